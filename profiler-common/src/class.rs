@@ -1,0 +1,229 @@
+//! Block classes: what a thread waits for when it leaves the CPU by its own will.
+//!
+//! The class comes from the syscall (see [`crate::syscall`]) and, for calls on a descriptor, from the file's mode and
+//! kind, resolved in the kernel. The numbers are on the wire and in recordings: append, never renumber.
+
+/// What a block waits for. `COUNT` and the decode check below fail the build's tests when a variant is forgotten.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockClass {
+    /// Entered before the measurement began, and nothing tells in which call.
+    Unknown = 0,
+    /// A TCP socket (`IPPROTO_TCP`).
+    Tcp = 1,
+    /// A UDP socket (`IPPROTO_UDP`).
+    Udp = 2,
+    /// A socket of `AF_UNIX`.
+    Unix = 3,
+    /// A socket of any other family or protocol (netlink, vsock, raw).
+    SocketOther = 4,
+    /// A pipe or FIFO (`S_IFIFO`).
+    Pipe = 5,
+    /// A terminal or pseudo-terminal (character device of majors 3, 4, 5, 136–143, 204, 229).
+    Tty = 6,
+    /// A regular file or directory (`S_IFREG`, `S_IFDIR`).
+    File = 7,
+    /// A block device opened as a file (`S_IFBLK`).
+    BlockDevice = 8,
+    /// Any other character device (`S_IFCHR`).
+    CharDevice = 9,
+    /// An eventfd.
+    EventFd = 10,
+    /// A timerfd: a timer, not IO.
+    TimerFd = 11,
+    /// A signalfd.
+    SignalFd = 12,
+    /// An inotify or fanotify descriptor.
+    Inotify = 13,
+    /// A descriptor of another anonymous kind (pidfd, perf, userfaultfd, BPF).
+    AnonFd = 14,
+    /// A call on a descriptor that is not open.
+    BadFd = 15,
+    /// `accept` on a listening socket.
+    Accept = 16,
+    /// `futex` and its kin: a lock, a condition variable, a join.
+    Futex = 17,
+    /// `nanosleep`, `clock_nanosleep`: a timer.
+    Sleep = 18,
+    /// `epoll_wait`, `poll`, `select`: an event wait, already async.
+    EventWait = 19,
+    /// `io_uring_enter`: a completion wait, already async.
+    IoUring = 20,
+    /// `io_getevents`: a completion wait of Linux AIO, already async.
+    LinuxAio = 21,
+    /// `wait4`, `waitid`: a child.
+    ChildWait = 22,
+    /// `pause`, `sigsuspend`, `sigtimedwait`: a signal.
+    Signal = 23,
+    /// `flock`, `fcntl`: a lock on a file.
+    FileLock = 24,
+    /// System V and POSIX message queues and semaphores.
+    Ipc = 25,
+    /// No syscall: a page fault that had to wait.
+    PageFault = 26,
+    /// No syscall: stopped by a signal or a tracer.
+    Stopped = 27,
+    /// Leaving: `exit`, `exit_group`.
+    Exit = 28,
+    /// A syscall of the 32-bit table; its number is not of this machine's own table.
+    Compat = 29,
+    /// Any other syscall, shown by its name.
+    Other = 30,
+    /// No syscall and no page fault: on the way back to user space (signal delivery, task work).
+    Kernel = 31,
+}
+
+/// How many classes there are; arrays per class have this length.
+pub const CLASS_COUNT: usize = 32;
+
+/// The families that the reports keep apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Blocking IO on one descriptor: what an async version would wait for in its event loop.
+    BlockingIo,
+    /// An event or completion wait: what an async program already does.
+    EventWait,
+    /// A lock.
+    Lock,
+    /// A timer.
+    Timer,
+    /// Waiting for connections.
+    Accept,
+    /// Everything else, by its name.
+    Other,
+}
+
+impl BlockClass {
+    /// Every class, in wire order.
+    pub const ALL: [Self; CLASS_COUNT] = [
+        Self::Unknown,
+        Self::Tcp,
+        Self::Udp,
+        Self::Unix,
+        Self::SocketOther,
+        Self::Pipe,
+        Self::Tty,
+        Self::File,
+        Self::BlockDevice,
+        Self::CharDevice,
+        Self::EventFd,
+        Self::TimerFd,
+        Self::SignalFd,
+        Self::Inotify,
+        Self::AnonFd,
+        Self::BadFd,
+        Self::Accept,
+        Self::Futex,
+        Self::Sleep,
+        Self::EventWait,
+        Self::IoUring,
+        Self::LinuxAio,
+        Self::ChildWait,
+        Self::Signal,
+        Self::FileLock,
+        Self::Ipc,
+        Self::PageFault,
+        Self::Stopped,
+        Self::Exit,
+        Self::Compat,
+        Self::Other,
+        Self::Kernel,
+    ];
+
+    /// The number on the wire.
+    pub const fn wire(self) -> u8 {
+        self as u8
+    }
+
+    /// Decodes the number on the wire; `None` for a number that no class has.
+    pub const fn from_wire(raw: u8) -> Option<Self> {
+        if (raw as usize) < CLASS_COUNT { Some(Self::ALL[raw as usize]) } else { None }
+    }
+
+    /// Whether the wait ends with the storage device rather than with a peer: readiness (epoll) gains nothing there.
+    pub const fn is_file(self) -> bool {
+        matches!(self, Self::File | Self::BlockDevice)
+    }
+
+    /// The family this class is reported in.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Tcp
+            | Self::Udp
+            | Self::Unix
+            | Self::SocketOther
+            | Self::Pipe
+            | Self::Tty
+            | Self::File
+            | Self::BlockDevice
+            | Self::CharDevice
+            | Self::EventFd
+            | Self::SignalFd
+            | Self::Inotify
+            | Self::AnonFd => Family::BlockingIo,
+            Self::EventWait | Self::IoUring | Self::LinuxAio => Family::EventWait,
+            Self::Futex | Self::FileLock => Family::Lock,
+            Self::Sleep | Self::TimerFd => Family::Timer,
+            Self::Accept => Family::Accept,
+            Self::Unknown
+            | Self::BadFd
+            | Self::ChildWait
+            | Self::Signal
+            | Self::Ipc
+            | Self::PageFault
+            | Self::Stopped
+            | Self::Exit
+            | Self::Compat
+            | Self::Other
+            | Self::Kernel => Family::Other,
+        }
+    }
+
+    /// The class's name on screens, in JSON and in docs.
+    #[cfg(feature = "user")]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Unix => "unix",
+            Self::SocketOther => "socket",
+            Self::Pipe => "pipe",
+            Self::Tty => "tty",
+            Self::File => "file",
+            Self::BlockDevice => "blockdev",
+            Self::CharDevice => "chardev",
+            Self::EventFd => "eventfd",
+            Self::TimerFd => "timerfd",
+            Self::SignalFd => "signalfd",
+            Self::Inotify => "inotify",
+            Self::AnonFd => "anonfd",
+            Self::BadFd => "bad-fd",
+            Self::Accept => "accept",
+            Self::Futex => "futex",
+            Self::Sleep => "sleep",
+            Self::EventWait => "event-wait",
+            Self::IoUring => "io_uring",
+            Self::LinuxAio => "linux-aio",
+            Self::ChildWait => "child",
+            Self::Signal => "signal",
+            Self::FileLock => "file-lock",
+            Self::Ipc => "sysv-ipc",
+            Self::PageFault => "page-fault",
+            Self::Stopped => "stopped",
+            Self::Exit => "exit",
+            Self::Compat => "compat32",
+            Self::Other => "other",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+// A variant whose number is not its place in ALL would decode as another.
+const _: () = {
+    let mut i = 0;
+    while i < CLASS_COUNT {
+        assert!(BlockClass::ALL[i] as usize == i);
+        i += 1;
+    }
+};

@@ -1,0 +1,59 @@
+//! Control and counters: one page that both sides write.
+
+/// State of a measurement. Cache lines apart, because the kernel writes some of it on every wake-up.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// 1 while events count, 0 otherwise.
+    pub enabled: u32,
+    /// 1 while births are followed: from the attachment on, before events count.
+    pub tracking: u32,
+    /// Number of the current window. A thread whose own number differs has not been seen in it yet.
+    pub epoch: u32,
+    /// When the window began, `CLOCK_MONOTONIC` ns.
+    pub start: u64,
+    /// 1: processes forked by the target belong to it.
+    pub follow: u32,
+    /// Bumped when every cached descriptor class is to be forgotten.
+    pub fd_generation: u32,
+    /// Threads inside `execve` that are not their group's leader: their tid is about to change.
+    pub pending_exec: i32,
+    /// Own cache line: written at every block and wake-up.
+    pub runnable: Padded,
+    /// What did not fit, and what happened.
+    pub counters: Counters,
+}
+
+/// A counter on a cache line of its own.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+pub struct Padded {
+    /// The counter.
+    pub value: i64,
+}
+
+/// Losses and rarities. Every loss the kernel side can have is here; none is silent.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Threads that found no free slot: not measured.
+    pub threads_lost: u64,
+    /// Calls that found no free site: counted per class, but not per site.
+    pub calls_without_site: u64,
+    /// Exited threads whose record found no room in the ring: added to the pool of the departed instead.
+    pub exits_pooled: u64,
+    /// Block requests that found no room among those in flight.
+    pub requests_lost: u64,
+    /// Devices that found no room.
+    pub devices_lost: u64,
+    /// Threads born.
+    pub forks: u64,
+    /// Programs executed.
+    pub execs: u64,
+    /// Threads gone.
+    pub exits: u64,
+    /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster).
+    pub raced_wakes: u64,
+    /// Events of a thread whose slot belonged to another process: a reused tid.
+    pub stale_slots: u64,
+}

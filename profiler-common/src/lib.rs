@@ -1,0 +1,24 @@
+//! The boundary between the kernel programs and the user side: every byte that crosses it is laid out here, once.
+//!
+//! Only integers cross. The kernel writes discriminants as plain numbers; the user side decodes them with a check. Layouts
+//! are `repr(C)`, a multiple of eight bytes, without implicit padding, so that a map's value can be copied whole.
+
+#![no_std]
+
+pub mod class;
+pub mod control;
+pub mod device;
+pub mod offsets;
+pub mod site;
+pub mod stat;
+pub mod syscall;
+pub mod thread;
+
+/// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Adds two values without wrapping; the kernel side never traps.
+#[inline(always)]
+pub const fn since(now: u64, then: u64) -> u64 {
+    now.saturating_sub(then)
+}

@@ -1,0 +1,97 @@
+//! Sites: what is known of one call place, `syscall × class of the descriptor × user return address`.
+
+use crate::stat::Stat;
+
+/// The site that takes what finds no room of its own.
+pub const OVERFLOW_SITE: u32 = 0;
+
+/// A call place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteKey {
+    /// Address after the syscall instruction.
+    pub ip: u64,
+    /// Syscall number, without the x32 bit.
+    pub nr: u16,
+    /// Block class, [`crate::class::BlockClass::wire`].
+    pub class: u8,
+    /// Which syscall table, see [`crate::syscall`].
+    pub abi: u8,
+    /// Number of the address space: a forked process shares its parent's (same code at the same place), `exec` makes a
+    /// new one.
+    pub space: u32,
+}
+
+/// What one CPU saw at a site. The user side adds the CPUs up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Calls that returned.
+    pub calls: u64,
+    /// Calls that blocked at least once.
+    pub blocked_calls: u64,
+    /// Blocks inside them.
+    pub blocks: u64,
+    /// Calls that returned an error (`-4095..=-1`), restarts included.
+    pub errors: u64,
+    /// Bytes moved, where the return value says so.
+    pub bytes: u64,
+    /// Kernel CPU of the calls that blocked, before their first block, ns.
+    pub cpu_before: u64,
+    /// User windows left out because the thread was preempted in them.
+    pub windows_preempted: u64,
+    /// The last caller: its tgid in the high half, its descriptor plus one in the low half (0: no descriptor).
+    pub last_tgid_fd: u64,
+    /// Kernel CPU of calls that did not block.
+    pub cpu_direct: Stat,
+    /// Kernel CPU of calls that blocked, before and after the block.
+    pub cpu_blocked: Stat,
+    /// Blocked time of a call: switch-out to wake-up, all its blocks.
+    pub blocked: Stat,
+    /// Run-queue delay of a call: wake-up to switch-in, all its blocks.
+    pub run_delay: Stat,
+    /// User window after a call that did not block.
+    pub user_after_direct: Stat,
+    /// User window after a call that blocked.
+    pub user_after_blocked: Stat,
+}
+
+impl Site {
+    /// Nothing seen.
+    pub const ZERO: Self = Self {
+        calls: 0,
+        blocked_calls: 0,
+        blocks: 0,
+        errors: 0,
+        bytes: 0,
+        cpu_before: 0,
+        windows_preempted: 0,
+        last_tgid_fd: 0,
+        cpu_direct: Stat::ZERO,
+        cpu_blocked: Stat::ZERO,
+        blocked: Stat::ZERO,
+        run_delay: Stat::ZERO,
+        user_after_direct: Stat::ZERO,
+        user_after_blocked: Stat::ZERO,
+    };
+
+    /// Adds what another CPU saw.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.blocked_calls += other.blocked_calls;
+        self.blocks += other.blocks;
+        self.errors += other.errors;
+        self.bytes += other.bytes;
+        self.cpu_before += other.cpu_before;
+        self.windows_preempted += other.windows_preempted;
+        if other.last_tgid_fd != 0 {
+            self.last_tgid_fd = other.last_tgid_fd;
+        }
+        self.cpu_direct.merge(&other.cpu_direct);
+        self.cpu_blocked.merge(&other.cpu_blocked);
+        self.blocked.merge(&other.blocked);
+        self.run_delay.merge(&other.run_delay);
+        self.user_after_direct.merge(&other.user_after_direct);
+        self.user_after_blocked.merge(&other.user_after_blocked);
+    }
+}

@@ -1,0 +1,124 @@
+//! Statistics kept in the kernel: count, sum, sum of squares and a log2 histogram of durations.
+
+/// Buckets of a histogram: bucket `i` holds durations of `[2^i, 2^(i+1))` ns (bucket 0 also holds 0); the last one is open.
+/// 36 buckets reach 68 s.
+pub const BUCKETS: usize = 36;
+
+/// Count, sum, sum of squares and histogram of a duration in nanoseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// How many durations.
+    pub count: u64,
+    /// Their sum, ns.
+    pub sum: u64,
+    /// Sum of squares, ns², low half. A duration above 4.29 s counts as 4.29 s here (its square must fit).
+    pub squares_low: u64,
+    /// Sum of squares, ns², high half.
+    pub squares_high: u64,
+    /// The log2 histogram.
+    pub buckets: [u32; BUCKETS],
+}
+
+impl Stat {
+    /// Nothing measured yet.
+    pub const ZERO: Self = Self { count: 0, sum: 0, squares_low: 0, squares_high: 0, buckets: [0; BUCKETS] };
+
+    /// Counts one duration.
+    #[inline(always)]
+    pub fn add(&mut self, ns: u64) {
+        self.count += 1;
+        self.sum += ns;
+        let clamped = if ns > u32::MAX as u64 { u32::MAX as u64 } else { ns };
+        let square = clamped * clamped;
+        let low = self.squares_low.wrapping_add(square);
+        if low < square {
+            self.squares_high += 1;
+        }
+        self.squares_low = low;
+        count(&mut self.buckets, ns);
+    }
+
+    /// Adds what another shard of the same statistic counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        let (low, carry) = self.squares_low.overflowing_add(other.squares_low);
+        self.squares_low = low;
+        self.squares_high += other.squares_high + carry as u64;
+        let mut i = 0;
+        while i < BUCKETS {
+            self.buckets[i] = self.buckets[i].wrapping_add(other.buckets[i]);
+            i += 1;
+        }
+    }
+}
+
+/// Counts one duration in a histogram alone.
+#[inline(always)]
+pub fn count(buckets: &mut [u32; BUCKETS], ns: u64) {
+    let i = bucket(ns);
+    // The verifier needs to see the bound; `bucket` already guarantees it.
+    if i < BUCKETS {
+        buckets[i] = buckets[i].wrapping_add(1);
+    }
+}
+
+/// The histogram bucket of a duration: the place of its highest bit. Written out because BPF has no such instruction.
+#[inline(always)]
+pub const fn bucket(ns: u64) -> usize {
+    let mut v = ns;
+    let mut i = 0;
+    if v >= 1 << 32 {
+        v >>= 32;
+        i += 32;
+    }
+    if v >= 1 << 16 {
+        v >>= 16;
+        i += 16;
+    }
+    if v >= 1 << 8 {
+        v >>= 8;
+        i += 8;
+    }
+    if v >= 1 << 4 {
+        v >>= 4;
+        i += 4;
+    }
+    if v >= 1 << 2 {
+        v >>= 2;
+        i += 2;
+    }
+    if v >= 2 {
+        i += 1;
+    }
+    if i < BUCKETS { i } else { BUCKETS - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_the_highest_bit_and_the_last_is_open() {
+        assert_eq!(bucket(0), 0);
+        for shift in 0..64 {
+            let expected = if shift < BUCKETS { shift } else { BUCKETS - 1 };
+            assert_eq!(bucket(1 << shift), expected);
+            assert_eq!(bucket((1 << shift) + ((1 << shift) - 1)), expected);
+        }
+    }
+
+    #[test]
+    fn squares_carry_into_the_high_half() {
+        let mut stat = Stat::ZERO;
+        for _ in 0..3 {
+            stat.add(u64::from(u32::MAX));
+        }
+        let square = u128::from(u32::MAX) * u128::from(u32::MAX);
+        assert_eq!((u128::from(stat.squares_high) << 64) + u128::from(stat.squares_low), 3 * square);
+        let mut doubled = stat;
+        doubled.merge(&stat);
+        assert_eq!((u128::from(doubled.squares_high) << 64) + u128::from(doubled.squares_low), 6 * square);
+    }
+}

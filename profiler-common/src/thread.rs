@@ -1,0 +1,259 @@
+//! A thread of the target: its state machine in the kernel, and the sums that it gathers.
+
+use crate::{class::CLASS_COUNT, stat::BUCKETS};
+
+/// Where a thread is. On the wire as `u32`.
+pub mod phase {
+    /// Not seen in this window yet.
+    pub const UNSEEN: u32 = 0;
+    /// On a CPU.
+    pub const ON_CPU: u32 = 1;
+    /// Left the CPU by its own will, no wake-up yet.
+    pub const BLOCKED: u32 = 2;
+    /// Woken, waiting for a CPU.
+    pub const WOKEN: u32 = 3;
+    /// Taken off the CPU while running, waiting for it.
+    pub const PREEMPTED: u32 = 4;
+    /// Born, never ran yet.
+    pub const BORN: u32 = 5;
+    /// Gone: the record is its last.
+    pub const DEAD: u32 = 6;
+}
+
+/// What came before the user window that is open.
+pub mod window {
+    /// No window is open.
+    pub const NONE: u32 = 0;
+    /// A call that did not block.
+    pub const DIRECT: u32 = 1;
+    /// A call that blocked.
+    pub const BLOCKED: u32 = 2;
+    /// A preemption spoiled it.
+    pub const SPOILED: u32 = 3;
+}
+
+/// Bits of [`Thread::marks`].
+pub mod mark {
+    /// The call it is in began before the window.
+    pub const OPEN_CALL: u32 = 1;
+    /// It is inside `exit`.
+    pub const LEAVING: u32 = 2;
+    /// It was asleep when the window began.
+    pub const ASLEEP_AT_START: u32 = 4;
+    /// It was born inside the window.
+    pub const BORN_INSIDE: u32 = 8;
+    /// It is inside `execve` and not its group's leader.
+    pub const EXECING: u32 = 16;
+}
+
+/// Buckets of the concurrency histogram: 0–7 exactly, then 8–15, 16–31 … and the last one open from 1,024.
+pub const CONCURRENCY_BUCKETS: usize = 16;
+
+/// The bucket for a number of other threads.
+#[inline(always)]
+pub const fn concurrency_bucket(others: u64) -> usize {
+    if others < 8 {
+        others as usize
+    } else {
+        let b = crate::stat::bucket(others) + 5;
+        if b < CONCURRENCY_BUCKETS { b } else { CONCURRENCY_BUCKETS - 1 }
+    }
+}
+
+/// Blocks of one class.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassSum {
+    /// Switch-outs.
+    pub blocks: u64,
+    /// Switch-out to wake-up, ns.
+    pub blocked: u64,
+    /// Wake-up to switch-in, ns.
+    pub run_delay: u64,
+}
+
+/// Sums of a thread over the measurement: counters only, so that they can be added as an array of words.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// CPU in user mode (page faults and interrupts that hit it included), ns.
+    pub user: u64,
+    /// CPU inside syscalls, ns.
+    pub kernel: u64,
+    /// Of that: calls that blocked, before their first block, ns.
+    pub kernel_before: u64,
+    /// Of that: calls that blocked, after their first block, ns.
+    pub kernel_after: u64,
+    /// Calls that returned.
+    pub calls: u64,
+    /// Calls that blocked and returned.
+    pub blocked_calls: u64,
+    /// `sys_exit` without `sys_enter`: a birth, or a call that began before the window.
+    pub open_calls: u64,
+    /// Voluntary switches.
+    pub voluntary: u64,
+    /// Involuntary switches.
+    pub involuntary: u64,
+    /// Switch-ins.
+    pub switch_ins: u64,
+    /// Run-queue delay after a preemption, ns.
+    pub preempted: u64,
+    /// Run-queue delay of a newborn, ns.
+    pub born_delay: u64,
+    /// Wake-ups by a thread of the same process.
+    pub woken_by_self: u64,
+    /// Wake-ups by another process.
+    pub woken_by_other: u64,
+    /// Wake-ups by the kernel: an interrupt that found the CPU idle, or a kernel thread.
+    pub woken_by_kernel: u64,
+    /// Time blocked on a file while a request of its own was at the device, ns.
+    pub device_wait: u64,
+    /// The kernel's own counters moved by this much while the thread was measured: voluntary switches.
+    pub kernel_voluntary: u64,
+    /// Likewise involuntary switches.
+    pub kernel_involuntary: u64,
+    /// Likewise `se.sum_exec_runtime`, what schedstat prints first, ns.
+    pub kernel_runtime: u64,
+    /// CPU between the same two moments as `kernel_runtime`, by our own account, ns.
+    pub checked_cpu: u64,
+    /// Bursts: count is `voluntary`; their sum, ns.
+    pub burst_sum: u64,
+    /// Blocks by class.
+    pub classes: [ClassSum; CLASS_COUNT],
+    /// Bursts: CPU from switch-in to the next block, log2 histogram.
+    pub bursts: [u32; BUCKETS],
+    /// Other threads of the target running or runnable at each wake-up.
+    pub concurrency: [u32; CONCURRENCY_BUCKETS],
+}
+
+impl Sums {
+    /// Nothing counted.
+    pub const ZERO: Self = {
+        // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
+        unsafe { core::mem::zeroed() }
+    };
+}
+
+/// Remembers a site, so that the index is not asked at every call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CachedSite {
+    /// Address after the syscall instruction.
+    pub ip: u64,
+    /// `nr`, `class`, `abi` as in [`crate::site::SiteKey`].
+    pub call: u32,
+    /// The site's index.
+    pub site: u32,
+}
+
+/// Places in a thread's cache of sites.
+pub const CACHED_SITES: usize = 8;
+
+/// A thread's slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Thread {
+    /// `task_struct.pid`
+    pub tid: u32,
+    /// `task_struct.tgid`
+    pub tgid: u32,
+    /// See [`crate::site::SiteKey::space`].
+    pub space: u32,
+    /// The window in which it was last seen.
+    pub epoch: u32,
+    /// See [`phase`].
+    pub phase: u32,
+    /// See [`mark`].
+    pub marks: u32,
+    /// The call it is in, or one of the pseudo numbers of [`crate::syscall`].
+    pub nr: u32,
+    /// Class that a block in this call has.
+    pub class: u32,
+    /// Table of this call.
+    pub abi: u32,
+    /// Descriptor of this call.
+    pub fd: u32,
+    /// Blocks in this call so far.
+    pub call_blocks: u32,
+    /// See [`window`].
+    pub window: u32,
+    /// The site whose user window is open.
+    pub window_site: u32,
+    /// Class of the block it is in.
+    pub block_class: u32,
+    /// Requests of its own at a device.
+    pub requests: u32,
+    /// Not used.
+    pub reserved: u32,
+    /// When the measurement of this thread began (start of the window, or its birth), ns.
+    pub first: u64,
+    /// On CPU: up to when its time is accounted, ns.
+    pub since: u64,
+    /// When it left the CPU, ns.
+    pub off: u64,
+    /// When it was last woken, ns.
+    pub wake: u64,
+    /// When the first of `requests` was issued; with none, when the last interval began, ns.
+    pub device_from: u64,
+    /// When the last of them completed, ns.
+    pub device_to: u64,
+    /// Return address of the call it is in.
+    pub ip: u64,
+    /// Kernel CPU of this call so far, ns.
+    pub call_cpu: u64,
+    /// Of that, before the first block, ns.
+    pub call_before: u64,
+    /// Blocked time in this call, ns.
+    pub call_blocked: u64,
+    /// Run-queue delay after blocks in this call, ns.
+    pub call_delay: u64,
+    /// User CPU of the open window, ns.
+    pub window_user: u64,
+    /// CPU since the last block, ns.
+    pub burst: u64,
+    /// The kernel's counters when they were last read.
+    pub seen_voluntary: u64,
+    /// Likewise.
+    pub seen_involuntary: u64,
+    /// Likewise.
+    pub seen_runtime: u64,
+    /// CPU of this thread at that moment, by our own account, ns.
+    pub seen_cpu: u64,
+    /// The sums.
+    pub sums: Sums,
+    /// Sites it called last.
+    pub sites: [CachedSite; CACHED_SITES],
+}
+
+impl Thread {
+    /// An unused slot.
+    pub const ZERO: Self = {
+        // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
+        unsafe { core::mem::zeroed() }
+    };
+
+    /// CPU accounted so far, ns.
+    #[inline(always)]
+    pub const fn cpu(&self) -> u64 {
+        self.sums.user + self.sums.kernel
+    }
+}
+
+// Copied as words, by both sides.
+const _: () = assert!(size_of::<Thread>() % 8 == 0 && size_of::<Sums>() % 8 == 0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concurrency_is_exact_below_eight_and_log2_above() {
+        for n in 0..8 {
+            assert_eq!(concurrency_bucket(n), n as usize);
+        }
+        assert_eq!(concurrency_bucket(8), 8);
+        assert_eq!(concurrency_bucket(15), 8);
+        assert_eq!(concurrency_bucket(16), 9);
+        assert_eq!(concurrency_bucket(1 << 40), CONCURRENCY_BUCKETS - 1);
+    }
+}

@@ -1,0 +1,102 @@
+//! How kernel memory is read: directly where the verifier knows the pointer's type (`tp_btf`), through
+//! `bpf_probe_read_kernel` where it does not (raw tracepoints). One body serves both.
+
+use aya_ebpf::helpers::{bpf_get_current_task, generated, bpf_probe_read_kernel};
+use profiler_common::offsets::{ABSENT, Offsets};
+
+/// Filled in by the loader. In `.rodata`, which is frozen: to the verifier every field is a constant, so that a typed
+/// pointer plus an offset stays a typed pointer, and code for absent fields is dropped.
+#[unsafe(no_mangle)]
+pub static OFFSETS: Offsets = Offsets::ABSENT;
+
+/// The value that the loader wrote into a field of [`OFFSETS`].
+macro_rules! offset {
+    ($field:ident) => {
+        crate::access::constant(&crate::access::OFFSETS.$field)
+    };
+}
+pub(crate) use offset;
+
+/// Reads a constant that the loader rewrites.
+#[inline(always)]
+pub fn constant(field: &'static u32) -> usize {
+    // Volatile: to the compiler the value is what the object holds, not what the loader will write.
+    // SAFETY: a reference is readable.
+    unsafe { core::ptr::read_volatile(field) as usize }
+}
+
+/// Whether the running kernel has a field.
+#[inline(always)]
+pub fn present(offset: usize) -> bool {
+    offset != ABSENT as usize
+}
+
+/// A way to read kernel structures.
+pub trait Access {
+    /// Reads a field of a structure that a tracepoint's argument (or the current task) leads to by typed members.
+    ///
+    /// # Safety
+    /// `base` points to a kernel structure that has a `T` at `offset`.
+    unsafe fn field<T: Copy>(base: *const u8, offset: usize) -> T;
+
+    /// The running task.
+    fn current() -> *const u8;
+
+    /// The registers with which a task entered the kernel; null where this way of reading cannot have them.
+    fn registers(task: *const u8) -> *const u8;
+}
+
+/// For `tp_btf`: the verifier knows the types.
+pub struct Typed;
+
+/// For raw tracepoints: pointers are plain numbers.
+pub struct Probed;
+
+impl Access for Typed {
+    #[inline(always)]
+    unsafe fn field<T: Copy>(base: *const u8, offset: usize) -> T {
+        // SAFETY: by contract. A bad address reads as zero: the kernel has an exception table entry for such loads.
+        unsafe { core::ptr::read_volatile(base.add(offset).cast::<T>()) }
+    }
+
+    #[inline(always)]
+    fn current() -> *const u8 {
+        // SAFETY: no arguments.
+        unsafe { generated::bpf_get_current_task_btf() as *const u8 }
+    }
+
+    #[inline(always)]
+    fn registers(task: *const u8) -> *const u8 {
+        // SAFETY: a task of a tracepoint's argument, or the running one. Only reached where the kernel has the helper.
+        unsafe { generated::bpf_task_pt_regs(task as *mut _) as *const u8 }
+    }
+}
+
+impl Access for Probed {
+    #[inline(always)]
+    unsafe fn field<T: Copy>(base: *const u8, offset: usize) -> T {
+        // SAFETY: by contract.
+        unsafe { probe(base, offset) }
+    }
+
+    #[inline(always)]
+    fn current() -> *const u8 {
+        // SAFETY: no arguments.
+        unsafe { bpf_get_current_task() as *const u8 }
+    }
+
+    #[inline(always)]
+    fn registers(_task: *const u8) -> *const u8 {
+        core::ptr::null()
+    }
+}
+
+/// Reads through a pointer whose type the verifier does not know. What cannot be read is zero.
+///
+/// # Safety
+/// `base` is a kernel address or a number that the helper will refuse.
+#[inline(always)]
+pub unsafe fn probe<T: Copy>(base: *const u8, offset: usize) -> T {
+    // SAFETY: the helper checks the address; all-zero is a value of the integers and pointers that `T` is.
+    unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()).unwrap_or_else(|_| core::mem::zeroed()) }
+}

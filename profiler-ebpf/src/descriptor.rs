@@ -1,0 +1,167 @@
+//! What a descriptor is: `task → files → fdtable → file → inode`, remembered per process and descriptor until it is closed.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use profiler_common::{class::BlockClass, control::Control};
+
+use crate::{
+    access::{Access, offset, probe},
+    maps::{FD_SLOTS, SIA_FDS},
+};
+
+/// `S_IFMT` and kin of `include/uapi/linux/stat.h`.
+const S_IFMT: u16 = 0o170_000;
+const S_IFSOCK: u16 = 0o140_000;
+const S_IFREG: u16 = 0o100_000;
+const S_IFBLK: u16 = 0o060_000;
+const S_IFDIR: u16 = 0o040_000;
+const S_IFCHR: u16 = 0o020_000;
+const S_IFIFO: u16 = 0o010_000;
+
+/// `ANON_INODE_FS_MAGIC` of `include/uapi/linux/magic.h`
+const ANON_INODE_FS: u64 = 0x0904_1934;
+
+/// A remembered class: generation (12 bits), process (22), descriptor (22), class plus one (8). Never 0.
+#[inline(always)]
+fn word(generation: u32, tgid: u32, fd: u32, class: u8) -> u64 {
+    ((generation & 0xfff) as u64) << 52
+        | ((tgid & 0x3f_ffff) as u64) << 30
+        | ((fd & 0x3f_ffff) as u64) << 8
+        | (class as u64 + 1)
+}
+
+#[inline(always)]
+fn place(tgid: u32, fd: u32) -> Option<*mut u64> {
+    // Neighbouring descriptors stay neighbours: one process never collides with itself below 65,536 descriptors.
+    let i = (fd.wrapping_add(tgid.wrapping_mul(0x9e37_79b1) >> 8)) as usize & (FD_SLOTS - 1);
+    // SAFETY: the index is masked to the array's length.
+    SIA_FDS.get_ptr_mut(0).map(|p| unsafe { p.cast::<u64>().add(i) })
+}
+
+/// The class of a descriptor of the running task.
+#[inline(always)]
+pub fn class_of<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u32) -> u8 {
+    let Some(place) = place(tgid, fd) else { return BlockClass::BadFd as u8 };
+    // SAFETY: `place` is inside the map's value.
+    let known = unsafe { *place };
+    let base = word(control.fd_generation, tgid, fd, 0) - 1;
+    if known & !0xff == base && known & 0xff != 0 {
+        return (known as u8) - 1;
+    }
+    let class = resolve::<A>(task, fd);
+    if class != BlockClass::BadFd as u8 {
+        // SAFETY: as above. Two CPUs may both write it: whole words, and the same.
+        unsafe { *place = word(control.fd_generation, tgid, fd, class) };
+    }
+    class
+}
+
+/// The descriptor is closed, or about to be another file.
+#[inline(always)]
+pub fn forget(tgid: u32, fd: u32) {
+    if let Some(place) = place(tgid, fd) {
+        // SAFETY: `place` is inside the map's value.
+        unsafe { *place = 0 };
+    }
+}
+
+#[inline(always)]
+fn resolve<A: Access>(task: *const u8, fd: u32) -> u8 {
+    // SAFETY: typed members from the running task on; a null pointer on the way reads as null.
+    let (max, table) = unsafe {
+        let files: *const u8 = A::field(task, offset!(task_files));
+        if files.is_null() {
+            return BlockClass::BadFd as u8;
+        }
+        let fdt: *const u8 = A::field(files, offset!(files_fdt));
+        if fdt.is_null() {
+            return BlockClass::BadFd as u8;
+        }
+        (A::field::<u32>(fdt, offset!(fdt_max)), A::field::<u64>(fdt, offset!(fdt_fd)))
+    };
+    if fd >= max {
+        return BlockClass::BadFd as u8;
+    }
+    file_class(table, fd as u64)
+}
+
+/// From here on pointers are plain numbers: `fdtable.fd` is an array of pointers, whose elements have no type to the
+/// verifier.
+#[inline(never)]
+fn file_class(table: u64, fd: u64) -> u8 {
+    // SAFETY: what cannot be read is zero.
+    let file: u64 = unsafe { probe((table + fd * 8) as *const u8, 0) };
+    if file == 0 {
+        return BlockClass::BadFd as u8;
+    }
+    let file = file as *const u8;
+    // SAFETY: an open file of the running task.
+    let (inode, private) = unsafe {
+        (probe::<u64>(file, offset!(file_inode)) as *const u8, probe::<u64>(file, offset!(file_private)) as *const u8)
+    };
+    // SAFETY: its inode.
+    let mode: u16 = unsafe { probe(inode, offset!(inode_mode)) };
+    let class = match mode & S_IFMT {
+        S_IFSOCK => socket_class(private),
+        S_IFIFO => BlockClass::Pipe,
+        S_IFDIR => BlockClass::File,
+        S_IFBLK => BlockClass::BlockDevice,
+        // SAFETY: its inode.
+        S_IFCHR => match unsafe { probe::<u32>(inode, offset!(inode_rdev)) } >> 20 {
+            // Pseudo-terminals, consoles and serial lines: Documentation/admin-guide/devices.txt
+            3..=5 | 136..=143 | 204 | 229 => BlockClass::Tty,
+            _ => BlockClass::CharDevice,
+        },
+        // Anonymous inodes have no type, or (6.17 and later) that of a regular file.
+        other => {
+            // SAFETY: its inode and its superblock.
+            let magic: u64 = unsafe {
+                let sb: u64 = probe(inode, offset!(inode_sb));
+                probe(sb as *const u8, offset!(sb_magic))
+            };
+            if magic == ANON_INODE_FS {
+                anonymous_class(file)
+            } else if other == S_IFREG {
+                BlockClass::File
+            } else {
+                BlockClass::AnonFd
+            }
+        }
+    };
+    class as u8
+}
+
+#[inline(always)]
+fn socket_class(socket: *const u8) -> BlockClass {
+    // SAFETY: `file.private_data` of a socket's file is its `struct socket` (net/socket.c).
+    let (family, protocol): (u16, u16) = unsafe {
+        let sk = probe::<u64>(socket, offset!(socket_sk)) as *const u8;
+        (probe(sk, offset!(sock_family)), probe(sk, offset!(sock_protocol)))
+    };
+    match (family, protocol) {
+        // AF_INET and AF_INET6; IPPROTO_TCP, IPPROTO_MPTCP, IPPROTO_UDP
+        (2 | 10, 6 | 262) => BlockClass::Tcp,
+        (2 | 10, 17) => BlockClass::Udp,
+        (1, _) => BlockClass::Unix,
+        _ => BlockClass::SocketOther,
+    }
+}
+
+/// All anonymous inodes share one inode; the name of the directory entry tells them apart (`anon_inode_getfile` callers).
+#[inline(always)]
+fn anonymous_class(file: *const u8) -> BlockClass {
+    // SAFETY: `file.f_path.dentry` and its name, which is at least eight bytes long with its zero in all cases below.
+    let name: [u8; 8] = unsafe {
+        let dentry = probe::<u64>(file, offset!(file_dentry)) as *const u8;
+        let name = probe::<u64>(dentry, offset!(dentry_name)) as *const [u8; 8];
+        bpf_probe_read_kernel(name).unwrap_or([0; 8])
+    };
+    match &name {
+        b"[eventfd" => BlockClass::EventFd,
+        b"[timerfd" => BlockClass::TimerFd,
+        b"[signalf" => BlockClass::SignalFd,
+        b"inotify\0" | b"[fanotif" => BlockClass::Inotify,
+        b"[eventpo" => BlockClass::EventWait,
+        b"[io_urin" => BlockClass::IoUring,
+        _ => BlockClass::AnonFd,
+    }
+}

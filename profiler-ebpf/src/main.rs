@@ -1,0 +1,109 @@
+//! The kernel programs of should-i-async.
+//!
+//! Entry points only: each takes its tracepoint's arguments apart and calls an ordinary function. Every program exists
+//! twice, as `tp_btf` (typed pointers, read directly) and, named `*_raw`, as raw tracepoint for kernels that refuse BTF
+//! programs. Where a tracepoint's arguments changed between kernels, there is an entry per order and the loader picks the
+//! one that the running kernel's BTF names.
+
+#![no_std]
+#![no_main]
+// The only way to BPF's atomic add.
+#![feature(core_intrinsics)]
+#![allow(internal_features)]
+// Helpers that both sides share hand out references into maps; the verifier checks the bounds again.
+#![allow(clippy::mut_from_ref, clippy::too_many_arguments)]
+
+mod access;
+mod calls;
+mod descriptor;
+mod maps;
+mod requests;
+mod sched;
+mod threads;
+
+use access::{Probed, Typed};
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+
+/// One entry point in both forms.
+macro_rules! program {
+    ($tracepoint:literal, $typed:ident, $probed:ident, |$ctx:ident, $access:ident| $body:expr) => {
+        #[btf_tracepoint(function = $tracepoint)]
+        pub fn $typed($ctx: BtfTracePointContext) -> i32 {
+            type $access = Typed;
+            $body;
+            0
+        }
+
+        #[raw_tracepoint(tracepoint = $tracepoint)]
+        pub fn $probed($ctx: RawTracePointContext) -> i32 {
+            type $access = Probed;
+            $body;
+            0
+        }
+    };
+}
+
+// (preempt, prev, next): up to 5.17
+program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.arg::<u8>(0) != 0,
+    ctx.arg(1),
+    ctx.arg(2),
+    None
+));
+// (preempt, prev_state, prev, next): early 5.18
+program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.arg::<u8>(0) != 0,
+    ctx.arg(2),
+    ctx.arg(3),
+    Some(ctx.arg(1))
+));
+// (preempt, prev, next, prev_state): since
+program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.arg::<u8>(0) != 0,
+    ctx.arg(1),
+    ctx.arg(2),
+    Some(ctx.arg(3))
+));
+program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| sched::on_waking::<A>(ctx.arg(0)));
+program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| threads::on_fork::<A, _>(
+    &ctx,
+    ctx.arg(0),
+    ctx.arg(1),
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_ns() }
+));
+program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| threads::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
+program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| calls::on_process_exit::<A>(ctx.arg(0)));
+program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| calls::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
+program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| calls::on_exit::<A, _>(&ctx, ctx.arg(1)));
+// (request): since 5.11
+program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));
+program!("block_rq_issue", sia_issue, sia_issue_raw, |ctx, A| requests::on_issue::<A>(ctx.arg(0)));
+// (queue, request): before
+program!("block_rq_insert", sia_insert_old, sia_insert_old_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(1)));
+program!("block_rq_issue", sia_issue_old, sia_issue_old_raw, |ctx, A| requests::on_issue::<A>(ctx.arg(1)));
+program!("block_rq_complete", sia_complete, sia_complete_raw, |ctx, A| requests::on_complete::<A>(
+    ctx.arg(0),
+    ctx.arg(2)
+));
+
+// The floor: the same hooks with nothing in them, for `cargo xtask bench overhead`.
+program!("sched_switch", sia_empty_switch, sia_empty_switch_raw, |_ctx, _A| ());
+program!("sched_waking", sia_empty_waking, sia_empty_waking_raw, |_ctx, _A| ());
+program!("sys_enter", sia_empty_enter, sia_empty_enter_raw, |_ctx, _A| ());
+program!("sys_exit", sia_empty_exit, sia_empty_exit_raw, |_ctx, _A| ());
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+/// The helpers that read kernel memory are for GPL-compatible programs.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,136 @@
+//! Maps. All are preallocated; the loader sets the sizes that follow from the target and the machine.
+
+use core::intrinsics::AtomicOrdering;
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
+};
+use profiler_common::{
+    control::Control,
+    device::{Device, InFlight},
+    site::{Site, SiteKey},
+    thread::Thread,
+};
+
+/// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h`: user space reads and writes it as memory.
+const MMAPABLE: u32 = 1 << 10;
+
+/// Thread ids per chunk of [`SIA_TIDS`].
+pub const TID_CHUNK_BITS: u32 = 14;
+/// A chunk of [`SIA_TIDS`].
+pub type TidChunk = [u32; 1 << TID_CHUNK_BITS];
+
+/// Descriptors in [`SIA_FDS`].
+pub const FD_SLOTS: usize = 1 << 16;
+
+#[map]
+pub static SIA_CONTROL: Array<Control> = Array::with_max_entries(1, MMAPABLE);
+
+/// tid → slot of [`SIA_THREADS`], 0 for everybody else. An array, not a hash: this is asked at every event of the machine,
+/// and the lookup of an array is a few inlined instructions.
+#[map]
+pub static SIA_TIDS: Array<TidChunk> = Array::with_max_entries(2, MMAPABLE);
+
+/// Slot 0 pools the departed whose record found no room in [`SIA_EXITS`].
+#[map]
+pub static SIA_THREADS: Array<Thread> = Array::with_max_entries(64, MMAPABLE);
+
+#[map]
+pub static SIA_FREE_THREADS: Queue<u32> = Queue::with_max_entries(64, 0);
+
+/// Records of threads that are gone.
+#[map]
+pub static SIA_EXITS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+#[map]
+pub static SIA_SITE_INDEX: HashMap<SiteKey, u32> = HashMap::with_max_entries(64, 0);
+
+#[map]
+pub static SIA_SITES: PerCpuArray<Site> = PerCpuArray::with_max_entries(64, 0);
+
+#[map]
+pub static SIA_FREE_SITES: Queue<u32> = Queue::with_max_entries(64, 0);
+
+/// (process, descriptor) → class, direct-mapped. A word holds generation, process, descriptor and class; see
+/// `descriptor`.
+#[map]
+pub static SIA_FDS: Array<[u64; FD_SLOTS]> = Array::with_max_entries(1, 0);
+
+/// task → slot, for a thread inside `execve` whose tid is about to change.
+#[map]
+pub static SIA_EXECS: HashMap<u64, u32> = HashMap::with_max_entries(256, 0);
+
+/// Processes of the target, for births by a thread that was not listed yet.
+#[map]
+pub static SIA_GROUPS: HashMap<u32, u32> = HashMap::with_max_entries(8192, 0);
+
+#[map]
+pub static SIA_REQUESTS: HashMap<u64, InFlight> = HashMap::with_max_entries(8192, 0);
+
+/// `major << 20 | minor` → statistics.
+#[map]
+pub static SIA_DEVICES: HashMap<u32, Device> = HashMap::with_max_entries(64, 0);
+
+#[inline(always)]
+pub fn control() -> Option<&'static mut Control> {
+    // SAFETY: plain integers in a map's value, which lives as long as the program. Both sides write them; each field has
+    // one writer, or is only added to atomically.
+    unsafe { SIA_CONTROL.get_ptr_mut(0).map(|p| &mut *p) }
+}
+
+#[inline(always)]
+pub fn slot_of(tid: u32) -> u32 {
+    match SIA_TIDS.get_ptr(tid >> TID_CHUNK_BITS) {
+        // SAFETY: the index is masked to the chunk's length.
+        Some(chunk) => unsafe { *chunk.cast::<u32>().add((tid & ((1 << TID_CHUNK_BITS) - 1)) as usize) },
+        None => 0,
+    }
+}
+
+#[inline(always)]
+pub fn set_slot(tid: u32, slot: u32) {
+    if let Some(chunk) = SIA_TIDS.get_ptr_mut(tid >> TID_CHUNK_BITS) {
+        // SAFETY: the index is masked to the chunk's length.
+        unsafe { *chunk.cast::<u32>().add((tid & ((1 << TID_CHUNK_BITS) - 1)) as usize) = slot };
+    }
+}
+
+#[inline(always)]
+pub fn thread(slot: u32) -> Option<&'static mut Thread> {
+    // SAFETY: as for `control`. A thread's state is written on the CPU that runs it; a waker on another CPU writes only
+    // `wake` and `phase`, in an order that the switch-in tolerates (see `sched`).
+    unsafe { SIA_THREADS.get_ptr_mut(slot).map(|p| &mut *p) }
+}
+
+/// Integers that the atomic add of BPF knows.
+pub trait Word: Copy {
+    /// Adds atomically, wrapping.
+    fn add(&mut self, by: Self);
+}
+
+macro_rules! word {
+    ($($type:ty: $unsigned:ty),*) => {$(
+        impl Word for $type {
+            #[inline(always)]
+            fn add(&mut self, by: Self) {
+                // The library's atomics are not there for targets without compare-and-swap. The result is not used, so
+                // that this is the plain atomic add that kernels before 5.12 know.
+                // SAFETY: an aligned integer of this width.
+                unsafe {
+                    core::intrinsics::atomic_xadd::<$unsigned, $unsigned, { AtomicOrdering::Relaxed }>(
+                        (&raw mut *self).cast(),
+                        by as $unsigned,
+                    )
+                };
+            }
+        }
+    )*};
+}
+word!(u32: u32, i32: u32, u64: u64, i64: u64);
+
+/// Adds to a counter that several CPUs may touch.
+#[inline(always)]
+pub fn bump<T: Word>(counter: &mut T, by: T) {
+    counter.add(by);
+}

@@ -1,0 +1,195 @@
+//! Block requests: from insertion to issue to completion, and whose they are.
+//!
+//! A request is the target's when one of its threads inserts or issues it: direct IO and reads that miss do both in the
+//! thread that waits (the plug is flushed before it sleeps). Writeback by the kernel's own workers counts as others'.
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use profiler_common::{
+    device::{Device, DeviceSide, InFlight},
+    since,
+    stat::{BUCKETS, bucket},
+};
+
+use crate::{
+    access::{Access, offset, present},
+    maps::{SIA_DEVICES, SIA_REQUESTS, bump, control, slot_of, thread},
+};
+
+/// `REQ_OP_MASK` of `include/linux/blk_types.h`; a read is operation 0.
+const OP_MASK: u32 = 0xff;
+
+/// `block_rq_insert`
+#[inline(always)]
+pub fn on_insert<A: Access>(request: *const u8) {
+    let Some(control) = control() else { return };
+    if control.enabled == 0 {
+        return;
+    }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let flight = describe::<A>(request, now);
+    if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
+        bump(&mut control.counters.requests_lost, 1);
+    }
+}
+
+/// `block_rq_issue`
+#[inline(always)]
+pub fn on_issue<A: Access>(request: *const u8) {
+    let Some(control) = control() else { return };
+    if control.enabled == 0 {
+        return;
+    }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let mut flight = describe::<A>(request, now);
+    // SAFETY: one CPU handles a request at a time.
+    match unsafe { SIA_REQUESTS.get_ptr_mut(request as u64).map(|p| &mut *p) } {
+        Some(known) => {
+            // Inserted by the submitter, issued by whoever ran the queue.
+            if known.slot == 0 {
+                known.slot = flight.slot;
+                known.tid = flight.tid;
+            }
+            known.issued = now;
+            known.bytes = flight.bytes;
+            begin_wait(known.slot, known.tid, now);
+        }
+        None => {
+            flight.issued = now;
+            begin_wait(flight.slot, flight.tid, now);
+            if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
+                bump(&mut control.counters.requests_lost, 1);
+            }
+        }
+    }
+}
+
+/// `block_rq_complete(rq, error, nr_bytes)`. A request may complete in parts; the last part has all that is left.
+#[inline(always)]
+pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
+    let Some(control) = control() else { return };
+    if control.enabled == 0 {
+        return;
+    }
+    // SAFETY: the request of the tracepoint's argument.
+    let left: u32 = unsafe { A::field(request, offset!(rq_len)) };
+    if left > bytes {
+        return;
+    }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: one CPU handles a request at a time.
+    let Some(flight) = (unsafe { SIA_REQUESTS.get(request as u64).copied() }) else { return };
+    let _ = SIA_REQUESTS.remove(request as u64);
+    if flight.issued == 0 {
+        return;
+    }
+    end_wait(flight.slot, flight.tid, now);
+    let number = device_number::<A>(request);
+    let mut device = SIA_DEVICES.get_ptr_mut(number);
+    if device.is_none() {
+        // BPF_NOEXIST: another CPU may have been faster.
+        let _ = SIA_DEVICES.insert(number, &NEW_DEVICE, 1);
+        device = SIA_DEVICES.get_ptr_mut(number);
+    }
+    let Some(device) = device else {
+        bump(&mut control.counters.devices_lost, 1);
+        return;
+    };
+    // SAFETY: a map's value; every field is only added to.
+    let device = unsafe { &mut *device };
+    let side = if flight.slot != 0 { &mut device.target } else { &mut device.others };
+    let queue = since(flight.issued, flight.inserted);
+    let service = since(now, flight.issued);
+    bump(&mut side.requests, 1);
+    bump(&mut side.reads, flight.read as u64);
+    bump(&mut side.bytes, flight.bytes);
+    bump(&mut side.queue_sum, queue);
+    bump(&mut side.service_sum, service);
+    bump_bucket(&mut side.queue, queue);
+    bump_bucket(&mut side.service, service);
+}
+
+/// In `.rodata`: too large for the stack.
+static NEW_DEVICE: Device = Device { target: NEW_SIDE, others: NEW_SIDE };
+const NEW_SIDE: DeviceSide = DeviceSide {
+    requests: 0,
+    reads: 0,
+    bytes: 0,
+    queue_sum: 0,
+    service_sum: 0,
+    queue: [0; BUCKETS],
+    service: [0; BUCKETS],
+};
+
+#[inline(always)]
+fn bump_bucket(buckets: &mut [u32; BUCKETS], ns: u64) {
+    let i = bucket(ns);
+    if i < BUCKETS {
+        bump(&mut buckets[i], 1);
+    }
+}
+
+#[inline(always)]
+fn describe<A: Access>(request: *const u8, now: u64) -> InFlight {
+    let tid = bpf_get_current_pid_tgid() as u32;
+    // SAFETY: the request of the tracepoint's argument.
+    let (bytes, flags): (u32, u32) =
+        unsafe { (A::field(request, offset!(rq_len)), A::field(request, offset!(rq_flags))) };
+    InFlight {
+        inserted: now,
+        issued: 0,
+        bytes: bytes as u64,
+        slot: slot_of(tid),
+        tid,
+        read: (flags & OP_MASK == 0) as u32,
+        reserved: 0,
+    }
+}
+
+#[inline(always)]
+fn device_number<A: Access>(request: *const u8) -> u32 {
+    // SAFETY: typed members from the request on.
+    unsafe {
+        let disk: *const u8 = if present(offset!(rq_disk)) {
+            A::field(request, offset!(rq_disk))
+        } else {
+            let queue: *const u8 = A::field(request, offset!(rq_queue));
+            A::field(queue, offset!(queue_disk))
+        };
+        if disk.is_null() {
+            return 0;
+        }
+        A::field::<u32>(disk, offset!(disk_major)) << 20 | A::field::<u32>(disk, offset!(disk_minor))
+    }
+}
+
+/// A request of this thread goes to the device.
+#[inline(always)]
+fn begin_wait(slot: u32, tid: u32, now: u64) {
+    if slot != 0
+        && let Some(t) = thread(slot)
+        && t.tid == tid
+    {
+        if t.requests == 0 {
+            t.device_from = now;
+        }
+        t.requests += 1;
+    }
+}
+
+/// It came back.
+#[inline(always)]
+fn end_wait(slot: u32, tid: u32, now: u64) {
+    if slot != 0
+        && let Some(t) = thread(slot)
+        && t.tid == tid
+        && t.requests > 0
+    {
+        t.requests -= 1;
+        if t.requests == 0 {
+            t.device_to = now;
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Loads the kernel object: offsets and tables in, sizes set, programs through the verifier.
+
+use std::{os::fd::AsFd, path::Path};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{MapData, Queue},
+    programs::{BtfTracePoint, RawTracePoint},
+};
+use profiler_common::{
+    control::Control,
+    offsets::Offsets,
+    syscall::TABLE_LEN,
+    thread::Thread,
+};
+
+use super::{
+    btf::{Btf, BtfError, VMLINUX},
+    mapped::Mapped,
+    offsets::{Hook, hooks, resolve},
+    syscalls,
+};
+
+/// The object that `cargo xtask ebpf` builds.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../profiler-ebpf/should-i-async.bpf.o"
+));
+
+/// Thread ids per value of `SIA_TIDS`, as in `profiler-ebpf/src/maps.rs`.
+pub(super) const TIDS_PER_CHUNK: usize = 1 << 14;
+pub(super) type TidChunk = [u32; TIDS_PER_CHUNK];
+
+/// How the programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `tp_btf`: typed pointers, read directly.
+    Typed,
+    /// Raw tracepoints: for kernels that refuse the former.
+    Raw,
+}
+
+impl Form {
+    /// As shown in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Typed => "tp_btf",
+            Self::Raw => "raw tracepoints",
+        }
+    }
+}
+
+/// Sizes and switches of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Threads that can be measured at once.
+    pub max_threads: u32,
+    /// Call places that can be told apart.
+    pub max_sites: u32,
+    /// Whether processes forked by the target belong to it.
+    pub follow: bool,
+    /// Only load this form; `None`: typed, and raw where that is refused.
+    pub form: Option<Form>,
+    /// The same hooks with nothing in them: the floor of the overhead, for benchmarks.
+    pub empty: bool,
+}
+
+impl Options {
+    /// Sizes for a target of so many threads.
+    pub fn for_threads(threads: usize) -> Self {
+        let room = (2 * threads).next_power_of_two().clamp(4_096, 1 << 22);
+        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, empty: false }
+    }
+}
+
+/// Why the programs could not be loaded. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel's types are missing or strange.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// `bpf(2)` refused for lack of rights.
+    #[error(
+        "not permitted to load kernel programs. Run as root, or give the binary CAP_BPF and CAP_PERFMON; \
+         `should-i-async doctor` prints the exact command"
+    )]
+    Denied,
+    /// A size that cannot be had.
+    #[error(
+        "the kernel would not make the maps ({0}). Ask for less with --max-threads or --max-sites, or raise the \
+         memory lock limit (`ulimit -l unlimited`; kernels before 5.11 count maps against it)"
+    )]
+    NoMemory(String),
+    /// Neither form of a program was accepted.
+    #[error("the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`")]
+    Refused {
+        /// The program.
+        program: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// A tracepoint could not be attached.
+    #[error("cannot attach to tracepoint {tracepoint}: {reason}. `should-i-async doctor` says what this kernel lacks")]
+    Attach {
+        /// The tracepoint.
+        tracepoint: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Anything else that aya reports.
+    #[error("cannot load the kernel object: {0}")]
+    Object(String),
+}
+
+pub(super) struct Loaded {
+    pub(super) ebpf: Ebpf,
+    pub(super) form: Form,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) control: Mapped<Control>,
+    pub(super) tids: Mapped<TidChunk>,
+    pub(super) threads: Mapped<Thread>,
+}
+
+/// Words of a layout made of `u32` alone, as aya takes globals.
+fn words(offsets: &Offsets) -> &[u32] {
+    // SAFETY: `Offsets` is `repr(C)` and made of `u32` alone.
+    unsafe { std::slice::from_raw_parts((&raw const *offsets).cast(), Offsets::FIELDS) }
+}
+
+pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
+    let types = Btf::load(Path::new(VMLINUX))?;
+    let hooks = if options.empty { empty_hooks() } else { hooks(&types)? };
+    match options.form {
+        Some(form) => load_form(options, &types, hooks, form),
+        None => match load_form(options, &types, hooks.clone(), Form::Typed) {
+            Err(LoadError::Refused { program, reason }) => {
+                log::warn!("BTF program {program} refused ({reason}); using raw tracepoints");
+                load_form(options, &types, hooks, Form::Raw)
+            }
+            done => done,
+        },
+    }
+}
+
+fn empty_hooks() -> Vec<Hook> {
+    [
+        ("sched_switch", "sia_empty_switch"),
+        ("sched_waking", "sia_empty_waking"),
+        ("sys_enter", "sia_empty_enter"),
+        ("sys_exit", "sia_empty_exit"),
+    ]
+    .map(|(tracepoint, program)| Hook { tracepoint, program, optional: false })
+    .to_vec()
+}
+
+fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Result<Loaded, LoadError> {
+    if form == Form::Typed && !types.has_function("bpf_get_current_task_btf") {
+        // 5.10: typed programs exist, but the running task has no type.
+        return Err(LoadError::Refused { program: "sia_sys_enter".into(), reason: "no bpf_get_current_task_btf".into() });
+    }
+    let registers = form == Form::Typed && types.has_function("bpf_task_pt_regs");
+    let offsets = resolve(types, registers)?;
+    let table: [u16; TABLE_LEN] = syscalls::table();
+    let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
+    let chunks = pid_max().div_ceil(TIDS_PER_CHUNK) + 1;
+    // Thousands of departures between two looks at the ring.
+    let ring = (options.max_threads * size_of::<Thread>() as u32).next_power_of_two().clamp(1 << 22, 1 << 25);
+
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&kernel_types))
+        .override_global("OFFSETS", words(&offsets), true)
+        .override_global("SYSCALLS", table.as_slice(), true)
+        .map_max_entries("SIA_TIDS", chunks as u32)
+        .map_max_entries("SIA_THREADS", options.max_threads)
+        .map_max_entries("SIA_FREE_THREADS", options.max_threads)
+        .map_max_entries("SIA_EXITS", ring)
+        .map_max_entries("SIA_SITES", options.max_sites)
+        .map_max_entries("SIA_SITE_INDEX", options.max_sites)
+        .map_max_entries("SIA_FREE_SITES", options.max_sites)
+        .load(OBJECT)
+        .map_err(load_error)?;
+
+    for hook in &hooks {
+        load_program(&mut ebpf, hook, form, &kernel_types)?;
+    }
+    fill(&mut ebpf, "SIA_FREE_THREADS", options.max_threads)?;
+    fill(&mut ebpf, "SIA_FREE_SITES", options.max_sites)?;
+    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
+    // (`profiler-ebpf/src/maps.rs`).
+    let (control, tids, threads) = unsafe {
+        (
+            map_array(&ebpf, "SIA_CONTROL", 1)?,
+            map_array(&ebpf, "SIA_TIDS", chunks)?,
+            map_array(&ebpf, "SIA_THREADS", options.max_threads as usize)?,
+        )
+    };
+    Ok(Loaded { ebpf, form, hooks, control, tids, threads })
+}
+
+fn load_program(ebpf: &mut Ebpf, hook: &Hook, form: Form, types: &aya::Btf) -> Result<(), LoadError> {
+    let name = program_name(hook, form);
+    let refused = |reason: String| LoadError::Refused { program: name.clone(), reason };
+    let program = ebpf.program_mut(&name).ok_or_else(|| refused("not in the object".into()))?;
+    let result = match form {
+        Form::Typed => {
+            let program: &mut BtfTracePoint =
+                program.try_into().map_err(|e: aya::programs::ProgramError| refused(e.to_string()))?;
+            program.load(hook.tracepoint, types)
+        }
+        Form::Raw => {
+            let program: &mut RawTracePoint =
+                program.try_into().map_err(|e: aya::programs::ProgramError| refused(e.to_string()))?;
+            program.load()
+        }
+    };
+    result.map_err(|e| match &e {
+        aya::programs::ProgramError::LoadError { io_error, verifier_log } => {
+            log::debug!("verifier log of {name}:\n{verifier_log}");
+            if io_error.raw_os_error() == Some(libc::EPERM) { LoadError::Denied } else { refused(io_error.to_string()) }
+        }
+        _ => refused(e.to_string()),
+    })
+}
+
+pub(super) fn program_name(hook: &Hook, form: Form) -> String {
+    match form {
+        Form::Typed => hook.program.to_owned(),
+        Form::Raw => format!("{}_raw", hook.program),
+    }
+}
+
+/// Slots and sites are handed out by popping a queue; number 0 is never handed out.
+fn fill(ebpf: &mut Ebpf, name: &str, len: u32) -> Result<(), LoadError> {
+    let map = ebpf.map_mut(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
+    let mut queue: Queue<&mut MapData, u32> = map.try_into().map_err(|e| LoadError::Object(format!("{name}: {e}")))?;
+    for i in 1..len {
+        queue.push(i, 0).map_err(|e| LoadError::NoMemory(format!("{name}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As for [`Mapped::new`].
+unsafe fn map_array<T: Copy>(ebpf: &Ebpf, name: &str, len: usize) -> Result<Mapped<T>, LoadError> {
+    let map = ebpf.map(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
+    let aya::maps::Map::Array(data) = map else {
+        return Err(LoadError::Object(format!("{name} is not an array")));
+    };
+    // SAFETY: by contract.
+    unsafe { Mapped::new(data.fd().as_fd(), len) }.map_err(|e| LoadError::NoMemory(format!("{name}: {e}")))
+}
+
+fn pid_max() -> usize {
+    std::fs::read_to_string("/proc/sys/kernel/pid_max")
+        .ok()
+        .and_then(|s| s.trim().parse().ok())
+        // PID_MAX_LIMIT of include/linux/threads.h
+        .unwrap_or(4 << 20)
+}
+
+fn load_error(error: aya::EbpfError) -> LoadError {
+    use std::error::Error as _;
+    let mut source: Option<&(dyn std::error::Error + 'static)> = error.source();
+    let mut text = error.to_string();
+    let mut os = None;
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            os = io.raw_os_error();
+        }
+        source = inner.source();
+    }
+    match os {
+        Some(libc::EPERM | libc::EACCES) => LoadError::Denied,
+        Some(libc::ENOMEM | libc::E2BIG) => LoadError::NoMemory(text),
+        _ => LoadError::Object(text),
+    }
+}

@@ -1,0 +1,19 @@
+//! kernel: the only room that knows aya and the wire. Loads the programs, attaches them, reads their maps back as plain
+//! records ([`Harvest`]).
+
+mod btf;
+mod clock;
+mod loader;
+mod mapped;
+mod offsets;
+pub mod preflight;
+mod session;
+mod statistics;
+pub mod syscalls;
+
+pub use btf::{Btf, BtfError, VMLINUX};
+pub use clock::now;
+pub use loader::{Form, LoadError, Options};
+pub use offsets::TRACEPOINTS;
+pub use session::{Harvest, RawSite, Session, Start};
+pub use statistics::{ProgramCost, Statistics};

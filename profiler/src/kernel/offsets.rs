@@ -1,0 +1,148 @@
+//! From the kernel's type information to what the programs need: member offsets, and which entry point fits each
+//! tracepoint's argument order.
+
+use profiler_common::offsets::{ABSENT, Offsets};
+
+use super::btf::{Argument, Btf, BtfError};
+
+/// `TS_COMPAT` of `arch/x86/include/asm/thread_info.h`.
+#[cfg(target_arch = "x86_64")]
+const COMPAT: (&str, u32) = ("thread_info.status", 0x2);
+/// `TIF_32BIT` of `arch/arm64/include/asm/thread_info.h`.
+#[cfg(target_arch = "aarch64")]
+const COMPAT: (&str, u32) = ("thread_info.flags", 1 << 22);
+
+/// `pt_regs`: instruction pointer, first and second syscall argument, syscall number.
+#[cfg(target_arch = "x86_64")]
+const REGISTERS: [&str; 4] = ["ip", "di", "si", "orig_ax"];
+#[cfg(target_arch = "aarch64")]
+const REGISTERS: [&str; 4] = ["pc", "orig_x0", "regs", "syscallno"];
+
+/// Bytes from `REGISTERS[2]` to the second argument: on arm64 it is `regs[1]`.
+#[cfg(target_arch = "x86_64")]
+const SECOND_ARGUMENT: u32 = 0;
+#[cfg(target_arch = "aarch64")]
+const SECOND_ARGUMENT: u32 = 8;
+
+/// Where the running kernel keeps what the programs read.
+///
+/// # Errors
+/// The first member that is not found, by name. Members that only newer or only older kernels have may be absent.
+pub fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
+    let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
+    let rq_disk = optional("request", "rq_disk");
+    let queue_disk = optional("request_queue", "disk");
+    if rq_disk == ABSENT && queue_disk == ABSENT {
+        return Err(BtfError::Missing("request.rq_disk or request_queue.disk".into()));
+    }
+    Ok(Offsets {
+        task_pid: btf.require("task_struct", "pid")?,
+        task_tgid: btf.require("task_struct", "tgid")?,
+        task_flags: btf.require("task_struct", "flags")?,
+        // `state` became `__state` in 5.14.
+        task_state: match btf.offset("task_struct", "__state") {
+            Some(offset) => offset,
+            None => btf.require("task_struct", "state")?,
+        },
+        task_nvcsw: btf.require("task_struct", "nvcsw")?,
+        task_nivcsw: btf.require("task_struct", "nivcsw")?,
+        task_runtime: btf.require("task_struct", "se.sum_exec_runtime")?,
+        task_files: btf.require("task_struct", "files")?,
+        task_compat: optional("task_struct", COMPAT.0),
+        compat_mask: COMPAT.1,
+        files_fdt: btf.require("files_struct", "fdt")?,
+        fdt_max: btf.require("fdtable", "max_fds")?,
+        fdt_fd: btf.require("fdtable", "fd")?,
+        file_inode: btf.require("file", "f_inode")?,
+        file_private: btf.require("file", "private_data")?,
+        file_dentry: btf.require("file", "f_path.dentry")?,
+        dentry_name: btf.require("dentry", "d_name.name")?,
+        inode_mode: btf.require("inode", "i_mode")?,
+        inode_rdev: btf.require("inode", "i_rdev")?,
+        inode_sb: btf.require("inode", "i_sb")?,
+        sb_magic: btf.require("super_block", "s_magic")?,
+        socket_sk: btf.require("socket", "sk")?,
+        sock_family: btf.require("sock", "__sk_common.skc_family")?,
+        sock_protocol: btf.require("sock", "sk_protocol")?,
+        regs_ip: btf.require("pt_regs", REGISTERS[0])?,
+        regs_arg0: btf.require("pt_regs", REGISTERS[1])?,
+        regs_arg1: btf.require("pt_regs", REGISTERS[2])? + SECOND_ARGUMENT,
+        regs_nr: if has_task_registers { btf.require("pt_regs", REGISTERS[3])? } else { ABSENT },
+        rq_queue: optional("request", "q"),
+        queue_disk,
+        rq_disk,
+        disk_major: btf.require("gendisk", "major")?,
+        disk_minor: btf.require("gendisk", "first_minor")?,
+        rq_len: btf.require("request", "__data_len")?,
+        rq_flags: btf.require("request", "cmd_flags")?,
+    })
+}
+
+/// A tracepoint that the programs hook, and the entry points for its argument orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The tracepoint.
+    pub tracepoint: &'static str,
+    /// The entry point that fits this kernel; its raw form has `_raw` behind it.
+    pub program: &'static str,
+    /// Whether `check` can do without it (devices are then not shown).
+    pub optional: bool,
+}
+
+/// Every tracepoint that is hooked.
+pub const TRACEPOINTS: [&str; 10] = [
+    "sched_switch",
+    "sched_waking",
+    "sched_process_fork",
+    "sched_process_exec",
+    "sched_process_exit",
+    "sys_enter",
+    "sys_exit",
+    "block_rq_insert",
+    "block_rq_issue",
+    "block_rq_complete",
+];
+
+/// Picks the entry point for each tracepoint from the order of its arguments.
+///
+/// # Errors
+/// A tracepoint that is missing or passes its arguments in an order no entry point was written for.
+pub fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
+    let mut hooks = Vec::new();
+    for tracepoint in TRACEPOINTS {
+        let optional = tracepoint.starts_with("block_");
+        let Some(arguments) = btf.tracepoint_arguments(tracepoint) else {
+            if optional {
+                continue;
+            }
+            return Err(BtfError::Missing(format!("tracepoint {tracepoint}")));
+        };
+        let shape: Vec<&str> = arguments
+            .iter()
+            .map(|a| match a {
+                Argument::Pointer(to) => to.as_str(),
+                Argument::Scalar => "",
+            })
+            .collect();
+        let program = match (tracepoint, shape.as_slice()) {
+            ("sched_switch", ["", "task_struct", "task_struct"]) => "sia_switch_old",
+            ("sched_switch", ["", "", "task_struct", "task_struct"]) => "sia_switch_518",
+            ("sched_switch", ["", "task_struct", "task_struct", "", ..]) => "sia_switch",
+            ("sched_waking", ["task_struct", ..]) => "sia_waking",
+            ("sched_process_fork", ["task_struct", "task_struct", ..]) => "sia_fork",
+            ("sched_process_exec", ["task_struct", "", ..]) => "sia_exec",
+            ("sched_process_exit", ["task_struct", ..]) => "sia_exit",
+            ("sys_enter", ["pt_regs", "", ..]) => "sia_sys_enter",
+            ("sys_exit", ["pt_regs", "", ..]) => "sia_sys_exit",
+            ("block_rq_insert", ["request", ..]) => "sia_insert",
+            ("block_rq_insert", ["request_queue", "request", ..]) => "sia_insert_old",
+            ("block_rq_issue", ["request", ..]) => "sia_issue",
+            ("block_rq_issue", ["request_queue", "request", ..]) => "sia_issue_old",
+            ("block_rq_complete", ["request", "", "", ..]) => "sia_complete",
+            _ if optional => continue,
+            _ => return Err(BtfError::Missing(format!("known order of arguments of tracepoint {tracepoint}"))),
+        };
+        hooks.push(Hook { tracepoint, program, optional });
+    }
+    Ok(hooks)
+}

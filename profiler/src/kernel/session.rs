@@ -1,0 +1,377 @@
+//! A session: programs attached, threads filed, one or more windows measured, and everything read back.
+
+use std::{collections::HashMap, sync::atomic::{AtomicU32, Ordering}};
+
+use aya::{
+    maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues, Queue, RingBuf},
+    programs::{BtfTracePoint, RawTracePoint, links::FdLink, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
+};
+use profiler_common::{
+    control::{Control, Counters},
+    device::Device,
+    site::{Site, SiteKey},
+    thread::Thread,
+};
+
+use super::{
+    clock,
+    loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
+    statistics::{self, ProgramCost},
+};
+use crate::units::{Nanos, Tgid, Tid};
+
+/// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Wire<T>(T);
+
+// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
+unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
+
+/// A site with its place, all CPUs added up.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSite {
+    /// The place.
+    pub key: SiteKey,
+    /// What was seen there.
+    pub site: Site,
+}
+
+/// Everything the programs gathered, as it came over the wire.
+#[derive(Clone, Debug)]
+pub struct Harvest {
+    /// First and last moment of the windows.
+    pub start: Nanos,
+    /// Likewise.
+    pub end: Nanos,
+    /// Time in which events counted; less than end − start where the measurement was sampled.
+    pub measured: Nanos,
+    /// The window that was open last.
+    pub epoch: u32,
+    /// Threads still alive.
+    pub alive: Vec<Thread>,
+    /// Threads that are gone.
+    pub departed: Vec<Thread>,
+    /// The departed whose record found no room, added up.
+    pub pooled: Thread,
+    /// Sites.
+    pub sites: Vec<RawSite>,
+    /// What found no site of its own.
+    pub overflow: Site,
+    /// `major << 20 | minor` and statistics.
+    pub devices: Vec<(u32, Device)>,
+    /// Losses and rarities.
+    pub counters: Counters,
+    /// What the programs cost, where the kernel was asked to keep count.
+    pub programs: Vec<ProgramCost>,
+}
+
+/// When a window began, and what it cost to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The moment from which events count.
+    pub at: Nanos,
+}
+
+enum Link {
+    Typed(#[allow(dead_code, reason = "dropped to detach")] BtfTracePointLink),
+    Raw(#[allow(dead_code, reason = "dropped to detach")] RawTracePointLink),
+    Descriptor(#[allow(dead_code, reason = "dropped to detach")] FdLink),
+}
+
+/// Loaded programs and their maps. Dropping it detaches everything; so does the process's end, however it ends, because
+/// links and maps live by their descriptors.
+pub struct Session {
+    loaded: Loaded,
+    links: Vec<Link>,
+    ring: RingBuf<MapData>,
+    departed: Vec<Thread>,
+    slots: HashMap<Tid, u32>,
+    start: Nanos,
+    first_start: Option<Nanos>,
+    end: Nanos,
+    measured: Nanos,
+}
+
+impl Session {
+    /// Loads the programs. Nothing is attached yet.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn open(options: &Options) -> Result<Self, LoadError> {
+        let mut loaded = load(options)?;
+        let ring = loaded.ebpf.take_map("SIA_EXITS").ok_or_else(|| LoadError::Object("no map SIA_EXITS".into()))?;
+        let ring = RingBuf::try_from(ring).map_err(|e| LoadError::Object(e.to_string()))?;
+        let control = loaded.control.at(0);
+        // SAFETY: the mapped control page; the programs are not attached yet.
+        unsafe { (*control).follow = u32::from(options.follow) };
+        Ok(Self {
+            loaded,
+            links: Vec::new(),
+            ring,
+            departed: Vec::new(),
+            slots: HashMap::new(),
+            start: Nanos::ZERO,
+            first_start: None,
+            end: Nanos::ZERO,
+            measured: Nanos::ZERO,
+        })
+    }
+
+    /// Which form the kernel accepted.
+    pub fn form(&self) -> Form {
+        self.loaded.form
+    }
+
+    /// Room for threads.
+    pub fn max_threads(&self) -> usize {
+        self.loaded.threads.len()
+    }
+
+    /// Takes the log of the programs' rare anomalies; each call of the returned function flushes it to `log`.
+    pub fn take_log(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
+        aya_log::EbpfLogger::init(&mut self.loaded.ebpf).ok()
+    }
+
+    /// Attaches every program. Events do not count before [`Self::begin`].
+    ///
+    /// # Errors
+    /// A tracepoint that is needed and refuses.
+    pub fn attach(&mut self) -> Result<(), LoadError> {
+        self.set_tracking(1);
+        let hooks = self.loaded.hooks.clone();
+        // Exit before switch, switch before the rest: a thread that is seen at all is seen to its end.
+        for hook in hooks {
+            let name = program_name(&hook, self.loaded.form);
+            let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
+            let Some(program) = self.loaded.ebpf.program_mut(&name) else {
+                return Err(failed("not in the object".into()));
+            };
+            let link = match self.loaded.form {
+                Form::Typed => <&mut BtfTracePoint>::try_from(program)
+                    .and_then(|p| p.attach().and_then(|id| p.take_link(id)))
+                    .map(Link::Typed),
+                Form::Raw => <&mut RawTracePoint>::try_from(program)
+                    .and_then(|p| p.attach(hook.tracepoint).and_then(|id| p.take_link(id)))
+                    .map(Link::Raw),
+            };
+            match link {
+                Ok(link) => self.links.push(link),
+                Err(error) if hook.optional => log::warn!("{} not attached: {error}", hook.tracepoint),
+                Err(error) => return Err(failed(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches every program; maps and what they hold stay.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    fn set_tracking(&self, value: u32) {
+        // SAFETY: the mapped control page; a single word that only this side writes.
+        unsafe { (&raw mut (*self.loaded.control.at(0)).tracking).write_volatile(value) };
+    }
+
+    fn tid_word(&self, tid: Tid) -> Option<&AtomicU32> {
+        let tid = tid.as_raw() as usize;
+        let chunk = tid / TIDS_PER_CHUNK;
+        if chunk >= self.loaded.tids.len() {
+            return None;
+        }
+        // SAFETY: inside the mapping, aligned, and only ever accessed as whole words on both sides.
+        Some(unsafe { AtomicU32::from_ptr(self.loaded.tids.at(chunk).cast::<u32>().add(tid % TIDS_PER_CHUNK)) })
+    }
+
+    /// Counts a process as the target's: births in it are followed.
+    pub fn add_process(&mut self, tgid: Tgid) -> Result<(), LoadError> {
+        let map = self.loaded.ebpf.map_mut("SIA_GROUPS").ok_or_else(|| LoadError::Object("no map SIA_GROUPS".into()))?;
+        let mut groups: BpfHashMap<&mut MapData, u32, u32> =
+            map.try_into().map_err(|e: aya::maps::MapError| LoadError::Object(e.to_string()))?;
+        groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
+    }
+
+    /// Files a thread that lives already. True if it is new here; false if it was filed, or if there is no room (counted).
+    pub fn add_thread(&mut self, tgid: Tgid, tid: Tid) -> bool {
+        if self.tid_word(tid).is_none_or(|word| word.load(Ordering::Acquire) != 0) {
+            return false;
+        }
+        let Some(slot) = self.free_slot() else {
+            // SAFETY: the mapped control page; a lost update only makes a count of losses smaller by one.
+            unsafe { (*self.loaded.control.at(0)).counters.threads_lost += 1 };
+            return false;
+        };
+        let mut thread = Thread::ZERO;
+        thread.tid = tid.as_raw();
+        thread.tgid = tgid.as_raw();
+        // One address space a process, until it execs.
+        thread.space = tgid.as_raw() << 1;
+        thread.epoch = u32::MAX;
+        // SAFETY: inside the mapping; the slot is free, so no program touches it before the word below is written.
+        unsafe { self.loaded.threads.at(slot as usize).write_volatile(thread) };
+        if let Some(word) = self.tid_word(tid) {
+            word.store(slot, Ordering::Release);
+        }
+        self.slots.insert(tid, slot);
+        true
+    }
+
+    fn free_slot(&mut self) -> Option<u32> {
+        let map = self.loaded.ebpf.map_mut("SIA_FREE_THREADS")?;
+        let mut queue: Queue<&mut MapData, u32> = map.try_into().ok()?;
+        queue.pop(0).ok()
+    }
+
+    /// From now on events count.
+    pub fn begin(&mut self) -> Start {
+        let control = self.loaded.control.at(0);
+        let at = clock::now();
+        // SAFETY: the mapped control page. The programs read `enabled` first, and it is written last.
+        unsafe {
+            (&raw mut (*control).runnable.value).write_volatile(0);
+            (&raw mut (*control).start).write_volatile(at.as_nanos());
+            let epoch = (&raw mut (*control).epoch).read_volatile().wrapping_add(1);
+            (&raw mut (*control).epoch).write_volatile(epoch);
+            AtomicU32::from_ptr(&raw mut (*control).enabled).store(1, Ordering::Release);
+        }
+        self.start = at;
+        self.first_start.get_or_insert(at);
+        Start { at }
+    }
+
+    /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.
+    pub fn finish(&mut self) -> Nanos {
+        let control = self.loaded.control.at(0);
+        // SAFETY: the mapped control page.
+        unsafe { AtomicU32::from_ptr(&raw mut (*control).enabled).store(0, Ordering::Release) };
+        self.end = clock::now();
+        self.measured += self.end.saturating_sub(self.start);
+        // A program that saw `enabled` a moment ago is done within microseconds.
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        self.drain();
+        self.end
+    }
+
+    /// Takes the records of threads that are gone out of the ring. To be called often enough: a full ring loses names,
+    /// not sums.
+    pub fn drain(&mut self) -> usize {
+        let mut taken = 0;
+        while let Some(item) = self.ring.next() {
+            if let Some(thread) = decode(&item) {
+                self.slots.remove(&Tid::from_raw(thread.tid));
+                self.departed.push(thread);
+                taken += 1;
+            }
+        }
+        taken
+    }
+
+    /// Slots in use: threads filed by this side and born since.
+    fn live_slots(&self) -> Vec<u32> {
+        let mut slots = Vec::new();
+        for chunk in 0..self.loaded.tids.len() {
+            let words = self.loaded.tids.read(chunk);
+            slots.extend(words.iter().copied().filter(|&s| s != 0 && (s as usize) < self.loaded.threads.len()));
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// One thread as it is now, mid-flight.
+    pub fn peek(&self, tid: Tid) -> Option<Thread> {
+        let slot = self.tid_word(tid)?.load(Ordering::Acquire);
+        (slot != 0).then(|| self.loaded.threads.read(slot as usize))
+    }
+
+    /// Number of the window that is open or was last.
+    pub fn epoch(&self) -> u32 {
+        self.loaded.control.read(0).epoch
+    }
+
+    /// What the programs cost so far; zero runs while the kernel keeps no statistics.
+    pub fn costs(&self) -> Vec<ProgramCost> {
+        self.loaded
+            .hooks
+            .iter()
+            .filter_map(|hook| {
+                let name = program_name(hook, self.loaded.form);
+                let fd = match self.loaded.ebpf.program(&name)? {
+                    aya::programs::Program::BtfTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
+                    aya::programs::Program::RawTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
+                    _ => return None,
+                };
+                Some(statistics::read(&name, fd))
+            })
+            .collect()
+    }
+
+    /// Reads everything back. Consistent once [`Self::finish`] was called.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
+        self.drain();
+        let unreadable = |e: aya::maps::MapError| LoadError::Object(e.to_string());
+        let missing = |name: &str| LoadError::Object(format!("no map {name}"));
+        let control: Control = self.loaded.control.read(0);
+        let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+
+        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = self
+            .loaded
+            .ebpf
+            .map("SIA_SITE_INDEX")
+            .ok_or_else(|| missing("SIA_SITE_INDEX"))?
+            .try_into()
+            .map_err(unreadable)?;
+        let per_cpu: PerCpuArray<&MapData, Wire<Site>> =
+            self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| missing("SIA_SITES"))?.try_into().map_err(unreadable)?;
+        let merged = |i: u32| -> Result<Site, LoadError> {
+            let values: PerCpuValues<Wire<Site>> = per_cpu.get(&i, 0).map_err(unreadable)?;
+            let mut sum = Site::ZERO;
+            for value in values.iter() {
+                sum.merge(&value.0);
+            }
+            Ok(sum)
+        };
+        let mut sites = Vec::new();
+        for entry in index.iter() {
+            let (key, i) = entry.map_err(unreadable)?;
+            sites.push(RawSite { key: key.0, site: merged(i)? });
+        }
+        let overflow = merged(profiler_common::site::OVERFLOW_SITE)?;
+
+        let table: BpfHashMap<&MapData, u32, Wire<Device>> =
+            self.loaded.ebpf.map("SIA_DEVICES").ok_or_else(|| missing("SIA_DEVICES"))?.try_into().map_err(unreadable)?;
+        let mut devices = Vec::new();
+        for entry in table.iter() {
+            let (number, device) = entry.map_err(unreadable)?;
+            devices.push((number, device.0));
+        }
+        Ok(Harvest {
+            start: self.first_start.unwrap_or(self.start),
+            end: self.end,
+            measured: self.measured,
+            epoch: control.epoch,
+            alive,
+            departed: std::mem::take(&mut self.departed),
+            pooled: self.loaded.threads.read(0),
+            sites,
+            overflow,
+            devices,
+            counters: control.counters,
+            programs: self.costs(),
+        })
+    }
+}
+
+/// A record from the ring; `None` where its size is not that of this build's layout.
+fn decode(bytes: &[u8]) -> Option<Thread> {
+    // Records are padded to eight bytes, and so is the layout.
+    if bytes.len() != size_of::<Thread>() {
+        return None;
+    }
+    // SAFETY: as many bytes as a `Thread` has, and any bytes are one: it is made of integers alone.
+    Some(unsafe { bytes.as_ptr().cast::<Thread>().read_unaligned() })
+}

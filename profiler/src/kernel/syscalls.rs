@@ -1,0 +1,109 @@
+//! Syscalls by name: what each waits for, and what a number is called in which table. One list serves every architecture.
+
+use profiler_common::{
+    class::BlockClass,
+    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, TABLE_LEN},
+};
+
+/// The word for a syscall that is not listed: shown by its name.
+const OTHER: u16 = BlockClass::Other as u16;
+
+/// What the kernel programs need to know of a syscall, by its name.
+fn describe(name: &str) -> u16 {
+    match name {
+        "read" | "readv" | "pread64" | "preadv" | "preadv2" | "write" | "writev" | "pwrite64" | "pwritev"
+        | "pwritev2" | "recvfrom" | "recvmsg" | "sendto" | "sendmsg" | "sendfile" | "splice" | "tee" | "vmsplice"
+        | "copy_file_range" => FD | BYTES,
+        "recvmmsg" | "sendmmsg" | "connect" | "shutdown" | "fsync" | "fdatasync" | "sync_file_range" | "ftruncate"
+        | "fallocate" | "getdents" | "getdents64" | "fstat" | "fstatfs" | "lseek" | "ioctl" | "setsockopt"
+        | "getsockopt" | "getsockname" | "getpeername" | "bind" | "listen" | "fchmod" | "fchown" | "readahead"
+        | "fadvise64" | "syncfs" | "fgetxattr" | "fsetxattr" => FD,
+        "close" => FD | CLOSE,
+        "dup2" | "dup3" => OTHER | DUP,
+        "close_range" | "unshare" => OTHER | FORGET_ALL,
+        "execve" | "execveat" => OTHER | EXEC | FORGET_ALL,
+        "exit" | "exit_group" => BlockClass::Exit as u16 | LEAVE,
+        "accept" | "accept4" => BlockClass::Accept as u16,
+        "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u16,
+        "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u16,
+        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "poll" | "ppoll" | "select" | "pselect6" => {
+            BlockClass::EventWait as u16
+        }
+        "io_uring_enter" => BlockClass::IoUring as u16,
+        "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u16,
+        "wait4" | "waitid" | "vfork" => BlockClass::ChildWait as u16,
+        "pause" | "rt_sigsuspend" | "rt_sigtimedwait" => BlockClass::Signal as u16,
+        "flock" | "fcntl" => BlockClass::FileLock as u16,
+        "msgrcv" | "msgsnd" | "semop" | "semtimedop" | "mq_timedsend" | "mq_timedreceive" => BlockClass::Ipc as u16,
+        _ => OTHER,
+    }
+}
+
+/// This machine's table, for the kernel programs.
+pub fn table() -> [u16; TABLE_LEN] {
+    std::array::from_fn(|nr| native(nr).map_or(OTHER, describe))
+}
+
+/// A syscall's name in the table of this machine's own architecture.
+fn native(nr: usize) -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    return syscalls::x86_64::Sysno::new(nr).map(|s| s.name());
+    #[cfg(target_arch = "aarch64")]
+    return syscalls::aarch64::Sysno::new(nr).map(|s| s.name());
+}
+
+/// A syscall's name in the 32-bit table that this machine's kernel also serves.
+fn compat(nr: usize) -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    return syscalls::x86::Sysno::new(nr).map(|s| s.name());
+    #[cfg(target_arch = "aarch64")]
+    return syscalls::arm::Sysno::new(nr).map(|s| s.name());
+}
+
+/// The name of a call, its table named where it is not the machine's own: `read`, `read (32-bit)`, `syscall 999`.
+pub fn name(nr: u16, abi: u8) -> String {
+    let nr = usize::from(nr);
+    let (found, table) = match abi {
+        ABI_COMPAT => (compat(nr), " (32-bit)"),
+        ABI_X32 => (native(nr), " (x32)"),
+        _ => (native(nr), ""),
+    };
+    found.map_or_else(|| format!("syscall {nr}{table}"), |name| format!("{name}{table}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_described_name_exists_in_this_machines_table_or_is_an_old_one() {
+        // A misspelt name would silently be "other"; these are absent from the newer architectures only.
+        let table = table();
+        for (nr, name) in [
+            (libc::SYS_read, "read"),
+            (libc::SYS_futex, "futex"),
+            (libc::SYS_accept4, "accept4"),
+            (libc::SYS_close, "close"),
+            (libc::SYS_execve, "execve"),
+            (libc::SYS_epoll_pwait, "epoll_pwait"),
+            (libc::SYS_io_uring_enter, "io_uring_enter"),
+            (libc::SYS_clock_nanosleep, "clock_nanosleep"),
+            (libc::SYS_exit_group, "exit_group"),
+            (libc::SYS_waitid, "waitid"),
+        ] {
+            let nr = usize::try_from(nr).unwrap_or(usize::MAX);
+            assert_eq!(native(nr), Some(name));
+            assert_eq!(table[nr], describe(name));
+            assert_ne!(table[nr], OTHER, "{name}");
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_number_of_the_32_bit_table_is_labelled_not_mislabelled() {
+        // 3 is close in the 64-bit table and read in the 32-bit one.
+        assert_eq!(name(3, 0), "close");
+        assert_eq!(name(3, ABI_COMPAT), "read (32-bit)");
+        assert_eq!(name(999, 0), "syscall 999");
+    }
+}

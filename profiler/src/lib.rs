@@ -1,0 +1,5 @@
+//! should-i-async: how much CPU time a running process spends because its threads block on IO, and whether async would
+//! give it back. `docs/architecture.md` is the map of these rooms.
+
+pub mod kernel;
+pub mod units;

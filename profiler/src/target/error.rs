@@ -1,0 +1,180 @@
+//! target/error: why something cannot be measured, one variant and one clear message for each reason.
+
+use std::io;
+
+/// A process as an error names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// As the initial PID namespace numbers it.
+    pub pid: u32,
+    /// Command name.
+    pub comm: String,
+}
+
+impl std::fmt::Display for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.pid, self.comm)
+    }
+}
+
+/// Why the user's input gives nothing to measure. Every message says what happened and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// Neither a PID nor a TID.
+    #[error("no target: name a process with -p PID, a thread with -t TID, or start a command with -- CMD")]
+    Empty,
+
+    /// PID 0.
+    #[error("PID 0 is the kernel's idle task and has no program to measure: give the PID of a process")]
+    Zero,
+
+    /// The number belongs to nothing, in this or in any other PID namespace that this user can see.
+    #[error("there is no process {pid}: it may have exited; look for it with `pgrep -a NAME` or `ps -ef`")]
+    NoSuchPid {
+        /// As given.
+        pid: u32,
+    },
+
+    /// The thread does not exist, or not any more.
+    #[error("there is no thread {tid}: it may have exited; list a process's threads with `ls /proc/PID/task`")]
+    NoSuchTid {
+        /// As given.
+        tid: u32,
+    },
+
+    /// /proc does not show the process (hidepid), but signals find it.
+    #[error(
+        "process {pid} exists, but /proc hides it from this user (mounted with hidepid): \
+         run as root, or with cap_sys_ptrace"
+    )]
+    Hidden {
+        /// As given.
+        pid: u32,
+    },
+
+    /// `PF_KTHREAD` is set.
+    #[error(
+        "PID {pid} ({comm}) is a kernel thread: it runs no program that could be rewritten; give the PID of a process{}",
+        also_inside(.pid, .inside)
+    )]
+    KernelThread {
+        /// As given.
+        pid: u32,
+        /// Command name.
+        comm: String,
+        /// Processes of containers that have this number inside: probably one of them was meant.
+        inside: Vec<Candidate>,
+    },
+
+    /// Exited, waiting for its parent.
+    #[error(
+        "process {pid} ({comm}) is a zombie: it has exited and waits for its parent {parent} to reap it; \
+         nothing of it runs any more"
+    )]
+    Zombie {
+        /// As given.
+        pid: u32,
+        /// Command name.
+        comm: String,
+        /// Who has not waited for it.
+        parent: u32,
+    },
+
+    /// A thread's id where a process is asked for.
+    #[error("{tid} is a thread of process {tgid} ({comm}): use -p {tgid} for all of it, or -p {tgid} -t {tid}")]
+    IsThread {
+        /// As given.
+        tid: u32,
+        /// The process it belongs to.
+        tgid: u32,
+        /// Command name of the thread.
+        comm: String,
+    },
+
+    /// The thread is of another process than those asked for.
+    #[error("thread {tid} belongs to process {tgid}, which was not asked for: use -p {tgid} -t {tid}")]
+    ThreadElsewhere {
+        /// As given.
+        tid: u32,
+        /// The process it belongs to.
+        tgid: u32,
+    },
+
+    /// `PTRACE_MODE_READ` is refused: another user's process, or one that is not dumpable.
+    #[error(
+        "no rights to look into process {pid} ({comm}) of user {uid}: run as root or as that user, or give \
+         should-i-async cap_sys_ptrace (`should-i-async doctor` prints the command)"
+    )]
+    NotPermitted {
+        /// As given.
+        pid: u32,
+        /// Command name.
+        comm: String,
+        /// Its effective user.
+        uid: u32,
+    },
+
+    /// No process of the host has this number, but several inside containers do.
+    #[error(
+        "no process of the host is {pid}, but {} containers have a process {pid} inside: give one of their host \
+         PIDs, {}", .candidates.len(), list(.candidates)
+    )]
+    AmbiguousPid {
+        /// As given.
+        pid: u32,
+        /// Sorted by host PID.
+        candidates: Vec<Candidate>,
+    },
+
+    /// should-i-async's own PID or thread.
+    #[error("{pid} is should-i-async itself, and measuring that measures the measuring: give another PID")]
+    Itself {
+        /// As given.
+        pid: u32,
+    },
+
+    /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other numbers.
+    #[error(
+        "should-i-async runs inside a PID namespace ({namespace}), where PIDs differ from those that the kernel \
+         reports: start its container with `docker run --pid=host --privileged`, or run it on the host, for example \
+         with `nsenter -t 1 -p -m` from a container that has the host's PIDs"
+    )]
+    InsidePidNamespace {
+        /// As /proc/self/ns/pid names it.
+        namespace: String,
+    },
+
+    /// Anything else that /proc answers.
+    #[error("cannot read /proc/{pid}/{file}: {source}; check that /proc is mounted (`mount -t proc proc /proc`)")]
+    Unreadable {
+        /// Which process, or `self`.
+        pid: String,
+        /// Which file of it.
+        file: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+
+    /// pidfd_open or poll failed in a way that has no fallback.
+    #[error("cannot watch the target for its exit: {source}; raise the limit of open files with `ulimit -n 4096`")]
+    Watch {
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+fn list(candidates: &[Candidate]) -> String {
+    candidates
+        .iter()
+        .map(Candidate::to_string)
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
+
+fn also_inside(pid: &u32, inside: &[Candidate]) -> String {
+    if inside.is_empty() {
+        return String::new();
+    }
+    format!(" (inside a container, {pid} is host PID {})", list(inside))
+}

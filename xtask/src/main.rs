@@ -1,0 +1,53 @@
+//! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand.
+
+mod ebpf;
+mod exec;
+mod test;
+mod tidy;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Automation of should-i-async.
+#[derive(Parser)]
+enum Command {
+    Ebpf(ebpf::Options),
+    Test(test::Options),
+    Tidy(tidy::Options),
+}
+
+fn main() -> ExitCode {
+    // The kernel object's build runs us in rustc's place.
+    let done = if ebpf::is_rustc_wrapper() { ebpf::run_as_rustc(std::env::args_os().skip(1)) } else { run() };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = workspace_root()?;
+    match Command::parse() {
+        Command::Ebpf(options) => ebpf::run(&root, &options),
+        Command::Test(options) => test::run(&root, &options),
+        Command::Tidy(options) => tidy::run(&root, &options),
+    }
+}
+
+/// The checkout that this xtask was built from.
+fn workspace_root() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest.parent().context("xtask/ has no parent folder")?.to_owned())
+}
+
+/// Prints a line on stdout.
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{line}").context("writing to stdout")
+}

@@ -1,0 +1,255 @@
+//! `cargo xtask test`: every test, the ones on the real kernel included.
+//!
+//! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one kernel there is and read
+//! its clocks, so they run one at a time, after all others. Whether they can run at all (root, BTF) they find out
+//! themselves: without the rights they print a line with `SKIPPED (…)`, and with `CI=true` they fail instead.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::{exec, say};
+
+const PACKAGE: &str = "should-i-async";
+const KERNEL_PREFIX: &str = "kernel_";
+
+/// What the names of our BPF programs begin with.
+const PROGRAM_PREFIX: &str = "sia_";
+
+/// The kernel frees a program a moment after its last user has gone (RCU).
+const PROGRAM_GRACE: Duration = Duration::from_secs(3);
+
+/// Runs every test, the ones on the real kernel included.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    /// Leaves out the tests that need the kernel.
+    #[arg(long)]
+    no_kernel: bool,
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let begun = Instant::now();
+    let (kernel, plain) = integration_tests(root)?;
+    let programs_before = our_programs();
+
+    // `cargo test` with named targets builds no examples, and the kernel tests start one.
+    exec::run(cargo(root).args(["build", "--locked", "--package", PACKAGE, "--example", "truth"]))?;
+
+    let mut suites = Vec::new();
+    let mut units = cargo(root);
+    units.args(["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"]);
+    for name in &plain {
+        units.args(["--test", name]);
+    }
+    suites.push(Suite::run("unit and integration tests", &mut units, options, &[])?);
+    let mut docs = cargo(root);
+    docs.args(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]);
+    suites.push(Suite::run("documentation tests", &mut docs, options, &[])?);
+    if !options.no_kernel && !kernel.is_empty() {
+        let mut kernel_tests = cargo(root);
+        kernel_tests.args(["test", "--package", PACKAGE, "--locked", "--no-fail-fast"]);
+        for name in &kernel {
+            kernel_tests.args(["--test", name]);
+        }
+        suites.push(Suite::run("kernel tests", &mut kernel_tests, options, &["--test-threads=1"])?);
+    }
+
+    let leftover = leftover(&programs_before);
+    for suite in &suites {
+        say(&format!("{}: {}", suite.name, suite.counts.text()))?;
+    }
+    say(&leftover.text())?;
+    let total = suites.iter().fold(Counts::default(), |sum, suite| sum.plus(&suite.counts));
+    let failed: Vec<&str> = suites.iter().filter(|suite| !suite.good).map(|suite| suite.name).collect();
+    let verdict = if failed.is_empty() && leftover.is_clean() { "ok" } else { "FAILED" };
+    say(&format!("all tests: {verdict}. {} in {:.0} s", total.text(), begun.elapsed().as_secs_f64()))?;
+    if !failed.is_empty() {
+        bail!("{} failed", failed.join(" and "));
+    }
+    if !leftover.is_clean() {
+        bail!("BPF programs outlived the tests");
+    }
+    Ok(())
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    command
+}
+
+/// Names of the profiler's integration tests: those that need the kernel, and the others.
+fn integration_tests(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let dir = root.join("profiler").join("tests");
+    let mut names = Vec::new();
+    if dir.is_dir() {
+        for entry in fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
+            let path = entry?.path();
+            let stem = if path.is_dir() && path.join("main.rs").exists() { path.file_name() } else { path.file_stem() };
+            let is_test = path.is_dir() && path.join("main.rs").exists() || path.extension().is_some_and(|e| e == "rs");
+            if let (true, Some(stem)) = (is_test, stem) {
+                names.push(stem.to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.sort();
+    Ok(names.into_iter().partition(|name| name.starts_with(KERNEL_PREFIX)))
+}
+
+/// What one `cargo test` came to.
+struct Suite {
+    name: &'static str,
+    counts: Counts,
+    good: bool,
+}
+
+impl Suite {
+    /// Runs `command`, passes its output on as it comes, and counts.
+    fn run(name: &'static str, command: &mut Command, options: &Options, harness: &[&str]) -> Result<Self> {
+        command.arg("--").args(harness).args(&options.filter);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `{}`", exec::line(command)))?;
+        let mut counts = Counts::default();
+        if let Some(stdout) = child.stdout.take() {
+            // A test's own output need not be UTF-8.
+            for line in BufReader::new(stdout).split(b'\n') {
+                let line = String::from_utf8_lossy(&line?).into_owned();
+                counts.take(&line);
+                say(&line)?;
+            }
+        }
+        Ok(Self { name, counts, good: child.wait()?.success() })
+    }
+}
+
+/// Sums of libtest's closing lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    /// Tests that passed because they could do nothing.
+    skipped: u64,
+}
+
+impl Counts {
+    /// Reads one line of output.
+    fn take(&mut self, line: &str) {
+        if line.contains("SKIPPED (") {
+            self.skipped += 1;
+        }
+        let Some((_, rest)) = line.split_once("test result: ") else { return };
+        for part in rest.split(['.', ';']) {
+            let mut words = part.split_whitespace();
+            let (Some(Ok(count)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) else { continue };
+            match what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            ignored: self.ignored + other.ignored,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { passed, failed, ignored, skipped } = self;
+        let skips = if *skipped > 0 { format!(" ({skipped} of them SKIPPED: see above)") } else { String::new() };
+        format!("{passed} passed{skips}; {failed} failed; {ignored} ignored")
+    }
+}
+
+/// What the tests left in the kernel.
+enum Leftover {
+    Nothing,
+    Programs(Vec<String>),
+    Unknown,
+}
+
+impl Leftover {
+    fn is_clean(&self) -> bool {
+        !matches!(self, Self::Programs(_))
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Nothing => "BPF programs left behind: none".into(),
+            Self::Programs(programs) => format!("BPF programs left behind: {}", programs.join("; ")),
+            Self::Unknown => "BPF programs left behind: not looked for, bpftool is missing or may not list them".into(),
+        }
+    }
+}
+
+/// Our programs that are loaded now and were not before; waits a little for the kernel to free them.
+fn leftover(before: &Option<BTreeSet<String>>) -> Leftover {
+    let Some(before) = before else { return Leftover::Unknown };
+    let begun = Instant::now();
+    loop {
+        let Some(now) = our_programs() else { return Leftover::Unknown };
+        let left: Vec<String> = now.difference(before).cloned().collect();
+        if left.is_empty() {
+            return Leftover::Nothing;
+        }
+        if begun.elapsed() > PROGRAM_GRACE {
+            return Leftover::Programs(left);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The heads of `bpftool`'s entries for programs of ours; `None` where it cannot tell.
+fn our_programs() -> Option<BTreeSet<String>> {
+    let listed = Command::new("bpftool").args(["prog", "show"]).stdin(Stdio::null()).output().ok()?;
+    if !listed.status.success() {
+        return None;
+    }
+    Some(parse_programs(&String::from_utf8_lossy(&listed.stdout)))
+}
+
+fn parse_programs(listing: &str) -> BTreeSet<String> {
+    let ours = |line: &&str| {
+        let mut words = line.split_whitespace();
+        words.find(|word| *word == "name").is_some() && words.next().is_some_and(|n| n.starts_with(PROGRAM_PREFIX))
+    };
+    listing.lines().filter(ours).map(|line| line.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_add_up() {
+        let mut counts = Counts::default();
+        counts.take("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 1.20s");
+        counts.take("test kernel::attach ... SKIPPED (needs root)");
+        counts.take("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        assert_eq!(counts, Counts { passed: 14, failed: 1, ignored: 1, skipped: 1 });
+        assert_eq!(counts.text(), "14 passed (1 of them SKIPPED: see above); 1 failed; 1 ignored");
+    }
+
+    #[test]
+    fn only_our_programs_are_ours() {
+        let listing = "3: tracing  name sia_switch  tag 0011\n\txlated 8B\n4: cgroup_skb  name other  tag 22\n";
+        assert_eq!(parse_programs(listing).into_iter().collect::<Vec<_>>(), ["3: tracing  name sia_switch  tag 0011"]);
+    }
+}

@@ -1,0 +1,363 @@
+//! Kinds in which the driver ends every wait: it acts only once the worker is asleep in the call, so each call blocks
+//! exactly once.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll};
+use rustix::thread::futex;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+
+use crate::row::Deed;
+use crate::worker::{Cell, Worker};
+use crate::{Args, Kind, Play, probe, sys};
+
+/// The number of `read` in the 32-bit x86 table.
+const COMPAT_READ: i64 = 3;
+
+/// A blocking call on the worker; returns the bytes it got.
+pub(crate) type Call = Box<dyn FnMut(&Cell) -> Result<u64> + Send>;
+
+/// What ends a worker's wait, on the driver; gets the worker's cell.
+pub(crate) type Wake = Box<dyn FnMut(&Cell) -> Result<()>>;
+
+/// One worker's calls and the driver's answer to each.
+pub(crate) struct Service {
+    pub(crate) class: &'static str,
+    pub(crate) syscall: &'static str,
+    /// Numbers under which the kernel may show the call.
+    pub(crate) numbers: Vec<i64>,
+    pub(crate) call: Call,
+    pub(crate) wake: Wake,
+    /// Calls beside each call that never block.
+    pub(crate) beside: &'static [&'static str],
+    /// What the worker does, on the CPU, after each call and before the next.
+    pub(crate) settle: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl Service {
+    fn new(
+        class: &'static str,
+        syscall: &'static str,
+        number: i64,
+        call: impl FnMut(&Cell) -> Result<u64> + Send + 'static,
+        wake: impl FnMut(&Cell) -> Result<()> + 'static,
+    ) -> Self {
+        Self {
+            class,
+            syscall,
+            numbers: vec![number],
+            call: Box::new(call),
+            wake: Box::new(wake),
+            beside: &[],
+            settle: None,
+        }
+    }
+}
+
+/// The driver's half of one worker.
+pub(crate) struct Waker {
+    pub(crate) numbers: Vec<i64>,
+    pub(crate) wake: Wake,
+}
+
+pub(crate) fn set_up(args: &Args) -> Result<Play> {
+    let calls = args.calls();
+    let hold = Duration::from_micros(args.us.unwrap_or(0));
+    if args.kind == Kind::Signalfd && args.workers() != 1 {
+        bail!("signalfd takes one worker: a signal wakes every reader of the process's signalfds");
+    }
+    let mut workers = Vec::with_capacity(args.workers());
+    let mut wakers = Vec::with_capacity(args.workers());
+    for _ in 0..args.workers() {
+        let Service { class, syscall, numbers, mut call, wake, beside, mut settle } = service(args.kind, calls)?;
+        wakers.push(Waker { numbers, wake });
+        workers.push(Worker::spawn("served", move |cell| {
+            let mut deed = Deed::new(class, syscall);
+            for turn in 1..=calls {
+                let begun = Instant::now();
+                cell.begin(turn);
+                deed.bytes += call(cell)?;
+                deed.blocked_max += begun.elapsed();
+                if let Some(settle) = &mut settle {
+                    settle();
+                }
+            }
+            deed.calls = calls;
+            deed.blocks = calls;
+            deed.other_calls = beside.iter().map(|name| (*name, calls)).collect();
+            Ok(deed)
+        })?);
+    }
+    Ok(Play {
+        workers,
+        action: Box::new(move |workers| {
+            for worker in workers {
+                worker.release()?;
+            }
+            for turn in 1..=calls {
+                for (worker, waker) in workers.iter().zip(&mut wakers) {
+                    worker.await_asleep(turn, &waker.numbers)?;
+                    worker.hold_then(hold, || (waker.wake)(worker.cell()))?;
+                }
+            }
+            Ok(())
+        }),
+        more_rows: Box::new(Vec::new),
+        extra: Vec::new(),
+    })
+}
+
+fn service(kind: Kind, calls: u64) -> Result<Service> {
+    match kind {
+        Kind::Pipe => pipe_reader(),
+        Kind::ManyThreads => Ok(Service::new(
+            "pipe",
+            "read",
+            libc::SYS_read,
+            |cell| one_byte(&mut cell.gate()),
+            |cell| Ok(cell.gate().write_all(b"x")?),
+        )),
+        Kind::SocketTcp => {
+            let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+            let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
+            let (mut far, _) = listener.accept()?;
+            near.set_nodelay(true)?;
+            let call = move |_: &Cell| one_byte(&mut far);
+            Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
+        }
+        Kind::SocketUnix => {
+            let (mut near, mut far) = UnixStream::pair()?;
+            // std receives from a unix stream by recv on Linux, as from a TCP one.
+            let call = move |_: &Cell| one_byte(&mut far);
+            let mut service =
+                Service::new("unix", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?));
+            service.numbers.push(libc::SYS_read);
+            Ok(service)
+        }
+        Kind::SocketUdp => {
+            let far = UdpSocket::bind("127.0.0.1:0")?;
+            let near = UdpSocket::bind("127.0.0.1:0")?;
+            near.connect(far.local_addr()?)?;
+            let call = move |_: &Cell| Ok(u64::try_from(far.recv(&mut [0u8; 1])?)?);
+            Ok(Service::new("udp", "recvfrom", libc::SYS_recvfrom, call, move |_| {
+                near.send(b"x")?;
+                Ok(())
+            }))
+        }
+        Kind::Futex => Ok(futex_waiter()),
+        Kind::Eventfd => {
+            let event = Arc::new(eventfd(EventfdFlags::CLOEXEC)?);
+            let far = Arc::clone(&event);
+            let call = move |_: &Cell| read_counter(&far);
+            Ok(Service::new("eventfd", "read", libc::SYS_read, call, move |_| add_one(&event)))
+        }
+        Kind::Epoll => epoll_loop(),
+        Kind::Accept => {
+            let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+            let address = listener.local_addr()?;
+            let call = move |_: &Cell| {
+                drop(listener.accept()?);
+                Ok(0)
+            };
+            let mut service = Service::new("accept", "accept4", libc::SYS_accept4, call, move |_| {
+                drop(TcpStream::connect(address)?);
+                Ok(())
+            });
+            service.beside = &["close"];
+            Ok(service)
+        }
+        Kind::Wait4 => child_waiter(calls),
+        Kind::Int80 => compat_reader(),
+        Kind::Tty => tty_reader(),
+        Kind::Timerfd => timer_reader(),
+        Kind::Signalfd => {
+            let mut signals = sys::signalfd(libc::SIGUSR1)?;
+            let call =
+                move |_: &Cell| Ok(u64::try_from(signals.read(&mut [0u8; size_of::<libc::signalfd_siginfo>()])?)?);
+            Ok(Service::new("signalfd", "read", libc::SYS_read, call, |cell| {
+                sys::signal_thread(cell.tid(), libc::SIGUSR1)
+            }))
+        }
+        _ => bail!("{kind:?} is not served by the driver"),
+    }
+}
+
+/// Blocking reads of one byte from a pipe.
+pub(crate) fn pipe_reader() -> Result<Service> {
+    let (mut reader, mut writer) = sys::pipe()?;
+    let call = move |_: &Cell| one_byte(&mut reader);
+    Ok(Service::new("pipe", "read", libc::SYS_read, call, move |_| Ok(writer.write_all(b"x")?)))
+}
+
+fn one_byte(from: &mut impl Read) -> Result<u64> {
+    let got = from.read(&mut [0u8; 1])?;
+    ensure!(got == 1, "the other end is closed");
+    Ok(1)
+}
+
+fn futex_waiter() -> Service {
+    let word = Arc::new(AtomicU32::new(0));
+    let far = Arc::clone(&word);
+    let mut seen = 0;
+    let call = move |_: &Cell| {
+        // EAGAIN would mean that the word changed before the wait: the driver never does that, so it is an error here.
+        futex::wait(&far, futex::Flags::PRIVATE, seen, None).context("FUTEX_WAIT")?;
+        seen = far.load(Ordering::Acquire);
+        Ok(0)
+    };
+    Service::new("futex", "futex", libc::SYS_futex, call, move |_| {
+        word.fetch_add(1, Ordering::Release);
+        let woken = futex::wake(&word, futex::Flags::PRIVATE, 1).context("FUTEX_WAKE")?;
+        ensure!(woken == 1, "FUTEX_WAKE woke {woken} threads");
+        Ok(())
+    })
+}
+
+/// The kworker that delivered a byte may still be at it when the reader comes back, and a read that begins meanwhile
+/// waits for it (`tty_buffer_flush_work` in the kernel's n_tty_read): a block too many. So the reader spins until the
+/// driver has waited for the kworker in its stead, which is what a poll of an empty terminal does.
+fn tty_reader() -> Result<Service> {
+    let (mut slave, mut master) = sys::raw_pty()?;
+    let watched = slave.try_clone()?;
+    let (consumed, quiet) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (consumed_here, quiet_here) = (Arc::clone(&consumed), Arc::clone(&quiet));
+    let call = move |_: &Cell| one_byte(&mut slave);
+    let mut service = Service::new("tty", "read", libc::SYS_read, call, move |_| {
+        let before = consumed_here.load(Ordering::Acquire);
+        master.write_all(b"x")?;
+        while consumed_here.load(Ordering::Acquire) == before {
+            probe::pause();
+        }
+        let mut watch = [PollFd::new(&watched, PollFlags::IN)];
+        let ready = rustix::event::poll(&mut watch, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        ensure!(ready == 0, "the terminal still has input");
+        quiet_here.fetch_add(1, Ordering::Release);
+        Ok(())
+    });
+    service.settle = Some(Box::new(move || {
+        let turn = consumed.fetch_add(1, Ordering::AcqRel) + 1;
+        while quiet.load(Ordering::Acquire) != turn {
+            std::hint::spin_loop();
+        }
+    }));
+    Ok(service)
+}
+
+/// An event loop that is asleep in `epoll_wait` before each of its events.
+fn epoll_loop() -> Result<Service> {
+    let event = Arc::new(eventfd(EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&queue, &*event, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    let far = Arc::clone(&event);
+    let call = move |_: &Cell| {
+        let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
+        let (ready, _) = epoll::wait(&queue, &mut room[..], None)?;
+        ensure!(ready.len() == 1, "epoll_wait returned {} events", ready.len());
+        read_counter(&far)
+    };
+    let mut service = Service::new("event-wait", "epoll_pwait", libc::SYS_epoll_pwait, call, move |_| add_one(&event));
+    // rustix takes whichever of these the C library's kernel headers promise.
+    service.numbers.push(libc::SYS_epoll_pwait2);
+    #[cfg(target_arch = "x86_64")]
+    service.numbers.push(libc::SYS_epoll_wait);
+    service.beside = &["read"];
+    Ok(service)
+}
+
+/// Waits for children that were forked beforehand, and exit one by one when the driver opens their gates.
+fn child_waiter(calls: u64) -> Result<Service> {
+    let mut gates = Vec::new();
+    let mut children = Vec::new();
+    for _ in 0..calls {
+        let (reader, writer) = sys::pipe()?;
+        children.push(sys::fork_gated(&reader, || ())?);
+        gates.push(writer);
+    }
+    let (mut children, mut gates) = (children.into_iter(), gates.into_iter());
+    let call = move |_: &Cell| {
+        wait_for(children.next().context("no child left")?)?;
+        Ok(0)
+    };
+    Ok(Service::new("child", "wait4", libc::SYS_wait4, call, move |_| {
+        Ok(gates.next().context("no gate left")?.write_all(b"x")?)
+    }))
+}
+
+/// Blocks in wait4 until child `pid` has ended well.
+pub(crate) fn wait_for(pid: i32) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(pid).context("not a process id")?;
+    let ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).context("wait4")?;
+    ensure!(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)), "the child did not exit with 0");
+    Ok(())
+}
+
+fn timer_reader() -> Result<Service> {
+    let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+    let mut far = File::from(timer.try_clone()?);
+    let call = move |_: &Cell| Ok(u64::try_from(far.read(&mut [0u8; 8])?)?);
+    Ok(Service::new("timerfd", "read", libc::SYS_read, call, move |_| {
+        let soon = Itimerspec {
+            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: Timespec { tv_sec: 0, tv_nsec: 1 },
+        };
+        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &soon)?;
+        Ok(())
+    }))
+}
+
+fn eventfd(flags: EventfdFlags) -> Result<File> {
+    Ok(File::from(rustix::event::eventfd(0, flags).context("eventfd")?))
+}
+
+fn read_counter(mut event: &File) -> Result<u64> {
+    Ok(u64::try_from(event.read(&mut [0u8; 8])?)?)
+}
+
+fn add_one(mut event: &File) -> Result<()> {
+    Ok(event.write_all(&1u64.to_ne_bytes())?)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn compat_reader() -> Result<Service> {
+    use std::os::fd::AsRawFd;
+
+    crate::life::compat_or_error()?;
+    let (reader, mut writer) = sys::pipe()?;
+    // The 32-bit table takes 32-bit addresses.
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
+    let low = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            4096,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
+            -1,
+            0,
+        )
+    };
+    ensure!(low != libc::MAP_FAILED, "no memory below 2 GiB");
+    let address = u32::try_from(low as usize)?;
+    let call = move |_: &Cell| {
+        ensure!(crate::life::int80(20, 0, 0, 0) > 0, "32-bit getpid failed");
+        let got = crate::life::int80(u32::try_from(COMPAT_READ)?, u32::try_from(reader.as_raw_fd())?, address, 1);
+        ensure!(got == 1, "32-bit read returned {got}");
+        Ok(1)
+    };
+    let mut service =
+        Service::new("compat32", "read (32-bit)", COMPAT_READ, call, move |_| Ok(writer.write_all(b"x")?));
+    service.beside = &["getpid (32-bit)"];
+    Ok(service)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn compat_reader() -> Result<Service> {
+    bail!("unsupported: int80 exists on x86_64 only (its read would be call {COMPAT_READ})")
+}

@@ -1,0 +1,155 @@
+//! The calls that std and rustix do not wrap, each with its reason to be here.
+
+use std::fs::{File, OpenOptions};
+use std::io::Error;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::thread::CpuSet;
+
+/// Kills the process by SIGALRM's default action after `seconds`, so that no wait is unbounded. It survives an exec.
+pub(crate) fn arm_watchdog(seconds: u32) {
+    // SAFETY: alarm only sets a timer.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Maps in every page of the program and its libraries: a worker that meets one of them for the first time could block
+/// in a page fault. Without the right to lock memory, the counts are almost always exact all the same.
+pub(crate) fn page_in() {
+    // SAFETY: mlockall changes where pages live, never what is in them.
+    unsafe { libc::mlockall(libc::MCL_CURRENT) };
+}
+
+/// Lifts the soft limit of open descriptors to the hard one: every worker has a gate.
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).context("raising RLIMIT_NOFILE")
+}
+
+/// Voluntary and involuntary switches of the calling thread.
+pub(crate) fn thread_switches() -> Result<(u64, u64)> {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for a whole rusage.
+    if unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) } != 0 {
+        return Err(Error::last_os_error()).context("getrusage(RUSAGE_THREAD)");
+    }
+    // SAFETY: zeroed is a valid rusage, and the kernel filled it.
+    let usage = unsafe { usage.assume_init() };
+    Ok((usage.ru_nvcsw.unsigned_abs(), usage.ru_nivcsw.unsigned_abs()))
+}
+
+/// CPU time of the calling thread.
+pub(crate) fn thread_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// A pipe behind one descriptor, open for reading and writing: half the descriptors where there are 10,000 of them.
+pub(crate) fn single_descriptor_pipe() -> Result<File> {
+    let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("pipe")?;
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    OpenOptions::new().read(true).write(true).open(&path).with_context(|| format!("opening {path}"))
+}
+
+/// A pipe's reading and writing end as files.
+pub(crate) fn pipe() -> Result<(File, File)> {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("pipe")?;
+    Ok((File::from(reader), File::from(writer)))
+}
+
+/// Lets timers fire when they are due: the default slack of 50 µs would blur the known sleep.
+pub(crate) fn drop_timer_slack() {
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+}
+
+/// Keeps the calling thread on the last CPU that the process may use.
+pub(crate) fn stay_on_one_cpu() -> Result<()> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).context("no CPU is allowed")?;
+    let mut one = CpuSet::new();
+    one.set(last);
+    rustix::thread::sched_setaffinity(None, &one).context("sched_setaffinity")
+}
+
+/// Blocks `signal` in the calling thread, and in those it starts later, and returns a signalfd for it.
+pub(crate) fn signalfd(signal: libc::c_int) -> Result<File> {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the pointer is valid for a whole sigset_t, which sigemptyset initialises; the kernel only reads it after.
+    let fd = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), signal);
+        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+        libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC)
+    };
+    owned(fd, "signalfd").map(File::from)
+}
+
+/// Sends `signal` to one thread of this process.
+pub(crate) fn signal_thread(tid: i32, signal: libc::c_int) -> Result<()> {
+    // SAFETY: tgkill takes three integers.
+    let done = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), tid, signal) };
+    if done != 0 { Err(Error::last_os_error()).context("tgkill") } else { Ok(()) }
+}
+
+/// A pseudo-terminal in raw mode: (slave, master).
+pub(crate) fn raw_pty() -> Result<(File, File)> {
+    // SAFETY: takes flags only.
+    let master = owned(unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) }, "posix_openpt")?;
+    let mut name = [0u8; 64];
+    // SAFETY: the descriptor is open, and the buffer's length is its own.
+    let made = unsafe {
+        libc::grantpt(master.as_raw_fd()) == 0
+            && libc::unlockpt(master.as_raw_fd()) == 0
+            && libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr().cast(), name.len()) == 0
+    };
+    anyhow::ensure!(made, "making a pseudo-terminal: {}", Error::last_os_error());
+    let path = std::ffi::CStr::from_bytes_until_nul(&name)?.to_str()?;
+    let slave = {
+        use std::os::unix::fs::OpenOptionsExt;
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)
+    }
+    .with_context(|| format!("opening {path}"))?;
+    let mut mode = MaybeUninit::<libc::termios>::zeroed();
+    // SAFETY: the pointer is valid for a whole termios, which tcgetattr fills before the others read it.
+    let set = unsafe {
+        libc::tcgetattr(slave.as_raw_fd(), mode.as_mut_ptr()) == 0 && {
+            libc::cfmakeraw(mode.as_mut_ptr());
+            libc::tcsetattr(slave.as_raw_fd(), libc::TCSANOW, mode.as_ptr()) == 0
+        }
+    };
+    anyhow::ensure!(set, "setting {path} raw: {}", Error::last_os_error());
+    Ok((slave, File::from(master)))
+}
+
+/// Forks a child that blocks in a read of `gate`, then does `after`, which must be async-signal-safe, and exits 0.
+pub(crate) fn fork_gated(gate: &File, after: impl FnOnce()) -> Result<i32> {
+    let fd = gate.as_raw_fd();
+    // SAFETY: the child makes raw calls only: no allocation, no lock that another thread may have held.
+    match unsafe { libc::fork() } {
+        -1 => Err(Error::last_os_error()).context("fork"),
+        0 => {
+            let mut byte = 0u8;
+            // SAFETY: as above; the buffer is one byte long. A child never outlives the process that measures it.
+            unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                libc::read(fd, (&raw mut byte).cast(), 1);
+            }
+            after();
+            // SAFETY: _exit does not return, and runs no handlers of the parent.
+            unsafe { libc::_exit(0) }
+        }
+        pid => Ok(pid),
+    }
+}
+
+fn owned(fd: libc::c_int, call: &'static str) -> Result<OwnedFd> {
+    if fd < 0 {
+        return Err(Error::last_os_error()).context(call);
+    }
+    // SAFETY: the call just returned this open descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
