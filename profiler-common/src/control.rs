@@ -34,7 +34,7 @@ pub struct Padded {
 
 /// Losses and rarities. Every loss the kernel side can have is here; none is silent.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Threads that found no free slot: not measured.
     pub threads_lost: u64,

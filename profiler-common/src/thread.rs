@@ -46,6 +46,9 @@ pub mod mark {
     pub const EXECING: u32 = 16;
 }
 
+/// Switched in for another reason than the end of a block: after a preemption, or for the first time.
+pub const CAUSE_OTHER: u32 = u32::MAX;
+
 /// Buckets of the concurrency histogram: 0–7 exactly, then 8–15, 16–31 … and the last one open from 1,024.
 pub const CONCURRENCY_BUCKETS: usize = 16;
 
@@ -70,6 +73,10 @@ pub struct ClassSum {
     pub blocked: u64,
     /// Wake-up to switch-in, ns.
     pub run_delay: u64,
+    /// CPU that the kernel charged to the thread for coming back, over what the tracepoints saw of it, ns (signed, two's
+    /// complement): its clock starts at the wake-up where that interrupted the idle task (`rq_clock_skip_update` in
+    /// `wakeup_preempt`, kernel/sched/core.c), the switch comes later.
+    pub charge: u64,
 }
 
 /// Sums of a thread over the measurement: counters only, so that they can be added as an array of words.
@@ -98,6 +105,8 @@ pub struct Sums {
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
+    /// As [`ClassSum::charge`], for returns from a preemption and first runs.
+    pub preempted_charge: u64,
     /// Run-queue delay of a newborn, ns.
     pub born_delay: u64,
     /// Wake-ups by a thread of the same process.
@@ -183,8 +192,8 @@ pub struct Thread {
     pub block_class: u32,
     /// Requests of its own at a device.
     pub requests: u32,
-    /// Not used.
-    pub reserved: u32,
+    /// Why it was last switched in: the class of its block, or [`CAUSE_OTHER`].
+    pub cause: u32,
     /// When the measurement of this thread began (start of the window, or its birth), ns.
     pub first: u64,
     /// On CPU: up to when its time is accounted, ns.

@@ -10,13 +10,13 @@ use profiler_common::{
     class::BlockClass,
     control::Control,
     since, stat, syscall,
-    thread::{Thread, concurrency_bucket, mark, phase, window},
+    thread::{CAUSE_OTHER, Thread, concurrency_bucket, mark, phase, window},
 };
 
 use crate::{
     access::{Access, offset, present},
     maps::{bump, control, slot_of, thread},
-    threads::{FirstSight, add_runnable, depart, find, first_sight, read_counters},
+    threads::{FirstSight, MARK_COUNTERS, add_runnable, depart, find, first_sight, read_counters},
 };
 
 /// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.
@@ -96,6 +96,7 @@ fn switch_out<A: Access>(
     // A signal can end a wait before the thread has left; from 6.13 on the state then reads as running although the
     // kernel counts the switch as voluntary. `sched_yield` looks the same and counts as involuntary: ask the counter.
     let voluntary = !preempt && (state != 0 || counted_voluntary::<A>(t, task));
+    read_counters::<A>(t, task, voluntary);
     if voluntary {
         let class = block_class(t, state);
         t.block_class = class as u32;
@@ -124,7 +125,6 @@ fn switch_out<A: Access>(
             t.window = window::SPOILED;
         }
     }
-    read_counters::<A>(t, task, voluntary);
 }
 
 /// Whether the kernel counted this switch as voluntary; only asked where state and preemption do not tell.
@@ -132,7 +132,7 @@ fn switch_out<A: Access>(
 fn counted_voluntary<A: Access>(t: &Thread, task: *const u8) -> bool {
     // SAFETY: the task of the tracepoint's argument.
     let voluntary: u64 = unsafe { A::field(task, offset!(task_nvcsw)) };
-    t.seen_voluntary != 0 && voluntary != t.seen_voluntary
+    t.marks & MARK_COUNTERS != 0 && voluntary != t.seen_voluntary
 }
 
 /// What a block waits for: the call's class, or, outside a call, what the state says.
@@ -157,6 +157,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     t.sums.switch_ins += 1;
     t.since = now;
+    t.cause = CAUSE_OTHER;
     match t.phase {
         phase::PREEMPTED => t.sums.preempted += since(now, t.off),
         phase::BORN => t.sums.born_delay += since(now, t.off),
@@ -173,6 +174,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
             let blocked = since(wake, t.off);
             let delay = since(now, wake);
             let class = t.block_class;
+            t.cause = class;
             let sum = &mut t.sums.classes[class as usize & 31];
             sum.blocked += blocked;
             sum.run_delay += delay;

@@ -5,7 +5,7 @@ use aya_log_ebpf::warn;
 use profiler_common::{
     control::Control,
     syscall,
-    thread::{CACHED_SITES, CachedSite, Sums, Thread, mark, phase, window},
+    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, Sums, Thread, mark, phase, window},
 };
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// Wraps the kernel's own counters in the slot: they were read at least once.
-const MARK_COUNTERS: u32 = 1 << 8;
+/// Beside the marks of `profiler-common`: the kernel's own counters were read at least once in this window.
+pub const MARK_COUNTERS: u32 = 1 << 8;
 
 /// The slot of a task, 0 if it is not of the target.
 #[inline(always)]
@@ -82,6 +82,7 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     t.call_blocked = 0;
     t.call_delay = 0;
     t.marks &= mark::LEAVING | mark::EXECING;
+    t.cause = CAUSE_OTHER;
     if sight == FirstSight::User {
         t.nr = syscall::NONE;
     } else {
@@ -135,8 +136,17 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     }
     t.sums.kernel_voluntary += voluntary - t.seen_voluntary;
     t.sums.kernel_involuntary += involuntary - t.seen_involuntary;
-    t.sums.kernel_runtime += runtime - t.seen_runtime;
-    t.sums.checked_cpu += cpu - t.seen_cpu;
+    let charged = runtime - t.seen_runtime;
+    let counted = cpu - t.seen_cpu;
+    t.sums.kernel_runtime += charged;
+    t.sums.checked_cpu += counted;
+    let charge = charged.wrapping_sub(counted);
+    if t.cause == CAUSE_OTHER {
+        t.sums.preempted_charge = t.sums.preempted_charge.wrapping_add(charge);
+    } else {
+        let sum = &mut t.sums.classes[t.cause as usize & 31];
+        sum.charge = sum.charge.wrapping_add(charge);
+    }
     t.seen_voluntary = voluntary;
     t.seen_involuntary = involuntary;
     t.seen_runtime = runtime;
@@ -188,6 +198,7 @@ pub fn on_fork<A: Access, C: EbpfContext>(ctx: &C, parent: *const u8, child: *co
     t.tgid = tgid;
     t.space = space;
     t.nr = syscall::BORN;
+    t.cause = CAUSE_OTHER;
     if control.enabled != 0 {
         t.epoch = control.epoch;
         t.phase = phase::BORN;

@@ -16,7 +16,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use object::build::elf::Builder;
+use object::build::elf::{Builder, SectionData};
 
 use crate::{exec, say};
 
@@ -62,8 +62,8 @@ fn build(root: &Path) -> Result<Vec<u8>> {
     let crate_dir = root.join("profiler-ebpf");
     let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
     require_tools(&sysroot)?;
-    // A build folder of its own, whatever CARGO_TARGET_DIR says: the committed object depends on nothing else.
-    let target_dir = crate_dir.join("target");
+    // A build folder of its own: cargo would take what was built by hand, with the same flags but without the wrapper.
+    let target_dir = root.join("target").join("ebpf");
     let mut cargo = Command::new("cargo");
     cargo
         .args(["build", "--release", "--locked", "-Zbuild-std=core", "--target", TARGET])
@@ -175,6 +175,14 @@ fn without_dwarf(bytes: &[u8]) -> Result<Vec<u8>> {
         }
     }
     elf.delete_orphans();
+    // LLVM keeps the names of sections and of symbols in one table, the builder in two.
+    if !elf.sections.iter().any(|section| matches!(section.data, SectionData::SectionString)) {
+        let names = elf.sections.add();
+        names.name = b".shstrtab"[..].into();
+        names.sh_type = object::elf::SHT_STRTAB;
+        names.sh_addralign = 1;
+        names.data = SectionData::SectionString;
+    }
     if !elf.sections.iter().any(|section| &section.name[..] == b".BTF") {
         bail!("the object has no .BTF section: it was linked without --btf");
     }
@@ -216,7 +224,13 @@ mod tests {
     #[test]
     fn a_difference_names_its_place() {
         assert_eq!(difference(b"same", b"same"), None);
-        assert_eq!(difference(b"abcd", b"abXd").unwrap(), "4 bytes committed, 4 rebuilt, the first difference at byte 2");
-        assert_eq!(difference(b"ab", b"abc").unwrap(), "2 bytes committed, 3 rebuilt, the first difference at byte 2");
+        assert_eq!(
+            difference(b"abcd", b"abXd").as_deref(),
+            Some("4 bytes committed, 4 rebuilt, the first difference at byte 2")
+        );
+        assert_eq!(
+            difference(b"ab", b"abc").as_deref(),
+            Some("2 bytes committed, 3 rebuilt, the first difference at byte 2")
+        );
     }
 }

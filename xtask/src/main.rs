@@ -41,10 +41,10 @@ fn run() -> Result<()> {
     }
 }
 
-/// The checkout that this xtask was built from.
+/// The checkout that cargo runs us for. Not the one we were built from: checkouts may share a build folder.
 fn workspace_root() -> Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(manifest.parent().context("xtask/ has no parent folder")?.to_owned())
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    Ok(Path::new(&manifest).parent().context("xtask/ has no parent folder")?.to_owned())
 }
 
 /// Prints a line on stdout.

@@ -242,7 +242,8 @@ mod tests {
         let mut counts = Counts::default();
         counts.take("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 1.20s");
         counts.take("test kernel::attach ... SKIPPED (needs root)");
-        counts.take("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        counts
+            .take("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         assert_eq!(counts, Counts { passed: 14, failed: 1, ignored: 1, skipped: 1 });
         assert_eq!(counts.text(), "14 passed (1 of them SKIPPED: see above); 1 failed; 1 ignored");
     }

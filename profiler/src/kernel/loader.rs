@@ -128,6 +128,9 @@ fn words(offsets: &Offsets) -> &[u32] {
 }
 
 pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
+    // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may fail.
+    let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
     let types = Btf::load(Path::new(VMLINUX))?;
     let hooks = if options.empty { empty_hooks() } else { hooks(&types)? };
     match options.form {

@@ -15,5 +15,5 @@ pub use btf::{Btf, BtfError, VMLINUX};
 pub use clock::now;
 pub use loader::{Form, LoadError, Options};
 pub use offsets::TRACEPOINTS;
-pub use session::{Harvest, RawSite, Session, Start};
+pub use session::{Harvest, RawSite, Session};
 pub use statistics::{ProgramCost, Statistics};

@@ -1,16 +1,16 @@
 //! A session: programs attached, threads filed, one or more windows measured, and everything read back.
 
-use std::{collections::HashMap, sync::atomic::{AtomicU32, Ordering}};
+use std::{sync::atomic::{AtomicU32, Ordering}};
 
 use aya::{
     maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues, Queue, RingBuf},
-    programs::{BtfTracePoint, RawTracePoint, links::FdLink, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
+    programs::{BtfTracePoint, RawTracePoint, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
 };
 use profiler_common::{
     control::{Control, Counters},
     device::Device,
     site::{Site, SiteKey},
-    thread::Thread,
+    thread::{Sums, Thread},
 };
 
 use super::{
@@ -66,17 +66,9 @@ pub struct Harvest {
     pub programs: Vec<ProgramCost>,
 }
 
-/// When a window began, and what it cost to begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Start {
-    /// The moment from which events count.
-    pub at: Nanos,
-}
-
 enum Link {
     Typed(#[allow(dead_code, reason = "dropped to detach")] BtfTracePointLink),
     Raw(#[allow(dead_code, reason = "dropped to detach")] RawTracePointLink),
-    Descriptor(#[allow(dead_code, reason = "dropped to detach")] FdLink),
 }
 
 /// Loaded programs and their maps. Dropping it detaches everything; so does the process's end, however it ends, because
@@ -86,9 +78,7 @@ pub struct Session {
     links: Vec<Link>,
     ring: RingBuf<MapData>,
     departed: Vec<Thread>,
-    slots: HashMap<Tid, u32>,
     start: Nanos,
-    first_start: Option<Nanos>,
     end: Nanos,
     measured: Nanos,
 }
@@ -110,9 +100,7 @@ impl Session {
             links: Vec::new(),
             ring,
             departed: Vec::new(),
-            slots: HashMap::new(),
             start: Nanos::ZERO,
-            first_start: None,
             end: Nanos::ZERO,
             measured: Nanos::ZERO,
         })
@@ -140,7 +128,6 @@ impl Session {
     pub fn attach(&mut self) -> Result<(), LoadError> {
         self.set_tracking(1);
         let hooks = self.loaded.hooks.clone();
-        // Exit before switch, switch before the rest: a thread that is seen at all is seen to its end.
         for hook in hooks {
             let name = program_name(&hook, self.loaded.form);
             let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
@@ -167,6 +154,19 @@ impl Session {
     /// Detaches every program; maps and what they hold stay.
     pub fn detach(&mut self) {
         self.links.clear();
+    }
+
+    /// Births are not followed any more: only the threads that were filed are measured.
+    pub fn ignore_births(&self) {
+        self.set_tracking(0);
+    }
+
+    /// Forgets every thread: none is measured until it is filed again. For another measurement with the same programs.
+    pub fn forget_threads(&mut self) {
+        for chunk in 0..self.loaded.tids.len() {
+            // SAFETY: inside the mapping; whole words.
+            unsafe { self.loaded.tids.at(chunk).write_volatile([0; TIDS_PER_CHUNK]) };
+        }
     }
 
     fn set_tracking(&self, value: u32) {
@@ -213,7 +213,6 @@ impl Session {
         if let Some(word) = self.tid_word(tid) {
             word.store(slot, Ordering::Release);
         }
-        self.slots.insert(tid, slot);
         true
     }
 
@@ -224,7 +223,7 @@ impl Session {
     }
 
     /// From now on events count.
-    pub fn begin(&mut self) -> Start {
+    pub fn begin(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
         let at = clock::now();
         // SAFETY: the mapped control page. The programs read `enabled` first, and it is written last.
@@ -236,8 +235,7 @@ impl Session {
             AtomicU32::from_ptr(&raw mut (*control).enabled).store(1, Ordering::Release);
         }
         self.start = at;
-        self.first_start.get_or_insert(at);
-        Start { at }
+        at
     }
 
     /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.
@@ -259,7 +257,6 @@ impl Session {
         let mut taken = 0;
         while let Some(item) = self.ring.next() {
             if let Some(thread) = decode(&item) {
-                self.slots.remove(&Tid::from_raw(thread.tid));
                 self.departed.push(thread);
                 taken += 1;
             }
@@ -307,63 +304,115 @@ impl Session {
             .collect()
     }
 
-    /// Reads everything back. Consistent once [`Self::finish`] was called.
+    /// Processes and descriptors of the last calls at each site, to be looked up while they are open.
+    pub fn callers(&self) -> Vec<(Tgid, i32)> {
+        let Ok(sites) = self.read_sites() else { return Vec::new() };
+        let mut callers: Vec<_> = sites
+            .iter()
+            .filter_map(|(_, s)| {
+                let fd = (s.site.last_tgid_fd as u32).checked_sub(1)?;
+                Some((Tgid::from_raw((s.site.last_tgid_fd >> 32) as u32), fd as i32))
+            })
+            .collect();
+        callers.sort_unstable();
+        callers.dedup();
+        callers
+    }
+
+    fn site_values(&self) -> Result<PerCpuArray<&MapData, Wire<Site>>, LoadError> {
+        let map = self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
+        map.try_into().map_err(unreadable)
+    }
+
+    fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
+        let index = self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
+        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
+        let values = self.site_values()?;
+        let mut sites = Vec::new();
+        for entry in index.iter() {
+            let (key, i) = entry.map_err(unreadable)?;
+            sites.push((i, RawSite { key: key.0, site: merged(&values, i)? }));
+        }
+        Ok(sites)
+    }
+
+    /// Takes everything back and starts the sums anew. To be called after [`Self::finish`].
     ///
     /// # Errors
     /// A map that cannot be read.
     pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
         self.drain();
-        let unreadable = |e: aya::maps::MapError| LoadError::Object(e.to_string());
-        let missing = |name: &str| LoadError::Object(format!("no map {name}"));
         let control: Control = self.loaded.control.read(0);
-        let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
-
-        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = self
-            .loaded
-            .ebpf
-            .map("SIA_SITE_INDEX")
-            .ok_or_else(|| missing("SIA_SITE_INDEX"))?
-            .try_into()
-            .map_err(unreadable)?;
-        let per_cpu: PerCpuArray<&MapData, Wire<Site>> =
-            self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| missing("SIA_SITES"))?.try_into().map_err(unreadable)?;
-        let merged = |i: u32| -> Result<Site, LoadError> {
-            let values: PerCpuValues<Wire<Site>> = per_cpu.get(&i, 0).map_err(unreadable)?;
-            let mut sum = Site::ZERO;
-            for value in values.iter() {
-                sum.merge(&value.0);
-            }
-            Ok(sum)
-        };
-        let mut sites = Vec::new();
-        for entry in index.iter() {
-            let (key, i) = entry.map_err(unreadable)?;
-            sites.push(RawSite { key: key.0, site: merged(i)? });
+        let slots = self.live_slots();
+        let alive = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        let pooled = self.loaded.threads.read(0);
+        for &slot in slots.iter().chain(&[0]) {
+            // SAFETY: inside the mapping; the programs do not count between two windows.
+            unsafe { (&raw mut (*self.loaded.threads.at(slot as usize)).sums).write_volatile(Sums::ZERO) };
         }
-        let overflow = merged(profiler_common::site::OVERFLOW_SITE)?;
+        // SAFETY: the mapped control page, as above.
+        unsafe { (&raw mut (*self.loaded.control.at(0)).counters).write_volatile(Counters::default()) };
+        let sites = self.read_sites()?;
+        let overflow = merged(&self.site_values()?, profiler_common::site::OVERFLOW_SITE)?;
+        self.clear_sites(&sites)?;
 
         let table: BpfHashMap<&MapData, u32, Wire<Device>> =
-            self.loaded.ebpf.map("SIA_DEVICES").ok_or_else(|| missing("SIA_DEVICES"))?.try_into().map_err(unreadable)?;
+            self.loaded.ebpf.map("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?.try_into().map_err(unreadable)?;
         let mut devices = Vec::new();
         for entry in table.iter() {
             let (number, device) = entry.map_err(unreadable)?;
             devices.push((number, device.0));
         }
+        self.clear_devices(&devices)?;
+        let measured = std::mem::take(&mut self.measured);
         Ok(Harvest {
-            start: self.first_start.unwrap_or(self.start),
+            start: self.start,
             end: self.end,
-            measured: self.measured,
+            measured,
             epoch: control.epoch,
             alive,
             departed: std::mem::take(&mut self.departed),
-            pooled: self.loaded.threads.read(0),
-            sites,
+            pooled,
+            sites: sites.into_iter().map(|(_, site)| site).collect(),
             overflow,
             devices,
             counters: control.counters,
             programs: self.costs(),
         })
     }
+
+    fn clear_sites(&mut self, sites: &[(u32, RawSite)]) -> Result<(), LoadError> {
+        let map = self.loaded.ebpf.map_mut("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
+        let mut values: PerCpuArray<&mut MapData, Wire<Site>> = map.try_into().map_err(unreadable)?;
+        let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
+        for i in sites.iter().map(|(i, _)| *i).chain([profiler_common::site::OVERFLOW_SITE]) {
+            let zero = PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
+            values.set(i, zero, 0).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+
+    fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
+        let map = self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
+        let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
+        for (number, _) in devices {
+            table.remove(number).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: aya::maps::MapError) -> LoadError {
+    LoadError::Object(error.to_string())
+}
+
+fn merged(values: &PerCpuArray<&MapData, Wire<Site>>, index: u32) -> Result<Site, LoadError> {
+    let mut sum = Site::ZERO;
+    for value in values.get(&index, 0).map_err(unreadable)?.iter() {
+        sum.merge(&value.0);
+    }
+    Ok(sum)
 }
 
 /// A record from the ring; `None` where its size is not that of this build's layout.

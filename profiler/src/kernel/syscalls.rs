@@ -39,6 +39,26 @@ fn describe(name: &str) -> u16 {
     }
 }
 
+/// What a call waits for: its class, or the descriptor in its first argument. For threads that sleep through a whole
+/// window, whose call is known from `/proc` only.
+pub fn waits_for(nr: usize) -> Wait {
+    let word = native(nr).map_or(OTHER, describe);
+    match BlockClass::from_wire(word as u8) {
+        _ if word & FD != 0 => Wait::Descriptor,
+        Some(class) => Wait::Class(class),
+        None => Wait::Class(BlockClass::Other),
+    }
+}
+
+/// See [`waits_for`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Known from the call alone.
+    Class(BlockClass),
+    /// That of the descriptor in the first argument.
+    Descriptor,
+}
+
 /// This machine's table, for the kernel programs.
 pub fn table() -> [u16; TABLE_LEN] {
     std::array::from_fn(|nr| native(nr).map_or(OTHER, describe))

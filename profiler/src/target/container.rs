@@ -11,25 +11,23 @@ const SHORT: usize = 12;
 pub(crate) fn from_cgroup(text: &str) -> Option<String> {
     // hierarchy:controllers:path; the path may hold colons. Innermost component first: containers nest.
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths
-        .flat_map(|path| component_pairs(path).rev().collect::<Vec<_>>())
-        .find_map(|(parents, name)| {
-            let hex = |id: &str| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-            let stem = name.strip_suffix(".scope").unwrap_or(name);
-            let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
-            if hex(id) {
-                // podman's monitor has the container's id, and is not in it.
-                return (prefix != "libpod-conmon").then(|| format!("{}:{}", runtime(prefix, parents), &id[..SHORT]));
-            }
-            if let Some(name) = stem.strip_prefix("lxc.payload.") {
-                return Some(format!("lxc:{name}"));
-            }
-            if parents.ends_with("/lxc") {
-                return Some(format!("lxc:{name}"));
-            }
-            let machine = name.strip_suffix(".scope")?.strip_prefix("machine-")?;
-            Some(format!("machine:{}", machine.replace("\\x2d", "-")))
-        })
+    paths.flat_map(|path| component_pairs(path).rev().collect::<Vec<_>>()).find_map(|(parents, name)| {
+        let hex = |id: &str| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let stem = name.strip_suffix(".scope").unwrap_or(name);
+        let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
+        if hex(id) {
+            // podman's monitor has the container's id, and is not in it.
+            return (prefix != "libpod-conmon").then(|| format!("{}:{}", runtime(prefix, parents), &id[..SHORT]));
+        }
+        if let Some(name) = stem.strip_prefix("lxc.payload.") {
+            return Some(format!("lxc:{name}"));
+        }
+        if parents.ends_with("/lxc") {
+            return Some(format!("lxc:{name}"));
+        }
+        let machine = name.strip_suffix(".scope")?.strip_prefix("machine-")?;
+        Some(format!("machine:{}", machine.replace("\\x2d", "-")))
+    })
 }
 
 /// Each component of a path with what stands before it.
@@ -65,42 +63,18 @@ mod tests {
         let pod = "kubepods-burstable-pod1f2e.slice";
         for (path, want) in [
             (format!("0::/docker/{id}"), Some("docker:0123456789ab")),
-            (
-                format!("0::/system.slice/docker-{id}.scope"),
-                Some("docker:0123456789ab"),
-            ),
-            (
-                format!("0::/system.slice/docker-{id}.scope/init.scope"),
-                Some("docker:0123456789ab"),
-            ),
+            (format!("0::/system.slice/docker-{id}.scope"), Some("docker:0123456789ab")),
+            (format!("0::/system.slice/docker-{id}.scope/init.scope"), Some("docker:0123456789ab")),
             (format!("12:memory:/docker/{id}\n0::/"), Some("docker:0123456789ab")),
-            (
-                format!("0::/machine.slice/libpod-{id}.scope/container"),
-                Some("podman:0123456789ab"),
-            ),
+            (format!("0::/machine.slice/libpod-{id}.scope/container"), Some("podman:0123456789ab")),
             (format!("0::/machine.slice/libpod-conmon-{id}.scope"), None),
-            (
-                format!("0::/kubepods.slice/{pod}/cri-containerd-{id}.scope"),
-                Some("containerd:0123456789ab"),
-            ),
-            (
-                format!("0::/system.slice/containerd.service/{pod}:cri-containerd:{id}"),
-                Some("containerd:0123456789ab"),
-            ),
-            (
-                format!("0::/kubepods.slice/{pod}/crio-{id}.scope"),
-                Some("cri-o:0123456789ab"),
-            ),
-            (
-                format!("0::/kubepods/besteffort/pod11-22/{id}"),
-                Some("k8s:0123456789ab"),
-            ),
+            (format!("0::/kubepods.slice/{pod}/cri-containerd-{id}.scope"), Some("containerd:0123456789ab")),
+            (format!("0::/system.slice/containerd.service/{pod}:cri-containerd:{id}"), Some("containerd:0123456789ab")),
+            (format!("0::/kubepods.slice/{pod}/crio-{id}.scope"), Some("cri-o:0123456789ab")),
+            (format!("0::/kubepods/besteffort/pod11-22/{id}"), Some("k8s:0123456789ab")),
             ("0::/lxc.payload.web/init.scope".into(), Some("lxc:web")),
             ("4:cpu:/lxc/web".into(), Some("lxc:web")),
-            (
-                "0::/machine.slice/machine-my\\x2dbox.scope".into(),
-                Some("machine:my-box"),
-            ),
+            ("0::/machine.slice/machine-my\\x2dbox.scope".into(), Some("machine:my-box")),
             ("0::/user.slice/user-1000.slice/session-2.scope".into(), None),
             ("0::/".into(), None),
             (String::new(), None),

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 
 use super::proc;
 use super::sockets::{Entry, SocketTable, Table};
+use super::unix_peer;
 use crate::units::Tgid;
 
 /// How wide a descriptor may print, in columns; `{:#}` prints all of it.
@@ -50,6 +51,10 @@ pub enum Descriptor {
     Unix {
         /// Path, or abstract name with `@` before it. Accepted connections have their listener's; connecting ones none.
         name: Option<String>,
+        /// The name of the other end, known only in the network namespace of this process.
+        peer: Option<String>,
+        /// The other end itself, known as far.
+        peer_inode: Option<u64>,
         /// Connections are accepted from it.
         listening: bool,
     },
@@ -87,7 +92,10 @@ impl fmt::Display for Protocol {
 /// again, at most twice a second.
 #[derive(Debug)]
 pub struct DescriptorTable {
-    tgid: Tgid,
+    /// Of /proc, see [`proc::shared_dir`].
+    dir: String,
+    /// Only there the kernel can be asked for the peers of unix sockets.
+    own_network: bool,
     sockets: SocketTable,
 }
 
@@ -97,17 +105,15 @@ pub fn describe(tgid: Tgid, fd: i32) -> Descriptor {
 }
 
 impl DescriptorTable {
-    /// Reads nothing yet.
+    /// Reads no socket table yet.
     pub fn new(tgid: Tgid) -> Self {
-        Self {
-            tgid,
-            sockets: SocketTable::new(tgid),
-        }
+        let dir = proc::shared_dir(tgid.as_raw());
+        Self { own_network: unix_peer::in_own_namespace(&dir), sockets: SocketTable::new(dir.clone()), dir }
     }
 
     /// What the descriptor is now.
     pub fn describe(&mut self, fd: i32) -> Descriptor {
-        let link = format!("/proc/{}/fd/{fd}", self.tgid);
+        let link = format!("{}/fd/{fd}", self.dir);
         let path = match std::fs::read_link(&link) {
             Ok(path) => path,
             Err(error) if proc::is_denied(&error) => return Descriptor::Denied,
@@ -119,9 +125,7 @@ impl DescriptorTable {
         }
         match text.split_once(':') {
             Some(("socket", number)) => bracketed(number).map_or(Descriptor::Gone, |inode| self.socket(&link, inode)),
-            Some(("pipe", number)) => Descriptor::Pipe {
-                inode: bracketed(number).unwrap_or_default(),
-            },
+            Some(("pipe", number)) => Descriptor::Pipe { inode: bracketed(number).unwrap_or_default() },
             Some(("anon_inode", name)) => Descriptor::Anon(proc::printable(name.trim_matches(['[', ']']).as_bytes())),
             // `net:[4026531840]`, `pidfd:[12]`: the name of the file system says what it is.
             Some((kind, _)) => Descriptor::Anon(proc::printable(kind.as_bytes())),
@@ -146,10 +150,8 @@ impl DescriptorTable {
             };
             let listening = entry.listening();
             if let Entry::Unix { name, .. } = entry {
-                return Descriptor::Unix {
-                    name: name.as_deref().map(str::to_owned),
-                    listening,
-                };
+                let name = name.as_deref().map(str::to_owned);
+                return self.unix(inode, name, listening);
             }
             let Some((local, peer)) = entry.ends() else { continue };
             let (local, peer) = (Some(local).filter(is_bound), Some(peer).filter(is_bound));
@@ -159,34 +161,29 @@ impl DescriptorTable {
                 && peer.is_some()
                 && local.is_some_and(|local| self.sockets.is_listening_port(local.port()));
             let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
-            return Descriptor::Socket {
-                proto,
-                local,
-                peer,
-                listening,
-                inbound,
-            };
+            return Descriptor::Socket { proto, local, peer, listening, inbound };
         }
         // In no table: never bound nor connected, closed by now, or of another family.
         let proto = match name.as_deref() {
             Some("TCP" | "TCPv6") => Protocol::Tcp,
             Some("UDP" | "UDPv6") => Protocol::Udp,
             Some(name) if name.starts_with("UNIX") => {
-                return Descriptor::Unix {
-                    name: None,
-                    listening: false,
-                };
+                return self.unix(inode, None, false);
             }
             Some(name) => Protocol::Other(name.trim_start_matches("AF_").to_ascii_lowercase()),
             None => Protocol::Other("socket".into()),
         };
-        Descriptor::Socket {
-            proto,
-            local: None,
-            peer: None,
-            listening: false,
-            inbound: false,
-        }
+        Descriptor::Socket { proto, local: None, peer: None, listening: false, inbound: false }
+    }
+
+    fn unix(&mut self, inode: u64, name: Option<String>, listening: bool) -> Descriptor {
+        let peer_inode = if self.own_network && !listening { unix_peer::peer(inode) } else { None };
+        let peer = peer_inode.and_then(|peer| self.sockets.find(Table::Unix, peer));
+        let peer = match peer {
+            Some(Entry::Unix { name, .. }) => name.as_deref().map(str::to_owned),
+            _ => None,
+        };
+        Descriptor::Unix { name, peer, peer_inode, listening }
     }
 }
 
@@ -219,10 +216,7 @@ fn of_path(link: &str, path: &Path) -> Descriptor {
     match stat.map(|stat| FileType::from_raw_mode(stat.stx_mode.into())) {
         Some(FileType::CharacterDevice | FileType::BlockDevice) => Descriptor::Device(name),
         Some(FileType::Fifo) => Descriptor::Fifo(name),
-        _ => Descriptor::Path {
-            path: name,
-            deleted: marked.is_some(),
-        },
+        _ => Descriptor::Path { path: name, deleted: marked.is_some() },
     }
 }
 
@@ -232,24 +226,12 @@ impl fmt::Display for Descriptor {
         let room = if f.alternate() { usize::MAX } else { COLUMNS };
         let path = |path: &Path, room: usize| shortened(&proc::printable(path.as_os_str().as_encoded_bytes()), room);
         let text = match self {
-            Self::Path {
-                path: name,
-                deleted: false,
-            } => path(name, room),
-            Self::Path {
-                path: name,
-                deleted: true,
-            } => format!("{} (deleted)", path(name, room.saturating_sub(10))),
+            Self::Path { path: name, deleted: false } => path(name, room),
+            Self::Path { path: name, deleted: true } => format!("{} (deleted)", path(name, room.saturating_sub(10))),
             Self::Device(name) => path(name, room),
             Self::Fifo(name) => format!("fifo {}", path(name, room.saturating_sub(5))),
             Self::Pipe { inode } => format!("pipe {inode}"),
-            Self::Socket {
-                proto,
-                local,
-                peer,
-                listening,
-                inbound,
-            } => {
+            Self::Socket { proto, local, peer, listening, inbound } => {
                 let arrow = if *inbound { '←' } else { '→' };
                 match (local, peer) {
                     (Some(local), _) if *listening => format!("{proto} listen {local}"),
@@ -260,13 +242,13 @@ impl fmt::Display for Descriptor {
                     (None, None) => format!("{proto}, not connected"),
                 }
             }
-            Self::Unix {
-                name: Some(name),
-                listening: true,
-            } => {
+            Self::Unix { name: Some(name), listening: true, .. } => {
                 format!("unix listen {}", shortened(name, room.saturating_sub(12)))
             }
             Self::Unix { name: Some(name), .. } => format!("unix {}", shortened(name, room.saturating_sub(5))),
+            Self::Unix { name: None, peer: Some(peer), .. } => {
+                format!("unix → {}", shortened(peer, room.saturating_sub(7)))
+            }
             Self::Unix { name: None, .. } => "unix, no name".into(),
             Self::Anon(name) => shortened(name, room),
             Self::Gone => "closed meanwhile".into(),
@@ -305,13 +287,8 @@ fn shortened(text: &str, room: usize) -> String {
     }
     let head = room / 4;
     let tail = room.saturating_sub(head + 1);
-    text.chars()
-        .take(head)
-        .chain(['…'])
-        .chain(text.chars().skip(count - tail))
-        .collect()
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(count - tail)).collect()
 }
 
 #[cfg(test)]
-#[path = "descriptor_tests.rs"]
 mod tests;

@@ -55,7 +55,7 @@ pub enum TargetError {
 
     /// `PF_KTHREAD` is set.
     #[error(
-        "PID {pid} ({comm}) is a kernel thread: it runs no program that could be rewritten; give the PID of a process{}",
+        "PID {pid} ({comm}) is a kernel thread: it runs no program to rewrite; give the PID of a process{}",
         also_inside(.pid, .inside)
     )]
     KernelThread {
@@ -137,8 +137,7 @@ pub enum TargetError {
     /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other numbers.
     #[error(
         "should-i-async runs inside a PID namespace ({namespace}), where PIDs differ from those that the kernel \
-         reports: start its container with `docker run --pid=host --privileged`, or run it on the host, for example \
-         with `nsenter -t 1 -p -m` from a container that has the host's PIDs"
+         reports: start its container with `docker run --pid=host --privileged`, or run it on the host"
     )]
     InsidePidNamespace {
         /// As /proc/self/ns/pid names it.
@@ -165,11 +164,7 @@ pub enum TargetError {
 }
 
 fn list(candidates: &[Candidate]) -> String {
-    candidates
-        .iter()
-        .map(Candidate::to_string)
-        .collect::<Vec<_>>()
-        .join(" or ")
+    candidates.iter().map(Candidate::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 fn also_inside(pid: &u32, inside: &[Candidate]) -> String {

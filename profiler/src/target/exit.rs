@@ -42,18 +42,12 @@ impl ExitWatch {
     ///
     /// [`TargetError::Watch`] where no descriptor is left for a pidfd (EMFILE, ENFILE) or memory is short.
     pub fn new(processes: &[Process]) -> Result<Self, TargetError> {
-        let mut watch = Self {
-            running: Vec::new(),
-            exited: Vec::new(),
-        };
+        let mut watch = Self { running: Vec::new(), exited: Vec::new() };
         for process in processes {
             let pidfd = open(process.tgid).map_err(|source| TargetError::Watch { source })?;
             // After the pidfd is open its number cannot be given again, so this look is final.
             if is_alive(process) {
-                watch.running.push(Watched {
-                    process: process.clone(),
-                    pidfd,
-                });
+                watch.running.push(Watched { process: process.clone(), pidfd });
             } else {
                 watch.exited.push(process.tgid);
             }
@@ -87,9 +81,7 @@ impl ExitWatch {
     /// The pidfds of those that run, for an event loop: readable once the process has exited. Processes without one
     /// are only seen by [`ExitWatch::wait`].
     pub fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.running
-            .iter()
-            .filter_map(|watched| Some(watched.pidfd.as_ref()?.as_fd()))
+        self.running.iter().filter_map(|watched| Some(watched.pidfd.as_ref()?.as_fd()))
     }
 
     fn sort_out(&mut self) {
@@ -101,10 +93,7 @@ impl ExitWatch {
     }
 
     fn sleep(&self, left: Option<Duration>) -> io::Result<()> {
-        let mut fds: Vec<PollFd<'_>> = self
-            .pidfds()
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-            .collect();
+        let mut fds: Vec<PollFd<'_>> = self.pidfds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let without_pidfd = fds.len() < self.running.len();
         let limit = if without_pidfd { Some(LOOK_EVERY) } else { None };
         let pause = left.into_iter().chain(limit).min();
@@ -163,10 +152,7 @@ mod tests {
     #[test]
     fn without_a_pidfd_the_end_is_seen_too() {
         let (mut child, process) = sleeper();
-        let mut watch = ExitWatch {
-            running: vec![Watched { process, pidfd: None }],
-            exited: Vec::new(),
-        };
+        let mut watch = ExitWatch { running: vec![Watched { process, pidfd: None }], exited: Vec::new() };
         assert!(!watch.wait(Duration::from_millis(5)).unwrap());
         child.kill().unwrap();
         assert!(watch.wait(Duration::from_secs(20)).unwrap());

@@ -1,4 +1,4 @@
-//! target: from what the user names (PIDs, threads, a process tree) to the processes to measure, and what is known about
+//! target: from what the user names (PIDs, threads, a process tree) to the processes to measure, and what is known of
 //! them: names, threads, the kernel's own counters, descriptors, and their end. Everything comes from /proc.
 
 mod container;
@@ -9,6 +9,7 @@ mod proc;
 mod resolve;
 mod sockets;
 mod thread;
+mod unix_peer;
 
 use std::fmt;
 use std::io;
@@ -88,9 +89,10 @@ impl Process {
 
     fn with_stat(pid: u32, stat: proc::Stat) -> io::Result<Self> {
         let status = proc::Status::read(pid)?;
-        let cmdline = proc::read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let dir = proc::shared_dir(pid);
+        let cmdline = proc::read(&format!("{dir}/cmdline")).unwrap_or_default();
         let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(&cmdline);
-        let cgroup = proc::read(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let cgroup = proc::read(&format!("{dir}/cgroup")).unwrap_or_default();
         Ok(Self {
             tgid: Tgid::from_raw(pid),
             ns_pids: status.ns_pids,
@@ -99,7 +101,7 @@ impl Process {
                 [] => Vec::new(),
                 all => all.split(|&b| b == 0).map(proc::printable).collect(),
             },
-            exe: std::fs::read_link(format!("/proc/{pid}/exe")).ok(),
+            exe: std::fs::read_link(format!("{dir}/exe")).ok(),
             uid: status.uid,
             started: stat.started,
             container: container::from_cgroup(&proc::printable_lines(&cgroup)),
@@ -165,27 +167,16 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NamespacePid {
-                given,
-                host,
-                comm,
-                container,
-            } => {
+            Self::NamespacePid { given, host, comm, container } => {
                 write!(f, "{given} is the PID inside ")?;
                 f.write_str(container.as_deref().unwrap_or("a PID namespace"))?;
                 write!(f, ": measuring host PID {host} ({comm})")
             }
             Self::Stopped { tgid, traced: false } => {
-                write!(
-                    f,
-                    "process {tgid} is stopped: it does nothing until `kill -CONT {tgid}`"
-                )
+                write!(f, "process {tgid} is stopped: it does nothing until `kill -CONT {tgid}`")
             }
             Self::Stopped { tgid, traced: true } => {
-                write!(
-                    f,
-                    "process {tgid} is held by a debugger: it does nothing until that lets it go on"
-                )
+                write!(f, "process {tgid} is held by a debugger: it does nothing until that lets it go on")
             }
             Self::DescriptorsHidden { tgid } => write!(
                 f,

@@ -68,9 +68,7 @@ impl Status {
         Some(Self {
             tgid: number(status_field(text, b"Tgid:")?)?,
             uid: numbers(status_field(text, b"Uid:")?).nth(1)?,
-            ns_pids: status_field(text, b"NSpid:")
-                .map(|field| numbers(field).collect())
-                .unwrap_or_default(),
+            ns_pids: status_field(text, b"NSpid:").map(|field| numbers(field).collect()).unwrap_or_default(),
         })
     }
 }
@@ -82,12 +80,7 @@ pub(crate) fn status_field<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> 
 
 /// The first decimal number.
 pub(crate) fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
-    str::from_utf8(field)
-        .ok()?
-        .split_ascii_whitespace()
-        .next()?
-        .parse()
-        .ok()
+    str::from_utf8(field).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn numbers(field: &[u8]) -> impl Iterator<Item = u32> + '_ {
@@ -124,11 +117,7 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 
 /// As [`printable`], line by line.
 pub(crate) fn printable_lines(bytes: &[u8]) -> String {
-    bytes
-        .split(|&b| b == b'\n')
-        .map(printable)
-        .collect::<Vec<_>>()
-        .join("\n")
+    bytes.split(|&b| b == b'\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether an error of /proc means that the task has gone: ENOENT at open, ESRCH at read.
@@ -141,19 +130,26 @@ pub(crate) fn is_denied(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
+/// Where to look for what threads share (descriptors, executable, arguments): a leader that has exited while its other
+/// threads run has let go of it all, so then one of those.
+pub(crate) fn shared_dir(pid: u32) -> String {
+    let leader = format!("/proc/{pid}");
+    if !Stat::read(pid).is_ok_and(|stat| stat.state == 'Z' && stat.threads > 1) {
+        return leader;
+    }
+    let threads = std::fs::read_dir(format!("{leader}/task")).into_iter().flatten();
+    let mut tids = threads.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    tids.find(|&tid| tid != pid).map_or(leader, |tid| format!("/proc/{pid}/task/{tid}"))
+}
+
 /// Every process of the machine that this user can see (with hidepid, not every one).
 pub(crate) fn all_pids() -> io::Result<Vec<u32>> {
     let entries = std::fs::read_dir("/proc")?;
-    Ok(entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect())
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
 fn malformed(file: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("/proc/PID/{file} is not as proc(5) describes it"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc/PID/{file} is not as proc(5) describes it"))
 }
 
 #[cfg(test)]

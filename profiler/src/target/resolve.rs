@@ -29,9 +29,7 @@ fn own_namespace() -> Option<String> {
 /// left out with a [`Note`].
 pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     if !in_initial_pid_namespace() {
-        return Err(TargetError::InsidePidNamespace {
-            namespace: own_namespace().unwrap_or_default(),
-        });
+        return Err(TargetError::InsidePidNamespace { namespace: own_namespace().unwrap_or_default() });
     }
     if spec.pids.is_empty() && spec.tids.is_empty() {
         return Err(TargetError::Empty);
@@ -100,10 +98,7 @@ fn find_inside(pid: u32, notes: &mut Vec<Note>) -> Result<Process, TargetError> 
             });
             Ok(process)
         }
-        several => Err(TargetError::AmbiguousPid {
-            pid,
-            candidates: several.to_vec(),
-        }),
+        several => Err(TargetError::AmbiguousPid { pid, candidates: several.to_vec() }),
     }
 }
 
@@ -124,10 +119,7 @@ fn inside_namespaces(pid: u32) -> Result<Vec<Candidate>, TargetError> {
             continue;
         }
         if let Ok(stat) = Stat::read(host) {
-            found.push(Candidate {
-                pid: host,
-                comm: stat.comm,
-            });
+            found.push(Candidate { pid: host, comm: stat.comm });
         }
     }
     found.sort_by_key(|candidate| candidate.pid);
@@ -141,40 +133,21 @@ fn check(pid: u32, stat: Stat, notes: &mut Vec<Note>) -> Result<Process, TargetE
         return Err(TargetError::Itself { pid });
     }
     if stat.is_kernel_thread() {
-        return Err(TargetError::KernelThread {
-            pid,
-            comm: stat.comm,
-            inside: inside_namespaces(pid)?,
-        });
+        return Err(TargetError::KernelThread { pid, comm: stat.comm, inside: inside_namespaces(pid)? });
     }
     if status.tgid != pid {
-        return Err(TargetError::IsThread {
-            tid: pid,
-            tgid: status.tgid,
-            comm: stat.comm,
-        });
+        return Err(TargetError::IsThread { tid: pid, tgid: status.tgid, comm: stat.comm });
     }
     if stat.is_zombie() {
-        return Err(TargetError::Zombie {
-            pid,
-            comm: stat.comm,
-            parent: stat.ppid,
-        });
+        return Err(TargetError::Zombie { pid, comm: stat.comm, parent: stat.ppid });
     }
     // PTRACE_MODE_READ, as maps, exe and the descriptors' links ask for it.
     if std::fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| proc::is_denied(&error)) {
-        return Err(TargetError::NotPermitted {
-            pid,
-            comm: stat.comm,
-            uid: status.uid,
-        });
+        return Err(TargetError::NotPermitted { pid, comm: stat.comm, uid: status.uid });
     }
     let tgid = Tgid::from_raw(pid);
     if matches!(stat.state, 'T' | 't') {
-        notes.push(Note::Stopped {
-            tgid,
-            traced: stat.state == 't',
-        });
+        notes.push(Note::Stopped { tgid, traced: stat.state == 't' });
     }
     if std::fs::read_dir(format!("/proc/{pid}/fd")).is_err_and(|error| proc::is_denied(&error)) {
         notes.push(Note::DescriptorsHidden { tgid });
@@ -196,7 +169,9 @@ fn find_thread(
     let status = match Status::read(tid) {
         Ok(status) => status,
         Err(error) if proc::is_gone(&error) => {
-            return thread_inside(tid, processes).ok_or(TargetError::NoSuchTid { tid });
+            let hidden = exists(tid);
+            let missing = if hidden { TargetError::Hidden { pid: tid } } else { TargetError::NoSuchTid { tid } };
+            return thread_inside(tid, processes).ok_or(missing);
         }
         Err(error) if proc::is_denied(&error) => return Err(TargetError::Hidden { pid: tid }),
         Err(source) => return Err(unreadable(tid, "status", source)),
@@ -244,10 +219,7 @@ fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note
             match check(child, stat, notes) {
                 Ok(process) => _ = processes.insert(tgid, process),
                 Err(TargetError::NoSuchPid { .. } | TargetError::Zombie { .. }) => {}
-                Err(error) => notes.push(Note::LeftOut {
-                    tgid,
-                    reason: error.to_string(),
-                }),
+                Err(error) => notes.push(Note::LeftOut { tgid, reason: error.to_string() }),
             }
         }
     }
@@ -256,172 +228,16 @@ fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note
 
 /// A process that was there a moment ago.
 fn vanished(pid: u32, file: &'static str, source: io::Error) -> TargetError {
-    if proc::is_gone(&source) {
-        TargetError::NoSuchPid { pid }
-    } else {
-        unreadable(pid, file, source)
-    }
+    if proc::is_gone(&source) { TargetError::NoSuchPid { pid } } else { unreadable(pid, file, source) }
 }
 
 fn unreadable(pid: u32, file: &'static str, source: io::Error) -> TargetError {
-    TargetError::Unreadable {
-        pid: pid.to_string(),
-        file,
-        source,
-    }
+    TargetError::Unreadable { pid: pid.to_string(), file, source }
 }
 
 fn unreadable_self(file: &'static str, source: io::Error) -> TargetError {
-    TargetError::Unreadable {
-        pid: "self".into(),
-        file,
-        source,
-    }
+    TargetError::Unreadable { pid: "self".into(), file, source }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::{Child, Command};
-
-    struct Killed(Child);
-
-    impl Killed {
-        fn start(script: &str) -> Self {
-            Self(Command::new("sh").args(["-c", script]).spawn().unwrap())
-        }
-    }
-
-    impl Drop for Killed {
-        fn drop(&mut self) {
-            _ = self.0.kill();
-            _ = self.0.wait();
-        }
-    }
-
-    fn pid(pid: u32) -> TargetSpec {
-        TargetSpec {
-            pids: vec![pid],
-            ..TargetSpec::default()
-        }
-    }
-
-    #[test]
-    fn a_child_is_found_with_what_proc_knows() {
-        let child = Killed::start("exec sleep 60");
-        let id = child.0.id();
-        let process = loop {
-            let target = resolve(&pid(id)).unwrap();
-            assert_eq!(
-                (target.processes.len(), &target.threads_only, &target.notes),
-                (1, &None, &Vec::new())
-            );
-            if target.processes[0].comm == "sleep" {
-                break target.processes[0].clone();
-            }
-        };
-        assert_eq!(
-            (process.tgid.as_raw(), process.ns_pids.as_slice(), process.threads),
-            (id, [id].as_slice(), 1)
-        );
-        assert_eq!(process.cmdline, ["sleep", "60"]);
-        assert_eq!(process.uid, rustix::process::geteuid().as_raw());
-        assert!(process.exe.is_some());
-    }
-
-    #[test]
-    fn what_cannot_be_measured_is_refused_with_its_own_error() {
-        let error = |spec: &TargetSpec| resolve(spec).unwrap_err();
-        assert!(matches!(error(&TargetSpec::default()), TargetError::Empty));
-        assert!(matches!(error(&pid(0)), TargetError::Zero));
-        assert!(matches!(
-            error(&pid(u32::MAX)),
-            TargetError::NoSuchPid { pid: u32::MAX }
-        ));
-        assert!(matches!(error(&pid(std::process::id())), TargetError::Itself { .. }));
-        let spec = TargetSpec {
-            tids: vec![4_194_305],
-            ..TargetSpec::default()
-        };
-        assert!(matches!(error(&spec), TargetError::NoSuchTid { tid: 4_194_305 }));
-        if Stat::read(2).is_ok_and(|stat| stat.is_kernel_thread()) {
-            assert!(matches!(error(&pid(2)), TargetError::KernelThread { .. }));
-        }
-    }
-
-    #[test]
-    fn a_zombie_is_named_with_its_parent() {
-        let mut child = Command::new("true").spawn().unwrap();
-        let found = loop {
-            match resolve(&pid(child.id())) {
-                Ok(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
-                Err(error) => break error,
-            }
-        };
-        let me = std::process::id();
-        assert!(
-            matches!(found, TargetError::Zombie { parent, .. } if parent == me),
-            "{found}"
-        );
-        child.wait().unwrap();
-        assert!(matches!(resolve(&pid(child.id())), Err(TargetError::NoSuchPid { .. })));
-    }
-
-    #[test]
-    fn a_tree_holds_each_descendant_once_and_never_this_process() {
-        let child = Killed::start("sleep 60 & sh -c 'sleep 60 & wait' & wait");
-        let spec = TargetSpec {
-            tree: true,
-            ..pid(child.0.id())
-        };
-        let target = loop {
-            let target = resolve(&spec).unwrap();
-            if target.processes.len() == 4 {
-                break target;
-            }
-        };
-        assert!(target.tgids().is_sorted());
-        let mut doubled = spec;
-        doubled.pids.extend(target.tgids().map(Tgid::as_raw));
-        assert_eq!(resolve(&doubled).unwrap().processes.len(), 4);
-        for tgid in target.tgids().filter(|tgid| tgid.as_raw() != child.0.id()) {
-            let pid = rustix::process::Pid::from_raw(tgid.as_raw().cast_signed()).unwrap();
-            _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    }
-
-    #[test]
-    fn threads_choose_their_process_or_must_belong_to_it() {
-        let (one, two) = (Killed::start("exec sleep 60"), Killed::start("exec sleep 60"));
-        let spec = TargetSpec {
-            tids: vec![one.0.id()],
-            ..TargetSpec::default()
-        };
-        let target = resolve(&spec).unwrap();
-        assert_eq!(target.processes[0].tgid.as_raw(), one.0.id());
-        assert_eq!(target.threads_only, Some(vec![Tid::from_raw(one.0.id())]));
-        let spec = TargetSpec {
-            tids: vec![one.0.id()],
-            ..pid(two.0.id())
-        };
-        assert!(matches!(resolve(&spec), Err(TargetError::ThreadElsewhere { .. })));
-    }
-
-    #[test]
-    fn a_stopped_process_is_noted() {
-        let child = Killed::start("kill -STOP $$");
-        let target = loop {
-            let target = resolve(&pid(child.0.id())).unwrap();
-            if !target.notes.is_empty() {
-                break target;
-            }
-        };
-        assert_eq!(
-            target.notes[0],
-            Note::Stopped {
-                tgid: target.processes[0].tgid,
-                traced: false
-            }
-        );
-    }
-}
+mod tests;

@@ -7,8 +7,6 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, Instant};
 
-use crate::units::Tgid;
-
 /// `TCP_LISTEN` of include/net/tcp_states.h.
 const TCP_LISTEN: u8 = 0x0a;
 /// `__SO_ACCEPTCON` of include/uapi/linux/net.h: the unix socket listens.
@@ -49,19 +47,9 @@ impl Table {
 /// What a table says about one socket. Small, because there can be very many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    V4 {
-        local: SocketAddrV4,
-        peer: SocketAddrV4,
-        listening: bool,
-    },
-    V6 {
-        ends: Box<(SocketAddrV6, SocketAddrV6)>,
-        listening: bool,
-    },
-    Unix {
-        name: Option<Box<str>>,
-        listening: bool,
-    },
+    V4 { local: SocketAddrV4, peer: SocketAddrV4, listening: bool },
+    V6 { ends: Box<(SocketAddrV6, SocketAddrV6)>, listening: bool },
+    Unix { name: Option<Box<str>>, listening: bool },
 }
 
 impl Entry {
@@ -84,7 +72,8 @@ impl Entry {
 /// The tables of one network namespace, each read when first asked for.
 #[derive(Debug)]
 pub(crate) struct SocketTable {
-    tgid: Tgid,
+    /// Of /proc.
+    dir: String,
     tables: HashMap<Table, Read>,
 }
 
@@ -97,11 +86,8 @@ struct Read {
 }
 
 impl SocketTable {
-    pub(crate) fn new(tgid: Tgid) -> Self {
-        Self {
-            tgid,
-            tables: HashMap::new(),
-        }
+    pub(crate) fn new(dir: String) -> Self {
+        Self { dir, tables: HashMap::new() }
     }
 
     /// Looks a socket up, in a fresh copy of the table where it is missing and the copy is old enough.
@@ -111,7 +97,7 @@ impl SocketTable {
             old && !read.sockets.contains_key(&inode)
         });
         if again {
-            self.tables.insert(table, Read::new(self.tgid, table));
+            self.tables.insert(table, Read::new(&self.dir, table));
         }
         self.tables.get(&table)?.sockets.get(&inode)
     }
@@ -119,22 +105,17 @@ impl SocketTable {
     /// Whether a TCP socket of the namespace listens on the port: connections with it as local port came in.
     pub(crate) fn is_listening_port(&mut self, port: u16) -> bool {
         [Table::Tcp, Table::Tcp6].into_iter().any(|table| {
-            let read = self.tables.entry(table).or_insert_with(|| Read::new(self.tgid, table));
+            let read = self.tables.entry(table).or_insert_with(|| Read::new(&self.dir, table));
             read.listening_ports.contains(&port)
         })
     }
 }
 
 impl Read {
-    fn new(tgid: Tgid, table: Table) -> Self {
+    fn new(dir: &str, table: Table) -> Self {
         let at = Instant::now();
-        let mut read = Self {
-            sockets: HashMap::new(),
-            listening_ports: HashSet::new(),
-            at,
-            took: Duration::ZERO,
-        };
-        if let Ok(file) = File::open(format!("/proc/{tgid}/net/{}", table.file())) {
+        let mut read = Self { sockets: HashMap::new(), listening_ports: HashSet::new(), at, took: Duration::ZERO };
+        if let Ok(file) = File::open(format!("{dir}/net/{}", table.file())) {
             read.fill(table, BufReader::with_capacity(1 << 16, file));
         }
         read.took = at.elapsed();
@@ -146,11 +127,7 @@ impl Read {
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line);
-            let parsed = if table == Table::Unix {
-                parse_unix(&text)
-            } else {
-                parse_inet(&text, table.is_udp())
-            };
+            let parsed = if table == Table::Unix { parse_unix(&text) } else { parse_inet(&text, table.is_udp()) };
             // Inode 0: a connection in TIME_WAIT, which no descriptor has any more.
             if let Some((inode, entry)) = parsed.filter(|(inode, _)| *inode != 0) {
                 if let (true, Some((local, _))) = (entry.listening(), entry.ends()) {
@@ -172,10 +149,7 @@ fn parse_inet(line: &str, udp: bool) -> Option<(u64, Entry)> {
     let listening = !udp && state == TCP_LISTEN;
     let entry = match (local, peer) {
         (SocketAddr::V4(local), SocketAddr::V4(peer)) => Entry::V4 { local, peer, listening },
-        (local, peer) => Entry::V6 {
-            ends: Box::new((widened(local), widened(peer))),
-            listening,
-        },
+        (local, peer) => Entry::V6 { ends: Box::new((widened(local), widened(peer))), listening },
     };
     Some((inode, entry))
 }
@@ -192,13 +166,7 @@ fn widened(address: SocketAddr) -> SocketAddrV6 {
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |at: usize| {
-        Some(
-            u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16)
-                .ok()?
-                .to_ne_bytes(),
-        )
-    };
+    let word = |at: usize| Some(u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes());
     let ip = match address.len() {
         8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
         32 => {
@@ -228,13 +196,7 @@ fn parse_unix(line: &str) -> Option<(u64, Entry)> {
     let (inode, name) = rest.split_once(' ').unwrap_or((rest, ""));
     let flags = u32::from_str_radix(flags, 16).ok()?;
     let name = (!name.is_empty()).then(|| super::proc::printable(name.as_bytes()).into_boxed_str());
-    Some((
-        inode.parse().ok()?,
-        Entry::Unix {
-            name,
-            listening: flags & SO_ACCEPTCON != 0,
-        },
-    ))
+    Some((inode.parse().ok()?, Entry::Unix { name, listening: flags & SO_ACCEPTCON != 0 }))
 }
 
 #[cfg(test)]
@@ -242,12 +204,8 @@ mod tests {
     use super::*;
 
     fn read(table: Table, text: &str) -> Read {
-        let mut read = Read {
-            sockets: HashMap::new(),
-            listening_ports: HashSet::new(),
-            at: Instant::now(),
-            took: Duration::ZERO,
-        };
+        let mut read =
+            Read { sockets: HashMap::new(), listening_ports: HashSet::new(), at: Instant::now(), took: Duration::ZERO };
         read.fill(table, text.as_bytes());
         read
     }
@@ -266,10 +224,7 @@ mod tests {
         assert_eq!(read.sockets.len(), 2);
         assert!(read.sockets[&1060].listening() && read.listening_ports.contains(&8080));
         let (local, peer) = read.sockets[&1061].ends().unwrap();
-        assert_eq!(
-            (local.to_string().as_str(), peer.to_string().as_str()),
-            ("127.0.0.1:8080", "127.0.0.1:51275")
-        );
+        assert_eq!((local.to_string().as_str(), peer.to_string().as_str()), ("127.0.0.1:8080", "127.0.0.1:51275"));
     }
 
     #[test]

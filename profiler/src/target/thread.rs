@@ -87,10 +87,7 @@ pub fn counters(tgid: Tgid, tid: Tid) -> Option<ThreadCounters> {
 /// `on-cpu run-delay slices` (kernel/sched/stats.h, `proc_pid_schedstat`). A kernel without the accounting writes three
 /// zeroes; a thread that exists has had a slice, unless it is this very moment's child.
 fn parse_schedstat(text: &[u8]) -> Option<(Nanos, Nanos)> {
-    let mut fields = str::from_utf8(text)
-        .ok()?
-        .split_ascii_whitespace()
-        .map(str::parse::<u64>);
+    let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse::<u64>);
     let (on_cpu, delay, slices) = (fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?);
     (slices != 0 || on_cpu != 0).then_some((Nanos::from_nanos(on_cpu), Nanos::from_nanos(delay)))
 }
@@ -102,10 +99,7 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     // The kernel would only say "running", at the price of an unwinding attempt.
     let syscall = match state {
         'R' => None,
-        _ => proc::read(&format!("/proc/{tgid}/task/{tid}/syscall"))
-            .ok()
-            .as_deref()
-            .and_then(parse_syscall),
+        _ => proc::read(&format!("/proc/{tgid}/task/{tid}/syscall")).ok().as_deref().and_then(parse_syscall),
     };
     Some(ThreadState { state, syscall })
 }
@@ -161,14 +155,7 @@ mod tests {
         assert_eq!(parse_syscall(b""), None);
         assert_eq!(parse_syscall(b"0 0x3 0x7f\n"), None);
         let call = parse_syscall(b"0 0x3 0xffffffffffffffff 0x3 0x4 0x5 0x6 0x7ffd 0x55\n").unwrap();
-        assert_eq!(
-            call,
-            SyscallState {
-                nr: 0,
-                args: [3, u64::MAX, 3, 4, 5, 6],
-                ip: 0x55
-            }
-        );
+        assert_eq!(call, SyscallState { nr: 0, args: [3, u64::MAX, 3, 4, 5, 6], ip: 0x55 });
     }
 
     #[test]
@@ -183,13 +170,11 @@ mod tests {
     fn a_thread_that_waits_in_read_is_seen_in_read() {
         let (reader, writer) = std::io::pipe().unwrap();
         let (send, receive) = mpsc::channel();
-        let worker = std::thread::Builder::new()
-            .name("wait in (read)".into())
-            .spawn(move || {
-                use std::io::Read as _;
-                send.send(my_tid()).unwrap();
-                (&reader).read(&mut [0; 8]).unwrap()
-            });
+        let worker = std::thread::Builder::new().name("wait in (read)".into()).spawn(move || {
+            use std::io::Read as _;
+            send.send(my_tid()).unwrap();
+            (&reader).read(&mut [0; 8]).unwrap()
+        });
         let tid = receive.recv().unwrap();
         assert!(threads(me()).contains(&tid));
         assert_eq!(comm(me(), tid).unwrap(), "wait in (read)");

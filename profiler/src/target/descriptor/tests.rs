@@ -25,18 +25,9 @@ fn both_ends_of_a_tcp_connection_point_the_right_way() {
         let client = TcpStream::connect(at).unwrap();
         let (server, from) = listener.accept().unwrap();
         let mut table = DescriptorTable::new(me());
-        assert_eq!(
-            table.describe(listener.as_raw_fd()).to_string(),
-            format!("tcp listen {at}")
-        );
-        assert_eq!(
-            table.describe(server.as_raw_fd()).to_string(),
-            format!("tcp {at} ← {from}")
-        );
-        assert_eq!(
-            table.describe(client.as_raw_fd()).to_string(),
-            format!("tcp {from} → {at}")
-        );
+        assert_eq!(table.describe(listener.as_raw_fd()).to_string(), format!("tcp listen {at}"));
+        assert_eq!(table.describe(server.as_raw_fd()).to_string(), format!("tcp {at} ← {from}"));
+        assert_eq!(table.describe(client.as_raw_fd()).to_string(), format!("tcp {from} → {at}"));
     }
 }
 
@@ -58,10 +49,7 @@ fn a_mapped_address_prints_as_ipv4() {
 fn a_socket_made_after_the_table_was_read_is_found_later() {
     let mut table = DescriptorTable::new(me());
     let first = UdpSocket::bind("127.0.0.1:0").unwrap();
-    assert_eq!(
-        table.describe(first.as_raw_fd()).to_string(),
-        format!("udp {}", first.local_addr().unwrap())
-    );
+    assert_eq!(table.describe(first.as_raw_fd()).to_string(), format!("udp {}", first.local_addr().unwrap()));
     let second = UdpSocket::bind("127.0.0.1:0").unwrap();
     let want = format!("udp {}", second.local_addr().unwrap());
     let soon = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -79,15 +67,11 @@ fn unix_sockets_have_their_listeners_name() {
     let listener = UnixListener::bind(&path).unwrap();
     let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
     let server = listener.accept().unwrap().0;
-    assert_eq!(
-        format!("{:#}", describe(me(), listener.as_raw_fd())),
-        format!("unix listen {}", path.display())
-    );
-    assert_eq!(
-        format!("{:#}", describe(me(), server.as_raw_fd())),
-        format!("unix {}", path.display())
-    );
-    assert_eq!(text(client.as_raw_fd()), "unix, no name");
+    assert_eq!(format!("{:#}", describe(me(), listener.as_raw_fd())), format!("unix listen {}", path.display()));
+    assert_eq!(format!("{:#}", describe(me(), server.as_raw_fd())), format!("unix {}", path.display()));
+    // Kernels without CONFIG_UNIX_DIAG know no peers.
+    let connecting = format!("{:#}", describe(me(), client.as_raw_fd()));
+    assert!([format!("unix → {}", path.display()), "unix, no name".into()].contains(&connecting), "{connecting}");
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
@@ -96,21 +80,9 @@ fn files_devices_pipes_and_the_rest() {
     let path = std::env::temp_dir().join(format!("descriptor-test-{} (deleted)", std::process::id()));
     let mut file = std::fs::File::create(&path).unwrap();
     file.write_all(b"x").unwrap();
-    assert_eq!(
-        describe(me(), file.as_raw_fd()),
-        Descriptor::Path {
-            path: path.clone(),
-            deleted: false
-        }
-    );
+    assert_eq!(describe(me(), file.as_raw_fd()), Descriptor::Path { path: path.clone(), deleted: false });
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(
-        describe(me(), file.as_raw_fd()),
-        Descriptor::Path {
-            path: path.clone(),
-            deleted: true
-        }
-    );
+    assert_eq!(describe(me(), file.as_raw_fd()), Descriptor::Path { path: path.clone(), deleted: true });
     let null = std::fs::File::open("/dev/null").unwrap();
     assert_eq!(describe(me(), null.as_raw_fd()), Descriptor::Device("/dev/null".into()));
     let (one, other) = std::io::pipe().unwrap();
@@ -142,28 +114,15 @@ fn nothing_prints_wider_than_its_column() {
     assert_eq!(socket.to_string(), "tcp :51234 ← [2001:db8:…:370:7348]:51234");
     assert_eq!(format!("{socket:#}"), format!("tcp {peer} ← {peer}"));
     let all = [
-        Descriptor::Path {
-            path: long.clone(),
-            deleted: false,
-        },
-        Descriptor::Path {
-            path: long.clone(),
-            deleted: true,
-        },
+        Descriptor::Path { path: long.clone(), deleted: false },
+        Descriptor::Path { path: long.clone(), deleted: true },
         Descriptor::Fifo(long.clone()),
-        Descriptor::Unix {
-            name: Some(long.display().to_string()),
-            listening: true,
-        },
+        Descriptor::Unix { name: Some(long.display().to_string()), peer: None, peer_inode: None, listening: true },
         socket,
     ];
     for descriptor in all {
         assert!(descriptor.to_string().chars().count() <= COLUMNS, "{descriptor}");
     }
-    let path = Descriptor::Path {
-        path: long,
-        deleted: false,
-    }
-    .to_string();
+    let path = Descriptor::Path { path: long, deleted: false }.to_string();
     assert!(path.ends_with("/base/16384/2619"), "{path}");
 }

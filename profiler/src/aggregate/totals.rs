@@ -1,0 +1,251 @@
+//! A thread's totals: its record with the last interval closed, so that its wall time has no gap.
+
+use super::Silent;
+use crate::{
+    event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord},
+    units::{Nanos, Tgid, Tid},
+};
+
+/// How the last interval of a thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenEnd {
+    /// With the thread.
+    Closed,
+    /// It was on a CPU when the window ended.
+    Running,
+    /// It was waiting for a CPU.
+    Runnable,
+    /// It was blocked on this.
+    Blocked(BlockClass),
+}
+
+/// A thread's totals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThreadTotals {
+    /// The thread.
+    pub tid: Tid,
+    /// Its process.
+    pub tgid: Tgid,
+    /// Time from the first to the last moment it is measured.
+    pub wall: Nanos,
+    /// Its sums, open intervals included.
+    pub sums: Sums,
+    /// CPU whose mode is not known (a thread that ran without any event).
+    pub cpu_unknown: Nanos,
+    /// Wall time that nothing accounts for.
+    pub unknown: Nanos,
+    /// Wall time accounted beyond the wall: an error of ours, shown like the former.
+    pub excess: Nanos,
+    /// See [`OpenEnd`].
+    pub open_end: OpenEnd,
+    /// Whether it was asleep when the window began.
+    pub asleep_at_start: bool,
+    /// Whether it was born inside.
+    pub born_inside: bool,
+    /// Whether it is gone.
+    pub dead: bool,
+    /// Whether it had no event at all.
+    pub silent: bool,
+}
+
+/// Adds sums; `charge` is signed, in two's complement.
+pub(super) fn add(to: &mut Sums, from: &Sums) {
+    macro_rules! fields {
+        ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
+    }
+    fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
+        preempted preempted_charge born_delay woken_by_self woken_by_other woken_by_kernel device_wait kernel_voluntary
+        kernel_involuntary kernel_runtime checked_cpu burst_sum);
+    for i in 0..CLASS_COUNT {
+        let (to, from) = (&mut to.classes[i], &from.classes[i]);
+        to.blocks += from.blocks;
+        to.blocked += from.blocked;
+        to.run_delay += from.run_delay;
+        to.charge = to.charge.wrapping_add(from.charge);
+    }
+    for (to, from) in to.bursts.iter_mut().zip(from.bursts) {
+        *to = to.wrapping_add(from);
+    }
+    for (to, from) in to.concurrency.iter_mut().zip(from.concurrency) {
+        *to = to.wrapping_add(from);
+    }
+}
+
+impl ThreadTotals {
+    /// Closes a record at `end`. `None` for a thread that was filed, but is not of this measurement: it was gone before the
+    /// start.
+    pub(super) fn close(
+        record: ThreadRecord,
+        measured: Nanos,
+        end: Nanos,
+        known: Option<Silent>,
+    ) -> Option<Self> {
+        let mut sums = record.sums;
+        let left = |from: Nanos| end.saturating_sub(from).as_nanos();
+        let mut cpu_unknown = Nanos::ZERO;
+        let mut unknown = Nanos::ZERO;
+        let mut wall = end.saturating_sub(record.first);
+        let mut silent = false;
+        let open_end = match record.phase {
+            Phase::Dead { at } => {
+                wall = at.saturating_sub(record.first);
+                OpenEnd::Closed
+            }
+            Phase::OnCpu { since } => {
+                match record.call {
+                    Call::None => sums.user += left(since),
+                    _ => sums.kernel += left(since),
+                }
+                OpenEnd::Running
+            }
+            Phase::Blocked { class, off } => {
+                sums.classes[class as usize].blocked += left(off);
+                OpenEnd::Blocked(class)
+            }
+            Phase::Woken { class, off, wake } => {
+                let sum = &mut sums.classes[class as usize];
+                sum.blocked += wake.saturating_sub(off).as_nanos();
+                sum.run_delay += left(wake);
+                OpenEnd::Runnable
+            }
+            Phase::Preempted { off } => {
+                sums.preempted += left(off);
+                OpenEnd::Runnable
+            }
+            Phase::Born { at } => {
+                sums.born_delay += left(at);
+                OpenEnd::Runnable
+            }
+            Phase::Unseen => {
+                silent = true;
+                wall = measured;
+                match known? {
+                    Silent { asleep_on: Some(class), .. } => {
+                        sums.classes[class as usize].blocked += measured.as_nanos();
+                        OpenEnd::Blocked(class)
+                    }
+                    Silent { on_cpu, .. } => {
+                        cpu_unknown = on_cpu.min(measured);
+                        OpenEnd::Running
+                    }
+                }
+            }
+        };
+        let accounted = Nanos::from_nanos(accounted(&sums)) + cpu_unknown;
+        unknown += wall.saturating_sub(accounted);
+        Some(Self {
+            tid: record.tid,
+            tgid: record.tgid,
+            wall,
+            sums,
+            cpu_unknown,
+            unknown,
+            excess: accounted.saturating_sub(wall),
+            open_end,
+            asleep_at_start: record.asleep_at_start || (silent && cpu_unknown == Nanos::ZERO),
+            born_inside: record.born_inside,
+            dead: matches!(record.phase, Phase::Dead { .. }),
+            silent,
+        })
+    }
+
+    /// Adds a later window of the same thread.
+    pub(super) fn absorb(&mut self, later: Self) {
+        self.wall += later.wall;
+        add(&mut self.sums, &later.sums);
+        self.cpu_unknown += later.cpu_unknown;
+        self.unknown += later.unknown;
+        self.excess += later.excess;
+        self.open_end = later.open_end;
+        self.dead = later.dead;
+        self.silent &= later.silent;
+    }
+
+    /// CPU as the tracepoints saw it.
+    pub fn cpu(&self) -> Nanos {
+        Nanos::from_nanos(self.sums.user + self.sums.kernel) + self.cpu_unknown
+    }
+
+    /// Run-queue delay of all kinds.
+    pub fn run_delay(&self) -> Nanos {
+        Nanos::from_nanos(run_delay(&self.sums))
+    }
+
+    /// Blocked time of all classes.
+    pub fn blocked(&self) -> Nanos {
+        Nanos::from_nanos(self.sums.classes.iter().map(|c| c.blocked).sum())
+    }
+}
+
+fn run_delay(sums: &Sums) -> u64 {
+    sums.preempted + sums.born_delay + sums.classes.iter().map(|c| c.run_delay).sum::<u64>()
+}
+
+fn accounted(sums: &Sums) -> u64 {
+    sums.user + sums.kernel + run_delay(sums) + sums.classes.iter().map(|c| c.blocked).sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(phase: Phase) -> ThreadRecord {
+        ThreadRecord {
+            tid: Tid::from_raw(1),
+            tgid: Tgid::from_raw(1),
+            phase,
+            call: Call::None,
+            open_blocks: 0,
+            open_cpu: Nanos::ZERO,
+            asleep_at_start: false,
+            born_inside: false,
+            first: Nanos::from_nanos(100),
+            sums: Sums::ZERO,
+        }
+    }
+
+    fn close(record: ThreadRecord, known: Option<Silent>) -> Option<ThreadTotals> {
+        let at = Nanos::from_nanos;
+        ThreadTotals::close(record, at(1000), at(1100), known)
+    }
+
+    #[test]
+    fn every_phase_is_closed_without_a_gap() {
+        let at = Nanos::from_nanos;
+        for phase in [
+            Phase::OnCpu { since: at(100) },
+            Phase::Blocked { class: BlockClass::Pipe, off: at(100) },
+            Phase::Woken { class: BlockClass::Tcp, off: at(100), wake: at(400) },
+            Phase::Preempted { off: at(100) },
+            Phase::Born { at: at(100) },
+        ] {
+            let closed = close(record(phase), None).unwrap();
+            assert_eq!((closed.unknown, closed.excess), (Nanos::ZERO, Nanos::ZERO), "{phase:?}");
+            assert_eq!(closed.wall, at(1000), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_is_shown_as_unknown_and_never_swallowed() {
+        let closed = close(record(Phase::OnCpu { since: Nanos::from_nanos(300) }), None).unwrap();
+        assert_eq!(closed.unknown, Nanos::from_nanos(200));
+    }
+
+    #[test]
+    fn a_silent_thread_is_what_proc_says_and_a_vanished_one_is_not_ours() {
+        let asleep =
+            Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), on_cpu: Nanos::ZERO };
+        let closed = close(record(Phase::Unseen), Some(asleep)).unwrap();
+        assert_eq!(closed.blocked(), Nanos::from_nanos(1000));
+        assert!(closed.silent && closed.asleep_at_start);
+        assert_eq!(close(record(Phase::Unseen), None), None);
+    }
+
+    #[test]
+    fn a_dead_thread_ends_at_its_death() {
+        let mut dead = record(Phase::Dead { at: Nanos::from_nanos(600) });
+        dead.sums.user = 500;
+        let closed = close(dead, None).unwrap();
+        assert_eq!((closed.wall, closed.unknown), (Nanos::from_nanos(500), Nanos::ZERO));
+    }
+}

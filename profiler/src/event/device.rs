@@ -1,0 +1,75 @@
+//! A block device's record, decoded.
+
+use profiler_common::device::{Device, DeviceSide};
+
+use super::BUCKETS;
+use crate::units::Nanos;
+
+/// One side's requests on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Requests completed.
+    pub requests: u64,
+    /// Of these, reads.
+    pub reads: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Insert to issue, sum.
+    pub queue_time: Nanos,
+    /// Issue to completion, sum.
+    pub service_time: Nanos,
+    /// Insert to issue, log2 histogram of ns.
+    pub queue: [u32; BUCKETS],
+    /// Issue to completion, log2 histogram of ns.
+    pub service: [u32; BUCKETS],
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRecord {
+    /// Major number of the whole disk.
+    pub major: u32,
+    /// Minor number of the whole disk.
+    pub minor: u32,
+    /// The target's requests.
+    pub target: Side,
+    /// Everybody else's.
+    pub others: Side,
+}
+
+impl Side {
+    fn absorb(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.reads += other.reads;
+        self.bytes += other.bytes;
+        self.queue_time += other.queue_time;
+        self.service_time += other.service_time;
+        for (to, from) in self.queue.iter_mut().chain(&mut self.service).zip(other.queue.iter().chain(&other.service)) {
+            *to = to.wrapping_add(*from);
+        }
+    }
+}
+
+impl DeviceRecord {
+    /// Adds what another window saw of the same device.
+    pub fn absorb(&mut self, other: &Self) {
+        self.target.absorb(&other.target);
+        self.others.absorb(&other.others);
+    }
+}
+
+pub(super) fn decode(number: u32, raw: &Device) -> DeviceRecord {
+    DeviceRecord { major: number >> 20, minor: number & 0xf_ffff, target: side(&raw.target), others: side(&raw.others) }
+}
+
+fn side(raw: &DeviceSide) -> Side {
+    Side {
+        requests: raw.requests,
+        reads: raw.reads,
+        bytes: raw.bytes,
+        queue_time: Nanos::from_nanos(raw.queue_sum),
+        service_time: Nanos::from_nanos(raw.service_sum),
+        queue: raw.queue,
+        service: raw.service,
+    }
+}

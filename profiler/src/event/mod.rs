@@ -1,0 +1,152 @@
+//! event: what came over the wire, decoded with checks into owned records. No IO, no clock.
+//!
+//! Counters stay as the wire has them (plain sums of nanoseconds and counts: there is nothing to get wrong); everything
+//! that is a discriminant, an id or a moment gets its type here, and a record that makes no sense is an error that says
+//! which field.
+
+mod device;
+mod thread;
+
+pub use device::{DeviceRecord, Side};
+pub use profiler_common::{
+    class::{BlockClass, CLASS_COUNT, Family},
+    control::Counters,
+    site::Site,
+    stat::{BUCKETS, Stat},
+    thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
+};
+use profiler_common::syscall::{ABI_COMPAT, ABI_X32};
+pub use thread::{Call, Phase, ThreadRecord};
+
+use crate::{
+    kernel::{Harvest, ProgramCost, RawSite, syscalls},
+    units::{Addr, Nanos, Tgid},
+};
+
+/// A record that makes no sense: the object and the user side are not of one build, or memory was torn.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{record} {id}: {field} holds {value}, which means nothing")]
+pub struct DecodeError {
+    record: &'static str,
+    id: u32,
+    field: &'static str,
+    value: u32,
+}
+
+/// A call place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The syscall's name, its table named where it is not the machine's own.
+    pub syscall: String,
+    /// The descriptor's class, or that of the call.
+    pub class: BlockClass,
+    /// Address after the syscall instruction.
+    pub ip: Addr,
+    /// Number of the address space; places with equal numbers share their code.
+    pub space: u32,
+}
+
+/// A site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteRecord {
+    /// Where.
+    pub place: Place,
+    /// The process and descriptor of the last call there; the descriptor only where the call has one.
+    pub last_caller: (Tgid, Option<i32>),
+    /// What was seen.
+    pub site: Site,
+}
+
+/// A program's cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramRecord {
+    /// The program.
+    pub name: String,
+    /// Runs.
+    pub runs: u64,
+    /// Time in them.
+    pub time: Nanos,
+    /// Runs left out by the kernel.
+    pub missed: u64,
+}
+
+/// Everything of one measurement, decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// First moment.
+    pub start: Nanos,
+    /// Last moment.
+    pub end: Nanos,
+    /// Time in which events counted.
+    pub measured: Nanos,
+    /// Threads alive at the end.
+    pub alive: Vec<ThreadRecord>,
+    /// Threads that ended before.
+    pub departed: Vec<ThreadRecord>,
+    /// Sums of the departed whose records found no room.
+    pub pooled: Sums,
+    /// Sites.
+    pub sites: Vec<SiteRecord>,
+    /// Calls that found no site.
+    pub overflow: Site,
+    /// Block devices.
+    pub devices: Vec<DeviceRecord>,
+    /// Losses and rarities.
+    pub counters: Counters,
+    /// What the programs cost.
+    pub programs: Vec<ProgramRecord>,
+}
+
+/// Decodes a harvest.
+///
+/// # Errors
+/// The first record that makes no sense.
+pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
+    let threads = |raw: &[_]| raw.iter().map(|t| thread::decode(t, harvest.epoch)).collect::<Result<Vec<_>, _>>();
+    Ok(Batch {
+        start: harvest.start,
+        end: harvest.end,
+        measured: harvest.measured,
+        alive: threads(&harvest.alive)?,
+        departed: threads(&harvest.departed)?,
+        pooled: harvest.pooled.sums,
+        sites: harvest.sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect::<Result<_, _>>()?,
+        overflow: harvest.overflow,
+        devices: harvest.devices.iter().map(|(number, device)| device::decode(*number, device)).collect(),
+        counters: harvest.counters,
+        programs: harvest.programs.iter().map(program).collect(),
+    })
+}
+
+fn class(record: &'static str, id: u32, raw: u32) -> Result<BlockClass, DecodeError> {
+    u8::try_from(raw)
+        .ok()
+        .and_then(BlockClass::from_wire)
+        .ok_or(DecodeError { record, id, field: "class", value: raw })
+}
+
+fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
+    let key = raw.key;
+    if key.abi > ABI_COMPAT | ABI_X32 {
+        return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "abi", value: u32::from(key.abi) });
+    }
+    let descriptor = raw.site.last_tgid_fd as u32;
+    Ok(SiteRecord {
+        place: Place {
+            syscall: syscalls::name(key.nr, key.abi),
+            class: class("site", u32::from(key.nr), u32::from(key.class))?,
+            ip: Addr::from_raw(key.ip),
+            space: key.space,
+        },
+        last_caller: (
+            Tgid::from_raw((raw.site.last_tgid_fd >> 32) as u32),
+            // Plus one on the wire, so that zero is none.
+            descriptor.checked_sub(1).map(|fd| fd as i32),
+        ),
+        site: raw.site,
+    })
+}
+
+fn program(raw: &ProgramCost) -> ProgramRecord {
+    ProgramRecord { name: raw.name.clone(), runs: raw.runs, time: raw.time, missed: raw.missed }
+}

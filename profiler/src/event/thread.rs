@@ -1,0 +1,160 @@
+//! A thread's record, decoded.
+
+use profiler_common::{
+    syscall,
+    thread::{Thread, mark, phase},
+};
+
+use super::{BlockClass, DecodeError, Sums, class};
+use crate::{
+    kernel::syscalls,
+    units::{Nanos, Tgid, Tid},
+};
+
+/// Where a thread was when the record was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No event of it in the last window.
+    Unseen,
+    /// On a CPU; accounted up to `since`.
+    OnCpu {
+        /// Up to when.
+        since: Nanos,
+    },
+    /// Blocked.
+    Blocked {
+        /// On what.
+        class: BlockClass,
+        /// Since when.
+        off: Nanos,
+    },
+    /// Woken, and waiting for a CPU.
+    Woken {
+        /// After a block on this.
+        class: BlockClass,
+        /// Switched out at.
+        off: Nanos,
+        /// Woken at.
+        wake: Nanos,
+    },
+    /// Preempted, and waiting for a CPU.
+    Preempted {
+        /// Since when.
+        off: Nanos,
+    },
+    /// Born, and waiting for its first CPU.
+    Born {
+        /// Since when.
+        at: Nanos,
+    },
+    /// Gone.
+    Dead {
+        /// When.
+        at: Nanos,
+    },
+}
+
+/// Where a thread was in its program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// In user mode.
+    None,
+    /// In this syscall.
+    In(String),
+    /// In the kernel, and nothing says in which call.
+    Unknown,
+}
+
+/// A thread's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThreadRecord {
+    /// The thread.
+    pub tid: Tid,
+    /// Its process.
+    pub tgid: Tgid,
+    /// Where it was.
+    pub phase: Phase,
+    /// Where in its program.
+    pub call: Call,
+    /// Blocks of the call it was in.
+    pub open_blocks: u32,
+    /// Kernel CPU of that call so far.
+    pub open_cpu: Nanos,
+    /// Whether it was asleep when the window began.
+    pub asleep_at_start: bool,
+    /// Whether it was born inside the window.
+    pub born_inside: bool,
+    /// Since when it is measured.
+    pub first: Nanos,
+    /// Its sums.
+    pub sums: Sums,
+}
+
+pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+    let at = Nanos::from_nanos;
+    let block = || class("thread", raw.tid, raw.block_class);
+    let phase = match raw.phase {
+        phase::DEAD => Phase::Dead { at: at(raw.off) },
+        _ if raw.epoch != epoch => Phase::Unseen,
+        phase::UNSEEN => Phase::Unseen,
+        phase::ON_CPU => Phase::OnCpu { since: at(raw.since) },
+        phase::BLOCKED => Phase::Blocked { class: block()?, off: at(raw.off) },
+        // A wake-up noted before the switch-out raced with it: the thread was runnable from the start.
+        phase::WOKEN => Phase::Woken { class: block()?, off: at(raw.off), wake: at(raw.wake.max(raw.off)) },
+        phase::PREEMPTED => Phase::Preempted { off: at(raw.off) },
+        phase::BORN => Phase::Born { at: at(raw.off) },
+        value => return Err(DecodeError { record: "thread", id: raw.tid, field: "phase", value }),
+    };
+    let call = match raw.nr {
+        syscall::NONE => Call::None,
+        syscall::UNKNOWN => Call::Unknown,
+        syscall::BORN => Call::In("clone".to_owned()),
+        nr => match (u16::try_from(nr), u8::try_from(raw.abi)) {
+            (Ok(nr), Ok(abi)) => Call::In(syscalls::name(nr, abi)),
+            _ => return Err(DecodeError { record: "thread", id: raw.tid, field: "nr", value: nr }),
+        },
+    };
+    Ok(ThreadRecord {
+        tid: Tid::from_raw(raw.tid),
+        tgid: Tgid::from_raw(raw.tgid),
+        phase,
+        call,
+        open_blocks: raw.call_blocks,
+        open_cpu: at(raw.call_cpu),
+        asleep_at_start: raw.marks & mark::ASLEEP_AT_START != 0,
+        born_inside: raw.marks & mark::BORN_INSIDE != 0,
+        first: at(raw.first),
+        sums: raw.sums,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> Thread {
+        Thread { tid: 7, epoch: 1, phase: phase::BLOCKED, block_class: 5, off: 10, ..Thread::ZERO }
+    }
+
+    #[test]
+    fn a_phase_that_means_nothing_is_an_error_that_names_the_field() {
+        let error = decode(&Thread { phase: 99, ..raw() }, 1).err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("thread 7: phase holds 99, which means nothing"));
+        assert!(decode(&Thread { block_class: 200, ..raw() }, 1).is_err());
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_window_is_unseen_in_this_one() {
+        assert_eq!(decode(&raw(), 2).map(|t| t.phase), Ok(Phase::Unseen));
+        assert!(matches!(decode(&raw(), 1).map(|t| t.phase), Ok(Phase::Blocked { class: BlockClass::Pipe, .. })));
+    }
+
+    #[test]
+    fn a_wakeup_that_raced_never_comes_before_its_switch_out() {
+        let woken = Thread { phase: phase::WOKEN, wake: 3, ..raw() };
+        let Ok(ThreadRecord { phase: Phase::Woken { off, wake, .. }, .. }) = decode(&woken, 1) else {
+            panic!("not woken");
+        };
+        assert_eq!(off, wake);
+    }
+}

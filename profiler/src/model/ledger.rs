@@ -1,0 +1,168 @@
+//! The two ledgers: where the CPU went, and where the wall time of the threads went. What is left over is printed.
+
+use super::{BlockClass, Family, Figure, Provenance, Window, cost::Pools};
+use crate::units::Nanos;
+
+/// CPU of the target, as the kernel charges it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuLedger {
+    /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
+    pub total: Nanos,
+    /// By the tracepoints alone: switch-in to switch-out.
+    pub on_cpu: Nanos,
+    /// What the kernel charged beyond that; negative where it charged less, ns.
+    pub charge: i64,
+    /// In user mode, page faults and interrupts that hit it included.
+    pub user: Figure<Nanos>,
+    /// In syscalls, less the direct cost of blocks.
+    pub calls: Figure<Nanos>,
+    /// Direct cost of blocking-IO blocks, signed ns.
+    pub blocking_io: Figure<f64>,
+    /// Direct cost of all other blocks and of preemptions, signed ns.
+    pub other_switches: Figure<f64>,
+    /// Softirq work that hit the target.
+    pub softirq: Figure<Nanos>,
+    /// Total less all of the above, ns.
+    pub rest: f64,
+}
+
+/// One line of the wall ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WallLine {
+    /// What was waited for.
+    pub class: BlockClass,
+    /// Blocks that began in the window.
+    pub blocks: u64,
+    /// Blocked time.
+    pub blocked: Nanos,
+    /// Run-queue delay after these blocks.
+    pub run_delay: Nanos,
+}
+
+/// Wall time of all threads together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WallLedger {
+    /// Sum of the threads' wall times.
+    pub total: Nanos,
+    /// On a CPU.
+    pub on_cpu: Nanos,
+    /// Waiting for a CPU after a wake-up.
+    pub run_delay: Nanos,
+    /// Waiting for a CPU after a preemption.
+    pub preempted: Nanos,
+    /// Waiting for the first CPU.
+    pub born: Nanos,
+    /// Blocked, by class, the longest first.
+    pub classes: Vec<WallLine>,
+    /// Not accounted for.
+    pub unknown: Nanos,
+    /// Accounted twice.
+    pub excess: Nanos,
+}
+
+impl WallLedger {
+    pub(super) fn of(window: &Window) -> Self {
+        let sums = window.sums();
+        let threads = &window.threads;
+        let mut classes: Vec<WallLine> = BlockClass::ALL
+            .iter()
+            .map(|&class| {
+                let sum = sums.classes[class as usize];
+                WallLine {
+                    class,
+                    blocks: sum.blocks,
+                    blocked: Nanos::from_nanos(sum.blocked),
+                    run_delay: Nanos::from_nanos(sum.run_delay),
+                }
+            })
+            .filter(|l| l.blocks > 0 || l.blocked > Nanos::ZERO)
+            .collect();
+        classes.sort_by_key(|l| (std::cmp::Reverse(l.blocked), l.class));
+        Self {
+            total: threads.iter().map(|t| t.wall).sum(),
+            on_cpu: threads.iter().map(super::ThreadTotals::cpu).sum(),
+            run_delay: Nanos::from_nanos(sums.classes.iter().map(|c| c.run_delay).sum()),
+            preempted: Nanos::from_nanos(sums.preempted),
+            born: Nanos::from_nanos(sums.born_delay),
+            classes,
+            unknown: threads.iter().map(|t| t.unknown).sum(),
+            excess: threads.iter().map(|t| t.excess).sum(),
+        }
+    }
+
+    /// Blocked time of a family.
+    pub fn blocked_in(&self, family: Family) -> Nanos {
+        self.classes.iter().filter(|l| l.class.family() == family).map(|l| l.blocked).sum()
+    }
+
+    /// Blocks of a family.
+    pub fn blocks_in(&self, family: Family) -> u64 {
+        self.classes.iter().filter(|l| l.class.family() == family).map(|l| l.blocks).sum()
+    }
+}
+
+impl CpuLedger {
+    pub(super) fn of(window: &Window, pools: &Pools<'_>) -> Self {
+        let sums = window.sums();
+        let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
+        let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
+        let class_charge = |io: bool| -> i64 {
+            BlockClass::ALL
+                .iter()
+                .filter(|c| (c.family() == Family::BlockingIo) == io)
+                .map(|&c| sums.classes[c as usize].charge as i64)
+                .sum()
+        };
+        let preempted = sums.preempted_charge as i64;
+        let charge = class_charge(true) + class_charge(false) + preempted;
+        let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
+
+        let mut io = 0.0;
+        let mut other = 0.0;
+        let mut modelled = false;
+        let mut missing = 0;
+        for site in &window.sites {
+            match pools.direct(site) {
+                Some(cost) => {
+                    modelled |= cost.basis != super::Basis::SameSite;
+                    if site.place.class.family() == Family::BlockingIo { io += cost.total } else { other += cost.total }
+                }
+                None => missing += site.site.blocked_calls,
+            }
+        }
+        let calls = (sums.kernel as f64 - io - other).max(0.0);
+        let blocking_io = io + class_charge(true) as f64;
+        let other_switches = other + (class_charge(false) + preempted) as f64;
+        let rest = total.as_nanos() as f64 - sums.user as f64 - calls - blocking_io - other_switches;
+        let figure = |value: f64| {
+            if missing > 0 {
+                Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
+            } else if modelled {
+                Figure::modelled(value, "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference")
+            } else {
+                Figure::measured(value)
+            }
+        };
+        let blocking_io = figure(blocking_io);
+        Self {
+            total,
+            on_cpu,
+            charge,
+            user: Figure::measured(Nanos::from_nanos(sums.user)),
+            calls: match blocking_io.provenance() {
+                Provenance::Measured => Figure::measured(Nanos::from_nanos(calls as u64)),
+                Provenance::Modelled => {
+                    Figure::modelled(Nanos::from_nanos(calls as u64), "what the direct cost leaves of the time in syscalls")
+                }
+                Provenance::Unavailable => Figure::modelled(
+                    Nanos::from_nanos(calls as u64),
+                    "direct costs that could not be estimated are still in it",
+                ),
+            },
+            blocking_io,
+            other_switches: figure(other_switches),
+            softirq: Figure::unavailable("inside user and syscalls: softirqs are not hooked"),
+            rest,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Holds one file, or the repository's top, against the [`rules`](super::rules).
+
+use std::path::{Component, Path, PathBuf};
+
+use super::rules::{self, May, Room};
+use super::source::{Mention, Source};
+use super::{Finding, Severity};
+
+/// The profiler's own name in the paths of its binary.
+const LIBRARY: &str = "should_i_async";
+
+/// Checks the names at the repository's top, each with whether it is a folder.
+pub(super) fn top_level(names: &[(String, bool)]) -> Vec<Finding> {
+    let stray = |(name, is_dir): &&(String, bool)| {
+        *is_dir && !name.starts_with('.') && !rules::TOP_LEVEL.contains(&name.as_str())
+    };
+    let finding = |(name, _): &(String, bool)| Finding {
+        severity: Severity::Error,
+        file: PathBuf::from(name),
+        line: 0,
+        message: format!("not a folder of this repository ({})", rules::TOP_LEVEL.join(", ")),
+    };
+    names.iter().filter(stray).map(finding).collect()
+}
+
+/// Checks one file; `path` is relative to the repository.
+pub(super) fn file(path: &Path, text: &str) -> Vec<Finding> {
+    let place = Place::of(path);
+    let mut report = Report { path, findings: Vec::new() };
+    let source = match Source::parse(text) {
+        Ok(source) => source,
+        Err(error) => {
+            report.error(0, error.to_string());
+            return report.findings;
+        }
+    };
+    if !text.starts_with("//!") {
+        report.error(1, "a file opens with a `//!` line that says what it is for".into());
+    }
+    length(&mut report, &place, &source, text);
+    put_off(&mut report, &source, text);
+    if place.is_profiler {
+        safety(&mut report, &source, text);
+    }
+    if let Some(room) = &place.room {
+        for mention in &source.paths {
+            let test = mention.test || place.is_test;
+            imports(&mut report, room, &place.module, mention, test);
+            homes(&mut report, room, &place.module, mention, test);
+            purity(&mut report, room, mention, test);
+        }
+    }
+    report.findings
+}
+
+/// What a file is, from its path.
+struct Place {
+    /// Whether it belongs to the profiler package.
+    is_profiler: bool,
+    /// Whether all of it is compiled for tests only.
+    is_test: bool,
+    /// The room, for files of profiler/src.
+    room: Option<String>,
+    /// The module path from the crate's root.
+    module: Vec<String>,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        let parts: Vec<String> = path
+            .with_extension("")
+            .components()
+            .filter_map(|part| match part {
+                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                _ => None,
+            })
+            .collect();
+        let is_profiler = parts.first().is_some_and(|part| part == "profiler");
+        let in_src = is_profiler && parts.get(1).is_some_and(|part| part == "src");
+        let mut module = if in_src { parts[2..].to_vec() } else { Vec::new() };
+        if module.len() > 1 && module.last().is_some_and(|name| name == "mod") {
+            module.pop();
+        }
+        let name = parts.last().map_or("", String::as_str);
+        let is_test = name == "tests" || name.ends_with("_tests") || parts.iter().any(|part| part == "tests");
+        Self { is_profiler, is_test, room: module.first().cloned(), module }
+    }
+}
+
+struct Report<'a> {
+    path: &'a Path,
+    findings: Vec<Finding>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, severity: Severity, line: usize, message: String) {
+        self.findings.push(Finding { severity, file: self.path.to_owned(), line, message });
+    }
+
+    fn error(&mut self, line: usize, message: String) {
+        self.add(Severity::Error, line, message);
+    }
+}
+
+fn length(report: &mut Report<'_>, place: &Place, source: &Source, text: &str) {
+    let test: usize = source.test_lines.iter().map(|lines| lines.end() - lines.start() + 1).sum();
+    let lines = text.lines().count().saturating_sub(test);
+    if lines > rules::LINES_MOST && !place.is_test {
+        report.error(0, format!("{lines} lines without tests: {} are the most, split it", rules::LINES_MOST));
+    } else if lines > rules::LINES_WARN {
+        report.add(Severity::Warning, 0, format!("{lines} lines without tests: aim for {}", rules::LINES_WARN));
+    }
+}
+
+fn put_off(report: &mut Report<'_>, source: &Source, text: &str) {
+    for (name, line) in &source.macros {
+        if rules::STUB_MACROS.contains(&name.as_str()) {
+            report.error(*line, format!("`{name}!` stands for work not done"));
+        }
+    }
+    for (index, line) in text.lines().enumerate() {
+        let is_word = |word: &&&str| line.split(|c: char| !c.is_alphanumeric()).any(|part| part == **word);
+        if let Some(word) = rules::PUT_OFF.iter().find(is_word) {
+            report.error(index + 1, format!("{word}: do it, or open an issue"));
+        }
+    }
+}
+
+/// Every unsafe block or impl needs a SAFETY comment on its line or right above its statement.
+fn safety(report: &mut Report<'_>, source: &Source, text: &str) {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    for line in &source.unsafe_lines {
+        let own = lines[line - 1];
+        let mut above = lines[..line - 1].iter().rev().take_while(|above| {
+            let is_note = above.starts_with("//") || above.starts_with("#[");
+            // Anything else that ends a statement or opens a block is another matter's line.
+            is_note || !(above.is_empty() || above.ends_with([';', '{', '}']))
+        });
+        if !own.contains("SAFETY:") && !above.any(|above| above.contains("SAFETY:")) {
+            report.error(*line, "`unsafe` without a `// SAFETY:` comment right above".into());
+        }
+    }
+}
+
+/// The room and the rest of a path inside the crate, however it is written.
+fn inner_path(module: &[String], mention: &Mention) -> Option<Vec<String>> {
+    let first = mention.segments.first()?.as_str();
+    match first {
+        "crate" | LIBRARY => Some(mention.segments[1..].to_vec()),
+        "self" | "super" => {
+            // The binary's and the library's roots are not modules of their own name.
+            let mut base: Vec<String> = match module {
+                [root] if root == "main" || root == "lib" => Vec::new(),
+                _ => module.to_vec(),
+            };
+            base.extend(mention.inside.iter().cloned());
+            let mut rest = &mention.segments[..];
+            while let Some((head, tail)) = rest.split_first() {
+                match head.as_str() {
+                    "self" => {}
+                    "super" => {
+                        base.pop()?;
+                    }
+                    _ => break,
+                }
+                rest = tail;
+            }
+            base.extend(rest.iter().cloned());
+            Some(base)
+        }
+        _ => None,
+    }
+}
+
+fn imports(report: &mut Report<'_>, room: &str, module: &[String], mention: &Mention, test: bool) {
+    let Some(inner) = inner_path(module, mention) else { return };
+    let Some(other) = inner.first().filter(|other| is_room(other)) else { return };
+    if other == room {
+        return;
+    }
+    let Some(rule) = find_room(room) else {
+        report.error(mention.line, format!("`{room}` is not a room that `cargo xtask tidy --rules` knows"));
+        return;
+    };
+    let allowed = match rule.may {
+        May::All => other != "main",
+        May::Only(rooms) => rooms.contains(&other.as_str()) || test && rests_on(room, other),
+    };
+    if !allowed {
+        report.error(mention.line, format!("{room} may not import {other}: {}", rule.why));
+    }
+}
+
+fn is_room(name: &str) -> bool {
+    find_room(name).is_some()
+}
+
+fn find_room(name: &str) -> Option<&'static Room> {
+    rules::ROOMS.iter().find(|room| room.name == name)
+}
+
+/// Whether `room` may import `other` directly or through others. The table has no cycles among such rooms.
+fn rests_on(room: &str, other: &str) -> bool {
+    match find_room(room).map(|rule| &rule.may) {
+        Some(May::Only(rooms)) => rooms.iter().any(|next| *next == other || rests_on(next, other)),
+        _ => false,
+    }
+}
+
+fn homes(report: &mut Report<'_>, room: &str, module: &[String], mention: &Mention, test: bool) {
+    // A leading `::` has no token of its own in the segments; a path from `crate` is never another crate.
+    let Some(home) = rules::HOMES.iter().find(|home| mention.segments[0] == home.krate) else { return };
+    let is_recorded = home.krate.starts_with("serde")
+        && rules::SERDE_MODULES.iter().any(|(room, name)| {
+            let full = module.iter().chain(&mention.inside);
+            full.map(String::as_str).take(2).eq([*room, *name])
+        });
+    if !(home.rooms.contains(&room) || home.tests_may && test || is_recorded) {
+        let rooms = home.rooms.join(" and ");
+        report.error(mention.line, format!("{} is for {rooms} only, not for {room}: {}", home.krate, home.why));
+    }
+}
+
+fn purity(report: &mut Report<'_>, room: &str, mention: &Mention, test: bool) {
+    if test || !rules::PURE_ROOMS.contains(&room) {
+        return;
+    }
+    let breaks = |path: &[&str]| match path {
+        // A crate counts as the first segment only: a field or module of that name is another thing.
+        [one] if one.chars().all(char::is_lowercase) => mention.segments[0] == *one,
+        _ => mention.segments.windows(path.len()).any(|run| run.iter().zip(path).all(|(a, b)| a == b)),
+    };
+    if let Some(impure) = rules::IMPURE.iter().find(|impure| breaks(impure.path)) {
+        let path = impure.path.join("::");
+        report
+            .error(mention.line, format!("{room} does no IO and reads no clock, but mentions {path}: {}", impure.why));
+    }
+}

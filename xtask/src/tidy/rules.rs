@@ -1,0 +1,169 @@
+//! The house rules as data: each row carries its reason, so that these tables are their documentation.
+
+use std::fmt::Write;
+
+/// Folders that hold Rust sources.
+pub(super) const SOURCE_FOLDERS: &[&str] = &["profiler", "profiler-common", "profiler-ebpf", "xtask"];
+
+/// What may stand at the top of the repository, beside files and dotfiles.
+pub(super) const TOP_LEVEL: &[&str] = &["profiler", "profiler-ebpf", "profiler-common", "xtask", "docs", "target"];
+
+/// Lines of code, tests not counted, from which a file is reported, and from which it is refused.
+pub(super) const LINES_WARN: usize = 400;
+pub(super) const LINES_MOST: usize = 600;
+
+/// A room of profiler/src: a module right below the crate's root.
+pub(super) struct Room {
+    pub(super) name: &'static str,
+    /// The rooms it may import, beside itself.
+    pub(super) may: May,
+    pub(super) why: &'static str,
+}
+
+/// Which rooms a room may import.
+pub(super) enum May {
+    Only(&'static [&'static str]),
+    /// Every room but `main`.
+    All,
+}
+
+/// Who imports whom. Data flows one way: kernel → event → aggregate → symbol → model → {report, export, tui}.
+/// In tests, a room may import all that it rests on, however indirectly.
+pub(super) const ROOMS: &[Room] = &[
+    Room { name: "units", may: May::Only(&[]), why: "everyone rests on it, so it rests on nothing" },
+    Room { name: "target", may: May::Only(&["units"]), why: "who is measured is settled before anything is measured" },
+    Room {
+        name: "kernel",
+        may: May::Only(&["target", "units"]),
+        why: "the first stage: it knows the kernel and the set of processes, and nobody downstream",
+    },
+    Room { name: "event", may: May::Only(&["kernel", "units"]), why: "a stage imports only the one before it" },
+    Room { name: "aggregate", may: May::Only(&["event", "units"]), why: "a stage imports only the one before it" },
+    Room {
+        name: "symbol",
+        may: May::Only(&["aggregate", "target", "units"]),
+        why: "names come from windows and from the target's /proc: its maps, its descriptors",
+    },
+    Room { name: "model", may: May::Only(&["symbol", "units"]), why: "a stage imports only the one before it" },
+    Room { name: "report", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
+    Room { name: "export", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
+    Room { name: "tui", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
+    Room {
+        name: "calibrate",
+        may: May::Only(&["kernel", "units"]),
+        why: "it measures this machine, not a target; the model gets its numbers as values",
+    },
+    Room { name: "demo", may: May::Only(&["target", "units"]), why: "a server and its load: a target like any other" },
+    Room { name: "pipeline", may: May::All, why: "the composition root: the one place that knows every stage" },
+    Room { name: "cli", may: May::All, why: "the outermost room: each command starts its work from here" },
+    Room { name: "lib", may: May::All, why: "it names the rooms" },
+    Room { name: "main", may: May::All, why: "one exit point, on top of everything" },
+];
+
+/// A path that only some rooms may mention.
+pub(super) struct Home {
+    /// The first segment: a crate.
+    pub(super) krate: &'static str,
+    pub(super) rooms: &'static [&'static str],
+    /// Whether code that is compiled for tests only may use it anywhere.
+    pub(super) tests_may: bool,
+    pub(super) why: &'static str,
+}
+
+/// Every heavy dependency has one home, so that it can be replaced, and so that the rest compiles and tests without it.
+pub(super) const HOMES: &[Home] = &[
+    Home { krate: "aya", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
+    Home { krate: "aya_obj", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
+    Home { krate: "aya_log", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
+    Home { krate: "ratatui", rooms: &["tui"], tests_may: false, why: "one room draws" },
+    Home { krate: "crossterm", rooms: &["tui"], tests_may: false, why: "one room draws" },
+    Home { krate: "clap", rooms: &["cli"], tests_may: false, why: "flags are validated once, into settings" },
+    Home {
+        krate: "serde",
+        rooms: &["report", "export"],
+        tests_may: true,
+        why: "what is written out has types of its own, so that inner types can change without changing the format",
+    },
+    Home {
+        krate: "serde_json",
+        rooms: &["report", "export"],
+        tests_may: true,
+        why: "what is written out has types of its own, so that inner types can change without changing the format",
+    },
+    Home {
+        krate: "profiler_common",
+        rooms: &["kernel", "event"],
+        tests_may: true,
+        why: "the kernel's layout ends at the checked decode; the stages after it have types of their own",
+    },
+];
+
+/// Modules beside the homes that may use serde: recorded windows are read by tests, benchmarks and `report FILE`.
+pub(super) const SERDE_MODULES: &[(&str, &str)] = &[("event", "recorded")];
+
+/// Rooms that do no IO and read no clock, so that a recorded file drives them like a live kernel does.
+pub(super) const PURE_ROOMS: &[&str] = &["event", "aggregate", "model"];
+
+/// What a pure room may not mention, as a run of path segments.
+pub(super) struct Impure {
+    pub(super) path: &'static [&'static str],
+    pub(super) why: &'static str,
+}
+
+/// What counts as IO or as a clock.
+pub(super) const IMPURE: &[Impure] = &[
+    Impure { path: &["std", "fs"], why: "files are read by the pipeline" },
+    Impure { path: &["std", "net"], why: "sockets belong to the outputs" },
+    Impure { path: &["std", "os"], why: "descriptors belong to kernel/ and target/" },
+    Impure { path: &["std", "process"], why: "processes belong to target/" },
+    Impure { path: &["std", "env"], why: "settings come in as values" },
+    Impure { path: &["Instant", "now"], why: "time comes in with the data" },
+    Impure { path: &["SystemTime"], why: "time comes in with the data" },
+    Impure { path: &["std", "thread", "sleep"], why: "nothing in here waits" },
+    Impure { path: &["thread", "sleep"], why: "nothing in here waits" },
+    Impure { path: &["libc"], why: "no syscalls" },
+    Impure { path: &["rustix"], why: "no syscalls" },
+    Impure { path: &["nix"], why: "no syscalls" },
+    Impure { path: &["procfs"], why: "/proc belongs to target/" },
+    Impure { path: &["tokio"], why: "tasks and channels belong to the pipeline" },
+];
+
+/// Macros that stand for work not done.
+pub(super) const STUB_MACROS: &[&str] = &["todo", "unimplemented"];
+
+/// Words that put work off. Written in halves, or this file would breach its own rule.
+pub(super) const PUT_OFF: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME")];
+
+/// The rules in words.
+pub(super) fn as_text() -> String {
+    let mut text = String::from("Rooms of profiler/src, and what each may import:\n");
+    // Writing to a String cannot fail.
+    for room in ROOMS {
+        let may = match room.may {
+            May::Only([]) => "nothing".to_owned(),
+            May::Only(rooms) => rooms.join(", "),
+            May::All => "every room".to_owned(),
+        };
+        let _ = writeln!(text, "  {}: {may} ({})", room.name, room.why);
+    }
+    text.push_str("Crates, and the rooms that may use them:\n");
+    for home in HOMES {
+        let tests = if home.tests_may { ", tests" } else { "" };
+        let _ = writeln!(text, "  {}: {}{tests} ({})", home.krate, home.rooms.join(", "), home.why);
+    }
+    let modules: Vec<String> = SERDE_MODULES.iter().map(|(room, module)| format!("{room}::{module}")).collect();
+    let _ = writeln!(text, "  serde also in {}", modules.join(", "));
+    let _ = writeln!(text, "No IO and no clock in {}:", PURE_ROOMS.join(", "));
+    for impure in IMPURE {
+        let _ = writeln!(text, "  {} ({})", impure.path.join("::"), impure.why);
+    }
+    let _ = write!(
+        text,
+        "Everywhere: a `//!` line first; {LINES_WARN} lines of code are many, {LINES_MOST} too many; no {}!; no {}; \
+         a SAFETY comment before every unsafe block of profiler/.\nTop-level folders: {}.",
+        STUB_MACROS.join("!, no "),
+        PUT_OFF.join(", no "),
+        TOP_LEVEL.join(", ")
+    );
+    text
+}

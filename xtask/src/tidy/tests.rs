@@ -1,0 +1,175 @@
+//! Each rule, seen to catch and seen to let pass.
+
+use std::path::Path;
+
+use super::check;
+use super::rules;
+use super::{Finding, Severity};
+
+/// Findings for a file of profiler/src whose doc line is there.
+fn findings(path: &str, body: &str) -> Vec<Finding> {
+    check::file(Path::new(path), &format!("//! A room.\n{body}"))
+}
+
+/// The errors' lines and messages.
+fn errors(path: &str, body: &str) -> Vec<(usize, String)> {
+    let findings = findings(path, body).into_iter();
+    findings.filter(|f| f.severity == Severity::Error).map(|f| (f.line, f.message)).collect()
+}
+
+#[track_caller]
+fn refused(path: &str, body: &str, part: &str) {
+    let errors = errors(path, body);
+    assert!(errors.len() == 1 && errors[0].1.contains(part), "{errors:?}");
+}
+
+#[track_caller]
+fn fine(path: &str, body: &str) {
+    assert_eq!(errors(path, body), []);
+}
+
+#[test]
+fn a_stage_imports_the_one_before_it() {
+    fine("profiler/src/model/ledger.rs", "use crate::symbol::Named;\nuse crate::units::Nanos;");
+    refused("profiler/src/model/ledger.rs", "use crate::aggregate::Window;", "model may not import aggregate");
+    refused("profiler/src/event/mod.rs", "fn f() { crate::model::g() }", "event may not import model");
+}
+
+#[test]
+fn outputs_never_import_each_other() {
+    fine("profiler/src/report/text.rs", "use crate::{model::Ledger, units::Nanos};");
+    refused(
+        "profiler/src/report/text.rs",
+        "use crate::{model::Ledger, export::Pprof};",
+        "report may not import export",
+    );
+    refused("profiler/src/tui/mod.rs", "use crate::report::text;", "tui may not import report");
+}
+
+#[test]
+fn a_path_counts_however_it_is_written() {
+    refused("profiler/src/units.rs", "use super::kernel::Loader;", "units may not import kernel");
+    refused("profiler/src/event/decode.rs", "use super::super::model::Ledger;", "event may not import model");
+    refused("profiler/src/event/mod.rs", "mod a { use super::super::model::Ledger; }", "event may not import model");
+    refused("profiler/src/event/mod.rs", "fn f() { println!(\"{}\", crate::tui::X) }", "event may not import tui");
+    refused("profiler/src/event/mod.rs", "use {crate::{tui}, core::fmt};", "event may not import tui");
+    fine("profiler/src/event/decode.rs", "use super::order::Queue;\nuse self::x::Y;");
+    fine("profiler/src/event/mod.rs", "mod model { pub struct A; }\nuse self::model::A;");
+    fine("profiler/src/main.rs", "use should_i_async::cli;");
+}
+
+#[test]
+fn the_top_rooms_import_everything() {
+    fine("profiler/src/pipeline.rs", "use crate::{kernel, event, aggregate, symbol, model, report, tui};");
+    refused("profiler/src/pipeline.rs", "use crate::main::X;", "pipeline may not import main");
+}
+
+#[test]
+fn a_new_room_needs_a_rule() {
+    refused("profiler/src/attic.rs", "use crate::units::Nanos;", "`attic` is not a room");
+}
+
+#[test]
+fn tests_may_reach_upstream_but_not_downstream() {
+    let test = |body: &str| format!("#[cfg(test)]\nmod tests {{ {body} }}");
+    fine("profiler/src/model/mod.rs", &test("use crate::event::Event; use crate::aggregate::Window;"));
+    refused("profiler/src/model/mod.rs", &test("use crate::report::text;"), "model may not import report");
+    fine("profiler/src/model/ledger_tests.rs", "use crate::event::Event;");
+}
+
+#[test]
+fn heavy_crates_have_one_home() {
+    fine("profiler/src/kernel/loader.rs", "use aya::Ebpf;");
+    refused("profiler/src/event/mod.rs", "use aya::Ebpf;", "aya is for kernel only, not for event");
+    refused("profiler/src/model/mod.rs", "use ::ratatui::Frame;", "ratatui is for tui only");
+    refused("profiler/src/pipeline.rs", "#[derive(clap::Parser)] struct A;", "clap is for cli only");
+    fine("profiler/src/cli/mod.rs", "use clap::Parser;");
+    refused("profiler/src/model/mod.rs", "use aya as bpf;", "aya is for kernel only");
+    refused("profiler/src/model/mod.rs", "use profiler_common::Site;", "profiler_common is for kernel and event only");
+}
+
+#[test]
+fn serde_is_for_outputs_tests_and_recordings() {
+    fine("profiler/src/report/json.rs", "use serde::Serialize;");
+    fine("profiler/src/event/recorded.rs", "use serde::Deserialize;");
+    fine("profiler/src/event/mod.rs", "#[cfg(test)]\nuse serde::Deserialize;");
+    fine("profiler/src/event/mod.rs", "mod recorded { #[derive(serde::Serialize)] struct A; }");
+    refused(
+        "profiler/src/event/mod.rs",
+        "#[derive(serde::Serialize)] struct A;",
+        "serde is for report and export only",
+    );
+    refused("profiler/src/model/recorded.rs", "use serde_json::Value;", "serde_json is for report and export only");
+}
+
+#[test]
+fn pure_rooms_do_no_io_and_read_no_clock() {
+    refused("profiler/src/event/mod.rs", "use std::{fs, fmt};", "mentions std::fs");
+    refused("profiler/src/model/mod.rs", "use std::time::Instant; fn f() { Instant::now(); }", "mentions Instant::now");
+    refused("profiler/src/model/mod.rs", "use std::time::SystemTime;", "mentions SystemTime");
+    refused("profiler/src/aggregate/mod.rs", "fn f() { libc::getpid(); }", "mentions libc");
+    refused("profiler/src/aggregate/mod.rs", "fn f() { std::thread::sleep(x) }", "mentions std::thread::sleep");
+    fine("profiler/src/kernel/mod.rs", "use std::fs; use std::time::Instant; fn f() { Instant::now(); }");
+    fine("profiler/src/event/mod.rs", "use std::time::Duration; #[test] fn f() { std::fs::read(x); }");
+    fine("profiler/src/model/mod.rs", "// std::fs in a comment\nconst A: &str = \"std::fs\";");
+}
+
+#[test]
+fn a_file_opens_with_its_purpose() {
+    let opening = |text: &str| check::file(Path::new("xtask/src/a.rs"), text).len();
+    assert_eq!(opening("//! What it is for.\n"), 0);
+    assert_eq!(opening("// A comment.\n"), 1);
+    assert_eq!(opening("use std::fs;\n"), 1);
+}
+
+#[test]
+fn long_files_are_reported_and_longer_ones_refused() {
+    let lines = |count: usize| "const A: u8 = 0;\n".repeat(count);
+    assert!(findings("xtask/src/a.rs", &lines(rules::LINES_WARN - 1)).is_empty());
+    assert_eq!(findings("xtask/src/a.rs", &lines(rules::LINES_WARN))[0].severity, Severity::Warning);
+    assert_eq!(findings("xtask/src/a.rs", &lines(rules::LINES_MOST))[0].severity, Severity::Error);
+    assert_eq!(findings("profiler/tests/a.rs", &lines(rules::LINES_MOST))[0].severity, Severity::Warning);
+    let tested = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", lines(rules::LINES_MOST));
+    assert!(findings("xtask/src/a.rs", &tested).is_empty());
+}
+
+#[test]
+fn nothing_is_put_off() {
+    let put_off = rules::PUT_OFF[0];
+    refused("xtask/src/a.rs", &format!("// {put_off}: later"), put_off);
+    refused("xtask/src/a.rs", &format!("fn f() {{ {}!() }}", rules::STUB_MACROS[0]), "work not done");
+    fine("xtask/src/a.rs", &format!("// {put_off}S is another word\nfn f(a: bool) -> bool {{ !a }}"));
+}
+
+#[test]
+fn unsafe_says_why_it_is_sound() {
+    let noted = "fn f() {\n    // SAFETY: a is valid.\n    let b = g(\n        unsafe { *a },\n    );\n}";
+    fine("profiler/src/kernel/mod.rs", noted);
+    fine("profiler/src/kernel/mod.rs", "// SAFETY: no references.\n#[derive(Clone)]\nunsafe impl Pod for A {}");
+    refused("profiler/src/kernel/mod.rs", "fn f() {\n    unsafe { *a };\n}", "without a `// SAFETY:`");
+    let other = "fn f() {\n    // SAFETY: for a.\n    unsafe { *a };\n    unsafe { *b };\n}";
+    assert_eq!(errors("profiler/src/kernel/mod.rs", other).iter().map(|e| e.0).collect::<Vec<_>>(), [5]);
+    fine("profiler/src/kernel/mod.rs", "unsafe fn f() {}");
+    fine("xtask/src/a.rs", "fn f() { unsafe { *a }; }");
+}
+
+#[test]
+fn the_top_level_is_closed() {
+    let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), true)).collect::<Vec<_>>();
+    assert!(check::top_level(&names(&["profiler", "docs", ".ci", "target"])).is_empty());
+    assert_eq!(check::top_level(&names(&["scripts"])).len(), 1);
+    assert!(check::top_level(&[("README.md".into(), false)]).is_empty());
+}
+
+#[test]
+fn every_named_room_exists_in_the_table() {
+    let known: Vec<&str> = rules::ROOMS.iter().map(|room| room.name).collect();
+    let homes = rules::HOMES.iter().flat_map(|home| home.rooms);
+    let imported = rules::ROOMS.iter().flat_map(|room| match room.may {
+        rules::May::Only(rooms) => rooms,
+        rules::May::All => &[],
+    });
+    for name in homes.chain(imported).chain(rules::PURE_ROOMS) {
+        assert!(known.contains(name), "{name}");
+    }
+}
