@@ -2,8 +2,12 @@
 //! give it back. `docs/architecture.md` is the map of these rooms.
 
 pub mod aggregate;
+pub mod cli;
+pub mod demo;
 pub mod event;
 pub mod kernel;
 pub mod model;
+pub mod pipeline;
+pub mod report;
 pub mod target;
 pub mod units;

@@ -73,6 +73,16 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Bytes that the maps of these sizes take, all CPUs included.
+    pub fn map_bytes(&self) -> u64 {
+        let cpus = aya::util::nr_cpus().unwrap_or(1) as u64;
+        let sites = u64::from(self.max_sites) * size_of::<profiler_common::site::Site>() as u64 * cpus;
+        let threads = u64::from(self.max_threads) * size_of::<Thread>() as u64;
+        sites + 2 * threads + (pid_max() * 4) as u64
+    }
+}
+
 /// Why the programs could not be loaded. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

@@ -276,6 +276,11 @@ impl Session {
         slots
     }
 
+    /// How many threads are filed.
+    pub fn live_threads(&self) -> usize {
+        self.live_slots().len()
+    }
+
     /// One thread as it is now, mid-flight.
     pub fn peek(&self, tid: Tid) -> Option<Thread> {
         let slot = self.tid_word(tid)?.load(Ordering::Acquire);

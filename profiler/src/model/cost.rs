@@ -23,6 +23,18 @@ pub struct Reference {
     pub blocks: u64,
 }
 
+impl Reference {
+    /// The difference of two means; `None` where one side has no calls.
+    pub fn between(blocked: &Stat, direct: &Stat) -> Option<Self> {
+        let ((blocked_mean, blocked_error), (direct_mean, direct_error)) = (mean(blocked)?, mean(direct)?);
+        Some(Self {
+            per_block: (blocked_mean - direct_mean).max(0.0),
+            standard_error: (blocked_error + direct_error).sqrt(),
+            blocks: blocked.count,
+        })
+    }
+}
+
 /// What a direct cost is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {

@@ -1,0 +1,76 @@
+//! `check`: one measurement, one verdict.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{
+    command::Command,
+    exit::CliError,
+    flags::{CheckFlags, EmptyHooksFlags},
+    output::{self, ProgressLine},
+};
+use crate::{
+    kernel::{Options, Session},
+    model::Report,
+    pipeline,
+    report,
+};
+
+pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
+    output::log_to_stderr(flags.verbose);
+    let stop = stop_flag()?;
+    if flags.command.is_empty() {
+        let request = flags.request(None)?;
+        let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
+        return show(&found.report(), flags.json, flags.verbose > 0);
+    }
+    // Flags are checked before the command is started: what it does may not be undone.
+    flags.check_before_command()?;
+    let command = Command::spawn(&flags.command)?;
+    let request = flags.request(Some(command.pid()))?;
+    let mut started = Ok(());
+    let found = pipeline::measure(&request, &stop, &mut ProgressLine::new().on_begin(|| started = command.release()));
+    started?;
+    let found = found?;
+    command.end();
+    show(&found.report(), flags.json, flags.verbose > 0)
+}
+
+pub(super) fn show(found: &Report, json: bool, verbose: bool) -> Result<(), CliError> {
+    if json {
+        return output::print(&report::json(found));
+    }
+    let options =
+        report::TextOptions { width: output::width(), verbose, color: output::wants_color(), ..Default::default() };
+    output::print(&report::text(found, &options))
+}
+
+/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel detaches everything.
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|source| CliError::System { what: "cannot catch signals", source })?;
+    }
+    Ok(stop)
+}
+
+/// Attaches empty programs for a while.
+pub(super) fn empty_hooks(flags: &EmptyHooksFlags) -> Result<(), CliError> {
+    let stop = stop_flag()?;
+    let mut session = Session::open(&Options { empty: true, ..Options::for_threads(0) })?;
+    session.attach()?;
+    output::print("attached")?;
+    for _ in 0..flags.seconds * 20 {
+        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

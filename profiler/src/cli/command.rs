@@ -1,0 +1,127 @@
+//! `-- CMD`: a command that is measured from its first instruction.
+//!
+//! The command must not run before the programs count. So this binary starts itself once more (`launch`), that process
+//! waits for a byte, and then becomes the command. Its stdout goes to stderr: stdout is for the report.
+
+use std::{
+    cell::RefCell,
+    ffi::OsString,
+    fs::File,
+    io::{PipeReader, PipeWriter, Read as _, Write as _, pipe},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _},
+        unix::process::CommandExt as _,
+    },
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::{exit::CliError, flags::LaunchFlags};
+
+/// How long a command that was told to end may take.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A command that waits, or runs.
+pub(super) struct Command {
+    name: String,
+    child: RefCell<Child>,
+    gate: RefCell<Option<PipeWriter>>,
+    status: RefCell<PipeReader>,
+}
+
+impl Command {
+    /// Starts the waiting process.
+    pub(super) fn spawn(command: &[OsString]) -> Result<Self, CliError> {
+        let system = |what| move |source| CliError::System { what, source };
+        let (wait, gate) = pipe().map_err(system("cannot make a pipe"))?;
+        let (status, report) = pipe().map_err(system("cannot make a pipe"))?;
+        for fd in [wait.as_raw_fd(), report.as_raw_fd()] {
+            // SAFETY: open descriptors of the two pipes, which outlive the borrow.
+            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+            fcntl_setfd(fd, FdFlags::empty()).map_err(|e| system("cannot share a pipe")(e.into()))?;
+        }
+        let own = std::env::current_exe().map_err(system("cannot find this program"))?;
+        let child = std::process::Command::new(own)
+            .arg("launch")
+            .arg(wait.as_raw_fd().to_string())
+            .arg(report.as_raw_fd().to_string())
+            .arg("--")
+            .args(command)
+            .stdout(Stdio::from(std::io::stderr()))
+            .spawn()
+            .map_err(system("cannot start the command"))?;
+        Ok(Self {
+            name: command.first().map(|c| c.to_string_lossy().into_owned()).unwrap_or_default(),
+            child: RefCell::new(child),
+            gate: RefCell::new(Some(gate)),
+            status: RefCell::new(status),
+        })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.borrow().id()
+    }
+
+    /// Lets it become the command, and waits until it is.
+    pub(super) fn release(&self) -> Result<(), CliError> {
+        let failed = |source| CliError::Command { command: self.name.clone(), source };
+        if let Some(mut gate) = self.gate.borrow_mut().take() {
+            gate.write_all(b"g").map_err(failed)?;
+        }
+        // Closed by a successful exec; else the reason.
+        let mut code = [0; 4];
+        match self.status.borrow_mut().read(&mut code) {
+            Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code)))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends it, if it still runs: it is ours.
+    pub(super) fn end(self) {
+        end(self.child.into_inner());
+    }
+}
+
+fn end(mut child: Child) {
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return;
+    }
+    if let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let until = Instant::now() + GRACE;
+    while Instant::now() < until {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The waiting process: never comes back but with an error.
+pub(super) fn launch(flags: &LaunchFlags) -> CliError {
+    // SAFETY: the descriptors that `spawn` left open for this process, and nobody else's.
+    let (mut wait, mut status) = unsafe { (File::from_raw_fd(flags.wait_fd), File::from_raw_fd(flags.status_fd)) };
+    let name = flags.command.first().cloned().unwrap_or_default();
+    let failed = |source| CliError::Command { command: name.to_string_lossy().into_owned(), source };
+    for fd in [&wait, &status] {
+        // Not for the command.
+        if let Err(error) = fcntl_setfd(fd, FdFlags::CLOEXEC) {
+            return failed(error.into());
+        }
+    }
+    let mut byte = [0];
+    if !matches!(wait.read(&mut byte), Ok(1)) {
+        // The profiler is gone: nothing is to be started.
+        return failed(std::io::Error::from(std::io::ErrorKind::Interrupted));
+    }
+    let error = std::process::Command::new(&name).args(flags.command.iter().skip(1)).exec();
+    let code = error.raw_os_error().unwrap_or(0);
+    let _ = status.write_all(&code.to_ne_bytes());
+    // The profiler says it; saying it twice would not help.
+    CliError::Unfit
+}

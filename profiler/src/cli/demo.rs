@@ -1,0 +1,34 @@
+//! `demo`: a small blocking server under load, measured like any other process.
+
+use super::{check, exit::CliError, flags::DemoFlags, output::ProgressLine, settings};
+use crate::{
+    demo::{Children, DemoError},
+    pipeline::{self, Request},
+    target::{self, TargetSpec},
+};
+
+pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
+    if !(1..=4_096).contains(&flags.connections) {
+        return Err(CliError::Usage(format!("--connections {} is out of range: give 1 to 4096", flags.connections)));
+    }
+    let duration = settings::duration(&flags.duration)?;
+    if duration.as_secs_f64() > 3_600.0 {
+        return Err(CliError::Usage("the demo lasts an hour at most".into()));
+    }
+    let stop = check::stop_flag()?;
+    let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20).map_err(DemoError::from)?;
+    let spec = TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false };
+    let request = Request {
+        target: target::resolve(&spec)?,
+        duration: Some(duration),
+        follow: false,
+        max_threads: None,
+        max_sites: None,
+        // The demo shows the exact figures; what they cost stands in the report.
+        max_overhead: None,
+        form: None,
+    };
+    let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
+    drop(children);
+    check::show(&found.report(), flags.json, false)
+}

@@ -1,0 +1,136 @@
+//! Raw flags, as typed. `settings` checks them.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Would async IO give the CPU time back? Measures what blocking IO costs a running process.
+#[derive(Debug, Parser)]
+#[command(name = "should-i-async", version, max_term_width = 100, propagate_version = true)]
+pub struct Flags {
+    #[command(subcommand)]
+    pub(super) sub: Sub,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Sub {
+    /// Measure a process once and give a verdict
+    Check(CheckFlags),
+    /// What this kernel and this user can and cannot measure, and how to mend it
+    Doctor,
+    /// Measure a small blocking server under load: the first thing to run
+    Demo(DemoFlags),
+    /// Print the JSON Schema of `check --json`
+    #[command(hide = true)]
+    Schema,
+    #[command(hide = true)]
+    Launch(LaunchFlags),
+    #[command(hide = true)]
+    DemoServer(DemoServerFlags),
+    #[command(hide = true)]
+    DemoClient(DemoClientFlags),
+    #[command(hide = true)]
+    EmptyHooks(EmptyHooksFlags),
+}
+
+/// What is measured, and how.
+#[derive(Debug, Args)]
+#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
+    Ctrl-C ends the measurement and prints its report.")]
+pub(super) struct CheckFlags {
+    /// Processes to measure, by PID (their PID inside a container is understood too)
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
+    pub(super) pid: Vec<u32>,
+    /// Only these threads
+    #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',')]
+    pub(super) tid: Vec<u32>,
+    /// Their child processes too, living and yet to come
+    #[arg(long)]
+    pub(super) tree: bool,
+    /// How long to measure [default: 10s; with -- CMD: until it ends]
+    #[arg(short, long, value_name = "TIME")]
+    pub(super) duration: Option<String>,
+    /// One JSON object on stdout instead of the text report
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Every site and thread, and the programs' log on stderr (-vv: more of it)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) cost: CostFlags,
+    /// Run this command, and measure it and its children from start to end
+    #[arg(last = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// Sizes and budget.
+#[derive(Debug, Args)]
+pub(super) struct CostFlags {
+    /// Share of the target's CPU that measuring may use; above it, only windows are measured
+    #[arg(long, value_name = "PERCENT", default_value = "3%")]
+    pub(super) max_overhead: String,
+    /// Measure every event, whatever it costs
+    #[arg(long, conflicts_with = "max_overhead")]
+    pub(super) exact: bool,
+    /// Room for threads [default: from the target, at least 4096]
+    #[arg(long, value_name = "N")]
+    pub(super) max_threads: Option<u32>,
+    /// Room for call sites [default: 2048]
+    #[arg(long, value_name = "N")]
+    pub(super) max_sites: Option<u32>,
+    /// Use raw tracepoints even where BTF programs would work
+    #[arg(long)]
+    pub(super) raw_tracepoints: bool,
+}
+
+/// What `demo` runs.
+#[derive(Debug, Args)]
+pub(super) struct DemoFlags {
+    /// Connections, a server thread each
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(super) connections: u32,
+    /// How long to measure
+    #[arg(short, long, value_name = "TIME", default_value = "5s")]
+    pub(super) duration: String,
+    /// One JSON object on stdout instead of the text report
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The waiting half of `check -- CMD`: waits for a byte, then becomes the command.
+#[derive(Debug, Args)]
+pub(super) struct LaunchFlags {
+    pub(super) wait_fd: i32,
+    pub(super) status_fd: i32,
+    #[arg(last = true, required = true)]
+    pub(super) command: Vec<OsString>,
+}
+
+/// The demo's server.
+#[derive(Debug, Args)]
+pub(super) struct DemoServerFlags {
+    #[arg(long)]
+    pub(super) cpu: Option<usize>,
+    #[arg(long, default_value_t = 60)]
+    pub(super) seconds: u64,
+}
+
+/// The demo's load.
+#[derive(Debug, Args)]
+pub(super) struct DemoClientFlags {
+    #[arg(long)]
+    pub(super) port: u16,
+    #[arg(long, default_value_t = 64)]
+    pub(super) connections: u32,
+    #[arg(long)]
+    pub(super) cpu: Option<usize>,
+    #[arg(long, default_value_t = 60)]
+    pub(super) seconds: u64,
+}
+
+/// The floor: empty programs on the same hooks, for benchmarks.
+#[derive(Debug, Args)]
+pub(super) struct EmptyHooksFlags {
+    #[arg(long, default_value_t = 10)]
+    pub(super) seconds: u64,
+}

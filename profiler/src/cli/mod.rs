@@ -1,0 +1,53 @@
+//! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to stderr.
+
+mod check;
+mod command;
+mod demo;
+mod doctor;
+mod exit;
+mod flags;
+mod output;
+mod settings;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser as _;
+
+pub use exit::Exit;
+pub use flags::Flags;
+use flags::Sub;
+
+/// Parses, works, and says how it ended; see [`Exit`] for the codes.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let flags = match Flags::try_parse_from(args) {
+        Ok(flags) => flags,
+        Err(error) => {
+            // clap writes help and version to stdout, and errors to stderr.
+            let failed = error.print().is_err();
+            return match (error.use_stderr(), failed) {
+                (true, _) => Exit::Usage.into(),
+                (false, true) => Exit::Output.into(),
+                (false, false) => Exit::Success.into(),
+            };
+        }
+    };
+    let result = match flags.sub {
+        Sub::Check(flags) => check::run(&flags),
+        Sub::Doctor => doctor::run(),
+        Sub::Demo(flags) => demo::run(&flags),
+        Sub::Schema => output::print(&crate::report::schema()),
+        Sub::Launch(flags) => Err(command::launch(&flags)),
+        Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).map_err(Into::into),
+        Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).map_err(Into::into),
+        Sub::EmptyHooks(flags) => check::empty_hooks(&flags),
+    };
+    match result {
+        Ok(()) => Exit::Success.into(),
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                output::complain(&text);
+            }
+            failure.exit().into()
+        }
+    }
+}

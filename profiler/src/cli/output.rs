@@ -1,0 +1,103 @@
+//! Where text goes: results to stdout, complaints and progress to stderr.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::exit::CliError;
+use crate::{pipeline::Progress, units::Nanos};
+
+/// Writes a result to stdout, all of it or with an error.
+pub(super) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+        // `| head` has seen enough: that is not our failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(CliError::Output),
+    }
+}
+
+/// One clear message.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "should-i-async: {text}");
+}
+
+/// Whether stdout is a terminal that wants colours.
+pub(super) fn wants_color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Columns of the terminal, between what the report needs and what it is made for.
+pub(super) fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col));
+    if columns == 0 { 100 } else { columns.clamp(80, 100) }
+}
+
+/// A line on a terminal, and nothing elsewhere.
+pub(super) struct ProgressLine<'a> {
+    shown: bool,
+    terminal: bool,
+    on_begin: Option<Box<dyn FnOnce() + 'a>>,
+}
+
+impl<'a> ProgressLine<'a> {
+    pub(super) fn new() -> Self {
+        Self { shown: false, terminal: std::io::stderr().is_terminal(), on_begin: None }
+    }
+
+    /// Calls this once events count.
+    pub(super) fn on_begin(mut self, f: impl FnOnce() + 'a) -> Self {
+        self.on_begin = Some(Box::new(f));
+        self
+    }
+}
+
+impl Progress for ProgressLine<'_> {
+    fn begun(&mut self) {
+        if let Some(f) = self.on_begin.take() {
+            f();
+        }
+    }
+
+    fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>) {
+        if !self.terminal {
+            return;
+        }
+        let of = duration.map_or_else(String::new, |d| format!(" of {:.0} s", d.as_secs_f64()));
+        let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {:.1} s{of}  (Ctrl-C ends it)", elapsed.as_secs_f64());
+        self.shown = true;
+    }
+
+    fn done(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// The log of library and programs, on stderr.
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let _ = writeln!(std::io::stderr(), "[{}] {}", record.level(), record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Warnings from -v on, everything from -vv on; nothing without.
+pub(super) fn log_to_stderr(verbose: u8) {
+    static LOG: Log = Log;
+    let level = match verbose {
+        0 => log::LevelFilter::Off,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    if log::set_logger(&LOG).is_ok() {
+        log::set_max_level(level);
+    }
+}

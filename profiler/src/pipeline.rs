@@ -1,0 +1,308 @@
+//! pipeline: the composition root. Target → kernel session → windows → report; the only place that has a clock, a target and
+//! a model at once.
+
+mod facts;
+mod reference;
+mod sampling;
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crate::{
+    aggregate::Window,
+    event::{self, DecodeError},
+    kernel::{self, LoadError, Options, Session, Statistics},
+    model::{Inputs, Report, WindowFacts},
+    target::{self, ExitWatch, Process, Target, TargetError},
+    units::{Nanos, Tgid, Tid},
+};
+
+use facts::{Descriptors, daemon_cost};
+use sampling::Governor;
+
+/// What to measure, checked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The target.
+    pub target: Target,
+    /// How long; `None`: until the target ends or the user stops it.
+    pub duration: Option<Nanos>,
+    /// Whether processes that the target forks belong to it.
+    pub follow: bool,
+    /// Room for threads; `None`: from the target.
+    pub max_threads: Option<u32>,
+    /// Room for sites.
+    pub max_sites: Option<u32>,
+    /// Share of the target's CPU that the programs may use; `None`: whatever it takes.
+    pub max_overhead: Option<f64>,
+    /// Which form of the programs; `None`: the best that the kernel takes.
+    pub form: Option<kernel::Form>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The kernel side.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Records that make no sense.
+    #[error("{0}. This is a bug of should-i-async: please report it with the output of `should-i-async doctor`")]
+    Decode(#[from] DecodeError),
+}
+
+/// What the user sees while it runs.
+pub trait Progress {
+    /// The programs are attached and events count.
+    fn begun(&mut self) {}
+    /// So much of the duration is over.
+    fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
+    /// It is over.
+    fn done(&mut self) {}
+}
+
+/// How long one look at the target takes: exits and Ctrl-C are noticed within it.
+const TICK: Duration = Duration::from_millis(20);
+/// How often departed threads are collected.
+const DRAIN: Nanos = Nanos::from_millis(50);
+/// How often descriptors are looked up while they are open.
+const LOOK: Nanos = Nanos::from_millis(500);
+
+/// A measurement: what the programs saw, and what is known beside it.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// All windows, added up.
+    pub window: Window,
+    /// Names, facts and outside counters.
+    pub inputs: Inputs,
+}
+
+impl Measurement {
+    /// What it means.
+    pub fn report(self) -> Report {
+        Report::of(&self.window, self.inputs)
+    }
+}
+
+/// Measures. `stop` ends the measurement early; it is then as good as any other of that length.
+///
+/// # Errors
+/// See [`Failure`]. Nothing stays attached, whatever happens.
+pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<Measurement, Failure> {
+    let began_at = std::time::SystemTime::now();
+    let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
+    let mut options = Options::for_threads(threads);
+    options.follow = request.follow;
+    options.form = request.form;
+    if let Some(n) = request.max_threads {
+        options.max_threads = n;
+    }
+    if let Some(n) = request.max_sites {
+        options.max_sites = n;
+    }
+    let mut session = Session::open(&options)?;
+    let mut log = session.take_log();
+    let mut watch = ExitWatch::new(&request.target.processes)?;
+    let mut governor = Governor::new(request.max_overhead);
+    let mut descriptors = Descriptors::default();
+    let daemon_before = daemon_cost().0;
+
+    governor.calibrate(&mut session)?;
+    file_threads(&mut session, &request.target)?;
+    let cpu_before = process_cpu(&request.target);
+    let mut begun = session.begin();
+    let first = begun;
+    progress.begun();
+    // With `-- CMD` the process has become the command only now.
+    let processes: Vec<_> =
+        request.target.processes.iter().map(|p| Process::read(p.tgid).unwrap_or_else(|_| p.clone())).collect();
+
+    let deadline = request.duration.map(|d| first + d);
+    let mut total: Option<Window> = None;
+    let mut windows = 0;
+    let mut shares = Vec::new();
+    let (mut drained, mut looked) = (first, Nanos::ZERO);
+    let ended = loop {
+        let now = kernel::now();
+        if deadline.is_some_and(|d| now >= d) {
+            break "duration over";
+        }
+        if stop.load(Ordering::Relaxed) {
+            break "interrupted";
+        }
+        if watch.wait(wait_for(deadline, now))? && !followed_alive(&session, request) {
+            break "target exited";
+        }
+        let now = kernel::now();
+        if now.saturating_sub(drained) >= DRAIN {
+            session.drain();
+            drained = now;
+            if let Some(log) = log.as_mut() {
+                log.flush();
+            }
+            progress.tick(now.saturating_sub(first), request.duration);
+        }
+        if now.saturating_sub(looked) >= LOOK {
+            descriptors.look(&session);
+            looked = now;
+        }
+        if governor.over(&session, &request.target, now.saturating_sub(begun)) {
+            // Above the budget: this window ends, the programs leave, and come back for the next one.
+            session.finish();
+            let window = close(&mut session, &request.target)?;
+            windows += 1;
+            shares.extend(direct_share(&window));
+            absorb(&mut total, window);
+            session.detach();
+            if pause(governor.pause(), deadline, stop, &mut watch)? {
+                continue;
+            }
+            session.attach()?;
+            file_threads(&mut session, &request.target)?;
+            begun = session.begin();
+            governor.resumed();
+        }
+    };
+    descriptors.look(&session);
+    session.finish();
+    let cpu_after = process_cpu(&request.target);
+    session.detach();
+    let daemon = daemon_cost();
+    progress.done();
+    let window = close(&mut session, &request.target)?;
+    windows += 1;
+    shares.extend(direct_share(&window));
+    absorb(&mut total, window);
+    let Some(total) = total else { return Err(Failure::Load(LoadError::Object("no window".into()))) };
+    if let Some(log) = log.as_mut() {
+        log.flush();
+    }
+
+    let reference = reference::measure(&mut session).ok();
+    let forked = total.quality.forks > 0 && request.follow;
+    let sampled = windows > 1;
+    let inputs = Inputs {
+        facts: facts::facts(&processes, &request.target.notes, session.form(), began_at),
+        window: WindowFacts {
+            wall: total.end.saturating_sub(first),
+            measured: total.measured,
+            windows,
+            ended: ended.to_owned(),
+        },
+        descriptors: descriptors.names(),
+        thread_names: facts::thread_names(&total),
+        device_names: facts::device_names(),
+        reference,
+        process_cpu: if forked || sampled || request.target.threads_only.is_some() {
+            None
+        } else {
+            cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a))
+        },
+        daemon_cpu: daemon.0.saturating_sub(daemon_before),
+        daemon_bytes: daemon.1,
+        shares,
+    };
+    Ok(Measurement { window: total, inputs })
+}
+
+fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
+    deadline.map_or(TICK, |d| d.saturating_sub(now).to_duration().min(TICK))
+}
+
+/// Sleeps between two windows; true if the measurement is over meanwhile.
+fn pause(
+    length: Nanos,
+    deadline: Option<Nanos>,
+    stop: &AtomicBool,
+    watch: &mut ExitWatch,
+) -> Result<bool, TargetError> {
+    let until = kernel::now() + length;
+    loop {
+        let now = kernel::now();
+        if stop.load(Ordering::Relaxed) || deadline.is_some_and(|d| now >= d) {
+            return Ok(true);
+        }
+        if now >= until {
+            return Ok(false);
+        }
+        if watch.wait(wait_for(Some(until), now))? {
+            return Ok(true);
+        }
+    }
+}
+
+/// The named processes are gone, but what they forked may live.
+fn followed_alive(session: &Session, request: &Request) -> bool {
+    request.follow && session.live_threads() > 0
+}
+
+fn absorb(total: &mut Option<Window>, window: Window) {
+    match total {
+        Some(total) => total.absorb(window),
+        None => *total = Some(window),
+    }
+}
+
+fn direct_share(window: &Window) -> Option<f64> {
+    Report::of(window, Inputs::default()).score.direct.value().copied()
+}
+
+/// Files every thread that lives now. Births are followed by the kernel side from the attachment on; a thread born by one
+/// that was not filed yet is found by looking again.
+fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError> {
+    if let Some(only) = &target.threads_only {
+        session.ignore_births();
+        for process in &target.processes {
+            for tid in target::threads(process.tgid) {
+                if only.contains(&tid) {
+                    session.add_thread(process.tgid, tid);
+                }
+            }
+        }
+        return Ok(());
+    }
+    for tgid in target.tgids() {
+        session.add_process(tgid)?;
+    }
+    for _ in 0..8 {
+        let mut new = 0;
+        for tgid in target.tgids() {
+            for tid in target::threads(tgid) {
+                new += usize::from(session.add_thread(tgid, tid));
+            }
+        }
+        if new == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn process_cpu(target: &Target) -> Option<Nanos> {
+    target.tgids().map(target::cpu_time).sum()
+}
+
+/// Takes the window that has just ended.
+fn close(session: &mut Session, target: &Target) -> Result<Window, Failure> {
+    let harvest = session.harvest()?;
+    let batch = event::decode(&harvest)?;
+    let silent = facts::silent(&batch, target);
+    Ok(Window::close(batch, &silent))
+}
+
+/// Names by key, for reports.
+type Names<K> = HashMap<K, String>;
+/// A process and a descriptor of it.
+type Caller = (Tgid, i32);
+/// Names of threads.
+type ThreadNames = Names<Tid>;
+
+/// Keeps the kernel's statistics on for as long as it lives, where that is allowed.
+fn statistics() -> Option<Statistics> {
+    Statistics::enable()
+}

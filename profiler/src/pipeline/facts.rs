@@ -1,0 +1,157 @@
+//! Facts from outside the programs: names, descriptors, devices, threads without events, our own cost.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use super::{Caller, Names, ThreadNames};
+use crate::{
+    aggregate::{Silent, Window},
+    event::{Batch, BlockClass, Phase},
+    kernel::{Form, Session, syscalls},
+    model::{Facts, ProcessFacts},
+    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
+    units::{Nanos, Tgid},
+};
+
+/// Names of threads are read one by one: beyond so many, only the busiest.
+const NAMED_THREADS: usize = 2_000;
+
+/// What descriptors are, looked up while they are open.
+#[derive(Default)]
+pub(super) struct Descriptors {
+    tables: HashMap<Tgid, DescriptorTable>,
+    names: Names<Caller>,
+}
+
+impl Descriptors {
+    /// Looks up the descriptors of the last call at each site.
+    pub(super) fn look(&mut self, session: &Session) {
+        for (tgid, fd) in session.callers() {
+            let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
+            let found = table.describe(fd);
+            // Closed by now: the earlier answer, if there is one, is the better one.
+            let gone = matches!(found, Descriptor::Gone | Descriptor::Denied);
+            if !gone || !self.names.contains_key(&(tgid, fd)) {
+                self.names.insert((tgid, fd), format!("{found:#}"));
+            }
+        }
+    }
+
+    pub(super) fn names(self) -> Names<Caller> {
+        self.names
+    }
+}
+
+/// What `/proc` says of the threads that had no event.
+pub(super) fn silent(batch: &Batch, target: &Target) -> Vec<Silent> {
+    let alive: std::collections::HashSet<Tgid> = target.tgids().collect();
+    batch
+        .alive
+        .iter()
+        .filter(|t| t.phase == Phase::Unseen && (alive.contains(&t.tgid) || t.tgid != Tgid::default()))
+        .filter_map(|t| {
+            let state = target::snapshot_state(t.tgid, t.tid)?;
+            let asleep_on = match (state.state, state.syscall) {
+                ('R', _) => None,
+                ('T' | 't', _) => Some(BlockClass::Stopped),
+                ('Z' | 'X', _) => return None,
+                (_, Some(call)) => Some(class_of_call(t.tgid, call.nr, call.args[0])),
+                (_, None) => Some(BlockClass::Unknown),
+            };
+            // Running without a switch or a syscall: all of the window.
+            let on_cpu = if asleep_on.is_none() { batch.measured } else { Nanos::ZERO };
+            Some(Silent { tid: t.tid, asleep_on, on_cpu })
+        })
+        .collect()
+}
+
+fn class_of_call(tgid: Tgid, nr: u64, first: u64) -> BlockClass {
+    match syscalls::waits_for(usize::try_from(nr).unwrap_or(usize::MAX)) {
+        syscalls::Wait::Class(class) => class,
+        syscalls::Wait::Descriptor => class_of_descriptor(&target::describe(tgid, first as i32)),
+    }
+}
+
+fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
+    match descriptor {
+        Descriptor::Path { .. } => BlockClass::File,
+        Descriptor::Device(path) => {
+            let name = path.to_string_lossy();
+            if name.starts_with("/dev/pts/") || name.starts_with("/dev/tty") {
+                BlockClass::Tty
+            } else {
+                BlockClass::CharDevice
+            }
+        }
+        Descriptor::Fifo { .. } | Descriptor::Pipe { .. } => BlockClass::Pipe,
+        Descriptor::Socket { proto: Protocol::Tcp, .. } => BlockClass::Tcp,
+        Descriptor::Socket { proto: Protocol::Udp, .. } => BlockClass::Udp,
+        Descriptor::Socket { .. } => BlockClass::SocketOther,
+        Descriptor::Unix { .. } => BlockClass::Unix,
+        Descriptor::Anon(name) => match name.as_str() {
+            "eventfd" => BlockClass::EventFd,
+            "timerfd" => BlockClass::TimerFd,
+            "signalfd" => BlockClass::SignalFd,
+            "inotify" | "fanotify" => BlockClass::Inotify,
+            _ => BlockClass::AnonFd,
+        },
+        Descriptor::Gone => BlockClass::BadFd,
+        Descriptor::Denied => BlockClass::Unknown,
+    }
+}
+
+pub(super) fn thread_names(window: &Window) -> ThreadNames {
+    window
+        .threads
+        .iter()
+        .filter(|t| !t.dead)
+        .take(NAMED_THREADS)
+        .filter_map(|t| Some((t.tid, target::comm(t.tgid, t.tid)?)))
+        .collect()
+}
+
+/// Names of block devices, from `/proc/partitions`.
+pub(super) fn device_names() -> Names<(u32, u32)> {
+    let table = std::fs::read_to_string("/proc/partitions").unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (major, minor) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(((major, minor), fields.nth(1)?.to_owned()))
+        })
+        .collect()
+}
+
+pub(super) fn facts(processes: &[Process], notes: &[Note], form: Form, began_at: SystemTime) -> Facts {
+    Facts {
+        processes: processes.iter().map(process).collect(),
+        notes: notes.iter().map(ToString::to_string).collect(),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        form: form.name().to_owned(),
+        began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+    }
+}
+
+fn process(process: &Process) -> ProcessFacts {
+    ProcessFacts {
+        tgid: process.tgid.as_raw(),
+        ns_pids: process.ns_pids.clone(),
+        name: process.comm.clone(),
+        command: process.cmdline.join(" "),
+        container: process.container.clone(),
+    }
+}
+
+/// CPU that this process used so far, and its largest resident size, bytes.
+pub(super) fn daemon_cost() -> (Nanos, u64) {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let cpu = Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
+        .unwrap_or(0);
+    (cpu, peak * 1024)
+}

@@ -1,0 +1,116 @@
+//! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached for windows only.
+
+use super::statistics;
+use crate::{
+    kernel::{LoadError, ProgramCost, Session, Statistics},
+    target::{self, Target},
+    units::Nanos,
+};
+
+/// Length of a window, where the measurement is sampled.
+const WINDOW: Nanos = Nanos::from_millis(200);
+/// Windows never leave more than this between them: a rare burst would be missed for ever.
+const LONGEST_PAUSE: Nanos = Nanos::from_millis(3_800);
+/// The kernel keeps statistics for this long …
+const STATISTICS: Nanos = Nanos::from_millis(100);
+/// … once in this long. Keeping them costs two clock reads a run.
+const PERIOD: Nanos = Nanos::from_millis(1_000);
+/// Calls in the calibration of the hook.
+const CALLS: u32 = 20_000;
+
+/// Watches the cost.
+pub(super) struct Governor {
+    budget: Option<f64>,
+    /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
+    hook: f64,
+    on: Option<(Statistics, Totals, Nanos, Nanos)>,
+    last: Option<Nanos>,
+    /// The programs' share of the target's CPU, last measured.
+    share: Option<f64>,
+}
+
+#[derive(Clone, Copy)]
+struct Totals {
+    runs: u64,
+    time: Nanos,
+}
+
+fn totals(costs: &[ProgramCost]) -> Totals {
+    Totals { runs: costs.iter().map(|c| c.runs).sum(), time: costs.iter().map(|c| c.time).sum() }
+}
+
+impl Governor {
+    pub(super) fn new(budget: Option<f64>) -> Self {
+        Self { budget, hook: 0.0, on: None, last: None, share: None }
+    }
+
+    /// Attaches the programs, and times a system call of our own before and after: what a hook costs those who are not the
+    /// target is what the kernel pays for the hook itself.
+    pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
+        let before = time_calls();
+        session.attach()?;
+        let after = time_calls();
+        // sys_enter and sys_exit.
+        self.hook = ((after - before) / 2.0).max(0.0);
+        Ok(())
+    }
+
+    /// Whether this window has to end, because the programs cost more than the budget. To be called at every tick.
+    pub(super) fn over(&mut self, session: &Session, target: &Target, elapsed: Nanos) -> bool {
+        match self.on.take() {
+            None if self.last.is_none_or(|last| elapsed.saturating_sub(last) >= PERIOD) => {
+                if let (Some(on), Some(cpu)) = (statistics(), cpu(target)) {
+                    self.on = Some((on, totals(&session.costs()), cpu, elapsed));
+                }
+                self.last = Some(elapsed);
+            }
+            None => {}
+            Some((on, from, cpu_from, since)) if elapsed.saturating_sub(since) < STATISTICS => {
+                self.on = Some((on, from, cpu_from, since));
+            }
+            Some((_, from, cpu_from, _)) => {
+                let to = totals(&session.costs());
+                let runs = to.runs.saturating_sub(from.runs) as f64;
+                let time = to.time.saturating_sub(from.time).as_nanos() as f64;
+                let used = cpu(target).map(|to| to.saturating_sub(cpu_from)).unwrap_or_default();
+                if used > Nanos::from_millis(1) {
+                    self.share = Some((time + runs * self.hook) / used.as_nanos() as f64);
+                }
+            }
+        }
+        match (self.budget, self.share) {
+            (Some(budget), Some(share)) => share > budget && elapsed >= WINDOW && self.on.is_none(),
+            _ => false,
+        }
+    }
+
+    /// How long to leave the target alone after a window.
+    pub(super) fn pause(&self) -> Nanos {
+        match (self.budget, self.share) {
+            (Some(budget), Some(share)) if share > budget => {
+                let window = WINDOW.as_nanos() as f64;
+                Nanos::from_nanos((window * (share / budget.max(1e-6) - 1.0)) as u64).min(LONGEST_PAUSE)
+            }
+            _ => Nanos::ZERO,
+        }
+    }
+
+    /// The next window has begun.
+    pub(super) fn resumed(&mut self) {
+        self.on = None;
+        self.last = None;
+    }
+}
+
+fn cpu(target: &Target) -> Option<Nanos> {
+    target.tgids().map(target::cpu_time).sum()
+}
+
+/// Mean duration of a system call that does nothing, ns.
+fn time_calls() -> f64 {
+    let begun = std::time::Instant::now();
+    for _ in 0..CALLS {
+        std::hint::black_box(rustix::process::getppid());
+    }
+    begun.elapsed().as_nanos() as f64 / f64::from(CALLS)
+}
