@@ -29,7 +29,7 @@ impl Stat {
     pub fn add(&mut self, ns: u64) {
         self.count += 1;
         self.sum += ns;
-        let clamped = if ns > u32::MAX as u64 { u32::MAX as u64 } else { ns };
+        let clamped = if ns > u64::from(u32::MAX) { u64::from(u32::MAX) } else { ns };
         let square = clamped * clamped;
         let low = self.squares_low.wrapping_add(square);
         if low < square {
@@ -45,7 +45,7 @@ impl Stat {
         self.sum += other.sum;
         let (low, carry) = self.squares_low.overflowing_add(other.squares_low);
         self.squares_low = low;
-        self.squares_high += other.squares_high + carry as u64;
+        self.squares_high += other.squares_high + u64::from(carry);
         let mut i = 0;
         while i < BUCKETS {
             self.buckets[i] = self.buckets[i].wrapping_add(other.buckets[i]);

@@ -249,7 +249,7 @@ impl Thread {
 }
 
 // Copied as words, by both sides.
-const _: () = assert!(size_of::<Thread>() % 8 == 0 && size_of::<Sums>() % 8 == 0);
+const _: () = assert!(size_of::<Thread>().is_multiple_of(8) && size_of::<Sums>().is_multiple_of(8));
 
 #[cfg(test)]
 mod tests {

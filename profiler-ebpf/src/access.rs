@@ -1,7 +1,7 @@
 //! How kernel memory is read: directly where the verifier knows the pointer's type (`tp_btf`), through
 //! `bpf_probe_read_kernel` where it does not (raw tracepoints). One body serves both.
 
-use aya_ebpf::helpers::{bpf_get_current_task, generated, bpf_probe_read_kernel};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
 use profiler_common::offsets::{ABSENT, Offsets};
 
 /// Filled in by the loader. In `.rodata`, which is frozen: to the verifier every field is a constant, so that a typed

@@ -92,10 +92,10 @@ program!("block_rq_complete", sia_complete, sia_complete_raw, |ctx, A| requests:
 ));
 
 // The floor: the same hooks with nothing in them, for `cargo xtask bench overhead`.
-program!("sched_switch", sia_empty_switch, sia_empty_switch_raw, |_ctx, _A| ());
-program!("sched_waking", sia_empty_waking, sia_empty_waking_raw, |_ctx, _A| ());
-program!("sys_enter", sia_empty_enter, sia_empty_enter_raw, |_ctx, _A| ());
-program!("sys_exit", sia_empty_exit, sia_empty_exit_raw, |_ctx, _A| ());
+program!("sched_switch", sia_empty_switch, sia_empty_switch_raw, |_ctx, _A| {});
+program!("sched_waking", sia_empty_waking, sia_empty_waking_raw, |_ctx, _A| {});
+program!("sys_enter", sia_empty_enter, sia_empty_enter_raw, |_ctx, _A| {});
+program!("sys_exit", sia_empty_exit, sia_empty_exit_raw, |_ctx, _A| {});
 
 #[cfg(not(test))]
 #[panic_handler]

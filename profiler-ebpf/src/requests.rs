@@ -90,7 +90,9 @@ pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
     let mut device = SIA_DEVICES.get_ptr_mut(number);
     if device.is_none() {
         // BPF_NOEXIST: another CPU may have been faster.
-        let _ = SIA_DEVICES.insert(number, &NEW_DEVICE, 1);
+        // By reference: a copy would be too large for the stack.
+        let new: &Device = &NEW_DEVICE;
+        let _ = SIA_DEVICES.insert(number, new, 1);
         device = SIA_DEVICES.get_ptr_mut(number);
     }
     let Some(device) = device else {

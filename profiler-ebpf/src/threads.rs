@@ -11,9 +11,7 @@ use profiler_common::{
 use crate::{
     access::{Access, offset},
     calls,
-    maps::{
-        SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS, bump, control, set_slot, slot_of, thread,
-    },
+    maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS, bump, control, set_slot, slot_of, thread},
 };
 
 /// Beside the marks of `profiler-common`: the kernel's own counters were read at least once in this window.

@@ -129,7 +129,7 @@ impl Window {
         let mut threads = Vec::with_capacity(batch.alive.len() + batch.departed.len());
         for record in batch.alive.into_iter().chain(batch.departed) {
             let known = silent.get(&record.tid).copied();
-            let Some(thread) = ThreadTotals::close(record, batch.measured, batch.end, known) else {
+            let Some(thread) = ThreadTotals::close(&record, batch.measured, batch.end, known) else {
                 continue;
             };
             quality.open_at_start += u64::from(thread.asleep_at_start);
@@ -162,7 +162,7 @@ impl Window {
         for thread in later.threads {
             match places.get(&(thread.tgid, thread.tid)) {
                 // A thread that ended, and a later one that was given its number.
-                Some(&i) if !self.threads[i].dead => self.threads[i].absorb(thread),
+                Some(&i) if !self.threads[i].dead => self.threads[i].absorb(&thread),
                 _ => {
                     places.insert((thread.tgid, thread.tid), self.threads.len());
                     self.threads.push(thread);

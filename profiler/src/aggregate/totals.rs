@@ -74,12 +74,7 @@ pub(super) fn add(to: &mut Sums, from: &Sums) {
 impl ThreadTotals {
     /// Closes a record at `end`. `None` for a thread that was filed, but is not of this measurement: it was gone before the
     /// start.
-    pub(super) fn close(
-        record: ThreadRecord,
-        measured: Nanos,
-        end: Nanos,
-        known: Option<Silent>,
-    ) -> Option<Self> {
+    pub(super) fn close(record: &ThreadRecord, measured: Nanos, end: Nanos, known: Option<Silent>) -> Option<Self> {
         let mut sums = record.sums;
         let left = |from: Nanos| end.saturating_sub(from).as_nanos();
         let mut cpu_unknown = Nanos::ZERO;
@@ -150,7 +145,7 @@ impl ThreadTotals {
     }
 
     /// Adds a later window of the same thread.
-    pub(super) fn absorb(&mut self, later: Self) {
+    pub(super) fn absorb(&mut self, later: &Self) {
         self.wall += later.wall;
         add(&mut self.sums, &later.sums);
         self.cpu_unknown += later.cpu_unknown;
@@ -204,7 +199,7 @@ mod tests {
         }
     }
 
-    fn close(record: ThreadRecord, known: Option<Silent>) -> Option<ThreadTotals> {
+    fn close_one(record: &ThreadRecord, known: Option<Silent>) -> Option<ThreadTotals> {
         let at = Nanos::from_nanos;
         ThreadTotals::close(record, at(1000), at(1100), known)
     }
@@ -219,7 +214,7 @@ mod tests {
             Phase::Preempted { off: at(100) },
             Phase::Born { at: at(100) },
         ] {
-            let closed = close(record(phase), None).unwrap();
+            let closed = close_one(&record(phase), None).unwrap();
             assert_eq!((closed.unknown, closed.excess), (Nanos::ZERO, Nanos::ZERO), "{phase:?}");
             assert_eq!(closed.wall, at(1000), "{phase:?}");
         }
@@ -227,25 +222,24 @@ mod tests {
 
     #[test]
     fn a_gap_is_shown_as_unknown_and_never_swallowed() {
-        let closed = close(record(Phase::OnCpu { since: Nanos::from_nanos(300) }), None).unwrap();
+        let closed = close_one(&record(Phase::OnCpu { since: Nanos::from_nanos(300) }), None).unwrap();
         assert_eq!(closed.unknown, Nanos::from_nanos(200));
     }
 
     #[test]
     fn a_silent_thread_is_what_proc_says_and_a_vanished_one_is_not_ours() {
-        let asleep =
-            Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), on_cpu: Nanos::ZERO };
-        let closed = close(record(Phase::Unseen), Some(asleep)).unwrap();
+        let asleep = Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), on_cpu: Nanos::ZERO };
+        let closed = close_one(&record(Phase::Unseen), Some(asleep)).unwrap();
         assert_eq!(closed.blocked(), Nanos::from_nanos(1000));
         assert!(closed.silent && closed.asleep_at_start);
-        assert_eq!(close(record(Phase::Unseen), None), None);
+        assert_eq!(close_one(&record(Phase::Unseen), None), None);
     }
 
     #[test]
     fn a_dead_thread_ends_at_its_death() {
         let mut dead = record(Phase::Dead { at: Nanos::from_nanos(600) });
         dead.sums.user = 500;
-        let closed = close(dead, None).unwrap();
+        let closed = close_one(&dead, None).unwrap();
         assert_eq!((closed.wall, closed.unknown), (Nanos::from_nanos(500), Nanos::ZERO));
     }
 }

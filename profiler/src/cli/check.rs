@@ -16,8 +16,7 @@ use super::{
 use crate::{
     kernel::{Options, Session},
     model::Report,
-    pipeline,
-    report,
+    pipeline, report,
 };
 
 pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
@@ -45,7 +44,7 @@ pub(super) fn show(found: &Report, json: bool, verbose: bool) -> Result<(), CliE
         return output::print(&report::json(found));
     }
     let options =
-        report::TextOptions { width: output::width(), verbose, color: output::wants_color(), ..Default::default() };
+        report::TextOptions { width: output::width(), verbose, color: output::wants_color() };
     output::print(&report::text(found, &options))
 }
 

@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{
-    kernel::LoadError,
-    pipeline::Failure,
-    target::TargetError,
-};
+use crate::{kernel::LoadError, pipeline::Failure, target::TargetError};
 
 /// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     demo,
     kernel::Form,
-    target::{self, TargetSpec},
     pipeline::Request,
+    target::{self, TargetSpec},
     units::Nanos,
 };
 
@@ -46,7 +46,8 @@ pub(super) fn duration(text: &str) -> Result<Nanos, CliError> {
 
 /// `3%`, `0.03` or `3`.
 fn share(text: &str) -> Result<f64, CliError> {
-    let bad = || CliError::Usage(format!("bad --max-overhead '{text}': give a percentage between 0% and 100%, like 3%"));
+    let bad =
+        || CliError::Usage(format!("bad --max-overhead '{text}': give a percentage between 0% and 100%, like 3%"));
     let (number, scale) = match text.strip_suffix('%') {
         Some(number) => (number, 100.0),
         None => (text, if text.starts_with("0.") { 1.0 } else { 100.0 }),

@@ -55,7 +55,8 @@ pub fn client(settings: &ClientSettings) -> Result<(), DemoError> {
     let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let mut events = Vec::with_capacity(256);
     while Instant::now() < end {
-        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)).map_err(std::io::Error::from)?;
+        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), Some(&timeout))
+            .map_err(std::io::Error::from)?;
         for event in events.drain(..) {
             let (stream, have) = &mut streams[event.data.u64() as usize];
             match stream.read(&mut message[*have..]) {

@@ -8,6 +8,7 @@ mod device;
 mod thread;
 
 pub use device::{DeviceRecord, Side};
+use profiler_common::syscall::{ABI_COMPAT, ABI_X32};
 pub use profiler_common::{
     class::{BlockClass, CLASS_COUNT, Family},
     control::Counters,
@@ -15,7 +16,6 @@ pub use profiler_common::{
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
-use profiler_common::syscall::{ABI_COMPAT, ABI_X32};
 pub use thread::{Call, Phase, ThreadRecord};
 
 use crate::{
@@ -119,10 +119,7 @@ pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
 }
 
 fn class(record: &'static str, id: u32, raw: u32) -> Result<BlockClass, DecodeError> {
-    u8::try_from(raw)
-        .ok()
-        .and_then(BlockClass::from_wire)
-        .ok_or(DecodeError { record, id, field: "class", value: raw })
+    u8::try_from(raw).ok().and_then(BlockClass::from_wire).ok_or(DecodeError { record, id, field: "class", value: raw })
 }
 
 fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {

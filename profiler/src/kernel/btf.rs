@@ -10,7 +10,9 @@ use std::{collections::HashMap, path::Path};
 #[derive(Debug, thiserror::Error)]
 pub enum BtfError {
     /// The file is not there or not readable.
-    #[error("cannot read {path}: {source}. This kernel needs CONFIG_DEBUG_INFO_BTF=y (every current distribution has it)")]
+    #[error(
+        "cannot read {path}: {source}. This kernel needs CONFIG_DEBUG_INFO_BTF=y (every current distribution has it)"
+    )]
     Read {
         /// The file.
         path: String,
@@ -73,7 +75,7 @@ impl Type {
 
 /// A member's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(super) struct Member {
     /// Bytes from the start of the outermost structure.
     pub offset: u32,
     type_id: u32,
@@ -108,16 +110,14 @@ impl Btf {
     /// # Errors
     /// The file cannot be read, or its contents are not BTF.
     pub fn load(path: &Path) -> Result<Self, BtfError> {
-        let data = std::fs::read(path)
-            .map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
+        let data = std::fs::read(path).map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
         Self::parse(data, &path.display().to_string())
     }
 
     fn parse(data: Vec<u8>, path: &str) -> Result<Self, BtfError> {
         let bad = |what| BtfError::Malformed { path: path.to_owned(), what };
-        let word = |at: usize| -> Option<u32> {
-            Some(u32::from_ne_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?))
-        };
+        let word =
+            |at: usize| -> Option<u32> { Some(u32::from_ne_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?)) };
         let header = |at| word(at).ok_or_else(|| bad("too short for a header"));
         if data.get(..2) != Some(&0xeb9f_u16.to_ne_bytes()[..]) {
             return Err(bad("wrong magic number"));

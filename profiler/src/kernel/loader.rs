@@ -7,12 +7,7 @@ use aya::{
     maps::{MapData, Queue},
     programs::{BtfTracePoint, RawTracePoint},
 };
-use profiler_common::{
-    control::Control,
-    offsets::Offsets,
-    syscall::TABLE_LEN,
-    thread::Thread,
-};
+use profiler_common::{control::Control, offsets::Offsets, syscall::TABLE_LEN, thread::Thread};
 
 use super::{
     btf::{Btf, BtfError, VMLINUX},
@@ -22,10 +17,8 @@ use super::{
 };
 
 /// The object that `cargo xtask ebpf` builds.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../profiler-ebpf/should-i-async.bpf.o"
-));
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
 /// Thread ids per value of `SIA_TIDS`, as in `profiler-ebpf/src/maps.rs`.
 pub(super) const TIDS_PER_CHUNK: usize = 1 << 14;
@@ -102,7 +95,9 @@ pub enum LoadError {
     )]
     NoMemory(String),
     /// Neither form of a program was accepted.
-    #[error("the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`")]
+    #[error(
+        "the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`"
+    )]
     Refused {
         /// The program.
         program: String,
@@ -169,7 +164,10 @@ fn empty_hooks() -> Vec<Hook> {
 fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Result<Loaded, LoadError> {
     if form == Form::Typed && !types.has_function("bpf_get_current_task_btf") {
         // 5.10: typed programs exist, but the running task has no type.
-        return Err(LoadError::Refused { program: "sia_sys_enter".into(), reason: "no bpf_get_current_task_btf".into() });
+        return Err(LoadError::Refused {
+            program: "sia_sys_enter".into(),
+            reason: "no bpf_get_current_task_btf".into(),
+        });
     }
     let registers = form == Form::Typed && types.has_function("bpf_task_pt_regs");
     let offsets = resolve(types, registers)?;
@@ -191,7 +189,7 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)
         .load(OBJECT)
-        .map_err(load_error)?;
+        .map_err(|e| load_error(&e))?;
 
     for hook in &hooks {
         load_program(&mut ebpf, hook, form, &kernel_types)?;
@@ -271,7 +269,7 @@ fn pid_max() -> usize {
         .unwrap_or(4 << 20)
 }
 
-fn load_error(error: aya::EbpfError) -> LoadError {
+fn load_error(error: &aya::EbpfError) -> LoadError {
     use std::error::Error as _;
     let mut source: Option<&(dyn std::error::Error + 'static)> = error.source();
     let mut text = error.to_string();

@@ -28,7 +28,7 @@ const SECOND_ARGUMENT: u32 = 8;
 ///
 /// # Errors
 /// The first member that is not found, by name. Members that only newer or only older kernels have may be absent.
-pub fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
+pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
     let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
     let rq_disk = optional("request", "rq_disk");
     let queue_disk = optional("request_queue", "disk");
@@ -80,7 +80,7 @@ pub fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError>
 
 /// A tracepoint that the programs hook, and the entry points for its argument orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hook {
+pub(super) struct Hook {
     /// The tracepoint.
     pub tracepoint: &'static str,
     /// The entry point that fits this kernel; its raw form has `_raw` behind it.
@@ -107,7 +107,7 @@ pub const TRACEPOINTS: [&str; 10] = [
 ///
 /// # Errors
 /// A tracepoint that is missing or passes its arguments in an order no entry point was written for.
-pub fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
+pub(super) fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
     let mut hooks = Vec::new();
     for tracepoint in TRACEPOINTS {
         let optional = tracepoint.starts_with("block_");

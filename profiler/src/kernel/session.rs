@@ -1,6 +1,6 @@
 //! A session: programs attached, threads filed, one or more windows measured, and everything read back.
 
-use std::{sync::atomic::{AtomicU32, Ordering}};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aya::{
     maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues, Queue, RingBuf},
@@ -186,7 +186,8 @@ impl Session {
 
     /// Counts a process as the target's: births in it are followed.
     pub fn add_process(&mut self, tgid: Tgid) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut("SIA_GROUPS").ok_or_else(|| LoadError::Object("no map SIA_GROUPS".into()))?;
+        let map =
+            self.loaded.ebpf.map_mut("SIA_GROUPS").ok_or_else(|| LoadError::Object("no map SIA_GROUPS".into()))?;
         let mut groups: BpfHashMap<&mut MapData, u32, u32> =
             map.try_into().map_err(|e: aya::maps::MapError| LoadError::Object(e.to_string()))?;
         groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
@@ -330,7 +331,8 @@ impl Session {
     }
 
     fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
-        let index = self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
+        let index =
+            self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
         let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
         let values = self.site_values()?;
         let mut sites = Vec::new();
@@ -361,8 +363,13 @@ impl Session {
         let overflow = merged(&self.site_values()?, profiler_common::site::OVERFLOW_SITE)?;
         self.clear_sites(&sites)?;
 
-        let table: BpfHashMap<&MapData, u32, Wire<Device>> =
-            self.loaded.ebpf.map("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?.try_into().map_err(unreadable)?;
+        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
+            .loaded
+            .ebpf
+            .map("SIA_DEVICES")
+            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
+            .try_into()
+            .map_err(unreadable)?;
         let mut devices = Vec::new();
         for entry in table.iter() {
             let (number, device) = entry.map_err(unreadable)?;
@@ -391,14 +398,16 @@ impl Session {
         let mut values: PerCpuArray<&mut MapData, Wire<Site>> = map.try_into().map_err(unreadable)?;
         let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
         for i in sites.iter().map(|(i, _)| *i).chain([profiler_common::site::OVERFLOW_SITE]) {
-            let zero = PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
+            let zero =
+                PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
             values.set(i, zero, 0).map_err(unreadable)?;
         }
         Ok(())
     }
 
     fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
+        let map =
+            self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
         let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
         for (number, _) in devices {
             table.remove(number).map_err(unreadable)?;

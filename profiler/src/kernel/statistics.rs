@@ -89,8 +89,7 @@ pub(super) fn read(name: &str, program: impl AsFd) -> ProgramCost {
         info: (&raw mut info) as u64,
     };
     // SAFETY: the kernel writes at most `len` bytes to `info`.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, OBJ_GET_INFO_BY_FD, &raw mut request, size_of::<InfoByFd>()) };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, OBJ_GET_INFO_BY_FD, &raw mut request, size_of::<InfoByFd>()) };
     if result < 0 {
         return ProgramCost { name: name.to_owned(), ..ProgramCost::default() };
     }

@@ -138,7 +138,10 @@ impl CpuLedger {
             if missing > 0 {
                 Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
             } else if modelled {
-                Figure::modelled(value, "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference")
+                Figure::modelled(
+                    value,
+                    "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference",
+                )
             } else {
                 Figure::measured(value)
             }
@@ -151,9 +154,10 @@ impl CpuLedger {
             user: Figure::measured(Nanos::from_nanos(sums.user)),
             calls: match blocking_io.provenance() {
                 Provenance::Measured => Figure::measured(Nanos::from_nanos(calls as u64)),
-                Provenance::Modelled => {
-                    Figure::modelled(Nanos::from_nanos(calls as u64), "what the direct cost leaves of the time in syscalls")
-                }
+                Provenance::Modelled => Figure::modelled(
+                    Nanos::from_nanos(calls as u64),
+                    "what the direct cost leaves of the time in syscalls",
+                ),
                 Provenance::Unavailable => Figure::modelled(
                     Nanos::from_nanos(calls as u64),
                     "direct costs that could not be estimated are still in it",

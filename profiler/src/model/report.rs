@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Check, CpuLedger, DeviceView, Family, Figure, Interval, Quality, Reference, SiteView, ThreadView, Verdict, Wakeups,
-    WallLedger, Window,
-    cost::Pools,
+    WallLedger, Window, cost::Pools,
 };
 use crate::units::{Nanos, Tgid, Tid};
 

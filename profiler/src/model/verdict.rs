@@ -61,7 +61,9 @@ impl Verdict {
         } else if io == 0 && events > 0 && events * 2 >= all {
             (
                 Answer::AlreadyAsync,
-                format!("No: it is already async. Its {events} event waits are its way to sleep; no thread blocked on a descriptor."),
+                format!(
+                    "No: it is already async. Its {events} event waits are its way to sleep; no thread blocked on a descriptor."
+                ),
             )
         } else if io == 0 && locks == 0 {
             (Answer::NoBlockingIo, "No: it does no blocking IO. Its CPU goes into its own work.".to_owned())
@@ -73,13 +75,18 @@ impl Verdict {
         } else if locks > io {
             (
                 Answer::Locks,
-                format!("No: it waits on locks more often ({locks} blocks) than on IO ({io}); async would not remove them."),
+                format!(
+                    "No: it waits on locks more often ({locks} blocks) than on IO ({io}); async would not remove them."
+                ),
             )
         } else {
             match share {
                 Some(ratio) if ratio < LITTLE => (
                     Answer::CostsLittle,
-                    format!("No: the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.", percent(ratio.max(0.0))),
+                    format!(
+                        "No: the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
+                        percent(ratio.max(0.0))
+                    ),
                 ),
                 Some(ratio) if files * 2 > io => (
                     Answer::Files,
@@ -97,7 +104,10 @@ impl Verdict {
                 ),
                 None => (
                     Answer::NotEnoughData,
-                    format!("It blocked on IO {io} times, but what a block costs could not be estimated: {}.", score.note()),
+                    format!(
+                        "It blocked on IO {io} times, but what a block costs could not be estimated: {}.",
+                        score.note()
+                    ),
                 ),
             }
         };

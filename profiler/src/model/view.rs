@@ -1,6 +1,9 @@
 //! What the tables show: sites, threads, devices, wake-ups.
 
-use super::{BlockClass, DeviceRecord, DirectCost, Histogram, OpenEnd, SiteRecord, Stat, Sums, ThreadTotals, cost::{Pools, mean}};
+use super::{
+    BlockClass, DeviceRecord, DirectCost, Histogram, OpenEnd, SiteRecord, Stat, Sums, ThreadTotals,
+    cost::{Pools, mean},
+};
 use crate::units::{Addr, Nanos, Tgid, Tid};
 
 /// A site in the table.

@@ -44,7 +44,11 @@ pub(super) const ROOMS: &[Room] = &[
         may: May::Only(&["aggregate", "target", "units"]),
         why: "names come from windows and from the target's /proc: its maps, its descriptors",
     },
-    Room { name: "model", may: May::Only(&["symbol", "units"]), why: "a stage imports only the one before it" },
+    Room {
+        name: "model",
+        may: May::Only(&["aggregate", "units"]),
+        why: "a stage imports only the one before it; symbol will stand between once there are stacks to name",
+    },
     Room { name: "report", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
     Room { name: "export", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
     Room { name: "tui", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },

@@ -1,0 +1,189 @@
+//! JSON: one object with everything that the text shows, untruncated. Types of its own: the model may change, this
+//! contract only together with [`SCHEMA_VERSION`].
+//!
+//! The unit is in the key (`_ns`, `_bytes`, `_ratio`, `_count`), the provenance in the value, see [`figure::Figure`].
+
+mod figure;
+mod ledgers;
+mod quality;
+mod target;
+mod views;
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model;
+use figure::{Figure, Ratio};
+
+/// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One measurement of a running process by should-i-async: how much CPU its blocking IO costs, and the evidence.
+///
+/// Durations are nanoseconds, shares are ratios (0.5 is 50 %). A figure without a value says why in its note.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "should-i-async report")]
+struct Document {
+    /// Version of this schema. Raised when a key changes its meaning or goes away.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
+    schema_version: u32,
+    /// What made the report.
+    tool: Tool,
+    /// The answer.
+    verdict: Verdict,
+    /// The blocking-IO overhead.
+    score: Score,
+    /// Who was measured, where.
+    target: target::Target,
+    /// What was measured, when.
+    window: target::Window,
+    /// Where the target's CPU time went.
+    cpu: ledgers::Cpu,
+    /// Where the wall time of its threads went.
+    wall: ledgers::Wall,
+    /// Every call place, the one with the most blocked time first; those that never blocked included.
+    sites: Vec<views::Site>,
+    /// Every thread, the busiest first.
+    threads: Vec<views::Thread>,
+    /// Wake-ups of the target's threads.
+    wakeups: views::Wakeups,
+    /// Block devices.
+    devices: views::Devices,
+    /// What was lost or left open.
+    quality: quality::Quality,
+    /// What measuring cost.
+    self_cost: quality::SelfCost,
+    /// What one block costs on this machine.
+    reference_block: quality::Reference,
+    /// The check against the kernel's own counters over the same interval.
+    check: quality::Check,
+}
+
+/// The program that made the report.
+#[derive(Serialize, JsonSchema)]
+struct Tool {
+    /// Its name.
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+}
+
+/// The answer.
+#[derive(Serialize, JsonSchema)]
+struct Verdict {
+    /// Its kind.
+    answer: Answer,
+    /// The same in one sentence.
+    sentence: String,
+}
+
+/// The kind of an answer.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    /// Too little happened to say anything.
+    NotEnoughData,
+    /// No: it waits for events already.
+    AlreadyAsync,
+    /// No: it does no blocking IO.
+    NoBlockingIo,
+    /// No: blocking costs it next to nothing.
+    CostsLittle,
+    /// It waits on locks more than on IO.
+    Locks,
+    /// Blocking on files costs it something; readiness (epoll) would not help there.
+    Files,
+    /// Blocking costs it something.
+    Blocking,
+}
+
+/// The blocking-IO overhead: cost of blocking-IO blocks as a share of the target's CPU.
+#[derive(Serialize, JsonSchema)]
+struct Score {
+    /// The extra kernel CPU of leaving the CPU and coming back.
+    direct_ratio: Figure<Ratio>,
+    /// Lower end of the 90 % interval of `direct_ratio`.
+    direct_low_ratio: Figure<Ratio>,
+    /// Upper end of it.
+    direct_high_ratio: Figure<Ratio>,
+    /// The extra CPU after coming back, because caches went cold.
+    indirect_ratio: Figure<Ratio>,
+}
+
+impl Document {
+    fn of(report: &model::Report) -> Self {
+        let score = &report.score;
+        let bound = |end: Option<f64>| Figure::derived(&score.direct, end, "no interval was estimated");
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
+            verdict: Verdict { answer: Answer::of(report.verdict.answer), sentence: report.verdict.sentence.clone() },
+            score: Score {
+                direct_ratio: Figure::of(&score.direct),
+                direct_low_ratio: bound(score.interval.map(|i| i.low)),
+                direct_high_ratio: bound(score.interval.map(|i| i.high)),
+                indirect_ratio: Figure::of(&score.indirect),
+            },
+            target: target::Target::of(&report.facts),
+            window: target::Window::of(report),
+            cpu: ledgers::Cpu::of(&report.cpu),
+            wall: ledgers::Wall::of(&report.wall),
+            sites: report.sites.iter().map(views::Site::of).collect(),
+            threads: report.threads.iter().map(views::Thread::of).collect(),
+            wakeups: views::Wakeups::of(&report.wakeups),
+            devices: views::Devices::of(report),
+            quality: quality::Quality::of(&report.quality),
+            self_cost: quality::SelfCost::of(&report.self_cost),
+            reference_block: quality::Reference::of(report.reference.as_ref()),
+            check: quality::Check::of(report),
+        }
+    }
+}
+
+impl Answer {
+    const fn of(answer: model::Answer) -> Self {
+        match answer {
+            model::Answer::NotEnoughData => Self::NotEnoughData,
+            model::Answer::AlreadyAsync => Self::AlreadyAsync,
+            model::Answer::NoBlockingIo => Self::NoBlockingIo,
+            model::Answer::CostsLittle => Self::CostsLittle,
+            model::Answer::Locks => Self::Locks,
+            model::Answer::Files => Self::Files,
+            model::Answer::Blocking => Self::Blocking,
+        }
+    }
+}
+
+/// The report as a JSON value.
+pub fn json_value(report: &model::Report) -> Value {
+    // Only a map with keys that are no strings, or a failing Serialize of our own, could fail: there is neither.
+    serde_json::to_value(Document::of(report)).unwrap_or_default()
+}
+
+/// The report as JSON text, with a newline at its end.
+pub fn json(report: &model::Report) -> String {
+    // From the types, not from the value: so the keys keep the order in which they are explained.
+    let text = serde_json::to_string_pretty(&Document::of(report)).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// The JSON Schema of [`json`], generated from the types that are serialised, with a newline at its end.
+pub fn schema() -> String {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    format!("{:#}\n", sorted(generator.into_root_schema_for::<Document>().to_value()))
+}
+
+/// With the keys in alphabetical order, whichever map serde_json was built with.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<String, Value> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            map.into_iter().collect()
+        }
+        Value::Array(list) => list.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}

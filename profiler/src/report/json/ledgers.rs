@@ -1,0 +1,184 @@
+//! The two ledgers in JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::figure::{Figure, Ratio};
+use crate::{
+    model::{self, Family},
+    units::Nanos,
+};
+
+const NO_CPU: &str = "the target used no CPU";
+const NO_WALL: &str = "no thread was measured";
+
+/// Where the target's CPU time went. User, calls, blocking IO, other switches, softirq and rest make up the total.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Cpu {
+    /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
+    total_ns: Figure<u64>,
+    /// By the tracepoints alone: switch-in to switch-out.
+    on_cpu_ns: Figure<u64>,
+    /// What the kernel charged beyond that on the way out of idle; negative where it charged less.
+    charge_ns: Figure<i64>,
+    /// In user mode, page faults and interrupts that hit it included.
+    user_ns: Figure<u64>,
+    /// Its share of the total.
+    user_ratio: Figure<Ratio>,
+    /// In syscalls, less the direct cost of blocks.
+    calls_ns: Figure<u64>,
+    /// Its share of the total.
+    calls_ratio: Figure<Ratio>,
+    /// Direct cost of blocking-IO blocks; may be negative.
+    blocking_io_ns: Figure<f64>,
+    /// Its share of the total.
+    blocking_io_ratio: Figure<Ratio>,
+    /// Direct cost of all other blocks and of preemptions; may be negative.
+    other_switches_ns: Figure<f64>,
+    /// Its share of the total.
+    other_switches_ratio: Figure<Ratio>,
+    /// Softirq work that hit the target.
+    softirq_ns: Figure<u64>,
+    /// Its share of the total.
+    softirq_ratio: Figure<Ratio>,
+    /// What the lines above leave of the total; may be negative.
+    rest_ns: Figure<f64>,
+    /// Its share of the total.
+    rest_ratio: Figure<Ratio>,
+}
+
+/// Where the wall time of all threads together went.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Wall {
+    /// Sum of the threads' wall times.
+    total_ns: Figure<u64>,
+    /// On a CPU.
+    on_cpu_ns: Figure<u64>,
+    /// Its share of the total.
+    on_cpu_ratio: Figure<Ratio>,
+    /// Run-queue delay after a wake-up.
+    run_delay_woken_ns: Figure<u64>,
+    /// Its share of the total.
+    run_delay_woken_ratio: Figure<Ratio>,
+    /// Run-queue delay after a preemption.
+    run_delay_preempted_ns: Figure<u64>,
+    /// Its share of the total.
+    run_delay_preempted_ratio: Figure<Ratio>,
+    /// Run-queue delay before a thread's first run.
+    run_delay_born_ns: Figure<u64>,
+    /// Its share of the total.
+    run_delay_born_ratio: Figure<Ratio>,
+    /// Blocked, by class, the longest first.
+    blocked: Vec<WallLine>,
+    /// Not accounted for.
+    unknown_ns: Figure<u64>,
+    /// Its share of the total.
+    unknown_ratio: Figure<Ratio>,
+    /// Accounted twice.
+    excess_ns: Figure<u64>,
+    /// Its share of the total.
+    excess_ratio: Figure<Ratio>,
+}
+
+/// Blocks of one class.
+#[derive(Serialize, JsonSchema)]
+struct WallLine {
+    /// The class: what was waited for.
+    class: &'static str,
+    /// The family it is reported in. Only `blocking_io` is what async would take away.
+    family: FamilyName,
+    /// Blocks that began in the window.
+    blocks_count: Figure<u64>,
+    /// Blocked time.
+    blocked_ns: Figure<u64>,
+    /// Its share of the wall total.
+    blocked_ratio: Figure<Ratio>,
+    /// Run-queue delay after these blocks.
+    run_delay_ns: Figure<u64>,
+}
+
+/// The family of a class.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FamilyName {
+    /// Blocking IO on one descriptor.
+    BlockingIo,
+    /// An event or completion wait: already async.
+    EventWait,
+    /// A lock.
+    Lock,
+    /// A timer.
+    Timer,
+    /// Waiting for connections.
+    Accept,
+    /// Everything else.
+    Other,
+}
+
+impl FamilyName {
+    pub(super) const fn of(family: Family) -> Self {
+        match family {
+            Family::BlockingIo => Self::BlockingIo,
+            Family::EventWait => Self::EventWait,
+            Family::Lock => Self::Lock,
+            Family::Timer => Self::Timer,
+            Family::Accept => Self::Accept,
+            Family::Other => Self::Other,
+        }
+    }
+}
+
+impl Cpu {
+    pub(super) fn of(cpu: &model::CpuLedger) -> Self {
+        let total = cpu.total.as_nanos() as f64;
+        let share = |f: &model::Figure<f64>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
+        let time_share = |f: &model::Figure<Nanos>| share(&f.map(|t| t.as_nanos() as f64));
+        Self {
+            total_ns: Figure::time(cpu.total),
+            on_cpu_ns: Figure::time(cpu.on_cpu),
+            charge_ns: Figure::measured(cpu.charge),
+            user_ns: Figure::of_time(&cpu.user),
+            user_ratio: time_share(&cpu.user),
+            calls_ns: Figure::of_time(&cpu.calls),
+            calls_ratio: time_share(&cpu.calls),
+            blocking_io_ns: Figure::of(&cpu.blocking_io),
+            blocking_io_ratio: share(&cpu.blocking_io),
+            other_switches_ns: Figure::of(&cpu.other_switches),
+            other_switches_ratio: share(&cpu.other_switches),
+            softirq_ns: Figure::of_time(&cpu.softirq),
+            softirq_ratio: time_share(&cpu.softirq),
+            rest_ns: Figure::finite(cpu.rest),
+            rest_ratio: Figure::ratio(cpu.rest, total, NO_CPU),
+        }
+    }
+}
+
+impl Wall {
+    pub(super) fn of(wall: &model::WallLedger) -> Self {
+        let share = |time: Nanos| Figure::ratio(time.as_nanos() as f64, wall.total.as_nanos() as f64, NO_WALL);
+        let line = |l: &model::WallLine| WallLine {
+            class: l.class.name(),
+            family: FamilyName::of(l.class.family()),
+            blocks_count: Figure::measured(l.blocks),
+            blocked_ns: Figure::time(l.blocked),
+            blocked_ratio: share(l.blocked),
+            run_delay_ns: Figure::time(l.run_delay),
+        };
+        Self {
+            total_ns: Figure::time(wall.total),
+            on_cpu_ns: Figure::time(wall.on_cpu),
+            on_cpu_ratio: share(wall.on_cpu),
+            run_delay_woken_ns: Figure::time(wall.run_delay),
+            run_delay_woken_ratio: share(wall.run_delay),
+            run_delay_preempted_ns: Figure::time(wall.preempted),
+            run_delay_preempted_ratio: share(wall.preempted),
+            run_delay_born_ns: Figure::time(wall.born),
+            run_delay_born_ratio: share(wall.born),
+            blocked: wall.classes.iter().map(line).collect(),
+            unknown_ns: Figure::time(wall.unknown),
+            unknown_ratio: share(wall.unknown),
+            excess_ns: Figure::time(wall.excess),
+            excess_ratio: share(wall.excess),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Quality, self-cost, reference and check in JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::figure::{Figure, Ratio};
+use crate::model;
+
+const GONE: &str = "processes came or went: their clocks do not cover the window";
+
+/// What was lost or left open. Where `lost_count` is not 0 the ledgers are not exact.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Quality {
+    /// Everything that was lost: threads, block requests, devices, program runs.
+    lost_count: Figure<u64>,
+    /// Threads not measured for lack of room.
+    threads_lost_count: Figure<u64>,
+    /// Calls not told apart by site for lack of room.
+    calls_without_site_count: Figure<u64>,
+    /// Threads that ended and whose sums were kept, but not their names.
+    threads_pooled_count: Figure<u64>,
+    /// Block requests not measured for lack of room.
+    requests_lost_count: Figure<u64>,
+    /// Devices not measured for lack of room.
+    devices_lost_count: Figure<u64>,
+    /// Program runs that the kernel left out.
+    runs_missed_count: Figure<u64>,
+    /// Wake-ups seen before the switch-out they answer.
+    raced_wakes_count: Figure<u64>,
+    /// Threads that were asleep when the window began.
+    open_at_start_count: Figure<u64>,
+    /// Threads whose last interval was closed by the window's end.
+    open_at_end_count: Figure<u64>,
+    /// Threads without any event.
+    silent_count: Figure<u64>,
+    /// Threads born in the window.
+    forks_count: Figure<u64>,
+    /// Programs executed in it.
+    execs_count: Figure<u64>,
+    /// Threads gone in it.
+    exits_count: Figure<u64>,
+}
+
+/// What measuring cost.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SelfCost {
+    /// Events of the target that were counted.
+    events_count: Figure<u64>,
+    /// Mean run time of a kernel program.
+    per_event_ns: Figure<f64>,
+    /// Share of the target's CPU that the kernel programs used.
+    target_cpu_ratio: Figure<Ratio>,
+    /// CPU that the profiler's own process used.
+    profiler_cpu_ns: Figure<u64>,
+    /// Its largest resident size.
+    profiler_memory_bytes: Figure<u64>,
+}
+
+/// What one block costs on this machine, measured on a pipe of the profiler's own right after the target.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Reference {
+    /// Kernel CPU of a read that blocks minus that of one that does not.
+    per_block_ns: Figure<f64>,
+    /// Its standard error.
+    standard_error_ns: Figure<f64>,
+    /// Blocks measured.
+    blocks_count: Figure<u64>,
+}
+
+/// The check against the kernel's own counters over the same interval.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Check {
+    /// Whether all counts agree exactly, thread by thread.
+    counts_agree: bool,
+    /// Voluntary switches.
+    voluntary: CountCheck,
+    /// Involuntary switches.
+    involuntary: CountCheck,
+    /// Blocks of all classes, against voluntary switches.
+    blocks: CountCheck,
+    /// CPU by the tracepoints, against `se.sum_exec_runtime` (what schedstat prints), between each thread's first and
+    /// last switch-out.
+    cpu: TimeCheck,
+    /// CPU that the kernel charges on the way out of idle, in its figure and not in ours.
+    charge_ns: Figure<i64>,
+    /// CPU with that charge added to ours.
+    cpu_with_charge: TimeCheck,
+    /// CPU of the whole window, against the processes' CPU clocks.
+    process_cpu: TimeCheck,
+    /// Threads whose counts differ.
+    threads_that_differ: Vec<u32>,
+    /// Wall time unknown or counted twice, as a share of all of it.
+    wall_residual_ratio: Figure<Ratio>,
+    /// CPU left as rest, as a share of all of it.
+    cpu_residual_ratio: Figure<Ratio>,
+}
+
+/// A count, ours and the kernel's.
+#[derive(Serialize, JsonSchema)]
+struct CountCheck {
+    /// By the programs.
+    ours_count: Figure<u64>,
+    /// By the kernel.
+    kernel_count: Figure<u64>,
+    /// Ours less the kernel's.
+    difference_count: Figure<i64>,
+}
+
+/// A time, ours and the kernel's.
+#[derive(Serialize, JsonSchema)]
+struct TimeCheck {
+    /// By the programs.
+    ours_ns: Figure<u64>,
+    /// By the kernel.
+    kernel_ns: Figure<u64>,
+    /// Ours less the kernel's.
+    difference_ns: Figure<i64>,
+    /// The difference as a share of the kernel's.
+    difference_ratio: Figure<Ratio>,
+}
+
+impl Quality {
+    pub(super) fn of(quality: &model::Quality) -> Self {
+        let count = Figure::measured;
+        Self {
+            lost_count: count(quality.lost()),
+            threads_lost_count: count(quality.threads_lost),
+            calls_without_site_count: count(quality.calls_without_site),
+            threads_pooled_count: count(quality.threads_pooled),
+            requests_lost_count: count(quality.requests_lost),
+            devices_lost_count: count(quality.devices_lost),
+            runs_missed_count: count(quality.runs_missed),
+            raced_wakes_count: count(quality.raced_wakes),
+            open_at_start_count: count(quality.open_at_start),
+            open_at_end_count: count(quality.open_at_end),
+            silent_count: count(quality.silent),
+            forks_count: count(quality.forks),
+            execs_count: count(quality.execs),
+            exits_count: count(quality.exits),
+        }
+    }
+}
+
+impl SelfCost {
+    pub(super) fn of(cost: &model::SelfCost) -> Self {
+        Self {
+            events_count: Figure::measured(cost.events),
+            per_event_ns: Figure::of(&cost.per_event),
+            target_cpu_ratio: Figure::of(&cost.share),
+            profiler_cpu_ns: Figure::time(cost.daemon_cpu),
+            profiler_memory_bytes: Figure::measured(cost.daemon_bytes),
+        }
+    }
+}
+
+impl Reference {
+    pub(super) fn of(reference: Option<&model::Reference>) -> Self {
+        const WHY_NOT: &str = "not measured";
+        Self {
+            per_block_ns: reference.map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.per_block)),
+            standard_error_ns: reference
+                .map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.standard_error)),
+            blocks_count: Figure::maybe(reference.map(|r| r.blocks), WHY_NOT),
+        }
+    }
+}
+
+impl Check {
+    pub(super) fn of(report: &model::Report) -> Self {
+        let (check, wall, cpu) = (&report.check, &report.wall, &report.cpu);
+        let left = (wall.unknown + wall.excess).as_nanos() as f64;
+        Self {
+            counts_agree: check.counts_agree(),
+            voluntary: CountCheck::of(check.voluntary),
+            involuntary: CountCheck::of(check.involuntary),
+            blocks: CountCheck::of(check.blocks),
+            cpu: TimeCheck::of(check.cpu),
+            charge_ns: Figure::measured(check.charge),
+            cpu_with_charge: TimeCheck::of(model::Counted {
+                ours: check.cpu.ours.saturating_add_signed(check.charge),
+                kernel: check.cpu.kernel,
+            }),
+            process_cpu: check
+                .process_cpu
+                .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), GONE), TimeCheck::of),
+            threads_that_differ: check.threads_that_differ.clone(),
+            wall_residual_ratio: Figure::ratio(left, wall.total.as_nanos() as f64, "no thread was measured"),
+            cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, "the target used no CPU"),
+        }
+    }
+}
+
+impl CountCheck {
+    fn of(counted: model::Counted) -> Self {
+        Self {
+            ours_count: Figure::measured(counted.ours),
+            kernel_count: Figure::measured(counted.kernel),
+            difference_count: Figure::measured(counted.difference()),
+        }
+    }
+}
+
+impl TimeCheck {
+    fn of(counted: model::Counted) -> Self {
+        Self {
+            ours_ns: Figure::measured(counted.ours),
+            kernel_ns: Figure::measured(counted.kernel),
+            difference_ns: Figure::measured(counted.difference()),
+            difference_ratio: Figure::maybe(counted.ratio(), "the kernel counted no CPU"),
+        }
+    }
+
+    fn without_kernel(ours: u64, why_not: &str) -> Self {
+        Self {
+            ours_ns: Figure::measured(ours),
+            kernel_ns: Figure::unavailable(why_not),
+            difference_ns: Figure::unavailable(why_not),
+            difference_ratio: Figure::unavailable(why_not),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Target and interval in JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::figure::Figure;
+use crate::model;
+
+/// Who was measured, where.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Target {
+    /// The processes at the start.
+    processes: Vec<Process>,
+    /// How the target was chosen: things to know.
+    notes: Vec<String>,
+    /// Kernel release.
+    kernel: String,
+    /// CPUs online.
+    cpus_count: Figure<u32>,
+    /// How the kernel programs are attached.
+    attach_form: String,
+}
+
+/// A process of the target.
+#[derive(Serialize, JsonSchema)]
+struct Process {
+    /// Its PID in the initial namespace.
+    pid: u32,
+    /// Its PIDs from the outermost namespace to its own.
+    namespace_pids: Vec<u32>,
+    /// Its command name, as it chose it: not made safe for a terminal.
+    name: String,
+    /// Its command line.
+    command: String,
+    /// The container it is in, where that shows.
+    container: Option<String>,
+}
+
+/// The measured interval.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Window {
+    /// When it began, seconds since 1970-01-01 UTC.
+    began_at_unix_seconds: u64,
+    /// From the first to the last moment.
+    wall_ns: Figure<u64>,
+    /// Time in which events counted: less than `wall_ns` where the measurement was sampled.
+    measured_ns: Figure<u64>,
+    /// Windows, where the measurement was sampled; 1 otherwise.
+    windows_count: Figure<u32>,
+    /// Whether it was sampled: measured in windows, to stay within the overhead's budget.
+    sampled: bool,
+    /// How it ended.
+    ended: String,
+    /// Threads seen in it.
+    threads_count: Figure<u64>,
+}
+
+impl Target {
+    pub(super) fn of(facts: &model::Facts) -> Self {
+        let process = |p: &model::ProcessFacts| Process {
+            pid: p.tgid,
+            namespace_pids: p.ns_pids.clone(),
+            name: p.name.clone(),
+            command: p.command.clone(),
+            container: p.container.clone(),
+        };
+        Self {
+            processes: facts.processes.iter().map(process).collect(),
+            notes: facts.notes.clone(),
+            kernel: facts.kernel.clone(),
+            cpus_count: Figure::measured(facts.cpus),
+            attach_form: facts.form.clone(),
+        }
+    }
+}
+
+impl Window {
+    pub(super) fn of(report: &model::Report) -> Self {
+        let window = &report.window;
+        Self {
+            began_at_unix_seconds: report.facts.began_at,
+            wall_ns: Figure::time(window.wall),
+            measured_ns: Figure::time(window.measured),
+            windows_count: Figure::measured(window.windows),
+            sampled: window.windows > 1,
+            ended: window.ended.clone(),
+            threads_count: Figure::measured(report.threads.len() as u64),
+        }
+    }
+}

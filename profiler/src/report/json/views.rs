@@ -1,0 +1,351 @@
+//! Sites, threads, wake-ups and devices in JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    figure::{Figure, Ratio, TimeBucket, histogram},
+    ledgers::FamilyName,
+};
+use crate::{
+    model::{self, Basis, OpenEnd},
+    units::Nanos,
+};
+
+const NEVER_BLOCKED: &str = "no call blocked";
+const ALWAYS_BLOCKED: &str = "every call blocked";
+const NO_WINDOW: &str = "no user window was left unspoilt";
+const TO_A_BUCKET: &str = "from a log2 histogram: exact to a factor of two";
+
+/// A call place: syscall × class of its descriptor × address it is called from.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Site {
+    /// The syscall.
+    syscall: String,
+    /// The class of its descriptor, or of the call.
+    class: &'static str,
+    /// The family of that class.
+    family: FamilyName,
+    /// Address after the syscall instruction, hexadecimal.
+    address: String,
+    /// The process that called last.
+    pid: u32,
+    /// What the last call's descriptor is: a path, or addresses; empty where the call has none.
+    descriptor: String,
+    /// Calls that returned.
+    calls_count: Figure<u64>,
+    /// Calls that blocked.
+    blocked_calls_count: Figure<u64>,
+    /// Blocks in them.
+    blocks_count: Figure<u64>,
+    /// Calls that returned an error.
+    errors_count: Figure<u64>,
+    /// Bytes moved.
+    moved_bytes: Figure<u64>,
+    /// Blocked time, sum.
+    blocked_ns: Figure<u64>,
+    /// Mean blocked time of a call that blocked.
+    blocked_mean_ns: Figure<u64>,
+    /// 99th percentile of it.
+    blocked_p99_ns: Figure<u64>,
+    /// Mean run-queue delay of a call that blocked.
+    run_delay_mean_ns: Figure<u64>,
+    /// Mean kernel CPU of a call that blocked.
+    cpu_blocked_mean_ns: Figure<u64>,
+    /// Of that, before the first block.
+    cpu_before_mean_ns: Figure<u64>,
+    /// Mean kernel CPU of a call that did not block.
+    cpu_direct_mean_ns: Figure<u64>,
+    /// Mean user window after a call that blocked.
+    user_after_blocked_mean_ns: Figure<u64>,
+    /// Mean user window after a call that did not.
+    user_after_direct_mean_ns: Figure<u64>,
+    /// User windows left out because a preemption hit them.
+    windows_preempted_count: Figure<u64>,
+    /// Direct cost of a call that blocked; may be negative.
+    direct_cost_mean_ns: Figure<f64>,
+    /// Direct cost of all of them.
+    direct_cost_ns: Figure<f64>,
+    /// Lower end of the 90 % interval of `direct_cost_ns`.
+    direct_cost_low_ns: Figure<f64>,
+    /// Upper end of it.
+    direct_cost_high_ns: Figure<f64>,
+    /// What the direct cost is based on; null where there is none.
+    direct_cost_basis: Option<BasisName>,
+}
+
+/// What a direct cost is based on.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum BasisName {
+    /// The site's own calls that did not block.
+    SameSite,
+    /// Calls of the same syscall and class at other sites.
+    SameCall,
+    /// The reference block.
+    Reference,
+}
+
+/// A thread.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Thread {
+    /// Its id in the initial namespace.
+    tid: u32,
+    /// Its process.
+    pid: u32,
+    /// Its name; empty where it was gone before it could be read.
+    name: String,
+    /// Wall time.
+    wall_ns: Figure<u64>,
+    /// CPU.
+    cpu_ns: Figure<u64>,
+    /// Of that, in user mode.
+    user_ns: Figure<u64>,
+    /// Run-queue delay of all kinds.
+    run_delay_ns: Figure<u64>,
+    /// Blocked time.
+    blocked_ns: Figure<u64>,
+    /// The class it was blocked on longest; null where it never was.
+    mostly_blocked_on: Option<&'static str>,
+    /// Voluntary switches.
+    voluntary_count: Figure<u64>,
+    /// Involuntary switches.
+    involuntary_count: Figure<u64>,
+    /// Syscalls that returned.
+    calls_count: Figure<u64>,
+    /// Mean CPU from one block to the next.
+    burst_mean_ns: Figure<u64>,
+    /// How its last interval ended.
+    open_end: OpenEndName,
+    /// The class it was blocked on when the window ended; null where it was not.
+    open_end_class: Option<&'static str>,
+}
+
+/// How a thread's last interval ended.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum OpenEndName {
+    /// With the thread.
+    Closed,
+    /// It was on a CPU when the window ended.
+    Running,
+    /// It was waiting for a CPU.
+    Runnable,
+    /// It was blocked.
+    Blocked,
+}
+
+/// Wake-ups of the target's threads.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Wakeups {
+    /// By a thread of the same process.
+    same_process_count: Figure<u64>,
+    /// By another process.
+    other_process_count: Figure<u64>,
+    /// By an interrupt or a kernel thread.
+    kernel_count: Figure<u64>,
+    /// Share of wake-ups at which no other thread of the target was running or runnable.
+    alone_ratio: Figure<Ratio>,
+    /// Wake-ups by the number of other threads of the target that were running or runnable.
+    /// Buckets without wake-ups are left out.
+    concurrency_count: Figure<Vec<ThreadBucket>>,
+}
+
+/// A bucket of wake-ups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+struct ThreadBucket {
+    /// Fewest other threads.
+    from_threads: u64,
+    /// Most other threads; null in the last, open bucket.
+    to_threads: Option<u64>,
+    /// How many wake-ups.
+    count: u64,
+}
+
+/// The block devices, and what the target waited for them.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Devices {
+    /// Blocked time on files and block devices.
+    file_wait_ns: Figure<u64>,
+    /// Of that, while a request of the waiting thread was at the device.
+    device_wait_ns: Figure<u64>,
+    /// Every device that had requests.
+    list: Vec<Device>,
+}
+
+/// A block device.
+#[derive(Serialize, JsonSchema)]
+struct Device {
+    /// Its name, as in `/dev`; `major:minor` where that is not known.
+    name: String,
+    /// Its major number.
+    major: u32,
+    /// Its minor number.
+    minor: u32,
+    /// 50th percentile of the service time of the target's requests.
+    service_p50_ns: Figure<u64>,
+    /// 99th percentile of it.
+    service_p99_ns: Figure<u64>,
+    /// The target's requests.
+    target: Side,
+    /// Everybody else's, writeback included.
+    others: Side,
+}
+
+/// Requests of one side.
+#[derive(Serialize, JsonSchema)]
+struct Side {
+    /// Requests completed.
+    requests_count: Figure<u64>,
+    /// Of these, reads.
+    reads_count: Figure<u64>,
+    /// Bytes of all of them.
+    moved_bytes: Figure<u64>,
+    /// Insert to issue, sum.
+    queue_ns: Figure<u64>,
+    /// Insert to issue, mean.
+    queue_mean_ns: Figure<u64>,
+    /// Issue to completion, sum.
+    service_ns: Figure<u64>,
+    /// Issue to completion, mean.
+    service_mean_ns: Figure<u64>,
+    /// Requests by the time from insert to issue. Empty buckets are left out.
+    queue_histogram_count: Figure<Vec<TimeBucket>>,
+    /// Requests by the time from issue to completion. Empty buckets are left out.
+    service_histogram_count: Figure<Vec<TimeBucket>>,
+}
+
+impl Site {
+    pub(super) fn of(site: &model::SiteView) -> Self {
+        let blocked = |time: Option<Nanos>| Figure::maybe_time(time, NEVER_BLOCKED);
+        let cost = |pick: fn(&model::DirectCost) -> f64| match &site.direct {
+            None if site.blocked_calls == 0 => Figure::unavailable(NEVER_BLOCKED),
+            None => Figure::unavailable("nothing to compare with: no call that did not block, no reference"),
+            Some(cost) if !pick(cost).is_finite() => Figure::unavailable("not a number"),
+            Some(cost) if cost.basis == Basis::SameSite => Figure::measured(pick(cost)),
+            Some(cost) => Figure::modelled(pick(cost), &format!("compared with: {}", cost.basis.name())),
+        };
+        Self {
+            syscall: site.syscall.clone(),
+            class: site.class.name(),
+            family: FamilyName::of(site.class.family()),
+            address: site.ip.to_string(),
+            pid: site.tgid.as_raw(),
+            descriptor: site.descriptor.clone(),
+            calls_count: Figure::measured(site.calls),
+            blocked_calls_count: Figure::measured(site.blocked_calls),
+            blocks_count: Figure::measured(site.blocks),
+            errors_count: Figure::measured(site.errors),
+            moved_bytes: Figure::measured(site.bytes),
+            blocked_ns: Figure::time(site.blocked),
+            blocked_mean_ns: blocked(site.blocked_mean),
+            blocked_p99_ns: blocked(site.blocked_p99).noted(TO_A_BUCKET),
+            run_delay_mean_ns: blocked(site.run_delay_mean),
+            cpu_blocked_mean_ns: blocked(site.cpu_blocked_mean),
+            cpu_before_mean_ns: blocked(site.cpu_before_mean),
+            cpu_direct_mean_ns: Figure::maybe_time(site.cpu_direct_mean, ALWAYS_BLOCKED),
+            user_after_blocked_mean_ns: Figure::maybe_time(site.user_after_blocked, NO_WINDOW),
+            user_after_direct_mean_ns: Figure::maybe_time(site.user_after_direct, NO_WINDOW),
+            windows_preempted_count: Figure::measured(site.windows_preempted),
+            direct_cost_mean_ns: cost(|c| c.per_call),
+            direct_cost_ns: cost(|c| c.total),
+            direct_cost_low_ns: cost(|c| c.interval.low),
+            direct_cost_high_ns: cost(|c| c.interval.high),
+            direct_cost_basis: site.direct.map(|c| match c.basis {
+                Basis::SameSite => BasisName::SameSite,
+                Basis::SameCall => BasisName::SameCall,
+                Basis::Reference => BasisName::Reference,
+            }),
+        }
+    }
+}
+
+impl Thread {
+    pub(super) fn of(thread: &model::ThreadView) -> Self {
+        let (open_end, class) = match thread.open_end {
+            OpenEnd::Closed => (OpenEndName::Closed, None),
+            OpenEnd::Running => (OpenEndName::Running, None),
+            OpenEnd::Runnable => (OpenEndName::Runnable, None),
+            OpenEnd::Blocked(class) => (OpenEndName::Blocked, Some(class.name())),
+        };
+        Self {
+            tid: thread.tid.as_raw(),
+            pid: thread.tgid.as_raw(),
+            name: thread.name.clone(),
+            wall_ns: Figure::time(thread.wall),
+            cpu_ns: Figure::time(thread.cpu),
+            user_ns: Figure::time(thread.user),
+            run_delay_ns: Figure::time(thread.run_delay),
+            blocked_ns: Figure::time(thread.blocked),
+            mostly_blocked_on: thread.mostly.map(|c| c.name()),
+            voluntary_count: Figure::measured(thread.voluntary),
+            involuntary_count: Figure::measured(thread.involuntary),
+            calls_count: Figure::measured(thread.calls),
+            burst_mean_ns: Figure::maybe_time(thread.burst_mean, "it never left the CPU by its own will"),
+            open_end,
+            open_end_class: class,
+        }
+    }
+}
+
+impl Wakeups {
+    pub(super) fn of(wakeups: &model::Wakeups) -> Self {
+        let last = wakeups.concurrency.len().saturating_sub(1);
+        let buckets = wakeups.concurrency.iter().enumerate().filter(|&(_, &n)| n > 0).map(|(i, &count)| {
+            // 0 to 7 exactly, then powers of two.
+            let from = if i < 8 { i as u64 } else { 1 << (i - 5).min(62) };
+            let to = if i < 8 { from } else { 2 * from - 1 };
+            ThreadBucket { from_threads: from, to_threads: (i < last).then_some(to), count }
+        });
+        Self {
+            same_process_count: Figure::measured(wakeups.same_process),
+            other_process_count: Figure::measured(wakeups.other_process),
+            kernel_count: Figure::measured(wakeups.kernel),
+            alone_ratio: Figure::maybe(wakeups.alone(), "no thread was woken"),
+            concurrency_count: Figure::measured(buckets.collect()),
+        }
+    }
+}
+
+impl Devices {
+    pub(super) fn of(report: &model::Report) -> Self {
+        let waited = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
+        Self {
+            file_wait_ns: Figure::time(waited),
+            device_wait_ns: Figure::time(report.device_wait),
+            list: report.devices.iter().map(Device::of).collect(),
+        }
+    }
+}
+
+impl Device {
+    fn of(device: &model::DeviceView) -> Self {
+        let service = |time| Figure::maybe_time(time, "the target had no request").noted(TO_A_BUCKET);
+        Self {
+            name: device.name.clone(),
+            major: device.record.major,
+            minor: device.record.minor,
+            service_p50_ns: service(device.service_p50),
+            service_p99_ns: service(device.service_p99),
+            target: Side::of(&device.record.target),
+            others: Side::of(&device.record.others),
+        }
+    }
+}
+
+impl Side {
+    fn of(side: &model::Side) -> Self {
+        let mean = |sum: Nanos| Figure::maybe(sum.as_nanos().checked_div(side.requests), "no request");
+        Self {
+            requests_count: Figure::measured(side.requests),
+            reads_count: Figure::measured(side.reads),
+            moved_bytes: Figure::measured(side.bytes),
+            queue_ns: Figure::time(side.queue_time),
+            queue_mean_ns: mean(side.queue_time),
+            service_ns: Figure::time(side.service_time),
+            service_mean_ns: mean(side.service_time),
+            queue_histogram_count: histogram(&side.queue),
+            service_histogram_count: histogram(&side.service),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The reports as they are read, and the JSON as it is promised.
+
+mod fixture;
+
+use unicode_width::UnicodeWidthStr;
+
+use fixture::{Case, called, empty, event_loop, files, named, server, site, thread};
+
+use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
+use crate::{
+    model::{BlockClass, Report},
+    units::Nanos,
+};
+
+fn idle() -> Case {
+    let mut case = empty("sleeper");
+    case.window.threads = vec![thread(fixture::PID, 20_000, 30_000, BlockClass::Sleep, 3)];
+    case.window.sites = vec![called(site(BlockClass::Sleep, "clock_nanosleep", 0), 3, 3, 3_000_000_000)];
+    named(case, &[], "sleeper")
+}
+
+/// Nothing to compare with, nothing known of the programs, and losses.
+fn unavailable() -> Case {
+    let mut case = server();
+    case.inputs.reference = None;
+    case.inputs.process_cpu = None;
+    case.window.programs.clear();
+    case.window.sites.push(called(site(BlockClass::Pipe, "read", 4), 40, 40, 1_000_000));
+    case.window.quality.threads_lost = 12;
+    case.window.quality.runs_missed = 3;
+    case.window.threads[2].sums.kernel_voluntary += 2;
+    case.inputs.window.windows = 10;
+    case.inputs.window.measured = Nanos::from_millis(2_000);
+    case
+}
+
+/// Names chosen to break a terminal or a table.
+fn hostile() -> Case {
+    let descriptor = format!("\x1b]0;owned\x07\x1b[2J{}", "漢字".repeat(30));
+    let mut case = named(server(), &[(7, &descriptor)], "a\nb\t\u{202e}漢字");
+    let process = &mut case.inputs.facts.processes[0];
+    process.name = "evil\r\x1b[31m".to_owned();
+    process.command = "x".repeat(250);
+    process.ns_pids = vec![4242, 17, 1];
+    process.container = Some("docker \u{9b}2J 0123456789abcdef".to_owned());
+    case.inputs.facts.notes = vec!["2 processes of another user were left out\u{2028}".to_owned()];
+    // Figures at their widest.
+    let widest = &mut case.window.sites[0].site;
+    (widest.calls, widest.blocked_calls, widest.blocks) = (u64::MAX, u64::MAX / 2, u64::MAX / 2);
+    case.window.threads[0].sums.involuntary = 5_000_000_000_000;
+    case
+}
+
+fn nothing() -> Case {
+    let mut case = empty("gone");
+    case.inputs.reference = None;
+    case.inputs.facts.processes.clear();
+    case
+}
+
+fn reports() -> Vec<(&'static str, Report)> {
+    vec![
+        ("server", server().report()),
+        ("event_loop", event_loop().report()),
+        ("files", files().report()),
+        ("idle", idle().report()),
+        ("unavailable", unavailable().report()),
+        ("hostile", hostile().report()),
+        ("nothing", nothing().report()),
+    ]
+}
+
+#[test]
+fn the_text_reads_as_reviewed() {
+    for (name, report) in reports() {
+        insta::assert_snapshot!(name, text(&report, &TextOptions::default()));
+    }
+    let all = TextOptions { width: 80, top_sites: 1, top_threads: 2, verbose: true, color: true };
+    insta::assert_snapshot!("server_narrow_verbose", text(&server().report(), &all).replace('\x1b', "ESC"));
+}
+
+#[test]
+fn no_line_is_wider_than_the_page_and_no_control_character_gets_through() {
+    for (name, report) in reports() {
+        for width in [0, 80, 81, 87, 93, 100, 160] {
+            for verbose in [false, true] {
+                let text = text(&report, &TextOptions { width, verbose, ..TextOptions::default() });
+                for line in text.lines() {
+                    assert!(line.width() <= width.max(80), "{name} at {width}: {line}");
+                    assert!(!line.chars().any(char::is_control), "{name}: {line:?}");
+                    assert_eq!(line, line.trim_end(), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_changes_nothing_but_the_ink() {
+    for (_, report) in reports() {
+        let with = text(&report, &TextOptions { color: true, ..TextOptions::default() });
+        assert!(with.contains("\x1b[1m"));
+        let without = with.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
+        assert_eq!(without, text(&report, &TextOptions::default()));
+    }
+}
+
+#[test]
+fn what_is_unavailable_is_a_word_and_never_0() {
+    let text = text(&unavailable().report(), &TextOptions::default());
+    for name in ["blocking-IO blocks, direct", "other switches", "softirq"] {
+        let line = text.lines().find(|l| l.trim_start().starts_with(name)).unwrap();
+        assert!(line.contains("unavailable") && !line.contains("0 ns") && !line.contains("0 %"), "{line}");
+    }
+    let json = json_value(&unavailable().report());
+    for key in ["blocking_io_ns", "blocking_io_ratio", "other_switches_ns", "softirq_ns"] {
+        let figure = &json["cpu"][key];
+        assert!(figure["value"].is_null() && figure["provenance"] == "unavailable", "{key}: {figure}");
+        assert!(figure["note"].as_str().is_some_and(|n| !n.is_empty()), "{key}: {figure}");
+    }
+}
+
+#[test]
+fn losses_are_loud() {
+    let text = text(&unavailable().report(), &TextOptions::default());
+    assert!(text.contains("!! LOST") && text.contains("12 threads not measured"), "{text}");
+    assert!(text.contains("!! counts differ in threads 4244"), "{text}");
+}
+
+#[test]
+fn lists_are_cut_in_the_text_and_whole_in_json() {
+    let options = TextOptions { top_sites: 1, top_threads: 2, ..TextOptions::default() };
+    let report = server().report();
+    let text = text(&report, &options);
+    assert!(text.contains("… and 13 more threads"), "{text}");
+    assert!(text.contains("… and 1 blocking site more"), "{text}");
+    let json = json_value(&report);
+    assert_eq!(json["threads"].as_array().map(Vec::len), Some(15));
+    assert_eq!(json["sites"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn json_is_what_the_schema_promises() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, report) in reports() {
+        let value: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+        assert_eq!(value["schema_version"], SCHEMA_VERSION);
+    }
+    // The schema is no rubber stamp: a missing figure that passes for 0 is refused, and so is a value without origin.
+    let good = json_value(&server().report());
+    for (pointer, bad) in [
+        ("/cpu/softirq_ns/value", serde_json::json!(0)),
+        ("/cpu/total_ns/value", serde_json::Value::Null),
+        ("/cpu/total_ns/provenance", serde_json::json!("guessed")),
+        ("/schema_version", serde_json::json!(2)),
+    ] {
+        let mut value = good.clone();
+        *value.pointer_mut(pointer).unwrap() = bad;
+        assert!(!validator.is_valid(&value), "{pointer}");
+    }
+}
+
+#[test]
+fn every_figure_names_its_unit_in_its_key() {
+    fn walk(path: &str, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                let figure = map.contains_key("provenance");
+                let unit = ["_ns", "_bytes", "_ratio", "_count"].iter().any(|u| path.ends_with(u));
+                assert!(!figure || unit, "{path}");
+                map.iter().filter(|_| !figure).for_each(|(key, value)| walk(key, value));
+            }
+            serde_json::Value::Array(list) => list.iter().for_each(|v| walk(path, v)),
+            _ => {}
+        }
+    }
+    reports().iter().for_each(|(_, report)| walk("", &json_value(report)));
+}
+
+#[test]
+fn the_schema_is_the_same_every_time_and_described_throughout() {
+    assert_eq!(schema(), schema());
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    for (name, of) in schema["$defs"].as_object().unwrap() {
+        for (key, property) in of["properties"].as_object().into_iter().flatten() {
+            assert!(property["description"].is_string(), "{name}.{key}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Windows made by hand, whose reports the tests look at.
+
+use std::collections::HashMap;
+
+use crate::{
+    aggregate::{ProgramRecord, Site},
+    model::{
+        BlockClass, DeviceRecord, Facts, Inputs, OpenEnd, Place, ProcessFacts, Quality, Reference, Report, Side,
+        SiteRecord, Stat, Sums, ThreadTotals, Window, WindowFacts,
+    },
+    units::{Addr, Nanos, Tgid, Tid},
+};
+
+pub(super) const PID: u32 = 4242;
+const WALL: u64 = 10_000_000_000;
+
+/// What is put together before it becomes a report.
+pub(super) struct Case {
+    pub(super) window: Window,
+    pub(super) inputs: Inputs,
+}
+
+impl Case {
+    pub(super) fn report(self) -> Report {
+        Report::of(&self.window, self.inputs)
+    }
+}
+
+/// A target without threads, measured for ten seconds.
+pub(super) fn empty(name: &str) -> Case {
+    let process = ProcessFacts {
+        tgid: PID,
+        ns_pids: vec![PID],
+        name: name.to_owned(),
+        command: format!("/usr/bin/{name} --listen 0.0.0.0:7000"),
+        container: None,
+    };
+    Case {
+        window: Window {
+            start: Nanos::ZERO,
+            end: Nanos::from_nanos(WALL),
+            measured: Nanos::from_nanos(WALL),
+            threads: Vec::new(),
+            pooled: Sums::ZERO,
+            sites: Vec::new(),
+            overflow: site(BlockClass::Other, "none", 0).site,
+            devices: Vec::new(),
+            quality: Quality::default(),
+            programs: Vec::new(),
+        },
+        inputs: Inputs {
+            facts: Facts {
+                processes: vec![process],
+                notes: Vec::new(),
+                kernel: "6.18.3".to_owned(),
+                cpus: 2,
+                form: "tp_btf".to_owned(),
+                began_at: 1_700_000_000,
+            },
+            window: WindowFacts {
+                wall: Nanos::from_nanos(WALL),
+                measured: Nanos::from_nanos(WALL),
+                windows: 1,
+                ended: "duration over".to_owned(),
+            },
+            reference: Some(Reference { per_block: 1_180.0, standard_error: 9.0, blocks: 2_000 }),
+            daemon_cpu: Nanos::from_millis(41),
+            daemon_bytes: 23 << 20,
+            ..Inputs::default()
+        },
+    }
+}
+
+/// A thread that the ledger closes for: what is left of the wall is blocked in `class`.
+pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks: u64) -> ThreadTotals {
+    let delay = blocks * 9_000;
+    let mut sums = Sums {
+        user,
+        kernel,
+        calls: blocks * 2,
+        blocked_calls: blocks,
+        voluntary: blocks,
+        kernel_voluntary: blocks,
+        switch_ins: blocks,
+        kernel_runtime: user + kernel + blocks * 250,
+        checked_cpu: user + kernel,
+        burst_sum: user + kernel,
+        woken_by_other: blocks,
+        ..Sums::ZERO
+    };
+    sums.classes[class as usize].blocks = blocks;
+    sums.classes[class as usize].blocked = WALL - user - kernel - delay;
+    sums.classes[class as usize].run_delay = delay;
+    sums.classes[class as usize].charge = blocks * 250;
+    sums.concurrency[0] = (blocks / 2) as u32;
+    sums.concurrency[1] = (blocks / 4) as u32;
+    sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;
+    ThreadTotals {
+        tid: Tid::from_raw(tid),
+        tgid: Tgid::from_raw(PID),
+        wall: Nanos::from_nanos(WALL),
+        sums,
+        cpu_unknown: Nanos::ZERO,
+        unknown: Nanos::ZERO,
+        excess: Nanos::ZERO,
+        open_end: OpenEnd::Blocked(class),
+        asleep_at_start: true,
+        born_inside: false,
+        dead: false,
+        silent: false,
+    }
+}
+
+fn stat(count: u64, ns: u64) -> Stat {
+    let mut stat = Stat::ZERO;
+    (0..count).for_each(|i| stat.add(ns + i % 7));
+    stat
+}
+
+/// A site that nothing called yet.
+pub(super) fn site(class: BlockClass, syscall: &str, fd: i32) -> SiteRecord {
+    let place =
+        Place { syscall: syscall.to_owned(), class, ip: Addr::from_raw(0x7f00_1234_0000 + fd as u64), space: 1 };
+    SiteRecord { place, last_caller: (Tgid::from_raw(PID), Some(fd)), site: Site::ZERO }
+}
+
+/// `blocked` of its `calls` blocked for `wait` ns.
+pub(super) fn called(mut record: SiteRecord, calls: u64, blocked: u64, wait: u64) -> SiteRecord {
+    let site = &mut record.site;
+    site.calls = calls;
+    site.blocked_calls = blocked;
+    site.blocks = blocked;
+    site.bytes = calls * 128;
+    site.cpu_before = blocked * 700;
+    site.cpu_direct = stat(calls - blocked, 1_400);
+    site.cpu_blocked = stat(blocked, 3_100);
+    site.blocked = stat(blocked, wait);
+    site.run_delay = stat(blocked, 9_000);
+    site.user_after_blocked = stat(blocked, 5_200);
+    site.user_after_direct = stat(calls - blocked, 4_800);
+    record
+}
+
+/// Names for descriptors and threads.
+pub(super) fn named(mut case: Case, fds: &[(i32, &str)], threads: &str) -> Case {
+    let tgid = Tgid::from_raw(PID);
+    case.inputs.descriptors = fds.iter().map(|&(fd, name)| ((tgid, fd), name.to_owned())).collect();
+    case.inputs.thread_names =
+        case.window.threads.iter().map(|t| (t.tid, threads.to_owned())).collect::<HashMap<_, _>>();
+    let charge: u64 = case.window.threads.iter().map(|t| t.sums.voluntary * 250).sum();
+    let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
+    case.inputs.process_cpu = Some(Nanos::from_nanos(cpu + charge + cpu / 500));
+    case.window.quality.open_at_start = case.window.threads.len() as u64;
+    case.window.quality.open_at_end = case.window.threads.len() as u64;
+    case
+}
+
+/// Thread per connection, over TCP.
+pub(super) fn server() -> Case {
+    let mut case = empty("echo-server");
+    case.window.threads = (0..14).map(|i| thread(PID + i, 250_000_000, 200_000_000, BlockClass::Tcp, 20_000)).collect();
+    case.window.threads.push(thread(PID + 14, 1_000_000, 1_000_000, BlockClass::Accept, 14));
+    case.window.sites = vec![
+        called(site(BlockClass::Tcp, "read", 7), 300_000, 280_000, 450_000),
+        called(site(BlockClass::Accept, "accept4", 3), 14, 14, 700_000_000),
+        called(site(BlockClass::Tcp, "write", 7), 300_000, 0, 0),
+    ];
+    case.window.programs = vec![ProgramRecord {
+        name: "sched_switch".to_owned(),
+        runs: 1_000_000,
+        time: Nanos::from_millis(121),
+        missed: 0,
+    }];
+    named(case, &[(7, "10.0.0.1:7000 ← 10.0.0.2:41822"), (3, "listening on 0.0.0.0:7000")], "conn")
+}
+
+/// One thread around epoll.
+pub(super) fn event_loop() -> Case {
+    let mut case = empty("nginx");
+    case.window.threads = vec![thread(PID, 900_000_000, 700_000_000, BlockClass::EventWait, 60_000)];
+    case.window.sites = vec![
+        called(site(BlockClass::EventWait, "epoll_wait", 5), 90_000, 60_000, 120_000),
+        called(site(BlockClass::Tcp, "recvfrom", 6), 200_000, 0, 0),
+    ];
+    named(case, &[(5, "anon_inode:[eventpoll]")], "nginx")
+}
+
+/// Waits for a device below its files.
+pub(super) fn files() -> Case {
+    let mut case = empty("indexer");
+    let mut reader = thread(PID, 300_000_000, 500_000_000, BlockClass::File, 40_000);
+    reader.sums.device_wait = 7_900_000_000;
+    case.window.threads = vec![reader];
+    let path = "/var/lib/indexer/segments/2026/07/a-rather-long-directory-name/of-the-kind-programs-have/0001.seg";
+    case.window.sites = vec![called(site(BlockClass::File, "pread64", 9), 64_000, 40_000, 205_000)];
+    let own = stat(40_000, 180_000);
+    let queue = stat(40_000, 2_100);
+    let side = |n: u64| Side {
+        requests: n,
+        reads: n,
+        bytes: n * 16_384,
+        queue_time: Nanos::from_nanos(if n == 0 { 0 } else { queue.sum }),
+        service_time: Nanos::from_nanos(if n == 0 { 0 } else { own.sum }),
+        queue: if n == 0 { Stat::ZERO.buckets } else { queue.buckets },
+        service: if n == 0 { Stat::ZERO.buckets } else { own.buckets },
+    };
+    case.window.devices = vec![DeviceRecord { major: 259, minor: 0, target: side(40_000), others: side(0) }];
+    case.inputs.device_names = HashMap::from([((259, 0), "nvme0n1".to_owned())]);
+    named(case, &[(9, path)], "reader")
+}

@@ -1,0 +1,74 @@
+//! text: the report for a terminal, the answer first, then the evidence in the order in which one would doubt it.
+//!
+//! ```text
+//! verdict, score
+//! TARGET     who was measured, how long, how
+//! CPU        where its processor time went
+//! WALL       where its threads' time went
+//! SITES      which calls blocked
+//! THREADS    who they are
+//! WAKE-UPS   from whom, and whether a loop would have slept all the same
+//! DEVICES    only where the target had requests
+//! QUALITY    what was lost, what measuring cost
+//! CHECK      against the kernel's own counters
+//! ```
+
+mod check;
+mod clean;
+mod cpu;
+mod devices;
+mod page;
+mod quality;
+mod score;
+mod sites;
+mod table;
+mod target;
+mod threads;
+mod wakeups;
+mod wall;
+mod words;
+
+use crate::model::Report;
+use page::Page;
+
+/// How the text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Columns that a line may use; less than [`TextOptions::MIN_WIDTH`] counts as that.
+    pub width: usize,
+    /// Blocking sites shown.
+    pub top_sites: usize,
+    /// Threads shown.
+    pub top_threads: usize,
+    /// Whether sites that never blocked are listed too, and what most readers skip.
+    pub verbose: bool,
+    /// Whether bold and dim are used (ANSI).
+    pub color: bool,
+}
+
+impl TextOptions {
+    /// The narrowest page that the tables fit on.
+    pub const MIN_WIDTH: usize = 80;
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self { width: 100, top_sites: 10, top_threads: 10, verbose: false, color: false }
+    }
+}
+
+/// The report as text. Names are made safe for a terminal: control characters never get through.
+pub fn text(report: &Report, options: &TextOptions) -> String {
+    let mut page = Page::new(options.width.max(TextOptions::MIN_WIDTH), options.color);
+    score::render(&mut page, report);
+    target::render(&mut page, report);
+    cpu::render(&mut page, report);
+    wall::render(&mut page, report);
+    sites::render(&mut page, report, options);
+    threads::render(&mut page, report, options);
+    wakeups::render(&mut page, report);
+    devices::render(&mut page, report);
+    quality::render(&mut page, report, options);
+    check::render(&mut page, report);
+    page.finish()
+}

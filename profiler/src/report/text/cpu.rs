@@ -1,0 +1,75 @@
+//! The CPU ledger.
+
+use super::{
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::{figure, part, provenance, span},
+};
+use crate::{
+    model::{CpuLedger, Figure, Provenance, Report},
+    units::Nanos,
+};
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    let cpu = &report.cpu;
+    page.title("CPU", "where the target's processor time went");
+    if cpu.total == Nanos::ZERO {
+        page.line(Ink::Plain, "  the target used no CPU");
+        return;
+    }
+    let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
+    let lines = [
+        ("user mode", time(&cpu.user)),
+        ("syscall work", time(&cpu.calls)),
+        ("blocking-IO blocks, direct", cpu.blocking_io.clone()),
+        ("other switches", cpu.other_switches.clone()),
+        ("softirq", time(&cpu.softirq)),
+    ];
+    let mut table =
+        Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
+    for (name, line) in &lines {
+        // Without a figure there is nothing of which there could be a share.
+        let share = line.value().map_or_else(String::new, |&ns| part(ns, cpu.total));
+        let origin = if line.value().is_some() { line.provenance().name() } else { "" };
+        table.row([(*name).to_owned(), figure(line, |&ns| span(ns)), share, origin.to_owned()]);
+    }
+    // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
+    let of_rest = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
+        (Some(_), Some(_)) => "total less the lines above",
+        _ => "less also what is known of the unavailable",
+    };
+    table.row(["rest".to_owned(), span(cpu.rest), part(cpu.rest, cpu.total), of_rest.to_owned()]);
+    table.row(["total".to_owned(), cpu.total.to_string(), part(cpu.total.as_nanos() as f64, cpu.total), String::new()]);
+    page.table(&table.lines(2, page.width()));
+    page.wrapped_at(Ink::Plain, "  ", 4, &composition(cpu));
+    notes(page, &lines);
+}
+
+fn composition(cpu: &CpuLedger) -> String {
+    let charge = span(cpu.charge.unsigned_abs() as f64);
+    match cpu.charge {
+        0 => "total: all of it seen by the tracepoints".to_owned(),
+        1.. => {
+            format!("total: {} by the tracepoints + {charge} charged by the kernel on the way out of idle", cpu.on_cpu)
+        }
+        _ => format!("total: {} by the tracepoints - {charge} that the kernel did not charge", cpu.on_cpu),
+    }
+}
+
+/// Assumptions and reasons, each once, with the lines that rest on it.
+fn notes(page: &mut Page, lines: &[(&str, Figure<f64>)]) {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, line) in lines.iter().filter(|(_, line)| !line.note().is_empty()) {
+        let note = match line.provenance() {
+            Provenance::Unavailable => format!("unavailable: {}", provenance(line)),
+            _ => provenance(line),
+        };
+        match said.iter_mut().find(|(other, _)| *other == note) {
+            Some((_, names)) => names.push(name),
+            None => said.push((note, vec![name])),
+        }
+    }
+    for (note, names) in said {
+        page.wrapped_at(Ink::Dim, "  ", 4, &format!("{} {note}", names.join(" and ")));
+    }
+}

@@ -1,0 +1,65 @@
+//! The block devices, where the target had requests.
+
+use super::{
+    clean::clean,
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::{bytes, maybe, mean, short},
+};
+use crate::{
+    model::{DeviceView, Report},
+    units::Nanos,
+};
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    let used: Vec<&DeviceView> = report.devices.iter().filter(|d| d.record.target.requests > 0).collect();
+    if used.is_empty() && report.device_wait == Nanos::ZERO {
+        return;
+    }
+    page.title("DEVICES", "the target's own requests");
+    if !used.is_empty() {
+        let mut table = Table::new(
+            [
+                ("device", Side::Left),
+                ("requests", Side::Right),
+                ("reads", Side::Right),
+                ("bytes", Side::Right),
+                ("queued", Side::Right),
+                ("served", Side::Right),
+                ("p50", Side::Right),
+                ("p99", Side::Right),
+                ("others'", Side::Right),
+            ],
+            0,
+        );
+        for device in used {
+            let own = &device.record.target;
+            table.row([
+                clean(&device.name),
+                short(own.requests),
+                short(own.reads),
+                bytes(own.bytes),
+                mean(own.queue_time, own.requests),
+                mean(own.service_time, own.requests),
+                maybe(device.service_p50),
+                maybe(device.service_p99),
+                short(device.record.others.requests),
+            ]);
+        }
+        page.table(&table.lines(2, page.width()));
+    }
+    let waited: Nanos = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
+    page.wrapped_at(
+        Ink::Plain,
+        "  ",
+        4,
+        &format!("{} of the {waited} waited on files was device time", report.device_wait),
+    );
+    page.wrapped_at(
+        Ink::Dim,
+        "  ",
+        4,
+        "queued, served: mean per request; p50, p99: served, to a factor of two; others': requests that were not the \
+         target's (writeback included).",
+    );
+}

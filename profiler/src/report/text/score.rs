@@ -1,0 +1,40 @@
+//! The answer: verdict and score.
+
+use super::{
+    clean::clean,
+    page::{Ink, Page},
+    words::percent,
+};
+use crate::model::{Family, Figure, Report};
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    page.wrapped(Ink::Bold, "", &clean(&report.verdict.sentence));
+    page.line(Ink::Plain, "");
+    page.wrapped_at(Ink::Plain, "blocking-IO overhead  ", 22, &sentence(report));
+}
+
+fn sentence(report: &Report) -> String {
+    let score = &report.score;
+    let mut text = String::new();
+    match score.direct.value() {
+        Some(&ratio) => {
+            text.push_str(&format!("{} of CPU", percent(ratio)));
+            // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+            if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
+                text.push_str(&format!(" ({:.1}–{:.1}, 90 %)", interval.low * 100.0, interval.high * 100.0));
+            }
+            text.push_str(&format!("; direct part {}", origin(&score.direct)));
+        }
+        None => text.push_str(&origin(&score.direct)),
+    }
+    match score.indirect.value() {
+        Some(&ratio) => text.push_str(&format!("; indirect part {}, {}", percent(ratio), origin(&score.indirect))),
+        None => text.push_str(&format!("; indirect part {}", origin(&score.indirect))),
+    }
+    text
+}
+
+fn origin<T>(figure: &Figure<T>) -> String {
+    let name = figure.provenance().name();
+    if figure.note().is_empty() { name.to_owned() } else { format!("{name} ({})", clean(figure.note())) }
+}

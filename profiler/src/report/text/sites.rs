@@ -1,0 +1,159 @@
+//! The blocking sites: which calls waited, on what, and what that cost.
+
+use super::{
+    TextOptions,
+    clean::{clean, cut_middle, width},
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::{NOTHING, count, maybe, plural, short, span},
+};
+use crate::{
+    model::{Basis, Family, Report, SiteView},
+    units::Nanos,
+};
+
+const LEGEND: &str = "calls: how many returned, and how many of them blocked. mean, p99: blocked time (p99 to a \
+    factor of two). run-q: mean run-queue delay. CPU blk, not: mean kernel CPU of a call that blocked, and of one that \
+    did not. cost: direct cost of a call that blocked, against calls that did not: at this site, the same call \
+    elsewhere, or the reference block.";
+
+pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
+    let (blocked, never): (Vec<&SiteView>, Vec<&SiteView>) =
+        report.sites.iter().partition(|s| s.blocked_calls > 0 || s.blocks > 0);
+    page.title("BLOCKING SITES", if blocked.is_empty() { "" } else { "the longest blocked first; times are per call" });
+    no_io(page, report);
+    let shown: Vec<&SiteView> = blocked.iter().take(options.top_sites).copied().collect();
+    list(page, &shown, options.verbose);
+    if !shown.is_empty() {
+        page.wrapped_at(Ink::Dim, "  ", 4, LEGEND);
+    }
+    let more = blocked.len() - shown.len();
+    if more > 0 {
+        let time: Nanos = blocked.iter().skip(shown.len()).map(|s| s.blocked).sum();
+        let sites = plural(more as u64, "blocking site", "blocking sites");
+        page.wrapped(Ink::Plain, "  ", &format!("… and {sites} more ({time} blocked)"));
+    }
+    if never.is_empty() {
+        return;
+    }
+    let calls = plural(never.iter().map(|s| s.calls).sum(), "call", "calls");
+    let sites = plural(never.len() as u64, "site", "sites");
+    page.wrapped(Ink::Plain, "  ", &format!("{sites} never blocked ({calls})"));
+    if options.verbose {
+        list(page, &never, true);
+    }
+}
+
+/// The honest line where there is nothing of what the tool is about.
+fn no_io(page: &mut Page, report: &Report) {
+    let wall = &report.wall;
+    if wall.blocks_in(Family::BlockingIo) > 0 {
+        return;
+    }
+    if wall.blocked_in(Family::BlockingIo) > Nanos::ZERO {
+        page.wrapped(Ink::Plain, "  ", "no block on a descriptor began here; threads were blocked on one all the time");
+    } else {
+        page.line(Ink::Plain, "  no thread blocked on a descriptor");
+    }
+}
+
+fn list(page: &mut Page, sites: &[&SiteView], verbose: bool) {
+    if sites.is_empty() {
+        return;
+    }
+    let mut table = Table::new(
+        [
+            ("calls", Side::Right),
+            ("blocked", Side::Right),
+            ("mean", Side::Right),
+            ("p99", Side::Right),
+            ("run-q", Side::Right),
+            ("CPU blk", Side::Right),
+            ("CPU not", Side::Right),
+            ("cost", Side::Right),
+            ("against", Side::Left),
+        ],
+        8,
+    );
+    for site in sites {
+        table.row([
+            short(site.calls),
+            short(site.blocked_calls),
+            maybe(site.blocked_mean),
+            maybe(site.blocked_p99),
+            maybe(site.run_delay_mean),
+            maybe(site.cpu_blocked_mean),
+            maybe(site.cpu_direct_mean),
+            site.direct.map_or_else(|| NOTHING.to_owned(), |d| span(d.per_call)),
+            match site.direct {
+                Some(direct) => against(direct.basis).to_owned(),
+                None if site.blocked_calls == 0 => NOTHING.to_owned(),
+                None => "unavailable".to_owned(),
+            },
+        ]);
+    }
+    let lines = table.lines(4, page.width());
+    let mut lines = lines.iter();
+    if let Some(header) = lines.next() {
+        page.line(Ink::Dim, header);
+    }
+    for (site, line) in sites.iter().zip(lines) {
+        name(page, site);
+        page.line(Ink::Plain, line);
+        if verbose {
+            extra(page, site);
+        }
+    }
+}
+
+const fn against(basis: Basis) -> &'static str {
+    match basis {
+        Basis::SameSite => "this site",
+        Basis::SameCall => "same call",
+        Basis::Reference => "reference",
+    }
+}
+
+/// `read  tcp  10.0.0.1:80 ← 10.0.0.2:4711          12.3 s blocked`
+fn name(page: &mut Page, site: &SiteView) {
+    // A call whose class says no more than its name is not named twice.
+    let class = site.class.name();
+    let syscall = clean(&site.syscall);
+    let call = if syscall == class { syscall } else { format!("{syscall}  {class}") };
+    let sum = if site.blocks > 0 { format!("{} blocked", site.blocked) } else { String::new() };
+    let room = page.width().saturating_sub(width(&call) + width(&sum) + 6);
+    let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { clean(&site.descriptor) };
+    let what = cut_middle(&what, room);
+    let pad = " ".repeat(room.saturating_sub(width(&what)));
+    page.line(Ink::Bold, &format!("  {call}  {what}{pad}  {sum}"));
+}
+
+fn extra(page: &mut Page, site: &SiteView) {
+    let mut text = format!(
+        "at {}, process {}; {}, {}, {} bytes",
+        site.ip,
+        site.tgid,
+        plural(site.blocks, "block", "blocks"),
+        plural(site.errors, "error", "errors"),
+        count(site.bytes),
+    );
+    if let Some(before) = site.cpu_before_mean {
+        text.push_str(&format!("; kernel CPU before the first block {before}"));
+    }
+    text.push_str(&format!(
+        "; user window after a call that blocked {}, after one that did not {}, {} left out (preempted)",
+        maybe(site.user_after_blocked),
+        maybe(site.user_after_direct),
+        count(site.windows_preempted)
+    ));
+    if let Some(direct) = site.direct {
+        text.push_str(&format!(
+            "; direct cost in all {} ({} to {}, 90 %), against: {}",
+            span(direct.total),
+            span(direct.interval.low),
+            span(direct.interval.high),
+            direct.basis.name()
+        ));
+    }
+    page.wrapped(Ink::Dim, "      ", &text);
+}

@@ -1,0 +1,64 @@
+//! Aligned columns, as wide as their contents; one column gives way where the page is too narrow.
+
+use super::clean::{cut_middle, width};
+
+/// Which side a column's contents stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Words.
+    Left,
+    /// Figures.
+    Right,
+}
+
+/// A table: lines of equal layout.
+pub(super) struct Table {
+    columns: Vec<Side>,
+    rows: Vec<Vec<String>>,
+    flexible: usize,
+}
+
+impl Table {
+    /// With a header row; `flexible` is the column that is shortened.
+    pub(super) fn new<const N: usize>(header: [(&str, Side); N], flexible: usize) -> Self {
+        Self {
+            columns: header.iter().map(|&(_, side)| side).collect(),
+            rows: vec![header.iter().map(|&(name, _)| name.to_owned()).collect()],
+            flexible,
+        }
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The lines, the header's first.
+    pub(super) fn lines(&self, indent: usize, page: usize) -> Vec<String> {
+        let mut widths: Vec<usize> = (0..self.columns.len())
+            .map(|c| self.rows.iter().filter_map(|r| r.get(c)).map(|cell| width(cell)).max().unwrap_or(0))
+            .collect();
+        let taken =
+            |gap: usize, widths: &[usize]| indent + widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1);
+        let gap = if taken(2, &widths) <= page { 2 } else { 1 };
+        let over = taken(gap, &widths).saturating_sub(page);
+        if let Some(flexible) = widths.get_mut(self.flexible) {
+            *flexible = flexible.saturating_sub(over).max(4);
+        }
+        let line = |row: &Vec<String>| {
+            let mut line = " ".repeat(indent);
+            for (i, ((cell, &side), &columns)) in row.iter().zip(&self.columns).zip(&widths).enumerate() {
+                if i > 0 {
+                    line.push_str(&" ".repeat(gap));
+                }
+                let cell = if i == self.flexible { cut_middle(cell, columns) } else { cell.clone() };
+                let pad = " ".repeat(columns.saturating_sub(width(&cell)));
+                match side {
+                    Side::Left => line.extend([cell, pad]),
+                    Side::Right => line.extend([pad, cell]),
+                }
+            }
+            line.trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
+}

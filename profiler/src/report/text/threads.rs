@@ -1,0 +1,64 @@
+//! The threads.
+
+use super::{
+    TextOptions,
+    clean::clean,
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::{NOTHING, maybe, plural, short},
+};
+use crate::{model::Report, units::Nanos};
+
+pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
+    page.title("THREADS", if report.threads.is_empty() { "" } else { "the busiest first" });
+    if report.threads.is_empty() {
+        page.line(Ink::Plain, "  no thread was measured");
+        return;
+    }
+    let mut table = Table::new(
+        [
+            ("tid", Side::Right),
+            ("name", Side::Left),
+            ("CPU", Side::Right),
+            ("run-q", Side::Right),
+            ("blocked", Side::Right),
+            ("mostly on", Side::Left),
+            ("voluntary", Side::Right),
+            ("invol.", Side::Right),
+            ("burst", Side::Right),
+        ],
+        1,
+    );
+    let shown = options.top_threads.min(report.threads.len());
+    for thread in report.threads.iter().take(shown) {
+        let name = if thread.name.is_empty() { "(gone)".to_owned() } else { clean(&thread.name) };
+        table.row([
+            thread.tid.to_string(),
+            name,
+            thread.cpu.to_string(),
+            thread.run_delay.to_string(),
+            thread.blocked.to_string(),
+            thread.mostly.map_or(NOTHING, |c| c.name()).to_owned(),
+            short(thread.voluntary),
+            short(thread.involuntary),
+            maybe(thread.burst_mean),
+        ]);
+    }
+    if shown > 0 {
+        page.table(&table.lines(2, page.width()));
+    }
+    let rest = report.threads.len() - shown;
+    if rest > 0 {
+        let cpu: Nanos = report.threads.iter().skip(shown).map(|t| t.cpu).sum();
+        let threads = plural(rest as u64, "more thread", "more threads");
+        page.line(Ink::Plain, &format!("  … and {threads} ({cpu} of CPU)"));
+    }
+    if shown > 0 {
+        page.wrapped_at(
+            Ink::Dim,
+            "  ",
+            4,
+            "run-q: run-queue delay. voluntary, invol.: switches. burst: mean CPU from one block to the next.",
+        );
+    }
+}

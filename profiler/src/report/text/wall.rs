@@ -1,0 +1,74 @@
+//! The wall ledger.
+
+use super::{
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::{NOTHING, family, part, plural, short},
+};
+use crate::{
+    model::{Family, Report, WallLine},
+    units::Nanos,
+};
+
+const FAMILIES: [Family; 6] =
+    [Family::BlockingIo, Family::EventWait, Family::Lock, Family::Timer, Family::Accept, Family::Other];
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    let wall = &report.wall;
+    if wall.total == Nanos::ZERO {
+        page.title("WALL", "");
+        page.line(Ink::Plain, "  no thread was measured");
+        return;
+    }
+    let threads = plural(report.threads.len() as u64, "thread", "threads");
+    page.title("WALL", &format!("where the time of {threads} went, all together"));
+    let mut table = Table::new(
+        [
+            ("", Side::Left),
+            ("time", Side::Right),
+            ("share", Side::Right),
+            ("blocks", Side::Right),
+            ("run-q after", Side::Right),
+        ],
+        0,
+    );
+    let share = |time: Nanos| part(time.as_nanos() as f64, wall.total);
+    let plain = |table: &mut Table, name: &str, time: Nanos| {
+        table.row([name.to_owned(), time.to_string(), share(time), String::new(), String::new()]);
+    };
+    plain(&mut table, "on a CPU", wall.on_cpu);
+    plain(&mut table, "run-queue delay: after wake-ups", wall.run_delay);
+    plain(&mut table, "run-queue delay: after preemptions", wall.preempted);
+    plain(&mut table, "run-queue delay: before first runs", wall.born);
+    let blocked = |table: &mut Table, name: String, lines: &[&WallLine]| {
+        let time: Nanos = lines.iter().map(|l| l.blocked).sum();
+        let delay: Nanos = lines.iter().map(|l| l.run_delay).sum();
+        let blocks = lines.iter().map(|l| l.blocks).sum();
+        table.row([name, time.to_string(), share(time), short(blocks), delay.to_string()]);
+    };
+    for group in FAMILIES {
+        let lines: Vec<&WallLine> = wall.classes.iter().filter(|l| l.class.family() == group).collect();
+        match lines.as_slice() {
+            // The one family that the question is about is named even where it is empty.
+            [] if group == Family::BlockingIo => {
+                let none = || NOTHING.to_owned();
+                table.row([format!("blocked: {}", family(group)), none(), none(), short(0), none()]);
+            }
+            [] => {}
+            [one] if one.class.name().replace('-', " ") == family(group) => {
+                blocked(&mut table, format!("blocked: {}", family(group)), &lines);
+            }
+            [one] => blocked(&mut table, format!("blocked: {} ({})", family(group), one.class.name()), &lines),
+            many => {
+                blocked(&mut table, format!("blocked: {}, of that", family(group)), many);
+                for line in many {
+                    blocked(&mut table, format!("    {}", line.class.name()), &[line]);
+                }
+            }
+        }
+    }
+    plain(&mut table, "unknown", wall.unknown);
+    plain(&mut table, "counted twice", wall.excess);
+    plain(&mut table, "total", wall.total);
+    page.table(&table.lines(2, page.width()));
+}

@@ -1,0 +1,203 @@
+//! What holds for every measurement, and the comparison with a workload's truth.
+
+use std::collections::BTreeMap;
+
+use should_i_async::aggregate::{BlockClass, OpenEnd, Site, Sums, ThreadTotals};
+use should_i_async::pipeline::{Measurement, Request};
+
+use super::measuring::{self, Measuring};
+use super::procfs::{self, Counters};
+use super::truth::{Line, Row, Truth};
+
+/// A workload measured from `ready` to its truth line, with the kernel's counters over the same interval.
+pub(crate) struct Outcome {
+    pub(crate) pid: u32,
+    pub(crate) line: Line,
+    pub(crate) measurement: Measurement,
+    pub(crate) before: BTreeMap<u32, Counters>,
+    pub(crate) after: BTreeMap<u32, Counters>,
+    /// By the process's CPU clock, ns.
+    pub(crate) process_cpu: u64,
+}
+
+/// Measures a workload.
+pub(crate) fn run(args: &[&str]) -> Outcome {
+    run_as(args, |pid| vec![measuring::request(pid)]).remove(0)
+}
+
+/// Measures a workload by several requests at once.
+pub(crate) fn run_as(args: &[&str], requests: impl FnOnce(u32) -> Vec<Request>) -> Vec<Outcome> {
+    let mut truth = Truth::start(args);
+    let pid = truth.pid();
+    let before = procfs::all(pid);
+    let cpu_before = process_cpu(pid);
+    let measurings: Vec<Measuring> = requests(pid).into_iter().map(Measuring::start).collect();
+    truth.go();
+    let line = truth.line();
+    let after = procfs::all(pid);
+    let process_cpu = process_cpu(pid) - cpu_before;
+    let outcome = |measuring: Measuring| Outcome {
+        pid,
+        line: line.clone(),
+        measurement: measuring.stop(),
+        before: before.clone(),
+        after: after.clone(),
+        process_cpu,
+    };
+    let outcomes = measurings.into_iter().map(outcome).collect();
+    truth.end();
+    outcomes
+}
+
+fn process_cpu(pid: u32) -> u64 {
+    should_i_async::target::cpu_time(should_i_async::units::Tgid::from_raw(pid)).unwrap().as_nanos()
+}
+
+/// Sum of a class's blocks, and likewise.
+pub(crate) fn blocks(sums: &Sums, class: BlockClass) -> u64 {
+    sums.classes[class as usize].blocks
+}
+
+pub(crate) fn all_blocks(sums: &Sums) -> u64 {
+    sums.classes.iter().map(|c| c.blocks).sum()
+}
+
+/// What the kernel charged beyond what the tracepoints saw, ns.
+pub(crate) fn charge(sums: &Sums) -> i64 {
+    sums.classes.iter().map(|c| c.charge as i64).sum::<i64>() + sums.preempted_charge as i64
+}
+
+pub(crate) fn class_named(name: &str) -> BlockClass {
+    BlockClass::ALL.into_iter().find(|class| class.name() == name).unwrap_or_else(|| panic!("no class {name}"))
+}
+
+/// The classes that were blocked on, with their blocks.
+pub(crate) fn by_class(sums: &Sums) -> BTreeMap<String, u64> {
+    let blocked = BlockClass::ALL.into_iter().filter(|&class| blocks(sums, class) > 0);
+    blocked.map(|class| (class.name().to_owned(), blocks(sums, class))).collect()
+}
+
+/// Two figures differ by no more than a share of the second.
+pub(crate) fn within(ours: u64, theirs: u64, share: f64) -> bool {
+    ours.abs_diff(theirs) as f64 <= theirs as f64 * share
+}
+
+impl Outcome {
+    /// The record of a thread; there must be one, and no other of that number.
+    pub(crate) fn thread(&self, tid: u32) -> &ThreadTotals {
+        let mut found = self.measurement.window.threads.iter().filter(|t| t.tid.as_raw() == tid);
+        let thread = found.next().unwrap_or_else(|| panic!("thread {tid} is not in the window"));
+        assert!(found.next().is_none(), "thread {tid} is in the window twice");
+        thread
+    }
+
+    /// The kernel's counters of a thread, over the interval.
+    pub(crate) fn kernel(&self, tid: u32) -> Counters {
+        self.after[&tid].since(self.before.get(&tid).copied().unwrap_or(Counters::ZERO))
+    }
+
+    /// All sites of a call on a class, added up.
+    pub(crate) fn sites(&self, syscall: &str, class: &str) -> Site {
+        let mut sum = Site::ZERO;
+        for site in &self.measurement.window.sites {
+            if site.place.syscall == syscall && site.place.class.name() == class {
+                sum.merge(&site.site);
+            }
+        }
+        sum
+    }
+
+    /// Everything that is true of every measurement of a workload.
+    pub(crate) fn holds(&self) {
+        nothing_lost(&self.measurement);
+        ledger_closes(&self.measurement);
+        for tid in self.after.keys() {
+            self.switches_are_the_kernels(*tid);
+        }
+        for row in &self.line.rows {
+            self.row_is_true(row);
+        }
+        self.sites_are_true();
+        let report = self.measurement.clone().report();
+        assert!(report.check.counts_agree(), "{:?}", report.check);
+    }
+
+    /// Switches of a thread equal what /proc counted from before the measurement to after it: the thread was asleep at
+    /// both moments.
+    pub(crate) fn switches_are_the_kernels(&self, tid: u32) {
+        let (thread, kernel) = (self.thread(tid), self.kernel(tid));
+        let sums = &thread.sums;
+        let ours = (sums.voluntary, sums.involuntary);
+        assert_eq!(ours, (kernel.voluntary, kernel.involuntary), "switches of thread {tid}: {:?}", by_class(sums));
+        assert_eq!(all_blocks(sums), sums.voluntary, "a switch without a class in thread {tid}: {:?}", by_class(sums));
+        assert_eq!(ours, (sums.kernel_voluntary, sums.kernel_involuntary), "the check of thread {tid}");
+    }
+
+    /// A worker's blocks by class, and where it began and ended.
+    pub(crate) fn row_is_true(&self, row: &Row) {
+        let thread = self.thread(row.tid);
+        let mut expected = row.blocks_by_class.clone();
+        *expected.entry("pipe".into()).or_insert(0) += row.parks;
+        expected.retain(|_, n| *n > 0);
+        assert_eq!(by_class(&thread.sums), expected, "blocks of worker {} ({row:?})", row.tid);
+        assert_eq!(thread.sums.voluntary, row.voluntary + row.parks, "voluntary switches of worker {}", row.tid);
+        assert!(thread.sums.involuntary >= row.involuntary, "involuntary switches of worker {}", row.tid);
+        if row.parks == 1 {
+            assert!(thread.asleep_at_start && !thread.born_inside && !thread.dead && !thread.silent, "{thread:?}");
+            assert_eq!(thread.open_end, OpenEnd::Blocked(BlockClass::Pipe));
+        }
+    }
+
+    /// Calls, blocks, bytes and errors at the workers' sites. The waits at the gate begin before the measurement or never
+    /// return in it, so they are at no site.
+    pub(crate) fn sites_are_true(&self) {
+        let mut rows: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
+        for row in self.line.rows.iter().filter(|row| row.calls > 0) {
+            rows.entry((&row.syscall, &row.class)).or_default().push(row);
+        }
+        for ((syscall, class), rows) in rows {
+            let sum = |of: fn(&Row) -> u64| rows.iter().map(|row| of(row)).sum::<u64>();
+            let site = self.sites(syscall, class);
+            let ours = (site.calls, site.blocks, site.bytes, site.errors);
+            let truth = (sum(|r| r.calls), sum(|r| r.blocks), sum(|r| r.bytes), sum(|r| r.errors));
+            assert_eq!(ours, truth, "calls, blocks, bytes, errors of {syscall} on {class}");
+            if self.line.exact {
+                assert_eq!(site.blocked_calls, site.blocks, "each call of {syscall} on {class} blocks at most once");
+            }
+            let direct = site.calls - site.blocked_calls;
+            assert_eq!((site.cpu_blocked.count, site.cpu_direct.count), (site.blocked_calls, direct));
+        }
+        for row in &self.line.rows {
+            for (syscall, calls) in &row.other_calls {
+                let sites = self.measurement.window.sites.iter().filter(|s| s.place.syscall == *syscall);
+                let seen: u64 = sites.map(|s| s.site.calls).sum();
+                assert!(seen >= *calls, "{seen} calls of {syscall}, of which worker {} made {calls}", row.tid);
+            }
+        }
+    }
+}
+
+/// No event, thread, site or name is missing.
+pub(crate) fn nothing_lost(measurement: &Measurement) {
+    let quality = &measurement.window.quality;
+    assert_eq!(quality.lost(), 0, "{quality:?}");
+    assert_eq!((quality.calls_without_site, quality.threads_pooled), (0, 0), "{quality:?}");
+}
+
+/// Wall = on-CPU + run-queue delay + blocked, for each thread, to within 1 %.
+pub(crate) fn ledger_closes(measurement: &Measurement) {
+    for thread in &measurement.window.threads {
+        let residual = thread.unknown + thread.excess;
+        assert!(
+            residual.as_nanos() as f64 <= 0.01 * thread.wall.as_nanos() as f64,
+            "thread {}: wall {}, on CPU {}, run queue {}, blocked {}, unknown {}, excess {}: {thread:?}",
+            thread.tid,
+            thread.wall,
+            thread.cpu(),
+            thread.run_delay(),
+            thread.blocked(),
+            thread.unknown,
+            thread.excess,
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Programs that run beside us: started, listened to, and ended by their own id whatever happens.
+
+use std::{
+    io::{BufRead as _, BufReader, Read, Write as _},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::exec;
+
+/// From SIGINT to SIGKILL: long enough for a peer to resolve and print its stacks.
+const GRACE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(2);
+
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on Ctrl-C makes every wait of this module an error, so that drops run: children ended, tracefs unmounted.
+pub(super) fn catch_interrupts() -> Result<()> {
+    let stop = STOP.get_or_init(Arc::default);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(stop)).context("catching signals")?;
+    }
+    Ok(())
+}
+
+fn check_interrupt() -> Result<()> {
+    ensure!(!STOP.get().is_some_and(|stop| stop.load(Ordering::Relaxed)), "interrupted");
+    Ok(())
+}
+
+/// Sleeps.
+pub(super) fn pause(length: Duration) -> Result<()> {
+    std::thread::sleep(length);
+    check_interrupt()
+}
+
+/// Asks again and again until `done` says so.
+pub(super) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !done()? {
+        ensure!(begun.elapsed() < within, "{what}: not within {} s", within.as_secs());
+        pause(Duration::from_millis(10))?;
+    }
+    Ok(())
+}
+
+/// A program that runs.
+pub(super) struct Running {
+    child: Child,
+    line: String,
+    lines: Receiver<String>,
+    errors: Option<JoinHandle<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// What a program said, all of it.
+pub(super) struct Said {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Said {
+    /// The reason of a failure: the last lines of stderr.
+    pub(super) fn reason(&self) -> String {
+        let lines: Vec<&str> = self.stderr.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(2)..].join("; ");
+        if last.is_empty() { "it said nothing".to_owned() } else { last }
+    }
+}
+
+impl Running {
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        let line = exec::line(command);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `{line}`"))?;
+        let (send, lines) = channel();
+        let stdout = child.stdout.take();
+        let reader = std::thread::spawn(move || {
+            let Some(stdout) = stdout else { return };
+            for line in BufReader::new(stdout).split(b'\n') {
+                let Ok(line) = line else { break };
+                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        let stderr = child.stderr.take();
+        let errors = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before a failure is kept.
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Ok(Self { child, line, lines, errors: Some(errors), readers: vec![reader] })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of its stdout.
+    pub(super) fn next_line(&mut self, within: Duration) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            check_interrupt()?;
+            match self.lines.recv_timeout(Duration::from_millis(50)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let said = self.finish(GRACE, &mut || {});
+                    bail!("`{}` ended: {}", self.line, said.reason());
+                }
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() > within => {
+                    bail!("`{}` said nothing within {} s", self.line, within.as_secs())
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Sends it an empty line.
+    pub(super) fn enter(&mut self) -> Result<()> {
+        let stdin = self.child.stdin.as_mut().context("its stdin is closed")?;
+        stdin.write_all(b"\n").with_context(|| format!("telling `{}` to go on", self.line))
+    }
+
+    /// An error with its reason if it runs no more.
+    pub(super) fn check_alive(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            return Ok(());
+        }
+        let said = self.finish(GRACE, &mut || {});
+        bail!("it ended early: {}", said.reason())
+    }
+
+    /// Ends it: SIGINT, then SIGKILL. `meanwhile` is called again and again until it is gone.
+    pub(super) fn end(mut self, mut meanwhile: impl FnMut()) -> Said {
+        self.interrupt();
+        self.finish(GRACE, &mut meanwhile)
+    }
+
+    fn interrupt(&mut self) {
+        // Not reaped before: the id is still its own.
+        if let (Ok(None), Some(pid)) = (self.child.try_wait(), Pid::from_raw(self.child.id().cast_signed())) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+
+    fn finish(&mut self, grace: Duration, meanwhile: &mut dyn FnMut()) -> Said {
+        drop(self.child.stdin.take());
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if begun.elapsed() > grace {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                break;
+            }
+            meanwhile();
+            std::thread::sleep(POLL);
+        }
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let stderr = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        Said { stdout: self.lines.try_iter().collect::<Vec<_>>().join("\n"), stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.interrupt();
+        self.finish(Duration::from_secs(3), &mut || {});
+    }
+}

@@ -1,0 +1,98 @@
+//! Clocks and counters of processes and of the machine, read from outside.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// CPU time of a process, its exited threads included, exact at this moment: its CPU clock (kernel/time/posix-cpu-timers.c),
+/// not the ticks of `/proc/PID/stat`. Works until the process is reaped.
+pub(super) fn process_cpu(pid: u32) -> Result<Duration> {
+    let pid = libc::pid_t::try_from(pid)?;
+    let mut clock: libc::clockid_t = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both calls write only to the locals they are given.
+    let failed = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) != 0 || libc::clock_gettime(clock, &raw mut time) != 0 };
+    anyhow::ensure!(!failed, "process {pid} has no CPU clock: it is gone");
+    Ok(Duration::new(time.tv_sec.try_into()?, time.tv_nsec.try_into()?))
+}
+
+/// `CLOCK_MONOTONIC`, the clock of the BPF programs, ns.
+pub(super) fn monotonic() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// CPU time that all CPUs were busy since boot, interrupts and time stolen by a hypervisor included, by ticks.
+pub(super) fn machine_busy() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+    let ticks = parse_busy(&text).context("/proc/stat has no line `cpu`")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+fn parse_busy(text: &str) -> Option<u64> {
+    let fields: Vec<u64> =
+        text.lines().find_map(|l| l.strip_prefix("cpu "))?.split_whitespace().map_while(|f| f.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guest time is in user already.
+    Some(fields.iter().take(8).enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, ticks)| ticks).sum())
+}
+
+/// Context switches of all living threads of a process, voluntary and not.
+pub(super) fn switches(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the target is gone")? {
+        // A thread may end between the two reads.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+        sum += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        sum += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    Ok(sum)
+}
+
+/// Threads of a process.
+pub(super) fn threads(pid: u32) -> Option<u64> {
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "Threads:")
+}
+
+/// The largest resident size so far, bytes; `None` once the process has ended.
+pub(super) fn peak_rss(pid: u32) -> Option<u64> {
+    Some(field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")? * 1024)
+}
+
+/// Whether every thread of `pid` is traced by `tracer`.
+pub(super) fn traced_by(pid: u32, tracer: u32) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    tasks.flatten().all(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        field(&status, "TracerPid:") == Some(u64::from(tracer))
+    })
+}
+
+fn field(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_iowait_and_guest_are_not_busy() {
+        assert_eq!(parse_busy("cpu  1 2 4 1000 2000 8 16 32 64 128\ncpu0 9 9\n"), Some(63));
+        assert_eq!(parse_busy("cpu0 1 2\n"), None);
+    }
+
+    #[test]
+    fn a_status_field_is_its_first_number() {
+        let status = "Threads:\t3\nVmHWM:\t  12 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t5\n";
+        assert_eq!(field(status, "VmHWM:"), Some(12));
+        assert_eq!(field(status, "voluntary_ctxt_switches:"), Some(7));
+        assert_eq!(field(status, "nonvoluntary_ctxt_switches:"), Some(5));
+    }
+
+    #[test]
+    fn the_own_clock_runs() {
+        let before = process_cpu(std::process::id()).unwrap();
+        std::hint::black_box((0..200_000u64).map(|i| std::hint::black_box(i) * i).fold(0, u64::wrapping_add));
+        assert!(process_cpu(std::process::id()).unwrap() > before);
+    }
+}

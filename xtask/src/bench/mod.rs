@@ -1,0 +1,39 @@
+//! `cargo xtask bench`: what measuring costs, measured.
+//!
+//! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`] that need no
+//! comparison, judged and rendered. Everything is seen from outside (CPU clocks, `/proc`, the kernel's own BPF
+//! statistics), so that the profiler is not asked how cheap it is.
+
+mod child;
+mod clocks;
+mod figures;
+mod kernel;
+mod limits;
+mod load;
+mod machine;
+mod observer;
+mod overhead;
+mod render;
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Measures what measuring costs.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Overhead(overhead::Options),
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    match &options.what {
+        What::Overhead(options) => overhead::run(root, options),
+    }
+}
