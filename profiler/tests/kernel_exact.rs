@@ -63,3 +63,114 @@ fn print(outcome: &Outcome) {
 fn percent(ours: u64, theirs: u64) -> f64 {
     100.0 * (ours as f64 / theirs as f64 - 1.0)
 }
+
+/// The device decides whether and how often an O_DIRECT read blocks; class, bytes, requests and the kernel's count of
+/// switches are known all the same.
+#[test]
+fn file_direct() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["file-direct", "--n", "500"]);
+    outcome.holds();
+    print(&outcome);
+    let row = &outcome.line.rows[0];
+    assert_eq!(row.bytes, 500 * 4096);
+    let window = &outcome.measurement.window;
+    figures!("blocks {}, devices {:?}", row.blocks, window.devices);
+    let (reads, bytes) =
+        window.devices.iter().fold((0, 0), |(r, b), d| (r + d.target.reads, b + d.target.bytes));
+    // A file that is in pieces on the disk can take more than one request a read; it never takes fewer.
+    assert!(reads >= row.calls, "{reads} requests for {} reads", row.calls);
+    assert_eq!(bytes, row.bytes);
+    let sums = &outcome.thread(row.tid).sums;
+    let blocked = sums.classes[BlockClass::File as usize].blocked;
+    assert!(sums.device_wait <= blocked, "{} ns at the device of {blocked} ns blocked", sums.device_wait);
+}
+
+/// A wait of known length is blocked for that long: within 1 % and 50 µs a wait.
+#[test]
+fn blocked_time_of_sleeps() {
+    if !can_measure() {
+        return;
+    }
+    for us in [200, 2_000, 20_000] {
+        let outcome = check::run(&["sleep", "--n", "25", "--us", &us.to_string()]);
+        outcome.holds();
+        let row = &outcome.line.rows[0];
+        let sum = outcome.thread(row.tid).sums.classes[BlockClass::Sleep as usize];
+        let (low, high) = with_tolerance(row.blocked_min, row.blocked_max, row.blocks);
+        figures!("sleep {us} µs: {} ns in [{}, {}]", sum.blocked, row.blocked_min, row.blocked_max);
+        assert!((low..=high).contains(&sum.blocked), "{us} µs: {} ns are not in {low}..={high}", sum.blocked);
+        // What lies between the two is the way in, and the run queue.
+        assert!(sum.blocked + sum.run_delay <= row.blocked_max, "{us} µs: {sum:?} in {row:?}");
+    }
+}
+
+/// As above, for waits that another thread ends. The truth holds without tolerance here: the driver's shortest wait begins
+/// once the reader has left the CPU and ends before it is woken, and the reader's longest is around the whole call.
+#[test]
+fn blocked_time_of_held_reads() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, class, us) in [("pipe", "pipe", 5_000), ("socket-tcp", "tcp", 2_000), ("futex", "futex", 1_000)] {
+        let outcome = check::run(&[kind, "--n", "20", "--us", &us.to_string()]);
+        outcome.holds();
+        let row = &outcome.line.rows[0];
+        let site = outcome.sites(&row.syscall, class);
+        let (blocked, delay) = (site.blocked.sum, site.run_delay.sum);
+        figures!("{kind} {us} µs: {blocked} ns in [{}, {}]", row.blocked_min, row.blocked_max);
+        assert!(row.blocked_min >= 20 * us * 1_000);
+        assert!(blocked >= row.blocked_min && blocked + delay <= row.blocked_max, "{kind}: {blocked}+{delay}: {row:?}");
+        let (low, high) = with_tolerance(row.blocked_min, row.blocked_max, row.blocks);
+        assert!((low..=high).contains(&blocked), "{kind}: {blocked} ns are not in {low}..={high}");
+    }
+}
+
+fn with_tolerance(min: u64, max: u64, waits: u64) -> (u64, u64) {
+    let slack = |ns: u64| ns / 100 + 50_000 * waits;
+    (min.saturating_sub(slack(min)), max + slack(max))
+}
+
+/// A burner, long enough to be preempted: each of its nanoseconds, by the tracepoints and with the charge.
+#[test]
+fn cpu_of_burners() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["burn", "--ms", "1000", "--threads", "2"]);
+    outcome.holds();
+    print(&outcome);
+    for row in &outcome.line.rows {
+        let thread = outcome.thread(row.tid);
+        assert_eq!(thread.sums.calls, 0, "a burner makes no calls but those around its deed");
+        assert!(thread.sums.user as f64 >= 0.99 * thread.cpu().as_nanos() as f64, "{thread:?}");
+    }
+    process_cpu_agrees(&outcome);
+}
+
+/// Two threads that hand a byte to and fro on one CPU: more than 100,000 switches a second, and none is lost.
+#[test]
+fn pingpong_at_100_000_switches_a_second() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["pingpong", "--ms", "1000"]);
+    outcome.holds();
+    print(&outcome);
+    let switches: u64 = outcome.line.rows.iter().map(|row| row.voluntary + row.involuntary).sum();
+    let rate = switches as f64 / (outcome.line.rows[0].wall as f64 / 1e9);
+    figures!("{rate:.0} switches a second, {:?}", outcome.measurement.window.quality);
+    assert!(rate > 100_000.0, "only {rate:.0} switches a second: this machine is too slow to tell");
+    process_cpu_agrees(&outcome);
+}
+
+/// The report's CPU of the whole process against its CPU clock.
+fn process_cpu_agrees(outcome: &Outcome) {
+    let report = outcome.measurement.clone().report();
+    let checked = report.check.process_cpu.unwrap();
+    figures!("process CPU: ours {}, clock {}, by the test {}", checked.ours, checked.kernel, outcome.process_cpu);
+    assert!(within(checked.ours, checked.kernel, 0.01), "{:?}", report.check);
+    assert!(within(checked.kernel, outcome.process_cpu, 0.01), "{checked:?}, by the test {}", outcome.process_cpu);
+}

@@ -60,7 +60,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         &format!(
             "ledgers: {} of the wall time unknown or counted twice, {} of the CPU left as rest",
             share(left.as_nanos() as f64, report.wall.total),
-            share(report.cpu.rest, report.cpu.total)
+            share(report.cpu.rest.round(), report.cpu.total)
         ),
     );
 }

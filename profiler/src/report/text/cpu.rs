@@ -33,12 +33,14 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         let origin = if line.value().is_some() { line.provenance().name() } else { "" };
         table.row([(*name).to_owned(), figure(line, |&ns| span(ns)), share, origin.to_owned()]);
     }
+    // Less than a nanosecond is what the floating point leaves, not what the ledger does.
+    let rest = cpu.rest.round();
     // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
     let of_rest = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
         (Some(_), Some(_)) => "total less the lines above",
         _ => "less also what is known of the unavailable",
     };
-    table.row(["rest".to_owned(), span(cpu.rest), part(cpu.rest, cpu.total), of_rest.to_owned()]);
+    table.row(["rest".to_owned(), span(rest), part(rest, cpu.total), of_rest.to_owned()]);
     table.row(["total".to_owned(), cpu.total.to_string(), part(cpu.total.as_nanos() as f64, cpu.total), String::new()]);
     page.table(&table.lines(2, page.width()));
     page.wrapped_at(Ink::Plain, "  ", 4, &composition(cpu));

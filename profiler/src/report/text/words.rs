@@ -54,8 +54,7 @@ fn share(ratio: f64, digits: usize, step: f64) -> String {
     if percent == 0.0 {
         "0 %".to_owned()
     } else if percent.abs() < step / 2.0 {
-        let sign = if percent < 0.0 { "-" } else { "" };
-        format!("{sign}<{step} %")
+        if percent < 0.0 { format!(">-{step} %") } else { format!("<{step} %") }
     } else {
         format!("{percent:.digits$} %")
     }
@@ -138,7 +137,7 @@ mod tests {
         assert_eq!((short(9_999_999), short(12_345_678)), ("9,999,999".into(), "12.3 M".into()));
         assert_eq!(
             (percent(0.0), percent(0.0001), percent(-0.0001)),
-            ("0 %".into(), "<0.1 %".into(), "-<0.1 %".into())
+            ("0 %".into(), "<0.1 %".into(), ">-0.1 %".into())
         );
         assert_eq!((percent(0.123), percent(f64::NAN)), ("12.3 %".into(), NOTHING.into()));
         assert_eq!((span(-1_500.0), span(-0.2), span(f64::NAN)), ("-1.50 µs".into(), "0 ns".into(), NOTHING.into()));
