@@ -46,6 +46,9 @@ pub mod mark {
     pub const EXECING: u32 = 16;
 }
 
+/// [`Thread::epoch`] of a thread that the user side has filed and no event was seen of: its [`Thread::first`] is when.
+pub const LATE: u32 = u32::MAX;
+
 /// Switched in for another reason than the end of a block: after a preemption, or for the first time.
 pub const CAUSE_OTHER: u32 = u32::MAX;
 

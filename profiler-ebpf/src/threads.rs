@@ -5,7 +5,7 @@ use aya_log_ebpf::warn;
 use profiler_common::{
     control::Control,
     syscall,
-    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, Sums, Thread, mark, phase, window},
+    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, mark, phase, window},
 };
 
 use crate::{
@@ -65,7 +65,9 @@ pub fn first_sight<A: Access>(control: &mut Control, t: &mut Thread, sight: Firs
 
 #[inline(never)]
 fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, task: *const u8) {
-    let start = control.start;
+    // A thread that was filed in mid-window (the kernel's own workers for io_uring are born without the fork tracepoint)
+    // is measured from then on.
+    let start = if t.epoch == LATE && t.first > control.start { t.first } else { control.start };
     t.epoch = control.epoch;
     t.first = start;
     t.since = start;

@@ -15,7 +15,7 @@ use crate::{
     aggregate::Window,
     event::{self, DecodeError},
     kernel::{self, LoadError, Options, Session, Statistics},
-    model::{Inputs, Report, WindowFacts},
+    model::{Inputs, Report, Slice, WindowFacts},
     target::{self, ExitWatch, Process, Target, TargetError},
     units::{Nanos, Tgid, Tid},
 };
@@ -126,6 +126,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     let mut total: Option<Window> = None;
     let mut windows = 0;
     let mut shares = Vec::new();
+    let mut slices = Vec::new();
     let (mut drained, mut looked) = (first, Nanos::ZERO);
     let ended = loop {
         let now = kernel::now();
@@ -148,7 +149,8 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
             progress.tick(now.saturating_sub(first), request.duration);
         }
         if now.saturating_sub(looked) >= LOOK {
-            descriptors.look(&session);
+            slices.extend(look(&session, &request.target, &mut descriptors)?);
+            file_late_threads(&mut session, &request.target);
             looked = now;
         }
         if governor.over(&session, &request.target, now.saturating_sub(begun)) {
@@ -168,7 +170,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
             governor.resumed();
         }
     };
-    descriptors.look(&session);
+    slices.extend(look(&session, &request.target, &mut descriptors)?);
     session.finish();
     let cpu_after = process_cpu(&request.target);
     session.detach();
@@ -206,6 +208,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         daemon_cpu: daemon.0.saturating_sub(daemon_before),
         daemon_bytes: daemon.1,
         shares,
+        slices,
     };
     Ok(Measurement { window: total, inputs })
 }
@@ -281,6 +284,36 @@ fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError>
         }
     }
     Ok(())
+}
+
+/// Looks at the sites while their descriptors are open, and while the target can still be asked for its CPU.
+fn look(session: &Session, target: &Target, descriptors: &mut Descriptors) -> Result<Option<Slice>, Failure> {
+    let sites = event::decode_sites(&session.sites()?)?;
+    descriptors.look(&sites);
+    let Some(cpu) = process_cpu(target) else { return Ok(None) };
+    let blocked = sites
+        .into_iter()
+        .filter(|s| s.site.blocked_calls > 0)
+        .map(|s| (s.place, s.site.cpu_blocked.count, Nanos::from_nanos(s.site.cpu_blocked.sum)))
+        .collect();
+    Ok(Some(Slice { cpu, blocked }))
+}
+
+/// Threads that came without the fork tracepoint: the kernel's own workers for io_uring (`create_io_thread`).
+fn file_late_threads(session: &mut Session, target: &Target) {
+    if target.threads_only.is_some() {
+        return;
+    }
+    for tgid in target.tgids() {
+        // One small read tells whether the list is worth reading.
+        let known = session.live_threads();
+        if Process::read(tgid).is_ok_and(|p| p.threads > 0 && target.processes.len() == 1 && p.threads <= known) {
+            continue;
+        }
+        for tid in target::threads(tgid) {
+            session.add_thread(tgid, tid);
+        }
+    }
 }
 
 fn process_cpu(target: &Target) -> Option<Nanos> {

@@ -122,7 +122,7 @@ fn blocked_time_of_held_reads() {
         let (blocked, delay) = (site.blocked.sum, site.run_delay.sum);
         figures!("{kind} {us} µs: {blocked} ns in [{}, {}]", row.blocked_min, row.blocked_max);
         assert!(row.blocked_min >= 20 * us * 1_000);
-        assert!(blocked >= row.blocked_min && blocked + delay <= row.blocked_max, "{kind}: {blocked}+{delay}: {row:?}");
+        assert!(blocked >= row.blocked_min && blocked + delay <= row.blocked_max, "{kind}: {site:?} {row:?}");
         let (low, high) = with_tolerance(row.blocked_min, row.blocked_max, row.blocks);
         assert!((low..=high).contains(&blocked), "{kind}: {blocked} ns are not in {low}..={high}");
     }
@@ -144,7 +144,7 @@ fn cpu_of_burners() {
     print(&outcome);
     for row in &outcome.line.rows {
         let thread = outcome.thread(row.tid);
-        assert_eq!(thread.sums.calls, 0, "a burner makes no calls but those around its deed");
+        assert_eq!(thread.sums.calls, 4, "a burner makes no calls but those that read its own counters, two before, two after");
         assert!(thread.sums.user as f64 >= 0.99 * thread.cpu().as_nanos() as f64, "{thread:?}");
     }
     process_cpu_agrees(&outcome);

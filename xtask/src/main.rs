@@ -1,5 +1,6 @@
 //! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand.
 
+mod bench;
 mod ebpf;
 mod exec;
 mod test;
@@ -15,6 +16,7 @@ use clap::Parser;
 /// Automation of should-i-async.
 #[derive(Parser)]
 enum Command {
+    Bench(bench::Options),
     Ebpf(ebpf::Options),
     Test(test::Options),
     Tidy(tidy::Options),
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let root = workspace_root()?;
     match Command::parse() {
+        Command::Bench(options) => bench::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),

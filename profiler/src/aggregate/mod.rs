@@ -202,6 +202,11 @@ impl Window {
         self.sort();
     }
 
+    /// Accounted time of those whose names were lost.
+    pub fn pooled_time(&self) -> Nanos {
+        Nanos::from_nanos(totals::accounted(&self.pooled))
+    }
+
     fn sort(&mut self) {
         self.threads.sort_by_key(|t| (Reverse(t.cpu()), t.tid));
         self.sites.sort_by_cached_key(|s| (Reverse(s.site.blocked.sum), s.place.clone()));

@@ -113,14 +113,15 @@ impl ThreadTotals {
             }
             Phase::Unseen => {
                 silent = true;
-                wall = measured;
+                // Filed in mid-window: since then.
+                wall = wall.min(measured);
                 match known? {
                     Silent { asleep_on: Some(class), .. } => {
-                        sums.classes[class as usize].blocked += measured.as_nanos();
+                        sums.classes[class as usize].blocked += wall.as_nanos();
                         OpenEnd::Blocked(class)
                     }
                     Silent { on_cpu, .. } => {
-                        cpu_unknown = on_cpu.min(measured);
+                        cpu_unknown = on_cpu.min(wall);
                         OpenEnd::Running
                     }
                 }
@@ -176,7 +177,7 @@ fn run_delay(sums: &Sums) -> u64 {
     sums.preempted + sums.born_delay + sums.classes.iter().map(|c| c.run_delay).sum::<u64>()
 }
 
-fn accounted(sums: &Sums) -> u64 {
+pub(super) fn accounted(sums: &Sums) -> u64 {
     sums.user + sums.kernel + run_delay(sums) + sums.classes.iter().map(|c| c.blocked).sum::<u64>()
 }
 

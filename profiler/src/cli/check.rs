@@ -44,7 +44,7 @@ pub(super) fn show(found: &Report, json: bool, verbose: bool) -> Result<(), CliE
         return output::print(&report::json(found));
     }
     let options =
-        report::TextOptions { width: output::width(), verbose, color: output::wants_color() };
+        report::TextOptions { width: output::width(), verbose, color: output::wants_color(), ..Default::default() };
     output::print(&report::text(found, &options))
 }
 

@@ -110,12 +110,20 @@ pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
         alive: threads(&harvest.alive)?,
         departed: threads(&harvest.departed)?,
         pooled: harvest.pooled.sums,
-        sites: harvest.sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect::<Result<_, _>>()?,
+        sites: decode_sites(&harvest.sites)?,
         overflow: harvest.overflow,
         devices: harvest.devices.iter().map(|(number, device)| device::decode(*number, device)).collect(),
         counters: harvest.counters,
         programs: harvest.programs.iter().map(program).collect(),
     })
+}
+
+/// Decodes sites alone, in mid-measurement.
+///
+/// # Errors
+/// The first one that makes no sense.
+pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
+    sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect()
 }
 
 fn class(record: &'static str, id: u32, raw: u32) -> Result<BlockClass, DecodeError> {

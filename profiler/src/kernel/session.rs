@@ -10,7 +10,7 @@ use profiler_common::{
     control::{Control, Counters},
     device::Device,
     site::{Site, SiteKey},
-    thread::{Sums, Thread},
+    thread::{LATE, Sums, Thread},
 };
 
 use super::{
@@ -208,7 +208,8 @@ impl Session {
         thread.tgid = tgid.as_raw();
         // One address space a process, until it execs.
         thread.space = tgid.as_raw() << 1;
-        thread.epoch = u32::MAX;
+        thread.epoch = LATE;
+        thread.first = clock::now().as_nanos();
         // SAFETY: inside the mapping; the slot is free, so no program touches it before the word below is written.
         unsafe { self.loaded.threads.at(slot as usize).write_volatile(thread) };
         if let Some(word) = self.tid_word(tid) {
@@ -282,15 +283,16 @@ impl Session {
         self.live_slots().len()
     }
 
-    /// One thread as it is now, mid-flight.
-    pub fn peek(&self, tid: Tid) -> Option<Thread> {
-        let slot = self.tid_word(tid)?.load(Ordering::Acquire);
-        (slot != 0).then(|| self.loaded.threads.read(slot as usize))
-    }
-
-    /// Number of the window that is open or was last.
-    pub fn epoch(&self) -> u32 {
-        self.loaded.control.read(0).epoch
+    /// Events of the living threads so far: what the programs ran for on the target's account.
+    pub fn events(&self) -> u64 {
+        self.live_slots()
+            .into_iter()
+            .map(|slot| {
+                // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
+                let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
+                2 * sums.calls + sums.voluntary + sums.involuntary + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel
+            })
+            .sum()
     }
 
     /// What the programs cost so far; zero runs while the kernel keeps no statistics.
@@ -310,19 +312,12 @@ impl Session {
             .collect()
     }
 
-    /// Processes and descriptors of the last calls at each site, to be looked up while they are open.
-    pub fn callers(&self) -> Vec<(Tgid, i32)> {
-        let Ok(sites) = self.read_sites() else { return Vec::new() };
-        let mut callers: Vec<_> = sites
-            .iter()
-            .filter_map(|(_, s)| {
-                let fd = (s.site.last_tgid_fd as u32).checked_sub(1)?;
-                Some((Tgid::from_raw((s.site.last_tgid_fd >> 32) as u32), fd as i32))
-            })
-            .collect();
-        callers.sort_unstable();
-        callers.dedup();
-        callers
+    /// The sites so far, while events go on counting.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn sites(&self) -> Result<Vec<RawSite>, LoadError> {
+        Ok(self.read_sites()?.into_iter().map(|(_, site)| site).collect())
     }
 
     fn site_values(&self) -> Result<PerCpuArray<&MapData, Wire<Site>>, LoadError> {

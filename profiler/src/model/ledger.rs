@@ -79,8 +79,10 @@ impl WallLedger {
             .collect();
         classes.sort_by_key(|l| (std::cmp::Reverse(l.blocked), l.class));
         Self {
-            total: threads.iter().map(|t| t.wall).sum(),
-            on_cpu: threads.iter().map(super::ThreadTotals::cpu).sum(),
+            // Of the departed whose names were lost only the accounted time is known.
+            total: threads.iter().map(|t| t.wall).sum::<Nanos>() + window.pooled_time(),
+            on_cpu: threads.iter().map(super::ThreadTotals::cpu).sum::<Nanos>()
+                + Nanos::from_nanos(window.pooled.user + window.pooled.kernel),
             run_delay: Nanos::from_nanos(sums.classes.iter().map(|c| c.run_delay).sum()),
             preempted: Nanos::from_nanos(sums.preempted),
             born: Nanos::from_nanos(sums.born_delay),
@@ -120,7 +122,8 @@ impl CpuLedger {
         let mut io = 0.0;
         let mut other = 0.0;
         let mut modelled = false;
-        let mut missing = 0;
+        // Calls without a site of their own cannot be compared with anything.
+        let mut missing = window.overflow.blocked_calls;
         for site in &window.sites {
             match pools.direct(site) {
                 Some(cost) => {
@@ -130,10 +133,16 @@ impl CpuLedger {
                 None => missing += site.site.blocked_calls,
             }
         }
+        if missing > 0 {
+            // The parts that are known would leave a hole between the lines: all of it stays in the time in syscalls.
+            (io, other) = (0.0, 0.0);
+        }
         let calls = (sums.kernel as f64 - io - other).max(0.0);
         let blocking_io = io + class_charge(true) as f64;
         let other_switches = other + (class_charge(false) + preempted) as f64;
-        let rest = total.as_nanos() as f64 - sums.user as f64 - calls - blocking_io - other_switches;
+        let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
+        // To the nanosecond: what is below is the noise of floating point.
+        let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches).round();
         let figure = |value: f64| {
             if missing > 0 {
                 Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))

@@ -14,7 +14,7 @@ pub use check::{Check, Counted};
 pub use cost::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use figure::{Figure, Interval, Provenance};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
-pub use report::{Facts, Inputs, ProcessFacts, Report, Score, SelfCost, WindowFacts};
+pub use report::{Facts, Inputs, ProcessFacts, Report, Score, SelfCost, Slice, WindowFacts};
 pub use verdict::{Answer, Verdict};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
 

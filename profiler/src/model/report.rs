@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Check, CpuLedger, DeviceView, Family, Figure, Interval, Quality, Reference, SiteView, ThreadView, Verdict, Wakeups,
+    Check, CpuLedger, DeviceView, Family, Figure, Interval, Place, Quality, Reference, SiteView, ThreadView, Verdict, Wakeups,
     WallLedger, Window, cost::Pools,
 };
 use crate::units::{Nanos, Tgid, Tid};
@@ -102,6 +102,17 @@ pub struct Inputs {
     pub daemon_bytes: u64,
     /// Direct share of each window, where the measurement was sampled: what its interval is made of.
     pub shares: Vec<f64>,
+    /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
+    pub slices: Vec<Slice>,
+}
+
+/// A look in mid-measurement: everything since its start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slice {
+    /// CPU of the target's processes.
+    pub cpu: Nanos,
+    /// Calls that blocked and their kernel CPU, by place.
+    pub blocked: Vec<(Place, u64, Nanos)>,
 }
 
 /// Everything of one measurement.
@@ -146,7 +157,7 @@ impl Report {
         let cpu = CpuLedger::of(window, &pools);
         let wall = WallLedger::of(window);
         let sums = window.sums();
-        let score = score(window, &cpu, &pools, &inputs.shares);
+        let score = score(window, &cpu, &pools, &inputs);
         let verdict = Verdict::of(&cpu, &wall, &score.direct, inputs.window.measured.as_secs_f64());
         let sites = window
             .sites
@@ -198,7 +209,45 @@ impl Report {
     }
 }
 
-fn score(window: &Window, cpu: &CpuLedger, pools: &Pools<'_>, shares: &[f64]) -> Score {
+/// Looks below which their spread says nothing.
+const MIN_SLICES: usize = 5;
+
+/// Direct share of the CPU between each two looks.
+fn slice_shares(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<f64> {
+    // What a call would cost without its block, by place: the same for all slices, so that only time varies.
+    let base: HashMap<&Place, f64> = window
+        .sites
+        .iter()
+        .filter(|s| s.place.class.family() == Family::BlockingIo)
+        .filter_map(|s| {
+            let blocked = &s.site.cpu_blocked;
+            Some((&s.place, blocked.sum as f64 / blocked.count as f64 - pools.direct(s)?.per_call))
+        })
+        .collect();
+    let cost = |slice: &Slice| -> f64 {
+        let of = |(place, calls, cpu): &(Place, u64, Nanos)| {
+            base.get(place).map_or(0.0, |base| cpu.as_nanos() as f64 - base * *calls as f64)
+        };
+        slice.blocked.iter().map(of).sum()
+    };
+    slices
+        .windows(2)
+        .filter_map(|pair| {
+            let cpu = pair[1].cpu.saturating_sub(pair[0].cpu).as_nanos() as f64;
+            (cpu > 0.0).then(|| (cost(&pair[1]) - cost(&pair[0])) / cpu)
+        })
+        .collect()
+}
+
+/// Around the value, from the spread of parts of the measurement.
+fn spread(value: f64, shares: &[f64]) -> Interval {
+    let n = shares.len() as f64;
+    let mean = shares.iter().sum::<f64>() / n;
+    let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Interval::around(value, (variance / n).sqrt())
+}
+
+fn score(window: &Window, cpu: &CpuLedger, pools: &Pools<'_>, inputs: &Inputs) -> Score {
     let total = cpu.total.as_nanos() as f64;
     let indirect = Figure::unavailable("not estimated yet: caches going cold after a block are not in this score");
     if cpu.total == Nanos::ZERO {
@@ -206,12 +255,10 @@ fn score(window: &Window, cpu: &CpuLedger, pools: &Pools<'_>, shares: &[f64]) ->
         return Score { direct, interval: None, indirect };
     }
     let direct = cpu.blocking_io.map(|ns| ns / total);
-    let interval = if shares.len() > 1 {
+    let slices = slice_shares(window, pools, &inputs.slices);
+    let interval = if inputs.shares.len() > 1 {
         // Sampled: the spread of the windows says how well they stand for the whole.
-        let n = shares.len() as f64;
-        let mean = shares.iter().sum::<f64>() / n;
-        let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        direct.value().map(|&d| Interval::around(d, (variance / n).sqrt()))
+        direct.value().map(|&d| spread(d, &inputs.shares))
     } else {
         let half: f64 = window
             .sites
@@ -221,7 +268,10 @@ fn score(window: &Window, cpu: &CpuLedger, pools: &Pools<'_>, shares: &[f64]) ->
             .map(|c| ((c.interval.high - c.interval.low) / 2.0).powi(2))
             .sum::<f64>()
             .sqrt();
-        direct.value().map(|&d| Interval { low: d - half / total, high: d + half / total })
+        let means = direct.value().map(|&d| Interval { low: d - half / total, high: d + half / total });
+        // The spread over time holds what the means' errors do not: that the machine and the load change.
+        let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).map(|&d| spread(d, &slices));
+        means.zip(over_time).map(|(a, b)| if b.high - b.low > a.high - a.low { b } else { a }).or(means)
     };
     Score { direct, interval, indirect }
 }

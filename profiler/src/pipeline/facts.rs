@@ -5,8 +5,8 @@ use std::{collections::HashMap, time::SystemTime};
 use super::{Caller, Names, ThreadNames};
 use crate::{
     aggregate::{Silent, Window},
-    event::{Batch, BlockClass, Phase},
-    kernel::{Form, Session, syscalls},
+    event::{Batch, BlockClass, Phase, SiteRecord},
+    kernel::{Form, syscalls},
     model::{Facts, ProcessFacts},
     target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
     units::{Nanos, Tgid},
@@ -24,8 +24,9 @@ pub(super) struct Descriptors {
 
 impl Descriptors {
     /// Looks up the descriptors of the last call at each site.
-    pub(super) fn look(&mut self, session: &Session) {
-        for (tgid, fd) in session.callers() {
+    pub(super) fn look(&mut self, sites: &[SiteRecord]) {
+        for site in sites {
+            let (tgid, Some(fd)) = site.last_caller else { continue };
             let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
             let found = table.describe(fd);
             // Closed by now: the earlier answer, if there is one, is the better one.

@@ -23,20 +23,24 @@ pub(super) struct Governor {
     budget: Option<f64>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
     hook: f64,
-    on: Option<(Statistics, Totals, Nanos, Nanos)>,
+    on: Option<From>,
     last: Option<Nanos>,
     /// The programs' share of the target's CPU, last measured.
     share: Option<f64>,
 }
 
-#[derive(Clone, Copy)]
-struct Totals {
+/// Counters at the start of a look.
+struct From {
+    _on: Statistics,
     runs: u64,
     time: Nanos,
+    events: u64,
+    cpu: Nanos,
+    at: Nanos,
 }
 
-fn totals(costs: &[ProgramCost]) -> Totals {
-    Totals { runs: costs.iter().map(|c| c.runs).sum(), time: costs.iter().map(|c| c.time).sum() }
+fn runs_and_time(costs: &[ProgramCost]) -> (u64, Nanos) {
+    (costs.iter().map(|c| c.runs).sum(), costs.iter().map(|c| c.time).sum())
 }
 
 impl Governor {
@@ -60,28 +64,29 @@ impl Governor {
         match self.on.take() {
             None if self.last.is_none_or(|last| elapsed.saturating_sub(last) >= PERIOD) => {
                 if let (Some(on), Some(cpu)) = (statistics(), cpu(target)) {
-                    self.on = Some((on, totals(&session.costs()), cpu, elapsed));
+                    let (runs, time) = runs_and_time(&session.costs());
+                    self.on = Some(From { _on: on, runs, time, events: session.events(), cpu, at: elapsed });
                 }
                 self.last = Some(elapsed);
             }
             None => {}
-            Some((on, from, cpu_from, since)) if elapsed.saturating_sub(since) < STATISTICS => {
-                self.on = Some((on, from, cpu_from, since));
-            }
-            Some((_, from, cpu_from, _)) => {
-                let to = totals(&session.costs());
-                let runs = to.runs.saturating_sub(from.runs) as f64;
-                let time = to.time.saturating_sub(from.time).as_nanos() as f64;
-                let used = cpu(target).map(|to| to.saturating_sub(cpu_from)).unwrap_or_default();
-                if used > Nanos::from_millis(1) {
-                    self.share = Some((time + runs * self.hook) / used.as_nanos() as f64);
-                }
-            }
+            Some(from) if elapsed.saturating_sub(from.at) < STATISTICS => self.on = Some(from),
+            Some(from) => self.share = self.share_since(&from, session, target).or(self.share),
         }
         match (self.budget, self.share) {
             (Some(budget), Some(share)) => share > budget && elapsed >= WINDOW && self.on.is_none(),
             _ => false,
         }
+    }
+
+    /// The programs run for the whole machine; the target's part are its own events, at the mean cost of a run.
+    fn share_since(&self, from: &From, session: &Session, target: &Target) -> Option<f64> {
+        let (runs, time) = runs_and_time(&session.costs());
+        let runs = runs.checked_sub(from.runs).filter(|&n| n > 0)?;
+        let mean = time.saturating_sub(from.time).as_nanos() as f64 / runs as f64;
+        let events = session.events().saturating_sub(from.events) as f64;
+        let used = cpu(target)?.saturating_sub(from.cpu);
+        (used > Nanos::from_millis(1)).then(|| events * (mean + self.hook) / used.as_nanos() as f64)
     }
 
     /// How long to leave the target alone after a window.

@@ -1,24 +1,13 @@
-//! report (placeholder while the room is being built).
-use crate::model::Report;
-#[derive(Default)]
-pub struct TextOptions {
-    pub width: usize,
-    pub verbose: bool,
-    pub color: bool,
-}
-pub fn text(r: &Report, _: &TextOptions) -> String {
-    format!("{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}", r.verdict, r.score, r.cpu, r.wall, r.check, r.self_cost)
-        + &format!(
-            "{:#?}{:#?}{:#?}{:#?}",
-            r.sites.iter().take(3).collect::<Vec<_>>(),
-            r.reference,
-            r.quality,
-            r.wakeups
-        )
-}
-pub fn json(r: &Report) -> String {
-    format!("{r:#?}")
-}
-pub fn schema() -> String {
-    String::new()
-}
+//! report: from the model to what is read: text for a terminal, JSON for programs, and the JSON's schema.
+//!
+//! Renderers choose the words and the order, never the figures: those come from [`crate::model::Report`] with their
+//! provenance. What is unavailable is printed as that word, or as `null`, never as 0.
+
+mod json;
+mod text;
+
+pub use json::{SCHEMA_VERSION, json, json_value, schema};
+pub use text::{TextOptions, text};
+
+#[cfg(test)]
+mod tests;

@@ -66,12 +66,7 @@ pub(super) struct Bar {
 
 impl Bar {
     /// At most `limit`; `each` prints a value in its unit.
-    pub(super) fn at_most(
-        what: &str,
-        limit: f64,
-        found: Result<Spread, String>,
-        each: impl Fn(f64) -> String,
-    ) -> Self {
+    pub(super) fn at_most(what: &str, limit: f64, found: Result<Spread, String>, each: impl Fn(f64) -> String) -> Self {
         let found = found.map(|spread| {
             let outcome = match (spread.median <= limit, spread.max <= limit, spread.min <= limit) {
                 (true, true, _) => Outcome::Pass,

@@ -66,11 +66,7 @@ pub(super) fn costs(pid: u32) -> Vec<Cost> {
     let mut costs: Vec<Cost> = loaded_programs()
         .flatten()
         .filter(|p| held.contains(&p.id()))
-        .map(|p| Cost {
-            name: p.name_as_str().unwrap_or("?").to_owned(),
-            runs: p.run_count(),
-            time: p.run_time(),
-        })
+        .map(|p| Cost { name: p.name_as_str().unwrap_or("?").to_owned(), runs: p.run_count(), time: p.run_time() })
         .collect();
     costs.sort_by(|a, b| a.name.cmp(&b.name));
     costs

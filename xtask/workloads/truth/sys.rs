@@ -66,13 +66,14 @@ pub(crate) fn drop_timer_slack() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
 }
 
-/// Keeps the calling thread on the last CPU that the process may use.
-pub(crate) fn stay_on_one_cpu() -> Result<()> {
+/// Keeps the calling thread on the last CPU that the process may use; returns where it could run before.
+pub(crate) fn stay_on_one_cpu() -> Result<CpuSet> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
     let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).context("no CPU is allowed")?;
     let mut one = CpuSet::new();
     one.set(last);
-    rustix::thread::sched_setaffinity(None, &one).context("sched_setaffinity")
+    rustix::thread::sched_setaffinity(None, &one).context("sched_setaffinity")?;
+    Ok(allowed)
 }
 
 /// Blocks `signal` in the calling thread, and in those it starts later, and returns a signalfd for it.

@@ -1,0 +1,511 @@
+//! What happens at the edges of a measurement, on the real kernel: targets that are asleep, die, multiply, become another
+//! program, or are too many; and the other ways to measure. Runs with `--test-threads=1`.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use common::check::{self, all_blocks, blocks, by_class, class_named, ledger_closes, nothing_lost};
+use common::measuring::{Measuring, raw_request, request, request_for};
+use common::procfs;
+use common::truth::{Row, Truth};
+use common::{can_measure, figures};
+use should_i_async::aggregate::{BlockClass, OpenEnd, ThreadTotals};
+use should_i_async::kernel;
+use should_i_async::pipeline::{Measurement, Request};
+use should_i_async::target::TargetSpec;
+
+/// Kinds whose worker can be held asleep, with the call and the class of its wait.
+const HELD: [(&str, i64, &str); 12] = [
+    ("pipe", libc::SYS_read, "pipe"),
+    ("socket-tcp", libc::SYS_recvfrom, "tcp"),
+    ("socket-unix", libc::SYS_recvfrom, "unix"),
+    ("socket-udp", libc::SYS_recvfrom, "udp"),
+    ("eventfd", libc::SYS_read, "eventfd"),
+    ("timerfd", libc::SYS_read, "timerfd"),
+    ("signalfd", libc::SYS_read, "signalfd"),
+    ("tty", libc::SYS_read, "tty"),
+    ("futex", libc::SYS_futex, "futex"),
+    ("epoll", libc::SYS_epoll_wait, "event-wait"),
+    ("accept", libc::SYS_accept4, "accept"),
+    ("wait4", libc::SYS_wait4, "child"),
+];
+
+/// Calls that an event loop may be asleep in.
+const EVENT_WAITS: [i64; 3] = [libc::SYS_epoll_wait, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
+
+/// A workload whose one worker is asleep in the middle of its deed, and the worker.
+fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
+    let us = hold.as_micros().to_string();
+    let mut truth = Truth::start(&[kind, "--n", "1", "--us", &us]);
+    let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
+    // The gate is a pipe too: the worker has left it once its counter has moved on.
+    let parked = procfs::Counters::read(truth.pid(), worker).unwrap().voluntary;
+    truth.go();
+    while procfs::Counters::read(truth.pid(), worker).unwrap().voluntary == parked {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    let calls = if kind == "epoll" { EVENT_WAITS.to_vec() } else { vec![call] };
+    procfs::await_asleep(truth.pid(), worker, &calls);
+    (truth, worker)
+}
+
+fn thread(measurement: &Measurement, tid: u32) -> &ThreadTotals {
+    let mut found = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == tid);
+    let thread = found.next().unwrap_or_else(|| panic!("thread {tid} is not in the window"));
+    assert!(found.next().is_none(), "thread {tid} is in the window twice");
+    thread
+}
+
+fn agrees(measurement: &Measurement) {
+    let check = measurement.clone().report().check;
+    assert!(check.counts_agree(), "{check:?}");
+}
+
+/// The wait that is open when the measurement begins has its class, its time in the window, and no block: that was before.
+#[test]
+fn already_blocked_at_attach() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, call, class) in HELD {
+        let (mut truth, worker) = held(kind, call, Duration::from_millis(900));
+        let measuring = Measuring::start(request(truth.pid()));
+        let begun = kernel::now();
+        let line = truth.line();
+        let measurement = measuring.stop();
+        nothing_lost(&measurement);
+        ledger_closes(&measurement);
+        agrees(&measurement);
+        let t = thread(&measurement, worker);
+        let sum = t.sums.classes[class_named(class) as usize];
+        let expected = u64::from(class == "pipe");
+        assert_eq!(sum.blocks, expected, "{kind}: {:?}", by_class(&t.sums));
+        assert_eq!(by_class(&t.sums).get("pipe"), Some(&1), "{kind}: the finishing park, and nothing else");
+        assert_eq!(all_blocks(&t.sums), 1, "{kind}: {:?}", by_class(&t.sums));
+        assert!(t.asleep_at_start && t.sums.open_calls == 1, "{kind}: {t:?}");
+        // The wait had at most what is left of its whole length, and at least what is left after the way here.
+        let whole = line.rows[0].blocked_max;
+        let left = sum.blocked;
+        let gone = begun.saturating_sub(measurement.window.start).as_nanos();
+        figures!("{kind}: {left} ns of {whole} in the window, begun {gone} ns before we knew");
+        assert!(left > 0 && left <= whole, "{kind}: {left} of {whole}");
+    }
+}
+
+/// The same wait, whose end is known on the clock: its share of the window is exact.
+#[test]
+fn the_open_wait_has_the_right_time() {
+    if !can_measure() {
+        return;
+    }
+    let length = 1_000_000_000;
+    let mut truth = Truth::start(&["sleep", "--n", "1", "--us", "1000000"]);
+    let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
+    let earliest = kernel::now().as_nanos();
+    truth.go();
+    procfs::await_asleep(truth.pid(), worker, &[libc::SYS_clock_nanosleep]);
+    let latest = kernel::now().as_nanos();
+    let measuring = Measuring::start(request(truth.pid()));
+    let row = truth.line().rows.remove(0);
+    let measurement = measuring.stop();
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    let t = thread(&measurement, worker);
+    let sum = t.sums.classes[BlockClass::Sleep as usize];
+    assert_eq!((sum.blocks, blocks(&t.sums, BlockClass::Pipe)), (0, 1), "{:?}", by_class(&t.sums));
+    let start = measurement.window.start.as_nanos();
+    let overslept = row.blocked_max - length;
+    let (low, high) = (earliest + length - start, latest + length + overslept - start);
+    figures!("{} ns in [{low}, {high}]", sum.blocked);
+    assert!((low - low / 100..=high + high / 100).contains(&sum.blocked), "{} is not in {low}..={high}", sum.blocked);
+}
+
+/// Threads that do nothing at all: their whole wall time is blocked, in the right class.
+#[test]
+fn a_target_that_does_nothing() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, call, class) in HELD {
+        let (truth, worker) = held(kind, call, Duration::from_secs(60));
+        let measuring = Measuring::start(request(truth.pid()));
+        std::thread::sleep(Duration::from_millis(30));
+        let measurement = measuring.stop();
+        nothing_lost(&measurement);
+        ledger_closes(&measurement);
+        agrees(&measurement);
+        let t = thread(&measurement, worker);
+        assert!(t.silent && t.asleep_at_start, "{kind}: {t:?}");
+        assert_eq!(t.open_end, OpenEnd::Blocked(class_named(class)), "{kind}");
+        assert_eq!((t.wall, t.blocked()), (measurement.window.measured, measurement.window.measured), "{kind}");
+        assert_eq!(t.sums.classes[class_named(class) as usize].blocked, t.wall.as_nanos(), "{kind}");
+        assert_eq!(all_blocks(&t.sums), 0, "{kind}");
+    }
+}
+
+/// A wait in a call of the 32-bit table, seen from /proc only, is not taken for the call that has its number in the
+/// machine's own table (read is 3 there, and 3 is close here).
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_silent_32_bit_wait_is_not_mislabelled() {
+    if !can_measure() {
+        return;
+    }
+    let (truth, worker) = held("int80", 3, Duration::from_secs(60));
+    let measuring = Measuring::start(request(truth.pid()));
+    std::thread::sleep(Duration::from_millis(30));
+    let measurement = measuring.stop();
+    let class = match thread(&measurement, worker).open_end {
+        OpenEnd::Blocked(class) => class,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(class, BlockClass::Compat | BlockClass::Unknown), "labelled {}", class.name());
+}
+
+/// Calls of the 32-bit table are counted, labelled, and named after their own table.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_of_the_32_bit_table() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["int80"]);
+    nothing_lost(&outcome.measurement);
+    ledger_closes(&outcome.measurement);
+    let row = &outcome.line.rows[0];
+    outcome.switches_are_the_kernels(row.tid);
+    outcome.row_is_true(row);
+    for name in ["read (32-bit)", "getpid (32-bit)"] {
+        let site = outcome.sites(name, "compat32");
+        assert_eq!((site.calls, site.errors), (row.calls, 0), "{name}");
+    }
+    assert_eq!(outcome.sites("read (32-bit)", "compat32").blocks, row.blocks);
+    // What the numbers 3 and 20 mean in the machine's own table.
+    for name in ["close", "writev"] {
+        let wrong = outcome.measurement.window.sites.iter().filter(|s| s.place.syscall == name);
+        assert_eq!(wrong.map(|s| s.site.blocks).sum::<u64>(), 0, "{name}");
+    }
+    agrees(&outcome.measurement);
+}
+
+/// Killed in the middle of its work: the measurement ends by itself, with all it saw.
+#[test]
+fn killed_in_the_middle() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--threads", "4", "--n", "1000000"]);
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    std::thread::sleep(Duration::from_millis(150));
+    truth.kill();
+    let measurement = measuring.join();
+    assert_eq!(measurement.inputs.window.ended, "target exited");
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    assert_eq!(measurement.window.threads.len(), 5);
+    let sums = measurement.window.sums();
+    figures!("{:?}, exits {}", by_class(&sums), measurement.window.quality.exits);
+    assert!(blocks(&sums, BlockClass::Pipe) > 100, "{:?}", by_class(&sums));
+    let dead = measurement.window.threads.iter().filter(|t| t.dead).count() as u64;
+    assert_eq!((dead, blocks(&sums, BlockClass::Exit)), (measurement.window.quality.exits, dead));
+    let report = measurement.report();
+    assert!(!report.sites.is_empty() && report.cpu.total.as_nanos() > 0);
+}
+
+/// A process that comes to its end: its last block of each thread is the exit.
+#[test]
+fn exits_normally() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--threads", "3", "--n", "50"]);
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    let line = truth.line();
+    truth.end();
+    let measurement = measuring.join();
+    assert_eq!(measurement.inputs.window.ended, "target exited");
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    for row in &line.rows {
+        let t = thread(&measurement, row.tid);
+        assert!(t.dead, "{t:?}");
+        assert_eq!(blocks(&t.sums, BlockClass::Pipe), row.expected("pipe"), "{:?}", by_class(&t.sums));
+        assert_eq!(blocks(&t.sums, BlockClass::Exit), 1);
+        assert_eq!(t.sums.voluntary, row.voluntary + 2, "{:?}", by_class(&t.sums));
+    }
+}
+
+/// Threads that start, block once and die, by the thousand: every block is counted. A name may be lost for want of room in
+/// the ring, a sum never.
+#[test]
+fn threads_that_start_and_die_by_the_thousand() {
+    if !can_measure() {
+        return;
+    }
+    for (threads, max_threads) in [("3000", None), ("3000", Some(16))] {
+        let outcome = check::run_as(&["churn", "--n", threads], |pid| vec![Request { max_threads, ..request(pid) }]);
+        let outcome = &outcome[0];
+        let window = &outcome.measurement.window;
+        let quality = &window.quality;
+        figures!("{quality:?}");
+        assert_eq!((quality.threads_lost, quality.lost()), (0, 0), "{quality:?}");
+        ledger_closes(&outcome.measurement);
+        agrees(&outcome.measurement);
+        let count = outcome.line.rows.len() as u64;
+        assert_eq!((quality.forks, quality.exits), (count, count));
+        let main = thread(&outcome.measurement, outcome.pid);
+        let mut sums = window.sums().classes[BlockClass::Pipe as usize].blocks;
+        sums -= blocks(&main.sums, BlockClass::Pipe);
+        let truth: u64 = outcome.line.rows.iter().map(|row| row.blocks).sum();
+        assert_eq!(sums, truth, "blocks of all that lived");
+        let born: Vec<_> = window.threads.iter().filter(|t| t.born_inside).collect();
+        assert_eq!(born.len() as u64 + quality.threads_pooled, count);
+        for t in &born {
+            assert!(t.dead && t.sums.voluntary == t.sums.kernel_voluntary, "{t:?}");
+            assert_eq!(blocks(&t.sums, BlockClass::Pipe), 1, "{:?}", by_class(&t.sums));
+            assert_eq!(blocks(&t.sums, BlockClass::Exit), 1, "{:?}", by_class(&t.sums));
+        }
+        if quality.threads_pooled == 0 {
+            let named: BTreeSet<u32> = born.iter().map(|t| t.tid.as_raw()).collect();
+            assert!(outcome.line.rows.iter().all(|row| named.contains(&row.tid)));
+        }
+        // A newborn's counters begin at zero, and so does our account of it: its row, and the exit after it.
+        for row in &outcome.line.rows {
+            let mut own = born.iter().filter(|t| t.tid.as_raw() == row.tid);
+            if let (Some(t), None) = (own.next(), own.next()) {
+                assert!(t.sums.voluntary > row.voluntary, "{:?} of {row:?}", by_class(&t.sums));
+            }
+        }
+    }
+}
+
+/// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target, without it does not.
+#[test]
+fn fork_and_exec_in_the_middle() {
+    if !can_measure() {
+        return;
+    }
+    for follow in [true, false] {
+        let outcome = check::run_as(&["forkexec", "--n", "20"], |pid| vec![Request { follow, ..request(pid) }]).remove(0);
+        outcome.holds();
+        let window = &outcome.measurement.window;
+        let child: Vec<_> = window.threads.iter().filter(|t| t.tgid.as_raw() != outcome.pid).collect();
+        figures!("follow {follow}: {:?}", child.iter().map(|t| by_class(&t.sums)).collect::<Vec<_>>());
+        if !follow {
+            assert!(child.is_empty());
+            assert_eq!((window.quality.forks, window.quality.execs), (0, 0));
+            continue;
+        }
+        assert_eq!((child.len(), window.quality.forks, window.quality.execs, window.quality.exits), (1, 1, 1, 1));
+        let child = child[0];
+        assert!(child.born_inside && child.dead);
+        assert_eq!(blocks(&child.sums, BlockClass::Pipe), 1, "the gate: {:?}", by_class(&child.sums));
+        assert_eq!(blocks(&child.sums, BlockClass::Exit), 1, "{:?}", by_class(&child.sums));
+        assert_eq!(child.sums.voluntary, child.sums.kernel_voluntary);
+        // What runs after the exec is other code, even at equal addresses.
+        let spaces: BTreeSet<u32> = window.sites.iter().map(|s| s.place.space).collect();
+        assert_eq!(spaces.len(), 2, "{spaces:?}");
+    }
+}
+
+/// A thread that is not the leader execs: it takes the leader's tid, and its counts are conserved.
+#[test]
+fn exec_from_a_thread_that_is_not_the_leader() {
+    if !can_measure() {
+        return;
+    }
+    for raw in [false, true] {
+        let mut truth = Truth::start(&["exec-nonleader", "--n", "40"]);
+        let pid = truth.pid();
+        let worker = *procfs::tids(pid).iter().find(|&&tid| tid != pid).unwrap();
+        let before = procfs::Counters::read(pid, worker).unwrap();
+        let measuring = Measuring::start(if raw { raw_request(pid) } else { request(pid) });
+        truth.go();
+        let line = truth.line();
+        let after = procfs::Counters::read(pid, pid).unwrap().since(before);
+        let measurement = measuring.stop();
+        truth.end();
+        nothing_lost(&measurement);
+        ledger_closes(&measurement);
+        agrees(&measurement);
+        let row = &line.rows[0];
+        assert_eq!(line.value["exec"]["tid_before"].as_u64(), Some(u64::from(worker)));
+        let of_leader = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == pid);
+        let (dead, alive): (Vec<_>, Vec<_>) = of_leader.partition(|t| t.dead);
+        let all: Vec<_> =
+            measurement.window.threads.iter().map(|t| (t.tid.as_raw(), t.dead, by_class(&t.sums))).collect();
+        figures!("{all:?}");
+        assert_eq!(alive.len(), 1, "the worker, under the leader's tid: {all:?}");
+        assert_eq!(dead.len() + measurement.window.threads.iter().filter(|t| t.tid.as_raw() == worker).count(), 1);
+        let t = alive[0];
+        // The reads, and the one of stdin that it is parked in now.
+        assert_eq!(blocks(&t.sums, BlockClass::Pipe), row.expected("pipe") + 1, "{all:?}");
+        assert_eq!(t.sums.voluntary, row.voluntary + 1);
+        assert_eq!((t.sums.voluntary, t.sums.involuntary), (after.voluntary, after.involuntary));
+        assert_eq!(measurement.window.quality.execs, 1);
+    }
+}
+
+/// As many threads as a large server has.
+#[test]
+fn ten_thousand_threads() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["many-threads", "--threads", "10000", "--n", "3"]);
+    assert!(outcome.line.exact && outcome.line.rows.len() == 10_000);
+    figures!("{:?}", outcome.measurement.window.quality);
+    outcome.holds();
+    assert_eq!(outcome.measurement.window.threads.len(), 10_001);
+}
+
+/// Two measurements of one target at once: both exact.
+#[test]
+fn two_at_once() {
+    if !can_measure() {
+        return;
+    }
+    for outcome in check::run_as(&["socket-tcp", "--threads", "2"], |pid| vec![request(pid), request(pid)]) {
+        outcome.holds();
+    }
+}
+
+/// `-t TID`: that thread and no other, and it is exact.
+#[test]
+fn only_one_thread() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["eventfd", "--threads", "3", "--n", "100"]);
+    let pid = truth.pid();
+    let tids: Vec<u32> = procfs::tids(pid).into_iter().filter(|&tid| tid != pid).collect();
+    let spec = TargetSpec { tids: vec![tids[1]], ..TargetSpec::default() };
+    let measuring = Measuring::start(request_for(&spec));
+    truth.go();
+    let line = truth.line();
+    let measurement = measuring.stop();
+    truth.end();
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    assert_eq!(measurement.window.threads.len(), 1);
+    let row = line.rows.iter().find(|row| row.tid == tids[1]).unwrap();
+    one_worker_is_true(&measurement, row);
+    // No other thread's calls are at its sites.
+    let calls: u64 = measurement.window.sites.iter().map(|s| s.site.calls).sum();
+    assert_eq!(calls, measurement.window.threads[0].sums.calls);
+    assert_eq!(measurement.window.sites.iter().map(|s| s.site.blocks).sum::<u64>(), row.blocks);
+}
+
+fn one_worker_is_true(measurement: &Measurement, row: &Row) {
+    let t = thread(measurement, row.tid);
+    for class in BlockClass::ALL {
+        assert_eq!(blocks(&t.sums, class), row.expected(class.name()), "{} in {:?}", class.name(), by_class(&t.sums));
+    }
+    assert_eq!(t.sums.voluntary, row.voluntary + row.parks);
+    assert_eq!((t.sums.voluntary, t.sums.involuntary), (t.sums.kernel_voluntary, t.sums.kernel_involuntary));
+}
+
+/// More threads than there is room for: those that found none are counted once each, the others are exact.
+#[test]
+fn too_little_room_for_threads() {
+    if !can_measure() {
+        return;
+    }
+    let args = ["many-threads", "--threads", "100", "--n", "5"];
+    let outcome = check::run_as(&args, |pid| vec![Request { max_threads: Some(64), ..request(pid) }]).remove(0);
+    let window = &outcome.measurement.window;
+    figures!("{:?}", window.quality);
+    ledger_closes(&outcome.measurement);
+    agrees(&outcome.measurement);
+    for t in &window.threads {
+        outcome.switches_are_the_kernels(t.tid.as_raw());
+        if let Some(row) = outcome.line.rows.iter().find(|row| row.tid == t.tid.as_raw()) {
+            outcome.row_is_true(row);
+        }
+    }
+    // Slot 0 is the pool's.
+    assert_eq!(window.threads.len(), 63);
+    assert_eq!(window.quality.threads_lost, 101 - 63, "threads that found no room");
+}
+
+/// More call places than there is room for: those calls are at no site, and counted; class totals stay exact.
+#[test]
+fn too_little_room_for_sites() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run_as(&["socket-tcp"], |pid| vec![Request { max_sites: Some(2), ..request(pid) }]).remove(0);
+    let window = &outcome.measurement.window;
+    figures!("{:?}, {} sites", window.quality, window.sites.len());
+    assert_eq!(window.quality.lost(), 0);
+    assert!(window.quality.calls_without_site > 0 && window.sites.len() == 1, "{:?}", window.quality);
+    ledger_closes(&outcome.measurement);
+    agrees(&outcome.measurement);
+    for row in &outcome.line.rows {
+        outcome.switches_are_the_kernels(row.tid);
+        outcome.row_is_true(row);
+    }
+    assert_eq!(window.overflow.calls, window.quality.calls_without_site);
+    let at_sites: u64 = window.sites.iter().map(|s| s.site.calls).sum();
+    assert_eq!(at_sites + window.overflow.calls, window.sums().calls);
+    let blocked: u64 = window.sites.iter().map(|s| s.site.blocked_calls).sum();
+    assert_eq!(blocked + window.overflow.blocked_calls, window.sums().blocked_calls);
+}
+
+/// Raw tracepoints, for kernels that refuse the typed ones: the same counts.
+#[test]
+fn raw_tracepoints_count_the_same() {
+    if !can_measure() {
+        return;
+    }
+    let kinds: [&[&str]; 9] = [
+        &["pipe", "--threads", "2", "--n", "200"],
+        &["socket-tcp", "--n", "200"],
+        &["socket-unix", "--n", "200"],
+        &["eventfd", "--n", "200"],
+        &["tty", "--n", "200"],
+        &["futex", "--n", "200"],
+        &["accept", "--n", "200"],
+        &["nonblock", "--n", "200"],
+        &["forkexec", "--n", "20"],
+    ];
+    for args in kinds {
+        let outcome = check::run_as(args, |pid| vec![raw_request(pid)]).remove(0);
+        assert_eq!(outcome.measurement.inputs.facts.form, kernel::Form::Raw.name());
+        outcome.holds();
+    }
+}
+
+/// A budget that is too small for the target: the measurement is sampled, says so, and what it measured is whole.
+#[test]
+fn sampled() {
+    if !can_measure() {
+        return;
+    }
+    let args = ["pingpong", "--ms", "3000"];
+    let outcome = check::run_as(&args, |pid| vec![Request { max_overhead: Some(0.001), ..request(pid) }]).remove(0);
+    let measurement = &outcome.measurement;
+    let facts = &measurement.inputs.window;
+    figures!("{facts:?} {:?}", measurement.window.quality);
+    assert!(facts.windows > 1, "{facts:?}");
+    assert!(facts.measured < facts.wall && measurement.window.measured == facts.measured, "{facts:?}");
+    nothing_lost(measurement);
+    ledger_closes(measurement);
+    agrees(measurement);
+    for row in &outcome.line.rows {
+        let t = outcome.thread(row.tid);
+        assert_eq!(t.wall, facts.measured, "a thread's wall is the time in which it was measured");
+        assert!(t.sums.voluntary > 0 && t.sums.voluntary < row.voluntary, "{} of {}", t.sums.voluntary, row.voluntary);
+        let other: u64 = all_blocks(&t.sums) - blocks(&t.sums, BlockClass::Pipe);
+        assert_eq!(other, 0, "{:?}", by_class(&t.sums));
+    }
+    assert_eq!(measurement.clone().report().window.windows, facts.windows);
+}

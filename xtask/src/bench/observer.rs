@@ -1,0 +1,182 @@
+//! What watches the server: nothing, the floor, the product, its peers. How each is started, and how we know from outside
+//! that it watches.
+
+use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::{
+    child::{self, Running, Said},
+    clocks, kernel,
+};
+
+/// From its start until it watches.
+const ATTACHED_WITHIN: Duration = Duration::from_secs(15);
+/// So long no further link appeared: the peer is done attaching.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// A configuration of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Observer {
+    /// No profiler.
+    None,
+    /// Empty programs on the hooks of `check`: the floor.
+    Empty,
+    /// `check --exact`: every event.
+    Check,
+    /// `check` with its default budget.
+    CheckBudget,
+    /// Off-CPU time by stack, libbpf-tools.
+    Offcputime,
+    /// Syscall counts, libbpf-tools.
+    Syscount,
+    /// Run-queue delay, libbpf-tools.
+    Runqlat,
+    /// The three before, at once.
+    Peers,
+    /// `perf trace -s`.
+    PerfTrace,
+    /// `strace -c -w -f`.
+    Strace,
+}
+
+/// How one knows that an observer watches.
+#[derive(Clone, Copy)]
+enum Evidence {
+    /// Events count, says the control page.
+    Counting,
+    /// It holds links or perf events, and no new ones for a while.
+    Links,
+    /// It traces every thread.
+    Traced,
+}
+
+impl Observer {
+    /// As in tables.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::None => "no profiler",
+            Self::Empty => "empty programs on the same hooks",
+            Self::Check => "`check --exact`",
+            Self::CheckBudget => "`check` (default budget)",
+            Self::Offcputime => "`offcputime -p`",
+            Self::Syscount => "`syscount -p`",
+            Self::Runqlat => "`runqlat -p`",
+            Self::Peers => "the three peers together",
+            Self::PerfTrace => "`perf trace -s -p`",
+            Self::Strace => "`strace -c -w -f -p`",
+        }
+    }
+
+    /// Whether it is ours: its failure is the benchmark's.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::None | Self::Empty | Self::Check | Self::CheckBudget)
+    }
+
+    /// Commands; `seconds` bounds those that take a bound, should we be killed.
+    fn commands(self, own: &Path, target: u32, seconds: u64) -> Vec<(Command, Evidence)> {
+        let (target, seconds) = (target.to_string(), seconds.to_string());
+        let of = |program: &str, args: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(args);
+            command
+        };
+        let ours = |args: &[&str]| {
+            let mut command = Command::new(own);
+            command.args(args);
+            command
+        };
+        let links = |command| vec![(command, Evidence::Links)];
+        match self {
+            Self::None => Vec::new(),
+            Self::Empty => links(ours(&["empty-hooks", "--seconds", &seconds])),
+            Self::Check => {
+                vec![(ours(&["check", "-p", &target, "-d", &seconds, "--exact", "--json"]), Evidence::Counting)]
+            }
+            Self::CheckBudget => {
+                vec![(ours(&["check", "-p", &target, "-d", &seconds, "--json"]), Evidence::Counting)]
+            }
+            Self::Offcputime => links(of("offcputime", &["-p", &target, &seconds])),
+            Self::Syscount => links(of("syscount", &["-p", &target, "-d", &seconds])),
+            Self::Runqlat => links(of("runqlat", &["-p", &target, &seconds, "1"])),
+            Self::Peers => [Self::Offcputime, Self::Syscount, Self::Runqlat]
+                .into_iter()
+                .flat_map(|peer| peer.commands(own, target.parse().unwrap_or(0), seconds.parse().unwrap_or(0)))
+                .collect(),
+            Self::PerfTrace => links(of("perf", &["trace", "-s", "-p", &target])),
+            Self::Strace => vec![(of("strace", &["-c", "-w", "-f", "-p", &target]), Evidence::Traced)],
+        }
+    }
+
+    /// Starts it on `target` and waits until it watches.
+    pub(super) fn start(self, own: &Path, target: u32, seconds: u64) -> Result<Watching> {
+        let mut watching = Watching { running: Vec::new(), programs: BTreeSet::new() };
+        for (mut command, evidence) in self.commands(own, target, seconds) {
+            watching.running.push(Running::start(&mut command)?);
+            let running = watching.running.last_mut().context("just started")?;
+            await_evidence(running, evidence, target)?;
+            watching.programs.extend(kernel::programs(running.pid()));
+        }
+        Ok(watching)
+    }
+}
+
+fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Result<()> {
+    let pid = running.pid();
+    let mut page = None;
+    let mut seen = (0, std::time::Instant::now());
+    child::wait_until("it did not attach", ATTACHED_WITHIN, || {
+        running.check_alive()?;
+        match evidence {
+            Evidence::Counting => {
+                if page.is_none() {
+                    page = kernel::Page::of(pid)?;
+                }
+                Ok(page.as_ref().is_some_and(|page| matches!(page.counting_since(), Ok(Some(_)))))
+            }
+            Evidence::Links => {
+                let now = kernel::attachments(pid);
+                if now != seen.0 {
+                    seen = (now, std::time::Instant::now());
+                }
+                Ok(now > 0 && seen.1.elapsed() > SETTLED)
+            }
+            Evidence::Traced => Ok(clocks::traced_by(target, pid)),
+        }
+    })
+}
+
+/// An observer that watches. Ended when dropped.
+pub(super) struct Watching {
+    running: Vec<Running>,
+    programs: BTreeSet<u32>,
+}
+
+impl Watching {
+    /// The first process of it.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.running.first().map(Running::pid)
+    }
+
+    /// CPU of its processes so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        self.running.iter().map(|running| clocks::process_cpu(running.pid())).sum()
+    }
+
+    /// An error if one of it runs no more.
+    pub(super) fn check_alive(&mut self) -> Result<()> {
+        self.running.iter_mut().try_for_each(Running::check_alive)
+    }
+
+    /// Ends it, and waits until the kernel is rid of its programs. What its first process said is returned.
+    pub(super) fn end(mut self, mut meanwhile: impl FnMut()) -> Result<Option<Said>> {
+        let mut first = None;
+        for running in self.running.drain(..) {
+            let said = running.end(&mut meanwhile);
+            first.get_or_insert(said);
+        }
+        kernel::await_freed(&self.programs)?;
+        Ok(first)
+    }
+}

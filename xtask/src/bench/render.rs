@@ -1,0 +1,220 @@
+//! Tables in Markdown: the same on the terminal and in docs/performance.md.
+
+use std::fmt::Write as _;
+
+use super::{
+    figures::{Bar, Spread, increase, mebibytes, millis, nanos, percent, thousands},
+    limits::{MANY, RunTime},
+    load::CONNECTIONS,
+    observer::Observer,
+    overhead::{Findings, Limits},
+};
+
+/// The document around the tables.
+pub(super) fn document(facts: &[(&'static str, String)], found: &Findings, tables: &str) -> String {
+    let mut facts = facts.to_vec();
+    facts.push(("Rounds", format!("{} of {} s of load per configuration", found.rounds, found.seconds)));
+    let rows = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    format!(
+        "# Performance
+
+Written by `cargo xtask bench overhead --write`; every number below comes from one run of it. Do not edit.
+
+{machine}
+## How it is measured
+
+The echo server of `demo` (a thread per connection, {CONNECTIONS} connections, 64-byte messages) on one core, its
+closed-loop load on the other. Per measurement: a fresh server, the observer attached to its PID, and then the load for
+the given time. CPU per request is the server's own CPU clock over that time by the requests answered in it: work that
+programs on tracepoints do is charged to the thread that they interrupt, and so it is in there. Configurations take turns
+in random order; each is compared with \"no profiler\" of the same round. Figures are medians, smallest and largest round
+in brackets. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than 0.15 cores of it
+is disturbed: it was made again, up to twice ({repeated} more measurements), and a round that was still disturbed is left
+out of the comparison, unless all are. The column \"rounds\" says how many count.
+
+A bar is met where its median is; where it lies within the spread of the rounds, the table says so.
+
+{tables}
+## Again
+
+As root, on a machine with two CPUs and nothing else to do:
+
+```sh
+cargo xtask bench overhead --rounds {rounds} --seconds {seconds} --write
+```
+
+`--only check,peers` measures just these, `--no-limits` leaves the limits out. Peers: `libbpf-tools` (offcputime,
+syscount, runqlat), `perf`, `strace`; what is not installed is reported as not available. tracefs is mounted for them
+where it is not, and unmounted afterwards.
+",
+        machine = table(&["", ""], rows),
+        repeated = found.repeated,
+        rounds = found.rounds,
+        seconds = found.seconds,
+    )
+}
+
+/// All tables.
+pub(super) fn tables(found: &Findings, bars: &[Bar]) -> String {
+    let mut text = format!("## Bars\n\n{}\n## Overhead\n\n{}", bars_table(bars), overhead(found));
+    if !found.check_runs.means.is_empty() {
+        let _ = write!(text, "\n## Run time of the programs\n\n{}", run_times(&found.check_runs, &found.empty_runs));
+    }
+    if let Some(limits) = &found.limits {
+        let _ = write!(text, "\n## The daemon\n\n{}", daemon(limits));
+    }
+    text
+}
+
+fn bars_table(bars: &[Bar]) -> String {
+    let rows = bars
+        .iter()
+        .map(|bar| {
+            let (found, outcome) = match &bar.found {
+                Ok((found, outcome)) => (found.clone(), outcome.to_string()),
+                Err(why) => ("–".to_owned(), format!("not known: {why}")),
+            };
+            vec![bar.what.clone(), bar.limit.clone(), found, outcome]
+        })
+        .collect();
+    table(&["What", "Bar", "Measured", "Outcome"], rows)
+}
+
+fn overhead(found: &Findings) -> String {
+    let mut rows = Vec::new();
+    for &observer in <Observer as clap::ValueEnum>::value_variants() {
+        if let Some(why) = found.absent.get(&observer) {
+            rows.push(vec![observer.title().to_owned(), format!("not available: {why}")]);
+            continue;
+        }
+        let Some(samples) = found.samples.get(&observer) else { continue };
+        let own = found.own(observer, |s| s.cpu_per_request);
+        let cost = found.cost(observer);
+        let rate = found.against_none(observer, |sample, none| sample.rate / none.rate);
+        let watcher = found.own(observer, |s| s.observer);
+        let others = found.own(observer, |s| s.others);
+        let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
+        let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
+            spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+        };
+        let compared = observer != Observer::None;
+        let first = if compared { cell(rate, increase) } else { rates(found.own(observer, |s| s.rate)) };
+        rows.push(vec![
+            observer.title().to_owned(),
+            cell(own, nanos),
+            if compared { cell(cost, increase) } else { "–".to_owned() },
+            first,
+            cell(watcher, cores),
+            cell(others, cores),
+            counted,
+        ]);
+    }
+    let head = [
+        "Configuration",
+        "CPU per request",
+        "against none",
+        "Throughput",
+        "Observer, cores",
+        "Others, cores",
+        "Rounds",
+    ];
+    table(&head, rows)
+}
+
+fn rates(rates: Option<Spread>) -> String {
+    rates.map_or_else(String::new, |s| format!("{}/s", s.text(thousands)))
+}
+
+fn cores(cores: f64) -> String {
+    format!("{cores:.2}")
+}
+
+fn run_times(check: &RunTime, empty: &RunTime) -> String {
+    let cell = |runs: &RunTime, name: &str| {
+        let means = runs.programs.get(name).and_then(|p| Spread::of(p.iter().map(|(_, mean)| *mean)));
+        means.map_or_else(|| "–".to_owned(), |s| s.text(nanos))
+    };
+    // Empty programs have names of their own; they stand in rows of their own.
+    let mut rows: Vec<Vec<String>> = [(check, "`check --exact`"), (empty, "empty")]
+        .into_iter()
+        .flat_map(|(runs, title)| {
+            runs.programs.iter().map(move |(name, rounds)| {
+                let rate = Spread::of(rounds.iter().map(|(rate, _)| *rate));
+                let rate = rate.map_or_else(String::new, |s| thousands(s.median));
+                vec![title.to_owned(), format!("`{name}`"), rate, cell(runs, name)]
+            })
+        })
+        .collect();
+    for (runs, title) in [(check, "`check --exact`"), (empty, "empty")] {
+        if let Some(means) = Spread::of(runs.means.iter().copied()) {
+            rows.push(vec![title.to_owned(), "all, by run".to_owned(), String::new(), means.text(nanos)]);
+        }
+    }
+    if let Some(own) = Spread::of(check.own.iter().copied()) {
+        rows.push(vec!["`check --exact`".to_owned(), "by its own report".to_owned(), String::new(), own.text(nanos)]);
+    }
+    let text = table(&["Configuration", "Program", "Runs per second", "Mean run time"], rows);
+    format!(
+        "Under the same load, with the kernel's BPF statistics on. Programs run for every process of the machine: those \
+         that are not\nthe target leave at once. The kernel's two clock reads around a run are partly in these means: the \
+         empty programs show how much.\n\n{text}"
+    )
+}
+
+fn daemon(limits: &Limits) -> String {
+    let Limits { daemon, large, start } = limits;
+    let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
+        spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+    };
+    let row = |what: String, cell: String| vec![what, cell];
+    table(
+        &["What", "Measured"],
+        vec![
+            row("switches per second of the ping-pong target".into(), cell(daemon.switches, thousands)),
+            row("daemon while measuring it, of a core".into(), cell(daemon.share, percent)),
+            row("daemon before and after (load, verify, report), CPU".into(), cell(daemon.around, millis)),
+            row(format!("threads of the large target (asked for: {MANY})"), thousands(large.threads as f64)),
+            row("daemon, largest RSS with them, while it measures".into(), cell(Some(large.rss_measuring), mebibytes)),
+            row("daemon, largest RSS with them, report included".into(), cell(Some(large.rss), mebibytes)),
+            row("from exec until events count, with them".into(), cell(Some(large.start), millis)),
+            row("from SIGINT until it is gone, with them".into(), cell(Some(large.end), millis)),
+            row("from exec until events count, target of 2 threads".into(), cell(Some(*start), millis)),
+        ],
+    )
+}
+
+/// A table whose columns line up in the source too.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut all = vec![head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>()];
+    all.extend(rows);
+    let widths: Vec<usize> = (0..head.len())
+        .map(|i| all.iter().filter_map(|row| Some(row.get(i)?.chars().count())).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (n, row) in all.iter().enumerate() {
+        for (i, width) in widths.iter().enumerate() {
+            let cell = row.get(i).map_or("", String::as_str);
+            // Writing to a String cannot fail.
+            let _ = write!(text, "| {cell}{} ", " ".repeat(width - cell.chars().count()));
+        }
+        text.push_str("|\n");
+        if n == 0 {
+            for width in &widths {
+                let _ = write!(text, "|{}", "-".repeat(width + 2));
+            }
+            text.push_str("|\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_short_rows_are_filled() {
+        let text = table(&["a", "b"], vec![vec!["ä long".into(), "1".into()], vec!["x".into()]]);
+        assert_eq!(text, "| a      | b |\n|--------|---|\n| ä long | 1 |\n| x      |   |\n");
+    }
+}
