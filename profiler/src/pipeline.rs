@@ -40,6 +40,8 @@ pub struct Request {
     pub max_overhead: Option<f64>,
     /// Which form of the programs; `None`: the best that the kernel takes.
     pub form: Option<kernel::Form>,
+    /// Keep the last window's bytes, for fixtures.
+    pub keep_wire: bool,
 }
 
 /// Why there is no report.
@@ -76,6 +78,8 @@ const LOOK: Nanos = Nanos::from_millis(500);
 /// A measurement: what the programs saw, and what is known beside it.
 #[derive(Clone, Debug)]
 pub struct Measurement {
+    /// The last window as it came over the wire ([`kernel::Harvest::to_bytes`]), where [`Request::keep_wire`] asked for it.
+    pub wire: Option<Vec<u8>>,
     /// All windows, added up.
     pub window: Window,
     /// Names, facts and outside counters.
@@ -105,6 +109,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     if let Some(n) = request.max_sites {
         options.max_sites = n;
     }
+    enough_memory(&options)?;
     let mut session = Session::open(&options)?;
     let mut log = session.take_log();
     let mut watch = ExitWatch::new(&request.target.processes)?;
@@ -156,7 +161,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         if governor.over(&session, &request.target, now.saturating_sub(begun)) {
             // Above the budget: this window ends, the programs leave, and come back for the next one.
             session.finish();
-            let window = close(&mut session, &request.target)?;
+            let (window, _) = close(&mut session, request)?;
             windows += 1;
             shares.extend(direct_share(&window));
             absorb(&mut total, window);
@@ -176,7 +181,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     session.detach();
     let daemon = daemon_cost();
     progress.done();
-    let window = close(&mut session, &request.target)?;
+    let (window, wire) = close(&mut session, request)?;
     windows += 1;
     shares.extend(direct_share(&window));
     absorb(&mut total, window);
@@ -210,7 +215,23 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         shares,
         slices,
     };
-    Ok(Measurement { window: total, inputs })
+    Ok(Measurement { wire, window: total, inputs })
+}
+
+/// The kernel takes maps from whatever memory there is, and ends other processes where that runs out.
+fn enough_memory(options: &Options) -> Result<(), LoadError> {
+    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let available = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let needed = options.map_bytes();
+    match available.map(|kib| kib.saturating_mul(1024)) {
+        Some(available) if needed > available => Err(LoadError::NoMemory(format!(
+            "they need {} MiB, and {} MiB are available",
+            needed >> 20,
+            available >> 20
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
@@ -321,11 +342,14 @@ fn process_cpu(target: &Target) -> Option<Nanos> {
 }
 
 /// Takes the window that has just ended.
-fn close(session: &mut Session, target: &Target) -> Result<Window, Failure> {
+fn close(session: &mut Session, request: &Request) -> Result<(Window, Option<Vec<u8>>), Failure> {
     let harvest = session.harvest()?;
     let batch = event::decode(&harvest)?;
-    let silent = facts::silent(&batch, target);
-    Ok(Window::close(batch, &silent))
+    let wire = request.keep_wire.then(|| harvest.to_bytes());
+    // Ten thousand threads are 17 MB in each of their forms: never keep two longer than needed.
+    drop(harvest);
+    let silent = facts::silent(&batch, &request.target);
+    Ok((Window::close(batch, &silent), wire))
 }
 
 /// Names by key, for reports.

@@ -255,6 +255,7 @@ fn threads_that_start_and_die_by_the_thousand() {
         let window = &outcome.measurement.window;
         let quality = &window.quality;
         figures!("{quality:?}");
+        for t in &window.threads { if t.excess.as_nanos() > 0 || t.unknown.as_nanos() > 0 { let dup = window.threads.iter().filter(|o| o.tid == t.tid).count(); figures!("BAD dup {dup} born {} dead {} wall {} {:?}", t.born_inside, t.dead, t.wall, t.sums); } }
         assert_eq!((quality.threads_lost, quality.lost()), (0, 0), "{quality:?}");
         ledger_closes(&outcome.measurement);
         agrees(&outcome.measurement);

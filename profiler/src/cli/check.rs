@@ -35,7 +35,7 @@ pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new().on_begin(|| started = command.release()));
     started?;
     let found = found?;
-    command.end();
+    drop(command);
     show(&found.report(), flags.json, flags.verbose > 0)
 }
 

@@ -78,13 +78,16 @@ impl Command {
         }
     }
 
-    /// Ends it, if it still runs: it is ours.
-    pub(super) fn end(self) {
-        end(self.child.into_inner());
+}
+
+impl Drop for Command {
+    /// Ends it, if it still runs, waiting or not: it is ours, whether or not there was something to report.
+    fn drop(&mut self) {
+        end(self.child.get_mut());
     }
 }
 
-fn end(mut child: Child) {
+fn end(child: &mut Child) {
     if matches!(child.try_wait(), Ok(Some(_))) {
         return;
     }
@@ -116,8 +119,8 @@ pub(super) fn launch(flags: &LaunchFlags) -> CliError {
     }
     let mut byte = [0];
     if !matches!(wait.read(&mut byte), Ok(1)) {
-        // The profiler is gone: nothing is to be started.
-        return failed(std::io::Error::from(std::io::ErrorKind::Interrupted));
+        // The profiler is gone: nothing is to be started, and nobody is there to be told.
+        return CliError::Unfit;
     }
     let error = std::process::Command::new(&name).args(flags.command.iter().skip(1)).exec();
     let code = error.raw_os_error().unwrap_or(0);

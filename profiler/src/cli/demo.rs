@@ -28,6 +28,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
         // The demo shows the exact figures; what they cost stands in the report.
         max_overhead: None,
         form: None,
+        keep_wire: false,
     };
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
     drop(children);

@@ -48,7 +48,8 @@ pub(super) struct CheckFlags {
     #[arg(long)]
     pub(super) tree: bool,
     /// How long to measure [default: 10s; with -- CMD: until it ends]
-    #[arg(short, long, value_name = "TIME")]
+    // A hyphen, so that `-d -1s` is told what is wrong with it.
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) duration: Option<String>,
     /// One JSON object on stdout instead of the text report
     #[arg(long)]
@@ -66,8 +67,8 @@ pub(super) struct CheckFlags {
 /// Sizes and budget.
 #[derive(Debug, Args)]
 pub(super) struct CostFlags {
-    /// Share of the target's CPU that measuring may use; above it, only windows are measured
-    #[arg(long, value_name = "PERCENT", default_value = "3%")]
+    /// Share of the target's CPU that measuring may use; above it, it samples
+    #[arg(long, value_name = "PERCENT", default_value = "3%", allow_hyphen_values = true)]
     pub(super) max_overhead: String,
     /// Measure every event, whatever it costs
     #[arg(long, conflicts_with = "max_overhead")]

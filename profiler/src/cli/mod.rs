@@ -23,7 +23,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(flags) => flags,
         Err(error) => {
             // clap writes help and version to stdout, and errors to stderr.
-            let failed = error.print().is_err();
+            // `--help | head` has seen enough: that is not our failure.
+            let failed = error.print().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
             return match (error.use_stderr(), failed) {
                 (true, _) => Exit::Usage.into(),
                 (false, true) => Exit::Output.into(),

@@ -100,6 +100,7 @@ impl CheckFlags {
             max_sites,
             max_overhead,
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
+            keep_wire: false,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use profiler_common::device::{Device, DeviceSide};
 
-use super::BUCKETS;
+use super::{BUCKETS, DecodeError, LIMIT};
 use crate::units::Nanos;
 
 /// One side's requests on a device.
@@ -58,8 +58,14 @@ impl DeviceRecord {
     }
 }
 
-pub(super) fn decode(number: u32, raw: &Device) -> DeviceRecord {
-    DeviceRecord { major: number >> 20, minor: number & 0xf_ffff, target: side(&raw.target), others: side(&raw.others) }
+pub(super) fn decode(number: u32, raw: &Device) -> Result<DeviceRecord, DecodeError> {
+    let insane = |s: &DeviceSide| {
+        [s.requests, s.reads, s.bytes, s.queue_sum, s.service_sum].into_iter().any(|n| n >= LIMIT)
+    };
+    if insane(&raw.target) || insane(&raw.others) {
+        return Err(DecodeError { record: "device", id: number, field: "counters", value: u32::MAX });
+    }
+    Ok(DeviceRecord { major: number >> 20, minor: number & 0xf_ffff, target: side(&raw.target), others: side(&raw.others) })
 }
 
 fn side(raw: &DeviceSide) -> Side {

@@ -102,6 +102,15 @@ pub struct Batch {
 /// # Errors
 /// The first record that makes no sense.
 pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
+    if harvest.end < harvest.start || harvest.end.as_nanos() >= 1 << 62 || harvest.measured.as_nanos() >= LIMIT {
+        return Err(DecodeError { record: "window", id: harvest.epoch, field: "end", value: u32::MAX });
+    }
+    if let Some(field) = thread::insane(&harvest.pooled.sums) {
+        return Err(DecodeError { record: "pool", id: 0, field, value: u32::MAX });
+    }
+    if !sane(&harvest.overflow) {
+        return Err(DecodeError { record: "site", id: 0, field: "counters", value: u32::MAX });
+    }
     let threads = |raw: &[_]| raw.iter().map(|t| thread::decode(t, harvest.epoch)).collect::<Result<Vec<_>, _>>();
     Ok(Batch {
         start: harvest.start,
@@ -112,7 +121,11 @@ pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
         pooled: harvest.pooled.sums,
         sites: decode_sites(&harvest.sites)?,
         overflow: harvest.overflow,
-        devices: harvest.devices.iter().map(|(number, device)| device::decode(*number, device)).collect(),
+        devices: harvest
+            .devices
+            .iter()
+            .map(|(number, device)| device::decode(*number, device))
+            .collect::<Result<_, _>>()?,
         counters: harvest.counters,
         programs: harvest.programs.iter().map(program).collect(),
     })
@@ -126,6 +139,15 @@ pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
     sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect()
 }
 
+/// No counter of one measurement reaches this: 2.3 years in nanoseconds. Sums of a thousand such still fit.
+const LIMIT: u64 = 1 << 56;
+
+fn sane(s: &Site) -> bool {
+    let stats = [&s.cpu_direct, &s.cpu_blocked, &s.blocked, &s.run_delay, &s.user_after_direct, &s.user_after_blocked];
+    let counters = [s.calls, s.blocked_calls, s.blocks, s.errors, s.bytes, s.cpu_before, s.windows_preempted];
+    stats.iter().flat_map(|s| [s.count, s.sum, s.squares_high]).chain(counters).all(|n| n < LIMIT)
+}
+
 fn class(record: &'static str, id: u32, raw: u32) -> Result<BlockClass, DecodeError> {
     u8::try_from(raw).ok().and_then(BlockClass::from_wire).ok_or(DecodeError { record, id, field: "class", value: raw })
 }
@@ -134,6 +156,9 @@ fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
     let key = raw.key;
     if key.abi > ABI_COMPAT | ABI_X32 {
         return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "abi", value: u32::from(key.abi) });
+    }
+    if !sane(&raw.site) {
+        return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "counters", value: u32::MAX });
     }
     let descriptor = raw.site.last_tgid_fd as u32;
     Ok(SiteRecord {

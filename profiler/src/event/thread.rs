@@ -5,7 +5,7 @@ use profiler_common::{
     thread::{Thread, mark, phase},
 };
 
-use super::{BlockClass, DecodeError, Sums, class};
+use super::{BlockClass, ClassSum, DecodeError, LIMIT, Sums, class};
 use crate::{
     kernel::syscalls,
     units::{Nanos, Tgid, Tid},
@@ -90,7 +90,29 @@ pub struct ThreadRecord {
     pub sums: Sums,
 }
 
+/// The first counter that holds more than two years of nanoseconds: memory that is not a record.
+pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
+    macro_rules! fields {
+        ($($name:ident)*) => { [$((stringify!($name), sums.$name)),*] };
+    }
+    let plain = fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary
+        switch_ins preempted born_delay woken_by_self woken_by_other woken_by_kernel device_wait kernel_voluntary
+        kernel_involuntary kernel_runtime checked_cpu burst_sum);
+    if let Some((name, _)) = plain.into_iter().find(|&(_, value)| value >= LIMIT) {
+        return Some(name);
+    }
+    let signed = |value: u64| (value as i64).unsigned_abs() >= LIMIT;
+    if signed(sums.preempted_charge) || sums.classes.iter().any(|c| signed(c.charge)) {
+        return Some("charge");
+    }
+    let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;
+    sums.classes.iter().any(class).then_some("classes")
+}
+
 pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+    if let Some(field) = insane(&raw.sums) {
+        return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
+    }
     let at = Nanos::from_nanos;
     let block = || class("thread", raw.tid, raw.block_class);
     let phase = match raw.phase {

@@ -40,6 +40,7 @@ pub(crate) fn request_for(spec: &TargetSpec) -> Request {
         max_sites: None,
         max_overhead: None,
         form: None,
+        keep_wire: false,
     }
 }
 

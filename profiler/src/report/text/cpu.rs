@@ -38,7 +38,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
     let of_rest = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
         (Some(_), Some(_)) => "total less the lines above",
-        _ => "less also what is known of the unavailable",
+        _ => "what was charged at switch-in is in it",
     };
     table.row(["rest".to_owned(), span(rest), part(rest, cpu.total), of_rest.to_owned()]);
     table.row(["total".to_owned(), cpu.total.to_string(), part(cpu.total.as_nanos() as f64, cpu.total), String::new()]);

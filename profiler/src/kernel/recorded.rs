@@ -1,0 +1,122 @@
+//! A harvest as bytes: the wire's own structures, one after the other, for tests and benchmarks of the stages behind.
+//!
+//! Not an exchange format: it holds for one layout version and one byte order, and says so when it does not fit.
+
+use profiler_common::{LAYOUT_VERSION, control::Counters, device::Device, site::{Site, SiteKey}, thread::Thread};
+
+use super::session::{Harvest, RawSite};
+use crate::units::Nanos;
+
+const MAGIC: &[u8; 8] = b"sia-wire";
+
+/// Why bytes are not a harvest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordedError {
+    /// Not one at all.
+    #[error("not a recorded window")]
+    Foreign,
+    /// Of another build.
+    #[error("recorded with layout {0}, this build has {LAYOUT_VERSION}: record it again")]
+    Layout(u32),
+    /// Cut off, or with something behind.
+    #[error("cut off or damaged")]
+    Damaged,
+}
+
+/// A structure of the wire: `repr(C)`, made of integers alone, without padding.
+///
+/// # Safety
+/// Only for such structures.
+unsafe trait Plain: Copy {}
+// SAFETY: all of them are; see profiler-common.
+unsafe impl Plain for Thread {}
+// SAFETY: as above.
+unsafe impl Plain for Site {}
+// SAFETY: as above.
+unsafe impl Plain for SiteKey {}
+// SAFETY: as above.
+unsafe impl Plain for Device {}
+// SAFETY: an integer.
+unsafe impl Plain for u64 {}
+// SAFETY: an integer.
+unsafe impl Plain for u32 {}
+
+fn put<T: Plain>(out: &mut Vec<u8>, value: &T) {
+    // SAFETY: `T` is plain: every byte of it is initialised.
+    out.extend_from_slice(unsafe { std::slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) });
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn take<T: Plain>(&mut self) -> Result<T, RecordedError> {
+        let (head, tail) = self.0.split_at_checked(size_of::<T>()).ok_or(RecordedError::Damaged)?;
+        self.0 = tail;
+        // SAFETY: as many bytes as a `T` has, and any bytes are one.
+        Ok(unsafe { head.as_ptr().cast::<T>().read_unaligned() })
+    }
+
+    fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Result<T, RecordedError>) -> Result<Vec<T>, RecordedError> {
+        let count = self.take::<u64>()?;
+        (0..count).map(|_| one(self)).collect()
+    }
+}
+
+impl Harvest {
+    /// As bytes; the programs' costs are left out.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::from(MAGIC);
+        put(&mut out, &LAYOUT_VERSION);
+        put(&mut out, &self.epoch);
+        for time in [self.start, self.end, self.measured] {
+            put(&mut out, &time.as_nanos());
+        }
+        for threads in [&self.alive, &self.departed] {
+            put(&mut out, &(threads.len() as u64));
+            threads.iter().for_each(|t| put(&mut out, t));
+        }
+        put(&mut out, &self.pooled);
+        put(&mut out, &(self.sites.len() as u64));
+        for site in &self.sites {
+            put(&mut out, &site.key);
+            put(&mut out, &site.site);
+        }
+        put(&mut out, &self.overflow);
+        put(&mut out, &(self.devices.len() as u64));
+        for (number, device) in &self.devices {
+            put(&mut out, number);
+            put(&mut out, device);
+        }
+        out
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    /// See [`RecordedError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordedError> {
+        let mut input = Input(bytes.strip_prefix(MAGIC).ok_or(RecordedError::Foreign)?);
+        let layout = input.take::<u32>()?;
+        if layout != LAYOUT_VERSION {
+            return Err(RecordedError::Layout(layout));
+        }
+        let epoch = input.take()?;
+        let [start, end, measured] =
+            [input.take::<u64>()?, input.take::<u64>()?, input.take::<u64>()?].map(Nanos::from_nanos);
+        let harvest = Self {
+            start,
+            end,
+            measured,
+            epoch,
+            alive: input.list(Input::take)?,
+            departed: input.list(Input::take)?,
+            pooled: input.take()?,
+            sites: input.list(|i| Ok(RawSite { key: i.take()?, site: i.take()? }))?,
+            overflow: input.take()?,
+            devices: input.list(|i| Ok((i.take()?, i.take()?)))?,
+            counters: Counters::default(),
+            programs: Vec::new(),
+        };
+        if input.0.is_empty() { Ok(harvest) } else { Err(RecordedError::Damaged) }
+    }
+}

@@ -1,0 +1,288 @@
+//! The command line without the kernel side: help, flags that make no sense, targets that cannot be measured, commands
+//! that cannot be run. No test here needs rights. `docs/faults.md` names each.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::{
+    fs::File,
+    io::{Read as _, pipe},
+    process::{Child, Command, Stdio},
+    sync::mpsc::channel,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Far longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn tool(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_should-i-async"));
+    command.args(args);
+    command
+}
+
+fn reader(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// Runs it to its end; one that takes too long is ended, and fails the test.
+fn run(command: &mut Command) -> Ended {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, err) = (reader(child.stdout.take().unwrap()), reader(child.stderr.take().unwrap()));
+    let code = wait(&mut child);
+    let ended = Ended { code, out: out.join().unwrap(), err: err.join().unwrap() };
+    assert!(!ended.err.contains("panicked"), "{command:?}: {}", ended.err);
+    ended
+}
+
+fn wait(child: &mut Child) -> Option<i32> {
+    let until = Instant::now() + LIMIT;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    panic!("it did not end");
+}
+
+/// Refuses: that exit code, a message with these words, and nothing on stdout.
+fn refuses(args: &[&str], code: i32, words: &[&str]) -> String {
+    let ended = run(&mut tool(args));
+    assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.err);
+    assert_eq!(ended.out, "", "{args:?}");
+    for word in words {
+        assert!(ended.err.contains(word), "{args:?}: no '{word}' in {}", ended.err);
+    }
+    ended.err
+}
+
+/// As [`refuses`], with one line that is ours.
+fn says(args: &[&str], code: i32, words: &[&str]) {
+    let text = refuses(args, code, words);
+    assert!(text.starts_with("should-i-async: ") && text.trim_end().lines().count() == 1, "{args:?}: {text}");
+}
+
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("60").spawn().unwrap())
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Larger than any PID that a kernel gives (`PID_MAX_LIMIT`).
+const NOBODYS_PID: &str = "4194305";
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for args in [&["--help"][..], &["-h"], &["help", "check"], &["check", "--help"], &["doctor", "--help"]] {
+        let ended = run(&mut tool(args));
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.out.contains("Usage:"), "{args:?}: {}", ended.out);
+        assert!(!ended.out.contains('\x1b') && ended.out.lines().all(|l| l.chars().count() <= 100), "{}", ended.out);
+    }
+    let help = run(&mut tool(&["--help"])).out;
+    for command in ["check", "doctor", "demo"] {
+        assert!(help.contains(command), "{help}");
+    }
+    for hidden in ["launch", "demo-server", "empty-hooks"] {
+        assert!(!help.contains(hidden), "{help}");
+    }
+    for args in [&["--version"][..], &["-V"], &["check", "--version"]] {
+        let ended = run(&mut tool(args));
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.out.contains(env!("CARGO_PKG_VERSION")), "{}", ended.out);
+    }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    for args in [&["--help"][..], &["--version"], &["doctor"], &["schema"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let status = tool(args).stdout(full).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(6), "{args:?} into a full device");
+        let (read, write) = pipe().unwrap();
+        drop(read);
+        let status = tool(args).stdout(write).stderr(Stdio::null()).status().unwrap();
+        // doctor may find something missing.
+        assert!(matches!(status.code(), Some(0 | 1)), "{args:?} into a closed pipe: {status}");
+    }
+}
+
+#[test]
+fn no_command_and_unknown_ones_show_the_usage() {
+    refuses(&[], 2, &["Usage:", "check"]);
+    refuses(&["chekc"], 2, &["chekc", "check"]);
+    refuses(&["check", "--duratoin", "1s"], 2, &["--duratoin", "--duration"]);
+}
+
+#[test]
+fn no_target() {
+    says(&["check"], 2, &["-p PID", "-- CMD"]);
+    says(&["check", "--json"], 2, &["-p PID"]);
+    says(&["check", "--"], 2, &["-p PID"]);
+}
+
+#[test]
+fn bad_durations() {
+    for duration in ["0", "0s", "0ms", "1us", "-1s", "-5", "abc", "5parsecs", "1e99s", "NaN", "inf", "", "25h"] {
+        for json in [&[][..], &["--json"]] {
+            let args = [&["check", "-p", "1", "-d", duration][..], json].concat();
+            says(&args, 2, &["bad duration", "give it like 500ms, 10s or 2m"]);
+        }
+    }
+    says(&["demo", "-d", "0"], 2, &["bad duration"]);
+    says(&["demo", "-d", "2h"], 2, &["an hour at most"]);
+    says(&["demo", "--connections", "0"], 2, &["1 to 4096"]);
+}
+
+#[test]
+fn bad_budgets_and_rooms() {
+    for budget in ["0", "0%", "101%", "-3%", "x", "", "NaN", "3%%"] {
+        says(&["check", "-p", "1", "--max-overhead", budget], 2, &["--max-overhead", "like 3%"]);
+    }
+    refuses(&["check", "-p", "1", "--exact", "--max-overhead", "3%"], 2, &["--exact", "--max-overhead"]);
+    for (flag, n) in [("--max-threads", "0"), ("--max-threads", "4194305"), ("--max-sites", "15")] {
+        says(&["check", "-p", "1", flag, n], 2, &[flag, "give a number between 16 and"]);
+    }
+    refuses(&["check", "-p", "1", "--max-threads", "-1"], 2, &["'-1'"]);
+    refuses(&["check", "-p", "1", "--max-sites", "many"], 2, &["--max-sites"]);
+}
+
+#[test]
+fn bad_pids() {
+    for pid in ["abc", "-1", "", "1,", "99999999999", "1.5"] {
+        let shown = format!("'{}'", pid.trim_start_matches("1,"));
+        refuses(&["check", "-p", pid], 2, &[&shown]);
+    }
+    refuses(&["check", "-t", "abc"], 2, &["--tid"]);
+}
+
+#[test]
+fn a_pid_and_a_command() {
+    says(&["check", "-p", "1", "--", "true"], 2, &["not both"]);
+    says(&["check", "-t", "1", "--", "true"], 2, &["not both"]);
+}
+
+#[test]
+fn bad_flags_never_start_the_command() {
+    let trace = std::env::temp_dir().join(format!("should-i-async-cli-{}", std::process::id()));
+    let command = ["--", "touch", trace.to_str().unwrap()];
+    for flags in [["-d", "0"], ["--max-overhead", "0%"], ["--max-threads", "1"], ["-p", "1"]] {
+        says(&[&["check"][..], &flags, &command].concat(), 2, &[]);
+        assert!(!trace.exists(), "{flags:?} started the command");
+    }
+}
+
+#[test]
+fn no_such_pid() {
+    says(&["check", "-p", NOBODYS_PID], 3, &["there is no process 4194305", "pgrep"]);
+    says(&["check", "--json", "-p", NOBODYS_PID], 3, &["there is no process 4194305"]);
+    says(&["check", "-p", "4294967295"], 3, &["there is no process"]);
+    says(&["check", "-t", NOBODYS_PID], 3, &["there is no thread 4194305", "/task"]);
+    says(&["check", "-p", "0"], 3, &["idle task"]);
+    let sleeper = Sleeper::start();
+    says(&["check", "-p", &format!("{},{NOBODYS_PID}", sleeper.pid())], 3, &["there is no process 4194305"]);
+}
+
+#[test]
+fn a_process_that_has_just_ended_and_was_reaped() {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    says(&["check", "-p", &child.id().to_string()], 3, &["there is no process"]);
+}
+
+#[test]
+fn a_kernel_thread() {
+    // PF_KTHREAD of include/linux/sched.h, in the flags of stat: the seventh field after the name.
+    let is_kernel_thread = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let flags = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(6)?.parse::<u64>().ok());
+        flags.is_some_and(|flags| flags & 0x0020_0000 != 0)
+    };
+    // A container with a PID namespace of its own shows none.
+    if let Some(pid) = (2..200).find(|&pid| is_kernel_thread(pid)) {
+        says(&["check", "-p", &pid.to_string()], 3, &["is a kernel thread", "give the PID of a process"]);
+    }
+}
+
+#[test]
+fn a_zombie() {
+    let mut child = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+    // End of file: it has exited, or is about to.
+    child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let until = Instant::now() + LIMIT;
+    while !stat().contains(") Z ") && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let parent = format!("its parent {}", std::process::id());
+    says(&["check", "-p", &child.id().to_string()], 3, &["is a zombie", &parent]);
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_threads_id_where_a_process_is_asked_for() {
+    let (ready, id) = channel();
+    let (end, wait) = channel::<()>();
+    let thread = std::thread::spawn(move || {
+        ready.send(rustix::thread::gettid().as_raw_nonzero().to_string()).unwrap();
+        let _ = wait.recv();
+    });
+    let (tid, own) = (id.recv().unwrap(), std::process::id());
+    says(&["check", "-p", &tid], 3, &[&format!("thread of process {own}"), &format!("-p {own} -t {tid}")]);
+    let sleeper = Sleeper::start();
+    says(&["check", "-p", &sleeper.pid(), "-t", &tid], 3, &[&format!("use -p {own} -t {tid}")]);
+    drop(end);
+    thread.join().unwrap();
+}
+
+#[test]
+fn should_i_async_itself() {
+    // exec keeps the PID.
+    let program = env!("CARGO_BIN_EXE_should-i-async");
+    let ended = run(Command::new("sh").args(["-c", "exec \"$0\" check -p $$", program]));
+    assert_eq!((ended.code, ended.out.as_str()), (Some(3), ""), "{}", ended.err);
+    assert!(ended.err.contains("is should-i-async itself"), "{}", ended.err);
+}
+
+#[test]
+fn another_users_process_without_rights() {
+    // For root, `kernel_faults` does it as another user.
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    says(&["check", "-p", "1"], 4, &["process 1", "cap_sys_ptrace"]);
+}
+
+#[test]
+fn the_schema_is_json() {
+    let ended = run(&mut tool(&["schema"]));
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let schema: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert!(schema["properties"]["schema_version"].is_object(), "{schema}");
+}

@@ -1,0 +1,86 @@
+//! The demo, end to end on the real kernel: its JSON holds to the committed schema, its ledgers close, and nothing stays
+//! behind. With `SIA_RECORD=1` it also makes the fixture of `stages.rs` anew.
+
+#[allow(dead_code, unused_imports, unused_macros, reason = "shared by several tests, each of which uses a part")]
+mod common;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Command,
+    sync::atomic::AtomicBool,
+};
+
+use serde_json::Value;
+use should_i_async::{
+    pipeline::{Progress, Request, measure},
+    target::{TargetSpec, resolve},
+    units::Nanos,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_should-i-async");
+
+fn number(report: &Value, path: &str) -> f64 {
+    let found = report.pointer(path).unwrap_or_else(|| panic!("no {path}"));
+    found["value"].as_f64().unwrap_or_else(|| panic!("{path} is {found}"))
+}
+
+#[test]
+fn the_demos_json_holds_to_the_committed_schema_and_its_ledgers_close() {
+    if !common::can_measure() {
+        return;
+    }
+    let output = Command::new(BINARY).args(["demo", "--json", "-d", "1s", "--connections", "16"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+
+    let wall = number(&report, "/wall/total_ns");
+    let unknown = number(&report, "/wall/unknown_ns") + number(&report, "/wall/excess_ns");
+    assert!(unknown <= wall / 100.0, "{unknown} of {wall} ns");
+    let cpu = number(&report, "/cpu/total_ns");
+    assert!(number(&report, "/cpu/rest_ns").abs() <= cpu / 100.0);
+}
+
+struct Silent;
+impl Progress for Silent {
+    fn tick(&mut self, _: Nanos, _: Option<Nanos>) {}
+}
+
+/// Not a check of its own: makes the fixture, where that is asked for.
+#[test]
+fn record_the_fixture() {
+    if std::env::var_os("SIA_RECORD").is_none() || !common::can_measure() {
+        return;
+    }
+    let mut server = Command::new(BINARY)
+        .args(["demo-server", "--seconds", "20"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let mut client = Command::new(BINARY)
+        .args(["demo-client", "--connections", "8", "--seconds", "3", "--port", line.trim()])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let request = Request {
+        target: resolve(&TargetSpec { pids: vec![server.id()], tids: Vec::new(), tree: false }).unwrap(),
+        duration: Some(Nanos::from_millis(500)),
+        follow: false,
+        max_threads: None,
+        max_sites: None,
+        max_overhead: None,
+        form: None,
+        keep_wire: true,
+    };
+    let measured = measure(&request, &AtomicBool::new(false), &mut Silent).unwrap();
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/demo.wire"), measured.wire.unwrap()).unwrap();
+    client.wait().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
