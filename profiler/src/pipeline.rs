@@ -128,9 +128,9 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         request.target.processes.iter().map(|p| Process::read(p.tgid).unwrap_or_else(|_| p.clone())).collect();
 
     let deadline = request.duration.map(|d| first + d);
-    let mut total: Option<Window> = None;
-    let mut windows = 0;
-    let mut shares = Vec::new();
+    let mut windows = Windows::default();
+    // False only when the end comes between two windows.
+    let mut open = true;
     let mut slices = Vec::new();
     let (mut drained, mut looked) = (first, Nanos::ZERO);
     let ended = loop {
@@ -141,8 +141,12 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         if stop.load(Ordering::Relaxed) {
             break "interrupted";
         }
-        if watch.wait(wait_for(deadline, now))? && !followed_alive(&session, request) {
-            break "target exited";
+        if watch.wait(wait_for(deadline, now))? {
+            if !open || !followed_alive(&session, request) {
+                break "target exited";
+            }
+            // The named ones are gone, what they forked goes on: nothing to wait for but time.
+            std::thread::sleep(wait_for(deadline, now));
         }
         let now = kernel::now();
         if now.saturating_sub(drained) >= DRAIN {
@@ -161,31 +165,36 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         if governor.over(&session, &request.target, now.saturating_sub(begun)) {
             // Above the budget: this window ends, the programs leave, and come back for the next one.
             session.finish();
-            let (window, _) = close(&mut session, request)?;
-            windows += 1;
-            shares.extend(direct_share(&window));
-            absorb(&mut total, window);
+            windows.add(close(&mut session, request)?.0);
             session.detach();
-            if pause(governor.pause(), deadline, stop, &mut watch)? {
-                continue;
+            open = !pause(governor.pause(), deadline, stop);
+            if open {
+                // Who ended meanwhile was not seen to end.
+                session.forget_dead(|tgid, tid| target::snapshot_state(tgid, tid).is_some());
+                session.attach()?;
+                file_threads(&mut session, &request.target)?;
+                begun = session.begin();
+                governor.resumed();
             }
-            session.attach()?;
-            file_threads(&mut session, &request.target)?;
-            begun = session.begin();
-            governor.resumed();
         }
     };
-    slices.extend(look(&session, &request.target, &mut descriptors)?);
-    session.finish();
+    if open {
+        slices.extend(look(&session, &request.target, &mut descriptors)?);
+        session.finish();
+    }
     let cpu_after = process_cpu(&request.target);
     session.detach();
     let daemon = daemon_cost();
     progress.done();
-    let (window, wire) = close(&mut session, request)?;
-    windows += 1;
-    shares.extend(direct_share(&window));
-    absorb(&mut total, window);
-    let Some(total) = total else { return Err(Failure::Load(LoadError::Object("no window".into()))) };
+    let mut wire = None;
+    if open {
+        let (window, bytes) = close(&mut session, request)?;
+        windows.add(window);
+        wire = bytes;
+    }
+    let Windows { total: Some(total), count: windows, shares } = windows else {
+        return Err(Failure::Load(LoadError::Object("no window".into())));
+    };
     if let Some(log) = log.as_mut() {
         log.flush();
     }
@@ -239,24 +248,17 @@ fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
 }
 
 /// Sleeps between two windows; true if the measurement is over meanwhile.
-fn pause(
-    length: Nanos,
-    deadline: Option<Nanos>,
-    stop: &AtomicBool,
-    watch: &mut ExitWatch,
-) -> Result<bool, TargetError> {
+fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
     let until = kernel::now() + length;
     loop {
         let now = kernel::now();
         if stop.load(Ordering::Relaxed) || deadline.is_some_and(|d| now >= d) {
-            return Ok(true);
+            return true;
         }
         if now >= until {
-            return Ok(false);
+            return false;
         }
-        if watch.wait(wait_for(Some(until), now))? {
-            return Ok(true);
-        }
+        std::thread::sleep(wait_for(Some(until), now));
     }
 }
 
@@ -265,10 +267,22 @@ fn followed_alive(session: &Session, request: &Request) -> bool {
     request.follow && session.live_threads() > 0
 }
 
-fn absorb(total: &mut Option<Window>, window: Window) {
-    match total {
-        Some(total) => total.absorb(window),
-        None => *total = Some(window),
+/// The windows so far: one, unless the measurement is sampled.
+#[derive(Default)]
+struct Windows {
+    total: Option<Window>,
+    count: u32,
+    shares: Vec<f64>,
+}
+
+impl Windows {
+    fn add(&mut self, window: Window) {
+        self.count += 1;
+        self.shares.extend(direct_share(&window));
+        match &mut self.total {
+            Some(total) => total.absorb(window),
+            None => self.total = Some(window),
+        }
     }
 }
 

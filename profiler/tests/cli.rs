@@ -286,3 +286,17 @@ fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert!(schema["properties"]["schema_version"].is_object(), "{schema}");
 }
+
+#[test]
+fn the_table_of_faults_names_every_test() {
+    let table = include_str!("../../docs/faults.md");
+    for (file, source) in [("cli", include_str!("cli.rs")), ("kernel_faults", include_str!("kernel_faults.rs"))] {
+        let tests = source.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
+        for test in tests.filter(|test| !test.starts_with("the_table")) {
+            assert!(table.contains(&format!("`{file}::{test}`")), "docs/faults.md lacks {file}::{test}");
+        }
+        for named in table.split(&format!("`{file}::")).skip(1).filter_map(|rest| rest.split('`').next()) {
+            assert!(source.contains(&format!("fn {named}()")), "there is no test {file}::{named}");
+        }
+    }
+}

@@ -249,13 +249,12 @@ fn threads_that_start_and_die_by_the_thousand() {
     if !can_measure() {
         return;
     }
-    for (threads, max_threads) in [("3000", None), ("3000", Some(16))] {
+    for (threads, max_threads) in [("3000", None), ("3000", Some(64))] {
         let outcome = check::run_as(&["churn", "--n", threads], |pid| vec![Request { max_threads, ..request(pid) }]);
         let outcome = &outcome[0];
         let window = &outcome.measurement.window;
         let quality = &window.quality;
         figures!("{quality:?}");
-        for t in &window.threads { if t.excess.as_nanos() > 0 || t.unknown.as_nanos() > 0 { let dup = window.threads.iter().filter(|o| o.tid == t.tid).count(); figures!("BAD dup {dup} born {} dead {} wall {} {:?}", t.born_inside, t.dead, t.wall, t.sums); } }
         assert_eq!((quality.threads_lost, quality.lost()), (0, 0), "{quality:?}");
         ledger_closes(&outcome.measurement);
         agrees(&outcome.measurement);
@@ -294,9 +293,15 @@ fn fork_and_exec_in_the_middle() {
         return;
     }
     for follow in [true, false] {
-        let outcome = check::run_as(&["forkexec", "--n", "20"], |pid| vec![Request { follow, ..request(pid) }]).remove(0);
-        outcome.holds();
+        let outcome =
+            check::run_as(&["forkexec", "--n", "20"], |pid| vec![Request { follow, ..request(pid) }]).remove(0);
+        outcome.threads_hold();
         let window = &outcome.measurement.window;
+        // The child waits at its gate by the same call of the same code.
+        let row = &outcome.line.rows[0];
+        let site = outcome.sites("read", "pipe");
+        let all = row.calls + u64::from(follow);
+        assert_eq!((site.calls, site.blocks, site.bytes), (all, all, all), "follow {follow}");
         let child: Vec<_> = window.threads.iter().filter(|t| t.tgid.as_raw() != outcome.pid).collect();
         figures!("follow {follow}: {:?}", child.iter().map(|t| by_class(&t.sums)).collect::<Vec<_>>());
         if !follow {
@@ -485,14 +490,21 @@ fn raw_tracepoints_count_the_same() {
     }
 }
 
-/// A budget that is too small for the target: the measurement is sampled, says so, and what it measured is whole.
+/// A budget that is too small for the target: the measurement is sampled, says so, and what it measured is whole. It ends
+/// in a window or between two, whichever it happens to be.
 #[test]
 fn sampled() {
     if !can_measure() {
         return;
     }
-    let args = ["pingpong", "--ms", "3000"];
-    let outcome = check::run_as(&args, |pid| vec![Request { max_overhead: Some(0.001), ..request(pid) }]).remove(0);
+    // The pause between two windows is 3.8 s at most.
+    sampled_at(0.001, "4600");
+    sampled_at(0.05, "3000");
+}
+
+fn sampled_at(budget: f64, ms: &str) {
+    let args = ["pingpong", "--ms", ms];
+    let outcome = check::run_as(&args, |pid| vec![Request { max_overhead: Some(budget), ..request(pid) }]).remove(0);
     let measurement = &outcome.measurement;
     let facts = &measurement.inputs.window;
     figures!("{facts:?} {:?}", measurement.window.quality);

@@ -78,8 +78,7 @@ fn file_direct() {
     assert_eq!(row.bytes, 500 * 4096);
     let window = &outcome.measurement.window;
     figures!("blocks {}, devices {:?}", row.blocks, window.devices);
-    let (reads, bytes) =
-        window.devices.iter().fold((0, 0), |(r, b), d| (r + d.target.reads, b + d.target.bytes));
+    let (reads, bytes) = window.devices.iter().fold((0, 0), |(r, b), d| (r + d.target.reads, b + d.target.bytes));
     // A file that is in pieces on the disk can take more than one request a read; it never takes fewer.
     assert!(reads >= row.calls, "{reads} requests for {} reads", row.calls);
     assert_eq!(bytes, row.bytes);
@@ -144,7 +143,10 @@ fn cpu_of_burners() {
     print(&outcome);
     for row in &outcome.line.rows {
         let thread = outcome.thread(row.tid);
-        assert_eq!(thread.sums.calls, 4, "a burner makes no calls but those that read its own counters, two before, two after");
+        assert_eq!(
+            thread.sums.calls, 4,
+            "a burner makes no calls but those that read its own counters, two before, two after"
+        );
         assert!(thread.sums.user as f64 >= 0.99 * thread.cpu().as_nanos() as f64, "{thread:?}");
     }
     process_cpu_agrees(&outcome);

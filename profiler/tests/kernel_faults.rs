@@ -1,6 +1,9 @@
 //! Faults with the real binary on the real kernel: missing rights, missing kernel parts, targets that go away, signals,
 //! results that cannot be written. Needs root; runs with `--test-threads=1`. `docs/faults.md` names each test.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
 mod common;
 
 use std::{
@@ -447,7 +450,7 @@ fn target_in_another_pid_namespace() {
     let init = child_of(&outer.pid());
     // By its host PID: both are shown.
     let text = reports(&mut tool(&["check", "-p", &init, "-d", "200ms"]));
-    assert!(text.contains(&init) && text.contains("PID 1 in its namespace"), "{text}");
+    assert!(text.contains(&format!("PID {init} (in its own PID namespace: 1)")), "{text}");
     // By the PID inside, where only one process has it.
     let given = free.to_string();
     let asleep = within(LIMIT, || {

@@ -77,7 +77,6 @@ impl Command {
             _ => Ok(()),
         }
     }
-
 }
 
 impl Drop for Command {

@@ -16,8 +16,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
         return Err(CliError::Usage("the demo lasts an hour at most".into()));
     }
     let stop = check::stop_flag()?;
-    let children =
-        Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20)?;
+    let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20)?;
     let spec = TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false };
     let request = Request {
         target: target::resolve(&spec)?,

@@ -1,4 +1,4 @@
-//! How a run ends: exit codes and the message that goes with each. `docs/exit-codes.md` is the table for people.
+//! How a run ends: exit codes and the message that goes with each. `docs/faults.md` is the table for people.
 
 use std::process::ExitCode;
 

@@ -59,13 +59,17 @@ impl DeviceRecord {
 }
 
 pub(super) fn decode(number: u32, raw: &Device) -> Result<DeviceRecord, DecodeError> {
-    let insane = |s: &DeviceSide| {
-        [s.requests, s.reads, s.bytes, s.queue_sum, s.service_sum].into_iter().any(|n| n >= LIMIT)
-    };
+    let insane =
+        |s: &DeviceSide| [s.requests, s.reads, s.bytes, s.queue_sum, s.service_sum].into_iter().any(|n| n >= LIMIT);
     if insane(&raw.target) || insane(&raw.others) {
         return Err(DecodeError { record: "device", id: number, field: "counters", value: u32::MAX });
     }
-    Ok(DeviceRecord { major: number >> 20, minor: number & 0xf_ffff, target: side(&raw.target), others: side(&raw.others) })
+    Ok(DeviceRecord {
+        major: number >> 20,
+        minor: number & 0xf_ffff,
+        target: side(&raw.target),
+        others: side(&raw.others),
+    })
 }
 
 fn side(raw: &DeviceSide) -> Side {

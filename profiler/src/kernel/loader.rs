@@ -175,7 +175,8 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
     let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
     let chunks = pid_max().div_ceil(TIDS_PER_CHUNK) + 1;
     // Thousands of departures between two looks at the ring.
-    let ring = (options.max_threads * size_of::<Thread>() as u32).next_power_of_two().clamp(1 << 22, 1 << 25);
+    let ring =
+        (u64::from(options.max_threads) * size_of::<Thread>() as u64).clamp(1 << 22, 1 << 25).next_power_of_two();
 
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&kernel_types))
@@ -184,7 +185,7 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .map_max_entries("SIA_TIDS", chunks as u32)
         .map_max_entries("SIA_THREADS", options.max_threads)
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
-        .map_max_entries("SIA_EXITS", ring)
+        .map_max_entries("SIA_EXITS", ring as u32)
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)

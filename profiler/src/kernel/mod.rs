@@ -3,6 +3,7 @@
 
 mod btf;
 mod clock;
+mod harvest;
 mod loader;
 mod mapped;
 mod offsets;
@@ -14,8 +15,9 @@ pub mod syscalls;
 
 pub use btf::{Btf, BtfError, VMLINUX};
 pub use clock::now;
+pub use harvest::{Harvest, RawSite};
 pub use loader::{Form, LoadError, Options};
 pub use offsets::TRACEPOINTS;
 pub use recorded::RecordedError;
-pub use session::{Harvest, RawSite, Session};
+pub use session::Session;
 pub use statistics::{ProgramCost, Statistics};

@@ -2,9 +2,15 @@
 //!
 //! Not an exchange format: it holds for one layout version and one byte order, and says so when it does not fit.
 
-use profiler_common::{LAYOUT_VERSION, control::Counters, device::Device, site::{Site, SiteKey}, thread::Thread};
+use profiler_common::{
+    LAYOUT_VERSION,
+    control::Counters,
+    device::Device,
+    site::{Site, SiteKey},
+    thread::Thread,
+};
 
-use super::session::{Harvest, RawSite};
+use super::harvest::{Harvest, RawSite};
 use crate::units::Nanos;
 
 const MAGIC: &[u8; 8] = b"sia-wire";

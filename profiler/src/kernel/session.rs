@@ -1,17 +1,12 @@
-//! A session: programs attached, threads filed, one or more windows measured, and everything read back.
+//! A session: programs attached, threads filed, one or more windows measured. `harvest` reads back.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aya::{
-    maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues, Queue, RingBuf},
+    maps::{HashMap as BpfHashMap, MapData, Queue, RingBuf},
     programs::{BtfTracePoint, RawTracePoint, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
 };
-use profiler_common::{
-    control::{Control, Counters},
-    device::Device,
-    site::{Site, SiteKey},
-    thread::{LATE, Sums, Thread},
-};
+use profiler_common::thread::{LATE, Thread};
 
 use super::{
     clock,
@@ -19,52 +14,6 @@ use super::{
     statistics::{self, ProgramCost},
 };
 use crate::units::{Nanos, Tgid, Tid};
-
-/// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Wire<T>(T);
-
-// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
-unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
-
-/// A site with its place, all CPUs added up.
-#[derive(Clone, Copy, Debug)]
-pub struct RawSite {
-    /// The place.
-    pub key: SiteKey,
-    /// What was seen there.
-    pub site: Site,
-}
-
-/// Everything the programs gathered, as it came over the wire.
-#[derive(Clone, Debug)]
-pub struct Harvest {
-    /// First and last moment of the windows.
-    pub start: Nanos,
-    /// Likewise.
-    pub end: Nanos,
-    /// Time in which events counted; less than end − start where the measurement was sampled.
-    pub measured: Nanos,
-    /// The window that was open last.
-    pub epoch: u32,
-    /// Threads still alive.
-    pub alive: Vec<Thread>,
-    /// Threads that are gone.
-    pub departed: Vec<Thread>,
-    /// The departed whose record found no room, added up.
-    pub pooled: Thread,
-    /// Sites.
-    pub sites: Vec<RawSite>,
-    /// What found no site of its own.
-    pub overflow: Site,
-    /// `major << 20 | minor` and statistics.
-    pub devices: Vec<(u32, Device)>,
-    /// Losses and rarities.
-    pub counters: Counters,
-    /// What the programs cost, where the kernel was asked to keep count.
-    pub programs: Vec<ProgramCost>,
-}
 
 enum Link {
     Typed(#[allow(dead_code, reason = "dropped to detach")] BtfTracePointLink),
@@ -74,13 +23,13 @@ enum Link {
 /// Loaded programs and their maps. Dropping it detaches everything; so does the process's end, however it ends, because
 /// links and maps live by their descriptors.
 pub struct Session {
-    loaded: Loaded,
+    pub(super) loaded: Loaded,
     links: Vec<Link>,
     ring: RingBuf<MapData>,
-    departed: Vec<Thread>,
-    start: Nanos,
-    end: Nanos,
-    measured: Nanos,
+    pub(super) departed: Vec<Thread>,
+    pub(super) start: Nanos,
+    pub(super) end: Nanos,
+    pub(super) measured: Nanos,
 }
 
 impl Session {
@@ -166,6 +115,25 @@ impl Session {
         for chunk in 0..self.loaded.tids.len() {
             // SAFETY: inside the mapping; whole words.
             unsafe { self.loaded.tids.at(chunk).write_volatile([0; TIDS_PER_CHUNK]) };
+        }
+    }
+
+    /// Frees the slots of threads that ended while nothing was attached. `alive` says of each whether it lives.
+    pub fn forget_dead(&mut self, alive: impl Fn(Tgid, Tid) -> bool) {
+        for slot in self.live_slots() {
+            let thread = self.loaded.threads.read(slot as usize);
+            let tid = Tid::from_raw(thread.tid);
+            if alive(Tgid::from_raw(thread.tgid), tid) {
+                continue;
+            }
+            if let Some(word) = self.tid_word(tid) {
+                // Only if it is still this thread's.
+                let _ = word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            let queue = self.loaded.ebpf.map_mut("SIA_FREE_THREADS").map(Queue::<&mut MapData, u32>::try_from);
+            if let Some(Ok(mut queue)) = queue {
+                let _ = queue.push(slot, 0);
+            }
         }
     }
 
@@ -267,7 +235,7 @@ impl Session {
     }
 
     /// Slots in use: threads filed by this side and born since.
-    fn live_slots(&self) -> Vec<u32> {
+    pub(super) fn live_slots(&self) -> Vec<u32> {
         let mut slots = Vec::new();
         for chunk in 0..self.loaded.tids.len() {
             let words = self.loaded.tids.read(chunk);
@@ -290,7 +258,12 @@ impl Session {
             .map(|slot| {
                 // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
                 let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
-                2 * sums.calls + sums.voluntary + sums.involuntary + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel
+                2 * sums.calls
+                    + sums.voluntary
+                    + sums.involuntary
+                    + sums.woken_by_self
+                    + sums.woken_by_other
+                    + sums.woken_by_kernel
             })
             .sum()
     }
@@ -311,117 +284,6 @@ impl Session {
             })
             .collect()
     }
-
-    /// The sites so far, while events go on counting.
-    ///
-    /// # Errors
-    /// A map that cannot be read.
-    pub fn sites(&self) -> Result<Vec<RawSite>, LoadError> {
-        Ok(self.read_sites()?.into_iter().map(|(_, site)| site).collect())
-    }
-
-    fn site_values(&self) -> Result<PerCpuArray<&MapData, Wire<Site>>, LoadError> {
-        let map = self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
-        map.try_into().map_err(unreadable)
-    }
-
-    fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
-        let index =
-            self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
-        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
-        let values = self.site_values()?;
-        let mut sites = Vec::new();
-        for entry in index.iter() {
-            let (key, i) = entry.map_err(unreadable)?;
-            sites.push((i, RawSite { key: key.0, site: merged(&values, i)? }));
-        }
-        Ok(sites)
-    }
-
-    /// Takes everything back and starts the sums anew. To be called after [`Self::finish`].
-    ///
-    /// # Errors
-    /// A map that cannot be read.
-    pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
-        self.drain();
-        let control: Control = self.loaded.control.read(0);
-        let slots = self.live_slots();
-        let alive = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
-        let pooled = self.loaded.threads.read(0);
-        for &slot in slots.iter().chain(&[0]) {
-            // SAFETY: inside the mapping; the programs do not count between two windows.
-            unsafe { (&raw mut (*self.loaded.threads.at(slot as usize)).sums).write_volatile(Sums::ZERO) };
-        }
-        // SAFETY: the mapped control page, as above.
-        unsafe { (&raw mut (*self.loaded.control.at(0)).counters).write_volatile(Counters::default()) };
-        let sites = self.read_sites()?;
-        let overflow = merged(&self.site_values()?, profiler_common::site::OVERFLOW_SITE)?;
-        self.clear_sites(&sites)?;
-
-        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
-            .loaded
-            .ebpf
-            .map("SIA_DEVICES")
-            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
-            .try_into()
-            .map_err(unreadable)?;
-        let mut devices = Vec::new();
-        for entry in table.iter() {
-            let (number, device) = entry.map_err(unreadable)?;
-            devices.push((number, device.0));
-        }
-        self.clear_devices(&devices)?;
-        let measured = std::mem::take(&mut self.measured);
-        Ok(Harvest {
-            start: self.start,
-            end: self.end,
-            measured,
-            epoch: control.epoch,
-            alive,
-            departed: std::mem::take(&mut self.departed),
-            pooled,
-            sites: sites.into_iter().map(|(_, site)| site).collect(),
-            overflow,
-            devices,
-            counters: control.counters,
-            programs: self.costs(),
-        })
-    }
-
-    fn clear_sites(&mut self, sites: &[(u32, RawSite)]) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
-        let mut values: PerCpuArray<&mut MapData, Wire<Site>> = map.try_into().map_err(unreadable)?;
-        let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
-        for i in sites.iter().map(|(i, _)| *i).chain([profiler_common::site::OVERFLOW_SITE]) {
-            let zero =
-                PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
-            values.set(i, zero, 0).map_err(unreadable)?;
-        }
-        Ok(())
-    }
-
-    fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
-        let map =
-            self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
-        let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
-        for (number, _) in devices {
-            table.remove(number).map_err(unreadable)?;
-        }
-        Ok(())
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unreadable(error: aya::maps::MapError) -> LoadError {
-    LoadError::Object(error.to_string())
-}
-
-fn merged(values: &PerCpuArray<&MapData, Wire<Site>>, index: u32) -> Result<Site, LoadError> {
-    let mut sum = Site::ZERO;
-    for value in values.get(&index, 0).map_err(unreadable)?.iter() {
-        sum.merge(&value.0);
-    }
-    Ok(sum)
 }
 
 /// A record from the ring; `None` where its size is not that of this build's layout.

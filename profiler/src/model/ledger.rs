@@ -121,14 +121,20 @@ impl CpuLedger {
 
         let mut io = 0.0;
         let mut other = 0.0;
-        let mut modelled = false;
+        let (mut io_modelled, mut other_modelled) = (false, false);
         // Calls without a site of their own cannot be compared with anything.
         let mut missing = window.overflow.blocked_calls;
         for site in &window.sites {
             match pools.direct(site) {
                 Some(cost) => {
-                    modelled |= cost.basis != super::Basis::SameSite;
-                    if site.place.class.family() == Family::BlockingIo { io += cost.total } else { other += cost.total }
+                    let modelled = cost.basis != super::Basis::SameSite;
+                    if site.place.class.family() == Family::BlockingIo {
+                        io += cost.total;
+                        io_modelled |= modelled;
+                    } else {
+                        other += cost.total;
+                        other_modelled |= modelled;
+                    }
                 }
                 None => missing += site.site.blocked_calls,
             }
@@ -143,7 +149,7 @@ impl CpuLedger {
         let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
         // To the nanosecond: what is below is the noise of floating point.
         let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches).round();
-        let figure = |value: f64| {
+        let figure = |value: f64, modelled: bool| {
             if missing > 0 {
                 Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
             } else if modelled {
@@ -155,13 +161,14 @@ impl CpuLedger {
                 Figure::measured(value)
             }
         };
-        let blocking_io = figure(blocking_io);
+        let blocking_io = figure(blocking_io, io_modelled);
+        let other_switches = figure(other_switches, other_modelled);
         Self {
             total,
             on_cpu,
             charge,
             user: Figure::measured(Nanos::from_nanos(sums.user)),
-            calls: match blocking_io.provenance() {
+            calls: match blocking_io.provenance().max(other_switches.provenance()) {
                 Provenance::Measured => Figure::measured(Nanos::from_nanos(calls as u64)),
                 Provenance::Modelled => Figure::modelled(
                     Nanos::from_nanos(calls as u64),
@@ -173,7 +180,7 @@ impl CpuLedger {
                 ),
             },
             blocking_io,
-            other_switches: figure(other_switches),
+            other_switches,
             softirq: Figure::unavailable("inside user and syscalls: softirqs are not hooked"),
             rest,
         }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Check, CpuLedger, DeviceView, Family, Figure, Interval, Place, Quality, Reference, SiteView, ThreadView, Verdict, Wakeups,
-    WallLedger, Window, cost::Pools,
+    Check, CpuLedger, DeviceView, Family, Figure, Interval, Place, Quality, Reference, SiteView, ThreadView, Verdict,
+    Wakeups, WallLedger, Window, cost::Pools,
 };
 use crate::units::{Nanos, Tgid, Tid};
 

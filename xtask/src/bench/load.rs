@@ -143,16 +143,19 @@ fn attempt(own: &Path, observer: Observer, seconds: u64) -> Result<Sample> {
     })
 }
 
-/// Waits a while for other programs to be done; a machine that is never quiet is measured as it is, and the tables say so.
-pub(super) fn await_quiet(patience: Duration) -> Result<()> {
+/// Waits a while for other programs to be done, and says whether they are.
+pub(super) fn await_quiet(patience: Duration) -> Result<bool> {
     const LOOK: Duration = Duration::from_millis(250);
     let begun = std::time::Instant::now();
     loop {
         let before = clocks::machine_busy()?;
         child::pause(LOOK)?;
         let busy = clocks::machine_busy()?.saturating_sub(before).as_secs_f64() / LOOK.as_secs_f64();
-        if busy <= OTHERS_AT_MOST || begun.elapsed() > patience {
-            return Ok(());
+        if busy <= OTHERS_AT_MOST {
+            return Ok(true);
+        }
+        if begun.elapsed() > patience {
+            return Ok(false);
         }
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Findings {
     pub(super) absent: BTreeMap<Observer, String>,
     /// Measurements made once more because other programs ran.
     pub(super) repeated: u32,
+    /// Whether other programs ran when the limits were measured.
+    pub(super) limits_disturbed: bool,
     pub(super) check_runs: RunTime,
     pub(super) empty_runs: RunTime,
     pub(super) limits: Option<Limits>,
@@ -86,6 +88,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         samples: BTreeMap::new(),
         absent: BTreeMap::new(),
         repeated: 0,
+        limits_disturbed: false,
         check_runs: RunTime::default(),
         empty_runs: RunTime::default(),
         limits: None,
@@ -95,15 +98,15 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         let rounds = options.rounds.min(LIMIT_ROUNDS);
         progress("run time of the programs")?;
         for _ in 0..rounds {
-            load::await_quiet(options.patience())?;
+            found.limits_disturbed |= !load::await_quiet(options.patience())?;
             limits::run_time(&binaries.own, Observer::Check, options.seconds, &mut found.check_runs)?;
             limits::run_time(&binaries.own, Observer::Empty, options.seconds, &mut found.empty_runs)?;
         }
         progress("the daemon at many switches")?;
-        load::await_quiet(options.patience())?;
+        found.limits_disturbed |= !load::await_quiet(options.patience())?;
         let daemon = limits::daemon(&binaries.own, &binaries.truth, rounds, options.seconds)?;
         progress("a target of many threads")?;
-        load::await_quiet(options.patience())?;
+        found.limits_disturbed |= !load::await_quiet(options.patience())?;
         let large = limits::large(&binaries.own, &binaries.truth, rounds)?;
         let start = limits::starts(&binaries.own, rounds)?;
         found.limits = Some(Limits { daemon, large, start });
@@ -160,19 +163,17 @@ fn compare(binaries: &Binaries, options: &Options, found: &mut Findings) -> Resu
 }
 
 impl Findings {
-    /// Rounds whose samples of all these configurations stand for them: the undisturbed ones; all, where there is none.
+    /// Rounds in which none of these configurations was disturbed.
     fn rounds_of<const N: usize>(&self, observers: [Observer; N]) -> Vec<[&Sample; N]> {
-        let sample =
-            |observer, round| self.samples.get(&observer)?.iter().find(|(r, _)| *r == round).map(|(_, sample)| sample);
+        let sample = |observer, round| {
+            let (_, sample) = self.samples.get(&observer)?.iter().find(|(r, _)| *r == round)?;
+            sample.is_quiet().then_some(sample)
+        };
         let together = |round| -> Option<[&Sample; N]> {
             let samples: Vec<&Sample> = observers.iter().map_while(|&o| sample(o, round)).collect();
             samples.try_into().ok()
         };
-        let mut rounds: Vec<[&Sample; N]> = (0..self.rounds).filter_map(together).collect();
-        if rounds.iter().any(|samples| samples.iter().all(|s| s.is_quiet())) {
-            rounds.retain(|samples| samples.iter().all(|s| s.is_quiet()));
-        }
-        rounds
+        (0..self.rounds).filter_map(together).collect()
     }
 
     /// Of each round: `f` of the configuration and of the one without a profiler.
@@ -181,9 +182,9 @@ impl Findings {
         Spread::of(rounds.into_iter().map(|[sample, none]| f(sample, none)))
     }
 
-    /// The rounds that `against_none` goes by.
+    /// Of each undisturbed round of the configuration alone.
     pub(super) fn own(&self, observer: Observer, f: impl Fn(&Sample) -> f64) -> Option<Spread> {
-        self.against_none(observer, |sample, _| f(sample))
+        Spread::of(self.rounds_of([observer]).into_iter().map(|[sample]| f(sample)))
     }
 
     /// CPU per request over that without a profiler.
@@ -192,7 +193,11 @@ impl Findings {
     }
 
     fn why_not(&self, observer: Observer) -> String {
-        self.absent.get(&observer).cloned().unwrap_or_else(|| "not measured in this run".to_owned())
+        if let Some(why) = self.absent.get(&observer) {
+            return why.clone();
+        }
+        let measured = self.samples.contains_key(&observer);
+        if measured { "other programs disturbed every round" } else { "not measured in this run" }.to_owned()
     }
 
     /// What `check` adds over what the three peers add, round by round.
@@ -286,6 +291,7 @@ mod tests {
             samples: BTreeMap::new(),
             absent: BTreeMap::new(),
             repeated: 0,
+            limits_disturbed: false,
             check_runs: RunTime::default(),
             empty_runs: RunTime::default(),
             limits: None,
@@ -310,14 +316,15 @@ mod tests {
     }
 
     #[test]
-    fn disturbed_rounds_count_only_where_there_are_no_others() {
+    fn disturbed_rounds_prove_nothing() {
         let disturbed = |cpu| Sample { others: 1.0, ..sample(cpu) };
         let mut found = findings();
         found.samples.insert(Observer::None, vec![(0, sample(100.0)), (1, disturbed(100.0))]);
         found.samples.insert(Observer::Check, vec![(0, sample(110.0)), (1, sample(300.0))]);
         assert_eq!(found.cost(Observer::Check).map(|s| s.rounds), Some(1));
         found.samples.insert(Observer::None, vec![(0, disturbed(100.0)), (1, disturbed(100.0))]);
-        assert_eq!(found.cost(Observer::Check).map(|s| s.rounds), Some(2));
+        assert_eq!(found.cost(Observer::Check), None);
+        assert_eq!(bars(&found).first().map(|bar| bar.found.is_ok()), Some(false));
     }
 
     #[test]

@@ -29,8 +29,8 @@ the given time. CPU per request is the server's own CPU clock over that time by 
 programs on tracepoints do is charged to the thread that they interrupt, and so it is in there. Configurations take turns
 in random order; each is compared with \"no profiler\" of the same round. Figures are medians, smallest and largest round
 in brackets. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than 0.15 cores of it
-is disturbed: it was made again, up to twice ({repeated} more measurements), and a round that was still disturbed is left
-out of the comparison, unless all are. The column \"rounds\" says how many count.
+is disturbed: it was made again, up to twice ({repeated} more measurements), and left out where it still was. The column
+\"Rounds\" says how many count; only rounds in which neither side was disturbed are compared.
 
 A bar is met where its median is; where it lies within the spread of the rounds, the table says so.
 
@@ -59,6 +59,11 @@ pub(super) fn tables(found: &Findings, bars: &[Bar]) -> String {
     let mut text = format!("## Bars\n\n{}\n## Overhead\n\n{}", bars_table(bars), overhead(found));
     if !found.check_runs.means.is_empty() {
         let _ = write!(text, "\n## Run time of the programs\n\n{}", run_times(&found.check_runs, &found.empty_runs));
+    }
+    if found.limits_disturbed {
+        text.push_str(
+            "\nOther programs ran during some of these and of the following measurements: they are upper bounds.\n",
+        );
     }
     if let Some(limits) = &found.limits {
         let _ = write!(text, "\n## The daemon\n\n{}", daemon(limits));
@@ -92,7 +97,7 @@ fn overhead(found: &Findings) -> String {
         let cost = found.cost(observer);
         let rate = found.against_none(observer, |sample, none| sample.rate / none.rate);
         let watcher = found.own(observer, |s| s.observer);
-        let others = found.own(observer, |s| s.others);
+        let others = Spread::of(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
             spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))

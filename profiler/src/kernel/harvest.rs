@@ -1,0 +1,171 @@
+//! Reading the maps back: sites, threads, devices, each taken once.
+
+use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues};
+use profiler_common::{
+    control::{Control, Counters},
+    device::Device,
+    site::{OVERFLOW_SITE, Site, SiteKey},
+    thread::{Sums, Thread},
+};
+
+use super::{loader::LoadError, session::Session, statistics::ProgramCost};
+use crate::units::Nanos;
+
+/// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Wire<T>(T);
+
+// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
+unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
+
+/// A site with its place, all CPUs added up.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSite {
+    /// The place.
+    pub key: SiteKey,
+    /// What was seen there.
+    pub site: Site,
+}
+
+/// Everything the programs gathered, as it came over the wire.
+#[derive(Clone, Debug)]
+pub struct Harvest {
+    /// First and last moment of the windows.
+    pub start: Nanos,
+    /// Likewise.
+    pub end: Nanos,
+    /// Time in which events counted; less than end − start where the measurement was sampled.
+    pub measured: Nanos,
+    /// The window that was open last.
+    pub epoch: u32,
+    /// Threads still alive.
+    pub alive: Vec<Thread>,
+    /// Threads that are gone.
+    pub departed: Vec<Thread>,
+    /// The departed whose record found no room, added up.
+    pub pooled: Thread,
+    /// Sites.
+    pub sites: Vec<RawSite>,
+    /// What found no site of its own.
+    pub overflow: Site,
+    /// `major << 20 | minor` and statistics.
+    pub devices: Vec<(u32, Device)>,
+    /// Losses and rarities.
+    pub counters: Counters,
+    /// What the programs cost, where the kernel was asked to keep count.
+    pub programs: Vec<ProgramCost>,
+}
+
+impl Session {
+    /// The sites so far, while events go on counting.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn sites(&self) -> Result<Vec<RawSite>, LoadError> {
+        Ok(self.read_sites()?.into_iter().map(|(_, site)| site).collect())
+    }
+
+    fn site_values(&self) -> Result<PerCpuArray<&MapData, Wire<Site>>, LoadError> {
+        let map = self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
+        map.try_into().map_err(unreadable)
+    }
+
+    fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
+        let index =
+            self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
+        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
+        let values = self.site_values()?;
+        let mut sites = Vec::new();
+        for entry in index.iter() {
+            let (key, i) = entry.map_err(unreadable)?;
+            sites.push((i, RawSite { key: key.0, site: merged(&values, i)? }));
+        }
+        Ok(sites)
+    }
+
+    /// Takes everything back and starts the sums anew. To be called after [`Self::finish`].
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
+        self.drain();
+        let control: Control = self.loaded.control.read(0);
+        let slots = self.live_slots();
+        let alive = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        let pooled = self.loaded.threads.read(0);
+        for &slot in slots.iter().chain(&[0]) {
+            // SAFETY: inside the mapping; the programs do not count between two windows.
+            unsafe { (&raw mut (*self.loaded.threads.at(slot as usize)).sums).write_volatile(Sums::ZERO) };
+        }
+        // SAFETY: the mapped control page, as above.
+        unsafe { (&raw mut (*self.loaded.control.at(0)).counters).write_volatile(Counters::default()) };
+        let sites = self.read_sites()?;
+        let overflow = merged(&self.site_values()?, OVERFLOW_SITE)?;
+        self.clear_sites(&sites)?;
+
+        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
+            .loaded
+            .ebpf
+            .map("SIA_DEVICES")
+            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
+            .try_into()
+            .map_err(unreadable)?;
+        let mut devices = Vec::new();
+        for entry in table.iter() {
+            let (number, device) = entry.map_err(unreadable)?;
+            devices.push((number, device.0));
+        }
+        self.clear_devices(&devices)?;
+        let measured = std::mem::take(&mut self.measured);
+        Ok(Harvest {
+            start: self.start,
+            end: self.end,
+            measured,
+            epoch: control.epoch,
+            alive,
+            departed: std::mem::take(&mut self.departed),
+            pooled,
+            sites: sites.into_iter().map(|(_, site)| site).collect(),
+            overflow,
+            devices,
+            counters: control.counters,
+            programs: self.costs(),
+        })
+    }
+
+    fn clear_sites(&mut self, sites: &[(u32, RawSite)]) -> Result<(), LoadError> {
+        let map = self.loaded.ebpf.map_mut("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
+        let mut values: PerCpuArray<&mut MapData, Wire<Site>> = map.try_into().map_err(unreadable)?;
+        let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
+        for i in sites.iter().map(|(i, _)| *i).chain([OVERFLOW_SITE]) {
+            let zero =
+                PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
+            values.set(i, zero, 0).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+
+    fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
+        let map =
+            self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
+        let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
+        for (number, _) in devices {
+            table.remove(number).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: aya::maps::MapError) -> LoadError {
+    LoadError::Object(error.to_string())
+}
+
+fn merged(values: &PerCpuArray<&MapData, Wire<Site>>, index: u32) -> Result<Site, LoadError> {
+    let mut sum = Site::ZERO;
+    for value in values.get(&index, 0).map_err(unreadable)?.iter() {
+        sum.merge(&value.0);
+    }
+    Ok(sum)
+}
