@@ -54,6 +54,7 @@ pub struct Counters {
     pub exits: u64,
     /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster).
     pub raced_wakes: u64,
-    /// Events of a thread whose slot belonged to another process: a reused tid.
-    pub stale_slots: u64,
+    /// Threads found on a CPU without a switch-in before: the tracepoint did not fire. Counts stay exact; the time since the
+    /// wake-up is booked as run-queue delay.
+    pub missed_switch_ins: u64,
 }

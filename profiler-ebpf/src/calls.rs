@@ -17,8 +17,8 @@ use crate::{
     access::{Access, offset, present},
     descriptor,
     maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump, control, thread},
-    sched::account,
-    threads::{FirstSight, exec_begins, exec_over, find, first_sight},
+    sched::{account, caught_on_cpu},
+    threads::{FirstSight, exec_begins, exec_over, find, first_sight, release},
 };
 
 /// What each syscall of this machine's table is; see `profiler_common::syscall`. Filled in by the loader.
@@ -64,6 +64,7 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     first_sight::<A>(control, t, FirstSight::User, task);
+    caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
     close_window(t);
 
@@ -203,6 +204,7 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, ret: i64) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
+    caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
     let nr = t.nr;
     t.nr = syscall::NONE;
@@ -301,6 +303,11 @@ pub fn on_process_exit<A: Access>(task: *const u8) {
     let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
     let slot = find(control, tid, task);
     if slot == 0 {
+        return;
+    }
+    if control.enabled == 0 {
+        // Before the window: nobody will see its last switch.
+        release(slot, tid);
         return;
     }
     if let Some(t) = thread(slot) {

@@ -16,7 +16,7 @@ use profiler_common::{
 use crate::{
     access::{Access, offset, present},
     maps::{bump, control, slot_of, thread},
-    threads::{FirstSight, MARK_COUNTERS, add_runnable, depart, find, first_sight, read_counters},
+    threads::{FirstSight, MARK_COUNTERS, add_runnable, depart, begin_counters, find, first_sight, read_counters},
 };
 
 /// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.
@@ -41,6 +41,21 @@ pub fn account(t: &mut Thread, now: u64) {
         t.sums.kernel += ns;
         t.call_cpu += ns;
     }
+}
+
+/// An event of a thread that runs, whose switch-in was not seen: the tracepoint does not fire at every switch of every kernel.
+/// It has been on the CPU for an unknown while; that while counts as run-queue delay, and the occasion is counted.
+#[inline(always)]
+pub fn caught_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+    if t.phase != phase::ON_CPU {
+        catch_up::<A>(control, t, now, task);
+    }
+}
+
+#[inline(never)]
+fn catch_up<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+    bump(&mut control.counters.missed_switch_ins, 1);
+    switch_in::<A>(control, t, now, task);
 }
 
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it (5.18 and later).
@@ -85,6 +100,7 @@ fn switch_out<A: Access>(
     state: Option<u32>,
 ) {
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
+    caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
     t.off = now;
     let state = match state {
@@ -156,6 +172,9 @@ fn block_class(t: &Thread, state: u32) -> u8 {
 fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     t.sums.switch_ins += 1;
+    if t.marks & MARK_COUNTERS == 0 {
+        begin_counters::<A>(t, task);
+    }
     t.since = now;
     t.cause = CAUSE_OTHER;
     match t.phase {

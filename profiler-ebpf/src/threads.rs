@@ -153,6 +153,25 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     t.seen_cpu = cpu;
 }
 
+/// Where the kernel's counters of a task stand at its first switch-in: it has not run in this window yet, so that they are
+/// exact, and what follows is all the measurement's.
+#[inline(always)]
+pub fn begin_counters<A: Access>(t: &mut Thread, task: *const u8) {
+    // SAFETY: `task` is the task of a tracepoint's argument, the offsets are its fields'.
+    let (voluntary, involuntary, runtime): (u64, u64, u64) = unsafe {
+        (
+            A::field(task, offset!(task_nvcsw)),
+            A::field(task, offset!(task_nivcsw)),
+            A::field(task, offset!(task_runtime)),
+        )
+    };
+    t.marks |= MARK_COUNTERS;
+    t.seen_voluntary = voluntary;
+    t.seen_involuntary = involuntary;
+    t.seen_runtime = runtime;
+    t.seen_cpu = t.cpu();
+}
+
 /// `sched_process_fork(parent, child)`, in the parent.
 #[inline(always)]
 pub fn on_fork<A: Access, C: EbpfContext>(ctx: &C, parent: *const u8, child: *const u8, now: u64) {
@@ -274,6 +293,12 @@ pub fn depart(slot: u32, tid: u32, task: u64) {
         pool(t);
         bump(&mut control.counters.exits_pooled, 1);
     }
+    release(slot, tid);
+}
+
+/// The slot is free for another thread.
+#[inline(always)]
+pub fn release(slot: u32, tid: u32) {
     set_slot(tid, 0);
     let _ = SIA_FREE_THREADS.push(slot, 0);
 }

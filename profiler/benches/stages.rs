@@ -134,7 +134,7 @@ fn harvest() -> Harvest {
 }
 
 fn batch() -> Batch {
-    event::decode(&harvest()).expect("a harvest that makes sense")
+    event::decode(harvest()).expect("a harvest that makes sense")
 }
 
 /// What `/proc` would say of every thread without events.
@@ -151,7 +151,7 @@ fn window() -> Window {
 #[divan::bench]
 fn decode(bencher: Bencher<'_, '_>) {
     let harvest = harvest();
-    bencher.bench_local(|| event::decode(black_box(&harvest)));
+    bencher.with_inputs(|| harvest.clone()).bench_local_values(|harvest| event::decode(black_box(harvest)));
 }
 
 #[divan::bench]

@@ -20,7 +20,7 @@ use crate::{
     units::{Nanos, Tgid, Tid},
 };
 
-use facts::{Descriptors, daemon_cost};
+use facts::{Descriptors, Silents, daemon_cost};
 use sampling::Governor;
 
 /// What to measure, checked.
@@ -115,6 +115,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     let mut watch = ExitWatch::new(&request.target.processes)?;
     let mut governor = Governor::new(request.max_overhead);
     let mut descriptors = Descriptors::default();
+    let mut silents = Silents::default();
     let daemon_before = daemon_cost().0;
 
     governor.calibrate(&mut session)?;
@@ -165,12 +166,16 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         if governor.over(&session, &request.target, now.saturating_sub(begun)) {
             // Above the budget: this window ends, the programs leave, and come back for the next one.
             session.finish();
-            windows.add(close(&mut session, request)?.0);
+            windows.add(close(&mut session, request, &mut silents)?.0);
             session.detach();
             open = !pause(governor.pause(), deadline, stop);
             if open {
                 // Who ended meanwhile was not seen to end.
-                session.forget_dead(|tgid, tid| target::snapshot_state(tgid, tid).is_some());
+                let mut living = HashMap::new();
+                session.forget_dead(|tgid, tid| {
+                    let threads = living.entry(tgid).or_insert_with(|| target::threads(tgid));
+                    threads.binary_search(&tid).is_ok()
+                });
                 session.attach()?;
                 file_threads(&mut session, &request.target)?;
                 begun = session.begin();
@@ -178,6 +183,15 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
             }
         }
     };
+    if ended == "target exited" {
+        // The process is gone before its threads' last switches: their records need a moment.
+        for _ in 0..20 {
+            if session.live_threads() == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
     if open {
         slices.extend(look(&session, &request.target, &mut descriptors)?);
         session.finish();
@@ -188,7 +202,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     progress.done();
     let mut wire = None;
     if open {
-        let (window, bytes) = close(&mut session, request)?;
+        let (window, bytes) = close(&mut session, request, &mut silents)?;
         windows.add(window);
         wire = bytes;
     }
@@ -356,13 +370,11 @@ fn process_cpu(target: &Target) -> Option<Nanos> {
 }
 
 /// Takes the window that has just ended.
-fn close(session: &mut Session, request: &Request) -> Result<(Window, Option<Vec<u8>>), Failure> {
+fn close(session: &mut Session, request: &Request, silents: &mut Silents) -> Result<(Window, Option<Vec<u8>>), Failure> {
     let harvest = session.harvest()?;
-    let batch = event::decode(&harvest)?;
     let wire = request.keep_wire.then(|| harvest.to_bytes());
-    // Ten thousand threads are 17 MB in each of their forms: never keep two longer than needed.
-    drop(harvest);
-    let silent = facts::silent(&batch, &request.target);
+    let batch = event::decode(harvest)?;
+    let silent = silents.look(&batch);
     Ok((Window::close(batch, &silent), wire))
 }
 

@@ -1,6 +1,8 @@
 //! What happens at the edges of a measurement, on the real kernel: targets that are asleep, die, multiply, become another
 //! program, or are too many; and the other ways to measure. Runs with `--test-threads=1`.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! The profiler against workloads whose truth is known by construction, on the real kernel: counts exactly, times within
 //! the bounds that the project states. Runs with `--test-threads=1`.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod common;
 
 use common::check::{self, Outcome, by_class, charge, within};

@@ -19,15 +19,15 @@ fn demo() -> Harvest {
 
 /// What `/proc` said of the two threads without events: the acceptor, and main in its sleep.
 fn silent(harvest: &Harvest) -> Vec<Silent> {
-    let batch = event::decode(harvest).unwrap();
-    let unseen = batch.alive.iter().filter(|t| t.phase == event::Phase::Unseen);
+    let batch = event::decode(harvest.clone()).unwrap();
+    let unseen = batch.threads.iter().filter(|t| t.phase == event::Phase::Unseen);
     unseen.map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), on_cpu: Nanos::ZERO }).collect()
 }
 
 #[test]
 fn a_recorded_window_closes_and_agrees_with_the_kernels_counters() {
     let harvest = demo();
-    let window = Window::close(event::decode(&harvest).unwrap(), &silent(&harvest));
+    let window = Window::close(event::decode(harvest.clone()).unwrap(), &silent(&harvest));
     assert!(window.threads.len() >= 9, "{} threads", window.threads.len());
     for thread in &window.threads {
         // On the real kernel two CPUs' clocks meet at a wake-up: microseconds, not more.
@@ -46,7 +46,7 @@ fn a_recorded_window_closes_and_agrees_with_the_kernels_counters() {
 #[test]
 fn a_recorded_window_added_to_itself_is_twice_itself() {
     let harvest = demo();
-    let once = Window::close(event::decode(&harvest).unwrap(), &silent(&harvest));
+    let once = Window::close(event::decode(harvest.clone()).unwrap(), &silent(&harvest));
     let mut twice = once.clone();
     twice.absorb(once.clone());
     assert_eq!(twice.measured, once.measured + once.measured);
@@ -88,7 +88,7 @@ proptest! {
         let from = at.min(bytes.len() - 8);
         bytes[from..from + 8].copy_from_slice(&more);
         if let Ok(harvest) = Harvest::from_bytes(&bytes)
-            && let Ok(batch) = event::decode(&harvest)
+            && let Ok(batch) = event::decode(harvest)
         {
             let window = Window::close(batch, &[]);
             let found = Report::of(&window, Inputs::default());
@@ -126,7 +126,7 @@ proptest! {
         let mut harvest = demo();
         harvest.end = harvest.end + Nanos::from_nanos(later);
         harvest.measured = harvest.measured + Nanos::from_nanos(later);
-        let window = Window::close(event::decode(&harvest).unwrap(), &silent(&harvest));
+        let window = Window::close(event::decode(harvest.clone()).unwrap(), &silent(&harvest));
         for t in &window.threads {
             let accounted = t.cpu() + t.run_delay() + t.blocked() + t.unknown;
             prop_assert_eq!(accounted, t.wall + t.excess, "{}", t.tid);

@@ -3,6 +3,7 @@
 mod bench;
 mod ebpf;
 mod exec;
+mod schema;
 mod test;
 mod tidy;
 
@@ -18,6 +19,7 @@ use clap::Parser;
 enum Command {
     Bench(bench::Options),
     Ebpf(ebpf::Options),
+    Schema(schema::Options),
     Test(test::Options),
     Tidy(tidy::Options),
 }
@@ -39,6 +41,7 @@ fn run() -> Result<()> {
     match Command::parse() {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
+        Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),
     }

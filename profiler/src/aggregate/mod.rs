@@ -46,6 +46,8 @@ pub struct Quality {
     pub runs_missed: u64,
     /// Wake-ups seen before the switch-out they answer.
     pub raced_wakes: u64,
+    /// Switch-ins for which the kernel's tracepoint did not fire.
+    pub missed_switch_ins: u64,
     /// Threads that were asleep when the window began.
     pub open_at_start: u64,
     /// Threads whose last interval was closed by the window's end.
@@ -75,6 +77,7 @@ impl Quality {
         self.requests_lost += later.requests_lost;
         self.devices_lost += later.devices_lost;
         self.raced_wakes += later.raced_wakes;
+        self.missed_switch_ins += later.missed_switch_ins;
         self.open_at_start += later.open_at_start;
         self.open_at_end += later.open_at_end;
         self.silent += later.silent;
@@ -120,14 +123,15 @@ impl Window {
             devices_lost: batch.counters.devices_lost,
             runs_missed: batch.programs.iter().map(|p| p.missed).sum(),
             raced_wakes: batch.counters.raced_wakes,
+            missed_switch_ins: batch.counters.missed_switch_ins,
             forks: batch.counters.forks,
             execs: batch.counters.execs,
             exits: batch.counters.exits,
             ..Quality::default()
         };
         let silent: HashMap<Tid, Silent> = silent.iter().map(|s| (s.tid, *s)).collect();
-        let mut threads = Vec::with_capacity(batch.alive.len() + batch.departed.len());
-        for record in batch.alive.into_iter().chain(batch.departed) {
+        let mut threads = Vec::with_capacity(batch.threads.len());
+        for record in batch.threads.iter() {
             let known = silent.get(&record.tid).copied();
             let Some(thread) = ThreadTotals::close(&record, batch.measured, batch.end, known) else {
                 continue;

@@ -16,7 +16,7 @@ pub use profiler_common::{
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
-pub use thread::{Call, Phase, ThreadRecord};
+pub use thread::{Call, Phase, ThreadRecord, Threads};
 
 use crate::{
     kernel::{Harvest, ProgramCost, RawSite, syscalls},
@@ -71,7 +71,7 @@ pub struct ProgramRecord {
 }
 
 /// Everything of one measurement, decoded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// First moment.
     pub start: Nanos,
@@ -79,10 +79,8 @@ pub struct Batch {
     pub end: Nanos,
     /// Time in which events counted.
     pub measured: Nanos,
-    /// Threads alive at the end.
-    pub alive: Vec<ThreadRecord>,
-    /// Threads that ended before.
-    pub departed: Vec<ThreadRecord>,
+    /// Threads, alive at the end or gone before.
+    pub threads: Threads,
     /// Sums of the departed whose records found no room.
     pub pooled: Sums,
     /// Sites.
@@ -101,7 +99,7 @@ pub struct Batch {
 ///
 /// # Errors
 /// The first record that makes no sense.
-pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
+pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
     if harvest.end < harvest.start || harvest.end.as_nanos() >= 1 << 62 || harvest.measured.as_nanos() >= LIMIT {
         return Err(DecodeError { record: "window", id: harvest.epoch, field: "end", value: u32::MAX });
     }
@@ -111,13 +109,11 @@ pub fn decode(harvest: &Harvest) -> Result<Batch, DecodeError> {
     if !sane(&harvest.overflow) {
         return Err(DecodeError { record: "site", id: 0, field: "counters", value: u32::MAX });
     }
-    let threads = |raw: &[_]| raw.iter().map(|t| thread::decode(t, harvest.epoch)).collect::<Result<Vec<_>, _>>();
     Ok(Batch {
         start: harvest.start,
         end: harvest.end,
         measured: harvest.measured,
-        alive: threads(&harvest.alive)?,
-        departed: threads(&harvest.departed)?,
+        threads: Threads::check(harvest.alive, harvest.departed, harvest.epoch)?,
         pooled: harvest.pooled.sums,
         sites: decode_sites(&harvest.sites)?,
         overflow: harvest.overflow,

@@ -90,6 +90,40 @@ pub struct ThreadRecord {
     pub sums: Sums,
 }
 
+/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as they come, and need not be
+/// there in two forms at once.
+#[derive(Clone, Debug)]
+pub struct Threads {
+    alive: Vec<Thread>,
+    departed: Vec<Thread>,
+    epoch: u32,
+}
+
+impl Threads {
+    pub(super) fn check(alive: Vec<Thread>, departed: Vec<Thread>, epoch: u32) -> Result<Self, DecodeError> {
+        for raw in alive.iter().chain(&departed) {
+            decode(raw, epoch)?;
+        }
+        Ok(Self { alive, departed, epoch })
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.alive.len() + self.departed.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, the living first.
+    pub fn iter(&self) -> impl Iterator<Item = ThreadRecord> + '_ {
+        // `check` has seen that each of them decodes.
+        self.alive.iter().chain(&self.departed).filter_map(|raw| decode(raw, self.epoch).ok())
+    }
+}
+
 /// The first counter that holds more than two years of nanoseconds: memory that is not a record.
 pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
     macro_rules! fields {

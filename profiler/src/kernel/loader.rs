@@ -133,6 +133,17 @@ fn words(offsets: &Offsets) -> &[u32] {
 }
 
 pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
+    let loaded = load_best(options);
+    // The kernel's types are some 30 MB while they are parsed; the allocator would keep them.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+    loaded
+}
+
+fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may fail.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);

@@ -1,6 +1,9 @@
 //! A session: programs attached, threads filed, one or more windows measured. `harvest` reads back.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use aya::{
     maps::{HashMap as BpfHashMap, MapData, Queue, RingBuf},
@@ -27,6 +30,7 @@ pub struct Session {
     links: Vec<Link>,
     ring: RingBuf<MapData>,
     pub(super) departed: Vec<Thread>,
+    refused: HashSet<Tid>,
     pub(super) start: Nanos,
     pub(super) end: Nanos,
     pub(super) measured: Nanos,
@@ -49,6 +53,7 @@ impl Session {
             links: Vec::new(),
             ring,
             departed: Vec::new(),
+            refused: HashSet::new(),
             start: Nanos::ZERO,
             end: Nanos::ZERO,
             measured: Nanos::ZERO,
@@ -119,7 +124,7 @@ impl Session {
     }
 
     /// Frees the slots of threads that ended while nothing was attached. `alive` says of each whether it lives.
-    pub fn forget_dead(&mut self, alive: impl Fn(Tgid, Tid) -> bool) {
+    pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) {
         for slot in self.live_slots() {
             let thread = self.loaded.threads.read(slot as usize);
             let tid = Tid::from_raw(thread.tid);
@@ -167,8 +172,11 @@ impl Session {
             return false;
         }
         let Some(slot) = self.free_slot() else {
-            // SAFETY: the mapped control page; a lost update only makes a count of losses smaller by one.
-            unsafe { (*self.loaded.control.at(0)).counters.threads_lost += 1 };
+            // The list of threads is gone through more than once: each is lost once.
+            if self.refused.insert(tid) {
+                // SAFETY: the mapped control page; a lost update only makes a count of losses smaller by one.
+                unsafe { (*self.loaded.control.at(0)).counters.threads_lost += 1 };
+            }
             return false;
         };
         let mut thread = Thread::ZERO;

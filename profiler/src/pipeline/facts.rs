@@ -8,8 +8,8 @@ use crate::{
     event::{Batch, BlockClass, Phase, SiteRecord},
     kernel::{Form, syscalls},
     model::{Facts, ProcessFacts},
-    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
-    units::{Nanos, Tgid},
+    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol},
+    units::{Nanos, Tgid, Tid},
 };
 
 /// Names of threads are read one by one: beyond so many, only the busiest.
@@ -42,34 +42,78 @@ impl Descriptors {
     }
 }
 
-/// What `/proc` says of the threads that had no event.
-pub(super) fn silent(batch: &Batch, target: &Target) -> Vec<Silent> {
-    let alive: std::collections::HashSet<Tgid> = target.tgids().collect();
-    batch
-        .alive
-        .iter()
-        .filter(|t| t.phase == Phase::Unseen && (alive.contains(&t.tgid) || t.tgid != Tgid::default()))
-        .filter_map(|t| {
-            let state = target::snapshot_state(t.tgid, t.tid)?;
-            let asleep_on = match (state.state, state.syscall) {
-                ('R', _) => None,
-                ('T' | 't', _) => Some(BlockClass::Stopped),
-                ('Z' | 'X', _) => return None,
-                (_, Some(call)) => Some(class_of_call(t.tgid, call.nr, call.args[0])),
-                (_, None) => Some(BlockClass::Unknown),
-            };
-            // Running without a switch or a syscall: all of the window.
-            let on_cpu = if asleep_on.is_none() { batch.measured } else { Nanos::ZERO };
-            Some(Silent { tid: t.tid, asleep_on, on_cpu })
-        })
-        .collect()
+/// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent in the last window too
+/// still waits where it waited.
+#[derive(Default)]
+pub(super) struct Silents {
+    tables: HashMap<Tgid, DescriptorTable>,
+    known: HashMap<Tid, BlockClass>,
 }
 
-fn class_of_call(tgid: Tgid, nr: u64, first: u64) -> BlockClass {
-    match syscalls::waits_for(usize::try_from(nr).unwrap_or(usize::MAX)) {
-        syscalls::Wait::Class(class) => class,
-        syscalls::Wait::Descriptor => class_of_descriptor(&target::describe(tgid, first as i32)),
+impl Silents {
+    pub(super) fn look(&mut self, batch: &Batch) -> Vec<Silent> {
+        let unseen = batch.threads.iter().filter(|t| t.phase == Phase::Unseen);
+        let mut found = Vec::new();
+        let mut asleep = HashMap::new();
+        for thread in unseen {
+            let on = match self.known.get(&thread.tid) {
+                Some(&class) => Some(class),
+                None => match self.ask(thread.tgid, thread.tid) {
+                    Some(on) => on,
+                    // Gone: not of this window.
+                    None => continue,
+                },
+            };
+            asleep.extend(on.map(|class| (thread.tid, class)));
+            // Running without a switch or a syscall: all of the window.
+            let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
+            found.push(Silent { tid: thread.tid, asleep_on: on, on_cpu });
+        }
+        self.known = asleep;
+        found
     }
+
+    /// What a thread sleeps on, or that it does not; `None` where it is gone.
+    fn ask(&mut self, tgid: Tgid, tid: Tid) -> Option<Option<BlockClass>> {
+        let state = target::snapshot_state(tgid, tid)?;
+        match (state.state, state.syscall) {
+            ('R', _) => Some(None),
+            ('T' | 't', _) => Some(Some(BlockClass::Stopped)),
+            ('Z' | 'X', _) => None,
+            (_, Some(call)) if is_compat(tgid, call.ip) => Some(Some(BlockClass::Compat)),
+            (_, Some(call)) => Some(Some(self.class_of_call(tgid, call.nr, call.args[0]))),
+            (_, None) => Some(Some(BlockClass::Unknown)),
+        }
+    }
+
+    fn class_of_call(&mut self, tgid: Tgid, nr: u64, first: u64) -> BlockClass {
+        match syscalls::waits_for(usize::try_from(nr).unwrap_or(usize::MAX)) {
+            syscalls::Wait::Class(class) => class,
+            syscalls::Wait::Descriptor => {
+                let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
+                class_of_descriptor(&table.describe(first as i32))
+            }
+        }
+    }
+}
+
+/// Whether a call came through the 32-bit table: `/proc/PID/syscall` has the number, but not the table. The instruction before
+/// the return address tells: `syscall` or, for the other table, `int 0x80` or `sysenter`.
+#[cfg(target_arch = "x86_64")]
+fn is_compat(tgid: Tgid, ip: u64) -> bool {
+    let mut code = [0u8; 2];
+    let local = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
+    let remote = libc::iovec { iov_base: ip.wrapping_sub(2) as *mut _, iov_len: code.len() };
+    // SAFETY: the kernel writes at most two bytes to `code`, and checks the other process's address.
+    let read = unsafe { libc::process_vm_readv(tgid.as_raw() as i32, &raw const local, 1, &raw const remote, 1, 0) };
+    read == 2 && (code == [0xcd, 0x80] || code == [0x0f, 0x34])
+}
+
+/// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life, and 32-bit ones are rare
+/// enough to be told by their addresses.
+#[cfg(target_arch = "aarch64")]
+fn is_compat(_tgid: Tgid, ip: u64) -> bool {
+    u32::try_from(ip).is_ok()
 }
 
 fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {

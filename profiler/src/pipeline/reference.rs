@@ -42,7 +42,7 @@ pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError
     session.detach();
     result?;
     let harvest = session.harvest()?;
-    let window = Window::close(event::decode(&harvest)?, &[]);
+    let window = Window::close(event::decode(harvest)?, &[]);
     let own = |s: &&crate::aggregate::SiteRecord| s.place.class == BlockClass::Pipe && s.place.syscall == "read";
     let mut blocked = crate::aggregate::Stat::ZERO;
     let mut direct = crate::aggregate::Stat::ZERO;

@@ -4,8 +4,8 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 
-/// CPU time of a process, its exited threads included, exact at this moment: its CPU clock (kernel/time/posix-cpu-timers.c),
-/// not the ticks of `/proc/PID/stat`. Works until the process is reaped.
+/// CPU time of a process, its exited threads included, exact at this moment: its CPU clock
+/// (kernel/time/posix-cpu-timers.c), not the ticks of `/proc/PID/stat`. Works until the process is reaped.
 pub(super) fn process_cpu(pid: u32) -> Result<Duration> {
     let pid = libc::pid_t::try_from(pid)?;
     let mut clock: libc::clockid_t = 0;

@@ -1,5 +1,5 @@
-//! What watches the server: nothing, the floor, the product, its peers. How each is started, and how we know from outside
-//! that it watches.
+//! What watches the server: nothing, the floor, the product, its peers. How each is started, and how we know from
+//! outside that it watches.
 
 use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
 

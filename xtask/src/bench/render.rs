@@ -26,11 +26,11 @@ Written by `cargo xtask bench overhead --write`; every number below comes from o
 The echo server of `demo` (a thread per connection, {CONNECTIONS} connections, 64-byte messages) on one core, its
 closed-loop load on the other. Per measurement: a fresh server, the observer attached to its PID, and then the load for
 the given time. CPU per request is the server's own CPU clock over that time by the requests answered in it: work that
-programs on tracepoints do is charged to the thread that they interrupt, and so it is in there. Configurations take turns
-in random order; each is compared with \"no profiler\" of the same round. Figures are medians, smallest and largest round
-in brackets. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than 0.15 cores of it
-is disturbed: it was made again, up to twice ({repeated} more measurements), and left out where it still was. The column
-\"Rounds\" says how many count; only rounds in which neither side was disturbed are compared.
+programs on tracepoints do is charged to the thread that they interrupt, and so it is in there. Configurations take
+turns in random order; each is compared with \"no profiler\" of the same round. Figures are medians, smallest and
+largest round in brackets. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than
+0.15 cores of it is disturbed: it was made again, up to twice ({repeated} more measurements), and left out where it
+still was. The column \"Rounds\" says how many count; only rounds in which neither side was disturbed are compared.
 
 A bar is met where its median is; where it lies within the spread of the rounds, the table says so.
 
@@ -160,9 +160,9 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
     }
     let text = table(&["Configuration", "Program", "Runs per second", "Mean run time"], rows);
     format!(
-        "Under the same load, with the kernel's BPF statistics on. Programs run for every process of the machine: those \
-         that are not\nthe target leave at once. The kernel's two clock reads around a run are partly in these means: the \
-         empty programs show how much.\n\n{text}"
+        "Under the same load, with the kernel's BPF statistics on. Programs run for every process of the machine: \
+         those that\nare not the target leave at once. The kernel's two clock reads around a run are partly in these \
+         means: the empty\nprograms show how much.\n\n{text}"
     )
 }
 

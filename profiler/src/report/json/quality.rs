@@ -27,6 +27,8 @@ pub(super) struct Quality {
     runs_missed_count: Figure<u64>,
     /// Wake-ups seen before the switch-out they answer.
     raced_wakes_count: Figure<u64>,
+    /// Switch-ins for which the kernel's tracepoint did not fire; their time is booked as run-queue delay.
+    missed_switch_ins_count: Figure<u64>,
     /// Threads that were asleep when the window began.
     open_at_start_count: Figure<u64>,
     /// Threads whose last interval was closed by the window's end.
@@ -131,6 +133,7 @@ impl Quality {
             devices_lost_count: count(quality.devices_lost),
             runs_missed_count: count(quality.runs_missed),
             raced_wakes_count: count(quality.raced_wakes),
+            missed_switch_ins_count: count(quality.missed_switch_ins),
             open_at_start_count: count(quality.open_at_start),
             open_at_end_count: count(quality.open_at_end),
             silent_count: count(quality.silent),
