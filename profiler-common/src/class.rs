@@ -93,6 +93,19 @@ pub enum Family {
     Other,
 }
 
+/// A bit for each class of [`Family::BlockingIo`]: what the kernel programs ask in place of a table.
+pub const BLOCKING_IO_MASK: u32 = {
+    let mut mask = 0;
+    let mut i = 0;
+    while i < CLASS_COUNT {
+        if matches!(BlockClass::ALL[i].family(), Family::BlockingIo) {
+            mask |= 1 << i;
+        }
+        i += 1;
+    }
+    mask
+};
+
 impl BlockClass {
     /// Every class, in wire order.
     pub const ALL: [Self; CLASS_COUNT] = [

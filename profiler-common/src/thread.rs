@@ -76,10 +76,6 @@ pub struct ClassSum {
     pub blocked: u64,
     /// Wake-up to switch-in, ns.
     pub run_delay: u64,
-    /// CPU that the kernel charged to the thread for coming back, over what the tracepoints saw of it, ns (signed, two's
-    /// complement): its clock starts at the wake-up where that interrupted the idle task (`rq_clock_skip_update` in
-    /// `wakeup_preempt`, kernel/sched/core.c), the switch comes later.
-    pub charge: u64,
 }
 
 /// Sums of a thread over the measurement: counters only, so that they can be added as an array of words.
@@ -108,8 +104,12 @@ pub struct Sums {
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
-    /// As [`ClassSum::charge`], for returns from a preemption and first runs.
-    pub preempted_charge: u64,
+    /// CPU that the kernel charged to the thread for coming back from blocking-IO blocks, over what the tracepoints saw of it,
+    /// ns (signed, two's complement): its clock starts at the wake-up where that interrupted the idle task
+    /// (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c), the switch comes later.
+    pub charge_io: u64,
+    /// Likewise, for coming back from all other blocks, from preemptions, and for first runs.
+    pub charge_other: u64,
     /// Run-queue delay of a newborn, ns.
     pub born_delay: u64,
     /// Wake-ups by a thread of the same process.

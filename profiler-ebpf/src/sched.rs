@@ -16,7 +16,7 @@ use profiler_common::{
 use crate::{
     access::{Access, offset, present},
     maps::{bump, control, slot_of, thread},
-    threads::{FirstSight, MARK_COUNTERS, add_runnable, depart, begin_counters, find, first_sight, read_counters},
+    threads::{FirstSight, MARK_COUNTERS, add_runnable, begin_counters, depart, find, first_sight, read_counters},
 };
 
 /// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.

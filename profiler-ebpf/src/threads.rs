@@ -3,6 +3,7 @@
 use aya_ebpf::{EbpfContext, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_ktime_get_ns};
 use aya_log_ebpf::warn;
 use profiler_common::{
+    class::BLOCKING_IO_MASK,
     control::Control,
     syscall,
     thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, mark, phase, window},
@@ -141,11 +142,11 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     t.sums.kernel_runtime += charged;
     t.sums.checked_cpu += counted;
     let charge = charged.wrapping_sub(counted);
-    if t.cause == CAUSE_OTHER {
-        t.sums.preempted_charge = t.sums.preempted_charge.wrapping_add(charge);
+    // CAUSE_OTHER has bits that no class has.
+    if t.cause < 32 && BLOCKING_IO_MASK >> t.cause & 1 != 0 {
+        t.sums.charge_io = t.sums.charge_io.wrapping_add(charge);
     } else {
-        let sum = &mut t.sums.classes[t.cause as usize & 31];
-        sum.charge = sum.charge.wrapping_add(charge);
+        t.sums.charge_other = t.sums.charge_other.wrapping_add(charge);
     }
     t.seen_voluntary = voluntary;
     t.seen_involuntary = involuntary;

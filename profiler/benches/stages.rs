@@ -65,7 +65,7 @@ fn sums(numbers: &mut Numbers) -> Sums {
         ..Sums::ZERO
     };
     sums.classes[BlockClass::Tcp as usize] =
-        ClassSum { blocks, blocked: numbers.below(1 << 33), run_delay: numbers.below(1 << 28), charge: 0 };
+        ClassSum { blocks, blocked: numbers.below(1 << 33), run_delay: numbers.below(1 << 28) };
     for _ in 0..BUCKETS {
         sums.bursts[numbers.below(BUCKETS as u64) as usize] += 1;
     }
@@ -123,7 +123,7 @@ fn harvest() -> Harvest {
         measured: Nanos::from_nanos(END - START),
         epoch: EPOCH,
         alive,
-        departed: Vec::new(),
+        departed: should_i_async::kernel::Chunks::default(),
         pooled: Thread::ZERO,
         sites,
         overflow: Site::ZERO,

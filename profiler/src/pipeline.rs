@@ -110,7 +110,9 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
         options.max_sites = n;
     }
     enough_memory(&options)?;
+    let asked = kernel::now();
     let mut session = Session::open(&options)?;
+    log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
     let mut log = session.take_log();
     let mut watch = ExitWatch::new(&request.target.processes)?;
     let mut governor = Governor::new(request.max_overhead);
@@ -123,6 +125,7 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     let cpu_before = process_cpu(&request.target);
     let mut begun = session.begin();
     let first = begun;
+    log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
     progress.begun();
     // With `-- CMD` the process has become the command only now.
     let processes: Vec<_> =
@@ -370,7 +373,11 @@ fn process_cpu(target: &Target) -> Option<Nanos> {
 }
 
 /// Takes the window that has just ended.
-fn close(session: &mut Session, request: &Request, silents: &mut Silents) -> Result<(Window, Option<Vec<u8>>), Failure> {
+fn close(
+    session: &mut Session,
+    request: &Request,
+    silents: &mut Silents,
+) -> Result<(Window, Option<Vec<u8>>), Failure> {
     let harvest = session.harvest()?;
     let wire = request.keep_wire.then(|| harvest.to_bytes());
     let batch = event::decode(harvest)?;

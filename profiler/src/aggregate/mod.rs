@@ -131,7 +131,7 @@ impl Window {
         };
         let silent: HashMap<Tid, Silent> = silent.iter().map(|s| (s.tid, *s)).collect();
         let mut threads = Vec::with_capacity(batch.threads.len());
-        for record in batch.threads.iter() {
+        for record in batch.threads.drain() {
             let known = silent.get(&record.tid).copied();
             let Some(thread) = ThreadTotals::close(&record, batch.measured, batch.end, known) else {
                 continue;

@@ -48,20 +48,19 @@ pub struct ThreadTotals {
     pub silent: bool,
 }
 
-/// Adds sums; `charge` is signed, in two's complement.
+/// Adds sums; the charges are signed, in two's complement.
 pub(super) fn add(to: &mut Sums, from: &Sums) {
     macro_rules! fields {
         ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
     }
     fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
-        preempted preempted_charge born_delay woken_by_self woken_by_other woken_by_kernel device_wait kernel_voluntary
+        preempted charge_io charge_other born_delay woken_by_self woken_by_other woken_by_kernel device_wait kernel_voluntary
         kernel_involuntary kernel_runtime checked_cpu burst_sum);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut to.classes[i], &from.classes[i]);
         to.blocks += from.blocks;
         to.blocked += from.blocked;
         to.run_delay += from.run_delay;
-        to.charge = to.charge.wrapping_add(from.charge);
     }
     for (to, from) in to.bursts.iter_mut().zip(from.bursts) {
         *to = to.wrapping_add(from);

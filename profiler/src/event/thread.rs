@@ -7,7 +7,7 @@ use profiler_common::{
 
 use super::{BlockClass, ClassSum, DecodeError, LIMIT, Sums, class};
 use crate::{
-    kernel::syscalls,
+    kernel::{Chunks, syscalls},
     units::{Nanos, Tgid, Tid},
 };
 
@@ -94,33 +94,39 @@ pub struct ThreadRecord {
 /// there in two forms at once.
 #[derive(Clone, Debug)]
 pub struct Threads {
-    alive: Vec<Thread>,
-    departed: Vec<Thread>,
+    raw: Chunks<Thread>,
     epoch: u32,
 }
 
 impl Threads {
-    pub(super) fn check(alive: Vec<Thread>, departed: Vec<Thread>, epoch: u32) -> Result<Self, DecodeError> {
-        for raw in alive.iter().chain(&departed) {
+    pub(super) fn check(alive: Chunks<Thread>, departed: Chunks<Thread>, epoch: u32) -> Result<Self, DecodeError> {
+        let mut raw = alive;
+        raw.extend(departed);
+        for raw in raw.iter() {
             decode(raw, epoch)?;
         }
-        Ok(Self { alive, departed, epoch })
+        Ok(Self { raw, epoch })
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.alive.len() + self.departed.len()
+        self.raw.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.raw.is_empty()
     }
 
     /// All of them, the living first.
     pub fn iter(&self) -> impl Iterator<Item = ThreadRecord> + '_ {
         // `check` has seen that each of them decodes.
-        self.alive.iter().chain(&self.departed).filter_map(|raw| decode(raw, self.epoch).ok())
+        self.raw.iter().filter_map(|raw| decode(raw, self.epoch).ok())
+    }
+
+    /// All of them, each gone once it was decoded.
+    pub fn drain(self) -> impl Iterator<Item = ThreadRecord> {
+        self.raw.into_iter().filter_map(move |raw| decode(&raw, self.epoch).ok())
     }
 }
 
@@ -136,7 +142,7 @@ pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
         return Some(name);
     }
     let signed = |value: u64| (value as i64).unsigned_abs() >= LIMIT;
-    if signed(sums.preempted_charge) || sums.classes.iter().any(|c| signed(c.charge)) {
+    if signed(sums.charge_io) || signed(sums.charge_other) {
         return Some("charge");
     }
     let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;

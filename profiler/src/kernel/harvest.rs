@@ -8,7 +8,7 @@ use profiler_common::{
     thread::{Sums, Thread},
 };
 
-use super::{loader::LoadError, session::Session, statistics::ProgramCost};
+use super::{chunks::Chunks, loader::LoadError, session::Session, statistics::ProgramCost};
 use crate::units::Nanos;
 
 /// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
@@ -40,9 +40,9 @@ pub struct Harvest {
     /// The window that was open last.
     pub epoch: u32,
     /// Threads still alive.
-    pub alive: Vec<Thread>,
+    pub alive: Chunks<Thread>,
     /// Threads that are gone.
-    pub departed: Vec<Thread>,
+    pub departed: Chunks<Thread>,
     /// The departed whose record found no room, added up.
     pub pooled: Thread,
     /// Sites.

@@ -24,6 +24,10 @@ static OBJECT: &[u8] =
 pub(super) const TIDS_PER_CHUNK: usize = 1 << 14;
 pub(super) type TidChunk = [u32; TIDS_PER_CHUNK];
 
+/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond that, names are lost, sums
+/// are not.
+const EXITS_BYTES: u32 = 1 << 21;
+
 /// How the programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -61,7 +65,8 @@ pub struct Options {
 impl Options {
     /// Sizes for a target of so many threads.
     pub fn for_threads(threads: usize) -> Self {
-        let room = (2 * threads).next_power_of_two().clamp(4_096, 1 << 22);
+        // Mapped memory: a quarter more than there are, for those yet to come.
+        let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
         Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, empty: false }
     }
 }
@@ -185,9 +190,6 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
     let table: [u16; TABLE_LEN] = syscalls::table();
     let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
     let chunks = pid_max().div_ceil(TIDS_PER_CHUNK) + 1;
-    // Thousands of departures between two looks at the ring.
-    let ring =
-        (u64::from(options.max_threads) * size_of::<Thread>() as u64).clamp(1 << 22, 1 << 25).next_power_of_two();
 
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&kernel_types))
@@ -196,7 +198,7 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .map_max_entries("SIA_TIDS", chunks as u32)
         .map_max_entries("SIA_THREADS", options.max_threads)
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
-        .map_max_entries("SIA_EXITS", ring as u32)
+        .map_max_entries("SIA_EXITS", EXITS_BYTES)
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)

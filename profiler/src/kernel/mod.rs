@@ -2,6 +2,7 @@
 //! records ([`Harvest`]).
 
 mod btf;
+mod chunks;
 mod clock;
 mod harvest;
 mod loader;
@@ -14,6 +15,7 @@ mod statistics;
 pub mod syscalls;
 
 pub use btf::{Btf, BtfError, VMLINUX};
+pub use chunks::Chunks;
 pub use clock::now;
 pub use harvest::{Harvest, RawSite};
 pub use loader::{Form, LoadError, Options};

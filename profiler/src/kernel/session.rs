@@ -12,6 +12,7 @@ use aya::{
 use profiler_common::thread::{LATE, Thread};
 
 use super::{
+    chunks::Chunks,
     clock,
     loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
     statistics::{self, ProgramCost},
@@ -29,7 +30,7 @@ pub struct Session {
     pub(super) loaded: Loaded,
     links: Vec<Link>,
     ring: RingBuf<MapData>,
-    pub(super) departed: Vec<Thread>,
+    pub(super) departed: Chunks<Thread>,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
     pub(super) end: Nanos,
@@ -52,7 +53,7 @@ impl Session {
             loaded,
             links: Vec::new(),
             ring,
-            departed: Vec::new(),
+            departed: Chunks::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
             end: Nanos::ZERO,

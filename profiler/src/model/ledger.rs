@@ -108,15 +108,8 @@ impl CpuLedger {
         let sums = window.sums();
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
-        let class_charge = |io: bool| -> i64 {
-            BlockClass::ALL
-                .iter()
-                .filter(|c| (c.family() == Family::BlockingIo) == io)
-                .map(|&c| sums.classes[c as usize].charge as i64)
-                .sum()
-        };
-        let preempted = sums.preempted_charge as i64;
-        let charge = class_charge(true) + class_charge(false) + preempted;
+        let (charge_io, charge_other) = (sums.charge_io as i64, sums.charge_other as i64);
+        let charge = charge_io + charge_other;
         let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
 
         let mut io = 0.0;
@@ -144,8 +137,8 @@ impl CpuLedger {
             (io, other) = (0.0, 0.0);
         }
         let calls = (sums.kernel as f64 - io - other).max(0.0);
-        let blocking_io = io + class_charge(true) as f64;
-        let other_switches = other + (class_charge(false) + preempted) as f64;
+        let blocking_io = io + charge_io as f64;
+        let other_switches = other + charge_other as f64;
         let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
         // To the nanosecond: what is below is the noise of floating point.
         let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches).round();

@@ -91,7 +91,11 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.classes[class as usize].blocks = blocks;
     sums.classes[class as usize].blocked = WALL - user - kernel - delay;
     sums.classes[class as usize].run_delay = delay;
-    sums.classes[class as usize].charge = blocks * 250;
+    if class.family() == crate::model::Family::BlockingIo {
+        sums.charge_io += blocks * 250;
+    } else {
+        sums.charge_other += blocks * 250;
+    }
     sums.concurrency[0] = (blocks / 2) as u32;
     sums.concurrency[1] = (blocks / 4) as u32;
     sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;

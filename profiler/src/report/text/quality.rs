@@ -24,7 +24,8 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
         ),
     );
     if quality.missed_switch_ins > 0 || options.verbose {
-        let text = format!("{} of which the kernel did not tell; booked as run-queue delay", count(quality.missed_switch_ins));
+        let text =
+            format!("{} of which the kernel did not tell; booked as run-queue delay", count(quality.missed_switch_ins));
         line(page, "switch-ins", &text);
     }
     if quality.raced_wakes > 0 || options.verbose {
