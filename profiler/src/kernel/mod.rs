@@ -21,5 +21,5 @@ pub use harvest::{Harvest, RawSite};
 pub use loader::{Form, LoadError, Options};
 pub use offsets::TRACEPOINTS;
 pub use recorded::RecordedError;
-pub use session::Session;
+pub use session::{ProgramLog, Session};
 pub use statistics::{ProgramCost, Statistics};

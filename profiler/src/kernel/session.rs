@@ -24,6 +24,9 @@ enum Link {
     Raw(#[allow(dead_code, reason = "dropped to detach")] RawTracePointLink),
 }
 
+/// The log of the programs' rare anomalies; `flush` hands it to `log`.
+pub type ProgramLog = aya_log::EbpfLogger<&'static dyn log::Log>;
+
 /// Loaded programs and their maps. Dropping it detaches everything; so does the process's end, however it ends, because
 /// links and maps live by their descriptors.
 pub struct Session {
@@ -72,7 +75,7 @@ impl Session {
     }
 
     /// Takes the log of the programs' rare anomalies; each call of the returned function flushes it to `log`.
-    pub fn take_log(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
+    pub fn take_log(&mut self) -> Option<ProgramLog> {
         aya_log::EbpfLogger::init(&mut self.loaded.ebpf).ok()
     }
 

@@ -2,15 +2,19 @@
 
 use std::{collections::HashMap, time::SystemTime};
 
-use super::{Caller, Names, ThreadNames};
 use crate::{
     aggregate::{Silent, Window},
     event::{Batch, BlockClass, Phase, SiteRecord},
     kernel::{Form, syscalls},
     model::{Facts, ProcessFacts},
-    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol},
+    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
     units::{Nanos, Tgid, Tid},
 };
+
+/// Names by key, for reports.
+type Names<K> = HashMap<K, String>;
+/// A process and a descriptor of it.
+type Caller = (Tgid, i32);
 
 /// Names of threads are read one by one: beyond so many, only the busiest.
 const NAMED_THREADS: usize = 2_000;
@@ -144,7 +148,7 @@ fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
     }
 }
 
-pub(super) fn thread_names(window: &Window) -> ThreadNames {
+pub(super) fn thread_names(window: &Window) -> Names<Tid> {
     window
         .threads
         .iter()
@@ -186,6 +190,11 @@ fn process(process: &Process) -> ProcessFacts {
         command: process.cmdline.join(" "),
         container: process.container.clone(),
     }
+}
+
+/// CPU of the target's processes so far; `None` where one of them is gone.
+pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
+    target.tgids().map(target::cpu_time).sum()
 }
 
 /// CPU that this process used so far, and its largest resident size, bytes.

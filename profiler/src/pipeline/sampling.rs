@@ -1,9 +1,9 @@
 //! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached for windows only.
 
-use super::statistics;
+use super::facts::process_cpu;
 use crate::{
     kernel::{LoadError, ProgramCost, Session, Statistics},
-    target::{self, Target},
+    target::Target,
     units::Nanos,
 };
 
@@ -63,7 +63,7 @@ impl Governor {
     pub(super) fn over(&mut self, session: &Session, target: &Target, elapsed: Nanos) -> bool {
         match self.on.take() {
             None if self.last.is_none_or(|last| elapsed.saturating_sub(last) >= PERIOD) => {
-                if let (Some(on), Some(cpu)) = (statistics(), cpu(target)) {
+                if let (Some(on), Some(cpu)) = (Statistics::enable(), process_cpu(target)) {
                     let (runs, time) = runs_and_time(&session.costs());
                     self.on = Some(From { _on: on, runs, time, events: session.events(), cpu, at: elapsed });
                 }
@@ -85,7 +85,7 @@ impl Governor {
         let runs = runs.checked_sub(from.runs).filter(|&n| n > 0)?;
         let mean = time.saturating_sub(from.time).as_nanos() as f64 / runs as f64;
         let events = session.events().saturating_sub(from.events) as f64;
-        let used = cpu(target)?.saturating_sub(from.cpu);
+        let used = process_cpu(target)?.saturating_sub(from.cpu);
         (used > Nanos::from_millis(1)).then(|| events * (mean + self.hook) / used.as_nanos() as f64)
     }
 
@@ -105,10 +105,6 @@ impl Governor {
         self.on = None;
         self.last = None;
     }
-}
-
-fn cpu(target: &Target) -> Option<Nanos> {
-    target.tgids().map(target::cpu_time).sum()
 }
 
 /// Mean duration of a system call that does nothing, ns.

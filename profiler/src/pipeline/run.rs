@@ -1,0 +1,325 @@
+//! A measurement under way: begun, looked after, closed.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    Failure, Measurement, Progress, Request,
+    facts::{self, Descriptors, Silents, daemon_cost, process_cpu},
+    filing::{file_late_threads, file_threads},
+    reference,
+    sampling::Governor,
+};
+use crate::{
+    aggregate::Window,
+    event,
+    kernel::{self, LoadError, Options, Session},
+    model::{Inputs, Report, Slice, WindowFacts},
+    target::{self, ExitWatch, Process, TargetSpec},
+    units::{Nanos, Tgid},
+};
+
+/// How long one look at the target takes: exits and Ctrl-C are noticed within it.
+const TICK: Duration = Duration::from_millis(20);
+/// How often departed threads are collected.
+const DRAIN: Nanos = Nanos::from_millis(50);
+/// How often descriptors are looked up while they are open.
+const LOOK: Nanos = Nanos::from_millis(500);
+
+/// A measurement under way.
+pub(super) struct Run<'a> {
+    request: &'a Request,
+    began_at: SystemTime,
+    session: Session,
+    log: Option<kernel::ProgramLog>,
+    watch: ExitWatch,
+    governor: Governor,
+    descriptors: Descriptors,
+    silents: Silents,
+    windows: Windows,
+    slices: Vec<Slice>,
+    /// The last window's bytes, where they are to be kept.
+    wire: Option<Vec<u8>>,
+    /// When the first window began, and when this one did.
+    first: Nanos,
+    begun: Nanos,
+    /// Whether a window is open: not between two of them.
+    open: bool,
+    cpu_before: Option<Nanos>,
+    daemon_before: Nanos,
+}
+
+impl<'a> Run<'a> {
+    /// Loads, attaches, files the threads that live, and opens the first window.
+    pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
+        let began_at = SystemTime::now();
+        let asked = kernel::now();
+        let options = options(request);
+        enough_memory(&options)?;
+        let mut session = Session::open(&options)?;
+        log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
+        let log = session.take_log();
+        let watch = ExitWatch::new(&request.target.processes)?;
+        let mut governor = Governor::new(request.max_overhead);
+        let daemon_before = daemon_cost().0;
+        governor.calibrate(&mut session)?;
+        file_threads(&mut session, &request.target)?;
+        let cpu_before = process_cpu(&request.target);
+        let first = session.begin();
+        log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
+        Ok(Self {
+            request,
+            began_at,
+            session,
+            log,
+            watch,
+            governor,
+            descriptors: Descriptors::default(),
+            silents: Silents::default(),
+            windows: Windows::default(),
+            slices: Vec::new(),
+            wire: None,
+            first,
+            begun: first,
+            open: true,
+            cpu_before,
+            daemon_before,
+        })
+    }
+
+    /// Looks after the measurement until it ends, and says why it did.
+    pub(super) fn until_the_end(
+        &mut self,
+        stop: &AtomicBool,
+        progress: &mut dyn Progress,
+    ) -> Result<&'static str, Failure> {
+        let deadline = self.request.duration.map(|d| self.first + d);
+        let (mut drained, mut looked) = (self.first, Nanos::ZERO);
+        loop {
+            let now = kernel::now();
+            if deadline.is_some_and(|d| now >= d) {
+                return Ok("duration over");
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok("interrupted");
+            }
+            if self.watch.wait(wait_for(deadline, now))? {
+                if !self.open || !self.followed_alive() {
+                    self.wait_for_last_switches();
+                    return Ok("target exited");
+                }
+                // The named ones are gone, what they forked goes on: nothing to wait for but time.
+                std::thread::sleep(wait_for(deadline, now));
+            }
+            let now = kernel::now();
+            if now.saturating_sub(drained) >= DRAIN {
+                drained = now;
+                self.session.drain();
+                self.flush_log();
+                progress.tick(now.saturating_sub(self.first), self.request.duration);
+            }
+            if now.saturating_sub(looked) >= LOOK {
+                looked = now;
+                self.look()?;
+                file_late_threads(&mut self.session, &self.request.target);
+            }
+            if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
+                // Above the budget: this window ends, the programs leave, and come back for the next one.
+                self.session.finish();
+                self.take_window()?;
+                self.session.detach();
+                if !pause(self.governor.pause(), deadline, stop) {
+                    self.open_window()?;
+                }
+            }
+        }
+    }
+
+    /// The named processes are gone, but what they forked may live.
+    fn followed_alive(&self) -> bool {
+        self.request.follow && self.session.live_threads() > 0
+    }
+
+    /// A process is gone before its threads' last switches: their records need a moment.
+    fn wait_for_last_switches(&self) {
+        for _ in 0..20 {
+            if self.session.live_threads() == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn flush_log(&mut self) {
+        if let Some(log) = self.log.as_mut() {
+            log.flush();
+        }
+    }
+
+    /// Looks at the sites while their descriptors are open, and while the target can still be asked for its CPU.
+    fn look(&mut self) -> Result<(), Failure> {
+        let sites = event::decode_sites(&self.session.sites()?)?;
+        self.descriptors.look(&sites);
+        if let Some(cpu) = process_cpu(&self.request.target) {
+            let blocked = sites
+                .into_iter()
+                .filter(|s| s.site.blocked_calls > 0)
+                .map(|s| (s.place, s.site.cpu_blocked.count, Nanos::from_nanos(s.site.cpu_blocked.sum)))
+                .collect();
+            self.slices.push(Slice { cpu, blocked });
+        }
+        Ok(())
+    }
+
+    /// Takes what the window that has just ended gathered.
+    fn take_window(&mut self) -> Result<(), Failure> {
+        self.open = false;
+        let harvest = self.session.harvest()?;
+        self.wire = self.request.keep_wire.then(|| harvest.to_bytes());
+        let batch = event::decode(harvest)?;
+        let silent = self.silents.look(&batch);
+        self.windows.add(Window::close(batch, &silent));
+        Ok(())
+    }
+
+    /// Opens another window, after a pause in which nothing was attached.
+    fn open_window(&mut self) -> Result<(), Failure> {
+        // Who ended meanwhile was not seen to end, and who was born not to be born.
+        let mut living = HashMap::new();
+        self.session.forget_dead(|tgid, tid| {
+            let threads = living.entry(tgid).or_insert_with(|| target::threads(tgid));
+            threads.binary_search(&tid).is_ok()
+        });
+        self.session.attach()?;
+        file_threads(&mut self.session, &self.request.target)?;
+        if self.request.follow {
+            let pids = self.request.target.tgids().map(Tgid::as_raw).collect();
+            if let Ok(tree) = target::resolve(&TargetSpec { pids, tids: Vec::new(), tree: true }) {
+                file_threads(&mut self.session, &tree)?;
+            }
+        }
+        self.begun = self.session.begin();
+        self.open = true;
+        self.governor.resumed();
+        Ok(())
+    }
+
+    /// Detaches, and adds up.
+    pub(super) fn finish(
+        mut self,
+        ended: &str,
+        processes: &[Process],
+        progress: &mut dyn Progress,
+    ) -> Result<Measurement, Failure> {
+        if self.open {
+            self.look()?;
+            self.session.finish();
+        }
+        let cpu_after = process_cpu(&self.request.target);
+        self.session.detach();
+        let daemon = daemon_cost();
+        progress.done();
+        if self.open {
+            self.take_window()?;
+        }
+        self.flush_log();
+        let Windows { total: Some(total), count, shares } = self.windows else {
+            return Err(Failure::Load(LoadError::Object("no window".into())));
+        };
+        let reference = reference::measure(&mut self.session).ok();
+        let forked = total.quality.forks > 0 && self.request.follow;
+        let whole = !forked && count == 1 && self.request.target.threads_only.is_none();
+        let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
+        let inputs = Inputs {
+            facts: facts::facts(processes, &self.request.target.notes, self.session.form(), self.began_at),
+            window: WindowFacts {
+                wall: total.end.saturating_sub(self.first),
+                measured: total.measured,
+                windows: count,
+                ended: ended.to_owned(),
+            },
+            descriptors: self.descriptors.names(),
+            thread_names: facts::thread_names(&total),
+            device_names: facts::device_names(),
+            reference,
+            process_cpu: cpu.filter(|_| whole),
+            daemon_cpu: daemon.0.saturating_sub(self.daemon_before),
+            daemon_bytes: daemon.1,
+            shares,
+            slices: self.slices,
+        };
+        Ok(Measurement { wire: self.wire, window: total, inputs })
+    }
+}
+
+/// Sizes from the target, unless the user gave them.
+fn options(request: &Request) -> Options {
+    let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
+    let mut options = Options::for_threads(threads);
+    options.follow = request.follow;
+    options.form = request.form;
+    options.max_threads = request.max_threads.unwrap_or(options.max_threads);
+    options.max_sites = request.max_sites.unwrap_or(options.max_sites);
+    options
+}
+
+/// The kernel takes maps from whatever memory there is, and ends other processes where that runs out.
+fn enough_memory(options: &Options) -> Result<(), LoadError> {
+    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let available = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let needed = options.map_bytes();
+    match available.map(|kib| kib.saturating_mul(1024)) {
+        Some(available) if needed > available => Err(LoadError::NoMemory(format!(
+            "they need {} MiB, and {} MiB are available",
+            needed >> 20,
+            available >> 20
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
+    deadline.map_or(TICK, |d| d.saturating_sub(now).to_duration().min(TICK))
+}
+
+/// Sleeps between two windows; true if the measurement is over meanwhile.
+fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
+    let until = kernel::now() + length;
+    loop {
+        let now = kernel::now();
+        if stop.load(Ordering::Relaxed) || deadline.is_some_and(|d| now >= d) {
+            return true;
+        }
+        if now >= until {
+            return false;
+        }
+        std::thread::sleep(wait_for(Some(until), now));
+    }
+}
+
+/// The windows so far: one, unless the measurement is sampled.
+#[derive(Default)]
+struct Windows {
+    total: Option<Window>,
+    count: u32,
+    shares: Vec<f64>,
+}
+
+impl Windows {
+    fn add(&mut self, window: Window) {
+        self.count += 1;
+        self.shares.extend(direct_share(&window));
+        match &mut self.total {
+            Some(total) => total.absorb(window),
+            None => self.total = Some(window),
+        }
+    }
+}
+
+fn direct_share(window: &Window) -> Option<f64> {
+    Report::of(window, Inputs::default()).score.direct.value().copied()
+}
