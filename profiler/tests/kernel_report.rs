@@ -1,7 +1,9 @@
 //! The demo, end to end on the real kernel: its JSON holds to the committed schema, its ledgers close, and nothing stays
 //! behind. With `SIA_RECORD=1` it also makes the fixture of `stages.rs` anew.
 
-#[allow(dead_code, unused_imports, unused_macros, reason = "shared by several tests, each of which uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The pure stages on a recorded window and on arbitrary ones: decode, aggregate, model. Needs no root.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use proptest::prelude::*;
 use should_i_async::{
     aggregate::{Histogram, Silent, Window},
@@ -124,8 +126,8 @@ proptest! {
     #[test]
     fn wall_time_has_no_gap_whenever_the_window_ends(later in 0u64..1 << 40) {
         let mut harvest = demo();
-        harvest.end = harvest.end + Nanos::from_nanos(later);
-        harvest.measured = harvest.measured + Nanos::from_nanos(later);
+        harvest.end += Nanos::from_nanos(later);
+        harvest.measured += Nanos::from_nanos(later);
         let window = Window::close(event::decode(harvest.clone()).unwrap(), &silent(&harvest));
         for t in &window.threads {
             let accounted = t.cpu() + t.run_delay() + t.blocked() + t.unknown;
