@@ -30,8 +30,8 @@ fn fine(path: &str, body: &str) {
 
 #[test]
 fn a_stage_imports_the_one_before_it() {
-    fine("profiler/src/model/ledger.rs", "use crate::symbol::Named;\nuse crate::units::Nanos;");
-    refused("profiler/src/model/ledger.rs", "use crate::aggregate::Window;", "model may not import aggregate");
+    fine("profiler/src/model/ledger.rs", "use crate::aggregate::Window;\nuse crate::units::Nanos;");
+    refused("profiler/src/model/ledger.rs", "use crate::event::Batch;", "model may not import event");
     refused("profiler/src/event/mod.rs", "fn f() { crate::model::g() }", "event may not import model");
 }
 
