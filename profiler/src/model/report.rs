@@ -6,7 +6,7 @@ use super::{
     Check, CpuLedger, DeviceView, Family, Figure, Interval, Place, Quality, Reference, SiteView, ThreadView, Verdict,
     Wakeups, WallLedger, Window, cost::Pools,
 };
-use crate::units::{Nanos, Tgid, Tid};
+use crate::units::{Nanos, Tid};
 
 /// A process of the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct WindowFacts {
 /// What measuring cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfCost {
-    /// Events of the target that were counted: syscall ends and starts, switches, wake-ups.
+    /// Events of the target that a program ran for: syscall starts and ends, switches, wake-ups.
     pub events: u64,
     /// Mean run time of a program, ns, from the kernel's statistics.
     pub per_event: Figure<f64>,
@@ -86,8 +86,8 @@ pub struct Inputs {
     pub facts: Facts,
     /// The interval.
     pub window: WindowFacts,
-    /// What descriptors are, by process and number.
-    pub descriptors: HashMap<(Tgid, i32), String>,
+    /// What the descriptor of a place's last call was, while it was open.
+    pub descriptors: HashMap<Place, String>,
     /// Names of threads.
     pub thread_names: HashMap<Tid, String>,
     /// Names of devices, by major and minor.
@@ -163,8 +163,7 @@ impl Report {
             .sites
             .iter()
             .map(|site| {
-                let (tgid, fd) = site.last_caller;
-                let name = fd.and_then(|fd| inputs.descriptors.get(&(tgid, fd)).cloned()).unwrap_or_default();
+                let name = inputs.descriptors.get(&site.place).cloned().unwrap_or_default();
                 SiteView::of(site, &pools, name)
             })
             .collect();
@@ -181,13 +180,9 @@ impl Report {
                 DeviceView::of(d, name.unwrap_or_else(|| format!("{}:{}", d.major, d.minor)))
             })
             .collect();
-        let events = 2 * sums.calls
-            + sums.voluntary
-            + sums.involuntary
-            + sums.switch_ins
-            + sums.woken_by_self
-            + sums.woken_by_other
-            + sums.woken_by_kernel;
+        // One run of the switch program may see one thread of the target off and the next one on.
+        let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
+        let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
         let self_cost = self_cost(window, &cpu, events, inputs.daemon_cpu, inputs.daemon_bytes);
         Self {
             check: Check::of(window, cpu.total, inputs.process_cpu),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use crate::{
     aggregate::{Silent, Window},
-    event::{Batch, BlockClass, Phase, SiteRecord},
+    event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, syscalls},
     model::{Facts, ProcessFacts},
     target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
@@ -13,8 +13,6 @@ use crate::{
 
 /// Names by key, for reports.
 type Names<K> = HashMap<K, String>;
-/// A process and a descriptor of it.
-type Caller = (Tgid, i32);
 
 /// Names of threads are read one by one: beyond so many, only the busiest.
 const NAMED_THREADS: usize = 2_000;
@@ -23,7 +21,7 @@ const NAMED_THREADS: usize = 2_000;
 #[derive(Default)]
 pub(super) struct Descriptors {
     tables: HashMap<Tgid, DescriptorTable>,
-    names: Names<Caller>,
+    names: Names<Place>,
 }
 
 impl Descriptors {
@@ -33,15 +31,16 @@ impl Descriptors {
             let (tgid, Some(fd)) = site.last_caller else { continue };
             let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
             let found = table.describe(fd);
-            // Closed by now: the earlier answer, if there is one, is the better one.
-            let gone = matches!(found, Descriptor::Gone | Descriptor::Denied);
-            if !gone || !self.names.contains_key(&(tgid, fd)) {
-                self.names.insert((tgid, fd), format!("{found:#}"));
+            // Closed by now, or another file under the same number: the earlier answer, if there is one, is the better one.
+            if fits(&found, site.place.class) {
+                self.names.insert(site.place.clone(), format!("{found:#}"));
+            } else if !self.names.contains_key(&site.place) {
+                self.names.insert(site.place.clone(), Descriptor::Gone.to_string());
             }
         }
     }
 
-    pub(super) fn names(self) -> Names<Caller> {
+    pub(super) fn names(self) -> Names<Place> {
         self.names
     }
 }
@@ -118,6 +117,19 @@ fn is_compat(tgid: Tgid, ip: u64) -> bool {
 #[cfg(target_arch = "aarch64")]
 fn is_compat(_tgid: Tgid, ip: u64) -> bool {
     u32::try_from(ip).is_ok()
+}
+
+/// Whether a descriptor can be what a call of this class had in its hand.
+fn fits(descriptor: &Descriptor, class: BlockClass) -> bool {
+    match descriptor {
+        Descriptor::Gone => false,
+        Descriptor::Denied => true,
+        // Of a device file only the name is known.
+        Descriptor::Device(_) => matches!(class, BlockClass::Tty | BlockClass::CharDevice | BlockClass::BlockDevice),
+        // Descriptors that wait for events are anonymous, too.
+        Descriptor::Anon(_) => !class.is_file(),
+        other => class_of_descriptor(other) == class,
+    }
 }
 
 fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {

@@ -147,8 +147,10 @@ pub(super) fn called(mut record: SiteRecord, calls: u64, blocked: u64, wait: u64
 
 /// Names for descriptors and threads.
 pub(super) fn named(mut case: Case, fds: &[(i32, &str)], threads: &str) -> Case {
-    let tgid = Tgid::from_raw(PID);
-    case.inputs.descriptors = fds.iter().map(|&(fd, name)| ((tgid, fd), name.to_owned())).collect();
+    let name = |fd| fds.iter().find(|(known, _)| Some(*known) == fd).map(|(_, name)| (*name).to_owned());
+    let sites = case.window.sites.iter();
+    case.inputs.descriptors =
+        sites.filter_map(|s| Some((s.place.clone(), name(s.last_caller.1)?))).collect::<HashMap<_, _>>();
     case.inputs.thread_names =
         case.window.threads.iter().map(|t| (t.tid, threads.to_owned())).collect::<HashMap<_, _>>();
     let charge: u64 = case.window.threads.iter().map(|t| t.sums.voluntary * 250).sum();
