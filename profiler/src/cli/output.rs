@@ -78,11 +78,15 @@ impl Progress for ProgressLine<'_> {
 struct Log;
 
 impl log::Log for Log {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
     }
 
     fn log(&self, record: &log::Record<'_>) {
+        // The programs' log does not go through the macros, which would have asked.
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let _ = writeln!(std::io::stderr(), "[{}] {}", record.level(), record.args());
     }
 

@@ -136,7 +136,7 @@ pub struct Report {
     pub threads: Vec<ThreadView>,
     /// Devices.
     pub devices: Vec<DeviceView>,
-    /// Blocked time on files while a request of the waiting thread was at the device.
+    /// Blocked time on files and pages while a request of the waiting thread was at the device.
     pub device_wait: Nanos,
     /// Wake-ups.
     pub wakeups: Wakeups,

@@ -7,7 +7,7 @@ use super::{
     words::{bytes, maybe, mean, short},
 };
 use crate::{
-    model::{DeviceView, Report},
+    model::{BlockClass, DeviceView, Report},
     units::Nanos,
 };
 
@@ -48,12 +48,13 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         }
         page.table(&table.lines(2, page.width()));
     }
-    let waited: Nanos = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
+    let on_disk = |class: BlockClass| class.is_file() || class == BlockClass::PageFault;
+    let waited: Nanos = report.wall.classes.iter().filter(|l| on_disk(l.class)).map(|l| l.blocked).sum();
     page.wrapped_at(
         Ink::Plain,
         "  ",
         4,
-        &format!("{} of the {waited} waited on files was device time", report.device_wait),
+        &format!("{} of the {waited} waited on files and pages was device time", report.device_wait),
     );
     page.wrapped_at(
         Ink::Dim,
