@@ -128,22 +128,27 @@ impl Session {
     }
 
     /// Frees the slots of threads that ended while nothing was attached. `alive` says of each whether it lives.
-    pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) {
+    /// Answers how many live.
+    pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) -> usize {
+        let mut living = 0;
         for slot in self.live_slots() {
             let thread = self.loaded.threads.read(slot as usize);
             let tid = Tid::from_raw(thread.tid);
             if alive(Tgid::from_raw(thread.tgid), tid) {
+                living += 1;
                 continue;
             }
-            if let Some(word) = self.tid_word(tid) {
-                // Only if it is still this thread's.
-                let _ = word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Relaxed);
-            }
+            // Only if it is still this thread's: the kernel side may have freed it meanwhile, and freed twice it would be
+            // two threads'.
+            let ours = self
+                .tid_word(tid)
+                .is_some_and(|word| word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok());
             let queue = self.loaded.ebpf.map_mut("SIA_FREE_THREADS").map(Queue::<&mut MapData, u32>::try_from);
-            if let Some(Ok(mut queue)) = queue {
+            if let (true, Some(Ok(mut queue))) = (ours, queue) {
                 let _ = queue.push(slot, 0);
             }
         }
+        living
     }
 
     fn set_tracking(&self, value: u32) {

@@ -24,6 +24,9 @@ use crate::{
 
 /// How long one look at the target takes: exits and Ctrl-C are noticed within it.
 const TICK: Duration = Duration::from_millis(20);
+/// After so many looks at a target that is gone, its threads are looked up: those that end while the programs watch have
+/// handed over their records long before.
+const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
 /// How often descriptors are looked up while they are open.
@@ -98,6 +101,7 @@ impl<'a> Run<'a> {
     ) -> Result<&'static str, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
         let (mut drained, mut looked) = (self.first, Nanos::ZERO);
+        let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
             if deadline.is_some_and(|d| now >= d) {
@@ -111,8 +115,13 @@ impl<'a> Run<'a> {
                     self.wait_for_last_switches();
                     return Ok("target exited");
                 }
-                // The named ones are gone, what they forked goes on: nothing to wait for but time.
-                std::thread::sleep(wait_for(deadline, now));
+                // The named ones are gone, what they forked goes on: nothing to wait for but time. A thread that ended
+                // between two windows, or before the programs were attached, was not seen to end: /proc knows.
+                gone_for += 1;
+                if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
+                    return Ok("target exited");
+                }
+                std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
             }
             let now = kernel::now();
             if now.saturating_sub(drained) >= DRAIN {
@@ -185,14 +194,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Frees the slots of threads that `/proc` does not list any more.
+    fn forget_dead(&mut self) -> usize {
+        let mut living = HashMap::new();
+        self.session.forget_dead(|tgid, tid| {
+            let threads = living.entry(tgid).or_insert_with(|| {
+                let mut threads = target::threads(tgid);
+                // A leader that nobody has waited for is still listed: a zombie, like a command of our own.
+                threads.retain(|&t| {
+                    t.as_raw() != tgid.as_raw()
+                        || target::snapshot_state(tgid, t).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
+                });
+                threads
+            });
+            threads.binary_search(&tid).is_ok()
+        })
+    }
+
     /// Opens another window, after a pause in which nothing was attached.
     fn open_window(&mut self) -> Result<(), Failure> {
         // Who ended meanwhile was not seen to end, and who was born not to be born.
-        let mut living = HashMap::new();
-        self.session.forget_dead(|tgid, tid| {
-            let threads = living.entry(tgid).or_insert_with(|| target::threads(tgid));
-            threads.binary_search(&tid).is_ok()
-        });
+        self.forget_dead();
         self.session.attach()?;
         file_threads(&mut self.session, &self.request.target)?;
         if self.request.follow {
