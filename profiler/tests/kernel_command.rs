@@ -1,0 +1,37 @@
+//! `check -- CMD` where the command forks often: it is sampled, and ends with the command all the same.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+#[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
+mod common;
+
+#[test]
+fn a_command_that_forks_often_ends_the_measurement_with_its_end() {
+    if !common::can_measure() {
+        return;
+    }
+    let script = "for i in $(seq 1 300); do cat /dev/null; done";
+    let mut check = Command::new(env!("CARGO_BIN_EXE_should-i-async"))
+        .args(["check", "--max-sites", "16", "--max-overhead", "0.1%", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while check.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            check.kill().unwrap();
+            check.wait().unwrap();
+            panic!("still measuring a command that is gone");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = check.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("target exited"));
+}
