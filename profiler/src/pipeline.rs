@@ -41,6 +41,22 @@ pub struct Request {
     pub keep_wire: bool,
 }
 
+impl Request {
+    /// All of a target, every event of it, until it ends: what the callers change is what they name.
+    pub fn exact(target: Target) -> Self {
+        Self {
+            target,
+            duration: None,
+            follow: false,
+            max_threads: None,
+            max_sites: None,
+            max_overhead: None,
+            form: None,
+            keep_wire: false,
+        }
+    }
+}
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

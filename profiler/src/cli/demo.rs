@@ -18,17 +18,8 @@ pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
     let stop = check::stop_flag()?;
     let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20)?;
     let spec = TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false };
-    let request = Request {
-        target: target::resolve(&spec)?,
-        duration: Some(duration),
-        follow: false,
-        max_threads: None,
-        max_sites: None,
-        // The demo shows the exact figures; what they cost stands in the report.
-        max_overhead: None,
-        form: None,
-        keep_wire: false,
-    };
+    // The demo shows the exact figures; what they cost stands in the report.
+    let request = Request { duration: Some(duration), ..Request::exact(target::resolve(&spec)?) };
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
     drop(children);
     check::show(&found.report(), flags.json, false)

@@ -69,11 +69,6 @@ impl Session {
         self.loaded.form
     }
 
-    /// Room for threads.
-    pub fn max_threads(&self) -> usize {
-        self.loaded.threads.len()
-    }
-
     /// Takes the log of the programs' rare anomalies; each call of the returned function flushes it to `log`.
     pub fn take_log(&mut self) -> Option<ProgramLog> {
         aya_log::EbpfLogger::init(&mut self.loaded.ebpf).ok()

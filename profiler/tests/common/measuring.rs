@@ -32,16 +32,7 @@ pub(crate) fn request(pid: u32) -> Request {
 }
 
 pub(crate) fn request_for(spec: &TargetSpec) -> Request {
-    Request {
-        target: target::resolve(spec).unwrap(),
-        duration: None,
-        follow: false,
-        max_threads: None,
-        max_sites: None,
-        max_overhead: None,
-        form: None,
-        keep_wire: false,
-    }
+    Request::exact(target::resolve(spec).unwrap())
 }
 
 /// As [`request`], with raw tracepoints.
