@@ -3,6 +3,8 @@
 mod bench;
 mod ebpf;
 mod exec;
+mod host;
+mod lab;
 mod schema;
 mod test;
 mod tidy;
@@ -19,6 +21,7 @@ use clap::Parser;
 enum Command {
     Bench(bench::Options),
     Ebpf(ebpf::Options),
+    Lab(lab::Options),
     Schema(schema::Options),
     Test(test::Options),
     Tidy(tidy::Options),
@@ -41,6 +44,7 @@ fn run() -> Result<()> {
     match Command::parse() {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
+        Command::Lab(options) => lab::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),

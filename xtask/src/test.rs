@@ -41,8 +41,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let (kernel, plain) = integration_tests(root)?;
     let programs_before = our_programs();
 
-    // `cargo test` with named targets builds no examples, and the kernel tests start one.
-    exec::run(cargo(root).args(["build", "--locked", "--package", PACKAGE, "--example", "truth"]))?;
+    // `cargo test` with named targets builds no examples, and the tests start two.
+    exec::run(cargo(root).args(["build", "--locked", "--package", PACKAGE, "--example", "truth", "--example", "lab"]))?;
 
     let mut suites = Vec::new();
     let mut units = cargo(root);

@@ -10,7 +10,7 @@ use aya::{
 };
 use profiler_common::control::Control;
 
-use super::child;
+use crate::host::child;
 
 /// The kernel frees a program a moment after its last user has gone (RCU).
 const FREED_WITHIN: Duration = Duration::from_secs(5);

@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{
+use super::{figures::Spread, kernel, load::Server, observer::Observer};
+use crate::host::{
     child::{self, Running},
     clocks,
-    figures::Spread,
-    kernel,
-    load::Server,
-    observer::Observer,
 };
 
 /// Threads of the large target.

@@ -4,10 +4,11 @@ use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 
-use super::{
+use super::observer::Observer;
+use crate::host::{
     child::{self, Running},
     clocks,
-    observer::Observer,
+    machine::{OTHERS_AT_MOST, await_quiet},
 };
 
 /// The server has a core to itself, and so has the load.
@@ -17,8 +18,6 @@ const CLIENT_CPU: &str = "1";
 pub(super) const CONNECTIONS: u32 = 64;
 /// Between the start of the server and that of the observer.
 const SETTLE: Duration = Duration::from_millis(300);
-/// What others on the machine may use of it, in cores, before a measurement is made once more.
-const OTHERS_AT_MOST: f64 = 0.15;
 /// Measurements at most, for one that is not disturbed.
 const ATTEMPTS: u32 = 3;
 /// The observer and the server are to outlive the load by so much.
@@ -141,21 +140,4 @@ fn attempt(own: &Path, observer: Observer, seconds: u64) -> Result<Sample> {
         observer: observer / length,
         others: (busy - cpu - observer - client).max(0.0) / length,
     })
-}
-
-/// Waits a while for other programs to be done, and says whether they are.
-pub(super) fn await_quiet(patience: Duration) -> Result<bool> {
-    const LOOK: Duration = Duration::from_millis(250);
-    let begun = std::time::Instant::now();
-    loop {
-        let before = clocks::machine_busy()?;
-        child::pause(LOOK)?;
-        let busy = clocks::machine_busy()?.saturating_sub(before).as_secs_f64() / LOOK.as_secs_f64();
-        if busy <= OTHERS_AT_MOST {
-            return Ok(true);
-        }
-        if begun.elapsed() > patience {
-            return Ok(false);
-        }
-    }
 }

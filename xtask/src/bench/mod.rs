@@ -4,8 +4,6 @@
 //! comparison, judged and rendered. Everything is seen from outside (CPU clocks, `/proc`, the kernel's own BPF
 //! statistics), so that the profiler is not asked how cheap it is.
 
-mod child;
-mod clocks;
 mod figures;
 mod kernel;
 mod limits;

@@ -6,9 +6,10 @@ use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{
+use super::kernel;
+use crate::host::{
     child::{self, Running, Said},
-    clocks, kernel,
+    clocks,
 };
 
 /// From its start until it watches.

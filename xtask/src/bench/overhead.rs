@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::{
-    child,
     figures::{Bar, Spread, increase, mebibytes, millis, nanos, percent},
     limits::{self, RunTime},
     load::{self, Sample},
@@ -18,7 +17,10 @@ use super::{
     observer::Observer,
     render,
 };
-use crate::say;
+use crate::{
+    host::{child, machine::await_quiet},
+    say,
+};
 
 /// Rounds of what is not compared, at most.
 const LIMIT_ROUNDS: u32 = 5;
@@ -98,15 +100,15 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         let rounds = options.rounds.min(LIMIT_ROUNDS);
         progress("run time of the programs")?;
         for _ in 0..rounds {
-            found.limits_disturbed |= !load::await_quiet(options.patience())?;
+            found.limits_disturbed |= !await_quiet(options.patience())?;
             limits::run_time(&binaries.own, Observer::Check, options.seconds, &mut found.check_runs)?;
             limits::run_time(&binaries.own, Observer::Empty, options.seconds, &mut found.empty_runs)?;
         }
         progress("the daemon at many switches")?;
-        found.limits_disturbed |= !load::await_quiet(options.patience())?;
+        found.limits_disturbed |= !await_quiet(options.patience())?;
         let daemon = limits::daemon(&binaries.own, &binaries.truth, rounds, options.seconds)?;
         progress("a target of many threads")?;
-        found.limits_disturbed |= !load::await_quiet(options.patience())?;
+        found.limits_disturbed |= !await_quiet(options.patience())?;
         let large = limits::large(&binaries.own, &binaries.truth, rounds)?;
         let start = limits::starts(&binaries.own, rounds)?;
         found.limits = Some(Limits { daemon, large, start });

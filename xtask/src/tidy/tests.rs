@@ -97,9 +97,13 @@ fn serde_is_for_outputs_tests_and_recordings() {
     refused(
         "profiler/src/event/mod.rs",
         "#[derive(serde::Serialize)] struct A;",
-        "serde is for report and export only",
+        "serde is for report and export and calibrate only",
     );
-    refused("profiler/src/model/recorded.rs", "use serde_json::Value;", "serde_json is for report and export only");
+    refused(
+        "profiler/src/model/recorded.rs",
+        "use serde_json::Value;",
+        "serde_json is for report and export and calibrate only",
+    );
 }
 
 #[test]

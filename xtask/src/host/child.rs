@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     sync::{
         Arc, OnceLock,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 use crate::exec;
 
@@ -24,7 +25,7 @@ const POLL: Duration = Duration::from_millis(2);
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From now on Ctrl-C makes every wait of this module an error, so that drops run: children ended, tracefs unmounted.
-pub(super) fn catch_interrupts() -> Result<()> {
+pub(crate) fn catch_interrupts() -> Result<()> {
     let stop = STOP.get_or_init(Arc::default);
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(stop)).context("catching signals")?;
@@ -32,19 +33,20 @@ pub(super) fn catch_interrupts() -> Result<()> {
     Ok(())
 }
 
-fn check_interrupt() -> Result<()> {
+/// An error once there was a Ctrl-C.
+pub(crate) fn check_interrupt() -> Result<()> {
     ensure!(!STOP.get().is_some_and(|stop| stop.load(Ordering::Relaxed)), "interrupted");
     Ok(())
 }
 
 /// Sleeps.
-pub(super) fn pause(length: Duration) -> Result<()> {
+pub(crate) fn pause(length: Duration) -> Result<()> {
     std::thread::sleep(length);
     check_interrupt()
 }
 
 /// Asks again and again until `done` says so.
-pub(super) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !done()? {
         ensure!(begun.elapsed() < within, "{what}: not within {} s", within.as_secs());
@@ -54,7 +56,7 @@ pub(super) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() ->
 }
 
 /// A program that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     line: String,
     lines: Receiver<String>,
@@ -63,14 +65,14 @@ pub(super) struct Running {
 }
 
 /// What a program said, all of it.
-pub(super) struct Said {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Said {
     /// The reason of a failure: the last lines of stderr.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let lines: Vec<&str> = self.stderr.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
         let last = lines[lines.len().saturating_sub(2)..].join("; ");
         if last.is_empty() { "it said nothing".to_owned() } else { last }
@@ -78,8 +80,12 @@ impl Said {
 }
 
 impl Running {
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let line = exec::line(command);
+        // SAFETY: between fork and exec only one system call is made, and nothing is allocated.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        }
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -107,12 +113,12 @@ impl Running {
         Ok(Self { child, line, lines, errors: Some(errors), readers: vec![reader] })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line of its stdout.
-    pub(super) fn next_line(&mut self, within: Duration) -> Result<String> {
+    pub(crate) fn next_line(&mut self, within: Duration) -> Result<String> {
         let begun = Instant::now();
         loop {
             check_interrupt()?;
@@ -131,13 +137,18 @@ impl Running {
     }
 
     /// Sends it an empty line.
-    pub(super) fn enter(&mut self) -> Result<()> {
+    pub(crate) fn enter(&mut self) -> Result<()> {
+        self.tell("")
+    }
+
+    /// Sends it a line.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its stdin is closed")?;
-        stdin.write_all(b"\n").with_context(|| format!("telling `{}` to go on", self.line))
+        stdin.write_all(format!("{line}\n").as_bytes()).with_context(|| format!("writing to `{}`", self.line))
     }
 
     /// An error with its reason if it runs no more.
-    pub(super) fn check_alive(&mut self) -> Result<()> {
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
             return Ok(());
         }
@@ -146,9 +157,32 @@ impl Running {
     }
 
     /// Ends it: SIGINT, then SIGKILL. `meanwhile` is called again and again until it is gone.
-    pub(super) fn end(mut self, mut meanwhile: impl FnMut()) -> Said {
+    pub(crate) fn end(mut self, mut meanwhile: impl FnMut()) -> Said {
         self.interrupt();
         self.finish(GRACE, &mut meanwhile)
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn poll(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Waits until it has ended by itself; an error with its reason if it fails, or takes longer.
+    pub(crate) fn wait(mut self, within: Duration) -> Result<Said> {
+        wait_until(&format!("`{}` has not ended", self.line), within, || self.poll())?;
+        self.succeeded(GRACE)
+    }
+
+    /// Closes its stdin, which is its sign to end, and gives it so long; an error with its reason if it fails.
+    pub(crate) fn close(mut self, within: Duration) -> Result<Said> {
+        self.succeeded(within)
+    }
+
+    fn succeeded(&mut self, within: Duration) -> Result<Said> {
+        let said = self.finish(within, &mut || {});
+        let status = self.child.wait()?;
+        ensure!(status.success(), "`{}`: {status}: {}", self.line, said.reason());
+        Ok(said)
     }
 
     fn interrupt(&mut self) {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 /// CPU time of a process, its exited threads included, exact at this moment: its CPU clock
 /// (kernel/time/posix-cpu-timers.c), not the ticks of `/proc/PID/stat`. Works until the process is reaped.
-pub(super) fn process_cpu(pid: u32) -> Result<Duration> {
+pub(crate) fn process_cpu(pid: u32) -> Result<Duration> {
     let pid = libc::pid_t::try_from(pid)?;
     let mut clock: libc::clockid_t = 0;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -19,27 +19,44 @@ pub(super) fn process_cpu(pid: u32) -> Result<Duration> {
 }
 
 /// `CLOCK_MONOTONIC`, the clock of the BPF programs, ns.
-pub(super) fn monotonic() -> u64 {
+pub(crate) fn monotonic() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// CPU time that all CPUs were busy since boot, interrupts and time stolen by a hypervisor included, by ticks.
-pub(super) fn machine_busy() -> Result<Duration> {
-    let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
-    let ticks = parse_busy(&text).context("/proc/stat has no line `cpu`")?;
-    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+pub(crate) fn machine_busy() -> Result<Duration> {
+    Ok(machine()?.busy)
 }
 
-fn parse_busy(text: &str) -> Option<u64> {
+/// What all CPUs did since boot, by ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Machine {
+    /// Everything but idling; interrupts and time stolen by a hypervisor included.
+    pub(crate) busy: Duration,
+    /// Hard and soft interrupts.
+    pub(crate) interrupts: Duration,
+}
+
+/// Reads `/proc/stat`.
+pub(crate) fn machine() -> Result<Machine> {
+    let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+    let (busy, interrupts) = parse_stat(&text).context("/proc/stat has no line `cpu`")?;
+    let time = |ticks: u64| Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+    Ok(Machine { busy: time(busy), interrupts: time(interrupts) })
+}
+
+/// Ticks: busy, and interrupts.
+fn parse_stat(text: &str) -> Option<(u64, u64)> {
     let fields: Vec<u64> =
         text.lines().find_map(|l| l.strip_prefix("cpu "))?.split_whitespace().map_while(|f| f.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest time is in user already.
-    Some(fields.iter().take(8).enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, ticks)| ticks).sum())
+    let of = |wanted: &[usize]| wanted.iter().filter_map(|&i| fields.get(i)).sum();
+    Some((of(&[0, 1, 2, 5, 6, 7]), of(&[5, 6])))
 }
 
 /// Context switches of all living threads of a process, voluntary and not.
-pub(super) fn switches(pid: u32) -> Result<u64> {
+pub(crate) fn switches(pid: u32) -> Result<u64> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).context("the target is gone")? {
         // A thread may end between the two reads.
@@ -51,17 +68,17 @@ pub(super) fn switches(pid: u32) -> Result<u64> {
 }
 
 /// Threads of a process.
-pub(super) fn threads(pid: u32) -> Option<u64> {
+pub(crate) fn threads(pid: u32) -> Option<u64> {
     field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "Threads:")
 }
 
 /// The largest resident size so far, bytes; `None` once the process has ended.
-pub(super) fn peak_rss(pid: u32) -> Option<u64> {
+pub(crate) fn peak_rss(pid: u32) -> Option<u64> {
     Some(field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")? * 1024)
 }
 
 /// Whether every thread of `pid` is traced by `tracer`.
-pub(super) fn traced_by(pid: u32, tracer: u32) -> bool {
+pub(crate) fn traced_by(pid: u32, tracer: u32) -> bool {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     tasks.flatten().all(|task| {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
@@ -79,8 +96,8 @@ mod tests {
 
     #[test]
     fn idle_iowait_and_guest_are_not_busy() {
-        assert_eq!(parse_busy("cpu  1 2 4 1000 2000 8 16 32 64 128\ncpu0 9 9\n"), Some(63));
-        assert_eq!(parse_busy("cpu0 1 2\n"), None);
+        assert_eq!(parse_stat("cpu  1 2 4 1000 2000 8 16 32 64 128\ncpu0 9 9\n"), Some((63, 24)));
+        assert_eq!(parse_stat("cpu0 1 2\n"), None);
     }
 
     #[test]

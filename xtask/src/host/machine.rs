@@ -1,0 +1,98 @@
+//! The machine and what is tested on it: its name, release builds, whether it is busy with something else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use super::{child, clocks};
+use crate::exec;
+
+/// What others on the machine may use of it, in cores, for a measurement to count as undisturbed.
+pub(crate) const OTHERS_AT_MOST: f64 = 0.15;
+
+/// Builds `should-i-async` and one of its examples for release. Their paths, in this order.
+pub(crate) fn build(root: &Path, example: &str) -> Result<[PathBuf; 2]> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "should-i-async"]);
+    cargo.args(["--bin", "should-i-async", "--example", example]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    let messages = exec::output(&mut cargo)?;
+    let find = |name: &str| {
+        executables(&messages)
+            .find(|(n, _)| n == name)
+            .map(|(_, path)| path)
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([find("should-i-async")?, find(example)?])
+}
+
+/// Names and paths of the executables in cargo's messages.
+fn executables(messages: &str) -> impl Iterator<Item = (String, PathBuf)> + '_ {
+    messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let name = message.pointer("/target/name")?.as_str()?.to_owned();
+        Some((name, PathBuf::from(message.get("executable")?.as_str()?)))
+    })
+}
+
+/// Facts for the head of a document, name and value.
+pub(crate) fn facts(root: &Path) -> Result<Vec<(&'static str, String)>> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
+    let field = |name: &str| {
+        cpuinfo.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map(|(_, v)| v.trim().to_owned())
+    };
+    let model = field("model name").or_else(|| field("CPU part")).unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let guest = field("flags").is_some_and(|flags| flags.split_whitespace().any(|f| f == "hypervisor"));
+    let cpus = std::thread::available_parallelism()?;
+    let virtual_machine = if guest { ", virtual machine" } else { "" };
+    let uname = rustix::system::uname();
+    let date = exec::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let commit = exec::output(Command::new("git").current_dir(root).args(["rev-parse", "--short", "HEAD"]));
+    let changed =
+        exec::output(Command::new("git").current_dir(root).args(["status", "--porcelain", "--untracked-files=no"]));
+    let changes = if changed.is_ok_and(|text| text.trim().is_empty()) { "" } else { ", with changes" };
+    Ok(vec![
+        ("Date", date.trim().to_owned()),
+        ("Commit", format!("{}{changes}", commit.as_deref().unwrap_or("unknown").trim())),
+        ("CPU", format!("{model}, {cpus} CPUs{virtual_machine}")),
+        ("Kernel", uname.release().to_string_lossy().into_owned()),
+    ])
+}
+
+/// Waits a while for other programs to be done, and says whether they are.
+pub(crate) fn await_quiet(patience: Duration) -> Result<bool> {
+    const LOOK: Duration = Duration::from_millis(250);
+    let begun = Instant::now();
+    loop {
+        let before = clocks::machine_busy()?;
+        child::pause(LOOK)?;
+        let busy = clocks::machine_busy()?.saturating_sub(before).as_secs_f64() / LOOK.as_secs_f64();
+        if busy <= OTHERS_AT_MOST {
+            return Ok(true);
+        }
+        if begun.elapsed() > patience {
+            return Ok(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_among_other_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}"#,
+            "\nnot json\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"truth"},"executable":"/t/truth"}"#,
+            "\n"
+        );
+        assert_eq!(executables(messages).collect::<Vec<_>>(), [("truth".to_owned(), PathBuf::from("/t/truth"))]);
+    }
+}

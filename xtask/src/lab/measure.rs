@@ -1,0 +1,188 @@
+//! The truth: both versions without the profiler, in rounds, each round in random order.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use fastrand::Rng;
+use serde_json::Value;
+
+use super::{
+    cells::Setup,
+    forecast::unix_ns,
+    program::{Deadline, Lab, LastWords, Reading, Stage, Stay},
+    results::{Run, Truth},
+    statistics,
+};
+use crate::host::{child, machine::OTHERS_AT_MOST};
+
+/// Operations below which a run says nothing.
+const OPERATIONS_AT_LEAST: f64 = 20.0;
+
+/// Runs of one version.
+struct Version {
+    mode: &'static str,
+    first_started_unix_ns: Option<u64>,
+    runs: Vec<Run>,
+    failed: Option<String>,
+}
+
+/// Of each twin: what it saves, or why that could not be measured. An error is one of the blocking version.
+pub(super) struct Measured {
+    pub(super) twins: Vec<Result<Truth, String>>,
+    /// When the first twin was started, Unix time.
+    pub(super) first_twin_unix_ns: Option<u64>,
+}
+
+/// How long, how often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) length: Duration,
+    pub(super) repeats: u32,
+}
+
+/// Measures a setup's versions.
+pub(super) fn rounds(lab: &Lab, setup: &Setup, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<Measured> {
+    let modes = std::iter::once(setup.mode).chain(setup.twins.iter().map(|twin| twin.mode));
+    let version = |mode| Version { mode, first_started_unix_ns: None, runs: Vec::new(), failed: None };
+    let mut versions: Vec<Version> = modes.map(version).collect();
+    for _ in 0..effort.repeats {
+        let mut order: Vec<usize> = (0..versions.len()).collect();
+        rng.shuffle(&mut order);
+        for i in order {
+            let version = &mut versions[i];
+            if version.failed.is_some() {
+                continue;
+            }
+            version.first_started_unix_ns.get_or_insert_with(unix_ns);
+            match undisturbed(lab, setup, version.mode, effort.length, deadline) {
+                Ok(run) => version.runs.push(run),
+                Err(error) => {
+                    // A Ctrl-C is no fault of the program.
+                    child::check_interrupt()?;
+                    // Without the blocking version there is nothing to compare with.
+                    ensure!(i > 0, "{}: {error:#}", version.mode);
+                    version.failed = Some(format!("{}: {error:#}", version.mode));
+                }
+            }
+        }
+    }
+    let mut versions = versions.into_iter();
+    let blocking = versions.next().map(|version| version.runs).unwrap_or_default();
+    let versions: Vec<Version> = versions.collect();
+    let first_twin_unix_ns = versions.iter().filter_map(|version| version.first_started_unix_ns).min();
+    let twins = versions.into_iter().map(|twin| compare(&blocking, twin, rng)).collect();
+    Ok(Measured { twins, first_twin_unix_ns })
+}
+
+fn compare(blocking: &[Run], twin: Version, rng: &mut Rng) -> Result<Truth, String> {
+    if let Some(reason) = twin.failed {
+        return Err(reason);
+    }
+    let cost = |run: &Run| run.cpu_per_operation_ns;
+    let rounds: Vec<(f64, f64)> = blocking.iter().map(cost).zip(twin.runs.iter().map(cost)).collect();
+    let saving = statistics::saving(&rounds, rng).ok_or("no round")?;
+    Ok(Truth {
+        saving,
+        first_started_unix_ns: twin.first_started_unix_ns,
+        blocking: blocking.to_vec(),
+        twin: twin.runs,
+    })
+}
+
+/// A run; once more where other programs disturbed it, and then the quieter of the two.
+fn undisturbed(lab: &Lab, setup: &Setup, mode: &str, length: Duration, deadline: Deadline) -> Result<Run> {
+    let first = once(lab, setup, mode, length, deadline)?;
+    if first.others <= OTHERS_AT_MOST {
+        return Ok(first);
+    }
+    let second = once(lab, setup, mode, length, deadline)?;
+    Ok(if second.others < first.others { second } else { first })
+}
+
+/// Starts a version under its load, lets it run so long, ends it.
+pub(super) fn once(lab: &Lab, setup: &Setup, mode: &str, length: Duration, deadline: Deadline) -> Result<Run> {
+    let mut stage = Stage::start(lab, setup, mode, Stay::Timed(length), deadline)?;
+    let before = stage.read()?;
+    stage.run_for(length)?;
+    let after = stage.read()?;
+    let last_words = stage.end()?;
+    run_of(&before, &after, &last_words)
+}
+
+fn run_of(before: &Reading, after: &Reading, said: &LastWords) -> Result<Run> {
+    let word = |words: &Value, key: &str| words.get(key).and_then(Value::as_f64);
+    for (who, words) in [("the load", &said.load), ("the program", &said.target)] {
+        let errors = word(words, "errors").unwrap_or(0.0);
+        ensure!(errors == 0.0, "{who} counted {errors} errors");
+    }
+    let (operations, wall) = (after.operations - before.operations, after.now_ns - before.now_ns);
+    ensure!(operations >= OPERATIONS_AT_LEAST && wall > 0.0, "{operations} operations in {wall} ns are too few");
+    let cpu = after.cpu_ns - before.cpu_ns;
+    let load = after.load_ns - before.load_ns;
+    let busy = after.machine.busy.saturating_sub(before.machine.busy).as_nanos() as f64;
+    let interrupts = after.machine.interrupts.saturating_sub(before.machine.interrupts).as_nanos() as f64;
+    Ok(Run {
+        cpu_per_operation_ns: cpu / operations,
+        operations_per_s: operations / wall * 1e9,
+        cpu_cores: cpu / wall,
+        interrupts: interrupts / wall,
+        others: (busy - cpu - load).max(0.0) / wall,
+        p99_ns: word(&said.load, "p99_ns"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::clocks::Machine;
+
+    fn reading(operations: f64, ms: f64, cpu_ms: f64, busy_ms: u64) -> Reading {
+        let machine = Machine { busy: Duration::from_millis(busy_ms), interrupts: Duration::from_millis(busy_ms / 10) };
+        Reading { operations, now_ns: ms * 1e6, cpu_ns: cpu_ms * 1e6, load_ns: 0.0, machine }
+    }
+
+    fn said(load: Value) -> LastWords {
+        LastWords { load, target: json!({"operations": 7, "errors": 0}) }
+    }
+
+    #[test]
+    fn a_run_is_the_difference_of_two_readings() {
+        let (before, after) = (reading(100.0, 0.0, 50.0, 1_000), reading(1_100.0, 1_000.0, 850.0, 2_000));
+        let run = run_of(&before, &after, &said(json!({"requests": 9, "p99_ns": 123, "errors": 0}))).unwrap();
+        assert!((run.cpu_per_operation_ns - 800_000.0).abs() < 1e-6);
+        assert!((run.operations_per_s - 1_000.0).abs() < 1e-9);
+        assert!((run.others - 0.2).abs() < 1e-9 && (run.interrupts - 0.1).abs() < 1e-9);
+        assert_eq!(run.p99_ns, Some(123.0));
+    }
+
+    #[test]
+    fn errors_and_idleness_are_no_run() {
+        let (before, after) = (reading(100.0, 0.0, 50.0, 0), reading(1_100.0, 1_000.0, 850.0, 0));
+        assert!(run_of(&before, &after, &said(json!({"errors": 2}))).is_err());
+        assert!(run_of(&before, &before, &LastWords::default()).is_err());
+    }
+
+    #[test]
+    fn rounds_are_compared_one_by_one() {
+        let run = |cpu| Run {
+            cpu_per_operation_ns: cpu,
+            operations_per_s: 1.0,
+            cpu_cores: 1.0,
+            interrupts: 0.0,
+            others: 0.0,
+            p99_ns: None,
+        };
+        let blocking = [run(100.0), run(200.0)];
+        let twin = |failed| Version {
+            mode: "epoll",
+            first_started_unix_ns: Some(5),
+            runs: vec![run(80.0), run(160.0)],
+            failed,
+        };
+        let truth = compare(&blocking, twin(None), &mut Rng::with_seed(1)).unwrap();
+        assert!((truth.saving.low - 0.2).abs() < 1e-12 && (truth.saving.high - 0.2).abs() < 1e-12);
+        assert_eq!(compare(&blocking, twin(Some("gone".into())), &mut Rng::with_seed(1)), Err("gone".to_owned()));
+    }
+}

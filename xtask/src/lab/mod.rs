@@ -1,0 +1,88 @@
+//! `cargo xtask lab`: predictions against the truth. `check` sees only a blocking program and says what async would give
+//! back; then the async twin is measured.
+//!
+//! `predict` is the composition: [`cells`] says what is compared, [`program`] runs it, [`forecast`] files what `check`
+//! says, [`measure`] finds the truth, [`judge`] compares. [`table`] and [`plot`] show [`results`], from a file.
+
+mod cells;
+mod forecast;
+mod judge;
+mod measure;
+mod plot;
+mod predict;
+mod program;
+mod results;
+mod statistics;
+mod table;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+
+use crate::say;
+use results::Results;
+
+/// Predictions against the truth.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Predict(predict::Options),
+    /// Draws docs/lab/*.svg.
+    Plot(From),
+    /// Writes docs/lab/results.md.
+    Table(From),
+}
+
+/// Where results are read.
+#[derive(Args)]
+struct From {
+    /// Results of `lab predict` [default: docs/lab/results.json]
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Folder to write to [default: docs/lab]
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+}
+
+/// What the command writes for readers.
+fn documents(root: &Path) -> PathBuf {
+    root.join("docs").join("lab")
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    match &options.what {
+        What::Predict(options) => predict::run(root, options),
+        What::Plot(from) => {
+            let (results, folder) = from.open(root)?;
+            for path in plot::draw(&results, &folder)? {
+                say(&format!("written: {}", path.display()))?;
+            }
+            Ok(())
+        }
+        What::Table(from) => {
+            let (results, folder) = from.open(root)?;
+            let path = folder.join("results.md");
+            fs::write(&path, table::document(&results)).with_context(|| format!("writing {}", path.display()))?;
+            say(&format!("written: {}", path.display()))
+        }
+    }
+}
+
+impl From {
+    fn open(&self, root: &Path) -> Result<(Results, PathBuf)> {
+        let from = self.from.clone().unwrap_or_else(|| documents(root).join("results.json"));
+        let to = self.to.clone().unwrap_or_else(|| documents(root));
+        let results = Results::read(&from)?;
+        fs::create_dir_all(&to).with_context(|| format!("creating {}", to.display()))?;
+        Ok((results, to))
+    }
+}

@@ -1,0 +1,298 @@
+//! `cargo xtask lab predict`: every prediction first, then the truth, cell by cell; then what the predictions were worth.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use fastrand::Rng;
+
+use super::{
+    cells::{self, Load, Program, Setup},
+    documents,
+    forecast::{self, CHECK, Journal},
+    measure::{self, Effort},
+    program::{Deadline, Lab},
+    results::{Cell, Results, Settings, Status, Truth},
+    table,
+};
+use crate::{
+    host::{
+        child,
+        machine::{self, await_quiet},
+    },
+    say,
+};
+
+/// Time limit of a prediction, and the part of a measurement's that does not depend on its rounds.
+const LIMIT: Duration = Duration::from_secs(90);
+/// Runs of which the best is the capacity.
+const CAPACITY_RUNS: u32 = 3;
+/// Starting and ending a version.
+const AROUND_A_RUN: Duration = Duration::from_secs(5);
+/// Of the two measured lengths of runs.
+const RUN: Duration = Duration::from_millis(1_600);
+const QUICK_RUN: Duration = Duration::from_millis(700);
+
+/// Predicts what async would save, then measures it.
+#[derive(Args)]
+pub(super) struct Options {
+    /// A fixed part of the cells, shorter runs.
+    #[arg(long)]
+    quick: bool,
+    /// Only cells whose id matches; `*` stands for anything.
+    #[arg(long, value_name = "GLOB")]
+    only: Option<String>,
+    /// Rounds of each cell [default: 5, with --quick 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: Option<u32>,
+    /// Of the order of the runs, and of the load.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds to wait for other programs to be done, before each prediction and each measurement.
+    #[arg(long, default_value_t = 5)]
+    patience: u64,
+    /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+    /// Writes docs/lab/results.json and results.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// A setup on its way.
+struct Row {
+    setup: Setup,
+    cells: Vec<Cell>,
+}
+
+pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
+    child::catch_interrupts()?;
+    let setups = cells::chosen(options.quick, options.only.as_deref());
+    if setups.is_empty() {
+        let ids: Vec<String> = cells::chosen(options.quick, None).iter().flat_map(Setup::cell_ids).collect();
+        bail!("no cell matches; there are {}", ids.join(", "));
+    }
+    let [own, binary] = match &options.binaries {
+        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
+        None => machine::build(root, "lab")?,
+    };
+    let folder = root.join("target").join("lab");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let effort = Effort {
+        length: if options.quick { QUICK_RUN } else { RUN },
+        repeats: options.repeats.unwrap_or(if options.quick { 3 } else { 5 }),
+    };
+    let mut results = Results::new(&machine::facts(root)?, options.settings(effort));
+    let mut lab =
+        Lab { binary, file: folder.join("blocks.bin"), iterations_per_us: 0.0, capacity: None, seed: options.seed };
+    let mut rng = Rng::with_seed(options.seed);
+    prepare(&mut lab, &setups, effort)?;
+    (results.iterations_per_us, results.capacity_per_s) = (lab.iterations_per_us, lab.capacity);
+
+    let mut bench = Bench { own, lab, folder, patience: Duration::from_secs(options.patience) };
+    let mut rows = bench.predict_all(setups)?;
+    let count = rows.len();
+    for i in 0..count {
+        let row = &mut rows[i];
+        if !row.setup.is_control() && row.cells.iter().any(|cell| cell.status != Status::NotRun) {
+            progress(&format!("measure {}/{count}: {}", i + 1, row.setup.id))?;
+            let first = bench.measure(row, effort, &mut rng)?;
+            let known = &mut results.settings.first_twin_unix_ns;
+            *known = known.iter().copied().chain(first).min();
+        }
+        results.cells = rows.iter().flat_map(|row| row.cells.iter().cloned()).collect();
+        results.write(&bench.folder.join("results.json"))?;
+    }
+    say(&table::tables(&results))?;
+    if options.write {
+        let docs = documents(root);
+        fs::create_dir_all(&docs).with_context(|| format!("creating {}", docs.display()))?;
+        results.write(&docs.join("results.json"))?;
+        let path = docs.join("results.md");
+        fs::write(&path, table::document(&results)).with_context(|| format!("writing {}", path.display()))?;
+        say(&format!("written: {}", docs.display()))?;
+    }
+    let failed = results.cells.iter().filter(|cell| cell.status == Status::Failed).count();
+    ensure!(failed == 0, "{failed} of {} cells failed", results.cells.len());
+    Ok(())
+}
+
+impl Options {
+    fn settings(&self, effort: Effort) -> Settings {
+        Settings {
+            quick: self.quick,
+            only: self.only.clone(),
+            repeats: effort.repeats,
+            seed: self.seed,
+            run_s: effort.length.as_secs_f64(),
+            check_s: CHECK.as_secs_f64(),
+            first_twin_unix_ns: None,
+        }
+    }
+}
+
+/// Calibrates what the setups need: the work loop, the file, the rate of the open loop.
+fn prepare(lab: &mut Lab, setups: &[Setup], effort: Effort) -> Result<()> {
+    lab.calibrate().context("calibrating the work loop")?;
+    progress(&format!("work loop: {:.1} iterations per µs", lab.iterations_per_us))?;
+    if setups.iter().any(|setup| matches!(setup.program, Program::Files { .. })) {
+        lab.create_file()?;
+    }
+    if setups.iter().any(|setup| matches!(setup.load, Load::Open { .. })) {
+        let setup = cells::capacity();
+        let mut rate: f64 = 0.0;
+        // A neighbour takes capacity away and never adds to it.
+        for _ in 0..CAPACITY_RUNS {
+            let run = measure::once(lab, &setup, setup.mode, effort.length, Deadline::after(LIMIT));
+            rate = rate.max(run.context("measuring the capacity of the blocking echo server")?.operations_per_s);
+        }
+        progress(&format!("capacity of the blocking echo server: {rate:.0} requests/s"))?;
+        lab.capacity = Some(rate);
+    }
+    Ok(())
+}
+
+/// What both halves of a run use.
+struct Bench {
+    /// `should-i-async`
+    own: PathBuf,
+    lab: Lab,
+    folder: PathBuf,
+    patience: Duration,
+}
+
+impl Bench {
+    /// No asynchronous twin has been started before the last of these is on disk.
+    fn predict_all(&mut self, setups: Vec<Setup>) -> Result<Vec<Row>> {
+        let run = forecast::unix_ns().to_string();
+        let mut journal = Journal::open(&self.folder, &run)?;
+        let count = setups.len();
+        let mut rows = Vec::new();
+        for (i, setup) in setups.into_iter().enumerate() {
+            let mut row = Row { cells: self.blank_cells(&setup), setup };
+            match self.lab.obstacle(&row.setup) {
+                Some(reason) => row.all(Status::NotRun, &reason),
+                None => self.predict(&mut row, &mut journal)?,
+            }
+            for cell in &row.cells {
+                progress(&format!("predict {}/{count}: {}", i + 1, table::forecast_line(cell)))?;
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    fn blank_cells(&self, setup: &Setup) -> Vec<Cell> {
+        let line = |mode| self.lab.arguments(setup, mode).join(" ");
+        let load = match setup.load {
+            Load::Backend { latency_us } => Some(format!("backend --latency-us {latency_us}")),
+            load => self.lab.load_arguments(load).ok().flatten().map(|words| words.join(" ")),
+        };
+        let blank = |id: String, twin: Option<&cells::Twin>| Cell {
+            id,
+            control: setup.is_control(),
+            status: Status::Done,
+            reason: None,
+            scenario: twin.map(|twin| twin.scenario),
+            grid: setup.grid,
+            blocking: line(setup.mode),
+            twin: twin.map(|twin| line(twin.mode)),
+            load: load.clone(),
+            prediction: None,
+            truth: setup.is_control().then(Truth::of_control),
+        };
+        if setup.is_control() {
+            return vec![blank(setup.id.clone(), None)];
+        }
+        setup.twins.iter().map(|twin| blank(setup.cell_id(twin), Some(twin))).collect()
+    }
+
+    /// One `check` for all twins of a setup. An error only where the run must end.
+    fn predict(&self, row: &mut Row, journal: &mut Journal) -> Result<()> {
+        await_quiet(self.patience)?;
+        let raw = forecast::raw_path(&self.folder, &row.setup);
+        let deadline = Deadline::after(LIMIT);
+        let seen = forecast::observe(&self.own, &self.lab, &row.setup, &raw, deadline);
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                // A Ctrl-C is no fault of the cell.
+                child::check_interrupt()?;
+                row.all(Status::Failed, &format!("prediction: {error:#}"));
+                return Ok(());
+            }
+        };
+        for cell in &mut row.cells {
+            match seen.prediction(cell.scenario) {
+                Ok(mut prediction) => {
+                    // Without its line on disk a prediction proves nothing.
+                    journal.file(&cell.id, &mut prediction)?;
+                    cell.prediction = Some(prediction);
+                }
+                Err(error) => cell.fail(&format!("prediction: {error:#}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures a setup, also where its prediction failed: the truth helps to find out why. The number says when the first
+    /// twin was started.
+    fn measure(&mut self, row: &mut Row, effort: Effort, rng: &mut Rng) -> Result<Option<u64>> {
+        await_quiet(self.patience)?;
+        let runs = effort.repeats * (1 + row.setup.twins.len() as u32);
+        let deadline = Deadline::after(LIMIT + (2 * effort.length + AROUND_A_RUN) * runs);
+        match measure::rounds(&self.lab, &row.setup, effort, rng, deadline) {
+            Ok(measured) => {
+                for (cell, truth) in row.cells.iter_mut().zip(measured.twins) {
+                    match truth {
+                        Ok(truth) => {
+                            cell.truth = Some(truth);
+                            progress(&format!("  {}", table::truth_line(cell)))?;
+                        }
+                        Err(reason) => cell.fail(&format!("measurement: {reason}")),
+                    }
+                }
+                Ok(measured.first_twin_unix_ns)
+            }
+            Err(error) => {
+                child::check_interrupt()?;
+                row.all(Status::Failed, &format!("measurement: {error:#}"));
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Row {
+    fn all(&mut self, status: Status, reason: &str) {
+        for cell in &mut self.cells {
+            if status == Status::Failed {
+                cell.fail(reason);
+            } else {
+                (cell.status, cell.reason) = (status, Some(reason.to_owned()));
+            }
+        }
+    }
+}
+
+impl Cell {
+    /// The first reason stays the first.
+    fn fail(&mut self, reason: &str) {
+        self.status = Status::Failed;
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.reason = Some(match self.reason.take() {
+            Some(first) => format!("{first}; {reason}"),
+            None => reason,
+        });
+    }
+}
+
+/// On stderr: stdout is for the tables.
+fn progress(line: &str) -> Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "lab: {line}").context("writing to stderr")
+}

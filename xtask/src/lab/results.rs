@@ -1,0 +1,144 @@
+//! results.json: what a run found, cell by cell. Shares are ratios (0.12 is 12 %), times nanoseconds.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{cells::Scenario, statistics::Interval};
+
+const VERSION: u32 = 1;
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Results {
+    pub(super) version: u32,
+    /// The machine: name and value.
+    pub(super) facts: Vec<(String, String)>,
+    pub(super) settings: Settings,
+    /// Iterations of the work loop per µs, and what the blocking echo server can serve per second.
+    pub(super) iterations_per_us: f64,
+    pub(super) capacity_per_s: Option<f64>,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// How the run was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Settings {
+    pub(super) quick: bool,
+    pub(super) only: Option<String>,
+    /// Rounds per setup.
+    pub(super) repeats: u32,
+    pub(super) seed: u64,
+    /// Length of a measured run and of `check`.
+    pub(super) run_s: f64,
+    pub(super) check_s: f64,
+    /// When the first asynchronous program of the run was started, Unix time.
+    pub(super) first_twin_unix_ns: Option<u64>,
+}
+
+/// What came of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Done,
+    /// This machine cannot run it.
+    NotRun,
+    Failed,
+}
+
+/// A blocking program and one twin, or a control.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Cell {
+    pub(super) id: String,
+    pub(super) control: bool,
+    pub(super) status: Status,
+    /// Why it was not run, or failed.
+    pub(super) reason: Option<String>,
+    /// Whose prediction is compared; a control has none.
+    pub(super) scenario: Option<Scenario>,
+    /// Echo in a closed loop: connections and work, µs.
+    pub(super) grid: Option<(u32, u32)>,
+    /// Command lines, without the binary.
+    pub(super) blocking: String,
+    pub(super) twin: Option<String>,
+    pub(super) load: Option<String>,
+    pub(super) prediction: Option<Prediction>,
+    pub(super) truth: Option<Truth>,
+}
+
+/// What `check` said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Prediction {
+    /// When it was on disk, Unix time.
+    pub(super) at_unix_ns: u64,
+    /// The saving, a share of the target's CPU; `None` where it makes no claim.
+    pub(super) saving: Option<Interval>,
+    /// Why it makes no claim, or claims 0 by its verdict.
+    pub(super) refused: Option<String>,
+    /// The verdict: kind and sentence.
+    pub(super) answer: String,
+    pub(super) sentence: String,
+    /// Of the blocking version, per second, and its CPU in cores.
+    pub(super) switches_per_s: f64,
+    pub(super) cpu_cores: f64,
+    /// What the scenario expects: sleeps of the loop left, as `check` counts them, and events that a wait returns.
+    pub(super) sleeps_remaining: Option<f64>,
+    pub(super) events_per_wait: Option<f64>,
+    /// CPU of others during the measurement, in cores.
+    pub(super) others: f64,
+}
+
+/// What was measured without the profiler, or is true by definition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Truth {
+    pub(super) saving: Interval,
+    /// When the twin was first started, Unix time. `None` for a control: nothing runs.
+    pub(super) first_started_unix_ns: Option<u64>,
+    /// Measured runs of both versions, in the order of the rounds.
+    pub(super) blocking: Vec<Run>,
+    pub(super) twin: Vec<Run>,
+}
+
+impl Truth {
+    /// A control's twin is itself.
+    pub(super) fn of_control() -> Self {
+        Self { saving: Interval::ZERO, first_started_unix_ns: None, blocking: Vec::new(), twin: Vec::new() }
+    }
+}
+
+/// One measured run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub(super) cpu_per_operation_ns: f64,
+    pub(super) operations_per_s: f64,
+    /// CPU of the program, in cores.
+    pub(super) cpu_cores: f64,
+    /// Interrupts and softirqs of the whole machine, in cores; those that interrupt the program are in its CPU too.
+    pub(super) interrupts: f64,
+    /// CPU that neither program, load nor interrupts of idle CPUs explain, in cores.
+    pub(super) others: f64,
+    /// Latency at the 99th percentile, as the load saw it.
+    pub(super) p99_ns: Option<f64>,
+}
+
+impl Results {
+    pub(super) fn new(facts: &[(&'static str, String)], settings: Settings) -> Self {
+        let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self { version: VERSION, facts, settings, iterations_per_us: 0.0, capacity_per_s: None, cells: Vec::new() }
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("reading {}: run `cargo xtask lab predict --write` first", path.display()))?;
+        let found: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        ensure!(found.version == VERSION, "{}: version {}, not {VERSION}", path.display(), found.version);
+        Ok(found)
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    }
+}

@@ -1,0 +1,282 @@
+//! Results as Markdown: the same tables on the terminal and in docs/lab/results.md.
+
+use std::fmt::Write as _;
+
+use super::{
+    judge::{self, BASELINES, Bar, Row},
+    results::{Cell, Prediction, Results, Run, Status, Truth},
+    statistics::{Interval, median},
+};
+use crate::host::markdown::table;
+
+/// The whole document.
+pub(super) fn document(results: &Results) -> String {
+    let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
+    let settings = &results.settings;
+    let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
+    fact("Rounds", format!("{} of {:.1} s per version", settings.repeats, settings.run_s));
+    fact("Prediction", format!("`check -d {:.0}s --exact`", settings.check_s));
+    fact("Seed", settings.seed.to_string());
+    fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
+    if let Some(rate) = results.capacity_per_s {
+        fact("Capacity for the open loop", format!("{rate:.0} requests/s"));
+    }
+    format!(
+        "# Predicted and measured
+
+Written by `cargo xtask lab table` from results.json, which is one run of `cargo xtask lab predict --write`. Do not edit.
+
+{machine}
+## How it is measured
+
+A cell is a blocking program under a load, and a twin that does the same work asynchronously. `check` is shown the
+blocking program only, and states what a twin would save of its CPU; the answer is on disk before any twin of the run
+is started. Then both versions run without the profiler, each on a core of its own with the load on the other one,
+in rounds of random order. Measured is 1 − CPU per operation of the twin / of the blocking version: the median of the
+rounds, and the 90 % interval of a bootstrap over them. CPU is the process's CPU clock, operations are the program's
+own count over the same interval. Errors are predicted less measured, in percentage points of the blocking version's
+CPU. \"Inside\" says whether the measured value lies in the predicted interval (\"touches\": only their intervals meet).
+The sign counts where the measured saving is larger than 3 points and its interval leaves out 0. A control gains nothing
+by definition: its twin is itself. A cell about which `check` says nothing counts as neither inside nor right.
+
+{tables}
+## Plots
+
+![Predicted against measured](scatter.svg)
+
+![Error of every cell](errors.svg)
+
+![Echo server, closed loop](connections.svg)
+
+## Again
+
+As root, on a machine with two CPUs and nothing else to do:
+
+```sh
+cargo xtask lab predict{quick}{only} --repeats {repeats} --seed {seed} --write
+cargo xtask lab table
+cargo xtask lab plot
+```
+",
+        machine = table(&["", ""], facts),
+        tables = tables(results),
+        quick = if settings.quick { " --quick" } else { "" },
+        only = settings.only.as_ref().map(|glob| format!(" --only '{glob}'")).unwrap_or_default(),
+        repeats = settings.repeats,
+        seed = settings.seed,
+    )
+}
+
+/// All tables.
+pub(super) fn tables(results: &Results) -> String {
+    let rows = judge::rows(results);
+    let mut text = format!("## Bars\n\n{}\n", bars(&judge::bars(&rows)));
+    let silent = rows.iter().filter(|row| row.predicted.is_none()).count();
+    let _ = writeln!(
+        text,
+        "{} cells measured, {} controls, {silent} without a claim, {} not run, {} failed. {}\n",
+        rows.iter().filter(|row| !row.control).count(),
+        rows.iter().filter(|row| row.control).count(),
+        results.cells.iter().filter(|cell| cell.status == Status::NotRun).count(),
+        results.cells.iter().filter(|cell| cell.status == Status::Failed).count(),
+        order(results),
+    );
+    let _ = write!(text, "## Cells\n\nIn % of the blocking version's CPU.\n\n{}", comparison(&rows));
+    let runs: Vec<Vec<String>> = results.cells.iter().filter_map(runs_row).collect();
+    if !runs.is_empty() {
+        let head =
+            ["Cell", "ns/op blocking", "ns/op twin", "op/s blocking", "op/s twin", "p99 µs", "irq cores", "others"];
+        let _ = write!(
+            text,
+            "\n## Runs\n\nMedians of the rounds: blocking → twin. Interrupts are those of the whole machine, in cores; the part of \
+             them that\ninterrupts the program is in its CPU too. Others: CPU of anything else, the largest of all rounds.\n\n{}",
+            table(&head, runs)
+        );
+    }
+    let open: Vec<Vec<String>> = results
+        .cells
+        .iter()
+        .filter(|cell| cell.status != Status::Done)
+        .map(|cell| {
+            let status = if cell.status == Status::Failed { "failed" } else { "not run" };
+            vec![cell.id.clone(), status.to_owned(), cell.reason.clone().unwrap_or_default()]
+        })
+        .collect();
+    if !open.is_empty() {
+        let _ = write!(text, "\n## Not compared\n\n{}", table(&["Cell", "", "Why"], open));
+    }
+    text
+}
+
+/// Whether the predictions came first.
+fn order(results: &Results) -> String {
+    let last = results.cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max();
+    match last.zip(results.settings.first_twin_unix_ns) {
+        Some((last, first)) if last < first => {
+            format!(
+                "The last prediction was on disk {:.1} s before the first twin started.",
+                (first - last) as f64 / 1e9
+            )
+        }
+        Some(_) => "**A twin was started before the last prediction was on disk.**".to_owned(),
+        None => "No twin was run after a prediction.".to_owned(),
+    }
+}
+
+fn bars(bars: &[Bar]) -> String {
+    let rows = bars
+        .iter()
+        .map(|bar| {
+            let outcome = match (&bar.found, bar.met) {
+                (None, _) => "nothing to judge",
+                (_, true) => "met",
+                (_, false) => "**missed**",
+            };
+            vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| "–".to_owned()), outcome.to_owned()]
+        })
+        .collect();
+    table(&["Bar", "Found", ""], rows)
+}
+
+fn comparison(rows: &[Row]) -> String {
+    let body = rows
+        .iter()
+        .map(|row| {
+            let points = |error: f64| format!("{error:+.1}");
+            let inside = match (&row.predicted, row.inside, row.overlaps) {
+                (None, ..) => "no claim",
+                (_, true, _) => "yes",
+                (_, false, true) => "touches",
+                (_, false, false) => "no",
+            };
+            let sign = row.sign.map_or("", |right| if right { "right" } else { "**wrong**" });
+            let mut cells = vec![
+                row.id.clone(),
+                row.predicted.as_ref().map_or_else(|| "–".to_owned(), interval),
+                if row.control { "0 by definition".to_owned() } else { interval(&row.measured) },
+                row.error.map_or_else(|| "–".to_owned(), points),
+                inside.to_owned(),
+                sign.to_owned(),
+            ];
+            // Controls are not what the baselines are compared on.
+            cells.extend(row.baselines.iter().map(|e| if row.control { String::new() } else { points(*e) }));
+            cells
+        })
+        .collect();
+    let head = ["Cell", "Predicted", "Measured", "Error", "Inside", "Sign"];
+    table(&[&head[..], &BASELINES[..]].concat(), body)
+}
+
+/// `28.1 (25.0 – 31.0)`
+fn interval(found: &Interval) -> String {
+    // Adding 0 makes −0 to 0.
+    let tenth = |value: f64| (value * 10.0).round() / 10.0 + 0.0;
+    format!("{:.1} ({:.1} – {:.1})", tenth(found.value), tenth(found.low), tenth(found.high))
+}
+
+fn runs_row(cell: &Cell) -> Option<Vec<String>> {
+    let truth = cell.truth.as_ref().filter(|truth| !truth.blocking.is_empty())?;
+    let typical = |runs: &[Run], of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+    let both = |of: fn(&Run) -> f64, digits: usize| {
+        let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
+        [text(typical(&truth.blocking, of)), text(typical(&truth.twin, of))]
+    };
+    let [blocking, twin] = both(|run| run.cpu_per_operation_ns, 0);
+    let [rate, twin_rate] = both(|run| run.operations_per_s, 0);
+    let arrow = |[a, b]: [String; 2]| format!("{a} → {b}");
+    let has_latency = truth.blocking.iter().chain(&truth.twin).all(|run| run.p99_ns.is_some());
+    let latency = if has_latency { arrow(both(|run| run.p99_ns.unwrap_or(0.0) / 1e3, 0)) } else { "–".to_owned() };
+    let others = truth.blocking.iter().chain(&truth.twin).map(|run| run.others).fold(0.0, f64::max);
+    let interrupts = arrow(both(|run| run.interrupts, 2));
+    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, interrupts, format!("{others:.2}")])
+}
+
+/// For the terminal, while it runs.
+pub(super) fn forecast_line(cell: &Cell) -> String {
+    let Cell { id, status, reason, prediction, .. } = cell;
+    match (status, prediction) {
+        (Status::Done, Some(Prediction { saving: Some(saving), refused: None, .. })) => {
+            format!("{id}: {} %", percent(saving))
+        }
+        (Status::Done, Some(Prediction { saving, refused, .. })) => {
+            let counts = if saving.is_some() { "counts as 0" } else { "no claim" };
+            format!("{id}: {counts}: {}", refused.as_deref().unwrap_or("no value"))
+        }
+        _ => format!("{id}: {}", reason.as_deref().unwrap_or("no prediction")),
+    }
+}
+
+pub(super) fn truth_line(cell: &Cell) -> String {
+    let Some(Truth { saving, .. }) = &cell.truth else { return format!("{}: not measured", cell.id) };
+    match cell.prediction.as_ref().and_then(|prediction| prediction.saving) {
+        Some(predicted) => format!("{}: measured {} %, predicted {} %", cell.id, percent(saving), percent(&predicted)),
+        None => format!("{}: measured {} %", cell.id, percent(saving)),
+    }
+}
+
+fn percent(share: &Interval) -> String {
+    interval(&Interval { low: share.low * 100.0, value: share.value * 100.0, high: share.high * 100.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::judge::tests::cell, *};
+    use crate::lab::results::Settings;
+
+    fn results() -> Results {
+        let settings = Settings {
+            quick: true,
+            only: Some("echo*".into()),
+            repeats: 3,
+            seed: 9,
+            run_s: 0.7,
+            check_s: 3.0,
+            first_twin_unix_ns: Some(1_500_000_001),
+        };
+        let mut results = Results::new(&[("Kernel", "6.18".to_owned())], settings);
+        let failed = Cell {
+            status: Status::Failed,
+            reason: Some("measurement: it ended early".into()),
+            ..cell("gone", None, [0.0; 3])
+        };
+        results.cells = vec![
+            cell("echo-a", Some([0.10, 0.15, 0.20]), [0.21, 0.22, 0.23]),
+            cell("echo-b", None, [0.1, 0.2, 0.3]),
+            cell("control-lock", Some([0.0; 3]), [0.0; 3]),
+            failed,
+        ];
+        results
+    }
+
+    #[test]
+    fn every_cell_is_shown() {
+        let text = tables(&results());
+        let line = |id: &str| text.lines().find(|l| l.starts_with(&format!("| {id}"))).unwrap().to_owned();
+        for part in ["15.0 (10.0 – 20.0)", "22.0 (21.0 – 23.0)", "-7.0", "no", "right", "-5.0", "-4.0", "-22.0"] {
+            assert!(line("echo-a").contains(part), "{part}: {}", line("echo-a"));
+        }
+        assert!(line("echo-b").contains("no claim") && line("echo-b").contains("**wrong**"));
+        assert!(line("control-lock").contains("0 by definition"));
+        assert!(line("gone").contains("measurement: it ended early"));
+        assert!(text.contains("on disk 1.5 s before the first twin"), "{text}");
+        assert!(text.contains("2 cells measured, 1 controls, 1 without a claim, 0 not run, 1 failed."));
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!(interval(&Interval { low: -0.04, value: -0.0, high: 0.04 }), "0.0 (0.0 – 0.0)");
+    }
+
+    #[test]
+    fn the_document_says_how_to_repeat_it() {
+        let text = document(&results());
+        assert!(text.contains("cargo xtask lab predict --quick --only 'echo*' --repeats 3 --seed 9 --write"));
+    }
+
+    #[test]
+    fn a_twin_before_a_prediction_is_named() {
+        let mut results = results();
+        results.settings.first_twin_unix_ns = Some(0);
+        assert!(tables(&results).contains("**A twin was started before"));
+    }
+}

@@ -1,0 +1,185 @@
+//! `lab load`: the load for an echo server, closed loop or open loop, from one epoll thread that sleeps until there is
+//! something to do.
+
+mod clients;
+mod plan;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use serde_json::{Map, json};
+
+use self::clients::{Clients, Outcome};
+use self::plan::{Limit, Plan};
+use crate::echo::parse_bytes;
+use crate::session::{self, Common, Tally};
+use crate::sys::{self, Poller};
+
+/// From the end of the load: how long it waits for the replies that are still due, ns.
+const PATIENCE_NS: u64 = 5_000_000_000;
+/// Latencies from 1 ns to a minute, to three digits.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// Flags of `load`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The server's port on loopback.
+    #[arg(long)]
+    port: u16,
+    /// Connections.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+    /// Open loop: Poisson arrivals per second. Without it: closed loop.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Ends after so many requests.
+    #[arg(long)]
+    requests: Option<u64>,
+    /// Ends after so many seconds.
+    #[arg(long)]
+    duration: Option<f64>,
+    /// Bytes of a request, and of its reply.
+    #[arg(long, default_value_t = 64, value_parser = parse_bytes)]
+    bytes: usize,
+    /// Of arrivals and thinking.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Closed loop: mean µs from a reply to the next request, exponential.
+    #[arg(long, default_value_t = 0.0)]
+    think_us: f64,
+    /// Seconds of load before the requests that count.
+    #[arg(long, default_value_t = 0.0)]
+    warmup: f64,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    fn limit(&self) -> Result<Limit> {
+        match (self.requests, self.duration) {
+            (Some(requests), None) => Ok(Limit::Requests(requests)),
+            (None, Some(seconds)) => Ok(Limit::Duration(seconds_to_ns(seconds)?)),
+            _ => bail!("either --requests or --duration says when the load ends"),
+        }
+    }
+}
+
+fn seconds_to_ns(seconds: f64) -> Result<u64> {
+    anyhow::ensure!((0.0..1e6).contains(&seconds), "{seconds} is no length in seconds");
+    Ok((seconds * 1e9) as u64)
+}
+
+/// What is known at the end.
+struct Summary {
+    requests: u64,
+    elapsed_ns: u64,
+    latency: Histogram<u64>,
+    /// Arrivals that no connection was free for until the end.
+    unsent: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let limit = args.limit()?;
+    let warmup_ns = seconds_to_ns(args.warmup)?;
+    anyhow::ensure!(args.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "--rate is above 0");
+    anyhow::ensure!((0.0..1e9).contains(&args.think_us), "--think-us is a length in µs");
+    let summary = Arc::new(Mutex::new(None));
+    session::run_with(
+        &args.common,
+        |tally| {
+            let clients = Clients::connect(args.port, args.connections, args.bytes)?;
+            let plan = Plan::new(args.rate, args.think_us, args.seed, args.connections);
+            let (own, shared) = (Arc::clone(tally), Arc::clone(&summary));
+            tally.spawn("load", move |_| {
+                let done = generate(&own, clients, plan, limit, warmup_ns);
+                let done = done.map(|found| *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(found));
+                own.finish();
+                done
+            })?;
+            Ok(Map::new())
+        },
+        |tally| {
+            let found = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*found {
+                Some(found) => json!({
+                    "requests": found.requests,
+                    "elapsed_ns": found.elapsed_ns,
+                    "p50_ns": found.latency.value_at_quantile(0.5),
+                    "p99_ns": found.latency.value_at_quantile(0.99),
+                    "errors": tally.errors(),
+                    "unsent": found.unsent,
+                    "operations": tally.operations(),
+                }),
+                // Ended from outside before its time.
+                None => json!({ "operations": tally.operations(), "errors": tally.errors() }),
+            }
+        },
+    )
+}
+
+/// Makes the load. A request counts if it was sent after the warm-up and before the end; all that were sent are awaited.
+fn generate(tally: &Tally, mut clients: Clients, mut plan: Plan, limit: Limit, warmup_ns: u64) -> Result<Summary> {
+    sys::drop_timer_slack();
+    tally.await_ready();
+    let mut counted = tally.job(0, None);
+    let mut poller = Poller::new()?;
+    clients.register(&poller)?;
+    let mut latency = Histogram::new_with_bounds(1, LONGEST_NS, 3).context("the histogram")?;
+    let mut requests = 0;
+    let begun = sys::now_ns();
+    let warm_at = begun + warmup_ns;
+    let mut warm = false;
+    let mut last_reply = warm_at;
+    plan.begin(begun);
+    loop {
+        let mut now = sys::now_ns();
+        if !warm && now >= warm_at {
+            warm = true;
+            plan.set_limit(limit, now);
+            session::say(&json!({ "warm": true }))?;
+            now = sys::now_ns();
+        }
+        // The clock is read after each send: a burst of requests takes longer than the precision of a latency.
+        while let Some((connection, due)) = plan.take(now) {
+            if let Err(error) = clients.send(connection, due.unwrap_or(now), warm) {
+                tally.error(&error);
+            }
+            now = sys::now_ns();
+        }
+        if plan.is_over(now) {
+            let stuck = plan.over_since(now) + PATIENCE_NS <= now;
+            if clients.outstanding() == 0 || stuck {
+                if clients.outstanding() > 0 {
+                    tally.error(&anyhow::anyhow!("{} replies never came", clients.outstanding()));
+                }
+                break;
+            }
+        }
+        if clients.alive() == 0 {
+            tally.error(&anyhow::anyhow!("no connection is left"));
+            break;
+        }
+        let until = plan.next_due(now).into_iter().chain((!warm).then_some(warm_at)).min();
+        let timeout = until.map_or(PATIENCE_NS, |until| until.saturating_sub(now).min(PATIENCE_NS));
+        for index in 0..poller.wait(Some(timeout))? {
+            let connection = poller.ready(index).token as u32;
+            match clients.receive(connection) {
+                Ok(Outcome::Partial) => {}
+                Ok(Outcome::Reply { since, counts }) => {
+                    let now = sys::now_ns();
+                    counted.perform(&[]);
+                    if counts {
+                        requests += 1;
+                        last_reply = now;
+                        // Bounded by the histogram: what is longer counts as its longest.
+                        latency.saturating_record(now.saturating_sub(since).max(1));
+                    }
+                    plan.replied(connection, now);
+                }
+                Err(error) => tally.error(&error),
+            }
+        }
+    }
+    Ok(Summary { requests, elapsed_ns: last_reply.saturating_sub(warm_at), latency, unsent: plan.unsent() })
+}
