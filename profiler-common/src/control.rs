@@ -18,6 +18,8 @@ pub struct Control {
     pub fd_generation: u32,
     /// Threads inside `execve` that are not their group's leader: their tid is about to change.
     pub pending_exec: i32,
+    /// 1 while block ends are streamed, see [`crate::stream`].
+    pub stream: u32,
     /// Own cache line: written at every block and wake-up.
     pub runnable: Padded,
     /// What did not fit, and what happened.
@@ -57,4 +59,8 @@ pub struct Counters {
     /// Threads found on a CPU without a switch-in before: the tracepoint did not fire. Counts stay exact; the time since the
     /// wake-up is booked as run-queue delay.
     pub missed_switch_ins: u64,
+    /// Block ends that found no room in the stream.
+    pub stream_lost: u64,
+    /// CPU-clock samples that found no room.
+    pub samples_lost: u64,
 }

@@ -42,10 +42,16 @@ pub struct Site {
     pub windows_preempted: u64,
     /// The last caller: its tgid in the high half, its descriptor plus one in the low half (0: no descriptor).
     pub last_tgid_fd: u64,
-    /// Kernel CPU of calls that did not block.
-    pub cpu_direct: Stat,
-    /// Kernel CPU of calls that blocked, before and after the block.
-    pub cpu_blocked: Stat,
+    /// Kernel CPU of calls that did not block and woke nobody, where the thread's call before did not block either.
+    pub cpu_direct_warm: Stat,
+    /// Kernel CPU of calls that did not block and woke nobody, right after one that did block.
+    pub cpu_direct_cold: Stat,
+    /// Kernel CPU of calls that did not block and woke a thread.
+    pub cpu_direct_woke: Stat,
+    /// Kernel CPU of calls that blocked, before and after the block, where another thread of the target had the CPU before.
+    pub cpu_blocked_near: Stat,
+    /// Likewise, where the CPU was idle or with somebody else before.
+    pub cpu_blocked_away: Stat,
     /// Blocked time of a call: switch-out to wake-up, all its blocks.
     pub blocked: Stat,
     /// Run-queue delay of a call: wake-up to switch-in, all its blocks.
@@ -67,8 +73,11 @@ impl Site {
         cpu_before: 0,
         windows_preempted: 0,
         last_tgid_fd: 0,
-        cpu_direct: Stat::ZERO,
-        cpu_blocked: Stat::ZERO,
+        cpu_direct_warm: Stat::ZERO,
+        cpu_direct_cold: Stat::ZERO,
+        cpu_direct_woke: Stat::ZERO,
+        cpu_blocked_near: Stat::ZERO,
+        cpu_blocked_away: Stat::ZERO,
         blocked: Stat::ZERO,
         run_delay: Stat::ZERO,
         user_after_direct: Stat::ZERO,
@@ -87,11 +96,35 @@ impl Site {
         if other.last_tgid_fd != 0 {
             self.last_tgid_fd = other.last_tgid_fd;
         }
-        self.cpu_direct.merge(&other.cpu_direct);
-        self.cpu_blocked.merge(&other.cpu_blocked);
+        self.cpu_direct_warm.merge(&other.cpu_direct_warm);
+        self.cpu_direct_cold.merge(&other.cpu_direct_cold);
+        self.cpu_direct_woke.merge(&other.cpu_direct_woke);
+        self.cpu_blocked_near.merge(&other.cpu_blocked_near);
+        self.cpu_blocked_away.merge(&other.cpu_blocked_away);
         self.blocked.merge(&other.blocked);
         self.run_delay.merge(&other.run_delay);
         self.user_after_direct.merge(&other.user_after_direct);
         self.user_after_blocked.merge(&other.user_after_blocked);
+    }
+
+    /// Kernel CPU of all calls that did not block.
+    pub fn cpu_direct(&self) -> Stat {
+        let mut all = self.cpu_direct_quiet();
+        all.merge(&self.cpu_direct_woke);
+        all
+    }
+
+    /// Kernel CPU of all calls that did not block and woke nobody.
+    pub fn cpu_direct_quiet(&self) -> Stat {
+        let mut all = self.cpu_direct_warm;
+        all.merge(&self.cpu_direct_cold);
+        all
+    }
+
+    /// Kernel CPU of all calls that blocked.
+    pub fn cpu_blocked(&self) -> Stat {
+        let mut all = self.cpu_blocked_near;
+        all.merge(&self.cpu_blocked_away);
+        all
     }
 }

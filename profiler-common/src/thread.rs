@@ -44,6 +44,12 @@ pub mod mark {
     pub const BORN_INSIDE: u32 = 8;
     /// It is inside `execve` and not its group's leader.
     pub const EXECING: u32 = 16;
+    /// In this call it came back from a block to a CPU that had been idle or with somebody else than the target.
+    pub const AWAY: u32 = 32;
+    /// The call before this one blocked.
+    pub const COLD: u32 = 64;
+    /// In this call it woke a thread, of the target or not.
+    pub const WOKE: u32 = 128;
 }
 
 /// [`Thread::epoch`] of a thread that the user side has filed and no event was seen of: its [`Thread::first`] is when.
@@ -118,6 +124,14 @@ pub struct Sums {
     pub woken_by_other: u64,
     /// Wake-ups by the kernel: an interrupt that found the CPU idle, or a kernel thread.
     pub woken_by_kernel: u64,
+    /// Wake-ups from a blocking-IO block by a thread of the same process.
+    pub woken_io_by_self: u64,
+    /// Wake-ups of other processes' threads while this one had the CPU.
+    pub woke_other: u64,
+    /// Switch-ins after blocking-IO blocks to a CPU that had been idle or with somebody else than the target.
+    pub away_io: u64,
+    /// Involuntary switches that gave the CPU to another thread of the target.
+    pub preempted_by_own: u64,
     /// Time blocked on a file while a request of its own was at the device, ns.
     pub device_wait: u64,
     /// The kernel's own counters moved by this much while the thread was measured: voluntary switches.
@@ -223,6 +237,8 @@ pub struct Thread {
     pub window_user: u64,
     /// CPU since the last block, ns.
     pub burst: u64,
+    /// The burst that the last block ended, ns.
+    pub ended_burst: u64,
     /// The kernel's counters when they were last read.
     pub seen_voluntary: u64,
     /// Likewise.

@@ -73,7 +73,7 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     t.call_blocks = 0;
     t.call_blocked = 0;
     t.call_delay = 0;
-    t.marks &= !mark::OPEN_CALL;
+    t.marks &= !(mark::OPEN_CALL | mark::AWAY | mark::WOKE);
     let what = identify::<A>(control, t, task, regs, id);
     if what & (syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL) != 0 {
         rare::<A>(control, t, slot, what, regs, task, tid, (ids >> 32) as u32);
@@ -238,13 +238,25 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, ret: i64) {
         site.blocked_calls += 1;
         site.blocks += t.call_blocks as u64;
         site.cpu_before += t.call_before;
-        site.cpu_blocked.add(t.call_cpu);
+        if t.marks & mark::AWAY != 0 {
+            site.cpu_blocked_away.add(t.call_cpu);
+        } else {
+            site.cpu_blocked_near.add(t.call_cpu);
+        }
         site.blocked.add(t.call_blocked);
         site.run_delay.add(t.call_delay);
         t.window = window::BLOCKED;
+        t.marks |= mark::COLD;
     } else {
-        site.cpu_direct.add(t.call_cpu);
+        if t.marks & mark::WOKE != 0 {
+            site.cpu_direct_woke.add(t.call_cpu);
+        } else if t.marks & mark::COLD != 0 {
+            site.cpu_direct_cold.add(t.call_cpu);
+        } else {
+            site.cpu_direct_warm.add(t.call_cpu);
+        }
         t.window = window::DIRECT;
+        t.marks &= !mark::COLD;
     }
     // MAX_ERRNO of include/linux/err.h
     if (-4095..0).contains(&ret) {

@@ -18,14 +18,15 @@ mod calls;
 mod descriptor;
 mod maps;
 mod requests;
+mod samples;
 mod sched;
 mod threads;
 
 use access::{Probed, Typed};
 use aya_ebpf::{
     helpers::bpf_ktime_get_ns,
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    macros::{btf_tracepoint, perf_event, raw_tracepoint},
+    programs::{BtfTracePointContext, PerfEventContext, RawTracePointContext},
 };
 
 /// One entry point in both forms.
@@ -90,6 +91,13 @@ program!("block_rq_complete", sia_complete, sia_complete_raw, |ctx, A| requests:
     ctx.arg(0),
     ctx.arg(2)
 ));
+
+/// The CPU clock, on every CPU.
+#[perf_event]
+pub fn sia_sample(ctx: PerfEventContext) -> u32 {
+    samples::on_sample(&ctx);
+    0
+}
 
 // The floor: the same hooks with nothing in them, for `cargo xtask bench overhead`.
 program!("sched_switch", sia_empty_switch, sia_empty_switch_raw, |_ctx, _A| {});

@@ -43,6 +43,14 @@ pub static SIA_FREE_THREADS: Queue<u32> = Queue::with_max_entries(64, 0);
 #[map]
 pub static SIA_EXITS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
+/// Block ends, while `Control::stream` is on.
+#[map]
+pub static SIA_STREAM: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// CPU-clock samples.
+#[map]
+pub static SIA_SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
+
 #[map]
 pub static SIA_SITE_INDEX: HashMap<SiteKey, u32> = HashMap::with_max_entries(64, 0);
 

@@ -5,17 +5,22 @@
 //! switch-out is seen here (`try_to_wake_up` waits for the CPU to let go only after the tracepoint). So the waker always
 //! notes the time, and the switch-in compares: a wake-up noted before the switch-out is one that raced.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
+};
 use profiler_common::{
-    class::BlockClass,
+    class::{BLOCKING_IO_MASK, BlockClass},
     control::Control,
-    since, stat, syscall,
+    since, stat,
+    stream::{BlockEnd, narrow},
+    syscall,
     thread::{CAUSE_OTHER, Thread, concurrency_bucket, mark, phase, window},
 };
 
 use crate::{
     access::{Access, offset, present},
-    maps::{bump, control, slot_of, thread},
+    maps::{SIA_STREAM, bump, control, slot_of, thread},
     threads::{FirstSight, MARK_COUNTERS, add_runnable, begin_counters, depart, find, first_sight, read_counters},
 };
 
@@ -55,7 +60,7 @@ pub fn caught_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, now: u64,
 #[inline(never)]
 fn catch_up<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
     bump(&mut control.counters.missed_switch_ins, 1);
-    switch_in::<A>(control, t, now, task);
+    switch_in::<A>(control, t, now, task, false);
 }
 
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it (5.18 and later).
@@ -78,7 +83,7 @@ pub fn on_switch<A: Access>(preempt: bool, prev: *const u8, next: *const u8, sta
     if out != 0
         && let Some(t) = thread(out)
     {
-        switch_out::<A>(control, t, now, preempt, prev, state);
+        switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
         if t.phase == phase::DEAD {
             depart(out, prev_tid, prev as u64);
         }
@@ -86,7 +91,7 @@ pub fn on_switch<A: Access>(preempt: bool, prev: *const u8, next: *const u8, sta
     if into != 0
         && let Some(t) = thread(into)
     {
-        switch_in::<A>(control, t, now, next);
+        switch_in::<A>(control, t, now, next, out == 0);
     }
 }
 
@@ -98,6 +103,7 @@ fn switch_out<A: Access>(
     preempt: bool,
     task: *const u8,
     state: Option<u32>,
+    to_own: bool,
 ) {
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
     caught_on_cpu::<A>(control, t, now, task);
@@ -125,6 +131,7 @@ fn switch_out<A: Access>(
         t.call_blocks += 1;
         stat::count(&mut t.sums.bursts, t.burst);
         t.sums.burst_sum += t.burst;
+        t.ended_burst = t.burst;
         t.burst = 0;
         add_runnable(control, -1);
         if state == 0 {
@@ -137,6 +144,7 @@ fn switch_out<A: Access>(
     } else {
         t.phase = phase::PREEMPTED;
         t.sums.involuntary += 1;
+        t.sums.preempted_by_own += to_own as u64;
         if t.window != window::NONE {
             t.window = window::SPOILED;
         }
@@ -169,7 +177,7 @@ fn block_class(t: &Thread, state: u32) -> u8 {
 }
 
 #[inline(always)]
-fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     t.sums.switch_ins += 1;
     if t.marks & MARK_COUNTERS == 0 {
@@ -199,6 +207,15 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
             sum.run_delay += delay;
             t.call_blocked += blocked;
             t.call_delay += delay;
+            if away {
+                t.marks |= mark::AWAY;
+                if BLOCKING_IO_MASK >> (class & 31) & 1 != 0 {
+                    t.sums.away_io += 1;
+                }
+            }
+            if control.stream != 0 {
+                stream(control, t, wake, delay, away);
+            }
             if class == BlockClass::File as u32
                 || class == BlockClass::BlockDevice as u32
                 || class == BlockClass::PageFault as u32
@@ -209,6 +226,24 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
         _ => {}
     }
     t.phase = phase::ON_CPU;
+}
+
+/// Tells the user side of the end of a block.
+#[inline(always)]
+fn stream(control: &mut Control, t: &Thread, wake: u64, delay: u64, away: bool) {
+    let end = BlockEnd {
+        tid: t.tid,
+        class: t.block_class as u8,
+        away: away as u8,
+        reserved: 0,
+        off: t.off,
+        wake,
+        burst: narrow(t.ended_burst),
+        delay: narrow(delay),
+    };
+    if SIA_STREAM.output::<BlockEnd>(&end, BPF_RB_NO_WAKEUP as u64).is_err() {
+        bump(&mut control.counters.stream_lost, 1);
+    }
 }
 
 /// How much of the wait that ends at `wake` the thread's own requests were at the device: the overlap with the last
@@ -231,6 +266,7 @@ pub fn on_waking<A: Access>(task: *const u8) {
     let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
     let slot = find(control, tid, task);
     if slot == 0 {
+        note_woken_other(control);
         return;
     }
     let Some(t) = thread(slot) else { return };
@@ -251,7 +287,15 @@ pub fn on_waking<A: Access>(task: *const u8) {
             Some(w) if slot_of(waker as u32) != 0 && w.nr == syscall::NONE && w.epoch == control.epoch => {
                 t.sums.woken_by_kernel += 1;
             }
-            _ => t.sums.woken_by_self += 1,
+            waking => {
+                if let Some(w) = waking {
+                    w.marks |= mark::WOKE;
+                }
+                t.sums.woken_by_self += 1;
+                if BLOCKING_IO_MASK >> (t.block_class & 31) & 1 != 0 {
+                    t.sums.woken_io_by_self += 1;
+                }
+            }
         }
     } else {
         let flags: u32 = if present(offset!(task_flags)) {
@@ -265,6 +309,20 @@ pub fn on_waking<A: Access>(task: *const u8) {
         } else {
             t.sums.woken_by_other += 1;
         }
+    }
+}
+
+/// Somebody else is woken, perhaps by a thread of the target or by an interrupt that hit it in a call.
+#[inline(always)]
+fn note_woken_other(control: &Control) {
+    let slot = slot_of(bpf_get_current_pid_tgid() as u32);
+    if slot != 0
+        && let Some(t) = thread(slot)
+        && t.epoch == control.epoch
+        && t.nr != syscall::NONE
+    {
+        t.sums.woke_other += 1;
+        t.marks |= mark::WOKE;
     }
 }
 

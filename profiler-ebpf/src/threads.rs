@@ -114,18 +114,24 @@ pub fn add_runnable(control: &mut Control, by: i64) {
     bump(&mut control.runnable.value, by);
 }
 
-/// Reads the kernel's own counters of a task at a switch-out, where they have just been brought up to date
-/// (`__schedule` and `update_curr` in `kernel/sched`), and adds how far they moved while the thread was measured.
+/// The kernel's own counters of a task: voluntary and involuntary switches, run time.
 #[inline(always)]
-pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: bool) {
+fn kernel_counters<A: Access>(task: *const u8) -> (u64, u64, u64) {
     // SAFETY: `task` is the task of a tracepoint's argument, the offsets are its fields'.
-    let (voluntary, involuntary, runtime): (u64, u64, u64) = unsafe {
+    unsafe {
         (
             A::field(task, offset!(task_nvcsw)),
             A::field(task, offset!(task_nivcsw)),
             A::field(task, offset!(task_runtime)),
         )
-    };
+    }
+}
+
+/// Reads the kernel's own counters of a task at a switch-out, where they have just been brought up to date
+/// (`__schedule` and `update_curr` in `kernel/sched`), and adds how far they moved while the thread was measured.
+#[inline(always)]
+pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: bool) {
+    let (voluntary, involuntary, runtime) = kernel_counters::<A>(task);
     let cpu = t.cpu();
     if t.marks & MARK_COUNTERS == 0 {
         t.marks |= MARK_COUNTERS;
@@ -158,14 +164,7 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
 /// exact, and what follows is all the measurement's.
 #[inline(always)]
 pub fn begin_counters<A: Access>(t: &mut Thread, task: *const u8) {
-    // SAFETY: `task` is the task of a tracepoint's argument, the offsets are its fields'.
-    let (voluntary, involuntary, runtime): (u64, u64, u64) = unsafe {
-        (
-            A::field(task, offset!(task_nvcsw)),
-            A::field(task, offset!(task_nivcsw)),
-            A::field(task, offset!(task_runtime)),
-        )
-    };
+    let (voluntary, involuntary, runtime) = kernel_counters::<A>(task);
     t.marks |= MARK_COUNTERS;
     t.seen_voluntary = voluntary;
     t.seen_involuntary = involuntary;

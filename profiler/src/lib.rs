@@ -2,6 +2,7 @@
 //! give it back. `docs/architecture.md` is the map of these rooms.
 
 pub mod aggregate;
+pub mod calibrate;
 pub mod cli;
 pub mod demo;
 pub mod event;

@@ -1,11 +1,14 @@
 //! pipeline: the composition root. Target → kernel session → windows → report; the only place that has a clock, a target and
 //! a model at once.
 
+mod baseline;
 mod facts;
 mod filing;
+mod prices;
 mod reference;
 mod run;
 mod sampling;
+mod streaming;
 
 use std::sync::atomic::AtomicBool;
 
@@ -37,6 +40,8 @@ pub struct Request {
     pub max_overhead: Option<f64>,
     /// Which form of the programs; `None`: the best that the kernel takes.
     pub form: Option<kernel::Form>,
+    /// Whether prices of this machine are wanted, for a prediction. Without a cached calibration that takes 1.5 s of CPU.
+    pub price: bool,
     /// Keep the last window's bytes, for fixtures.
     pub keep_wire: bool,
 }
@@ -52,6 +57,7 @@ impl Request {
             max_sites: None,
             max_overhead: None,
             form: None,
+            price: false,
             keep_wire: false,
         }
     }

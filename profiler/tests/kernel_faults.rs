@@ -205,7 +205,7 @@ impl Ended {
     /// One JSON object and nothing else.
     fn json(self) -> Value {
         let value: Value = serde_json::from_str(&self.report()).unwrap();
-        assert_eq!(value["schema_version"], 1);
+        assert_eq!(value["schema_version"], should_i_async::report::SCHEMA_VERSION);
         value
     }
 

@@ -78,6 +78,7 @@ fn record_the_fixture() {
         max_sites: None,
         max_overhead: None,
         form: None,
+        price: true,
         keep_wire: true,
     };
     let measured = measure(&request, &AtomicBool::new(false), &mut Silent).unwrap();

@@ -56,7 +56,10 @@ fn a_recorded_window_added_to_itself_is_twice_itself() {
     assert_eq!(twice.sums().voluntary, 2 * once.sums().voluntary);
     assert_eq!(twice.sites.len(), once.sites.len());
     for (two, one) in twice.sites.iter().zip(&once.sites) {
-        assert_eq!((two.site.calls, two.site.cpu_direct.count), (2 * one.site.calls, 2 * one.site.cpu_direct.count));
+        assert_eq!(
+            (two.site.calls, two.site.cpu_direct().count),
+            (2 * one.site.calls, 2 * one.site.cpu_direct().count)
+        );
     }
     let (one, two) = (Report::of(&once, Inputs::default()), Report::of(&twice, Inputs::default()));
     let share = |r: &Report| r.score.direct.value().copied();

@@ -11,8 +11,8 @@ pub use histogram::Histogram;
 pub use totals::{OpenEnd, ThreadTotals};
 
 pub use crate::event::{
-    Batch, BlockClass, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, Place, ProgramRecord, Side, Site,
-    SiteRecord, Stat, Sums,
+    Batch, BlockClass, BlockEnd, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, Place, ProgramRecord,
+    SampleCounts, Side, Site, SiteRecord, Span, Stat, Sums,
 };
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -48,6 +48,10 @@ pub struct Quality {
     pub raced_wakes: u64,
     /// Switch-ins for which the kernel's tracepoint did not fire.
     pub missed_switch_ins: u64,
+    /// Block ends that found no room in the stream.
+    pub stream_lost: u64,
+    /// CPU-clock samples that found no room.
+    pub samples_lost: u64,
     /// Threads that were asleep when the window began.
     pub open_at_start: u64,
     /// Threads whose last interval was closed by the window's end.
@@ -78,6 +82,8 @@ impl Quality {
         self.devices_lost += later.devices_lost;
         self.raced_wakes += later.raced_wakes;
         self.missed_switch_ins += later.missed_switch_ins;
+        self.stream_lost += later.stream_lost;
+        self.samples_lost += later.samples_lost;
         self.open_at_start += later.open_at_start;
         self.open_at_end += later.open_at_end;
         self.silent += later.silent;
@@ -106,6 +112,10 @@ pub struct Window {
     pub overflow: Site,
     /// Block devices.
     pub devices: Vec<DeviceRecord>,
+    /// Streamed block ends: a part of the measurement.
+    pub spans: Vec<Span>,
+    /// CPU-clock samples of the target.
+    pub samples: SampleCounts,
     /// What was lost or left open.
     pub quality: Quality,
     /// What the programs cost.
@@ -124,6 +134,8 @@ impl Window {
             runs_missed: batch.programs.iter().map(|p| p.missed).sum(),
             raced_wakes: batch.counters.raced_wakes,
             missed_switch_ins: batch.counters.missed_switch_ins,
+            stream_lost: batch.counters.stream_lost,
+            samples_lost: batch.counters.samples_lost,
             forks: batch.counters.forks,
             execs: batch.counters.execs,
             exits: batch.counters.exits,
@@ -150,6 +162,8 @@ impl Window {
             sites: batch.sites,
             overflow: batch.overflow,
             devices: batch.devices,
+            spans: batch.spans,
+            samples: batch.samples,
             quality,
             programs: batch.programs,
         };
@@ -195,6 +209,8 @@ impl Window {
                 None => self.devices.push(device),
             }
         }
+        self.spans.extend(later.spans);
+        self.samples += later.samples;
         self.quality.absorb(&later.quality);
         for program in later.programs {
             match self.programs.iter_mut().find(|p| p.name == program.name) {

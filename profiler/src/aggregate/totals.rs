@@ -54,7 +54,7 @@ pub(super) fn add(to: &mut Sums, from: &Sums) {
         ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
     }
     fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
-        preempted charge_io charge_other born_delay woken_by_self woken_by_other woken_by_kernel device_wait kernel_voluntary
+        preempted charge_io charge_other born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io preempted_by_own device_wait kernel_voluntary
         kernel_involuntary kernel_runtime checked_cpu burst_sum);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut to.classes[i], &from.classes[i]);

@@ -25,7 +25,7 @@ pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
     if flags.command.is_empty() {
         let request = flags.request(None)?;
         let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
-        return show(&found.report(), flags.json, flags.verbose > 0);
+        return show(&found.report(), &flags.view());
     }
     // Flags are checked before the command is started: what it does may not be undone.
     flags.check_before_command()?;
@@ -36,15 +36,28 @@ pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
     started?;
     let found = found?;
     drop(command);
-    show(&found.report(), flags.json, flags.verbose > 0)
+    show(&found.report(), &flags.view())
 }
 
-pub(super) fn show(found: &Report, json: bool, verbose: bool) -> Result<(), CliError> {
-    if json {
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct View {
+    pub(super) json: bool,
+    pub(super) verbose: bool,
+    pub(super) explain: bool,
+}
+
+pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
+    if view.json {
         return output::print(&report::json(found));
     }
-    let options =
-        report::TextOptions { width: output::width(), verbose, color: output::wants_color(), ..Default::default() };
+    let options = report::TextOptions {
+        width: output::width(),
+        verbose: view.verbose,
+        explain: view.explain,
+        color: output::wants_color(),
+        ..Default::default()
+    };
     output::print(&report::text(found, &options))
 }
 

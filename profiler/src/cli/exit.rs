@@ -62,6 +62,9 @@ pub(super) enum CliError {
     /// `demo`.
     #[error("the demo failed: {0}")]
     Demo(#[from] crate::demo::DemoError),
+    /// `calibrate`.
+    #[error("the calibration failed: {0}")]
+    Calibrate(#[from] crate::calibrate::CalibrateError),
     /// Signals, pipes, processes of our own.
     #[error("{what}: {source}")]
     System {
@@ -99,7 +102,7 @@ impl CliError {
             Self::Output(_) => Exit::Output,
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
             Self::Command { .. } => Exit::NotExecutable,
-            Self::Demo(_) | Self::System { .. } => Exit::Internal,
+            Self::Demo(_) | Self::Calibrate(_) | Self::System { .. } => Exit::Internal,
             Self::Failure(Failure::Target(error)) => match error {
                 TargetError::NotPermitted { .. } | TargetError::Hidden { .. } => Exit::Permission,
                 TargetError::Empty => Exit::Usage,

@@ -1,6 +1,6 @@
 //! Raw flags, as typed. `settings` checks them.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -20,6 +20,8 @@ pub(super) enum Sub {
     Doctor,
     /// Measure a small blocking server under load: the first thing to run
     Demo(DemoFlags),
+    /// Measure what syscalls, switches and each IO interface cost on this machine
+    Calibrate(CalibrateFlags),
     /// Print the JSON Schema of `check --json`
     #[command(hide = true)]
     Schema,
@@ -54,6 +56,9 @@ pub(super) struct CheckFlags {
     /// One JSON object on stdout instead of the text report
     #[arg(long)]
     pub(super) json: bool,
+    /// How each figure came about, step by step, below the text report
+    #[arg(long, conflicts_with = "json")]
+    pub(super) explain: bool,
     /// Every site and thread, and the programs' log on stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
@@ -96,6 +101,21 @@ pub(super) struct DemoFlags {
     /// One JSON object on stdout instead of the text report
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What `calibrate` measures.
+#[derive(Debug, Args)]
+#[command(after_help = "The result is kept in ~/.cache/should-i-async, and `check` uses it.")]
+pub(super) struct CalibrateFlags {
+    /// Only what `check` needs: 2 seconds instead of a minute
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// One JSON object on stdout instead of the tables
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the file goes that is read and written [default: the cache's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 /// The waiting half of `check -- CMD`: waits for a byte, then becomes the command.

@@ -1,5 +1,6 @@
 //! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to stderr.
 
+mod calibrate;
 mod check;
 mod command;
 mod demo;
@@ -43,6 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Check(flags) => check::run(&flags),
         Sub::Doctor => doctor::run(),
         Sub::Demo(flags) => demo::run(&flags),
+        Sub::Calibrate(flags) => calibrate::run(&flags),
         Sub::Schema => output::print(&crate::report::schema()),
         Sub::Launch(flags) => Err(command::launch(&flags)),
         Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).map_err(Into::into),

@@ -1,6 +1,7 @@
 //! Flags into settings: every value checked before anything is attached.
 
 use super::{
+    check::View,
     exit::CliError,
     flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags},
 };
@@ -69,6 +70,11 @@ impl CostFlags {
 }
 
 impl CheckFlags {
+    /// How the report is to be shown.
+    pub(super) fn view(&self) -> View {
+        View { json: self.json, verbose: self.verbose > 0, explain: self.explain }
+    }
+
     /// Everything that can be checked before there is a process.
     pub(super) fn check_before_command(&self) -> Result<(), CliError> {
         if !(self.pid.is_empty() && self.tid.is_empty()) {
@@ -100,6 +106,7 @@ impl CheckFlags {
             max_sites,
             max_overhead,
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
+            price: true,
             keep_wire: false,
         })
     }

@@ -5,6 +5,7 @@
 //! which field.
 
 mod device;
+mod stream;
 mod thread;
 
 pub use device::{DeviceRecord, Side};
@@ -16,6 +17,9 @@ pub use profiler_common::{
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
+pub use stream::{BlockEnd, Span};
+
+pub use crate::kernel::SampleCounts;
 pub use thread::{Call, Phase, ThreadRecord, Threads};
 
 use crate::{
@@ -89,6 +93,10 @@ pub struct Batch {
     pub overflow: Site,
     /// Block devices.
     pub devices: Vec<DeviceRecord>,
+    /// Streamed block ends.
+    pub spans: Vec<Span>,
+    /// CPU-clock samples of the target.
+    pub samples: SampleCounts,
     /// Losses and rarities.
     pub counters: Counters,
     /// What the programs cost.
@@ -122,6 +130,8 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
             .iter()
             .map(|(number, device)| device::decode(*number, device))
             .collect::<Result<_, _>>()?,
+        spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
+        samples: harvest.samples,
         counters: harvest.counters,
         programs: harvest.programs.iter().map(program).collect(),
     })
@@ -139,7 +149,17 @@ pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
 const LIMIT: u64 = 1 << 56;
 
 fn sane(s: &Site) -> bool {
-    let stats = [&s.cpu_direct, &s.cpu_blocked, &s.blocked, &s.run_delay, &s.user_after_direct, &s.user_after_blocked];
+    let stats = [
+        &s.cpu_direct_warm,
+        &s.cpu_direct_cold,
+        &s.cpu_direct_woke,
+        &s.cpu_blocked_near,
+        &s.cpu_blocked_away,
+        &s.blocked,
+        &s.run_delay,
+        &s.user_after_direct,
+        &s.user_after_blocked,
+    ];
     let counters = [s.calls, s.blocked_calls, s.blocks, s.errors, s.bytes, s.cpu_before, s.windows_preempted];
     stats.iter().flat_map(|s| [s.count, s.sum, s.squares_high]).chain(counters).all(|n| n < LIMIT)
 }

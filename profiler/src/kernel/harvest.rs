@@ -8,7 +8,10 @@ use profiler_common::{
     thread::{Sums, Thread},
 };
 
-use super::{chunks::Chunks, loader::LoadError, session::Session, statistics::ProgramCost};
+use super::{
+    chunks::Chunks, loader::LoadError, sampler::SampleCounts, session::Session, statistics::ProgramCost,
+    stream::RawSpan,
+};
 use crate::units::Nanos;
 
 /// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
@@ -51,6 +54,10 @@ pub struct Harvest {
     pub overflow: Site,
     /// `major << 20 | minor` and statistics.
     pub devices: Vec<(u32, Device)>,
+    /// Streamed block ends.
+    pub spans: Vec<RawSpan>,
+    /// CPU-clock samples of the target.
+    pub samples: SampleCounts,
     /// Losses and rarities.
     pub counters: Counters,
     /// What the programs cost, where the kernel was asked to keep count.
@@ -129,6 +136,8 @@ impl Session {
             sites: sites.into_iter().map(|(_, site)| site).collect(),
             overflow,
             devices,
+            spans: self.stream.take(),
+            samples: self.sampler.take(),
             counters: control.counters,
             programs: self.costs(),
         })

@@ -28,6 +28,9 @@ pub(super) type TidChunk = [u32; TIDS_PER_CHUNK];
 /// are not.
 const EXITS_BYTES: u32 = 1 << 21;
 
+/// Room for streamed block ends: 26,000 between two looks, 1.3 million a second.
+const STREAM_BYTES: u32 = 1 << 20;
+
 /// How the programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -199,6 +202,7 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .map_max_entries("SIA_THREADS", options.max_threads)
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
         .map_max_entries("SIA_EXITS", EXITS_BYTES)
+        .map_max_entries("SIA_STREAM", STREAM_BYTES)
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)

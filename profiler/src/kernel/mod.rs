@@ -10,8 +10,10 @@ mod mapped;
 mod offsets;
 pub mod preflight;
 mod recorded;
+mod sampler;
 mod session;
 mod statistics;
+mod stream;
 pub mod syscalls;
 
 pub use btf::{Btf, BtfError, VMLINUX};
@@ -21,5 +23,7 @@ pub use harvest::{Harvest, RawSite};
 pub use loader::{Form, LoadError, Options};
 pub use offsets::TRACEPOINTS;
 pub use recorded::RecordedError;
+pub use sampler::SampleCounts;
 pub use session::{ProgramLog, Session};
 pub use statistics::{ProgramCost, Statistics};
+pub use stream::RawSpan;

@@ -7,10 +7,15 @@ use profiler_common::{
     control::Counters,
     device::Device,
     site::{Site, SiteKey},
+    stream::BlockEnd,
     thread::Thread,
 };
 
-use super::harvest::{Harvest, RawSite};
+use super::{
+    harvest::{Harvest, RawSite},
+    sampler::SampleCounts,
+    stream::RawSpan,
+};
 use crate::units::Nanos;
 
 const MAGIC: &[u8; 8] = b"sia-wire";
@@ -42,6 +47,8 @@ unsafe impl Plain for Site {}
 unsafe impl Plain for SiteKey {}
 // SAFETY: as above.
 unsafe impl Plain for Device {}
+// SAFETY: as above.
+unsafe impl Plain for BlockEnd {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
 // SAFETY: an integer.
@@ -93,6 +100,17 @@ impl Harvest {
             put(&mut out, number);
             put(&mut out, device);
         }
+        put(&mut out, &(self.spans.len() as u64));
+        for span in &self.spans {
+            put(&mut out, &span.start.as_nanos());
+            put(&mut out, &span.end.as_nanos());
+            put(&mut out, &(span.ends.len() as u64));
+            span.ends.iter().for_each(|end| put(&mut out, end));
+        }
+        let s = &self.samples;
+        for count in [s.samples, s.user, s.schedule, s.wake, s.hooks, s.unreadable] {
+            put(&mut out, &count);
+        }
         out
     }
 
@@ -120,6 +138,21 @@ impl Harvest {
             sites: input.list(|i| Ok(RawSite { key: i.take()?, site: i.take()? }))?,
             overflow: input.take()?,
             devices: input.list(|i| Ok((i.take()?, i.take()?)))?,
+            spans: input.list(|i| {
+                let [start, end] = [i.take::<u64>()?, i.take::<u64>()?].map(Nanos::from_nanos);
+                Ok(RawSpan { start, end, ends: i.list(Input::take)? })
+            })?,
+            samples: {
+                let mut next = || input.take::<u64>();
+                SampleCounts {
+                    samples: next()?,
+                    user: next()?,
+                    schedule: next()?,
+                    wake: next()?,
+                    hooks: next()?,
+                    unreadable: next()?,
+                }
+            },
             counters: Counters::default(),
             programs: Vec::new(),
         };

@@ -15,7 +15,9 @@ use super::{
     chunks::Chunks,
     clock,
     loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
+    sampler::Sampler,
     statistics::{self, ProgramCost},
+    stream::{Stream, take_ring},
 };
 use crate::units::{Nanos, Tgid, Tid};
 
@@ -33,6 +35,8 @@ pub struct Session {
     pub(super) loaded: Loaded,
     links: Vec<Link>,
     ring: RingBuf<MapData>,
+    pub(super) stream: Stream,
+    pub(super) sampler: Sampler,
     pub(super) departed: Chunks<Thread>,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
@@ -47,8 +51,9 @@ impl Session {
     /// See [`LoadError`].
     pub fn open(options: &Options) -> Result<Self, LoadError> {
         let mut loaded = load(options)?;
-        let ring = loaded.ebpf.take_map("SIA_EXITS").ok_or_else(|| LoadError::Object("no map SIA_EXITS".into()))?;
-        let ring = RingBuf::try_from(ring).map_err(|e| LoadError::Object(e.to_string()))?;
+        let ring = take_ring(&mut loaded, "SIA_EXITS")?;
+        let stream = Stream::new(take_ring(&mut loaded, "SIA_STREAM")?);
+        let sampler = Sampler::new(take_ring(&mut loaded, "SIA_SAMPLES")?);
         let control = loaded.control.at(0);
         // SAFETY: the mapped control page; the programs are not attached yet.
         unsafe { (*control).follow = u32::from(options.follow) };
@@ -56,6 +61,8 @@ impl Session {
             loaded,
             links: Vec::new(),
             ring,
+            stream,
+            sampler,
             departed: Chunks::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
@@ -104,9 +111,18 @@ impl Session {
         Ok(())
     }
 
+    /// Attaches the CPU-clock samples too, where that can be had: they are evidence beside the rest, and no reason to fail.
+    pub fn attach_samples(&mut self) {
+        if let Err(error) = self.sampler.attach(&mut self.loaded) {
+            log::warn!("no CPU-clock samples: {error}");
+            self.sampler.detach();
+        }
+    }
+
     /// Detaches every program; maps and what they hold stay.
     pub fn detach(&mut self) {
         self.links.clear();
+        self.sampler.detach();
     }
 
     /// Births are not followed any more: only the threads that were filed are measured.
@@ -220,6 +236,28 @@ impl Session {
         at
     }
 
+    /// From now on every block end is streamed. To be drained often enough: a full ring loses them, counted.
+    pub fn begin_span(&mut self) {
+        self.stream.begin(clock::now());
+        self.set_stream(1);
+    }
+
+    /// Takes the streamed block ends out of the ring; answers how many came.
+    pub fn drain_stream(&mut self) -> usize {
+        self.stream.drain()
+    }
+
+    /// The span is over.
+    pub fn end_span(&mut self) {
+        self.set_stream(0);
+        self.stream.end(clock::now());
+    }
+
+    fn set_stream(&self, value: u32) {
+        // SAFETY: the mapped control page; a single word that only this side writes.
+        unsafe { (&raw mut (*self.loaded.control.at(0)).stream).write_volatile(value) };
+    }
+
     /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.
     pub fn finish(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
@@ -227,6 +265,7 @@ impl Session {
         unsafe { AtomicU32::from_ptr(&raw mut (*control).enabled).store(0, Ordering::Release) };
         self.end = clock::now();
         self.measured += self.end.saturating_sub(self.start);
+        self.end_span();
         // A program that saw `enabled` a moment ago is done within microseconds.
         std::thread::sleep(std::time::Duration::from_millis(1));
         self.drain();
@@ -237,6 +276,7 @@ impl Session {
     /// not sums.
     pub fn drain(&mut self) -> usize {
         let mut taken = 0;
+        self.sampler.drain();
         while let Some(item) = self.ring.next() {
             if let Some(thread) = decode(&item) {
                 self.departed.push(thread);

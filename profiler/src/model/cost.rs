@@ -1,16 +1,19 @@
-//! Direct cost of a block, estimator (a): in place.
+//! Direct cost of a block: in place, or against what this machine was found to charge.
 //!
-//! The kernel CPU of a call that blocked, minus that of the same call that did not. Where the target gives no call that
-//! did not block (a server whose every read waits), calls of the same syscall and class elsewhere in the target serve; then
-//! the reference, the same difference measured on this machine with a pipe of our own. For files the difference would be
-//! between a miss and a hit, work that async pays too: there only the reference counts.
+//! The kernel CPU of a call that blocked, minus that of the same call that did not, minus what the hooks put into it. Where
+//! the target gives no call that did not block (a server whose every read waits), calls of the same syscall and class
+//! elsewhere in the target serve; then what a block of this class was calibrated to cost; then the reference, the same
+//! difference measured right after the target with a pipe of our own. For files the difference would be between a miss and
+//! a hit, work that async pays too: there only the last two count.
 
 use std::collections::HashMap;
 
-use super::{BlockClass, Interval, SiteRecord, Stat};
+use super::{BlockClass, Calibration, Cost, Family, Interval, SiteRecord, Stat};
 
 /// Calls that a mean needs before it is believed.
 pub const MIN_CALLS: u64 = 30;
+/// Calls that did not block, per one that did, below which they are exceptions.
+pub(super) const RARE: f64 = 0.1;
 
 /// The reference: what one block costs on this machine, measured on a pipe of the profiler's own right after the target.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +24,8 @@ pub struct Reference {
     pub standard_error: f64,
     /// Blocks measured.
     pub blocks: u64,
+    /// Kernel CPU of a write that wakes a reader minus that of one that wakes nobody, ns.
+    pub per_wake: Option<f64>,
 }
 
 impl Reference {
@@ -31,7 +36,14 @@ impl Reference {
             per_block: (blocked_mean - direct_mean).max(0.0),
             standard_error: (blocked_error + direct_error).sqrt(),
             blocks: blocked.count,
+            per_wake: None,
         })
+    }
+
+    /// Adds what a wake-up costs the one who wakes: writes that did against writes that did not.
+    pub fn with_wake(self, waking: &Stat, plain: &Stat) -> Self {
+        let per_wake = mean(waking).zip(mean(plain)).map(|((a, _), (b, _))| (a - b).max(0.0));
+        Self { per_wake, ..self }
     }
 }
 
@@ -42,6 +54,10 @@ pub enum Basis {
     SameSite,
     /// Calls of the same syscall and class at other sites.
     SameCall,
+    /// What such a call was calibrated to cost on this machine where its data is there.
+    ReadyCall,
+    /// What a block of this class was calibrated to cost on this machine.
+    Calibrated,
     /// The reference.
     Reference,
 }
@@ -52,18 +68,24 @@ impl Basis {
         match self {
             Self::SameSite => "same site",
             Self::SameCall => "same syscall and class",
+            Self::ReadyCall => "a read whose data is there, calibrated",
+            Self::Calibrated => "calibrated",
             Self::Reference => "reference pipe",
         }
     }
 }
 
-/// A site's direct cost.
+/// A site's direct cost, the hooks' part taken off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DirectCost {
     /// Per call that blocked, ns. Negative where the calls that did not block were the dearer ones.
     pub per_call: f64,
     /// All of the site's, ns.
     pub total: f64,
+    /// Of that, calls that were handed the CPU by another thread of the target, ns.
+    pub near: f64,
+    /// Of that, calls that came back to a CPU that had been idle or with somebody else, ns.
+    pub away: f64,
     /// 90 % interval of `total`, ns.
     pub interval: Interval,
     /// What it is based on.
@@ -82,53 +104,149 @@ pub(super) fn mean(stat: &Stat) -> Option<(f64, f64)> {
     Some((mean, variance / n))
 }
 
+/// What the sites are held against.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bases<'a> {
+    pub(super) reference: Option<Reference>,
+    pub(super) calibration: Option<&'a Calibration>,
+    /// What the hooks put into a call for having blocked, ns: a run of the switch program.
+    pub(super) hook: f64,
+    /// What the start of a call puts into it, ns: a run of that program.
+    pub(super) hook_enter: f64,
+    /// What the kernel charges for the way out of idle, per block that took it, ns.
+    pub(super) charge: f64,
+}
+
 /// The pool of calls that did not block, by syscall and class.
 pub(super) struct Pools<'a> {
     calls: HashMap<(&'a str, BlockClass), Stat>,
-    reference: Option<Reference>,
+    bases: Bases<'a>,
+}
+
+/// A cost of one block, by where the thread came back to, ns; and the variances of their means.
+#[derive(Clone, Copy)]
+struct PerBlock {
+    near: f64,
+    away: f64,
+    variance_near: f64,
+    variance_away: f64,
 }
 
 impl<'a> Pools<'a> {
-    pub(super) fn new(sites: &'a [SiteRecord], reference: Option<Reference>) -> Self {
+    pub(super) fn new(sites: &'a [SiteRecord], bases: Bases<'a>) -> Self {
         let mut calls: HashMap<(&str, BlockClass), Stat> = HashMap::new();
         for site in sites {
             let key = (site.place.syscall.as_str(), site.place.class);
-            calls.entry(key).or_insert(Stat::ZERO).merge(&site.site.cpu_direct);
+            calls.entry(key).or_insert(Stat::ZERO).merge(&site.site.cpu_direct());
         }
-        Self { calls, reference }
+        Self { calls, bases }
     }
 
-    /// A site's direct cost; `None` where it never blocked, or where nothing gives a base.
+    /// A site's direct cost by the best base there is; `None` where it never blocked, or where nothing gives one.
     pub(super) fn direct(&self, site: &SiteRecord) -> Option<DirectCost> {
-        let blocked = &site.site.cpu_blocked;
-        let (blocked_mean, blocked_error) = mean(blocked)?;
-        let class = site.place.class;
-        let own = &site.site.cpu_direct;
-        let pooled = self.calls.get(&(site.place.syscall.as_str(), class));
+        [Basis::SameSite, Basis::SameCall, Basis::ReadyCall, Basis::Calibrated, Basis::Reference]
+            .into_iter()
+            .find_map(|basis| self.direct_by(site, basis))
+    }
+
+    /// A site's direct cost by this base; `None` where it has none to give.
+    pub(super) fn direct_by(&self, site: &SiteRecord, basis: Basis) -> Option<DirectCost> {
+        let blocked = site.site.cpu_blocked();
+        let calls = blocked.count as f64;
+        if blocked.count == 0 {
+            return None;
+        }
+        let per = match basis {
+            Basis::SameSite => self.against(site, &blocked, &site.site.cpu_direct())?,
+            Basis::SameCall => {
+                let pooled = self.calls.get(&(site.place.syscall.as_str(), site.place.class))?;
+                self.against(site, &blocked, pooled)?
+            }
+            Basis::ReadyCall => self.ready_call(site)?,
+            Basis::Calibrated => self.calibrated(site)?,
+            Basis::Reference => self.by_reference(site, &blocked)?,
+        };
+        let (nears, aways) = (site.site.cpu_blocked_near.count as f64, site.site.cpu_blocked_away.count as f64);
+        let (near, away) = (per.near * nears, per.away * aways);
+        let total = near + away;
+        let error = (per.variance_near * nears.powi(2) + per.variance_away * aways.powi(2)).sqrt();
+        let interval = Interval::around(total, error);
+        Some(DirectCost { per_call: total / calls, total, near, away, interval, basis })
+    }
+
+    /// Estimator (a): calls that blocked less calls that did not.
+    fn against(&self, site: &SiteRecord, blocked: &Stat, direct: &Stat) -> Option<PerBlock> {
         // Calls that wait for something other than one descriptor differ in kind when they do not: a futex call that does
         // not block wakes somebody, a fork does not wait at all.
-        let comparable = !class.is_file() && class.family() == super::Family::BlockingIo;
-        let base = if comparable && own.count >= MIN_CALLS && blocked.count >= MIN_CALLS {
-            mean(own).map(|b| (b, Basis::SameSite))
-        } else if comparable && blocked.count >= MIN_CALLS && pooled.is_some_and(|p| p.count >= MIN_CALLS) {
-            pooled.and_then(mean).map(|b| (b, Basis::SameCall))
-        } else {
-            None
-        };
-        let calls = blocked.count as f64;
-        let (per_call, variance, basis) = match (base, self.reference) {
-            (Some(((mean, error), basis)), _) => (blocked_mean - mean, blocked_error + error, basis),
-            (None, Some(reference)) => {
-                let blocks = site.site.blocks.max(site.site.blocked_calls) as f64 / calls;
-                // A call cannot cost more for having blocked than it cost altogether.
-                let per_call = (reference.per_block * blocks).min(blocked_mean);
-                (per_call, (reference.standard_error * blocks).powi(2), Basis::Reference)
-            }
-            (None, None) => return None,
-        };
-        let total = per_call * calls;
-        Some(DirectCost { per_call, total, interval: Interval::around(total, variance.sqrt() * calls), basis })
+        let class = site.place.class;
+        let comparable = !class.is_file() && class.family() == Family::BlockingIo;
+        if !comparable || blocked.count < MIN_CALLS || direct.count < MIN_CALLS {
+            return None;
+        }
+        // A call that hardly ever finds its data is a special one when it does: the data came while the thread was preempted,
+        // and the socket's backlog with it.
+        if (direct.count as f64) < RARE * blocked.count as f64 && self.ready_call(site).is_some() {
+            return None;
+        }
+        let (base, error) = mean(direct)?;
+        let less = |stat: &Stat| mean(stat).map_or((0.0, 0.0), |(m, e)| (m - base - self.bases.hook, e + error));
+        let (near, variance_near) = less(&site.site.cpu_blocked_near);
+        let (away, variance_away) = less(&site.site.cpu_blocked_away);
+        Some(PerBlock { near, away, variance_near, variance_away })
     }
+
+    /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks of the call's start are in the
+    /// first alone.
+    fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
+        let name = &site.place.syscall;
+        if !(name.contains("read") || name.contains("recv")) || site.site.calls == 0 {
+            return None;
+        }
+        let bytes = site.site.bytes as f64 / site.site.calls as f64;
+        let ready = self.bases.calibration?.read(site.place.class, bytes)?;
+        let unsure = ((ready.high - ready.low) / 3.29).powi(2);
+        let base = ready.median + self.bases.hook + self.bases.hook_enter;
+        let less = |stat: &Stat| mean(stat).map_or((0.0, 0.0), |(m, e)| (m - base, e + unsure));
+        let (near, variance_near) = less(&site.site.cpu_blocked_near);
+        let (away, variance_away) = less(&site.site.cpu_blocked_away);
+        Some(PerBlock { near, away, variance_near, variance_away })
+    }
+
+    /// Estimator (c): the calibrated cost of a block of this class.
+    fn calibrated(&self, site: &SiteRecord) -> Option<PerBlock> {
+        let calibration = self.bases.calibration?;
+        let class = site.place.class;
+        let blocked = mean(&site.site.blocked).map_or(0.0, |(ns, _)| ns);
+        let (near, idle) = (calibration.block(class, None)?.cost, calibration.block(class, Some(blocked))?.cost);
+        let blocks = blocks_per_call(site);
+        // A 90 % interval of a normal distribution is 3.29 standard errors wide.
+        let variance = |cost: Cost| ((cost.high - cost.low) / 3.29 * blocks).powi(2);
+        // A call cannot cost more for having blocked than it cost altogether.
+        let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |(m, _)| cost.min(m - self.bases.hook));
+        // What the kernel charges for the way out of idle is in the ledger already, and in the calibrated cost too.
+        let away = (idle.median - self.bases.charge).max(0.0) * blocks;
+        Some(PerBlock {
+            near: most(&site.site.cpu_blocked_near, near.median * blocks),
+            away: most(&site.site.cpu_blocked_away, away),
+            variance_near: variance(near),
+            variance_away: variance(idle),
+        })
+    }
+
+    fn by_reference(&self, site: &SiteRecord, blocked: &Stat) -> Option<PerBlock> {
+        let reference = self.bases.reference?;
+        let blocks = blocks_per_call(site);
+        let (blocked_mean, _) = mean(blocked)?;
+        let per_block = (reference.per_block - self.bases.hook).max(0.0) * blocks;
+        let per_call = per_block.min((blocked_mean - self.bases.hook).max(0.0));
+        let variance = (reference.standard_error * blocks).powi(2);
+        Some(PerBlock { near: per_call, away: per_call, variance_near: variance, variance_away: variance })
+    }
+}
+
+fn blocks_per_call(site: &SiteRecord) -> f64 {
+    let calls = site.site.blocked_calls.max(1);
+    site.site.blocks.max(calls) as f64 / calls as f64
 }
 
 #[cfg(test)]
@@ -154,19 +272,24 @@ mod tests {
                 calls: blocked.count + direct.len() as u64,
                 blocked_calls: blocked.count,
                 blocks: blocked.count,
-                cpu_direct: stat(direct),
-                cpu_blocked: blocked,
+                cpu_direct_warm: stat(direct),
+                cpu_blocked_near: blocked,
                 ..Site::ZERO
             },
         }
     }
 
-    const REFERENCE: Option<Reference> = Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000 });
+    const REFERENCE: Option<Reference> =
+        Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000, per_wake: None });
+
+    fn with(reference: Option<Reference>) -> Bases<'static> {
+        Bases { reference, ..Bases::default() }
+    }
 
     #[test]
     fn the_sites_own_calls_come_first() {
         let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
-        let cost = Pools::new(&sites, REFERENCE).direct(&sites[0]).unwrap();
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call, cost.total), (Basis::SameSite, 1_500.0, 75_000.0));
         assert!(cost.interval.low <= cost.total && cost.total <= cost.interval.high);
     }
@@ -174,18 +297,18 @@ mod tests {
     #[test]
     fn then_the_same_call_elsewhere_then_the_reference() {
         let sites = [site(BlockClass::Tcp, &[], &[2_000; 50]), site(BlockClass::Tcp, &[600; 40], &[])];
-        let cost = Pools::new(&sites, REFERENCE).direct(&sites[0]).unwrap();
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::SameCall, 1_400.0));
         let alone = [site(BlockClass::Tcp, &[600; 3], &[2_000; 50])];
-        let cost = Pools::new(&alone, REFERENCE).direct(&alone[0]).unwrap();
+        let cost = Pools::new(&alone, with(REFERENCE)).direct(&alone[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
-        assert_eq!(Pools::new(&alone, None).direct(&alone[0]), None);
+        assert_eq!(Pools::new(&alone, with(None)).direct(&alone[0]), None);
     }
 
     #[test]
     fn a_files_miss_is_not_compared_with_its_hits() {
         let sites = [site(BlockClass::File, &[500; 100], &[20_000; 50])];
-        let cost = Pools::new(&sites, REFERENCE).direct(&sites[0]).unwrap();
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
     }
 }

@@ -83,4 +83,15 @@ impl Interval {
         let half = 1.644_853_6 * standard_error;
         Self { low: mean - half, high: mean + half }
     }
+
+    /// Half its width.
+    pub fn half(self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+
+    /// Moved and stretched: `a + b·x`.
+    pub fn scaled(self, a: f64, b: f64) -> Self {
+        let (x, y) = (a + b * self.low, a + b * self.high);
+        Self { low: x.min(y), high: x.max(y) }
+    }
 }

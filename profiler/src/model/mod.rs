@@ -2,23 +2,39 @@
 //!
 //! Everything that a screen or a report prints is in [`Report`], with its provenance; renderers only choose the words.
 
+mod advice;
+mod bootstrap;
+mod calibration;
 mod check;
 mod cost;
+mod estimate;
 mod figure;
+mod indirect;
 mod ledger;
+mod prices;
+pub mod replay;
 mod report;
+mod score;
 mod verdict;
 mod view;
+mod whatif;
 
+pub use calibration::{BlockCost, Calibration, Cost, FileCost, ReadCost, Step, Way};
 pub use check::{Check, Counted};
 pub use cost::{Basis, DirectCost, MIN_CALLS, Reference};
+pub use estimate::Estimators;
 pub use figure::{Figure, Interval, Provenance};
+pub use indirect::{Effect, Indirect};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
-pub use report::{Facts, Inputs, ProcessFacts, Report, Score, SelfCost, Slice, WindowFacts};
+pub use prices::{Blocks, Prices};
+pub use replay::Queues;
+pub use report::{Baseline, Facts, Inputs, ProcessFacts, Report, SelfCost, Slice, WindowFacts};
+pub use score::Score;
 pub use verdict::{Answer, Verdict};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
+pub use whatif::{Engine, Ground, MIN_BLOCKS, Saving, Scenario, Term, WhatIf};
 
 pub use crate::aggregate::{
-    BlockClass, DeviceRecord, Family, Histogram, OpenEnd, Place, Quality, Side, SiteRecord, Stat, Sums, ThreadTotals,
-    Window,
+    BlockClass, BlockEnd, DeviceRecord, Family, Histogram, OpenEnd, Place, Quality, SampleCounts, Side, SiteRecord,
+    Span, Stat, Sums, ThreadTotals, Window,
 };

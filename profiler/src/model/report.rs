@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
-    Check, CpuLedger, DeviceView, Family, Figure, Interval, Place, Quality, Reference, SiteView, ThreadView, Verdict,
-    Wakeups, WallLedger, Window, cost::Pools,
+    Calibration, Check, CpuLedger, DeviceView, Estimators, Family, Figure, Indirect, Place, Prices, Quality, Reference,
+    Score, SiteView, ThreadView, Verdict, Wakeups, WallLedger, WhatIf, Window, advice,
+    cost::{Bases, Pools},
+    verdict::Answerable,
+    whatif,
 };
 use crate::units::{Nanos, Tid};
 
@@ -34,6 +37,8 @@ pub struct Facts {
     pub kernel: String,
     /// CPUs online.
     pub cpus: u32,
+    /// CPUs that the target's threads may use.
+    pub allowed_cpus: u32,
     /// How the programs are attached.
     pub form: String,
     /// When the measurement began, seconds since the epoch.
@@ -68,17 +73,6 @@ pub struct SelfCost {
     pub daemon_bytes: u64,
 }
 
-/// The score.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Score {
-    /// Direct cost of blocking-IO blocks as a share of the target's CPU.
-    pub direct: Figure<f64>,
-    /// 90 % interval of it.
-    pub interval: Option<Interval>,
-    /// The indirect part.
-    pub indirect: Figure<f64>,
-}
-
 /// What the model needs beside the window.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
@@ -94,8 +88,14 @@ pub struct Inputs {
     pub device_names: HashMap<(u32, u32), String>,
     /// The reference block.
     pub reference: Option<Reference>,
+    /// The target without the programs, before and after.
+    pub baselines: Vec<Baseline>,
+    /// What waiting in other ways costs on this machine.
+    pub calibration: Option<Calibration>,
     /// CPU of the target's processes over the window, by their CPU clocks.
     pub process_cpu: Option<Nanos>,
+    /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where not measured.
+    pub hook_entry: f64,
     /// CPU of the profiler's own process.
     pub daemon_cpu: Nanos,
     /// Its largest resident size, bytes.
@@ -104,6 +104,15 @@ pub struct Inputs {
     pub shares: Vec<f64>,
     /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
     pub slices: Vec<Slice>,
+}
+
+/// The target while nothing is attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Baseline {
+    /// CPU of its processes.
+    pub cpu: Nanos,
+    /// Voluntary switches of its threads.
+    pub voluntary: u64,
 }
 
 /// A look in mid-measurement: everything since its start.
@@ -126,6 +135,12 @@ pub struct Report {
     pub verdict: Verdict,
     /// The score.
     pub score: Score,
+    /// The estimators of the direct cost.
+    pub estimators: Estimators,
+    /// What runs slower after blocks.
+    pub indirect: Indirect,
+    /// What async would give back.
+    pub what_if: WhatIf,
     /// CPU ledger.
     pub cpu: CpuLedger,
     /// Wall ledger.
@@ -153,12 +168,53 @@ pub struct Report {
 impl Report {
     /// Makes the report of a window.
     pub fn of(window: &Window, inputs: Inputs) -> Self {
-        let pools = Pools::new(&window.sites, inputs.reference);
+        let sums = window.sums();
+        let bases = Bases {
+            reference: inputs.reference,
+            calibration: inputs.calibration.as_ref(),
+            hook: hook(window, "switch"),
+            hook_enter: hook(window, "enter"),
+            charge: sums.charge_io as i64 as f64 / sums.away_io.max(1) as f64,
+        };
+        let pools = Pools::new(&window.sites, bases);
         let cpu = CpuLedger::of(window, &pools);
         let wall = WallLedger::of(window);
-        let sums = window.sums();
-        let score = score(window, &cpu, &pools, &inputs);
-        let verdict = Verdict::of(&cpu, &wall, &score.direct, inputs.window.measured.as_secs_f64());
+        let seconds = inputs.window.measured.as_secs_f64();
+        // One run of the switch program may see one thread of the target off and the next one on.
+        let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
+        let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
+        let self_cost = self_cost(window, &cpu, events, &inputs);
+        let indirect = Indirect::of(&window.sites);
+        let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
+        let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
+        // What the target takes when nobody looks, for as many switches.
+        let alone = alone(&inputs.baselines, &cpu, sums.voluntary);
+        let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference)
+            .map(|p| p.less_excess(alone.map_or(0.0, |ns| own_cpu - ns)));
+        let (own_cpu, hooks) = alone.map_or((own_cpu, hooks), |ns| (ns, cpu.total.as_nanos() as f64 - ns));
+        let advice =
+            prices.as_ref().map_or_else(|_| Vec::new(), |p| advice::of(window, p, own_cpu.max(1.0), seconds.max(1e-9)));
+        let io_blocks = wall.blocks_in(Family::BlockingIo).max(1) as f64;
+        let estimators = Estimators::of(
+            &window.sites,
+            &pools,
+            sums.charge_io as i64 as f64 / io_blocks,
+            sampled(window, &cpu, switches),
+        );
+        let given = whatif::Given {
+            prices,
+            calibration: inputs.calibration.as_ref(),
+            cpu: own_cpu,
+            hooks,
+            direct_interval: score.interval,
+            indirect: indirect.total().value().copied(),
+            seconds,
+            allowed_cpus: inputs.facts.allowed_cpus.max(1),
+        };
+        let what_if = WhatIf::of(window, &sums, &given);
+        let answerable =
+            Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
+        let verdict = Verdict::of(&answerable, advice);
         let sites = window
             .sites
             .iter()
@@ -180,16 +236,15 @@ impl Report {
                 DeviceView::of(d, name.unwrap_or_else(|| format!("{}:{}", d.major, d.minor)))
             })
             .collect();
-        // One run of the switch program may see one thread of the target off and the next one on.
-        let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
-        let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
-        let self_cost = self_cost(window, &cpu, events, inputs.daemon_cpu, inputs.daemon_bytes);
         Self {
             check: Check::of(window, cpu.total, inputs.process_cpu),
             facts: inputs.facts,
             window: inputs.window,
             verdict,
             score,
+            estimators,
+            indirect,
+            what_if,
             cpu,
             wall,
             sites,
@@ -204,74 +259,47 @@ impl Report {
     }
 }
 
-/// Looks below which their spread says nothing.
-const MIN_SLICES: usize = 5;
-
-/// Direct share of the CPU between each two looks.
-fn slice_shares(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<f64> {
-    // What a call would cost without its block, by place: the same for all slices, so that only time varies.
-    let base: HashMap<&Place, f64> = window
-        .sites
-        .iter()
-        .filter(|s| s.place.class.family() == Family::BlockingIo)
-        .filter_map(|s| {
-            let blocked = &s.site.cpu_blocked;
-            Some((&s.place, blocked.sum as f64 / blocked.count as f64 - pools.direct(s)?.per_call))
-        })
-        .collect();
-    let cost = |slice: &Slice| -> f64 {
-        let of = |(place, calls, cpu): &(Place, u64, Nanos)| {
-            base.get(place).map_or(0.0, |base| cpu.as_nanos() as f64 - base * *calls as f64)
-        };
-        slice.blocked.iter().map(of).sum()
-    };
-    slices
-        .windows(2)
-        .filter_map(|pair| {
-            let cpu = pair[1].cpu.saturating_sub(pair[0].cpu).as_nanos() as f64;
-            (cpu > 0.0).then(|| (cost(&pair[1]) - cost(&pair[0])) / cpu)
-        })
-        .collect()
+/// Mean run of the program whose name contains this, ns; 0 where the kernel kept no statistics.
+fn hook(window: &Window, name: &str) -> f64 {
+    let program = window.programs.iter().filter(|p| p.name.contains(name) && p.runs > 0);
+    program.map(|p| p.time.as_nanos() as f64 / p.runs as f64).next().unwrap_or(0.0)
 }
 
-/// Around the value, from the spread of parts of the measurement.
-fn spread(value: f64, shares: &[f64]) -> Interval {
-    let n = shares.len() as f64;
-    let mean = shares.iter().sum::<f64>() / n;
-    let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    Interval::around(value, (variance / n).sqrt())
-}
+/// Voluntary switches below which a baseline says nothing.
+const MIN_SWITCHES: u64 = 200;
 
-fn score(window: &Window, cpu: &CpuLedger, pools: &Pools<'_>, inputs: &Inputs) -> Score {
+/// CPU for so many voluntary switches without the programs, ns; `None` where no baseline is good enough, or where the target
+/// did something else meanwhile.
+fn alone(baselines: &[Baseline], cpu: &CpuLedger, voluntary: u64) -> Option<f64> {
+    let switches: u64 = baselines.iter().map(|b| b.voluntary).sum();
+    let used: Nanos = baselines.iter().map(|b| b.cpu).sum();
     let total = cpu.total.as_nanos() as f64;
-    let indirect = Figure::unavailable("not estimated yet: caches going cold after a block are not in this score");
-    if cpu.total == Nanos::ZERO {
-        let direct = Figure::unavailable("the target used no CPU");
-        return Score { direct, interval: None, indirect };
-    }
-    let direct = cpu.blocking_io.map(|ns| ns / total);
-    let slices = slice_shares(window, pools, &inputs.slices);
-    let interval = if inputs.shares.len() > 1 {
-        // Sampled: the spread of the windows says how well they stand for the whole.
-        direct.value().map(|&d| spread(d, &inputs.shares))
-    } else {
-        let half: f64 = window
-            .sites
-            .iter()
-            .filter(|s| s.place.class.family() == Family::BlockingIo)
-            .filter_map(|s| pools.direct(s))
-            .map(|c| ((c.interval.high - c.interval.low) / 2.0).powi(2))
-            .sum::<f64>()
-            .sqrt();
-        let means = direct.value().map(|&d| Interval { low: d - half / total, high: d + half / total });
-        // The spread over time holds what the means' errors do not: that the machine and the load change.
-        let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).map(|&d| spread(d, &slices));
-        means.zip(over_time).map(|(a, b)| if b.high - b.low > a.high - a.low { b } else { a }).or(means)
-    };
-    Score { direct, interval, indirect }
+    let alone = used.as_nanos() as f64 / switches.max(1) as f64 * voluntary as f64;
+    (switches >= MIN_SWITCHES && (0.5 * total..=total).contains(&alone)).then_some(alone)
 }
 
-fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, daemon_cpu: Nanos, daemon_bytes: u64) -> SelfCost {
+/// Samples below which nothing is said.
+const MIN_SAMPLES: u64 = 100;
+
+/// Estimator (b): CPU in the schedule path per switch, ns. Samples in the hooks are nobody's cost of blocking.
+fn sampled(window: &Window, cpu: &CpuLedger, switches: u64) -> Figure<f64> {
+    let s = window.samples;
+    match s.samples {
+        0 => Figure::unavailable("no CPU-clock samples: see `doctor`, or the log with -v"),
+        n if n < MIN_SAMPLES || switches == 0 => {
+            Figure::unavailable(format!("only {n} CPU-clock samples: measure longer, or under load"))
+        }
+        n => Figure::modelled(
+            s.schedule as f64 / n as f64 * cpu.total.as_nanos() as f64 / switches as f64,
+            format!(
+                "{} of {n} CPU-clock samples are below __schedule; over all switches, not only those of blocking IO",
+                s.schedule
+            ),
+        ),
+    }
+}
+
+fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, inputs: &Inputs) -> SelfCost {
     let runs: u64 = window.programs.iter().map(|p| p.runs).sum();
     let time: Nanos = window.programs.iter().map(|p| p.time).sum();
     let (per_event, share) = if runs == 0 {
@@ -283,11 +311,11 @@ fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, daemon_cpu: Nanos, d
             Figure::unavailable("the target used no CPU")
         } else {
             Figure::modelled(
-                per_event * events as f64 / cpu.total.as_nanos() as f64,
-                "mean run time of a program × the target's events; the kernel's own entry into the hooks is not in it",
+                (per_event + inputs.hook_entry) * events as f64 / cpu.total.as_nanos() as f64,
+                "mean run time of a program and of the kernel's way into it, × the target's events",
             )
         };
         (Figure::measured(per_event), share)
     };
-    SelfCost { events, per_event, share, daemon_cpu, daemon_bytes }
+    SelfCost { events, per_event, share, daemon_cpu: inputs.daemon_cpu, daemon_bytes: inputs.daemon_bytes }
 }

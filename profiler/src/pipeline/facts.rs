@@ -183,12 +183,14 @@ pub(super) fn device_names() -> Names<(u32, u32)> {
         .collect()
 }
 
-pub(super) fn facts(processes: &[Process], notes: &[Note], form: Form, began_at: SystemTime) -> Facts {
+pub(super) fn facts(target: &Target, processes: &[Process], form: Form, began_at: SystemTime) -> Facts {
+    let notes: &[Note] = &target.notes;
     Facts {
         processes: processes.iter().map(process).collect(),
         notes: notes.iter().map(ToString::to_string).collect(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        allowed_cpus: target::allowed_cpus(target),
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
     }

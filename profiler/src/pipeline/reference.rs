@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    aggregate::Window,
+    aggregate::{Site, SiteRecord, Stat, Window},
     event::{self, BlockClass},
     kernel::{LoadError, Session},
     model::{MIN_CALLS, Reference},
@@ -32,53 +32,77 @@ pub(super) enum ReferenceError {
     TooFew,
 }
 
-/// Measures the reference with a session whose target is over.
+/// Measures the reference with a session whose target is over: a window in which our reads block and our writes wake, and
+/// one in which they do neither.
 pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError> {
     session.forget_threads();
     session.attach()?;
     session.ignore_births();
-    let result = ping_pong(session);
-    session.finish();
+    let found = windows(session);
     session.detach();
-    result?;
-    let harvest = session.harvest()?;
-    let window = Window::close(event::decode(harvest)?, &[]);
-    let own = |s: &&crate::aggregate::SiteRecord| s.place.class == BlockClass::Pipe && s.place.syscall == "read";
-    let mut blocked = crate::aggregate::Stat::ZERO;
-    let mut direct = crate::aggregate::Stat::ZERO;
-    for site in window.sites.iter().filter(own) {
-        blocked.merge(&site.site.cpu_blocked);
-        direct.merge(&site.site.cpu_direct);
-    }
-    Reference::between(&blocked, &direct).filter(|r| r.blocks >= MIN_CALLS).ok_or(ReferenceError::TooFew)
+    let (pong, plain) = found?;
+    let blocked = pong.merged("read", Site::cpu_blocked);
+    let direct = plain.merged("read", Site::cpu_direct);
+    let reference =
+        Reference::between(&blocked, &direct).filter(|r| r.blocks >= MIN_CALLS).ok_or(ReferenceError::TooFew)?;
+    Ok(reference.with_wake(&pong.merged("write", Site::cpu_direct), &plain.merged("write", Site::cpu_direct)))
 }
 
-fn ping_pong(session: &mut Session) -> Result<(), ReferenceError> {
+/// What our own pipes saw in a window.
+struct Own(Window);
+
+impl Own {
+    fn merged(&self, syscall: &str, of: impl Fn(&Site) -> Stat) -> Stat {
+        let own = |s: &&SiteRecord| s.place.class == BlockClass::Pipe && s.place.syscall == syscall;
+        let mut sum = Stat::ZERO;
+        self.0.sites.iter().filter(own).for_each(|s| sum.merge(&of(&s.site)));
+        sum
+    }
+}
+
+fn windows(session: &mut Session) -> Result<(Own, Own), ReferenceError> {
+    let tgid = Tgid::from_raw(std::process::id());
+    session.add_thread(tgid, Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get() as u32));
+    let pong = window(session, ping_pong)?;
+    let plain = window(session, || {
+        let (mut own, mut own_out) = pipe()?;
+        let mut byte = [0];
+        for _ in 0..ROUNDS / 2 {
+            own_out.write_all(&byte)?;
+            own.read_exact(&mut byte)?;
+        }
+        Ok(())
+    })?;
+    Ok((pong, plain))
+}
+
+fn window(session: &mut Session, work: impl FnOnce() -> std::io::Result<()>) -> Result<Own, ReferenceError> {
+    session.begin();
+    let done = work();
+    session.finish();
+    let harvest = session.harvest()?;
+    done?;
+    Ok(Own(Window::close(event::decode(harvest)?, &[])))
+}
+
+fn ping_pong() -> std::io::Result<()> {
     let (mut here, mut there_out) = pipe()?;
     let (mut there, mut here_out) = pipe()?;
-    let tgid = Tgid::from_raw(std::process::id());
     let echo = std::thread::spawn(move || {
         let mut byte = [0];
         // Ends when the other end is dropped.
         while matches!(there.read(&mut byte), Ok(1)) && there_out.write_all(&byte).is_ok() {}
     });
-    session.add_thread(tgid, Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get() as u32));
-    session.begin();
     let begun = Instant::now();
     let mut byte = [0];
+    let mut done = Ok(());
     for _ in 0..ROUNDS {
-        here_out.write_all(&byte)?;
-        here.read_exact(&mut byte)?;
-        if begun.elapsed() >= LENGTH {
+        done = here_out.write_all(&byte).and_then(|()| here.read_exact(&mut byte));
+        if done.is_err() || begun.elapsed() >= LENGTH {
             break;
         }
     }
-    let (mut own, mut own_out) = pipe()?;
-    for _ in 0..ROUNDS / 2 {
-        own_out.write_all(&byte)?;
-        own.read_exact(&mut byte)?;
-    }
     drop(here_out);
     let _ = echo.join();
-    Ok(())
+    done
 }

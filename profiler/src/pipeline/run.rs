@@ -7,17 +7,18 @@ use std::{
 };
 
 use super::{
-    Failure, Measurement, Progress, Request,
+    Failure, Measurement, Progress, Request, baseline,
     facts::{self, Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
-    reference,
+    prices, reference,
     sampling::Governor,
+    streaming::Streaming,
 };
 use crate::{
     aggregate::Window,
     event,
     kernel::{self, LoadError, Options, Session},
-    model::{Inputs, Report, Slice, WindowFacts},
+    model::{Baseline, Inputs, Report, Slice, WindowFacts},
     target::{self, ExitWatch, Process, TargetSpec},
     units::{Nanos, Tgid},
 };
@@ -30,7 +31,7 @@ const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
 /// How often descriptors are looked up while they are open.
-const LOOK: Nanos = Nanos::from_millis(500);
+const LOOK: Nanos = Nanos::from_millis(250);
 
 /// A measurement under way.
 pub(super) struct Run<'a> {
@@ -42,10 +43,13 @@ pub(super) struct Run<'a> {
     governor: Governor,
     descriptors: Descriptors,
     silents: Silents,
+    streaming: Streaming,
     windows: Windows,
     slices: Vec<Slice>,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
+    /// The target before anything was attached.
+    before: Option<Baseline>,
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
@@ -67,8 +71,13 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
+        // A command that has not been started yet has nothing to show.
+        let before = (request.price && !request.follow).then(|| baseline::watch(&request.target)).flatten();
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
+        if request.price {
+            session.attach_samples();
+        }
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
         let first = session.begin();
@@ -82,9 +91,11 @@ impl<'a> Run<'a> {
             governor,
             descriptors: Descriptors::default(),
             silents: Silents::default(),
+            streaming: Streaming::default(),
             windows: Windows::default(),
             slices: Vec::new(),
             wire: None,
+            before,
             first,
             begun: first,
             open: true,
@@ -124,6 +135,7 @@ impl<'a> Run<'a> {
                 std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
             }
             let now = kernel::now();
+            self.streaming.tick(&mut self.session, now);
             if now.saturating_sub(drained) >= DRAIN {
                 drained = now;
                 self.session.drain();
@@ -137,6 +149,7 @@ impl<'a> Run<'a> {
             }
             if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
                 // Above the budget: this window ends, the programs leave, and come back for the next one.
+                self.streaming.close(&mut self.session, now);
                 self.session.finish();
                 self.take_window()?;
                 self.session.detach();
@@ -176,7 +189,10 @@ impl<'a> Run<'a> {
             let blocked = sites
                 .into_iter()
                 .filter(|s| s.site.blocked_calls > 0)
-                .map(|s| (s.place, s.site.cpu_blocked.count, Nanos::from_nanos(s.site.cpu_blocked.sum)))
+                .map(|s| {
+                    let blocked = s.site.cpu_blocked();
+                    (s.place, blocked.count, Nanos::from_nanos(blocked.sum))
+                })
                 .collect();
             self.slices.push(Slice { cpu, blocked });
         }
@@ -216,6 +232,9 @@ impl<'a> Run<'a> {
         // Who ended meanwhile was not seen to end, and who was born not to be born.
         self.forget_dead();
         self.session.attach()?;
+        if self.request.price {
+            self.session.attach_samples();
+        }
         file_threads(&mut self.session, &self.request.target)?;
         if self.request.follow {
             let pids = self.request.target.tgids().map(Tgid::as_raw).collect();
@@ -251,12 +270,13 @@ impl<'a> Run<'a> {
         let Windows { total: Some(total), count, shares } = self.windows else {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
+        let after = self.before.and_then(|_| baseline::watch(&self.request.target));
         let reference = reference::measure(&mut self.session).ok();
         let forked = total.quality.forks > 0 && self.request.follow;
         let whole = !forked && count == 1 && self.request.target.threads_only.is_none();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         let inputs = Inputs {
-            facts: facts::facts(processes, &self.request.target.notes, self.session.form(), self.began_at),
+            facts: facts::facts(&self.request.target, processes, self.session.form(), self.began_at),
             window: WindowFacts {
                 wall: total.end.saturating_sub(self.first),
                 measured: total.measured,
@@ -267,7 +287,10 @@ impl<'a> Run<'a> {
             thread_names: facts::thread_names(&total),
             device_names: facts::device_names(),
             reference,
+            baselines: self.before.into_iter().chain(after).collect(),
+            calibration: self.request.price.then(prices::of_this_machine).flatten(),
             process_cpu: cpu.filter(|_| whole),
+            hook_entry: self.governor.hook(),
             daemon_cpu: daemon.0.saturating_sub(self.daemon_before),
             daemon_bytes: daemon.1,
             shares,

@@ -8,6 +8,7 @@ mod ledgers;
 mod quality;
 mod target;
 mod views;
+mod whatif;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use crate::model;
 use figure::{Figure, Ratio};
 
 /// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One measurement of a running process by should-i-async: how much CPU its blocking IO costs, and the evidence.
 ///
@@ -36,6 +37,10 @@ struct Document {
     verdict: Verdict,
     /// The blocking-IO overhead.
     score: Score,
+    /// What async would give back.
+    what_if: whatif::WhatIf,
+    /// The direct cost of one blocking-IO block, estimated in three ways.
+    estimators: whatif::Estimators,
     /// Who was measured, where.
     target: target::Target,
     /// What was measured, when.
@@ -78,6 +83,10 @@ struct Verdict {
     answer: Answer,
     /// The same in one sentence.
     sentence: String,
+    /// What it rests on, a line each.
+    evidence: Vec<String>,
+    /// What is cheaper than a rewrite.
+    advice: Vec<String>,
 }
 
 /// The kind of an answer.
@@ -92,11 +101,21 @@ enum Answer {
     NoBlockingIo,
     /// No: blocking costs it next to nothing.
     CostsLittle,
+    /// No: its CPU goes into its own code.
+    CpuBound,
+    /// No: too little is in flight, a loop would sleep as often.
+    LowConcurrency,
     /// It waits on locks more than on IO.
     Locks,
-    /// Blocking on files costs it something; readiness (epoll) would not help there.
+    /// It blocks on files: readiness (epoll) would not help there, completion (`io_uring`) might.
     Files,
-    /// Blocking costs it something.
+    /// Yes, but only with completion (`io_uring`), batched.
+    YesTuned,
+    /// Yes, with readiness already.
+    Yes,
+    /// The middle says yes, and the interval holds no as well.
+    Unsure,
+    /// Blocking costs it something; what async would give back could not be told.
     Blocking,
 }
 
@@ -120,13 +139,20 @@ impl Document {
         Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
-            verdict: Verdict { answer: Answer::of(report.verdict.answer), sentence: report.verdict.sentence.clone() },
+            verdict: Verdict {
+                answer: Answer::of(report.verdict.answer),
+                sentence: report.verdict.sentence.clone(),
+                evidence: report.verdict.evidence.clone(),
+                advice: report.verdict.advice.clone(),
+            },
             score: Score {
                 direct_ratio: Figure::of(&score.direct),
                 direct_low_ratio: bound(score.interval.map(|i| i.low)),
                 direct_high_ratio: bound(score.interval.map(|i| i.high)),
                 indirect_ratio: Figure::of(&score.indirect),
             },
+            what_if: whatif::WhatIf::of(&report.what_if),
+            estimators: whatif::Estimators::of(&report.estimators),
             target: target::Target::of(&report.facts),
             window: target::Window::of(report),
             cpu: ledgers::Cpu::of(&report.cpu),
@@ -150,6 +176,11 @@ impl Answer {
             model::Answer::AlreadyAsync => Self::AlreadyAsync,
             model::Answer::NoBlockingIo => Self::NoBlockingIo,
             model::Answer::CostsLittle => Self::CostsLittle,
+            model::Answer::CpuBound => Self::CpuBound,
+            model::Answer::LowConcurrency => Self::LowConcurrency,
+            model::Answer::YesTuned => Self::YesTuned,
+            model::Answer::Yes => Self::Yes,
+            model::Answer::Unsure => Self::Unsure,
             model::Answer::Locks => Self::Locks,
             model::Answer::Files => Self::Files,
             model::Answer::Blocking => Self::Blocking,

@@ -4,7 +4,7 @@ mod fixture;
 
 use unicode_width::UnicodeWidthStr;
 
-use fixture::{Case, called, empty, event_loop, files, named, server, site, thread};
+use fixture::{Case, called, empty, event_loop, files, named, one_connection, server, site, thread};
 
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
@@ -23,6 +23,7 @@ fn idle() -> Case {
 fn unavailable() -> Case {
     let mut case = server();
     case.inputs.reference = None;
+    case.inputs.calibration = None;
     case.inputs.process_cpu = None;
     case.window.programs.clear();
     case.window.sites.push(called(site(BlockClass::Pipe, "read", 4), 40, 40, 1_000_000));
@@ -61,6 +62,7 @@ fn nothing() -> Case {
 fn reports() -> Vec<(&'static str, Report)> {
     vec![
         ("server", server().report()),
+        ("one_connection", one_connection().report()),
         ("event_loop", event_loop().report()),
         ("files", files().report()),
         ("idle", idle().report()),
@@ -75,7 +77,7 @@ fn the_text_reads_as_reviewed() {
     for (name, report) in reports() {
         insta::assert_snapshot!(name, text(&report, &TextOptions::default()));
     }
-    let all = TextOptions { width: 80, top_sites: 1, top_threads: 2, verbose: true, color: true };
+    let all = TextOptions { width: 80, top_sites: 1, top_threads: 2, verbose: true, explain: true, color: true };
     insta::assert_snapshot!("server_narrow_verbose", text(&server().report(), &all).replace('\x1b', "ESC"));
 }
 
@@ -156,7 +158,7 @@ fn json_is_what_the_schema_promises() {
         ("/cpu/softirq_ns/value", serde_json::json!(0)),
         ("/cpu/total_ns/value", serde_json::Value::Null),
         ("/cpu/total_ns/provenance", serde_json::json!("guessed")),
-        ("/schema_version", serde_json::json!(2)),
+        ("/schema_version", serde_json::json!(SCHEMA_VERSION + 1)),
     ] {
         let mut value = good.clone();
         *value.pointer_mut(pointer).unwrap() = bad;

@@ -1,7 +1,8 @@
 //! text: the report for a terminal, the answer first, then the evidence in the order in which one would doubt it.
 //!
 //! ```text
-//! verdict, score
+//! verdict, score, evidence
+//! WHAT IF    what async would give back, and what is cheaper
 //! TARGET     who was measured, how long, how
 //! CPU        where its processor time went
 //! WALL       where its threads' time went
@@ -11,12 +12,14 @@
 //! DEVICES    only where the target had requests
 //! QUALITY    what was lost, what measuring cost
 //! CHECK      against the kernel's own counters
+//! HOW IT CAME ABOUT  only where asked for
 //! ```
 
 mod check;
 mod clean;
 mod cpu;
 mod devices;
+mod explain;
 mod page;
 mod quality;
 mod score;
@@ -26,6 +29,7 @@ mod target;
 mod threads;
 mod wakeups;
 mod wall;
+mod whatif;
 mod words;
 
 use crate::model::Report;
@@ -42,6 +46,8 @@ pub struct TextOptions {
     pub top_threads: usize,
     /// Whether sites that never blocked are listed too, and what most readers skip.
     pub verbose: bool,
+    /// Whether the figures are derived step by step.
+    pub explain: bool,
     /// Whether bold and dim are used (ANSI).
     pub color: bool,
 }
@@ -53,7 +59,7 @@ impl TextOptions {
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 100, top_sites: 10, top_threads: 10, verbose: false, color: false }
+        Self { width: 100, top_sites: 10, top_threads: 10, verbose: false, explain: false, color: false }
     }
 }
 
@@ -61,6 +67,7 @@ impl Default for TextOptions {
 pub fn text(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width.max(TextOptions::MIN_WIDTH), options.color);
     score::render(&mut page, report);
+    whatif::render(&mut page, report);
     target::render(&mut page, report);
     cpu::render(&mut page, report);
     wall::render(&mut page, report);
@@ -70,5 +77,8 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     devices::render(&mut page, report);
     quality::render(&mut page, report, options);
     check::render(&mut page, report);
+    if options.explain {
+        explain::render(&mut page, report);
+    }
     page.finish()
 }

@@ -19,7 +19,9 @@ pub use descriptor::{Descriptor, DescriptorTable, Protocol, describe};
 pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive};
 pub use resolve::{in_initial_pid_namespace, resolve};
-pub use thread::{SyscallState, ThreadCounters, ThreadState, comm, counters, cpu_time, snapshot_state, threads};
+pub use thread::{
+    SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, snapshot_state, threads,
+};
 
 use crate::units::{Tgid, Tid};
 

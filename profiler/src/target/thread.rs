@@ -135,6 +135,31 @@ pub fn cpu_time(tgid: Tgid) -> Option<Nanos> {
     (result == 0).then(|| Nanos::from_nanos(secs * 1_000_000_000 + nanos))
 }
 
+/// Threads whose affinity is read: it is the same for nearly all.
+const ASKED_FOR_CPUS: usize = 64;
+
+/// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
+pub fn allowed_cpus(target: &super::Target) -> u32 {
+    let mut union: Vec<u32> = Vec::new();
+    for tgid in target.tgids() {
+        for tid in threads(tgid).into_iter().take(ASKED_FOR_CPUS) {
+            let path = format!("/proc/{}/task/{}/status", tgid.as_raw(), tid.as_raw());
+            let status = std::fs::read_to_string(path).unwrap_or_default();
+            let mask = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed:")).unwrap_or("");
+            // Words of 32 CPUs, the highest first.
+            let words: Vec<u32> = mask.trim().rsplit(',').filter_map(|w| u32::from_str_radix(w, 16).ok()).collect();
+            union.resize(union.len().max(words.len()), 0);
+            union.iter_mut().zip(words).for_each(|(all, own)| *all |= own);
+        }
+    }
+    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    match union.iter().map(|w| w.count_ones()).sum::<u32>() {
+        0 => online,
+        // The mask may name CPUs that the machine does not have.
+        allowed => allowed.min(online.max(1)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -189,7 +189,7 @@ impl Outcome {
                 assert_eq!(site.blocked_calls, site.blocks, "each call of {syscall} on {class} blocks at most once");
             }
             let direct = site.calls - site.blocked_calls;
-            assert_eq!((site.cpu_blocked.count, site.cpu_direct.count), (site.blocked_calls, direct));
+            assert_eq!((site.cpu_blocked().count, site.cpu_direct().count), (site.blocked_calls, direct));
         }
         for row in &self.line.rows {
             for (syscall, calls) in &row.other_calls {

@@ -82,6 +82,10 @@ enum BasisName {
     SameSite,
     /// Calls of the same syscall and class at other sites.
     SameCall,
+    /// Such a call whose data is there, calibrated.
+    ReadyCall,
+    /// The calibrated cost of a block of this class.
+    Calibrated,
     /// The reference block.
     Reference,
 }
@@ -254,6 +258,8 @@ impl Site {
             direct_cost_basis: site.direct.map(|c| match c.basis {
                 Basis::SameSite => BasisName::SameSite,
                 Basis::SameCall => BasisName::SameCall,
+                Basis::ReadyCall => BasisName::ReadyCall,
+                Basis::Calibrated => BasisName::Calibrated,
                 Basis::Reference => BasisName::Reference,
             }),
         }

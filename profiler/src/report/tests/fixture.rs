@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use crate::{
     aggregate::{ProgramRecord, Site},
     model::{
-        BlockClass, DeviceRecord, Facts, Inputs, OpenEnd, Place, ProcessFacts, Quality, Reference, Report, Side,
-        SiteRecord, Stat, Sums, ThreadTotals, Window, WindowFacts,
+        BlockClass, BlockCost, BlockEnd, Calibration, Cost, DeviceRecord, Facts, FileCost, Inputs, OpenEnd, Place,
+        ProcessFacts, Quality, Reference, Report, SampleCounts, Side, SiteRecord, Span, Stat, Step, Sums, ThreadTotals,
+        Window, WindowFacts,
     },
     units::{Addr, Nanos, Tgid, Tid},
 };
@@ -44,6 +45,8 @@ pub(super) fn empty(name: &str) -> Case {
             pooled: Sums::ZERO,
             sites: Vec::new(),
             overflow: site(BlockClass::Other, "none", 0).site,
+            spans: Vec::new(),
+            samples: SampleCounts::default(),
             devices: Vec::new(),
             quality: Quality::default(),
             programs: Vec::new(),
@@ -54,6 +57,7 @@ pub(super) fn empty(name: &str) -> Case {
                 notes: Vec::new(),
                 kernel: "6.18.3".to_owned(),
                 cpus: 2,
+                allowed_cpus: 2,
                 form: "tp_btf".to_owned(),
                 began_at: 1_700_000_000,
             },
@@ -63,12 +67,60 @@ pub(super) fn empty(name: &str) -> Case {
                 windows: 1,
                 ended: "duration over".to_owned(),
             },
-            reference: Some(Reference { per_block: 1_180.0, standard_error: 9.0, blocks: 2_000 }),
+            reference: Some(Reference {
+                per_block: 1_180.0,
+                standard_error: 9.0,
+                blocks: 2_000,
+                per_wake: Some(420.0),
+            }),
+            calibration: Some(calibration()),
             daemon_cpu: Nanos::from_millis(41),
             daemon_bytes: 23 << 20,
             ..Inputs::default()
         },
     }
+}
+
+/// A machine on which waiting in another way has a price.
+fn calibration() -> Calibration {
+    let cost = |ns: f64| Cost { median: ns, low: ns * 0.97, high: ns * 1.03 };
+    let step = |events: u32, again: f64| Step {
+        events,
+        ready: cost(2_000.0),
+        level: cost(again - 180.0),
+        again: cost(again),
+        runtime: Some(cost(again + 90.0)),
+        uring: Some(cost(again - 60.0)),
+    };
+    let block = |idle, ns: f64| BlockCost { class: BlockClass::Tcp, idle, cost: cost(ns), wake: cost(400.0) };
+    let file = |depth| FileCost { depth, pread: cost(430.0), pool: Some(cost(5_000.0)), uring: Some(cost(600.0)) };
+    Calibration {
+        steps: vec![step(1, 2_700.0), step(8, 2_350.0), step(64, 2_320.0)],
+        reads: Vec::new(),
+        blocks: vec![block(None, 840.0), block(Some(40e3), 3_200.0), block(Some(5e6), 10_700.0)],
+        files: vec![file(1), file(8)],
+        source: "made up".to_owned(),
+    }
+}
+
+/// What was streamed of `threads` threads that are woken together, ten times in a tenth of a second.
+fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
+    let at = |us: u64| Nanos::from_micros(us);
+    let end = |thread: u32, round: u64| BlockEnd {
+        tid: Tid::from_raw(PID + thread),
+        class,
+        away: thread == 0,
+        off: at(round * 1_000 + u64::from(thread) * 16),
+        wake: at(round * 1_000 + 450 + u64::from(thread) * 4),
+        burst: at(15),
+        delay: at(if thread == 0 { 30 } else { 90 }),
+    };
+    let span = |n: u64| Span {
+        start: at(n * 100_000),
+        end: at(n * 100_000 + 10_000),
+        ends: (0..10).flat_map(|r| (0..threads).map(move |t| end(t, n * 100 + r))).collect(),
+    };
+    (0..8).map(span).collect()
 }
 
 /// A thread that the ledger closes for: what is left of the wall is blocked in `class`.
@@ -136,8 +188,8 @@ pub(super) fn called(mut record: SiteRecord, calls: u64, blocked: u64, wait: u64
     site.blocks = blocked;
     site.bytes = calls * 128;
     site.cpu_before = blocked * 700;
-    site.cpu_direct = stat(calls - blocked, 1_400);
-    site.cpu_blocked = stat(blocked, 3_100);
+    site.cpu_direct_warm = stat(calls - blocked, 1_400);
+    site.cpu_blocked_near = stat(blocked, 3_100);
     site.blocked = stat(blocked, wait);
     site.run_delay = stat(blocked, 9_000);
     site.user_after_blocked = stat(blocked, 5_200);
@@ -171,6 +223,7 @@ pub(super) fn server() -> Case {
         called(site(BlockClass::Accept, "accept4", 3), 14, 14, 700_000_000),
         called(site(BlockClass::Tcp, "write", 7), 300_000, 0, 0),
     ];
+    case.window.spans = spans(14, BlockClass::Tcp);
     case.window.programs = vec![ProgramRecord {
         name: "sched_switch".to_owned(),
         runs: 1_000_000,
@@ -178,6 +231,18 @@ pub(super) fn server() -> Case {
         missed: 0,
     }];
     named(case, &[(7, "10.0.0.1:7000 ← 10.0.0.2:41822"), (3, "listening on 0.0.0.0:7000")], "conn")
+}
+
+/// The same with a single connection.
+pub(super) fn one_connection() -> Case {
+    let mut case = server();
+    case.window.threads.truncate(1);
+    case.window.sites = vec![called(site(BlockClass::Tcp, "read", 7), 21_000, 20_000, 450_000)];
+    let site = &mut case.window.sites[0].site;
+    std::mem::swap(&mut site.cpu_blocked_near, &mut site.cpu_blocked_away);
+    case.window.threads[0].sums.away_io = 20_000;
+    case.window.spans = spans(1, BlockClass::Tcp);
+    named(case, &[(7, "10.0.0.1:7000 ← 10.0.0.2:41822")], "conn")
 }
 
 /// One thread around epoll.

@@ -11,6 +11,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     page.wrapped(Ink::Bold, "", &clean(&report.verdict.sentence));
     page.line(Ink::Plain, "");
     page.wrapped_at(Ink::Plain, "blocking-IO overhead  ", 22, &sentence(report));
+    for line in &report.verdict.evidence {
+        page.wrapped_at(Ink::Plain, "  · ", 4, &clean(line));
+    }
 }
 
 fn sentence(report: &Report) -> String {

@@ -110,6 +110,8 @@ const fn against(basis: Basis) -> &'static str {
     match basis {
         Basis::SameSite => "this site",
         Basis::SameCall => "same call",
+        Basis::ReadyCall => "ready call",
+        Basis::Calibrated => "calibrated",
         Basis::Reference => "reference",
     }
 }

@@ -1,0 +1,31 @@
+//! The stream of block ends: what the replay of the model runs on. Duty-cycled by the user side, bounded by its ring.
+
+/// The end of a block: a thread is back on a CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockEnd {
+    /// `task_struct.pid`
+    pub tid: u32,
+    /// Block class, [`crate::class::BlockClass::wire`].
+    pub class: u8,
+    /// 1: before it, the CPU was idle or ran something else than the target.
+    pub away: u8,
+    /// Keeps the layout free of holes.
+    pub reserved: u16,
+    /// When it left the CPU, `CLOCK_MONOTONIC` ns.
+    pub off: u64,
+    /// When it was woken, ns.
+    pub wake: u64,
+    /// CPU that it had used between the block before and this one, ns; 4.29 s stands for more.
+    pub burst: u32,
+    /// Wake-up to switch-in, ns; 4.29 s stands for more.
+    pub delay: u32,
+}
+
+const _: () = assert!(size_of::<BlockEnd>() == 32);
+
+/// A duration in the width that the stream has for it.
+#[inline(always)]
+pub const fn narrow(ns: u64) -> u32 {
+    if ns > u32::MAX as u64 { u32::MAX } else { ns as u32 }
+}

@@ -1,0 +1,33 @@
+//! CPU-clock samples: the kernel stacks of the target's threads, for the sampled estimator of the direct cost.
+
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_stack},
+    programs::PerfEventContext,
+};
+use profiler_common::sample::{FRAMES, Sample};
+
+use crate::maps::{SIA_SAMPLES, bump, control, slot_of};
+
+/// A tick of the CPU clock on this CPU.
+#[inline(always)]
+pub fn on_sample(ctx: &PerfEventContext) {
+    let Some(control) = control() else { return };
+    let tid = bpf_get_current_pid_tgid() as u32;
+    if control.enabled == 0 || tid == 0 || slot_of(tid) == 0 {
+        return;
+    }
+    let Some(mut entry) = SIA_SAMPLES.reserve::<Sample>(0) else {
+        bump(&mut control.counters.samples_lost, 1);
+        return;
+    };
+    let sample = entry.as_mut_ptr();
+    // SAFETY: room for a `Sample`; the helper writes at most the bytes that it is told.
+    unsafe {
+        (*sample).tid = tid;
+        (*sample).bytes = 0;
+        let bytes = bpf_get_stack(ctx.ctx.cast(), (&raw mut (*sample).frames).cast(), (FRAMES * 8) as u32, 0);
+        (*sample).bytes = bytes as i32;
+    }
+    entry.submit(BPF_RB_NO_WAKEUP as u64);
+}

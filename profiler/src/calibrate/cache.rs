@@ -1,0 +1,181 @@
+//! The cache: one JSON file per kernel and machine, written whole or not at all, and refused where it is not ours.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{CalibrateError, Essentials, essentials, full::Full};
+
+/// Of the file's layout: raised when a field changes its meaning.
+const FORMAT: u32 = 2;
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The layout.
+    pub format: u32,
+    /// The version of should-i-async that measured, with its build: an unoptimised runtime costs more.
+    pub version: String,
+    /// What the model needs.
+    pub essentials: Essentials,
+    /// The rest, unless only the essentials were measured.
+    pub full: Option<Full>,
+}
+
+/// Why a cache file is of no use here.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// There is none.
+    #[error("no calibration of this machine yet: run should-i-async calibrate")]
+    None,
+    /// It is there and cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Cut, or not ours.
+    #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// The parser's reason.
+        reason: String,
+    },
+    /// Sound, and from elsewhere.
+    #[error(
+        "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
+        path.display()
+    )]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+        /// Kernel, machine, version or layout.
+        what: &'static str,
+        /// In the file.
+        theirs: String,
+        /// Here.
+        ours: String,
+    },
+    /// Neither `XDG_CACHE_HOME` nor `HOME` names a folder.
+    #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
+    NoPlace,
+}
+
+/// Version and build of this program.
+pub fn version() -> String {
+    let build = if cfg!(debug_assertions) { "+unoptimised" } else { "" };
+    format!("{}{build}", env!("CARGO_PKG_VERSION"))
+}
+
+impl Calibration {
+    /// Of this version and layout.
+    pub fn new(essentials: Essentials, full: Option<Full>) -> Self {
+        Self { format: FORMAT, version: version(), essentials, full }
+    }
+}
+
+/// The cache's folder: `$XDG_CACHE_HOME/should-i-async`, else `~/.cache/should-i-async`. Relative paths do not count.
+pub fn folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("should-i-async"))
+}
+
+/// The file for a kernel and machine in `folder`.
+pub fn path_in(folder: &Path, kernel: &str, machine: &str) -> PathBuf {
+    // FNV-1a: only to keep names short and apart; what counts is compared in full when the file is read.
+    let hash = machine
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let kernel: String = kernel
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+        .take(80)
+        .collect();
+    folder.join(format!("calibration-{kernel}-{hash:016x}.json"))
+}
+
+/// Writes it for this machine; where it went.
+///
+/// # Errors
+/// No place, or a file that cannot be written.
+pub fn store(calibration: &Calibration) -> Result<PathBuf, CalibrateError> {
+    let folder = folder().ok_or(CalibrateError::Cache(CacheError::NoPlace))?;
+    let path = path_in(&folder, &calibration.essentials.kernel, &calibration.essentials.machine);
+    fs::create_dir_all(&folder).map_err(CalibrateError::system("making the cache's folder"))?;
+    store_at(&path, calibration).map_err(CalibrateError::system("writing the cache"))?;
+    Ok(path)
+}
+
+/// Writes it to `path`: a reader sees the old file or the new one.
+///
+/// # Errors
+/// Those of the file system.
+pub fn store_at(path: &Path, calibration: &Calibration) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(calibration)?;
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let written = fs::File::create(&draft)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    written
+}
+
+/// The calibration of this machine, kernel and version.
+///
+/// # Errors
+/// None there, or none that may be used: the message says why.
+pub fn load() -> Result<Calibration, CacheError> {
+    let (kernel, machine) = essentials::identity();
+    let folder = folder().ok_or(CacheError::NoPlace)?;
+    load_at(&path_in(&folder, &kernel, &machine), &kernel, &machine)
+}
+
+/// What is in the file at `path`, if it fits this kernel and machine.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_at(path: &Path, kernel: &str, machine: &str) -> Result<Calibration, CacheError> {
+    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => CacheError::None,
+        _ => CacheError::Read { path: path.to_owned(), source },
+    })?;
+    let damaged = |e: serde_json::Error| CacheError::Damaged { path: path.to_owned(), reason: e.to_string() };
+    let foreign = |what, theirs: &str, ours: &str| CacheError::Foreign {
+        path: path.to_owned(),
+        what,
+        theirs: theirs.chars().filter(|c| !c.is_control()).take(120).collect(),
+        ours: ours.to_owned(),
+    };
+    // Layout and version first: another one may lack fields that this one asks for.
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+        version: String,
+    }
+    let head: Head = serde_json::from_str(&text).map_err(damaged)?;
+    if head.format != FORMAT {
+        return Err(foreign("layout", &head.format.to_string(), &FORMAT.to_string()));
+    }
+    if head.version != version() {
+        return Err(foreign("version of should-i-async", &head.version, &version()));
+    }
+    let calibration: Calibration = serde_json::from_str(&text).map_err(damaged)?;
+    let found = &calibration.essentials;
+    if found.kernel != kernel {
+        return Err(foreign("kernel", &found.kernel, kernel));
+    }
+    if found.machine != machine {
+        return Err(foreign("machine", &found.machine, machine));
+    }
+    Ok(calibration)
+}

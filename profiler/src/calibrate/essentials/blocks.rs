@@ -1,0 +1,85 @@
+//! What a block costs, thread to thread on one CPU and through idle between two, by medium.
+
+use super::{
+    super::{
+        CalibrateError,
+        clock::{self, Watch},
+        stats::Cost,
+        trip::{Plan, one_block},
+    },
+    BlockCost, LONG_IDLE, Medium, Missing, SHORT_IDLE,
+};
+
+/// Repeats at least, before the time counts.
+const REPEATS: usize = 5;
+/// Where other programs keep the CPUs busy, series take longer: ns of wall time for a place, whatever came of it.
+const MOST_LENGTH: u64 = 400_000_000;
+/// Where the reader's CPU is, with the messages of a series, the most repeats, and ns of wall time for all of them.
+const PLACES: [Place; 3] = [
+    Place { idle: 0, messages: 60, most: 25, length: 80_000_000 },
+    Place { idle: SHORT_IDLE, messages: 30, most: 25, length: 150_000_000 },
+    Place { idle: LONG_IDLE, messages: 3, most: REPEATS, length: 0 },
+];
+
+struct Place {
+    idle: u64,
+    messages: u64,
+    most: usize,
+    length: u64,
+}
+
+/// Through every medium, on `first` alone and between `first` and `second`.
+pub(super) fn measure(
+    first: usize,
+    second: Option<usize>,
+    missing: &mut Vec<Missing>,
+) -> Result<Vec<BlockCost>, CalibrateError> {
+    let watch = Watch::new();
+    let mut blocks = Vec::new();
+    for place in PLACES {
+        let reader = match (place.idle, second) {
+            (0, _) => first,
+            (_, Some(second)) => second,
+            (_, None) => {
+                missing.push(Missing {
+                    what: "blocks through idle".into(),
+                    why: "this process may use one CPU only: the waker and the woken thread need one each".into(),
+                });
+                break;
+            }
+        };
+        let mut costs = Medium::ALL.map(|_| (Vec::new(), Vec::new()));
+        let mut failure = None;
+        let begun = clock::wall();
+        for repeat in 0..place.most {
+            let elapsed = clock::wall() - begun;
+            if repeat >= REPEATS && elapsed > place.length || elapsed > MOST_LENGTH {
+                break;
+            }
+            for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&mut costs) {
+                let (cpus, messages) = ((first, reader), place.messages);
+                // A repeat that was disturbed is one repeat less.
+                match one_block(Plan { medium, cpus, messages, idle: place.idle, touch: 0 }, watch) {
+                    Ok(block) => {
+                        cost.push(block.cost);
+                        wake.push(block.wake);
+                    }
+                    Err(error) => failure = Some(error),
+                }
+            }
+        }
+        for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&costs) {
+            match (Cost::of(cost), Cost::of(wake)) {
+                // What is left of a place that was mostly disturbed was disturbed too.
+                (Some(cost), Some(wake)) if cost.repeats >= 3 => {
+                    blocks.push(BlockCost { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
+                }
+                _ => missing.push(Missing {
+                    what: format!("block through a {}, idle for {} ns", medium.name(), place.idle),
+                    why: failure.as_ref().map_or_else(String::new, ToString::to_string),
+                }),
+            }
+        }
+    }
+    Ok(blocks)
+}

@@ -1,0 +1,62 @@
+//! A block's indirect part: both sides touch a working set between blocks. What touching costs after a block, less what it
+//! costs a thread that never leaves, is the cold caches'.
+
+use super::{
+    super::{
+        clock::{self, Watch},
+        essentials::{Medium, SHORT_IDLE},
+        trip::{Plan, one_block},
+    },
+    Budget, Cell, Figure, WorkingSetRow,
+};
+
+/// Bytes on each side.
+const BYTES: [usize; 5] = [0, 32 << 10, 256 << 10, 2 << 20, 8 << 20];
+
+pub(super) fn measure(first: usize, second: Option<usize>) -> Vec<WorkingSetRow> {
+    let watch = Watch::new();
+    let mut rows = Vec::new();
+    for via_idle in [false, true] {
+        for bytes in BYTES {
+            let reader = if via_idle { second } else { Some(first) };
+            let Some(reader) = reader else {
+                rows.extend(Medium::ALL.map(|medium| {
+                    let why = "this process may use one CPU only";
+                    let block = Figure::unavailable(why);
+                    let latency = (bytes == 0).then(|| Figure::unavailable(why));
+                    WorkingSetRow { medium, via_idle, bytes: bytes as u64, block, latency }
+                }));
+                continue;
+            };
+            let idle = if via_idle { SHORT_IDLE } else { 0 };
+            let messages = if bytes >= 2 << 20 { 8 } else { 40 };
+            let plan = |medium| Plan { medium, cpus: (first, reader), messages, idle, touch: bytes };
+            let mut blocks = Medium::ALL.map(|_| Cell::default());
+            let mut latencies = Medium::ALL.map(|_| Cell::default());
+            let mut budget = Budget::new(7, 31, 1_200);
+            // Nothing is warmed up: each series does that by itself.
+            while let Some(repeat) = budget.next() {
+                for (i, medium) in Medium::ALL.into_iter().enumerate() {
+                    let block = one_block(plan(medium), watch).map(|b| b.cost).map_err(|e| e.to_string());
+                    blocks[i].take(repeat + 1, block);
+                    if bytes == 0 {
+                        let latency = plan(medium).latency(watch).map_err(|e| e.to_string());
+                        latencies[i].take(repeat + 1, latency);
+                    }
+                }
+            }
+            for ((medium, block), latency) in Medium::ALL.into_iter().zip(&blocks).zip(&latencies) {
+                rows.push(WorkingSetRow {
+                    medium,
+                    via_idle,
+                    bytes: bytes as u64,
+                    block: block.figure(),
+                    latency: (bytes == 0).then(|| latency.figure()),
+                });
+            }
+        }
+    }
+    // The last series left its CPU to this thread alone.
+    let _ = clock::pin(&[first]);
+    rows
+}

@@ -1,0 +1,95 @@
+//! Many TCP loopback connections of which both ends are ours: messages are put in place by the thread that is measured,
+//! between the measured parts.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::fd::{AsRawFd, RawFd},
+    time::Duration,
+};
+
+/// Bytes of a message and of its reply.
+pub(super) const MESSAGE: usize = 64;
+/// Room of a server's read, larger than a message as it is in most servers.
+pub(super) const ROOM: usize = 4096;
+/// A message on loopback that is not there by then never comes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Connections; the server's ends may be given away.
+pub(super) struct Peers {
+    pub(super) server: Vec<TcpStream>,
+    pub(super) client: Vec<TcpStream>,
+}
+
+impl Peers {
+    /// `count` connections, blocking, without delay, that leave no TIME_WAIT behind.
+    pub(super) fn connect(count: usize) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let mut peers = Self { server: Vec::with_capacity(count), client: Vec::with_capacity(count) };
+        for _ in 0..count {
+            let client = TcpStream::connect_timeout(&address, PATIENCE)?;
+            let own = client.local_addr()?;
+            // A stranger may have found the port.
+            let server = loop {
+                let (stream, from) = listener.accept()?;
+                if from == own {
+                    break stream;
+                }
+            };
+            for stream in [&client, &server] {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                reset_on_close(stream)?;
+            }
+            peers.server.push(server);
+            peers.client.push(client);
+        }
+        Ok(peers)
+    }
+
+    /// Puts a message on each of `count` connections from `first` on.
+    pub(super) fn fill(&self, first: usize, count: usize) -> io::Result<()> {
+        fill(&self.client[first..first + count])
+    }
+
+    /// Takes the replies.
+    pub(super) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
+        drain(&self.client[first..first + count])
+    }
+
+    /// The server ends' descriptors.
+    pub(super) fn server_fds(&self) -> Vec<RawFd> {
+        self.server.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+}
+
+pub(super) fn fill(clients: &[TcpStream]) -> io::Result<()> {
+    for mut client in clients {
+        client.write_all(&[7; MESSAGE])?;
+    }
+    Ok(())
+}
+
+pub(super) fn drain(clients: &[TcpStream]) -> io::Result<()> {
+    let mut reply = [0; MESSAGE];
+    for mut client in clients {
+        client.read_exact(&mut reply)?;
+    }
+    Ok(())
+}
+
+fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
+}
+
+/// One message in, one reply out, on the server's side; `Ok(false)` where nothing was there.
+pub(super) fn serve(mut stream: &TcpStream, room: &mut [u8; ROOM]) -> io::Result<bool> {
+    match stream.read(room) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(n) => stream.write_all(&room[..n]).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}

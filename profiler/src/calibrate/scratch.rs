@@ -1,0 +1,153 @@
+//! Files of our own to read and write: without a name from the moment they are open, so that nothing is left behind.
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Mode, OFlags};
+
+/// Where a file may go when nothing is said: first what survives a reboot, which is seldom memory.
+fn places(dir: Option<&Path>) -> Vec<PathBuf> {
+    match dir {
+        Some(dir) => vec![dir.to_owned()],
+        None => vec!["/var/tmp".into(), std::env::temp_dir()],
+    }
+}
+
+/// A file of `bytes` bytes, written, in the page cache, without a name.
+pub(super) fn file(dir: Option<&Path>, bytes: usize) -> io::Result<File> {
+    let mut last = io::ErrorKind::NotFound.into();
+    for place in places(dir) {
+        match unnamed(&place).and_then(|file| write(file, bytes)) {
+            Ok(file) => return Ok(file),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn unnamed(dir: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => return Ok(fd.into()),
+        // File systems without O_TMPFILE.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let path = dir.join(format!(".should-i-async-{}-{}", std::process::id(), super::clock::tid()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn write(mut file: File, bytes: usize) -> io::Result<File> {
+    let block = [0x5a; 1 << 16];
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(block.len());
+        file.write_all(&block[..now])?;
+        left -= now;
+    }
+    Ok(file)
+}
+
+/// Bytes of the files that the full calibration reads and writes.
+pub(super) const FILE_BYTES: usize = 32 << 20;
+
+/// Two files of [`FILE_BYTES`]: one in the page cache, one to be read past it.
+pub(super) struct Files {
+    pub(super) cached: File,
+    /// Open with `O_DIRECT`; or why that is refused.
+    pub(super) direct: Result<File, String>,
+}
+
+impl Files {
+    /// In `dir`, or where files go.
+    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+        let cached = file(dir, FILE_BYTES)?;
+        // What is still to be written would be written in the middle of a measurement.
+        cached.sync_data()?;
+        let direct = direct(dir, &file_system(&cached));
+        Ok(Self { cached, direct })
+    }
+}
+
+fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
+    // Since 6.6 tmpfs takes the flag, and reads the page cache all the same.
+    if matches!(file_system, "tmpfs" | "ramfs") {
+        return Err(format!("{file_system} keeps its files in the page cache: name a folder on a disk with --dir"));
+    }
+    let file = file(dir, FILE_BYTES).map_err(|e| e.to_string())?;
+    file.sync_data().map_err(|e| e.to_string())?;
+    let refused = |e: rustix::io::Errno| {
+        format!("{file_system} refuses O_DIRECT ({}): name another folder with --dir", io::Error::from(e))
+    };
+    let flags = rustix::fs::fcntl_getfl(&file).map_err(refused)?;
+    rustix::fs::fcntl_setfl(&file, flags | OFlags::DIRECT).map_err(refused)?;
+    // Some file systems take the flag and refuse the read.
+    let mut probe = Aligned::new(4096);
+    std::os::unix::fs::FileExt::read_exact_at(&file, probe.bytes(), 0)
+        .map_err(|e| format!("{file_system} refuses O_DIRECT ({e}): name another folder with --dir"))?;
+    Ok(file)
+}
+
+/// The name of the type of a file's file system, from `/proc/self/mountinfo`; `unknown` where it is not listed.
+pub(super) fn file_system(file: &File) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let device = file.metadata().map_or(0, |m| m.dev());
+    let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // id parent major:minor root point options [fields] - type source options
+    let found = mounts.lines().find(|line| line.split(' ').nth(2) == Some(device.as_str()));
+    let kind = found.and_then(|line| line.split_once(" - ")).and_then(|(_, rest)| rest.split(' ').next());
+    kind.unwrap_or("unknown").to_owned()
+}
+
+/// A buffer that `O_DIRECT` takes: it begins at a page.
+pub(super) struct Aligned {
+    room: Vec<u8>,
+    bytes: usize,
+}
+
+/// What every disk's blocks fit into.
+const PAGE: usize = 4096;
+
+impl Aligned {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { room: vec![0x5a; bytes + PAGE], bytes }
+    }
+
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        let from = self.room.as_ptr().align_offset(PAGE).min(PAGE);
+        &mut self.room[from..from + self.bytes]
+    }
+}
+
+/// A file with a name, for as long as this lives.
+pub(super) struct Named(PathBuf);
+
+impl Named {
+    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+        let mut last = io::ErrorKind::NotFound.into();
+        for place in places(dir) {
+            let path = place.join(format!(".should-i-async-{}-{}", std::process::id(), super::clock::tid()));
+            match File::options().write(true).create_new(true).open(&path) {
+                Ok(_) => return Ok(Self(path)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

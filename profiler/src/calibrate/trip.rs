@@ -1,0 +1,246 @@
+//! Messages of one byte from a thread that never blocks to one that blocks for each; and the same reads and writes by one
+//! thread, whose data is always there. The reader's difference is what blocking costs; the writer's is what waking costs.
+//!
+//! One way only, on purpose: where two threads answer each other, a Unix socket's reader wakes the peer by freeing the
+//! message (`unix_write_space`), and the waker's part would be found in its next read.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{
+    clock::{self, Watch},
+    essentials::Medium,
+    peers::Peers,
+    stats,
+};
+
+/// Messages before the first one that counts.
+const WARM: u64 = 2;
+/// A message that is not taken by then never is, ns.
+const PATIENCE: u64 = 2_000_000_000;
+
+/// A reader that waited for its CPU longer than this per message, ns, shared it with somebody: what it paid is not the way
+/// out of idle, nor a switch between two threads. Out of idle, a virtual machine takes 10 µs.
+const MOST_DELAY: u64 = 50_000;
+
+/// Read end and write end.
+fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(match medium {
+        Medium::Pipe => rustix::pipe::pipe()?,
+        Medium::Unix => {
+            let (read, write) = std::os::unix::net::UnixStream::pair()?;
+            (read.into(), write.into())
+        }
+        Medium::Tcp => {
+            let mut peers = Peers::connect(1)?;
+            match (peers.server.pop(), peers.client.pop()) {
+                (Some(read), Some(write)) => (read.into(), write.into()),
+                _ => return Err(io::ErrorKind::NotConnected.into()),
+            }
+        }
+    })
+}
+
+fn take(end: &OwnedFd) -> io::Result<()> {
+    match rustix::io::read(end, &mut [0; 1])? {
+        1 => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Times, ns, one for each message; empty where nobody asks for them.
+type Stamps = [AtomicU64];
+
+fn give(end: &OwnedFd) -> io::Result<()> {
+    rustix::io::write(end, &[1])?;
+    Ok(())
+}
+
+/// A working set: a byte of every cache line is written.
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn touch(&mut self) {
+        for byte in self.0.iter_mut().step_by(64) {
+            *byte = byte.wrapping_add(1);
+        }
+        std::hint::black_box(&mut self.0);
+    }
+}
+
+/// How a series goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) medium: Medium,
+    /// Where the writer runs, which is the calling thread, and where the reader does.
+    pub(super) cpus: (usize, usize),
+    pub(super) messages: u64,
+    /// How long the reader's CPU is left idle, from when the reader is about to block, ns: only on two CPUs.
+    pub(super) idle: u64,
+    /// Bytes of its own that each thread touches for each message.
+    pub(super) touch: usize,
+}
+
+/// What a message costs, ns of CPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PerMessage {
+    /// The reader: its read, and its working set.
+    pub(super) read: f64,
+    /// The writer's write.
+    pub(super) write: f64,
+}
+
+/// One block, ns of CPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OneBlock {
+    /// Leaving and coming back.
+    pub(super) cost: f64,
+    /// The waker's part.
+    pub(super) wake: f64,
+}
+
+impl Plan {
+    /// One thread writes and reads: nothing blocks. It is pinned.
+    pub(super) fn ready(self, watch: Watch) -> io::Result<PerMessage> {
+        let (read_end, write_end) = link(self.medium)?;
+        // Where the reader will be: its caches and its neighbours.
+        clock::pin(&[self.cpus.1])?;
+        let mut lines = Lines(vec![0; self.touch]);
+        let (mut read, mut write) = (0, 0);
+        for message in 0..self.messages + WARM {
+            let begun = clock::thread_cpu();
+            give(&write_end)?;
+            let wrote = watch.since(begun);
+            let begun = clock::thread_cpu();
+            take(&read_end)?;
+            lines.touch();
+            let took = watch.since(begun);
+            if message >= WARM {
+                (read, write) = (read + took, write + wrote);
+            }
+        }
+        let per = |sum: u64| sum as f64 / self.messages as f64;
+        Ok(PerMessage { read: per(read), write: per(write) })
+    }
+
+    /// From just before the write to just after the reader's return, ns of wall time: the median message.
+    pub(super) fn latency(self, watch: Watch) -> io::Result<f64> {
+        let stamps = |_| AtomicU64::new(0);
+        let (sent, got): (Vec<_>, Vec<_>) = (0..self.messages + WARM).map(|m| (stamps(m), stamps(m))).unzip();
+        self.stamped(watch, &sent, &got)?;
+        let latencies: Vec<f64> = sent
+            .iter()
+            .zip(&got)
+            .skip(WARM as usize)
+            .map(|(sent, got)| got.load(Ordering::Relaxed).saturating_sub(sent.load(Ordering::Relaxed)) as f64)
+            .collect();
+        Ok(stats::median(&latencies))
+    }
+
+    /// The reader blocks for every message. The calling thread is pinned.
+    pub(super) fn blocking(self, watch: Watch) -> io::Result<PerMessage> {
+        self.stamped(watch, &[], &[])
+    }
+
+    fn stamped(self, watch: Watch, sent: &Stamps, got: &Stamps) -> io::Result<PerMessage> {
+        let (read_end, write_end) = link(self.medium)?;
+        clock::pin(&[self.cpus.0])?;
+        clock::never_preempt();
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("calibrate-reader".into())
+                .spawn_scoped(scope, || self.reader(&read_end, &taken, watch, got))?;
+            let write = self.writer(&write_end, &taken, watch, sent);
+            // A reader that still waits finds the end of the stream.
+            drop(write_end);
+            let read = reader.join().map_err(|_| io::Error::other("a thread panicked"))??;
+            Ok(PerMessage { read, write: write? })
+        })
+    }
+
+    fn writer(self, end: &OwnedFd, taken: &AtomicU64, watch: Watch, sent: &Stamps) -> io::Result<f64> {
+        let mut lines = Lines(vec![0; self.touch]);
+        let mut wrote = 0;
+        // The reader blocks before its first message too.
+        self.settle(0, taken)?;
+        for message in 1..=self.messages + WARM {
+            lines.touch();
+            let begun = clock::thread_cpu();
+            if let Some(stamp) = sent.get(message as usize - 1) {
+                stamp.store(clock::wall(), Ordering::Relaxed);
+            }
+            give(end)?;
+            let took = watch.since(begun);
+            wrote += if message > WARM { took } else { 0 };
+            self.settle(message, taken)?;
+        }
+        Ok(wrote as f64 / self.messages as f64)
+    }
+
+    /// Until the reader has taken `messages` and blocks again.
+    fn settle(self, messages: u64, taken: &AtomicU64) -> io::Result<()> {
+        let begun = clock::wall();
+        while taken.load(Ordering::Acquire) <= messages {
+            if clock::wall() - begun > PATIENCE {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if self.cpus.0 == self.cpus.1 {
+                // The CPU comes back when the reader blocks.
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+        if self.cpus.0 != self.cpus.1 {
+            let begun = clock::wall();
+            while clock::wall() - begun < self.idle {
+                std::hint::spin_loop();
+            }
+        }
+        Ok(())
+    }
+
+    /// CPU per message, ns.
+    fn reader(self, end: &OwnedFd, taken: &AtomicU64, watch: Watch, got: &Stamps) -> io::Result<f64> {
+        clock::pin(&[self.cpus.1])?;
+        clock::never_preempt();
+        let mut lines = Lines(vec![0; self.touch]);
+        let (mut cpu, mut blocks, mut waited) = (0, 0, None);
+        for message in 0..self.messages + WARM {
+            if message == WARM {
+                (waited, blocks) = (clock::waited_so_far(), clock::blocks_so_far());
+                cpu = clock::thread_cpu();
+            }
+            taken.store(message + 1, Ordering::Release);
+            take(end)?;
+            if let Some(stamp) = got.get(message as usize) {
+                stamp.store(clock::wall(), Ordering::Relaxed);
+            }
+            lines.touch();
+        }
+        let spent = watch.since(cpu);
+        let blocks = clock::blocks_so_far() - blocks;
+        let waited = clock::waited_so_far().zip(waited).map_or(0, |(now, then)| now - then);
+        // So that the writer need not wait for a message that nobody is left for.
+        taken.store(u64::MAX, Ordering::Release);
+        // Reads that found their message in place would be called cheap blocks.
+        if blocks * 20 < self.messages * 19 {
+            return Err(io::Error::other(format!("of {} reads only {blocks} blocked", self.messages)));
+        }
+        if self.cpus.0 != self.cpus.1 && waited > self.messages * MOST_DELAY {
+            return Err(io::Error::other("other programs kept the CPU busy"));
+        }
+        Ok(spent as f64 / self.messages as f64)
+    }
+}
+
+/// One block: a ready series and a blocking one.
+pub(super) fn one_block(plan: Plan, watch: Watch) -> io::Result<OneBlock> {
+    let ready = plan.ready(watch)?;
+    let blocked = plan.blocking(watch)?;
+    Ok(OneBlock { cost: blocked.read - ready.read, wake: blocked.write - ready.write })
+}

@@ -1,0 +1,38 @@
+//! `calibrate`: what things cost on this machine, shown and kept.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::{exit::CliError, flags::CalibrateFlags, output};
+use crate::calibrate::{self, Calibration, cache};
+
+pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
+    if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
+        return Err(CliError::Usage(format!("--dir {}: no such folder", dir.display())));
+    }
+    let (essentials, full) = if flags.quick {
+        (calibrate::measure()?, None)
+    } else {
+        let terminal = std::io::stderr().is_terminal();
+        let result = calibrate::full::measure(flags.dir.as_deref(), &mut |part| {
+            if terminal {
+                let _ = write!(std::io::stderr(), "\r\x1b[Kcalibrating: {part}");
+            }
+        });
+        if terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        let (essentials, full) = result?;
+        (essentials, Some(full))
+    };
+    // What an earlier, longer run found out still holds: same kernel, same machine, same version.
+    let rest = full.clone().or_else(|| cache::load().ok()?.full);
+    let kept = cache::store(&Calibration::new(essentials.clone(), rest));
+    let measured = Calibration::new(essentials, full);
+    output::print(&if flags.json { calibrate::json(&measured) } else { calibrate::text(&measured) })?;
+    match kept {
+        Ok(path) => output::complain(&format!("kept in {}", path.display())),
+        // The result stands; only the next run has to measure again.
+        Err(error) => output::complain(&format!("not kept: {error}")),
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Streamed block ends, decoded.
+
+use profiler_common::stream::BlockEnd as Raw;
+
+use super::{BlockClass, DecodeError, class};
+use crate::{
+    kernel::RawSpan,
+    units::{Nanos, Tid},
+};
+
+/// The end of a block: the thread is back on a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockEnd {
+    /// The thread.
+    pub tid: Tid,
+    /// What it had waited for.
+    pub class: BlockClass,
+    /// Whether the CPU had been idle, or with somebody else than the target.
+    pub away: bool,
+    /// When it left the CPU.
+    pub off: Nanos,
+    /// When it was woken; never before `off`.
+    pub wake: Nanos,
+    /// CPU between the block before and this one.
+    pub burst: Nanos,
+    /// Wake-up to switch-in.
+    pub delay: Nanos,
+}
+
+/// A stretch of time in which every block end was streamed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Span {
+    /// First moment.
+    pub start: Nanos,
+    /// Last moment.
+    pub end: Nanos,
+    /// The block ends, by wake-up.
+    pub ends: Vec<BlockEnd>,
+}
+
+pub(super) fn decode(raw: &RawSpan) -> Result<Span, DecodeError> {
+    let mut ends = raw.ends.iter().map(block_end).collect::<Result<Vec<_>, _>>()?;
+    // Each CPU wrote for itself.
+    ends.sort_by_key(|e| e.wake);
+    Ok(Span { start: raw.start, end: raw.end.max(raw.start), ends })
+}
+
+fn block_end(raw: &Raw) -> Result<BlockEnd, DecodeError> {
+    let off = Nanos::from_nanos(raw.off);
+    Ok(BlockEnd {
+        tid: Tid::from_raw(raw.tid),
+        class: class("block end", raw.tid, u32::from(raw.class))?,
+        away: raw.away != 0,
+        off,
+        wake: Nanos::from_nanos(raw.wake).max(off),
+        burst: Nanos::from_nanos(u64::from(raw.burst)),
+        delay: Nanos::from_nanos(u64::from(raw.delay)),
+    })
+}

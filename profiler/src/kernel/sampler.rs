@@ -1,0 +1,226 @@
+//! CPU-clock samples: attached per CPU, read back as counts by where in the kernel they hit.
+
+use aya::{
+    maps::{MapData, RingBuf},
+    programs::{
+        PerfEvent,
+        perf_event::{PerfEventConfig, PerfEventLink, PerfEventScope, SamplePolicy, SoftwareEvent},
+    },
+};
+use profiler_common::sample::{FRAMES, Sample};
+
+use super::loader::{LoadError, Loaded};
+
+/// Samples a second and CPU. Prime, so that it does not run in step with timers.
+const FREQUENCY: u64 = 499;
+
+/// Samples of the target by where they hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleCounts {
+    /// All of them.
+    pub samples: u64,
+    /// In user mode.
+    pub user: u64,
+    /// In the kernel, below `__schedule`: leaving the CPU and coming back.
+    pub schedule: u64,
+    /// In the kernel, below `try_to_wake_up`.
+    pub wake: u64,
+    /// In a program of ours, or in the kernel's way into it.
+    pub hooks: u64,
+    /// Whose stack could not be read.
+    pub unreadable: u64,
+}
+
+impl std::ops::AddAssign for SampleCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.user += other.user;
+        self.schedule += other.schedule;
+        self.wake += other.wake;
+        self.hooks += other.hooks;
+        self.unreadable += other.unreadable;
+    }
+}
+
+/// What a frame belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Schedule,
+    Wake,
+    Hook,
+}
+
+/// Address ranges of the functions that are asked about.
+#[derive(Default)]
+struct Functions(Vec<(std::ops::Range<u64>, Part)>);
+
+impl Functions {
+    /// From the text of `/proc/kallsyms`; empty where addresses are hidden.
+    fn parse(text: &str) -> Self {
+        let mut symbols: Vec<(u64, Option<Part>)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split_ascii_whitespace();
+                let address = u64::from_str_radix(fields.next()?, 16).ok().filter(|&a| a != 0)?;
+                fields.next().filter(|kind| matches!(*kind, "t" | "T" | "w" | "W"))?;
+                Some((address, part(fields.next()?)))
+            })
+            .collect();
+        symbols.sort_by_key(|&(address, _)| address);
+        let ranges = symbols.windows(2).filter_map(|pair| Some((pair[0].0..pair[1].0, pair[0].1?)));
+        Self(ranges.filter(|(range, _)| !range.is_empty()).collect())
+    }
+
+    fn part(&self, address: u64) -> Option<Part> {
+        let after = self.0.partition_point(|(range, _)| range.start <= address);
+        let (range, part) = self.0.get(after.checked_sub(1)?)?;
+        range.contains(&address).then_some(*part)
+    }
+}
+
+fn part(name: &str) -> Option<Part> {
+    // A compiler's clone of a function is the function: `finish_task_switch.isra.0`.
+    match name.split('.').next().unwrap_or(name) {
+        "__schedule" | "finish_task_switch" | "__switch_to" | "__switch_to_asm" | "schedule_tail" => {
+            Some(Part::Schedule)
+        }
+        "try_to_wake_up" | "sched_ttwu_pending" => Some(Part::Wake),
+        name if name.starts_with("bpf_trampoline_") || (name.starts_with("bpf_prog_") && name.contains("_sia_")) => {
+            Some(Part::Hook)
+        }
+        _ => None,
+    }
+}
+
+/// Attached samplers.
+pub(super) struct Sampler {
+    ring: RingBuf<MapData>,
+    links: Vec<PerfEventLink>,
+    functions: Functions,
+    counts: SampleCounts,
+}
+
+impl Sampler {
+    pub(super) fn new(ring: RingBuf<MapData>) -> Self {
+        Self { ring, links: Vec::new(), functions: Functions::default(), counts: SampleCounts::default() }
+    }
+
+    /// Loads the program once, and attaches it to every CPU. Without it nothing else is lost: an error is a reason to
+    /// name.
+    pub(super) fn attach(&mut self, loaded: &mut Loaded) -> Result<(), LoadError> {
+        let failed = |reason: String| LoadError::Attach { tracepoint: "cpu-clock".into(), reason };
+        let program = loaded.ebpf.program_mut("sia_sample").ok_or_else(|| failed("not in the object".into()))?;
+        let program: &mut PerfEvent =
+            program.try_into().map_err(|e: aya::programs::ProgramError| failed(e.to_string()))?;
+        if program.fd().is_err() {
+            program.load().map_err(|e| failed(e.to_string()))?;
+            let text = std::fs::read_to_string("/proc/kallsyms").map_err(|e| failed(e.to_string()))?;
+            self.functions = Functions::parse(&text);
+        }
+        if self.functions.0.is_empty() {
+            return Err(failed("the kernel hides its addresses (kptr_restrict)".into()));
+        }
+        let cpus = aya::util::online_cpus().map_err(|(what, e)| failed(format!("{what}: {e}")))?;
+        for cpu in cpus {
+            let id = program.attach(
+                PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                PerfEventScope::AllProcessesOneCpu { cpu },
+                SamplePolicy::Frequency(FREQUENCY),
+                false,
+            );
+            let link = id.and_then(|id| program.take_link(id)).map_err(|e| failed(e.to_string()))?;
+            self.links.push(link);
+        }
+        Ok(())
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    pub(super) fn drain(&mut self) {
+        while let Some(item) = self.ring.next() {
+            if item.len() >= size_of::<Sample>() {
+                // SAFETY: as many bytes as a `Sample` has, and any bytes are one: it is made of integers alone.
+                let sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
+                count(&mut self.counts, &self.functions, &sample);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self) -> SampleCounts {
+        self.drain();
+        std::mem::take(&mut self.counts)
+    }
+}
+
+fn count(counts: &mut SampleCounts, functions: &Functions, sample: &Sample) {
+    counts.samples += 1;
+    let Ok(bytes) = usize::try_from(sample.bytes) else {
+        // EFAULT: there is no kernel stack, the sample hit user mode.
+        let user = sample.bytes == -libc::EFAULT;
+        counts.user += u64::from(user);
+        counts.unreadable += u64::from(!user);
+        return;
+    };
+    let frames = &sample.frames[..(bytes / 8).min(FRAMES)];
+    if frames.is_empty() {
+        counts.user += 1;
+        return;
+    }
+    // The innermost of the parts decides: a hook below `__schedule` is the hook's.
+    match frames.iter().find_map(|&address| functions.part(address)) {
+        Some(Part::Hook) => counts.hooks += 1,
+        Some(Part::Schedule) => counts.schedule += 1,
+        Some(Part::Wake) => counts.wake += 1,
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KALLSYMS: &str = "\
+ffffffff81000000 T _stext
+ffffffff81000100 t __schedule
+ffffffff81000200 T schedule
+ffffffff81000300 t finish_task_switch.isra.0
+ffffffff81000400 T try_to_wake_up
+ffffffff81000500 D jiffies
+ffffffff81000600 T wake_up_process
+ffffffffc0000000 t bpf_prog_0123456789abcdef_sia_switch\t[bpf]
+ffffffffc0000100 t bpf_prog_0123456789abcdef_other\t[bpf]
+ffffffffc0000200 t last\t[bpf]
+";
+
+    fn sample(bytes: i32, frames: &[u64]) -> Sample {
+        let mut all = [0; FRAMES];
+        all[..frames.len()].copy_from_slice(frames);
+        Sample { tid: 1, bytes, frames: all }
+    }
+
+    #[test]
+    fn a_sample_belongs_to_the_innermost_part() {
+        let functions = Functions::parse(KALLSYMS);
+        let mut counts = SampleCounts::default();
+        let samples = [
+            sample(-libc::EFAULT, &[]),
+            sample(-libc::EINVAL, &[]),
+            sample(16, &[0xffff_ffff_8100_0150, 0xffff_ffff_8100_0210]),
+            sample(8, &[0xffff_ffff_8100_0350]),
+            sample(8, &[0xffff_ffff_8100_0450]),
+            sample(16, &[0xffff_ffff_c000_0010, 0xffff_ffff_8100_0150]),
+            sample(8, &[0xffff_ffff_c000_0110]),
+            sample(8, &[0xffff_ffff_8100_0610]),
+        ];
+        samples.iter().for_each(|s| count(&mut counts, &functions, s));
+        let expected = SampleCounts { samples: 8, user: 1, schedule: 2, wake: 1, hooks: 1, unreadable: 1 };
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn hidden_addresses_are_no_functions() {
+        assert!(Functions::parse("0000000000000000 T __schedule\n0000000000000000 T schedule\n").0.is_empty());
+    }
+}

@@ -1,0 +1,82 @@
+//! The stream of block ends: taken out of its ring in spans, bounded in memory however long the measurement lasts.
+
+use aya::maps::{MapData, RingBuf};
+use profiler_common::stream::BlockEnd;
+
+use super::loader::{LoadError, Loaded};
+use crate::units::Nanos;
+
+/// Records kept at most: 6.4 MB. Beyond it every second span is dropped, and the rest stays spread over the measurement.
+const MOST: usize = 200_000;
+
+/// A stretch of time in which every block end was streamed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawSpan {
+    /// First moment.
+    pub start: Nanos,
+    /// Last moment.
+    pub end: Nanos,
+    /// The block ends, in the order in which the CPUs wrote them.
+    pub ends: Vec<BlockEnd>,
+}
+
+/// The ring and what came out of it.
+pub(super) struct Stream {
+    ring: RingBuf<MapData>,
+    open: Option<RawSpan>,
+    spans: Vec<RawSpan>,
+    kept: usize,
+}
+
+pub(super) fn take_ring(loaded: &mut Loaded, name: &str) -> Result<RingBuf<MapData>, LoadError> {
+    let map = loaded.ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
+    RingBuf::try_from(map).map_err(|e| LoadError::Object(e.to_string()))
+}
+
+impl Stream {
+    pub(super) fn new(ring: RingBuf<MapData>) -> Self {
+        Self { ring, open: None, spans: Vec::new(), kept: 0 }
+    }
+
+    /// A span begins; what is still in the ring is of none.
+    pub(super) fn begin(&mut self, at: Nanos) {
+        while self.ring.next().is_some() {}
+        self.open = Some(RawSpan { start: at, end: at, ends: Vec::new() });
+    }
+
+    /// Takes what has come; answers how many.
+    pub(super) fn drain(&mut self) -> usize {
+        let Some(span) = self.open.as_mut() else { return 0 };
+        let before = span.ends.len();
+        while let Some(item) = self.ring.next() {
+            if item.len() == size_of::<BlockEnd>() {
+                // SAFETY: as many bytes as a `BlockEnd` has, and any bytes are one: it is made of integers alone.
+                span.ends.push(unsafe { item.as_ptr().cast::<BlockEnd>().read_unaligned() });
+            }
+        }
+        span.ends.len() - before
+    }
+
+    /// The span ends. True while one was open.
+    pub(super) fn end(&mut self, at: Nanos) -> bool {
+        self.drain();
+        let Some(mut span) = self.open.take() else { return false };
+        span.end = at;
+        self.kept += span.ends.len();
+        self.spans.push(span);
+        if self.kept > MOST {
+            let mut nth = 0;
+            self.spans.retain(|_| {
+                nth += 1;
+                nth % 2 == 0
+            });
+            self.kept = self.spans.iter().map(|s| s.ends.len()).sum();
+        }
+        true
+    }
+
+    pub(super) fn take(&mut self) -> Vec<RawSpan> {
+        self.kept = 0;
+        std::mem::take(&mut self.spans)
+    }
+}

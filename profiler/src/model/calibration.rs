@@ -1,0 +1,260 @@
+//! What the machine charges for waiting in other ways, as values: measured elsewhere, used here.
+
+use super::BlockClass;
+
+/// A cost with its 90 % interval, ns of CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// The median of the repeats.
+    pub median: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Cost {
+    /// What `self` costs beyond `base`; the spreads add up as those of independent measurements do.
+    fn beyond(self, base: Self) -> Self {
+        let half = ((self.high - self.low).hypot(base.high - base.low)) / 2.0;
+        let median = self.median - base.median;
+        Self { median, low: median - half, high: median + half }
+    }
+
+    fn between(a: Self, b: Self, share: f64) -> Self {
+        let mix = |a: f64, b: f64| a + (b - a) * share;
+        Self { median: mix(a.median, b.median), low: mix(a.low, b.low), high: mix(a.high, b.high) }
+    }
+}
+
+/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a write, found in several ways.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Ready descriptors.
+    pub events: u32,
+    /// Nothing is asked: what a thread pays whose data is there.
+    pub ready: Cost,
+    /// `epoll_wait`, level-triggered.
+    pub level: Cost,
+    /// `epoll_wait`, and one extra attempt per event that finds nothing.
+    pub again: Cost,
+    /// A runtime on top of that (tokio, one thread).
+    pub runtime: Option<Cost>,
+    /// `io_uring`, receive armed beforehand, one enter per batch.
+    pub uring: Option<Cost>,
+}
+
+/// CPU of leaving and coming back, of one block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockCost {
+    /// What was waited for.
+    pub class: BlockClass,
+    /// How long the CPU was idle meanwhile, ns; `None`: from thread to thread.
+    pub idle: Option<f64>,
+    /// The cost.
+    pub cost: Cost,
+    /// What the wake-up costs the one who wakes.
+    pub wake: Cost,
+}
+
+/// CPU of a read whose data is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReadCost {
+    /// From what.
+    pub class: BlockClass,
+    /// Bytes of it.
+    pub bytes: u32,
+    /// The cost.
+    pub cost: Cost,
+}
+
+/// CPU per 4 KiB read of a cached file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FileCost {
+    /// Reads outstanding.
+    pub depth: u32,
+    /// `pread` by the thread that wants it.
+    pub pread: Cost,
+    /// Handed to a runtime's thread pool.
+    pub pool: Option<Cost>,
+    /// `io_uring`.
+    pub uring: Option<Cost>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calibration {
+    /// By ready descriptors, ascending.
+    pub steps: Vec<Step>,
+    /// Reads whose data is there.
+    pub reads: Vec<ReadCost>,
+    /// Blocks.
+    pub blocks: Vec<BlockCost>,
+    /// Cached files.
+    pub files: Vec<FileCost>,
+    /// Where it comes from, for reports.
+    pub source: String,
+}
+
+/// A way to wait for many descriptors in one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// A hand-written loop over `epoll_wait`, one extra attempt per event.
+    Naive,
+    /// A runtime.
+    Runtime,
+    /// `io_uring`, batched.
+    Tuned,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+
+    /// In reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::Runtime => "runtime",
+            Self::Tuned => "tuned",
+        }
+    }
+
+    /// In reports, at length.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Naive => "readiness: epoll, one extra attempt per wait",
+            Self::Runtime => "readiness through a runtime (tokio, one thread per loop)",
+            Self::Tuned => "completion: io_uring, batched",
+        }
+    }
+
+    fn of(self, step: &Step) -> Option<Cost> {
+        match self {
+            Self::Naive => Some(step.again),
+            Self::Runtime => step.runtime,
+            Self::Tuned => step.uring,
+        }
+    }
+}
+
+impl Calibration {
+    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events.
+    pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
+        let points: Vec<(f64, Cost)> = self
+            .steps
+            .iter()
+            .filter_map(|step| Some((f64::from(step.events).log2(), way.of(step)?.beyond(step.ready))))
+            .collect();
+        interpolate(&points, events_per_wait.max(1.0).log2())
+    }
+
+    /// A read of so many bytes whose data is there: between the sizes that were measured, and beyond them on the same line.
+    pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
+        let kin = kin(class)?;
+        let mut of = self.reads.iter().filter(|r| r.class == kin);
+        let (small, large) = (of.next()?, of.next()?);
+        let (a, b) = (f64::from(small.bytes), f64::from(large.bytes));
+        Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
+    }
+
+    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times the nearest.
+    pub fn block(&self, class: BlockClass, idle: Option<f64>) -> Option<&BlockCost> {
+        let far = |b: &BlockCost| match (b.idle, idle) {
+            (Some(a), Some(b)) => (a.max(1.0) / b.max(1.0)).ln().abs(),
+            _ => 0.0,
+        };
+        let find = |class| {
+            let of = |b: &&BlockCost| b.class == class && b.idle.is_some() == idle.is_some();
+            self.blocks.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
+        };
+        find(kin(class).unwrap_or(BlockClass::Pipe)).or_else(|| find(BlockClass::Pipe))
+    }
+
+    /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
+    pub fn file_tax(&self, depth: f64) -> Option<Cost> {
+        let points: Vec<(f64, Cost)> =
+            self.files.iter().filter_map(|f| Some((f64::from(f.depth).log2(), f.uring?.beyond(f.pread)))).collect();
+        interpolate(&points, depth.max(1.0).log2())
+    }
+
+    /// What handing a file read to a runtime's thread pool costs beyond reading it.
+    pub fn pool_tax(&self) -> Option<Cost> {
+        self.files.first().and_then(|f| Some(f.pool?.beyond(f.pread)))
+    }
+}
+
+/// The class of those that were calibrated that is closest to this one.
+fn kin(class: BlockClass) -> Option<BlockClass> {
+    match class {
+        BlockClass::Tcp | BlockClass::Unix | BlockClass::Pipe => Some(class),
+        BlockClass::Udp | BlockClass::SocketOther => Some(BlockClass::Tcp),
+        _ => None,
+    }
+}
+
+/// Between the two nearest points; the outermost ones hold beyond.
+fn interpolate(points: &[(f64, Cost)], at: f64) -> Option<Cost> {
+    let after = points.iter().position(|&(x, _)| x >= at);
+    match after {
+        None => points.last().map(|&(_, cost)| cost),
+        Some(0) => points.first().map(|&(_, cost)| cost),
+        Some(i) => {
+            let ((x0, a), (x1, b)) = (points[i - 1], points[i]);
+            Some(Cost::between(a, b, (at - x0) / (x1 - x0)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sure(ns: f64) -> Cost {
+        Cost { median: ns, low: ns, high: ns }
+    }
+
+    fn block(class: BlockClass, idle: Option<f64>, ns: f64) -> BlockCost {
+        BlockCost { class, idle, cost: sure(ns), wake: sure(300.0) }
+    }
+
+    fn step(events: u32, again: f64) -> Step {
+        Step {
+            events,
+            ready: sure(1_000.0),
+            level: sure(again - 100.0),
+            again: sure(again),
+            runtime: None,
+            uring: Some(Cost { median: 1_300.0, low: 1_200.0, high: 1_400.0 }),
+        }
+    }
+
+    #[test]
+    fn the_tax_falls_with_the_events_that_a_wait_returns() {
+        let calibration = Calibration { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..Calibration::default() };
+        let tax = |events| calibration.tax(Way::Naive, events).unwrap().median;
+        assert_eq!((tax(1.0), tax(2.0), tax(4.0), tax(100.0)), (600.0, 400.0, 200.0, 200.0));
+        assert_eq!(calibration.tax(Way::Runtime, 1.0), None, "what was not measured has no value");
+        let tuned = calibration.tax(Way::Tuned, 1.0).unwrap();
+        assert_eq!((tuned.low, tuned.median, tuned.high), (200.0, 300.0, 400.0));
+    }
+
+    #[test]
+    fn a_block_that_was_not_calibrated_counts_as_the_next_of_kin() {
+        let blocks = vec![
+            block(BlockClass::Pipe, None, 700.0),
+            block(BlockClass::Tcp, None, 900.0),
+            block(BlockClass::Tcp, Some(40e3), 1_500.0),
+            block(BlockClass::Tcp, Some(5e6), 4_000.0),
+        ];
+        let calibration = Calibration { blocks, ..Calibration::default() };
+        let cost = |class, idle| calibration.block(class, idle).map(|b| b.cost.median);
+        assert_eq!(cost(BlockClass::Udp, None), Some(900.0));
+        assert_eq!(cost(BlockClass::Unix, None), Some(700.0));
+        assert_eq!(cost(BlockClass::Pipe, Some(1e3)), None);
+        assert_eq!(
+            (cost(BlockClass::Tcp, Some(90e3)), cost(BlockClass::Tcp, Some(9e6))),
+            (Some(1_500.0), Some(4_000.0))
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went cold.
+//!
+//! Two windows show it without a PMU. *User windows*: the user-mode CPU from a syscall's return to the next call, at the same
+//! return site, after calls that blocked against calls that did not. *Kernel windows*: the kernel CPU of a call that did not
+//! block, right after one that did against any other, at the same site. Both compare like with like only as far as the
+//! program does the same thing in both cases, which nobody can promise: the figure is modelled.
+
+use super::{
+    BlockClass, Family, Figure, Interval, SiteRecord, Stat,
+    cost::{MIN_CALLS, RARE},
+};
+
+/// Extra CPU after blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effect {
+    /// Per block, ns.
+    pub per_block: f64,
+    /// All of it, ns.
+    pub total: f64,
+    /// 90 % interval of `total`, ns.
+    pub interval: Interval,
+    /// Blocks at sites where it could be told.
+    pub matched: u64,
+}
+
+/// Both windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Indirect {
+    /// In user mode.
+    pub user: Figure<Effect>,
+    /// In the kernel.
+    pub kernel: Figure<Effect>,
+}
+
+/// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor at work.
+const OUTLIER: usize = 3;
+
+/// Mean and variance of the mean, with outliers left out as far as the histogram shows them.
+fn robust(stat: &Stat) -> Option<(f64, f64)> {
+    if stat.count < MIN_CALLS {
+        return None;
+    }
+    let mut seen = 0u64;
+    let median = stat.buckets.iter().position(|&n| {
+        seen += u64::from(n);
+        2 * seen >= stat.count
+    })?;
+    let kept = |i: usize| i <= median + OUTLIER;
+    // A bucket's middle stands for what is in it.
+    let middle = |i: usize| 1.5 * 2f64.powi(i as i32);
+    let outliers: f64 =
+        stat.buckets.iter().enumerate().filter(|&(i, _)| !kept(i)).map(|(i, &n)| f64::from(n) * middle(i)).sum();
+    let within: Vec<(f64, f64)> = stat
+        .buckets
+        .iter()
+        .enumerate()
+        .filter(|&(i, &n)| kept(i) && n > 0)
+        .map(|(i, &n)| (middle(i), f64::from(n)))
+        .collect();
+    let count: f64 = within.iter().map(|(_, n)| n).sum();
+    let mean = (stat.sum as f64 - outliers).max(0.0) / count;
+    let coarse = within.iter().map(|(x, n)| x * n).sum::<f64>() / count;
+    let variance = within.iter().map(|(x, n)| (x - coarse).powi(2) * n).sum::<f64>() / count;
+    // A bucket's middle may be off by a third: that is in the interval.
+    let unsure = outliers / 3.0 / count;
+    Some((mean, variance / count + unsure * unsure))
+}
+
+/// One comparison per site: (after a block, after none, blocks that the difference stands for).
+fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) -> Figure<Effect> {
+    let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
+    for (after, none) in pairs {
+        // What hardly ever happens without a block before it is another thing when it does.
+        let usual = none.count as f64 >= RARE * after.count as f64;
+        if let (true, Some((a, a_error)), Some((b, b_error))) = (usual, robust(after), robust(none)) {
+            let n = after.count as f64;
+            total += (a - b) * n;
+            variance += (a_error + b_error) * n * n;
+            matched += after.count;
+        }
+    }
+    if matched == 0 {
+        return Figure::unavailable(why_not);
+    }
+    let interval = Interval::around(total, variance.sqrt());
+    Figure::modelled(
+        Effect { per_block: total / matched as f64, total, interval, matched },
+        "same site, after a block against after none; the program may do other work then",
+    )
+}
+
+impl Indirect {
+    pub(super) fn of(sites: &[SiteRecord]) -> Self {
+        let io = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && s.place.class != BlockClass::BadFd;
+        Self {
+            user: effect(
+                sites.iter().filter(io).map(|s| (&s.site.user_after_blocked, &s.site.user_after_direct)),
+                "no site has enough windows both after blocks and after none",
+            ),
+            kernel: effect(
+                sites.iter().map(|s| (&s.site.cpu_direct_cold, &s.site.cpu_direct_warm)),
+                "no site has enough calls both right after a block and after none",
+            ),
+        }
+    }
+
+    /// Both together, ns, where at least one can be told.
+    pub fn total(&self) -> Figure<Effect> {
+        match (self.user.value(), self.kernel.value()) {
+            (None, None) => Figure::unavailable(self.user.note()),
+            (user, kernel) => {
+                let parts: Vec<&Effect> = user.into_iter().chain(kernel).collect();
+                let total: f64 = parts.iter().map(|e| e.total).sum();
+                let half = parts.iter().map(|e| e.interval.half().powi(2)).sum::<f64>().sqrt();
+                let matched = parts.iter().map(|e| e.matched).max().unwrap_or(0);
+                let interval = Interval { low: total - half, high: total + half };
+                let per_block = parts.iter().map(|e| e.per_block).sum();
+                Figure::modelled(Effect { per_block, total, interval, matched }, self.user.note())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aggregate::{Place, Site},
+        units::{Addr, Tgid},
+    };
+
+    fn stat(values: impl Iterator<Item = u64>) -> Stat {
+        let mut stat = Stat::ZERO;
+        values.for_each(|v| stat.add(v));
+        stat
+    }
+
+    fn site(after: Stat, none: Stat) -> SiteRecord {
+        SiteRecord {
+            place: Place { syscall: "read".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 },
+            last_caller: (Tgid::from_raw(1), None),
+            site: Site { user_after_blocked: after, user_after_direct: none, ..Site::ZERO },
+        }
+    }
+
+    #[test]
+    fn a_known_slowdown_is_found_inside_its_interval() {
+        let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
+        let indirect = Indirect::of(&[site(stat(noisy(10_300)), stat(noisy(10_000)))]);
+        let effect = indirect.user.value().unwrap();
+        assert_eq!(effect.per_block, 300.0);
+        assert!(
+            0.0 < effect.interval.low && effect.interval.low <= effect.total && effect.total <= effect.interval.high
+        );
+        assert_eq!(indirect.kernel.value(), None);
+
+        // Two windows that a hypervisor hit: it cannot be told any more, and the interval says so.
+        let spoiled = noisy(10_300).chain([50_000_000, 20_000_000]);
+        let indirect = Indirect::of(&[site(stat(spoiled), stat(noisy(10_000)))]);
+        let effect = indirect.user.value().unwrap();
+        let truth = 300.0 * effect.matched as f64;
+        assert!(effect.interval.low <= truth && truth <= effect.interval.high, "{effect:?}");
+        assert!(effect.interval.low < 0.0);
+    }
+
+    #[test]
+    fn without_windows_of_both_kinds_there_is_no_figure() {
+        let indirect = Indirect::of(&[site(stat(std::iter::repeat_n(10, 500)), stat(std::iter::repeat_n(10, 5)))]);
+        assert_eq!(indirect.total().value(), None);
+    }
+}

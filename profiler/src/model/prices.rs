@@ -1,0 +1,254 @@
+//! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
+
+use super::{
+    Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Reference, SiteRecord, Window,
+    cost::{MIN_CALLS, Pools, mean},
+};
+
+/// Whatever the hooks did, a wake-up costs this share of what was seen.
+const LEAST_LEFT: f64 = 0.2;
+/// Why a block has no price.
+const NO_PRICE: &str = "no call of the target that did not block, no calibration and no reference";
+
+/// What blocks of some classes cost the target altogether.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Blocks {
+    /// Blocks.
+    pub count: f64,
+    /// Direct cost of all of them, the kernel's charge for the way out of idle included, ns.
+    pub direct: f64,
+    /// Likewise by the calibrated cost, where there is one.
+    pub calibrated: Option<f64>,
+}
+
+impl Blocks {
+    fn plus(self, other: Self) -> Self {
+        let calibrated = match (self.count > 0.0, other.count > 0.0) {
+            (true, true) => self.calibrated.zip(other.calibrated).map(|(a, b)| a + b),
+            (true, false) => self.calibrated,
+            (false, _) => other.calibrated,
+        };
+        Self { count: self.count + other.count, direct: self.direct + other.direct, calibrated }
+    }
+}
+
+/// All prices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prices {
+    /// Blocks on sockets, pipes and whatever else readiness can wait for.
+    pub net: Blocks,
+    /// Blocks on files and block devices.
+    pub file: Blocks,
+    /// Calls on files, blocking or not.
+    pub file_calls: f64,
+    /// A block that hands the CPU to another thread of the target, ns.
+    pub near: f64,
+    /// A block after which the CPU is idle or with somebody else: what a loop pays for each sleep, ns.
+    pub away: Figure<f64>,
+    /// Wake-ups from IO of its threads that its own threads caused.
+    pub own_wakes: f64,
+    /// Wake-ups of other processes' threads that its threads caused, in calls.
+    pub other_wakes: f64,
+    /// What one costs the waker, ns.
+    pub wake: Figure<f64>,
+    /// Preemptions of the target's threads by each other.
+    pub preemptions: f64,
+    /// What most of the direct cost is based on.
+    pub basis: Option<Basis>,
+    /// Share of the blocking-IO blocks whose cost could be told.
+    pub covered: f64,
+}
+
+impl Prices {
+    pub(super) fn of(
+        window: &Window,
+        pools: &Pools<'_>,
+        calibration: Option<&Calibration>,
+        reference: Option<Reference>,
+    ) -> Result<Self, String> {
+        let sums = window.sums();
+        let blocks_of = |file: bool| -> f64 {
+            let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
+            BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
+        };
+        let (net_count, file_count) = (blocks_of(false), blocks_of(true));
+        let charge = sums.charge_io as i64 as f64;
+        let part = |file: bool, count: f64| -> (Blocks, Parts) {
+            let mut parts = Parts::default();
+            for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file() == file) {
+                parts.add(site, pools);
+            }
+            let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
+            // Blocks of calls that are still open, or that found no site, cost what the others do.
+            let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
+            let direct = (parts.near + parts.away) * scale + charge;
+            let calibrated =
+                (parts.calibrated_covered > 0.0).then(|| parts.calibrated * count / parts.calibrated_covered + charge);
+            (Blocks { count, direct, calibrated }, parts)
+        };
+        let ((net, net_parts), (file, file_parts)) = (part(false, net_count), part(true, file_count));
+        let parts = net_parts.plus(&file_parts);
+        let covered = if net_count + file_count > 0.0 { parts.covered / (net_count + file_count) } else { 0.0 };
+        if net_count + file_count > 0.0 && parts.covered == 0.0 {
+            return Err(format!("what a block costs could not be told: {NO_PRICE}"));
+        }
+        // How long the target's CPU is idle between two wake-ups, at most.
+        let idle = idle_time(window);
+        let kin = most_of(window);
+        let calibrated = |idle| calibration.and_then(|c| c.block(kin, idle)).map(|b| b.cost.median);
+        let near = (parts.nears > MIN_CALLS as f64)
+            .then(|| parts.near / parts.nears)
+            .or_else(|| calibrated(None))
+            .or(reference.map(|r| r.per_block))
+            .unwrap_or(0.0)
+            .max(0.0);
+        let away = if parts.aways >= MIN_CALLS as f64 {
+            Figure::measured(((parts.away + charge) / parts.aways).max(0.0))
+        } else if let Some(ns) = calibrated(Some(idle)) {
+            Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
+        } else {
+            Figure::modelled(near, "taken as a switch between threads: too few blocks of the target left the CPU idle")
+        };
+        let by_reference = reference.and_then(|r| r.per_wake);
+        let by_calibration =
+            calibration.and_then(|c| c.block(kin, (sums.woke_other > sums.woken_io_by_self).then_some(idle)));
+        let wake = match (wake_in_place(&window.sites), by_calibration, by_reference) {
+            (Some((ns, calls)), ..) => Figure::modelled(
+                ns,
+                format!("in place: {calls} calls that woke somebody against those at the same sites that did not"),
+            ),
+            (None, Some(block), _) => Figure::modelled(block.wake.median, "calibrated"),
+            (None, None, Some(ns)) => {
+                Figure::modelled(ns, "on a pipe of the profiler's own: a write that wakes against one that does not")
+            }
+            (None, None, None) => Figure::unavailable("neither calibration nor reference"),
+        };
+        let file_calls =
+            window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
+        Ok(Self {
+            net,
+            file,
+            file_calls: file_calls.sum(),
+            near,
+            away,
+            own_wakes: sums.woken_io_by_self as f64,
+            other_wakes: sums.woke_other as f64,
+            wake,
+            preemptions: sums.preempted_by_own as f64,
+            basis: parts.basis.map(|(basis, _)| basis),
+            covered,
+        })
+    }
+
+    /// All blocking-IO blocks.
+    pub fn all(&self) -> Blocks {
+        self.net.plus(self.file)
+    }
+
+    /// With what the hooks did to the target beyond their own run time taken off the wake-ups of others: a target that is slower
+    /// finds its peers asleep more often.
+    pub(super) fn less_excess(mut self, excess: f64) -> Self {
+        let woken = self.other_wakes * self.wake.value().copied().unwrap_or(0.0);
+        if excess > 0.0 && woken > 0.0 {
+            let left = (1.0 - excess / woken).max(LEAST_LEFT);
+            self.wake = self.wake.map(|ns| ns * left);
+        }
+        self
+    }
+
+    /// CPU of the target without the hooks, ns.
+    pub(super) fn without_hooks(cpu: &CpuLedger, share: &Figure<f64>) -> (f64, f64) {
+        let total = cpu.total.as_nanos() as f64;
+        let hooks = share.value().map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
+        (total - hooks, hooks)
+    }
+}
+
+/// What a wake-up costs the one who wakes, by the calls that did against those at the same site that did not, ns; and how many
+/// calls that rests on.
+fn wake_in_place(sites: &[SiteRecord]) -> Option<(f64, u64)> {
+    let (mut sum, mut calls) = (0.0, 0u64);
+    for site in sites {
+        let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
+        if woke.count >= MIN_CALLS
+            && quiet.count >= MIN_CALLS
+            && let (Some((a, _)), Some((b, _))) = (mean(woke), mean(&quiet))
+        {
+            sum += (a - b) * woke.count as f64;
+            calls += woke.count;
+        }
+    }
+    (calls > 0).then(|| ((sum / calls as f64).max(0.0), calls))
+}
+
+/// The class with the most blocking-IO blocks.
+fn most_of(window: &Window) -> BlockClass {
+    let sums = window.sums();
+    let io = BlockClass::ALL.into_iter().filter(|c| c.family() == Family::BlockingIo && !c.is_file());
+    io.max_by_key(|&c| sums.classes[c as usize].blocks).unwrap_or(BlockClass::Pipe)
+}
+
+/// Wall time without CPU of the target, spread over the blocks that left the CPU idle, ns.
+fn idle_time(window: &Window) -> f64 {
+    let sums = window.sums();
+    let idle = (window.measured.as_nanos() as f64 - (sums.user + sums.kernel) as f64).max(0.0);
+    idle / sums.away_io.max(1) as f64
+}
+
+fn is_io(site: &SiteRecord) -> bool {
+    site.place.class.family() == Family::BlockingIo
+}
+
+fn moves_bytes(site: &SiteRecord) -> bool {
+    site.site.bytes > 0
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    near: f64,
+    nears: f64,
+    away: f64,
+    aways: f64,
+    /// Blocks in calls whose cost could be told.
+    covered: f64,
+    calibrated: f64,
+    calibrated_covered: f64,
+    /// The basis of most of them, and how many that are.
+    basis: Option<(Basis, f64)>,
+}
+
+impl Parts {
+    fn add(&mut self, site: &SiteRecord, pools: &Pools<'_>) {
+        let blocks = site.site.blocks as f64;
+        if let Some(cost) = pools.direct_by(site, Basis::Calibrated) {
+            self.calibrated += cost.total;
+            self.calibrated_covered += blocks;
+        }
+        let Some(cost) = pools.direct(site) else { return };
+        self.near += cost.near;
+        self.nears += site.site.cpu_blocked_near.count as f64;
+        self.away += cost.away;
+        self.aways += site.site.cpu_blocked_away.count as f64;
+        self.covered += blocks;
+        if self.basis.is_none_or(|(_, most)| blocks > most) {
+            self.basis = Some((cost.basis, blocks));
+        }
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            near: self.near + other.near,
+            nears: self.nears + other.nears,
+            away: self.away + other.away,
+            aways: self.aways + other.aways,
+            covered: self.covered + other.covered,
+            calibrated: self.calibrated + other.calibrated,
+            calibrated_covered: self.calibrated_covered + other.calibrated_covered,
+            basis: if other.basis.map_or(0.0, |b| b.1) > self.basis.map_or(0.0, |b| b.1) {
+                other.basis
+            } else {
+                self.basis
+            },
+        }
+    }
+}

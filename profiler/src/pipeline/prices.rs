@@ -1,0 +1,70 @@
+//! Prices of this machine for the model: from the cache, or measured now.
+
+use crate::{
+    calibrate::{self, Essentials, Medium},
+    model::{BlockClass, BlockCost, Calibration, Cost, FileCost, ReadCost, Step},
+};
+
+/// The cached calibration of this machine and kernel, or else the essentials, measured on the spot.
+pub(super) fn of_this_machine() -> Option<Calibration> {
+    if let Some(cached) = calibrate::cached() {
+        let source = format!("from `calibrate` of this machine and kernel, at {} s since 1970", cached.taken_at);
+        return Some(of(&cached, source));
+    }
+    match calibrate::measure() {
+        Ok(measured) => Some(of(&measured, "measured right after the target; `calibrate` measures them better".into())),
+        Err(error) => {
+            log::warn!("no calibration: {error}");
+            None
+        }
+    }
+}
+
+/// The interval of the median, from the spread of the repeats: its standard error is 1.25 times that of the mean, and a 90 %
+/// interval of a normal distribution is 3.29 standard deviations wide.
+fn cost(cost: calibrate::Cost) -> Cost {
+    let half = (0.625 * (cost.high - cost.low) / f64::from(cost.repeats.max(1)).sqrt()).max(0.01 * cost.median);
+    Cost { median: cost.median, low: cost.median - half, high: cost.median + half }
+}
+
+fn class(medium: Medium) -> BlockClass {
+    match medium {
+        Medium::Pipe => BlockClass::Pipe,
+        Medium::Unix => BlockClass::Unix,
+        Medium::Tcp => BlockClass::Tcp,
+    }
+}
+
+fn of(found: &Essentials, source: String) -> Calibration {
+    let step = |s: &calibrate::Step| Step {
+        events: s.events,
+        ready: cost(s.ready),
+        level: cost(s.level),
+        again: cost(s.again),
+        runtime: s.runtime.map(cost),
+        uring: s.uring.map(cost),
+    };
+    let block = |b: &calibrate::BlockCost| BlockCost {
+        class: class(b.medium),
+        idle: b.via_idle.then_some(b.idle as f64),
+        cost: cost(b.cost),
+        wake: cost(b.wake),
+    };
+    let file = |f: &calibrate::FileStep| FileCost {
+        depth: f.depth,
+        pread: cost(f.pread),
+        pool: f.pool.map(cost),
+        uring: f.uring.map(cost),
+    };
+    Calibration {
+        steps: found.steps.iter().map(step).collect(),
+        reads: found
+            .reads
+            .iter()
+            .map(|r| ReadCost { class: class(r.medium), bytes: r.bytes, cost: cost(r.cost) })
+            .collect(),
+        blocks: found.blocks.iter().map(block).collect(),
+        files: found.file.iter().map(file).collect(),
+        source,
+    }
+}

@@ -1,0 +1,141 @@
+//! What async would give back, in JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::figure::{Figure, Ratio};
+use crate::model::{self, Ground, Queues};
+
+/// What async would give back: a scenario per way of waiting, never mixed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WhatIf {
+    /// Why there is no figure; null where there is one.
+    refused: Option<String>,
+    /// The scenarios that this machine has prices for.
+    scenarios: Vec<Scenario>,
+    /// Event loops in them: as many CPUs as the target keeps busy.
+    loops: u32,
+    /// CPUs that the target may use.
+    allowed_cpus: u32,
+    /// What the sleeps that remain were counted on.
+    ground: String,
+    /// CPU of the target without the hooks: what the shares are of, ns.
+    cpu_ns: f64,
+    /// What the hooks put into it, ns.
+    hooks_ns: f64,
+    /// Where the calibrated prices come from; null where none were needed.
+    calibration: Option<String>,
+    /// What the reader has to know.
+    notes: Vec<String>,
+}
+
+/// One way of waiting.
+#[derive(Serialize, JsonSchema)]
+struct Scenario {
+    /// `naive` (epoll), `runtime` (tokio) or `tuned` (io_uring).
+    name: &'static str,
+    /// The same in words.
+    words: &'static str,
+    /// How connections are spread over the loops: `own` or `stealing`.
+    queues: &'static str,
+    /// Share of the target's CPU that it would give back; negative where it would take more.
+    saving: Range,
+    /// The same in CPU-seconds per second.
+    cpu_per_second: Range,
+    /// The middle if arrivals did not follow replies.
+    saving_open_loop_ratio: Ratio,
+    /// Sleeps that remain, per block that there is now.
+    sleeps_remaining: f64,
+    /// Sleeps that remain, per second.
+    sleeps_per_second: f64,
+    /// Events that a wait returns.
+    events_per_wait: f64,
+    /// The sum that the middle is made of.
+    terms: Vec<Term>,
+}
+
+/// Low, middle, high; modelled, 90 %.
+#[derive(Serialize, JsonSchema)]
+struct Range {
+    /// Lower end.
+    low: f64,
+    /// The middle: the figure itself.
+    value: f64,
+    /// Upper end.
+    high: f64,
+}
+
+/// A line of the sum.
+#[derive(Serialize, JsonSchema)]
+struct Term {
+    /// What goes or comes.
+    what: String,
+    /// CPU over the measurement, ns; negative where it is a cost.
+    ns: f64,
+    /// How it came about.
+    how: String,
+}
+
+/// The estimators of the direct cost of one blocking-IO block, ns.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Estimators {
+    /// In place: calls that blocked less calls that did not.
+    in_place_ns: Figure<f64>,
+    /// CPU-clock samples in the schedule path, per switch.
+    sampled_ns: Figure<f64>,
+    /// Calibrated on this machine.
+    calibrated_ns: Figure<f64>,
+    /// Why they differ, where they do by more than a third.
+    disagreement: Option<String>,
+}
+
+impl WhatIf {
+    pub(super) fn of(found: &model::WhatIf) -> Self {
+        Self {
+            refused: found.refused.clone(),
+            scenarios: found.scenarios.iter().map(Scenario::of).collect(),
+            loops: found.loops,
+            allowed_cpus: found.allowed_cpus,
+            ground: match found.ground {
+                Ground::Replay { events, spans } => format!("replay of {events} blocks in {spans} spans"),
+                Ground::Histogram => "coarse: threads that could run at each wake-up".to_owned(),
+            },
+            cpu_ns: found.cpu,
+            hooks_ns: found.hooks,
+            calibration: found.engine.as_ref().map(|e| e.calibration().source.clone()),
+            notes: found.notes.clone(),
+        }
+    }
+}
+
+impl Scenario {
+    fn of(found: &model::Scenario) -> Self {
+        let range = |s: model::Saving| Range { low: s.low, value: s.value, high: s.high };
+        Self {
+            name: found.way.name(),
+            words: found.way.words(),
+            queues: match found.queues {
+                Queues::Own => "own",
+                Queues::Stealing => "stealing",
+            },
+            saving: range(found.saving),
+            cpu_per_second: range(found.cpu_per_second),
+            saving_open_loop_ratio: found.open,
+            sleeps_remaining: found.sleeps_per_block,
+            sleeps_per_second: found.sleeps_per_second,
+            events_per_wait: found.events_per_wait,
+            terms: found.terms.iter().map(|t| Term { what: t.what.clone(), ns: t.ns, how: t.how.clone() }).collect(),
+        }
+    }
+}
+
+impl Estimators {
+    pub(super) fn of(found: &model::Estimators) -> Self {
+        Self {
+            in_place_ns: Figure::of(&found.in_place),
+            sampled_ns: Figure::of(&found.sampled),
+            calibrated_ns: Figure::of(&found.calibrated),
+            disagreement: found.disagreement.clone(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `check --explain`: how this very figure came about, step by step.
+
+use super::{
+    clean::clean,
+    page::{Ink, Page},
+    words::{count, figure, percent, provenance, span},
+};
+use crate::model::{Family, Figure, Report, Scenario};
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    page.title("HOW IT CAME ABOUT", "docs/method.md has the reasons");
+    counted(page, report);
+    priced(page, report);
+    indirect(page, report);
+    whole(page, report);
+    for scenario in &report.what_if.scenarios {
+        sum(page, scenario, report.what_if.cpu);
+    }
+}
+
+fn step(page: &mut Page, number: u32, text: &str) {
+    page.wrapped_at(Ink::Plain, &format!("  {number}. "), 5, text);
+}
+
+fn detail(page: &mut Page, text: &str) {
+    page.wrapped_at(Ink::Plain, "     ", 7, text);
+}
+
+fn counted(page: &mut Page, report: &Report) {
+    let io = report.wall.blocks_in(Family::BlockingIo);
+    let all: u64 = report.wall.classes.iter().map(|l| l.blocks).sum();
+    step(
+        page,
+        1,
+        &format!(
+            "Counted: {} blocks in {:.2} s, {} of them blocking IO (the thread left the CPU inside a call that waits for one \
+             descriptor).",
+            count(all),
+            report.window.measured.as_secs_f64(),
+            count(io)
+        ),
+    );
+    for line in report.wall.classes.iter().filter(|l| l.blocks > 0) {
+        detail(page, &format!("{}: {} blocks", line.class.name(), count(line.blocks)));
+    }
+}
+
+fn priced(page: &mut Page, report: &Report) {
+    let e = &report.estimators;
+    step(page, 2, "Priced: direct cost of one blocking-IO block, by three estimators.");
+    let line = |name: &str, f: &Figure<f64>| {
+        let value = figure(f, |&ns| span(ns));
+        format!("{name}: {value}, {}", provenance(f))
+    };
+    detail(page, &line("(a) in place", &e.in_place));
+    detail(page, &line("(b) sampled", &e.sampled));
+    detail(page, &line("(c) calibrated", &e.calibrated));
+    if let Some(why) = &e.disagreement {
+        detail(page, &format!("they differ by more than a third: {why}"));
+    }
+    let used = report.score.direct.value().map(|&share| {
+        format!(
+            "Direct part of the score: {} of CPU; the kernel's charge for the way out of idle is in it, the hooks' own run time is not.",
+            percent(share)
+        )
+    });
+    if let Some(text) = used {
+        detail(page, &text);
+    }
+    if let Some(engine) = &report.what_if.engine {
+        let prices = engine.prices();
+        let blocks = prices.all();
+        detail(
+            page,
+            &format!(
+                "Used: {} per block ({}); handed over from thread to thread {}, over an idle CPU {} ({}).",
+                span(blocks.direct / blocks.count.max(1.0)),
+                prices.basis.map_or("no base", crate::model::Basis::name),
+                span(prices.near),
+                figure(&prices.away, |&ns| span(ns)),
+                provenance(&prices.away)
+            ),
+        );
+        detail(
+            page,
+            &format!(
+                "Wake-ups out of blocking IO by its own threads: {}; of other processes by its calls: {}; {} each for the waker ({}).",
+                count(prices.own_wakes as u64),
+                count(prices.other_wakes as u64),
+                figure(&prices.wake, |&ns| span(ns)),
+                provenance(&prices.wake)
+            ),
+        );
+    }
+}
+
+fn indirect(page: &mut Page, report: &Report) {
+    step(page, 3, "Indirect: what runs slower right after a block.");
+    for (name, effect) in [("user windows", &report.indirect.user), ("kernel windows", &report.indirect.kernel)] {
+        let text = match effect.value() {
+            Some(e) => format!(
+                "{name}: {} per block (90 %: {} to {} in all, from {} blocks), {}",
+                span(e.per_block),
+                span(e.interval.low),
+                span(e.interval.high),
+                count(e.matched),
+                provenance(effect)
+            ),
+            None => format!("{name}: unavailable, {}", provenance(effect)),
+        };
+        detail(page, &text);
+    }
+}
+
+fn whole(page: &mut Page, report: &Report) {
+    let what_if = &report.what_if;
+    step(
+        page,
+        4,
+        &format!(
+            "The whole: {} of CPU, {} of it the hooks' own; shares are of the other {}.",
+            report.cpu.total,
+            span(what_if.hooks),
+            span(what_if.cpu)
+        ),
+    );
+    if let Some(why) = &what_if.refused {
+        step(page, 5, &format!("No figure for async: {}.", clean(why)));
+    }
+}
+
+fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
+    page.wrapped_at(Ink::Plain, "  5. ", 5, &format!("{}: {}.", scenario.way.name(), scenario.way.words()));
+    for term in &scenario.terms {
+        detail(page, &format!("{:>+8.2} %  {} ({})", term.ns / cpu * 100.0, clean(&term.what), clean(&term.how)));
+    }
+    detail(
+        page,
+        &format!(
+            "= {:+.2} % (90 %: {:+.2} to {:+.2}; if arrivals did not follow replies {:+.2})",
+            scenario.saving.value * 100.0,
+            scenario.saving.low * 100.0,
+            scenario.saving.high * 100.0,
+            scenario.open * 100.0
+        ),
+    );
+}

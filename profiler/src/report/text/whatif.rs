@@ -1,0 +1,76 @@
+//! What async would give back, and what is cheaper.
+
+use super::{
+    clean::clean,
+    page::{Ink, Page},
+    table::{Side, Table},
+    words::NOTHING,
+};
+use crate::model::{Ground, Report, Saving, WhatIf};
+
+pub(super) fn render(page: &mut Page, report: &Report) {
+    let what_if = &report.what_if;
+    page.title("WHAT IF", "what async would give back, in % of the target's CPU");
+    if let Some(why) = &what_if.refused {
+        page.wrapped(Ink::Plain, "  ", &format!("no figure: {}", clean(why)));
+    } else {
+        table(page, what_if);
+    }
+    for note in &what_if.notes {
+        page.wrapped_at(Ink::Plain, "  ", 4, &clean(note));
+    }
+    for advice in &report.verdict.advice {
+        page.wrapped_at(Ink::Plain, "  cheaper first: ", 4, &clean(advice));
+    }
+}
+
+fn table(page: &mut Page, what_if: &WhatIf) {
+    let right = |name| (name, Side::Right);
+    let mut table = Table::new(
+        [
+            ("", Side::Left),
+            right("saving"),
+            right("90 %"),
+            right("CPU s/s"),
+            right("sleeps/block"),
+            right("events/wait"),
+            ("", Side::Left),
+        ],
+        6,
+    );
+    for s in &what_if.scenarios {
+        table.row([
+            s.way.name().to_owned(),
+            format!("{:.1} %", s.saving.value * 100.0),
+            range(s.saving),
+            format!("{:.3}", s.cpu_per_second.value),
+            format!("{:.2}", s.sleeps_per_block),
+            format!("{:.1}", s.events_per_wait),
+            s.way.words().to_owned(),
+        ]);
+    }
+    page.table(&table.lines(2, page.width()));
+    let loops = match what_if.loops {
+        1 => "one event loop".to_owned(),
+        n => format!("{n} event loops"),
+    };
+    let ground = match what_if.ground {
+        Ground::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
+        Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
+    };
+    let source = what_if.engine.as_ref().map_or(NOTHING, |e| e.calibration().source.as_str());
+    page.wrapped_at(
+        Ink::Dim,
+        "  ",
+        4,
+        &format!(
+            "modelled: {loops} on {} CPUs; {ground}; prices {}; --explain shows the sums",
+            what_if.allowed_cpus,
+            clean(source)
+        ),
+    );
+}
+
+fn range(saving: Saving) -> String {
+    format!("{:.1} to {:.1}", saving.low * 100.0, saving.high * 100.0)
+}

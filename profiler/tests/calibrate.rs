@@ -1,0 +1,237 @@
+//! `calibrate`: the statistics, the cache, and the command itself with every section of its JSON. No test asserts a time.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use should_i_async::calibrate::{
+    BlockCost, Calibration, Cost, Essentials, FileStep, Medium, Step,
+    cache::{self, CacheError},
+};
+
+/// Far longer than a quick calibration takes, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("calibrate-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn cost(median: f64) -> Cost {
+    Cost { median, low: median * 0.9, high: median * 1.1, repeats: 21 }
+}
+
+fn essentials() -> Essentials {
+    Essentials {
+        kernel: "6.1.0 test/kernel".into(),
+        machine: "A CPU, 4 CPUs".into(),
+        taken_at: 1_700_000_000,
+        syscall: cost(100.0),
+        again: cost(200.0),
+        steps: vec![Step {
+            events: 1,
+            ready: cost(2_000.0),
+            level: cost(2_400.0),
+            again: cost(2_600.0),
+            runtime: Some(cost(2_900.125)),
+            uring: None,
+        }],
+        reads: Vec::new(),
+        blocks: vec![BlockCost {
+            medium: Medium::Pipe,
+            via_idle: false,
+            idle: 0,
+            cost: cost(700.0),
+            wake: cost(300.0),
+        }],
+        file: vec![FileStep { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
+        others: 0.25,
+        missing: Vec::new(),
+    }
+}
+
+fn load(path: &std::path::Path) -> Result<Calibration, CacheError> {
+    cache::load_at(path, "6.1.0 test/kernel", "A CPU, 4 CPUs")
+}
+
+#[test]
+fn what_is_kept_comes_back_the_same() {
+    let folder = Folder::new("round");
+    let kept = Calibration::new(essentials(), None);
+    let path = cache::path_in(&folder.0, &kept.essentials.kernel, &kept.essentials.machine);
+    cache::store_at(&path, &kept).unwrap();
+    cache::store_at(&path, &kept).unwrap();
+    assert_eq!(load(&path).unwrap(), kept);
+    let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [path], "nothing but the file itself");
+}
+
+#[test]
+fn names_hold_no_separators_and_tell_machines_apart() {
+    let name = |kernel, machine| cache::path_in("/x".as_ref(), kernel, machine);
+    assert_eq!(name("6.1/../..", "a").parent().unwrap(), std::path::Path::new("/x"));
+    assert_ne!(name("6.1", "a"), name("6.1", "b"));
+    assert_ne!(name("6.1", "a"), name("6.2", "a"));
+}
+
+#[test]
+fn a_file_that_is_missing_cut_or_foreign_is_refused_with_its_reason() {
+    let folder = Folder::new("refused");
+    let path = folder.0.join("calibration.json");
+    assert!(matches!(load(&path), Err(CacheError::None)));
+
+    let kept = Calibration::new(essentials(), None);
+    cache::store_at(&path, &kept).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    for end in [0, 1, text.len() / 2, text.len() - 2] {
+        std::fs::write(&path, &text[..end]).unwrap();
+        let error = load(&path).unwrap_err();
+        assert!(matches!(error, CacheError::Damaged { .. }), "cut at {end}: {error}");
+        assert!(error.to_string().contains("should-i-async calibrate"), "{error}");
+    }
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert!(load(&path).is_err());
+
+    let foreign = |change: &dyn Fn(&mut Calibration), word: &str| {
+        let mut other = kept.clone();
+        change(&mut other);
+        cache::store_at(&path, &other).unwrap();
+        let error = load(&path).unwrap_err();
+        assert!(matches!(error, CacheError::Foreign { .. }) && error.to_string().contains(word), "{error}");
+    };
+    foreign(&|c| c.essentials.kernel = "5.10".into(), "another kernel");
+    foreign(&|c| c.essentials.machine = "Another CPU".into(), "another machine");
+    foreign(&|c| c.version = "0.0.0".into(), "another version");
+    foreign(&|c| c.format += 1, "another layout");
+}
+
+/// Runs the command with a cache of its own; one that takes too long is ended.
+fn calibrate(args: &[&str], cache: &std::path::Path) -> (Option<i32>, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_should-i-async"))
+        .arg("calibrate")
+        .args(args)
+        .env("XDG_CACHE_HOME", cache)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipes = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let read = |from: &mut dyn std::io::Read| {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    };
+    std::thread::scope(|scope| {
+        let out = scope.spawn(|| read(&mut pipes.0));
+        let err = scope.spawn(|| read(&mut pipes.1));
+        let until = Instant::now() + LIMIT;
+        let code = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code();
+            }
+            if Instant::now() > until {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("it did not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        (code, out.join().unwrap(), err.join().unwrap())
+    })
+}
+
+/// A cost that was measured: positive, and within its spread.
+fn is_cost(value: &Value, place: &str) {
+    let number = |key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{place}.{key}: {value}"));
+    assert!(number("median") > 0.0, "{place}: {value}");
+    assert!(number("low") <= number("median") && number("median") <= number("high"), "{place}: {value}");
+    assert!(value["repeats"].as_u64().unwrap() > 0, "{place}");
+}
+
+#[test]
+fn a_quick_calibration_has_every_section_and_is_kept() {
+    let folder = Folder::new("quick");
+    let (code, out, err) = calibrate(&["--quick", "--json"], &folder.0);
+    assert_eq!(code, Some(0), "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["schema"], "should-i-async/calibration/1");
+    assert!(found["full"].is_null());
+    let essentials = &found["essentials"];
+    let missing = essentials["missing"].as_array().unwrap();
+    for entry in missing {
+        assert!(!entry["what"].as_str().unwrap().is_empty() && !entry["why"].as_str().unwrap().is_empty(), "{entry}");
+    }
+    let is_missing = |what: &str| missing.iter().any(|m| m["what"].as_str().unwrap().contains(what));
+    is_cost(&essentials["syscall"], "syscall");
+    is_cost(&essentials["again"], "again");
+
+    let steps = essentials["steps"].as_array().unwrap();
+    let events: Vec<u64> = steps.iter().map(|step| step["events"].as_u64().unwrap()).collect();
+    assert_eq!(events, [1, 2, 4, 8, 16, 64]);
+    for step in steps {
+        for variant in ["ready", "level", "again"] {
+            is_cost(&step[variant], variant);
+        }
+        for (variant, what) in [("runtime", "runtime server step"), ("uring", "io_uring server step")] {
+            // Not here, and nobody says why: that must not be.
+            assert!(!step[variant].is_null() || is_missing(what), "{variant}: {missing:?}");
+            if !step[variant].is_null() {
+                is_cost(&step[variant], variant);
+            }
+        }
+    }
+    for medium in ["pipe", "unix", "tcp"] {
+        let of = |b: &&Value| b["medium"] == medium && b["via_idle"] == false;
+        let block = essentials["blocks"].as_array().unwrap().iter().find(of);
+        assert!(block.is_some() || is_missing("block"), "{medium}: {missing:?}");
+        for field in ["median", "low", "high"] {
+            assert!(block.is_none_or(|b| b["cost"][field].is_f64()), "{block:?}");
+        }
+    }
+    let depths: Vec<u64> =
+        essentials["file"].as_array().unwrap().iter().map(|step| step["depth"].as_u64().unwrap()).collect();
+    assert!(depths == [1, 8, 64] || is_missing("cached reads"), "{depths:?}");
+
+    let kept: Vec<_> = std::fs::read_dir(folder.0.join("should-i-async")).unwrap().flatten().collect();
+    assert_eq!(kept.len(), 1);
+    let name = kept[0].file_name().into_string().unwrap();
+    assert!(name.starts_with("calibration-") && name.ends_with(".json"), "{name}");
+    assert!(err.contains(&name), "{err}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_loses_nothing_but_the_cache() {
+    let folder = Folder::new("unwritable");
+    // A file where the folder should be stops root too.
+    let file = folder.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let (code, out, err) = calibrate(&["--quick"], &file);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("server step") && err.contains("not kept"), "{out}{err}");
+    assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_a_wrong_flag() {
+    let folder = Folder::new("nowhere");
+    let (code, out, err) = calibrate(&["--dir", "/nonexistent/folder"], &folder.0);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("/nonexistent/folder"), "{err}");
+}
