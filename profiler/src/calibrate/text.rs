@@ -120,6 +120,10 @@ impl Page {
             vec!["empty syscall (getppid)".into(), cost(&essentials.syscall)],
             vec!["receive on an empty TCP socket (EAGAIN)".into(), cost(&essentials.again)],
         ];
+        for read in &essentials.reads {
+            let what = format!("read of {} bytes that are there, {}", read.bytes, read.medium.name());
+            rows.push(vec![what, cost(&read.cost)]);
+        }
         if let Some(full) = full {
             for (what, figure) in [
                 ("read of an empty pipe (EAGAIN)", &full.pipe_again),

@@ -113,7 +113,7 @@ pub(super) struct CalibrateFlags {
     /// One JSON object on stdout instead of the tables
     #[arg(long)]
     pub(super) json: bool,
-    /// Where the file goes that is read and written [default: the cache's folder]
+    /// Where the file goes that is read and written [default: /var/tmp]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 }

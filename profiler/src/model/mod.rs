@@ -3,10 +3,12 @@
 //! Everything that a screen or a report prints is in [`Report`], with its provenance; renderers only choose the words.
 
 mod advice;
+mod baseline;
 mod bootstrap;
 mod calibration;
 mod check;
 mod cost;
+mod engine;
 mod estimate;
 mod figure;
 mod indirect;
@@ -19,20 +21,22 @@ mod verdict;
 mod view;
 mod whatif;
 
+pub use baseline::Baseline;
 pub use calibration::{BlockCost, Calibration, Cost, FileCost, ReadCost, Step, Way};
 pub use check::{Check, Counted};
 pub use cost::{Basis, DirectCost, MIN_CALLS, Reference};
+pub use engine::Engine;
 pub use estimate::Estimators;
 pub use figure::{Figure, Interval, Provenance};
 pub use indirect::{Effect, Indirect};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use prices::{Blocks, Prices};
 pub use replay::Queues;
-pub use report::{Baseline, Facts, Inputs, ProcessFacts, Report, SelfCost, Slice, WindowFacts};
+pub use report::{Facts, Inputs, ProcessFacts, Report, SelfCost, Slice, WindowFacts};
 pub use score::Score;
 pub use verdict::{Answer, Verdict};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
-pub use whatif::{Engine, Ground, MIN_BLOCKS, Saving, Scenario, Term, WhatIf};
+pub use whatif::{Ground, MIN_BLOCKS, Saving, Scenario, Term, WhatIf};
 
 pub use crate::aggregate::{
     BlockClass, BlockEnd, DeviceRecord, Family, Histogram, OpenEnd, Place, Quality, SampleCounts, Side, SiteRecord,

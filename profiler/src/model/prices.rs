@@ -41,6 +41,8 @@ pub struct Prices {
     pub file: Blocks,
     /// Calls on files, blocking or not.
     pub file_calls: f64,
+    /// Reads that found their data, at sites that also block.
+    pub ready_reads: f64,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// A block after which the CPU is idle or with somebody else: what a loop pays for each sleep, ns.
@@ -129,6 +131,7 @@ impl Prices {
             net,
             file,
             file_calls: file_calls.sum(),
+            ready_reads: window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file()).map(ready_reads).sum(),
             near,
             away,
             own_wakes: sums.woken_io_by_self as f64,
@@ -197,6 +200,12 @@ fn idle_time(window: &Window) -> f64 {
 
 fn is_io(site: &SiteRecord) -> bool {
     site.place.class.family() == Family::BlockingIo
+}
+
+/// Calls that neither blocked nor failed, where others at the same site blocked.
+fn ready_reads(record: &SiteRecord) -> f64 {
+    let site = &record.site;
+    if site.blocked_calls == 0 { 0.0 } else { site.calls.saturating_sub(site.blocked_calls + site.errors) as f64 }
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {

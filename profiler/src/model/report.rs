@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    Calibration, Check, CpuLedger, DeviceView, Estimators, Family, Figure, Indirect, Place, Prices, Quality, Reference,
-    Score, SiteView, ThreadView, Verdict, Wakeups, WallLedger, WhatIf, Window, advice,
+    Baseline, Calibration, Check, CpuLedger, DeviceView, Estimators, Family, Figure, Indirect, Place, Prices, Quality,
+    Reference, Score, SiteView, ThreadView, Verdict, Wakeups, WallLedger, WhatIf, Window, advice,
+    baseline::Alone,
     cost::{Bases, Pools},
     verdict::Answerable,
     whatif,
@@ -106,15 +107,6 @@ pub struct Inputs {
     pub slices: Vec<Slice>,
 }
 
-/// The target while nothing is attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Baseline {
-    /// CPU of its processes.
-    pub cpu: Nanos,
-    /// Voluntary switches of its threads.
-    pub voluntary: u64,
-}
-
 /// A look in mid-measurement: everything since its start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slice {
@@ -188,12 +180,13 @@ impl Report {
         let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
         let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
         // What the target takes when nobody looks, for as many switches.
-        let alone = alone(&inputs.baselines, &cpu, sums.voluntary);
+        let alone = Alone::of(&inputs.baselines, &cpu, sums.voluntary);
         let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference)
-            .map(|p| p.less_excess(alone.map_or(0.0, |ns| own_cpu - ns)));
-        let (own_cpu, hooks) = alone.map_or((own_cpu, hooks), |ns| (ns, cpu.total.as_nanos() as f64 - ns));
+            .map(|p| p.less_excess(alone.map_or(0.0, |a| own_cpu - a.cpu)));
+        let (own_cpu, hooks) = alone.map_or((own_cpu, hooks), |a| (a.cpu, cpu.total.as_nanos() as f64 - a.cpu));
         let advice =
             prices.as_ref().map_or_else(|_| Vec::new(), |p| advice::of(window, p, own_cpu.max(1.0), seconds.max(1e-9)));
+        let wake = prices.as_ref().map_or_else(|why| Figure::unavailable(why.as_str()), |p| p.wake.clone());
         let io_blocks = wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let estimators = Estimators::of(
             &window.sites,
@@ -207,6 +200,7 @@ impl Report {
             cpu: own_cpu,
             hooks,
             direct_interval: score.interval,
+            unsteady: alone.map_or(0.0, |a| a.unsteady),
             indirect: indirect.total().value().copied(),
             seconds,
             allowed_cpus: inputs.facts.allowed_cpus.max(1),
@@ -251,7 +245,7 @@ impl Report {
             threads,
             devices,
             device_wait: Nanos::from_nanos(sums.device_wait),
-            wakeups: Wakeups::of(&sums),
+            wakeups: Wakeups::of(&sums, wake),
             quality: window.quality.clone(),
             self_cost,
             reference: inputs.reference,
@@ -263,19 +257,6 @@ impl Report {
 fn hook(window: &Window, name: &str) -> f64 {
     let program = window.programs.iter().filter(|p| p.name.contains(name) && p.runs > 0);
     program.map(|p| p.time.as_nanos() as f64 / p.runs as f64).next().unwrap_or(0.0)
-}
-
-/// Voluntary switches below which a baseline says nothing.
-const MIN_SWITCHES: u64 = 200;
-
-/// CPU for so many voluntary switches without the programs, ns; `None` where no baseline is good enough, or where the target
-/// did something else meanwhile.
-fn alone(baselines: &[Baseline], cpu: &CpuLedger, voluntary: u64) -> Option<f64> {
-    let switches: u64 = baselines.iter().map(|b| b.voluntary).sum();
-    let used: Nanos = baselines.iter().map(|b| b.cpu).sum();
-    let total = cpu.total.as_nanos() as f64;
-    let alone = used.as_nanos() as f64 / switches.max(1) as f64 * voluntary as f64;
-    (switches >= MIN_SWITCHES && (0.5 * total..=total).contains(&alone)).then_some(alone)
 }
 
 /// Samples below which nothing is said.

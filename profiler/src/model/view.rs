@@ -1,7 +1,7 @@
 //! What the tables show: sites, threads, devices, wake-ups.
 
 use super::{
-    BlockClass, DeviceRecord, DirectCost, Histogram, OpenEnd, SiteRecord, Stat, Sums, ThreadTotals,
+    BlockClass, DeviceRecord, DirectCost, Figure, Histogram, OpenEnd, SiteRecord, Stat, Sums, ThreadTotals,
     cost::{Pools, mean},
 };
 use crate::units::{Addr, Nanos, Tgid, Tid};
@@ -170,7 +170,7 @@ impl DeviceView {
 }
 
 /// Wake-ups of the target's threads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wakeups {
     /// By a thread of the same process.
     pub same_process: u64,
@@ -178,16 +178,22 @@ pub struct Wakeups {
     pub other_process: u64,
     /// By an interrupt or a kernel thread.
     pub kernel: u64,
+    /// Of other processes' threads by calls of the target.
+    pub others: u64,
+    /// What a wake-up costs the one who wakes, ns.
+    pub cost: Figure<f64>,
     /// Other threads of the target that ran or could run at each wake-up: 0 to 7, then 8–15, 16–31 …
     pub concurrency: Vec<u64>,
 }
 
 impl Wakeups {
-    pub(super) fn of(sums: &Sums) -> Self {
+    pub(super) fn of(sums: &Sums, cost: Figure<f64>) -> Self {
         Self {
             same_process: sums.woken_by_self,
             other_process: sums.woken_by_other,
             kernel: sums.woken_by_kernel,
+            others: sums.woke_other,
+            cost,
             concurrency: sums.concurrency.iter().copied().map(u64::from).collect(),
         }
     }

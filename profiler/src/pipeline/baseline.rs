@@ -9,20 +9,27 @@ use crate::{
     target::{self, Target},
 };
 
-/// How long the target is watched before the programs are attached, and again after they have left.
-const LENGTH: Duration = Duration::from_millis(250);
+/// The target is watched for so long before the programs are attached, and again after they have left …
+const LENGTH: Duration = Duration::from_millis(125);
+/// … in so many parts: their spread says how steady it is.
+const PARTS: usize = 2;
 /// Beyond so many threads reading their counters would itself be a load.
 const MOST_THREADS: usize = 2_000;
 
 /// Watches for a while; nothing where the target is too large, or ends meanwhile.
-pub(super) fn watch(target: &Target) -> Option<Baseline> {
-    let begun = counters(target)?;
-    std::thread::sleep(LENGTH);
-    let ended = counters(target)?;
-    Some(Baseline {
-        cpu: ended.cpu.saturating_sub(begun.cpu),
-        voluntary: ended.voluntary.saturating_sub(begun.voluntary),
-    })
+pub(super) fn watch(target: &Target) -> Vec<Baseline> {
+    let mut parts = Vec::with_capacity(PARTS);
+    let Some(mut begun) = counters(target) else { return parts };
+    for _ in 0..PARTS {
+        std::thread::sleep(LENGTH);
+        let Some(ended) = counters(target) else { return Vec::new() };
+        parts.push(Baseline {
+            cpu: ended.cpu.saturating_sub(begun.cpu),
+            voluntary: ended.voluntary.saturating_sub(begun.voluntary),
+        });
+        begun = ended;
+    }
+    parts
 }
 
 /// Where the counters stand.

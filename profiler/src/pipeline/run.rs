@@ -49,7 +49,7 @@ pub(super) struct Run<'a> {
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
-    before: Option<Baseline>,
+    before: Vec<Baseline>,
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
         // A command that has not been started yet has nothing to show.
-        let before = (request.price && !request.follow).then(|| baseline::watch(&request.target)).flatten();
+        let before = if request.price && !request.follow { baseline::watch(&request.target) } else { Vec::new() };
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
         if request.price {
@@ -81,6 +81,8 @@ impl<'a> Run<'a> {
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
         let first = session.begin();
+        let mut streaming = Streaming::default();
+        streaming.tick(&mut session, first);
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
         Ok(Self {
             request,
@@ -91,7 +93,7 @@ impl<'a> Run<'a> {
             governor,
             descriptors: Descriptors::default(),
             silents: Silents::default(),
-            streaming: Streaming::default(),
+            streaming,
             windows: Windows::default(),
             slices: Vec::new(),
             wire: None,
@@ -270,7 +272,10 @@ impl<'a> Run<'a> {
         let Windows { total: Some(total), count, shares } = self.windows else {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
-        let after = self.before.and_then(|_| baseline::watch(&self.request.target));
+        let mut baselines = self.before;
+        if !baselines.is_empty() {
+            baselines.extend(baseline::watch(&self.request.target));
+        }
         let reference = reference::measure(&mut self.session).ok();
         let forked = total.quality.forks > 0 && self.request.follow;
         let whole = !forked && count == 1 && self.request.target.threads_only.is_none();
@@ -287,7 +292,7 @@ impl<'a> Run<'a> {
             thread_names: facts::thread_names(&total),
             device_names: facts::device_names(),
             reference,
-            baselines: self.before.into_iter().chain(after).collect(),
+            baselines,
             calibration: self.request.price.then(prices::of_this_machine).flatten(),
             process_cpu: cpu.filter(|_| whole),
             hook_entry: self.governor.hook(),

@@ -7,6 +7,7 @@
 pub(crate) mod check;
 pub(crate) mod measuring;
 pub(crate) mod procfs;
+pub(crate) mod tool;
 pub(crate) mod truth;
 
 use std::io::Write;

@@ -148,6 +148,10 @@ pub(super) struct Wakeups {
     other_process_count: Figure<u64>,
     /// By an interrupt or a kernel thread.
     kernel_count: Figure<u64>,
+    /// Wake-ups of other processes' threads by calls of the target.
+    caused_other_process_count: Figure<u64>,
+    /// What a wake-up costs the one who wakes, CPU.
+    caused_cost_ns: Figure<f64>,
     /// Share of wake-ups at which no other thread of the target was running or runnable.
     alone_ratio: Figure<Ratio>,
     /// Wake-ups by the number of other threads of the target that were running or runnable.
@@ -307,6 +311,8 @@ impl Wakeups {
             same_process_count: Figure::measured(wakeups.same_process),
             other_process_count: Figure::measured(wakeups.other_process),
             kernel_count: Figure::measured(wakeups.kernel),
+            caused_other_process_count: Figure::measured(wakeups.others),
+            caused_cost_ns: Figure::of(&wakeups.cost),
             alone_ratio: Figure::maybe(wakeups.alone(), "no thread was woken"),
             concurrency_count: Figure::measured(buckets.collect()),
         }

@@ -2,7 +2,7 @@
 
 use super::{
     page::{Ink, Page},
-    words::{count, percent},
+    words::{count, figure, percent, provenance, span},
 };
 use crate::model::Report;
 
@@ -10,6 +10,20 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let wakeups = &report.wakeups;
     let all = wakeups.same_process + wakeups.other_process + wakeups.kernel;
     page.title("WAKE-UPS", "");
+    if wakeups.others > 0 || wakeups.same_process > 0 {
+        let cost = figure(&wakeups.cost, |&ns| span(ns));
+        page.wrapped_at(
+            Ink::Plain,
+            "  ",
+            4,
+            &format!(
+                "caused by its calls: {} of other processes, {} of its own threads; each costs the waker {cost} ({})",
+                count(wakeups.others),
+                count(wakeups.same_process),
+                provenance(&wakeups.cost)
+            ),
+        );
+    }
     if all == 0 {
         page.line(Ink::Plain, "  no thread was woken");
         return;
@@ -20,7 +34,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         "  ",
         4,
         &format!(
-            "{} wake-ups: {} by the same process, {} by another process, {} by an interrupt or the kernel",
+            "received: {} wake-ups, {} by the same process, {} by another process, {} by an interrupt or the kernel",
             count(all),
             share(wakeups.same_process),
             share(wakeups.other_process),

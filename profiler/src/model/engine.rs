@@ -1,0 +1,281 @@
+//! The engine behind the scenarios: sleeps are counted by replay, and priced. It stays with the answer, so that it can be asked
+//! again with other loops.
+
+use super::{
+    BlockClass, Blocks, Calibration, Cost, Family, Ground, Interval, Prices, Saving, Scenario, Sums, Term, Way, Window,
+    bootstrap,
+    replay::{Arrivals, Outcome, Queues, Settings, Trace},
+    whatif::Given,
+};
+
+/// Events replayed at most, per scenario.
+const MOST_EVENTS: usize = 100_000;
+/// Waits whose events are counted when the first price of an event is looked up.
+const FIRST_GUESS: f64 = 4.0;
+
+/// An indirect cost that cannot be told may be this share of the direct one.
+const UNTOLD: f64 = 0.5;
+
+/// Everything that a scenario needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    prices: Prices,
+    calibration: Calibration,
+    /// Replayed for readiness: sockets, pipes and their like.
+    net: Vec<Trace>,
+    /// Replayed for completion: files too.
+    all: Vec<Trace>,
+    /// CPU of the target without the hooks, ns.
+    cpu: f64,
+    /// What the hooks put into each burst, ns.
+    hooks_per_block: f64,
+    /// Relative spread of the direct cost over time: half its 90 % interval.
+    spread: f64,
+    /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; nothing where it is not told from nothing.
+    indirect: (f64, f64),
+    /// From a wake-up to the first instruction, where the CPU was idle, ns.
+    wake_up: f64,
+    /// Half the 90 % interval of the target's own CPU per switch, as a share.
+    unsteady: f64,
+    concurrency: Vec<f64>,
+    seconds: f64,
+}
+
+/// A ratio of sums over spans, with its interval.
+#[derive(Clone, Copy)]
+struct Counted {
+    sleeps_per_event: f64,
+    half: f64,
+    events_per_wait: f64,
+}
+
+impl Engine {
+    pub(super) fn new(
+        window: &Window,
+        sums: &Sums,
+        given: &Given<'_>,
+        prices: Prices,
+        calibration: Calibration,
+    ) -> Self {
+        let io = |c: BlockClass| c.family() == Family::BlockingIo;
+        let traces = |counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
+            let mut events = 0;
+            window
+                .spans
+                .iter()
+                .map(|span| Trace::of(span, counts))
+                .filter(|t| t.connections() > 0)
+                .take_while(|t| {
+                    events += t.events();
+                    events <= MOST_EVENTS
+                })
+                .collect()
+        };
+        let blocks = prices.all();
+        let spread = match given.direct_interval {
+            Some(interval) if blocks.direct > 0.0 => interval.half() * (given.cpu + given.hooks) / blocks.direct,
+            _ => 0.0,
+        };
+        Self {
+            net: traces(&|c| io(c) && !c.is_file()),
+            all: traces(&io),
+            cpu: given.cpu,
+            hooks_per_block: given.hooks / blocks.count.max(1.0),
+            spread: spread.min(1.0),
+            indirect: given
+                .indirect
+                .filter(|e| e.interval.low > 0.0)
+                .map_or((0.0, 0.0), |e| (e.total, e.interval.half())),
+            unsteady: given.unsteady,
+            wake_up: Trace::wake_up(&window.spans).unwrap_or(0.0),
+            concurrency: sums.concurrency.iter().map(|&n| f64::from(n)).collect(),
+            seconds: given.seconds,
+            prices,
+            calibration,
+        }
+    }
+
+    fn traces(&self, way: Way) -> &[Trace] {
+        if way == Way::Tuned { &self.all } else { &self.net }
+    }
+
+    fn blocks(&self, way: Way) -> Blocks {
+        if way == Way::Tuned { self.prices.all() } else { self.prices.net }
+    }
+
+    pub(super) fn ground(&self) -> Ground {
+        let events = self.all.iter().map(Trace::events).sum();
+        if events == 0 { Ground::Histogram } else { Ground::Replay { events, spans: self.all.len() } }
+    }
+
+    /// How often loops would sleep.
+    fn count(&self, way: Way, settings: &Settings) -> Option<Counted> {
+        let outcomes: Vec<Outcome> = self.traces(way).iter().map(|t| t.replay(settings)).collect();
+        let mut sum = Outcome::default();
+        outcomes.iter().for_each(|&o| sum += o);
+        let Some(sleeps_per_event) = sum.sleeps_per_event() else { return self.coarse(settings.loops) };
+        let windows: Vec<_> = outcomes.iter().map(|o| (o.sleeps as f64, o.served as f64)).collect();
+        let half = bootstrap::ratio(&windows).map_or(0.0, Interval::half);
+        Some(Counted { sleeps_per_event, half, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
+    }
+
+    /// Without a stream: a wake-up that found fewer threads than there are loops would have found a loop asleep.
+    fn coarse(&self, loops: u32) -> Option<Counted> {
+        let all: f64 = self.concurrency.iter().sum();
+        let alone: f64 = self.concurrency.iter().take(loops as usize).sum();
+        (all > 0.0).then(|| {
+            let share = alone / all;
+            Counted { sleeps_per_event: share, half: 0.25 * share.max(0.1), events_per_wait: 1.0 / share.max(0.05) }
+        })
+    }
+
+    fn settings(&self, way: Way, loops: u32, queues: Queues, tax: f64) -> Settings {
+        let blocks = self.prices.all();
+        let per_block = (blocks.direct / blocks.count.max(1.0)).max(0.0);
+        Settings {
+            loops,
+            queues,
+            arrivals: Arrivals::Closed,
+            less: per_block + self.hooks_per_block,
+            tax,
+            batched: way == Way::Tuned,
+            wake_up: self.wake_up,
+        }
+    }
+
+    /// What a way of waiting gives back on so many loops; `None` where this machine has no price for it.
+    pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
+        let guess = self.calibration.tax(way, FIRST_GUESS)?;
+        let mut settings = self.settings(way, loops, queues, guess.median);
+        let first = self.count(way, &settings)?;
+        let tax = self.calibration.tax(way, first.events_per_wait)?;
+        settings.tax = tax.median;
+        let closed = self.count(way, &settings)?;
+        let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
+        Some(self.price(way, loops, queues, closed, open, tax))
+    }
+
+    fn price(&self, way: Way, loops: u32, queues: Queues, closed: Counted, open: Counted, tax: Cost) -> Scenario {
+        let blocks = self.blocks(way);
+        let sleep = self.prices.away.value().copied().unwrap_or(0.0);
+        let stays = closed.sleeps_per_event.min(1.0);
+        let file = if way == Way::Tuned { self.prices.file } else { Blocks::default() };
+        let net = self.prices.net;
+        // Of the blocks that indirect costs are counted over.
+        let part = blocks.count / self.prices.all().count.max(1.0);
+        let terms = [
+            Some(Term {
+                what: format!("{:.0} blocks go", blocks.count),
+                ns: blocks.direct,
+                how: format!("{:.0} ns each, {}", blocks.direct / blocks.count.max(1.0), self.basis()),
+            }),
+            self.wakes_term("wake-ups among its own threads go", self.prices.own_wakes * (1.0 - stays)),
+            self.wakes_term("wake-ups of others go, several replies leave at once", self.gathered(way, &closed)),
+            (self.indirect.0 * part != 0.0).then(|| Term {
+                what: "user and kernel code after blocks runs warm".to_owned(),
+                ns: self.indirect.0 * (1.0 - stays) * part,
+                how: "same sites, after a block against after none".to_owned(),
+            }),
+            (self.prices.preemptions > 0.0).then(|| Term {
+                what: format!("{:.0} preemptions of its threads by each other go", self.prices.preemptions),
+                ns: self.prices.preemptions * self.prices.near,
+                how: format!("{:.0} ns each, as a block between threads", self.prices.near),
+            }),
+            Some(Term {
+                what: format!("{:.0} sleeps remain", blocks.count * stays),
+                ns: -blocks.count * stays * sleep,
+                how: format!("{:.2} per block, {sleep:.0} ns each, {}", stays, self.prices.away.provenance().name()),
+            }),
+            (net.count > 0.0).then(|| Term {
+                what: format!("{:.0} events are waited for in another way", net.count),
+                ns: -net.count * tax.median,
+                how: format!(
+                    "{:.0} ns each where a wait returns {:.1}, calibrated: {}",
+                    tax.median,
+                    closed.events_per_wait,
+                    way.words()
+                ),
+            }),
+            self.calibration.file_tax(closed.events_per_wait).filter(|_| file.count > 0.0).map(|tax| Term {
+                what: format!("{:.0} file reads through io_uring", file.count),
+                ns: -file.count * tax.median,
+                how: format!("{:.0} ns each beyond pread, calibrated", tax.median),
+            }),
+        ];
+        let terms: Vec<Term> = terms.into_iter().flatten().collect();
+        let value: f64 = terms.iter().map(|t| t.ns).sum();
+        let open_shift = blocks.count * (stays - open.sleeps_per_event.min(1.0)) * sleep;
+        // A quarter of what was taken off for the hooks: what they do to a target is known no better.
+        let hooks = blocks.count * self.hooks_per_block / 4.0;
+        let half = [
+            blocks.direct * self.spread,
+            net.count * (tax.high - tax.low) / 2.0,
+            self.indirect.1 * (1.0 - stays) * part,
+            blocks.count * closed.half * sleep,
+            hooks,
+            self.cpu * self.unsteady,
+        ];
+        let half = half.iter().map(|h| h * h).sum::<f64>().sqrt();
+        let pool = match way {
+            // A runtime hands every call on a file to its pool, whether it would block or not.
+            Way::Runtime => self.calibration.pool_tax().map_or(0.0, |t| -t.median * self.prices.file_calls),
+            _ => 0.0,
+        };
+        // In a loop that takes turns, what a thread read in one go may come as events of their own.
+        let turns = -self.prices.ready_reads * tax.median.max(0.0);
+        let low = value + turns + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
+        // An indirect cost that cannot be told is not none.
+        let untold = if self.indirect.0 == 0.0 { UNTOLD * (blocks.direct * (1.0 - stays)).max(0.0) } else { 0.0 };
+        let high = value + untold + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
+        let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
+        Scenario {
+            way,
+            loops,
+            queues,
+            saving,
+            cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
+            open: (value + open_shift) / self.cpu,
+            sleeps_per_block: stays,
+            sleeps_per_second: blocks.count * stays / self.seconds.max(1e-9),
+            events_per_wait: closed.events_per_wait,
+            terms,
+        }
+    }
+
+    fn wakes_term(&self, what: &str, wakes: f64) -> Option<Term> {
+        let &wake = self.prices.wake.value().filter(|_| wakes >= 1.0)?;
+        let ns = wakes * wake;
+        Some(Term {
+            what: format!("{wakes:.0} {what}"),
+            ns,
+            how: format!("{wake:.0} ns each, {}", self.prices.wake.note()),
+        })
+    }
+
+    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
+    /// awake.
+    fn gathered(&self, way: Way, counted: &Counted) -> f64 {
+        let blocks = self.blocks(way).count;
+        match way {
+            Way::Tuned => (self.prices.other_wakes - blocks / counted.events_per_wait.max(1.0)).max(0.0),
+            _ => 0.0,
+        }
+    }
+
+    fn basis(&self) -> String {
+        match self.prices.basis {
+            Some(basis) => format!("against: {}", basis.name()),
+            None => "without a base".to_owned(),
+        }
+    }
+
+    /// The prices.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    /// Where the calibrated costs come from.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+}

@@ -1,0 +1,101 @@
+//! What the replay and the estimators run on, against workloads whose truth is known: streamed block ends, calls that wake,
+//! CPU-clock samples, and the sum that a prediction is.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
+mod common;
+
+use common::{can_measure, check, measuring::request};
+use should_i_async::{
+    aggregate::BlockClass,
+    model::{Ground, Way},
+    pipeline::Request,
+};
+
+/// Few enough to be over before a busy stream would pause.
+const BLOCKS: u64 = 300;
+
+#[test]
+fn every_block_end_of_a_short_workload_is_streamed() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["pipe", "--n", "300"]);
+    outcome.holds();
+    let window = &outcome.measurement.window;
+    assert_eq!(window.quality.stream_lost, 0);
+    let ends: Vec<_> = window.spans.iter().flat_map(|s| &s.ends).filter(|e| e.class == BlockClass::Pipe).collect();
+    let sums = window.sums();
+    let blocks = check::blocks(&sums, BlockClass::Pipe);
+    // A block that is open at the end has no end to stream.
+    assert!((blocks.saturating_sub(1)..=blocks).contains(&(ends.len() as u64)), "{} of {blocks}", ends.len());
+    assert!(blocks >= BLOCKS, "{blocks}");
+    assert!(ends.iter().all(|e| e.off <= e.wake));
+    // Each burst is counted once: together they are no more than the threads' CPU.
+    let bursts: u64 = ends.iter().map(|e| e.burst.as_nanos()).sum();
+    let cpu = sums.user + sums.kernel;
+    assert!(bursts <= cpu && bursts > 0, "{bursts} of {cpu}");
+}
+
+#[test]
+fn calls_that_wake_are_told_from_those_that_do_not() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["pipe", "--n", "300"]);
+    let window = &outcome.measurement.window;
+    let (mut woke, mut writes) = (0, 0);
+    for site in &window.sites {
+        if site.place.syscall == "write" && site.place.class == BlockClass::Pipe {
+            woke += site.site.cpu_direct_woke.count;
+            writes += site.site.calls;
+        }
+        if site.place.syscall == "read" {
+            assert_eq!(site.site.cpu_direct_woke.count, 0, "a read that empties nothing wakes nobody");
+        }
+    }
+    let sums = window.sums();
+    // Every block on the pipe was ended by a write of the process.
+    assert!(woke <= writes && woke * 10 >= sums.woken_io_by_self * 9, "{woke} of {writes}, {}", sums.woken_io_by_self);
+    assert!(sums.woken_io_by_self * 10 >= BLOCKS * 9, "{}", sums.woken_io_by_self);
+}
+
+#[test]
+fn cpu_clock_samples_hit_user_code_where_there_is_nothing_else() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run_as(&["burn"], |pid| vec![Request { price: true, ..request(pid) }]).remove(0);
+    let samples = outcome.measurement.window.samples;
+    // 499 a second: the count is the CPU time, to the factor that a few samples allow.
+    let expected = outcome.process_cpu * 499 / 1_000_000_000;
+    assert!(
+        samples.samples * 2 >= expected && samples.samples <= expected * 2 + 20,
+        "{samples:?}, {expected} expected"
+    );
+    assert!(samples.user * 10 >= samples.samples * 8, "{samples:?}");
+    assert_eq!(samples.unreadable, 0);
+}
+
+#[test]
+fn a_prediction_is_the_sum_of_its_terms() {
+    if !can_measure() {
+        return;
+    }
+    let outcome =
+        check::run_as(&["pipe", "--n", "2000"], |pid| vec![Request { price: true, ..request(pid) }]).remove(0);
+    let report = outcome.measurement.report();
+    let what_if = &report.what_if;
+    assert_eq!(what_if.refused, None);
+    assert!(matches!(what_if.ground, Ground::Replay { events, .. } if events > 100), "{:?}", what_if.ground);
+    let ways: Vec<Way> = what_if.scenarios.iter().map(|s| s.way).collect();
+    assert!(ways.contains(&Way::Naive), "{ways:?}");
+    for scenario in &what_if.scenarios {
+        let sum: f64 = scenario.terms.iter().map(|t| t.ns).sum();
+        assert!((scenario.saving.value - sum / what_if.cpu).abs() < 1e-9, "{scenario:?}");
+        assert!(scenario.saving.low <= scenario.saving.value && scenario.saving.value <= scenario.saving.high);
+        assert!((0.0..=1.0).contains(&scenario.sleeps_per_block));
+        assert!(scenario.events_per_wait >= 1.0);
+    }
+}
