@@ -52,7 +52,9 @@ fn calls_that_wake_are_told_from_those_that_do_not() {
             writes += site.site.calls;
         }
         if site.place.syscall == "read" {
-            assert_eq!(site.site.cpu_direct_woke.count, 0, "a read that empties nothing wakes nobody");
+            // A read that empties nothing wakes nobody; but an interrupt that hits it may, and counts as the call's.
+            let hit = site.site.cpu_direct_woke.count;
+            assert!(hit * 20 <= site.site.calls.max(20), "{hit} of {} reads", site.site.calls);
         }
     }
     let sums = window.sums();

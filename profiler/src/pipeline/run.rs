@@ -71,8 +71,9 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started yet has nothing to show.
-        let before = if request.price && !request.follow { baseline::watch(&request.target) } else { Vec::new() };
+        // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
+        let alone = request.price && !request.follow && request.target.threads_only.is_none();
+        let before = if alone { baseline::watch(&request.target) } else { Vec::new() };
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
         if request.price {
