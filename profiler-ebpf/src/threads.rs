@@ -91,6 +91,8 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     }
     t.phase = match sight {
         FirstSight::Asleep => {
+            // It sleeps: its counters are exact now, and stay the base even if the kernel does not tell of the switch-in.
+            begin_counters::<A>(t, task);
             t.block_class = t.class;
             t.marks |= mark::ASLEEP_AT_START;
             phase::BLOCKED
