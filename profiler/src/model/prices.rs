@@ -17,18 +17,11 @@ pub struct Blocks {
     pub count: f64,
     /// Direct cost of all of them, the kernel's charge for the way out of idle included, ns.
     pub direct: f64,
-    /// Likewise by the calibrated cost, where there is one.
-    pub calibrated: Option<f64>,
 }
 
 impl Blocks {
     fn plus(self, other: Self) -> Self {
-        let calibrated = match (self.count > 0.0, other.count > 0.0) {
-            (true, true) => self.calibrated.zip(other.calibrated).map(|(a, b)| a + b),
-            (true, false) => self.calibrated,
-            (false, _) => other.calibrated,
-        };
-        Self { count: self.count + other.count, direct: self.direct + other.direct, calibrated }
+        Self { count: self.count + other.count, direct: self.direct + other.direct }
     }
 }
 
@@ -84,9 +77,7 @@ impl Prices {
             // Blocks of calls that are still open, or that found no site, cost what the others do.
             let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
             let direct = (parts.near + parts.away) * scale + charge;
-            let calibrated =
-                (parts.calibrated_covered > 0.0).then(|| parts.calibrated * count / parts.calibrated_covered + charge);
-            (Blocks { count, direct, calibrated }, parts)
+            (Blocks { count, direct }, parts)
         };
         let ((net, net_parts), (file, file_parts)) = (part(false, net_count), part(true, file_count));
         let parts = net_parts.plus(&file_parts);
@@ -220,8 +211,6 @@ struct Parts {
     aways: f64,
     /// Blocks in calls whose cost could be told.
     covered: f64,
-    calibrated: f64,
-    calibrated_covered: f64,
     /// The basis of most of them, and how many that are.
     basis: Option<(Basis, f64)>,
 }
@@ -229,10 +218,6 @@ struct Parts {
 impl Parts {
     fn add(&mut self, site: &SiteRecord, pools: &Pools<'_>) {
         let blocks = site.site.blocks as f64;
-        if let Some(cost) = pools.direct_by(site, Basis::Calibrated) {
-            self.calibrated += cost.total;
-            self.calibrated_covered += blocks;
-        }
         let Some(cost) = pools.direct(site) else { return };
         self.near += cost.near;
         self.nears += site.site.cpu_blocked_near.count as f64;
@@ -251,8 +236,6 @@ impl Parts {
             away: self.away + other.away,
             aways: self.aways + other.aways,
             covered: self.covered + other.covered,
-            calibrated: self.calibrated + other.calibrated,
-            calibrated_covered: self.calibrated_covered + other.calibrated_covered,
             basis: if other.basis.map_or(0.0, |b| b.1) > self.basis.map_or(0.0, |b| b.1) {
                 other.basis
             } else {
