@@ -4,6 +4,7 @@
 //! kind, resolved in the kernel. The numbers are on the wire and in recordings: append, never renumber.
 
 /// What a block waits for. `COUNT` and the decode check below fail the build's tests when a variant is forgotten.
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockClass {
@@ -77,6 +78,7 @@ pub enum BlockClass {
 pub const CLASS_COUNT: usize = 32;
 
 /// The families that the reports keep apart.
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Blocking IO on one descriptor: what an async version would wait for in its event loop.

@@ -20,6 +20,12 @@ pub struct Control {
     pub pending_exec: i32,
     /// 1 while block ends are streamed, see [`crate::stream`].
     pub stream: u32,
+    /// Blocked calls from one stack to the next, on average and per thread; 0: no stacks are taken. See [`crate::stack`].
+    pub stack_every: u32,
+    /// Keeps the layout free of holes.
+    pub reserved: u32,
+    /// A call that was blocked for so long always has its stack taken, ns.
+    pub stack_long: u64,
     /// Own cache line: written at every block and wake-up.
     pub runnable: Padded,
     /// What did not fit, and what happened.
@@ -63,4 +69,6 @@ pub struct Counters {
     pub stream_lost: u64,
     /// CPU-clock samples that found no room.
     pub samples_lost: u64,
+    /// Stacks that found no room.
+    pub stacks_lost: u64,
 }

@@ -11,13 +11,14 @@ pub mod device;
 pub mod offsets;
 pub mod sample;
 pub mod site;
+pub mod stack;
 pub mod stat;
 pub mod stream;
 pub mod syscall;
 pub mod thread;
 
 /// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 
 /// Adds two values without wrapping; the kernel side never traps.
 #[inline(always)]

@@ -61,6 +61,12 @@ pub struct Offsets {
     pub regs_arg0: u32,
     /// Second syscall argument: `pt_regs.si`, arm64 `regs[1]`
     pub regs_arg1: u32,
+    /// User stack pointer
+    pub regs_sp: u32,
+    /// User frame pointer: `pt_regs.bp`, arm64 `regs[29]`
+    pub regs_fp: u32,
+    /// arm64: link register, `regs[30]`
+    pub regs_lr: u32,
     /// The syscall a task is in, at the top of its kernel stack: `pt_regs.orig_ax`, arm64 `pt_regs.syscallno`; negative
     /// outside a syscall. Absent where the kernel has no `bpf_task_pt_regs` (before 5.15).
     pub regs_nr: u32,

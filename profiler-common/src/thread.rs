@@ -73,6 +73,7 @@ pub const fn concurrency_bucket(others: u64) -> usize {
 }
 
 /// Blocks of one class.
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassSum {
@@ -85,6 +86,7 @@ pub struct ClassSum {
 }
 
 /// Sums of a thread over the measurement: counters only, so that they can be added as an array of words.
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
@@ -147,9 +149,16 @@ pub struct Sums {
     /// Blocks by class.
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
+    #[cfg_attr(feature = "user", serde(with = "serde_big_array::BigArray"))]
     pub bursts: [u32; BUCKETS],
     /// Other threads of the target running or runnable at each wake-up.
     pub concurrency: [u32; CONCURRENCY_BUCKETS],
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl Sums {
@@ -211,6 +220,10 @@ pub struct Thread {
     pub requests: u32,
     /// Why it was last switched in: the class of its block, or [`CAUSE_OTHER`].
     pub cause: u32,
+    /// Blocked calls to go until a stack is taken.
+    pub stack_in: u32,
+    /// Blocked calls that the next stack stands for.
+    pub stack_gap: u32,
     /// When the measurement of this thread began (start of the window, or its birth), ns.
     pub first: u64,
     /// On CPU: up to when its time is accounted, ns.

@@ -18,6 +18,7 @@ use crate::{
     descriptor,
     maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump, control, thread},
     sched::{account, caught_on_cpu},
+    stacks,
     threads::{FirstSight, exec_begins, exec_over, find, first_sight, release},
 };
 
@@ -188,7 +189,7 @@ fn close_window(t: &mut Thread) {
 
 /// `sys_exit(regs, ret)`
 #[inline(always)]
-pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, ret: i64) {
+pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
     let Some(control) = control() else { return };
     if control.enabled == 0 {
         return;
@@ -247,6 +248,9 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, ret: i64) {
         site.run_delay.add(t.call_delay);
         t.window = window::BLOCKED;
         t.marks |= mark::COLD;
+        if control.stack_every != 0 {
+            stacks::at_return::<A>(control, t, nr, regs, now);
+        }
     } else {
         if t.marks & mark::WOKE != 0 {
             site.cpu_direct_woke.add(t.call_cpu);

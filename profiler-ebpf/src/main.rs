@@ -20,10 +20,12 @@ mod maps;
 mod requests;
 mod samples;
 mod sched;
+mod stacks;
 mod threads;
 
 use access::{Probed, Typed};
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, perf_event, raw_tracepoint},
     programs::{BtfTracePointContext, PerfEventContext, RawTracePointContext},
@@ -50,6 +52,7 @@ macro_rules! program {
 
 // (preempt, prev, next): up to 5.17
 program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(1),
     ctx.arg(2),
@@ -57,6 +60,7 @@ program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| sched::on_
 ));
 // (preempt, prev_state, prev, next): early 5.18
 program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(2),
     ctx.arg(3),
@@ -64,12 +68,13 @@ program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| sched::on_
 ));
 // (preempt, prev, next, prev_state): since
 program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| sched::on_switch::<A>(
+    ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(1),
     ctx.arg(2),
     Some(ctx.arg(3))
 ));
-program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| sched::on_waking::<A>(ctx.arg(0)));
+program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| sched::on_waking::<A>(ctx.as_ptr(), ctx.arg(0)));
 program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| threads::on_fork::<A, _>(
     &ctx,
     ctx.arg(0),
@@ -80,7 +85,7 @@ program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| threads::on_fork
 program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| threads::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
 program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| calls::on_process_exit::<A>(ctx.arg(0)));
 program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| calls::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
-program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| calls::on_exit::<A, _>(&ctx, ctx.arg(1)));
+program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| calls::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
 // (request): since 5.11
 program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));
 program!("block_rq_issue", sia_issue, sia_issue_raw, |ctx, A| requests::on_issue::<A>(ctx.arg(0)));

@@ -51,6 +51,10 @@ pub static SIA_STREAM: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static SIA_SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
 
+/// Stacks, while `Control::stack_every` is on.
+#[map]
+pub static SIA_STACKS: RingBuf = RingBuf::with_byte_size(1 << 12, 0);
+
 #[map]
 pub static SIA_SITE_INDEX: HashMap<SiteKey, u32> = HashMap::with_max_entries(64, 0);
 

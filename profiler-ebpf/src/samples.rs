@@ -7,7 +7,11 @@ use aya_ebpf::{
 };
 use profiler_common::sample::{FRAMES, Sample};
 
-use crate::maps::{SIA_SAMPLES, bump, control, slot_of};
+use crate::{
+    access::Typed,
+    maps::{SIA_SAMPLES, bump, control, slot_of, thread},
+    stacks,
+};
 
 /// A tick of the CPU clock on this CPU.
 #[inline(always)]
@@ -30,4 +34,9 @@ pub fn on_sample(ctx: &PerfEventContext) {
         (*sample).bytes = bytes as i32;
     }
     entry.submit(BPF_RB_NO_WAKEUP as u64);
+    if control.stack_every != 0
+        && let Some(t) = thread(slot_of(tid))
+    {
+        stacks::at_clock::<Typed>(ctx.ctx.cast(), control, t);
+    }
 }

@@ -5,6 +5,8 @@
 //! switch-out is seen here (`try_to_wake_up` waits for the CPU to let go only after the tracepoint). So the waker always
 //! notes the time, and the switch-in compares: a wake-up noted before the switch-out is one that raced.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
@@ -21,6 +23,7 @@ use profiler_common::{
 use crate::{
     access::{Access, offset, present},
     maps::{SIA_STREAM, bump, control, slot_of, thread},
+    stacks,
     threads::{FirstSight, MARK_COUNTERS, add_runnable, begin_counters, depart, find, first_sight, read_counters},
 };
 
@@ -65,7 +68,7 @@ fn catch_up<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *c
 
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it (5.18 and later).
 #[inline(always)]
-pub fn on_switch<A: Access>(preempt: bool, prev: *const u8, next: *const u8, state: Option<u32>) {
+pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, next: *const u8, state: Option<u32>) {
     let Some(control) = control() else { return };
     if control.enabled == 0 {
         return;
@@ -84,6 +87,9 @@ pub fn on_switch<A: Access>(preempt: bool, prev: *const u8, next: *const u8, sta
         && let Some(t) = thread(out)
     {
         switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
+        if control.stack_every != 0 && t.phase == phase::BLOCKED {
+            stacks::at_switch_out::<A>(ctx, control, t);
+        }
         if t.phase == phase::DEAD {
             depart(out, prev_tid, prev as u64);
         }
@@ -257,7 +263,7 @@ fn device_share(t: &Thread, wake: u64) -> u64 {
 
 /// `sched_waking`, on the waker's CPU.
 #[inline(always)]
-pub fn on_waking<A: Access>(task: *const u8) {
+pub fn on_waking<A: Access>(ctx: *mut c_void, task: *const u8) {
     let Some(control) = control() else { return };
     if control.enabled == 0 {
         return;
@@ -274,6 +280,9 @@ pub fn on_waking<A: Access>(task: *const u8) {
     let now = unsafe { bpf_ktime_get_ns() };
     first_sight::<A>(control, t, FirstSight::Asleep, task);
     t.wake = now;
+    if control.stack_every != 0 && t.phase == phase::BLOCKED {
+        stacks::at_waking::<A>(ctx, control, t, now);
+    }
     if t.phase == phase::BLOCKED {
         t.phase = phase::WOKEN;
         note_runnable(control, t);

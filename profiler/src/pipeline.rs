@@ -4,19 +4,24 @@
 mod baseline;
 mod facts;
 mod filing;
+pub mod live;
+pub mod outputs;
+pub mod playback;
 mod prices;
+pub mod recording;
 mod reference;
 mod run;
 mod sampling;
+mod stacks;
 mod streaming;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     aggregate::Window,
     event::DecodeError,
     kernel::{self, LoadError},
-    model::{Inputs, Report},
+    model::{Inputs, Report, Sampled},
     target::{Process, Target, TargetError},
     units::Nanos,
 };
@@ -42,6 +47,10 @@ pub struct Request {
     pub form: Option<kernel::Form>,
     /// Whether prices of this machine are wanted, for a prediction. Without a cached calibration that takes 1.5 s of CPU.
     pub price: bool,
+    /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
+    pub stacks: bool,
+    /// Whether looks are wanted while it runs ([`Progress::look_every`]): what only the end would tell is then measured first.
+    pub looks: bool,
     /// Keep the last window's bytes, for fixtures.
     pub keep_wire: bool,
 }
@@ -58,6 +67,8 @@ impl Request {
             max_overhead: None,
             form: None,
             price: false,
+            stacks: false,
+            looks: false,
             keep_wire: false,
         }
     }
@@ -83,6 +94,12 @@ pub trait Progress {
     fn begun(&mut self) {}
     /// So much of the duration is over.
     fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
+    /// How often a look at the measurement so far is wanted; `None`: never.
+    fn look_every(&self) -> Option<Nanos> {
+        None
+    }
+    /// A look at everything so far. The programs go on counting meanwhile.
+    fn look(&mut self, _so_far: Measurement) {}
     /// It is over.
     fn done(&mut self) {}
 }
@@ -96,6 +113,8 @@ pub struct Measurement {
     pub window: Window,
     /// Names, facts and outside counters.
     pub inputs: Inputs,
+    /// Stacks, where [`Request::stacks`] asked for them.
+    pub sampled: Option<Arc<Sampled>>,
 }
 
 impl Measurement {
@@ -115,6 +134,6 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     // With `-- CMD` the process has become the command only now.
     let processes: Vec<_> =
         request.target.processes.iter().map(|p| Process::read(p.tgid).unwrap_or_else(|_| p.clone())).collect();
-    let ended = run.until_the_end(stop, progress)?;
+    let ended = run.until_the_end(stop, &processes, progress)?;
     run.finish(ended, &processes, progress)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A span of time or a monotonic instant, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Nanos(u64);
 
 impl Nanos {
@@ -84,11 +84,11 @@ impl fmt::Display for Nanos {
 }
 
 /// A kernel task's id as the initial PID namespace sees it (`task_struct.pid`; `gettid` for user space).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Tid(u32);
 
 /// A thread group's id, a process for user space (`task_struct.tgid`; `getpid`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Tgid(u32);
 
 macro_rules! id {
@@ -116,7 +116,7 @@ id!(Tid);
 id!(Tgid);
 
 /// A user-space virtual address of the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Addr(u64);
 
 impl Addr {

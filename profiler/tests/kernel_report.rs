@@ -70,17 +70,9 @@ fn record_the_fixture() {
         .spawn()
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));
-    let request = Request {
-        target: resolve(&TargetSpec { pids: vec![server.id()], tids: Vec::new(), tree: false }).unwrap(),
-        duration: Some(Nanos::from_millis(500)),
-        follow: false,
-        max_threads: None,
-        max_sites: None,
-        max_overhead: None,
-        form: None,
-        price: true,
-        keep_wire: true,
-    };
+    let target = resolve(&TargetSpec { pids: vec![server.id()], tids: Vec::new(), tree: false }).unwrap();
+    let request =
+        Request { duration: Some(Nanos::from_millis(500)), price: true, keep_wire: true, ..Request::exact(target) };
     let measured = measure(&request, &AtomicBool::new(false), &mut Silent).unwrap();
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/demo.wire"), measured.wire.unwrap()).unwrap();
     client.wait().unwrap();

@@ -5,6 +5,7 @@
 //! no switch-in. Here they are closed at the window's end, and counted as open.
 
 mod histogram;
+mod since;
 mod totals;
 
 pub use histogram::Histogram;
@@ -30,7 +31,7 @@ pub struct Silent {
 }
 
 /// Losses, rarities and open ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Quality {
     /// Threads not measured for lack of room.
     pub threads_lost: u64,
@@ -52,6 +53,8 @@ pub struct Quality {
     pub stream_lost: u64,
     /// CPU-clock samples that found no room.
     pub samples_lost: u64,
+    /// Stacks that found no room.
+    pub stacks_lost: u64,
     /// Threads that were asleep when the window began.
     pub open_at_start: u64,
     /// Threads whose last interval was closed by the window's end.
@@ -84,6 +87,7 @@ impl Quality {
         self.missed_switch_ins += later.missed_switch_ins;
         self.stream_lost += later.stream_lost;
         self.samples_lost += later.samples_lost;
+        self.stacks_lost += later.stacks_lost;
         self.open_at_start += later.open_at_start;
         self.open_at_end += later.open_at_end;
         self.silent += later.silent;
@@ -94,7 +98,7 @@ impl Quality {
 }
 
 /// One measurement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Window {
     /// First moment, `CLOCK_MONOTONIC`.
     pub start: Nanos,
@@ -136,6 +140,7 @@ impl Window {
             missed_switch_ins: batch.counters.missed_switch_ins,
             stream_lost: batch.counters.stream_lost,
             samples_lost: batch.counters.samples_lost,
+            stacks_lost: batch.counters.stacks_lost,
             forks: batch.counters.forks,
             execs: batch.counters.execs,
             exits: batch.counters.exits,
@@ -220,6 +225,14 @@ impl Window {
             }
         }
         self.sort();
+    }
+
+    /// Keeps the threads that used the most CPU by name, and adds the others to those whose names were lost.
+    pub fn keep_busiest(&mut self, most: usize) {
+        self.sort();
+        for thread in self.threads.drain(most.min(self.threads.len())..) {
+            totals::add(&mut self.pooled, &thread.sums);
+        }
     }
 
     /// Accounted time of those whose names were lost.

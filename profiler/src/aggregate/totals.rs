@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// How the last interval of a thread ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OpenEnd {
     /// With the thread.
     Closed,
@@ -20,7 +20,7 @@ pub enum OpenEnd {
 }
 
 /// A thread's totals.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ThreadTotals {
     /// The thread.
     pub tid: Tid,

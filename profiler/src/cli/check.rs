@@ -1,6 +1,7 @@
 //! `check`: one measurement, one verdict.
 
 use std::{
+    ffi::OsString,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -12,31 +13,42 @@ use super::{
     exit::CliError,
     flags::{CheckFlags, EmptyHooksFlags},
     output::{self, ProgressLine},
+    settings::Selection,
 };
 use crate::{
     kernel::{Options, Session},
     model::Report,
-    pipeline, report,
+    pipeline::{self, Progress, Request},
+    report,
 };
 
 pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
     output::log_to_stderr(flags.verbose);
     let stop = stop_flag()?;
-    if flags.command.is_empty() {
-        let request = flags.request(None)?;
-        let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
-        return show(&found.report(), &flags.view());
+    let measured = on_target(&flags.selection(), &flags.command, |request, progress| {
+        Ok(pipeline::measure(request, &stop, progress)?)
+    })?;
+    show(&measured.report(), &flags.view())
+}
+
+/// Does something with what the flags say: a target that lives, or a command that is started once events count, and ended
+/// with the measurement.
+pub(super) fn on_target<T>(
+    selection: &Selection<'_>,
+    command: &[OsString],
+    measure: impl FnOnce(&Request, &mut dyn Progress) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    if command.is_empty() {
+        return measure(&selection.request(None)?, &mut ProgressLine::new());
     }
     // Flags are checked before the command is started: what it does may not be undone.
-    flags.check_before_command()?;
-    let command = Command::spawn(&flags.command)?;
-    let request = flags.request(Some(command.pid()))?;
+    selection.check_before_command()?;
+    let command = Command::spawn(command)?;
+    let request = selection.request(Some(command.pid()))?;
     let mut started = Ok(());
-    let found = pipeline::measure(&request, &stop, &mut ProgressLine::new().on_begin(|| started = command.release()));
+    let found = measure(&request, &mut ProgressLine::new().on_begin(|| started = command.release()));
     started?;
-    let found = found?;
-    drop(command);
-    show(&found.report(), &flags.view())
+    found
 }
 
 /// How a report is shown.

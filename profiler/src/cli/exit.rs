@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::{kernel::LoadError, pipeline::Failure, target::TargetError};
+use crate::{
+    kernel::LoadError,
+    pipeline::{Failure, outputs::OutputError},
+    record::RecordError,
+    target::TargetError,
+};
 
 /// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub enum Exit {
     Output = 6,
     /// A bug of ours.
     Internal = 7,
+    /// `diff --fail-above`: a cost rose by more.
+    Worse = 8,
     /// `-- CMD` cannot be executed.
     NotExecutable = 126,
     /// `-- CMD` was not found.
@@ -48,6 +55,15 @@ pub(super) enum CliError {
     /// `check` could not work: already printed.
     #[error("")]
     Unfit,
+    /// `diff --fail-above`; the table is printed.
+    #[error("{0}")]
+    Worse(String),
+    /// A recording.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file of a report.
+    #[error(transparent)]
+    File(#[from] OutputError),
     /// stdout.
     #[error("cannot write the result: {0}. Nothing is lost but the text: run again with stdout somewhere else")]
     Output(std::io::Error),
@@ -99,7 +115,11 @@ impl CliError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Unfit => Exit::Unfit,
-            Self::Output(_) => Exit::Output,
+            Self::Output(_) | Self::Record(RecordError::Unwritable { .. }) => Exit::Output,
+            Self::Record(_) => Exit::Usage,
+            Self::File(OutputError::Ending(_)) => Exit::Usage,
+            Self::File(_) => Exit::Output,
+            Self::Worse(_) => Exit::Worse,
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
             Self::Command { .. } => Exit::NotExecutable,
             Self::Demo(_) | Self::Calibrate(_) | Self::System { .. } => Exit::Internal,

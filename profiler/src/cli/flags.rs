@@ -16,6 +16,16 @@ pub struct Flags {
 pub(super) enum Sub {
     /// Measure a process once and give a verdict
     Check(CheckFlags),
+    /// Watch a process, or look through a recording, on one screen
+    Live(LiveFlags),
+    /// Measure a process and keep everything in a file
+    Record(RecordFlags),
+    /// Write a recording as text, JSON, HTML, a flame graph or a profile
+    Report(ReportFlags),
+    /// Compare two recordings
+    Diff(DiffFlags),
+    /// Hold what a blocking program's recording predicts against its async version's recording
+    PredictCheck(PredictCheckFlags),
     /// What this kernel and this user can and cannot measure, and how to mend it
     Doctor,
     /// Measure a small blocking server under load: the first thing to run
@@ -67,6 +77,123 @@ pub(super) struct CheckFlags {
     /// Run this command, and measure it and its children from start to end
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<OsString>,
+}
+
+/// What is watched.
+#[derive(Debug, Args)]
+#[command(after_help = "Without -p and FILE it shows the processes to choose from. ? on the screen lists the keys.\n\
+    NO_COLOR=1 draws without colours.")]
+pub(super) struct LiveFlags {
+    /// Processes to watch, by PID
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', conflicts_with = "file")]
+    pub(super) pid: Vec<u32>,
+    /// Only these threads
+    #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',', conflicts_with = "file")]
+    pub(super) tid: Vec<u32>,
+    /// Their child processes too, living and yet to come
+    #[arg(long)]
+    pub(super) tree: bool,
+    #[command(flatten)]
+    pub(super) cost: CostFlags,
+    /// A recording to look through
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+/// What is recorded.
+#[derive(Debug, Args)]
+#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
+    Ctrl-C ends the recording and writes the file.")]
+pub(super) struct RecordFlags {
+    /// Processes to record, by PID
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
+    pub(super) pid: Vec<u32>,
+    /// Only these threads
+    #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',')]
+    pub(super) tid: Vec<u32>,
+    /// Their child processes too, living and yet to come
+    #[arg(long)]
+    pub(super) tree: bool,
+    /// How long to record [default: 30s; with -- CMD: until it ends]
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) duration: Option<String>,
+    /// Where to
+    #[arg(short, long, value_name = "FILE", default_value = "should-i-async.sia")]
+    pub(super) output: PathBuf,
+    /// The programs' log on stderr (-vv: more of it)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) cost: CostFlags,
+    /// Run this command, and record it and its children from start to end
+    #[arg(last = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// What is written of a recording.
+#[derive(Debug, Args)]
+#[command(after_help = "Formats by ending: .txt, .json, .html, .svg (flame graph), .folded, .pb.gz (pprof),\n\
+    .speedscope.json. -o may be repeated; without it the text report goes to stdout.")]
+pub(super) struct ReportFlags {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where to; the ending names the format
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Vec<PathBuf>,
+    /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there is none]
+    #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"])]
+    pub(super) weight: Option<String>,
+    /// The program's frames only
+    #[arg(short = 'U', long, conflicts_with = "kernel")]
+    pub(super) user: bool,
+    /// The kernel's frames only
+    #[arg(short = 'K', long)]
+    pub(super) kernel: bool,
+    /// Every site and thread
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// How each figure came about, step by step
+    #[arg(long)]
+    pub(super) explain: bool,
+}
+
+/// What is compared.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code 8: a cost rose by more than --fail-above says, beyond the noise.")]
+pub(super) struct DiffFlags {
+    /// The recording before
+    pub(super) before: PathBuf,
+    /// The recording after
+    pub(super) after: PathBuf,
+    /// What figures are divided by: cpu-second, second, or the name of a syscall that each request makes once
+    #[arg(long, value_name = "UNIT", default_value = "cpu-second")]
+    pub(super) per: String,
+    /// Fail if CPU, direct cost or run-queue delay per unit rose by more than this
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    pub(super) fail_above: Option<String>,
+    /// A flame graph of the difference (.svg): red where there is more, blue where there is less
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// What the flame graph is weighted by
+    #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"], default_value = "cpu")]
+    pub(super) weight: String,
+}
+
+/// A prediction to be held against what came.
+#[derive(Debug, Args)]
+pub(super) struct PredictCheckFlags {
+    /// The blocking program's recording
+    pub(super) blocking: PathBuf,
+    /// The async version's recording
+    pub(super) twin: PathBuf,
+    /// What CPU is divided by: second (if both had the same load), or the name of a syscall that each request makes once;
+    /// two names where they differ
+    #[arg(long, value_name = "UNIT[,UNIT]", default_value = "second")]
+    pub(super) per: String,
+    /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]
+    #[arg(long, value_parser = ["naive", "runtime", "tuned"])]
+    pub(super) way: Option<String>,
 }
 
 /// Sizes and budget.

@@ -7,7 +7,9 @@ mod demo;
 mod doctor;
 mod exit;
 mod flags;
+mod live;
 mod output;
+mod recordings;
 mod settings;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -42,6 +44,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match flags.sub {
         Sub::Check(flags) => check::run(&flags),
+        Sub::Live(flags) => live::run(&flags),
+        Sub::Record(flags) => recordings::record(&flags),
+        Sub::Report(flags) => recordings::report(&flags),
+        Sub::Diff(flags) => recordings::diff(&flags),
+        Sub::PredictCheck(flags) => recordings::predict_check(&flags),
         Sub::Doctor => doctor::run(),
         Sub::Demo(flags) => demo::run(&flags),
         Sub::Calibrate(flags) => calibrate::run(&flags),

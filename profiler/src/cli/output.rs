@@ -21,6 +21,11 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "should-i-async: {text}");
 }
 
+/// What was done, where the result is a file.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Whether stdout is a terminal that wants colours.
 pub(super) fn wants_color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())

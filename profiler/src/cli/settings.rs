@@ -3,18 +3,22 @@
 use super::{
     check::View,
     exit::CliError,
-    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags},
+    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, LiveFlags, RecordFlags},
 };
 use crate::{
     demo,
     kernel::Form,
+    model::{Per, Weight},
     pipeline::Request,
     target::{self, TargetSpec},
     units::Nanos,
 };
 
 /// Measured when nothing is said.
-pub(super) const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
+const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
+
+/// Recorded when nothing is said.
+const DEFAULT_RECORDING: Nanos = Nanos::from_millis(30_000);
 
 /// A duration as typed: `250ms`, `1.5s`, `2m`; a plain number is seconds.
 pub(super) fn duration(text: &str) -> Result<Nanos, CliError> {
@@ -75,12 +79,57 @@ impl CheckFlags {
         View { json: self.json, verbose: self.verbose > 0, explain: self.explain }
     }
 
+    /// What is to be measured.
+    pub(super) fn selection(&self) -> Selection<'_> {
+        Selection {
+            pid: &self.pid,
+            tid: &self.tid,
+            tree: self.tree,
+            duration: self.duration.as_deref(),
+            default: Some(DEFAULT_DURATION),
+            cost: &self.cost,
+        }
+    }
+}
+
+impl RecordFlags {
+    /// What is to be recorded.
+    pub(super) fn selection(&self) -> Selection<'_> {
+        Selection {
+            pid: &self.pid,
+            tid: &self.tid,
+            tree: self.tree,
+            duration: self.duration.as_deref(),
+            default: Some(DEFAULT_RECORDING),
+            cost: &self.cost,
+        }
+    }
+}
+
+impl LiveFlags {
+    /// What is to be watched.
+    pub(super) fn selection<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
+        Selection { pid, tid: &self.tid, tree: self.tree, duration: None, default: None, cost: &self.cost }
+    }
+}
+
+/// The flags that say what is measured, for how long, and at what cost: those of several commands.
+pub(super) struct Selection<'a> {
+    pid: &'a [u32],
+    tid: &'a [u32],
+    tree: bool,
+    duration: Option<&'a str>,
+    default: Option<Nanos>,
+    cost: &'a CostFlags,
+}
+
+impl Selection<'_> {
     /// Everything that can be checked before there is a process.
     pub(super) fn check_before_command(&self) -> Result<(), CliError> {
         if !(self.pid.is_empty() && self.tid.is_empty()) {
             return Err(CliError::Usage("either -p/-t or -- CMD, not both: what is to be measured?".into()));
         }
-        self.duration.as_deref().map(duration).transpose()?;
+        self.duration.map(duration).transpose()?;
         share(&self.cost.max_overhead)?;
         self.cost.rooms()?;
         Ok(())
@@ -88,18 +137,18 @@ impl CheckFlags {
 
     /// Settings for a target that lives already, or for a command that waits to be started as `child`.
     pub(super) fn request(&self, child: Option<u32>) -> Result<Request, CliError> {
-        let given = self.duration.as_deref().map(duration).transpose()?;
+        let given = self.duration.map(duration).transpose()?;
         let max_overhead = if self.cost.exact { None } else { Some(share(&self.cost.max_overhead)?) };
         let (max_threads, max_sites) = self.cost.rooms()?;
         let spec = match child {
             Some(pid) => TargetSpec { pids: vec![pid], tids: Vec::new(), tree: false },
-            None => TargetSpec { pids: self.pid.clone(), tids: self.tid.clone(), tree: self.tree },
+            None => TargetSpec { pids: self.pid.to_vec(), tids: self.tid.to_vec(), tree: self.tree },
         };
         Ok(Request {
             target: target::resolve(&spec)?,
             duration: match child {
                 Some(_) => given,
-                None => Some(given.unwrap_or(DEFAULT_DURATION)),
+                None => given.or(self.default),
             },
             follow: self.tree || child.is_some(),
             max_threads,
@@ -107,9 +156,37 @@ impl CheckFlags {
             max_overhead,
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
             price: true,
+            stacks: false,
+            looks: false,
             keep_wire: false,
         })
     }
+}
+
+/// `--per` as typed.
+pub(super) fn per(text: &str) -> Result<Per, CliError> {
+    match text.trim() {
+        "cpu-second" => Ok(Per::CpuSecond),
+        "second" => Ok(Per::Second),
+        name if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+            Ok(Per::Call(name.to_owned()))
+        }
+        _ => Err(CliError::Usage(format!(
+            "bad --per '{text}': give cpu-second, second, or the name of a syscall like recvfrom"
+        ))),
+    }
+}
+
+/// A weight as typed; the flag has checked it.
+pub(super) fn weight(text: &str) -> Option<Weight> {
+    Weight::ALL.into_iter().find(|w| w.key() == text)
+}
+
+/// `--fail-above` as typed.
+pub(super) fn fail_above(text: &str) -> Result<f64, CliError> {
+    let bad = || CliError::Usage(format!("bad --fail-above '{text}': give a percentage like 5%"));
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().map_err(|_| bad())?;
+    if number.is_finite() && number >= 0.0 { Ok(number / 100.0) } else { Err(bad()) }
 }
 
 impl DemoServerFlags {

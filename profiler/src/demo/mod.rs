@@ -6,6 +6,7 @@ mod server;
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -54,9 +55,16 @@ impl Children {
     /// # Errors
     /// A process that does not start, or a server that does not listen.
     pub fn start(connections: u32, seconds: u64) -> Result<Self, DemoError> {
-        let own = std::env::current_exe()?;
+        Self::start_with(&std::env::current_exe()?, connections, seconds)
+    }
+
+    /// Likewise, from a binary that need not be the running one: a test's is another.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_with(own: &Path, connections: u32, seconds: u64) -> Result<Self, DemoError> {
         let seconds = seconds.to_string();
-        let mut server = Command::new(&own)
+        let mut server = Command::new(own)
             .args(["demo-server", "--seconds", &seconds])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

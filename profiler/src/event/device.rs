@@ -6,7 +6,7 @@ use super::{BUCKETS, DecodeError, LIMIT};
 use crate::units::Nanos;
 
 /// One side's requests on a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Side {
     /// Requests completed.
     pub requests: u64,
@@ -19,13 +19,15 @@ pub struct Side {
     /// Issue to completion, sum.
     pub service_time: Nanos,
     /// Insert to issue, log2 histogram of ns.
+    #[serde(with = "serde_big_array::BigArray")]
     pub queue: [u32; BUCKETS],
     /// Issue to completion, log2 histogram of ns.
+    #[serde(with = "serde_big_array::BigArray")]
     pub service: [u32; BUCKETS],
 }
 
 /// A device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeviceRecord {
     /// Major number of the whole disk.
     pub major: u32,

@@ -5,6 +5,7 @@
 //! which field.
 
 mod device;
+mod stack;
 mod stream;
 mod thread;
 
@@ -17,6 +18,7 @@ pub use profiler_common::{
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
+pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stream::{BlockEnd, Span};
 
 pub use crate::kernel::SampleCounts;
@@ -38,7 +40,7 @@ pub struct DecodeError {
 }
 
 /// A call place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The syscall's name, its table named where it is not the machine's own.
     pub syscall: String,
@@ -51,7 +53,7 @@ pub struct Place {
 }
 
 /// A site.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SiteRecord {
     /// Where.
     pub place: Place,
@@ -62,7 +64,7 @@ pub struct SiteRecord {
 }
 
 /// A program's cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ProgramRecord {
     /// The program.
     pub name: String,
@@ -168,22 +170,27 @@ fn class(record: &'static str, id: u32, raw: u32) -> Result<BlockClass, DecodeEr
     u8::try_from(raw).ok().and_then(BlockClass::from_wire).ok_or(DecodeError { record, id, field: "class", value: raw })
 }
 
+fn place(nr: u16, raw_class: u8, abi: u8, ip: u64, space: u32) -> Result<Place, DecodeError> {
+    if abi > ABI_COMPAT | ABI_X32 {
+        return Err(DecodeError { record: "site", id: u32::from(nr), field: "abi", value: u32::from(abi) });
+    }
+    Ok(Place {
+        syscall: syscalls::name(nr, abi),
+        class: class("site", u32::from(nr), u32::from(raw_class))?,
+        ip: Addr::from_raw(ip),
+        space,
+    })
+}
+
 fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
     let key = raw.key;
-    if key.abi > ABI_COMPAT | ABI_X32 {
-        return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "abi", value: u32::from(key.abi) });
-    }
+    let place = place(key.nr, key.class, key.abi, key.ip, key.space)?;
     if !sane(&raw.site) {
         return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "counters", value: u32::MAX });
     }
     let descriptor = raw.site.last_tgid_fd as u32;
     Ok(SiteRecord {
-        place: Place {
-            syscall: syscalls::name(key.nr, key.abi),
-            class: class("site", u32::from(key.nr), u32::from(key.class))?,
-            ip: Addr::from_raw(key.ip),
-            space: key.space,
-        },
+        place,
         last_caller: (
             Tgid::from_raw((raw.site.last_tgid_fd >> 32) as u32),
             // Plus one on the wire, so that zero is none.

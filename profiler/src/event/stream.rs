@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The end of a block: the thread is back on a CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BlockEnd {
     /// The thread.
     pub tid: Tid,
@@ -28,7 +28,7 @@ pub struct BlockEnd {
 }
 
 /// A stretch of time in which every block end was streamed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Span {
     /// First moment.
     pub start: Nanos,

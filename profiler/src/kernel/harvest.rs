@@ -91,6 +91,55 @@ impl Session {
         Ok(sites)
     }
 
+    /// A look at everything so far, while events go on counting: each counter is whole, but not all are of one moment.
+    /// Without streamed block ends.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn peek(&mut self) -> Result<Harvest, LoadError> {
+        self.drain();
+        let now = super::now();
+        let control: Control = self.loaded.control.read(0);
+        let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        Ok(Harvest {
+            start: self.start,
+            end: now,
+            measured: self.measured + now.saturating_sub(self.start),
+            epoch: control.epoch,
+            alive,
+            departed: self.departed.clone(),
+            pooled: self.loaded.threads.read(0),
+            sites: self.read_sites()?.into_iter().map(|(_, site)| site).collect(),
+            overflow: merged(&self.site_values()?, OVERFLOW_SITE)?,
+            devices: self.read_devices()?,
+            spans: Vec::new(),
+            samples: self.sampler.so_far(),
+            counters: control.counters,
+            programs: self.costs(),
+        })
+    }
+
+    /// Streamed block ends of the newest spans, as many spans as together have at most so many.
+    pub fn newest_spans(&self, most: usize) -> Vec<RawSpan> {
+        self.stream.newest(most)
+    }
+
+    fn read_devices(&self) -> Result<Vec<(u32, Device)>, LoadError> {
+        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
+            .loaded
+            .ebpf
+            .map("SIA_DEVICES")
+            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
+            .try_into()
+            .map_err(unreadable)?;
+        let mut devices = Vec::new();
+        for entry in table.iter() {
+            let (number, device) = entry.map_err(unreadable)?;
+            devices.push((number, device.0));
+        }
+        Ok(devices)
+    }
+
     /// Takes everything back and starts the sums anew. To be called after [`Self::finish`].
     ///
     /// # Errors
@@ -111,18 +160,7 @@ impl Session {
         let overflow = merged(&self.site_values()?, OVERFLOW_SITE)?;
         self.clear_sites(&sites)?;
 
-        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
-            .loaded
-            .ebpf
-            .map("SIA_DEVICES")
-            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
-            .try_into()
-            .map_err(unreadable)?;
-        let mut devices = Vec::new();
-        for entry in table.iter() {
-            let (number, device) = entry.map_err(unreadable)?;
-            devices.push((number, device.0));
-        }
+        let devices = self.read_devices()?;
         self.clear_devices(&devices)?;
         let measured = std::mem::take(&mut self.measured);
         Ok(Harvest {

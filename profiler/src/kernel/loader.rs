@@ -31,6 +31,11 @@ const EXITS_BYTES: u32 = 1 << 21;
 /// Room for streamed block ends: 26,000 between two looks, 1.3 million a second.
 const STREAM_BYTES: u32 = 1 << 20;
 
+/// Room for stacks with their copies: 480 between two looks, 9,600 a second.
+const STACKS_BYTES: u32 = 1 << 22;
+/// The least that a ring may have.
+const NO_STACKS_BYTES: u32 = 1 << 16;
+
 /// How the programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -63,6 +68,8 @@ pub struct Options {
     pub form: Option<Form>,
     /// The same hooks with nothing in them: the floor of the overhead, for benchmarks.
     pub empty: bool,
+    /// Whether stacks will be asked for.
+    pub stacks: bool,
 }
 
 impl Options {
@@ -70,7 +77,7 @@ impl Options {
     pub fn for_threads(threads: usize) -> Self {
         // Mapped memory: a quarter more than there are, for those yet to come.
         let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
-        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, empty: false }
+        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, empty: false, stacks: false }
     }
 }
 
@@ -203,6 +210,7 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
         .map_max_entries("SIA_EXITS", EXITS_BYTES)
         .map_max_entries("SIA_STREAM", STREAM_BYTES)
+        .map_max_entries("SIA_STACKS", if options.stacks { STACKS_BYTES } else { NO_STACKS_BYTES })
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)

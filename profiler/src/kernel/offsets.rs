@@ -18,6 +18,12 @@ const REGISTERS: [&str; 4] = ["ip", "di", "si", "orig_ax"];
 #[cfg(target_arch = "aarch64")]
 const REGISTERS: [&str; 4] = ["pc", "orig_x0", "regs", "syscallno"];
 
+/// `pt_regs`: frame pointer and link register, each with the bytes behind it.
+#[cfg(target_arch = "x86_64")]
+const FRAME: [Option<(&str, u32)>; 2] = [Some(("bp", 0)), None];
+#[cfg(target_arch = "aarch64")]
+const FRAME: [Option<(&str, u32)>; 2] = [Some(("regs", 29 * 8)), Some(("regs", 30 * 8))];
+
 /// Bytes from `REGISTERS[2]` to the second argument: on arm64 it is `regs[1]`.
 #[cfg(target_arch = "x86_64")]
 const SECOND_ARGUMENT: u32 = 0;
@@ -30,6 +36,10 @@ const SECOND_ARGUMENT: u32 = 8;
 /// The first member that is not found, by name. Members that only newer or only older kernels have may be absent.
 pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
     let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
+    let frame = |i: usize| match FRAME[i] {
+        Some((member, behind)) => btf.require("pt_regs", member).map(|at| at + behind),
+        None => Ok(ABSENT),
+    };
     let rq_disk = optional("request", "rq_disk");
     let queue_disk = optional("request_queue", "disk");
     if rq_disk == ABSENT && queue_disk == ABSENT {
@@ -67,6 +77,9 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         regs_ip: btf.require("pt_regs", REGISTERS[0])?,
         regs_arg0: btf.require("pt_regs", REGISTERS[1])?,
         regs_arg1: btf.require("pt_regs", REGISTERS[2])? + SECOND_ARGUMENT,
+        regs_sp: btf.require("pt_regs", "sp")?,
+        regs_fp: frame(0)?,
+        regs_lr: frame(1)?,
         regs_nr: if has_task_registers { btf.require("pt_regs", REGISTERS[3])? } else { ABSENT },
         rq_queue: optional("request", "q"),
         queue_disk,

@@ -15,7 +15,7 @@ use super::loader::{LoadError, Loaded};
 const FREQUENCY: u64 = 499;
 
 /// Samples of the target by where they hit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SampleCounts {
     /// All of them.
     pub samples: u64,
@@ -146,6 +146,11 @@ impl Sampler {
                 count(&mut self.counts, &self.functions, &sample);
             }
         }
+    }
+
+    /// Counts so far.
+    pub(super) fn so_far(&self) -> SampleCounts {
+        self.counts
     }
 
     pub(super) fn take(&mut self) -> SampleCounts {

@@ -16,6 +16,7 @@ use super::{
     clock,
     loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
     sampler::Sampler,
+    stacks::{RawStack, Stacks},
     statistics::{self, ProgramCost},
     stream::{Stream, take_ring},
 };
@@ -37,6 +38,7 @@ pub struct Session {
     ring: RingBuf<MapData>,
     pub(super) stream: Stream,
     pub(super) sampler: Sampler,
+    stacks: Stacks,
     pub(super) departed: Chunks<Thread>,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
@@ -54,6 +56,7 @@ impl Session {
         let ring = take_ring(&mut loaded, "SIA_EXITS")?;
         let stream = Stream::new(take_ring(&mut loaded, "SIA_STREAM")?);
         let sampler = Sampler::new(take_ring(&mut loaded, "SIA_SAMPLES")?);
+        let stacks = Stacks::new(take_ring(&mut loaded, "SIA_STACKS")?);
         let control = loaded.control.at(0);
         // SAFETY: the mapped control page; the programs are not attached yet.
         unsafe { (*control).follow = u32::from(options.follow) };
@@ -63,6 +66,7 @@ impl Session {
             ring,
             stream,
             sampler,
+            stacks,
             departed: Chunks::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
@@ -256,6 +260,22 @@ impl Session {
     fn set_stream(&self, value: u32) {
         // SAFETY: the mapped control page; a single word that only this side writes.
         unsafe { (&raw mut (*self.loaded.control.at(0)).stream).write_volatile(value) };
+    }
+
+    /// From now on the stack of one in `every` blocked calls of a thread is taken, and of each that blocks for `long`;
+    /// `every` of 0: none.
+    pub fn set_stacks(&self, every: u32, long: Nanos) {
+        let control = self.loaded.control.at(0);
+        // SAFETY: the mapped control page; words that only this side writes.
+        unsafe {
+            (&raw mut (*control).stack_long).write_volatile(long.as_nanos());
+            (&raw mut (*control).stack_every).write_volatile(every.min(1 << 20));
+        }
+    }
+
+    /// Takes the stacks out of their ring. To be called often enough: a full ring loses them, counted.
+    pub fn drain_stacks(&mut self) -> Vec<RawStack> {
+        self.stacks.drain()
     }
 
     /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.

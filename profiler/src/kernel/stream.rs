@@ -75,6 +75,25 @@ impl Stream {
         true
     }
 
+    /// The newest spans that are closed, as many as together have at most so many block ends (but one at least).
+    pub(super) fn newest(&self, most: usize) -> Vec<RawSpan> {
+        let mut left = most;
+        let mut newest: Vec<RawSpan> = self
+            .spans
+            .iter()
+            .rev()
+            .enumerate()
+            .take_while(|(i, span)| {
+                let fits = *i == 0 || span.ends.len() <= left;
+                left = left.saturating_sub(span.ends.len());
+                fits
+            })
+            .map(|(_, span)| span.clone())
+            .collect();
+        newest.reverse();
+        newest
+    }
+
     pub(super) fn take(&mut self) -> Vec<RawSpan> {
         self.kept = 0;
         std::mem::take(&mut self.spans)

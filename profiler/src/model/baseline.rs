@@ -4,7 +4,7 @@ use super::CpuLedger;
 use crate::units::Nanos;
 
 /// The target while nothing is attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Baseline {
     /// CPU of its processes.
     pub cpu: Nanos,

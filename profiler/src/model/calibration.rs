@@ -3,7 +3,7 @@
 use super::BlockClass;
 
 /// A cost with its 90 % interval, ns of CPU.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// The median of the repeats.
     pub median: f64,
@@ -28,7 +28,7 @@ impl Cost {
 }
 
 /// CPU of a server's step per event, where so many descriptors are ready at once: a read and a write, found in several ways.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// Ready descriptors.
     pub events: u32,
@@ -45,7 +45,7 @@ pub struct Step {
 }
 
 /// CPU of leaving and coming back, of one block.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BlockCost {
     /// What was waited for.
     pub class: BlockClass,
@@ -58,7 +58,7 @@ pub struct BlockCost {
 }
 
 /// CPU of a read whose data is there.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ReadCost {
     /// From what.
     pub class: BlockClass,
@@ -69,7 +69,7 @@ pub struct ReadCost {
 }
 
 /// CPU per 4 KiB read of a cached file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FileCost {
     /// Reads outstanding.
     pub depth: u32,
@@ -82,7 +82,7 @@ pub struct FileCost {
 }
 
 /// All of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
     /// By ready descriptors, ascending.
     pub steps: Vec<Step>,
@@ -97,7 +97,7 @@ pub struct Calibration {
 }
 
 /// A way to wait for many descriptors in one thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Way {
     /// A hand-written loop over `epoll_wait`, one extra attempt per event.
     Naive,

@@ -16,7 +16,7 @@ pub const MIN_CALLS: u64 = 30;
 pub(super) const RARE: f64 = 0.1;
 
 /// The reference: what one block costs on this machine, measured on a pipe of the profiler's own right after the target.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Reference {
     /// Kernel CPU of a read that blocks minus that of one that does not, ns.
     pub per_block: f64,

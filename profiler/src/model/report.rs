@@ -13,7 +13,7 @@ use super::{
 use crate::units::{Nanos, Tid};
 
 /// A process of the target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ProcessFacts {
     /// Its PID in the initial namespace.
     pub tgid: u32,
@@ -28,7 +28,7 @@ pub struct ProcessFacts {
 }
 
 /// What is known of target and machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// The processes at the start.
     pub processes: Vec<ProcessFacts>,
@@ -47,7 +47,7 @@ pub struct Facts {
 }
 
 /// The measured interval.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WindowFacts {
     /// From the first to the last moment.
     pub wall: Nanos,
@@ -75,7 +75,7 @@ pub struct SelfCost {
 }
 
 /// What the model needs beside the window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
     /// Target and machine.
     pub facts: Facts,
@@ -105,10 +105,13 @@ pub struct Inputs {
     pub shares: Vec<f64>,
     /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
     pub slices: Vec<Slice>,
+    /// The what-if of an earlier look, to be kept: a replay is too dear for every look of a live screen.
+    #[serde(skip)]
+    pub known_what_if: Option<WhatIf>,
 }
 
 /// A look in mid-measurement: everything since its start.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Slice {
     /// CPU of the target's processes.
     pub cpu: Nanos,
@@ -205,7 +208,7 @@ impl Report {
             seconds,
             allowed_cpus: inputs.facts.allowed_cpus.max(1),
         };
-        let what_if = WhatIf::of(window, &sums, &given);
+        let what_if = inputs.known_what_if.unwrap_or_else(|| WhatIf::of(window, &sums, &given));
         let answerable =
             Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
         let verdict = Verdict::of(&answerable, advice);

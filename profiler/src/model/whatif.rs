@@ -4,6 +4,8 @@
 //! of each other, less the sleeps that remain (the [`replay`](super::replay) counts them), less the tax of waiting in
 //! another way (calibrated on this machine). Scenarios are never mixed: each way of waiting has its own figure.
 
+use std::sync::Arc;
+
 use super::{Calibration, Effect, Engine, Interval, Prices, Queues, Sums, Way, Window};
 
 /// Blocks below which no saving is stated.
@@ -100,7 +102,7 @@ pub struct WhatIf {
     /// What the reader has to know, a sentence each.
     pub notes: Vec<String>,
     /// To ask again with other loops.
-    pub engine: Option<Engine>,
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// What goes in beside the window.
@@ -147,7 +149,8 @@ impl WhatIf {
         let Some(calibration) = given.calibration.filter(|c| !c.steps.is_empty()) else {
             return Self::refuse(
                 given,
-                "what waiting in other ways costs is not known here: calibration failed".into(),
+                "what waiting in other ways costs on this machine is not known (yet): `should-i-async calibrate` measures it"
+                    .into(),
             );
         };
         let engine = Engine::new(window, sums, given, prices, calibration.clone());
@@ -178,7 +181,7 @@ impl WhatIf {
             loops,
             allowed_cpus: given.allowed_cpus,
             notes,
-            engine: Some(engine),
+            engine: Some(Arc::new(engine)),
         }
     }
 

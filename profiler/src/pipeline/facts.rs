@@ -40,8 +40,8 @@ impl Descriptors {
         }
     }
 
-    pub(super) fn names(self) -> Names<Place> {
-        self.names
+    pub(super) fn names(&self) -> Names<Place> {
+        self.names.clone()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Prices of this machine for the model: from the cache, or measured now.
 
+use std::thread::JoinHandle;
+
 use crate::{
     calibrate::{self, Essentials, Medium},
     model::{BlockClass, BlockCost, Calibration, Cost, FileCost, ReadCost, Step},
@@ -17,6 +19,40 @@ pub(super) fn of_this_machine() -> Option<Calibration> {
             log::warn!("no calibration: {error}");
             None
         }
+    }
+}
+
+/// Prices that may still be on their way: a screen does not wait for them.
+#[derive(Default)]
+pub(super) struct Pricing {
+    known: Option<Calibration>,
+    coming: Option<JoinHandle<Option<Calibration>>>,
+}
+
+impl Pricing {
+    /// Prices are wanted: from the cache at once, or else measured on a thread of their own.
+    pub(super) fn begin() -> Self {
+        if calibrate::cached().is_some() {
+            return Self { known: of_this_machine(), coming: None };
+        }
+        let coming = std::thread::Builder::new().name("sia-prices".into()).spawn(of_this_machine);
+        Self { known: None, coming: coming.inspect_err(|error| log::warn!("no calibration: {error}")).ok() }
+    }
+
+    /// What is known by now.
+    pub(super) fn known(&mut self) -> Option<Calibration> {
+        if let Some(done) = self.coming.take_if(|thread| thread.is_finished()) {
+            self.known = done.join().unwrap_or_default();
+        }
+        self.known.clone()
+    }
+
+    /// What will be known.
+    pub(super) fn wait(&mut self) -> Option<Calibration> {
+        if let Some(coming) = self.coming.take() {
+            self.known = coming.join().unwrap_or_default();
+        }
+        self.known.clone()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A measurement under way: begun, looked after, closed.
 
+mod gather;
+
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicBool, Ordering},
@@ -7,18 +9,20 @@ use std::{
 };
 
 use super::{
-    Failure, Measurement, Progress, Request, baseline,
-    facts::{self, Descriptors, Silents, daemon_cost, process_cpu},
+    Failure, Progress, Request, baseline,
+    facts::{Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
-    prices, reference,
+    prices::Pricing,
+    reference,
     sampling::Governor,
+    stacks::Stacks,
     streaming::Streaming,
 };
 use crate::{
     aggregate::Window,
     event,
     kernel::{self, LoadError, Options, Session},
-    model::{Baseline, Inputs, Report, Slice, WindowFacts},
+    model::{Baseline, Inputs, Reference, Report, Slice},
     target::{self, ExitWatch, Process, TargetSpec},
     units::{Nanos, Tgid},
 };
@@ -30,6 +34,8 @@ const TICK: Duration = Duration::from_millis(20);
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
+/// Block ends that a look in mid-measurement replays: the newest.
+const LOOK_EVENTS: usize = 10_000;
 /// How often descriptors are looked up while they are open.
 const LOOK: Nanos = Nanos::from_millis(250);
 
@@ -44,12 +50,16 @@ pub(super) struct Run<'a> {
     descriptors: Descriptors,
     silents: Silents,
     streaming: Streaming,
+    stacks: Option<Stacks>,
     windows: Windows,
     slices: Vec<Slice>,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
+    /// Where looks are wanted, known from the start; else measured at the end.
+    reference: Option<Reference>,
+    pricing: Option<Pricing>,
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
@@ -74,11 +84,14 @@ impl<'a> Run<'a> {
         // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let before = if alone { baseline::watch(&request.target) } else { Vec::new() };
+        let reference = if request.looks { reference::measure(&mut session).ok() } else { None };
+        let pricing = (request.looks && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
         if request.price {
             session.attach_samples();
         }
+        let stacks = request.stacks.then(|| Stacks::begin(&session));
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
         let first = session.begin();
@@ -95,10 +108,13 @@ impl<'a> Run<'a> {
             descriptors: Descriptors::default(),
             silents: Silents::default(),
             streaming,
+            stacks,
             windows: Windows::default(),
             slices: Vec::new(),
             wire: None,
             before,
+            reference,
+            pricing,
             first,
             begun: first,
             open: true,
@@ -111,10 +127,12 @@ impl<'a> Run<'a> {
     pub(super) fn until_the_end(
         &mut self,
         stop: &AtomicBool,
+        processes: &[Process],
         progress: &mut dyn Progress,
     ) -> Result<&'static str, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
         let (mut drained, mut looked) = (self.first, Nanos::ZERO);
+        let mut shown = self.first;
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -139,6 +157,9 @@ impl<'a> Run<'a> {
             }
             let now = kernel::now();
             self.streaming.tick(&mut self.session, now);
+            if let Some(stacks) = self.stacks.as_mut() {
+                stacks.tick(&mut self.session);
+            }
             if now.saturating_sub(drained) >= DRAIN {
                 drained = now;
                 self.session.drain();
@@ -149,6 +170,12 @@ impl<'a> Run<'a> {
                 looked = now;
                 self.look()?;
                 file_late_threads(&mut self.session, &self.request.target);
+            }
+            if progress.look_every().is_some_and(|every| now.saturating_sub(shown) >= every) {
+                shown = now;
+                if let Some(so_far) = self.so_far(processes)? {
+                    progress.look(so_far);
+                }
             }
             if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
                 // Above the budget: this window ends, the programs leave, and come back for the next one.
@@ -188,6 +215,9 @@ impl<'a> Run<'a> {
     fn look(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.descriptors.look(&sites);
+        if let Some(stacks) = self.stacks.as_mut() {
+            stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());
+        }
         if let Some(cpu) = process_cpu(&self.request.target) {
             let blocked = sites
                 .into_iter()
@@ -250,60 +280,6 @@ impl<'a> Run<'a> {
         self.governor.resumed();
         Ok(())
     }
-
-    /// Detaches, and adds up.
-    pub(super) fn finish(
-        mut self,
-        ended: &str,
-        processes: &[Process],
-        progress: &mut dyn Progress,
-    ) -> Result<Measurement, Failure> {
-        if self.open {
-            self.look()?;
-            self.session.finish();
-        }
-        let cpu_after = process_cpu(&self.request.target);
-        self.session.detach();
-        let daemon = daemon_cost();
-        progress.done();
-        if self.open {
-            self.take_window()?;
-        }
-        self.flush_log();
-        let Windows { total: Some(total), count, shares } = self.windows else {
-            return Err(Failure::Load(LoadError::Object("no window".into())));
-        };
-        let mut baselines = self.before;
-        if !baselines.is_empty() {
-            baselines.extend(baseline::watch(&self.request.target));
-        }
-        let reference = reference::measure(&mut self.session).ok();
-        let forked = total.quality.forks > 0 && self.request.follow;
-        let whole = !forked && count == 1 && self.request.target.threads_only.is_none();
-        let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
-        let inputs = Inputs {
-            facts: facts::facts(&self.request.target, processes, self.session.form(), self.began_at),
-            window: WindowFacts {
-                wall: total.end.saturating_sub(self.first),
-                measured: total.measured,
-                windows: count,
-                ended: ended.to_owned(),
-            },
-            descriptors: self.descriptors.names(),
-            thread_names: facts::thread_names(&total),
-            device_names: facts::device_names(),
-            reference,
-            baselines,
-            calibration: self.request.price.then(prices::of_this_machine).flatten(),
-            process_cpu: cpu.filter(|_| whole),
-            hook_entry: self.governor.hook(),
-            daemon_cpu: daemon.0.saturating_sub(self.daemon_before),
-            daemon_bytes: daemon.1,
-            shares,
-            slices: self.slices,
-        };
-        Ok(Measurement { wire: self.wire, window: total, inputs })
-    }
 }
 
 /// Sizes from the target, unless the user gave them.
@@ -311,6 +287,7 @@ fn options(request: &Request) -> Options {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
     options.follow = request.follow;
+    options.stacks = request.stacks;
     options.form = request.form;
     options.max_threads = request.max_threads.unwrap_or(options.max_threads);
     options.max_sites = request.max_sites.unwrap_or(options.max_sites);

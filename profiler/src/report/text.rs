@@ -19,6 +19,7 @@ mod check;
 mod clean;
 mod cpu;
 mod devices;
+mod diff;
 mod explain;
 mod page;
 mod quality;
@@ -33,6 +34,7 @@ mod whatif;
 mod words;
 
 use crate::model::Report;
+pub use diff::{diff, prediction_check};
 use page::Page;
 
 /// How the text is laid out.

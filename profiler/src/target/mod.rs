@@ -5,6 +5,7 @@ mod container;
 mod descriptor;
 mod error;
 mod exit;
+mod list;
 mod proc;
 mod resolve;
 mod sockets;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 pub use descriptor::{Descriptor, DescriptorTable, Protocol, describe};
 pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive};
+pub use list::{Listed, list};
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use thread::{
     SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, snapshot_state, threads,

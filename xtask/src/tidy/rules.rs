@@ -46,11 +46,12 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "model",
-        may: May::Only(&["aggregate", "units"]),
-        why: "a stage imports only the one before it; symbol will stand between once there are stacks to name",
+        may: May::Only(&["aggregate", "symbol", "units"]),
+        why: "a stage imports only those before it: windows, and frames with their names",
     },
     Room { name: "report", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
     Room { name: "export", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
+    Room { name: "record", may: May::Only(&["model", "units"]), why: "a file that holds what the model is made of" },
     Room { name: "tui", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
     Room {
         name: "calibrate",
@@ -81,13 +82,24 @@ pub(super) const HOMES: &[Home] = &[
     Home { krate: "aya_log", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
     Home { krate: "ratatui", rooms: &["tui"], tests_may: false, why: "one room draws" },
     Home { krate: "crossterm", rooms: &["tui"], tests_may: false, why: "one room draws" },
+    Home { krate: "blazesym", rooms: &["symbol"], tests_may: false, why: "one room names addresses" },
+    Home { krate: "framehop", rooms: &["symbol"], tests_may: false, why: "one room unwinds" },
+    Home { krate: "inferno", rooms: &["export"], tests_may: false, why: "pictures are an export" },
+    Home { krate: "prost", rooms: &["export"], tests_may: true, why: "pprof is an export" },
     Home { krate: "clap", rooms: &["cli"], tests_may: false, why: "flags are validated once, into settings" },
+    Home { krate: "rmp_serde", rooms: &["record"], tests_may: false, why: "one room knows the format of recordings" },
+    Home {
+        krate: "flate2",
+        rooms: &["record", "export"],
+        tests_may: true,
+        why: "files are packed where they are made",
+    },
     Home {
         krate: "serde",
-        rooms: &["report", "export", "calibrate"],
+        rooms: &["report", "export", "calibrate", "record", "units", "kernel", "event", "aggregate", "symbol", "model"],
         tests_may: true,
-        why: "what is written out has types of its own, so that inner types can change without changing the format; \
-              a calibration is such a type: it is measured to be kept",
+        why: "what people and other tools read has types of its own, so that inner types can change; a recording is read \
+              by this tool alone and keeps windows as they are: their types derive, and nothing more",
     },
     Home {
         krate: "serde_json",

@@ -92,13 +92,15 @@ fn heavy_crates_have_one_home() {
 fn serde_is_for_outputs_tests_and_recordings() {
     fine("profiler/src/report/json.rs", "use serde::Serialize;");
     fine("profiler/src/event/recorded.rs", "use serde::Deserialize;");
-    fine("profiler/src/event/mod.rs", "#[cfg(test)]\nuse serde::Deserialize;");
-    fine("profiler/src/event/mod.rs", "mod recorded { #[derive(serde::Serialize)] struct A; }");
+    fine("profiler/src/target/mod.rs", "#[cfg(test)]\nuse serde::Deserialize;");
+    fine("profiler/src/event/mod.rs", "mod recorded { use serde_json::Value; }");
+    fine("profiler/src/model/mod.rs", "#[derive(serde::Serialize)] struct A;");
     refused(
-        "profiler/src/event/mod.rs",
+        "profiler/src/target/mod.rs",
         "#[derive(serde::Serialize)] struct A;",
-        "serde is for report and export and calibrate only",
+        "serde is for report and export and",
     );
+    refused("profiler/src/model/mod.rs", "use rmp_serde::Serializer;", "rmp_serde is for record only");
     refused(
         "profiler/src/model/recorded.rs",
         "use serde_json::Value;",

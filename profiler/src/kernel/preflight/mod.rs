@@ -23,6 +23,11 @@ pub enum Status {
     Missing,
 }
 
+/// What hardware counters there are, in one line.
+pub fn pmu_words() -> String {
+    perf::pmu(&Rights::of_self()).detail
+}
+
 /// One prerequisite, looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

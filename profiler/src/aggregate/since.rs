@@ -1,0 +1,165 @@
+//! What happened between two looks at one measurement: the later one less the earlier.
+//!
+//! A look reads counters while the programs go on counting, each whole but not all of one moment: a difference that would
+//! come out negative by an event is zero.
+
+use std::collections::HashMap;
+
+use super::{
+    CLASS_COUNT, DeviceRecord, OpenEnd, Place, ProgramRecord, Quality, SampleCounts, Side, Site, SiteRecord, Sums,
+    ThreadTotals, Window,
+};
+use crate::units::{Tgid, Tid};
+
+/// Takes one histogram from another.
+fn less(from: &mut [u32], earlier: &[u32]) {
+    for (from, earlier) in from.iter_mut().zip(earlier) {
+        *from = from.saturating_sub(*earlier);
+    }
+}
+
+fn sums(mut later: Sums, earlier: &Sums) -> Sums {
+    macro_rules! fields {
+        ($($name:ident)*) => { $(later.$name = later.$name.saturating_sub(earlier.$name);)* };
+    }
+    fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
+        preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
+        preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum);
+    // Signed, in two's complement.
+    later.charge_io = later.charge_io.wrapping_sub(earlier.charge_io);
+    later.charge_other = later.charge_other.wrapping_sub(earlier.charge_other);
+    for i in 0..CLASS_COUNT {
+        let (to, from) = (&mut later.classes[i], &earlier.classes[i]);
+        to.blocks = to.blocks.saturating_sub(from.blocks);
+        to.blocked = to.blocked.saturating_sub(from.blocked);
+        to.run_delay = to.run_delay.saturating_sub(from.run_delay);
+    }
+    less(&mut later.bursts, &earlier.bursts);
+    less(&mut later.concurrency, &earlier.concurrency);
+    later
+}
+
+fn thread(later: &ThreadTotals, earlier: &ThreadTotals) -> ThreadTotals {
+    ThreadTotals {
+        wall: later.wall.saturating_sub(earlier.wall),
+        sums: sums(later.sums, &earlier.sums),
+        cpu_unknown: later.cpu_unknown.saturating_sub(earlier.cpu_unknown),
+        unknown: later.unknown.saturating_sub(earlier.unknown),
+        excess: later.excess.saturating_sub(earlier.excess),
+        asleep_at_start: matches!(earlier.open_end, OpenEnd::Blocked(_)),
+        born_inside: false,
+        ..later.clone()
+    }
+}
+
+fn site(later: &Site, earlier: &Site) -> Site {
+    let mut site = *later;
+    site.reduce(earlier);
+    site
+}
+
+fn side(later: &Side, earlier: &Side) -> Side {
+    let mut side = later.clone();
+    side.requests = side.requests.saturating_sub(earlier.requests);
+    side.reads = side.reads.saturating_sub(earlier.reads);
+    side.bytes = side.bytes.saturating_sub(earlier.bytes);
+    side.queue_time = side.queue_time.saturating_sub(earlier.queue_time);
+    side.service_time = side.service_time.saturating_sub(earlier.service_time);
+    less(&mut side.queue, &earlier.queue);
+    less(&mut side.service, &earlier.service);
+    side
+}
+
+fn device(later: &DeviceRecord, earlier: &DeviceRecord) -> DeviceRecord {
+    DeviceRecord {
+        target: side(&later.target, &earlier.target),
+        others: side(&later.others, &earlier.others),
+        ..later.clone()
+    }
+}
+
+fn samples(later: SampleCounts, earlier: SampleCounts) -> SampleCounts {
+    SampleCounts {
+        samples: later.samples.saturating_sub(earlier.samples),
+        user: later.user.saturating_sub(earlier.user),
+        schedule: later.schedule.saturating_sub(earlier.schedule),
+        wake: later.wake.saturating_sub(earlier.wake),
+        hooks: later.hooks.saturating_sub(earlier.hooks),
+        unreadable: later.unreadable.saturating_sub(earlier.unreadable),
+    }
+}
+
+fn quality(later: &Quality, earlier: &Quality) -> Quality {
+    let mut quality = later.clone();
+    macro_rules! fields {
+        ($($name:ident)*) => { $(quality.$name = later.$name.saturating_sub(earlier.$name);)* };
+    }
+    fields!(threads_lost calls_without_site threads_pooled requests_lost devices_lost runs_missed raced_wakes
+        missed_switch_ins stream_lost samples_lost stacks_lost forks execs exits);
+    quality
+}
+
+fn program(later: &ProgramRecord, earlier: &ProgramRecord) -> ProgramRecord {
+    ProgramRecord {
+        name: later.name.clone(),
+        runs: later.runs.saturating_sub(earlier.runs),
+        time: later.time.saturating_sub(earlier.time),
+        missed: later.missed.saturating_sub(earlier.missed),
+    }
+}
+
+impl Window {
+    /// What happened since an earlier look at the same measurement. Threads that were gone by then, and sites without a call
+    /// since, are left out.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let known: HashMap<(Tgid, Tid), &ThreadTotals> =
+            earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
+        let gone: Vec<&ThreadTotals> = earlier.threads.iter().filter(|t| t.dead).collect();
+        let threads = self
+            .threads
+            .iter()
+            .filter(|t| !t.dead || !gone.contains(t))
+            .map(|t| known.get(&(t.tgid, t.tid)).map_or_else(|| t.clone(), |e| thread(t, e)))
+            .collect();
+        let places: HashMap<&Place, &SiteRecord> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
+        let sites = self
+            .sites
+            .iter()
+            .map(|s| SiteRecord { site: places.get(&s.place).map_or(s.site, |e| site(&s.site, &e.site)), ..s.clone() })
+            .filter(|s| s.site.calls > 0)
+            .collect();
+        let devices = self
+            .devices
+            .iter()
+            .map(|d| {
+                let known = earlier.devices.iter().find(|e| (e.major, e.minor) == (d.major, d.minor));
+                known.map_or_else(|| d.clone(), |e| device(d, e))
+            })
+            .collect();
+        let programs = self
+            .programs
+            .iter()
+            .map(|p| {
+                let known = earlier.programs.iter().find(|e| e.name == p.name);
+                known.map_or_else(|| p.clone(), |e| program(p, e))
+            })
+            .collect();
+        let mut window = Self {
+            start: earlier.end,
+            end: self.end,
+            measured: self.measured.saturating_sub(earlier.measured),
+            threads,
+            pooled: sums(self.pooled, &earlier.pooled),
+            sites,
+            overflow: site(&self.overflow, &earlier.overflow),
+            devices,
+            spans: self.spans.iter().filter(|s| s.start >= earlier.end).cloned().collect(),
+            samples: samples(self.samples, earlier.samples),
+            quality: quality(&self.quality, &earlier.quality),
+            programs,
+        };
+        window.quality.open_at_end = self.quality.open_at_end;
+        window.sort();
+        window
+    }
+}

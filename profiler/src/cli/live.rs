@@ -1,0 +1,123 @@
+//! `live`: a process, or a recording, on one screen.
+
+use std::{
+    collections::HashMap,
+    io::IsTerminal as _,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::{exit::CliError, flags::LiveFlags};
+use crate::{
+    kernel::preflight,
+    pipeline::{live, playback::Playback},
+    record::Recording,
+    target,
+    tui::{self, ProcessRow, Title},
+    units::Nanos,
+};
+
+pub(super) fn run(flags: &LiveFlags) -> Result<(), CliError> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(CliError::Usage(
+            "live draws on a terminal, and this is none: use `check` for one answer, `record` for a file".into(),
+        ));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|source| CliError::System { what: "cannot catch signals", source })?;
+    }
+    if let Some(file) = &flags.file {
+        return play(file, &stop);
+    }
+    let chosen;
+    let pids = if flags.pid.is_empty() && flags.tid.is_empty() {
+        let Some(pid) = choose(&stop)? else { return Ok(()) };
+        chosen = [pid];
+        &chosen[..]
+    } else {
+        &flags.pid[..]
+    };
+    watch(flags, pids, &stop)
+}
+
+fn screen(source: std::io::Error) -> CliError {
+    CliError::System { what: "the terminal failed", source }
+}
+
+fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<(), CliError> {
+    let request = flags.selection(pids).request(None)?;
+    let name = request.target.processes.first().map_or_else(String::new, |p| format!("{} ({})", p.comm, p.tgid));
+    let more = request.target.processes.len().saturating_sub(1);
+    let title = Title {
+        name: if more > 0 { format!("{name} and {more} more") } else { name },
+        pid: request.target.processes.first().map(|p| p.tgid.as_raw()),
+        interval: live::INTERVAL,
+        ipc_reason: Some(preflight::pmu_words()),
+    };
+    let mut feed = live::Live::begin(request, Arc::new(AtomicBool::new(false)));
+    let shown = tui::run(&mut feed, &title, stop);
+    // What was wrong with the measurement explains more than a terminal that was left.
+    feed.end()?;
+    shown.map_err(screen)
+}
+
+fn play(file: &Path, stop: &AtomicBool) -> Result<(), CliError> {
+    let mut feed = Playback::new(Recording::read(file)?);
+    let title = Title {
+        name: file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        pid: feed.report().facts.processes.first().map(|p| p.tgid),
+        interval: live::INTERVAL,
+        ipc_reason: Some("no hardware counters were recorded".into()),
+    };
+    tui::run(&mut feed, &title, stop).map_err(screen)
+}
+
+/// Lets the user choose a process.
+fn choose(stop: &AtomicBool) -> Result<Option<u32>, CliError> {
+    let users = users();
+    let mut before: HashMap<(u32, u64), (Nanos, Option<u64>)> = HashMap::new();
+    let mut at = Instant::now();
+    let mut list = || {
+        let listed = target::list();
+        let seconds = at.elapsed().as_secs_f64().max(0.001);
+        at = Instant::now();
+        let rows = listed
+            .iter()
+            .map(|p| {
+                let known = before.get(&(p.pid, p.started));
+                let user = users.get(&p.uid).cloned().unwrap_or_else(|| p.uid.to_string());
+                ProcessRow {
+                    pid: p.pid,
+                    user,
+                    threads: p.threads,
+                    cpu: known.map(|(cpu, _)| p.cpu.saturating_sub(*cpu).as_secs_f64() / seconds),
+                    switches: known
+                        .and_then(|(_, v)| Some(p.voluntary?.saturating_sub((*v)?)))
+                        .map(|n| n as f64 / seconds),
+                    command: p.command.clone(),
+                }
+            })
+            .collect();
+        before = listed.iter().map(|p| ((p.pid, p.started), (p.cpu, p.voluntary))).collect();
+        rows
+    };
+    tui::choose(&mut list, stop).map_err(screen)
+}
+
+/// Names of users by number.
+fn users() -> HashMap<u32, String> {
+    let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            Some((fields.nth(1)?.parse().ok()?, name.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of them.
+
+use std::{fs, path::Path};
+
+use super::{
+    check,
+    exit::CliError,
+    flags::{DiffFlags, PredictCheckFlags, RecordFlags, ReportFlags},
+    output, settings,
+};
+use crate::{
+    aggregate::Window,
+    export::svg::{self, Scale, Widths},
+    model::{Compared, Diff, Per, PredictionCheck, Profile, Report, Way, Weight},
+    pipeline::{
+        self,
+        outputs::{self, Output, OutputError, Shown, StackSide},
+        recording::{Recorder, report_of},
+    },
+    record::{RecordError, Recording, write_atomically},
+    report::{self, TextOptions},
+};
+
+/// Measures, and keeps it.
+pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
+    output::log_to_stderr(flags.verbose);
+    let stop = check::stop_flag()?;
+    writable(&flags.output)?;
+    let recording = check::on_target(&flags.selection(), &flags.command, |request, progress| {
+        let mut request = request.clone();
+        request.stacks = true;
+        let mut recorder = Recorder::new(progress);
+        let measurement = pipeline::measure(&request, &stop, &mut recorder)?;
+        Ok(recorder.finish(measurement))
+    })?;
+    let bytes = recording.write(&flags.output)?;
+    let said = report_of(&recording);
+    output::say(&format!(
+        "wrote {} ({} KiB, {:.1} s). {}\nNext: should-i-async report {0} -o report.html",
+        flags.output.display(),
+        bytes.div_ceil(1024),
+        recording.window.measured.as_secs_f64(),
+        said.verdict.sentence,
+    ));
+    Ok(())
+}
+
+/// A place that cannot be written is told before half a minute has gone by.
+fn writable(path: &Path) -> Result<(), CliError> {
+    let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(unwritable(std::io::Error::from(std::io::ErrorKind::IsADirectory)).into());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".should-i-async.{}.part", std::process::id()));
+    fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(unwritable)?;
+    Ok(())
+}
+
+/// Writes a recording as what the names say.
+pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
+    let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let recording = Recording::read(&flags.file)?;
+    let found = report_of(&recording);
+    if files.is_empty() {
+        let options = TextOptions {
+            width: output::width(),
+            verbose: flags.verbose,
+            explain: flags.explain,
+            color: output::wants_color(),
+            ..TextOptions::default()
+        };
+        return output::print(&report::text(&found, &options));
+    }
+    let side = match (flags.user, flags.kernel) {
+        (true, _) => Some(StackSide::User),
+        (_, true) => Some(StackSide::Kernel),
+        _ => None,
+    };
+    let profile = outputs::one_side(Profile::of(&found, &recording.window, &recording.sampled), side);
+    for file in &mut files {
+        file.weight = flags.weight.as_deref().and_then(settings::weight);
+        let bytes = outputs::write(file, &Shown { report: &found, profile: &profile })?;
+        output::say(&format!("wrote {} ({} KiB)", file.path.display(), bytes.div_ceil(1024)));
+    }
+    Ok(())
+}
+
+/// A recording with what it says.
+struct Read {
+    recording: Recording,
+    report: Report,
+}
+
+impl Read {
+    fn file(path: &Path) -> Result<Self, CliError> {
+        let recording = Recording::read(path)?;
+        let report = report_of(&recording);
+        Ok(Self { recording, report })
+    }
+
+    fn parts(&self) -> Vec<&Window> {
+        self.recording.parts.iter().map(|p| &p.window).collect()
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::of(&self.report, &self.recording.window, &self.recording.sampled)
+    }
+}
+
+/// Compares two recordings.
+pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
+    let per = settings::per(&flags.per)?;
+    let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
+    if let Some(path) = &flags.output
+        && !path.to_string_lossy().ends_with(".svg")
+    {
+        return Err(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
+    }
+    let (before, after) = (Read::file(&flags.before)?, Read::file(&flags.after)?);
+    let (first, second) = (before.parts(), after.parts());
+    let compared = [(&before, &first), (&after, &second)].map(|(read, parts)| Compared {
+        window: &read.recording.window,
+        report: &read.report,
+        parts,
+    });
+    let found = Diff::of(&compared[0], &compared[1], &per).map_err(CliError::Usage)?;
+    let names = (flags.before.display().to_string(), flags.after.display().to_string());
+    output::print(&report::diff(&found, (&names.0, &names.1)))?;
+    if let Some(path) = &flags.output {
+        let weight = settings::weight(&flags.weight).unwrap_or(Weight::Cpu);
+        let unit = format!("ns per {}", per.unit());
+        let scale = Scale { before: 1.0 / found.units.0, after: 1.0 / found.units.1, unit: &unit };
+        let title = format!("{} → {}", names.0, names.1);
+        let drawn = svg::diff(&before.profile(), &after.profile(), weight, scale, Widths::After, &title)
+            .map_err(|source| OutputError::Export { path: path.clone(), source })?;
+        let bytes = write_atomically(path, |out| out.write_all(drawn.as_bytes()))
+            .map_err(|source| OutputError::Io { path: path.clone(), source })?;
+        output::say(&format!("wrote {} ({} KiB)", path.display(), bytes.div_ceil(1024)));
+    }
+    let Some(limit) = limit else { return Ok(()) };
+    let worse: Vec<String> = found
+        .worse_than(limit)
+        .map(|c| format!("{} {:+.1} %", c.measure.name(), c.relative().unwrap_or(0.0) * 100.0))
+        .collect();
+    if worse.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
+}
+
+/// Holds a prediction against what came.
+pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<(), CliError> {
+    let (first, second) = flags.per.split_once(',').unwrap_or((&flags.per, &flags.per));
+    let per = (settings::per(first)?, settings::per(second)?);
+    if per.0 == Per::CpuSecond || per.1 == Per::CpuSecond {
+        return Err(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
+    }
+    let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
+    let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);
+    let (ours, theirs) = (blocking.parts(), twin.parts());
+    let compared = [(&blocking, &ours), (&twin, &theirs)].map(|(read, parts)| Compared {
+        window: &read.recording.window,
+        report: &read.report,
+        parts,
+    });
+    let found = PredictionCheck::of(&compared[0], &compared[1], per, way).map_err(CliError::Usage)?;
+    let names = (flags.blocking.display().to_string(), flags.twin.display().to_string());
+    output::print(&report::prediction_check(&found, (&names.0, &names.1)))
+}

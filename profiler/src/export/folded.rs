@@ -1,0 +1,57 @@
+//! Folded stacks: what flame graph tools read. One line per distinct stack, `frame;frame;… ns`.
+
+use super::{
+    clean,
+    paths::{Parts, Paths},
+};
+use crate::model::{Frame, Origin, Profile, Weight};
+
+/// How frames are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// The name alone.
+    Plain,
+    /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a JIT compiler.
+    Annotated,
+}
+
+impl Names {
+    fn of(self, frame: &Frame) -> String {
+        let mut name = clean::folded(&frame.name);
+        if self == Self::Annotated {
+            name.push_str(match frame.origin {
+                Origin::Kernel => "_[k]",
+                Origin::Mark => "",
+                _ if frame.inlined => "_[i]",
+                Origin::Jit => "_[j]",
+                Origin::User => "",
+            });
+        }
+        name
+    }
+}
+
+/// Lines in the order of their frames; stacks without any of this weight are left out. The waker's frames follow after
+/// `--`, the innermost first. The sum of all lines is [`Profile::total`], ns.
+pub fn write(profile: &Profile, weight: Weight, names: Names) -> String {
+    let mut out = String::new();
+    for (stack, ns) in lines(profile, weight, names) {
+        out.push_str(&stack);
+        out.push(' ');
+        out.push_str(&ns.to_string());
+        out.push('\n');
+    }
+    out
+}
+
+/// Stacks and their weights.
+pub(super) fn lines(profile: &Profile, weight: Weight, names: Names) -> Vec<(String, u64)> {
+    let paths = Paths::of(profile, |frame| names.of(frame));
+    let place = Weight::ALL.iter().position(|&w| w == weight).unwrap_or(0);
+    let of = |parts: &Parts| parts.get(place).copied().unwrap_or(0);
+    let text = |path: &[u32]| {
+        let frames: Vec<&str> = path.iter().filter_map(|&i| paths.keys.get(i as usize)).map(String::as_str).collect();
+        frames.join(";")
+    };
+    paths.stacks.iter().filter(|(_, parts)| of(parts) > 0).map(|(path, parts)| (text(path), of(parts))).collect()
+}

@@ -1,0 +1,89 @@
+//! html: the report for a browser, all in one file that fetches nothing.
+//!
+//! Everything that is said is in the markup and can be read and printed without scripts; the scripts sort tables, move the
+//! what-if slider and draw the flame graph from data that stands in the page. The page forbids itself any request.
+
+mod answer;
+mod flame;
+mod ledgers;
+mod markup;
+mod method;
+mod quality;
+mod tables;
+mod whatif;
+mod words;
+
+use super::{clean, svg};
+use crate::model::{Profile, Report};
+use markup::Markup;
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+const FLAME_SCRIPT: &str = include_str!("html/flame.js");
+
+/// Sections, and what leads to them.
+const SECTIONS: [(&str, &str); 9] = [
+    ("what-if", "What if"),
+    ("cpu", "CPU"),
+    ("wall", "Wall"),
+    ("flame", "Flame graph"),
+    ("sites", "Sites"),
+    ("threads", "Threads"),
+    ("quality", "Quality"),
+    ("method", "Method"),
+    ("text", "As text"),
+];
+
+/// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is left out where empty.
+pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
+    let mut page = Markup::default();
+    page.raw(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+    );
+    page.text(&svg::target(report)).raw(": should-i-async</title>\n<style>\n").raw(STYLE);
+    page.raw("</style>\n</head>\n<body>\n<header>\n");
+    answer::render(&mut page, report);
+    page.raw("</header>\n<nav aria-label=\"Sections\">");
+    for (id, name) in SECTIONS.into_iter().filter(|&(id, _)| id != "text" || !text_report.is_empty()) {
+        page.raw("<a href=\"#").raw(id).raw("\">").raw(name).raw("</a> ");
+    }
+    page.raw("</nav>\n<main>\n");
+    whatif::render(&mut page, &report.what_if);
+    ledgers::cpu(&mut page, report);
+    ledgers::wall(&mut page, report);
+    flame::render(&mut page, profile);
+    tables::sites(&mut page, report);
+    tables::threads(&mut page, report);
+    tables::devices(&mut page, report);
+    quality::render(&mut page, report, profile);
+    method::render(&mut page, report);
+    if !text_report.is_empty() {
+        page.raw(
+            "<section id=\"text\"><h2>As text</h2>\n<details><summary>The same report for a terminal</summary>\n<pre>",
+        );
+        page.text(&without_colour(text_report)).raw("</pre></details></section>\n");
+    }
+    page.raw("</main>\n<footer>should-i-async ").raw(env!("CARGO_PKG_VERSION")).raw("</footer>\n<script>\n");
+    page.raw(SCRIPT).raw("</script>\n<script>\n").raw(FLAME_SCRIPT).raw("</script>\n</body>\n</html>\n");
+    page.finish()
+}
+
+/// Line by line, so that neither escape sequences nor other control characters get through.
+fn without_colour(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\x1b') {
+        out.push_str(&rest[..at]);
+        // A sequence of colours is `ESC [ … m`.
+        rest = &rest[at + 1..];
+        if let Some(end) = rest.strip_prefix('[').and_then(|_| rest.find(|c: char| c.is_ascii_alphabetic())) {
+            rest = &rest[end + 1..];
+        }
+    }
+    out.push_str(rest);
+    out.chars().filter(|&c| c == '\n' || !c.is_control()).collect()
+}

@@ -1,0 +1,133 @@
+//! The flame graph's data: every distinct stack with all its weights, as differences from the stack before it.
+
+use serde::Serialize;
+
+use super::{
+    clean,
+    markup::Markup,
+    words::{count, percent, plural},
+};
+use crate::{
+    export::paths::Paths,
+    model::{Frame, Origin, Profile, Weight},
+    units::Nanos,
+};
+
+#[derive(Serialize)]
+struct Data {
+    weights: Vec<Choice>,
+    modules: Vec<String>,
+    /// Name, place in `modules`, kind.
+    frames: Vec<(String, u32, Kind)>,
+    /// For each stack: how many frames it shares with the one before, how many follow, these, and its weights, ns.
+    stacks: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct Choice {
+    title: &'static str,
+    /// ns
+    total: u64,
+}
+
+/// What a frame is coloured by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "u8")]
+enum Kind {
+    User,
+    Inlined,
+    Jit,
+    Kernel,
+    Mark,
+}
+
+impl From<Kind> for u8 {
+    fn from(kind: Kind) -> Self {
+        kind as Self
+    }
+}
+
+impl Kind {
+    fn of(frame: &Frame) -> Self {
+        match frame.origin {
+            Origin::Kernel => Self::Kernel,
+            Origin::Mark => Self::Mark,
+            _ if frame.inlined => Self::Inlined,
+            Origin::Jit => Self::Jit,
+            Origin::User => Self::User,
+        }
+    }
+}
+
+fn data(profile: &Profile) -> Data {
+    let name = |text: &str| match clean::line(text) {
+        text if text.is_empty() => "[unnamed]".to_owned(),
+        text => text,
+    };
+    let paths = Paths::of(profile, |f| (name(&f.name), clean::line(&f.module), Kind::of(f)));
+    let mut modules: Vec<String> = paths.keys.iter().map(|(_, module, _)| module.clone()).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    let place = |module: &String| modules.binary_search(module).unwrap_or(0) as u32;
+    let frames = paths.keys.iter().map(|(name, module, kind)| (name.clone(), place(module), *kind)).collect();
+    let mut stacks = Vec::new();
+    let mut last: &[u32] = &[];
+    for (path, parts) in paths.stacks.iter().filter(|(_, parts)| parts.iter().any(|&ns| ns > 0)) {
+        let shared = last.iter().zip(path).take_while(|(a, b)| a == b).count();
+        let fresh = path.get(shared..).unwrap_or_default();
+        stacks.extend([shared as u64, fresh.len() as u64]);
+        stacks.extend(fresh.iter().copied().map(u64::from));
+        stacks.extend(parts);
+        last = path;
+    }
+    let weights = Weight::ALL.map(|w| Choice { title: w.title(), total: profile.total(w) }).into_iter().collect();
+    Data { weights, modules, frames, stacks }
+}
+
+pub(super) fn render(page: &mut Markup, profile: &Profile) {
+    page.raw("<section id=\"flame\"><h2>Flame graph</h2>\n");
+    let data = data(profile);
+    if data.stacks.is_empty() {
+        page.raw("<p>n/a: ")
+            .name(profile.unavailable.as_deref().unwrap_or("no stacks were taken"))
+            .raw("</p></section>\n");
+        return;
+    }
+    page.raw("<div class=\"controls\"><label>width <select id=\"flame-weight\">");
+    let first = data.weights.iter().position(|w| w.total > 0).unwrap_or(0);
+    for (i, weight) in data.weights.iter().enumerate() {
+        page.raw("<option value=\"").number(i as f64);
+        page.raw(if i == first { "\" selected>" } else { "\">" });
+        page.raw(weight.title).raw(": ").text(&Nanos::from_nanos(weight.total).to_string()).raw("</option>");
+    }
+    page.raw(
+        "</select></label>\n<label>search <input type=\"search\" id=\"flame-search\" placeholder=\"name or regular expression\"\
+         ></label> <output id=\"flame-matched\" aria-live=\"polite\"></output>\n\
+         <button type=\"button\" id=\"flame-reset\" disabled>Reset zoom</button></div>\n\
+         <div id=\"flame-graph\" tabindex=\"0\" role=\"tree\" aria-label=\"Flame graph, callers above callees. Arrow keys move, \
+         Enter zooms, Escape zooms out.\"></div>\n\
+         <p id=\"flame-detail\" aria-live=\"polite\">&nbsp;</p>\n\
+         <noscript><p>The flame graph is drawn by a script; <code>report FILE -o flame.svg</code> writes it as a picture.</p>\
+         </noscript>\n<p class=\"note\"><i class=\"dot k0\"></i>program <i class=\"dot k1\"></i>inlined <i class=\"dot k2\"></i>JIT \
+         <i class=\"dot k3\"></i>kernel <i class=\"dot k4\"></i>marks: syscalls, reasons, and <code>--</code>, below which the \
+         waker's stack follows, innermost first <i class=\"dot waker\"></i>. ",
+    );
+    quality(page, profile);
+    page.raw("</p>\n").data("flame-data", &data).raw("</section>\n");
+}
+
+fn quality(page: &mut Markup, profile: &Profile) {
+    let q = &profile.quality;
+    let share = |n: u64, of: u64| if of == 0 { "n/a".to_owned() } else { percent(n as f64 / of as f64) };
+    page.text(&format!(
+        "{} at blocks and {} of the CPU clock; {} lost. Of those at blocks {} have a named innermost application frame, {} a \
+         waker's stack. {} could not be followed to their outer end.",
+        plural(q.samples, "stack", "stacks"),
+        count(q.clock_samples),
+        count(q.lost),
+        share(q.named, q.samples),
+        share(q.with_waker, q.samples),
+        share(q.truncated, q.samples + q.clock_samples),
+    ));
+    page.raw(" Stacks are samples; the sum over all of them is the ledger's figure.");
+}

@@ -1,0 +1,190 @@
+//! The tables: sites, threads, devices.
+
+use super::{
+    markup::{Cell, Markup, Table},
+    words::{NONE, bytes, count, plural, span},
+};
+use crate::{
+    model::{OpenEnd, Report, SiteView},
+    units::Nanos,
+};
+
+/// Rows that a page holds; the JSON report has all of them.
+const MOST_SITES: usize = 200;
+const MOST_THREADS: usize = 50;
+
+fn number(n: u64) -> Cell {
+    Cell::figure(count(n), n as f64)
+}
+
+fn time(t: Nanos) -> Cell {
+    Cell::figure(t.to_string(), t.as_nanos() as f64)
+}
+
+fn maybe(t: Option<Nanos>, why_not: &str) -> Cell {
+    t.map_or_else(|| Cell::none(NONE, why_not), time)
+}
+
+const NEVER_BLOCKED: &str = "none of its calls blocked";
+
+pub(super) fn sites(page: &mut Markup, report: &Report) {
+    page.raw("<section id=\"sites\"><h2>Sites: which calls blocked</h2>\n");
+    if report.sites.is_empty() {
+        page.raw("<p>n/a: no call was seen.</p></section>\n");
+        return;
+    }
+    let mut table = Table::new(&[
+        ("syscall", "the call"),
+        ("class", "what it waits for"),
+        ("descriptor", "of the last call, or the address after the syscall instruction"),
+        ("calls", "calls that returned"),
+        ("blocked", "calls that blocked"),
+        ("blocked time", "sum over its blocks"),
+        ("mean", "mean blocked time of a call that blocked"),
+        ("p99", "99th percentile of it, to a factor of two"),
+        ("run-queue", "mean run-queue delay of a call that blocked"),
+        ("CPU blocked", "mean kernel CPU of a call that blocked"),
+        ("CPU not", "mean kernel CPU of a call that did not"),
+        ("cost per call", "direct cost of a call that blocked"),
+        ("cost", "direct cost of all its blocks, with its 90 % interval"),
+        ("against", "what the cost is based on"),
+        ("bytes", "bytes moved"),
+        ("errors", "calls that returned an error"),
+    ]);
+    for site in report.sites.iter().take(MOST_SITES) {
+        table.row(site_row(site));
+    }
+    table.render(page, "The longest blocked first. Click on a column's name to sort by it; times are means per call where not said otherwise.");
+    if let Some(more) = report.sites.get(MOST_SITES..).filter(|m| !m.is_empty()) {
+        let blocked: Nanos = more.iter().map(|s| s.blocked).sum();
+        let words = plural(more.len() as u64, "more site", "more sites");
+        page.raw("<p class=\"note\">… and ")
+            .text(&format!("{words} ({blocked} blocked): see the JSON report."))
+            .raw("</p>");
+    }
+    page.raw("</section>\n");
+}
+
+fn site_row(site: &SiteView) -> Vec<Cell> {
+    let blocked = site.blocked_calls > 0;
+    let no_base = if blocked { "no call to compare with" } else { NEVER_BLOCKED };
+    let (per_call, cost, against) = match &site.direct {
+        Some(d) => {
+            let range = format!("{} ({} to {})", span(d.total), span(d.interval.low), span(d.interval.high));
+            (Cell::figure(span(d.per_call), d.per_call), Cell::figure(range, d.total), Cell::word(d.basis.name()))
+        }
+        None => (Cell::none(NONE, no_base), Cell::none(NONE, no_base), Cell::word(format!("{NONE}: {no_base}"))),
+    };
+    let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
+    let why = if blocked { "not measured" } else { NEVER_BLOCKED };
+    vec![
+        Cell::word(&site.syscall),
+        Cell::word(site.class.name()),
+        Cell::word(what),
+        number(site.calls),
+        number(site.blocked_calls),
+        time(site.blocked),
+        maybe(site.blocked_mean, why),
+        maybe(site.blocked_p99, why),
+        maybe(site.run_delay_mean, why),
+        maybe(site.cpu_blocked_mean, why),
+        maybe(site.cpu_direct_mean, "all of its calls blocked"),
+        per_call,
+        cost,
+        against,
+        Cell::figure(bytes(site.bytes), site.bytes as f64),
+        number(site.errors),
+    ]
+}
+
+pub(super) fn threads(page: &mut Markup, report: &Report) {
+    page.raw("<section id=\"threads\"><h2>Threads</h2>\n");
+    if report.threads.is_empty() {
+        page.raw("<p>n/a: no thread was measured.</p></section>\n");
+        return;
+    }
+    let mut table = Table::new(&[
+        ("thread", "its id"),
+        ("process", "its process"),
+        ("name", "as the thread calls itself"),
+        ("wall", "time it was there"),
+        ("CPU", "on a CPU"),
+        ("user", "of that, in user mode"),
+        ("run-queue", "waiting for a CPU"),
+        ("blocked", "blocked time"),
+        ("mostly on", "what it was blocked on longest"),
+        ("voluntary", "switches because it blocked"),
+        ("involuntary", "switches because it was preempted"),
+        ("calls", "syscalls that returned"),
+        ("burst", "mean CPU from one block to the next"),
+        ("at the end", "how the measurement left it"),
+    ]);
+    for t in report.threads.iter().take(MOST_THREADS) {
+        let name = if t.name.is_empty() { "(gone before it could be read)" } else { t.name.as_str() };
+        table.row(vec![
+            Cell::figure(t.tid.to_string(), f64::from(t.tid.as_raw())),
+            Cell::figure(t.tgid.to_string(), f64::from(t.tgid.as_raw())),
+            Cell::word(name),
+            time(t.wall),
+            time(t.cpu),
+            time(t.user),
+            time(t.run_delay),
+            time(t.blocked),
+            Cell::word(t.mostly.map_or("never blocked", |c| c.name())),
+            number(t.voluntary),
+            number(t.involuntary),
+            number(t.calls),
+            maybe(t.burst_mean, "it never blocked"),
+            Cell::word(match t.open_end {
+                OpenEnd::Closed => "gone".to_owned(),
+                OpenEnd::Running => "running".to_owned(),
+                OpenEnd::Runnable => "waiting for a CPU".to_owned(),
+                OpenEnd::Blocked(class) => format!("blocked: {}", class.name()),
+            }),
+        ]);
+    }
+    table.render(page, "The busiest first.");
+    if let Some(more) = report.threads.get(MOST_THREADS..).filter(|m| !m.is_empty()) {
+        let cpu: Nanos = more.iter().map(|t| t.cpu).sum();
+        let words = plural(more.len() as u64, "more thread", "more threads");
+        page.raw("<p class=\"note\">… and ").text(&format!("{words} ({cpu} of CPU): see the JSON report.")).raw("</p>");
+    }
+    page.raw("</section>\n");
+}
+
+pub(super) fn devices(page: &mut Markup, report: &Report) {
+    if report.devices.is_empty() {
+        return;
+    }
+    page.raw("<section id=\"devices\"><h2>Devices</h2>\n");
+    let mut table = Table::new(&[
+        ("device", "its name"),
+        ("requests", "the target's own, completed"),
+        ("reads", "of that, reads"),
+        ("bytes", "moved by them"),
+        ("queued", "mean time from insert to issue"),
+        ("served", "mean time from issue to completion"),
+        ("p50", "served, to a factor of two"),
+        ("p99", "served, to a factor of two"),
+        ("others'", "requests that were not the target's, writeback included"),
+    ]);
+    for device in &report.devices {
+        let own = &device.record.target;
+        let mean = |sum: Nanos| sum.as_nanos().checked_div(own.requests).map(Nanos::from_nanos);
+        let why = "no request of the target";
+        table.row(vec![
+            Cell::word(&device.name),
+            number(own.requests),
+            number(own.reads),
+            Cell::figure(bytes(own.bytes), own.bytes as f64),
+            maybe(mean(own.queue_time), why),
+            maybe(mean(own.service_time), why),
+            maybe(device.service_p50, why),
+            maybe(device.service_p99, why),
+            number(device.record.others.requests),
+        ]);
+    }
+    table.render(page, "Block devices, the target's own requests.");
+    page.raw("<p class=\"note\">Of the time waited on files and pages, ").text(&report.device_wait.to_string());
+    page.raw(" passed while a request of the waiting thread was at a device.</p></section>\n");
+}

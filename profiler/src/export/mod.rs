@@ -1,0 +1,51 @@
+//! export: a report and its stacks in the formats that other tools read. `docs/exports.md` says what each one means.
+//!
+//! Pure functions from [`crate::model::Report`] and [`crate::model::Profile`] to strings and bytes: whoever calls opens
+//! the files. Names come from the target, which may have chosen them to break a format: each format makes them safe in
+//! its own way, and none of them can be made to fetch anything.
+
+mod clean;
+pub mod folded;
+mod format;
+pub mod html;
+mod paths;
+pub mod pprof;
+pub mod speedscope;
+pub mod svg;
+
+pub use format::Format;
+
+use crate::model::{Profile, Weight};
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// No stack has a part of this figure.
+    #[error("no stack has any {}: {why}", weight.title())]
+    NoStacks {
+        /// What was to be drawn.
+        weight: Weight,
+        /// Why there is nothing.
+        why: String,
+    },
+    /// A factor that is not a positive number.
+    #[error("cannot compare by a factor of {0}: nothing was counted to divide by")]
+    Factor(f64),
+    /// The library that draws refused.
+    #[error("the flame graph could not be drawn")]
+    Draw(#[from] std::io::Error),
+}
+
+impl ExportError {
+    fn no_stacks(profile: &Profile, weight: Weight) -> Self {
+        let why = match &profile.unavailable {
+            Some(why) => clean::line(why),
+            None if profile.stacks.is_empty() => "no stacks were taken".to_owned(),
+            None => "the figure is zero in this measurement; another weight may have some".to_owned(),
+        };
+        Self::NoStacks { weight, why }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! Exports of profiles whose sums are known, read back by readers of their own.
+
+mod build;
+#[path = "../report/tests/fixture.rs"]
+#[allow(dead_code, clippy::duplicate_mod, reason = "that room's windows, of which not all are wanted here")]
+mod fixture;
+mod folded;
+mod html;
+mod pprof;
+mod speedscope;
+mod svg;
+
+use std::path::Path;
+
+use super::Format;
+
+#[test]
+fn the_ending_names_the_format_and_the_longest_one_wins() {
+    for (name, format) in [
+        ("out.svg", Some(Format::Svg)),
+        ("dir.json/out.HTML", Some(Format::Html)),
+        ("a.json", Some(Format::Json)),
+        ("a.speedscope.json", Some(Format::Speedscope)),
+        ("a.b.folded", Some(Format::Folded)),
+        ("a.pb.gz", Some(Format::Pprof)),
+        ("a.txt", Some(Format::Text)),
+        ("a.gz", None),
+        ("svg", None),
+        (".svg", None),
+        ("", None),
+    ] {
+        assert_eq!(Format::of(Path::new(name)), format, "{name}");
+    }
+    assert_eq!(Format::endings(), ".txt, .json, .html, .svg, .folded, .pb.gz, .speedscope.json");
+    for format in Format::ALL {
+        assert_eq!(Format::of(Path::new(&format!("x{}", format.ending()))), Some(format));
+    }
+}

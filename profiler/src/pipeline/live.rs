@@ -1,0 +1,259 @@
+//! A measurement under way as a feed for the screen. It runs on a thread of its own: whatever the screen does, nothing is
+//! missed, and whatever the kernel does, the keys answer.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{Failure, Measurement, Progress, Request, measure, outputs, recording};
+use crate::{
+    aggregate::Window,
+    model::{Command, Feed, Profile, Report, Sampled, Snapshot, State, Update, Weight, WhatIf},
+    units::Nanos,
+};
+
+/// Updates that may wait for the screen; a look for which there is no room is left out, the next one has all of it.
+const WAITING: usize = 4;
+/// A replay is made anew after so long.
+const REPLAY_EVERY: Nanos = Nanos::from_millis(5_000);
+/// How long leaving the screen may take.
+const LEAVE: Duration = Duration::from_millis(100);
+/// How often the screen is told something new, where the user does not say.
+pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
+
+/// The screen's end.
+pub struct Live {
+    updates: Receiver<Update>,
+    answers: (Sender<Update>, Receiver<Update>),
+    orders: Sender<Order>,
+    interval: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    latest: Arc<Mutex<Option<Latest>>>,
+    thread: Option<JoinHandle<Result<(), Failure>>>,
+    failure: Option<Failure>,
+    over: bool,
+}
+
+enum Order {
+    Reset,
+}
+
+/// What was shown last: what an export writes.
+#[derive(Clone)]
+struct Latest {
+    report: Arc<Report>,
+    profile: Arc<Profile>,
+}
+
+impl Live {
+    /// Begins to measure.
+    pub fn begin(mut request: Request, stop: Arc<AtomicBool>) -> Self {
+        request.looks = true;
+        request.stacks = true;
+        let (updates_in, updates) = sync_channel(WAITING);
+        let (orders, orders_out) = channel();
+        let interval = Arc::new(AtomicU64::new(INTERVAL.as_nanos()));
+        let latest = Arc::new(Mutex::new(None));
+        let mut looks = Looks {
+            out: updates_in,
+            orders: orders_out,
+            interval: Arc::clone(&interval),
+            latest: Arc::clone(&latest),
+            base: None,
+            before: None,
+            what_if: None,
+            sampled: None,
+        };
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("sia-measure".into()).spawn(move || {
+            let measurement = measure(&request, &stopped, &mut looks)?;
+            looks.end(measurement);
+            Ok(())
+        });
+        let (thread, failure) = match thread {
+            Ok(thread) => (Some(thread), None),
+            Err(error) => (None, Some(Failure::Load(crate::kernel::LoadError::Object(error.to_string())))),
+        };
+        Self { updates, answers: channel(), orders, interval, stop, latest, thread, failure, over: false }
+    }
+
+    /// Ends the measurement. What was wrong with it, if something was.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn end(mut self) -> Result<(), Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        // Nobody reads what is still to come.
+        drop(std::mem::replace(&mut self.updates, sync_channel(1).1));
+        // A failure is there at once. A measurement would go on to look at its end from all sides, for nobody: it ends with
+        // the process, and the kernel detaches what it had attached.
+        let until = Instant::now() + LEAVE;
+        while self.thread.as_ref().is_some_and(|t| !t.is_finished()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.join();
+        }
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && let Ok(Err(failure)) = thread.join()
+        {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// Whether there is a failure and nothing to look at: the screen is of no use then.
+    pub fn failed(&self) -> bool {
+        self.failure.is_some() && self.latest.lock().is_ok_and(|l| l.is_none())
+    }
+
+    fn export(&self, path: &Path, weight: Weight) -> Update {
+        let Some(latest) = self.latest.lock().ok().and_then(|l| l.clone()) else {
+            return Update::Problem("there is nothing to export yet".into());
+        };
+        let shown = outputs::Shown { report: &latest.report, profile: &latest.profile };
+        outputs::answer(path, weight, &shown)
+    }
+}
+
+impl Feed for Live {
+    fn next(&mut self, wait: Duration) -> Option<Update> {
+        if let Ok(answer) = self.answers.1.try_recv() {
+            return Some(answer);
+        }
+        match self.updates.recv_timeout(wait) {
+            Ok(update) => Some(update),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                if !std::mem::replace(&mut self.over, true) {
+                    self.join();
+                    if let Some(failure) = &self.failure {
+                        return Some(Update::Problem(failure.to_string()));
+                    }
+                }
+                std::thread::sleep(wait);
+                None
+            }
+        }
+    }
+
+    fn send(&mut self, command: Command) {
+        match command {
+            Command::Interval(interval) => self.interval.store(interval.as_nanos(), Ordering::Relaxed),
+            Command::Reset => {
+                let _ = self.orders.send(Order::Reset);
+            }
+            Command::Export { path, weight } => {
+                let _ = self.answers.0.send(self.export(&path, weight));
+            }
+            Command::Seek(_) => {}
+        }
+    }
+}
+
+/// The measuring thread's end.
+struct Looks {
+    out: SyncSender<Update>,
+    orders: Receiver<Order>,
+    interval: Arc<AtomicU64>,
+    latest: Arc<Mutex<Option<Latest>>>,
+    /// Everything up to the last reset, and the slices until then.
+    base: Option<(Window, usize)>,
+    /// The look before, and the slices until then.
+    before: Option<Window>,
+    what_if: Option<(Nanos, WhatIf)>,
+    sampled: Option<Arc<Sampled>>,
+}
+
+impl Looks {
+    fn snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
+        let Measurement { window, inputs, sampled, .. } = so_far;
+        self.sampled = sampled.or(self.sampled.take());
+        let mut reset = false;
+        while let Ok(Order::Reset) = self.orders.try_recv() {
+            reset = true;
+        }
+        if reset && let Some(before) = self.before.clone() {
+            self.base = Some((before, inputs.slices.len().saturating_sub(1)));
+            self.what_if = None;
+        }
+        let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
+        let interval = last.end.saturating_sub(last.start);
+        let stretch = recording::inputs_of_stretch(&inputs, &last);
+        let (whole, whole_inputs) = match &self.base {
+            None => (None, inputs),
+            Some((base, slices)) => {
+                let whole = window.since(base);
+                let mut stretch = recording::inputs_of_stretch(&inputs, &whole);
+                stretch.slices = inputs.slices.get(*slices..).unwrap_or_default().to_vec();
+                (Some(whole), stretch)
+            }
+        };
+        let whole = whole.as_ref().unwrap_or(&window);
+        let report = self.report(whole, whole_inputs);
+        let mut stretch = stretch;
+        stretch.known_what_if = Some(report.what_if.clone());
+        let last = Arc::new(Report::of(&last, stretch));
+        let profile = match &self.sampled {
+            Some(sampled) => Profile::of(&report, whole, sampled),
+            None => Profile::default(),
+        };
+        let snapshot = Snapshot {
+            at: whole.end.saturating_sub(whole.start),
+            interval,
+            whole: Arc::new(report),
+            last,
+            profile: Arc::new(profile),
+            state,
+        };
+        if let Ok(mut latest) = self.latest.lock() {
+            *latest = Some(Latest { report: Arc::clone(&snapshot.whole), profile: Arc::clone(&snapshot.profile) });
+        }
+        self.before = Some(window);
+        snapshot
+    }
+
+    /// The report, with a replay that is not too old.
+    fn report(&mut self, window: &Window, mut inputs: crate::model::Inputs) -> Report {
+        let known = self
+            .what_if
+            .take()
+            .filter(|(at, what_if)| what_if.refused.is_none() && window.end.saturating_sub(*at) < REPLAY_EVERY);
+        let made = known.as_ref().map_or(window.end, |(at, _)| *at);
+        inputs.known_what_if = known.map(|(_, what_if)| what_if);
+        let report = Report::of(window, inputs);
+        self.what_if = Some((made, report.what_if.clone()));
+        report
+    }
+
+    /// The last look, which is not left out.
+    fn end(&mut self, measurement: Measurement) {
+        let ended = measurement.inputs.window.ended.clone();
+        self.what_if = None;
+        let snapshot = self.snapshot(measurement, State::Ended(ended));
+        let _ = self.out.send(Update::Snapshot(Box::new(snapshot)));
+    }
+}
+
+impl Progress for Looks {
+    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
+
+    fn look_every(&self) -> Option<Nanos> {
+        Some(Nanos::from_nanos(self.interval.load(Ordering::Relaxed)))
+    }
+
+    fn look(&mut self, so_far: Measurement) {
+        let snapshot = self.snapshot(so_far, State::Measuring);
+        let _ = self.out.try_send(Update::Snapshot(Box::new(snapshot)));
+    }
+}

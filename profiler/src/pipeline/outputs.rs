@@ -1,0 +1,139 @@
+//! Reports as files: which format, and written in one step.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    export::{self, ExportError, Format, folded::Names},
+    model::{Origin, Profile, Report, Update, Weight},
+    record::write_atomically,
+    report::{self, TextOptions},
+};
+
+/// A file that is wanted.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where.
+    pub path: PathBuf,
+    /// What.
+    pub format: Format,
+    /// What flame graphs and folded stacks are weighted by; `None`: blocking cost, or blocked time where there is none.
+    pub weight: Option<Weight>,
+}
+
+/// What it is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The report.
+    pub report: &'a Report,
+    /// Its stacks.
+    pub profile: &'a Profile,
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// A name that says nothing.
+    #[error("{}: the ending of a file's name says its format; give one of {}", .0.display(), Format::endings())]
+    Ending(PathBuf),
+    /// Nothing to draw.
+    #[error("{}: {source}; --weight takes cost, blocked, run-delay or cpu", path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ExportError,
+    },
+    /// The system's.
+    #[error("cannot write {}: {source}. Give another place", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Output {
+    /// A file of this name, its format by its ending.
+    ///
+    /// # Errors
+    /// An ending that is none of the known ones.
+    pub fn for_file(path: &Path) -> Result<Self, OutputError> {
+        match Format::of(path) {
+            Some(format) => Ok(Self { path: path.to_owned(), format, weight: None }),
+            None => Err(OutputError::Ending(path.to_owned())),
+        }
+    }
+}
+
+/// The weight to draw by where the user does not say: what the tool is about, if the target has any.
+fn default_weight(profile: &Profile) -> Weight {
+    [Weight::Cost, Weight::Blocked, Weight::Cpu].into_iter().find(|&w| profile.total(w) > 0).unwrap_or(Weight::Blocked)
+}
+
+/// Writes a file; answers its size, bytes.
+///
+/// # Errors
+/// See [`OutputError`]; nothing is left behind then.
+pub fn write(output: &Output, shown: &Shown<'_>) -> Result<u64, OutputError> {
+    let bytes = render(output, shown)?;
+    write_atomically(&output.path, |out| out.write_all(&bytes))
+        .map_err(|source| OutputError::Io { path: output.path.clone(), source })?;
+    Ok(bytes.len() as u64)
+}
+
+/// Writes what a screen shows, and says what came of it.
+pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {
+    let written = Output::for_file(path).and_then(|mut output| {
+        output.weight = Some(weight);
+        write(&output, shown)
+    });
+    match written {
+        Ok(bytes) => Update::Note(format!("wrote {} ({} KiB)", path.display(), bytes.div_ceil(1024))),
+        Err(error) => Update::Problem(error.to_string()),
+    }
+}
+
+fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
+    let Shown { report, profile } = *shown;
+    let weight = output.weight.unwrap_or_else(|| default_weight(profile));
+    let plain = || {
+        let options = TextOptions { verbose: true, top_sites: 30, top_threads: 30, ..TextOptions::default() };
+        report::text(report, &options)
+    };
+    let mut text = match output.format {
+        Format::Text => plain(),
+        Format::Json => report::json(report),
+        Format::Html => export::html::page(report, profile, &plain()),
+        Format::Svg => export::svg::flame(profile, report, weight)
+            .map_err(|source| OutputError::Export { path: output.path.clone(), source })?,
+        Format::Folded => export::folded::write(profile, weight, Names::Annotated),
+        Format::Speedscope => export::speedscope::encode(profile, report),
+        Format::Pprof => {
+            return export::pprof::encode(profile, report)
+                .map_err(|source| OutputError::Io { path: output.path.clone(), source });
+        }
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text.into_bytes())
+}
+
+/// One side of the stacks only, where asked for.
+pub fn one_side(profile: Profile, side: Option<StackSide>) -> Profile {
+    match side {
+        None => profile,
+        Some(StackSide::User) => profile.without(|f| f.origin == Origin::Kernel),
+        Some(StackSide::Kernel) => profile.without(|f| matches!(f.origin, Origin::User | Origin::Jit)),
+    }
+}
+
+/// Which half of the stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackSide {
+    /// Without the kernel's frames.
+    User,
+    /// Without the program's frames.
+    Kernel,
+}

@@ -1,0 +1,108 @@
+//! From a measurement to a recording: the whole, and the parts that a screen can scroll through.
+
+use crate::{
+    aggregate::Window,
+    model::{Inputs, Report, Sampled},
+    pipeline::{Measurement, Progress},
+    record::{Part, Recording},
+    units::Nanos,
+};
+
+/// Length of a part.
+const PART: Nanos = Nanos::from_millis(1_000);
+/// Parts kept at most: beyond it, each two neighbours become one.
+const MOST_PARTS: usize = 600;
+/// Threads that a part keeps by name: the busiest.
+const PART_THREADS: usize = 128;
+
+/// Gathers the parts, and passes everything on to whoever shows the progress.
+pub struct Recorder<'a> {
+    shown: &'a mut dyn Progress,
+    every: Nanos,
+    start: Option<Nanos>,
+    before: Option<Window>,
+    parts: Vec<Part>,
+}
+
+impl<'a> Recorder<'a> {
+    /// One that reports to `shown`.
+    pub fn new(shown: &'a mut dyn Progress) -> Self {
+        Self { shown, every: PART, start: None, before: None, parts: Vec::new() }
+    }
+
+    fn add(&mut self, mut window: Window) {
+        window.spans.clear();
+        let start = *self.start.get_or_insert(window.start);
+        let mut part = match &self.before {
+            Some(before) => window.since(before),
+            None => window.clone(),
+        };
+        part.keep_busiest(PART_THREADS);
+        self.parts.push(Part { at: window.end.saturating_sub(start), window: part });
+        self.before = Some(window);
+        if self.parts.len() > MOST_PARTS {
+            self.every = self.every + self.every;
+            let mut halved = Vec::with_capacity(MOST_PARTS);
+            let mut parts = std::mem::take(&mut self.parts).into_iter();
+            while let Some(mut part) = parts.next() {
+                if let Some(next) = parts.next() {
+                    part.window.absorb(next.window);
+                    part.at = next.at;
+                }
+                halved.push(part);
+            }
+            self.parts = halved;
+        }
+    }
+
+    /// The recording of a measurement that is over.
+    pub fn finish(mut self, measurement: Measurement) -> Recording {
+        self.add(measurement.window.clone());
+        Recording {
+            made_by: env!("CARGO_PKG_VERSION").to_owned(),
+            window: measurement.window,
+            inputs: measurement.inputs,
+            sampled: measurement.sampled.map_or_else(Sampled::default, std::sync::Arc::unwrap_or_clone),
+            parts: self.parts,
+        }
+    }
+}
+
+impl Progress for Recorder<'_> {
+    fn begun(&mut self) {
+        self.shown.begun();
+    }
+
+    fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>) {
+        self.shown.tick(elapsed, duration);
+    }
+
+    fn look_every(&self) -> Option<Nanos> {
+        Some(self.every)
+    }
+
+    fn look(&mut self, so_far: Measurement) {
+        self.add(so_far.window);
+    }
+
+    fn done(&mut self) {
+        self.shown.done();
+    }
+}
+
+/// What a recording says.
+pub fn report_of(recording: &Recording) -> Report {
+    Report::of(&recording.window, recording.inputs.clone())
+}
+
+/// Inputs for a stretch of a measurement: what only holds for all of it is left out.
+pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window) -> Inputs {
+    let mut stretch = inputs.clone();
+    stretch.window.wall = window.end.saturating_sub(window.start);
+    stretch.window.measured = window.measured;
+    stretch.window.windows = 1;
+    stretch.process_cpu = None;
+    stretch.shares.clear();
+    stretch.slices.clear();
+    stretch
+}

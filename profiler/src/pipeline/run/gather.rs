@@ -1,0 +1,124 @@
+//! What a measurement found, with all that is known beside it: at its end, and while it runs.
+
+use super::{
+    super::{
+        Failure, Measurement, Progress, baseline, facts,
+        facts::{daemon_cost, process_cpu},
+        prices::{self, Pricing},
+        reference,
+        stacks::Stacks,
+    },
+    LOOK_EVENTS, Run,
+};
+use crate::{
+    aggregate::Window,
+    event,
+    kernel::LoadError,
+    model::{Inputs, WindowFacts},
+    target::Process,
+    units::Nanos,
+};
+
+impl Run<'_> {
+    /// Detaches, and adds up.
+    pub(in crate::pipeline) fn finish(
+        mut self,
+        ended: &str,
+        processes: &[Process],
+        progress: &mut dyn Progress,
+    ) -> Result<Measurement, Failure> {
+        if self.open {
+            self.look()?;
+            self.session.finish();
+        }
+        let cpu_after = process_cpu(&self.request.target);
+        self.session.detach();
+        let daemon = daemon_cost();
+        progress.done();
+        if self.open {
+            self.take_window()?;
+        }
+        self.flush_log();
+        let stacks = self.stacks.take();
+        let Some(total) = self.windows.total.take() else {
+            return Err(Failure::Load(LoadError::Object("no window".into())));
+        };
+        let sampled = stacks.map(|stacks| stacks.finish(&mut self.session, &total));
+        let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(&self.request.target) };
+        if !self.request.looks {
+            self.reference = reference::measure(&mut self.session).ok();
+        }
+        let calibration = match self.pricing.take() {
+            Some(mut pricing) => pricing.wait(),
+            None => self.request.price.then(prices::of_this_machine).flatten(),
+        };
+        let mut inputs = self.inputs(&total, ended, processes, cpu_after, daemon);
+        inputs.baselines.extend(after);
+        inputs.calibration = calibration;
+        Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
+    }
+
+    /// Everything so far, while events go on counting.
+    pub(super) fn so_far(&mut self, processes: &[Process]) -> Result<Option<Measurement>, Failure> {
+        let mut total = self.windows.total.clone();
+        let mut open = 0;
+        if self.open {
+            let mut harvest = self.session.peek()?;
+            harvest.spans = self.session.newest_spans(LOOK_EVENTS);
+            let batch = event::decode(harvest)?;
+            let silent = self.silents.look(&batch);
+            let window = Window::close(batch, &silent);
+            match &mut total {
+                Some(total) => total.absorb(window),
+                None => total = Some(window),
+            }
+            open = 1;
+        }
+        let cpu = process_cpu(&self.request.target);
+        let Some(total) = total else { return Ok(None) };
+        let mut inputs = self.inputs(&total, "measuring", processes, cpu, daemon_cost());
+        inputs.window.windows += open;
+        if inputs.window.windows > 1 {
+            // The process's clock went on between the windows.
+            inputs.process_cpu = None;
+        }
+        inputs.calibration = self.pricing.as_mut().and_then(Pricing::known);
+        let sampled = self.stacks.as_mut().and_then(Stacks::latest);
+        Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
+    }
+
+    fn inputs(
+        &self,
+        total: &Window,
+        ended: &str,
+        processes: &[Process],
+        cpu_after: Option<Nanos>,
+        daemon: (Nanos, u64),
+    ) -> Inputs {
+        let forked = total.quality.forks > 0 && self.request.follow;
+        let whole = !forked && self.windows.count <= 1 && self.request.target.threads_only.is_none();
+        let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
+        Inputs {
+            facts: facts::facts(&self.request.target, processes, self.session.form(), self.began_at),
+            window: WindowFacts {
+                wall: total.end.saturating_sub(self.first),
+                measured: total.measured,
+                windows: self.windows.count,
+                ended: ended.to_owned(),
+            },
+            descriptors: self.descriptors.names(),
+            thread_names: facts::thread_names(total),
+            device_names: facts::device_names(),
+            reference: self.reference,
+            baselines: self.before.clone(),
+            calibration: None,
+            process_cpu: cpu.filter(|_| whole),
+            hook_entry: self.governor.hook(),
+            daemon_cpu: daemon.0.saturating_sub(self.daemon_before),
+            daemon_bytes: daemon.1,
+            shares: self.windows.shares.clone(),
+            slices: self.slices.clone(),
+            known_what_if: None,
+        }
+    }
+}

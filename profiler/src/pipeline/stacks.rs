@@ -1,0 +1,123 @@
+//! Stacks while a measurement runs: how many are taken, and the thread of their own on which they are unwound and named, so
+//! that neither ever waits for the other.
+
+mod table;
+mod worker;
+
+use std::sync::Arc;
+
+use crate::{
+    aggregate::{OpenEnd, Window},
+    event,
+    kernel::{self, Session},
+    model::Sampled,
+    units::Nanos,
+};
+
+use worker::{Sleeper, Worker};
+
+/// Blocked calls whose stacks are wanted, a second.
+const WANTED: f64 = 200.0;
+/// What is assumed of a target that nobody has looked at yet.
+const FIRST_EVERY: u32 = 64;
+/// Calls that blocked at least so long are always taken …
+const LONG: Nanos = Nanos::from_millis(20);
+/// … unless more than so many of them come a second: then only longer ones are.
+const MANY_LONG: f64 = 200.0;
+/// A live screen's stacks are named anew after so long: it takes a few milliseconds for a thousand stacks.
+const NAMES_EVERY: Nanos = Nanos::from_millis(3_000);
+/// Threads asleep at the end whose stacks are read from `/proc`.
+const SLEEPERS: usize = 512;
+
+/// Stacks of a measurement under way.
+pub(super) struct Stacks {
+    worker: Worker,
+    every: u32,
+    long: Nanos,
+    /// When the rate was last set, the blocked calls at that time, and the long ones since.
+    tuned: (Nanos, u64),
+    long_taken: u64,
+    /// When names were last asked for.
+    asked: Option<Nanos>,
+}
+
+impl Stacks {
+    /// From now on stacks are taken.
+    pub(super) fn begin(session: &Session) -> Self {
+        session.set_stacks(FIRST_EVERY, LONG);
+        Self {
+            worker: Worker::start(),
+            every: FIRST_EVERY,
+            long: LONG,
+            tuned: (kernel::now(), 0),
+            long_taken: 0,
+            asked: None,
+        }
+    }
+
+    /// Hands over what has come. To be called at every tick.
+    pub(super) fn tick(&mut self, session: &mut Session) {
+        let mut records = Vec::new();
+        let mut senseless = 0;
+        for raw in session.drain_stacks() {
+            match event::decode_stack(raw) {
+                Ok(record) => {
+                    let long =
+                        matches!(&record.moment, event::StackMoment::Return { blocked, .. } if *blocked >= self.long);
+                    self.long_taken += u64::from(long);
+                    records.push(record);
+                }
+                Err(_) => senseless += 1,
+            }
+        }
+        self.worker.hand_over(records, senseless);
+    }
+
+    /// Sets the rate by how many calls have blocked so far.
+    pub(super) fn tune(&mut self, session: &Session, blocked_calls: u64) {
+        let now = kernel::now();
+        let seconds = now.saturating_sub(self.tuned.0).as_secs_f64();
+        if seconds < 0.1 {
+            return;
+        }
+        let rate = blocked_calls.saturating_sub(self.tuned.1) as f64 / seconds;
+        self.every = ((rate / WANTED).ceil() as u32).max(1);
+        let long_rate = self.long_taken as f64 / seconds;
+        if long_rate > MANY_LONG {
+            self.long = Nanos::from_nanos(self.long.as_nanos().saturating_mul(4));
+        } else if long_rate < MANY_LONG / 16.0 {
+            self.long = Nanos::from_nanos((self.long.as_nanos() / 2).max(LONG.as_nanos()));
+        }
+        session.set_stacks(self.every, self.long);
+        self.tuned = (now, blocked_calls);
+        self.long_taken = 0;
+    }
+
+    /// The stacks as they were known a few seconds ago; asks for newer ones now and then. Never waits.
+    pub(super) fn latest(&mut self) -> Option<Arc<Sampled>> {
+        let now = kernel::now();
+        if self.asked.is_none_or(|at| now.saturating_sub(at) >= NAMES_EVERY) {
+            self.asked = Some(now);
+            self.worker.ask();
+        }
+        self.worker.latest()
+    }
+
+    /// The programs are detached: takes what is left, and waits for the names.
+    pub(super) fn finish(mut self, session: &mut Session, window: &Window) -> Arc<Sampled> {
+        self.tick(session);
+        let asleep = window.threads.iter().filter_map(|t| match t.open_end {
+            OpenEnd::Blocked(class) => Some(Sleeper {
+                tgid: t.tgid,
+                tid: t.tid,
+                class,
+                blocked: Nanos::from_nanos(t.sums.classes[class as usize].blocked),
+            }),
+            _ => None,
+        });
+        let mut asleep: Vec<Sleeper> = asleep.collect();
+        asleep.sort_by_key(|s| std::cmp::Reverse(s.blocked));
+        asleep.truncate(SLEEPERS);
+        self.worker.finish(asleep, window.quality.stacks_lost)
+    }
+}

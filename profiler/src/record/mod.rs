@@ -1,0 +1,243 @@
+//! record: recordings as files. One file has everything that a report needs on another machine, names included.
+//!
+//! `docs/recordings.md` describes the format: eight bytes of mark, a version, and a gzip stream of one MessagePack value
+//! whose structures are maps with the field names of [`Recording`] and what it holds.
+
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+
+use crate::{
+    model::{Inputs, Sampled, Window},
+    units::Nanos,
+};
+
+/// The first bytes of a recording.
+const MARK: &[u8; 8] = b"sia-rec\n";
+/// Version of the format. Raised whenever an older build could misread what a newer one wrote.
+pub const VERSION: u32 = 1;
+/// More than any recording unpacks to: a damaged length must not take the machine's memory.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// A part of a measurement: what happened in about a second.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// Its end, since the start of the measurement.
+    pub at: Nanos,
+    /// What happened in it: without streamed block ends, and with the busiest threads only; the others are pooled.
+    pub window: Window,
+}
+
+/// A measurement, kept.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Recording {
+    /// Version of the command that made it.
+    pub made_by: String,
+    /// The whole measurement.
+    pub window: Window,
+    /// Names, facts and outside counters.
+    pub inputs: Inputs,
+    /// Stacks with their names.
+    pub sampled: Sampled,
+    /// The measurement in parts, in order.
+    pub parts: Vec<Part>,
+}
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not to be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Something else.
+    #[error("{} is no recording of should-i-async: make one with `should-i-async record -p PID -o FILE`", .0.display())]
+    Foreign(PathBuf),
+    /// Of another version.
+    #[error(
+        "{} has format {found}, this build reads {VERSION}: read it with the version of should-i-async that made it",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The end is missing.
+    #[error("{} is cut off: copy it again, or record again", .0.display())]
+    Cut(PathBuf),
+    /// Bytes have changed.
+    #[error("{} is damaged ({reason}): copy it again, or record again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What did not fit.
+        reason: String,
+    },
+    /// Not to be written. Nothing was left behind.
+    #[error("cannot write {}: {source}. Give another place with -o", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// Writes a file in one step: whoever reads the name finds the old content or the new one, whole.
+///
+/// # Errors
+/// The system's; nothing is left behind then.
+pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<u64> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::IsADirectory))?;
+    // A device or a pipe is written to as it is: a rename would replace it.
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let mut out = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
+        fill(&mut out)?;
+        out.flush()?;
+        return Ok(0);
+    }
+    let temporary = folder.join(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    let written = (|| {
+        let mut out = BufWriter::new(File::create_new(&temporary)?);
+        fill(&mut out)?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        let bytes = file.metadata()?.len();
+        std::fs::rename(&temporary, path)?;
+        Ok(bytes)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+impl Recording {
+    /// Writes it; answers its size, bytes.
+    ///
+    /// # Errors
+    /// See [`RecordError::Unwritable`].
+    pub fn write(&self, path: &Path) -> Result<u64, RecordError> {
+        let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
+        write_atomically(path, |out| {
+            out.write_all(MARK)?;
+            out.write_all(&VERSION.to_le_bytes())?;
+            let mut packed = GzEncoder::new(out, Compression::fast());
+            rmp_serde::encode::write_named(&mut packed, self).map_err(std::io::Error::other)?;
+            packed.finish()?;
+            Ok(())
+        })
+        .map_err(unwritable)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        let unreadable = |source| RecordError::Unreadable { path: path.to_owned(), source };
+        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        let mut head = [0; 12];
+        let mut filled = 0;
+        while filled < head.len() {
+            match file.read(&mut head[filled..]).map_err(unreadable)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        let known = filled.min(MARK.len());
+        if filled == 0 || head[..known] != MARK[..known] {
+            return Err(RecordError::Foreign(path.to_owned()));
+        }
+        if filled < head.len() {
+            return Err(RecordError::Cut(path.to_owned()));
+        }
+        let found = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+        if found != VERSION {
+            return Err(RecordError::Version { path: path.to_owned(), found });
+        }
+        let mut bytes = Vec::new();
+        let mut unpacked = GzDecoder::new(file).take(MOST_BYTES);
+        unpacked.read_to_end(&mut bytes).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => RecordError::Cut(path.to_owned()),
+            _ => RecordError::Damaged { path: path.to_owned(), reason: error.to_string() },
+        })?;
+        rmp_serde::from_slice(&bytes).map_err(|e| RecordError::Damaged { path: path.to_owned(), reason: e.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("sia-record-{}-{name}", std::process::id()))
+    }
+
+    fn small() -> Recording {
+        Recording { made_by: "0.0.0".into(), ..Recording::default() }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let path = file("whole");
+        let bytes = small().write(&path).unwrap();
+        assert_eq!(bytes, std::fs::metadata(&path).unwrap().len());
+        assert_eq!(Recording::read(&path).unwrap().made_by, "0.0.0");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_told() {
+        let path = file("cut");
+        small().write(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 1..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(Recording::read(&path), Err(RecordError::Cut(_))), "cut to {length} bytes");
+        }
+        // Behind the head of the gzip stream everything is under its checksum.
+        for at in (0..12).chain(22..whole.len()) {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x55;
+            std::fs::write(&path, &changed).unwrap();
+            assert!(Recording::read(&path).is_err(), "byte {at} changed");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        let path = file("foreign");
+        for content in [&b""[..], b"\x7fELF\x02\x01\x01", b"sia-wire", b"{\"schema\": 2}"] {
+            std::fs::write(&path, content).unwrap();
+            assert!(matches!(Recording::read(&path), Err(RecordError::Foreign(_))), "{content:?}");
+        }
+        std::fs::write(&path, b"sia-rec\n\x63\0\0\0").unwrap();
+        assert!(matches!(Recording::read(&path), Err(RecordError::Version { found: 99, .. })));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing_behind() {
+        let path = file("nowhere").join("deeper");
+        let error = small().write(&path).unwrap_err();
+        assert!(matches!(error, RecordError::Unwritable { .. }), "{error}");
+        let folder = file("folder");
+        std::fs::create_dir(&folder).unwrap();
+        assert!(small().write(&folder).is_err());
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        std::fs::remove_dir(folder).unwrap();
+    }
+}

@@ -1,0 +1,119 @@
+//! text/diff: two recordings side by side, and a prediction held against what came.
+
+use std::fmt::Write as _;
+
+use super::clean::clean;
+use crate::{
+    model::{Change, Diff, Interval, Measure, PredictionCheck},
+    units::Nanos,
+};
+
+fn amount(measure: Measure, value: f64) -> String {
+    if measure.is_time() {
+        let sign = if value < 0.0 { "−" } else { "" };
+        return format!("{sign}{}", Nanos::from_nanos(value.abs().round() as u64));
+    }
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+fn range(interval: Interval, base: f64) -> String {
+    format!("({} – {})", percent(interval.low / base), percent(interval.high / base))
+}
+
+fn judgement(change: &Change) -> &'static str {
+    match (change.difference, change.is_beyond_noise()) {
+        (None, _) => "too few parts to tell",
+        (_, false) => "within the noise",
+        (_, true) if change.after > change.before => "more",
+        (_, true) => "less",
+    }
+}
+
+/// The comparison as text. `names`: what the two are called.
+pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
+    let mut out = String::new();
+    let (first, second) = (clean(names.0), clean(names.1));
+    let unit = diff.per.unit();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "before  {first}  ({} {unit}s)", amount(Measure::Calls, diff.units.0));
+    let _ = writeln!(out, "after   {second}  ({} {unit}s)\n", amount(Measure::Calls, diff.units.1));
+    let _ = writeln!(
+        out,
+        "{:<28} {:>12} {:>12} {:>10}  90 % interval of the change",
+        format!("per {unit}"),
+        "before",
+        "after",
+        "change"
+    );
+    for change in &diff.changes {
+        let (relative, interval) = match (change.relative(), change.difference) {
+            (Some(share), Some(d)) => (percent(share), range(d, change.before)),
+            (Some(share), None) => (percent(share), String::new()),
+            (None, _) => ("n/a".to_owned(), String::new()),
+        };
+        let _ = writeln!(
+            out,
+            "{:<28} {:>12} {:>12} {:>10}  {interval}{}{}",
+            change.measure.name(),
+            amount(change.measure, change.before),
+            amount(change.measure, change.after),
+            relative,
+            if interval.is_empty() { "" } else { "  " },
+            judgement(change),
+        );
+    }
+    out.push_str(
+        "\nThe noise is that of each recording's own seconds. Two runs of one program can differ by more: compare several \
+         pairs\nbefore you act on a small change. The direct cost is the mean of a whole recording times the blocks.\n",
+    );
+    out
+}
+
+/// What was predicted, and what came.
+pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String {
+    let mut out = String::new();
+    let (first, second) = (clean(names.0), clean(names.1));
+    let share = |v: f64| format!("{:.1} %", v * 100.0);
+    let cpu = |v: f64| Nanos::from_nanos(v.max(0.0).round() as u64);
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.cpu.0), check.per.0.unit());
+    let _ = writeln!(out, "async     {second}  {} of CPU per {}\n", cpu(check.cpu.1), check.per.1.unit());
+    match &check.predicted {
+        Ok(s) => {
+            let (low, high) = (share(s.low), share(s.high));
+            let _ = writeln!(
+                out,
+                "predicted ({})  saves {} of its CPU ({low} – {high})",
+                check.way.words(),
+                share(s.value)
+            );
+        }
+        Err(why) => {
+            let _ = writeln!(out, "predicted ({})  n/a: {why}", check.way.words());
+        }
+    }
+    let interval = check.interval.map_or_else(
+        || "  (too few parts for an interval)".to_owned(),
+        |i| format!(" ({} – {})", share(i.low), share(i.high)),
+    );
+    let _ = writeln!(out, "measured                saves {}{interval}", share(check.measured));
+    if let Ok(s) = &check.predicted {
+        let inside = check.measured >= s.low && check.measured <= s.high;
+        let _ = writeln!(
+            out,
+            "error                   {:+.1} points; the measured saving lies {} the predicted interval",
+            (s.value - check.measured) * 100.0,
+            if inside { "inside" } else { "outside" },
+        );
+    }
+    out.push_str("\nBoth are only comparable if they did the same work, and each was measured while it did.\n");
+    out
+}

@@ -1,0 +1,109 @@
+//! Block devices: the target's own requests.
+
+use crate::{
+    model::{BlockClass, DeviceView},
+    tui::{
+        app::App,
+        pen::Pen,
+        table::{Column, Sheet, by_name},
+        text::{bytes, clean, count, cut, maybe, mean},
+        theme::Ink,
+    },
+    units::Nanos,
+};
+
+/// Sorted by requests at first.
+pub(in crate::tui) const SORTED_BY: usize = 1;
+
+const fn column(
+    name: &'static str,
+    width: u16,
+    rank: u8,
+    text: fn(&DeviceView) -> String,
+    order: fn(&DeviceView, &DeviceView) -> std::cmp::Ordering,
+) -> Column<DeviceView> {
+    Column { name, width, right: true, rank, largest_first: true, text, order }
+}
+
+fn per_request(time: Nanos, device: &DeviceView) -> u64 {
+    time.as_nanos() / device.record.target.requests.max(1)
+}
+
+/// The table.
+pub(in crate::tui) static SHEET: Sheet<DeviceView> = Sheet {
+    columns: &[
+        Column {
+            name: "device",
+            width: 0,
+            right: false,
+            rank: 0,
+            largest_first: false,
+            text: |d| clean(&d.name),
+            order: |a, b| by_name(&a.name, &b.name),
+        },
+        column(
+            "requests",
+            10,
+            0,
+            |d| count(d.record.target.requests),
+            |a, b| a.record.target.requests.cmp(&b.record.target.requests),
+        ),
+        column(
+            "served",
+            9,
+            1,
+            |d| mean(d.record.target.service_time, d.record.target.requests),
+            |a, b| per_request(a.record.target.service_time, a).cmp(&per_request(b.record.target.service_time, b)),
+        ),
+        column("p50", 9, 4, |d| maybe(d.service_p50), |a, b| a.service_p50.cmp(&b.service_p50)),
+        column("p99", 9, 2, |d| maybe(d.service_p99), |a, b| a.service_p99.cmp(&b.service_p99)),
+        column(
+            "queued",
+            9,
+            3,
+            |d| mean(d.record.target.queue_time, d.record.target.requests),
+            |a, b| per_request(a.record.target.queue_time, a).cmp(&per_request(b.record.target.queue_time, b)),
+        ),
+        column(
+            "reads",
+            10,
+            6,
+            |d| count(d.record.target.reads),
+            |a, b| a.record.target.reads.cmp(&b.record.target.reads),
+        ),
+        column(
+            "bytes",
+            10,
+            5,
+            |d| bytes(d.record.target.bytes),
+            |a, b| a.record.target.bytes.cmp(&b.record.target.bytes),
+        ),
+        column(
+            "others'",
+            10,
+            7,
+            |d| count(d.record.others.requests),
+            |a, b| a.record.others.requests.cmp(&b.record.others.requests),
+        ),
+    ],
+    least: 12,
+    id: |d| u64::from(d.record.major) << 32 | u64::from(d.record.minor),
+    words: |d| clean(&d.name),
+};
+
+pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
+    let Some(report) = app.report() else { return };
+    let (height, width) = (pen.height(), pen.width());
+    let room = usize::from(width);
+    if report.devices.is_empty() {
+        pen.text(0, 0, &cut("no request of the target was seen at a block device", room), Ink::Dim);
+        return;
+    }
+    app.devices.draw(&mut pen.part(0, 0, height.saturating_sub(2), width), &SHEET, &report.devices, &app.searched());
+    let on_disk = |class: BlockClass| class.is_file() || class == BlockClass::PageFault;
+    let waited: Nanos = report.wall.classes.iter().filter(|l| on_disk(l.class)).map(|l| l.blocked).sum();
+    let text = format!("{} of the {waited} waited on files and pages was device time", report.device_wait);
+    pen.text(height.saturating_sub(2), 0, &cut(&text, room), Ink::Plain);
+    let legend = "served, queued: mean per request; p50, p99: served, to a factor of two; others': not the target's";
+    pen.text(height.saturating_sub(1), 0, &cut(legend, room), Ink::Dim);
+}

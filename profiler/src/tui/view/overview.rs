@@ -1,0 +1,216 @@
+//! The state at a glance:
+//!
+//! ```text
+//! Yes: an event loop would give back 28–33 % of its CPU, io_uring 30–36 %.
+//! blocking-IO overhead ~22.1 % (20.8–23.4, 90 %) · indirect ~2.0 %   ▃▄▄▅▅▆▅▅ now ~22.5 %
+//! 41.2 k/s events · 20.1 k/s blocks on IO · self-cost ~1.3 % of its CPU · profiler 0.4 % of a CPU
+//! CPU  1.31 now, top 1.40, column 1.00 s                                   now    whole
+//! ++++++++++++++++++++++++++++                    █ user mode              42.0 %   41.8 %
+//! ############################                    ▒ syscall work           30.1 %   30.9 %
+//! ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                    # blocking-IO direct    ~22.5 %  ~22.1 %
+//! ████████████████████████████                    + other switches         ~5.4 %   ~5.2 %
+//! WALL  where the time of 15 threads went
+//! on a CPU          ██▏  4.5 %
+//! blocked on tcp    ##################################  91.2 %
+//! · evidence
+//! ```
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::ledgers::{cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
+use crate::{
+    model::{Family, Report, Snapshot},
+    tui::{
+        app::App,
+        pen::Pen,
+        text::{clean, cut, figure, origin, percent, rate, span, width, wrap},
+        theme::Ink,
+    },
+};
+
+/// From this height on the CPU ledger is a chart over time; below it is one bar.
+const TALL: u16 = 18;
+/// From this width on the legend stands beside the chart.
+pub(super) const WIDE: u16 = 76;
+
+pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
+    let (width, height) = (pen.width(), pen.height());
+    let regions = regions(app, snapshot, width, height);
+    // On a sheet as long as it takes, of which the screen shows a part.
+    let length: u16 = regions.iter().map(|r| r.height).sum();
+    let area = Rect { x: 0, y: 0, width, height: length };
+    let mut sheet = Buffer::empty(area);
+    let mut row = 0;
+    for region in &regions {
+        let mut all = Pen::new(&mut sheet, area, pen.theme);
+        (region.draw)(&mut all.part(row, 0, region.height, width), app, snapshot);
+        row += region.height;
+    }
+    let scroll = app.scroll();
+    scroll.page.set(usize::from(height));
+    scroll.lines.set(usize::from(length));
+    scroll.by(0);
+    pen.paste(&sheet, scroll.offset.get() as u16);
+}
+
+/// A part of the screen, its height settled.
+struct Region {
+    height: u16,
+    draw: fn(&mut Pen<'_>, &App, &Snapshot),
+}
+
+fn regions(app: &App, snapshot: &Snapshot, width: u16, height: u16) -> Vec<Region> {
+    let report = &snapshot.whole;
+    let lines = |texts: &[String]| texts.iter().map(|t| wrap(t, usize::from(width)).len() as u16).sum::<u16>();
+    let sentence = lines(&[clean(&report.verdict.sentence)]);
+    let wall_height = wall_lines(app, snapshot).len() as u16 + 1;
+    let region = |height, draw| Region { height, draw };
+    if height < TALL {
+        // The state in seven lines; what they leave out is below.
+        return vec![
+            region(sentence.min(2), verdict),
+            region(1, score),
+            region(1, cpu_bar),
+            region(1, cpu_legend),
+            region(1, wall_bar),
+            region(1, rates_short),
+            region(1, nothing),
+            region(wall_height, wall),
+            region(lines(&[rates_text(snapshot)]), rates),
+            region(if sentence > 2 { sentence } else { 0 }, verdict),
+            region(lines(&evidence_texts(report)), evidence),
+        ];
+    }
+    let (score_lines, rates_lines) = (if width < WIDE { 2 } else { 1 }, lines(&[rates_text(snapshot)]) + 1);
+    let legend = if width >= WIDE { 0 } else { legend_lines(app, snapshot, width).len() as u16 };
+    let others = sentence + score_lines + rates_lines + wall_height + lines(&evidence_texts(report)) + legend + 3;
+    vec![
+        region(sentence, verdict),
+        region(score_lines, score),
+        region(rates_lines, rates),
+        region(height.saturating_sub(others).clamp(6, 16) + legend + 2, cpu_chart),
+        region(wall_height + 1, wall),
+        region(lines(&evidence_texts(report)), evidence),
+    ]
+}
+
+fn nothing(_: &mut Pen<'_>, _: &App, _: &Snapshot) {}
+
+fn verdict(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
+    let text = clean(&snapshot.whole.verdict.sentence);
+    let lines = wrap(&text, pen.width().into());
+    for (row, line) in lines.iter().enumerate().take(pen.height().into()) {
+        pen.text(row as u16, 0, line, Ink::Bold);
+    }
+    if lines.len() > pen.height().into() {
+        pen.right(pen.height().saturating_sub(1), "…", Ink::Bold);
+    }
+}
+
+/// `~22.1 % (20.8–23.4, 90 %)`
+fn score_text(report: &Report, narrow: bool) -> String {
+    let score = &report.score;
+    let mut text = figure(&score.direct, |&d| percent(d));
+    if score.direct.value().is_none() {
+        return origin(&score.direct);
+    }
+    // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+    if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
+        let level = if narrow { "" } else { ", 90 %" };
+        text.push_str(&format!(" ({:.1}–{:.1}{level})", interval.low * 100.0, interval.high * 100.0));
+    }
+    text
+}
+
+fn score(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
+    let narrow = pen.width() < WIDE;
+    let name = if narrow { "overhead " } else { "blocking-IO overhead " };
+    let column = pen.text(0, 0, name, Ink::Bold);
+    let mut column = pen.text(0, column, &score_text(&snapshot.whole, narrow), Ink::Part(2));
+    if !narrow {
+        let indirect = format!(" · indirect {}", figure(&snapshot.whole.score.indirect, |&i| percent(i)));
+        column = pen.text(0, column, &indirect, Ink::Plain);
+    }
+    let (row, from) = if pen.height() > 1 { (1, 0) } else { (0, column + 2) };
+    trend(pen, app, snapshot, row, from);
+}
+
+/// The score of each interval: `▁▂▅▇ now 12.8 %`.
+fn trend(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot, row: u16, from: u16) {
+    const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+    let now = match pen.width() {
+        0..60 if row == 0 => String::new(),
+        _ => format!(" now {}", figure(&snapshot.last.score.direct, |&d| percent(d))),
+    };
+    let room = pen.width().saturating_sub(from + width(&now) as u16).min(60);
+    let mut column = from;
+    if room >= 4 {
+        let shown = app.history.until(snapshot.at, usize::from(room));
+        let most = shown.iter().filter_map(|e| e.score).fold(0.01, f64::max);
+        for entry in shown {
+            // An interval without a score leaves a gap: it is not 0.
+            let glyph = entry.score.map_or(" ", |score| {
+                let step = (score.max(0.0) / most * 7.0).round() as usize;
+                BARS.get(step).copied().unwrap_or("█")
+            });
+            column = pen.text(row, column, glyph, Ink::Part(2));
+        }
+    }
+    let text = if column == from { now.trim_start() } else { &now };
+    pen.text(row, column, text, Ink::Plain);
+}
+
+fn rates_text(snapshot: &Snapshot) -> String {
+    let last = &snapshot.last;
+    let seconds = snapshot.interval.as_secs_f64();
+    let own = &last.self_cost;
+    let blocks = last.wall.blocks_in(Family::BlockingIo);
+    let share = match own.share.value() {
+        Some(_) => figure(&own.share, |&s| format!("{} of its CPU", percent(s))),
+        None => origin(&own.share),
+    };
+    let profiler = percent(own.daemon_cpu.as_secs_f64() / seconds.max(1e-9));
+    format!(
+        "{} events · {} IO blocks · self-cost {share} · profiler {profiler} of a CPU",
+        rate(own.events, seconds),
+        rate(blocks, seconds)
+    )
+}
+
+fn rates(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
+    for (row, line) in wrap(&rates_text(snapshot), pen.width().into()).iter().enumerate() {
+        pen.text(row as u16, 0, line, Ink::Plain);
+    }
+}
+
+/// The same where there is one line for it.
+fn rates_short(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
+    let last = &snapshot.last;
+    let seconds = snapshot.interval.as_secs_f64();
+    let text = format!(
+        "{} events · self-cost {}",
+        rate(last.self_cost.events, seconds),
+        figure(&last.self_cost.share, |&s| percent(s))
+    );
+    pen.text(0, 0, &cut(&text, pen.width().into()), Ink::Plain);
+}
+
+/// What the verdict rests on, and what is cheaper than a rewrite.
+fn evidence_texts(report: &Report) -> Vec<String> {
+    let mut texts: Vec<String> = report.verdict.evidence.iter().map(|line| format!("· {}", clean(line))).collect();
+    let indirect = report.indirect.total();
+    texts.push(match indirect.value() {
+        Some(effect) => format!("· indirect cost: ~{} after each block; {}", span(effect.per_block), origin(&indirect)),
+        None => format!("· indirect cost: {}", origin(&indirect)),
+    });
+    texts.extend(report.verdict.advice.iter().map(|line| format!("· cheaper first: {}", clean(line))));
+    texts
+}
+
+fn evidence(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
+    let width = pen.width().into();
+    let lines = evidence_texts(&snapshot.whole).into_iter().flat_map(|text| wrap(&text, width));
+    for (row, line) in lines.enumerate() {
+        pen.text(row as u16, 0, &line, Ink::Plain);
+    }
+}

@@ -1,0 +1,137 @@
+//! What async would give back: every way of waiting, on as many loops as asked for.
+
+use crate::{
+    model::{Ground, Queues, Report, Scenario, Snapshot},
+    tui::{
+        app::App,
+        page::Page,
+        text::{NA, clean, count, fit, percent, span, width},
+        theme::Ink,
+    },
+};
+
+pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
+    let report = &*snapshot.whole;
+    question(page, app, report);
+    if let Some(why) = &report.what_if.refused {
+        page.wrapped(2, &format!("{NA}: {}", clean(why)), Ink::Bold);
+    } else {
+        let scenarios = app.ask.scenarios(report);
+        table(page, scenarios);
+        bars(page, scenarios);
+        ground(page, report);
+        scenarios.iter().for_each(|scenario| terms(page, scenario));
+    }
+    if !report.what_if.notes.is_empty() || !report.verdict.advice.is_empty() {
+        page.title("To know");
+    }
+    for note in &report.what_if.notes {
+        page.wrapped(2, &clean(note), Ink::Plain);
+    }
+    for advice in &report.verdict.advice {
+        page.wrapped(2, &format!("cheaper first: {}", clean(advice)), Ink::Plain);
+    }
+}
+
+/// What is asked, and the keys that ask something else.
+fn question(page: &mut Page, app: &App, report: &Report) {
+    let what_if = &report.what_if;
+    let loops = app.ask.loops(report);
+    let queues = match app.ask.queues {
+        Queues::Own => "a queue each",
+        Queues::Stealing => "stealing from each other",
+    };
+    let noun = if loops == 1 { "event loop" } else { "event loops" };
+    page.title(&format!("On {loops} {noun}, {queues}"));
+    if what_if.engine.is_some() {
+        let most = what_if.allowed_cpus.max(what_if.loops);
+        page.wrapped(0, &format!("← → loops (1–{most})  m usual ({})  o queues", what_if.loops), Ink::Dim);
+    } else if what_if.refused.is_none() {
+        page.wrapped(0, "too few blocks for other loops to matter", Ink::Dim);
+    }
+    page.blank();
+}
+
+fn table(page: &mut Page, scenarios: &[Scenario]) {
+    let heading = ["", "saving", "90 %", "sleeps/block", "events/wait", "CPU s/s", "open loop"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for s in scenarios {
+        rows.push(vec![
+            s.way.name().to_owned(),
+            format!("~{}", percent(s.saving.value)),
+            format!("{:.1} to {:.1}", s.saving.low * 100.0, s.saving.high * 100.0),
+            format!("{:.2}", s.sleeps_per_block),
+            format!("{:.1}", s.events_per_wait),
+            format!("{:.3}", s.cpu_per_second.value),
+            percent(s.open),
+        ]);
+    }
+    page.table(&rows);
+}
+
+/// Each saving with its interval on one scale, zero included: `├──●──┤`.
+fn bars(page: &mut Page, scenarios: &[Scenario]) {
+    let names = scenarios.iter().map(|s| width(s.way.name())).max().unwrap_or(0) + 3;
+    let room = page.width().saturating_sub(names + 1);
+    let low = scenarios.iter().map(|s| s.saving.low).fold(0.0, f64::min);
+    let high = scenarios.iter().map(|s| s.saving.high).fold(0.0, f64::max);
+    if room < 10 || high - low <= 0.0 || !(high - low).is_finite() {
+        return;
+    }
+    page.blank();
+    let at = |x: f64| (((x - low) / (high - low) * (room - 1) as f64).round() as usize).min(room - 1);
+    for s in scenarios {
+        let (from, to, middle, zero) = (at(s.saving.low), at(s.saving.high), at(s.saving.value), at(0.0));
+        let glyph = |x: usize| match x {
+            x if x == middle => '●',
+            x if x == from => '├',
+            x if x == to => '┤',
+            x if x > from && x < to => '─',
+            x if x == zero => '│',
+            _ => ' ',
+        };
+        let bar: String = (0..room).map(glyph).collect();
+        let name = format!("  {:<1$}", s.way.name(), names - 2);
+        let ink = if s.saving.low > 0.0 { Ink::Good } else { Ink::Plain };
+        page.line(vec![(name, Ink::Plain), (bar.trim_end().to_owned(), ink)]);
+    }
+    let (left, right) = (percent(low), percent(high));
+    let gap = room.saturating_sub(width(&left) + width(&right));
+    page.line(vec![(format!("{}{left}{}{right}", " ".repeat(names), " ".repeat(gap)), Ink::Dim)]);
+}
+
+fn ground(page: &mut Page, report: &Report) {
+    let what_if = &report.what_if;
+    let ground = match what_if.ground {
+        Ground::Replay { events, spans } => {
+            format!("sleeps from a replay of {} blocks in {spans} spans", count(events as u64))
+        }
+        Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
+    };
+    let source = what_if.engine.as_ref().map_or(NA, |e| e.calibration().source.as_str());
+    page.blank();
+    page.wrapped(
+        2,
+        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(source)),
+        Ink::Dim,
+    );
+}
+
+/// The sum behind a figure.
+fn terms(page: &mut Page, scenario: &Scenario) {
+    page.title(&format!("{}: {}", scenario.way.name(), scenario.way.words()));
+    for term in &scenario.terms {
+        let text = format!("{} ({})", clean(&term.what), clean(&term.how));
+        page.columns((&fit(&span(term.ns), 8, true), Ink::Plain), &text, Ink::Plain);
+    }
+    let rate = &scenario.cpu_per_second;
+    let text = format!(
+        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {:.0} sleeps a second remain",
+        percent(scenario.saving.value),
+        rate.value,
+        rate.low,
+        rate.high,
+        scenario.sleeps_per_second
+    );
+    page.columns((&fit("=", 8, true), Ink::Plain), &text, Ink::Plain);
+}

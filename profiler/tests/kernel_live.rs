@@ -1,0 +1,361 @@
+//! The live screen in a real terminal: keys sent by tmux, the screen as tmux shows it, a real process behind it. Skipped,
+//! loudly, where there is no tmux; in CI that is a failure.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use common::{
+    can_measure, figures,
+    tool::{LIMIT, TOOL, Target, skip, within},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use should_i_async::{
+    demo,
+    model::{self, Feed, Update},
+    tui::{self, Title},
+};
+
+fn has_tmux() -> bool {
+    let found = Command::new("tmux").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.is_ok_and(|status| status.success()) || skip("needs tmux")
+}
+
+/// A terminal with a shell in it, on a server of its own that ends with the test.
+struct Terminal {
+    name: String,
+    dir: PathBuf,
+}
+
+impl Terminal {
+    fn open(name: &str, width: u16, height: u16) -> Self {
+        let name = format!("sia-{}-{name}", std::process::id());
+        let dir = std::env::temp_dir().join(&name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let terminal = Self { name, dir };
+        let (width, height) = (width.to_string(), height.to_string());
+        let dir = terminal.dir.to_str().unwrap();
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, "-c", dir, "sh"]);
+        terminal
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        command.args(["-u", "-L", &self.name]).args(args);
+        command.env("PS1", "$ ").env("LC_ALL", "C.UTF-8").env_remove("TMUX").env_remove("NO_COLOR");
+        // tmux leaves its socket behind: it goes with the folder.
+        command.env("TMUX_TMPDIR", &self.dir);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Types a line into the shell.
+    fn line(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.tmux(&["send-keys", "Enter"]);
+    }
+
+    /// Keys by tmux's names.
+    fn keys(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows all of this.
+    fn shows(&self, parts: &[&str]) -> String {
+        let mut screen = String::new();
+        let shown = within(LIMIT, || {
+            screen = self.screen();
+            parts.iter().all(|part| screen.contains(part))
+        });
+        assert!(shown, "no {parts:?} in\n{screen}");
+        screen
+    }
+
+    fn fact(&self, format: &str) -> String {
+        self.tmux(&["display-message", "-p", format]).trim().to_owned()
+    }
+
+    fn resize(&self, width: u16, height: u16) {
+        self.tmux(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.join(name)).unwrap_or_default()
+    }
+
+    /// Runs a command as the shell's child, the terminal's settings noted before and after.
+    fn start(&self, command: &str) {
+        let script = format!(
+            "stty -g > before; sh -c 'echo $$ > pid; exec {command}'; echo code=$? > code; stty -g > after; echo back"
+        );
+        std::fs::write(self.dir.join("run"), script).unwrap();
+        self.line(". ./run");
+    }
+
+    fn pid(&self) -> Pid {
+        let mut pid = None;
+        assert!(within(LIMIT, || {
+            pid = self.file("pid").trim().parse().ok().and_then(Pid::from_raw);
+            pid.is_some()
+        }));
+        pid.unwrap()
+    }
+
+    /// Waits for its end: the terminal has to be as it was.
+    fn restored(&self) -> String {
+        assert!(within(LIMIT, || self.file("after").ends_with('\n')), "it did not end:\n{}", self.screen());
+        assert_eq!(self.file("after"), self.file("before"), "the terminal's settings");
+        let screen = self.shows(&["back"]);
+        assert_eq!(self.fact("#{alternate_on}"), "0", "still on the alternate screen");
+        assert_eq!(self.fact("#{cursor_flag}"), "1", "no cursor");
+        assert!(screen.contains("./run"), "what was on the screen before is gone:\n{screen}");
+        self.file("code").trim().to_owned()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// The demo's server under load: it and its load are ended with the test, or by themselves after a minute.
+struct Busy(demo::Children);
+
+impl Busy {
+    fn pid(&self) -> String {
+        self.0.server_pid().to_string()
+    }
+}
+
+fn busy() -> Busy {
+    Busy(demo::Children::start_with(Path::new(TOOL), 8, 60).unwrap())
+}
+
+#[test]
+fn a_process_is_looked_at_from_every_side_and_the_terminal_is_left_as_it_was() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    let terminal = Terminal::open("views", 120, 40);
+    terminal.start(&format!("{TOOL} live --tree -p {}", target.pid()));
+    terminal.shows(&["1 overview", "8 log", "overhead", "WALL", "every 1.00 s"]);
+    for (key, words) in [
+        ("2", "mostly on"),
+        ("3", "call, class"),
+        ("4", "event loop"),
+        ("5", "device"),
+        ("6", "IPC over the time since a block"),
+        ("7", "Blocking cost (CPU)"),
+        ("8", "Against the kernel's own counters"),
+        ("?", "this help"),
+    ] {
+        terminal.keys(&[key]);
+        terminal.shows(&[words]);
+    }
+    terminal.keys(&["Escape"]);
+    for (width, height) in [(40, 10), (300, 100), (80, 24)] {
+        terminal.resize(width, height);
+        for key in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+            terminal.keys(&[key]);
+            terminal.shows(&["q quit"]);
+        }
+    }
+    terminal.resize(39, 12);
+    terminal.shows(&["terminal too small (39x12)"]);
+    terminal.resize(100, 30);
+    terminal.keys(&["1", "Space"]);
+    terminal.shows(&["FROZEN"]);
+    terminal.keys(&["Space", "-"]);
+    terminal.shows(&["every 500 ms"]);
+    terminal.keys(&["e", "C-u"]);
+    terminal.tmux(&["send-keys", "-l", "seen.json"]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["wrote"]);
+    let seen: serde_json::Value = serde_json::from_str(&terminal.file("seen.json")).unwrap();
+    assert!(seen["verdict"].is_object(), "{seen}");
+    terminal.keys(&["1"]);
+    let pid = terminal.pid();
+    let before = cpu_ticks(pid);
+    std::thread::sleep(Duration::from_secs(4));
+    figures!("the screen and its measurement: {} ticks of CPU in 4 s", cpu_ticks(pid) - before);
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
+/// User and system time of a process, clock ticks.
+fn cpu_ticks(pid: Pid) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_target_that_exits_is_told_of_and_stays_on_the_screen() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    let terminal = Terminal::open("exit", 100, 30);
+    terminal.start(&format!("{TOOL} live -p {}", target.pid()));
+    terminal.shows(&["every 1.00 s", "WALL"]);
+    kill_process(Pid::from_raw(target.0.server_pid() as i32).unwrap(), Signal::KILL).unwrap();
+    terminal.shows(&["exited: everything stays"]);
+    terminal.keys(&["2"]);
+    terminal.shows(&["mostly on"]);
+    terminal.keys(&["e", "C-u"]);
+    terminal.tmux(&["send-keys", "-l", "seen.txt"]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["wrote"]);
+    assert!(!terminal.file("seen.txt").is_empty());
+    terminal.keys(&["C-c"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
+#[test]
+fn every_signal_gives_the_terminal_back() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let terminal = Terminal::open(&format!("signal{}", signal.as_raw()), 80, 24);
+        terminal.start(&format!("{TOOL} live -p {}", target.pid()));
+        terminal.shows(&["WALL"]);
+        kill_process(terminal.pid(), signal).unwrap();
+        terminal.restored();
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    let terminal = Terminal::open("gone", 80, 24);
+    terminal.start(&format!("{TOOL} live -p {}", target.pid()));
+    terminal.shows(&["WALL"]);
+    let pid = terminal.pid();
+    terminal.tmux(&["kill-server"]);
+    let gone = || rustix::process::test_kill_process(pid).is_err();
+    assert!(within(LIMIT, gone), "it outlived its terminal");
+}
+
+#[test]
+fn no_color_is_kept_to() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    let coloured = |terminal: &Terminal| {
+        let screen = terminal.tmux(&["capture-pane", "-p", "-e"]);
+        screen.split("\x1b[").skip(1).any(|code| {
+            let codes = code.split('m').next().unwrap_or("");
+            codes.split(';').any(|n| matches!(n.parse(), Ok(30..=38 | 40..=48 | 90..=107)))
+        })
+    };
+    let terminal = Terminal::open("plain", 100, 30);
+    terminal.start(&format!("env NO_COLOR=1 {TOOL} live -p {}", target.pid()));
+    terminal.shows(&["WALL"]);
+    assert!(!coloured(&terminal), "{}", terminal.tmux(&["capture-pane", "-p", "-e"]));
+    terminal.keys(&["q"]);
+    terminal.restored();
+    let terminal = Terminal::open("colour", 100, 30);
+    terminal.start(&format!("env TERM=xterm-256color {TOOL} live -p {}", target.pid()));
+    terminal.shows(&["WALL"]);
+    assert!(coloured(&terminal));
+}
+
+#[test]
+fn a_process_is_chosen_from_the_list() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = Target::start("sleep", &["98765"]);
+    let terminal = Terminal::open("choose", 100, 30);
+    terminal.start(&format!("{TOOL} live"));
+    terminal.shows(&["which process?", "switches", "Enter look at it"]);
+    terminal.keys(&["/"]);
+    terminal.tmux(&["send-keys", "-l", "sleep 98765"]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["1 of 1", &target.pid()]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["1 overview", &format!("({})", target.pid())]);
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+    let terminal = Terminal::open("leave", 100, 30);
+    terminal.start(&format!("{TOOL} live"));
+    terminal.shows(&["which process?"]);
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use() {
+    let output = Command::new(TOOL).args(["live", "-p", "1"]).stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("terminal") && error.contains("check"), "{error}");
+    assert!(output.stdout.is_empty());
+}
+
+/// A feed that panics at its second update, on the screen's own thread or on another.
+struct Panics {
+    elsewhere: bool,
+    asked: u32,
+}
+
+impl Feed for Panics {
+    fn next(&mut self, _: Duration) -> Option<Update> {
+        self.asked += 1;
+        if self.asked == 10 {
+            if self.elsewhere {
+                let _ = std::thread::spawn(|| panic!("on purpose, elsewhere")).join();
+            } else {
+                panic!("on purpose, here");
+            }
+        }
+        None
+    }
+
+    fn send(&mut self, _: model::Command) {}
+}
+
+/// Not a test: what `a_panic_gives_the_terminal_back` runs in its terminal.
+#[test]
+fn panicking_screen() {
+    let Ok(place) = std::env::var("SIA_TEST_PANIC") else { return };
+    let mut feed = Panics { elsewhere: place == "elsewhere", asked: 0 };
+    let stop = AtomicBool::new(false);
+    let shown = tui::run(&mut feed, &Title::default(), &stop);
+    assert!(shown.is_err() && !stop.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
+    if !has_tmux() {
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    for place in ["here", "elsewhere"] {
+        let terminal = Terminal::open(&format!("panic-{place}"), 100, 30);
+        let run = "--exact panicking_screen --nocapture --test-threads 1";
+        terminal.start(&format!("env RUST_BACKTRACE=0 SIA_TEST_PANIC={place} {} {run}", this.display()));
+        terminal.shows(&[&format!("on purpose, {place}")]);
+        terminal.restored();
+    }
+}

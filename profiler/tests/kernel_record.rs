@@ -1,0 +1,249 @@
+//! `record` and `report` against real targets: stacks have names, their weights are the ledger's figures, and nothing that
+//! is wrong with a file goes by in silence. Needs root.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use common::{can_measure, figures};
+use should_i_async::{
+    model::{Origin, Profile, Report, Weight},
+    pipeline::{
+        Progress, Request, measure,
+        recording::{Recorder, report_of},
+    },
+    record::Recording,
+    target::{TargetSpec, resolve},
+    units::Nanos,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_should-i-async");
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
+}
+
+/// Server and load of the demo, ended with the test.
+fn demo() -> should_i_async::demo::Children {
+    should_i_async::demo::Children::start_with(Path::new(BINARY), 16, 60).unwrap()
+}
+
+fn recorded(pid: u32, seconds: u64) -> Recording {
+    let target = resolve(&TargetSpec { pids: vec![pid], tids: Vec::new(), tree: false }).unwrap();
+    let request = Request {
+        duration: Some(Nanos::from_millis(seconds * 1000)),
+        price: true,
+        stacks: true,
+        ..Request::exact(target)
+    };
+    let mut quiet = Quiet;
+    let mut recorder = Recorder::new(&mut quiet);
+    let measurement = measure(&request, &AtomicBool::new(false), &mut recorder).unwrap();
+    recorder.finish(measurement)
+}
+
+fn profile(recording: &Recording) -> (Report, Profile) {
+    let report = report_of(recording);
+    let profile = Profile::of(&report, &recording.window, &recording.sampled);
+    (report, profile)
+}
+
+fn assert_sums(report: &Report, profile: &Profile) {
+    let classes = || report.wall.classes.iter();
+    let blocked: u64 = classes().map(|c| c.blocked.as_nanos()).sum();
+    assert_eq!(profile.total(Weight::Blocked), blocked);
+    let delay: u64 = classes().map(|c| c.run_delay.as_nanos()).sum();
+    let delay = delay + report.wall.preempted.as_nanos() + report.wall.born.as_nanos();
+    assert_eq!(profile.total(Weight::RunDelay), delay);
+    assert_eq!(profile.total(Weight::Cpu), report.cpu.total.as_nanos());
+    let cost = report.cpu.blocking_io.value().map_or(0, |ns| ns.round().max(0.0) as u64);
+    assert_eq!(profile.total(Weight::Cost), cost);
+}
+
+fn assert_named(profile: &Profile) {
+    let quality = profile.quality;
+    figures!("{quality:?}");
+    assert!(quality.samples >= 50, "{quality:?}");
+    assert!(quality.named * 100 >= quality.samples * 95, "{quality:?}");
+    assert!(quality.lost * 20 <= quality.samples, "{quality:?}");
+}
+
+/// Where a scratch file of this test goes.
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("sia-kernel-record-{}-{name}", std::process::id()))
+}
+
+#[test]
+fn the_demo_has_names_and_the_weights_are_the_ledgers_figures() {
+    if !can_measure() {
+        return;
+    }
+    let children = demo();
+    let recording = recorded(children.server_pid(), 3);
+    let (report, profile) = profile(&recording);
+    assert_sums(&report, &profile);
+    assert_named(&profile);
+    assert!(profile.quality.truncated * 10 <= profile.quality.samples + profile.quality.clock_samples);
+    // The function that serves a connection is on the stack of nearly all that is blocked on sockets.
+    let cost = profile.total(Weight::Cost);
+    let served: u64 = profile
+        .stacks
+        .iter()
+        .filter(|s| s.frames.iter().filter_map(|&f| profile.frame(f)).any(|f| f.name.contains("demo::server::")))
+        .map(|s| s.weights.of(Weight::Cost))
+        .sum();
+    assert!(served * 100 >= cost * 95, "{served} of {cost} ns");
+    // The load is another process: its threads' stacks stand behind the wake-ups.
+    assert!(profile.quality.with_waker * 2 > profile.quality.samples, "{:?}", profile.quality);
+    let wakers = profile.stacks.iter().flat_map(|s| &s.waker).filter_map(|&f| profile.frame(f));
+    assert!(wakers.clone().any(|f| f.origin == Origin::Kernel && f.name.starts_with("try_to_wake_up")), "no waker");
+    // Two or three parts, each a second, which add up to all that was counted.
+    assert!((2..=4).contains(&recording.parts.len()), "{} parts", recording.parts.len());
+    let calls: u64 = recording.parts.iter().map(|p| p.window.sums().calls).sum();
+    assert_eq!(calls, recording.window.sums().calls);
+    drop(children);
+}
+
+#[test]
+fn a_recording_gives_the_same_report_when_it_is_read() {
+    if !can_measure() {
+        return;
+    }
+    let children = demo();
+    let recording = recorded(children.server_pid(), 2);
+    drop(children);
+    let path = scratch("same.sia");
+    recording.write(&path).unwrap();
+    let read = Recording::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(report_of(&read), report_of(&recording));
+    assert_eq!(profile(&read), profile(&recording));
+    assert_eq!(read.parts, recording.parts);
+}
+
+#[test]
+fn every_format_is_written_and_other_endings_are_refused() {
+    if !can_measure() {
+        return;
+    }
+    let children = demo();
+    let file = scratch("formats.sia");
+    let status = Command::new(BINARY)
+        .args(["record", "--exact", "-d", "1s", "-p", &children.server_pid().to_string(), "-o"])
+        .arg(&file)
+        .status()
+        .unwrap();
+    drop(children);
+    assert!(status.success());
+    for (ending, start) in [
+        ("txt", &b""[..]),
+        ("json", b"{"),
+        ("html", b"<!doctype html>"),
+        ("svg", b"<?xml"),
+        ("folded", b""),
+        ("pb.gz", b"\x1f\x8b"),
+        ("speedscope.json", b"{"),
+    ] {
+        let out = scratch(&format!("out.{ending}"));
+        let run = Command::new(BINARY).arg("report").arg(&file).arg("-o").arg(&out).output().unwrap();
+        assert!(run.status.success(), "{ending}: {}", String::from_utf8_lossy(&run.stderr));
+        let bytes = std::fs::read(&out).unwrap();
+        std::fs::remove_file(&out).unwrap();
+        assert!(bytes.len() > 100, "{ending}");
+        assert!(bytes.to_ascii_lowercase().starts_with(start), "{ending}");
+    }
+    let run = Command::new(BINARY).arg("report").arg(&file).args(["-o", "picture.png"]).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&run.stderr).contains(".speedscope.json"));
+}
+
+#[test]
+fn the_same_twice_is_no_difference_and_a_limit_below_it_is_kept() {
+    if !can_measure() {
+        return;
+    }
+    let children = demo();
+    let pid = children.server_pid();
+    let files = [scratch("one.sia"), scratch("two.sia")];
+    let recording = recorded(pid, 4);
+    for file in &files {
+        recording.write(file).unwrap();
+    }
+    drop(children);
+    let run = Command::new(BINARY).arg("diff").args(&files).args(["--fail-above", "5%"]).output().unwrap();
+    files.iter().for_each(|f| std::fs::remove_file(f).unwrap());
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(0), "{text}");
+    assert_eq!(text.matches("within the noise").count(), 7, "{text}");
+}
+
+/// A server of the distribution, without frame pointers and stripped: PostgreSQL, Redis and nginx export their functions.
+#[test]
+fn a_packaged_server_has_names() {
+    if !can_measure() {
+        return;
+    }
+    let folder = scratch("redis");
+    std::fs::create_dir(&folder).unwrap();
+    let port = free_port();
+    let mut server = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        .arg(&folder)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("redis-server: install it with .ci/setup");
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || ask(port, &stop)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let recording = recorded(server.id(), 2);
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(load.join().unwrap() > 100, "the server has answered");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let (report, profile) = profile(&recording);
+    assert_sums(&report, &profile);
+    assert_named(&profile);
+    let names: Vec<&str> = profile.frames.iter().map(|f| f.name.as_str()).collect();
+    assert!(names.contains(&"aeProcessEvents") || names.contains(&"aeMain"), "{names:?}");
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One request at a time until told to stop, or for half a minute; answers how many were answered.
+fn ask(port: u16, stop: &AtomicBool) -> u64 {
+    use std::io::{Read as _, Write as _};
+    let begun = std::time::Instant::now();
+    let mut answered = 0;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) && begun.elapsed() < Duration::from_secs(30) {
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
+            std::thread::sleep(Duration::from_millis(10));
+            continue;
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let mut answer = [0; 64];
+        while !stop.load(std::sync::atomic::Ordering::Relaxed)
+            && stream.write_all(b"PING\r\n").is_ok()
+            && matches!(stream.read(&mut answer), Ok(n) if n > 0)
+        {
+            answered += 1;
+        }
+    }
+    answered
+}
