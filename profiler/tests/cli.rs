@@ -300,3 +300,45 @@ fn the_table_of_faults_names_every_test() {
         }
     }
 }
+
+/// A scratch file of this test.
+fn scratch(name: &str, content: &[u8]) -> String {
+    let path = std::env::temp_dir().join(format!("sia-cli-{}-{name}", std::process::id()));
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn files_that_are_no_recordings() {
+    let foreign = scratch("foreign", b"hello");
+    let cut = scratch("cut", b"sia-rec\n\x01\0\0\0\x1f\x8b");
+    let newer = scratch("newer", b"sia-rec\n\x63\0\0\0");
+    for (file, words) in [
+        ("no/such/file", "cannot read no/such/file"),
+        (&foreign, "is no recording of should-i-async: make one with"),
+        (&cut, "is cut off"),
+        (&newer, "has format 99, this build reads 1"),
+    ] {
+        says(&["report", file], 2, &[words]);
+        says(&["diff", file, file], 2, &[words]);
+        says(&["predict-check", file, file], 2, &[words]);
+    }
+    [foreign, cut, newer].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_told_before_it_is_made() {
+    let sleeper = Sleeper::start();
+    let begun = Instant::now();
+    says(&["record", "-p", &sleeper.pid(), "-d", "25s", "-o", "no/such/folder/a.sia"], 6, &["cannot write", "-o"]);
+    assert!(begun.elapsed() < Duration::from_secs(20), "it measured first");
+}
+
+#[test]
+fn comparisons_that_make_no_sense() {
+    says(&["diff", "a", "b", "--per", "a b"], 2, &["bad --per", "recvfrom"]);
+    says(&["diff", "a", "b", "--fail-above", "much"], 2, &["bad --fail-above", "5%"]);
+    says(&["diff", "a", "b", "-o", "picture.png"], 2, &[".svg"]);
+    says(&["predict-check", "a", "b", "--per", "cpu-second"], 2, &["is 1"]);
+    refuses(&["diff", "a"], 2, &["AFTER"]);
+}

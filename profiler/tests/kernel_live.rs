@@ -9,7 +9,10 @@ mod common;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use should_i_async::{
     demo,
     model::{self, Feed, Update},
+    pipeline::{Request, live},
+    target::{TargetSpec, resolve},
     tui::{self, Title},
 };
 
@@ -358,4 +363,39 @@ fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
         terminal.shows(&[&format!("on purpose, {place}")]);
         terminal.restored();
     }
+}
+
+/// Looks in mid-measurement see the target and nothing else: the profiler's own threads make far more calls of other kinds.
+#[test]
+fn looks_are_of_the_target_alone() {
+    if !can_measure() {
+        return;
+    }
+    let target = busy();
+    let spec = TargetSpec { pids: vec![target.0.server_pid()], tids: Vec::new(), tree: false };
+    let request = Request { price: true, ..Request::exact(resolve(&spec).unwrap()) };
+    let mut feed = live::Live::begin(request, Arc::new(AtomicBool::new(false)));
+    let mut looks = Vec::new();
+    within(LIMIT, || {
+        if let Some(Update::Snapshot(look)) = feed.next(Duration::from_millis(200)) {
+            looks.push(look);
+        }
+        looks.len() >= 3
+    });
+    feed.end().unwrap();
+    for look in &looks {
+        assert!(
+            look.whole.threads.iter().all(|t| t.tgid.as_raw() == target.0.server_pid()),
+            "{:?}",
+            look.whole.threads
+        );
+        assert!(look.last.sites.iter().any(|s| s.syscall == "recvfrom" && s.calls > 100), "{:?}", look.last.sites);
+        assert!(look.last.sites.iter().all(|s| s.syscall != "bpf"), "{:?}", look.last.sites);
+    }
+    // Every look has all that the one before had, and the interval is the difference.
+    let calls = |report: &model::Report| report.sites.iter().map(|s| s.calls).sum::<u64>();
+    for pair in looks.windows(2) {
+        assert_eq!(calls(&pair[1].whole) - calls(&pair[0].whole), calls(&pair[1].last));
+    }
+    assert!(looks.len() >= 3, "{} looks", looks.len());
 }

@@ -5,6 +5,7 @@ mod ebpf;
 mod exec;
 mod host;
 mod lab;
+mod pictures;
 mod schema;
 mod test;
 mod tidy;
@@ -22,6 +23,7 @@ enum Command {
     Bench(bench::Options),
     Ebpf(ebpf::Options),
     Lab(lab::Options),
+    Pictures(pictures::Options),
     Schema(schema::Options),
     Test(test::Options),
     Tidy(tidy::Options),
@@ -45,6 +47,7 @@ fn run() -> Result<()> {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
+        Command::Pictures(options) => pictures::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),

@@ -163,3 +163,39 @@ impl Window {
         window
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn site(calls: u64, ns: u64) -> Site {
+        let mut site = Site::ZERO;
+        site.calls = calls;
+        (0..calls).for_each(|i| site.blocked.add(ns + i));
+        site
+    }
+
+    proptest! {
+        /// An earlier look and what happened since make the later look.
+        #[test]
+        fn a_difference_and_what_came_before_make_the_whole(
+            first in (0..50u64, 1..1u64 << 40),
+            then in (0..50u64, 1..1u64 << 40),
+        ) {
+            let (before, more) = (site(first.0, first.1), site(then.0, then.1));
+            let mut after = before;
+            after.merge(&more);
+            prop_assert_eq!(super::site(&after, &before), more);
+        }
+    }
+
+    #[test]
+    fn charges_are_signed_and_counters_never_wrap() {
+        let earlier = Sums { charge_io: 5, calls: 9, ..Sums::ZERO };
+        let later = Sums { charge_io: (-3i64) as u64, calls: 8, ..Sums::ZERO };
+        let difference = sums(later, &earlier);
+        assert_eq!((difference.charge_io as i64, difference.calls), (-8, 0));
+    }
+}

@@ -287,3 +287,118 @@ impl PredictionCheck {
         Ok(Self { way, predicted, measured, interval, cpu: (old, new), per })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Inputs, *};
+    use crate::{
+        aggregate::{OpenEnd, Sums, ThreadTotals},
+        units::{Nanos, Tgid, Tid},
+    };
+
+    /// A window of a second with so much CPU and run-queue delay, in ms.
+    fn second(cpu: u64, delay: u64) -> Window {
+        let mut sums = Sums { user: cpu * 1_000_000, calls: 1_000, voluntary: 500, ..Sums::ZERO };
+        sums.preempted = delay * 1_000_000;
+        let thread = ThreadTotals {
+            tid: Tid::from_raw(1),
+            tgid: Tgid::from_raw(1),
+            wall: Nanos::from_millis(1_000),
+            sums,
+            cpu_unknown: Nanos::ZERO,
+            unknown: Nanos::ZERO,
+            excess: Nanos::ZERO,
+            open_end: OpenEnd::Running,
+            asleep_at_start: false,
+            born_inside: false,
+            dead: false,
+            silent: false,
+        };
+        Window {
+            end: Nanos::from_millis(1_000),
+            measured: Nanos::from_millis(1_000),
+            threads: vec![thread],
+            ..Window::default()
+        }
+    }
+
+    fn seconds(each: &[(u64, u64)]) -> (Window, Vec<Window>) {
+        let parts: Vec<Window> = each.iter().map(|&(cpu, delay)| second(cpu, delay)).collect();
+        let mut whole = parts[0].clone();
+        parts[1..].iter().for_each(|part| whole.absorb(part.clone()));
+        (whole, parts)
+    }
+
+    fn compare(first: &[(u64, u64)], second: &[(u64, u64)], per: &Per) -> Result<Diff, String> {
+        let ((a, a_parts), (b, b_parts)) = (seconds(first), seconds(second));
+        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
+        Diff::of(
+            &Compared { window: &a, report: &reports[0], parts: &a_parts },
+            &Compared { window: &b, report: &reports[1], parts: &b_parts },
+            per,
+        )
+    }
+
+    const STEADY: [(u64, u64); 6] = [(100, 10), (101, 11), (99, 9), (100, 10), (102, 10), (98, 10)];
+
+    #[test]
+    fn the_same_is_no_change() {
+        let diff = compare(&STEADY, &STEADY, &Per::Second).unwrap();
+        assert!(diff.changes.iter().all(|c| !c.is_beyond_noise() && c.after == c.before), "{diff:?}");
+        assert_eq!(diff.worse_than(0.0).count(), 0);
+    }
+
+    #[test]
+    fn a_cost_that_rose_beyond_the_noise_is_found() {
+        let dearer: Vec<(u64, u64)> = STEADY.iter().map(|&(cpu, delay)| (cpu * 12 / 10, delay)).collect();
+        let diff = compare(&STEADY, &dearer, &Per::Second).unwrap();
+        let worse: Vec<Measure> = diff.worse_than(0.05).map(|c| c.measure).collect();
+        assert_eq!(worse, [Measure::Cpu]);
+        assert_eq!(diff.worse_than(0.25).count(), 0, "20 % is below 25 %");
+        // Per CPU-second the delay has become less, and CPU itself is no figure.
+        let diff = compare(&STEADY, &dearer, &Per::CpuSecond).unwrap();
+        assert!(diff.changes.iter().all(|c| c.measure != Measure::Cpu));
+        assert!(diff.changes.iter().find(|c| c.measure == Measure::RunDelay).unwrap().relative().unwrap() < -0.1);
+    }
+
+    #[test]
+    fn a_change_inside_the_noise_is_not_told_from_it() {
+        let noisy = [(50, 10), (150, 10), (60, 10), (140, 10), (70, 10), (130, 10)];
+        let more: Vec<(u64, u64)> = noisy.iter().map(|&(cpu, delay)| (cpu + 8, delay)).collect();
+        let diff = compare(&noisy, &more, &Per::Second).unwrap();
+        assert_eq!(diff.worse_than(0.05).count(), 0, "{diff:?}");
+    }
+
+    #[test]
+    fn what_there_is_nothing_of_is_not_divided_by() {
+        let error = compare(&STEADY, &STEADY, &Per::Call("recvfrom".into())).unwrap_err();
+        assert_eq!(error, "there is no recvfrom call in the first recording to divide by");
+    }
+
+    #[test]
+    fn too_few_parts_have_no_interval() {
+        let diff = compare(&STEADY[..2], &STEADY[..2], &Per::Second).unwrap();
+        assert!(diff.changes.iter().all(|c| c.difference.is_none()));
+    }
+
+    #[test]
+    fn a_prediction_is_held_against_what_came() {
+        let ((a, a_parts), (b, b_parts)) = (seconds(&STEADY), seconds(&[(80, 10); 6]));
+        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
+        let check = PredictionCheck::of(
+            &Compared { window: &a, report: &reports[0], parts: &a_parts },
+            &Compared { window: &b, report: &reports[1], parts: &b_parts },
+            (Per::Second, Per::Second),
+            None,
+        )
+        .unwrap();
+        assert_eq!(check.way, Way::Naive);
+        // No block at all: whatever it waits for, async has nothing to give.
+        assert_eq!(check.predicted.as_ref().map(|s| s.value), Ok(0.0));
+        assert!((check.measured - 0.2).abs() < 1e-9, "{check:?}");
+        let interval = check.interval.unwrap();
+        assert!(interval.low < 0.2 && 0.2 < interval.high && interval.high - interval.low < 0.05, "{interval:?}");
+    }
+}

@@ -68,6 +68,7 @@ impl Live {
             latest: Arc::clone(&latest),
             base: None,
             before: None,
+            daemon: (Nanos::ZERO, Nanos::ZERO),
             what_if: None,
             sampled: None,
         };
@@ -171,6 +172,8 @@ struct Looks {
     base: Option<(Window, usize)>,
     /// The look before, and the slices until then.
     before: Option<Window>,
+    /// CPU of this process until the reset, and until the look before.
+    daemon: (Nanos, Nanos),
     what_if: Option<(Nanos, WhatIf)>,
     sampled: Option<Arc<Sampled>>,
 }
@@ -185,16 +188,19 @@ impl Looks {
         }
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));
+            self.daemon.0 = self.daemon.1;
             self.what_if = None;
         }
+        let daemon = (inputs.daemon_cpu.saturating_sub(self.daemon.0), inputs.daemon_cpu.saturating_sub(self.daemon.1));
+        self.daemon.1 = inputs.daemon_cpu;
         let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
-        let stretch = recording::inputs_of_stretch(&inputs, &last);
+        let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
         let (whole, whole_inputs) = match &self.base {
             None => (None, inputs),
             Some((base, slices)) => {
                 let whole = window.since(base);
-                let mut stretch = recording::inputs_of_stretch(&inputs, &whole);
+                let mut stretch = recording::inputs_of_stretch(&inputs, &whole, daemon.0);
                 stretch.slices = inputs.slices.get(*slices..).unwrap_or_default().to_vec();
                 (Some(whole), stretch)
             }

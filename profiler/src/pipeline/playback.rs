@@ -40,23 +40,25 @@ impl Playback {
         let parts = self.recording.parts.len();
         let part = part.min(parts.saturating_sub(1));
         let Some(shown) = self.recording.parts.get(part) else { return };
-        let of = |window: &Window, what_if: &WhatIf| {
-            let mut inputs = recording::inputs_of_stretch(&self.recording.inputs, window);
+        let of = |window: &Window, daemon: Nanos, what_if: &WhatIf| {
+            let mut inputs = recording::inputs_of_stretch(&self.recording.inputs, window, daemon);
             inputs.known_what_if = Some(what_if.clone());
             Arc::new(Report::of(window, inputs))
         };
-        let last = of(&shown.window, &self.whole.what_if);
+        let last = of(&shown.window, shown.daemon_cpu, &self.whole.what_if);
         let whole = if part + 1 == parts {
             Arc::clone(&self.whole)
         } else {
             let mut so_far: Option<Window> = None;
+            let mut daemon = Nanos::ZERO;
             for part in &self.recording.parts[..=part] {
+                daemon += part.daemon_cpu;
                 match &mut so_far {
                     Some(sum) => sum.absorb(part.window.clone()),
                     None => so_far = Some(part.window.clone()),
                 }
             }
-            so_far.map_or_else(|| Arc::clone(&self.whole), |window| of(&window, &self.whole.what_if))
+            so_far.map_or_else(|| Arc::clone(&self.whole), |window| of(&window, daemon, &self.whole.what_if))
         };
         self.waiting.push_back(Update::Snapshot(Box::new(Snapshot {
             at: shown.at,

@@ -21,16 +21,17 @@ pub struct Recorder<'a> {
     every: Nanos,
     start: Option<Nanos>,
     before: Option<Window>,
+    daemon_before: Nanos,
     parts: Vec<Part>,
 }
 
 impl<'a> Recorder<'a> {
     /// One that reports to `shown`.
     pub fn new(shown: &'a mut dyn Progress) -> Self {
-        Self { shown, every: PART, start: None, before: None, parts: Vec::new() }
+        Self { shown, every: PART, start: None, before: None, daemon_before: Nanos::ZERO, parts: Vec::new() }
     }
 
-    fn add(&mut self, mut window: Window) {
+    fn add(&mut self, mut window: Window, daemon: Nanos) {
         window.spans.clear();
         let start = *self.start.get_or_insert(window.start);
         let mut part = match &self.before {
@@ -38,7 +39,9 @@ impl<'a> Recorder<'a> {
             None => window.clone(),
         };
         part.keep_busiest(PART_THREADS);
-        self.parts.push(Part { at: window.end.saturating_sub(start), window: part });
+        let daemon_cpu = daemon.saturating_sub(self.daemon_before);
+        self.daemon_before = daemon;
+        self.parts.push(Part { at: window.end.saturating_sub(start), daemon_cpu, window: part });
         self.before = Some(window);
         if self.parts.len() > MOST_PARTS {
             self.every = self.every + self.every;
@@ -47,6 +50,7 @@ impl<'a> Recorder<'a> {
             while let Some(mut part) = parts.next() {
                 if let Some(next) = parts.next() {
                     part.window.absorb(next.window);
+                    part.daemon_cpu += next.daemon_cpu;
                     part.at = next.at;
                 }
                 halved.push(part);
@@ -57,7 +61,7 @@ impl<'a> Recorder<'a> {
 
     /// The recording of a measurement that is over.
     pub fn finish(mut self, measurement: Measurement) -> Recording {
-        self.add(measurement.window.clone());
+        self.add(measurement.window.clone(), measurement.inputs.daemon_cpu);
         Recording {
             made_by: env!("CARGO_PKG_VERSION").to_owned(),
             window: measurement.window,
@@ -82,7 +86,7 @@ impl Progress for Recorder<'_> {
     }
 
     fn look(&mut self, so_far: Measurement) {
-        self.add(so_far.window);
+        self.add(so_far.window, so_far.inputs.daemon_cpu);
     }
 
     fn done(&mut self) {
@@ -96,11 +100,12 @@ pub fn report_of(recording: &Recording) -> Report {
 }
 
 /// Inputs for a stretch of a measurement: what only holds for all of it is left out.
-pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window) -> Inputs {
+pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window, daemon_cpu: Nanos) -> Inputs {
     let mut stretch = inputs.clone();
     stretch.window.wall = window.end.saturating_sub(window.start);
     stretch.window.measured = window.measured;
     stretch.window.windows = 1;
+    stretch.daemon_cpu = daemon_cpu;
     stretch.process_cpu = None;
     stretch.shares.clear();
     stretch.slices.clear();

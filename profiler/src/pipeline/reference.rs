@@ -32,7 +32,7 @@ pub(super) enum ReferenceError {
     TooFew,
 }
 
-/// Measures the reference with a session whose target is over: a window in which our reads block and our writes wake, and
+/// Measures the reference with a session that has no target, yet or any more: a window in which our reads block and our writes wake, and
 /// one in which they do neither.
 pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError> {
     session.forget_threads();
@@ -40,6 +40,8 @@ pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError
     session.ignore_births();
     let found = windows(session);
     session.detach();
+    // Our own threads are nobody's target.
+    session.forget_threads();
     let (pong, plain) = found?;
     let blocked = pong.merged("read", Site::cpu_blocked);
     let direct = plain.merged("read", Site::cpu_direct);

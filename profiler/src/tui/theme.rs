@@ -43,8 +43,16 @@ pub(crate) struct Theme {
     color: bool,
 }
 
-const PARTS: [Color; 8] =
-    [Color::Green, Color::Blue, Color::Red, Color::Yellow, Color::Magenta, Color::Gray, Color::Cyan, Color::LightRed];
+const PARTS: [Color; 8] = [
+    Color::Green,
+    Color::LightBlue,
+    Color::Red,
+    Color::Yellow,
+    Color::Magenta,
+    Color::Gray,
+    Color::Cyan,
+    Color::LightRed,
+];
 
 impl Theme {
     /// With colours, or without.
