@@ -1,5 +1,7 @@
 //! Units: the words for quantities that every room shares. One private integer each, the unit in the constructor's name.
 
+pub mod words;
+
 use std::fmt;
 
 /// A span of time or a monotonic instant, in nanoseconds.

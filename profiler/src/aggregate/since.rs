@@ -95,7 +95,7 @@ fn quality(later: &Quality, earlier: &Quality) -> Quality {
         ($($name:ident)*) => { $(quality.$name = later.$name.saturating_sub(earlier.$name);)* };
     }
     fields!(threads_lost calls_without_site threads_pooled requests_lost devices_lost runs_missed raced_wakes
-        missed_switch_ins stream_lost samples_lost stacks_lost forks execs exits);
+        missed_switch_ins stream_lost samples_lost stacks_lost open_at_start open_at_end silent forks execs exits);
     quality
 }
 
@@ -158,7 +158,6 @@ impl Window {
             quality: quality(&self.quality, &earlier.quality),
             programs,
         };
-        window.quality.open_at_end = self.quality.open_at_end;
         window.sort();
         window
     }

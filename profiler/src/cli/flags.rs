@@ -45,11 +45,9 @@ pub(super) enum Sub {
     EmptyHooks(EmptyHooksFlags),
 }
 
-/// What is measured, and how.
+/// Whose threads, and at what cost.
 #[derive(Debug, Args)]
-#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
-    Ctrl-C ends the measurement and prints its report.")]
-pub(super) struct CheckFlags {
+pub(super) struct TargetFlags {
     /// Processes to measure, by PID (their PID inside a container is understood too)
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pub(super) pid: Vec<u32>,
@@ -59,6 +57,17 @@ pub(super) struct CheckFlags {
     /// Their child processes too, living and yet to come
     #[arg(long)]
     pub(super) tree: bool,
+    #[command(flatten)]
+    pub(super) cost: CostFlags,
+}
+
+/// What is measured, and how.
+#[derive(Debug, Args)]
+#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
+    Ctrl-C ends the measurement and prints its report.")]
+pub(super) struct CheckFlags {
+    #[command(flatten)]
+    pub(super) target: TargetFlags,
     /// How long to measure [default: 10s; with -- CMD: until it ends]
     // A hyphen, so that `-d -1s` is told what is wrong with it.
     #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
@@ -72,8 +81,6 @@ pub(super) struct CheckFlags {
     /// Every site and thread, and the programs' log on stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    #[command(flatten)]
-    pub(super) cost: CostFlags,
     /// Run this command, and measure it and its children from start to end
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<OsString>,
@@ -84,19 +91,10 @@ pub(super) struct CheckFlags {
 #[command(after_help = "Without -p and FILE it shows the processes to choose from. ? on the screen lists the keys.\n\
     NO_COLOR=1 draws without colours.")]
 pub(super) struct LiveFlags {
-    /// Processes to watch, by PID
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', conflicts_with = "file")]
-    pub(super) pid: Vec<u32>,
-    /// Only these threads
-    #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',', conflicts_with = "file")]
-    pub(super) tid: Vec<u32>,
-    /// Their child processes too, living and yet to come
-    #[arg(long)]
-    pub(super) tree: bool,
     #[command(flatten)]
-    pub(super) cost: CostFlags,
+    pub(super) target: TargetFlags,
     /// A recording to look through
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with_all = ["pid", "tid", "tree"])]
     pub(super) file: Option<PathBuf>,
 }
 
@@ -105,15 +103,8 @@ pub(super) struct LiveFlags {
 #[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
     Ctrl-C ends the recording and writes the file.")]
 pub(super) struct RecordFlags {
-    /// Processes to record, by PID
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
-    pub(super) pid: Vec<u32>,
-    /// Only these threads
-    #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',')]
-    pub(super) tid: Vec<u32>,
-    /// Their child processes too, living and yet to come
-    #[arg(long)]
-    pub(super) tree: bool,
+    #[command(flatten)]
+    pub(super) target: TargetFlags,
     /// How long to record [default: 30s; with -- CMD: until it ends]
     #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) duration: Option<String>,
@@ -123,8 +114,6 @@ pub(super) struct RecordFlags {
     /// The programs' log on stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    #[command(flatten)]
-    pub(super) cost: CostFlags,
     /// Run this command, and record it and its children from start to end
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<OsString>,

@@ -35,12 +35,12 @@ pub(super) fn run(flags: &LiveFlags) -> Result<(), CliError> {
         return play(file, &stop);
     }
     let chosen;
-    let pids = if flags.pid.is_empty() && flags.tid.is_empty() {
+    let pids = if flags.target.pid.is_empty() && flags.target.tid.is_empty() {
         let Some(pid) = choose(&stop)? else { return Ok(()) };
         chosen = [pid];
         &chosen[..]
     } else {
-        &flags.pid[..]
+        &flags.target.pid[..]
     };
     watch(flags, pids, &stop)
 }
@@ -50,7 +50,7 @@ fn screen(source: std::io::Error) -> CliError {
 }
 
 fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<(), CliError> {
-    let request = flags.selection(pids).request(None)?;
+    let request = flags.target.selection_of(pids).request(None)?;
     let name = request.target.processes.first().map_or_else(String::new, |p| format!("{} ({})", p.comm, p.tgid));
     let more = request.target.processes.len().saturating_sub(1);
     let title = Title {

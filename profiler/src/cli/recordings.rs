@@ -70,7 +70,8 @@ pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
             color: output::wants_color(),
             ..TextOptions::default()
         };
-        return output::print(&report::text(&found, &options));
+        let profile = Profile::of(&found, &recording.window, &recording.sampled);
+        return output::print(&(report::text(&found, &options) + &report::stacks(&profile, &options)));
     }
     let side = match (flags.user, flags.kernel) {
         (true, _) => Some(StackSide::User),

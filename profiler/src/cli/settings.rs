@@ -3,7 +3,7 @@
 use super::{
     check::View,
     exit::CliError,
-    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, LiveFlags, RecordFlags},
+    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags},
 };
 use crate::{
     demo,
@@ -81,35 +81,26 @@ impl CheckFlags {
 
     /// What is to be measured.
     pub(super) fn selection(&self) -> Selection<'_> {
-        Selection {
-            pid: &self.pid,
-            tid: &self.tid,
-            tree: self.tree,
-            duration: self.duration.as_deref(),
-            default: Some(DEFAULT_DURATION),
-            cost: &self.cost,
-        }
+        self.target.selection(self.duration.as_deref(), Some(DEFAULT_DURATION))
     }
 }
 
 impl RecordFlags {
     /// What is to be recorded.
     pub(super) fn selection(&self) -> Selection<'_> {
-        Selection {
-            pid: &self.pid,
-            tid: &self.tid,
-            tree: self.tree,
-            duration: self.duration.as_deref(),
-            default: Some(DEFAULT_RECORDING),
-            cost: &self.cost,
-        }
+        self.target.selection(self.duration.as_deref(), Some(DEFAULT_RECORDING))
     }
 }
 
-impl LiveFlags {
-    /// What is to be watched.
-    pub(super) fn selection<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
-        Selection { pid, tid: &self.tid, tree: self.tree, duration: None, default: None, cost: &self.cost }
+impl TargetFlags {
+    /// For as long as is said here, or for `default`, or until the target ends.
+    pub(super) fn selection<'a>(&'a self, duration: Option<&'a str>, default: Option<Nanos>) -> Selection<'a> {
+        Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
+    }
+
+    /// Likewise, without an end, for a process that was chosen from a list.
+    pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
+        Selection { pid, ..self.selection(None, None) }
     }
 }
 

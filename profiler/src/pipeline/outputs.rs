@@ -99,7 +99,7 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
     let weight = output.weight.unwrap_or_else(|| default_weight(profile));
     let plain = || {
         let options = TextOptions { verbose: true, top_sites: 30, top_threads: 30, ..TextOptions::default() };
-        report::text(report, &options)
+        report::text(report, &options) + &report::stacks(profile, &options)
     };
     let mut text = match output.format {
         Format::Text => plain(),

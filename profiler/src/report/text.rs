@@ -25,6 +25,7 @@ mod page;
 mod quality;
 mod score;
 mod sites;
+mod stacks;
 mod table;
 mod target;
 mod threads;
@@ -36,6 +37,7 @@ mod words;
 use crate::model::Report;
 pub use diff::{diff, prediction_check};
 use page::Page;
+pub use stacks::stacks;
 
 /// How the text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,10 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::{
     model::{Figure, Provenance},
-    units::Nanos,
+    units::{Nanos, words},
 };
+
+pub(super) use words::{bytes, short as count};
 
 /// What stands where a figure cannot be had.
 pub(super) const NA: &str = "n/a";
@@ -97,20 +99,6 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A count with its thousands apart, in short where it is long.
-pub(super) fn count(n: u64) -> String {
-    match n {
-        0..10_000_000 => {
-            let digits = n.to_string();
-            let groups: Vec<&str> =
-                digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
-            groups.join(",")
-        }
-        10_000_000..10_000_000_000 => format!("{:.1} M", n as f64 / 1e6),
-        _ => format!("{:.1} G", n as f64 / 1e9),
-    }
-}
-
 /// Events per second.
 pub(super) fn rate(n: u64, seconds: f64) -> String {
     if seconds <= 0.0 {
@@ -132,28 +120,17 @@ pub(super) fn per_second(rate: f64) -> String {
 
 /// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
 pub(super) fn percent(ratio: f64) -> String {
-    let percent = ratio * 100.0;
-    match percent {
-        p if !p.is_finite() => NA.to_owned(),
-        0.0 => "0 %".to_owned(),
-        p if p.abs() >= 0.05 => format!("{p:.1} %"),
-        p if p > 0.0 => "<0.1 %".to_owned(),
-        _ => ">-0.1 %".to_owned(),
-    }
+    words::share(ratio, 1).unwrap_or_else(|| NA.to_owned())
+}
+
+/// Signed nanoseconds.
+pub(super) fn span(ns: f64) -> String {
+    words::span(ns).unwrap_or_else(|| NA.to_owned())
 }
 
 /// A part of a whole.
 pub(super) fn share(part: Nanos, whole: Nanos) -> String {
     if whole == Nanos::ZERO { NOTHING.to_owned() } else { percent(part.as_nanos() as f64 / whole.as_nanos() as f64) }
-}
-
-/// Signed nanoseconds.
-pub(super) fn span(ns: f64) -> String {
-    if !ns.is_finite() {
-        return NA.to_owned();
-    }
-    let size = Nanos::from_nanos(ns.abs().round() as u64);
-    if ns < 0.0 && size > Nanos::ZERO { format!("-{size}") } else { size.to_string() }
 }
 
 /// A time where there is one.
@@ -164,21 +141,6 @@ pub(super) fn maybe(time: Option<Nanos>) -> String {
 /// A mean where something was counted.
 pub(super) fn mean(sum: Nanos, count: u64) -> String {
     maybe(sum.as_nanos().checked_div(count).map(Nanos::from_nanos))
-}
-
-/// Bytes in the unit that fits.
-pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut value = n as f64;
-    let mut name = "B";
-    for unit in UNITS {
-        if value < 1023.95 {
-            break;
-        }
-        value /= 1024.0;
-        name = unit;
-    }
-    if name == "B" { format!("{n} B") } else { format!("{value:.1} {name}") }
 }
 
 /// Seconds as a clock shows them: `12.3 s`, `4:05`, `1:02:03`.
