@@ -75,6 +75,26 @@ impl Quality {
         self.threads_lost + self.requests_lost + self.devices_lost + self.runs_missed
     }
 
+    /// What was lost of the events themselves, and in which words.
+    pub fn losses(&self) -> [(u64, &'static str); 6] {
+        [
+            (self.threads_lost, "threads not measured for lack of room"),
+            (self.calls_without_site, "calls not told apart by site for lack of room"),
+            (self.threads_pooled, "threads that ended are in the sums and not in the table"),
+            (self.requests_lost, "block requests not measured for lack of room"),
+            (self.devices_lost, "devices not measured for lack of room"),
+            (self.runs_missed, "program runs left out by the kernel: events are missing"),
+        ]
+    }
+
+    /// What was lost of the evidence beside them: no count depends on it.
+    pub fn evidence_losses(&self) -> [(u64, &'static str); 2] {
+        [
+            (self.stream_lost, "block ends that found no room in the stream"),
+            (self.samples_lost, "CPU-clock samples that found no room"),
+        ]
+    }
+
     fn absorb(&mut self, later: &Self) {
         // The kernel counts missed runs from the load on; the rest is counted per window.
         self.runs_missed = later.runs_missed;

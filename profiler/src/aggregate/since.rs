@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     CLASS_COUNT, DeviceRecord, OpenEnd, Place, ProgramRecord, Quality, SampleCounts, Side, Site, SiteRecord, Sums,
-    ThreadTotals, Window,
+    ThreadTotals, Window, totals,
 };
 use crate::units::{Tgid, Tid};
 
@@ -22,9 +22,7 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
     macro_rules! fields {
         ($($name:ident)*) => { $(later.$name = later.$name.saturating_sub(earlier.$name);)* };
     }
-    fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
-        preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
-        preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum);
+    totals::plain_sums!(fields);
     // Signed, in two's complement.
     later.charge_io = later.charge_io.wrapping_sub(earlier.charge_io);
     later.charge_other = later.charge_other.wrapping_sub(earlier.charge_other);

@@ -2,6 +2,7 @@
 //! missed, and whatever the kernel does, the keys answer.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -31,18 +32,16 @@ pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
 /// The screen's end.
 pub struct Live {
     updates: Receiver<Update>,
-    answers: (Sender<Update>, Receiver<Update>),
-    orders: Sender<Order>,
+    /// Answers to orders that the screen has not fetched yet.
+    answers: VecDeque<Update>,
+    /// Orders to begin anew.
+    resets: Sender<()>,
     interval: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     latest: Arc<Mutex<Option<Latest>>>,
     thread: Option<JoinHandle<Result<(), Failure>>>,
     failure: Option<Failure>,
     over: bool,
-}
-
-enum Order {
-    Reset,
 }
 
 /// What was shown last: what an export writes.
@@ -58,12 +57,12 @@ impl Live {
         request.looks = true;
         request.stacks = true;
         let (updates_in, updates) = sync_channel(WAITING);
-        let (orders, orders_out) = channel();
+        let (resets, resets_out) = channel();
         let interval = Arc::new(AtomicU64::new(INTERVAL.as_nanos()));
         let latest = Arc::new(Mutex::new(None));
         let mut looks = Looks {
             out: updates_in,
-            orders: orders_out,
+            resets: resets_out,
             interval: Arc::clone(&interval),
             latest: Arc::clone(&latest),
             base: None,
@@ -82,7 +81,7 @@ impl Live {
             Ok(thread) => (Some(thread), None),
             Err(error) => (None, Some(Failure::Load(crate::kernel::LoadError::Object(error.to_string())))),
         };
-        Self { updates, answers: channel(), orders, interval, stop, latest, thread, failure, over: false }
+        Self { updates, answers: VecDeque::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
 
     /// Ends the measurement. What was wrong with it, if something was.
@@ -113,11 +112,6 @@ impl Live {
         }
     }
 
-    /// Whether there is a failure and nothing to look at: the screen is of no use then.
-    pub fn failed(&self) -> bool {
-        self.failure.is_some() && self.latest.lock().is_ok_and(|l| l.is_none())
-    }
-
     fn export(&self, path: &Path, weight: Weight) -> Update {
         let Some(latest) = self.latest.lock().ok().and_then(|l| l.clone()) else {
             return Update::Problem("there is nothing to export yet".into());
@@ -129,7 +123,7 @@ impl Live {
 
 impl Feed for Live {
     fn next(&mut self, wait: Duration) -> Option<Update> {
-        if let Ok(answer) = self.answers.1.try_recv() {
+        if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
         match self.updates.recv_timeout(wait) {
@@ -152,10 +146,11 @@ impl Feed for Live {
         match command {
             Command::Interval(interval) => self.interval.store(interval.as_nanos(), Ordering::Relaxed),
             Command::Reset => {
-                let _ = self.orders.send(Order::Reset);
+                let _ = self.resets.send(());
             }
             Command::Export { path, weight } => {
-                let _ = self.answers.0.send(self.export(&path, weight));
+                let answer = self.export(&path, weight);
+                self.answers.push_back(answer);
             }
             Command::Seek(_) => {}
         }
@@ -165,12 +160,12 @@ impl Feed for Live {
 /// The measuring thread's end.
 struct Looks {
     out: SyncSender<Update>,
-    orders: Receiver<Order>,
+    resets: Receiver<()>,
     interval: Arc<AtomicU64>,
     latest: Arc<Mutex<Option<Latest>>>,
     /// Everything up to the last reset, and the slices until then.
     base: Option<(Window, usize)>,
-    /// The look before, and the slices until then.
+    /// The look before.
     before: Option<Window>,
     /// CPU of this process until the reset, and until the look before.
     daemon: (Nanos, Nanos),
@@ -182,10 +177,8 @@ impl Looks {
     fn snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
         let Measurement { window, inputs, sampled, .. } = so_far;
         self.sampled = sampled.or(self.sampled.take());
-        let mut reset = false;
-        while let Ok(Order::Reset) = self.orders.try_recv() {
-            reset = true;
-        }
+        // However often it was asked for since the look before.
+        let reset = self.resets.try_iter().count() > 0;
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));
             self.daemon.0 = self.daemon.1;
@@ -195,7 +188,7 @@ impl Looks {
         self.daemon.1 = inputs.daemon_cpu;
         let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
-        let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
+        let mut stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
         let (whole, whole_inputs) = match &self.base {
             None => (None, inputs),
             Some((base, slices)) => {
@@ -207,7 +200,6 @@ impl Looks {
         };
         let whole = whole.as_ref().unwrap_or(&window);
         let report = self.report(whole, whole_inputs);
-        let mut stretch = stretch;
         stretch.known_what_if = Some(report.what_if.clone());
         let last = Arc::new(Report::of(&last, stretch));
         let profile = match &self.sampled {

@@ -43,16 +43,6 @@ pub struct ProcessRow {
 /// How often the list is made anew.
 const REFRESH: Duration = Duration::from_secs(1);
 
-const fn column(
-    name: &'static str,
-    width: u16,
-    rank: u8,
-    text: fn(&ProcessRow) -> String,
-    order: fn(&ProcessRow, &ProcessRow) -> std::cmp::Ordering,
-) -> Column<ProcessRow> {
-    Column { name, width, right: true, rank, largest_first: true, text, order }
-}
-
 fn by_figure(a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
     a.unwrap_or(-1.0).total_cmp(&b.unwrap_or(-1.0))
 }
@@ -77,9 +67,9 @@ static SHEET: Sheet<ProcessRow> = Sheet {
             text: |p| clean(&p.user),
             order: |a, b| by_name(&a.user, &b.user),
         },
-        column("threads", 8, 2, |p| count(p.threads.into()), |a, b| a.threads.cmp(&b.threads)),
-        column("CPU", 8, 1, |p| p.cpu.map_or_else(|| NA.to_owned(), percent), |a, b| by_figure(a.cpu, b.cpu)),
-        column(
+        Column::number("threads", 8, 2, |p| count(p.threads.into()), |a, b| a.threads.cmp(&b.threads)),
+        Column::number("CPU", 8, 1, |p| p.cpu.map_or_else(|| NA.to_owned(), percent), |a, b| by_figure(a.cpu, b.cpu)),
+        Column::number(
             "switches",
             10,
             0,

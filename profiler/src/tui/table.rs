@@ -25,6 +25,19 @@ pub(super) struct Column<R> {
     pub(super) order: fn(&R, &R) -> Ordering,
 }
 
+impl<R> Column<R> {
+    /// A column of numbers: to the right, the largest first.
+    pub(super) const fn number(
+        name: &'static str,
+        width: u16,
+        rank: u8,
+        text: fn(&R) -> String,
+        order: fn(&R, &R) -> Ordering,
+    ) -> Self {
+        Self { name, width, right: true, rank, largest_first: true, text, order }
+    }
+}
+
 /// A kind of table.
 pub(super) struct Sheet<R: 'static> {
     /// The first is the one that stays put when columns move.

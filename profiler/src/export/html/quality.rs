@@ -65,21 +65,12 @@ pub(super) fn render(page: &mut Markup, report: &Report, profile: &Profile) {
 /// Every loss on a line of its own that cannot be overlooked.
 fn losses(page: &mut Markup, report: &Report, profile: &Profile) {
     let q = &report.quality;
-    let lost = [
-        (q.threads_lost, "threads not measured for lack of room"),
-        (q.calls_without_site, "calls not told apart by site for lack of room"),
-        (q.threads_pooled, "threads that ended are in the sums and not in the table"),
-        (q.requests_lost, "block requests not measured for lack of room"),
-        (q.devices_lost, "devices not measured for lack of room"),
-        (q.runs_missed, "program runs left out by the kernel: events are missing"),
-        (q.stream_lost, "block ends that found no room in the stream"),
-        (q.samples_lost, "CPU-clock samples that found no room"),
-        (profile.quality.lost, "stacks that found no room"),
-    ];
-    if lost.iter().all(|&(n, _)| n == 0) {
+    let stacks = (profile.quality.lost, "stacks that found no room");
+    let lost = || q.losses().into_iter().chain(q.evidence_losses()).chain([stacks]);
+    if lost().all(|(n, _)| n == 0) {
         return line(page, "losses", "none");
     }
-    for (n, what) in lost.into_iter().filter(|&(n, _)| n > 0) {
+    for (n, what) in lost().filter(|&(n, _)| n > 0) {
         page.raw("<dt class=\"lost\">lost</dt><dd class=\"lost\">").text(&count(n)).raw(" ").raw(what).raw("</dd>\n");
     }
 }

@@ -71,14 +71,7 @@ fn line(page: &mut Page, name: &str, text: &str) {
 
 /// Every loss, each on a line of its own that cannot be overlooked.
 fn losses(page: &mut Page, quality: &Quality) {
-    let lost = [
-        (quality.threads_lost, "threads not measured for lack of room"),
-        (quality.calls_without_site, "calls not told apart by site for lack of room"),
-        (quality.threads_pooled, "threads that ended are in the sums and not in the table"),
-        (quality.requests_lost, "block requests not measured for lack of room"),
-        (quality.devices_lost, "devices not measured for lack of room"),
-        (quality.runs_missed, "program runs left out by the kernel: events are missing"),
-    ];
+    let lost = quality.losses();
     if lost.iter().all(|&(n, _)| n == 0) {
         return line(page, "losses", "none");
     }

@@ -15,16 +15,6 @@ use crate::{
 /// Sorted by requests at first.
 pub(in crate::tui) const SORTED_BY: usize = 1;
 
-const fn column(
-    name: &'static str,
-    width: u16,
-    rank: u8,
-    text: fn(&DeviceView) -> String,
-    order: fn(&DeviceView, &DeviceView) -> std::cmp::Ordering,
-) -> Column<DeviceView> {
-    Column { name, width, right: true, rank, largest_first: true, text, order }
-}
-
 fn per_request(time: Nanos, device: &DeviceView) -> u64 {
     time.as_nanos() / device.record.target.requests.max(1)
 }
@@ -41,44 +31,44 @@ pub(in crate::tui) static SHEET: Sheet<DeviceView> = Sheet {
             text: |d| clean(&d.name),
             order: |a, b| by_name(&a.name, &b.name),
         },
-        column(
+        Column::number(
             "requests",
             10,
             0,
             |d| count(d.record.target.requests),
             |a, b| a.record.target.requests.cmp(&b.record.target.requests),
         ),
-        column(
+        Column::number(
             "served",
             9,
             1,
             |d| mean(d.record.target.service_time, d.record.target.requests),
             |a, b| per_request(a.record.target.service_time, a).cmp(&per_request(b.record.target.service_time, b)),
         ),
-        column("p50", 9, 4, |d| maybe(d.service_p50), |a, b| a.service_p50.cmp(&b.service_p50)),
-        column("p99", 9, 2, |d| maybe(d.service_p99), |a, b| a.service_p99.cmp(&b.service_p99)),
-        column(
+        Column::number("p50", 9, 4, |d| maybe(d.service_p50), |a, b| a.service_p50.cmp(&b.service_p50)),
+        Column::number("p99", 9, 2, |d| maybe(d.service_p99), |a, b| a.service_p99.cmp(&b.service_p99)),
+        Column::number(
             "queued",
             9,
             3,
             |d| mean(d.record.target.queue_time, d.record.target.requests),
             |a, b| per_request(a.record.target.queue_time, a).cmp(&per_request(b.record.target.queue_time, b)),
         ),
-        column(
+        Column::number(
             "reads",
             10,
             6,
             |d| count(d.record.target.reads),
             |a, b| a.record.target.reads.cmp(&b.record.target.reads),
         ),
-        column(
+        Column::number(
             "bytes",
             10,
             5,
             |d| bytes(d.record.target.bytes),
             |a, b| a.record.target.bytes.cmp(&b.record.target.bytes),
         ),
-        column(
+        Column::number(
             "others'",
             10,
             7,

@@ -31,20 +31,11 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
 fn losses(page: &mut Page, report: &Report) {
     let q = &report.quality;
     page.title("Losses");
-    let lost = [
-        (q.threads_lost, "threads not measured for lack of room"),
-        (q.requests_lost, "block requests not measured for lack of room"),
-        (q.devices_lost, "devices not measured for lack of room"),
-        (q.runs_missed, "program runs left out by the kernel: events are missing"),
-        (q.calls_without_site, "calls not told apart by site for lack of room"),
-        (q.threads_pooled, "threads that ended are in the sums and not in the table"),
-        (q.stream_lost, "block ends that found no room in the stream"),
-        (q.samples_lost, "CPU-clock samples that found no room"),
-    ];
-    if lost.iter().all(|&(n, _)| n == 0) {
+    let lost = || q.losses().into_iter().chain(q.evidence_losses());
+    if lost().all(|(n, _)| n == 0) {
         page.wrapped(2, "none", Ink::Plain);
     }
-    for (n, what) in lost.into_iter().filter(|&(n, _)| n > 0) {
+    for (n, what) in lost().filter(|&(n, _)| n > 0) {
         page.wrapped(2, &format!("!! {} {what}", count(n)), Ink::Bad);
     }
     let open = format!(

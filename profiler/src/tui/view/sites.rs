@@ -18,16 +18,6 @@ use crate::{
 /// Sorted by blocked time at first.
 pub(in crate::tui) const SORTED_BY: usize = 2;
 
-const fn column(
-    name: &'static str,
-    width: u16,
-    rank: u8,
-    text: fn(&SiteView) -> String,
-    order: fn(&SiteView, &SiteView) -> std::cmp::Ordering,
-) -> Column<SiteView> {
-    Column { name, width, right: true, rank, largest_first: true, text, order }
-}
-
 /// `read tcp 10.0.0.1:80 ← 10.0.0.2:4711`
 fn name(site: &SiteView) -> String {
     let syscall = clean(&site.syscall);
@@ -66,18 +56,24 @@ pub(in crate::tui) static SHEET: Sheet<SiteView> = Sheet {
             text: name,
             order: |a, b| by_name(&name(a), &name(b)),
         },
-        column("blocked", 9, 2, |s| count(s.blocked_calls), |a, b| a.blocked_calls.cmp(&b.blocked_calls)),
-        column("for", 8, 0, |s| s.blocked.to_string(), |a, b| a.blocked.cmp(&b.blocked)),
-        column("cost", 9, 1, |s| cost(s, |d| d.per_call), |a, b| per_call(a).total_cmp(&per_call(b))),
-        column("in all", 9, 3, |s| cost(s, |d| d.total), |a, b| total(a).total_cmp(&total(b))),
-        column("mean", 8, 4, |s| maybe(s.blocked_mean), |a, b| a.blocked_mean.cmp(&b.blocked_mean)),
-        column("p99", 8, 6, |s| maybe(s.blocked_p99), |a, b| a.blocked_p99.cmp(&b.blocked_p99)),
-        column("calls", 9, 5, |s| count(s.calls), |a, b| a.calls.cmp(&b.calls)),
-        column("run-q", 8, 7, |s| maybe(s.run_delay_mean), |a, b| a.run_delay_mean.cmp(&b.run_delay_mean)),
-        column("CPU blk", 8, 8, |s| maybe(s.cpu_blocked_mean), |a, b| a.cpu_blocked_mean.cmp(&b.cpu_blocked_mean)),
-        column("CPU not", 8, 9, |s| maybe(s.cpu_direct_mean), |a, b| a.cpu_direct_mean.cmp(&b.cpu_direct_mean)),
-        column("bytes", 10, 10, |s| bytes(s.bytes), |a, b| a.bytes.cmp(&b.bytes)),
-        column("errors", 8, 11, |s| count(s.errors), |a, b| a.errors.cmp(&b.errors)),
+        Column::number("blocked", 9, 2, |s| count(s.blocked_calls), |a, b| a.blocked_calls.cmp(&b.blocked_calls)),
+        Column::number("for", 8, 0, |s| s.blocked.to_string(), |a, b| a.blocked.cmp(&b.blocked)),
+        Column::number("cost", 9, 1, |s| cost(s, |d| d.per_call), |a, b| per_call(a).total_cmp(&per_call(b))),
+        Column::number("in all", 9, 3, |s| cost(s, |d| d.total), |a, b| total(a).total_cmp(&total(b))),
+        Column::number("mean", 8, 4, |s| maybe(s.blocked_mean), |a, b| a.blocked_mean.cmp(&b.blocked_mean)),
+        Column::number("p99", 8, 6, |s| maybe(s.blocked_p99), |a, b| a.blocked_p99.cmp(&b.blocked_p99)),
+        Column::number("calls", 9, 5, |s| count(s.calls), |a, b| a.calls.cmp(&b.calls)),
+        Column::number("run-q", 8, 7, |s| maybe(s.run_delay_mean), |a, b| a.run_delay_mean.cmp(&b.run_delay_mean)),
+        Column::number(
+            "CPU blk",
+            8,
+            8,
+            |s| maybe(s.cpu_blocked_mean),
+            |a, b| a.cpu_blocked_mean.cmp(&b.cpu_blocked_mean),
+        ),
+        Column::number("CPU not", 8, 9, |s| maybe(s.cpu_direct_mean), |a, b| a.cpu_direct_mean.cmp(&b.cpu_direct_mean)),
+        Column::number("bytes", 10, 10, |s| bytes(s.bytes), |a, b| a.bytes.cmp(&b.bytes)),
+        Column::number("errors", 8, 11, |s| count(s.errors), |a, b| a.errors.cmp(&b.errors)),
     ],
     least: 38,
     id: |s| {

@@ -14,16 +14,6 @@ use crate::{
 /// Sorted by CPU at first.
 pub(in crate::tui) const SORTED_BY: usize = 2;
 
-const fn column(
-    name: &'static str,
-    width: u16,
-    rank: u8,
-    text: fn(&ThreadView) -> String,
-    order: fn(&ThreadView, &ThreadView) -> std::cmp::Ordering,
-) -> Column<ThreadView> {
-    Column { name, width, right: true, rank, largest_first: true, text, order }
-}
-
 fn name(thread: &ThreadView) -> String {
     // It was gone before its name could be read.
     if thread.name.is_empty() { "?".to_owned() } else { clean(&thread.name) }
@@ -63,9 +53,15 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             text: name,
             order: |a, b| by_name(&a.name, &b.name),
         },
-        column("tid", 8, 1, |t| t.tid.to_string(), |a, b| a.tid.cmp(&b.tid)),
-        column("CPU", 8, 0, |t| share(t.cpu, t.wall), |a, b| part(a.cpu, a).total_cmp(&part(b.cpu, b))),
-        column("blocked", 8, 2, |t| share(t.blocked, t.wall), |a, b| part(a.blocked, a).total_cmp(&part(b.blocked, b))),
+        Column::number("tid", 8, 1, |t| t.tid.to_string(), |a, b| a.tid.cmp(&b.tid)),
+        Column::number("CPU", 8, 0, |t| share(t.cpu, t.wall), |a, b| part(a.cpu, a).total_cmp(&part(b.cpu, b))),
+        Column::number(
+            "blocked",
+            8,
+            2,
+            |t| share(t.blocked, t.wall),
+            |a, b| part(a.blocked, a).total_cmp(&part(b.blocked, b)),
+        ),
         Column {
             name: "mostly on",
             width: 10,
@@ -75,36 +71,36 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             text: |t| mostly(t).to_owned(),
             order: |a, b| mostly(a).cmp(mostly(b)),
         },
-        column(
+        Column::number(
             "vol",
             9,
             3,
             |t| rate(t.voluntary, t.wall.as_secs_f64()),
             |a, b| per_second(a.voluntary, a).total_cmp(&per_second(b.voluntary, b)),
         ),
-        column(
+        Column::number(
             "run-q",
             8,
             5,
             |t| share(t.run_delay, t.wall),
             |a, b| part(a.run_delay, a).total_cmp(&part(b.run_delay, b)),
         ),
-        column(
+        Column::number(
             "invol",
             9,
             7,
             |t| rate(t.involuntary, t.wall.as_secs_f64()),
             |a, b| per_second(a.involuntary, a).total_cmp(&per_second(b.involuntary, b)),
         ),
-        column("user", 8, 6, |t| share(t.user, t.wall), |a, b| part(a.user, a).total_cmp(&part(b.user, b))),
-        column(
+        Column::number("user", 8, 6, |t| share(t.user, t.wall), |a, b| part(a.user, a).total_cmp(&part(b.user, b))),
+        Column::number(
             "calls",
             9,
             8,
             |t| rate(t.calls, t.wall.as_secs_f64()),
             |a, b| per_second(a.calls, a).total_cmp(&per_second(b.calls, b)),
         ),
-        column("burst", 9, 9, |t| maybe(t.burst_mean), |a, b| a.burst_mean.cmp(&b.burst_mean)),
+        Column::number("burst", 9, 9, |t| maybe(t.burst_mean), |a, b| a.burst_mean.cmp(&b.burst_mean)),
         Column {
             name: "last seen",
             width: 15,
@@ -114,7 +110,7 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             text: state,
             order: |a, b| state(a).cmp(&state(b)),
         },
-        column("process", 8, 11, |t| t.tgid.to_string(), |a, b| a.tgid.cmp(&b.tgid)),
+        Column::number("process", 8, 11, |t| t.tgid.to_string(), |a, b| a.tgid.cmp(&b.tgid)),
     ],
     least: 16,
     // A tid is reused only after the thread is gone.
