@@ -22,8 +22,8 @@ pub struct Control {
     pub stream: u32,
     /// Blocked calls from one stack to the next, on average and per thread; 0: no stacks are taken. See [`crate::stack`].
     pub stack_every: u32,
-    /// Keeps the layout free of holes.
-    pub reserved: u32,
+    /// One in so many returns has its counters read, on average and per thread; 0: none. See [`crate::ipc`].
+    pub ipc_every: u32,
     /// A call that was blocked for so long always has its stack taken, ns.
     pub stack_long: u64,
     /// Own cache line: written at every block and wake-up.

@@ -8,6 +8,7 @@
 pub mod class;
 pub mod control;
 pub mod device;
+pub mod ipc;
 pub mod offsets;
 pub mod sample;
 pub mod site;
@@ -18,7 +19,7 @@ pub mod syscall;
 pub mod thread;
 
 /// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
 
 /// Adds two values without wrapping; the kernel side never traps.
 #[inline(always)]

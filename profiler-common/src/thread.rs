@@ -1,6 +1,6 @@
 //! A thread of the target: its state machine in the kernel, and the sums that it gathers.
 
-use crate::{class::CLASS_COUNT, stat::BUCKETS};
+use crate::{class::CLASS_COUNT, ipc::OpenWindow, stat::BUCKETS};
 
 /// Where a thread is. On the wire as `u32`.
 pub mod phase {
@@ -264,6 +264,8 @@ pub struct Thread {
     pub sums: Sums,
     /// Sites it called last.
     pub sites: [CachedSite; CACHED_SITES],
+    /// The window that is open. Last, so that without counters nobody touches its cache lines.
+    pub open: OpenWindow,
 }
 
 impl Thread {

@@ -8,6 +8,7 @@ use aya_log_ebpf::warn;
 use profiler_common::{
     class::BlockClass,
     control::Control,
+    ipc::before,
     site::{OVERFLOW_SITE, Site, SiteKey},
     syscall::{self, ABI_COMPAT, ABI_X32, TABLE_LEN},
     thread::{CACHED_SITES, CachedSite, Thread, mark, window},
@@ -15,7 +16,7 @@ use profiler_common::{
 
 use crate::{
     access::{Access, offset, present},
-    descriptor,
+    descriptor, ipc,
     maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump, control, thread},
     sched::{account, caught_on_cpu},
     stacks,
@@ -67,6 +68,7 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     first_sight::<A>(control, t, FirstSight::User, task);
     caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
+    ipc::close(t);
     close_window(t);
 
     t.call_cpu = 0;
@@ -215,6 +217,7 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
         t.sums.open_calls += 1;
         t.marks &= !mark::OPEN_CALL;
         t.window = window::NONE;
+        ipc::open(control, t, OVERFLOW_SITE, before::NONE);
         return;
     }
     let blocked = t.call_blocks != 0;
@@ -271,6 +274,7 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
     // A descriptor of u32::MAX becomes 0: none.
     site.last_tgid_fd = (ids & 0xffff_ffff_0000_0000) | t.fd.wrapping_add(1) as u64;
     t.window_site = index;
+    ipc::open(control, t, index, if blocked { before::BLOCKED } else { before::DIRECT });
 }
 
 #[inline(always)]

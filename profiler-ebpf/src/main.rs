@@ -16,6 +16,7 @@
 mod access;
 mod calls;
 mod descriptor;
+mod ipc;
 mod maps;
 mod requests;
 mod samples;
@@ -101,6 +102,13 @@ program!("block_rq_complete", sia_complete, sia_complete_raw, |ctx, A| requests:
 #[perf_event]
 pub fn sia_sample(ctx: PerfEventContext) -> u32 {
     samples::on_sample(&ctx);
+    0
+}
+
+/// So many instructions in user mode, on every CPU.
+#[perf_event]
+pub fn sia_ipc_sample(_ctx: PerfEventContext) -> u32 {
+    ipc::on_overflow();
     0
 }
 

@@ -14,6 +14,7 @@ use aya_ebpf::{
 use profiler_common::{
     class::{BLOCKING_IO_MASK, BlockClass},
     control::Control,
+    ipc::before,
     since, stat,
     stream::{BlockEnd, narrow},
     syscall,
@@ -22,6 +23,7 @@ use profiler_common::{
 
 use crate::{
     access::{Access, offset, present},
+    ipc,
     maps::{SIA_STREAM, bump, control, slot_of, thread},
     stacks,
     threads::{FirstSight, MARK_COUNTERS, add_runnable, begin_counters, depart, find, first_sight, read_counters},
@@ -114,6 +116,7 @@ fn switch_out<A: Access>(
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
     caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
+    ipc::cut(t);
     t.off = now;
     let state = match state {
         Some(state) => state,
@@ -185,6 +188,8 @@ fn block_class(t: &Thread, state: u32) -> u8 {
 #[inline(always)]
 fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
+    // Still open where the kernel did not tell of the switch-out.
+    ipc::cut(t);
     t.sums.switch_ins += 1;
     if t.marks & MARK_COUNTERS == 0 {
         begin_counters::<A>(t, task);
@@ -192,7 +197,12 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
     t.since = now;
     t.cause = CAUSE_OTHER;
     match t.phase {
-        phase::PREEMPTED => t.sums.preempted += since(now, t.off),
+        phase::PREEMPTED => {
+            t.sums.preempted += since(now, t.off);
+            if t.nr == syscall::NONE {
+                ipc::open(control, t, ipc::site_of(t), before::PREEMPTED);
+            }
+        }
         phase::BORN => t.sums.born_delay += since(now, t.off),
         phase::BLOCKED | phase::WOKEN => {
             let mut wake = t.wake;

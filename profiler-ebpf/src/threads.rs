@@ -11,7 +11,7 @@ use profiler_common::{
 
 use crate::{
     access::{Access, offset},
-    calls,
+    calls, ipc,
     maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS, bump, control, set_slot, slot_of, thread},
 };
 
@@ -75,6 +75,7 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     t.off = start;
     t.wake = 0;
     t.window = window::NONE;
+    ipc::forget(t);
     t.requests = 0;
     t.burst = 0;
     t.call_blocks = 0;

@@ -130,6 +130,7 @@ fn harvest() -> Harvest {
         spans: Vec::new(),
         samples: Default::default(),
         devices: Vec::new(),
+        ipc: None,
         counters: Counters::default(),
         programs: Vec::new(),
     }

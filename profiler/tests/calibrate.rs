@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use should_i_async::calibrate::{
-    BlockCost, Calibration, Cost, Essentials, FileStep, Medium, Step,
+    BlockCost, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step,
     cache::{self, CacheError},
 };
 
@@ -60,6 +60,7 @@ fn essentials() -> Essentials {
             cost: cost(700.0),
             wake: cost(300.0),
         }],
+        crowd: vec![CrowdCost { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0) }],
         file: vec![FileStep { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
         others: 0.25,
         missing: Vec::new(),

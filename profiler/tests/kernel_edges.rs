@@ -6,7 +6,7 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::check::{self, all_blocks, blocks, by_class, class_named, ledger_closes, nothing_lost};
 use common::measuring::{Measuring, raw_request, request, request_for};
@@ -29,13 +29,19 @@ const HELD: [(&str, i64, &str); 12] = [
     ("signalfd", libc::SYS_read, "signalfd"),
     ("tty", libc::SYS_read, "tty"),
     ("futex", libc::SYS_futex, "futex"),
-    ("epoll", libc::SYS_epoll_wait, "event-wait"),
+    ("epoll", EPOLL_WAIT, "event-wait"),
     ("accept", libc::SYS_accept4, "accept"),
     ("wait4", libc::SYS_wait4, "child"),
 ];
 
+#[cfg(target_arch = "x86_64")]
+const EPOLL_WAIT: i64 = libc::SYS_epoll_wait;
+/// Younger architectures have no call of the plain name.
+#[cfg(not(target_arch = "x86_64"))]
+const EPOLL_WAIT: i64 = libc::SYS_epoll_pwait;
+
 /// Calls that an event loop may be asleep in.
-const EVENT_WAITS: [i64; 3] = [libc::SYS_epoll_wait, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
+const EVENT_WAITS: [i64; 3] = [EPOLL_WAIT, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
 
 /// A workload whose one worker is asleep in the middle of its deed, and the worker.
 fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
@@ -51,6 +57,14 @@ fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
     let calls = if kind == "epoll" { EVENT_WAITS.to_vec() } else { vec![call] };
     procfs::await_asleep(truth.pid(), worker, &calls);
     (truth, worker)
+}
+
+/// A wait that is still open when a measurement of it has begun: on an emulated CPU that takes seconds.
+fn longer_than_attaching(least: Duration) -> Duration {
+    let parked = Truth::start(&["pipe", "--n", "1"]);
+    let begun = Instant::now();
+    Measuring::start(request(parked.pid())).stop();
+    least.max(Duration::from_micros((begun.elapsed() * 3).as_micros() as u64))
 }
 
 fn thread(measurement: &Measurement, tid: u32) -> &ThreadTotals {
@@ -71,8 +85,9 @@ fn already_blocked_at_attach() {
     if !can_measure() {
         return;
     }
+    let hold = longer_than_attaching(Duration::from_millis(900));
     for (kind, call, class) in HELD {
-        let (mut truth, worker) = held(kind, call, Duration::from_millis(900));
+        let (mut truth, worker) = held(kind, call, hold);
         let measuring = Measuring::start(request(truth.pid()));
         let begun = kernel::now();
         let line = truth.line();
@@ -102,8 +117,9 @@ fn the_open_wait_has_the_right_time() {
     if !can_measure() {
         return;
     }
-    let length = 1_000_000_000;
-    let mut truth = Truth::start(&["sleep", "--n", "1", "--us", "1000000"]);
+    let sleep = longer_than_attaching(Duration::from_secs(1));
+    let length = sleep.as_nanos() as u64;
+    let mut truth = Truth::start(&["sleep", "--n", "1", "--us", &sleep.as_micros().to_string()]);
     let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
     let earliest = kernel::now().as_nanos();
     truth.go();

@@ -164,7 +164,7 @@ fn a_process_is_looked_at_from_every_side_and_the_terminal_is_left_as_it_was() {
         ("3", "call, class"),
         ("4", "event loop"),
         ("5", "device"),
-        ("6", "IPC over the time since a block"),
+        ("6", "IPC over the instructions since a return"),
         ("7", "Blocking cost (CPU)"),
         ("8", "Against the kernel's own counters"),
         ("?", "this help"),

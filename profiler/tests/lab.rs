@@ -115,6 +115,24 @@ fn load(port: &str, args: &[&str]) -> Value {
 }
 
 #[test]
+fn windows_do_the_work_that_was_asked_for_however_many_calls_block() {
+    let digest = |set: &str, one_blocks_in: &str| {
+        let line =
+            ["window", "--working-set", set, "--touches", "50", "--limit", "1000", "--one-blocks-in", one_blocks_in];
+        let program = Program::start(&line);
+        assert!(program.ready["tid"].as_u64().is_some_and(|tid| tid > 0), "{}", program.ready);
+        let last = program.last();
+        assert_eq!((number(&last, "operations"), number(&last, "errors")), (1_000, 0), "{last}");
+        last["digest"].as_str().unwrap().to_owned()
+    };
+    // The same places in the same order, whether every read blocks or one of many.
+    let small = digest("16384", "1");
+    assert_eq!(small, digest("16384", "7"));
+    assert_eq!(small, digest("16384", "4096"));
+    assert_ne!(small, digest("1000000", "7"));
+}
+
+#[test]
 fn every_echo_serves_every_request_once() {
     for mode in ECHOES {
         for bytes in ["8", "64", "5000"] {

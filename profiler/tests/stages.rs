@@ -5,8 +5,11 @@
 use proptest::prelude::*;
 use should_i_async::{
     aggregate::{Histogram, Silent, Window},
-    event::{self, BUCKETS, BlockClass, Stat},
-    kernel::{Harvest, RecordedError},
+    event::{
+        self, BUCKETS, BlockClass, IpcCounts, Pairs, SiteWindows, Stat,
+        ipc_layout::{BINS, before},
+    },
+    kernel::{Harvest, RawIpc, RecordedError},
     model::{Family, Inputs, Report},
     report,
     units::{Nanos, Tid},
@@ -43,6 +46,42 @@ fn a_recorded_window_closes_and_agrees_with_the_kernels_counters() {
     let bytes: u64 = found.sites.iter().filter(|s| s.syscall == "sendto").map(|s| s.bytes).sum();
     let sends: u64 = found.sites.iter().filter(|s| s.syscall == "sendto").map(|s| s.calls).sum();
     assert_eq!(bytes, 64 * sends, "every reply is 64 bytes");
+}
+
+#[test]
+fn what_counters_told_is_kept_and_decoded() {
+    let mut harvest = demo();
+    assert_eq!(event::decode(harvest.clone()).unwrap().ipc, None, "no counters are not counters that counted nothing");
+    let mut windows = SiteWindows::default();
+    windows.kinds[before::BLOCKED as usize].user.add(1_000, 3_000);
+    let mut curves = vec![Pairs::ZERO; before::KINDS * BINS];
+    curves[before::BLOCKED as usize * BINS + 7].add(5, 20);
+    harvest.ipc = Some(RawIpc {
+        instructions: true,
+        every: 4,
+        period: 1_000_003,
+        sites: vec![(Some(harvest.sites[0].key), windows), (None, windows)],
+        curves,
+        counts: IpcCounts { returns: 9, windows: 2, samples: 1, overflows: 3, ..IpcCounts::default() },
+        samples_lost: 2,
+        ..RawIpc::default()
+    });
+    let kept = Harvest::from_bytes(&harvest.to_bytes()).unwrap();
+    assert_eq!(kept.ipc, harvest.ipc);
+    let record = event::decode(kept).unwrap().ipc.unwrap();
+    let batch = event::decode(demo()).unwrap();
+    assert!(batch.sites.iter().any(|s| Some(&s.place) == record.sites[0].place.as_ref()));
+    assert_eq!((record.sites[1].place.as_ref(), record.sites[1].windows), (None, windows));
+    assert_eq!(record.curves.len(), before::KINDS);
+    assert_eq!(record.curves[before::BLOCKED as usize][7].cycles, 20);
+    assert_eq!((record.every, record.period, record.samples_lost), (4, 1_000_003, 2));
+
+    // More cycles than so many windows below 2^32 can have.
+    let mut torn = harvest.clone();
+    torn.ipc.as_mut().unwrap().sites[0].1.kinds[0].user = Pairs { count: 1, cycles: 1 << 33, ..Pairs::ZERO };
+    assert!(event::decode(torn).unwrap_err().to_string().contains("windows"));
+    harvest.ipc.as_mut().unwrap().curves.pop();
+    assert!(event::decode(harvest).unwrap_err().to_string().contains("curves"));
 }
 
 #[test]

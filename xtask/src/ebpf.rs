@@ -99,6 +99,13 @@ fn require_tools(sysroot: &Path) -> Result<()> {
 fn flags(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
     let mut flags: Vec<String> =
         ["-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"x86_64\""].map(String::from).into();
+    flags.extend(remapped_paths(root, sysroot)?);
+    Ok(flags)
+}
+
+/// Flags that keep the paths of this machine out of what rustc makes.
+pub(crate) fn remapped_paths(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
+    let mut flags = Vec::new();
     // rustc takes the last remap that matches, so the more particular ones come last.
     let mut remap = |from: &Path, to: &str| -> Result<()> {
         let real = fs::canonicalize(from).with_context(|| format!("resolving {}", from.display()))?;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand.
 
 mod bench;
+mod dist;
 mod ebpf;
 mod exec;
 mod host;
@@ -9,6 +10,7 @@ mod pictures;
 mod schema;
 mod test;
 mod tidy;
+mod vm;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,12 +23,14 @@ use clap::Parser;
 #[derive(Parser)]
 enum Command {
     Bench(bench::Options),
+    Dist(dist::Options),
     Ebpf(ebpf::Options),
     Lab(lab::Options),
     Pictures(pictures::Options),
     Schema(schema::Options),
     Test(test::Options),
     Tidy(tidy::Options),
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,7 +40,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "xtask: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref::<lab::ipc::NoCounters>() {
+                Some(_) => ExitCode::from(lab::ipc::NO_COUNTERS),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -45,12 +52,14 @@ fn run() -> Result<()> {
     let root = workspace_root()?;
     match Command::parse() {
         Command::Bench(options) => bench::run(&root, &options),
+        Command::Dist(options) => dist::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),
+        Command::Vm(options) => vm::run(&root, &options),
     }
 }
 

@@ -12,8 +12,9 @@ pub use histogram::Histogram;
 pub use totals::{OpenEnd, ThreadTotals};
 
 pub use crate::event::{
-    Batch, BlockClass, BlockEnd, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, Place, ProgramRecord,
-    SampleCounts, Side, Site, SiteRecord, Span, Stat, Sums,
+    Batch, BlockClass, BlockEnd, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, IpcCounts, IpcRecord, Pairs,
+    Place, ProgramRecord, SampleCounts, Side, Site, SiteIpc, SiteRecord, SiteWindows, Span, Stat, Sums, Windows,
+    ipc_layout,
 };
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -140,6 +141,9 @@ pub struct Window {
     pub spans: Vec<Span>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
+    /// What hardware counters told; `None`: there are none, or they were not read.
+    #[serde(default)]
+    pub ipc: Option<IpcRecord>,
     /// What was lost or left open.
     pub quality: Quality,
     /// What the programs cost.
@@ -189,6 +193,7 @@ impl Window {
             devices: batch.devices,
             spans: batch.spans,
             samples: batch.samples,
+            ipc: batch.ipc,
             quality,
             programs: batch.programs,
         };
@@ -236,6 +241,10 @@ impl Window {
         }
         self.spans.extend(later.spans);
         self.samples += later.samples;
+        match (&mut self.ipc, later.ipc) {
+            (Some(own), Some(later)) => own.absorb(&later),
+            (own, later) => *own = own.take().or(later),
+        }
         self.quality.absorb(&later.quality);
         for program in later.programs {
             match self.programs.iter_mut().find(|p| p.name == program.name) {

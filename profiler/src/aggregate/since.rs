@@ -153,6 +153,7 @@ impl Window {
             devices,
             spans: self.spans.iter().filter(|s| s.start >= earlier.end).cloned().collect(),
             samples: samples(self.samples, earlier.samples),
+            ipc: self.ipc.as_ref().map(|now| earlier.ipc.as_ref().map_or_else(|| now.clone(), |e| now.since(e))),
             quality: quality(&self.quality, &earlier.quality),
             programs,
         };

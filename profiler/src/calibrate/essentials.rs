@@ -1,6 +1,7 @@
 //! The essentials: what the model needs, in under 1.5 s. `docs/calibrate.md` says what each figure includes.
 
 mod blocks;
+mod crowd;
 mod file;
 mod reads;
 mod runtime;
@@ -81,6 +82,18 @@ pub struct BlockCost {
     pub wake: Cost,
 }
 
+/// The answer to a message (a write of 64 bytes to a TCP socket), right after the read that brought it, with many connections
+/// taking turns on one CPU: ns of wall time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrowdCost {
+    /// Connections.
+    pub threads: u32,
+    /// By threads of their own, each of which blocked for its message.
+    pub threaded: Cost,
+    /// By one loop that never blocks.
+    pub looped: Cost,
+}
+
 /// What a read costs whose data is there, ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadCost {
@@ -137,6 +150,8 @@ pub struct Essentials {
     pub reads: Vec<ReadCost>,
     /// By medium and placement.
     pub blocks: Vec<BlockCost>,
+    /// By threads, ascending.
+    pub crowd: Vec<CrowdCost>,
     /// By depth, ascending.
     pub file: Vec<FileStep>,
     /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent, repeats scatter.
@@ -158,9 +173,9 @@ pub fn measure() -> Result<Essentials, CalibrateError> {
         .map_err(|_| CalibrateError::Failed("the calibration's thread panicked".into()))?
 }
 
-/// The essentials from the cache file of this machine, kernel and version, if there is one.
-pub fn cached() -> Option<Essentials> {
-    cache::load().ok().map(|calibration| calibration.essentials)
+/// The cache file of this machine, kernel and version, if there is one.
+pub fn cached() -> Option<cache::Calibration> {
+    cache::load().ok()
 }
 
 pub(super) fn on_this_thread() -> Result<Essentials, CalibrateError> {
@@ -174,10 +189,11 @@ pub(super) fn on_this_thread() -> Result<Essentials, CalibrateError> {
     let (steps, again) = steps::measure(&mut missing)?;
     let reads = reads::measure()?;
     let blocks = blocks::measure(first, second, &mut missing)?;
+    let crowd = crowd::measure(first, second, &mut missing)?;
     let others = others_since(machine_before);
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    Ok(Essentials { kernel, machine, taken_at, syscall, again, steps, reads, blocks, file, others, missing })
+    Ok(Essentials { kernel, machine, taken_at, syscall, again, steps, reads, blocks, crowd, file, others, missing })
 }
 
 /// CPU of the machine, all but idle and all, in ticks of 10 ms; and of this process, ns.

@@ -162,6 +162,12 @@ impl Page {
             })
             .collect();
         self.table(&["", "blocked thread", "waker"], &blocks);
+        self.title(
+            "crowd: the answer to a message right after its read, with many connections taking turns, wall time",
+        );
+        let crowd: Vec<Vec<String>> =
+            essentials.crowd.iter().map(|c| vec![c.threads.to_string(), cost(&c.threaded), cost(&c.looped)]).collect();
+        self.table(&["connections", "a thread each, blocking", "one loop"], &crowd);
         self.title("cached 4 KiB read, per read");
         let file: Vec<Vec<String>> = essentials
             .file

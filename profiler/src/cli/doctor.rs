@@ -13,6 +13,7 @@ pub(super) fn run() -> Result<(), CliError> {
             .as_ref()
             .map(|btf| TRACEPOINTS.map(|name| (name, btf.tracepoint(name).is_some())).to_vec())
             .unwrap_or_default(),
+        task_registers: btf.as_ref().map(|btf| btf.has_function("bpf_task_pt_regs")),
         map_bytes: Options::for_threads(0).map_bytes(),
     };
     let findings = preflight::examine(&probes);

@@ -37,6 +37,23 @@ pub enum Exit {
     NotFound = 127,
 }
 
+impl Exit {
+    /// Each with what it means to whoever reads the man page.
+    pub(super) const MEANINGS: [(Self, &'static str); 11] = [
+        (Self::Success, "Done, also after Ctrl-C and after the target's end."),
+        (Self::Unfit, "doctor: measuring could not work here."),
+        (Self::Usage, "Flags that make no sense, or a file that is no recording."),
+        (Self::Target, "No such target, or one that cannot be measured."),
+        (Self::Permission, "Rights are missing."),
+        (Self::Kernel, "This kernel cannot do it, or has not the memory."),
+        (Self::Output, "The result could not be written."),
+        (Self::Internal, "A fault of should-i-async itself."),
+        (Self::Worse, "diff --fail-above: a cost rose by more, beyond the noise."),
+        (Self::NotExecutable, "The command after -- cannot be executed."),
+        (Self::NotFound, "The command after -- was not found."),
+    ];
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

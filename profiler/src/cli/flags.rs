@@ -35,6 +35,9 @@ pub(super) enum Sub {
     /// Print the JSON Schema of `check --json`
     #[command(hide = true)]
     Schema,
+    /// Write shell completions and man pages into a folder
+    #[command(hide = true)]
+    Pages(PagesFlags),
     #[command(hide = true)]
     Launch(LaunchFlags),
     #[command(hide = true)]
@@ -121,7 +124,8 @@ pub(super) struct RecordFlags {
 
 /// What is written of a recording.
 #[derive(Debug, Args)]
-#[command(after_help = "Formats by ending: .txt, .json, .html, .svg (flame graph), .folded, .pb.gz (pprof),\n\
+#[command(after_help = "Formats by ending: .txt, .json, .html, .svg (flame graph),\n\
+    .ipc.svg (IPC after returns), .folded, .pb.gz (pprof),\n\
     .speedscope.json. -o may be repeated; without it the text report goes to stdout.")]
 pub(super) struct ReportFlags {
     /// The recording
@@ -232,6 +236,13 @@ pub(super) struct CalibrateFlags {
     /// Where the file goes that is read and written [default: /var/tmp]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
+}
+
+/// Where completions and man pages go.
+#[derive(Debug, Args)]
+pub(super) struct PagesFlags {
+    /// The folder; it is made
+    pub(super) folder: PathBuf,
 }
 
 /// The waiting half of `check -- CMD`: waits for a byte, then becomes the command.

@@ -72,7 +72,8 @@ fn play(file: &Path, stop: &AtomicBool) -> Result<(), CliError> {
         name: file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         pid: feed.report().facts.processes.first().map(|p| p.tgid),
         interval: live::INTERVAL,
-        ipc_reason: Some("no hardware counters were recorded".into()),
+        // The recording knows why, of the machine that it was made on.
+        ipc_reason: None,
     };
     tui::run(&mut feed, &title, stop).map_err(screen)
 }

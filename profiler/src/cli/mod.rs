@@ -9,6 +9,7 @@ mod exit;
 mod flags;
 mod live;
 mod output;
+mod pages;
 mod recordings;
 mod settings;
 
@@ -53,6 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Demo(flags) => demo::run(&flags),
         Sub::Calibrate(flags) => calibrate::run(&flags),
         Sub::Schema => output::print(&crate::report::schema()),
+        Sub::Pages(flags) => pages::run(&flags),
         Sub::Launch(flags) => Err(command::launch(&flags)),
         Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).map_err(Into::into),
         Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).map_err(Into::into),

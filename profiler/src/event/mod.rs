@@ -5,15 +5,18 @@
 //! which field.
 
 mod device;
+mod ipc;
 mod stack;
 mod stream;
 mod thread;
 
 pub use device::{DeviceRecord, Side};
+pub use ipc::{IpcRecord, SiteIpc};
 use profiler_common::syscall::{ABI_COMPAT, ABI_X32};
 pub use profiler_common::{
     class::{BlockClass, CLASS_COUNT, Family},
     control::Counters,
+    ipc::{self as ipc_layout, IpcCounts, Pairs, SiteWindows, Windows},
     site::Site,
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
@@ -99,6 +102,8 @@ pub struct Batch {
     pub spans: Vec<Span>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
+    /// What hardware counters told, where there are any.
+    pub ipc: Option<IpcRecord>,
     /// Losses and rarities.
     pub counters: Counters,
     /// What the programs cost.
@@ -135,6 +140,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
         spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
         samples: harvest.samples,
         counters: harvest.counters,
+        ipc: harvest.ipc.as_ref().map(ipc::decode).transpose()?,
         programs: harvest.programs.iter().map(program).collect(),
     })
 }

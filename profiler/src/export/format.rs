@@ -13,6 +13,8 @@ pub enum Format {
     Html,
     /// A flame graph.
     Svg,
+    /// The recovery curve of the IPC.
+    Ipc,
     /// One line per stack.
     Folded,
     /// A profile for `pprof`.
@@ -23,8 +25,8 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order of messages.
-    pub const ALL: [Self; 7] =
-        [Self::Text, Self::Json, Self::Html, Self::Svg, Self::Folded, Self::Pprof, Self::Speedscope];
+    pub const ALL: [Self; 8] =
+        [Self::Text, Self::Json, Self::Html, Self::Svg, Self::Ipc, Self::Folded, Self::Pprof, Self::Speedscope];
 
     /// The ending, with its dot.
     pub const fn ending(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Format {
             Self::Json => ".json",
             Self::Html => ".html",
             Self::Svg => ".svg",
+            Self::Ipc => ".ipc.svg",
             Self::Folded => ".folded",
             Self::Pprof => ".pb.gz",
             Self::Speedscope => ".speedscope.json",

@@ -5,6 +5,7 @@
 
 mod answer;
 mod flame;
+mod ipc;
 mod ledgers;
 mod markup;
 mod method;
@@ -15,20 +16,21 @@ mod words;
 
 use super::{clean, svg};
 use crate::model::{Profile, Report};
-use markup::Markup;
+pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 const FLAME_SCRIPT: &str = include_str!("html/flame.js");
 
 /// Sections, and what leads to them.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("what-if", "What if"),
     ("cpu", "CPU"),
     ("wall", "Wall"),
     ("flame", "Flame graph"),
     ("sites", "Sites"),
     ("threads", "Threads"),
+    ("ipc", "IPC"),
     ("quality", "Quality"),
     ("method", "Method"),
     ("text", "As text"),
@@ -59,6 +61,7 @@ pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
     tables::sites(&mut page, report);
     tables::threads(&mut page, report);
     tables::devices(&mut page, report);
+    ipc::render(&mut page, report);
     quality::render(&mut page, report, profile);
     method::render(&mut page, report);
     if !text_report.is_empty() {

@@ -10,6 +10,7 @@ mod format;
 pub mod html;
 mod paths;
 pub mod pprof;
+pub mod recovery;
 pub mod speedscope;
 pub mod svg;
 
@@ -28,6 +29,9 @@ pub enum ExportError {
         /// Why there is nothing.
         why: String,
     },
+    /// No hardware counters, or no overflow samples.
+    #[error("no recovery curve: {0}")]
+    NoCurve(String),
     /// A factor that is not a positive number.
     #[error("cannot compare by a factor of {0}: nothing was counted to divide by")]
     Factor(f64),

@@ -7,6 +7,7 @@ mod fixture;
 mod folded;
 mod html;
 mod pprof;
+mod recovery;
 mod speedscope;
 mod svg;
 
@@ -20,6 +21,8 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
         ("out.svg", Some(Format::Svg)),
         ("dir.json/out.HTML", Some(Format::Html)),
         ("a.json", Some(Format::Json)),
+        ("a.ipc.svg", Some(Format::Ipc)),
+        ("ipc.svg", Some(Format::Svg)),
         ("a.speedscope.json", Some(Format::Speedscope)),
         ("a.b.folded", Some(Format::Folded)),
         ("a.pb.gz", Some(Format::Pprof)),
@@ -31,7 +34,7 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
     ] {
         assert_eq!(Format::of(Path::new(name)), format, "{name}");
     }
-    assert_eq!(Format::endings(), ".txt, .json, .html, .svg, .folded, .pb.gz, .speedscope.json");
+    assert_eq!(Format::endings(), ".txt, .json, .html, .svg, .ipc.svg, .folded, .pb.gz, .speedscope.json");
     for format in Format::ALL {
         assert_eq!(Format::of(Path::new(&format!("x{}", format.ending()))), Some(format));
     }

@@ -9,7 +9,7 @@ use profiler_common::{
 };
 
 use super::{
-    chunks::Chunks, loader::LoadError, sampler::SampleCounts, session::Session, statistics::ProgramCost,
+    chunks::Chunks, ipc::RawIpc, loader::LoadError, sampler::SampleCounts, session::Session, statistics::ProgramCost,
     stream::RawSpan,
 };
 use crate::units::Nanos;
@@ -17,7 +17,7 @@ use crate::units::Nanos;
 /// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-struct Wire<T>(T);
+pub(super) struct Wire<T>(pub(super) T);
 
 // SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
 unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
@@ -58,6 +58,8 @@ pub struct Harvest {
     pub spans: Vec<RawSpan>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
+    /// What hardware counters told, where there are any.
+    pub ipc: Option<RawIpc>,
     /// Losses and rarities.
     pub counters: Counters,
     /// What the programs cost, where the kernel was asked to keep count.
@@ -101,6 +103,7 @@ impl Session {
         let now = super::now();
         let control: Control = self.loaded.control.read(0);
         let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        let sites = self.read_sites()?;
         Ok(Harvest {
             start: self.start,
             end: now,
@@ -109,7 +112,8 @@ impl Session {
             alive,
             departed: self.departed.clone(),
             pooled: self.loaded.threads.read(0),
-            sites: self.read_sites()?.into_iter().map(|(_, site)| site).collect(),
+            ipc: self.read_ipc(&sites)?,
+            sites: sites.into_iter().map(|(_, site)| site).collect(),
             overflow: merged(&self.site_values()?, OVERFLOW_SITE)?,
             devices: self.read_devices()?,
             spans: Vec::new(),
@@ -158,6 +162,7 @@ impl Session {
         unsafe { (&raw mut (*self.loaded.control.at(0)).counters).write_volatile(Counters::default()) };
         let sites = self.read_sites()?;
         let overflow = merged(&self.site_values()?, OVERFLOW_SITE)?;
+        let ipc = self.take_ipc(&sites)?;
         self.clear_sites(&sites)?;
 
         let devices = self.read_devices()?;
@@ -176,6 +181,7 @@ impl Session {
             devices,
             spans: self.stream.take(),
             samples: self.sampler.take(),
+            ipc,
             counters: control.counters,
             programs: self.costs(),
         })
@@ -205,7 +211,7 @@ impl Session {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unreadable(error: aya::maps::MapError) -> LoadError {
+pub(super) fn unreadable(error: aya::maps::MapError) -> LoadError {
     LoadError::Object(error.to_string())
 }
 

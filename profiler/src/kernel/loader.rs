@@ -7,12 +7,19 @@ use aya::{
     maps::{MapData, Queue},
     programs::{BtfTracePoint, RawTracePoint},
 };
-use profiler_common::{control::Control, offsets::Offsets, syscall::TABLE_LEN, thread::Thread};
+use profiler_common::{
+    control::Control,
+    ipc::{BINS, SiteWindows, before::KINDS},
+    offsets::Offsets,
+    syscall::TABLE_LEN,
+    thread::Thread,
+};
 
 use super::{
     btf::{Btf, BtfError, VMLINUX},
     mapped::Mapped,
     offsets::{Hook, hooks, resolve},
+    pmu::{Grade, Pmu},
     syscalls,
 };
 
@@ -70,6 +77,8 @@ pub struct Options {
     pub empty: bool,
     /// Whether stacks will be asked for.
     pub stacks: bool,
+    /// Whether hardware counters are read, where there are any.
+    pub counters: bool,
 }
 
 impl Options {
@@ -77,7 +86,15 @@ impl Options {
     pub fn for_threads(threads: usize) -> Self {
         // Mapped memory: a quarter more than there are, for those yet to come.
         let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
-        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, empty: false, stacks: false }
+        Self {
+            max_threads: room as u32,
+            max_sites: 2_048,
+            follow: false,
+            form: None,
+            empty: false,
+            stacks: false,
+            counters: true,
+        }
     }
 }
 
@@ -86,8 +103,10 @@ impl Options {
     pub fn map_bytes(&self) -> u64 {
         let cpus = aya::util::nr_cpus().unwrap_or(1) as u64;
         let sites = u64::from(self.max_sites) * size_of::<profiler_common::site::Site>() as u64 * cpus;
+        let windows =
+            if self.counters { u64::from(self.max_sites) * size_of::<SiteWindows>() as u64 * cpus } else { 0 };
         let threads = u64::from(self.max_threads) * size_of::<Thread>() as u64;
-        sites + 2 * threads + (pid_max() * 4) as u64
+        sites + windows + 2 * threads + (pid_max() * 4) as u64
     }
 }
 
@@ -139,6 +158,7 @@ pub(super) struct Loaded {
     pub(super) control: Mapped<Control>,
     pub(super) tids: Mapped<TidChunk>,
     pub(super) threads: Mapped<Thread>,
+    pub(super) pmu: Pmu,
 }
 
 /// Words of a layout made of `u32` alone, as aya takes globals.
@@ -164,16 +184,28 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
     let types = Btf::load(Path::new(VMLINUX))?;
     let hooks = if options.empty { empty_hooks() } else { hooks(&types)? };
-    match options.form {
-        Some(form) => load_form(options, &types, hooks, form),
-        None => match load_form(options, &types, hooks.clone(), Form::Typed) {
+    let mut pmu = if options.counters && !options.empty { Pmu::open() } else { Pmu::absent() };
+    let (mut ebpf, form) = match options.form {
+        Some(form) => (load_form(options, &types, &hooks, form, &pmu)?, form),
+        None => match load_form(options, &types, &hooks, Form::Typed, &pmu) {
             Err(LoadError::Refused { program, reason }) => {
                 log::warn!("BTF program {program} refused ({reason}); using raw tracepoints");
-                load_form(options, &types, hooks, Form::Raw)
+                (load_form(options, &types, &hooks, Form::Raw, &pmu)?, Form::Raw)
             }
-            done => done,
+            done => (done?, Form::Typed),
         },
-    }
+    };
+    pmu.hand_over(&mut ebpf)?;
+    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
+    // (`profiler-ebpf/src/maps.rs`).
+    let (control, tids, threads) = unsafe {
+        (
+            map_array(&ebpf, "SIA_CONTROL", 1)?,
+            map_array(&ebpf, "SIA_TIDS", tid_chunks())?,
+            map_array(&ebpf, "SIA_THREADS", options.max_threads as usize)?,
+        )
+    };
+    Ok(Loaded { ebpf, form, hooks, control, tids, threads, pmu })
 }
 
 fn empty_hooks() -> Vec<Hook> {
@@ -187,7 +219,7 @@ fn empty_hooks() -> Vec<Hook> {
     .to_vec()
 }
 
-fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Result<Loaded, LoadError> {
+fn load_form(options: &Options, types: &Btf, hooks: &[Hook], form: Form, pmu: &Pmu) -> Result<Ebpf, LoadError> {
     if form == Form::Typed && !types.has_function("bpf_get_current_task_btf") {
         // 5.10: typed programs exist, but the running task has no type.
         return Err(LoadError::Refused {
@@ -199,13 +231,16 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
     let offsets = resolve(types, registers)?;
     let table: [u16; TABLE_LEN] = syscalls::table();
     let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
-    let chunks = pid_max().div_ceil(TIDS_PER_CHUNK) + 1;
+    let counters = pmu.mask();
 
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&kernel_types))
         .override_global("OFFSETS", words(&offsets), true)
         .override_global("SYSCALLS", table.as_slice(), true)
-        .map_max_entries("SIA_TIDS", chunks as u32)
+        .override_global("COUNTERS", &counters, true)
+        .map_max_entries("SIA_IPC_SITES", if counters == 0 { 1 } else { options.max_sites })
+        .map_max_entries("SIA_IPC_CURVE", if pmu.grade() == Grade::Sampling { (KINDS * BINS) as u32 } else { 1 })
+        .map_max_entries("SIA_TIDS", tid_chunks() as u32)
         .map_max_entries("SIA_THREADS", options.max_threads)
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
         .map_max_entries("SIA_EXITS", EXITS_BYTES)
@@ -217,21 +252,12 @@ fn load_form(options: &Options, types: &Btf, hooks: Vec<Hook>, form: Form) -> Re
         .load(OBJECT)
         .map_err(|e| load_error(&e))?;
 
-    for hook in &hooks {
+    for hook in hooks {
         load_program(&mut ebpf, hook, form, &kernel_types)?;
     }
     fill(&mut ebpf, "SIA_FREE_THREADS", options.max_threads)?;
     fill(&mut ebpf, "SIA_FREE_SITES", options.max_sites)?;
-    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
-    // (`profiler-ebpf/src/maps.rs`).
-    let (control, tids, threads) = unsafe {
-        (
-            map_array(&ebpf, "SIA_CONTROL", 1)?,
-            map_array(&ebpf, "SIA_TIDS", chunks)?,
-            map_array(&ebpf, "SIA_THREADS", options.max_threads as usize)?,
-        )
-    };
-    Ok(Loaded { ebpf, form, hooks, control, tids, threads })
+    Ok(ebpf)
 }
 
 fn load_program(ebpf: &mut Ebpf, hook: &Hook, form: Form, types: &aya::Btf) -> Result<(), LoadError> {
@@ -285,6 +311,10 @@ unsafe fn map_array<T: Copy>(ebpf: &Ebpf, name: &str, len: usize) -> Result<Mapp
     };
     // SAFETY: by contract.
     unsafe { Mapped::new(data.fd().as_fd(), len) }.map_err(|e| LoadError::NoMemory(format!("{name}: {e}")))
+}
+
+fn tid_chunks() -> usize {
+    pid_max().div_ceil(TIDS_PER_CHUNK) + 1
 }
 
 fn pid_max() -> usize {

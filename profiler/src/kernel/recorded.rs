@@ -6,6 +6,7 @@ use profiler_common::{
     LAYOUT_VERSION,
     control::Counters,
     device::Device,
+    ipc::{IpcCounts, Pairs, SiteWindows},
     site::{Site, SiteKey},
     stream::BlockEnd,
     thread::Thread,
@@ -13,6 +14,7 @@ use profiler_common::{
 
 use super::{
     harvest::{Harvest, RawSite},
+    ipc::RawIpc,
     sampler::SampleCounts,
     stream::RawSpan,
 };
@@ -49,6 +51,12 @@ unsafe impl Plain for SiteKey {}
 unsafe impl Plain for Device {}
 // SAFETY: as above.
 unsafe impl Plain for BlockEnd {}
+// SAFETY: as above.
+unsafe impl Plain for SiteWindows {}
+// SAFETY: as above.
+unsafe impl Plain for Pairs {}
+// SAFETY: as above.
+unsafe impl Plain for IpcCounts {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
 // SAFETY: an integer.
@@ -73,6 +81,42 @@ impl Input<'_> {
         let count = self.take::<u64>()?;
         (0..count).map(|_| one(self)).collect()
     }
+}
+
+fn put_ipc(out: &mut Vec<u8>, ipc: &RawIpc) {
+    put(out, &u32::from(ipc.instructions));
+    ipc.extras.iter().for_each(|&runs| put(out, &u32::from(runs)));
+    for number in [ipc.every, ipc.period, ipc.samples_lost] {
+        put(out, &number);
+    }
+    put(out, &(ipc.sites.len() as u64));
+    for (key, windows) in &ipc.sites {
+        put(out, &u32::from(key.is_some()));
+        if let Some(key) = key {
+            put(out, key);
+        }
+        put(out, windows);
+    }
+    put(out, &(ipc.curves.len() as u64));
+    ipc.curves.iter().for_each(|pairs| put(out, pairs));
+    put(out, &ipc.counts);
+}
+
+fn take_ipc(input: &mut Input) -> Result<RawIpc, RecordedError> {
+    let flag = |input: &mut Input| input.take::<u32>().map(|n| n != 0);
+    let instructions = flag(input)?;
+    let extras = [flag(input)?, flag(input)?, flag(input)?];
+    let [every, period, samples_lost] = [input.take::<u64>()?, input.take::<u64>()?, input.take::<u64>()?];
+    Ok(RawIpc {
+        instructions,
+        extras,
+        every,
+        period,
+        sites: input.list(|i| Ok((if flag(i)? { Some(i.take()?) } else { None }, i.take()?)))?,
+        curves: input.list(Input::take)?,
+        counts: input.take()?,
+        samples_lost,
+    })
 }
 
 impl Harvest {
@@ -110,6 +154,10 @@ impl Harvest {
         let s = &self.samples;
         for count in [s.samples, s.user, s.schedule, s.wake, s.hooks, s.unreadable] {
             put(&mut out, &count);
+        }
+        put(&mut out, &u32::from(self.ipc.is_some()));
+        if let Some(ipc) = &self.ipc {
+            put_ipc(&mut out, ipc);
         }
         out
     }
@@ -153,6 +201,7 @@ impl Harvest {
                     unreadable: next()?,
                 }
             },
+            ipc: if input.take::<u32>()? == 0 { None } else { Some(take_ipc(&mut input)?) },
             counters: Counters::default(),
             programs: Vec::new(),
         };

@@ -15,6 +15,7 @@ use super::{
     chunks::Chunks,
     clock,
     loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
+    pmu::Grade,
     sampler::Sampler,
     stacks::{RawStack, Stacks},
     statistics::{self, ProgramCost},
@@ -59,7 +60,10 @@ impl Session {
         let stacks = Stacks::new(take_ring(&mut loaded, "SIA_STACKS")?);
         let control = loaded.control.at(0);
         // SAFETY: the mapped control page; the programs are not attached yet.
-        unsafe { (*control).follow = u32::from(options.follow) };
+        unsafe {
+            (*control).follow = u32::from(options.follow);
+            (*control).ipc_every = u32::from(loaded.pmu.grade() != Grade::None);
+        }
         Ok(Self {
             loaded,
             links: Vec::new(),
@@ -91,6 +95,7 @@ impl Session {
     /// A tracepoint that is needed and refuses.
     pub fn attach(&mut self) -> Result<(), LoadError> {
         self.set_tracking(1);
+        self.loaded.pmu.start();
         let hooks = self.loaded.hooks.clone();
         for hook in hooks {
             let name = program_name(&hook, self.loaded.form);
@@ -127,6 +132,7 @@ impl Session {
     pub fn detach(&mut self) {
         self.links.clear();
         self.sampler.detach();
+        self.loaded.pmu.stop();
     }
 
     /// Births are not followed any more: only the threads that were filed are measured.

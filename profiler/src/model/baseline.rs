@@ -10,6 +10,9 @@ pub struct Baseline {
     pub cpu: Nanos,
     /// Voluntary switches of its threads.
     pub voluntary: u64,
+    /// How long it was watched; 0 in recordings that do not tell.
+    #[serde(default)]
+    pub wall: Nanos,
 }
 
 /// Voluntary switches below which baselines say nothing.
@@ -22,9 +25,24 @@ pub(super) struct Alone {
     pub(super) cpu: f64,
     /// Half the 90 % interval of the CPU per switch of a part, as a share: no difference of two runs is known better.
     pub(super) unsteady: f64,
+    /// CPUs it kept busy before the programs were attached, where that is known.
+    pub(super) busy: Option<f64>,
 }
 
+/// CPUs that are as good as full, and such as are not, as a share.
+const FULL: f64 = 0.97;
+const FREE: f64 = 0.93;
+
 impl Alone {
+    /// Whether the hooks filled the CPUs that the target left free without them: then its requests queue as they do not
+    /// when nobody looks.
+    pub(super) fn was_filled(&self, cpu: &CpuLedger, seconds: f64, cpus: u32) -> bool {
+        let with = cpu.total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
+        // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
+        let most = with.round().clamp(1.0, f64::from(cpus.max(1)));
+        self.busy.is_some_and(|busy| with >= FULL * most && busy <= FREE * most)
+    }
+
     /// `None` where no baseline is good enough, or where the target did something else meanwhile.
     pub(super) fn of(parts: &[Baseline], cpu: &CpuLedger, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
@@ -38,6 +56,11 @@ impl Alone {
         let each: Vec<f64> =
             parts.iter().filter(|b| b.voluntary > 0).map(|b| b.cpu.as_nanos() as f64 / b.voluntary as f64).collect();
         let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (each.len().max(2) - 1) as f64;
-        Some(Self { cpu: alone, unsteady: 1.645 * variance.sqrt() / mean })
+        // Only before the programs came: what had queued up under them is still worked off after them.
+        let before = &parts[..parts.len() / 2];
+        let wall: Nanos = before.iter().map(|b| b.wall).sum();
+        let used: Nanos = before.iter().map(|b| b.cpu).sum();
+        let busy = (wall > Nanos::ZERO).then(|| used.as_nanos() as f64 / wall.as_nanos() as f64);
+        Some(Self { cpu: alone, unsteady: 1.645 * variance.sqrt() / mean, busy })
     }
 }

@@ -15,7 +15,7 @@ pub struct Cost {
 
 impl Cost {
     /// What `self` costs beyond `base`; the spreads add up as those of independent measurements do.
-    fn beyond(self, base: Self) -> Self {
+    pub fn beyond(self, base: Self) -> Self {
         let half = ((self.high - self.low).hypot(base.high - base.low)) / 2.0;
         let median = self.median - base.median;
         Self { median, low: median - half, high: median + half }
@@ -81,6 +81,24 @@ pub struct FileCost {
     pub uring: Option<Cost>,
 }
 
+/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and reaps so many.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DirectRead {
+    /// Reads of an enter.
+    pub batch: u32,
+    /// CPU of the process and of the kernel's threads for its ring.
+    pub cost: Cost,
+}
+
+/// What follows a block costs more among many threads that take turns.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Crowd {
+    /// Threads, each with a connection of its own.
+    pub threads: u32,
+    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over as many connections.
+    pub cost: Cost,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
@@ -92,6 +110,12 @@ pub struct Calibration {
     pub blocks: Vec<BlockCost>,
     /// Cached files.
     pub files: Vec<FileCost>,
+    /// Files past the page cache; empty where only the essentials were calibrated.
+    #[serde(default)]
+    pub direct: Vec<DirectRead>,
+    /// By threads, ascending.
+    #[serde(default)]
+    pub crowd: Vec<Crowd>,
     /// Where it comes from, for reports.
     pub source: String,
 }
@@ -176,6 +200,18 @@ impl Calibration {
         let points: Vec<(f64, Cost)> =
             self.files.iter().filter_map(|f| Some((f64::from(f.depth).log2(), f.uring?.beyond(f.pread)))).collect();
         interpolate(&points, depth.max(1.0).log2())
+    }
+
+    /// A read past the page cache through `io_uring`, where each enter submits so many.
+    pub fn direct_read(&self, batch: f64) -> Option<Cost> {
+        let points: Vec<(f64, Cost)> = self.direct.iter().map(|d| (f64::from(d.batch).log2(), d.cost)).collect();
+        interpolate(&points, batch.max(1.0).log2())
+    }
+
+    /// What code after a block costs more where so many threads take turns.
+    pub fn crowd(&self, threads: f64) -> Option<Cost> {
+        let points: Vec<(f64, Cost)> = self.crowd.iter().map(|c| (f64::from(c.threads).log2(), c.cost)).collect();
+        interpolate(&points, threads.max(1.0).log2())
     }
 
     /// What handing a file read to a runtime's thread pool costs beyond reading it.

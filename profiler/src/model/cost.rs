@@ -113,6 +113,8 @@ pub(super) struct Bases<'a> {
     pub(super) hook: f64,
     /// What the start of a call puts into it, ns: a run of that program.
     pub(super) hook_enter: f64,
+    /// What a wake-up puts into the call that causes it, ns: a run of that program.
+    pub(super) hook_wake: f64,
     /// What the kernel charges for the way out of idle, per block that took it, ns.
     pub(super) charge: f64,
 }
@@ -140,6 +142,16 @@ impl<'a> Pools<'a> {
             calls.entry(key).or_insert(Stat::ZERO).merge(&site.site.cpu_direct());
         }
         Self { calls, bases }
+    }
+
+    /// What a wake-up's hook puts into a call, ns.
+    pub(super) fn hook_wake(&self) -> f64 {
+        self.bases.hook_wake
+    }
+
+    /// What the hooks put into a call that blocked, ns.
+    pub(super) fn hook_of_call(&self) -> f64 {
+        self.bases.hook + self.bases.hook_enter
     }
 
     /// A site's direct cost by the best base there is; `None` where it never blocked, or where nothing gives one.

@@ -2,8 +2,8 @@
 //! again with other loops.
 
 use super::{
-    BlockClass, Blocks, Calibration, Cost, Family, Ground, Interval, Prices, Saving, Scenario, Sums, Term, Way, Window,
-    bootstrap,
+    BlockClass, Blocks, Calibration, Cost, DirectReads, Family, Ground, Interval, Prices, Saving, Scenario, Sums, Term,
+    Way, Window, bootstrap,
     replay::{Arrivals, Outcome, Queues, Settings, Trace},
     whatif::Given,
 };
@@ -33,10 +33,14 @@ pub struct Engine {
     spread: f64,
     /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; nothing where it is not told from nothing.
     indirect: (f64, f64),
+    /// How it was told.
+    indirect_how: &'static str,
     /// From a wake-up to the first instruction, where the CPU was idle, ns.
     wake_up: f64,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     unsteady: f64,
+    /// The hooks filled CPUs that the target leaves free without them.
+    filled: bool,
     concurrency: Vec<f64>,
     seconds: f64,
 }
@@ -86,7 +90,9 @@ impl Engine {
                 .indirect
                 .filter(|e| e.interval.low > 0.0)
                 .map_or((0.0, 0.0), |e| (e.total, e.interval.half())),
+            indirect_how: given.indirect_how,
             unsteady: given.unsteady,
+            filled: given.filled,
             wake_up: Trace::wake_up(&window.spans).unwrap_or(0.0),
             concurrency: sums.concurrency.iter().map(|&n| f64::from(n)).collect(),
             seconds: given.seconds,
@@ -163,6 +169,11 @@ impl Engine {
         let net = self.prices.net;
         // Of the blocks that indirect costs are counted over.
         let part = blocks.count / self.prices.all().count.max(1.0);
+        let direct = self.direct_reads(way, closed.events_per_wait);
+        let plain_files = file.count - direct.map_or(0.0, |(reads, _)| reads.count);
+        let crowd = self.crowd(way).filter(|_| self.indirect.0 == 0.0);
+        let turns = self.prices.turns;
+        let gathered = self.gathered(way, &closed);
         let terms = [
             Some(Term {
                 what: format!("{:.0} blocks go", blocks.count),
@@ -170,16 +181,24 @@ impl Engine {
                 how: format!("{:.0} ns each, {}", blocks.direct / blocks.count.max(1.0), self.basis()),
             }),
             self.wakes_term("wake-ups among its own threads go", self.prices.own_wakes * (1.0 - stays)),
-            self.wakes_term("wake-ups of others go, several replies leave at once", self.gathered(way, &closed)),
+            self.wakes_term(
+                "wake-ups of others go, several replies leave at once",
+                if self.filled { 0.0 } else { gathered },
+            ),
             (self.indirect.0 * part != 0.0).then(|| Term {
                 what: "user and kernel code after blocks runs warm".to_owned(),
                 ns: self.indirect.0 * (1.0 - stays) * part,
-                how: "same sites, after a block against after none".to_owned(),
+                how: self.indirect_how.to_owned(),
+            }),
+            crowd.map(|(threads, cost)| Term {
+                what: "code after blocks runs warm".to_owned(),
+                ns: net.count * (1.0 - stays) * cost.median,
+                how: format!("{:.0} ns each where {threads:.0} threads take turns, calibrated", cost.median),
             }),
             (self.prices.preemptions > 0.0).then(|| Term {
                 what: format!("{:.0} preemptions of its threads by each other go", self.prices.preemptions),
-                ns: self.prices.preemptions * self.prices.near,
-                how: format!("{:.0} ns each, as a block between threads", self.prices.near),
+                ns: self.prices.preemptions * self.prices.switch,
+                how: format!("{:.0} ns each, as a block between threads", self.prices.switch),
             }),
             Some(Term {
                 what: format!("{:.0} sleeps remain", blocks.count * stays),
@@ -196,9 +215,27 @@ impl Engine {
                     way.words()
                 ),
             }),
-            self.calibration.file_tax(closed.events_per_wait).filter(|_| file.count > 0.0).map(|tax| Term {
-                what: format!("{:.0} file reads through io_uring", file.count),
-                ns: -file.count * tax.median,
+            (turns >= 1.0 && net.count > 0.0).then(|| Term {
+                what: format!("{turns:.0} messages that were read without a block are waited for too"),
+                ns: -turns * tax.median,
+                how: format!("{:.0} ns each: a loop that takes turns finds them one by one", tax.median),
+            }),
+            direct.map(|(reads, _)| Term {
+                what: format!("{:.0} reads past the page cache: the rest of their calls goes", reads.count),
+                ns: reads.whole - reads.blocks,
+                how: format!("{:.0} ns each, in place", (reads.whole - reads.blocks) / reads.count),
+            }),
+            direct.map(|(reads, cost)| Term {
+                what: format!("{:.0} reads past the page cache through io_uring", reads.count),
+                ns: -reads.count * cost.median,
+                how: format!(
+                    "{:.0} ns each where an enter submits {:.1}, calibrated",
+                    cost.median, closed.events_per_wait
+                ),
+            }),
+            self.calibration.file_tax(closed.events_per_wait).filter(|_| plain_files >= 1.0).map(|tax| Term {
+                what: format!("{plain_files:.0} file reads through io_uring"),
+                ns: -plain_files * tax.median,
                 how: format!("{:.0} ns each beyond pread, calibrated", tax.median),
             }),
         ];
@@ -214,6 +251,8 @@ impl Engine {
             blocks.count * closed.half * sleep,
             hooks,
             self.cpu * self.unsteady,
+            crowd.map_or(0.0, |(_, cost)| net.count * (1.0 - stays) * (cost.high - cost.low) / 2.0),
+            direct.map_or(0.0, |(reads, cost)| reads.count * (cost.high - cost.low) / 2.0),
         ];
         let half = half.iter().map(|h| h * h).sum::<f64>().sqrt();
         let pool = match way {
@@ -221,12 +260,14 @@ impl Engine {
             Way::Runtime => self.calibration.pool_tax().map_or(0.0, |t| -t.median * self.prices.file_calls),
             _ => 0.0,
         };
-        // In a loop that takes turns, what a thread read in one go may come as events of their own.
-        let turns = -self.prices.ready_reads * tax.median.max(0.0);
-        let low = value + turns + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
+        // In a loop that takes turns, what a thread read in one go may come as events of their own, or in one go as today.
+        let one_by_one = -(self.prices.ready_reads - turns) * tax.median.max(0.0);
+        let in_one_go = turns * tax.median.max(0.0);
+        let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
         // An indirect cost that cannot be told is not none.
         let untold = if self.indirect.0 == 0.0 { UNTOLD * (blocks.direct * (1.0 - stays)).max(0.0) } else { 0.0 };
-        let high = value + untold + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
+        let together = if self.filled { gathered * self.prices.wake.value().copied().unwrap_or(0.0) } else { 0.0 };
+        let high = value + untold + in_one_go + together + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
         let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
         Scenario {
             way,
@@ -260,6 +301,21 @@ impl Engine {
             Way::Tuned => (self.prices.other_wakes - blocks / counted.events_per_wait.max(1.0)).max(0.0),
             _ => 0.0,
         }
+    }
+
+    /// Reads past the page cache, and what one costs through `io_uring`; nothing in other ways, or where that was not calibrated.
+    fn direct_reads(&self, way: Way, batch: f64) -> Option<(DirectReads, Cost)> {
+        let reads = self.prices.direct_reads;
+        let cost = self.calibration.direct_read(batch)?;
+        (way == Way::Tuned && reads.count >= 1.0).then_some((reads, cost))
+    }
+
+    /// How many threads take turns, and what code after a block costs more for it.
+    fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
+        let traces = self.traces(way);
+        let threads = traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64;
+        let cost = self.calibration.crowd(threads)?;
+        (threads > 1.0 && self.prices.net.count > 0.0 && cost.low > 0.0).then_some((threads, cost))
     }
 
     fn basis(&self) -> String {

@@ -46,6 +46,11 @@ impl<T> Figure<T> {
         Self { value: None, provenance: Provenance::Unavailable, note: note.into() }
     }
 
+    /// With a word on what it rests on.
+    pub fn noted(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
     /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         self.value.as_ref()

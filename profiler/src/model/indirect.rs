@@ -1,6 +1,6 @@
 //! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went cold.
 //!
-//! Two windows show it without a PMU. *User windows*: the user-mode CPU from a syscall's return to the next call, at the same
+//! With a PMU, instructions and cycles after each return tell it (see [`super::ipc`]). Two windows show it without one. *User windows*: the user-mode CPU from a syscall's return to the next call, at the same
 //! return site, after calls that blocked against calls that did not. *Kernel windows*: the kernel CPU of a call that did not
 //! block, right after one that did against any other, at the same site. Both compare like with like only as far as the
 //! program does the same thing in both cases, which nobody can promise: the figure is modelled.
@@ -23,10 +23,12 @@ pub struct Effect {
     pub matched: u64,
 }
 
-/// Both windows.
+/// Both windows, and the counters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indirect {
-    /// In user mode.
+    /// In user mode, by hardware counters: it stands for `user` where it can be had.
+    pub counted: Figure<Effect>,
+    /// In user mode, by windows of time.
     pub user: Figure<Effect>,
     /// In the kernel.
     pub kernel: Figure<Effect>,
@@ -90,9 +92,10 @@ fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) 
 }
 
 impl Indirect {
-    pub(super) fn of(sites: &[SiteRecord]) -> Self {
+    pub(super) fn of(sites: &[SiteRecord], counted: Figure<Effect>) -> Self {
         let io = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && s.place.class != BlockClass::BadFd;
         Self {
+            counted,
             user: effect(
                 sites.iter().filter(io).map(|s| (&s.site.user_after_blocked, &s.site.user_after_direct)),
                 "no site has enough windows both after blocks and after none",
@@ -104,10 +107,17 @@ impl Indirect {
         }
     }
 
-    /// Both together, ns, where at least one can be told.
+    /// The user part that counts: by hardware counters where they tell it, else by windows of time.
+    pub fn in_user_mode(&self) -> &Figure<Effect> {
+        if self.counted.value().is_some() { &self.counted } else { &self.user }
+    }
+
+    /// User and kernel part together, ns, where at least one can be told.
     pub fn total(&self) -> Figure<Effect> {
-        match (self.user.value(), self.kernel.value()) {
-            (None, None) => Figure::unavailable(self.user.note()),
+        let of_user = self.in_user_mode();
+        match (of_user.value(), self.kernel.value()) {
+            (None, None) => Figure::unavailable(of_user.note()),
+            (Some(_), None) => of_user.clone(),
             (user, kernel) => {
                 let parts: Vec<&Effect> = user.into_iter().chain(kernel).collect();
                 let total: f64 = parts.iter().map(|e| e.total).sum();
@@ -115,7 +125,14 @@ impl Indirect {
                 let matched = parts.iter().map(|e| e.matched).max().unwrap_or(0);
                 let interval = Interval { low: total - half, high: total + half };
                 let per_block = parts.iter().map(|e| e.per_block).sum();
-                Figure::modelled(Effect { per_block, total, interval, matched }, self.user.note())
+                let note = match &self.counted {
+                    counted if counted.value().is_some() => {
+                        format!("user mode by {}; kernel: {}", counted.note(), self.kernel.note())
+                    }
+                    _ if user.is_some() => self.user.note().to_owned(),
+                    _ => self.kernel.note().to_owned(),
+                };
+                Figure::modelled(Effect { per_block, total, interval, matched }, note)
             }
         }
     }
@@ -143,10 +160,26 @@ mod tests {
         }
     }
 
+    fn by_time(sites: &[SiteRecord]) -> Indirect {
+        Indirect::of(sites, Figure::unavailable("no PMU"))
+    }
+
+    #[test]
+    fn what_counters_tell_stands_for_what_time_suggests() {
+        let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
+        let sites = [site(stat(noisy(10_300)), stat(noisy(10_000)))];
+        let effect = Effect { per_block: 90.0, total: 9e4, interval: Interval { low: 8e4, high: 1e5 }, matched: 1_000 };
+        let counted = Figure::measured(effect).noted("hardware counters: 2000 windows at 1 site");
+        let indirect = Indirect::of(&sites, counted.clone());
+        assert_eq!(indirect.total(), counted);
+        assert_eq!(indirect.user.value().unwrap().per_block, 300.0);
+        assert_eq!(by_time(&sites).total().value().unwrap().per_block, 300.0);
+    }
+
     #[test]
     fn a_known_slowdown_is_found_inside_its_interval() {
         let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
-        let indirect = Indirect::of(&[site(stat(noisy(10_300)), stat(noisy(10_000)))]);
+        let indirect = by_time(&[site(stat(noisy(10_300)), stat(noisy(10_000)))]);
         let effect = indirect.user.value().unwrap();
         assert_eq!(effect.per_block, 300.0);
         assert!(
@@ -156,7 +189,7 @@ mod tests {
 
         // Two windows that a hypervisor hit: it cannot be told any more, and the interval says so.
         let spoiled = noisy(10_300).chain([50_000_000, 20_000_000]);
-        let indirect = Indirect::of(&[site(stat(spoiled), stat(noisy(10_000)))]);
+        let indirect = by_time(&[site(stat(spoiled), stat(noisy(10_000)))]);
         let effect = indirect.user.value().unwrap();
         let truth = 300.0 * effect.matched as f64;
         assert!(effect.interval.low <= truth && truth <= effect.interval.high, "{effect:?}");
@@ -165,7 +198,7 @@ mod tests {
 
     #[test]
     fn without_windows_of_both_kinds_there_is_no_figure() {
-        let indirect = Indirect::of(&[site(stat(std::iter::repeat_n(10, 500)), stat(std::iter::repeat_n(10, 5)))]);
+        let indirect = by_time(&[site(stat(std::iter::repeat_n(10, 500)), stat(std::iter::repeat_n(10, 5)))]);
         assert_eq!(indirect.total().value(), None);
     }
 }

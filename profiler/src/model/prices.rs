@@ -1,7 +1,7 @@
 //! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
 
 use super::{
-    Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Reference, SiteRecord, Window,
+    Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Place, Reference, SiteRecord, Window,
     cost::{MIN_CALLS, Pools, mean},
 };
 
@@ -25,6 +25,20 @@ impl Blocks {
     }
 }
 
+/// Reads past the page cache (`O_DIRECT`) that blocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DirectReads {
+    /// Calls.
+    pub count: f64,
+    /// Their kernel CPU without the hooks, ns.
+    pub whole: f64,
+    /// Of that, what counts as the cost of their blocks, ns.
+    pub blocks: f64,
+}
+
+/// Reads of more bytes than this cost more than the calibrated 4 KiB: the device's share grows.
+const MOST_DIRECT: u64 = 64 * 1024;
+
 /// All prices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
@@ -34,8 +48,12 @@ pub struct Prices {
     pub file: Blocks,
     /// Calls on files, blocking or not.
     pub file_calls: f64,
+    /// Reads past the page cache.
+    pub direct_reads: DirectReads,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
+    /// Of those, messages of their own: each was answered or passed on by a write.
+    pub turns: f64,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// A block after which the CPU is idle or with somebody else: what a loop pays for each sleep, ns.
@@ -48,6 +66,8 @@ pub struct Prices {
     pub wake: Figure<f64>,
     /// Preemptions of the target's threads by each other.
     pub preemptions: f64,
+    /// What one costs, ns: a switch from thread to thread without a sleep.
+    pub switch: f64,
     /// What most of the direct cost is based on.
     pub basis: Option<Basis>,
     /// Share of the blocking-IO blocks whose cost could be told.
@@ -60,6 +80,7 @@ impl Prices {
         pools: &Pools<'_>,
         calibration: Option<&Calibration>,
         reference: Option<Reference>,
+        direct_files: &[Place],
     ) -> Result<Self, String> {
         let sums = window.sums();
         let blocks_of = |file: bool| -> f64 {
@@ -105,7 +126,7 @@ impl Prices {
         let by_reference = reference.and_then(|r| r.per_wake);
         let by_calibration =
             calibration.and_then(|c| c.block(kin, (sums.woke_other > sums.woken_io_by_self).then_some(idle)));
-        let wake = match (wake_in_place(&window.sites), by_calibration, by_reference) {
+        let wake = match (wake_in_place(&window.sites, pools.hook_wake()), by_calibration, by_reference) {
             (Some((ns, calls)), ..) => Figure::modelled(
                 ns,
                 format!("in place: {calls} calls that woke somebody against those at the same sites that did not"),
@@ -118,17 +139,24 @@ impl Prices {
         };
         let file_calls =
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
+        let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
+        let ready_reads: f64 = net_sites().map(ready_reads).sum();
+        let replies: f64 = net_sites().map(writes).sum();
         Ok(Self {
             net,
             file,
             file_calls: file_calls.sum(),
-            ready_reads: window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file()).map(ready_reads).sum(),
+            direct_reads: direct_reads(window, pools, direct_files),
+            ready_reads,
+            turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             away,
             own_wakes: sums.woken_io_by_self as f64,
             other_wakes: sums.woke_other as f64,
             wake,
             preemptions: sums.preempted_by_own as f64,
+            // Nobody sleeps and nobody is woken: the plain block between two threads is the most that it can be.
+            switch: calibrated(None).map_or(near, |plain| near.min(plain)),
             basis: parts.basis.map(|(basis, _)| basis),
             covered,
         })
@@ -158,9 +186,9 @@ impl Prices {
     }
 }
 
-/// What a wake-up costs the one who wakes, by the calls that did against those at the same site that did not, ns; and how many
-/// calls that rests on.
-fn wake_in_place(sites: &[SiteRecord]) -> Option<(f64, u64)> {
+/// What a wake-up costs the one who wakes, by the calls that did against those at the same site that did not, without the hook
+/// that runs for it, ns; and how many calls that rests on.
+fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     let (mut sum, mut calls) = (0.0, 0u64);
     for site in sites {
         let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
@@ -168,7 +196,7 @@ fn wake_in_place(sites: &[SiteRecord]) -> Option<(f64, u64)> {
             && quiet.count >= MIN_CALLS
             && let (Some((a, _)), Some((b, _))) = (mean(woke), mean(&quiet))
         {
-            sum += (a - b) * woke.count as f64;
+            sum += (a - b - hook) * woke.count as f64;
             calls += woke.count;
         }
     }
@@ -197,6 +225,28 @@ fn is_io(site: &SiteRecord) -> bool {
 fn ready_reads(record: &SiteRecord) -> f64 {
     let site = &record.site;
     if site.blocked_calls == 0 { 0.0 } else { site.calls.saturating_sub(site.blocked_calls + site.errors) as f64 }
+}
+
+/// Calls that sent something.
+fn writes(record: &SiteRecord) -> f64 {
+    let name = &record.place.syscall;
+    let sends = name.contains("write") || name.contains("send");
+    if sends { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
+}
+
+fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectReads {
+    let mut sum = DirectReads::default();
+    for record in window.sites.iter().filter(|s| places.contains(&s.place) && s.place.syscall.contains("read")) {
+        let (site, blocked) = (&record.site, record.site.cpu_blocked());
+        if blocked.count < MIN_CALLS || site.bytes > MOST_DIRECT * site.calls {
+            continue;
+        }
+        let count = blocked.count as f64;
+        sum.count += count;
+        sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
+        sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total);
+    }
+    sum
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Baseline, Calibration, Check, CpuLedger, DeviceView, Estimators, Family, Figure, Indirect, Place, Prices, Quality,
-    Reference, Score, SiteView, ThreadView, Verdict, Wakeups, WallLedger, WhatIf, Window, advice,
+    Baseline, Calibration, Check, CpuLedger, DeviceView, Estimators, Family, Figure, Indirect, Ipc, Place, Prices,
+    Quality, Reference, Score, SiteView, ThreadView, Verdict, Wakeups, WallLedger, WhatIf, Window, advice,
     baseline::Alone,
     cost::{Bases, Pools},
     verdict::Answerable,
@@ -83,6 +83,9 @@ pub struct Inputs {
     pub window: WindowFacts,
     /// What the descriptor of a place's last call was, while it was open.
     pub descriptors: HashMap<Place, String>,
+    /// Places whose descriptor was opened with `O_DIRECT`.
+    #[serde(default)]
+    pub direct_files: Vec<Place>,
     /// Names of threads.
     pub thread_names: HashMap<Tid, String>,
     /// Names of devices, by major and minor.
@@ -93,6 +96,9 @@ pub struct Inputs {
     pub baselines: Vec<Baseline>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<Calibration>,
+    /// Why no hardware counters ran, where none did.
+    #[serde(default)]
+    pub no_counters: Option<String>,
     /// CPU of the target's processes over the window, by their CPU clocks.
     pub process_cpu: Option<Nanos>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where not measured.
@@ -134,6 +140,8 @@ pub struct Report {
     pub estimators: Estimators,
     /// What runs slower after blocks.
     pub indirect: Indirect,
+    /// What hardware counters tell of the instructions after returns.
+    pub ipc: Figure<Ipc>,
     /// What async would give back.
     pub what_if: WhatIf,
     /// CPU ledger.
@@ -169,6 +177,7 @@ impl Report {
             calibration: inputs.calibration.as_ref(),
             hook: hook(window, "switch"),
             hook_enter: hook(window, "enter"),
+            hook_wake: hook(window, "waking"),
             charge: sums.charge_io as i64 as f64 / sums.away_io.max(1) as f64,
         };
         let pools = Pools::new(&window.sites, bases);
@@ -179,12 +188,17 @@ impl Report {
         let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
         let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
         let self_cost = self_cost(window, &cpu, events, &inputs);
-        let indirect = Indirect::of(&window.sites);
+        let ipc = Ipc::of(window, inputs.no_counters.as_deref());
+        let counted = match ipc.value() {
+            Some(ipc) => ipc.cost.clone(),
+            None => Figure::unavailable(ipc.note()),
+        };
+        let indirect = Indirect::of(&window.sites, counted);
         let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
         let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
         // What the target takes when nobody looks, for as many switches.
         let alone = Alone::of(&inputs.baselines, &cpu, sums.voluntary);
-        let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference)
+        let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference, &inputs.direct_files)
             .map(|p| p.less_excess(alone.map_or(0.0, |a| own_cpu - a.cpu)));
         let (own_cpu, hooks) = alone.map_or((own_cpu, hooks), |a| (a.cpu, cpu.total.as_nanos() as f64 - a.cpu));
         let advice =
@@ -204,7 +218,13 @@ impl Report {
             hooks,
             direct_interval: score.interval,
             unsteady: alone.map_or(0.0, |a| a.unsteady),
+            filled: alone.is_some_and(|a| a.was_filled(&cpu, seconds, inputs.facts.allowed_cpus)),
             indirect: indirect.total().value().copied(),
+            indirect_how: if indirect.counted.value().is_some() {
+                "same sites, after a block against after none; user mode by hardware counters"
+            } else {
+                "same sites, after a block against after none"
+            },
             seconds,
             allowed_cpus: inputs.facts.allowed_cpus.max(1),
         };
@@ -241,6 +261,7 @@ impl Report {
             score,
             estimators,
             indirect,
+            ipc,
             what_if,
             cpu,
             wall,

@@ -114,7 +114,11 @@ pub(super) struct Given<'a> {
     pub(super) direct_interval: Option<Interval>,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(super) unsteady: f64,
+    /// The hooks filled CPUs that the target leaves free without them.
+    pub(super) filled: bool,
     pub(super) indirect: Option<Effect>,
+    /// How that was told.
+    pub(super) indirect_how: &'static str,
     pub(super) seconds: f64,
     pub(super) allowed_cpus: u32,
 }
@@ -165,6 +169,13 @@ impl WhatIf {
                  threads that block just the same.",
                 engine.prices().file.count as u64
             ));
+        }
+        if given.filled {
+            notes.push(
+                "The hooks filled the CPU that the target leaves free when nobody looks: it was measured under a higher load \
+                 than its own, and replies that leave together are not counted on."
+                    .into(),
+            );
         }
         if engine.prices().covered < 0.95 {
             notes.push(format!(

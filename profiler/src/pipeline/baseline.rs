@@ -1,12 +1,13 @@
 //! The baseline: CPU of the target per voluntary switch while nothing is attached. Hooks slow their target down, and a target
 //! that is slower meets its peers at other moments; what that did to it shows only against itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::facts::process_cpu;
 use crate::{
     model::Baseline,
     target::{self, Target},
+    units::Nanos,
 };
 
 /// The target is watched for so long before the programs are attached, and again after they have left …
@@ -21,11 +22,13 @@ pub(super) fn watch(target: &Target) -> Vec<Baseline> {
     let mut parts = Vec::with_capacity(PARTS);
     let Some(mut begun) = counters(target) else { return parts };
     for _ in 0..PARTS {
+        let since = Instant::now();
         std::thread::sleep(LENGTH);
         let Some(ended) = counters(target) else { return Vec::new() };
         parts.push(Baseline {
             cpu: ended.cpu.saturating_sub(begun.cpu),
             voluntary: ended.voluntary.saturating_sub(begun.voluntary),
+            wall: Nanos::from_nanos(since.elapsed().as_nanos() as u64),
         });
         begun = ended;
     }
@@ -40,5 +43,5 @@ fn counters(target: &Target) -> Option<Baseline> {
         return None;
     }
     let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(target::counters(tgid, tid)?.voluntary)).sum();
-    Some(Baseline { cpu: process_cpu(target)?, voluntary })
+    Some(Baseline { cpu: process_cpu(target)?, voluntary, wall: Nanos::ZERO })
 }

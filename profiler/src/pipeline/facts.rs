@@ -1,11 +1,15 @@
 //! Facts from outside the programs: names, descriptors, devices, threads without events, our own cost.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+    time::SystemTime,
+};
 
 use crate::{
     aggregate::{Silent, Window},
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
-    kernel::{Form, syscalls},
+    kernel::{Form, preflight, syscalls},
     model::{Facts, ProcessFacts},
     target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
     units::{Nanos, Tgid, Tid},
@@ -22,6 +26,7 @@ const NAMED_THREADS: usize = 2_000;
 pub(super) struct Descriptors {
     tables: HashMap<Tgid, DescriptorTable>,
     names: Names<Place>,
+    direct: HashSet<Place>,
 }
 
 impl Descriptors {
@@ -34,6 +39,9 @@ impl Descriptors {
             // Closed by now, or another file under the same number: the earlier answer, if there is one, is the better one.
             if fits(&found, site.place.class) {
                 self.names.insert(site.place.clone(), format!("{found:#}"));
+                if site.place.class == BlockClass::File && target::opened_direct(tgid, fd) {
+                    self.direct.insert(site.place.clone());
+                }
             } else if !self.names.contains_key(&site.place) {
                 self.names.insert(site.place.clone(), Descriptor::Gone.to_string());
             }
@@ -42,6 +50,11 @@ impl Descriptors {
 
     pub(super) fn names(&self) -> Names<Place> {
         self.names.clone()
+    }
+
+    /// Places whose descriptor goes past the page cache.
+    pub(super) fn direct(&self) -> Vec<Place> {
+        self.direct.iter().cloned().collect()
     }
 }
 
@@ -112,11 +125,14 @@ fn is_compat(tgid: Tgid, ip: u64) -> bool {
     read == 2 && (code == [0xcd, 0x80] || code == [0x0f, 0x34])
 }
 
-/// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life, and 32-bit ones are rare
-/// enough to be told by their addresses.
+/// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life, its program's.
 #[cfg(target_arch = "aarch64")]
-fn is_compat(_tgid: Tgid, ip: u64) -> bool {
-    u32::try_from(ip).is_ok()
+fn is_compat(tgid: Tgid, _ip: u64) -> bool {
+    /// Magic and class: `ELFCLASS32`.
+    const ELF_32: [u8; 5] = *b"\x7fELF\x01";
+    let mut head = [0u8; 5];
+    let program = std::fs::File::open(format!("/proc/{tgid}/exe"));
+    program.is_ok_and(|mut file| std::io::Read::read_exact(&mut file, &mut head).is_ok()) && head == ELF_32
 }
 
 /// Whether a descriptor can be what a call of this class had in its hand.
@@ -158,6 +174,12 @@ fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
         Descriptor::Gone => BlockClass::BadFd,
         Descriptor::Denied => BlockClass::Unknown,
     }
+}
+
+/// Why there are no hardware counters, looked up once: a live screen asks every second.
+pub(super) fn why_no_counters() -> String {
+    static WHY: OnceLock<String> = OnceLock::new();
+    WHY.get_or_init(preflight::pmu_words).clone()
 }
 
 pub(super) fn thread_names(window: &Window) -> Names<Tid> {

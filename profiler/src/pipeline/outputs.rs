@@ -43,6 +43,14 @@ pub enum OutputError {
         /// Why.
         source: ExportError,
     },
+    /// No curve.
+    #[error("{}: {source}; `should-i-async doctor` says what the hardware counts", path.display())]
+    Curve {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ExportError,
+    },
     /// The system's.
     #[error("cannot write {}: {source}. Give another place", path.display())]
     Io {
@@ -107,6 +115,8 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
         Format::Html => export::html::page(report, profile, &plain()),
         Format::Svg => export::svg::flame(profile, report, weight)
             .map_err(|source| OutputError::Export { path: output.path.clone(), source })?,
+        Format::Ipc => export::recovery::picture(report)
+            .map_err(|source| OutputError::Curve { path: output.path.clone(), source })?,
         Format::Folded => export::folded::write(profile, weight, Names::Annotated),
         Format::Speedscope => export::speedscope::encode(profile, report),
         Format::Pprof => {

@@ -1,20 +1,29 @@
 //! Prices of this machine for the model: from the cache, or measured now.
 
-use std::thread::JoinHandle;
+use std::{
+    thread::JoinHandle,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use crate::{
-    calibrate::{self, Essentials, Medium},
-    model::{BlockClass, BlockCost, Calibration, Cost, FileCost, ReadCost, Step},
+    calibrate::{
+        self, Essentials, Medium,
+        full::{FileInterface, Full},
+    },
+    model::{BlockClass, BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
 };
 
 /// The cached calibration of this machine and kernel, or else the essentials, measured on the spot.
 pub(super) fn of_this_machine() -> Option<Calibration> {
     if let Some(cached) = calibrate::cached() {
-        let source = format!("from `calibrate` of this machine and kernel, at {} s since 1970", cached.taken_at);
-        return Some(of(&cached, source));
+        let age = since(cached.essentials.taken_at);
+        let source = format!("from `calibrate` of this machine and kernel, {age} old");
+        return Some(of(&cached.essentials, cached.full.as_ref(), source));
     }
     match calibrate::measure() {
-        Ok(measured) => Some(of(&measured, "measured right after the target; `calibrate` measures them better".into())),
+        Ok(measured) => {
+            Some(of(&measured, None, "measured right after the target; `calibrate` measures them better".into()))
+        }
         Err(error) => {
             log::warn!("no calibration: {error}");
             None
@@ -71,7 +80,18 @@ fn class(medium: Medium) -> BlockClass {
     }
 }
 
-fn of(found: &Essentials, source: String) -> Calibration {
+/// How long ago that was, in words.
+fn since(unix_seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    match now.saturating_sub(unix_seconds) {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
     let step = |s: &calibrate::Step| Step {
         events: s.events,
         ready: cost(s.ready),
@@ -101,6 +121,15 @@ fn of(found: &Essentials, source: String) -> Calibration {
             .collect(),
         blocks: found.blocks.iter().map(block).collect(),
         files: found.file.iter().map(file).collect(),
+        direct: full.map_or_else(Vec::new, |full| {
+            let rows = full.disk.iter().filter(|row| row.direct && row.interface == FileInterface::Uring);
+            rows.filter_map(|row| Some(DirectRead { batch: row.depth, cost: cost(*row.cpu.cost()?) })).collect()
+        }),
+        crowd: found
+            .crowd
+            .iter()
+            .map(|c| Crowd { threads: c.threads, cost: cost(c.threaded).beyond(cost(c.looped)) })
+            .collect(),
         source,
     }
 }

@@ -39,6 +39,10 @@ impl<'a> Recorder<'a> {
             None => window.clone(),
         };
         part.keep_busiest(PART_THREADS);
+        if let Some(ipc) = &mut part.ipc {
+            // 36 kB each, and the whole has them.
+            ipc.curves.clear();
+        }
         let daemon_cpu = daemon.saturating_sub(self.daemon_before);
         self.daemon_before = daemon;
         self.parts.push(Part { at: window.end.saturating_sub(start), daemon_cpu, window: part });

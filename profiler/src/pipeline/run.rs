@@ -219,6 +219,7 @@ impl<'a> Run<'a> {
     /// Looks at the sites while their descriptors are open, and while the target can still be asked for its CPU.
     fn look(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
+        self.session.tune_samples();
         self.descriptors.look(&sites);
         if let Some(stacks) = self.stacks.as_mut() {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());

@@ -15,6 +15,9 @@ const LONGEST_PAUSE: Nanos = Nanos::from_millis(3_800);
 const STATISTICS: Nanos = Nanos::from_millis(100);
 /// … once in this long. Keeping them costs two clock reads a run.
 const PERIOD: Nanos = Nanos::from_millis(1_000);
+/// The rarest that returns are followed, and the most that this changes at once.
+const RAREST: f64 = 4_096.0;
+const STEEPEST: f64 = 16.0;
 /// Calls in a series of the calibration of the hook, and series.
 const CALLS: u32 = 2_000;
 const SERIES: u32 = 10;
@@ -77,7 +80,12 @@ impl Governor {
             }
             None => {}
             Some(from) if elapsed.saturating_sub(from.at) < STATISTICS => self.on = Some(from),
-            Some(from) => self.share = self.share_since(&from, session, target).or(self.share),
+            Some(from) => {
+                self.share = self.share_since(&from, session, target).or(self.share);
+                if let (Some(budget), Some(share)) = (self.budget, self.share) {
+                    session.set_ipc_every(thinned(session.ipc_every(), share, budget));
+                }
+            }
         }
         match (self.budget, self.share) {
             (Some(budget), Some(share)) => share > budget && elapsed >= WINDOW && self.on.is_none(),
@@ -113,6 +121,22 @@ impl Governor {
     }
 }
 
+/// One in how many returns is to have its hardware counters read, where now it is one in `every` and the programs' share is
+/// this: what the budget leaves is for the rest first, so that counters alone never make a measurement a sampled one.
+fn thinned(every: u32, share: f64, budget: f64) -> u32 {
+    let half = budget.max(1e-6) / 2.0;
+    if every == 0 {
+        0
+    } else if share > half {
+        let factor = (share / half).ceil().clamp(2.0, STEEPEST);
+        (f64::from(every) * factor).min(RAREST) as u32
+    } else if share < half / 2.0 {
+        (every / 2).max(1)
+    } else {
+        every
+    }
+}
+
 /// Duration of a system call that does nothing, ns: the best of several series, because others use the CPU too.
 fn time_calls() -> f64 {
     let series = || {
@@ -123,4 +147,26 @@ fn time_calls() -> f64 {
         begun.elapsed().as_nanos() as f64 / f64::from(CALLS)
     };
     (0..SERIES).map(|_| series()).fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read_as_often_as_half_the_budget_allows() {
+        // Cheap: every return, and never more often than that.
+        assert_eq!(thinned(1, 0.001, 0.03), 1);
+        // Between a quarter and a half: as it is.
+        assert_eq!(thinned(8, 0.01, 0.03), 8);
+        // Above, more rarely at once; far below, more often step by step.
+        assert_eq!(thinned(1, 0.02, 0.03), 2);
+        assert_eq!(thinned(1, 0.09, 0.03), 6);
+        assert_eq!(thinned(1, 9.0, 0.03), 16);
+        assert_eq!(thinned(4_000, 9.0, 0.03), 4_096);
+        assert_eq!(thinned(6, 0.001, 0.03), 3);
+        // None are read, and none will be.
+        assert_eq!(thinned(0, 9.0, 0.03), 0);
+        assert_eq!(thinned(1, 0.0, 0.0), 1);
+    }
 }

@@ -4,6 +4,7 @@
 //! The unit is in the key (`_ns`, `_bytes`, `_ratio`, `_count`), the provenance in the value, see [`figure::Figure`].
 
 mod figure;
+mod ipc;
 mod ledgers;
 mod quality;
 mod target;
@@ -41,6 +42,8 @@ struct Document {
     what_if: whatif::WhatIf,
     /// The direct cost of one blocking-IO block, estimated in three ways.
     estimators: whatif::Estimators,
+    /// What hardware counters told of the instructions that follow a return.
+    ipc: ipc::Ipc,
     /// Who was measured, where.
     target: target::Target,
     /// What was measured, when.
@@ -153,6 +156,7 @@ impl Document {
             },
             what_if: whatif::WhatIf::of(&report.what_if),
             estimators: whatif::Estimators::of(&report.estimators),
+            ipc: ipc::Ipc::of(report),
             target: target::Target::of(&report.facts),
             window: target::Window::of(report),
             cpu: ledgers::Cpu::of(&report.cpu),

@@ -1,10 +1,11 @@
 //! The reports as they are read, and the JSON as it is promised.
 
 mod fixture;
+mod terms;
 
 use unicode_width::UnicodeWidthStr;
 
-use fixture::{Case, called, empty, event_loop, files, named, one_connection, server, site, thread};
+use fixture::{Case, called, counted, empty, event_loop, files, named, one_connection, server, site, thread};
 
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
@@ -62,6 +63,7 @@ fn nothing() -> Case {
 fn reports() -> Vec<(&'static str, Report)> {
     vec![
         ("server", server().report()),
+        ("counted", counted().report()),
         ("one_connection", one_connection().report()),
         ("event_loop", event_loop().report()),
         ("files", files().report()),
@@ -120,6 +122,31 @@ fn what_is_unavailable_is_a_word_and_never_0() {
         assert!(figure["value"].is_null() && figure["provenance"] == "unavailable", "{key}: {figure}");
         assert!(figure["note"].as_str().is_some_and(|n| !n.is_empty()), "{key}: {figure}");
     }
+}
+
+#[test]
+fn counted_cycles_stand_for_windows_of_time_and_say_so() {
+    let options = TextOptions { explain: true, ..TextOptions::default() };
+    let report = counted().report();
+    let with = text(&report, &options);
+    let flat = with.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "indirect part 4.4 %, measured (hardware counters: 11,000 windows at 1 site)",
+        "user mode, hardware counters: 1.00 µs per block",
+        "user windows: 400 ns per block",
+        "same sites, after a block against after none; user mode by hardware counters",
+        "95 % of it after",
+        "310 windows cut by a switch",
+    ] {
+        assert!(flat.contains(part), "{part}: {with}");
+    }
+    let json = json_value(&report);
+    assert_eq!(json["ipc"]["indirect_total_ns"]["provenance"], "measured");
+    assert_eq!(json["ipc"]["indirect_total_by_time_ns"]["provenance"], "modelled");
+    let without = text(&server().report(), &options);
+    assert!(!without.contains("IPC AFTER RETURNS") && without.contains("no hardware counters ran"), "{without}");
+    let json = json_value(&server().report());
+    assert!(json["ipc"]["indirect_total_ns"]["value"].is_null() && json["ipc"]["unavailable"].is_string());
 }
 
 #[test]

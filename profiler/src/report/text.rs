@@ -8,6 +8,7 @@
 //! WALL       where its threads' time went
 //! SITES      which calls blocked
 //! THREADS    who they are
+//! IPC        what hardware counters told of the instructions after blocks; only where there are any
 //! WAKE-UPS   from whom, and whether a loop would have slept all the same
 //! DEVICES    only where the target had requests
 //! QUALITY    what was lost, what measuring cost
@@ -21,6 +22,7 @@ mod cpu;
 mod devices;
 mod diff;
 mod explain;
+mod ipc;
 mod page;
 mod quality;
 mod score;
@@ -77,6 +79,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     wall::render(&mut page, report);
     sites::render(&mut page, report, options);
     threads::render(&mut page, report, options);
+    ipc::render(&mut page, report, options);
     wakeups::render(&mut page, report);
     devices::render(&mut page, report);
     quality::render(&mut page, report, options);

@@ -104,6 +104,13 @@ pub fn describe(tgid: Tgid, fd: i32) -> Descriptor {
     DescriptorTable::new(tgid).describe(fd)
 }
 
+/// Whether a descriptor was opened with `O_DIRECT`: `flags` of `/proc/PID/fdinfo/FD`, octal. `false` where that cannot be read.
+pub fn opened_direct(tgid: Tgid, fd: i32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{fd}")).unwrap_or_default();
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    flags.and_then(|f| i32::from_str_radix(f.trim(), 8).ok()).is_some_and(|flags| flags & libc::O_DIRECT != 0)
+}
+
 impl DescriptorTable {
     /// Reads no socket table yet.
     pub fn new(tgid: Tgid) -> Self {

@@ -32,7 +32,7 @@ pub(crate) fn build(root: &Path, example: &str) -> Result<[PathBuf; 2]> {
 }
 
 /// Names and paths of the executables in cargo's messages.
-fn executables(messages: &str) -> impl Iterator<Item = (String, PathBuf)> + '_ {
+pub(crate) fn executables(messages: &str) -> impl Iterator<Item = (String, PathBuf)> + '_ {
     messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let name = message.pointer("/target/name")?.as_str()?.to_owned();

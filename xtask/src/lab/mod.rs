@@ -2,10 +2,13 @@
 //! back; then the async twin is measured.
 //!
 //! `predict` is the composition: [`cells`] says what is compared, [`program`] runs it, [`forecast`] files what `check`
-//! says, [`measure`] finds the truth, [`judge`] compares. [`table`] and [`plot`] show [`results`], from a file.
+//! says, [`measure`] finds the truth, [`judge`] compares. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is of its own:
+//! curves of the IPC after returns, drawn by [`curves`].
 
 mod cells;
+mod curves;
 mod forecast;
+pub(crate) mod ipc;
 mod judge;
 mod measure;
 mod plot;
@@ -36,6 +39,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Predict(predict::Options),
+    Ipc(ipc::Options),
     /// Draws docs/lab/*.svg.
     Plot(From),
     /// Writes docs/lab/results.md.
@@ -61,6 +65,7 @@ fn documents(root: &Path) -> PathBuf {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     match &options.what {
         What::Predict(options) => predict::run(root, options),
+        What::Ipc(options) => ipc::run(root, options),
         What::Plot(from) => {
             let (results, folder) = from.open(root)?;
             for path in plot::draw(&results, &folder)? {

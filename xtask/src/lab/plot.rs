@@ -19,14 +19,14 @@ use super::{
     statistics::Interval,
 };
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-const FONT: &str = "sans-serif";
-const TITLE: i32 = 22;
-const TEXT: i32 = 16;
+pub(super) const FONT: &str = "sans-serif";
+pub(super) const TITLE: i32 = 22;
+pub(super) const TEXT: i32 = 16;
 /// Errors up to this are good, in percentage points.
 const GOOD: f64 = 3.0;
-const GRID: RGBColor = RGBColor(224, 224, 224);
+pub(super) const GRID: RGBColor = RGBColor(224, 224, 224);
 const CONTROL: RGBColor = RGBColor(110, 110, 110);
 
 /// Colours that are told apart with any colour vision (Okabe & Ito 2008).
@@ -88,7 +88,7 @@ pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// An error of the backend, which borrows nothing.
-fn plain(error: impl std::fmt::Display) -> anyhow::Error {
+pub(super) fn plain(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }
 

@@ -87,6 +87,8 @@ pub(super) const HOMES: &[Home] = &[
     Home { krate: "inferno", rooms: &["export"], tests_may: false, why: "pictures are an export" },
     Home { krate: "prost", rooms: &["export"], tests_may: true, why: "pprof is an export" },
     Home { krate: "clap", rooms: &["cli"], tests_may: false, why: "flags are validated once, into settings" },
+    Home { krate: "clap_complete", rooms: &["cli"], tests_may: false, why: "completions are made of the flags" },
+    Home { krate: "clap_mangen", rooms: &["cli"], tests_may: false, why: "man pages are made of the flags" },
     Home { krate: "rmp_serde", rooms: &["record"], tests_may: false, why: "one room knows the format of recordings" },
     Home {
         krate: "flate2",

@@ -26,6 +26,7 @@ mod files;
 mod load;
 mod session;
 mod sys;
+mod window;
 mod work;
 
 use std::io::Write;
@@ -57,6 +58,8 @@ enum Program {
     Brigade(brigade::Args),
     /// A program that async IO gives nothing.
     Control(control::Args),
+    /// Windows with a working set, for hardware counters.
+    Window(window::Args),
     /// How fast this CPU does the work: {"iterations_per_us":X}.
     SpinRate(work::SpinRateArgs),
 }
@@ -82,6 +85,7 @@ fn run(program: Program) -> Result<()> {
         Program::Files(args) => files::run(&args),
         Program::Brigade(args) => brigade::run(&args),
         Program::Control(args) => control::run(&args),
+        Program::Window(args) => window::run(&args),
         Program::SpinRate(args) => work::spin_rate(&args),
     }
 }

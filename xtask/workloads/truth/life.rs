@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::row::{Certainty, Counters, Deed, Row, Truth};
 use crate::served::{self, Service};
@@ -270,6 +270,6 @@ pub(crate) fn compat_or_error() -> Result<()> {
     let pid = sys::fork_gated(&gate, || {
         int80(20, 0, 0, 0);
     })?;
-    ensure!(served::wait_for(pid).is_ok(), "unsupported: this kernel refuses 32-bit calls (int 0x80)");
+    anyhow::ensure!(served::wait_for(pid).is_ok(), "unsupported: this kernel refuses 32-bit calls (int 0x80)");
     Ok(())
 }

@@ -20,6 +20,7 @@
 //! open at attach (0 blocks inside the measurement), and one block of class `pipe` for the finishing park.
 
 mod alone;
+mod ipc;
 mod json;
 mod life;
 mod probe;
@@ -119,12 +120,15 @@ enum Kind {
     Timerfd,
     /// Blocking reads of a signalfd.
     Signalfd,
+    /// Calls, and spins of known instructions between them.
+    Ipc,
 }
 
 impl Args {
     fn calls(&self) -> u64 {
         self.n.unwrap_or(match self.kind {
             Kind::ManyThreads | Kind::Wait4 | Kind::Forkexec => 10,
+            Kind::Ipc => 100,
             _ => 1000,
         })
     }
@@ -201,6 +205,7 @@ struct Play {
 fn set_up(args: &Args) -> Result<Play> {
     match args.kind {
         Kind::FileDirect | Kind::Sleep | Kind::Nonblock | Kind::Burn | Kind::Pingpong => alone::set_up(args),
+        Kind::Ipc => ipc::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),
         Kind::ExecNonleader => life::exec_nonleader(args),

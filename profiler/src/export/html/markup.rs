@@ -8,19 +8,19 @@ use super::clean;
 
 /// A page under way.
 #[derive(Default)]
-pub(super) struct Markup {
+pub(in crate::export) struct Markup {
     out: String,
 }
 
 impl Markup {
     /// Markup itself: literals only.
-    pub(super) fn raw(&mut self, html: &'static str) -> &mut Self {
+    pub(in crate::export) fn raw(&mut self, html: &'static str) -> &mut Self {
         self.out.push_str(html);
         self
     }
 
     /// Text, also inside of quoted attributes.
-    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+    pub(in crate::export) fn text(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
             match c {
                 '&' => self.out.push_str("&amp;"),
@@ -40,7 +40,7 @@ impl Markup {
     }
 
     /// A number for machines: an attribute's value, a length in CSS.
-    pub(super) fn number(&mut self, value: f64) -> &mut Self {
+    pub(in crate::export) fn number(&mut self, value: f64) -> &mut Self {
         // Writing into a string does not fail. What is not finite would not be CSS.
         let _ = write!(self.out, "{}", if value.is_finite() { value } else { 0.0 });
         self
@@ -62,7 +62,7 @@ impl Markup {
         self.raw("</script>\n")
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(in crate::export) fn finish(self) -> String {
         self.out
     }
 }

@@ -69,6 +69,8 @@ pub struct Probes {
     /// Tracepoints by name (`sched_switch`, `block_rq_issue`) and whether the kernel has them. What is not listed is
     /// reported as unknown.
     pub tracepoints: Vec<(&'static str, bool)>,
+    /// Whether programs may read the registers of a thread that sleeps; `None` where BTF cannot be read.
+    pub task_registers: Option<bool>,
     /// Bytes that the maps will take.
     pub map_bytes: u64,
 }
@@ -88,6 +90,8 @@ pub fn examine(probes: &Probes) -> Vec<Finding> {
     findings.extend(bpf::programs(&rights, version, probes.sched_switch_btf_id));
     findings.extend(bpf::maps(&rights, version));
     findings.extend(TRACEPOINTS.iter().map(|wanted| tracepoint(wanted, probes)));
+    findings.extend(probes.task_registers.map(open_waits));
+    findings.extend(version.map(system_calls));
     findings.push(bpf::statistics(&rights));
     findings.extend(bpf::jit());
     findings.push(perf::paranoid(&rights));
@@ -132,6 +136,37 @@ fn tracepoint(&(name, needed, what): &(&'static str, bool, &str), probes: &Probe
     };
     let mend = format!("boot a kernel with {option} and CONFIG_DEBUG_INFO_BTF=y, as every large distribution's");
     if needed { Finding::missing("tracepoint", detail, mend) } else { Finding::degraded("tracepoint", detail, mend) }
+}
+
+/// Since 7.0 (`__bpf_trace_run` takes `rcu_read_lock_dont_migrate`) programs on tracepoints run with preemption on, and one that
+/// is preempted keeps itself from running for the threads that the CPU turns to.
+fn system_calls(version: machine::Version) -> Finding {
+    let name = "system calls";
+    if version < machine::Version(7, 0) {
+        return Finding::ok(name, "programs on them are not preempted: every call is seen");
+    }
+    Finding::degraded(
+        name,
+        "since 7.0 a program on a system call can be preempted, and calls made meanwhile on that CPU are not seen: they are \
+         counted among the losses; blocks and switches stay exact",
+        "where a report shows such losses, leave the target more CPUs, or measure on a kernel before 7.0",
+    )
+}
+
+/// Waits that began before the measurement.
+fn open_waits(task_registers: bool) -> Finding {
+    let name = "open waits";
+    if task_registers {
+        return Finding::ok(
+            name,
+            "the call that a thread sleeps in when the measurement begins is told by its registers",
+        );
+    }
+    Finding::degraded(
+        name,
+        "no bpf_task_pt_regs: a wait that has begun before the measurement and ends in it is of class unknown",
+        "boot a kernel of 5.15 or later",
+    )
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ impl Run<'_> {
         let whole = !forked && self.windows.count <= 1 && self.request.target.threads_only.is_none();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
+            no_counters: total.ipc.is_none().then(facts::why_no_counters),
             facts: facts::facts(&self.request.target, processes, self.session.form(), self.began_at),
             window: WindowFacts {
                 wall: total.end.saturating_sub(self.first),
@@ -107,6 +108,7 @@ impl Run<'_> {
                 ended: ended.to_owned(),
             },
             descriptors: self.descriptors.names(),
+            direct_files: self.descriptors.direct(),
             thread_names: facts::thread_names(total),
             device_names: facts::device_names(),
             reference: self.reference,

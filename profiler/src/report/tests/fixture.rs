@@ -49,6 +49,7 @@ pub(super) fn empty(name: &str) -> Case {
             samples: SampleCounts::default(),
             devices: Vec::new(),
             quality: Quality::default(),
+            ipc: None,
             programs: Vec::new(),
         },
         inputs: Inputs {
@@ -99,6 +100,8 @@ fn calibration() -> Calibration {
         reads: Vec::new(),
         blocks: vec![block(None, 840.0), block(Some(40e3), 3_200.0), block(Some(5e6), 10_700.0)],
         files: vec![file(1), file(8)],
+        direct: Vec::new(),
+        crowd: Vec::new(),
         source: "made up".to_owned(),
     }
 }
@@ -231,6 +234,19 @@ pub(super) fn server() -> Case {
         missed: 0,
     }];
     named(case, &[(7, "10.0.0.1:7000 ← 10.0.0.2:41822"), (3, "listening on 0.0.0.0:7000")], "conn")
+}
+
+/// The same on a machine with hardware counters.
+pub(super) fn counted() -> Case {
+    let mut case = server();
+    let place = |syscall: &str| case.window.sites.iter().find(|s| s.place.syscall == syscall).map(|s| s.place.clone());
+    let (read, write) = (place("read"), place("write"));
+    // Often enough without a block before them to be compared by time as well.
+    case.window.sites[0].site.user_after_direct = stat(40_000, 4_800);
+    if let (Some(read), Some(write)) = (read, write) {
+        case.window.ipc = Some(crate::model::ipc::made::server(read, write));
+    }
+    case
 }
 
 /// The same with a single connection.

@@ -18,6 +18,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     }
 }
 
+/// Sites whose lines are shown.
+const SITES: usize = 5;
+
 fn step(page: &mut Page, number: u32, text: &str) {
     page.wrapped_at(Ink::Plain, &format!("  {number}. "), 5, text);
 }
@@ -96,7 +99,12 @@ fn priced(page: &mut Page, report: &Report) {
 
 fn indirect(page: &mut Page, report: &Report) {
     step(page, 3, "Indirect: what runs slower right after a block.");
-    for (name, effect) in [("user windows", &report.indirect.user), ("kernel windows", &report.indirect.kernel)] {
+    let parts = [
+        ("user mode, hardware counters", &report.indirect.counted),
+        ("user windows", &report.indirect.user),
+        ("kernel windows", &report.indirect.kernel),
+    ];
+    for (name, effect) in parts {
         let text = match effect.value() {
             Some(e) => format!(
                 "{name}: {} per block (90 %: {} to {} in all, from {} blocks), {}",
@@ -109,6 +117,17 @@ fn indirect(page: &mut Page, report: &Report) {
             None => format!("{name}: unavailable, {}", provenance(effect)),
         };
         detail(page, &text);
+    }
+    let Some(ipc) = report.ipc.value() else { return };
+    detail(
+        page,
+        "Windows after returns, cycles = a + b·instructions; what a block costs is its a less that of a direct call:",
+    );
+    for site in ipc.sites.iter().filter(|s| s.cost.value().is_some()).take(SITES) {
+        detail(page, &format!("{}: {}", clean(&site.name()), site.words()));
+    }
+    if ipc.cost.value().is_some() {
+        detail(page, &format!("Used: {}. The user windows above are shown for comparison.", ipc.cost_words()));
     }
 }
 

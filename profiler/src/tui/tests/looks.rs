@@ -43,6 +43,22 @@ fn what_opens_looks_as_reviewed() {
 }
 
 #[test]
+fn counted_curves_look_as_reviewed_with_what_was_left_out() {
+    let report = made::counted().report();
+    let mut app = with(snapshot_of(report.clone(), report, 1, State::Measuring));
+    show(&mut app, View::Ipc);
+    for (width, height) in [(40, 60), (80, 60), (120, 56)] {
+        insta::assert_snapshot!(format!("IPC_counted_{width}x{height}"), screen(&app, width, height));
+    }
+    let text = screen(&app, 120, 56);
+    for part in
+        ["● after a block", "○ after a direct call", "95 % of it after", "310 windows cut by a switch", "LLC misses"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn a_recorded_window_is_shown_with_what_it_does_not_know() {
     let app = with(snapshot_of(demo(), demo(), 1, State::Ended("target exited".to_owned())));
     let text = screen(&app, 120, 40);

@@ -1,7 +1,11 @@
-//! Instructions per cycle over the time since a block: the place for the curve, and what is known without one.
+//! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
 
+use super::curve;
 use crate::{
-    model::{Effect, Figure, Snapshot},
+    model::{
+        Effect, Figure, Ipc, Snapshot,
+        ipc::{SURVIVORS, reason},
+    },
     tui::{
         app::App,
         page::Page,
@@ -10,16 +14,21 @@ use crate::{
     },
 };
 
+/// Sites whose lines are shown.
+const SITES: usize = 10;
+
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
-    page.title("IPC over the time since a block");
-    match &app.title.ipc_reason {
-        Some(why) => {
-            page.wrapped(2, "no PMU", Ink::Bold);
-            page.wrapped(2, &clean(why), Ink::Plain);
+    page.title("IPC over the instructions since a return");
+    match snapshot.whole.ipc.value() {
+        Some(ipc) => counted(page, ipc),
+        None => {
+            // The screen's own reason is of this machine; that of a recording is of where it was made.
+            let why = app.title.ipc_reason.as_ref();
+            page.wrapped(2, "no hardware counters", Ink::Bold);
+            page.wrapped(2, &clean(&why.cloned().unwrap_or_else(|| reason(&snapshot.whole.ipc))), Ink::Plain);
         }
-        None => page.wrapped(2, "n/a: no cycles and instructions were counted in this measurement", Ink::Plain),
     }
-    page.title("Without it: what runs slower after a block, by windows of time");
+    page.title("Without counters: what runs slower after a block, by windows of time");
     let indirect = &snapshot.whole.indirect;
     effect(page, "user mode", &indirect.user);
     effect(page, "kernel", &indirect.kernel);
@@ -30,6 +39,29 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
          program does the same thing in both cases.",
         Ink::Dim,
     );
+}
+
+fn counted(page: &mut Page, ipc: &Ipc) {
+    curve::draw(page, &ipc.curves);
+    for curve in &ipc.curves {
+        page.entry(&format!("after a {}", curve.before.name()), &curve.words(), Ink::Plain);
+    }
+    if ipc.curves.is_empty() {
+        page.wrapped(2, "no curve: no overflow samples", Ink::Plain);
+    } else {
+        page.wrapped(2, SURVIVORS, Ink::Dim);
+    }
+    page.title("Whole windows, by what came before; misses per 1000 instructions");
+    let mut rows = vec![ipc.heading().into_iter().map(str::to_owned).collect()];
+    rows.extend(ipc.rows());
+    page.table(&rows);
+    page.title("Indirect cost of a block in user mode");
+    page.entry("all blocking IO", &clean(&ipc.cost_words()), Ink::Plain);
+    for site in ipc.sites.iter().filter(|s| s.place.is_some()).take(SITES) {
+        page.entry(&clean(&site.name()), &clean(&site.words()), Ink::Plain);
+    }
+    page.blank();
+    page.wrapped(2, &ipc.coverage(), Ink::Dim);
 }
 
 fn effect(page: &mut Page, name: &str, effect: &Figure<Effect>) {

@@ -1,5 +1,6 @@
 //! The views: one file each, one render function per region.
 
+mod curve;
 pub(super) mod devices;
 pub(super) mod flame;
 pub(super) mod help;

@@ -200,7 +200,10 @@ fn evidence_texts(report: &Report) -> Vec<String> {
     let mut texts: Vec<String> = report.verdict.evidence.iter().map(|line| format!("· {}", clean(line))).collect();
     let indirect = report.indirect.total();
     texts.push(match indirect.value() {
-        Some(effect) => format!("· indirect cost: ~{} after each block; {}", span(effect.per_block), origin(&indirect)),
+        Some(_) => {
+            let cost = figure(&indirect, |e| span(e.per_block));
+            format!("· indirect cost: {cost} after each block; {}", origin(&indirect))
+        }
         None => format!("· indirect cost: {}", origin(&indirect)),
     });
     texts.extend(report.verdict.advice.iter().map(|line| format!("· cheaper first: {}", clean(line))));

@@ -1,0 +1,197 @@
+//! The recovery curve as SVG: IPC over the instructions since a return, one curve per kind of return, with 90 % intervals.
+//!
+//! The same drawing stands in the page and in a file of its own; it follows the reader's light or dark setting.
+
+use super::{ExportError, clean, html::Markup, svg::target};
+use crate::model::{Before, Curve, Estimate, Ipc, Report, ipc::SURVIVORS};
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 440.0;
+/// Characters that fit below the title.
+const SUBTITLE: usize = 120;
+/// The corners of what the axes enclose.
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = WIDTH - 18.0;
+const TOP: f64 = 74.0;
+const BOTTOM: f64 = HEIGHT - 62.0;
+
+const STYLE: &str = "<style>.ipc{font:13px system-ui,sans-serif;fill:#1c1e21}.ipc .paper{fill:#fff}\
+    .ipc .grid{stroke:#d8dbe0;stroke-width:1}.ipc .axis{stroke:#5c6370;stroke-width:1}.ipc .dim{fill:#5c6370;font-size:12px}\
+    .ipc .h{font-size:16px;font-weight:600}.ipc .end{text-anchor:end}.ipc .mid{text-anchor:middle}\
+    .ipc .band{opacity:.18}.ipc .line{fill:none;stroke-width:2}.ipc .steady{stroke-width:1;stroke-dasharray:5 4}\
+    .ipc .blocked{fill:#d55e00;stroke:#d55e00}.ipc .direct{fill:#0072b2;stroke:#0072b2}\
+    .ipc .preempted{fill:#009e73;stroke:#009e73}.ipc .unknown{fill:#8c8c9c;stroke:#8c8c9c}.ipc .band{stroke:none}\
+    .ipc .line{fill:none}@media(prefers-color-scheme:dark){.ipc{fill:#e4e6ea}.ipc .paper{fill:#16181c}\
+    .ipc .grid{stroke:#353a42}.ipc .axis{stroke:#9aa2ae}.ipc .dim{fill:#9aa2ae}}</style>\n";
+
+/// Both axes: powers of ten to the right, IPC from 0 upwards.
+struct Axes {
+    low: f64,
+    high: f64,
+    top: f64,
+}
+
+/// Points that have a local IPC: (middle, IPC).
+fn told(curve: &Curve) -> impl Iterator<Item = (f64, Estimate)> + '_ {
+    curve.points.iter().filter_map(|p| Some((p.middle.max(1.0), p.local?)))
+}
+
+impl Axes {
+    fn over(curves: &[Curve]) -> Option<Self> {
+        let all = || curves.iter().flat_map(told);
+        let low = all().map(|(x, _)| x.log10()).fold(f64::INFINITY, f64::min).floor();
+        let high = all().map(|(x, _)| x.log10()).fold(f64::NEG_INFINITY, f64::max);
+        // A point that hardly anything is known of does not make the others flat.
+        let top = all().map(|(_, y)| y.value.max(y.interval.high.min(1.3 * y.value))).fold(0.0, f64::max);
+        let good = low.is_finite() && high.is_finite() && top > 0.0 && top.is_finite();
+        good.then(|| Self { low, high: high.max(low + 1.0), top: 1.05 * top })
+    }
+
+    /// To a tenth of a pixel.
+    fn x(&self, instructions: f64) -> f64 {
+        let share = (instructions.max(1.0).log10() - self.low) / (self.high - self.low);
+        round(LEFT + share.clamp(0.0, 1.0) * (RIGHT - LEFT))
+    }
+
+    fn y(&self, ipc: f64) -> f64 {
+        round(BOTTOM - (ipc / self.top).clamp(0.0, 1.0) * (BOTTOM - TOP))
+    }
+}
+
+fn round(pixels: f64) -> f64 {
+    (pixels * 10.0).round() / 10.0
+}
+
+/// The class that colours a kind.
+fn class(before: Before) -> &'static str {
+    before.key()
+}
+
+/// Draws the curves into markup; nothing where no point has an IPC. `space` is the namespace, which a page has by itself.
+pub(super) fn draw(page: &mut Markup, ipc: &Ipc, title: &str, subtitle: &str, space: &'static str) -> bool {
+    let Some(axes) = Axes::over(&ipc.curves) else { return false };
+    page.raw("<svg").raw(space).raw(" class=\"ipc\" role=\"img\" viewBox=\"0 0 ").number(WIDTH);
+    page.raw(" ").number(HEIGHT).raw("\" width=\"100%\" style=\"max-width:").number(WIDTH).raw("px\">\n<title>");
+    page.text(title).raw("</title>\n").raw(STYLE);
+    page.raw("<rect class=\"paper\" width=\"").number(WIDTH).raw("\" height=\"").number(HEIGHT).raw("\"/>\n");
+    text(page, "h", LEFT, 22.0, title);
+    if !subtitle.is_empty() {
+        text(page, "dim", LEFT, 40.0, subtitle);
+    }
+    grid(page, &axes);
+    legend(page, ipc);
+    // The most important last: on top.
+    for curve in ipc.curves.iter().rev() {
+        one(page, &axes, curve);
+    }
+    page.raw("</svg>\n");
+    true
+}
+
+fn text(page: &mut Markup, class: &'static str, x: f64, y: f64, text: &str) {
+    page.raw("<text class=\"").raw(class).raw("\" x=\"").number(x).raw("\" y=\"").number(y).raw("\">");
+    page.text(text).raw("</text>\n");
+}
+
+fn line(page: &mut Markup, class: &'static str, from: (f64, f64), to: (f64, f64)) {
+    page.raw("<line class=\"").raw(class).raw("\" x1=\"").number(from.0).raw("\" y1=\"").number(from.1);
+    page.raw("\" x2=\"").number(to.0).raw("\" y2=\"").number(to.1).raw("\"/>\n");
+}
+
+/// Steps of 1, 2 or 5 that divide the axis into about six.
+fn step(top: f64) -> f64 {
+    let rough = top / 6.0;
+    let power = 10f64.powf(rough.log10().floor());
+    [1.0, 2.0, 5.0].into_iter().map(|n| n * power).find(|s| *s >= rough).unwrap_or(10.0 * power)
+}
+
+fn grid(page: &mut Markup, axes: &Axes) {
+    for power in axes.low as i32..=axes.high as i32 {
+        let value = 10f64.powi(power);
+        let x = axes.x(value);
+        line(page, "grid", (x, TOP), (x, BOTTOM));
+        text(page, "dim mid", x, BOTTOM + 17.0, &format!("{}", value as u64));
+        for n in 2..10 {
+            let minor = value * f64::from(n);
+            if minor.log10() <= axes.high {
+                line(page, "axis", (axes.x(minor), BOTTOM), (axes.x(minor), BOTTOM + 3.0));
+            }
+        }
+    }
+    let step = step(axes.top);
+    let ticks = (axes.top / step) as usize;
+    for n in 0..=ticks.min(20) {
+        let value = n as f64 * step;
+        line(page, "grid", (LEFT, axes.y(value)), (RIGHT, axes.y(value)));
+        text(page, "dim end", LEFT - 7.0, axes.y(value) + 4.0, &format!("{value:.2}"));
+    }
+    line(page, "axis", (LEFT, BOTTOM), (RIGHT, BOTTOM));
+    line(page, "axis", (LEFT, TOP), (LEFT, BOTTOM));
+    text(page, "mid", f64::midpoint(LEFT, RIGHT), BOTTOM + 36.0, "instructions since the return to user mode");
+    text(page, "dim mid", f64::midpoint(LEFT, RIGHT), BOTTOM + 54.0, SURVIVORS);
+    text(page, "", 8.0, TOP - 8.0, "IPC (user mode), band: 90 %");
+}
+
+fn legend(page: &mut Markup, ipc: &Ipc) {
+    let mut x = RIGHT - 150.0 * ipc.curves.len() as f64;
+    for curve in &ipc.curves {
+        page.raw("<rect class=\"").raw(class(curve.before)).raw("\" x=\"").number(x).raw("\" y=\"").number(TOP - 19.0);
+        page.raw("\" width=\"12\" height=\"12\"/>\n");
+        text(page, "", x + 18.0, TOP - 8.0, &format!("after a {}", curve.before.name()));
+        x += 150.0;
+    }
+}
+
+fn points(page: &mut Markup, places: impl Iterator<Item = (f64, f64)>) {
+    page.raw(" points=\"");
+    for (x, y) in places {
+        page.number(x).raw(",").number(y).raw(" ");
+    }
+    page.raw("\"/>\n");
+}
+
+fn one(page: &mut Markup, axes: &Axes, curve: &Curve) {
+    let class = class(curve.before);
+    let places: Vec<(f64, Estimate)> = told(curve).collect();
+    page.raw("<g class=\"").raw(class).raw("\">\n<polygon class=\"band\"");
+    let upper = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.interval.high)));
+    let lower = places.iter().rev().map(|(x, y)| (axes.x(*x), axes.y(y.interval.low)));
+    points(page, upper.chain(lower));
+    page.raw("<polyline class=\"line\"");
+    points(page, places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.value))));
+    if let Some(steady) = curve.steady.value() {
+        line(page, "steady", (LEFT, axes.y(steady.value)), (RIGHT, axes.y(steady.value)));
+    }
+    for point in &curve.points {
+        let Some(local) = point.local else { continue };
+        let (x, y) = (axes.x(point.middle), axes.y(local.value));
+        page.raw("<circle r=\"3\" cx=\"").number(x).raw("\" cy=\"").number(y).raw("\"><title>");
+        page.text(&format!(
+            "around {:.0} instructions after a {}: IPC {}, {} samples",
+            point.middle,
+            curve.before.name(),
+            local.words(3),
+            point.samples
+        ));
+        page.raw("</title></circle>\n");
+    }
+    page.raw("</g>\n");
+}
+
+const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
+
+/// A file of its own.
+///
+/// # Errors
+/// Without counters, or without samples for a curve; the error says why.
+pub fn picture(report: &Report) -> Result<String, ExportError> {
+    let ipc = report.ipc.value().ok_or_else(|| ExportError::NoCurve(clean::line(report.ipc.note())))?;
+    let mut page = Markup::default();
+    page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let title = format!("IPC after returns: {}", target(report));
+    let subtitle = ipc.coverage();
+    if !draw(&mut page, ipc, &title, &clean::cut(&subtitle, SUBTITLE), NAMESPACE) {
+        return Err(ExportError::NoCurve("too few overflow samples".to_owned()));
+    }
+    Ok(page.finish())
+}

@@ -1,0 +1,127 @@
+//! The terms of the what-if: each is there for its reason, and changes the sum by what it says.
+
+use super::fixture::{Case, files, server};
+use crate::{
+    model::{Baseline, Cost, Crowd, DirectRead, Report, Scenario, Stat, Way},
+    units::Nanos,
+};
+
+fn sure(ns: f64) -> Cost {
+    Cost { median: ns, low: ns, high: ns }
+}
+
+fn scenario(report: &Report, way: Way) -> &Scenario {
+    report.what_if.scenario(way).expect("a scenario")
+}
+
+/// What the term that begins like this gives back, ns.
+fn term(scenario: &Scenario, what: &str) -> Option<f64> {
+    scenario.terms.iter().find(|t| t.what.contains(what)).map(|t| t.ns)
+}
+
+fn without_writes(mut case: Case) -> Case {
+    case.window.sites.retain(|s| s.place.syscall != "write");
+    case
+}
+
+#[test]
+fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
+    // 300,000 reads, 280,000 of them blocked, and as many writes: every read was a message.
+    let report = server().report();
+    let naive = scenario(&report, Way::Naive);
+    let blocks = term(naive, "events are waited for").unwrap() / 280_000.0;
+    let turns = term(naive, "without a block are waited for too").unwrap() / 20_000.0;
+    assert!(blocks < 0.0 && (blocks - turns).abs() < 1e-6, "{blocks} and {turns} ns each");
+    // Nobody answered the others: they may have been second reads of the same message.
+    let silent = without_writes(server()).report();
+    let quiet = scenario(&silent, Way::Naive);
+    assert_eq!(term(quiet, "without a block are waited for too"), None);
+    assert!(quiet.saving.value > naive.saving.value);
+    // Either way the other reading is within the interval.
+    assert!((quiet.saving.low - naive.saving.low).abs() < 1e-9 && quiet.saving.high <= naive.saving.high + 1e-9);
+}
+
+#[test]
+fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
+    let case = |direct: bool, calibrated: bool| {
+        let mut case = files();
+        if direct {
+            case.inputs.direct_files = vec![case.window.sites[0].place.clone()];
+        }
+        if calibrated && let Some(calibration) = &mut case.inputs.calibration {
+            calibration.direct =
+                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| DirectRead { batch, cost: sure(ns) }).to_vec();
+        }
+        case.report()
+    };
+    let (with, cached, essentials) = (case(true, true), case(false, true), case(true, false));
+    let tuned = scenario(&with, Way::Tuned);
+    let comes = -term(tuned, "past the page cache through io_uring").unwrap() / 40_000.0;
+    assert!((900.0..=2_600.0).contains(&comes), "{comes} ns each");
+    // The whole call goes, 3,100 ns in place, whatever part of it is called the block's.
+    let goes = term(tuned, "blocks go").unwrap() + term(tuned, "the rest of their calls goes").unwrap();
+    assert!((goes / 40_000.0 - 3_100.0 - 250.0).abs() < 10.0, "{} ns each", goes / 40_000.0);
+    for other in [&cached, &essentials] {
+        assert_eq!(term(scenario(other, Way::Tuned), "past the page cache"), None);
+    }
+    // Readiness does nothing for them.
+    assert_eq!(term(scenario(&with, Way::Naive), "past the page cache"), None);
+}
+
+#[test]
+fn many_threads_that_take_turns_leave_each_other_cold() {
+    let crowded = |told: bool| {
+        let mut case = server();
+        if let Some(calibration) = &mut case.inputs.calibration {
+            calibration.crowd =
+                [(8, 100.0), (32, 300.0)].map(|(threads, ns)| Crowd { threads, cost: sure(ns) }).to_vec();
+        }
+        // Hardly a read finds its data: then windows have nothing to compare with.
+        if !told {
+            let site = &mut case.window.sites[0].site;
+            (site.cpu_direct_warm, site.user_after_direct) = (Stat::ZERO, Stat::ZERO);
+        }
+        case.report()
+    };
+    let report = crowded(false);
+    let naive = scenario(&report, Way::Naive);
+    let each = term(naive, "code after blocks runs warm").unwrap() / 280_000.0 / (1.0 - naive.sleeps_per_block);
+    // 14 threads, between the 8 and the 32 that were calibrated.
+    assert!((each - (100.0 + 200.0 * (14.0f64 / 8.0).log2() / 2.0)).abs() < 1e-6, "{each} ns each");
+    let told = crowded(true);
+    assert_eq!(term(scenario(&told, Way::Naive), "take turns"), None);
+    assert_eq!(
+        scenario(&told, Way::Naive).terms.iter().filter(|t| t.what.contains("runs warm")).count(),
+        1,
+        "the target's own windows come first"
+    );
+}
+
+#[test]
+fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
+    let case = |busy_ms: u64| {
+        let mut case = server();
+        case.inputs.facts.allowed_cpus = 1;
+        // One CPU, full: ten seconds of it.
+        for thread in &mut case.window.threads {
+            thread.sums.woke_other = 20_000;
+        }
+        let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
+        let charge: u64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
+        case.inputs.window.measured = Nanos::from_nanos(cpu + charge);
+        // Before it, and after it, when what had queued up is still worked off.
+        case.inputs.baselines = [busy_ms, busy_ms, 124, 124]
+            .map(|ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 50 * ms, wall: Nanos::from_millis(125) })
+            .to_vec();
+        case.report()
+    };
+    let (full, free) = (case(124), case(100));
+    let (saturated, filled) = (scenario(&full, Way::Tuned), scenario(&free, Way::Tuned));
+    let leave = "several replies leave at once";
+    assert!(term(saturated, leave).is_some_and(|ns| ns > 0.0), "{saturated:#?}");
+    assert_eq!(term(filled, leave), None);
+    assert!(free.what_if.notes.iter().any(|n| n.contains("The hooks filled")), "{:?}", free.what_if.notes);
+    assert!(!full.what_if.notes.iter().any(|n| n.contains("The hooks filled")));
+    // They may all the same.
+    assert!(filled.saving.high - filled.saving.value > saturated.saving.high - saturated.saving.value);
+}

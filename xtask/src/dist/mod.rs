@@ -1,0 +1,135 @@
+//! `cargo xtask dist`: what is given to people who do not build: static programs, completions, man pages, packages.
+//!
+//! All of it lands in target/dist; with `--check` in target/dist-check, made of the development build.
+
+mod build;
+mod licences;
+mod package;
+mod trial;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{exec, host::markdown, say};
+use build::{Arch, Purpose};
+
+/// The command, its package and its files.
+const NAME: &str = "should-i-async";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Make static programs for x86_64 and aarch64, completions, man pages, and Debian packages, and try one of these.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only a package of the development build for this machine, to see that it is made, installs, works and goes.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let (purpose, folder) = if options.check { (Purpose::Check, "dist-check") } else { (Purpose::Ship, "dist") };
+    let out = root.join("target").join(folder);
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("emptying {}", out.display()))?;
+    }
+    fs::create_dir_all(&out)?;
+    let host = Arch::of_host()?;
+    // The host's first: it prints the pages of all.
+    let arches: Vec<Arch> =
+        [host].into_iter().chain(Arch::ALL.into_iter().filter(|arch| *arch != host && !options.check)).collect();
+
+    let mut rows = Vec::new();
+    let mut row = |path: &Path, what: &str| -> Result<()> {
+        let name = path.strip_prefix(&out).unwrap_or(path).display().to_string();
+        rows.push(vec![name, thousands(fs::metadata(path)?.len()), what.to_owned()]);
+        Ok(())
+    };
+    let mut tried = None;
+    let pages = out.join("pages");
+    for arch in arches {
+        let built = build::build(root, arch, purpose)?;
+        let program = out.join(format!("{NAME}-{VERSION}-{}-linux", arch.name()));
+        fs::copy(&built, &program).with_context(|| format!("copying {}", built.display()))?;
+        build::check_static(&program, arch)?;
+        if purpose == Purpose::Ship {
+            build::check_anonymous(&program, root)?;
+        }
+        row(&program, "static program")?;
+        if arch == host {
+            exec::run(Command::new(&program).arg("pages").arg(&pages))?;
+        }
+        let package = package::build(root, &out, &program, arch, purpose)?;
+        package::check_contents(&package, &pages)?;
+        if purpose == Purpose::Ship {
+            package::lint(&package)?;
+        }
+        row(&package, "Debian package")?;
+        if arch == host {
+            tried = Some(trial::run(root, &package, options.check)?);
+        }
+    }
+    let mut files = sorted(&pages)?;
+    files.push(out.join("third-party-licences.txt"));
+    for path in &files {
+        row(path, package::kind(path))?;
+    }
+    sums(&out)?;
+    say(&markdown::table(&["File", "Bytes", "What"], rows))?;
+    if let Some(tried) = tried {
+        say(&format!("dist: {tried}"))?;
+    }
+    say(&format!("dist: all in {}", out.display()))
+}
+
+/// Files of a folder, by name.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// SHA256SUMS of everything that is made to be fetched, for `sha256sum --check`.
+fn sums(out: &Path) -> Result<()> {
+    let mut command = Command::new("sha256sum");
+    command.current_dir(out).arg("--");
+    for path in sorted(out)?.iter().filter(|path| path.is_file()) {
+        command.args(path.file_name());
+    }
+    fs::write(out.join("SHA256SUMS"), exec::output(&mut command)?).context("writing SHA256SUMS")
+}
+
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// When the sources were last changed, in seconds since 1970: what is made of them is not newer, and made again is the
+/// same.
+fn source_date(root: &Path) -> Result<u64> {
+    let text = exec::output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
+    let seconds = text.trim().parse().with_context(|| format!("git's date: {text}"))?;
+    ensure!(seconds > 0, "git's date is {seconds}");
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_easily() {
+        assert_eq!([0, 999, 1000, 1234567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

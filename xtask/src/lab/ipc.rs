@@ -1,0 +1,372 @@
+//! `cargo xtask lab ipc`: figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew, on a machine with hardware counters: IPC over the
+//! instructions since a return, for working sets from the L1 to beyond the last cache, for rates of calls and of blocks.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{curves, documents};
+use crate::{
+    host::{
+        child::{self, Running},
+        machine,
+    },
+    say,
+};
+
+/// Exit code where the machine has no counters: nothing was measured, and nothing went wrong.
+pub(crate) const NO_COUNTERS: u8 = 3;
+/// The program's own core; its partner has the other.
+const CPUS: &str = "0,1";
+/// From start to end of a cell, beside its measurement: building a working set, loading, reporting.
+const AROUND: Duration = Duration::from_secs(60);
+/// Mean touches in a window: what makes the rate of calls.
+const TOUCHES: [u64; 3] = [100, 1_000, 10_000];
+/// One in so many calls blocks.
+const BLOCKS: [u32; 3] = [2, 8, 32];
+/// No working set beyond this, bytes: the order of its places must fit beside it.
+const LARGEST: u64 = 1 << 30;
+
+/// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why and exits with 3.
+#[derive(Args)]
+pub(super) struct Options {
+    /// Three working sets, one rate of calls, one of blocks.
+    #[arg(long)]
+    quick: bool,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+    /// Draws from this file and measures nothing.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Folder to write ipc.json and ipc.svg to [default: docs/lab]
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+}
+
+/// The machine has no counters, or gives none.
+#[derive(Debug)]
+pub(crate) struct NoCounters(String);
+
+impl std::fmt::Display for NoCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "nothing was measured and nothing drawn: {}", self.0)
+    }
+}
+
+impl std::error::Error for NoCounters {}
+
+/// A cache of the CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cache {
+    pub(super) level: u32,
+    pub(super) bytes: u64,
+}
+
+/// A point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Point {
+    /// Instructions since the return.
+    pub(super) at: f64,
+    pub(super) ipc: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// What `check` said of one working set, rate of calls and rate of blocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cell {
+    pub(super) working_set: u64,
+    pub(super) touches: u64,
+    pub(super) one_blocks_in: u32,
+    pub(super) blocked: Vec<Point>,
+    pub(super) direct: Vec<Point>,
+    /// Cycles of a block in user mode: value, low, high; none where it could not be told.
+    pub(super) cycles: Option<[f64; 3]>,
+    /// Why not, where not.
+    pub(super) reason: Option<String>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Results {
+    pub(super) machine: Vec<(String, String)>,
+    pub(super) caches: Vec<Cache>,
+    pub(super) cells: Vec<Cell>,
+}
+
+pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
+    child::catch_interrupts()?;
+    let folder = options.to.clone().unwrap_or_else(|| documents(root));
+    let results = match &options.from {
+        Some(from) => {
+            let text = fs::read_to_string(from).with_context(|| format!("reading {}", from.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} holds no results of `lab ipc`", from.display()))?
+        }
+        None => measure(root, options)?,
+    };
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    if options.from.is_none() {
+        let path = folder.join("ipc.json");
+        let text = serde_json::to_string_pretty(&results).context("results as JSON")?;
+        fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
+        say(&format!("written: {}", path.display()))?;
+    }
+    let path = folder.join("ipc.svg");
+    curves::draw(&results, &path)?;
+    say(&format!("written: {}", path.display()))
+}
+
+fn measure(root: &Path, options: &Options) -> Result<Results> {
+    let [own, binary] = match &options.binaries {
+        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
+        None => machine::build(root, "lab")?,
+    };
+    let caches = caches(Path::new("/sys/devices/system/cpu/cpu0/cache"))?;
+    let facts = machine::facts(root)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut results = Results { machine: facts, caches, cells: Vec::new() };
+    let sets = working_sets(&results.caches, options.quick);
+    let (touches, blocks) = if options.quick { (&TOUCHES[1..2], &BLOCKS[..1]) } else { (&TOUCHES[..], &BLOCKS[..]) };
+    for &touches in touches {
+        for &one_blocks_in in blocks {
+            for &working_set in &sets {
+                let report = observe(&own, &binary, options.seconds, (working_set, touches, one_blocks_in))?;
+                let cell = cell(&report, working_set, touches, one_blocks_in)?;
+                say(&line(&cell))?;
+                results.cells.push(cell);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// Runs the program, and `check` on its thread.
+fn observe(own: &Path, binary: &Path, seconds: u32, what: (u64, u64, u32)) -> Result<Value> {
+    let (working_set, touches, one_blocks_in) = what;
+    let mut target = Command::new(binary);
+    target.args(["window", "--working-set", &working_set.to_string(), "--touches", &touches.to_string()]);
+    target.args(["--one-blocks-in", &one_blocks_in.to_string(), "--cpu", CPUS]);
+    target.args(["--seconds", &(u64::from(seconds) + AROUND.as_secs()).to_string()]);
+    let mut target = Running::start(&mut target)?;
+    let ready: Value = serde_json::from_str(&target.next_line(AROUND)?).context("the program said no JSON")?;
+    let tid = ready.get("tid").and_then(Value::as_u64).context("the program named no thread")?;
+    let mut check = Command::new(own);
+    check.args(["check", "-t", &tid.to_string(), "-d", &format!("{seconds}s"), "--exact", "--json"]);
+    let said = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
+    target.check_alive()?;
+    target.close(AROUND)?;
+    serde_json::from_str(&said.stdout).context("`check` printed no JSON")
+}
+
+/// The caches that hold data, the nearest first; an error where the kernel does not say.
+fn caches(folder: &Path) -> Result<Vec<Cache>> {
+    let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
+    let mut caches = Vec::new();
+    for index in 0..16 {
+        let of = folder.join(format!("index{index}"));
+        let Ok(kind) = read(of.join("type")) else { break };
+        if kind == "Instruction" {
+            continue;
+        }
+        let level = read(of.join("level"))?.parse().context("a cache's level")?;
+        let bytes = size(&read(of.join("size"))?).with_context(|| format!("the size in {}", of.display()))?;
+        caches.push(Cache { level, bytes });
+    }
+    ensure!(!caches.is_empty(), "{} names no cache", folder.display());
+    caches.sort_by_key(|c| c.level);
+    Ok(caches)
+}
+
+/// `48K`, `2048K`, `32M`.
+fn size(text: &str) -> Result<u64> {
+    let (digits, factor) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 1u64 << 10),
+        Some(digits) if text.ends_with('M') => (digits, 1 << 20),
+        Some(digits) => (digits, 1 << 30),
+        None => (text, 1),
+    };
+    let number: u64 = digits.parse().map_err(|_| anyhow!("{text:?} is no size"))?;
+    number.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
+}
+
+/// Half of each cache, and two and four times the last; quick: half the first, half the last, four times the last.
+fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
+    let mut sets: Vec<u64> = caches.iter().map(|c| c.bytes / 2).collect();
+    if let Some(last) = caches.last() {
+        sets.extend([2 * last.bytes, 4 * last.bytes]);
+    }
+    let mut sets: Vec<u64> = sets.into_iter().map(|s| s.clamp(4_096, LARGEST)).collect();
+    sets.sort_unstable();
+    sets.dedup();
+    if let ([first, .., last], true) = (sets.as_slice(), quick) {
+        let beyond = caches.last().map_or(*last, |c| c.bytes / 2);
+        sets = vec![*first, beyond.clamp(4_096, LARGEST), *last];
+        sets.dedup();
+    }
+    sets
+}
+
+/// A number of the report: a figure's value.
+fn value(of: Option<&Value>, key: &str) -> Option<f64> {
+    of?.get(key)?.as_f64()
+}
+
+fn points(ipc: &Value, after: &str) -> Vec<Point> {
+    let curves = ipc.get("curves").and_then(Value::as_array);
+    let curve = curves.into_iter().flatten().find(|c| c.get("after").and_then(Value::as_str) == Some(after));
+    let points = curve.and_then(|c| c.get("points")).and_then(Value::as_array);
+    points
+        .into_iter()
+        .flatten()
+        .filter_map(|p| {
+            let local = p.get("local_ipc_ratio");
+            Some(Point {
+                at: value(p.get("middle_instructions_count"), "value")?,
+                ipc: value(local, "value")?,
+                low: value(local, "low")?,
+                high: value(local, "high")?,
+            })
+        })
+        .collect()
+}
+
+/// What a report says of its curves.
+fn cell(report: &Value, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
+    let ipc = report.get("ipc").context("this `should-i-async` reports no IPC")?;
+    if let Some(why) = ipc.get("unavailable").and_then(Value::as_str) {
+        return Err(NoCounters(why.to_owned()).into());
+    }
+    let cost = ipc.get("indirect_cycles_per_block_count");
+    let cycles = ["value", "low", "high"].map(|key| value(cost, key));
+    let cycles = match cycles {
+        [Some(value), Some(low), Some(high)] => Some([value, low, high]),
+        _ => None,
+    };
+    let reason = cost.and_then(|c| c.get("note")).and_then(Value::as_str).filter(|_| cycles.is_none());
+    Ok(Cell {
+        working_set,
+        touches,
+        one_blocks_in,
+        blocked: points(ipc, "blocked"),
+        direct: points(ipc, "direct"),
+        cycles,
+        reason: reason.map(str::to_owned),
+    })
+}
+
+/// A size in the unit that fits.
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        ..1_048_576 => format!("{} KiB", n / 1024),
+        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
+    }
+}
+
+fn line(cell: &Cell) -> String {
+    let cost = match cell.cycles {
+        Some([value, low, high]) => format!("{value:.0} cycles per block ({low:.0} to {high:.0})"),
+        None => format!("n/a: {}", cell.reason.as_deref().unwrap_or("not told")),
+    };
+    format!(
+        "{}, {} touches a window, 1 of {} calls blocks: {cost}; {} points after blocks, {} after none",
+        bytes(cell.working_set),
+        cell.touches,
+        cell.one_blocks_in,
+        cell.blocked.len(),
+        cell.direct.len()
+    )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sizes_are_read_as_the_kernel_writes_them() {
+        assert_eq!(size("48K").unwrap(), 49_152);
+        assert_eq!(size("32M").unwrap(), 32 << 20);
+        assert!(size("many").is_err() && size("").is_err());
+        let folder = std::env::temp_dir().join(format!("lab-ipc-{}", std::process::id()));
+        for (i, (level, kind, size)) in
+            [(1, "Data", "32K"), (1, "Instruction", "32K"), (2, "Unified", "1024K")].iter().enumerate()
+        {
+            let of = folder.join(format!("index{i}"));
+            fs::create_dir_all(&of).unwrap();
+            fs::write(of.join("level"), format!("{level}\n")).unwrap();
+            fs::write(of.join("type"), format!("{kind}\n")).unwrap();
+            fs::write(of.join("size"), format!("{size}\n")).unwrap();
+        }
+        let found = caches(&folder).unwrap();
+        assert_eq!(found, [Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }]);
+        assert_eq!(working_sets(&found, false), [16 << 10, 512 << 10, 2 << 20, 4 << 20]);
+        assert_eq!(working_sets(&found, true), [16 << 10, 512 << 10, 4 << 20]);
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(caches(&folder).is_err());
+    }
+
+    #[test]
+    fn a_machine_without_counters_is_named_with_its_reason() {
+        let report = json!({ "ipc": { "unavailable": "no PMU (ENOENT)" } });
+        let error = cell(&report, 4_096, 100, 2).unwrap_err();
+        assert!(error.downcast_ref::<NoCounters>().is_some());
+        assert!(error.to_string().contains("no PMU (ENOENT)"));
+        assert!(cell(&json!({}), 4_096, 100, 2).is_err());
+    }
+
+    #[test]
+    fn a_report_is_read_back() {
+        let point = json!({ "middle_instructions_count": { "value": 50.0 },
+            "local_ipc_ratio": { "value": 0.5, "low": 0.4, "high": 0.6 } });
+        let unknown = json!({ "middle_instructions_count": { "value": 5.0 },
+            "local_ipc_ratio": { "value": null, "low": null, "high": null } });
+        let report = json!({ "ipc": {
+            "unavailable": null,
+            "indirect_cycles_per_block_count": { "value": null, "low": null, "high": null, "note": "too few" },
+            "curves": [{ "after": "blocked", "points": [unknown, point] }],
+        } });
+        let cell = cell(&report, 1 << 21, 100, 2).unwrap();
+        assert_eq!(cell.blocked, [Point { at: 50.0, ipc: 0.5, low: 0.4, high: 0.6 }]);
+        assert!(cell.direct.is_empty() && line(&cell).contains("n/a: too few") && line(&cell).starts_with("2.0 MiB"));
+    }
+
+    /// A run over a small sweep.
+    pub(in crate::lab) fn results() -> Results {
+        let caches = vec![Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }];
+        let curve = |fall: f64| -> Vec<Point> {
+            let at = |i: i32| 10f64.powf(1.0 + f64::from(i) / 4.0);
+            let ipc = |x: f64| 2.0 - fall * (-x / 3_000.0).exp();
+            (0..16)
+                .map(|i| Point { at: at(i), ipc: ipc(at(i)), low: ipc(at(i)) - 0.1, high: ipc(at(i)) + 0.1 })
+                .collect()
+        };
+        let mut cells = Vec::new();
+        for touches in [100, 1_000] {
+            for one_blocks_in in [2, 8] {
+                for (i, working_set) in working_sets(&caches, false).into_iter().enumerate() {
+                    cells.push(Cell {
+                        working_set,
+                        touches,
+                        one_blocks_in,
+                        blocked: curve(0.4 * i as f64 + 0.2),
+                        direct: curve(0.1),
+                        cycles: Some([900.0, 800.0, 1_000.0]),
+                        reason: None,
+                    });
+                }
+            }
+        }
+        Results { machine: vec![("CPU".to_owned(), "made up".to_owned())], caches, cells }
+    }
+}

@@ -1,0 +1,158 @@
+//! What runs in a guest, and what is left out there, with the reason.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Arch, Cell};
+
+/// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs that are not here:
+/// kernel_faults and kernel_live need what a guest does not have (setcap, prlimit, tmux).
+pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
+    TestProgram {
+        name: "kernel_exact",
+        skip: &[
+            Skip { test: "file_direct", of: In::All, why: "a guest has no disk" },
+            Skip { test: "pingpong_at_100_000", of: In::All, why: "an emulated CPU switches 16,000 times a second" },
+            Skip { test: "cpu_of_burners", of: In::X86_64, why: "reading the clock may be a system call there" },
+            Skip { test: "blocked_time_of_sleeps", of: In::X86_64, why: "a timer may be over before its sleep begins" },
+            Skip { test: "blocked_time_of", of: In::Brief, why: "several measurements each" },
+        ],
+    },
+    TestProgram {
+        name: "kernel_edges",
+        skip: &[
+            Skip { test: "ten_thousand_threads", of: In::All, why: "starting them takes minutes" },
+            Skip { test: "already_blocked_at_attach", of: In::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "the_open_wait_has", of: In::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "already_blocked_at_attach", of: In::Brief, why: "twelve measurements" },
+            Skip { test: "a_target_that_does_nothing", of: In::Brief, why: "twelve measurements" },
+            Skip { test: "by_the_thousand", of: In::Brief, why: "thousands of threads" },
+            Skip { test: "too_little_room", of: In::Brief, why: "the same code everywhere" },
+            Skip { test: "sampled", of: In::Brief, why: "real time" },
+        ],
+    },
+    TestProgram {
+        name: "kernel_stream",
+        skip: &[
+            Skip { test: "a_prediction_is", of: In::All, why: "calibrating takes longer than the workload" },
+            Skip {
+                test: "cpu_clock_samples_hit",
+                of: In::X86_64,
+                why: "the emulator is late with the timer's interrupt",
+            },
+            Skip { test: "every_block_end", of: In::Before5_15, why: "first ends are of class unknown" },
+        ],
+    },
+    TestProgram {
+        name: "kernel_record",
+        skip: &[
+            Skip { test: "the_demo_has_names", of: In::Aarch64From7, why: "over a tenth of the stacks are cut short" },
+            Skip { test: "a_packaged_server", of: In::All, why: "a guest has no redis-server" },
+            Skip { test: "every_format", of: In::Brief, why: "the same code everywhere" },
+            Skip { test: "the_same_twice", of: In::Brief, why: "the same code everywhere" },
+            Skip { test: "a_recording_gives", of: In::Brief, why: "the same code everywhere" },
+        ],
+    },
+    TestProgram { name: "kernel_command", skip: &[] },
+    TestProgram { name: "kernel_ipc", skip: &[] },
+];
+
+/// A test program of `profiler/tests`.
+pub(super) struct TestProgram {
+    pub(super) name: &'static str,
+    skip: &'static [Skip],
+}
+
+/// Tests that are not run in a guest.
+struct Skip {
+    /// The test's name contains this.
+    test: &'static str,
+    of: In,
+    why: &'static str,
+}
+
+/// Some of the guests.
+enum In {
+    All,
+    Before5_15,
+    X86_64,
+    Aarch64From7,
+    /// Where the time is short.
+    Brief,
+}
+
+impl Skip {
+    fn applies(&self, cell: Cell, brief: bool) -> bool {
+        match self.of {
+            In::All => true,
+            In::Before5_15 => cell.series == "5.10",
+            In::X86_64 => cell.arch == Arch::X86_64,
+            In::Aarch64From7 => cell.arch == Arch::Aarch64 && cell.series == "7",
+            In::Brief => brief,
+        }
+    }
+}
+
+/// One column of the table: a command in a guest.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) command: Vec<String>,
+    /// By the guest's clock.
+    pub(super) limit: Duration,
+}
+
+impl Case {
+    pub(super) fn new(name: &str, seconds: u64, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        Self { name: name.to_owned(), command, limit: Duration::from_secs(seconds) }
+    }
+}
+
+/// Where test programs lie in a guest: beside `examples`, as cargo lays them out, because they look there for workloads.
+pub(super) const TESTS_IN_GUEST: &str = "t/deps";
+
+/// Everything that runs on a kernel, of what `root` has.
+pub(super) fn all(root: &Path, cell: Cell, brief: bool) -> Vec<Case> {
+    let workload = "{ sleep 0.2; echo; sleep 0.5; echo; } | truth pipe --n 2000";
+    let mut cases = vec![
+        Case::new("doctor", 60, &["should-i-async", "doctor"]),
+        Case::new("check", 120, &["should-i-async", "check", "--", "sh", "-c", workload]),
+    ];
+    for program in programs(root) {
+        let path = format!("/{TESTS_IN_GUEST}/{}", program.name);
+        let mut command = vec![path.as_str(), "--test-threads=1", "-Zunstable-options", "--report-time"];
+        for skip in program.skip.iter().filter(|skip| skip.applies(cell, brief)) {
+            command.extend(["--skip", skip.test]);
+        }
+        cases.push(Case::new(program.name.trim_start_matches("kernel_"), 900, &command));
+    }
+    cases
+}
+
+/// What is not run, and why: the list of docs/kernels.md.
+pub(super) fn left_out(cell: Cell, brief: bool) -> Vec<String> {
+    let of = |program: &'static TestProgram| {
+        let skipped = program.skip.iter().filter(move |skip| skip.applies(cell, brief));
+        skipped.map(|skip| format!("{}: {} ({})", program.name, skip.test, skip.why))
+    };
+    TEST_PROGRAMS.iter().flat_map(of).collect()
+}
+
+/// Those of the test programs that there are.
+pub(super) fn programs(root: &Path) -> impl Iterator<Item = &'static TestProgram> {
+    let tests = root.join("profiler").join("tests");
+    TEST_PROGRAMS.iter().filter(move |program| tests.join(format!("{}.rs", program.name)).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_depends_on_the_kernel_and_on_the_time() {
+        let count = |series, brief| left_out(Cell { arch: Arch::Aarch64, series }, brief).len();
+        assert!(count("5.10", false) > count("6.1", false));
+        assert!(count("6.1", true) > count("6.1", false));
+    }
+}

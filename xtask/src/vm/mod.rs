@@ -1,0 +1,349 @@
+//! `cargo xtask vm`: the tool and its kernel tests on other kernels, under emulation.
+//!
+//! Debian's kernels of four series for two architectures, each booted by QEMU into an archive of static programs, one
+//! emulated CPU a guest. The lines that the guest prints are the result; its exit code means nothing. On aarch64 the
+//! virtual CPU counts instructions, so the guest has a PMU, and the same run every time. docs/kernels.md has what was
+//! seen.
+
+mod case;
+mod fetch;
+mod guest;
+mod initramfs;
+mod run;
+mod table;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::case::Case;
+use self::fetch::Fetched;
+use self::guest::Programs;
+use self::run::{Guest, Outcome};
+use crate::host::child;
+use crate::say;
+
+/// The matrix: each of these for each architecture. A series is what a kernel's version begins with.
+const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "7"];
+
+/// Runs the tool and its kernel tests on other kernels, under emulation.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only kernels of these series.
+    #[arg(long, value_delimiter = ',', value_parser = SERIES, value_name = "SERIES")]
+    kernels: Vec<String>,
+    /// Only these architectures.
+    #[arg(long, value_delimiter = ',')]
+    arch: Vec<Arch>,
+    /// Only half of the kernels, two of each architecture and one of each series.
+    #[arg(long, value_name = "WHICH")]
+    half: Option<Half>,
+    /// Only tests whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    /// What the PMU of an aarch64 guest counts.
+    #[arg(long, default_value = "full")]
+    pmu: Pmu,
+    /// Puts this file into the guests' /bin too.
+    #[arg(long, value_name = "FILE")]
+    add: Vec<PathBuf>,
+    /// Kills a COMMAND that takes longer, in seconds of the guest.
+    #[arg(long, default_value_t = 300)]
+    limit: u64,
+    /// Fetches the kernels anew.
+    #[arg(long)]
+    refresh: bool,
+    /// Leaves out the tests that take long and hardly depend on the kernel.
+    #[arg(long)]
+    brief: bool,
+    /// Lists the tests that are not run in the guests, with the reasons, and runs nothing.
+    #[arg(long)]
+    left_out: bool,
+    /// Guests at a time. Default: one for each CPU.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are in /t/deps.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// An architecture of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Arch {
+    #[value(name = "x86_64")]
+    X86_64,
+    Aarch64,
+}
+
+/// What an aarch64 guest's PMU counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pmu {
+    /// Cycles and instructions.
+    Full,
+    /// Cycles: instructions cannot be counted where they are not the clock.
+    Cycles,
+    /// There is none.
+    None,
+}
+
+/// Half of the matrix.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Half {
+    /// The first on even days, the second on odd ones (UTC).
+    Today,
+    First,
+    Second,
+}
+
+/// A kernel of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cell {
+    arch: Arch,
+    series: &'static str,
+}
+
+/// What came of a kernel.
+struct Row {
+    cell: Cell,
+    /// The package's, where there is one.
+    version: Option<String>,
+    seconds: Option<f64>,
+    /// By test.
+    results: Vec<(String, Outcome)>,
+    /// What the failed tests said.
+    failed: String,
+}
+
+impl Arch {
+    const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// Debian's name of it.
+    fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    fn triple(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Aarch64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+
+    fn qemu(self) -> &'static str {
+        match self {
+            Self::X86_64 => "qemu-system-x86_64",
+            Self::Aarch64 => "qemu-system-aarch64",
+        }
+    }
+
+    fn console(self) -> &'static str {
+        match self {
+            Self::X86_64 => "ttyS0",
+            Self::Aarch64 => "ttyAMA0",
+        }
+    }
+}
+
+impl Half {
+    /// Whether a kernel is in it: like the squares of one colour.
+    fn has(self, cell: Cell) -> bool {
+        let series = SERIES.iter().position(|&series| series == cell.series).unwrap_or(0);
+        let odd = match self {
+            Self::First => 0,
+            Self::Second => 1,
+            Self::Today => (days_since_1970() % 2) as usize,
+        };
+        (series + cell.arch as usize) % 2 == odd
+    }
+}
+
+fn days_since_1970() -> u64 {
+    const DAY: u64 = 24 * 60 * 60;
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / DAY)
+}
+
+impl Row {
+    fn outcome(&self, test: &str) -> Option<&Outcome> {
+        self.results.iter().find(|(name, _)| name == test).map(|(_, outcome)| outcome)
+    }
+
+    fn not_run(cell: Cell, version: Option<String>, cases: &[&Case], why: &str) -> Self {
+        let results = cases.iter().map(|case| (case.name.clone(), Outcome::NotRun { why: why.to_owned() })).collect();
+        Self { cell, version, seconds: None, results, failed: String::new() }
+    }
+
+    fn any(&self, is: impl Fn(&Outcome) -> bool) -> bool {
+        self.results.iter().any(|(_, outcome)| is(outcome))
+    }
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    child::catch_interrupts()?;
+    let begun = Instant::now();
+    let cells = cells(options);
+    if cells.is_empty() {
+        bail!("no kernel is both of these series and of these architectures, in that half");
+    }
+    if options.left_out {
+        return cells.iter().try_for_each(|&cell| {
+            let left_out = case::left_out(cell, options.brief).join("; ");
+            say(&format!("{} {}: {left_out}", cell.arch.name(), cell.series))
+        });
+    }
+    let matrix = Matrix { root, options, dir: root.join("target").join("vm") };
+    fs::create_dir_all(&matrix.dir).with_context(|| format!("making {}", matrix.dir.display()))?;
+    let mut programs = BTreeMap::new();
+    // The network is fetched from while the CPUs build.
+    let fetched = std::thread::scope(|scope| {
+        let fetched = scope.spawn(|| fetch::fetch(&matrix.dir, &cells, options.refresh));
+        for arch in Arch::ALL.into_iter().filter(|&arch| cells.iter().any(|cell| cell.arch == arch)) {
+            programs.insert(arch, guest::build(root, arch)?);
+        }
+        fetched.join().unwrap_or_else(|_| bail!("fetching kernels panicked"))
+    })?;
+    let built = begun.elapsed();
+    let rows = matrix.run(&cells, &fetched, &programs)?;
+    let columns = table::columns(cells.iter().flat_map(|&cell| matrix.cases(cell)));
+    say(&table::table(&rows, &columns))?;
+    let (all, built) = (begun.elapsed().as_secs_f64(), built.as_secs_f64());
+    say(&format!(
+        "kernels: {} guests in {:.0} s, after {built:.0} s of builds and downloads",
+        rows.len(),
+        all - built
+    ))?;
+    verdict(&rows)
+}
+
+fn verdict(rows: &[Row]) -> Result<()> {
+    let failed = rows.iter().filter(|row| row.any(|o| matches!(o, Outcome::Failed { .. }))).count();
+    let not_run = rows.iter().filter(|row| row.any(|o| matches!(o, Outcome::NotRun { .. }))).count();
+    if failed > 0 {
+        bail!("tests failed on {failed} of {} kernels", rows.len());
+    }
+    if not_run > 0 && std::env::var_os("CI").is_some() {
+        bail!("tests were not run on {not_run} of {} kernels, and CI must run them", rows.len());
+    }
+    Ok(())
+}
+
+fn cells(options: &Options) -> Vec<Cell> {
+    let all = Arch::ALL.into_iter().flat_map(|arch| SERIES.map(|series| Cell { arch, series }));
+    all.filter(|cell| options.arch.is_empty() || options.arch.contains(&cell.arch))
+        .filter(|cell| options.kernels.is_empty() || options.kernels.iter().any(|series| series == cell.series))
+        .filter(|cell| options.half.is_none_or(|half| half.has(*cell)))
+        .collect()
+}
+
+/// Everything that guests have in common.
+struct Matrix<'a> {
+    root: &'a Path,
+    options: &'a Options,
+    dir: PathBuf,
+}
+
+impl Matrix<'_> {
+    fn cases(&self, cell: Cell) -> Vec<Case> {
+        if !self.options.command.is_empty() {
+            let limit = Duration::from_secs(self.options.limit);
+            return vec![Case { name: "command".into(), command: self.options.command.clone(), limit }];
+        }
+        let mut cases = case::all(self.root, cell, self.options.brief);
+        cases.retain(|case| self.options.filter.as_ref().is_none_or(|part| case.name.contains(part)));
+        cases
+    }
+
+    /// Runs the guests, some at a time.
+    fn run(&self, cells: &[Cell], fetched: &Fetched, programs: &BTreeMap<Arch, Programs>) -> Result<Vec<Row>> {
+        let left = Mutex::new(cells.iter().copied().enumerate());
+        let rows = Mutex::new(BTreeMap::new());
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            let work = || -> Result<()> {
+                loop {
+                    // A worker that panicked leaves the list as it was.
+                    let next = left.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+                    let Some((index, cell)) = next else { return Ok(()) };
+                    let row = self.one(cell, fetched, &programs[&cell.arch])?;
+                    rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(index, row);
+                }
+            };
+            let workers: Vec<_> = (0..self.options.jobs.unwrap_or(cpus).max(1)).map(|_| scope.spawn(work)).collect();
+            let done =
+                workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| bail!("a guest's thread panicked")));
+            done.collect::<Result<Vec<()>>>()
+        })?;
+        Ok(rows.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect())
+    }
+
+    /// Runs one guest.
+    fn one(&self, cell: Cell, fetched: &Fetched, programs: &Programs) -> Result<Row> {
+        let cases = self.cases(cell);
+        let cases: Vec<&Case> = cases.iter().collect();
+        let (kernel, busybox) = match (&fetched.kernels[&cell], &fetched.busybox[&cell.arch]) {
+            (Ok(kernel), Ok(busybox)) => (kernel, busybox),
+            (Err(why), _) => return Ok(Row::not_run(cell, None, &cases, why)),
+            (_, Err(why)) => return Ok(Row::not_run(cell, None, &cases, &format!("no busybox: {why}"))),
+        };
+        let name = format!("{}-{}", cell.arch.name(), cell.series);
+        let initramfs = self.dir.join(format!("{name}.cpio"));
+        guest::pack(&initramfs, self.root, programs, busybox, &cases, self.options)?;
+        let log = self.dir.join(format!("{name}.log"));
+        let guest = Guest { arch: cell.arch, kernel, initramfs: &initramfs, pmu: self.options.pmu, log };
+        let ran = guest.run(&cases)?;
+        // A hundred megabytes each, and made in a second.
+        fs::remove_file(&initramfs)?;
+        let mut row = Row {
+            cell,
+            version: Some(kernel.version.clone()),
+            seconds: Some(ran.seconds),
+            results: Vec::new(),
+            failed: String::new(),
+        };
+        for (case, outcome) in cases.iter().zip(ran.outcomes) {
+            if self.options.command.is_empty() {
+                if !matches!(outcome, Outcome::Passed { .. }) {
+                    let said = run::said(&ran.console, case);
+                    row.failed.push_str(&format!("\n=== {name}: {}\n{said}", case.name));
+                }
+            } else {
+                say(&format!("=== {name}\n{}", run::said(&ran.console, case).trim_end()))?;
+            }
+            row.results.push((case.name.clone(), outcome));
+        }
+        eprintln!("{name}: {:.0} s{}", ran.seconds, row.failed);
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_share_nothing_and_have_every_series_and_architecture() {
+        let all: Vec<Cell> =
+            Arch::ALL.into_iter().flat_map(|arch| SERIES.map(|series| Cell { arch, series })).collect();
+        for half in [Half::First, Half::Second] {
+            let own: Vec<Cell> = all.iter().copied().filter(|&cell| half.has(cell)).collect();
+            assert!(SERIES.iter().all(|series| own.iter().filter(|cell| cell.series == *series).count() == 1));
+            assert!(Arch::ALL.iter().all(|arch| own.iter().filter(|cell| cell.arch == *arch).count() == 2));
+        }
+        assert!(all.iter().all(|&cell| Half::First.has(cell) != Half::Second.has(cell)));
+        assert!(all.iter().any(|&cell| Half::Today.has(cell)));
+    }
+}
