@@ -19,7 +19,7 @@ pub mod syscall;
 pub mod thread;
 
 /// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;
 
 /// Adds two values without wrapping; the kernel side never traps.
 #[inline(always)]

@@ -1,4 +1,5 @@
-//! Sites: what is known of one call place, `syscall × class of the descriptor × user return address`.
+//! Sites: what is known of one call place, `syscall × class of the descriptor × user return address`, told apart by how
+//! much the calls moved, so that like is compared with like.
 
 use crate::stat::Stat;
 
@@ -20,6 +21,35 @@ pub struct SiteKey {
     /// Number of the address space: a forked process shares its parent's (same code at the same place), `exec` makes a
     /// new one.
     pub space: u32,
+    /// How much the calls moved, [`size_class`]. So wide that no byte of the key is padding.
+    pub size: u64,
+}
+
+/// The size class of so many bytes: 0 for none, else 1 up to 64 bytes, and one more for each factor of 4, up to 8 for more
+/// than 256 KiB.
+#[inline(always)]
+pub const fn size_class(bytes: u64) -> u64 {
+    if bytes <= 4 << 10 {
+        if bytes <= 256 {
+            if bytes == 0 {
+                0
+            } else if bytes <= 64 {
+                1
+            } else {
+                2
+            }
+        } else if bytes <= 1 << 10 {
+            3
+        } else {
+            4
+        }
+    } else if bytes <= 64 << 10 {
+        if bytes <= 16 << 10 { 5 } else { 6 }
+    } else if bytes <= 256 << 10 {
+        7
+    } else {
+        8
+    }
 }
 
 /// What one CPU saw at a site. The user side adds the CPUs up.
@@ -153,5 +183,19 @@ impl Site {
         let mut all = self.cpu_blocked_near;
         all.merge(&self.cpu_blocked_away);
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_classes_are_a_factor_of_four_wide() {
+        assert_eq!((size_class(0), size_class(1), size_class(u64::MAX)), (0, 1, 8));
+        for class in 1..8 {
+            let most = 64 << (2 * (class - 1));
+            assert_eq!((size_class(most), size_class(most + 1)), (class, class + 1));
+        }
     }
 }

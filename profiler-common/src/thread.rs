@@ -175,7 +175,7 @@ impl Sums {
 pub struct CachedSite {
     /// Address after the syscall instruction.
     pub ip: u64,
-    /// `nr`, `class`, `abi` as in [`crate::site::SiteKey`].
+    /// `nr`, `class`, `abi` and `size` of [`crate::site::SiteKey`]: 16, 8, 4 and 4 bits.
     pub call: u32,
     /// The site's index.
     pub site: u32,

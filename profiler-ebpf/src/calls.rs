@@ -9,7 +9,7 @@ use profiler_common::{
     class::BlockClass,
     control::Control,
     ipc::before,
-    site::{OVERFLOW_SITE, Site, SiteKey},
+    site::{OVERFLOW_SITE, Site, SiteKey, size_class},
     syscall::{self, ABI_COMPAT, ABI_X32, TABLE_LEN},
     thread::{CACHED_SITES, CachedSite, Thread, mark, window},
 };
@@ -235,7 +235,10 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
             exec_over(control, t, task);
         }
     }
-    let index = site_of(ctx, control, t, nr);
+    // MAX_ERRNO of include/linux/err.h
+    let failed = (-4095..0).contains(&ret);
+    let bytes = if failed || what & syscall::BYTES == 0 { 0 } else { ret as u64 };
+    let index = site_of(ctx, control, t, nr, size_class(bytes));
     let Some(site) = site(index) else { return };
     site.calls += 1;
     if blocked {
@@ -265,12 +268,10 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
         t.window = window::DIRECT;
         t.marks &= !mark::COLD;
     }
-    // MAX_ERRNO of include/linux/err.h
-    if (-4095..0).contains(&ret) {
+    if failed {
         site.errors += 1;
-    } else if what & syscall::BYTES != 0 {
-        site.bytes += ret as u64;
     }
+    site.bytes += bytes;
     // A descriptor of u32::MAX becomes 0: none.
     site.last_tgid_fd = (ids & 0xffff_ffff_0000_0000) | t.fd.wrapping_add(1) as u64;
     t.window_site = index;
@@ -278,14 +279,14 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, ret: i64) {
 }
 
 #[inline(always)]
-fn site_of<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, nr: u32) -> u32 {
-    let call = nr | (t.class & 0xff) << 16 | t.abi << 24;
+fn site_of<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, nr: u32, size: u64) -> u32 {
+    let call = nr | (t.class & 0xff) << 16 | t.abi << 24 | (size as u32) << 28;
     let place = (t.ip ^ (t.ip >> 5) ^ call as u64 ^ (t.class as u64)) as usize & (CACHED_SITES - 1);
     let cached = &t.sites[place];
     if cached.ip == t.ip && cached.call == call && cached.site != OVERFLOW_SITE {
         return cached.site;
     }
-    let key = SiteKey { ip: t.ip, nr: nr as u16, class: t.class as u8, abi: t.abi as u8, space: t.space };
+    let key = SiteKey { ip: t.ip, nr: nr as u16, class: t.class as u8, abi: t.abi as u8, space: t.space, size };
     let site = index_of(ctx, control, &key);
     t.sites[place] = CachedSite { ip: t.ip, call, site };
     site

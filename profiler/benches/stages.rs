@@ -99,6 +99,7 @@ fn harvest() -> Harvest {
                 class: BlockClass::ALL[1 + (i % 8) as usize].wire(),
                 abi: 0,
                 space: 2,
+                size: 3,
             },
             site: Site {
                 calls: 64,

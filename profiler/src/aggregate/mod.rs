@@ -13,8 +13,8 @@ pub use totals::{OpenEnd, ThreadTotals};
 
 pub use crate::event::{
     Batch, BlockClass, BlockEnd, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, IpcCounts, IpcRecord, Pairs,
-    Place, ProgramRecord, SampleCounts, Side, Site, SiteIpc, SiteRecord, SiteWindows, Span, Stat, Sums, Windows,
-    ipc_layout,
+    Place, ProgramRecord, SampleCounts, Side, Site, SiteIpc, SiteRecord, SiteWindows, SizeWindows, Span, Stat, Sums,
+    Windows, ipc_layout,
 };
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -222,10 +222,7 @@ impl Window {
             self.sites.iter().enumerate().map(|(i, s)| (s.place.clone(), i)).collect();
         for site in later.sites {
             match known.get(&site.place) {
-                Some(&i) => {
-                    self.sites[i].site.merge(&site.site);
-                    self.sites[i].last_caller = site.last_caller;
-                }
+                Some(&i) => self.sites[i].merge(&site),
                 None => {
                     known.insert(site.place.clone(), self.sites.len());
                     self.sites.push(site);

@@ -123,7 +123,11 @@ impl Window {
         let sites = self
             .sites
             .iter()
-            .map(|s| SiteRecord { site: places.get(&s.place).map_or(s.site, |e| site(&s.site, &e.site)), ..s.clone() })
+            .map(|s| {
+                let mut site = s.clone();
+                places.get(&s.place).iter().for_each(|earlier| site.reduce(earlier));
+                site
+            })
             .filter(|s| s.site.calls > 0)
             .collect();
         let devices = self

@@ -1,5 +1,7 @@
 //! What hardware counters told: windows after returns by site, the curves' bins, and what was left out.
 
+use std::collections::HashMap;
+
 use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
 
 use super::{DecodeError, LIMIT, Place, place};
@@ -47,12 +49,8 @@ impl IpcRecord {
     pub fn absorb(&mut self, later: &Self) {
         (self.instructions, self.extras) = (later.instructions, later.extras);
         (self.every, self.period) = (later.every, later.period);
-        for site in &later.sites {
-            match self.sites.iter_mut().find(|s| s.place == site.place) {
-                Some(own) => own.windows.merge(&site.windows),
-                None => self.sites.push(site.clone()),
-            }
-        }
+        let own = std::mem::take(&mut self.sites);
+        self.sites = by_place(own.into_iter().chain(later.sites.iter().cloned()));
         if self.curves.is_empty() {
             self.curves = later.curves.clone();
         } else {
@@ -65,8 +63,9 @@ impl IpcRecord {
     /// What was told since an earlier look.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut record = self.clone();
+        let then: HashMap<&Option<Place>, &SiteIpc> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
         for site in &mut record.sites {
-            if let Some(then) = earlier.sites.iter().find(|s| s.place == site.place) {
+            if let Some(then) = then.get(&site.place) {
                 site.windows.reduce(&then.windows);
             }
         }
@@ -84,6 +83,22 @@ impl IpcRecord {
     }
 }
 
+/// Windows of equal places added up: calls of several sizes are one site.
+fn by_place(sites: impl Iterator<Item = SiteIpc>) -> Vec<SiteIpc> {
+    let mut sums: Vec<SiteIpc> = Vec::new();
+    let mut known: HashMap<Option<Place>, usize> = HashMap::new();
+    for site in sites {
+        match known.get(&site.place) {
+            Some(&i) => sums[i].windows.merge(&site.windows),
+            None => {
+                known.insert(site.place.clone(), sums.len());
+                sums.push(site);
+            }
+        }
+    }
+    sums
+}
+
 /// Decodes what came over the wire.
 pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
     let absurd = |id: u32, field: &'static str| DecodeError { record: "ipc", id, field, value: u32::MAX };
@@ -98,7 +113,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
             let place = key.map(|k| place(k.nr, k.class, k.abi, k.ip, k.space)).transpose()?;
             Ok(SiteIpc { place, windows: *windows })
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     if !matches!(raw.curves.len(), 0 | CURVES) || !raw.curves.iter().all(sane) {
         return Err(absurd(0, "curves"));
     }
@@ -107,7 +122,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
         extras: raw.extras,
         every: raw.every,
         period: raw.period,
-        sites,
+        sites: by_place(sites.into_iter()),
         curves: raw.curves.chunks(BINS).map(<[Pairs]>::to_vec).collect(),
         counts: raw.counts,
         samples_lost: raw.samples_lost,

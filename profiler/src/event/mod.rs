@@ -27,6 +27,8 @@ pub use stream::{BlockEnd, Span};
 pub use crate::kernel::SampleCounts;
 pub use thread::{Call, Phase, ThreadRecord, Threads};
 
+use std::collections::BTreeMap;
+
 use crate::{
     kernel::{Harvest, ProgramCost, RawSite, syscalls},
     units::{Addr, Nanos, Tgid},
@@ -64,6 +66,73 @@ pub struct SiteRecord {
     pub last_caller: (Tgid, Option<i32>),
     /// What was seen.
     pub site: Site,
+    /// The windows that tell what a block makes of the calls after it, by how much the calls moved.
+    #[serde(default)]
+    pub sizes: Vec<SizeWindows>,
+}
+
+/// Windows of one site's calls of one size class, after blocks and after none: what is compared is of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SizeWindows {
+    /// See `profiler_common::site::size_class`.
+    pub size: u64,
+    /// User mode after a call that blocked.
+    pub user_blocked: Stat,
+    /// User mode after a call that did not.
+    pub user_direct: Stat,
+    /// Kernel CPU of a call that did not block, right after one that did.
+    pub cpu_cold: Stat,
+    /// Kernel CPU of a call that did not block, after another such.
+    pub cpu_warm: Stat,
+}
+
+impl SizeWindows {
+    /// Those of a site whose calls are of one size class.
+    fn of(size: u64, site: &Site) -> Self {
+        Self {
+            size,
+            user_blocked: site.user_after_blocked,
+            user_direct: site.user_after_direct,
+            cpu_cold: site.cpu_direct_cold,
+            cpu_warm: site.cpu_direct_warm,
+        }
+    }
+
+    fn each(&mut self, other: &Self, change: fn(&mut Stat, &Stat)) {
+        change(&mut self.user_blocked, &other.user_blocked);
+        change(&mut self.user_direct, &other.user_direct);
+        change(&mut self.cpu_cold, &other.cpu_cold);
+        change(&mut self.cpu_warm, &other.cpu_warm);
+    }
+}
+
+impl SiteRecord {
+    /// A site whose calls are of one size class.
+    pub fn of_one_size(place: Place, last_caller: (Tgid, Option<i32>), size: u64, site: Site) -> Self {
+        Self { place, last_caller, site, sizes: vec![SizeWindows::of(size, &site)] }
+    }
+
+    /// Adds what was seen at the same place later, or by calls of another size.
+    pub fn merge(&mut self, other: &Self) {
+        self.last_caller = other.last_caller;
+        self.site.merge(&other.site);
+        for windows in &other.sizes {
+            match self.sizes.iter_mut().find(|own| own.size == windows.size) {
+                Some(own) => own.each(windows, Stat::merge),
+                None => self.sizes.push(*windows),
+            }
+        }
+    }
+
+    /// Takes away what had been seen at an earlier look.
+    pub fn reduce(&mut self, earlier: &Self) {
+        self.site.reduce(&earlier.site);
+        for windows in &mut self.sizes {
+            if let Some(then) = earlier.sizes.iter().find(|then| then.size == windows.size) {
+                windows.each(then, Stat::reduce);
+            }
+        }
+    }
 }
 
 /// A program's cost.
@@ -145,12 +214,22 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
     })
 }
 
-/// Decodes sites alone, in mid-measurement.
+/// Decodes sites alone, in mid-measurement. Sizes of one place become one record.
 ///
 /// # Errors
 /// The first one that makes no sense.
 pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
-    sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect()
+    let mut records: BTreeMap<Place, SiteRecord> = BTreeMap::new();
+    for raw in sites.iter().filter(|s| s.site != Site::ZERO) {
+        let record = site(raw)?;
+        match records.get_mut(&record.place) {
+            Some(own) => own.merge(&record),
+            None => {
+                records.insert(record.place.clone(), record);
+            }
+        }
+    }
+    Ok(records.into_values().collect())
 }
 
 /// No counter of one measurement reaches this: 2.3 years in nanoseconds. Sums of a thousand such still fit.
@@ -195,15 +274,12 @@ fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
         return Err(DecodeError { record: "site", id: u32::from(key.nr), field: "counters", value: u32::MAX });
     }
     let descriptor = raw.site.last_tgid_fd as u32;
-    Ok(SiteRecord {
-        place,
-        last_caller: (
-            Tgid::from_raw((raw.site.last_tgid_fd >> 32) as u32),
-            // Plus one on the wire, so that zero is none.
-            descriptor.checked_sub(1).map(|fd| fd as i32),
-        ),
-        site: raw.site,
-    })
+    let last_caller = (
+        Tgid::from_raw((raw.site.last_tgid_fd >> 32) as u32),
+        // Plus one on the wire, so that zero is none.
+        descriptor.checked_sub(1).map(|fd| fd as i32),
+    );
+    Ok(SiteRecord::of_one_size(place, last_caller, key.size, raw.site))
 }
 
 fn program(raw: &ProgramCost) -> ProgramRecord {

@@ -277,18 +277,16 @@ mod tests {
 
     fn site(class: BlockClass, direct: &[u64], blocked: &[u64]) -> SiteRecord {
         let blocked = stat(blocked);
-        SiteRecord {
-            place: Place { syscall: "read".into(), class, ip: Addr::from_raw(1), space: 1 },
-            last_caller: (Tgid::from_raw(1), None),
-            site: Site {
-                calls: blocked.count + direct.len() as u64,
-                blocked_calls: blocked.count,
-                blocks: blocked.count,
-                cpu_direct_warm: stat(direct),
-                cpu_blocked_near: blocked,
-                ..Site::ZERO
-            },
-        }
+        let place = Place { syscall: "read".into(), class, ip: Addr::from_raw(1), space: 1 };
+        let site = Site {
+            calls: blocked.count + direct.len() as u64,
+            blocked_calls: blocked.count,
+            blocks: blocked.count,
+            cpu_direct_warm: stat(direct),
+            cpu_blocked_near: blocked,
+            ..Site::ZERO
+        };
+        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site)
     }
 
     const REFERENCE: Option<Reference> =

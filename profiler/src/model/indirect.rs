@@ -68,7 +68,7 @@ fn robust(stat: &Stat) -> Option<(f64, f64)> {
     Some((mean, variance / count + unsure * unsure))
 }
 
-/// One comparison per site: (after a block, after none, blocks that the difference stands for).
+/// One comparison per site and size: (after a block, after none, blocks that the difference stands for).
 fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) -> Figure<Effect> {
     let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
     for (after, none) in pairs {
@@ -87,7 +87,7 @@ fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) 
     let interval = Interval::around(total, variance.sqrt());
     Figure::modelled(
         Effect { per_block: total / matched as f64, total, interval, matched },
-        "same site, after a block against after none; the program may do other work then",
+        "same site and size, after a block against after none; the program may do other work then",
     )
 }
 
@@ -97,11 +97,11 @@ impl Indirect {
         Self {
             counted,
             user: effect(
-                sites.iter().filter(io).map(|s| (&s.site.user_after_blocked, &s.site.user_after_direct)),
+                sites.iter().filter(io).flat_map(|s| &s.sizes).map(|w| (&w.user_blocked, &w.user_direct)),
                 "no site has enough windows both after blocks and after none",
             ),
             kernel: effect(
-                sites.iter().map(|s| (&s.site.cpu_direct_cold, &s.site.cpu_direct_warm)),
+                sites.iter().flat_map(|s| &s.sizes).map(|w| (&w.cpu_cold, &w.cpu_warm)),
                 "no site has enough calls both right after a block and after none",
             ),
         }
@@ -153,11 +153,13 @@ mod tests {
     }
 
     fn site(after: Stat, none: Stat) -> SiteRecord {
-        SiteRecord {
-            place: Place { syscall: "read".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 },
-            last_caller: (Tgid::from_raw(1), None),
-            site: Site { user_after_blocked: after, user_after_direct: none, ..Site::ZERO },
-        }
+        of_size(1, after, none)
+    }
+
+    fn of_size(size: u64, after: Stat, none: Stat) -> SiteRecord {
+        let place = Place { syscall: "read".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
+        let site = Site { user_after_blocked: after, user_after_direct: none, ..Site::ZERO };
+        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), size, site)
     }
 
     fn by_time(sites: &[SiteRecord]) -> Indirect {
@@ -194,6 +196,15 @@ mod tests {
         let truth = 300.0 * effect.matched as f64;
         assert!(effect.interval.low <= truth && truth <= effect.interval.high, "{effect:?}");
         assert!(effect.interval.low < 0.0);
+    }
+
+    #[test]
+    fn calls_of_one_size_are_compared_with_each_other() {
+        let noisy = |mean: u64, n: u64| (0..n).map(move |i| mean + i * 37 % 200);
+        // What blocks is mostly large, what does not is mostly small: taken together, that would pass for a slowdown.
+        let mut mixed = of_size(1, stat(noisy(2_100, 100)), stat(noisy(2_000, 1_000)));
+        mixed.merge(&of_size(6, stat(noisy(50_100, 1_000)), stat(noisy(50_000, 500))));
+        assert_eq!(by_time(&[mixed]).user.value().unwrap().per_block, 100.0);
     }
 
     #[test]

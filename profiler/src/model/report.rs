@@ -221,9 +221,9 @@ impl Report {
             filled: alone.is_some_and(|a| a.was_filled(&cpu, seconds, inputs.facts.allowed_cpus)),
             indirect: indirect.total().value().copied(),
             indirect_how: if indirect.counted.value().is_some() {
-                "same sites, after a block against after none; user mode by hardware counters"
+                "same sites and sizes, after a block against after none; user mode by hardware counters"
             } else {
-                "same sites, after a block against after none"
+                "same sites and sizes, after a block against after none"
             },
             seconds,
             allowed_cpus: inputs.facts.allowed_cpus.max(1),

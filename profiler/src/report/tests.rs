@@ -134,7 +134,7 @@ fn counted_cycles_stand_for_windows_of_time_and_say_so() {
         "indirect part 4.4 %, measured (hardware counters: 11,000 windows at 1 site)",
         "user mode, hardware counters: 1.00 µs per block",
         "user windows: 400 ns per block",
-        "same sites, after a block against after none; user mode by hardware counters",
+        "same sites and sizes, after a block against after none; user mode by hardware counters",
         "95 % of it after",
         "310 windows cut by a switch",
     ] {

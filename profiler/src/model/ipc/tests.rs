@@ -19,7 +19,7 @@ fn place(syscall: &str, ip: u64) -> Place {
 
 fn known(place: &Place, blocked_calls: u64) -> SiteRecord {
     let site = Site { blocked_calls, ..Site::ZERO };
-    SiteRecord { place: place.clone(), last_caller: (Tgid::from_raw(1), None), site }
+    SiteRecord::of_one_size(place.clone(), (Tgid::from_raw(1), None), 1, site)
 }
 
 /// Windows after blocks and after none at one site.

@@ -180,7 +180,7 @@ fn stat(count: u64, ns: u64) -> Stat {
 pub(super) fn site(class: BlockClass, syscall: &str, fd: i32) -> SiteRecord {
     let place =
         Place { syscall: syscall.to_owned(), class, ip: Addr::from_raw(0x7f00_1234_0000 + fd as u64), space: 1 };
-    SiteRecord { place, last_caller: (Tgid::from_raw(PID), Some(fd)), site: Site::ZERO }
+    SiteRecord::of_one_size(place, (Tgid::from_raw(PID), Some(fd)), 3, Site::ZERO)
 }
 
 /// `blocked` of its `calls` blocked for `wait` ns.
@@ -197,7 +197,7 @@ pub(super) fn called(mut record: SiteRecord, calls: u64, blocked: u64, wait: u64
     site.run_delay = stat(blocked, 9_000);
     site.user_after_blocked = stat(blocked, 5_200);
     site.user_after_direct = stat(calls - blocked, 4_800);
-    record
+    SiteRecord::of_one_size(record.place, record.last_caller, 3, record.site)
 }
 
 /// Names for descriptors and threads.
@@ -242,7 +242,9 @@ pub(super) fn counted() -> Case {
     let place = |syscall: &str| case.window.sites.iter().find(|s| s.place.syscall == syscall).map(|s| s.place.clone());
     let (read, write) = (place("read"), place("write"));
     // Often enough without a block before them to be compared by time as well.
-    case.window.sites[0].site.user_after_direct = stat(40_000, 4_800);
+    let often = &mut case.window.sites[0];
+    often.site.user_after_direct = stat(40_000, 4_800);
+    often.sizes[0].user_direct = often.site.user_after_direct;
     if let (Some(read), Some(write)) = (read, write) {
         case.window.ipc = Some(crate::model::ipc::made::server(read, write));
     }

@@ -35,7 +35,7 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     page.blank();
     page.wrapped(
         2,
-        "The same site, after a block against after none: caches, TLB and branch predictors gone cold, as far as the \
+        "The same site and size, after a block against after none: caches, TLB and branch predictors gone cold, as far as the \
          program does the same thing in both cases.",
         Ink::Dim,
     );
