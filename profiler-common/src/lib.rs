@@ -9,6 +9,7 @@ pub mod class;
 pub mod control;
 pub mod device;
 pub mod ipc;
+pub mod kfunc;
 pub mod offsets;
 pub mod sample;
 pub mod site;

@@ -18,6 +18,7 @@ mod calls;
 mod descriptor;
 mod ipc;
 mod maps;
+mod preempt;
 mod requests;
 mod samples;
 mod sched;
@@ -85,8 +86,15 @@ program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| threads::on_fork
 ));
 program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| threads::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
 program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| calls::on_process_exit::<A>(ctx.arg(0)));
-program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| calls::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
-program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| calls::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| preempt::off(|| calls::on_enter::<A>(
+    ctx.arg(0),
+    ctx.arg(1)
+)));
+program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| calls::on_exit::<A, _>(
+    &ctx,
+    ctx.arg(0),
+    ctx.arg(1)
+)));
 // (request): since 5.11
 program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));
 program!("block_rq_issue", sia_issue, sia_issue_raw, |ctx, A| requests::on_issue::<A>(ctx.arg(0)));

@@ -242,7 +242,13 @@ impl Btf {
 
     /// Whether the kernel has a function of this name. A BPF helper is one: `bpf_task_pt_regs`.
     pub fn has_function(&self, name: &str) -> bool {
-        self.types.iter().any(|ty| ty.kind() == kind::FUNC && self.string(ty.name) == name)
+        self.function(name).is_some()
+    }
+
+    /// Id of the type of a function of this name.
+    pub fn function(&self, name: &str) -> Option<u32> {
+        let index = self.types.iter().position(|ty| ty.kind() == kind::FUNC && self.string(ty.name) == name)?;
+        u32::try_from(index).ok()
     }
 
     /// Id of the type of a tracepoint, as `bpf(2)` wants it for `tp_btf`; `None` where the kernel has no such tracepoint.

@@ -1,6 +1,6 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
-use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{HashMap as BpfHashMap, MapData};
 use profiler_common::{
     control::{Control, Counters},
     device::Device,
@@ -9,18 +9,20 @@ use profiler_common::{
 };
 
 use super::{
-    chunks::Chunks, ipc::RawIpc, loader::LoadError, sampler::SampleCounts, session::Session, statistics::ProgramCost,
+    chunks::Chunks,
+    ipc::RawIpc,
+    loader::LoadError,
+    per_cpu::{self, PerCpu, Wire, no_map, unreadable},
+    sampler::SampleCounts,
+    session::Session,
+    statistics::ProgramCost,
     stream::RawSpan,
 };
 use crate::units::Nanos;
 
-/// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-pub(super) struct Wire<T>(pub(super) T);
-
-// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
-unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
+const SITES: &str = "SIA_SITES";
+const SITE_INDEX: &str = "SIA_SITE_INDEX";
+const DEVICES: &str = "SIA_DEVICES";
 
 /// A site with its place, all CPUs added up.
 #[derive(Clone, Copy, Debug)]
@@ -75,22 +77,20 @@ impl Session {
         Ok(self.read_sites()?.into_iter().map(|(_, site)| site).collect())
     }
 
-    fn site_values(&self) -> Result<PerCpuArray<&MapData, Wire<Site>>, LoadError> {
-        let map = self.loaded.ebpf.map("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
-        map.try_into().map_err(unreadable)
-    }
-
     fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
-        let index =
-            self.loaded.ebpf.map("SIA_SITE_INDEX").ok_or_else(|| LoadError::Object("no map SIA_SITE_INDEX".into()))?;
+        let index = self.loaded.ebpf.map(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
         let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
-        let values = self.site_values()?;
+        let values = PerCpu::new(&self.loaded.ebpf, SITES)?;
         let mut sites = Vec::new();
         for entry in index.iter() {
             let (key, i) = entry.map_err(unreadable)?;
-            sites.push((i, RawSite { key: key.0, site: merged(&values, i)? }));
+            sites.push((i, RawSite { key: key.0, site: values.sum(i, Site::ZERO, Site::merge)? }));
         }
         Ok(sites)
+    }
+
+    fn overflow(&self) -> Result<Site, LoadError> {
+        PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
     /// A look at everything so far, while events go on counting: each counter is whole, but not all are of one moment.
@@ -114,7 +114,7 @@ impl Session {
             pooled: self.loaded.threads.read(0),
             ipc: self.read_ipc(&sites)?,
             sites: sites.into_iter().map(|(_, site)| site).collect(),
-            overflow: merged(&self.site_values()?, OVERFLOW_SITE)?,
+            overflow: self.overflow()?,
             devices: self.read_devices()?,
             spans: Vec::new(),
             samples: self.sampler.so_far(),
@@ -129,13 +129,8 @@ impl Session {
     }
 
     fn read_devices(&self) -> Result<Vec<(u32, Device)>, LoadError> {
-        let table: BpfHashMap<&MapData, u32, Wire<Device>> = self
-            .loaded
-            .ebpf
-            .map("SIA_DEVICES")
-            .ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?
-            .try_into()
-            .map_err(unreadable)?;
+        let table: BpfHashMap<&MapData, u32, Wire<Device>> =
+            self.loaded.ebpf.map(DEVICES).ok_or_else(|| no_map(DEVICES))?.try_into().map_err(unreadable)?;
         let mut devices = Vec::new();
         for entry in table.iter() {
             let (number, device) = entry.map_err(unreadable)?;
@@ -161,9 +156,10 @@ impl Session {
         // SAFETY: the mapped control page, as above.
         unsafe { (&raw mut (*self.loaded.control.at(0)).counters).write_volatile(Counters::default()) };
         let sites = self.read_sites()?;
-        let overflow = merged(&self.site_values()?, OVERFLOW_SITE)?;
+        let overflow = self.overflow()?;
         let ipc = self.take_ipc(&sites)?;
-        self.clear_sites(&sites)?;
+        let places = sites.iter().map(|(i, _)| *i).chain([OVERFLOW_SITE]);
+        per_cpu::clear(&mut self.loaded.ebpf, SITES, places, Site::ZERO)?;
 
         let devices = self.read_devices()?;
         self.clear_devices(&devices)?;
@@ -187,38 +183,12 @@ impl Session {
         })
     }
 
-    fn clear_sites(&mut self, sites: &[(u32, RawSite)]) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut("SIA_SITES").ok_or_else(|| LoadError::Object("no map SIA_SITES".into()))?;
-        let mut values: PerCpuArray<&mut MapData, Wire<Site>> = map.try_into().map_err(unreadable)?;
-        let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
-        for i in sites.iter().map(|(i, _)| *i).chain([OVERFLOW_SITE]) {
-            let zero =
-                PerCpuValues::try_from(vec![Wire(Site::ZERO); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
-            values.set(i, zero, 0).map_err(unreadable)?;
-        }
-        Ok(())
-    }
-
     fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
-        let map =
-            self.loaded.ebpf.map_mut("SIA_DEVICES").ok_or_else(|| LoadError::Object("no map SIA_DEVICES".into()))?;
+        let map = self.loaded.ebpf.map_mut(DEVICES).ok_or_else(|| no_map(DEVICES))?;
         let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
         for (number, _) in devices {
             table.remove(number).map_err(unreadable)?;
         }
         Ok(())
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn unreadable(error: aya::maps::MapError) -> LoadError {
-    LoadError::Object(error.to_string())
-}
-
-fn merged(values: &PerCpuArray<&MapData, Wire<Site>>, index: u32) -> Result<Site, LoadError> {
-    let mut sum = Site::ZERO;
-    for value in values.get(&index, 0).map_err(unreadable)?.iter() {
-        sum.merge(&value.0);
-    }
-    Ok(sum)
 }

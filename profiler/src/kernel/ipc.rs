@@ -1,14 +1,14 @@
 //! kernel/ipc: what the programs gathered from hardware counters, read back and begun anew.
 
-use aya::maps::{MapData, PerCpuArray, PerCpuValues};
 use profiler_common::{
     ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, counter, extra::EXTRAS},
     site::{OVERFLOW_SITE, SiteKey},
 };
 
 use super::{
-    harvest::{RawSite, Wire, unreadable},
+    harvest::RawSite,
     loader::LoadError,
+    per_cpu::{PerCpu, clear},
     pmu::Grade,
     session::Session,
 };
@@ -65,11 +65,6 @@ impl Session {
         self.loaded.pmu.tune();
     }
 
-    fn per_cpu<T: Copy + 'static>(&self, name: &str) -> Result<PerCpuArray<&MapData, Wire<T>>, LoadError> {
-        let map = self.loaded.ebpf.map(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
-        map.try_into().map_err(unreadable)
-    }
-
     /// What there is so far; `None` where the machine has no counters.
     pub(super) fn read_ipc(&mut self, sites: &[(u32, RawSite)]) -> Result<Option<RawIpc>, LoadError> {
         let mut raw = self.read_windows(sites)?;
@@ -83,10 +78,11 @@ impl Session {
     pub(super) fn take_ipc(&mut self, sites: &[(u32, RawSite)]) -> Result<Option<RawIpc>, LoadError> {
         let Some(mut raw) = self.read_windows(sites)? else { return Ok(None) };
         raw.samples_lost = self.loaded.pmu.take_lost(raw.counts.overflows);
-        self.clear(SITES, sites.iter().map(|(i, _)| *i).chain([OVERFLOW_SITE]), SiteWindows::default())?;
-        self.clear(COUNTS, 0..1, IpcCounts::default())?;
+        let ebpf = &mut self.loaded.ebpf;
+        clear(ebpf, SITES, sites.iter().map(|(i, _)| *i).chain([OVERFLOW_SITE]), SiteWindows::default())?;
+        clear(ebpf, COUNTS, 0..1, IpcCounts::default())?;
         if !raw.curves.is_empty() {
-            self.clear(CURVE, 0..PLACES, Pairs::ZERO)?;
+            clear(ebpf, CURVE, 0..PLACES, Pairs::ZERO)?;
         }
         Ok(Some(raw))
     }
@@ -96,15 +92,15 @@ impl Session {
         if pmu.grade() == Grade::None {
             return Ok(None);
         }
-        let values = self.per_cpu::<SiteWindows>(SITES)?;
+        let values = PerCpu::new(&self.loaded.ebpf, SITES)?;
         let places = sites.iter().map(|(i, site)| (*i, Some(site.key))).chain([(OVERFLOW_SITE, None)]);
         let sites = places
-            .map(|(i, key)| Ok((key, added(&values, i, SiteWindows::merge)?)))
+            .map(|(i, key)| Ok((key, values.sum(i, SiteWindows::default(), SiteWindows::merge)?)))
             .filter(|read| !matches!(read, Ok((_, windows)) if *windows == SiteWindows::default()))
             .collect::<Result<_, LoadError>>()?;
         let curves = if pmu.grade() == Grade::Sampling {
-            let values = self.per_cpu::<Pairs>(CURVE)?;
-            (0..PLACES).map(|i| added(&values, i, Pairs::merge)).collect::<Result<_, _>>()?
+            let values = PerCpu::new(&self.loaded.ebpf, CURVE)?;
+            (0..PLACES).map(|i| values.sum(i, Pairs::ZERO, Pairs::merge)).collect::<Result<_, _>>()?
         } else {
             Vec::new()
         };
@@ -115,36 +111,8 @@ impl Session {
             period: pmu.period(),
             sites,
             curves,
-            counts: added(&self.per_cpu::<IpcCounts>(COUNTS)?, 0, IpcCounts::merge)?,
+            counts: PerCpu::new(&self.loaded.ebpf, COUNTS)?.sum(0, IpcCounts::default(), IpcCounts::merge)?,
             samples_lost: 0,
         }))
     }
-
-    fn clear<T: Copy + 'static>(
-        &mut self,
-        name: &str,
-        places: impl Iterator<Item = u32>,
-        zero: T,
-    ) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
-        let mut values: PerCpuArray<&mut MapData, Wire<T>> = map.try_into().map_err(unreadable)?;
-        let cpus = aya::util::nr_cpus().map_err(|(what, e)| LoadError::Object(format!("{what}: {e}")))?;
-        for i in places {
-            let zeros = PerCpuValues::try_from(vec![Wire(zero); cpus]).map_err(|e| LoadError::Object(e.to_string()))?;
-            values.set(i, zeros, 0).map_err(unreadable)?;
-        }
-        Ok(())
-    }
-}
-
-fn added<T: Copy + Default + 'static>(
-    values: &PerCpuArray<&MapData, Wire<T>>,
-    index: u32,
-    add: impl Fn(&mut T, &T),
-) -> Result<T, LoadError> {
-    let mut sum = T::default();
-    for value in values.get(&index, 0).map_err(unreadable)?.iter() {
-        add(&mut sum, &value.0);
-    }
-    Ok(sum)
 }

@@ -17,6 +17,7 @@ use profiler_common::{
 
 use super::{
     btf::{Btf, BtfError, VMLINUX},
+    kfunc::Calls,
     mapped::Mapped,
     offsets::{Hook, hooks, resolve},
     pmu::{Grade, Pmu},
@@ -24,7 +25,7 @@ use super::{
 };
 
 /// The object that `cargo xtask ebpf` builds.
-static OBJECT: &[u8] =
+pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
 /// Thread ids per value of `SIA_TIDS`, as in `profiler-ebpf/src/maps.rs`.
@@ -185,16 +186,7 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     let types = Btf::load(Path::new(VMLINUX))?;
     let hooks = if options.empty { empty_hooks() } else { hooks(&types)? };
     let mut pmu = if options.counters && !options.empty { Pmu::open() } else { Pmu::absent() };
-    let (mut ebpf, form) = match options.form {
-        Some(form) => (load_form(options, &types, &hooks, form, &pmu)?, form),
-        None => match load_form(options, &types, &hooks, Form::Typed, &pmu) {
-            Err(LoadError::Refused { program, reason }) => {
-                log::warn!("BTF program {program} refused ({reason}); using raw tracepoints");
-                (load_form(options, &types, &hooks, Form::Raw, &pmu)?, Form::Raw)
-            }
-            done => (done?, Form::Typed),
-        },
-    };
+    let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
     // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
     // (`profiler-ebpf/src/maps.rs`).
@@ -219,7 +211,35 @@ fn empty_hooks() -> Vec<Hook> {
     .to_vec()
 }
 
-fn load_form(options: &Options, types: &Btf, hooks: &[Hook], form: Form, pmu: &Pmu) -> Result<Ebpf, LoadError> {
+/// The best form that the kernel does not refuse, with calls of kernel functions where it wants and takes them.
+fn load_accepted(options: &Options, types: &Btf, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
+    let forms = options.form.map_or_else(|| vec![Form::Typed, Form::Raw], |form| vec![form]);
+    let wanted = Calls::wanted(types);
+    let calls = if wanted.any() { vec![wanted, Calls::NONE] } else { vec![wanted] };
+    let mut refused = None;
+    for calls in calls {
+        for &form in &forms {
+            match load_form(options, types, hooks, form, calls, pmu) {
+                Err(error @ LoadError::Refused { .. }) => {
+                    let functions = if calls.any() { ", with kernel functions" } else { "" };
+                    log::warn!("as {}{functions}: {error}", form.name());
+                    refused = Some(error);
+                }
+                done => return Ok((done?, form)),
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| LoadError::Object("no form to load".into())))
+}
+
+fn load_form(
+    options: &Options,
+    types: &Btf,
+    hooks: &[Hook],
+    form: Form,
+    calls: Calls,
+    pmu: &Pmu,
+) -> Result<Ebpf, LoadError> {
     if form == Form::Typed && !types.has_function("bpf_get_current_task_btf") {
         // 5.10: typed programs exist, but the running task has no type.
         return Err(LoadError::Refused {
@@ -249,7 +269,7 @@ fn load_form(options: &Options, types: &Btf, hooks: &[Hook], form: Form, pmu: &P
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)
-        .load(OBJECT)
+        .load(&calls.put_into(OBJECT))
         .map_err(|e| load_error(&e))?;
 
     for hook in hooks {

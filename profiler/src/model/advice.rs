@@ -1,5 +1,7 @@
 //! Advice that is cheaper than a rewrite, where the data shows it.
 
+use std::collections::HashSet;
+
 use super::{Family, Prices, SiteRecord, Window};
 
 /// Reads and writes on average below this move little per call, bytes.
@@ -33,7 +35,11 @@ pub(super) fn of(window: &Window, prices: &Prices, cpu: f64, seconds: f64) -> Ve
             100.0 * sums.away_io as f64 / io
         ));
     }
-    advice.extend(window.sites.iter().filter_map(|site| larger(site, io, cpu, seconds)).take(2));
+    // Programs that were started one after the other have the same site each: it is named once.
+    let mut named = HashSet::new();
+    let larger = window.sites.iter().filter_map(|site| Some((site, larger(site, io, cpu, seconds)?)));
+    let first = larger.filter(|(site, _)| named.insert((&site.place.syscall, site.place.class)));
+    advice.extend(first.map(|(_, text)| text).take(2));
     advice
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use should_i_async::aggregate::{BlockClass, OpenEnd, Site, Sums, ThreadTotals};
+use should_i_async::kernel::preflight::programs_are_preempted;
 use should_i_async::pipeline::{Measurement, Request};
 
 use super::measuring::{self, Measuring};
@@ -110,7 +111,13 @@ impl Outcome {
     /// Whether a kernel since 7.0 left out runs of programs at system calls: blocks and switches are exact all the same, but not
     /// always in their class, and calls are short.
     fn runs_missed(&self) -> bool {
-        programs_are_preempted() && self.measurement.window.quality.runs_missed > 0
+        excused(&self.measurement) > 0
+    }
+
+    /// The workload's calls at a place, as the sites have them; each run that the kernel left out may be one of them.
+    pub(crate) fn has_calls(&self, calls: u64, truth: u64) {
+        let least = truth.saturating_sub(excused(&self.measurement));
+        assert!((least..=truth).contains(&calls), "{calls} calls, and {truth} were made");
     }
 
     /// Everything that is true of every measurement of a workload whose threads live through it.
@@ -214,18 +221,22 @@ impl Outcome {
     }
 }
 
-/// No event, thread, site or name is missing; but for the runs of programs that a kernel since 7.0 leaves out, and says so.
-pub(crate) fn nothing_lost(measurement: &Measurement) {
-    let quality = &measurement.window.quality;
-    let excused = if programs_are_preempted() { quality.runs_missed } else { 0 };
-    assert_eq!(quality.lost() - excused, 0, "{quality:?}");
-    assert_eq!((quality.calls_without_site, quality.threads_pooled), (0, 0), "{quality:?}");
+/// Runs of programs that the kernel may leave out: since 7.0, and it says how many.
+fn excused(measurement: &Measurement) -> u64 {
+    if programs_are_preempted() { measurement.window.quality.runs_missed } else { 0 }
 }
 
-/// Since 7.0 a program on a system call can be preempted in the middle of its run.
-fn programs_are_preempted() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    release.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
+/// No event and no thread is missing; but for the runs of programs that a kernel may leave out.
+pub(crate) fn no_event_lost(measurement: &Measurement) {
+    let quality = &measurement.window.quality;
+    assert_eq!(quality.lost() - excused(measurement), 0, "{quality:?}");
+}
+
+/// No event, thread, site or name is missing.
+pub(crate) fn nothing_lost(measurement: &Measurement) {
+    let quality = &measurement.window.quality;
+    no_event_lost(measurement);
+    assert_eq!((quality.calls_without_site, quality.threads_pooled), (0, 0), "{quality:?}");
 }
 
 /// Wall = on-CPU + run-queue delay + blocked, for each thread, to within 1 %.

@@ -1,4 +1,5 @@
-//! The truth: both versions without the profiler, in rounds, each round in random order.
+//! The truth: both versions without the profiler, in rounds, each round in random order. A machine drifts by more within an
+//! hour than within a minute: the rounds of a setup lie as far apart as the whole run allows, and the spread has the drift.
 
 use std::time::Duration;
 
@@ -19,18 +20,12 @@ use crate::host::{child, machine::OTHERS_AT_MOST};
 const OPERATIONS_AT_LEAST: f64 = 20.0;
 
 /// Runs of one version.
+#[derive(Clone, Debug)]
 struct Version {
     mode: &'static str,
     first_started_unix_ns: Option<u64>,
     runs: Vec<Run>,
     failed: Option<String>,
-}
-
-/// Of each twin: what it saves, or why that could not be measured. An error is one of the blocking version.
-pub(super) struct Measured {
-    pub(super) twins: Vec<Result<Truth, String>>,
-    /// When the first twin was started, Unix time.
-    pub(super) first_twin_unix_ns: Option<u64>,
 }
 
 /// How long, how often.
@@ -40,21 +35,35 @@ pub(super) struct Effort {
     pub(super) repeats: u32,
 }
 
-/// Measures a setup's versions.
-pub(super) fn rounds(lab: &Lab, setup: &Setup, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<Measured> {
-    let modes = std::iter::once(setup.mode).chain(setup.twins.iter().map(|twin| twin.mode));
-    let version = |mode| Version { mode, first_started_unix_ns: None, runs: Vec::new(), failed: None };
-    let mut versions: Vec<Version> = modes.map(version).collect();
-    for _ in 0..effort.repeats {
-        let mut order: Vec<usize> = (0..versions.len()).collect();
+/// The versions of a setup, the blocking one first, and the runs of each so far.
+#[derive(Debug)]
+pub(super) struct Versions(Vec<Version>);
+
+impl Versions {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let modes = std::iter::once(setup.mode).chain(setup.twins.iter().map(|twin| twin.mode));
+        let version = |mode| Version { mode, first_started_unix_ns: None, runs: Vec::new(), failed: None };
+        Self(modes.map(version).collect())
+    }
+
+    /// One run of each version. An error is one of the blocking version.
+    pub(super) fn round(
+        &mut self,
+        lab: &Lab,
+        setup: &Setup,
+        length: Duration,
+        rng: &mut Rng,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..self.0.len()).collect();
         rng.shuffle(&mut order);
         for i in order {
-            let version = &mut versions[i];
+            let version = &mut self.0[i];
             if version.failed.is_some() {
                 continue;
             }
             version.first_started_unix_ns.get_or_insert_with(unix_ns);
-            match undisturbed(lab, setup, version.mode, effort.length, deadline) {
+            match undisturbed(lab, setup, version.mode, length, deadline) {
                 Ok(run) => version.runs.push(run),
                 Err(error) => {
                     // A Ctrl-C is no fault of the program.
@@ -65,18 +74,24 @@ pub(super) fn rounds(lab: &Lab, setup: &Setup, effort: Effort, rng: &mut Rng, de
                 }
             }
         }
+        Ok(())
     }
-    let mut versions = versions.into_iter();
-    let blocking = versions.next().map(|version| version.runs).unwrap_or_default();
-    let versions: Vec<Version> = versions.collect();
-    let first_twin_unix_ns = versions.iter().filter_map(|version| version.first_started_unix_ns).min();
-    let twins = versions.into_iter().map(|twin| compare(&blocking, twin, rng)).collect();
-    Ok(Measured { twins, first_twin_unix_ns })
+
+    /// When the first twin was started, Unix time.
+    pub(super) fn first_twin_unix_ns(&self) -> Option<u64> {
+        self.0.iter().skip(1).filter_map(|version| version.first_started_unix_ns).min()
+    }
+
+    /// Of each twin: what it saves by the rounds so far, or why that could not be measured.
+    pub(super) fn truths(&self, rng: &mut Rng) -> Vec<Result<Truth, String>> {
+        let Some((blocking, twins)) = self.0.split_first() else { return Vec::new() };
+        twins.iter().map(|twin| compare(&blocking.runs, twin, rng)).collect()
+    }
 }
 
-fn compare(blocking: &[Run], twin: Version, rng: &mut Rng) -> Result<Truth, String> {
-    if let Some(reason) = twin.failed {
-        return Err(reason);
+fn compare(blocking: &[Run], twin: &Version, rng: &mut Rng) -> Result<Truth, String> {
+    if let Some(reason) = &twin.failed {
+        return Err(reason.clone());
     }
     let cost = |run: &Run| run.cpu_per_operation_ns;
     let rounds: Vec<(f64, f64)> = blocking.iter().map(cost).zip(twin.runs.iter().map(cost)).collect();
@@ -85,7 +100,7 @@ fn compare(blocking: &[Run], twin: Version, rng: &mut Rng) -> Result<Truth, Stri
         saving,
         first_started_unix_ns: twin.first_started_unix_ns,
         blocking: blocking.to_vec(),
-        twin: twin.runs,
+        twin: twin.runs.clone(),
     })
 }
 
@@ -181,8 +196,8 @@ mod tests {
             runs: vec![run(80.0), run(160.0)],
             failed,
         };
-        let truth = compare(&blocking, twin(None), &mut Rng::with_seed(1)).unwrap();
+        let truth = compare(&blocking, &twin(None), &mut Rng::with_seed(1)).unwrap();
         assert!((truth.saving.low - 0.2).abs() < 1e-12 && (truth.saving.high - 0.2).abs() < 1e-12);
-        assert_eq!(compare(&blocking, twin(Some("gone".into())), &mut Rng::with_seed(1)), Err("gone".to_owned()));
+        assert_eq!(compare(&blocking, &twin(Some("gone".into())), &mut Rng::with_seed(1)), Err("gone".to_owned()));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     cells::{self, Load, Program, Setup},
     documents,
     forecast::{self, CHECK, Journal},
-    measure::{self, Effort},
+    measure::{self, Effort, Versions},
     program::{Deadline, Lab},
     results::{Cell, Results, Settings, Status, Truth},
     table,
@@ -67,6 +67,9 @@ pub(super) struct Options {
 struct Row {
     setup: Setup,
     cells: Vec<Cell>,
+    versions: Versions,
+    /// The blocking version failed: nothing can be compared with it.
+    lost: bool,
 }
 
 pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
@@ -95,15 +98,18 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 
     let mut bench = Bench { own, lab, folder, patience: Duration::from_secs(options.patience) };
     let mut rows = bench.predict_all(setups)?;
-    let count = rows.len();
-    for i in 0..count {
-        let row = &mut rows[i];
-        if !row.setup.is_control() && row.cells.iter().any(|cell| cell.status != Status::NotRun) {
-            progress(&format!("measure {}/{count}: {}", i + 1, row.setup.id))?;
-            let first = bench.measure(row, effort, &mut rng)?;
-            let known = &mut results.settings.first_twin_unix_ns;
-            *known = known.iter().copied().chain(first).min();
+    let count = rows.iter().filter(|row| row.is_measured()).count();
+    for round in 1..=effort.repeats {
+        let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.is_measured()).collect();
+        rng.shuffle(&mut order);
+        for (i, row) in order.into_iter().enumerate() {
+            progress(&format!("measure, round {round} of {}, {}/{count}: {}", effort.repeats, i + 1, row.setup.id))?;
+            bench.round(row, effort.length, &mut rng)?;
         }
+        for row in rows.iter_mut().filter(|row| row.is_measured()) {
+            row.settle(&mut rng, round == effort.repeats)?;
+        }
+        results.settings.first_twin_unix_ns = rows.iter().filter_map(|row| row.versions.first_twin_unix_ns()).min();
         results.cells = rows.iter().flat_map(|row| row.cells.iter().cloned()).collect();
         results.write(&bench.folder.join("results.json"))?;
     }
@@ -173,7 +179,7 @@ impl Bench {
         let count = setups.len();
         let mut rows = Vec::new();
         for (i, setup) in setups.into_iter().enumerate() {
-            let mut row = Row { cells: self.blank_cells(&setup), setup };
+            let mut row = Row { cells: self.blank_cells(&setup), versions: Versions::new(&setup), lost: false, setup };
             match self.lab.obstacle(&row.setup) {
                 Some(reason) => row.all(Status::NotRun, &reason),
                 None => self.predict(&mut row, &mut journal)?,
@@ -239,35 +245,43 @@ impl Bench {
         Ok(())
     }
 
-    /// Measures a setup, also where its prediction failed: the truth helps to find out why. The number says when the first
-    /// twin was started.
-    fn measure(&mut self, row: &mut Row, effort: Effort, rng: &mut Rng) -> Result<Option<u64>> {
+    /// Measures a setup once more, also where its prediction failed: the truth helps to find out why.
+    fn round(&self, row: &mut Row, length: Duration, rng: &mut Rng) -> Result<()> {
         await_quiet(self.patience)?;
-        let runs = effort.repeats * (1 + row.setup.twins.len() as u32);
-        let deadline = Deadline::after(LIMIT + (2 * effort.length + AROUND_A_RUN) * runs);
-        match measure::rounds(&self.lab, &row.setup, effort, rng, deadline) {
-            Ok(measured) => {
-                for (cell, truth) in row.cells.iter_mut().zip(measured.twins) {
-                    match truth {
-                        Ok(truth) => {
-                            cell.truth = Some(truth);
-                            progress(&format!("  {}", table::truth_line(cell)))?;
-                        }
-                        Err(reason) => cell.fail(&format!("measurement: {reason}")),
-                    }
-                }
-                Ok(measured.first_twin_unix_ns)
-            }
-            Err(error) => {
-                child::check_interrupt()?;
-                row.all(Status::Failed, &format!("measurement: {error:#}"));
-                Ok(None)
-            }
+        let runs = 1 + row.setup.twins.len() as u32;
+        let deadline = Deadline::after(LIMIT + (2 * length + AROUND_A_RUN) * runs);
+        if let Err(error) = row.versions.round(&self.lab, &row.setup, length, rng, deadline) {
+            child::check_interrupt()?;
+            row.lost = true;
+            row.all(Status::Failed, &format!("measurement: {error:#}"));
         }
+        Ok(())
     }
 }
 
 impl Row {
+    /// Whether there is something to measure, and it can be.
+    fn is_measured(&self) -> bool {
+        !self.setup.is_control() && !self.lost && self.cells.iter().any(|cell| cell.status != Status::NotRun)
+    }
+
+    /// The truth by the rounds so far.
+    fn settle(&mut self, rng: &mut Rng, last: bool) -> Result<()> {
+        for (cell, truth) in self.cells.iter_mut().zip(self.versions.truths(rng)) {
+            match truth {
+                Ok(truth) => {
+                    cell.truth = Some(truth);
+                    if last {
+                        progress(&format!("  {}", table::truth_line(cell)))?;
+                    }
+                }
+                Err(reason) if last => cell.fail(&format!("measurement: {reason}")),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn all(&mut self, status: Status, reason: &str) {
         for cell in &mut self.cells {
             if status == Status::Failed {

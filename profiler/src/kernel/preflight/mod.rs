@@ -138,17 +138,28 @@ fn tracepoint(&(name, needed, what): &(&'static str, bool, &str), probes: &Probe
     if needed { Finding::missing("tracepoint", detail, mend) } else { Finding::degraded("tracepoint", detail, mend) }
 }
 
-/// Since 7.0 (`__bpf_trace_run` takes `rcu_read_lock_dont_migrate`) programs on tracepoints run with preemption on, and one that
-/// is preempted keeps itself from running for the threads that the CPU turns to.
+/// Since 7.0 (`__bpf_trace_run` takes `rcu_read_lock_dont_migrate`) programs on tracepoints run with preemption on.
+fn preempted(version: machine::Version) -> bool {
+    version >= machine::Version(7, 0)
+}
+
+/// Whether the running kernel may preempt a program on a system call.
+pub fn programs_are_preempted() -> bool {
+    machine::kernel_version().is_some_and(preempted)
+}
+
+/// A program that is preempted keeps itself from running for the threads that the CPU turns to. Ours keep the CPU until they are
+/// done, but the kernel counts a program as running for a few instructions more.
 fn system_calls(version: machine::Version) -> Finding {
     let name = "system calls";
-    if version < machine::Version(7, 0) {
+    if !preempted(version) {
         return Finding::ok(name, "programs on them are not preempted: every call is seen");
     }
     Finding::degraded(
         name,
-        "since 7.0 a program on a system call can be preempted, and calls made meanwhile on that CPU are not seen: they are \
-         counted among the losses; blocks and switches stay exact",
+        "since 7.0 a program on a system call can be preempted. Ours keep the CPU while they count (bpf_preempt_disable), but \
+         where one loses it right then, calls made meanwhile on that CPU are not seen: they are counted among the losses; \
+         time, blocks and switches stay exact",
         "where a report shows such losses, leave the target more CPUs, or measure on a kernel before 7.0",
     )
 }

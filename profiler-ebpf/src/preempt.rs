@@ -1,0 +1,24 @@
+//! Programs that must not lose the CPU in the middle.
+//!
+//! Since 7.0 the kernel runs programs on tracepoints with preemption on (`__bpf_trace_run` of `kernel/trace/bpf_trace.c`).
+//! A program on a system call that is preempted between reading a thread's state and writing it would write over what the
+//! program on `sched_switch` has written meanwhile. Before 7.0 the calls here are nothing.
+
+use profiler_common::kfunc::{PREEMPT_DISABLE, PREEMPT_ENABLE};
+
+/// Runs `body` without losing the CPU to another thread.
+#[inline(always)]
+pub fn off(body: impl FnOnce()) {
+    call::<PREEMPT_DISABLE>();
+    body();
+    call::<PREEMPT_ENABLE>();
+}
+
+#[inline(always)]
+fn call<const FUNCTION: u32>() {
+    // SAFETY: how the library itself calls helpers; the loader puts a function without arguments there, or nothing.
+    unsafe {
+        let function: unsafe extern "C" fn() = core::mem::transmute(FUNCTION as usize);
+        function();
+    }
+}
