@@ -48,6 +48,21 @@ fn site(index: u32) -> Option<&'static mut Site> {
     unsafe { SIA_SITES.get_ptr_mut(index).map(|p| &mut *p) }
 }
 
+/// Whether a thread of the target enters the kernel, or leaves it, and its state says that the program for that did not run.
+#[inline(always)]
+pub fn missed<A: Access>(entering: bool) -> bool {
+    let Some(control) = control() else { return false };
+    if control.enabled == 0 {
+        return false;
+    }
+    let slot = find(control, bpf_get_current_pid_tgid() as u32, A::current());
+    if slot == 0 {
+        return false;
+    }
+    let Some(t) = thread(slot) else { return false };
+    t.epoch != control.epoch || (t.nr == syscall::NONE) == entering
+}
+
 /// `sys_enter(regs, id)`
 #[inline(always)]
 pub fn on_enter<A: Access>(regs: *const u8, id: u64) {

@@ -95,6 +95,13 @@ program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| ca
     ctx.arg(0),
     ctx.arg(1)
 )));
+// Spares: the same once more, for where the kernel left out the run above.
+program!("sys_enter", sia_sys_enter_spare, sia_sys_enter_spare_raw, |ctx, A| if calls::missed::<A>(true) {
+    preempt::off(|| calls::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
+});
+program!("sys_exit", sia_sys_exit_spare, sia_sys_exit_spare_raw, |ctx, A| if calls::missed::<A>(false) {
+    preempt::off(|| calls::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+});
 // (request): since 5.11
 program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));
 program!("block_rq_issue", sia_issue, sia_issue_raw, |ctx, A| requests::on_issue::<A>(ctx.arg(0)));

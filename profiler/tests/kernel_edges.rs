@@ -8,7 +8,9 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::check::{self, all_blocks, blocks, by_class, class_named, ledger_closes, no_event_lost, nothing_lost};
+use common::check::{
+    self, all_blocks, blocks, by_class, class_named, ledger_closes, no_event_lost, nothing_lost, runs_missed,
+};
 use common::measuring::{Measuring, raw_request, request, request_for};
 use common::procfs;
 use common::truth::{Row, Truth};
@@ -96,6 +98,10 @@ fn already_blocked_at_attach() {
         ledger_closes(&measurement);
         agrees(&measurement);
         let t = thread(&measurement, worker);
+        if runs_missed(&measurement) {
+            assert_eq!(all_blocks(&t.sums), 1, "{kind}: {:?}", by_class(&t.sums));
+            continue;
+        }
         let sum = t.sums.classes[class_named(class) as usize];
         let expected = u64::from(class == "pipe");
         assert_eq!(sum.blocks, expected, "{kind}: {:?}", by_class(&t.sums));
@@ -284,6 +290,9 @@ fn threads_that_start_and_die_by_the_thousand() {
         let mut sums = window.sums().classes[BlockClass::Pipe as usize].blocks;
         sums -= blocks(&main.sums, BlockClass::Pipe);
         let truth: u64 = outcome.line.rows.iter().map(|row| row.blocks).sum();
+        if outcome.runs_missed() {
+            continue;
+        }
         assert_eq!(sums, truth, "blocks of all that lived");
         let born: Vec<_> = window.threads.iter().filter(|t| t.born_inside).collect();
         assert_eq!(born.len() as u64 + quality.threads_pooled, count);
@@ -321,6 +330,10 @@ fn fork_and_exec_in_the_middle() {
         let row = &outcome.line.rows[0];
         let site = outcome.sites("read", "pipe");
         let all = row.calls + u64::from(follow);
+        if outcome.runs_missed() {
+            outcome.has_calls(site.calls, all);
+            continue;
+        }
         assert_eq!((site.calls, site.blocks, site.bytes), (all, all, all), "follow {follow}");
         let child: Vec<_> = window.threads.iter().filter(|t| t.tgid.as_raw() != outcome.pid).collect();
         figures!("follow {follow}: {:?}", child.iter().map(|t| by_class(&t.sums)).collect::<Vec<_>>());
@@ -361,6 +374,10 @@ fn exec_from_a_thread_that_is_not_the_leader() {
         nothing_lost(&measurement);
         ledger_closes(&measurement);
         agrees(&measurement);
+        // The one of the exec may be among them: then nobody knew of the worker's new number in time.
+        if runs_missed(&measurement) {
+            continue;
+        }
         let row = &line.rows[0];
         assert_eq!(line.value["exec"]["tid_before"].as_u64(), Some(u64::from(worker)));
         let of_leader = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == pid);
@@ -427,7 +444,8 @@ fn only_one_thread() {
     // No other thread's calls are at its sites.
     let calls: u64 = measurement.window.sites.iter().map(|s| s.site.calls).sum();
     assert_eq!(calls, measurement.window.threads[0].sums.calls);
-    assert_eq!(measurement.window.sites.iter().map(|s| s.site.blocks).sum::<u64>(), row.blocks);
+    let blocks: u64 = measurement.window.sites.iter().map(|s| s.site.blocks).sum();
+    assert!(blocks == row.blocks || runs_missed(&measurement), "{blocks} of {}", row.blocks);
 }
 
 fn one_worker_is_true(measurement: &Measurement, row: &Row) {
@@ -538,7 +556,7 @@ fn sampled_at(budget: f64, ms: &str) {
         assert_eq!(t.wall, facts.measured, "a thread's wall is the time in which it was measured");
         assert!(t.sums.voluntary > 0 && t.sums.voluntary < row.voluntary, "{} of {}", t.sums.voluntary, row.voluntary);
         let other: u64 = all_blocks(&t.sums) - blocks(&t.sums, BlockClass::Pipe);
-        assert_eq!(other, 0, "{:?}", by_class(&t.sums));
+        assert!(other == 0 || outcome.runs_missed(), "{:?}", by_class(&t.sums));
     }
     assert_eq!(measurement.clone().report().window.windows, facts.windows);
 }

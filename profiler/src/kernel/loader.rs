@@ -207,7 +207,7 @@ fn empty_hooks() -> Vec<Hook> {
         ("sys_enter", "sia_empty_enter"),
         ("sys_exit", "sia_empty_exit"),
     ]
-    .map(|(tracepoint, program)| Hook { tracepoint, program, optional: false })
+    .map(|(tracepoint, program)| Hook { tracepoint, program, optional: false, spare: None })
     .to_vec()
 }
 
@@ -273,22 +273,30 @@ fn load_form(
         .map_err(|e| load_error(&e))?;
 
     for hook in hooks {
-        load_program(&mut ebpf, hook, form, &kernel_types)?;
+        for program in [Some(hook.program), hook.spare].into_iter().flatten() {
+            load_program(&mut ebpf, program, hook.tracepoint, form, &kernel_types)?;
+        }
     }
     fill(&mut ebpf, "SIA_FREE_THREADS", options.max_threads)?;
     fill(&mut ebpf, "SIA_FREE_SITES", options.max_sites)?;
     Ok(ebpf)
 }
 
-fn load_program(ebpf: &mut Ebpf, hook: &Hook, form: Form, types: &aya::Btf) -> Result<(), LoadError> {
-    let name = program_name(hook, form);
+fn load_program(
+    ebpf: &mut Ebpf,
+    program: &str,
+    tracepoint: &str,
+    form: Form,
+    types: &aya::Btf,
+) -> Result<(), LoadError> {
+    let name = program_name(program, form);
     let refused = |reason: String| LoadError::Refused { program: name.clone(), reason };
     let program = ebpf.program_mut(&name).ok_or_else(|| refused("not in the object".into()))?;
     let result = match form {
         Form::Typed => {
             let program: &mut BtfTracePoint =
                 program.try_into().map_err(|e: aya::programs::ProgramError| refused(e.to_string()))?;
-            program.load(hook.tracepoint, types)
+            program.load(tracepoint, types)
         }
         Form::Raw => {
             let program: &mut RawTracePoint =
@@ -305,10 +313,11 @@ fn load_program(ebpf: &mut Ebpf, hook: &Hook, form: Form, types: &aya::Btf) -> R
     })
 }
 
-pub(super) fn program_name(hook: &Hook, form: Form) -> String {
+/// What an entry point is called in the object.
+pub(super) fn program_name(program: &str, form: Form) -> String {
     match form {
-        Form::Typed => hook.program.to_owned(),
-        Form::Raw => format!("{}_raw", hook.program),
+        Form::Typed => program.to_owned(),
+        Form::Raw => format!("{program}_raw"),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod preflight;
 mod recorded;
 mod sampler;
 mod session;
+mod spare;
 mod stacks;
 mod statistics;
 mod stream;

@@ -3,7 +3,11 @@
 
 use profiler_common::offsets::{ABSENT, Offsets};
 
-use super::btf::{Argument, Btf, BtfError};
+use super::{
+    btf::{Argument, Btf, BtfError},
+    preflight::programs_are_preempted,
+    spare,
+};
 
 /// `TS_COMPAT` of `arch/x86/include/asm/thread_info.h`.
 #[cfg(target_arch = "x86_64")]
@@ -100,6 +104,8 @@ pub(super) struct Hook {
     pub program: &'static str,
     /// Whether `check` can do without it (devices are then not shown).
     pub optional: bool,
+    /// The entry point that stands in where the kernel leaves out runs of `program`, see [`super::spare`].
+    pub spare: Option<&'static str>,
 }
 
 /// Every tracepoint that is hooked.
@@ -121,6 +127,7 @@ pub const TRACEPOINTS: [&str; 10] = [
 /// # Errors
 /// A tracepoint that is missing or passes its arguments in an order no entry point was written for.
 pub(super) fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
+    let preempted = programs_are_preempted();
     let mut hooks = Vec::new();
     for tracepoint in TRACEPOINTS {
         let optional = tracepoint.starts_with("block_");
@@ -155,7 +162,8 @@ pub(super) fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
             _ if optional => continue,
             _ => return Err(BtfError::Missing(format!("known order of arguments of tracepoint {tracepoint}"))),
         };
-        hooks.push(Hook { tracepoint, program, optional });
+        let spare = spare::of(program).filter(|_| preempted);
+        hooks.push(Hook { tracepoint, program, optional, spare });
     }
     Ok(hooks)
 }

@@ -15,10 +15,11 @@ use super::{
     chunks::Chunks,
     clock,
     loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
+    offsets::Hook,
     pmu::Grade,
     sampler::Sampler,
+    spare::Spares,
     stacks::{RawStack, Stacks},
-    statistics::{self, ProgramCost},
     stream::{Stream, take_ring},
 };
 use crate::units::{Nanos, Tgid, Tid};
@@ -40,6 +41,7 @@ pub struct Session {
     pub(super) stream: Stream,
     pub(super) sampler: Sampler,
     stacks: Stacks,
+    pub(super) spares: Spares,
     pub(super) departed: Chunks<Thread>,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
@@ -71,6 +73,7 @@ impl Session {
             stream,
             sampler,
             stacks,
+            spares: Spares::default(),
             departed: Chunks::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
@@ -96,27 +99,29 @@ impl Session {
     pub fn attach(&mut self) -> Result<(), LoadError> {
         self.set_tracking(1);
         self.loaded.pmu.start();
-        let hooks = self.loaded.hooks.clone();
-        for hook in hooks {
-            let name = program_name(&hook, self.loaded.form);
-            let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
-            let Some(program) = self.loaded.ebpf.program_mut(&name) else {
-                return Err(failed("not in the object".into()));
-            };
-            let link = match self.loaded.form {
-                Form::Typed => <&mut BtfTracePoint>::try_from(program)
-                    .and_then(|p| p.attach().and_then(|id| p.take_link(id)))
-                    .map(Link::Typed),
-                Form::Raw => <&mut RawTracePoint>::try_from(program)
-                    .and_then(|p| p.attach(hook.tracepoint).and_then(|id| p.take_link(id)))
-                    .map(Link::Raw),
-            };
-            match link {
-                Ok(link) => self.links.push(link),
-                Err(error) if hook.optional => log::warn!("{} not attached: {error}", hook.tracepoint),
-                Err(error) => return Err(failed(error.to_string())),
+        for hook in self.loaded.hooks.clone() {
+            match self.attach_one(&hook, hook.program) {
+                Err(error) if hook.optional => log::warn!("{error}"),
+                done => done?,
             }
         }
+        self.attach_spares()
+    }
+
+    pub(super) fn attach_one(&mut self, hook: &Hook, program: &str) -> Result<(), LoadError> {
+        let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
+        let Some(program) = self.loaded.ebpf.program_mut(&program_name(program, self.loaded.form)) else {
+            return Err(failed("not in the object".into()));
+        };
+        let link = match self.loaded.form {
+            Form::Typed => <&mut BtfTracePoint>::try_from(program)
+                .and_then(|p| p.attach().and_then(|id| p.take_link(id)))
+                .map(Link::Typed),
+            Form::Raw => <&mut RawTracePoint>::try_from(program)
+                .and_then(|p| p.attach(hook.tracepoint).and_then(|id| p.take_link(id)))
+                .map(Link::Raw),
+        };
+        self.links.push(link.map_err(|error| failed(error.to_string()))?);
         Ok(())
     }
 
@@ -344,23 +349,6 @@ impl Session {
                     + sums.woken_by_kernel
             })
             .sum()
-    }
-
-    /// What the programs cost so far; zero runs while the kernel keeps no statistics.
-    pub fn costs(&self) -> Vec<ProgramCost> {
-        self.loaded
-            .hooks
-            .iter()
-            .filter_map(|hook| {
-                let name = program_name(hook, self.loaded.form);
-                let fd = match self.loaded.ebpf.program(&name)? {
-                    aya::programs::Program::BtfTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
-                    aya::programs::Program::RawTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
-                    _ => return None,
-                };
-                Some(statistics::read(&name, fd))
-            })
-            .collect()
     }
 }
 

@@ -29,18 +29,17 @@ pub(super) struct Alone {
     pub(super) busy: Option<f64>,
 }
 
-/// CPUs that are as good as full, and such as are not, as a share.
-const FULL: f64 = 0.97;
+/// CPUs that are not full, as a share: what `/proc` tells in a quarter of a second is no more exact.
 const FREE: f64 = 0.93;
 
 impl Alone {
-    /// Whether the hooks filled the CPUs that the target left free without them: then its requests queue as they do not
-    /// when nobody looks.
+    /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
+    /// nobody looks.
     pub(super) fn was_filled(&self, cpu: &CpuLedger, seconds: f64, cpus: u32) -> bool {
         let with = cpu.total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
         let most = with.round().clamp(1.0, f64::from(cpus.max(1)));
-        self.busy.is_some_and(|busy| with >= FULL * most && busy <= FREE * most)
+        self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
     }
 
     /// `None` where no baseline is good enough, or where the target did something else meanwhile.

@@ -168,6 +168,7 @@ impl<'a> Run<'a> {
             if now.saturating_sub(drained) >= DRAIN {
                 drained = now;
                 self.session.drain();
+                self.session.call_spares()?;
                 self.flush_log();
                 progress.tick(now.saturating_sub(self.first), self.request.duration);
             }

@@ -110,8 +110,8 @@ impl Outcome {
 
     /// Whether a kernel since 7.0 left out runs of programs at system calls: blocks and switches are exact all the same, but not
     /// always in their class, and calls are short.
-    fn runs_missed(&self) -> bool {
-        excused(&self.measurement) > 0
+    pub(crate) fn runs_missed(&self) -> bool {
+        runs_missed(&self.measurement)
     }
 
     /// The workload's calls at a place, as the sites have them; each run that the kernel left out may be one of them.
@@ -221,8 +221,13 @@ impl Outcome {
     }
 }
 
+/// As [`Outcome::runs_missed`].
+pub(crate) fn runs_missed(measurement: &Measurement) -> bool {
+    excused(measurement) > 0
+}
+
 /// Runs of programs that the kernel may leave out: since 7.0, and it says how many.
-fn excused(measurement: &Measurement) -> u64 {
+pub(crate) fn excused(measurement: &Measurement) -> u64 {
     if programs_are_preempted() { measurement.window.quality.runs_missed } else { 0 }
 }
 

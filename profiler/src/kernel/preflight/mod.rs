@@ -148,8 +148,7 @@ pub fn programs_are_preempted() -> bool {
     machine::kernel_version().is_some_and(preempted)
 }
 
-/// A program that is preempted keeps itself from running for the threads that the CPU turns to. Ours keep the CPU until they are
-/// done, but the kernel counts a program as running for a few instructions more.
+/// A program that is preempted keeps itself from running for the threads that the CPU turns to. See [`super::spare`].
 fn system_calls(version: machine::Version) -> Finding {
     let name = "system calls";
     if !preempted(version) {
@@ -158,8 +157,8 @@ fn system_calls(version: machine::Version) -> Finding {
     Finding::degraded(
         name,
         "since 7.0 a program on a system call can be preempted. Ours keep the CPU while they count (bpf_preempt_disable), but \
-         where one loses it right then, calls made meanwhile on that CPU are not seen: they are counted among the losses; \
-         time, blocks and switches stay exact",
+         one may lose it right before or after: calls made meanwhile on that CPU are not seen until a second copy of the \
+         program is attached, and are counted among the losses; time, blocks and switches stay exact",
         "where a report shows such losses, leave the target more CPUs, or measure on a kernel before 7.0",
     )
 }
