@@ -22,6 +22,9 @@ use crate::{
     maps::{SIA_STACKS, bump},
 };
 
+/// Pages are of so many bytes, or of a multiple.
+const PAGE: u64 = 4096;
+
 /// Whether the call that the thread is blocked in is one whose stack will be taken.
 #[inline(always)]
 fn chosen(control: &Control, t: &Thread, now: u64) -> bool {
@@ -188,7 +191,7 @@ unsafe fn kernel_frames(header: *mut StackHeader, ctx: *mut c_void) {
     }
 }
 
-/// Copies as much as can be had: the stack ends at a page that is not there.
+/// Copies as much as can be had: what cannot be read begins with a page.
 ///
 /// # Safety
 /// Room for a `StackCopy`; `regs` is null or a register set.
@@ -208,15 +211,12 @@ unsafe fn copy_user<A: Access>(copy: *mut StackCopy, regs: *const u8) {
             (*header).lr = A::field(regs, offset!(regs_lr));
         }
         let to = (&raw mut (*copy).user).cast::<c_void>();
-        macro_rules! attempt {
-            ($($bytes:expr),*) => {$(
-                if (*header).user_bytes == 0
-                    && generated::bpf_probe_read_user(to, $bytes as u32, sp as *const c_void) == 0
-                {
-                    (*header).user_bytes = $bytes as u32;
-                }
-            )*};
+        // Words up to the end of the stack pointer's page, and up to that of the next one.
+        let first = (PAGE - (sp & (PAGE - 1))) & !7;
+        for bytes in [COPY as u64, first + PAGE, first] {
+            if (*header).user_bytes == 0 && generated::bpf_probe_read_user(to, bytes as u32, sp as *const c_void) == 0 {
+                (*header).user_bytes = bytes as u32;
+            }
         }
-        attempt!(COPY, COPY / 2, COPY / 4, COPY / 8, COPY / 16, COPY / 32);
     }
 }
