@@ -60,7 +60,8 @@ pub struct Counters {
     pub execs: u64,
     /// Threads gone.
     pub exits: u64,
-    /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster).
+    /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster), or was not told of at all; then
+    /// all of the time off the CPU is booked as blocked.
     pub raced_wakes: u64,
     /// Threads found on a CPU without a switch-in before: the tracepoint did not fire. Counts stay exact; the time since the
     /// wake-up is booked as run-queue delay.

@@ -207,7 +207,9 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
         phase::BLOCKED | phase::WOKEN => {
             let mut wake = t.wake;
             if wake < t.off {
-                wake = t.off;
+                // Of the burst before it, a wake-up raced with the switch-out. An older one is another block's: the kernel
+                // did not tell of this one's, and nobody knows how much of the time was waiting for the CPU.
+                wake = if wake.saturating_add(t.ended_burst) < t.off { now } else { t.off };
                 bump(&mut control.counters.raced_wakes, 1);
             }
             if t.phase == phase::BLOCKED {

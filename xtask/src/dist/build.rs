@@ -94,7 +94,9 @@ pub(super) fn build(root: &Path, arch: Arch, purpose: Purpose) -> Result<PathBuf
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
         }
         Purpose::Check => {
+            // All as in `vm/guest.rs`: then nothing is left to compile after the guests.
             cargo.env(variable("RUSTFLAGS"), STATIC).env("CARGO_PROFILE_DEV_DEBUG", "0");
+            cargo.env("CARGO_TARGET_DIR", root.join("target").join("vm").join("build")).env("RUSTC_BOOTSTRAP", "1");
             // With an example cargo chooses features as it does for the guests' tests.
             cargo.args(["--example", "truth"]);
         }
