@@ -18,7 +18,10 @@ pub use crate::event::{
 };
 use std::{cmp::Reverse, collections::HashMap};
 
-use crate::units::{Nanos, Tgid, Tid};
+use crate::{
+    event::join_sites,
+    units::{Nanos, Tgid, Tid},
+};
 
 /// What is known from outside of a thread that had no event in the whole window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,17 +221,8 @@ impl Window {
             }
         }
         totals::add(&mut self.pooled, &later.pooled);
-        let mut known: HashMap<Place, usize> =
-            self.sites.iter().enumerate().map(|(i, s)| (s.place.clone(), i)).collect();
-        for site in later.sites {
-            match known.get(&site.place) {
-                Some(&i) => self.sites[i].merge(&site),
-                None => {
-                    known.insert(site.place.clone(), self.sites.len());
-                    self.sites.push(site);
-                }
-            }
-        }
+        let own = std::mem::take(&mut self.sites);
+        self.sites = join_sites(own.into_iter().chain(later.sites));
         self.overflow.merge(&later.overflow);
         for device in later.devices {
             match self.devices.iter_mut().find(|d| (d.major, d.minor) == (device.major, device.minor)) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
 
-use super::{DecodeError, LIMIT, Place, place};
+use super::{DecodeError, LIMIT, Place, joined, place};
 use crate::kernel::RawIpc;
 
 /// The windows after one site's returns.
@@ -85,18 +85,7 @@ impl IpcRecord {
 
 /// Windows of equal places added up: calls of several sizes are one site.
 fn by_place(sites: impl Iterator<Item = SiteIpc>) -> Vec<SiteIpc> {
-    let mut sums: Vec<SiteIpc> = Vec::new();
-    let mut known: HashMap<Option<Place>, usize> = HashMap::new();
-    for site in sites {
-        match known.get(&site.place) {
-            Some(&i) => sums[i].windows.merge(&site.windows),
-            None => {
-                known.insert(site.place.clone(), sums.len());
-                sums.push(site);
-            }
-        }
-    }
-    sums
+    joined(sites, |site| site.place.clone(), |own, later| own.windows.merge(&later.windows))
 }
 
 /// Decodes what came over the wire.

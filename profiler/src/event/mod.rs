@@ -27,7 +27,10 @@ pub use stream::{BlockEnd, Span};
 pub use crate::kernel::SampleCounts;
 pub use thread::{Call, Phase, ThreadRecord, Threads};
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+};
 
 use crate::{
     kernel::{Harvest, ProgramCost, RawSite, syscalls},
@@ -219,17 +222,29 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
 /// # Errors
 /// The first one that makes no sense.
 pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
-    let mut records: BTreeMap<Place, SiteRecord> = BTreeMap::new();
-    for raw in sites.iter().filter(|s| s.site != Site::ZERO) {
-        let record = site(raw)?;
-        match records.get_mut(&record.place) {
-            Some(own) => own.merge(&record),
-            None => {
-                records.insert(record.place.clone(), record);
+    let records = sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect::<Result<Vec<_>, _>>()?;
+    Ok(join_sites(records))
+}
+
+/// Records of equal places added up.
+pub fn join_sites(records: impl IntoIterator<Item = SiteRecord>) -> Vec<SiteRecord> {
+    joined(records, |site| site.place.clone(), SiteRecord::merge)
+}
+
+/// Items of equal keys made one, in the order in which the keys first came.
+fn joined<K: Hash + Eq, T>(items: impl IntoIterator<Item = T>, key: fn(&T) -> K, merge: fn(&mut T, &T)) -> Vec<T> {
+    let mut all: Vec<T> = Vec::new();
+    let mut known: HashMap<K, usize> = HashMap::new();
+    for item in items {
+        match known.entry(key(&item)) {
+            Entry::Occupied(at) => merge(&mut all[*at.get()], &item),
+            Entry::Vacant(free) => {
+                free.insert(all.len());
+                all.push(item);
             }
         }
     }
-    Ok(records.into_values().collect())
+    all
 }
 
 /// No counter of one measurement reaches this: 2.3 years in nanoseconds. Sums of a thousand such still fit.

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use object::{
     Architecture, Endianness, Object as _,
     elf::{PT_DYNAMIC, PT_INTERP},
@@ -14,56 +14,13 @@ use object::{
 };
 
 use super::NAME;
-use crate::{ebpf, exec, host::machine::executables};
-
-const STATIC: &str = "-C target-feature=+crt-static";
-
-/// What we ship for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arch {
-    X86_64,
-    Aarch64,
-}
-
-impl Arch {
-    pub(super) const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
-
-    pub(super) fn of_host() -> Result<Self> {
-        let host = std::env::consts::ARCH;
-        Self::ALL.into_iter().find(|arch| arch.name() == host).with_context(|| format!("we do not ship for {host}"))
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-
-    /// Debian's name.
-    pub(super) fn debian(self) -> &'static str {
-        match self {
-            Self::X86_64 => "amd64",
-            Self::Aarch64 => "arm64",
-        }
-    }
-
-    /// rustc's name.
-    pub(super) fn target(self) -> String {
-        format!("{}-unknown-linux-gnu", self.name())
-    }
-
-    fn cross_linker(self) -> String {
-        format!("{}-linux-gnu-gcc", self.name())
-    }
-
-    fn machine(self) -> Architecture {
-        match self {
-            Self::X86_64 => Architecture::X86_64,
-            Self::Aarch64 => Architecture::Aarch64,
-        }
-    }
-}
+use crate::{
+    ebpf, exec,
+    host::{
+        arch::{Arch, STATIC, cargo_build, cargo_build_static},
+        machine::executables,
+    },
+};
 
 /// What a build is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,50 +33,35 @@ pub(super) enum Purpose {
 
 /// Builds the program and says where it is.
 pub(super) fn build(root: &Path, arch: Arch, purpose: Purpose) -> Result<PathBuf> {
-    let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
-    let target = arch.target();
-    let variable = |name: &str| format!("CARGO_TARGET_{}_{name}", target.to_uppercase().replace('-', "_"));
-    let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(root)
-        .args(["build", "--locked", "--package", NAME, "--bin", NAME, "--target", &target])
-        .arg("--message-format=json-render-diagnostics")
-        .env_remove("RUSTFLAGS");
-    match purpose {
+    let mut cargo = match purpose {
         Purpose::Ship => {
+            let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
             let mut flags = STATIC.split(' ').map(str::to_owned).collect::<Vec<_>>();
             flags.extend(ebpf::remapped_paths(root, &sysroot)?);
+            let mut cargo = cargo_build(root, NAME, arch, "std,panic_abort")
+                .context("`dist --check` is for this machine's architecture only")?;
             // A folder of its own: these flags would have release builds compiled anew.
             cargo.args(["--profile", "dist"]).env("CARGO_TARGET_DIR", root.join("target").join("dist-build"));
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+            cargo
         }
         Purpose::Check => {
-            // All as in `vm/guest.rs`: then nothing is left to compile after the guests.
-            cargo.env(variable("RUSTFLAGS"), STATIC).env("CARGO_PROFILE_DEV_DEBUG", "0");
-            cargo.env("CARGO_TARGET_DIR", root.join("target").join("vm").join("build")).env("RUSTC_BOOTSTRAP", "1");
-            // With an example cargo chooses features as it does for the guests' tests.
+            let mut cargo = cargo_build_static(root, NAME, arch)?;
             cargo.args(["--example", "truth"]);
+            cargo
         }
-    }
-    if arch != Arch::of_host()? {
-        let linker = arch.cross_linker();
-        if exec::output_if_present(Command::new(&linker).arg("--version"))?.is_none() {
-            bail!(
-                "{linker} is missing: `apt-get install gcc-{0}-linux-gnu libc6-dev-{1}-cross`, or `dist --check` for this \
-                 machine's architecture only",
-                arch.name().replace('_', "-"),
-                arch.debian()
-            );
-        }
-        cargo.env(variable("LINKER"), linker);
-    }
-    if !sysroot.join("lib/rustlib").join(&target).join("lib").is_dir() {
-        // The library of this target is not installed: built from its sources, as the kernel programs' core is.
-        cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
-    }
-    let messages = exec::output(&mut cargo)?;
+    };
+    let messages = exec::output(cargo.args(["--bin", NAME]))?;
     let built = executables(&messages).find(|(name, _)| name == NAME);
     built.map(|(_, path)| path).with_context(|| format!("cargo built no {NAME}"))
+}
+
+/// What the program's own header calls an architecture.
+fn machine(arch: Arch) -> Architecture {
+    match arch {
+        Arch::X86_64 => Architecture::X86_64,
+        Arch::Aarch64 => Architecture::Aarch64,
+    }
 }
 
 /// Fails unless the program is for this architecture and needs no other file to start.
@@ -130,7 +72,7 @@ pub(super) fn check_static(program: &Path, arch: Arch) -> Result<()> {
 
 fn check_elf(bytes: &[u8], arch: Arch) -> Result<()> {
     let elf = ElfFile64::<Endianness>::parse(bytes)?;
-    ensure!(elf.architecture() == arch.machine(), "it is for {:?}", elf.architecture());
+    ensure!(elf.architecture() == machine(arch), "it is for {:?}", elf.architecture());
     let endian = elf.endian();
     ensure!(!elf.elf_program_headers().iter().any(|part| part.p_type(endian) == PT_INTERP), "it wants an interpreter");
     // A static-pie has a dynamic section, and no library in it.

@@ -15,8 +15,12 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{exec, host::markdown, say};
-use build::{Arch, Purpose};
+use crate::{
+    exec,
+    host::{arch::Arch, markdown},
+    say,
+};
+use build::Purpose;
 
 /// The command, its package and its files.
 const NAME: &str = "should-i-async";

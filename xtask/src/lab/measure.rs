@@ -28,13 +28,6 @@ struct Version {
     failed: Option<String>,
 }
 
-/// How long, how often.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
-    pub(super) length: Duration,
-    pub(super) repeats: u32,
-}
-
 /// The versions of a setup, the blocking one first, and the runs of each so far.
 #[derive(Debug)]
 pub(super) struct Versions(Vec<Version>);

@@ -14,7 +14,7 @@ use super::{
     cells::{self, Load, Program, Setup},
     documents,
     forecast::{self, CHECK, Journal},
-    measure::{self, Effort, Versions},
+    measure::{self, Versions},
     program::{Deadline, Lab},
     results::{Cell, Results, Settings, Status, Truth},
     table,
@@ -61,6 +61,13 @@ pub(super) struct Options {
     /// Writes docs/lab/results.json and results.md.
     #[arg(long)]
     write: bool,
+}
+
+/// How long, how often.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    length: Duration,
+    repeats: u32,
 }
 
 /// A setup on its way.

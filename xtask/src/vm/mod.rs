@@ -25,7 +25,7 @@ use self::case::Case;
 use self::fetch::Fetched;
 use self::guest::Programs;
 use self::run::{Guest, Outcome};
-use crate::host::child;
+use crate::host::{arch::Arch, child};
 use crate::say;
 
 /// The matrix: each of these for each architecture. A series is what a kernel's version begins with.
@@ -72,14 +72,6 @@ pub(crate) struct Options {
     command: Vec<String>,
 }
 
-/// An architecture of the matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Arch {
-    #[value(name = "x86_64")]
-    X86_64,
-    Aarch64,
-}
-
 /// What an aarch64 guest's PMU counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Pmu {
@@ -120,30 +112,6 @@ struct Row {
 }
 
 impl Arch {
-    const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-
-    /// Debian's name of it.
-    fn debian(self) -> &'static str {
-        match self {
-            Self::X86_64 => "amd64",
-            Self::Aarch64 => "arm64",
-        }
-    }
-
-    fn triple(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64-unknown-linux-gnu",
-            Self::Aarch64 => "aarch64-unknown-linux-gnu",
-        }
-    }
-
     fn qemu(self) -> &'static str {
         match self {
             Self::X86_64 => "qemu-system-x86_64",
