@@ -189,7 +189,7 @@ pub(super) fn on_this_thread() -> Result<Essentials, CalibrateError> {
     let (steps, again) = steps::measure(&mut missing)?;
     let reads = reads::measure()?;
     let blocks = blocks::measure(first, second, &mut missing)?;
-    let crowd = crowd::measure(first, second, &mut missing)?;
+    let crowd = crowd::measure(first, &mut missing)?;
     let others = others_since(machine_before);
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
