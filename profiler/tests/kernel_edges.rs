@@ -61,12 +61,23 @@ fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
     (truth, worker)
 }
 
-/// A wait that is still open when a measurement of it has begun: on an emulated CPU that takes seconds.
-fn longer_than_attaching(least: Duration) -> Duration {
-    let parked = Truth::start(&["pipe", "--n", "1"]);
-    let begun = Instant::now();
-    Measuring::start(request(parked.pid())).stop();
-    least.max(Duration::from_micros((begun.elapsed() * 3).as_micros() as u64))
+/// How often a wait is made longer when it was over before its measurement began.
+const LONGER: u32 = 4;
+
+/// `start` begins a wait of so long and then a measurement of it; again, with a wait as long as two of those measurements took
+/// to begin, where the wait was over by then: attaching takes seconds on an emulated CPU, and longer beside other load.
+fn attached_in_time<T>(wait: &mut Duration, mut start: impl FnMut(Duration) -> (T, Measuring)) -> (T, Measuring) {
+    for _ in 0..LONGER {
+        let asked = Instant::now();
+        let (waiting, measuring) = start(*wait);
+        let took = asked.elapsed();
+        if took < *wait {
+            return (waiting, measuring);
+        }
+        measuring.stop();
+        *wait = Duration::from_micros((took * 2).as_micros() as u64);
+    }
+    panic!("attaching takes longer than {wait:?}")
 }
 
 fn thread(measurement: &Measurement, tid: u32) -> &ThreadTotals {
@@ -87,10 +98,13 @@ fn already_blocked_at_attach() {
     if !can_measure() {
         return;
     }
-    let hold = longer_than_attaching(Duration::from_millis(900));
+    let mut hold = Duration::from_millis(900);
     for (kind, call, class) in HELD {
-        let (mut truth, worker) = held(kind, call, hold);
-        let measuring = Measuring::start(request(truth.pid()));
+        let ((mut truth, worker), measuring) = attached_in_time(&mut hold, |hold| {
+            let held = held(kind, call, hold);
+            let measuring = Measuring::start(request(held.0.pid()));
+            (held, measuring)
+        });
         let begun = kernel::now();
         let line = truth.line();
         let measurement = measuring.stop();
@@ -123,15 +137,18 @@ fn the_open_wait_has_the_right_time() {
     if !can_measure() {
         return;
     }
-    let sleep = longer_than_attaching(Duration::from_secs(1));
+    let mut sleep = Duration::from_secs(1);
+    let ((mut truth, worker, earliest, latest), measuring) = attached_in_time(&mut sleep, |sleep| {
+        let mut truth = Truth::start(&["sleep", "--n", "1", "--us", &sleep.as_micros().to_string()]);
+        let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
+        let earliest = kernel::now().as_nanos();
+        truth.go();
+        procfs::await_asleep(truth.pid(), worker, &[libc::SYS_clock_nanosleep]);
+        let latest = kernel::now().as_nanos();
+        let measuring = Measuring::start(request(truth.pid()));
+        ((truth, worker, earliest, latest), measuring)
+    });
     let length = sleep.as_nanos() as u64;
-    let mut truth = Truth::start(&["sleep", "--n", "1", "--us", &sleep.as_micros().to_string()]);
-    let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
-    let earliest = kernel::now().as_nanos();
-    truth.go();
-    procfs::await_asleep(truth.pid(), worker, &[libc::SYS_clock_nanosleep]);
-    let latest = kernel::now().as_nanos();
-    let measuring = Measuring::start(request(truth.pid()));
     let row = truth.line().rows.remove(0);
     let measurement = measuring.stop();
     nothing_lost(&measurement);

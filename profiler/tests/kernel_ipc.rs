@@ -84,7 +84,7 @@ fn holds(form: Option<Form>) {
 
     let direct = sites(&record, "getppid");
     assert_eq!(direct.len(), rounds.len());
-    let mut overhead = None;
+    let (mut overhead, mut preempted) = (None, 0);
     let first = direct[0].windows.kinds[before::DIRECT as usize].user;
     let emulated = first.cycles == EMULATED * first.instructions;
     figures!("emulated: {emulated}");
@@ -99,7 +99,17 @@ fn holds(form: Option<Form>) {
         let overhead = *overhead.get_or_insert_with(|| each(pairs) - A_ROUND * rounds);
         assert!(overhead < 10, "{overhead}");
         assert_eq!(each(pairs), A_ROUND * rounds + overhead);
+        // A spin that lost the CPU is not whole: what is left of it after the last time is a window of its own kind.
+        let rest = &kinds[before::PREEMPTED as usize].user;
+        assert_eq!(pairs.count + rest.count, calls, "{rest:?}");
+        assert!(rest.instructions < (A_ROUND * rounds + overhead) * rest.count.max(1), "{rest:?}");
+        assert!(!emulated || rest.cycles == EMULATED * rest.instructions);
+        preempted += rest.count;
     }
+    let involuntary: u64 = outcome.measurement.window.threads.iter().map(|t| t.sums.involuntary).sum();
+    figures!("{preempted} windows after preemptions, {involuntary} involuntary switches");
+    assert!(preempted <= involuntary);
+    assert!(preempted > 0, "no spin of {:?} rounds lost the CPU to the driver", rounds.last());
     let reads = sites(&record, "read");
     let of_reads = |kind: u32| reads.iter().map(move |s| s.windows.kinds[kind as usize]);
     let blocked = of_reads(before::BLOCKED).max_by_key(|k| k.user.count).unwrap();

@@ -3,8 +3,8 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
 };
@@ -16,8 +16,9 @@ use crate::{
     units::{Nanos, Tgid, Tid},
 };
 
-/// Batches of stacks that may wait: two seconds of ticks.
-const QUEUE: usize = 100;
+/// Bytes of stacks that may wait. The debug information of a large program is read at its first stack, for seconds where the
+/// machine is slow: at the usual rate of a few thousand copies of a kilobyte or two a second this is ten seconds' worth.
+const WAITING: usize = 16 << 20;
 
 /// A thread that is asleep when the measurement ends.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,8 @@ pub(super) struct Sleeper {
 }
 
 enum Message {
-    Stacks(Vec<StackRecord>),
+    /// With their size in bytes.
+    Stacks(Vec<StackRecord>, usize),
     /// Names are wanted for what is there.
     Snapshot,
     /// The last one.
@@ -39,7 +41,9 @@ enum Message {
 
 /// The thread and the way to it.
 pub(super) struct Worker {
-    queue: SyncSender<Message>,
+    queue: Sender<Message>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     latest: Arc<Mutex<Option<Arc<Sampled>>>>,
     lost: Arc<AtomicU64>,
     thread: Option<JoinHandle<Sampled>>,
@@ -47,33 +51,37 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start() -> Self {
-        let (queue, messages) = sync_channel(QUEUE);
+        let (queue, messages) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
         let latest = Arc::new(Mutex::new(None));
         let lost = Arc::new(AtomicU64::new(0));
-        let (slot, count) = (Arc::clone(&latest), Arc::clone(&lost));
+        let (slot, count, taken) = (Arc::clone(&latest), Arc::clone(&lost), Arc::clone(&waiting));
         let thread = std::thread::Builder::new()
             .name("sia-stacks".into())
-            .spawn(move || work(&messages, &slot, &count))
+            .spawn(move || work(&messages, &taken, &slot, &count))
             .inspect_err(|error| log::warn!("no thread for stacks: {error}"))
             .ok();
-        Self { queue, latest, lost, thread }
+        Self { queue, waiting, latest, lost, thread }
     }
 
     /// Hands stacks over; those that find no room are lost, and so are those that made no sense.
     pub(super) fn hand_over(&self, stacks: Vec<StackRecord>, senseless: u64) {
         let mut lost = senseless;
-        if !stacks.is_empty()
-            && let Err(TrySendError::Full(Message::Stacks(s)) | TrySendError::Disconnected(Message::Stacks(s))) =
-                self.queue.try_send(Message::Stacks(stacks))
-        {
-            lost += s.len() as u64;
+        let count = stacks.len() as u64;
+        let bytes = stacks.iter().map(|s| size_of::<StackRecord>() + s.user.len() + size_of_val(&s.kernel[..])).sum();
+        if count > 0 {
+            let full = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING;
+            if full || self.queue.send(Message::Stacks(stacks, bytes)).is_err() {
+                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+                lost += count;
+            }
         }
         self.lost.fetch_add(lost, Ordering::Relaxed);
     }
 
-    /// Asks for a new table of names; without room in the queue the next look will.
+    /// Asks for a new table of names.
     pub(super) fn ask(&self) {
-        let _ = self.queue.try_send(Message::Snapshot);
+        let _ = self.queue.send(Message::Snapshot);
     }
 
     /// The newest table.
@@ -85,7 +93,6 @@ impl Worker {
     pub(super) fn finish(self, asleep: Vec<Sleeper>, lost: u64) -> Arc<Sampled> {
         let Self { queue, thread, .. } = self;
         let gone = || Sampled { unavailable: Some("the thread that unwinds has ended".into()), ..Sampled::default() };
-        // Waits for room: nothing is being measured any more.
         let asked = queue.send(Message::Finish(asleep));
         drop(queue);
         let mut sampled = match (asked, thread) {
@@ -97,11 +104,19 @@ impl Worker {
     }
 }
 
-fn work(messages: &Receiver<Message>, latest: &Mutex<Option<Arc<Sampled>>>, lost: &AtomicU64) -> Sampled {
+fn work(
+    messages: &Receiver<Message>,
+    waiting: &AtomicUsize,
+    latest: &Mutex<Option<Arc<Sampled>>>,
+    lost: &AtomicU64,
+) -> Sampled {
     let mut table = Table::new();
     while let Ok(message) = messages.recv() {
         match message {
-            Message::Stacks(stacks) => stacks.into_iter().for_each(|s| table.add(s)),
+            Message::Stacks(stacks, bytes) => {
+                stacks.into_iter().for_each(|s| table.add(s));
+                waiting.fetch_sub(bytes, Ordering::Relaxed);
+            }
             Message::Snapshot => {
                 let sampled = Arc::new(table.named(lost.load(Ordering::Relaxed)));
                 if let Ok(mut slot) = latest.lock() {
