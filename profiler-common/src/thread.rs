@@ -118,6 +118,9 @@ pub struct Sums {
     pub charge_io: u64,
     /// Likewise, for coming back from all other blocks, from preemptions, and for first runs.
     pub charge_other: u64,
+    /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the hypervisor ran somebody
+    /// else (steal), or, where the kernel keeps such an account, interrupts (`update_rq_clock_task`, kernel/sched/core.c).
+    pub uncharged: u64,
     /// Run-queue delay of a newborn, ns.
     pub born_delay: u64,
     /// Wake-ups by a thread of the same process.
@@ -167,7 +170,17 @@ impl Sums {
         // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
         unsafe { core::mem::zeroed() }
     };
+
+    /// What the kernel charged to the thread beyond what the tracepoints saw of it, ns.
+    #[inline(always)]
+    pub const fn charge(&self) -> i64 {
+        self.charge_io.wrapping_add(self.charge_other).wrapping_sub(self.uncharged) as i64
+    }
 }
+
+/// A stretch on the CPU for which the kernel charged at least so much less than it took was cut by somebody who is not in the
+/// thread's account, ns: more than the two clocks differ by, and less than the way to a hypervisor and back takes.
+pub const UNCHARGED: i64 = 1_000;
 
 /// Remembers a site, so that the index is not asked at every call.
 #[repr(C)]

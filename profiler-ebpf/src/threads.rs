@@ -6,7 +6,7 @@ use profiler_common::{
     class::BLOCKING_IO_MASK,
     control::Control,
     syscall,
-    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, mark, phase, window},
+    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, UNCHARGED, mark, phase, window},
 };
 
 use crate::{
@@ -151,8 +151,10 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     t.sums.kernel_runtime += charged;
     t.sums.checked_cpu += counted;
     let charge = charged.wrapping_sub(counted);
+    if (charge as i64) <= -UNCHARGED {
+        t.sums.uncharged += charge.wrapping_neg();
     // CAUSE_OTHER has bits that no class has.
-    if t.cause < 32 && BLOCKING_IO_MASK >> t.cause & 1 != 0 {
+    } else if t.cause < 32 && BLOCKING_IO_MASK >> t.cause & 1 != 0 {
         t.sums.charge_io = t.sums.charge_io.wrapping_add(charge);
     } else {
         t.sums.charge_other = t.sums.charge_other.wrapping_add(charge);

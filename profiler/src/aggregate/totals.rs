@@ -53,7 +53,7 @@ macro_rules! plain_sums {
     ($do:ident) => {
         $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
             preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
-            preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum)
+            preempted_by_own device_wait uncharged kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum)
     };
 }
 pub(super) use plain_sums;

@@ -136,7 +136,7 @@ pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
         ($($name:ident)*) => { [$((stringify!($name), sums.$name)),*] };
     }
     let plain = fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary
-        switch_ins preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io preempted_by_own device_wait kernel_voluntary
+        switch_ins uncharged preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io preempted_by_own device_wait kernel_voluntary
         kernel_involuntary kernel_runtime checked_cpu burst_sum);
     if let Some((name, _)) = plain.into_iter().find(|&(_, value)| value >= LIMIT) {
         return Some(name);

@@ -54,7 +54,7 @@ impl Check {
             involuntary: Counted { ours: sums.involuntary, kernel: sums.kernel_involuntary },
             blocks: Counted { ours: sums.classes.iter().map(|c| c.blocks).sum(), kernel: sums.kernel_voluntary },
             cpu: Counted { ours: sums.checked_cpu, kernel: sums.kernel_runtime },
-            charge: sums.charge_io as i64 + sums.charge_other as i64,
+            charge: sums.charge(),
             process_cpu: process_cpu.map(|kernel| Counted { ours: total_cpu.as_nanos(), kernel: kernel.as_nanos() }),
             threads_that_differ: window.threads.iter().filter(|t| differs(&t.sums)).map(|t| t.tid.as_raw()).collect(),
         }

@@ -156,8 +156,7 @@ pub struct PredictionCheck {
 fn cpu(window: &Window) -> f64 {
     let sums = window.sums();
     let unknown: u64 = window.threads.iter().map(|t| t.cpu_unknown.as_nanos()).sum();
-    let charge = (sums.charge_io as i64).wrapping_add(sums.charge_other as i64);
-    (sums.user + sums.kernel + unknown).saturating_add_signed(charge) as f64
+    (sums.user + sums.kernel + unknown).saturating_add_signed(sums.charge()) as f64
 }
 
 fn units(window: &Window, per: &Per) -> f64 {

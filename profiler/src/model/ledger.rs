@@ -20,6 +20,9 @@ pub struct CpuLedger {
     pub blocking_io: Figure<f64>,
     /// Direct cost of all other blocks and of preemptions, signed ns.
     pub other_switches: Figure<f64>,
+    /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen by the hypervisor, or
+    /// interrupts.
+    pub uncharged: Figure<f64>,
     /// Softirq work that hit the target.
     pub softirq: Figure<Nanos>,
     /// Total less all of the above, ns.
@@ -109,7 +112,9 @@ impl CpuLedger {
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
         let (charge_io, charge_other) = (sums.charge_io as i64, sums.charge_other as i64);
-        let charge = charge_io + charge_other;
+        let charge = sums.charge();
+        // Not -0.
+        let uncharged = 0.0 - sums.uncharged as f64;
         let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
 
         let mut io = 0.0;
@@ -141,7 +146,7 @@ impl CpuLedger {
         let other_switches = other + charge_other as f64;
         let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
         // To the nanosecond: what is below is the noise of floating point.
-        let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches).round();
+        let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches - uncharged).round();
         let figure = |value: f64, modelled: bool| {
             if missing > 0 {
                 Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
@@ -174,6 +179,7 @@ impl CpuLedger {
             },
             blocking_io,
             other_switches,
+            uncharged: Figure::measured(uncharged),
             softirq: Figure::unavailable("inside user and syscalls: softirqs are not hooked"),
             rest,
         }

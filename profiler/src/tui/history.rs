@@ -8,23 +8,25 @@ use crate::{
 };
 
 /// Lines of the CPU ledger: long and short names, glyphs. The glyphs tell them apart where there is no colour.
-pub(super) const PARTS: [(&str, &str, &str); 6] = [
+pub(super) const PARTS: [(&str, &str, &str); 7] = [
     ("user mode", "user", "█"),
     ("syscall work", "calls", "▒"),
     ("blocking-IO direct", "block", "#"),
     ("other switches", "other", "+"),
+    ("stolen, uncharged", "stolen", "-"),
     ("softirq", "softirq", "~"),
     ("rest", "rest", "·"),
 ];
 
 /// The ledger's lines, ns, in the order of [`PARTS`].
-pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64>; 6] {
+pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64>; 7] {
     let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
     [
         time(&cpu.user),
         time(&cpu.calls),
         cpu.blocking_io.clone(),
         cpu.other_switches.clone(),
+        cpu.uncharged.clone(),
         time(&cpu.softirq),
         Figure::measured(cpu.rest),
     ]
@@ -36,7 +38,7 @@ pub(super) struct Entry {
     /// Its end, since the start.
     pub(super) at: Nanos,
     /// CPUs used, by part.
-    pub(super) cpus: [Option<f64>; 6],
+    pub(super) cpus: [Option<f64>; 7],
     /// Direct cost as a share of the CPU.
     pub(super) score: Option<f64>,
 }
@@ -87,7 +89,7 @@ impl History {
 
 /// A stacked column: for each of `rows` cells, from the bottom up, the part that fills it. Parts are rounded where they
 /// meet, so that no error adds up.
-pub(super) fn column(parts: &[Option<f64>; 6], most: f64, rows: usize) -> Vec<Option<usize>> {
+pub(super) fn column(parts: &[Option<f64>; 7], most: f64, rows: usize) -> Vec<Option<usize>> {
     let mut cells = vec![None; rows];
     if most <= 0.0 {
         return cells;
@@ -111,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_column_is_filled_in_proportion_and_never_beyond_its_top() {
-        let parts = [Some(0.5), Some(0.25), Some(0.25), None, None, Some(0.0)];
+        let parts = [Some(0.5), Some(0.25), Some(0.25), None, Some(-0.1), None, Some(0.0)];
         let cells = column(&parts, 1.0, 8);
         let of = |i| cells.iter().filter(|c| **c == Some(i)).count();
-        assert_eq!((of(0), of(1), of(2), of(5)), (4, 2, 2, 0));
+        assert_eq!((of(0), of(1), of(2), of(4)), (4, 2, 2, 0));
         assert_eq!(column(&parts, 2.0, 8).iter().flatten().count(), 4);
         assert_eq!(column(&parts, 0.1, 3).iter().flatten().count(), 3);
         assert!(column(&parts, 0.0, 3).iter().all(Option::is_none));

@@ -65,7 +65,7 @@ pub(crate) fn all_blocks(sums: &Sums) -> u64 {
 
 /// What the kernel charged beyond what the tracepoints saw, ns.
 pub(crate) fn charge(sums: &Sums) -> i64 {
-    sums.charge_io as i64 + sums.charge_other as i64
+    sums.charge()
 }
 
 pub(crate) fn class_named(name: &str) -> BlockClass {

@@ -78,7 +78,7 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         (Some(_), Some(_)) => "total less the lines above".to_owned(),
         _ => "what was charged at switch-in is in it".to_owned(),
     };
-    let lines = [
+    let mut lines = vec![
         Line::new("user mode", "user", time(&cpu.user)),
         Line::new("syscall work", "calls", time(&cpu.calls)),
         Line::new("blocking-IO blocks, direct", "io", cpu.blocking_io.clone()),
@@ -86,6 +86,9 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         Line::new("softirq", "softirq", time(&cpu.softirq)),
         rest,
     ];
+    if cpu.uncharged.value() != Some(&0.0) {
+        lines.insert(4, Line::new("stolen or interrupted: not charged", "uncharged", cpu.uncharged.clone()));
+    }
     whole(page, &lines, cpu.total);
     page.raw(
         "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">line</th><th scope=\"col\" class=\"n\">\

@@ -99,7 +99,7 @@ fn check(page: &mut Markup, report: &Report) {
     row("blocks of all classes, against voluntary switches", counts(check.blocks));
     row("CPU by the tracepoints, against sum_exec_runtime", times(check.cpu));
     let charged = Counted { ours: check.cpu.ours.saturating_add_signed(check.charge), ..check.cpu };
-    row("the same with what is charged on the way out of idle", times(charged));
+    row("the same with what the kernel charges otherwise", times(charged));
     row(
         "CPU in all, against the process's CPU clock",
         match check.process_cpu {

@@ -12,14 +12,15 @@ use crate::{
 const NO_CPU: &str = "the target used no CPU";
 const NO_WALL: &str = "no thread was measured";
 
-/// Where the target's CPU time went. User, calls, blocking IO, other switches, softirq and rest make up the total.
+/// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not charged, softirq and rest make up the
+/// total.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cpu {
     /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
     total_ns: Figure<u64>,
     /// By the tracepoints alone: switch-in to switch-out.
     on_cpu_ns: Figure<u64>,
-    /// What the kernel charged beyond that on the way out of idle; negative where it charged less.
+    /// What the kernel charged beyond that on the way out of idle, less what was stolen; negative where it charged less.
     charge_ns: Figure<i64>,
     /// In user mode, page faults and interrupts that hit it included.
     user_ns: Figure<u64>,
@@ -37,6 +38,10 @@ pub(super) struct Cpu {
     other_switches_ns: Figure<f64>,
     /// Its share of the total.
     other_switches_ratio: Figure<Ratio>,
+    /// What the lines above have and the kernel did not charge, negative: stolen by the hypervisor, or interrupts.
+    uncharged_ns: Figure<f64>,
+    /// Its share of the total.
+    uncharged_ratio: Figure<Ratio>,
     /// Softirq work that hit the target.
     softirq_ns: Figure<u64>,
     /// Its share of the total.
@@ -145,6 +150,8 @@ impl Cpu {
             blocking_io_ratio: share(&cpu.blocking_io),
             other_switches_ns: Figure::of(&cpu.other_switches),
             other_switches_ratio: share(&cpu.other_switches),
+            uncharged_ns: Figure::of(&cpu.uncharged),
+            uncharged_ratio: share(&cpu.uncharged),
             softirq_ns: Figure::of_time(&cpu.softirq),
             softirq_ratio: time_share(&cpu.softirq),
             rest_ns: Figure::finite(cpu.rest),

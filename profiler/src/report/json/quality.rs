@@ -83,7 +83,7 @@ pub(super) struct Check {
     /// CPU by the tracepoints, against `se.sum_exec_runtime` (what schedstat prints), between each thread's first and
     /// last switch-out.
     cpu: TimeCheck,
-    /// CPU that the kernel charges on the way out of idle, in its figure and not in ours.
+    /// CPU that the kernel charges on the way out of idle, less what was stolen: in its figure and not in ours.
     charge_ns: Figure<i64>,
     /// CPU with that charge added to ours.
     cpu_with_charge: TimeCheck,

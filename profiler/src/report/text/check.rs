@@ -30,9 +30,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         table.row([name.to_owned(), ours, kernel, times(counted)]);
     };
     time(&mut table, "CPU by the tracepoints, against sum_exec_runtime", check.cpu);
-    // The kernel's clock of a thread starts at the wake-up where that interrupted the idle task, ours at the switch.
     let charged = Counted { ours: check.cpu.ours.saturating_add_signed(check.charge), kernel: check.cpu.kernel };
-    time(&mut table, &format!("  with the {} charged on the way out of idle", span(check.charge as f64)), charged);
+    time(&mut table, &format!("  with the {} that the kernel charges otherwise", span(check.charge as f64)), charged);
     match check.process_cpu {
         Some(cpu) => time(&mut table, "CPU in all, against the process's CPU clock", cpu),
         None => table.row([
@@ -44,7 +43,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     }
     page.table(&table.lines(2, page.width()));
     if check.charge != 0 {
-        let why = "where a wake-up ends a CPU's idling, the kernel charges the thread from there, we from the switch";
+        let why = "where a wake-up ends a CPU's idling, the kernel charges the thread from there, we from the switch; what a \
+                   hypervisor steals it leaves out";
         page.wrapped_at(Ink::Dim, "  ", 4, why);
     }
     differing(page, &check.threads_that_differ);

@@ -18,13 +18,16 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         return;
     }
     let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
-    let lines = [
+    let mut lines = vec![
         ("user mode", time(&cpu.user)),
         ("syscall work", time(&cpu.calls)),
         ("blocking-IO blocks, direct", cpu.blocking_io.clone()),
         ("other switches", cpu.other_switches.clone()),
         ("softirq", time(&cpu.softirq)),
     ];
+    if cpu.uncharged.value() != Some(&0.0) {
+        lines.insert(4, ("stolen or interrupted: not charged", cpu.uncharged.clone()));
+    }
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {
@@ -52,7 +55,10 @@ fn composition(cpu: &CpuLedger) -> String {
     match cpu.charge {
         0 => "total: all of it seen by the tracepoints".to_owned(),
         1.. => {
-            format!("total: {} by the tracepoints + {charge} charged by the kernel on the way out of idle", cpu.on_cpu)
+            format!(
+                "total: {} by the tracepoints + {charge} that the kernel charged more, on the way out of idle",
+                cpu.on_cpu
+            )
         }
         _ => format!("total: {} by the tracepoints - {charge} that the kernel did not charge", cpu.on_cpu),
     }
