@@ -105,7 +105,7 @@ pub(super) fn mean(stat: &Stat) -> Option<(f64, f64)> {
 }
 
 /// What the sites are held against.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Bases<'a> {
     pub(super) reference: Option<Reference>,
     pub(super) calibration: Option<&'a Calibration>,
@@ -117,6 +117,9 @@ pub(super) struct Bases<'a> {
     pub(super) hook_wake: f64,
     /// What the kernel charges for the way out of idle, per block that took it, ns.
     pub(super) charge: f64,
+    /// The share of its time on the CPU that the kernel charged to the target: what is stolen meanwhile falls on calls that block
+    /// and on others alike.
+    pub(super) charged: f64,
 }
 
 /// The pool of calls that did not block, by syscall and class.
@@ -201,7 +204,11 @@ impl<'a> Pools<'a> {
             return None;
         }
         let (base, error) = mean(direct)?;
-        let less = |stat: &Stat| mean(stat).map_or((0.0, 0.0), |(m, e)| (m - base - self.bases.hook, e + error));
+        let charged = self.bases.charged;
+        let less = |stat: &Stat| {
+            mean(stat)
+                .map_or((0.0, 0.0), |(m, e)| ((m - base - self.bases.hook) * charged, (e + error) * charged.powi(2)))
+        };
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
         Some(PerBlock { near, away, variance_near, variance_away })
@@ -217,8 +224,11 @@ impl<'a> Pools<'a> {
         let bytes = site.site.bytes as f64 / site.site.calls as f64;
         let ready = self.bases.calibration?.read(site.place.class, bytes)?;
         let unsure = ((ready.high - ready.low) / 3.29).powi(2);
-        let base = ready.median + self.bases.hook + self.bases.hook_enter;
-        let less = |stat: &Stat| mean(stat).map_or((0.0, 0.0), |(m, e)| (m - base, e + unsure));
+        let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
+        // The calibrated one was timed by the kernel's account.
+        let less = |stat: &Stat| {
+            mean(stat).map_or((0.0, 0.0), |(m, e)| ((m - hooks) * charged - ready.median, e * charged.powi(2) + unsure))
+        };
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
         Some(PerBlock { near, away, variance_near, variance_away })
@@ -249,8 +259,9 @@ impl<'a> Pools<'a> {
         let reference = self.bases.reference?;
         let blocks = blocks_per_call(site);
         let (blocked_mean, _) = mean(blocked)?;
-        let per_block = (reference.per_block - self.bases.hook).max(0.0) * blocks;
-        let per_call = per_block.min((blocked_mean - self.bases.hook).max(0.0));
+        let charged = self.bases.charged;
+        let per_block = (reference.per_block - self.bases.hook).max(0.0) * charged * blocks;
+        let per_call = per_block.min((blocked_mean - self.bases.hook).max(0.0) * charged);
         let variance = (reference.standard_error * blocks).powi(2);
         Some(PerBlock { near: per_call, away: per_call, variance_near: variance, variance_away: variance })
     }
@@ -293,7 +304,7 @@ mod tests {
         Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000, per_wake: None });
 
     fn with(reference: Option<Reference>) -> Bases<'static> {
-        Bases { reference, ..Bases::default() }
+        Bases { reference, calibration: None, hook: 0.0, hook_enter: 0.0, hook_wake: 0.0, charge: 0.0, charged: 1.0 }
     }
 
     #[test]
@@ -313,6 +324,15 @@ mod tests {
         let cost = Pools::new(&alone, with(REFERENCE)).direct(&alone[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
         assert_eq!(Pools::new(&alone, with(None)).direct(&alone[0]), None);
+    }
+
+    #[test]
+    fn what_is_stolen_is_no_cost_of_the_block() {
+        let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
+        let cost = |charged| Pools::new(&sites, Bases { charged, ..with(None) }).direct(&sites[0]).unwrap();
+        assert_eq!(cost(0.9).per_call, 0.9 * 1_500.0);
+        let width = |charged| cost(charged).interval.half();
+        assert!((width(0.9) - 0.9 * width(1.0)).abs() < 1e-6);
     }
 
     #[test]
