@@ -10,6 +10,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -25,8 +26,12 @@ use super::{
 const THREADS: [usize; 3] = [8, 64, 400];
 /// Messages that are there at once: few enough that the driver is done within its slice.
 const BATCH: usize = 50;
-/// How often threads and loop take turns.
+/// How often threads and loop take turns, unless that takes too long.
 const TURNS: usize = 4;
+/// No further turn begins after so long: on a slow or a busy machine there are fewer.
+const LONG: Duration = Duration::from_millis(250);
+/// No crowd begins whose first turn is expected to last longer.
+const TOO_LONG: Duration = Duration::from_millis(1_000);
 /// Messages of each connection in one turn.
 const ROUNDS: usize = 8;
 /// Of those, the first are not timed.
@@ -39,25 +44,52 @@ pub(super) fn measure(cpu: usize, missing: &mut Vec<Missing>) -> Result<Vec<Crow
     let mut refuse = |why: String| missing.push(Missing { what: "code after a block among many threads".into(), why });
     clock::pin(&[cpu]).map_err(CalibrateError::system("pinning a thread"))?;
     let mut found = Vec::new();
+    let mut each = Duration::ZERO;
     for threads in THREADS {
+        let expected = each * threads as u32;
+        if expected > TOO_LONG {
+            refuse(format!("{threads} threads would take {:.0} s here: is the machine busy?", expected.as_secs_f64()));
+            continue;
+        }
         match pair(threads) {
-            Ok(Some((own, alone))) => found.push(CrowdCost { threads: threads as u32, threaded: own, looped: alone }),
-            Ok(None) => refuse(format!("no round of {threads} threads could be timed")),
+            Ok(pair) => {
+                each = pair.first_turn / threads as u32;
+                match Cost::of(&pair.threaded).zip(Cost::of(&pair.looped)) {
+                    Some((threaded, looped)) => {
+                        found.push(CrowdCost { threads: threads as u32, threaded, looped });
+                    }
+                    None => refuse(format!("no round of {threads} threads could be timed")),
+                }
+            }
             Err(error) => refuse(format!("{threads} threads: {error}")),
         }
     }
     Ok(found)
 }
 
-/// Answers by as many threads, and by one loop over as many connections.
-fn pair(count: usize) -> io::Result<Option<(Cost, Cost)>> {
+/// Answers by as many threads, and by one loop over as many connections: by round, ns.
+#[derive(Default)]
+struct Pair {
+    threaded: Vec<f64>,
+    looped: Vec<f64>,
+    first_turn: Duration,
+}
+
+fn pair(count: usize) -> io::Result<Pair> {
     let peers = Peers::connect(count)?;
-    let (mut threaded, mut looped) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        threaded.extend(per_round(&by_threads(&peers)?));
-        looped.extend(per_round(&by_loop(&peers)?));
+    let mut pair = Pair::default();
+    let begun = Instant::now();
+    for turn in 0..TURNS {
+        pair.threaded.extend(per_round(&by_threads(&peers)?));
+        pair.looped.extend(per_round(&by_loop(&peers)?));
+        if turn == 0 {
+            pair.first_turn = begun.elapsed();
+        }
+        if begun.elapsed() > LONG {
+            break;
+        }
     }
-    Ok(Cost::of(&threaded).zip(Cost::of(&looped)))
+    Ok(pair)
 }
 
 /// The median over the connections, round by round: a mean would be that of the interrupts among them.
