@@ -33,6 +33,6 @@ pub use pmu::{Grade, Pmu};
 pub use recorded::RecordedError;
 pub use sampler::SampleCounts;
 pub use session::{ProgramLog, Session};
-pub use stacks::RawStack;
+pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};
 pub use stream::RawSpan;

@@ -19,7 +19,7 @@ use super::{
     pmu::Grade,
     sampler::Sampler,
     spare::Spares,
-    stacks::{RawStack, Stacks},
+    stacks::StackRing,
     stream::{Stream, take_ring},
 };
 use crate::units::{Nanos, Tgid, Tid};
@@ -40,7 +40,8 @@ pub struct Session {
     ring: RingBuf<MapData>,
     pub(super) stream: Stream,
     pub(super) sampler: Sampler,
-    stacks: Stacks,
+    /// Until somebody has taken it.
+    stacks: Option<StackRing>,
     pub(super) spares: Spares,
     pub(super) departed: Chunks<Thread>,
     refused: HashSet<Tid>,
@@ -59,7 +60,7 @@ impl Session {
         let ring = take_ring(&mut loaded, "SIA_EXITS")?;
         let stream = Stream::new(take_ring(&mut loaded, "SIA_STREAM")?);
         let sampler = Sampler::new(take_ring(&mut loaded, "SIA_SAMPLES")?);
-        let stacks = Stacks::new(take_ring(&mut loaded, "SIA_STACKS")?);
+        let stacks = Some(StackRing::new(take_ring(&mut loaded, "SIA_STACKS")?));
         let control = loaded.control.at(0);
         // SAFETY: the mapped control page; the programs are not attached yet.
         unsafe {
@@ -284,9 +285,9 @@ impl Session {
         }
     }
 
-    /// Takes the stacks out of their ring. To be called often enough: a full ring loses them, counted.
-    pub fn drain_stacks(&mut self) -> Vec<RawStack> {
-        self.stacks.drain()
+    /// The ring of stacks, for whoever empties it; `None` the second time.
+    pub fn take_stacks(&mut self) -> Option<StackRing> {
+        self.stacks.take()
     }
 
     /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.

@@ -12,17 +12,18 @@ pub struct RawStack {
     pub user: Box<[u8]>,
 }
 
-pub(super) struct Stacks {
+/// The ring that stacks come through.
+pub struct StackRing {
     ring: RingBuf<MapData>,
 }
 
-impl Stacks {
+impl StackRing {
     pub(super) fn new(ring: RingBuf<MapData>) -> Self {
         Self { ring }
     }
 
-    /// Takes what has come.
-    pub(super) fn drain(&mut self) -> Vec<RawStack> {
+    /// Takes what has come. To be called often enough: a full ring loses them, counted.
+    pub fn drain(&mut self) -> Vec<RawStack> {
         let mut stacks = Vec::new();
         while let Some(item) = self.ring.next() {
             stacks.extend(decode(&item));

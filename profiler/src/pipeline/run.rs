@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
         if request.price {
             session.attach_samples();
         }
-        let stacks = request.stacks.then(|| Stacks::begin(&session));
+        let stacks = if request.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
         let first = session.begin();
@@ -162,9 +162,6 @@ impl<'a> Run<'a> {
             }
             let now = kernel::now();
             self.streaming.tick(&mut self.session, now);
-            if let Some(stacks) = self.stacks.as_mut() {
-                stacks.tick(&mut self.session);
-            }
             if now.saturating_sub(drained) >= DRAIN {
                 drained = now;
                 self.session.drain();

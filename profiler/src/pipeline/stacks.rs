@@ -1,6 +1,7 @@
-//! Stacks while a measurement runs: how many are taken, and the thread of their own on which they are unwound and named, so
-//! that neither ever waits for the other.
+//! Stacks while a measurement runs: how many are taken, and the threads of their own on which they are read, and unwound and
+//! named, so that none ever waits for the other.
 
+mod reader;
 mod table;
 mod worker;
 
@@ -8,12 +9,12 @@ use std::sync::Arc;
 
 use crate::{
     aggregate::{OpenEnd, Window},
-    event,
     kernel::{self, Session},
     model::Sampled,
     units::Nanos,
 };
 
+use reader::Reader;
 use worker::{Sleeper, Worker};
 
 /// Blocked calls whose stacks are wanted, a second.
@@ -31,46 +32,25 @@ const SLEEPERS: usize = 512;
 
 /// Stacks of a measurement under way.
 pub(super) struct Stacks {
+    reader: Reader,
     worker: Worker,
     every: u32,
     long: Nanos,
-    /// When the rate was last set, the blocked calls at that time, and the long ones since.
+    /// When the rate was last set, and the blocked calls at that time.
     tuned: (Nanos, u64),
-    long_taken: u64,
     /// When names were last asked for.
     asked: Option<Nanos>,
 }
 
 impl Stacks {
-    /// From now on stacks are taken.
-    pub(super) fn begin(session: &Session) -> Self {
+    /// From now on stacks are taken. `None` where somebody else has the session's.
+    pub(super) fn begin(session: &mut Session) -> Option<Self> {
+        let ring = session.take_stacks()?;
         session.set_stacks(FIRST_EVERY, LONG);
-        Self {
-            worker: Worker::start(),
-            every: FIRST_EVERY,
-            long: LONG,
-            tuned: (kernel::now(), 0),
-            long_taken: 0,
-            asked: None,
-        }
-    }
-
-    /// Hands over what has come. To be called at every tick.
-    pub(super) fn tick(&mut self, session: &mut Session) {
-        let mut records = Vec::new();
-        let mut senseless = 0;
-        for raw in session.drain_stacks() {
-            match event::decode_stack(raw) {
-                Ok(record) => {
-                    let long =
-                        matches!(&record.moment, event::StackMoment::Return { blocked, .. } if *blocked >= self.long);
-                    self.long_taken += u64::from(long);
-                    records.push(record);
-                }
-                Err(_) => senseless += 1,
-            }
-        }
-        self.worker.hand_over(records, senseless);
+        let worker = Worker::start();
+        let reader = Reader::start(ring, worker.inbox());
+        reader.set_long(LONG);
+        Some(Self { reader, worker, every: FIRST_EVERY, long: LONG, tuned: (kernel::now(), 0), asked: None })
     }
 
     /// Sets the rate by how many calls have blocked so far.
@@ -82,15 +62,15 @@ impl Stacks {
         }
         let rate = blocked_calls.saturating_sub(self.tuned.1) as f64 / seconds;
         self.every = ((rate / WANTED).ceil() as u32).max(1);
-        let long_rate = self.long_taken as f64 / seconds;
+        let long_rate = self.reader.take_long() as f64 / seconds;
         if long_rate > MANY_LONG {
             self.long = Nanos::from_nanos(self.long.as_nanos().saturating_mul(4));
         } else if long_rate < MANY_LONG / 16.0 {
             self.long = Nanos::from_nanos((self.long.as_nanos() / 2).max(LONG.as_nanos()));
         }
         session.set_stacks(self.every, self.long);
+        self.reader.set_long(self.long);
         self.tuned = (now, blocked_calls);
-        self.long_taken = 0;
     }
 
     /// The stacks as they were known a few seconds ago; asks for newer ones now and then. Never waits.
@@ -104,8 +84,8 @@ impl Stacks {
     }
 
     /// The programs are detached: takes what is left, and waits for the names.
-    pub(super) fn finish(mut self, session: &mut Session, window: &Window) -> Arc<Sampled> {
-        self.tick(session);
+    pub(super) fn finish(self, window: &Window) -> Arc<Sampled> {
+        self.reader.finish();
         let asleep = window.threads.iter().filter_map(|t| match t.open_end {
             OpenEnd::Blocked(class) => Some(Sleeper {
                 tgid: t.tgid,

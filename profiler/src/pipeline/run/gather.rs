@@ -43,7 +43,7 @@ impl Run<'_> {
         let Some(total) = self.windows.total.take() else {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
-        let sampled = stacks.map(|stacks| stacks.finish(&mut self.session, &total));
+        let sampled = stacks.map(|stacks| stacks.finish(&total));
         let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(&self.request.target) };
         if !self.request.looks {
             self.reference = reference::measure(&mut self.session).ok();

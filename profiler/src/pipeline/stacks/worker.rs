@@ -39,31 +39,67 @@ enum Message {
     Finish(Vec<Sleeper>),
 }
 
-/// The thread and the way to it.
-pub(super) struct Worker {
+/// The way to the thread.
+#[derive(Clone)]
+pub(super) struct Inbox {
     queue: Sender<Message>,
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
-    latest: Arc<Mutex<Option<Arc<Sampled>>>>,
     lost: Arc<AtomicU64>,
+}
+
+/// The thread.
+pub(super) struct Worker {
+    inbox: Inbox,
+    latest: Arc<Mutex<Option<Arc<Sampled>>>>,
     thread: Option<JoinHandle<Sampled>>,
 }
 
 impl Worker {
     pub(super) fn start() -> Self {
         let (queue, messages) = channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let inbox = Inbox { queue, waiting: Arc::default(), lost: Arc::default() };
         let latest = Arc::new(Mutex::new(None));
-        let lost = Arc::new(AtomicU64::new(0));
-        let (slot, count, taken) = (Arc::clone(&latest), Arc::clone(&lost), Arc::clone(&waiting));
+        let (waiting, lost, slot) = (Arc::clone(&inbox.waiting), Arc::clone(&inbox.lost), Arc::clone(&latest));
         let thread = std::thread::Builder::new()
             .name("sia-stacks".into())
-            .spawn(move || work(&messages, &taken, &slot, &count))
+            .spawn(move || work(&messages, &waiting, &slot, &lost))
             .inspect_err(|error| log::warn!("no thread for stacks: {error}"))
             .ok();
-        Self { queue, waiting, latest, lost, thread }
+        Self { inbox, latest, thread }
     }
 
+    /// A way to it, for another thread.
+    pub(super) fn inbox(&self) -> Inbox {
+        self.inbox.clone()
+    }
+
+    /// Asks for a new table of names.
+    pub(super) fn ask(&self) {
+        let _ = self.inbox.queue.send(Message::Snapshot);
+    }
+
+    /// The newest table.
+    pub(super) fn latest(&self) -> Option<Arc<Sampled>> {
+        self.latest.lock().ok()?.clone()
+    }
+
+    /// Waits for the last one. `lost` are those that the ring had no room for.
+    pub(super) fn finish(self, asleep: Vec<Sleeper>, lost: u64) -> Arc<Sampled> {
+        let Self { inbox, thread, .. } = self;
+        let gone = || Sampled { unavailable: Some("the thread that unwinds has ended".into()), ..Sampled::default() };
+        let asked = inbox.queue.send(Message::Finish(asleep));
+        drop(inbox);
+        let mut sampled = match (asked, thread) {
+            (Ok(()), Some(thread)) => thread.join().unwrap_or_else(|_| gone()),
+            _ => gone(),
+        };
+        sampled.quality.lost += lost;
+        Arc::new(sampled)
+    }
+}
+
+impl Inbox {
     /// Hands stacks over; those that find no room are lost, and so are those that made no sense.
     pub(super) fn hand_over(&self, stacks: Vec<StackRecord>, senseless: u64) {
         let mut lost = senseless;
@@ -77,30 +113,6 @@ impl Worker {
             }
         }
         self.lost.fetch_add(lost, Ordering::Relaxed);
-    }
-
-    /// Asks for a new table of names.
-    pub(super) fn ask(&self) {
-        let _ = self.queue.send(Message::Snapshot);
-    }
-
-    /// The newest table.
-    pub(super) fn latest(&self) -> Option<Arc<Sampled>> {
-        self.latest.lock().ok()?.clone()
-    }
-
-    /// Waits for the last one. `lost` are those that the ring had no room for.
-    pub(super) fn finish(self, asleep: Vec<Sleeper>, lost: u64) -> Arc<Sampled> {
-        let Self { queue, thread, .. } = self;
-        let gone = || Sampled { unavailable: Some("the thread that unwinds has ended".into()), ..Sampled::default() };
-        let asked = queue.send(Message::Finish(asleep));
-        drop(queue);
-        let mut sampled = match (asked, thread) {
-            (Ok(()), Some(thread)) => thread.join().unwrap_or_else(|_| gone()),
-            _ => gone(),
-        };
-        sampled.quality.lost += lost;
-        Arc::new(sampled)
     }
 }
 

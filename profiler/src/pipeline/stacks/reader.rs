@@ -1,0 +1,94 @@
+//! The thread that empties the ring. A look at everything, or a part of a recording, takes a second where the machine is slow; the
+//! ring is full after half of one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use super::worker::Inbox;
+use crate::{
+    event::{self, StackMoment},
+    kernel::StackRing,
+    units::Nanos,
+};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// What is shared with the thread.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    /// Calls that were blocked for so long count as long ones, ns.
+    long: AtomicU64,
+    /// So many of them came since this was last asked.
+    taken: AtomicU64,
+}
+
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// From now on what comes is handed over.
+    pub(super) fn start(ring: StackRing, inbox: Inbox) -> Self {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sia-stack-ring".into())
+            .spawn(move || read(ring, &theirs, &inbox))
+            .inspect_err(|error| log::warn!("no thread for stacks: {error}"))
+            .ok();
+        Self { shared, thread }
+    }
+
+    /// From now on calls that were blocked for so long are long ones.
+    pub(super) fn set_long(&self, long: Nanos) {
+        self.shared.long.store(long.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// How many long ones have come since the last time.
+    pub(super) fn take_long(&self) -> u64 {
+        self.shared.taken.swap(0, Ordering::Relaxed)
+    }
+
+    /// Takes what is left, and ends.
+    pub(super) fn finish(self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn read(mut ring: StackRing, shared: &Shared, inbox: &Inbox) {
+    loop {
+        let last = shared.stop.load(Ordering::Acquire);
+        let long = shared.long.load(Ordering::Relaxed);
+        let (mut records, mut taken, mut senseless) = (Vec::new(), 0, 0);
+        for raw in ring.drain() {
+            match event::decode_stack(raw) {
+                Ok(record) => {
+                    let is_long = |blocked: Nanos| blocked.as_nanos() >= long;
+                    taken +=
+                        u64::from(matches!(record.moment, StackMoment::Return { blocked, .. } if is_long(blocked)));
+                    records.push(record);
+                }
+                Err(_) => senseless += 1,
+            }
+        }
+        shared.taken.fetch_add(taken, Ordering::Relaxed);
+        inbox.hand_over(records, senseless);
+        if last {
+            return;
+        }
+        std::thread::park_timeout(EVERY);
+    }
+}
