@@ -99,10 +99,11 @@ fn holds(form: Option<Form>) {
         let overhead = *overhead.get_or_insert_with(|| each(pairs) - A_ROUND * rounds);
         assert!(overhead < 10, "{overhead}");
         assert_eq!(each(pairs), A_ROUND * rounds + overhead);
-        // A spin that lost the CPU is not whole: what is left of it after the last time is a window of its own kind.
+        // A spin that lost the CPU is not whole: what is left of it after the last time is a window of its own kind. All of it
+        // is, where that was on the way out of the call.
         let rest = &kinds[before::PREEMPTED as usize].user;
         assert_eq!(pairs.count + rest.count, calls, "{rest:?}");
-        assert!(rest.instructions < (A_ROUND * rounds + overhead) * rest.count.max(1), "{rest:?}");
+        assert!(rest.instructions <= (A_ROUND * rounds + overhead) * rest.count, "{rest:?}");
         assert!(!emulated || rest.cycles == EMULATED * rest.instructions);
         preempted += rest.count;
     }
@@ -140,6 +141,8 @@ fn curves(record: &IpcRecord, longest: u64, emulated: bool) {
                 pairs.cycles
             );
             assert!(pairs.instructions / pairs.count <= longest, "bin {bin}");
+            // A window is a spin and less than ten instructions more: so many instructions since the return are in the spin.
+            assert!(!emulated || pairs.cycles == EMULATED * pairs.instructions, "bin {bin}: {pairs:?}");
         }
     }
     assert!(c.samples > 0 && c.samples + c.samples_outside + c.samples_failed <= c.overflows, "{c:?}");

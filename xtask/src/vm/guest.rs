@@ -15,7 +15,14 @@ use crate::{
 
 const PACKAGE: &str = "should-i-async";
 const TOOL: &str = "should-i-async";
-const EXAMPLES: &[&str] = &["truth", "lab"];
+/// What the tests run.
+const WORKLOADS: &str = "truth";
+/// For commands by hand.
+const LAB: &str = "lab";
+
+fn examples(options: &Options) -> &'static [&'static str] {
+    if options.command.is_empty() { &[WORKLOADS] } else { &[WORKLOADS, LAB] }
+}
 
 /// What was built for a guest: paths on this machine by cargo's names.
 pub(super) struct Programs {
@@ -23,10 +30,10 @@ pub(super) struct Programs {
 }
 
 /// Builds for an architecture: the tool, the workloads, the tests.
-pub(super) fn build(root: &Path, arch: Arch) -> Result<Programs> {
+pub(super) fn build(root: &Path, arch: Arch, options: &Options) -> Result<Programs> {
     let mut cargo = cargo_build_static(root, PACKAGE, arch)?;
     cargo.args(["--bin", TOOL]);
-    for example in EXAMPLES {
+    for example in examples(options) {
         cargo.args(["--example", example]);
     }
     for program in case::programs(root) {
@@ -34,7 +41,7 @@ pub(super) fn build(root: &Path, arch: Arch) -> Result<Programs> {
     }
     let by_name = executables(&exec::output(&mut cargo)?).collect();
     let programs = Programs { by_name };
-    for name in [TOOL].iter().chain(EXAMPLES) {
+    for name in [TOOL].iter().chain(examples(options)) {
         programs.path(name)?;
     }
     Ok(programs)
@@ -61,7 +68,7 @@ pub(super) fn pack(
     archive.program(tool, &format!("bin/{TOOL}"))?;
     // Cargo compiles the tool's path into the tests.
     archive.link(tool.strip_prefix("/")?.to_str().context("a path that is not UTF-8")?, &format!("/bin/{TOOL}"))?;
-    for example in EXAMPLES {
+    for example in examples(options) {
         archive.program(programs.path(example)?, &format!("bin/{example}"))?;
         archive.link(&format!("t/examples/{example}"), &format!("/bin/{example}"))?;
     }

@@ -180,7 +180,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let fetched = std::thread::scope(|scope| {
         let fetched = scope.spawn(|| fetch::fetch(&matrix.dir, &cells, options.refresh));
         for arch in Arch::ALL.into_iter().filter(|&arch| cells.iter().any(|cell| cell.arch == arch)) {
-            programs.insert(arch, guest::build(root, arch)?);
+            programs.insert(arch, guest::build(root, arch, options)?);
         }
         fetched.join().unwrap_or_else(|_| bail!("fetching kernels panicked"))
     })?;
