@@ -85,7 +85,7 @@ impl Stacks {
 
     /// The programs are detached: takes what is left, and waits for the names.
     pub(super) fn finish(self, window: &Window) -> Arc<Sampled> {
-        self.reader.finish();
+        drop(self.reader);
         let asleep = window.threads.iter().filter_map(|t| match t.open_end {
             OpenEnd::Blocked(class) => Some(Sleeper {
                 tgid: t.tgid,

@@ -57,11 +57,13 @@ impl Reader {
     pub(super) fn take_long(&self) -> u64 {
         self.shared.taken.swap(0, Ordering::Relaxed)
     }
+}
 
+impl Drop for Reader {
     /// Takes what is left, and ends.
-    pub(super) fn finish(self) {
+    fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread {
+        if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
         }
