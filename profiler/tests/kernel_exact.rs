@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::check::{self, Outcome, by_class, charge, within};
+use common::check::{self, Outcome, by_class, within};
 use common::{can_measure, figures};
 use should_i_async::aggregate::BlockClass;
 
@@ -47,7 +47,7 @@ exact! {
 fn print(outcome: &Outcome) {
     for row in outcome.line.rows.iter().take(2) {
         let (thread, kernel) = (outcome.thread(row.tid), outcome.kernel(row.tid));
-        let (seen, charged) = (thread.cpu().as_nanos(), charge(&thread.sums));
+        let (seen, charged) = (thread.cpu().as_nanos(), thread.sums.charge());
         figures!(
             "{}: {:?}; CPU by the kernel {} ns, tracepoints {:+.2} %, with charge {:+.2} %; unknown {}, excess {}, wall {}",
             outcome.line.value["kind"],

@@ -22,12 +22,13 @@ use common::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use should_i_async::{
-    calibrate::{self, cache},
+    calibrate::{self, Calibration, cache},
     demo,
     model::{self, Feed, Update},
     pipeline::{Request, live},
-    target::{TargetSpec, resolve},
+    target::{self, TargetSpec, resolve},
     tui::{self, Title},
+    units::{Tgid, Tid},
 };
 
 fn has_tmux() -> bool {
@@ -153,11 +154,8 @@ fn calibrated() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("calibrated");
-        let folder = home.join("should-i-async");
-        std::fs::create_dir_all(&folder).unwrap();
-        let essentials = calibrate::measure().unwrap();
-        let path = cache::path_in(&folder, &essentials.kernel, &essentials.machine);
-        cache::store_at(&path, &calibrate::Calibration::new(essentials, None)).unwrap();
+        let measured = Calibration::new(calibrate::measure().unwrap(), None);
+        cache::store_in(&home.join("should-i-async"), &measured).unwrap();
         home
     })
 }
@@ -274,11 +272,9 @@ fn a_terminal_that_goes_away_ends_it() {
     let pid = terminal.pid();
     terminal.tmux(&["kill-server"]);
     // Whoever inherits it may take its time to reap it.
-    let proc = PathBuf::from(format!("/proc/{pid}"));
-    let gone = || match std::fs::read_to_string(proc.join("stat")) {
-        Ok(stat) => stat.contains(") Z ") && std::fs::read_dir(proc.join("task")).is_ok_and(|tasks| tasks.count() == 1),
-        Err(_) => true,
-    };
+    let (tgid, leader) = (Tgid::from_raw(pid.as_raw_pid() as u32), Tid::from_raw(pid.as_raw_pid() as u32));
+    let zombie = || target::snapshot_state(tgid, leader).is_none_or(|s| s.state == 'Z');
+    let gone = || zombie() && target::threads(tgid).len() <= 1;
     assert!(within(LIMIT, gone), "it outlived its terminal");
 }
 

@@ -107,9 +107,16 @@ pub fn path_in(folder: &Path, kernel: &str, machine: &str) -> PathBuf {
 /// # Errors
 /// No place, or a file that cannot be written.
 pub fn store(calibration: &Calibration) -> Result<PathBuf, CalibrateError> {
-    let folder = folder().ok_or(CalibrateError::Cache(CacheError::NoPlace))?;
-    let path = path_in(&folder, &calibration.essentials.kernel, &calibration.essentials.machine);
-    fs::create_dir_all(&folder).map_err(CalibrateError::system("making the cache's folder"))?;
+    store_in(&folder().ok_or(CalibrateError::Cache(CacheError::NoPlace))?, calibration)
+}
+
+/// As [`store`], in a folder of one's own.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn store_in(folder: &Path, calibration: &Calibration) -> Result<PathBuf, CalibrateError> {
+    let path = path_in(folder, &calibration.essentials.kernel, &calibration.essentials.machine);
+    fs::create_dir_all(folder).map_err(CalibrateError::system("making the cache's folder"))?;
     store_at(&path, calibration).map_err(CalibrateError::system("writing the cache"))?;
     Ok(path)
 }

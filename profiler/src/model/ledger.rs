@@ -107,6 +107,11 @@ impl WallLedger {
 }
 
 impl CpuLedger {
+    /// The line of what was not charged, where there is something in it: most machines steal nothing.
+    pub fn uncharged_line(&self) -> Option<&Figure<f64>> {
+        Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
+    }
+
     pub(super) fn of(window: &Window, pools: &Pools<'_>) -> Self {
         let sums = window.sums();
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();

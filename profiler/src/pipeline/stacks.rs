@@ -48,8 +48,7 @@ impl Stacks {
         let ring = session.take_stacks()?;
         session.set_stacks(FIRST_EVERY, LONG);
         let worker = Worker::start();
-        let reader = Reader::start(ring, worker.inbox());
-        reader.set_long(LONG);
+        let reader = Reader::start(ring, worker.inbox(), LONG);
         Some(Self { reader, worker, every: FIRST_EVERY, long: LONG, tuned: (kernel::now(), 0), asked: None })
     }
 

@@ -63,11 +63,6 @@ pub(crate) fn all_blocks(sums: &Sums) -> u64 {
     sums.classes.iter().map(|c| c.blocks).sum()
 }
 
-/// What the kernel charged beyond what the tracepoints saw, ns.
-pub(crate) fn charge(sums: &Sums) -> i64 {
-    sums.charge()
-}
-
 pub(crate) fn class_named(name: &str) -> BlockClass {
     BlockClass::ALL.into_iter().find(|class| class.name() == name).unwrap_or_else(|| panic!("no class {name}"))
 }
@@ -158,11 +153,11 @@ impl Outcome {
     /// stolen time). 2 µs are for threads that hardly ran.
     pub(crate) fn cpu_is_the_kernels(&self, tid: u32) {
         let (thread, kernel) = (self.thread(tid), self.kernel(tid));
-        let ours = thread.cpu().as_nanos().saturating_add_signed(charge(&thread.sums));
+        let ours = thread.cpu().as_nanos().saturating_add_signed(thread.sums.charge());
         assert!(
             ours.abs_diff(kernel.cpu) as f64 <= 0.01 * kernel.cpu as f64 + 2_000.0,
             "CPU of thread {tid}: {ours} ns with a charge of {}, by schedstat {} ns",
-            charge(&thread.sums),
+            thread.sums.charge(),
             kernel.cpu,
         );
     }

@@ -83,12 +83,10 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         Line::new("syscall work", "calls", time(&cpu.calls)),
         Line::new("blocking-IO blocks, direct", "io", cpu.blocking_io.clone()),
         Line::new("other switches", "switches", cpu.other_switches.clone()),
-        Line::new("softirq", "softirq", time(&cpu.softirq)),
-        rest,
     ];
-    if cpu.uncharged.value() != Some(&0.0) {
-        lines.insert(4, Line::new("stolen or interrupted: not charged", "uncharged", cpu.uncharged.clone()));
-    }
+    let uncharged = |line: &Figure<f64>| Line::new("stolen or interrupted: not charged", "uncharged", line.clone());
+    lines.extend(cpu.uncharged_line().map(uncharged));
+    lines.extend([Line::new("softirq", "softirq", time(&cpu.softirq)), rest]);
     whole(page, &lines, cpu.total);
     page.raw(
         "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">line</th><th scope=\"col\" class=\"n\">\

@@ -36,9 +36,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// From now on what comes is handed over.
-    pub(super) fn start(ring: StackRing, inbox: Inbox) -> Self {
-        let shared = Arc::new(Shared::default());
+    /// From now on what comes is handed over. Calls that were blocked for `long` count as long ones.
+    pub(super) fn start(ring: StackRing, inbox: Inbox, long: Nanos) -> Self {
+        let shared = Arc::new(Shared { long: long.as_nanos().into(), ..Shared::default() });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sia-stack-ring".into())

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes of stacks that may wait. The debug information of a large program is read at its first stack, for seconds where the
-/// machine is slow: at the usual rate of a few thousand copies of a kilobyte or two a second this is ten seconds' worth.
+/// machine is slow: at a thousand copies of a kilobyte or two a second this is ten seconds' worth.
 const WAITING: usize = 16 << 20;
 
 /// A thread that is asleep when the measurement ends.

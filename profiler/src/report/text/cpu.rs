@@ -23,11 +23,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         ("syscall work", time(&cpu.calls)),
         ("blocking-IO blocks, direct", cpu.blocking_io.clone()),
         ("other switches", cpu.other_switches.clone()),
-        ("softirq", time(&cpu.softirq)),
     ];
-    if cpu.uncharged.value() != Some(&0.0) {
-        lines.insert(4, ("stolen or interrupted: not charged", cpu.uncharged.clone()));
-    }
+    lines.extend(cpu.uncharged_line().map(|line| ("stolen or interrupted: not charged", line.clone())));
+    lines.push(("softirq", time(&cpu.softirq)));
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {

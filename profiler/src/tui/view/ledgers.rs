@@ -25,15 +25,13 @@ fn part_of(report: &Report, part: usize) -> String {
     }
 }
 
-/// Whether a line of the ledger says anything here: softirqs have their own only where they are hooked, and most machines steal
-/// nothing.
+/// Whether a line of the ledger says anything here: softirqs have their own only where they are hooked.
 fn shown(report: &Report, part: usize) -> bool {
-    let says = |value: Option<&f64>| match part {
-        4 => value != Some(&0.0),
-        5 => value.is_some(),
+    match part {
+        4 => report.cpu.uncharged_line().is_some(),
+        5 => report.cpu.softirq.value().is_some(),
         _ => true,
-    };
-    parts(&report.cpu).get(part).is_some_and(|f| says(f.value()))
+    }
 }
 
 /// `CPU  0.81 now, top 0.84, column 1.00 s`
