@@ -20,7 +20,7 @@ pub mod syscall;
 pub mod thread;
 
 /// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
-pub const LAYOUT_VERSION: u32 = 7;
+pub const LAYOUT_VERSION: u32 = 8;
 
 /// Adds two values without wrapping; the kernel side never traps.
 #[inline(always)]

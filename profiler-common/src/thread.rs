@@ -58,6 +58,9 @@ pub const LATE: u32 = u32::MAX;
 /// Switched in for another reason than the end of a block: after a preemption, or for the first time.
 pub const CAUSE_OTHER: u32 = u32::MAX;
 
+/// With a class in [`Thread::cause`]: to a CPU that had been idle or with somebody else than the target. More than any class.
+pub const CAUSE_AWAY: u32 = 1 << 6;
+
 /// Buckets of the concurrency histogram: 0–7 exactly, then 8–15, 16–31 … and the last one open from 1,024.
 pub const CONCURRENCY_BUCKETS: usize = 16;
 
@@ -116,7 +119,10 @@ pub struct Sums {
     /// ns (signed, two's complement): its clock starts at the wake-up where that interrupted the idle task
     /// (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c), the switch comes later.
     pub charge_io: u64,
-    /// Likewise, for coming back from all other blocks, from preemptions, and for first runs.
+    /// Of that: for coming back to a CPU that had been idle or with somebody else than the target.
+    pub charge_away: u64,
+    /// As `charge_io`, for coming back from all other blocks, from preemptions, and for first runs; and what moves from thread to
+    /// thread because the clock stands still before a switch, which adds up to nothing.
     pub charge_other: u64,
     /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the hypervisor ran somebody
     /// else (steal), or, where the kernel keeps such an account, interrupts (`update_rq_clock_task`, kernel/sched/core.c).
@@ -178,9 +184,9 @@ impl Sums {
     }
 }
 
-/// A stretch on the CPU for which the kernel charged at least so much less than it took was cut by somebody who is not in the
-/// thread's account, ns: more than the two clocks differ by, and less than the way to a hypervisor and back takes.
-pub const UNCHARGED: i64 = 1_000;
+/// Where at least so much of a stretch on the CPU was charged to nobody, it was cut by somebody who is not in the thread's account,
+/// ns: more than the two clocks differ by, and less than the way to a hypervisor and back takes.
+pub const UNCHARGED: u64 = 1_000;
 
 /// Remembers a site, so that the index is not asked at every call.
 #[repr(C)]
@@ -231,7 +237,7 @@ pub struct Thread {
     pub block_class: u32,
     /// Requests of its own at a device.
     pub requests: u32,
-    /// Why it was last switched in: the class of its block, or [`CAUSE_OTHER`].
+    /// Why it was last switched in: the class of its block, with [`CAUSE_AWAY`] or without; or [`CAUSE_OTHER`].
     pub cause: u32,
     /// Blocked calls to go until a stack is taken.
     pub stack_in: u32,
@@ -273,6 +279,9 @@ pub struct Thread {
     pub seen_runtime: u64,
     /// CPU of this thread at that moment, by our own account, ns.
     pub seen_cpu: u64,
+    /// What the thread of the target before it on this CPU was charged less than it took, at its switch-in, ns: the kernel may be about
+    /// to charge it to this one.
+    pub owed: u64,
     /// The sums.
     pub sums: Sums,
     /// Sites it called last.

@@ -18,7 +18,7 @@ use profiler_common::{
     since, stat,
     stream::{BlockEnd, narrow},
     syscall,
-    thread::{CAUSE_OTHER, Thread, concurrency_bucket, mark, phase, window},
+    thread::{CAUSE_AWAY, CAUSE_OTHER, Thread, concurrency_bucket, mark, phase, window},
 };
 
 use crate::{
@@ -65,7 +65,7 @@ pub fn caught_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, now: u64,
 #[inline(never)]
 fn catch_up<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
     bump(&mut control.counters.missed_switch_ins, 1);
-    switch_in::<A>(control, t, now, task, false);
+    switch_in::<A>(control, t, now, task, false, 0);
 }
 
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it (5.18 and later).
@@ -85,10 +85,11 @@ pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, ne
     }
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
+    let mut owed = 0;
     if out != 0
         && let Some(t) = thread(out)
     {
-        switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
+        owed = switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
         if control.stack_every != 0 && t.phase == phase::BLOCKED {
             stacks::at_switch_out::<A>(ctx, control, t);
         }
@@ -99,10 +100,11 @@ pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, ne
     if into != 0
         && let Some(t) = thread(into)
     {
-        switch_in::<A>(control, t, now, next, out == 0);
+        switch_in::<A>(control, t, now, next, out == 0, owed);
     }
 }
 
+/// Answers what the thread is owed that the CPU turns to.
 #[inline(always)]
 fn switch_out<A: Access>(
     control: &mut Control,
@@ -112,7 +114,7 @@ fn switch_out<A: Access>(
     task: *const u8,
     state: Option<u32>,
     to_own: bool,
-) {
+) -> u64 {
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
     caught_on_cpu::<A>(control, t, now, task);
     account(t, now);
@@ -127,7 +129,7 @@ fn switch_out<A: Access>(
     // A signal can end a wait before the thread has left; from 6.13 on the state then reads as running although the
     // kernel counts the switch as voluntary. `sched_yield` looks the same and counts as involuntary: ask the counter.
     let voluntary = !preempt && (state != 0 || counted_voluntary::<A>(t, task));
-    read_counters::<A>(t, task, voluntary);
+    let owed = read_counters::<A>(t, task, voluntary, to_own);
     if voluntary {
         let class = block_class(t, state);
         t.block_class = class as u32;
@@ -158,6 +160,7 @@ fn switch_out<A: Access>(
             t.window = window::SPOILED;
         }
     }
+    owed
 }
 
 /// Whether the kernel counted this switch as voluntary; only asked where state and preemption do not tell.
@@ -186,7 +189,7 @@ fn block_class(t: &Thread, state: u32) -> u8 {
 }
 
 #[inline(always)]
-fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool) {
+fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool, owed: u64) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     // Still open where the kernel did not tell of the switch-out.
     ipc::cut(t);
@@ -195,6 +198,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
         begin_counters::<A>(t, task);
     }
     t.since = now;
+    t.owed = owed;
     t.cause = CAUSE_OTHER;
     match t.phase {
         phase::PREEMPTED => {
@@ -226,6 +230,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
             t.call_blocked += blocked;
             t.call_delay += delay;
             if away {
+                t.cause |= CAUSE_AWAY;
                 t.marks |= mark::AWAY;
                 if BLOCKING_IO_MASK >> (class & 31) & 1 != 0 {
                     t.sums.away_io += 1;

@@ -6,7 +6,7 @@ use profiler_common::{
     class::BLOCKING_IO_MASK,
     control::Control,
     syscall,
-    thread::{CACHED_SITES, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, UNCHARGED, mark, phase, window},
+    thread::{CACHED_SITES, CAUSE_AWAY, CAUSE_OTHER, CachedSite, LATE, Sums, Thread, UNCHARGED, mark, phase, window},
 };
 
 use crate::{
@@ -85,6 +85,7 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     t.call_delay = 0;
     t.marks &= mark::LEAVING | mark::EXECING;
     t.cause = CAUSE_OTHER;
+    t.owed = 0;
     if sight == FirstSight::User {
         t.nr = syscall::NONE;
     } else {
@@ -131,9 +132,10 @@ fn kernel_counters<A: Access>(task: *const u8) -> (u64, u64, u64) {
 }
 
 /// Reads the kernel's own counters of a task at a switch-out, where they have just been brought up to date
-/// (`__schedule` and `update_curr` in `kernel/sched`), and adds how far they moved while the thread was measured.
+/// (`__schedule` and `update_curr` in `kernel/sched`), and adds how far they moved while the thread was measured. Answers as
+/// [`book`].
 #[inline(always)]
-pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: bool) {
+pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: bool, to_own: bool) -> u64 {
     let (voluntary, involuntary, runtime) = kernel_counters::<A>(task);
     let cpu = t.cpu();
     if t.marks & MARK_COUNTERS == 0 {
@@ -150,19 +152,42 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     let counted = cpu - t.seen_cpu;
     t.sums.kernel_runtime += charged;
     t.sums.checked_cpu += counted;
-    let charge = charged.wrapping_sub(counted);
-    if (charge as i64) <= -UNCHARGED {
-        t.sums.uncharged += charge.wrapping_neg();
-    // CAUSE_OTHER has bits that no class has.
-    } else if t.cause < 32 && BLOCKING_IO_MASK >> t.cause & 1 != 0 {
-        t.sums.charge_io = t.sums.charge_io.wrapping_add(charge);
-    } else {
-        t.sums.charge_other = t.sums.charge_other.wrapping_add(charge);
-    }
     t.seen_voluntary = voluntary;
     t.seen_involuntary = involuntary;
     t.seen_runtime = runtime;
     t.seen_cpu = cpu;
+    book(t, charged.wrapping_sub(counted), to_own)
+}
+
+/// Books what the kernel charged for a stretch on the CPU beyond what the tracepoints saw of it (signed, two's complement), and
+/// answers what the thread is owed that the CPU turns to.
+///
+/// The kernel's clock for charges stands still from a short while before each switch; where a wake-up asked for the switch, from that
+/// wake-up on, and the rest of a softirq may come in between (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c).
+/// So much less the one thread is charged, and the next one more: no cost of any block, and within the target no time at all.
+/// Stolen time is charged to nobody: it is what the next one does not get either. What is charged without being owed is the way
+/// out of idle.
+#[inline(always)]
+fn book(t: &mut Thread, charge: u64, to_own: bool) -> u64 {
+    let short = t.owed.wrapping_sub(charge);
+    let (short, gain) = if (short as i64) < 0 { (0, short.wrapping_neg()) } else { (short, 0) };
+    let settled = if to_own && t.owed < short { t.owed } else { short };
+    let uncharged = if settled < UNCHARGED { 0 } else { settled };
+    let owed = short - uncharged;
+    t.sums.uncharged += uncharged;
+    let sums = &mut t.sums;
+    sums.charge_other = sums.charge_other.wrapping_add(t.owed.wrapping_sub(owed));
+    // CAUSE_OTHER has bits that neither a class nor CAUSE_AWAY has.
+    let class = t.cause & !CAUSE_AWAY;
+    if class < 32 && BLOCKING_IO_MASK >> class & 1 != 0 {
+        sums.charge_io += gain;
+        if t.cause != class {
+            sums.charge_away += gain;
+        }
+    } else {
+        sums.charge_other = sums.charge_other.wrapping_add(gain);
+    }
+    owed
 }
 
 /// Where the kernel's counters of a task stand at its first switch-in: it has not run in this window yet, so that they are

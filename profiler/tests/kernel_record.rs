@@ -253,3 +253,42 @@ fn ask(port: u16, stop: &AtomicBool) -> u64 {
     }
     answered
 }
+
+/// What /proc/stat has of time that no thread is charged, ns of all CPUs: stolen, and interrupts where the kernel has an account of
+/// their own for them (else they are guessed at ticks, and threads are charged). `None`: the kernel does not say which.
+fn apart() -> Option<u64> {
+    let mut config = String::new();
+    let packed = std::fs::File::open("/proc/config.gz").ok()?;
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut config).ok()?;
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).map(|n| n.parse().unwrap()).collect();
+    let interrupts = if config.contains("\nCONFIG_IRQ_TIME_ACCOUNTING=y") { ticks[5] + ticks[6] } else { 0 };
+    Some((ticks[7] + interrupts) * 10_000_000)
+}
+
+/// Wake-ups from softirqs stop the clock by which the kernel charges until the switch, which shifts microseconds from one thread
+/// of the target to the next, thousands of times a second. That is neither stolen nor a cost of blocking.
+#[test]
+fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() {
+    if !can_measure() {
+        return;
+    }
+    let children = demo();
+    let target = resolve(&TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false }).unwrap();
+    let request = Request { duration: Some(Nanos::from_millis(2000)), price: false, ..Request::exact(target) };
+    let before = apart();
+    let measurement = measure(&request, &AtomicBool::new(false), &mut Quiet).unwrap();
+    let after = apart();
+    drop(children);
+    let sums = measurement.window.sums();
+    let (near, away) = (sums.charge_io.wrapping_sub(sums.charge_away) as i64, sums.charge_away as i64);
+    let cpu = sums.checked_cpu;
+    let other = sums.charge_other as i64;
+    figures!("of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}", sums.uncharged);
+    assert!(near.unsigned_abs() * 50 <= cpu, "{near} of {cpu} ns");
+    if let (Some(before), Some(after)) = (before, after) {
+        // /proc/stat counts in steps of 10 ms.
+        let stolen = after - before + 20_000_000;
+        assert!(sums.uncharged <= stolen + cpu / 100, "{} of {cpu} ns, stolen {stolen}", sums.uncharged);
+    }
+}

@@ -17,6 +17,9 @@ use clap::Args;
 use crate::{exec, say};
 
 const PACKAGE: &str = "should-i-async";
+/// What it shares with its kernel programs.
+const COMMON: &str = "profiler-common";
+const XTASK: &str = "xtask";
 const KERNEL_PREFIX: &str = "kernel_";
 
 /// What the names of our BPF programs begin with.
@@ -44,19 +47,25 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     // `cargo test` with named targets builds no examples, and the tests start two.
     exec::run(cargo(root).args(["build", "--locked", "--package", PACKAGE, "--example", "truth", "--example", "lab"]))?;
 
+    // Not the whole workspace at once: what the profiler and this program share would get the features of both, and be
+    // compiled once more.
+    let test = |packages: &[&str]| {
+        let mut test = cargo(root);
+        test.args(["test", "--locked", "--no-fail-fast"]);
+        test.args(packages.iter().flat_map(|&package| ["--package", package]));
+        test
+    };
     let mut suites = Vec::new();
-    let mut units = cargo(root);
-    units.args(["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"]);
+    let mut units = test(&[PACKAGE, COMMON]);
+    units.args(["--lib", "--bins"]);
     for name in &plain {
         units.args(["--test", name]);
     }
     suites.push(Suite::run("unit and integration tests", &mut units, options, &[])?);
-    let mut docs = cargo(root);
-    docs.args(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]);
-    suites.push(Suite::run("documentation tests", &mut docs, options, &[])?);
+    suites.push(Suite::run("tests of the automation", test(&[XTASK]).arg("--bins"), options, &[])?);
+    suites.push(Suite::run("documentation tests", test(&[PACKAGE, COMMON]).arg("--doc"), options, &[])?);
     if !options.no_kernel && !kernel.is_empty() {
-        let mut kernel_tests = cargo(root);
-        kernel_tests.args(["test", "--package", PACKAGE, "--locked", "--no-fail-fast"]);
+        let mut kernel_tests = test(&[PACKAGE]);
         for name in &kernel {
             kernel_tests.args(["--test", name]);
         }

@@ -25,6 +25,7 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
     totals::plain_sums!(fields);
     // Signed, in two's complement.
     later.charge_io = later.charge_io.wrapping_sub(earlier.charge_io);
+    later.charge_away = later.charge_away.wrapping_sub(earlier.charge_away);
     later.charge_other = later.charge_other.wrapping_sub(earlier.charge_other);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut later.classes[i], &earlier.classes[i]);

@@ -64,7 +64,7 @@ pub(super) fn add(to: &mut Sums, from: &Sums) {
         ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
     }
     plain_sums!(fields);
-    fields!(charge_io charge_other);
+    fields!(charge_io charge_away charge_other);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut to.classes[i], &from.classes[i]);
         to.blocks += from.blocks;

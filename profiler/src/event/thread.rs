@@ -142,7 +142,7 @@ pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
         return Some(name);
     }
     let signed = |value: u64| (value as i64).unsigned_abs() >= LIMIT;
-    if signed(sums.charge_io) || signed(sums.charge_other) {
+    if [sums.charge_io, sums.charge_away, sums.charge_other].into_iter().any(signed) {
         return Some("charge");
     }
     let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;

@@ -117,7 +117,8 @@ impl Prices {
             .unwrap_or(0.0)
             .max(0.0);
         let away = if parts.aways >= MIN_CALLS as f64 {
-            Figure::measured(((parts.away + charge) / parts.aways).max(0.0))
+            // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of them came to.
+            Figure::measured(((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near))
         } else if let Some(ns) = calibrated(Some(idle)) {
             Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
         } else {

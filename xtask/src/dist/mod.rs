@@ -17,7 +17,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     exec,
-    host::{arch::Arch, markdown},
+    host::{
+        arch::{Arch, strip},
+        markdown,
+    },
     say,
 };
 use build::Purpose;
@@ -57,7 +60,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     for arch in arches {
         let built = build::build(root, arch, purpose)?;
         let program = out.join(format!("{NAME}-{VERSION}-{}-linux", arch.name()));
-        fs::copy(&built, &program).with_context(|| format!("copying {}", built.display()))?;
+        match purpose {
+            Purpose::Check => strip(&built, &program, arch)?,
+            // Cargo has stripped it.
+            Purpose::Ship => {
+                fs::copy(&built, &program).with_context(|| format!("copying {}", built.display()))?;
+            }
+        }
         build::check_static(&program, arch)?;
         if purpose == Purpose::Ship {
             build::check_anonymous(&program, root)?;

@@ -84,15 +84,27 @@ pub(crate) fn cargo_build(root: &Path, package: &str, arch: Arch, library: &str)
 }
 
 /// As [`cargo_build`], of static programs by the development profile. All who ask share one folder, in which nothing is compiled
-/// twice as long as they choose the same features: with an example or a test cargo chooses those of the tests.
+/// twice as long as they choose the same features: with an example or a test cargo chooses those of the tests. `.ci/run` has the
+/// tests of this machine built there too.
 pub(crate) fn cargo_build_static(root: &Path, package: &str, arch: Arch) -> Result<Command> {
     let mut cargo = cargo_build(root, package, arch, "std,test")?;
     cargo
         .env(arch.variable("RUSTFLAGS"), STATIC)
-        // Guests are small, and nobody debugs in them.
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         // A folder of their own: build scripts ask for RUSTC_BOOTSTRAP, and would run again for every other build.
         .env("CARGO_TARGET_DIR", root.join("target").join("vm").join("build"))
         .env("RUSTC_BOOTSTRAP", "1");
+    if arch != Arch::of_host()? {
+        // Nobody debugs in a guest.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    }
     Ok(cargo)
+}
+
+/// Writes a program without what only debuggers need; the names of its functions stay.
+pub(crate) fn strip(program: &Path, to: &Path, arch: Arch) -> Result<()> {
+    let tool = match arch == Arch::of_host()? {
+        true => "strip".to_owned(),
+        false => format!("{}-linux-gnu-strip", arch.name()),
+    };
+    exec::run(Command::new(tool).arg("--strip-debug").arg("-o").arg(to).arg(program))
 }

@@ -1,6 +1,7 @@
 //! Static programs for a guest, and the archive that it boots into.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,10 @@ use super::initramfs::{Archive, script};
 use super::{Arch, Options};
 use crate::{
     exec,
-    host::{arch::cargo_build_static, machine::executables},
+    host::{
+        arch::{cargo_build_static, strip},
+        machine::executables,
+    },
 };
 
 const PACKAGE: &str = "should-i-async";
@@ -24,9 +28,12 @@ fn examples(options: &Options) -> &'static [&'static str] {
     if options.command.is_empty() { &[WORKLOADS] } else { &[WORKLOADS, LAB] }
 }
 
-/// What was built for a guest: paths on this machine by cargo's names.
+/// What was built for a guest, by cargo's names.
 pub(super) struct Programs {
-    by_name: BTreeMap<String, PathBuf>,
+    /// Paths as cargo has them.
+    built: BTreeMap<String, PathBuf>,
+    /// Where they are without what only debuggers need: a guest's memory holds them all.
+    stripped: PathBuf,
 }
 
 /// Builds for an architecture: the tool, the workloads, the tests.
@@ -39,17 +46,27 @@ pub(super) fn build(root: &Path, arch: Arch, options: &Options) -> Result<Progra
     for program in case::programs(root) {
         cargo.args(["--test", program.name]);
     }
-    let by_name = executables(&exec::output(&mut cargo)?).collect();
-    let programs = Programs { by_name };
+    let built = executables(&exec::output(&mut cargo)?).collect();
+    let stripped = root.join("target").join("vm").join(format!("programs-{}", arch.name()));
+    fs::create_dir_all(&stripped).with_context(|| format!("making {}", stripped.display()))?;
+    let programs = Programs { built, stripped };
     for name in [TOOL].iter().chain(examples(options)) {
-        programs.path(name)?;
+        programs.built(name)?;
+    }
+    for (name, path) in &programs.built {
+        strip(path, &programs.stripped.join(name), arch)?;
     }
     Ok(programs)
 }
 
 impl Programs {
-    fn path(&self, name: &str) -> Result<&Path> {
-        self.by_name.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no {name}"))
+    fn built(&self, name: &str) -> Result<&Path> {
+        self.built.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no {name}"))
+    }
+
+    /// What to put into a guest.
+    fn path(&self, name: &str) -> Result<PathBuf> {
+        self.built(name).map(|_| self.stripped.join(name))
     }
 }
 
@@ -64,18 +81,18 @@ pub(super) fn pack(
 ) -> Result<()> {
     let mut archive = Archive::create(to)?;
     archive.program(busybox, "bin/busybox")?;
-    let tool = programs.path(TOOL)?;
-    archive.program(tool, &format!("bin/{TOOL}"))?;
+    archive.program(&programs.path(TOOL)?, &format!("bin/{TOOL}"))?;
     // Cargo compiles the tool's path into the tests.
-    archive.link(tool.strip_prefix("/")?.to_str().context("a path that is not UTF-8")?, &format!("/bin/{TOOL}"))?;
+    let tool = programs.built(TOOL)?.strip_prefix("/")?;
+    archive.link(tool.to_str().context("a path that is not UTF-8")?, &format!("/bin/{TOOL}"))?;
     for example in examples(options) {
-        archive.program(programs.path(example)?, &format!("bin/{example}"))?;
+        archive.program(&programs.path(example)?, &format!("bin/{example}"))?;
         archive.link(&format!("t/examples/{example}"), &format!("/bin/{example}"))?;
     }
     for program in case::programs(root) {
         let path = format!("/{TESTS_IN_GUEST}/{}", program.name);
         if cases.iter().any(|case| case.command.first() == Some(&path)) || !options.command.is_empty() {
-            archive.program(programs.path(program.name)?, &path[1..])?;
+            archive.program(&programs.path(program.name)?, &path[1..])?;
         }
     }
     for file in &options.add {

@@ -100,7 +100,8 @@ impl<'a> Lab<'a> {
             posix: posix::Requests::new(depth),
             aio: aio::Context::new(depth),
             ring: IoUring::new(entries).map_err(|e| ring::why(&e, false)),
-            polled: IoUring::builder().setup_sqpoll(SQPOLL_IDLE).build(entries).map_err(|e| ring::why(&e, false)),
+            // Twice the room: the polling thread tells of a batch's reads before it gives their entries back.
+            polled: IoUring::builder().setup_sqpoll(SQPOLL_IDLE).build(entries * 2).map_err(|e| ring::why(&e, false)),
         }
     }
 

@@ -148,6 +148,7 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.classes[class as usize].run_delay = delay;
     if class.family() == crate::model::Family::BlockingIo {
         sums.charge_io += blocks * 250;
+        sums.charge_away += blocks * 250;
     } else {
         sums.charge_other += blocks * 250;
     }
