@@ -284,7 +284,10 @@ fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() 
     let (near, away) = (sums.charge_io.wrapping_sub(sums.charge_away) as i64, sums.charge_away as i64);
     let cpu = sums.checked_cpu;
     let other = sums.charge_other as i64;
-    figures!("of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}", sums.uncharged);
+    figures!(
+        "of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}",
+        sums.uncharged
+    );
     assert!(near.unsigned_abs() * 50 <= cpu, "{near} of {cpu} ns");
     if let (Some(before), Some(after)) = (before, after) {
         // /proc/stat counts in steps of 10 ms.

@@ -111,6 +111,34 @@ pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
     bars
 }
 
+/// How far what one round measures is from what the others do, over the cells: what a prediction would be off by that had seen both
+/// versions run, once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Repeatability {
+    pub(super) median: f64,
+    pub(super) percentile_90: f64,
+    pub(super) mean: f64,
+}
+
+/// In percentage points; `None` where no cell has three rounds. Of a cell the median over its rounds counts.
+pub(super) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
+    let cells = cells.iter().filter(|cell| !cell.control && cell.status == Status::Done);
+    let of_cell = |cell: &Cell| {
+        let truth = cell.truth.as_ref()?;
+        let rounds = truth.blocking.iter().zip(&truth.twin);
+        let savings: Vec<f64> =
+            rounds.map(|(b, t)| 100.0 * (1.0 - t.cpu_per_operation_ns / b.cpu_per_operation_ns)).collect();
+        let apart = |round: usize| {
+            let others: Vec<f64> = savings.iter().enumerate().filter(|(i, _)| *i != round).map(|(_, s)| *s).collect();
+            Some((savings[round] - median(&others)?).abs())
+        };
+        let apart: Vec<f64> = (0..savings.len()).filter_map(apart).collect();
+        median(&apart).filter(|_| savings.len() > 2)
+    };
+    let apart: Vec<f64> = cells.filter_map(of_cell).collect();
+    Some(Repeatability { median: median(&apart)?, percentile_90: percentile(&apart, 0.9)?, mean: mean(&apart)? })
+}
+
 /// A control about which nothing is claimed promises nothing, which is right; it is shown as such in its row.
 fn largest(controls: &[&Row]) -> Option<f64> {
     controls.iter().map(|row| row.error.unwrap_or(0.0).abs()).max_by(f64::total_cmp)
@@ -137,7 +165,7 @@ fn shares(what: &str, outcomes: &[bool], least: f64) -> Bar {
 #[cfg(test)]
 pub(super) mod tests {
     use super::{
-        super::results::{Prediction, Truth},
+        super::results::{Prediction, Run, Truth},
         *,
     };
 
@@ -231,6 +259,25 @@ pub(super) mod tests {
         assert!(!bars[4].met);
         // Nothing was measured: nothing is met.
         assert!(!bars[0].met && bars[0].found.is_none());
+    }
+
+    #[test]
+    fn a_round_is_compared_with_the_others() {
+        let run = |cpu_per_operation_ns| Run {
+            cpu_per_operation_ns,
+            operations_per_s: 1.0,
+            cpu_cores: 1.0,
+            interrupts: 0.0,
+            others: 0.0,
+            p99_ns: None,
+        };
+        let mut one = cell("a", None, [0.0; 3]);
+        let truth = one.truth.as_mut().unwrap();
+        truth.blocking = vec![run(100.0); 4];
+        truth.twin = [80.0, 82.0, 84.0, 50.0].map(run).to_vec();
+        // 20, 18, 16 and 50 % against the medians of the other three: 18, 20, 20 and 18.
+        let found = repeatability(&[one]).unwrap();
+        assert!((found.median - 3.0).abs() < 1e-9 && found.median == found.mean, "{found:?}");
     }
 
     #[test]

@@ -81,6 +81,14 @@ pub(super) fn tables(results: &Results) -> String {
         results.cells.iter().filter(|cell| cell.status == Status::Failed).count(),
         order(results),
     );
+    if let Some(floor) = judge::repeatability(&results.cells) {
+        let _ = writeln!(
+            text,
+            "What one round of both versions measures is off from what the other rounds do by {:.1} points in the median, {:.1} at the\n\
+             90th percentile, {:.1} in the mean: whoever runs the asynchronous version once, to see, is off by as much.\n",
+            floor.median, floor.percentile_90, floor.mean
+        );
+    }
     let _ = write!(text, "## Cells\n\nIn % of the blocking version's CPU.\n\n{}", comparison(&rows));
     let runs: Vec<Vec<String>> = results.cells.iter().filter_map(runs_row).collect();
     if !runs.is_empty() {
