@@ -171,6 +171,7 @@ impl Outcome {
         }
         let mut expected = row.blocks_by_class.clone();
         *expected.entry("pipe".into()).or_insert(0) += row.parks;
+        expected.entry("sleep".into()).and_modify(|blocks| *blocks -= sleepless(row));
         expected.retain(|_, n| *n > 0);
         assert_eq!(by_class(&thread.sums), expected, "blocks of worker {} ({row:?})", row.tid);
         assert_eq!(thread.sums.voluntary, row.voluntary + row.parks, "voluntary switches of worker {}", row.tid);
@@ -198,9 +199,10 @@ impl Outcome {
             let wakes = if class == "futex" { sum(|r| r.blocks) } else { 0 };
             let ours = (site.calls, site.blocks, site.bytes, site.errors);
             // A nap whose timer is over before it sleeps is a call that blocks nobody, and only the driver could tell of it.
-            let sleepless = site.calls.saturating_sub(sum(|r| r.calls) + naps).min(naps);
-            let calls = sum(|r| r.calls) + naps + sleepless + wakes;
-            let truth = (calls, sum(|r| r.blocks) + naps, sum(|r| r.bytes), sum(|r| r.errors));
+            let over = site.calls.saturating_sub(sum(|r| r.calls) + naps).min(naps);
+            let calls = sum(|r| r.calls) + naps + over + wakes;
+            let blocks = sum(|r| r.blocks - sleepless(r)) + naps;
+            let truth = (calls, blocks, sum(|r| r.bytes), sum(|r| r.errors));
             assert_eq!(ours, truth, "calls, blocks, bytes, errors of {syscall} on {class}");
             if self.line.exact {
                 assert_eq!(site.blocked_calls, site.blocks, "each call of {syscall} on {class} blocks at most once");
@@ -216,6 +218,12 @@ impl Outcome {
             }
         }
     }
+}
+
+/// Sleeps of a worker that blocked nobody, because the timer was over before the sleep began: on a slow machine the kernel itself
+/// counts fewer switches than there were sleeps.
+fn sleepless(row: &Row) -> u64 {
+    if row.class == "sleep" { row.blocks.saturating_sub(row.voluntary) } else { 0 }
 }
 
 /// As [`Outcome::runs_missed`].
