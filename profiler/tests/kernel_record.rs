@@ -288,7 +288,8 @@ fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() 
         "of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}",
         sums.uncharged
     );
-    assert!(near.unsigned_abs() * 50 <= cpu, "{near} of {cpu} ns");
+    // 0.5 to 2.2 % as it is, 4 to 8 % where what moves is taken for stolen.
+    assert!(near.unsigned_abs() * 25 <= cpu, "{near} of {cpu} ns");
     if let (Some(before), Some(after)) = (before, after) {
         // /proc/stat counts in steps of 10 ms.
         let stolen = after - before + 20_000_000;
