@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{can_measure, figures};
+use common::{can_measure, figures, measuring::request};
 use should_i_async::{
     model::{Origin, Profile, Report, Weight},
     pipeline::{
@@ -21,7 +21,6 @@ use should_i_async::{
         recording::{Recorder, report_of},
     },
     record::Recording,
-    target::{TargetSpec, resolve},
     units::Nanos,
 };
 
@@ -39,13 +38,8 @@ fn demo() -> should_i_async::demo::Children {
 }
 
 fn recorded(pid: u32, seconds: u64) -> Recording {
-    let target = resolve(&TargetSpec { pids: vec![pid], tids: Vec::new(), tree: false }).unwrap();
-    let request = Request {
-        duration: Some(Nanos::from_millis(seconds * 1000)),
-        price: true,
-        stacks: true,
-        ..Request::exact(target)
-    };
+    let duration = Some(Nanos::from_millis(seconds * 1000));
+    let request = Request { duration, price: true, stacks: true, ..request(pid) };
     let mut quiet = Quiet;
     let mut recorder = Recorder::new(&mut quiet);
     let measurement = measure(&request, &AtomicBool::new(false), &mut recorder).unwrap();
@@ -274,8 +268,7 @@ fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() 
         return;
     }
     let children = demo();
-    let target = resolve(&TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false }).unwrap();
-    let request = Request { duration: Some(Nanos::from_millis(2000)), price: false, ..Request::exact(target) };
+    let request = Request { duration: Some(Nanos::from_millis(2000)), ..request(children.server_pid()) };
     let before = apart();
     let measurement = measure(&request, &AtomicBool::new(false), &mut Quiet).unwrap();
     let after = apart();

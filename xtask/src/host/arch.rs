@@ -102,9 +102,6 @@ pub(crate) fn cargo_build_static(root: &Path, package: &str, arch: Arch) -> Resu
 
 /// Writes a program without what only debuggers need; the names of its functions stay.
 pub(crate) fn strip(program: &Path, to: &Path, arch: Arch) -> Result<()> {
-    let tool = match arch == Arch::of_host()? {
-        true => "strip".to_owned(),
-        false => format!("{}-linux-gnu-strip", arch.name()),
-    };
+    let tool = if arch == Arch::of_host()? { "strip".to_owned() } else { format!("{}-linux-gnu-strip", arch.name()) };
     exec::run(Command::new(tool).arg("--strip-debug").arg("-o").arg(to).arg(program))
 }

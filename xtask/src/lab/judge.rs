@@ -1,8 +1,8 @@
 //! How good the predictions were: errors cell by cell, baselines, and the bars that must be met.
 
 use super::{
-    results::{Cell, Results, Status},
-    statistics::{Interval, mean, median, percentile},
+    results::{Cell, Results, Status, rounds},
+    statistics::{Interval, mean, median, percentile, savings},
 };
 
 /// What a switch is said to cost, for a baseline.
@@ -125,12 +125,10 @@ pub(super) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
     let cells = cells.iter().filter(|cell| !cell.control && cell.status == Status::Done);
     let of_cell = |cell: &Cell| {
         let truth = cell.truth.as_ref()?;
-        let rounds = truth.blocking.iter().zip(&truth.twin);
-        let savings: Vec<f64> =
-            rounds.map(|(b, t)| 100.0 * (1.0 - t.cpu_per_operation_ns / b.cpu_per_operation_ns)).collect();
+        let savings = savings(&rounds(&truth.blocking, &truth.twin));
         let apart = |round: usize| {
             let others: Vec<f64> = savings.iter().enumerate().filter(|(i, _)| *i != round).map(|(_, s)| *s).collect();
-            Some((savings[round] - median(&others)?).abs())
+            Some(100.0 * (savings[round] - median(&others)?).abs())
         };
         let apart: Vec<f64> = (0..savings.len()).filter_map(apart).collect();
         median(&apart).filter(|_| savings.len() > 2)

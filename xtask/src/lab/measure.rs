@@ -11,7 +11,7 @@ use super::{
     cells::Setup,
     forecast::unix_ns,
     program::{Deadline, Lab, LastWords, Reading, Stage, Stay},
-    results::{Run, Truth},
+    results::{Run, Truth, rounds},
     statistics,
 };
 use crate::host::{child, machine::OTHERS_AT_MOST};
@@ -86,9 +86,7 @@ fn compare(blocking: &[Run], twin: &Version, rng: &mut Rng) -> Result<Truth, Str
     if let Some(reason) = &twin.failed {
         return Err(reason.clone());
     }
-    let cost = |run: &Run| run.cpu_per_operation_ns;
-    let rounds: Vec<(f64, f64)> = blocking.iter().map(cost).zip(twin.runs.iter().map(cost)).collect();
-    let saving = statistics::saving(&rounds, rng).ok_or("no round")?;
+    let saving = statistics::saving(&rounds(blocking, &twin.runs), rng).ok_or("no round")?;
     Ok(Truth {
         saving,
         first_started_unix_ns: twin.first_started_unix_ns,

@@ -122,6 +122,12 @@ pub(super) struct Run {
     pub(super) p99_ns: Option<f64>,
 }
 
+/// CPU per operation of both versions, round by round, ns.
+pub(super) fn rounds(blocking: &[Run], twin: &[Run]) -> Vec<(f64, f64)> {
+    let cost = |run: &Run| run.cpu_per_operation_ns;
+    blocking.iter().map(cost).zip(twin.iter().map(cost)).collect()
+}
+
 impl Results {
     pub(super) fn new(facts: &[(&'static str, String)], settings: Settings) -> Self {
         let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

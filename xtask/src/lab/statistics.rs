@@ -52,13 +52,18 @@ pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// What the twin saves of the CPU per operation, a share of the blocking version's, round by round.
+pub(super) fn savings(rounds: &[(f64, f64)]) -> Vec<f64> {
+    rounds.iter().map(|(blocking, twin)| 1.0 - twin / blocking).collect()
+}
+
 /// What the twin saves of the CPU per operation, a share: 1 − twin / blocking, from rounds in which both ran.
 ///
 /// The value is the median over the rounds, because a neighbour that disturbs one run must not move it; both ran within
 /// seconds of each other in a round, so that slow drifts of the machine cancel. The interval is the percentile bootstrap
 /// over rounds: with few of them it is as wide as they are apart, which is the honest answer.
 pub(super) fn saving(rounds: &[(f64, f64)], rng: &mut Rng) -> Option<Interval> {
-    let savings: Vec<f64> = rounds.iter().map(|(blocking, twin)| 1.0 - twin / blocking).collect();
+    let savings = savings(rounds);
     let value = median(&savings)?;
     let resampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
