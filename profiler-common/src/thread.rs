@@ -164,6 +164,37 @@ pub struct Sums {
     pub concurrency: [u32; CONCURRENCY_BUCKETS],
 }
 
+/// Hands the names of the unsigned single words of [`Sums`] to a macro: whoever adds, subtracts or checks them goes through all.
+#[macro_export]
+macro_rules! counted_sums {
+    ($do:ident) => {
+        $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
+            preempted uncharged born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
+            preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum)
+    };
+}
+
+/// As [`counted_sums`], those that are signed, in two's complement.
+#[macro_export]
+macro_rules! signed_sums {
+    ($do:ident) => {
+        $do!(charge_io charge_away charge_other)
+    };
+}
+
+macro_rules! number_of {
+    ($($name:ident)*) => { [$(stringify!($name)),*].len() };
+}
+
+// The two lists have every word of `Sums` but its arrays.
+const _: () = assert!(
+    8 * (counted_sums!(number_of) + signed_sums!(number_of))
+        == size_of::<Sums>()
+            - size_of::<[ClassSum; CLASS_COUNT]>()
+            - size_of::<[u32; BUCKETS]>()
+            - size_of::<[u32; CONCURRENCY_BUCKETS]>()
+);
+
 impl Default for Sums {
     fn default() -> Self {
         Self::ZERO

@@ -64,8 +64,12 @@ impl Program {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
+    fn tell(&mut self, line: &str) {
+        self.input.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     fn count(&mut self) -> Value {
-        self.input.as_mut().unwrap().write_all(b"count\n").unwrap();
+        self.tell("count");
         self.line()
     }
 
@@ -182,6 +186,40 @@ fn many_connections_at_once() {
         let done = load(&server.port(), &["--connections", "300", "--requests", "3000"]);
         assert_eq!(number(&done, "requests"), 3000, "{mode:?}");
         assert_eq!(number(&server.end(), "operations"), 3000, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_load_that_rests_sends_nothing_and_then_goes_on_where_it_was() {
+    const REST: Duration = Duration::from_millis(200);
+    const RESTS: u32 = 3;
+    const RATE: f64 = 20_000.0;
+    for pace in [["--think-us", "50"], ["--rate", "20000"]] {
+        let mut server = Program::start(&["echo", "--mode", "epoll"]);
+        let port = server.port();
+        let begun = Instant::now();
+        let asked = ["load", "--port", &port, "--connections", "8", "--duration", "60"];
+        let mut load = Program::start(&[&asked[..], &pace].concat());
+        assert_eq!(load.line()["warm"], true);
+        for _ in 0..RESTS {
+            let before = number(&load.count(), "operations");
+            load.await_operations(before + 100);
+            load.tell("rest");
+            assert_eq!(load.line()["resting"], true);
+            let operations = number(&load.count(), "operations");
+            std::thread::sleep(REST);
+            let now = [&mut load, &mut server].map(|program| number(&program.count(), "operations"));
+            assert_eq!(now, [operations; 2]);
+            load.tell("go");
+        }
+        load.tell("rest");
+        assert_eq!(load.line()["resting"], true);
+        let last = load.end();
+        let requests = number(&last, "requests") as f64;
+        assert!(requests >= f64::from(RESTS) * 100.0, "{last}");
+        // What would have arrived in a rest does not come after it: Poisson, with ten standard deviations.
+        let arrivals = (begun.elapsed() - RESTS * REST).as_secs_f64() * RATE;
+        assert!(pace[0] != "--rate" || requests <= arrivals + 10.0 * arrivals.sqrt(), "{last}: {arrivals}");
     }
 }
 

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 
 use super::{
     CLASS_COUNT, DeviceRecord, OpenEnd, Place, ProgramRecord, Quality, SampleCounts, Side, Site, SiteRecord, Sums,
-    ThreadTotals, Window, totals,
+    ThreadTotals, Window,
 };
-use crate::units::{Tgid, Tid};
+use crate::{
+    event::{counted_sums, signed_sums},
+    units::{Tgid, Tid},
+};
 
 /// Takes one histogram from another.
 fn less(from: &mut [u32], earlier: &[u32]) {
@@ -19,14 +22,14 @@ fn less(from: &mut [u32], earlier: &[u32]) {
 }
 
 fn sums(mut later: Sums, earlier: &Sums) -> Sums {
-    macro_rules! fields {
+    macro_rules! counted {
         ($($name:ident)*) => { $(later.$name = later.$name.saturating_sub(earlier.$name);)* };
     }
-    totals::plain_sums!(fields);
-    // Signed, in two's complement.
-    later.charge_io = later.charge_io.wrapping_sub(earlier.charge_io);
-    later.charge_away = later.charge_away.wrapping_sub(earlier.charge_away);
-    later.charge_other = later.charge_other.wrapping_sub(earlier.charge_other);
+    macro_rules! signed {
+        ($($name:ident)*) => { $(later.$name = later.$name.wrapping_sub(earlier.$name);)* };
+    }
+    counted_sums!(counted);
+    signed_sums!(signed);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut later.classes[i], &earlier.classes[i]);
         to.blocks = to.blocks.saturating_sub(from.blocks);

@@ -2,7 +2,7 @@
 
 use super::Silent;
 use crate::{
-    event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord},
+    event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord, counted_sums, signed_sums},
     units::{Nanos, Tgid, Tid},
 };
 
@@ -48,23 +48,13 @@ pub struct ThreadTotals {
     pub silent: bool,
 }
 
-/// Hands the names of the unsigned words of [`Sums`] to a macro: whoever adds or subtracts goes through all of them.
-macro_rules! plain_sums {
-    ($do:ident) => {
-        $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
-            preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
-            preempted_by_own device_wait uncharged kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum)
-    };
-}
-pub(super) use plain_sums;
-
 /// Adds sums; the charges are signed, in two's complement.
 pub(super) fn add(to: &mut Sums, from: &Sums) {
     macro_rules! fields {
         ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
     }
-    plain_sums!(fields);
-    fields!(charge_io charge_away charge_other);
+    counted_sums!(fields);
+    signed_sums!(fields);
     for i in 0..CLASS_COUNT {
         let (to, from) = (&mut to.classes[i], &from.classes[i]);
         to.blocks += from.blocks;

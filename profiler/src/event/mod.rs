@@ -21,6 +21,7 @@ pub use profiler_common::{
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
+pub(crate) use profiler_common::{counted_sums, signed_sums};
 pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stream::{BlockEnd, Span};
 

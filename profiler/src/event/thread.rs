@@ -1,7 +1,7 @@
 //! A thread's record, decoded.
 
 use profiler_common::{
-    syscall,
+    counted_sums, signed_sums, syscall,
     thread::{Thread, mark, phase},
 };
 
@@ -132,18 +132,13 @@ impl Threads {
 
 /// The first counter that holds more than two years of nanoseconds: memory that is not a record.
 pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
-    macro_rules! fields {
+    macro_rules! named {
         ($($name:ident)*) => { [$((stringify!($name), sums.$name)),*] };
     }
-    let plain = fields!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary
-        switch_ins uncharged preempted born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io preempted_by_own device_wait kernel_voluntary
-        kernel_involuntary kernel_runtime checked_cpu burst_sum);
-    if let Some((name, _)) = plain.into_iter().find(|&(_, value)| value >= LIMIT) {
+    let counted = counted_sums!(named).into_iter().find(|&(_, value)| value >= LIMIT);
+    let signed = || signed_sums!(named).into_iter().find(|&(_, value)| (value as i64).unsigned_abs() >= LIMIT);
+    if let Some((name, _)) = counted.or_else(signed) {
         return Some(name);
-    }
-    let signed = |value: u64| (value as i64).unsigned_abs() >= LIMIT;
-    if [sums.charge_io, sums.charge_away, sums.charge_other].into_iter().any(signed) {
-        return Some("charge");
     }
     let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;
     sums.classes.iter().any(class).then_some("classes")

@@ -62,6 +62,7 @@ pub(crate) struct Running {
     lines: Receiver<String>,
     errors: Option<JoinHandle<String>>,
     readers: Vec<JoinHandle<()>>,
+    frozen: bool,
 }
 
 /// What a program said, all of it.
@@ -110,7 +111,7 @@ impl Running {
             let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        Ok(Self { child, line, lines, errors: Some(errors), readers: vec![reader] })
+        Ok(Self { child, line, lines, errors: Some(errors), readers: vec![reader], frozen: false })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -147,6 +148,19 @@ impl Running {
         stdin.write_all(format!("{line}\n").as_bytes()).with_context(|| format!("writing to `{}`", self.line))
     }
 
+    /// Stops it where it is, until [`Self::thaw`].
+    pub(crate) fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+        self.frozen = true;
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&mut self) {
+        if std::mem::take(&mut self.frozen) {
+            self.signal(Signal::CONT);
+        }
+    }
+
     /// An error with its reason if it runs no more.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
@@ -158,7 +172,7 @@ impl Running {
 
     /// Ends it: SIGINT, then SIGKILL. `meanwhile` is called again and again until it is gone.
     pub(crate) fn end(mut self, mut meanwhile: impl FnMut()) -> Said {
-        self.interrupt();
+        self.signal(Signal::INT);
         self.finish(GRACE, &mut meanwhile)
     }
 
@@ -185,15 +199,16 @@ impl Running {
         Ok(said)
     }
 
-    fn interrupt(&mut self) {
+    fn signal(&mut self, signal: Signal) {
         // Not reaped before: the id is still its own.
         if let (Ok(None), Some(pid)) = (self.child.try_wait(), Pid::from_raw(self.child.id().cast_signed())) {
-            let _ = kill_process(pid, Signal::INT);
+            let _ = kill_process(pid, signal);
         }
     }
 
     fn finish(&mut self, grace: Duration, meanwhile: &mut dyn FnMut()) -> Said {
         drop(self.child.stdin.take());
+        self.thaw();
         let begun = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) {
             if begun.elapsed() > grace {
@@ -214,7 +229,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.interrupt();
+        self.signal(Signal::INT);
         self.finish(Duration::from_secs(3), &mut || {});
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     cells::{Scenario, Setup},
-    program::{Deadline, Lab, Stage, Stay},
+    program::{Deadline, Lab, Stage},
     results::Prediction,
     statistics::Interval,
 };
@@ -36,7 +36,7 @@ pub(super) struct Forecast {
 
 /// Runs `check` on the setup's blocking version under its load.
 pub(super) fn observe(own: &Path, lab: &Lab, setup: &Setup, raw: &Path, deadline: Deadline) -> Result<Forecast> {
-    let mut stage = Stage::start(lab, setup, setup.mode, Stay::UntilEnded(CHECK + CHECK_WITHIN), deadline)?;
+    let mut stage = Stage::start(lab, setup, setup.mode, CHECK + CHECK_WITHIN, deadline)?;
     let mut command = Command::new(own);
     command.args(["check", "-p", &stage.target_pid().to_string()]);
     command.args(["-d", &format!("{}s", CHECK.as_secs()), "--exact", "--json"]);

@@ -125,7 +125,8 @@ pub(super) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
     let cells = cells.iter().filter(|cell| !cell.control && cell.status == Status::Done);
     let of_cell = |cell: &Cell| {
         let truth = cell.truth.as_ref()?;
-        let savings = savings(&rounds(&truth.blocking, &truth.twin));
+        let rounds = rounds(&truth.blocking, &truth.twin);
+        let savings: Vec<f64> = rounds.iter().filter_map(|turns| median(&savings(turns))).collect();
         let apart = |round: usize| {
             let others: Vec<f64> = savings.iter().enumerate().filter(|(i, _)| *i != round).map(|(_, s)| *s).collect();
             Some(100.0 * (savings[round] - median(&others)?).abs())
@@ -263,6 +264,7 @@ pub(super) mod tests {
     fn a_round_is_compared_with_the_others() {
         let run = |cpu_per_operation_ns| Run {
             cpu_per_operation_ns,
+            turns_ns: vec![cpu_per_operation_ns; 3],
             operations_per_s: 1.0,
             cpu_cores: 1.0,
             interrupts: 0.0,

@@ -322,7 +322,8 @@ mod tests {
             only: None,
             repeats: 5,
             seed: 1,
-            run_s: 1.6,
+            turns: 16,
+            turn_s: 0.15,
             check_s: 3.0,
             first_twin_unix_ns: None,
         };

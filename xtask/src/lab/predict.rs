@@ -14,7 +14,7 @@ use super::{
     cells::{self, Load, Program, Setup},
     documents,
     forecast::{self, CHECK, Journal},
-    measure::{self, Versions},
+    measure::{self, Effort, Versions},
     program::{Deadline, Lab},
     results::{Cell, Results, Settings, Status, Truth},
     table,
@@ -31,11 +31,11 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(90);
 /// Runs of which the best is the capacity.
 const CAPACITY_RUNS: u32 = 3;
-/// Starting and ending a version.
-const AROUND_A_RUN: Duration = Duration::from_secs(5);
-/// Of the two measured lengths of runs.
-const RUN: Duration = Duration::from_millis(1_600);
-const QUICK_RUN: Duration = Duration::from_millis(700);
+/// Of the runs that find the capacity.
+const CAPACITY_RUN: Duration = Duration::from_millis(1_600);
+/// Turns of a round, and how long one is.
+const TURNS: (u32, Duration) = (16, Duration::from_millis(150));
+const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(100));
 
 /// Predicts what async would save, then measures it.
 #[derive(Args)]
@@ -46,9 +46,9 @@ pub(super) struct Options {
     /// Only cells whose id matches; `*` stands for anything.
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
-    /// Rounds of each cell [default: 5, with --quick 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    repeats: Option<u32>,
+    /// Rounds of each cell
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: u32,
     /// Of the order of the runs, and of the load.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -61,13 +61,6 @@ pub(super) struct Options {
     /// Writes docs/lab/results.json and results.md.
     #[arg(long)]
     write: bool,
-}
-
-/// How long, how often.
-#[derive(Clone, Copy, Debug)]
-struct Effort {
-    length: Duration,
-    repeats: u32,
 }
 
 /// A setup on its way.
@@ -92,29 +85,27 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     };
     let folder = root.join("target").join("lab");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let effort = Effort {
-        length: if options.quick { QUICK_RUN } else { RUN },
-        repeats: options.repeats.unwrap_or(if options.quick { 3 } else { 5 }),
-    };
+    let (turns, length) = if options.quick { QUICK_TURNS } else { TURNS };
+    let effort = Effort { turns, length };
     let mut results = Results::new(&machine::facts(root)?, options.settings(effort));
     let mut lab =
         Lab { binary, file: folder.join("blocks.bin"), iterations_per_us: 0.0, capacity: None, seed: options.seed };
     let mut rng = Rng::with_seed(options.seed);
-    prepare(&mut lab, &setups, effort)?;
+    prepare(&mut lab, &setups)?;
     (results.iterations_per_us, results.capacity_per_s) = (lab.iterations_per_us, lab.capacity);
 
     let mut bench = Bench { own, lab, folder, patience: Duration::from_secs(options.patience) };
     let mut rows = bench.predict_all(setups)?;
     let count = rows.iter().filter(|row| row.is_measured()).count();
-    for round in 1..=effort.repeats {
+    for round in 1..=options.repeats {
         let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.is_measured()).collect();
         rng.shuffle(&mut order);
         for (i, row) in order.into_iter().enumerate() {
-            progress(&format!("measure, round {round} of {}, {}/{count}: {}", effort.repeats, i + 1, row.setup.id))?;
-            bench.round(row, effort.length, &mut rng)?;
+            progress(&format!("measure, round {round} of {}, {}/{count}: {}", options.repeats, i + 1, row.setup.id))?;
+            bench.round(row, effort, &mut rng)?;
         }
         for row in rows.iter_mut().filter(|row| row.is_measured()) {
-            row.settle(&mut rng, round == effort.repeats)?;
+            row.settle(&mut rng, round == options.repeats)?;
         }
         results.settings.first_twin_unix_ns = rows.iter().filter_map(|row| row.versions.first_twin_unix_ns()).min();
         results.cells = rows.iter().flat_map(|row| row.cells.iter().cloned()).collect();
@@ -139,9 +130,10 @@ impl Options {
         Settings {
             quick: self.quick,
             only: self.only.clone(),
-            repeats: effort.repeats,
+            repeats: self.repeats,
+            turns: effort.turns,
             seed: self.seed,
-            run_s: effort.length.as_secs_f64(),
+            turn_s: effort.length.as_secs_f64(),
             check_s: CHECK.as_secs_f64(),
             first_twin_unix_ns: None,
         }
@@ -149,7 +141,7 @@ impl Options {
 }
 
 /// Calibrates what the setups need: the work loop, the file, the rate of the open loop.
-fn prepare(lab: &mut Lab, setups: &[Setup], effort: Effort) -> Result<()> {
+fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
     lab.calibrate().context("calibrating the work loop")?;
     progress(&format!("work loop: {:.1} iterations per µs", lab.iterations_per_us))?;
     if setups.iter().any(|setup| matches!(setup.program, Program::Files { .. })) {
@@ -160,8 +152,8 @@ fn prepare(lab: &mut Lab, setups: &[Setup], effort: Effort) -> Result<()> {
         let mut rate: f64 = 0.0;
         // A neighbour takes capacity away and never adds to it.
         for _ in 0..CAPACITY_RUNS {
-            let run = measure::once(lab, &setup, setup.mode, effort.length, Deadline::after(LIMIT));
-            rate = rate.max(run.context("measuring the capacity of the blocking echo server")?.operations_per_s);
+            let found = measure::rate(lab, &setup, CAPACITY_RUN, Deadline::after(LIMIT));
+            rate = rate.max(found.context("measuring the capacity of the blocking echo server")?);
         }
         progress(&format!("capacity of the blocking echo server: {rate:.0} requests/s"))?;
         lab.capacity = Some(rate);
@@ -253,11 +245,11 @@ impl Bench {
     }
 
     /// Measures a setup once more, also where its prediction failed: the truth helps to find out why.
-    fn round(&self, row: &mut Row, length: Duration, rng: &mut Rng) -> Result<()> {
+    fn round(&self, row: &mut Row, effort: Effort, rng: &mut Rng) -> Result<()> {
         await_quiet(self.patience)?;
-        let runs = 1 + row.setup.twins.len() as u32;
-        let deadline = Deadline::after(LIMIT + (2 * length + AROUND_A_RUN) * runs);
-        if let Err(error) = row.versions.round(&self.lab, &row.setup, length, rng, deadline) {
+        let versions = 1 + row.setup.twins.len() as u32;
+        let expected = effort.expected(versions);
+        if let Err(error) = row.versions.round(&self.lab, &row.setup, effort, rng, Deadline::after(LIMIT + expected)) {
             child::check_interrupt()?;
             row.lost = true;
             row.all(Status::Failed, &format!("measurement: {error:#}"));

@@ -23,10 +23,12 @@ const LOAD_CPU: &str = "1";
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// Until a program that was told to end is gone.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// From a rest until what counts.
+const SETTLING: Duration = Duration::from_millis(50);
+/// Until a load that was told to rest has had all its replies.
+const RESTED_WITHIN: Duration = Duration::from_secs(15);
 /// Between the start of the load and the start of what counts.
 const WARM_UP: Duration = Duration::from_millis(400);
-/// The load goes on for so long after a measured run, so that the second reading is under load.
-const AFTER: Duration = Duration::from_millis(200);
 /// Programs end by themselves when they outlive what they were started for by so much.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Lines of a program that are looked at for an answer.
@@ -185,31 +187,16 @@ pub(super) struct Stage {
 /// What the companion of a target is.
 #[derive(Clone, Copy, Debug)]
 enum Role {
-    /// A load that is told to end.
+    /// A load.
     Load,
-    /// A load that ends by itself, and then has more to tell.
-    TimedLoad,
     /// It answers the target.
     Backend,
 }
 
-/// How long a stage stays.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stay {
-    /// The load ends by itself a moment after this.
-    Timed(Duration),
-    /// Until it is ended, for at least this.
-    UntilEnded(Duration),
-}
-
 impl Stage {
-    /// Starts everything and warms it up.
-    pub(super) fn start(lab: &Lab, setup: &Setup, mode: &str, stay: Stay, deadline: Deadline) -> Result<Self> {
-        let (length, timed) = match stay {
-            Stay::Timed(length) => (length, true),
-            Stay::UntilEnded(length) => (length, false),
-        };
-        let seconds = (length + MARGIN).as_secs().to_string();
+    /// Starts everything, to stay for at least this, and warms it up.
+    pub(super) fn start(lab: &Lab, setup: &Setup, mode: &str, stay: Duration, deadline: Deadline) -> Result<Self> {
+        let seconds = (stay + MARGIN).as_secs().to_string();
         let mut backend = None;
         let mut target = Command::new(&lab.binary);
         target.args(lab.arguments(setup, mode)).args(["--seconds", &seconds]);
@@ -235,8 +222,7 @@ impl Stage {
             Some(arguments) => {
                 let mut command = Command::new(&lab.binary);
                 command.args(arguments).args(["--port", &port(&ready)?, "--seed", &lab.seed.to_string()]);
-                let duration = if timed { length + AFTER } else { length + MARGIN };
-                command.args(["--duration", &duration.as_secs_f64().to_string(), "--seconds", &seconds]);
+                command.args(["--duration", &seconds, "--seconds", &seconds]);
                 command.args(["--warmup", &WARM_UP.as_secs_f64().to_string()]);
                 let mut load = Running::start(&mut command)?;
                 answer(&mut load, "warm", deadline.at_most(READY_WITHIN)?)?;
@@ -245,7 +231,6 @@ impl Stage {
         };
         let role = match setup.load {
             Load::Backend { .. } => Role::Backend,
-            _ if timed => Role::TimedLoad,
             _ => Role::Load,
         };
         Ok(Self { target, load, role, deadline })
@@ -260,6 +245,27 @@ impl Stage {
         child::pause(self.deadline.at_most(length)?)?;
         self.target.check_alive()?;
         self.load.as_mut().map_or(Ok(()), Running::check_alive)
+    }
+
+    /// Nothing goes on any more: a load sends nothing, a target without one stands still.
+    pub(super) fn rest(&mut self) -> Result<()> {
+        match (self.role, &mut self.load) {
+            (Role::Load, Some(load)) => {
+                load.tell("rest")?;
+                answer(load, "resting", self.deadline.at_most(RESTED_WITHIN)?)?;
+            }
+            _ => self.target.freeze(),
+        }
+        Ok(())
+    }
+
+    /// After a rest: goes on as before, and has settled.
+    pub(super) fn go(&mut self) -> Result<()> {
+        match (self.role, &mut self.load) {
+            (Role::Load, Some(load)) => load.tell("go")?,
+            _ => self.target.thaw(),
+        }
+        child::pause(self.deadline.at_most(SETTLING)?)
     }
 
     /// Reads all counters.
@@ -289,10 +295,6 @@ impl Stage {
             Role::Backend => {
                 let target = target.close(END_WITHIN);
                 (target, companion.map(|backend| backend.close(END_WITHIN)))
-            }
-            Role::TimedLoad => {
-                let companion = companion.map(|load| load.wait(END_WITHIN));
-                (target.close(END_WITHIN), companion)
             }
             Role::Load => {
                 let companion = companion.map(|load| load.close(END_WITHIN));

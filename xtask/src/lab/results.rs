@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{cells::Scenario, statistics::Interval};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,11 +27,12 @@ pub(super) struct Results {
 pub(super) struct Settings {
     pub(super) quick: bool,
     pub(super) only: Option<String>,
-    /// Rounds per setup.
+    /// Rounds per setup, and turns of each version in a round.
     pub(super) repeats: u32,
+    pub(super) turns: u32,
     pub(super) seed: u64,
-    /// Length of a measured run and of `check`.
-    pub(super) run_s: f64,
+    /// Length of a turn and of `check`.
+    pub(super) turn_s: f64,
     pub(super) check_s: f64,
     /// When the first asynchronous program of the run was started, Unix time.
     pub(super) first_twin_unix_ns: Option<u64>,
@@ -107,10 +108,12 @@ impl Truth {
     }
 }
 
-/// One measured run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What a version did in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
     pub(super) cpu_per_operation_ns: f64,
+    /// Likewise, of each of its turns.
+    pub(super) turns_ns: Vec<f64>,
     pub(super) operations_per_s: f64,
     /// CPU of the program, in cores.
     pub(super) cpu_cores: f64,
@@ -122,10 +125,10 @@ pub(super) struct Run {
     pub(super) p99_ns: Option<f64>,
 }
 
-/// CPU per operation of both versions, round by round, ns.
-pub(super) fn rounds(blocking: &[Run], twin: &[Run]) -> Vec<(f64, f64)> {
-    let cost = |run: &Run| run.cpu_per_operation_ns;
-    blocking.iter().map(cost).zip(twin.iter().map(cost)).collect()
+/// CPU per operation of both versions, round by round and turn by turn, ns.
+pub(super) fn rounds(blocking: &[Run], twin: &[Run]) -> Vec<Vec<(f64, f64)>> {
+    let turns = |run: &Run| run.turns_ns.clone();
+    blocking.iter().zip(twin).map(|(ours, theirs)| turns(ours).into_iter().zip(turns(theirs)).collect()).collect()
 }
 
 impl Results {

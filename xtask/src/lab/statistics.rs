@@ -52,22 +52,27 @@ pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// What the twin saves of the CPU per operation, a share of the blocking version's, round by round.
-pub(super) fn savings(rounds: &[(f64, f64)]) -> Vec<f64> {
-    rounds.iter().map(|(blocking, twin)| 1.0 - twin / blocking).collect()
+/// What the twin saves of the CPU per operation, a share of the blocking version's, turn by turn.
+pub(super) fn savings(turns: &[(f64, f64)]) -> Vec<f64> {
+    turns.iter().map(|(blocking, twin)| 1.0 - twin / blocking).collect()
 }
 
-/// What the twin saves of the CPU per operation, a share: 1 − twin / blocking, from rounds in which both ran.
+/// What the twin saves of the CPU per operation, a share: 1 − twin / blocking, from rounds of turns in which both ran.
 ///
-/// The value is the median over the rounds, because a neighbour that disturbs one run must not move it; both ran within
-/// seconds of each other in a round, so that slow drifts of the machine cancel. The interval is the percentile bootstrap
-/// over rounds: with few of them it is as wide as they are apart, which is the honest answer.
-pub(super) fn saving(rounds: &[(f64, f64)], rng: &mut Rng) -> Option<Interval> {
-    let savings = savings(rounds);
-    let value = median(&savings)?;
+/// The value is the median over all turns, because a neighbour that disturbs one must not move it; both ran within
+/// a second of each other in a turn, so that drifts of the machine cancel. The interval is the percentile bootstrap in two
+/// stages: rounds are drawn, in each of which both versions were started anew, and then turns of each. So it is as wide as rounds are
+/// apart, which is the honest answer.
+pub(super) fn saving(rounds: &[Vec<(f64, f64)>], rng: &mut Rng) -> Option<Interval> {
+    let rounds: Vec<Vec<f64>> = rounds.iter().map(|turns| savings(turns)).filter(|turns| !turns.is_empty()).collect();
+    let value = median(&rounds.concat())?;
     let resampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
-            let draw: Vec<f64> = savings.iter().filter_map(|_| rng.choice(&savings).copied()).collect();
+            let mut draw = Vec::new();
+            for _ in &rounds {
+                let round = rng.choice(&rounds)?;
+                draw.extend(round.iter().filter_map(|_| rng.choice(round).copied()));
+            }
             median(&draw)
         })
         .collect();
@@ -94,23 +99,24 @@ mod tests {
 
     #[test]
     fn equal_rounds_have_an_interval_without_width() {
-        let found = saving(&[(100.0, 75.0), (200.0, 150.0), (40.0, 30.0)], &mut Rng::with_seed(1));
+        let found = saving(&[vec![(100.0, 75.0), (200.0, 150.0)], vec![(40.0, 30.0)]], &mut Rng::with_seed(1));
         assert_eq!(found, Some(Interval { low: 0.25, value: 0.25, high: 0.25 }));
         assert_eq!(saving(&[], &mut Rng::with_seed(1)), None);
     }
 
     #[test]
-    fn three_rounds_span_the_interval() {
-        let found = saving(&[(100.0, 80.0), (100.0, 70.0), (100.0, 90.0)], &mut Rng::with_seed(7)).unwrap();
+    fn three_rounds_span_the_interval_however_many_turns_they_have() {
+        let rounds = [80.0, 70.0, 90.0].map(|twin| vec![(100.0, twin); 50]);
+        let found = saving(&rounds, &mut Rng::with_seed(7)).unwrap();
         assert!((found.value - 0.2).abs() < 1e-12);
         assert!((found.low - 0.1).abs() < 1e-12 && (found.high - 0.3).abs() < 1e-12);
     }
 
     #[test]
-    fn one_disturbed_round_of_many_is_outvoted() {
-        let mut rounds = vec![(100.0, 80.0); 20];
-        rounds.push((100.0, 500.0));
-        let found = saving(&rounds, &mut Rng::with_seed(3)).unwrap();
+    fn one_disturbed_turn_of_many_is_outvoted() {
+        let mut turns = vec![(100.0, 80.0); 20];
+        turns.push((100.0, 500.0));
+        let found = saving(&[turns], &mut Rng::with_seed(3)).unwrap();
         assert!((found.low - 0.2).abs() < 1e-12 && (found.high - 0.2).abs() < 1e-12);
     }
 
@@ -120,7 +126,7 @@ mod tests {
         let mut rng = Rng::with_seed(42);
         let hits = (0..300)
             .filter(|_| {
-                let rounds: Vec<(f64, f64)> = (0..15).map(|_| (1.0, 0.7 + 0.2 * rng.f64())).collect();
+                let rounds: Vec<Vec<(f64, f64)>> = (0..15).map(|_| vec![(1.0, 0.7 + 0.2 * rng.f64())]).collect();
                 saving(&rounds, &mut rng).is_some_and(|found| found.contains(0.2))
             })
             .count();
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_interval() {
-        let rounds: Vec<(f64, f64)> = (0..5).map(|i| (100.0, 70.0 + f64::from(i))).collect();
+        let rounds: Vec<Vec<(f64, f64)>> = (0..5).map(|i| vec![(100.0, 70.0 + f64::from(i))]).collect();
         let once = saving(&rounds, &mut Rng::with_seed(9));
         assert_eq!(once, saving(&rounds, &mut Rng::with_seed(9)));
     }

@@ -14,7 +14,8 @@ pub(super) fn document(results: &Results) -> String {
     let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
     let settings = &results.settings;
     let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
-    fact("Rounds", format!("{} of {:.1} s per version", settings.repeats, settings.run_s));
+    let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
+    fact("Rounds", of);
     fact("Prediction", format!("`check -d {:.0}s --exact`", settings.check_s));
     fact("Seed", settings.seed.to_string());
     fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
@@ -31,10 +32,10 @@ Written by `cargo xtask lab table` from results.json, which is one run of `cargo
 
 A cell is a blocking program under a load, and a twin that does the same work asynchronously. `check` is shown the
 blocking program only, and states what a twin would save of its CPU; the answer is on disk before any twin of the run
-is started. Then both versions run without the profiler, each on a core of its own with the load on the other one,
-in rounds of random order. Measured is 1 − CPU per operation of the twin / of the blocking version: the median of the
-rounds, and the 90 % interval of a bootstrap over them. CPU is the process's CPU clock, operations are the program's
-own count over the same interval. Errors are predicted less measured, in percentage points of the blocking version's
+is started. Then all versions run without the profiler, each on a core of its own with its load on the other one: in every round
+they are started anew, and take turns in random order, while the others rest. Measured is 1 − CPU per operation of the
+twin / of the blocking version: the median of the turns, and the 90 % interval of a bootstrap over rounds and their
+turns. CPU is the process's CPU clock, operations are the program's own count over the same interval. Errors are predicted less measured, in percentage points of the blocking version's
 CPU. \"Inside\" says whether the measured value lies in the predicted interval (\"touches\": only their intervals meet).
 The sign counts where the measured saving is larger than 3 points and its interval leaves out 0. A control gains nothing
 by definition: its twin is itself. A cell about which `check` says nothing counts as neither inside nor right.
@@ -237,7 +238,8 @@ mod tests {
             only: Some("echo*".into()),
             repeats: 3,
             seed: 9,
-            run_s: 0.7,
+            turns: 6,
+            turn_s: 0.1,
             check_s: 3.0,
             first_twin_unix_ns: Some(1_500_000_001),
         };

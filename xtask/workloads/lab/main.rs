@@ -8,6 +8,9 @@
 //!   {"pid":N,"port":P}         ──────────▶   starts load and measurement
 //!                              ◀──────────   "count\n", as often as it likes
 //!   {"operations":N,"now_ns":T} ─────────▶
+//!                              ◀──────────   a load only: "rest\n"
+//!   {"resting":true}           ──────────▶   no request is under way, and none is sent until
+//!                              ◀──────────   "go\n"
 //!                              ◀──────────   end of file (or SIGTERM, or --seconds are over)
 //!   {"operations":N,"errors":E} ─────────▶
 //!   exits 0

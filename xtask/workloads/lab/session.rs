@@ -33,6 +33,26 @@ pub(crate) struct Tally {
     failed: AtomicBool,
     ready: OnceLock<()>,
     over: OwnedFd,
+    pace: Pace,
+}
+
+/// What the harness has told a load: to rest, or to go on.
+struct Pace {
+    resting: AtomicBool,
+    changed: OwnedFd,
+}
+
+impl Pace {
+    fn new() -> Result<Self> {
+        let changed = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context("eventfd")?;
+        Ok(Self { resting: AtomicBool::new(false), changed })
+    }
+
+    fn set(&self, resting: bool) {
+        self.resting.store(resting, Ordering::Release);
+        // Fails only when the counter is full, and then the change is seen as well.
+        let _ = rustix::io::write(&self.changed, &1u64.to_ne_bytes());
+    }
 }
 
 impl Tally {
@@ -84,6 +104,22 @@ impl Tally {
         Ok(())
     }
 
+    /// Whether the harness wants rest. Only a load looks: without it nobody else has anything to do.
+    pub(crate) fn rests(&self) -> bool {
+        self.pace.resting.load(Ordering::Acquire)
+    }
+
+    /// Readable after each change of [`Self::rests`], until [`Self::pace_seen`].
+    pub(crate) fn pace_changed(&self) -> &OwnedFd {
+        &self.pace.changed
+    }
+
+    /// The change has been seen.
+    pub(crate) fn pace_seen(&self) {
+        // Fails where there was none.
+        let _ = rustix::io::read(&self.pace.changed, &mut [0; 8]);
+    }
+
     fn sum(&self, of: impl Fn(&Counter) -> u64) -> u64 {
         let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.iter().fold(0, |sum, counter| sum.wrapping_add(of(counter)))
@@ -120,7 +156,8 @@ pub(crate) fn run_with(
     let terminated = sys::signalfd(libc::SIGTERM)?;
     let over = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).context("eventfd")?;
     let (errors, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let tally = Arc::new(Tally { counters: Mutex::default(), errors, failed, ready: OnceLock::new(), over });
+    let (ready, pace) = (OnceLock::new(), Pace::new()?);
+    let tally = Arc::new(Tally { counters: Mutex::default(), errors, failed, ready, over, pace });
 
     let mut ready = start(&tally)?;
     ready.insert("pid".into(), std::process::id().into());
@@ -132,7 +169,7 @@ pub(crate) fn run_with(
     Ok(())
 }
 
-/// Answers `count` until stdin, SIGTERM, the program itself or the clock ends it.
+/// Answers `count`, and hands `rest` and `go` on, until stdin, SIGTERM, the program itself or the clock ends it.
 fn answer(tally: &Tally, terminated: &OwnedFd, length: Duration) -> Result<()> {
     // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it open.
     let mut stdin = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(0) });
@@ -161,8 +198,13 @@ fn answer(tally: &Tally, terminated: &OwnedFd, length: Duration) -> Result<()> {
         for byte in &bytes[..read] {
             if *byte != b'\n' {
                 line.push(*byte);
-            } else if std::mem::take(&mut line) == b"count" {
-                say(&json!({ "operations": tally.operations(), "now_ns": sys::now_ns() }))?;
+                continue;
+            }
+            match std::mem::take(&mut line).as_slice() {
+                b"count" => say(&json!({ "operations": tally.operations(), "now_ns": sys::now_ns() }))?,
+                b"rest" => tally.pace.set(true),
+                b"go" => tally.pace.set(false),
+                _ => {}
             }
         }
     }

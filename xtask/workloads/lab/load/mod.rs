@@ -70,7 +70,8 @@ fn seconds_to_ns(seconds: f64) -> Result<u64> {
     Ok((seconds * 1e9) as u64)
 }
 
-/// What is known at the end.
+/// What is known at the end, or when it rests.
+#[derive(Clone)]
 struct Summary {
     requests: u64,
     elapsed_ns: u64,
@@ -79,12 +80,18 @@ struct Summary {
     unsent: u64,
 }
 
+/// The last summary.
+type Shared = Mutex<Option<Summary>>;
+
+/// The token of the harness among the connections'.
+const PACE: u64 = u64::MAX;
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let limit = args.limit()?;
     let warmup_ns = seconds_to_ns(args.warmup)?;
     anyhow::ensure!(args.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "--rate is above 0");
     anyhow::ensure!((0.0..1e9).contains(&args.think_us), "--think-us is a length in µs");
-    let summary = Arc::new(Mutex::new(None));
+    let summary: Arc<Shared> = Arc::default();
     session::run_with(
         &args.common,
         |tally| {
@@ -92,8 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let plan = Plan::new(args.rate, args.think_us, args.seed, args.connections);
             let (own, shared) = (Arc::clone(tally), Arc::clone(&summary));
             tally.spawn("load", move |_| {
-                let done = generate(&own, clients, plan, limit, warmup_ns);
-                let done = done.map(|found| *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(found));
+                let done = generate(&own, clients, plan, limit, warmup_ns, &shared);
                 own.finish();
                 done
             })?;
@@ -111,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                     "unsent": found.unsent,
                     "operations": tally.operations(),
                 }),
-                // Ended from outside before its time.
+                // Ended from outside before its time, and it never rested.
                 None => json!({ "operations": tally.operations(), "errors": tally.errors() }),
             }
         },
@@ -119,18 +125,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Makes the load. A request counts if it was sent after the warm-up and before the end; all that were sent are awaited.
-fn generate(tally: &Tally, mut clients: Clients, mut plan: Plan, limit: Limit, warmup_ns: u64) -> Result<Summary> {
+fn generate(
+    tally: &Tally,
+    mut clients: Clients,
+    mut plan: Plan,
+    limit: Limit,
+    warmup_ns: u64,
+    shared: &Shared,
+) -> Result<()> {
     sys::drop_timer_slack();
     tally.await_ready();
     let mut counted = tally.job(0, None);
     let mut poller = Poller::new()?;
     clients.register(&poller)?;
-    let mut latency = Histogram::new_with_bounds(1, LONGEST_NS, 3).context("the histogram")?;
-    let mut requests = 0;
+    poller.add_level(tally.pace_changed(), PACE)?;
+    let latency = Histogram::new_with_bounds(1, LONGEST_NS, 3).context("the histogram")?;
+    let mut summary = Summary { requests: 0, elapsed_ns: 0, latency, unsent: 0 };
+    let keep = |summary: &Summary| {
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
+    };
     let begun = sys::now_ns();
     let warm_at = begun + warmup_ns;
     let mut warm = false;
-    let mut last_reply = warm_at;
+    let mut resting = false;
     plan.begin(begun);
     loop {
         let mut now = sys::now_ns();
@@ -160,20 +177,38 @@ fn generate(tally: &Tally, mut clients: Clients, mut plan: Plan, limit: Limit, w
             tally.error(&anyhow::anyhow!("no connection is left"));
             break;
         }
+        if tally.rests() && !resting && clients.outstanding() == 0 {
+            resting = true;
+            summary.unsent = plan.unsent();
+            keep(&summary);
+            session::say(&json!({ "resting": true }))?;
+        }
         let until = plan.next_due(now).into_iter().chain((!warm).then_some(warm_at)).min();
         let timeout = until.map_or(PATIENCE_NS, |until| until.saturating_sub(now).min(PATIENCE_NS));
         for index in 0..poller.wait(Some(timeout))? {
-            let connection = poller.ready(index).token as u32;
+            let token = poller.ready(index).token;
+            if token == PACE {
+                tally.pace_seen();
+                // Several may have come at once: the last one counts, and a rest is answered.
+                resting = false;
+                if tally.rests() {
+                    plan.rest(sys::now_ns());
+                } else {
+                    plan.go(sys::now_ns());
+                }
+                continue;
+            }
+            let connection = token as u32;
             match clients.receive(connection) {
                 Ok(Outcome::Partial) => {}
                 Ok(Outcome::Reply { since, counts }) => {
                     let now = sys::now_ns();
                     counted.perform(&[]);
                     if counts {
-                        requests += 1;
-                        last_reply = now;
+                        summary.requests += 1;
+                        summary.elapsed_ns = now.saturating_sub(warm_at);
                         // Bounded by the histogram: what is longer counts as its longest.
-                        latency.saturating_record(now.saturating_sub(since).max(1));
+                        summary.latency.saturating_record(now.saturating_sub(since).max(1));
                     }
                     plan.replied(connection, now);
                 }
@@ -181,5 +216,7 @@ fn generate(tally: &Tally, mut clients: Clients, mut plan: Plan, limit: Limit, w
             }
         }
     }
-    Ok(Summary { requests, elapsed_ns: last_reply.saturating_sub(warm_at), latency, unsent: plan.unsent() })
+    summary.unsent = plan.unsent();
+    keep(&summary);
+    Ok(())
 }

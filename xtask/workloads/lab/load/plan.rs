@@ -23,6 +23,8 @@ pub(super) struct Plan {
     end: u64,
     /// When it was first seen to be over.
     over_since: Option<u64>,
+    /// Since when it rests.
+    resting: Option<u64>,
 }
 
 enum Kind {
@@ -79,7 +81,7 @@ impl Plan {
                 thinking: BinaryHeap::with_capacity(connections as usize),
             }),
         };
-        Self { kind, budget: u64::MAX, end: u64::MAX, over_since: None }
+        Self { kind, budget: u64::MAX, end: u64::MAX, over_since: None, resting: None }
     }
 
     /// The load begins.
@@ -98,9 +100,31 @@ impl Plan {
         }
     }
 
+    /// From now on nothing is sent.
+    pub(super) fn rest(&mut self, now: u64) {
+        self.resting.get_or_insert(now);
+    }
+
+    /// It goes on where it was: everything that was to come comes later by the time of the rest, its end too.
+    pub(super) fn go(&mut self, now: u64) {
+        let Some(since) = self.resting.take() else { return };
+        let rest = now.saturating_sub(since);
+        self.end = self.end.saturating_add(rest);
+        match &mut self.kind {
+            Kind::Closed(closed) => {
+                let later = closed.thinking.drain().map(|Reverse((due, connection))| Reverse((due + rest, connection)));
+                closed.thinking = later.collect();
+            }
+            Kind::Open(open) => {
+                open.next += rest as f64;
+                open.queue.iter_mut().for_each(|arrival| *arrival += rest);
+            }
+        }
+    }
+
     /// A connection that is to send now, and when its request arrived if that was earlier.
     pub(super) fn take(&mut self, now: u64) -> Option<(u32, Option<u64>)> {
-        if self.is_over(now) {
+        if self.resting.is_some() || self.is_over(now) {
             return None;
         }
         let taken = match &mut self.kind {
@@ -121,7 +145,7 @@ impl Plan {
 
     /// When there is something to send next, if no reply comes before.
     pub(super) fn next_due(&self, now: u64) -> Option<u64> {
-        if self.budget == 0 || now >= self.end {
+        if self.resting.is_some() || self.budget == 0 || now >= self.end {
             return None;
         }
         let next = match &self.kind {
@@ -135,7 +159,7 @@ impl Plan {
 
     /// Whether nothing is sent any more.
     pub(super) fn is_over(&mut self, now: u64) -> bool {
-        let over = self.budget == 0 || now >= self.end;
+        let over = self.resting.is_none() && (self.budget == 0 || now >= self.end);
         if over {
             self.over_since.get_or_insert(now);
         }
