@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use should_i_async::calibrate::{
-    BlockCost, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step,
+    Beyond, BlockCost, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step,
     cache::{self, CacheError},
 };
 
@@ -51,6 +51,7 @@ fn essentials() -> Essentials {
             again: cost(2_600.0),
             runtime: Some(cost(2_900.125)),
             uring: None,
+            beyond: Beyond { level: cost(400.0), again: cost(600.0), runtime: Some(cost(900.125)), uring: None },
         }],
         reads: Vec::new(),
         blocks: vec![BlockCost {
@@ -60,7 +61,7 @@ fn essentials() -> Essentials {
             cost: cost(700.0),
             wake: cost(300.0),
         }],
-        crowd: vec![CrowdCost { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0) }],
+        crowd: vec![CrowdCost { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0), colder: cost(300.0) }],
         file: vec![FileStep { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
         others: 0.25,
         missing: Vec::new(),

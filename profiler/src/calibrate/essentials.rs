@@ -33,6 +33,21 @@ pub struct Step {
     pub runtime: Option<Cost>,
     /// io_uring: receives armed beforehand; replies and next receives go with the enter that waits.
     pub uring: Option<Cost>,
+    /// What they cost beyond `ready`.
+    pub beyond: Beyond,
+}
+
+/// Differences from [`Step::ready`], repeat by repeat: what the machine does meanwhile is in both, and goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// Of [`Step::level`].
+    pub level: Cost,
+    /// Of [`Step::again`].
+    pub again: Cost,
+    /// Of [`Step::runtime`].
+    pub runtime: Option<Cost>,
+    /// Of [`Step::uring`].
+    pub uring: Option<Cost>,
 }
 
 /// An idle that ends before the next timer tick, ns.
@@ -92,6 +107,8 @@ pub struct CrowdCost {
     pub threaded: Cost,
     /// By one loop that never blocks.
     pub looped: Cost,
+    /// The difference, turn by turn.
+    pub colder: Cost,
 }
 
 /// What a read costs whose data is there, ns of CPU.

@@ -15,7 +15,9 @@ mod text;
 mod trip;
 
 pub use cache::Calibration;
-pub use essentials::{BlockCost, CrowdCost, Essentials, FileStep, Medium, Missing, ReadCost, Step, cached, measure};
+pub use essentials::{
+    Beyond, BlockCost, CrowdCost, Essentials, FileStep, Medium, Missing, ReadCost, Step, cached, measure,
+};
 pub use stats::Cost;
 pub use text::text;
 

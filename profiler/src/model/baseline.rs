@@ -33,6 +33,13 @@ pub(super) struct Alone {
 const FREE: f64 = 0.93;
 
 impl Alone {
+    /// What the hooks did to the target beyond their own run time, without which it took `own`, ns: as far as that is more than parts
+    /// of the baseline differ by. A machine is not as fast in one half second as in the next, and costs are of the measured
+    /// interval.
+    pub(super) fn excess(&self, own: f64) -> f64 {
+        (own - self.cpu * (1.0 + self.unsteady)).max(0.0)
+    }
+
     /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
     /// nobody looks.
     pub(super) fn was_filled(&self, cpu: &CpuLedger, seconds: f64, cpus: u32) -> bool {
@@ -61,5 +68,16 @@ impl Alone {
         let used: Nanos = before.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| used.as_nanos() as f64 / wall.as_nanos() as f64);
         Some(Self { cpu: alone, unsteady: 1.645 * variance.sqrt() / mean, busy })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hooks_did_counts_beyond_what_the_machine_does_by_itself() {
+        let alone = Alone { cpu: 1_000.0, unsteady: 0.1, busy: None };
+        assert_eq!([1_050.0, 1_100.0, 1_300.0].map(|own| alone.excess(own).round()), [0.0, 0.0, 200.0]);
     }
 }

@@ -154,16 +154,23 @@ impl Engine {
         let guess = self.calibration.tax(way, FIRST_GUESS)?;
         let mut settings = self.settings(way, loops, queues, guess.median);
         let first = self.count(way, &settings)?;
-        let tax = self.calibration.tax(way, first.events_per_wait)?;
-        settings.tax = tax.median;
+        settings.tax = self.calibration.tax(way, self.per_wait(&first))?.median;
         let closed = self.count(way, &settings)?;
         let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
+        let tax = self.calibration.tax(way, self.per_wait(&closed))?;
         Some(self.price(way, loops, queues, closed, open, tax))
+    }
+
+    /// Events that a wait returns: with those that the replay does not have, because a thread finds them without a block. They are there
+    /// when it comes back from one.
+    fn per_wait(&self, counted: &Counted) -> f64 {
+        let prices = &self.prices;
+        counted.events_per_wait * (1.0 + prices.turns / prices.net.count.max(1.0))
     }
 
     fn price(&self, way: Way, loops: u32, queues: Queues, closed: Counted, open: Counted, tax: Cost) -> Scenario {
         let blocks = self.blocks(way);
-        let sleep = self.prices.away.value().copied().unwrap_or(0.0);
+        let sleep = self.prices.sleep.value().copied().unwrap_or(0.0);
         let stays = closed.sleeps_per_event.min(1.0);
         let file = if way == Way::Tuned { self.prices.file } else { Blocks::default() };
         let net = self.prices.net;
@@ -203,7 +210,7 @@ impl Engine {
             Some(Term {
                 what: format!("{:.0} sleeps remain", blocks.count * stays),
                 ns: -blocks.count * stays * sleep,
-                how: format!("{:.2} per block, {sleep:.0} ns each, {}", stays, self.prices.away.provenance().name()),
+                how: format!("{:.2} per block, {sleep:.0} ns each, {}", stays, self.sleep_how()),
             }),
             (net.count > 0.0).then(|| Term {
                 what: format!("{:.0} events are waited for in another way", net.count),
@@ -211,7 +218,7 @@ impl Engine {
                 how: format!(
                     "{:.0} ns each where a wait returns {:.1}, calibrated: {}",
                     tax.median,
-                    closed.events_per_wait,
+                    self.per_wait(&closed),
                     way.words()
                 ),
             }),
@@ -316,6 +323,13 @@ impl Engine {
         let threads = traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64;
         let cost = self.calibration.crowd(threads)?;
         (threads > 1.0 && self.prices.net.count > 0.0 && cost.low > 0.0).then_some((threads, cost))
+    }
+
+    fn sleep_how(&self) -> &str {
+        match self.prices.sleep.note() {
+            "" => self.prices.sleep.provenance().name(),
+            note => note,
+        }
     }
 
     fn basis(&self) -> String {

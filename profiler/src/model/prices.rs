@@ -56,8 +56,9 @@ pub struct Prices {
     pub turns: f64,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
-    /// A block after which the CPU is idle or with somebody else: what a loop pays for each sleep, ns.
-    pub away: Figure<f64>,
+    /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody else, as the target's are but for
+    /// what many threads make of a switch.
+    pub sleep: Figure<f64>,
     /// Wake-ups from IO of its threads that its own threads caused.
     pub own_wakes: f64,
     /// Wake-ups of other processes' threads that its threads caused, in calls.
@@ -116,9 +117,20 @@ impl Prices {
             .or(reference.map(|r| r.per_block))
             .unwrap_or(0.0)
             .max(0.0);
-        let away = if parts.aways >= MIN_CALLS as f64 {
+        let sleep = if parts.aways >= MIN_CALLS as f64 {
             // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of them came to.
-            Figure::measured(((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near))
+            let away = ((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near);
+            match calibrated(None).filter(|&plain| parts.nears > MIN_CALLS as f64 && plain < near) {
+                // The target comes back to one of many threads, which others have left cold; a loop comes back to itself.
+                Some(plain) => Figure::modelled(
+                    away - (near - plain),
+                    format!(
+                        "{away:.0} ns measured, less the {:.0} ns that many threads make of a switch",
+                        near - plain
+                    ),
+                ),
+                None => Figure::measured(away),
+            }
         } else if let Some(ns) = calibrated(Some(idle)) {
             Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
         } else {
@@ -151,7 +163,7 @@ impl Prices {
             ready_reads,
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
-            away,
+            sleep,
             own_wakes: sums.woken_io_by_self as f64,
             other_wakes: sums.woke_other as f64,
             wake,

@@ -199,9 +199,10 @@ impl Report {
         let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
         // What the target takes when nobody looks, for as many switches.
         let alone = Alone::of(&inputs.baselines, &cpu, sums.voluntary);
+        let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
         let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference, &inputs.direct_files)
-            .map(|p| p.less_excess(alone.map_or(0.0, |a| own_cpu - a.cpu)));
-        let (own_cpu, hooks) = alone.map_or((own_cpu, hooks), |a| (a.cpu, cpu.total.as_nanos() as f64 - a.cpu));
+            .map(|p| p.less_excess(excess));
+        let (own_cpu, hooks) = (own_cpu - excess, hooks + excess);
         let advice =
             prices.as_ref().map_or_else(|_| Vec::new(), |p| advice::of(window, p, own_cpu.max(1.0), seconds.max(1e-9)));
         let wake = prices.as_ref().map_or_else(|why| Figure::unavailable(why.as_str()), |p| p.wake.clone());

@@ -68,7 +68,7 @@ impl Pricing {
 /// The interval of the median, from the spread of the repeats: its standard error is 1.25 times that of the mean, and a 90 %
 /// interval of a normal distribution is 3.29 standard deviations wide.
 fn cost(cost: calibrate::Cost) -> Cost {
-    let half = (0.625 * (cost.high - cost.low) / f64::from(cost.repeats.max(1)).sqrt()).max(0.01 * cost.median);
+    let half = (0.625 * (cost.high - cost.low) / f64::from(cost.repeats.max(1)).sqrt()).max(0.01 * cost.median.abs());
     Cost { median: cost.median, low: cost.median - half, high: cost.median + half }
 }
 
@@ -92,13 +92,21 @@ fn since(unix_seconds: u64) -> String {
 }
 
 fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
-    let step = |s: &calibrate::Step| Step {
-        events: s.events,
-        ready: cost(s.ready),
-        level: cost(s.level),
-        again: cost(s.again),
-        runtime: s.runtime.map(cost),
-        uring: s.uring.map(cost),
+    let step = |s: &calibrate::Step| {
+        // The model takes `ready` off again: what is left are the differences, with their own intervals.
+        let ready = s.ready.median;
+        let plus = |beyond: calibrate::Cost| {
+            let Cost { median, low, high } = cost(beyond);
+            Cost { median: ready + median, low: ready + low, high: ready + high }
+        };
+        Step {
+            events: s.events,
+            ready: Cost { median: ready, low: ready, high: ready },
+            level: plus(s.beyond.level),
+            again: plus(s.beyond.again),
+            runtime: s.beyond.runtime.map(plus),
+            uring: s.beyond.uring.map(plus),
+        }
     };
     let block = |b: &calibrate::BlockCost| BlockCost {
         class: class(b.medium),
@@ -125,11 +133,7 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
             let rows = full.disk.iter().filter(|row| row.direct && row.interface == FileInterface::Uring);
             rows.filter_map(|row| Some(DirectRead { batch: row.depth, cost: cost(*row.cpu.cost()?) })).collect()
         }),
-        crowd: found
-            .crowd
-            .iter()
-            .map(|c| Crowd { threads: c.threads, cost: cost(c.threaded).beyond(cost(c.looped)) })
-            .collect(),
+        crowd: found.crowd.iter().map(|c| Crowd { threads: c.threads, cost: cost(c.colder) }).collect(),
         source,
     }
 }

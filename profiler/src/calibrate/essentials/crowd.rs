@@ -27,7 +27,7 @@ const THREADS: [usize; 3] = [8, 64, 400];
 /// Messages that are there at once: few enough that the driver is done within its slice.
 const BATCH: usize = 50;
 /// How often threads and loop take turns, unless that takes too long.
-const TURNS: usize = 4;
+const TURNS: usize = 16;
 /// No further turn begins after so long: on a slow or a busy machine there are fewer.
 const LONG: Duration = Duration::from_millis(250);
 /// No crowd begins whose first turn is expected to last longer.
@@ -54,10 +54,8 @@ pub(super) fn measure(cpu: usize, missing: &mut Vec<Missing>) -> Result<Vec<Crow
         match pair(threads) {
             Ok(pair) => {
                 each = pair.first_turn / threads as u32;
-                match Cost::of(&pair.threaded).zip(Cost::of(&pair.looped)) {
-                    Some((threaded, looped)) => {
-                        found.push(CrowdCost { threads: threads as u32, threaded, looped });
-                    }
+                match pair.cost(threads as u32) {
+                    Some(cost) => found.push(cost),
                     None => refuse(format!("no round of {threads} threads could be timed")),
                 }
             }
@@ -73,6 +71,14 @@ struct Pair {
     threaded: Vec<f64>,
     looped: Vec<f64>,
     first_turn: Duration,
+}
+
+impl Pair {
+    fn cost(&self, threads: u32) -> Option<CrowdCost> {
+        let colder: Vec<f64> = self.threaded.iter().zip(&self.looped).map(|(threads, one)| threads - one).collect();
+        let [threaded, looped, colder] = [&self.threaded, &self.looped, &colder].map(|rounds| Cost::of(rounds));
+        Some(CrowdCost { threads, threaded: threaded?, looped: looped?, colder: colder? })
+    }
 }
 
 fn pair(count: usize) -> io::Result<Pair> {

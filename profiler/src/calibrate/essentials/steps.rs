@@ -11,7 +11,7 @@ use super::{
         ring::RingServer,
         stats::Cost,
     },
-    Missing, Step, note,
+    Beyond, Missing, Step, note,
     runtime::RuntimeServer,
 };
 
@@ -45,28 +45,35 @@ pub(super) fn measure(missing: &mut Vec<Missing>) -> Result<(Vec<Step>, Cost), C
     ))?;
     let again = lab.again()?;
     let begun = clock::wall();
-    let mut cells = vec![[const { Vec::new() }; VARIANTS.len()]; EVENTS.len()];
+    // By events: repeats, each with what the variants took per message.
+    let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
     for repeat in 0..=MOST_REPEATS {
         if repeat > REPEATS && clock::wall() - begun > LENGTH {
             break;
         }
         for (e, &events) in EVENTS.iter().enumerate() {
+            let mut row = [None; VARIANTS.len()];
             for turn in 0..VARIANTS.len() {
                 let v = (turn + repeat + e) % VARIANTS.len();
-                let spent = match lab.series(VARIANTS[v], events, MESSAGES / events, missing)? {
-                    Some(spent) => spent as f64 / MESSAGES as f64,
-                    None => continue,
-                };
-                // The first repeat warms up.
-                if repeat > 0 {
-                    cells[e][v].push(spent);
-                }
+                let spent = lab.series(VARIANTS[v], events, MESSAGES / events, missing)?;
+                row[v] = spent.map(|spent| spent as f64 / MESSAGES as f64);
+            }
+            // The first repeat warms up.
+            if repeat > 0 {
+                cells[e].push(row);
             }
         }
     }
-    let steps = EVENTS.iter().zip(&cells).map(|(&events, cells)| {
-        let [ready, level, again, runtime, uring] = cells.each_ref().map(|repeats: &Vec<f64>| Cost::of(repeats));
-        Some(Step { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring })
+    let steps = EVENTS.iter().zip(&cells).map(|(&events, repeats)| {
+        let cost = |of: &dyn Fn(&[Option<f64>; VARIANTS.len()]) -> Option<f64>| {
+            Cost::of(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
+        };
+        let [ready, level, again, runtime, uring] = [0, 1, 2, 3, 4].map(|v| cost(&|row| row[v]));
+        let [level_beyond, again_beyond, runtime_beyond, uring_beyond] =
+            [1, 2, 3, 4].map(|v| cost(&|row| Some(row[v]? - row[0]?)));
+        let beyond =
+            Beyond { level: level_beyond?, again: again_beyond?, runtime: runtime_beyond, uring: uring_beyond };
+        Some(Step { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring, beyond })
     });
     let steps = steps.collect::<Option<Vec<Step>>>();
     Ok((steps.ok_or_else(|| CalibrateError::Failed("a server step took no time".into()))?, again))

@@ -2,7 +2,7 @@
 
 use super::fixture::{Case, files, server};
 use crate::{
-    model::{Baseline, Cost, Crowd, DirectRead, Report, Scenario, Stat, Way},
+    model::{Baseline, Cost, Crowd, DirectRead, Provenance, Report, Scenario, Stat, Way},
     units::Nanos,
 };
 
@@ -38,7 +38,37 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
     assert_eq!(term(quiet, "without a block are waited for too"), None);
     assert!(quiet.saving.value > naive.saving.value);
     // Either way the other reading is within the interval.
-    assert!((quiet.saving.low - naive.saving.low).abs() < 1e-9 && quiet.saving.high <= naive.saving.high + 1e-9);
+    for (one, other) in [(quiet, naive), (naive, quiet)] {
+        assert!(
+            (one.saving.low..=one.saving.high).contains(&other.saving.value),
+            "{:?} {:?}",
+            one.saving,
+            other.saving
+        );
+    }
+    // They come along with the others, so that a wait returns more events, and each is cheaper.
+    let each = term(quiet, "events are waited for").unwrap() / 280_000.0;
+    assert!(each < blocks, "{each} and {blocks} ns each");
+}
+
+#[test]
+fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
+    let prices = |plain: f64| {
+        let mut case = server();
+        (0..1_000).for_each(|_| case.window.sites[0].site.cpu_blocked_away.add(9_000));
+        for block in case.inputs.calibration.iter_mut().flat_map(|c| &mut c.blocks).filter(|b| b.idle.is_none()) {
+            block.cost = sure(plain);
+        }
+        case.report().what_if.engine.expect("an engine").prices().clone()
+    };
+    let near = prices(1e9).near;
+    assert!(near > 200.0);
+    // A switch of the target is as cheap as between two threads: its sleeps cost what they were measured to cost.
+    let (as_measured, less) = (prices(near), prices(near - 150.0));
+    assert_eq!(as_measured.sleep.provenance(), Provenance::Measured);
+    let (measured, loops) = (as_measured.sleep.value().unwrap(), less.sleep.value().unwrap());
+    assert!((measured - loops - 150.0).abs() < 1e-6, "{measured} and {loops}");
+    assert_eq!(less.sleep.provenance(), Provenance::Modelled);
 }
 
 #[test]

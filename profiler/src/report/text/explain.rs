@@ -76,12 +76,12 @@ fn priced(page: &mut Page, report: &Report) {
         detail(
             page,
             &format!(
-                "Used: {} per block ({}); handed over from thread to thread {}, over an idle CPU {} ({}).",
+                "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {} ({}).",
                 span(blocks.direct / blocks.count.max(1.0)),
                 prices.basis.map_or("no base", crate::model::Basis::name),
                 span(prices.near),
-                figure(&prices.away, |&ns| span(ns)),
-                provenance(&prices.away)
+                figure(&prices.sleep, |&ns| span(ns)),
+                provenance(&prices.sleep)
             ),
         );
         detail(
