@@ -21,6 +21,8 @@ use worker::{Sleeper, Worker};
 const WANTED: f64 = 200.0;
 /// What is assumed of a target that nobody has looked at yet.
 const FIRST_EVERY: u32 = 64;
+/// By so much more often at most than before.
+const SOONEST: u32 = 4;
 /// Calls that blocked at least so long are always taken …
 const LONG: Nanos = Nanos::from_millis(20);
 /// … unless more than so many of them come a second: then only longer ones are.
@@ -36,8 +38,9 @@ pub(super) struct Stacks {
     worker: Worker,
     every: u32,
     long: Nanos,
-    /// When the rate was last set, and the blocked calls at that time.
-    tuned: (Nanos, u64),
+    /// When the rate was last set, and the blocked calls at that time. Nothing blocks in a measurement that has not begun: until the
+    /// first look there is no rate.
+    tuned: Option<(Nanos, u64)>,
     /// When names were last asked for.
     asked: Option<Nanos>,
 }
@@ -49,18 +52,20 @@ impl Stacks {
         session.set_stacks(FIRST_EVERY, LONG);
         let worker = Worker::start();
         let reader = Reader::start(ring, worker.inbox(), LONG);
-        Some(Self { reader, worker, every: FIRST_EVERY, long: LONG, tuned: (kernel::now(), 0), asked: None })
+        Some(Self { reader, worker, every: FIRST_EVERY, long: LONG, tuned: None, asked: None })
     }
 
     /// Sets the rate by how many calls have blocked so far.
     pub(super) fn tune(&mut self, session: &Session, blocked_calls: u64) {
         let now = kernel::now();
-        let seconds = now.saturating_sub(self.tuned.0).as_secs_f64();
+        let (since, calls) = *self.tuned.get_or_insert((now, blocked_calls));
+        let seconds = now.saturating_sub(since).as_secs_f64();
         if seconds < 0.1 {
             return;
         }
-        let rate = blocked_calls.saturating_sub(self.tuned.1) as f64 / seconds;
-        self.every = ((rate / WANTED).ceil() as u32).max(1);
+        let rate = blocked_calls.saturating_sub(calls) as f64 / seconds;
+        // More often by and by: where the machine is so busy that this is long not called again, the ring would overflow until then.
+        self.every = ((rate / WANTED).ceil() as u32).max(self.every / SOONEST).max(1);
         let long_rate = self.reader.take_long() as f64 / seconds;
         if long_rate > MANY_LONG {
             self.long = Nanos::from_nanos(self.long.as_nanos().saturating_mul(4));
@@ -69,7 +74,7 @@ impl Stacks {
         }
         session.set_stacks(self.every, self.long);
         self.reader.set_long(self.long);
-        self.tuned = (now, blocked_calls);
+        self.tuned = Some((now, blocked_calls));
     }
 
     /// The stacks as they were known a few seconds ago; asks for newer ones now and then. Never waits.
