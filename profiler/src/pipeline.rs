@@ -6,6 +6,7 @@ mod facts;
 mod filing;
 pub mod live;
 pub mod outputs;
+mod pace;
 pub mod playback;
 mod prices;
 pub mod recording;

@@ -41,6 +41,7 @@ fn essentials() -> Essentials {
     Essentials {
         kernel: "6.1.0 test/kernel".into(),
         machine: "A CPU, 4 CPUs".into(),
+        pace: 8_000.0,
         taken_at: 1_700_000_000,
         syscall: cost(100.0),
         again: cost(200.0),

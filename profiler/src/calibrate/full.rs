@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CalibrateError, Essentials, Medium, clock, essentials,
+    pace::Pacer,
     scratch::{self, Files},
     stats::Cost,
 };
@@ -313,10 +314,10 @@ fn on_this_thread(
     progress("files to read and write");
     let files = Files::make(dir).map_err(CalibrateError::system("making a file to read and write"))?;
     progress("essentials");
-    let essentials = essentials::on_this_thread()?;
+    let essentials = essentials::on_this_thread(essentials::Effort::Thorough)?;
     pin(&[first])?;
     progress("syscalls, threads, epoll");
-    let calls = calls::measure(dir);
+    let calls = calls::measure(dir, Pacer::at(essentials.pace));
     progress("reads and writes by size");
     let sizes = sizes::measure(&files);
     progress("timer interrupts");

@@ -6,6 +6,7 @@ pub mod cache;
 mod clock;
 pub mod essentials;
 pub mod full;
+pub(crate) mod pace;
 mod peers;
 mod ring;
 mod scratch;

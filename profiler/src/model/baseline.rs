@@ -4,7 +4,7 @@ use super::CpuLedger;
 use crate::units::Nanos;
 
 /// The target while nothing is attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Baseline {
     /// CPU of its processes.
     pub cpu: Nanos,
@@ -13,6 +13,18 @@ pub struct Baseline {
     /// How long it was watched; 0 in recordings that do not tell.
     #[serde(default)]
     pub wall: Nanos,
+    /// The pace meanwhile: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
+}
+
+/// How much longer the same work takes at the pace `now` than at the pace `then`, both in ns of the yardstick; 1 where one is
+/// not known.
+pub(super) fn slower(then: Option<f64>, now: Option<f64>) -> f64 {
+    match (then, now) {
+        (Some(then), Some(now)) if then > 0.0 && now > 0.0 => now / then,
+        _ => 1.0,
+    }
 }
 
 /// Voluntary switches below which baselines say nothing.
@@ -21,7 +33,7 @@ const MIN_SWITCHES: u64 = 200;
 /// What the baselines say of the measured interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Alone {
-    /// CPU for as many voluntary switches without the programs, ns.
+    /// CPU for as many voluntary switches without the programs, at the pace of the measured interval, ns.
     pub(super) cpu: f64,
     /// Half the 90 % interval of the CPU per switch of a part, as a share: no difference of two runs is known better.
     pub(super) unsteady: f64,
@@ -33,11 +45,9 @@ pub(super) struct Alone {
 const FREE: f64 = 0.93;
 
 impl Alone {
-    /// What the hooks did to the target beyond their own run time, without which it took `own`, ns: as far as that is more than parts
-    /// of the baseline differ by. A machine is not as fast in one half second as in the next, and costs are of the measured
-    /// interval.
+    /// What the hooks did to the target beyond their own run time, without which it took `own`, ns.
     pub(super) fn excess(&self, own: f64) -> f64 {
-        (own - self.cpu * (1.0 + self.unsteady)).max(0.0)
+        (own - self.cpu).max(0.0)
     }
 
     /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
@@ -50,17 +60,17 @@ impl Alone {
     }
 
     /// `None` where no baseline is good enough, or where the target did something else meanwhile.
-    pub(super) fn of(parts: &[Baseline], cpu: &CpuLedger, voluntary: u64) -> Option<Self> {
+    pub(super) fn of(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
-        let used: Nanos = parts.iter().map(|b| b.cpu).sum();
-        let total = cpu.total.as_nanos() as f64;
-        let mean = used.as_nanos() as f64 / switches.max(1) as f64;
+        // A machine is not as fast in one half second as in the next.
+        let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
+        let total = total.as_nanos() as f64;
+        let mean = parts.iter().map(used).sum::<f64>() / switches.max(1) as f64;
         let alone = mean * voluntary as f64;
         if switches < MIN_SWITCHES || !(0.5 * total..=total).contains(&alone) {
             return None;
         }
-        let each: Vec<f64> =
-            parts.iter().filter(|b| b.voluntary > 0).map(|b| b.cpu.as_nanos() as f64 / b.voluntary as f64).collect();
+        let each: Vec<f64> = parts.iter().filter(|b| b.voluntary > 0).map(|b| used(b) / b.voluntary as f64).collect();
         let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (each.len().max(2) - 1) as f64;
         // Only before the programs came: what had queued up under them is still worked off after them.
         let before = &parts[..parts.len() / 2];
@@ -76,8 +86,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_hooks_did_counts_beyond_what_the_machine_does_by_itself() {
-        let alone = Alone { cpu: 1_000.0, unsteady: 0.1, busy: None };
-        assert_eq!([1_050.0, 1_100.0, 1_300.0].map(|own| alone.excess(own).round()), [0.0, 0.0, 200.0]);
+    fn a_baseline_of_a_faster_moment_is_brought_to_the_pace_of_the_measured_one() {
+        let part =
+            |ms, pace| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace };
+        let of = |parts: &[Baseline], pace| Alone::of(parts, pace, Nanos::from_millis(3_000), 20_000);
+        let own = |parts: &[Baseline], pace| of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
+        assert_eq!(own(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)), Some(2_500.0));
+        assert_eq!(own(&[part(100, Some(8.0)), part(125, None)], None), Some(2_250.0));
+        let alone = of(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)).unwrap();
+        assert!(alone.unsteady < 1e-9);
+        assert_eq!([2.4e9, 2.8e9].map(|own| alone.excess(own).round()), [0.0, 0.3e9]);
     }
 }

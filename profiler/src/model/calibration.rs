@@ -1,6 +1,6 @@
 //! What the machine charges for waiting in other ways, as values: measured elsewhere, used here.
 
-use super::BlockClass;
+use super::{BlockClass, baseline::slower};
 
 /// A cost with its 90 % interval, ns of CPU.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -14,6 +14,11 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// At another pace.
+    fn times(self, by: f64) -> Self {
+        Self { median: self.median * by, low: self.low * by, high: self.high * by }
+    }
+
     /// What `self` costs beyond `base`; the spreads add up as those of independent measurements do.
     pub fn beyond(self, base: Self) -> Self {
         let half = ((self.high - self.low).hypot(base.high - base.low)) / 2.0;
@@ -88,6 +93,9 @@ pub struct DirectRead {
     pub batch: u32,
     /// CPU of the process and of the kernel's threads for its ring.
     pub cost: Cost,
+    /// CPU of as many threads that each block in `pread`, measured beside it.
+    #[serde(default)]
+    pub blocking: Option<Cost>,
 }
 
 /// What follows a block costs more among many threads that take turns.
@@ -116,6 +124,9 @@ pub struct Calibration {
     /// By threads, ascending.
     #[serde(default)]
     pub crowd: Vec<Crowd>,
+    /// The pace that these are given at: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
     /// Where it comes from, for reports.
     pub source: String,
 }
@@ -163,6 +174,49 @@ impl Way {
 }
 
 impl Calibration {
+    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not work.
+    pub fn at_pace(&self, pace: Option<f64>) -> Self {
+        let by = slower(self.pace, pace);
+        let to = |cost: Cost| cost.times(by);
+        let step = |s: &Step| Step {
+            events: s.events,
+            ready: to(s.ready),
+            level: to(s.level),
+            again: to(s.again),
+            runtime: s.runtime.map(to),
+            uring: s.uring.map(to),
+        };
+        let block = |b: &BlockCost| match b.idle {
+            Some(_) => *b,
+            None => BlockCost { cost: to(b.cost), wake: to(b.wake), ..*b },
+        };
+        let file = |f: &FileCost| FileCost {
+            depth: f.depth,
+            pread: to(f.pread),
+            pool: f.pool.map(to),
+            uring: f.uring.map(to),
+        };
+        let told = match (by - 1.0) * 100.0 {
+            percent if percent >= 0.5 => {
+                format!("; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
+            }
+            percent if percent <= -0.5 => {
+                format!("; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
+            }
+            _ => String::new(),
+        };
+        Self {
+            steps: self.steps.iter().map(step).collect(),
+            reads: self.reads.iter().map(|r| ReadCost { cost: to(r.cost), ..*r }).collect(),
+            blocks: self.blocks.iter().map(block).collect(),
+            files: self.files.iter().map(file).collect(),
+            direct: self.direct.clone(),
+            crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
+            pace: self.pace.map(|own| own * by),
+            source: format!("{}{told}", self.source),
+        }
+    }
+
     /// What an event costs beyond a read and a write that find their data, where each wait returns so many events.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
         let points: Vec<(f64, Cost)> = self
@@ -202,10 +256,18 @@ impl Calibration {
         interpolate(&points, depth.max(1.0).log2())
     }
 
-    /// A read past the page cache through `io_uring`, where each enter submits so many.
-    pub fn direct_read(&self, batch: f64) -> Option<Cost> {
-        let points: Vec<(f64, Cost)> = self.direct.iter().map(|d| (f64::from(d.batch).log2(), d.cost)).collect();
-        interpolate(&points, batch.max(1.0).log2())
+    /// What a read past the page cache costs through `io_uring`, where each enter submits so many, over what it costs so many threads
+    /// that block. Both were measured in turns: a device and a hypervisor that are slow today are so for either.
+    pub fn direct_read(&self, batch: f64, threads: f64) -> Option<Cost> {
+        let price = |at: f64, of: &dyn Fn(&DirectRead) -> Option<Cost>| {
+            let point = |d: &DirectRead| Some((f64::from(d.batch).log2(), of(d)?));
+            let points: Vec<(f64, Cost)> = self.direct.iter().filter_map(point).collect();
+            interpolate(&points, at.max(1.0).log2()).filter(|cost| cost.median > 0.0)
+        };
+        let (ring, blocking) = (price(batch, &|d| Some(d.cost))?, price(threads, &|d| d.blocking)?);
+        let apart = |cost: Cost| (cost.high - cost.low) / 2.0 / cost.median;
+        let (ratio, half) = (ring.median / blocking.median, apart(ring).hypot(apart(blocking)));
+        Some(Cost { median: ratio, low: ratio * (1.0 - half), high: ratio * (1.0 + half) })
     }
 
     /// What code after a block costs more where so many threads take turns.
@@ -292,5 +354,29 @@ mod tests {
             (cost(BlockClass::Tcp, Some(90e3)), cost(BlockClass::Tcp, Some(9e6))),
             (Some(1_500.0), Some(4_000.0))
         );
+    }
+
+    #[test]
+    fn prices_are_brought_to_the_pace_of_what_was_measured_and_idle_is_no_work() {
+        let of_then = Calibration {
+            steps: vec![step(1, 1_600.0)],
+            reads: vec![ReadCost { class: BlockClass::Tcp, bytes: 64, cost: sure(800.0) }],
+            blocks: vec![block(BlockClass::Tcp, None, 900.0), block(BlockClass::Tcp, Some(40e3), 1_500.0)],
+            crowd: vec![Crowd { threads: 64, cost: sure(500.0) }],
+            pace: Some(8_000.0),
+            source: "made up".into(),
+            ..Calibration::default()
+        };
+        let now = of_then.at_pace(Some(10_000.0));
+        assert_eq!(now.tax(Way::Naive, 1.0).unwrap().median, 750.0);
+        assert_eq!((now.reads[0].cost.median, now.crowd[0].cost.high), (1_000.0, 625.0));
+        assert_eq!((now.blocks[0].cost.median, now.blocks[0].wake.low), (1_125.0, 375.0));
+        assert_eq!(now.blocks[1], of_then.blocks[1]);
+        assert_eq!(now.pace, Some(10_000.0));
+        assert_eq!(now.source, "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
+        // Nothing changes twice, and nothing without knowing.
+        assert_eq!(now.at_pace(Some(10_000.0)).steps, now.steps);
+        assert_eq!(of_then.at_pace(None), of_then);
+        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source, "made up");
     }
 }

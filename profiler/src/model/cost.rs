@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::{BlockClass, Calibration, Cost, Family, Interval, SiteRecord, Stat};
+use super::{BlockClass, Calibration, Cost, Family, Interval, SiteRecord, Stat, baseline::slower};
 
 /// Calls that a mean needs before it is believed.
 pub const MIN_CALLS: u64 = 30;
@@ -26,9 +26,24 @@ pub struct Reference {
     pub blocks: u64,
     /// Kernel CPU of a write that wakes a reader minus that of one that wakes nobody, ns.
     pub per_wake: Option<f64>,
+    /// The pace that this was measured at: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
 }
 
 impl Reference {
+    /// As it would have been at another pace.
+    pub fn at_pace(self, pace: Option<f64>) -> Self {
+        let by = slower(self.pace, pace);
+        Self {
+            per_block: self.per_block * by,
+            standard_error: self.standard_error * by,
+            per_wake: self.per_wake.map(|ns| ns * by),
+            pace: self.pace.map(|own| own * by),
+            ..self
+        }
+    }
+
     /// The difference of two means; `None` where one side has no calls.
     pub fn between(blocked: &Stat, direct: &Stat) -> Option<Self> {
         let ((blocked_mean, blocked_error), (direct_mean, direct_error)) = (mean(blocked)?, mean(direct)?);
@@ -37,6 +52,7 @@ impl Reference {
             standard_error: (blocked_error + direct_error).sqrt(),
             blocks: blocked.count,
             per_wake: None,
+            pace: None,
         })
     }
 
@@ -301,7 +317,7 @@ mod tests {
     }
 
     const REFERENCE: Option<Reference> =
-        Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000, per_wake: None });
+        Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000, per_wake: None, pace: None });
 
     fn with(reference: Option<Reference>) -> Bases<'static> {
         Bases { reference, calibration: None, hook: 0.0, hook_enter: 0.0, hook_wake: 0.0, charge: 0.0, charged: 1.0 }

@@ -45,6 +45,16 @@ pub struct Engine {
     seconds: f64,
 }
 
+/// Reads past the page cache in another way.
+#[derive(Clone, Copy, Debug)]
+struct Direct {
+    reads: DirectReads,
+    /// That read today.
+    threads: f64,
+    /// Of what they cost those, what they cost through one ring.
+    ratio: Cost,
+}
+
 /// A ratio of sums over spans, with its interval.
 #[derive(Clone, Copy)]
 struct Counted {
@@ -176,8 +186,10 @@ impl Engine {
         let net = self.prices.net;
         // Of the blocks that indirect costs are counted over.
         let part = blocks.count / self.prices.all().count.max(1.0);
-        let direct = self.direct_reads(way, closed.events_per_wait);
-        let plain_files = file.count - direct.map_or(0.0, |(reads, _)| reads.count);
+        let direct = self.direct_reads(way, &closed);
+        // A direct read's price has its sleeps in it.
+        let sleepers = blocks.count - direct.map_or(0.0, |d| d.reads.count);
+        let plain_files = file.count - direct.map_or(0.0, |d| d.reads.count);
         let crowd = self.crowd(way).filter(|_| self.indirect.0 == 0.0);
         let turns = self.prices.turns;
         let gathered = self.gathered(way, &closed);
@@ -208,8 +220,8 @@ impl Engine {
                 how: format!("{:.0} ns each, as a block between threads", self.prices.switch),
             }),
             Some(Term {
-                what: format!("{:.0} sleeps remain", blocks.count * stays),
-                ns: -blocks.count * stays * sleep,
+                what: format!("{:.0} sleeps remain", sleepers * stays),
+                ns: -sleepers * stays * sleep,
                 how: format!("{:.2} per block, {sleep:.0} ns each, {}", stays, self.sleep_how()),
             }),
             (net.count > 0.0).then(|| Term {
@@ -227,17 +239,19 @@ impl Engine {
                 ns: -turns * tax.median,
                 how: format!("{:.0} ns each: a loop that takes turns finds them one by one", tax.median),
             }),
-            direct.map(|(reads, _)| Term {
+            direct.map(|Direct { reads, .. }| Term {
                 what: format!("{:.0} reads past the page cache: the rest of their calls goes", reads.count),
                 ns: reads.whole - reads.blocks,
                 how: format!("{:.0} ns each, in place", (reads.whole - reads.blocks) / reads.count),
             }),
-            direct.map(|(reads, cost)| Term {
+            direct.map(|Direct { reads, threads, ratio }| Term {
                 what: format!("{:.0} reads past the page cache through io_uring", reads.count),
-                ns: -reads.count * cost.median,
+                ns: -reads.whole * ratio.median,
                 how: format!(
-                    "{:.0} ns each where an enter submits {:.1}, calibrated",
-                    cost.median, closed.events_per_wait
+                    "{:.0} ns each: {:.2} of what they cost {threads:.0} threads, where an enter submits {:.1}, calibrated",
+                    reads.whole * ratio.median / reads.count,
+                    ratio.median,
+                    closed.events_per_wait
                 ),
             }),
             self.calibration.file_tax(closed.events_per_wait).filter(|_| plain_files >= 1.0).map(|tax| Term {
@@ -248,18 +262,18 @@ impl Engine {
         ];
         let terms: Vec<Term> = terms.into_iter().flatten().collect();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
-        let open_shift = blocks.count * (stays - open.sleeps_per_event.min(1.0)) * sleep;
+        let open_shift = sleepers * (stays - open.sleeps_per_event.min(1.0)) * sleep;
         // A quarter of what was taken off for the hooks: what they do to a target is known no better.
         let hooks = blocks.count * self.hooks_per_block / 4.0;
         let half = [
             blocks.direct * self.spread,
             net.count * (tax.high - tax.low) / 2.0,
             self.indirect.1 * (1.0 - stays) * part,
-            blocks.count * closed.half * sleep,
+            sleepers * closed.half * sleep,
             hooks,
             self.cpu * self.unsteady,
             crowd.map_or(0.0, |(_, cost)| net.count * (1.0 - stays) * (cost.high - cost.low) / 2.0),
-            direct.map_or(0.0, |(reads, cost)| reads.count * (cost.high - cost.low) / 2.0),
+            direct.map_or(0.0, |d| d.reads.whole * (d.ratio.high - d.ratio.low) / 2.0),
         ];
         let half = half.iter().map(|h| h * h).sum::<f64>().sqrt();
         let pool = match way {
@@ -310,17 +324,23 @@ impl Engine {
         }
     }
 
-    /// Reads past the page cache, and what one costs through `io_uring`; nothing in other ways, or where that was not calibrated.
-    fn direct_reads(&self, way: Way, batch: f64) -> Option<(DirectReads, Cost)> {
+    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
+    fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
-        let cost = self.calibration.direct_read(batch)?;
-        (way == Way::Tuned && reads.count >= 1.0).then_some((reads, cost))
+        let threads = self.connections(way);
+        let ratio = self.calibration.direct_read(counted.events_per_wait, threads)?;
+        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, threads, ratio })
+    }
+
+    /// How many threads take turns: the mean over the stream's spans.
+    fn connections(&self, way: Way) -> f64 {
+        let traces = self.traces(way);
+        traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64
     }
 
     /// How many threads take turns, and what code after a block costs more for it.
     fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
-        let traces = self.traces(way);
-        let threads = traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64;
+        let threads = self.connections(way);
         let cost = self.calibration.crowd(threads)?;
         (threads > 1.0 && self.prices.net.count > 0.0 && cost.low > 0.0).then_some((threads, cost))
     }

@@ -94,6 +94,9 @@ pub struct Inputs {
     pub reference: Option<Reference>,
     /// The target without the programs, before and after.
     pub baselines: Vec<Baseline>,
+    /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<Calibration>,
     /// Why no hardware counters ran, where none did.
@@ -172,9 +175,12 @@ impl Report {
     /// Makes the report of a window.
     pub fn of(window: &Window, inputs: Inputs) -> Self {
         let sums = window.sums();
+        // Prices of another moment, at the pace of this interval.
+        let reference = inputs.reference.map(|r| r.at_pace(inputs.pace));
+        let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
         let bases = Bases {
-            reference: inputs.reference,
-            calibration: inputs.calibration.as_ref(),
+            reference,
+            calibration: calibration.as_ref(),
             hook: hook(window, "switch"),
             hook_enter: hook(window, "enter"),
             hook_wake: hook(window, "waking"),
@@ -198,9 +204,9 @@ impl Report {
         let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
         let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
         // What the target takes when nobody looks, for as many switches.
-        let alone = Alone::of(&inputs.baselines, &cpu, sums.voluntary);
+        let alone = Alone::of(&inputs.baselines, inputs.pace, cpu.total, sums.voluntary);
         let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
-        let prices = Prices::of(window, &pools, inputs.calibration.as_ref(), inputs.reference, &inputs.direct_files)
+        let prices = Prices::of(window, &pools, calibration.as_ref(), reference, &inputs.direct_files)
             .map(|p| p.less_excess(excess));
         let (own_cpu, hooks) = (own_cpu - excess, hooks + excess);
         let advice =
@@ -215,7 +221,7 @@ impl Report {
         );
         let given = whatif::Given {
             prices,
-            calibration: inputs.calibration.as_ref(),
+            calibration: calibration.as_ref(),
             cpu: own_cpu,
             hooks,
             direct_interval: score.interval,
@@ -274,7 +280,7 @@ impl Report {
             wakeups: Wakeups::of(&sums, wake),
             quality: window.quality.clone(),
             self_cost,
-            reference: inputs.reference,
+            reference,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::facts::process_cpu;
+use super::{facts::process_cpu, pace::PaceWatch};
 use crate::{
     model::Baseline,
     target::{self, Target},
@@ -18,17 +18,19 @@ const PARTS: usize = 2;
 const MOST_THREADS: usize = 2_000;
 
 /// Watches for a while; nothing where the target is too large, or ends meanwhile.
-pub(super) fn watch(target: &Target) -> Vec<Baseline> {
+pub(super) fn watch(target: &Target, pace: Option<&PaceWatch>) -> Vec<Baseline> {
     let mut parts = Vec::with_capacity(PARTS);
     let Some(mut begun) = counters(target) else { return parts };
     for _ in 0..PARTS {
         let since = Instant::now();
+        let taken = pace.map(PaceWatch::so_far);
         std::thread::sleep(LENGTH);
         let Some(ended) = counters(target) else { return Vec::new() };
         parts.push(Baseline {
             cpu: ended.cpu.saturating_sub(begun.cpu),
             voluntary: ended.voluntary.saturating_sub(begun.voluntary),
             wall: Nanos::from_nanos(since.elapsed().as_nanos() as u64),
+            pace: pace.zip(taken).and_then(|(pace, taken)| pace.since(taken).pace()),
         });
         begun = ended;
     }
@@ -47,5 +49,10 @@ fn counters(target: &Target) -> Option<Baseline> {
     let before = process_cpu(target)?;
     let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(target::counters(tgid, tid)?.voluntary)).sum();
     let meanwhile = process_cpu(target)?.saturating_sub(before);
-    Some(Baseline { cpu: before + Nanos::from_nanos(meanwhile.as_nanos() / 2), voluntary, wall: Nanos::ZERO })
+    Some(Baseline {
+        cpu: before + Nanos::from_nanos(meanwhile.as_nanos() / 2),
+        voluntary,
+        wall: Nanos::ZERO,
+        pace: None,
+    })
 }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     calibrate::{
         self, Essentials, Medium,
-        full::{FileInterface, Full},
+        full::{DiskRow, FileInterface, Full},
     },
     model::{BlockClass, BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
 };
@@ -130,10 +130,16 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
         blocks: found.blocks.iter().map(block).collect(),
         files: found.file.iter().map(file).collect(),
         direct: full.map_or_else(Vec::new, |full| {
-            let rows = full.disk.iter().filter(|row| row.direct && row.interface == FileInterface::Uring);
-            rows.filter_map(|row| Some(DirectRead { batch: row.depth, cost: cost(*row.cpu.cost()?) })).collect()
+            let rows = |interface| full.disk.iter().filter(move |row| row.direct && row.interface == interface);
+            let blocking = |depth| rows(FileInterface::Threads).find(|row| row.depth == depth)?.cpu.cost();
+            let read = |row: &DiskRow| {
+                let (ring, blocking) = (*row.cpu.cost()?, blocking(row.depth).copied());
+                Some(DirectRead { batch: row.depth, cost: cost(ring), blocking: blocking.map(cost) })
+            };
+            rows(FileInterface::Uring).filter_map(read).collect()
         }),
         crowd: found.crowd.iter().map(|c| Crowd { threads: c.threads, cost: cost(c.colder) }).collect(),
+        pace: Some(found.pace),
         source,
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     aggregate::{Site, SiteRecord, Stat, Window},
+    calibrate::{pace::yardstick, stats::median},
     event::{self, BlockClass},
     kernel::{LoadError, Session},
     model::{MIN_CALLS, Reference},
@@ -18,6 +19,9 @@ use crate::{
 const LENGTH: Duration = Duration::from_millis(40);
 /// Rounds of it at most, and reads that do not block.
 const ROUNDS: usize = 2_000;
+
+/// Yardsticks before it, and as many after it.
+const PACES: usize = 9;
 
 /// Why there is no reference.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +46,12 @@ pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError
     session.detach();
     // Our own threads are nobody's target.
     session.forget_threads();
-    let (pong, plain) = found?;
+    let (pong, plain, pace) = found?;
     let blocked = pong.merged("read", Site::cpu_blocked);
     let direct = plain.merged("read", Site::cpu_direct);
     let reference =
         Reference::between(&blocked, &direct).filter(|r| r.blocks >= MIN_CALLS).ok_or(ReferenceError::TooFew)?;
+    let reference = Reference { pace: Some(pace), ..reference };
     Ok(reference.with_wake(&pong.merged("write", Site::cpu_direct), &plain.merged("write", Site::cpu_direct)))
 }
 
@@ -62,10 +67,13 @@ impl Own {
     }
 }
 
-fn windows(session: &mut Session) -> Result<(Own, Own), ReferenceError> {
+/// Both windows, and the pace around them.
+fn windows(session: &mut Session) -> Result<(Own, Own, f64), ReferenceError> {
     let tgid = Tgid::from_raw(std::process::id());
     session.add_thread(tgid, Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get() as u32));
+    let mut paces: Vec<f64> = (0..PACES).map(|_| yardstick()).collect();
     let pong = window(session, ping_pong)?;
+    paces.extend((0..PACES).map(|_| yardstick()));
     let plain = window(session, || {
         let (mut own, mut own_out) = pipe()?;
         let mut byte = [0];
@@ -75,7 +83,7 @@ fn windows(session: &mut Session) -> Result<(Own, Own), ReferenceError> {
         }
         Ok(())
     })?;
-    Ok((pong, plain))
+    Ok((pong, plain, median(&paces)))
 }
 
 fn window(session: &mut Session, work: impl FnOnce() -> std::io::Result<()>) -> Result<Own, ReferenceError> {

@@ -12,6 +12,7 @@ use super::{
     Failure, Progress, Request, baseline,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
+    pace::{PaceWatch, Taken},
     prices::Pricing,
     reference,
     sampling::Governor,
@@ -59,6 +60,10 @@ pub(super) struct Run<'a> {
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
+    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed, and up to this one.
+    pace: Option<PaceWatch>,
+    paced: Taken,
+    unpaced: Taken,
     /// Where looks are wanted, known from the start; else measured at the end.
     reference: Option<Reference>,
     pricing: Option<Pricing>,
@@ -85,7 +90,8 @@ impl<'a> Run<'a> {
         let mut governor = Governor::new(request.max_overhead);
         // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
-        let before = if alone { baseline::watch(&request.target) } else { Vec::new() };
+        let pace = request.price.then(|| PaceWatch::begin(&request.target));
+        let before = if alone { baseline::watch(&request.target, pace.as_ref()) } else { Vec::new() };
         let reference = if request.looks { reference::measure(&mut session).ok() } else { None };
         let pricing = (request.looks && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
@@ -115,6 +121,9 @@ impl<'a> Run<'a> {
             slices: Vec::new(),
             wire: None,
             before,
+            unpaced: pace.as_ref().map(PaceWatch::so_far).unwrap_or_default(),
+            paced: Taken::default(),
+            pace,
             reference,
             pricing,
             first,
@@ -239,12 +248,19 @@ impl<'a> Run<'a> {
     /// Takes what the window that has just ended gathered.
     fn take_window(&mut self) -> Result<(), Failure> {
         self.open = false;
+        self.paced = self.paced_so_far();
         let harvest = self.session.harvest()?;
         self.wire = self.request.keep_wire.then(|| harvest.to_bytes());
         let batch = event::decode(harvest)?;
         let silent = self.silents.look(&batch);
         self.windows.add(Window::close(batch, &silent));
         Ok(())
+    }
+
+    /// The yardsticks of all windows, with the one that is open.
+    fn paced_so_far(&self) -> Taken {
+        let now = self.pace.as_ref().map_or_else(Taken::default, |pace| pace.since(self.unpaced));
+        self.paced.plus(now)
     }
 
     /// Frees the slots of threads that `/proc` does not list any more.
@@ -280,6 +296,7 @@ impl<'a> Run<'a> {
             }
         }
         self.begun = self.session.begin();
+        self.unpaced = self.pace.as_ref().map(PaceWatch::so_far).unwrap_or_default();
         self.open = true;
         self.governor.resumed();
         Ok(())

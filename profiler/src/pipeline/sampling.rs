@@ -2,6 +2,7 @@
 
 use super::facts::process_cpu;
 use crate::{
+    calibrate::{pace::yardstick, stats::median},
     kernel::{LoadError, ProgramCost, Session, Statistics},
     target::Target,
     units::Nanos,
@@ -27,6 +28,8 @@ pub(super) struct Governor {
     budget: Option<f64>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
     hook: f64,
+    /// The pace at which that was measured: ns of the yardstick.
+    paced: f64,
     on: Option<From>,
     last: Option<Nanos>,
     /// The programs' share of the target's CPU, last measured.
@@ -49,23 +52,27 @@ fn runs_and_time(costs: &[ProgramCost]) -> (u64, Nanos) {
 
 impl Governor {
     pub(super) fn new(budget: Option<f64>) -> Self {
-        Self { budget, hook: 0.0, on: None, last: None, share: None }
+        Self { budget, hook: 0.0, paced: 0.0, on: None, last: None, share: None }
     }
 
     /// Attaches the programs, and times a system call of our own before and after: what a hook costs those who are not the
     /// target is what the kernel pays for the hook itself.
     pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
-        let before = time_calls();
+        let (before, _) = time_calls();
         session.attach()?;
-        let after = time_calls();
+        let (after, pace) = time_calls();
+        self.paced = pace;
         // sys_enter and sys_exit.
-        self.hook = ((after - before) / 2.0).max(0.0);
+        self.hook = ((after - before) / 2.0 * pace).max(0.0);
         Ok(())
     }
 
-    /// What the kernel pays to get into and out of a hook, ns.
-    pub(super) fn hook(&self) -> f64 {
-        self.hook
+    /// What the kernel pays to get into and out of a hook, ns: at this pace, where one is known.
+    pub(super) fn hook(&self, pace: Option<f64>) -> f64 {
+        match pace {
+            Some(pace) if self.paced > 0.0 => self.hook * pace / self.paced,
+            _ => self.hook,
+        }
     }
 
     /// Whether this window has to end, because the programs cost more than the budget. To be called at every tick.
@@ -137,16 +144,25 @@ fn thinned(every: u32, share: f64, budget: f64) -> u32 {
     }
 }
 
-/// Duration of a system call that does nothing, ns: the best of several series, because others use the CPU too.
-fn time_calls() -> f64 {
+/// CPU of a system call that does nothing, in yardsticks, and the yardstick's ns: medians of several series, each at the pace
+/// before it.
+fn time_calls() -> (f64, f64) {
     let series = || {
-        let begun = std::time::Instant::now();
+        let pace = yardstick();
+        let begun = thread_cpu();
         for _ in 0..CALLS {
             std::hint::black_box(rustix::process::getppid());
         }
-        begun.elapsed().as_nanos() as f64 / f64::from(CALLS)
+        ((thread_cpu() - begun) / f64::from(CALLS) / pace, pace)
     };
-    (0..SERIES).map(|_| series()).fold(f64::INFINITY, f64::min)
+    let (calls, paces): (Vec<f64>, Vec<f64>) = (0..SERIES).map(|_| series()).unzip();
+    (median(&calls), median(&paces))
+}
+
+/// CPU of the calling thread, ns.
+fn thread_cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub use exit::{ExitWatch, is_alive};
 pub use list::{Listed, list};
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use thread::{
-    SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, snapshot_state, threads,
+    SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads,
 };
 
 use crate::units::{Tgid, Tid};

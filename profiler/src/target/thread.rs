@@ -140,6 +140,16 @@ const ASKED_FOR_CPUS: usize = 64;
 
 /// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
 pub fn allowed_cpus(target: &super::Target) -> u32 {
+    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    match cpus(target).len() as u32 {
+        0 => online,
+        // The mask may name CPUs that the machine does not have.
+        allowed => allowed.min(online.max(1)),
+    }
+}
+
+/// The CPUs that at least one thread of these processes may use. They need not all exist.
+pub fn cpus(target: &super::Target) -> Vec<usize> {
     let mut union: Vec<u32> = Vec::new();
     for tgid in target.tgids() {
         for tid in threads(tgid).into_iter().take(ASKED_FOR_CPUS) {
@@ -152,12 +162,8 @@ pub fn allowed_cpus(target: &super::Target) -> u32 {
             union.iter_mut().zip(words).for_each(|(all, own)| *all |= own);
         }
     }
-    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    match union.iter().map(|w| w.count_ones()).sum::<u32>() {
-        0 => online,
-        // The mask may name CPUs that the machine does not have.
-        allowed => allowed.min(online.max(1)),
-    }
+    let is_set = |cpu: &usize| union[cpu / 32] & (1 << (cpu % 32)) != 0;
+    (0..union.len() * 32).filter(is_set).collect()
 }
 
 #[cfg(test)]

@@ -50,6 +50,19 @@ pub(crate) fn all(pid: u32) -> BTreeMap<u32, Counters> {
     tids(pid).into_iter().filter_map(|tid| Some((tid, Counters::read(pid, tid)?))).collect()
 }
 
+/// Waits until the threads of a process have left the CPU by themselves so often.
+pub(crate) fn await_switches(pid: u32, count: u64) {
+    let begun = Instant::now();
+    loop {
+        let seen: u64 = all(pid).values().map(|c| c.voluntary).sum();
+        if seen >= count {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{seen} voluntary switches of process {pid}, not {count}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Waits until a thread is off the CPU in one of `calls`. `/proc/…/syscall` only names the call of a thread that has left
 /// the CPU.
 pub(crate) fn await_asleep(pid: u32, tid: u32, calls: &[i64]) {

@@ -4,10 +4,11 @@ use super::{
     super::{
         CalibrateError,
         clock::{self, Watch},
+        pace::Pacer,
         stats::Cost,
         trip::{Plan, one_block},
     },
-    BlockCost, LONG_IDLE, Medium, Missing, SHORT_IDLE,
+    BlockCost, Effort, LONG_IDLE, Medium, Missing, SHORT_IDLE,
 };
 
 /// Repeats at least, before the time counts.
@@ -32,6 +33,8 @@ struct Place {
 pub(super) fn measure(
     first: usize,
     second: Option<usize>,
+    effort: Effort,
+    mut pacer: Pacer,
     missing: &mut Vec<Missing>,
 ) -> Result<Vec<BlockCost>, CalibrateError> {
     let watch = Watch::new();
@@ -49,20 +52,28 @@ pub(super) fn measure(
             }
         };
         let mut costs = Medium::ALL.map(|_| (Vec::new(), Vec::new()));
+        // Through idle it is another CPU's pace, and its ways out of idle are the hypervisor's.
+        let mut common = || if place.idle == 0 { pacer.steady(1.0) } else { 1.0 };
+        common();
         let mut failure = None;
         let begun = clock::wall();
-        for repeat in 0..place.most {
+        // Long idles take long, and are not what scatters.
+        let times = if place.idle == LONG_IDLE { 1 } else { effort.times() };
+        for repeat in 0..place.most * times as usize {
             let elapsed = clock::wall() - begun;
-            if repeat >= REPEATS && elapsed > place.length || elapsed > MOST_LENGTH {
+            let (length, longest) = (place.length * u64::from(times), MOST_LENGTH * u64::from(times));
+            if repeat >= REPEATS && elapsed > length || elapsed > longest {
                 break;
             }
             for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&mut costs) {
                 let (cpus, messages) = ((first, reader), place.messages);
                 // A repeat that was disturbed is one repeat less.
-                match one_block(Plan { medium, cpus, messages, idle: place.idle, touch: 0 }, watch) {
+                let block = one_block(Plan { medium, cpus, messages, idle: place.idle, touch: 0 }, watch);
+                let common = common();
+                match block {
                     Ok(block) => {
-                        cost.push(block.cost);
-                        wake.push(block.wake);
+                        cost.push(block.cost * common);
+                        wake.push(block.wake * common);
                     }
                     Err(error) => failure = Some(error),
                 }

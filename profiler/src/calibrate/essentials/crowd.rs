@@ -16,19 +16,20 @@ use std::{
 use super::{
     super::{
         CalibrateError, clock,
+        pace::Pacer,
         peers::{Peers, ROOM},
         stats::{Cost, median},
     },
-    CrowdCost, Missing,
+    CrowdCost, Effort, Missing,
 };
 
 /// Threads that take turns: 2 descriptors each, within the usual limit of 1,024.
 const THREADS: [usize; 3] = [8, 64, 400];
 /// Messages that are there at once: few enough that the driver is done within its slice.
 const BATCH: usize = 50;
-/// How often threads and loop take turns, unless that takes too long.
+/// How often threads and loop take turns at the least effort, unless that takes too long.
 const TURNS: usize = 16;
-/// No further turn begins after so long: on a slow or a busy machine there are fewer.
+/// No further turn begins after so long, at the least effort: on a slow or a busy machine there are fewer.
 const LONG: Duration = Duration::from_millis(250);
 /// No crowd begins whose first turn is expected to last longer.
 const TOO_LONG: Duration = Duration::from_millis(1_000);
@@ -40,7 +41,12 @@ const WARM: usize = 2;
 const STACK: usize = 64 * 1024;
 
 /// By number of threads, all on `cpu`.
-pub(super) fn measure(cpu: usize, missing: &mut Vec<Missing>) -> Result<Vec<CrowdCost>, CalibrateError> {
+pub(super) fn measure(
+    cpu: usize,
+    effort: Effort,
+    pacer: Pacer,
+    missing: &mut Vec<Missing>,
+) -> Result<Vec<CrowdCost>, CalibrateError> {
     let mut refuse = |why: String| missing.push(Missing { what: "code after a block among many threads".into(), why });
     clock::pin(&[cpu]).map_err(CalibrateError::system("pinning a thread"))?;
     let mut found = Vec::new();
@@ -51,7 +57,7 @@ pub(super) fn measure(cpu: usize, missing: &mut Vec<Missing>) -> Result<Vec<Crow
             refuse(format!("{threads} threads would take {:.0} s here: is the machine busy?", expected.as_secs_f64()));
             continue;
         }
-        match pair(threads) {
+        match pair(threads, effort, pacer) {
             Ok(pair) => {
                 each = pair.first_turn / threads as u32;
                 match pair.cost(threads as u32) {
@@ -81,17 +87,22 @@ impl Pair {
     }
 }
 
-fn pair(count: usize) -> io::Result<Pair> {
+fn pair(count: usize, effort: Effort, mut pacer: Pacer) -> io::Result<Pair> {
     let peers = Peers::connect(count)?;
     let mut pair = Pair::default();
     let begun = Instant::now();
-    for turn in 0..TURNS {
-        pair.threaded.extend(per_round(&by_threads(&peers)?));
-        pair.looped.extend(per_round(&by_loop(&peers)?));
+    pacer.mark();
+    for turn in 0..TURNS * effort.times() as usize {
+        let mut steady = |times: &[Vec<u64>]| {
+            let common = pacer.steady(1.0);
+            per_round(times).into_iter().map(move |ns| ns * common)
+        };
+        pair.threaded.extend(steady(&by_threads(&peers)?));
+        pair.looped.extend(steady(&by_loop(&peers)?));
         if turn == 0 {
             pair.first_turn = begun.elapsed();
         }
-        if begun.elapsed() > LONG {
+        if begun.elapsed() > LONG * effort.times() {
             break;
         }
     }

@@ -14,6 +14,7 @@ use super::{
     super::{
         aio,
         clock::{self, Watch},
+        pace::Pacer,
         ring, scratch,
         stats::Cost,
     },
@@ -30,14 +31,20 @@ const READS: usize = 128;
 const REPEATS: usize = 11;
 
 /// The steps, as far as they can be had.
-pub(super) fn measure(allowed: &[usize], first: usize, missing: &mut Vec<Missing>) -> Vec<FileStep> {
+pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileStep> {
     let steps = scratch::file(None, BLOCK * BLOCKS)
         .map_err(|e| format!("no file to read from: {e}"))
-        .and_then(|file| DEPTHS.iter().map(|&depth| step(depth, &file, [&[first], allowed], missing)).collect());
+        .and_then(|file| DEPTHS.iter().map(|&depth| step(depth, &file, [&[first], allowed], pacer, missing)).collect());
     note(missing, "cached reads", steps).unwrap_or_default()
 }
 
-fn step(depth: usize, file: &File, cpus: [&[usize]; 2], missing: &mut Vec<Missing>) -> Result<FileStep, String> {
+fn step(
+    depth: usize,
+    file: &File,
+    cpus: [&[usize]; 2],
+    mut pacer: Pacer,
+    missing: &mut Vec<Missing>,
+) -> Result<FileStep, String> {
     let watch = Watch::new();
     let mut reader = Reader { buffers: vec![[0; BLOCK]; depth], at: 0 };
     let mut pools =
@@ -45,6 +52,7 @@ fn step(depth: usize, file: &File, cpus: [&[usize]; 2], missing: &mut Vec<Missin
     let mut aio = note(missing, "Linux AIO", aio::Context::new(depth));
     let mut ring = note(missing, "io_uring reads", IoUring::new(depth as u32).map_err(|e| ring::why(&e, false)));
     let mut cells = [const { Vec::new() }; 5];
+    pacer.mark();
     for repeat in 0..=REPEATS {
         for turn in 0..cells.len() {
             let which = (repeat + turn) % cells.len();
@@ -63,8 +71,9 @@ fn step(depth: usize, file: &File, cpus: [&[usize]; 2], missing: &mut Vec<Missin
                 (4, None) => ring = None,
                 _ => {}
             }
+            let common = pacer.steady(1.0);
             if let (Some(spent), true) = (spent, repeat > 0) {
-                cells[which].push(spent as f64 / READS as f64);
+                cells[which].push(spent as f64 / READS as f64 * common);
             }
         }
     }

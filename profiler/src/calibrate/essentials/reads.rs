@@ -11,17 +11,19 @@ use super::{
     super::{
         CalibrateError,
         clock::{self, Watch},
+        pace::Pacer,
         peers::{Peers, ROOM},
         stats::Cost,
     },
-    Medium, ReadCost,
+    Effort, Medium, ReadCost,
 };
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
 /// Messages that wait before a repeat is timed; what a pipe holds without a reader sets the limit.
 const MESSAGES: usize = 12;
-const REPEATS: usize = 101;
+/// Repeats at the least effort.
+const REPEATS: usize = 251;
 
 /// Both ends of a medium.
 fn ends(medium: Medium) -> io::Result<(File, File)> {
@@ -47,19 +49,22 @@ fn ends(medium: Medium) -> io::Result<(File, File)> {
 }
 
 /// Through every medium.
-pub(super) fn measure() -> Result<Vec<ReadCost>, CalibrateError> {
+pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>, CalibrateError> {
     let failed = || CalibrateError::system("a pipe or socket of the calibration");
     let watch = Watch::new();
     let mut found = Vec::new();
     for medium in Medium::ALL {
         let (mut reader, mut writer) = ends(medium).map_err(failed())?;
         for bytes in SIZES {
-            let mut repeats = Vec::with_capacity(REPEATS);
-            for repeat in 0..=REPEATS {
+            let most = REPEATS * effort.times() as usize;
+            let mut repeats = Vec::with_capacity(most);
+            pacer.mark();
+            for repeat in 0..=most {
                 let spent = series(&mut reader, &mut writer, bytes, watch).map_err(failed())?;
+                let spent = pacer.steady(spent as f64 / MESSAGES as f64);
                 // The first warms up.
                 if repeat > 0 {
-                    repeats.push(spent as f64 / MESSAGES as f64);
+                    repeats.push(spent);
                 }
             }
             let cost = Cost::of(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;

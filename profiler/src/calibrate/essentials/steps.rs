@@ -7,11 +7,12 @@ use super::{
     super::{
         CalibrateError,
         clock::{self, Watch},
+        pace::Pacer,
         peers::{self, PATIENCE, Peers, ROOM},
         ring::RingServer,
         stats::Cost,
     },
-    Beyond, Missing, Step, note,
+    Beyond, Effort, Missing, Step, note,
     runtime::RuntimeServer,
 };
 
@@ -24,7 +25,7 @@ const MESSAGES: usize = 64;
 /// Repeats: at least, and until the time is over.
 const REPEATS: usize = 9;
 const MOST_REPEATS: usize = 61;
-/// All repeats, ns of wall time.
+/// All repeats, ns of wall time, at the least effort.
 const LENGTH: u64 = 650_000_000;
 
 const VARIANTS: [Variant; 5] = [Variant::Ready, Variant::Level, Variant::Again, Variant::Runtime, Variant::Uring];
@@ -39,16 +40,22 @@ enum Variant {
 }
 
 /// The steps, and the cost of an attempt that gives `EAGAIN`.
-pub(super) fn measure(missing: &mut Vec<Missing>) -> Result<(Vec<Step>, Cost), CalibrateError> {
+pub(super) fn measure(
+    effort: Effort,
+    mut pacer: Pacer,
+    missing: &mut Vec<Missing>,
+) -> Result<(Vec<Step>, Cost), CalibrateError> {
     let mut lab = Lab::new(missing).map_err(CalibrateError::system(
         "loopback connections for the calibration (800 descriptors: ulimit -n 1024 suffices)",
     ))?;
-    let again = lab.again()?;
+    let again = lab.again(pacer)?;
     let begun = clock::wall();
+    pacer.mark();
     // By events: repeats, each with what the variants took per message.
     let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
-    for repeat in 0..=MOST_REPEATS {
-        if repeat > REPEATS && clock::wall() - begun > LENGTH {
+    let (most, length) = (MOST_REPEATS * effort.times() as usize, LENGTH * u64::from(effort.times()));
+    for repeat in 0..=most {
+        if repeat > REPEATS && clock::wall() - begun > length {
             break;
         }
         for (e, &events) in EVENTS.iter().enumerate() {
@@ -56,7 +63,7 @@ pub(super) fn measure(missing: &mut Vec<Missing>) -> Result<(Vec<Step>, Cost), C
             for turn in 0..VARIANTS.len() {
                 let v = (turn + repeat + e) % VARIANTS.len();
                 let spent = lab.series(VARIANTS[v], events, MESSAGES / events, missing)?;
-                row[v] = spent.map(|spent| spent as f64 / MESSAGES as f64);
+                row[v] = spent.map(|spent| pacer.steady(spent as f64 / MESSAGES as f64));
             }
             // The first repeat warms up.
             if repeat > 0 {
@@ -210,10 +217,10 @@ impl Lab {
         Ok(spent)
     }
 
-    fn again(&self) -> Result<Cost, CalibrateError> {
+    fn again(&self, pacer: Pacer) -> Result<Cost, CalibrateError> {
         let fd = self.polled.peers.server[0].as_raw_fd();
         let mut room = [0_u8; ROOM];
-        let cost = super::per_call(|| {
+        let cost = super::per_call(pacer, || {
             // SAFETY: the kernel writes at most `ROOM` bytes into `room`.
             unsafe { libc::recv(fd, room.as_mut_ptr().cast(), ROOM, 0) };
         });

@@ -10,7 +10,7 @@ use std::{
 use rustix::event::{EventfdFlags, epoll};
 
 use super::{
-    super::{clock, essentials::per_call, scratch},
+    super::{clock, essentials::per_call, pace::Pacer, scratch},
     Budget, Cell, EpollRow, Figure,
 };
 
@@ -26,32 +26,32 @@ pub(super) struct Calls {
     pub(super) epoll: Vec<EpollRow>,
 }
 
-pub(super) fn measure(dir: Option<&Path>) -> Calls {
+pub(super) fn measure(dir: Option<&Path>, pacer: Pacer) -> Calls {
     let text = |result: io::Result<Figure>| result.unwrap_or_else(|e| Figure::unavailable(&e.to_string()));
     Calls {
-        open_close: text(open_close(dir)),
-        pipe_again: text(pipe_again()),
+        open_close: text(open_close(dir, pacer)),
+        pipe_again: text(pipe_again(pacer)),
         thread: thread(),
-        epoll: EVENTS.iter().map(|&events| EpollRow { events, call: text(epoll_wait(events)) }).collect(),
+        epoll: EVENTS.iter().map(|&events| EpollRow { events, call: text(epoll_wait(events, pacer)) }).collect(),
     }
 }
 
-fn figure(call: impl FnMut()) -> Figure {
-    per_call(call).map_or_else(|| Figure::unavailable("it took no time"), Figure::Measured)
+fn figure(pacer: Pacer, call: impl FnMut()) -> Figure {
+    per_call(pacer, call).map_or_else(|| Figure::unavailable("it took no time"), Figure::Measured)
 }
 
-fn open_close(dir: Option<&Path>) -> io::Result<Figure> {
+fn open_close(dir: Option<&Path>, pacer: Pacer) -> io::Result<Figure> {
     let named = scratch::Named::make(dir)?;
-    Ok(figure(|| {
+    Ok(figure(pacer, || {
         // One that fails is not open for long: the file is ours.
         drop(File::open(named.path()));
     }))
 }
 
-fn pipe_again() -> io::Result<Figure> {
+fn pipe_again(pacer: Pacer) -> io::Result<Figure> {
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK)?;
     let mut byte = [0];
-    Ok(figure(|| {
+    Ok(figure(pacer, || {
         let _ = rustix::io::read(&read, &mut byte);
     }))
 }
@@ -72,7 +72,7 @@ fn thread() -> Figure {
 }
 
 /// Event counters that nobody reads stay ready: a level-triggered wait finds all of them, every time.
-fn epoll_wait(events: u32) -> io::Result<Figure> {
+fn epoll_wait(events: u32, pacer: Pacer) -> io::Result<Figure> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let counters: Vec<OwnedFd> = (0..events.max(1))
         .map(|_| Ok(rustix::event::eventfd(u32::from(events > 0), EventfdFlags::CLOEXEC)?))
@@ -83,7 +83,7 @@ fn epoll_wait(events: u32) -> io::Result<Figure> {
     let mut found = vec![libc::epoll_event { events: 0, u64: 0 }; counters.len()];
     let (fd, room) = (epoll.as_raw_fd(), found.len() as i32);
     let mut last = 0;
-    let cost = figure(|| {
+    let cost = figure(pacer, || {
         // SAFETY: the kernel writes at most `room` events into `found`.
         last = unsafe { libc::epoll_wait(fd, found.as_mut_ptr(), room, 0) };
     });

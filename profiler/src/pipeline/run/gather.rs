@@ -44,7 +44,10 @@ impl Run<'_> {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
-        let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(&self.request.target) };
+        let after =
+            if self.before.is_empty() { Vec::new() } else { baseline::watch(&self.request.target, self.pace.as_ref()) };
+        // What is measured now is our own, with a pace of its own.
+        self.pace = None;
         if !self.request.looks {
             self.reference = reference::measure(&mut self.session).ok();
         }
@@ -97,6 +100,7 @@ impl Run<'_> {
     ) -> Inputs {
         let forked = total.quality.forks > 0 && self.request.follow;
         let whole = !forked && self.windows.count <= 1 && self.request.target.threads_only.is_none();
+        let pace = if self.open { self.paced_so_far() } else { self.paced }.pace();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
             no_counters: total.ipc.is_none().then(facts::why_no_counters),
@@ -113,9 +117,10 @@ impl Run<'_> {
             device_names: facts::device_names(),
             reference: self.reference,
             baselines: self.before.clone(),
+            pace,
             calibration: None,
             process_cpu: cpu.filter(|_| whole),
-            hook_entry: self.governor.hook(),
+            hook_entry: self.governor.hook(pace),
             daemon_cpu: daemon.0.saturating_sub(self.daemon_before),
             daemon_bytes: daemon.1,
             shares: self.windows.shares.clone(),

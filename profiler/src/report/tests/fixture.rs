@@ -73,6 +73,7 @@ pub(super) fn empty(name: &str) -> Case {
                 standard_error: 9.0,
                 blocks: 2_000,
                 per_wake: Some(420.0),
+                pace: None,
             }),
             calibration: Some(calibration()),
             daemon_cpu: Nanos::from_millis(41),
@@ -102,6 +103,7 @@ fn calibration() -> Calibration {
         files: vec![file(1), file(8)],
         direct: Vec::new(),
         crowd: Vec::new(),
+        pace: None,
         source: "made up".to_owned(),
     }
 }

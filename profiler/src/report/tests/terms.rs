@@ -73,6 +73,7 @@ fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
 
 #[test]
 fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
+    let read = |batch, ns, blocking| DirectRead { batch, cost: sure(ns), blocking };
     let case = |direct: bool, calibrated: bool| {
         let mut case = files();
         if direct {
@@ -80,17 +81,20 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
         }
         if calibrated && let Some(calibration) = &mut case.inputs.calibration {
             calibration.direct =
-                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| DirectRead { batch, cost: sure(ns) }).to_vec();
+                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| read(batch, ns, Some(sure(5_200.0)))).to_vec();
         }
         case.report()
     };
     let (with, cached, essentials) = (case(true, true), case(false, true), case(true, false));
     let tuned = scenario(&with, Way::Tuned);
-    let comes = -term(tuned, "past the page cache through io_uring").unwrap() / 40_000.0;
-    assert!((900.0..=2_600.0).contains(&comes), "{comes} ns each");
+    let comes = -term(tuned, "past the page cache through io_uring").unwrap();
     // The whole call goes, 3,100 ns in place, whatever part of it is called the block's.
     let goes = term(tuned, "blocks go").unwrap() + term(tuned, "the rest of their calls goes").unwrap();
     assert!((goes / 40_000.0 - 3_100.0 - 250.0).abs() < 10.0, "{} ns each", goes / 40_000.0);
+    // A ring was calibrated to cost between a sixth and half of what blocking threads do, by what an enter submits.
+    assert!((900.0 / 5_200.0..=0.5).contains(&(comes / 40_000.0 / 3_100.0)), "{comes} of {goes} ns");
+    // Its sleeps are in that: none are counted again.
+    assert_eq!(term(tuned, "sleeps remain"), Some(0.0));
     for other in [&cached, &essentials] {
         assert_eq!(term(scenario(other, Way::Tuned), "past the page cache"), None);
     }
@@ -142,7 +146,12 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
         case.inputs.window.measured = Nanos::from_nanos(cpu + charge);
         // Before it, and after it, when what had queued up is still worked off.
         case.inputs.baselines = [busy_ms, busy_ms, 124, 124]
-            .map(|ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 50 * ms, wall: Nanos::from_millis(125) })
+            .map(|ms| Baseline {
+                cpu: Nanos::from_millis(ms),
+                voluntary: 50 * ms,
+                wall: Nanos::from_millis(125),
+                pace: None,
+            })
             .to_vec();
         case.report()
     };
