@@ -39,6 +39,11 @@ fn work(seed: u64) -> u64 {
     a ^ b ^ c ^ d
 }
 
+/// CPUs that the calling thread may be put on: they exist and are on.
+pub(crate) fn reachable() -> Vec<usize> {
+    clock::allowed().unwrap_or_default()
+}
+
 /// Puts the calling thread on a CPU whose pace it is to tell: it preempts nobody there.
 pub(crate) fn settle_on(cpu: usize) -> std::io::Result<()> {
     clock::never_preempt();

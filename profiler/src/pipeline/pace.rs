@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    calibrate::pace::{settle_on, yardstick},
+    calibrate::pace::{reachable, settle_on, yardstick},
     target::{self, Target},
 };
 
@@ -49,11 +49,14 @@ impl PaceWatch {
     /// On the CPUs that the target may use.
     pub(super) fn begin(target: &Target) -> Self {
         let watch = Self { stop: Arc::default(), taken: Arc::default() };
-        let cpus = target::cpus(target);
+        let reachable = reachable();
+        let mut cpus = target::cpus(target);
+        // A mask may name CPUs that are not there, or not ours.
+        cpus.retain(|cpu| reachable.contains(cpu));
         for &cpu in cpus.iter().step_by(cpus.len().div_ceil(MOST_CPUS).max(1)) {
             let (stop, taken) = (Arc::clone(&watch.stop), Arc::clone(&watch.taken));
             let thread = std::thread::Builder::new().name("sia-pace".into()).spawn(move || {
-                // A CPU that is not there, or not ours, has no pace.
+                // A CPU that has gone meanwhile has no pace.
                 if settle_on(cpu).is_ok() {
                     take(&stop, &taken);
                 }
