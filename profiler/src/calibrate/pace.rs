@@ -86,14 +86,19 @@ impl Pacer {
 
     /// What has just been measured, since the last mark or question, as it would be at the common pace.
     pub(super) fn steady(&mut self, spent: f64) -> f64 {
+        spent * self.factor()
+    }
+
+    /// What brings all that was measured since the last mark or question to the common pace.
+    pub(super) fn factor(&mut self) -> f64 {
         let before = std::mem::replace(&mut self.last, yardstick());
-        steadied(spent, before, self.last, self.base)
+        factor(before, self.last, self.base)
     }
 }
 
 /// From the pace around it to the common one.
-fn steadied(spent: f64, before: f64, after: f64, base: f64) -> f64 {
-    spent * base / f64::midpoint(before, after)
+fn factor(before: f64, after: f64, base: f64) -> f64 {
+    base / f64::midpoint(before, after)
 }
 
 #[cfg(test)]
@@ -102,8 +107,8 @@ mod tests {
 
     #[test]
     fn what_was_measured_at_half_the_pace_costs_half() {
-        assert_eq!(steadied(900.0, 20.0, 20.0, 10.0), 450.0);
-        assert_eq!(steadied(900.0, 5.0, 15.0, 10.0), 900.0);
+        assert_eq!(factor(20.0, 20.0, 10.0), 0.5);
+        assert_eq!(factor(5.0, 15.0, 10.0), 1.0);
     }
 
     #[test]

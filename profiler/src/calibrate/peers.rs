@@ -15,6 +15,12 @@ pub(super) const ROOM: usize = 4096;
 /// A message on loopback that is not there by then never comes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Connections over which batches of so many messages take turns. io_uring's replies to one batch go with the next one, so that two
+/// are under way; with more of them than that, connections would be as cold as in a server with far more than it has ready at once.
+pub(super) const fn in_turns(batch: usize) -> usize {
+    2 * batch
+}
+
 /// Connections; the server's ends may be given away.
 pub(super) struct Peers {
     pub(super) server: Vec<TcpStream>,

@@ -35,7 +35,7 @@ const MIN_SWITCHES: u64 = 200;
 pub(super) struct Alone {
     /// CPU for as many voluntary switches without the programs, at the pace of the measured interval, ns.
     pub(super) cpu: f64,
-    /// Half the 90 % interval of the CPU per switch of a part, as a share: no difference of two runs is known better.
+    /// Half the 90 % interval of that CPU, as a share.
     pub(super) unsteady: f64,
     /// CPUs it kept busy before the programs were attached, where that is known.
     pub(super) busy: Option<f64>,
@@ -70,14 +70,22 @@ impl Alone {
         if switches < MIN_SWITCHES || !(0.5 * total..=total).contains(&alone) {
             return None;
         }
-        let each: Vec<f64> = parts.iter().filter(|b| b.voluntary > 0).map(|b| used(b) / b.voluntary as f64).collect();
-        let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (each.len().max(2) - 1) as f64;
+        let per_switch = |parts: &[Baseline]| -> f64 {
+            parts.iter().map(used).sum::<f64>() / parts.iter().map(|b| b.voluntary).sum::<u64>().max(1) as f64
+        };
+        let each: Vec<f64> =
+            parts.iter().filter(|b| b.voluntary > 0).map(|b| per_switch(std::slice::from_ref(b))).collect();
+        let count = each.len().max(2) as f64;
+        let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let (before, after) = parts.split_at(parts.len() / 2);
+        // What drifts does not average out.
+        let drift = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() / 2.0 };
+        let unsteady = 1.645 * (variance / count).sqrt().max(drift) / mean;
         // Only before the programs came: what had queued up under them is still worked off after them.
-        let before = &parts[..parts.len() / 2];
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
-        let used: Nanos = before.iter().map(|b| b.cpu).sum();
-        let busy = (wall > Nanos::ZERO).then(|| used.as_nanos() as f64 / wall.as_nanos() as f64);
-        Some(Self { cpu: alone, unsteady: 1.645 * variance.sqrt() / mean, busy })
+        let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
+        let busy = (wall > Nanos::ZERO).then(|| cpu.as_nanos() as f64 / wall.as_nanos() as f64);
+        Some(Self { cpu: alone, unsteady, busy })
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Engine {
     indirect_how: &'static str,
     /// From a wake-up to the first instruction, where the CPU was idle, ns.
     wake_up: f64,
+    /// Kernel mode's share of the CPU that would stay if no call blocked.
+    in_kernel: f64,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     unsteady: f64,
     /// The hooks filled CPUs that the target leaves free without them.
@@ -104,6 +106,7 @@ impl Engine {
             unsteady: given.unsteady,
             filled: given.filled,
             wake_up: Trace::wake_up(&window.spans).unwrap_or(0.0),
+            in_kernel: 1.0 - (sums.user as f64 / (given.cpu - blocks.direct).max(1.0)).min(1.0),
             concurrency: sums.concurrency.iter().map(|&n| f64::from(n)).collect(),
             seconds: given.seconds,
             prices,
@@ -154,7 +157,7 @@ impl Engine {
             arrivals: Arrivals::Closed,
             less: per_block + self.hooks_per_block,
             tax,
-            batched: way == Way::Tuned,
+            entered: (way == Way::Tuned).then_some(self.in_kernel),
             wake_up: self.wake_up,
         }
     }
@@ -188,8 +191,8 @@ impl Engine {
         let part = blocks.count / self.prices.all().count.max(1.0);
         let direct = self.direct_reads(way, &closed);
         // A direct read's price has its sleeps in it.
-        let sleepers = blocks.count - direct.map_or(0.0, |d| d.reads.count);
-        let plain_files = file.count - direct.map_or(0.0, |d| d.reads.count);
+        let past_cache = direct.map_or(0.0, |d| d.reads.count);
+        let (sleepers, plain_files) = (blocks.count - past_cache, file.count - past_cache);
         let crowd = self.crowd(way).filter(|_| self.indirect.0 == 0.0);
         let turns = self.prices.turns;
         let gathered = self.gathered(way, &closed);
@@ -317,9 +320,10 @@ impl Engine {
     /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
     /// awake.
     fn gathered(&self, way: Way, counted: &Counted) -> f64 {
-        let blocks = self.blocks(way).count;
+        let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
         match way {
-            Way::Tuned => (self.prices.other_wakes - blocks / counted.events_per_wait.max(1.0)).max(0.0),
+            // Where each event leads to several, those that belong to one event do not go.
+            Way::Tuned => (wakes - self.blocks(way).count / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch)),
             _ => 0.0,
         }
     }

@@ -47,8 +47,9 @@ pub struct Settings {
     pub less: f64,
     /// Added to each: what waiting costs per event, ns.
     pub tax: f64,
-    /// Whether the replies of a batch leave together, at its end, as with one enter of `io_uring`.
-    pub batched: bool,
+    /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one event after the other, once the rest
+    /// of the whole batch is done. The replies leave there.
+    pub entered: Option<f64>,
     /// From the arrival to the first instruction of a loop that slept, ns.
     pub wake_up: f64,
 }
@@ -178,6 +179,15 @@ impl Trace {
     }
 }
 
+/// A reply that has not left yet.
+struct Held {
+    connection: u32,
+    /// What is to be done before it leaves, ns.
+    rest: f64,
+    /// The absence that follows, where it is the reply that brings the next request.
+    gap: Option<u64>,
+}
+
 /// The connections of one queue on their way through it.
 struct Simulation<'a> {
     trace: &'a Trace,
@@ -187,8 +197,8 @@ struct Simulation<'a> {
     /// Its next cycle.
     next: Vec<u32>,
     mean: f64,
-    /// Replies of this batch that have not left yet: the absence that follows, and whose.
-    held: Vec<(u64, u32)>,
+    /// What the enter has to do for this batch.
+    held: Vec<Held>,
     outcome: Outcome,
 }
 
@@ -225,18 +235,14 @@ impl<'a> Simulation<'a> {
         let place = self.next[connection as usize] as usize;
         // A faster server gets through more of them than were recorded: then they come again.
         let cycle = (!cycles.is_empty()).then(|| cycles[place % cycles.len()]);
-        let service = cycle.map_or(self.mean, |c| c.service);
-        let done = now + ((service - self.settings.less).max(0.0) + self.settings.tax) as u64;
+        let service = (cycle.map_or(self.mean, |c| c.service) - self.settings.less).max(0.0);
         self.next[connection as usize] += 1;
-        if let (Arrivals::Closed, Some(cycle)) = (self.settings.arrivals, cycle) {
-            if self.settings.batched {
-                self.held.push((cycle.gap, connection));
-            } else {
-                self.arrivals.push(Reverse((done + cycle.gap, connection)));
-            }
-        }
         self.outcome.served += 1;
-        done
+        let gap = cycle.filter(|_| self.settings.arrivals == Arrivals::Closed).map(|cycle| cycle.gap);
+        let entered = self.settings.entered.map_or(1.0, |share| share.clamp(0.0, 1.0));
+        self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap });
+        let now = now + (service * (1.0 - entered)) as u64;
+        if self.settings.entered.is_some() { now } else { self.reply(now) }
     }
 
     /// When the next connection is ready, if that is within the span.
@@ -266,11 +272,15 @@ impl<'a> Simulation<'a> {
         Some(now)
     }
 
-    /// The held replies leave.
-    fn reply(&mut self, now: u64) {
-        while let Some((gap, connection)) = self.held.pop() {
-            self.arrivals.push(Reverse((now + gap, connection)));
+    /// The held replies leave; answers when the last one has.
+    fn reply(&mut self, mut now: u64) -> u64 {
+        for Held { connection, rest, gap } in self.held.drain(..) {
+            now += rest as u64;
+            if let Some(gap) = gap {
+                self.arrivals.push(Reverse((now + gap, connection)));
+            }
         }
+        now
     }
 
     /// One loop with a queue of its own.
@@ -282,7 +292,7 @@ impl<'a> Simulation<'a> {
             while let Some(connection) = ready.pop_front() {
                 now = self.serve(connection, now);
             }
-            self.reply(now);
+            now = self.reply(now);
         }
         self.outcome
     }
@@ -301,7 +311,7 @@ impl<'a> Simulation<'a> {
             }
             if let Some(connection) = ready.pop_front() {
                 now = self.serve(connection, now);
-                self.reply(now);
+                now = self.reply(now);
             }
             free.push(Reverse(now));
         }
@@ -320,7 +330,7 @@ mod tests {
     }
 
     fn settings(arrivals: Arrivals) -> Settings {
-        Settings { loops: 1, queues: Queues::Own, arrivals, less: 0.0, tax: 0.0, batched: false, wake_up: 0.0 }
+        Settings { loops: 1, queues: Queues::Own, arrivals, less: 0.0, tax: 0.0, entered: None, wake_up: 0.0 }
     }
 
     #[test]
@@ -353,9 +363,14 @@ mod tests {
     #[test]
     fn replies_that_leave_together_come_back_together() {
         let trace = trace(8, 10.0, 200, 100_000);
-        let apart = trace.replay(&settings(Arrivals::Closed));
-        let together = trace.replay(&Settings { batched: true, ..settings(Arrivals::Closed) });
+        let with = |entered| trace.replay(&Settings { entered, ..settings(Arrivals::Closed) });
+        let (apart, together) = (with(None), with(Some(0.0)));
         assert!(together.events_per_wait() > apart.events_per_wait(), "{together:?} against {apart:?}");
+        // What is nothing but the enter's work is done one after the other in either case.
+        assert_eq!(with(Some(1.0)), apart);
+        let mixed = with(Some(0.5));
+        assert!(apart.events_per_wait() <= mixed.events_per_wait(), "{mixed:?}");
+        assert!(mixed.events_per_wait() <= together.events_per_wait(), "{mixed:?}");
     }
 
     #[test]

@@ -10,21 +10,25 @@ use crate::{
     units::Nanos,
 };
 
-/// The target is watched for so long before the programs are attached, and again after they have left …
-const LENGTH: Duration = Duration::from_millis(125);
-/// … in so many parts: their spread says how steady it is.
-const PARTS: usize = 2;
+/// The target is watched before the programs are attached, and again after they have left, in parts of so many ns: their spread
+/// says how steady it is.
+const LENGTH: u64 = 125_000_000;
+/// Parts each time: of a measurement this share, and at least and at most so many.
+const SHARE: u64 = 6;
+const FEWEST: u64 = 2;
+const MOST: u64 = 8;
 /// Beyond so many threads reading their counters would itself be a load.
 const MOST_THREADS: usize = 2_000;
 
-/// Watches for a while; nothing where the target is too large, or ends meanwhile.
-pub(super) fn watch(target: &Target, pace: Option<&PaceWatch>) -> Vec<Baseline> {
-    let mut parts = Vec::with_capacity(PARTS);
+/// Watches for a while, by how long a measurement is to last; nothing where the target is too large, or ends meanwhile.
+pub(super) fn watch(target: &Target, pace: Option<&PaceWatch>, duration: Option<Nanos>) -> Vec<Baseline> {
+    let count = duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
+    let mut parts = Vec::with_capacity(count as usize);
     let Some(mut begun) = counters(target) else { return parts };
-    for _ in 0..PARTS {
+    for _ in 0..count {
         let since = Instant::now();
         let taken = pace.map(PaceWatch::so_far);
-        std::thread::sleep(LENGTH);
+        std::thread::sleep(Duration::from_nanos(LENGTH));
         let Some(ended) = counters(target) else { return Vec::new() };
         parts.push(Baseline {
             cpu: ended.cpu.saturating_sub(begun.cpu),

@@ -3,9 +3,10 @@
 //! Each thread has a connection of its own: it reads a message, answers it, and blocks for the next. A driver on the same CPU
 //! puts messages on some of the connections and then leaves the CPU to their threads, so that each switch is from one of them to
 //! the next, and nothing else runs meanwhile, here or on a sibling of this CPU. The loop gets its messages in the same way, by
-//! the same driver. What is timed is the answer alone, from the read's return to the write's: the same instructions in the same
-//! order whether a thread or a loop executes them, but the thread comes to them by a switch from another thread, with another
-//! kernel stack, task and descriptor table entry. Threads and loop take turns too, so that the machine's drift is in both.
+//! the same driver. What is timed is the answer alone, from the read's return to the write's, with the little that a server does
+//! in user mode between them: it checks the message, counts it in the connection's session and formats a reply. These are the same
+//! instructions in the same order whether a thread or a loop executes them, but the thread comes to them by a switch from another
+//! thread, with another stack in either mode. Threads and loop take turns too, so that the machine's drift is in both.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -17,7 +18,7 @@ use super::{
     super::{
         CalibrateError, clock,
         pace::Pacer,
-        peers::{Peers, ROOM},
+        peers::{MESSAGE, Peers, ROOM},
         stats::{Cost, median},
     },
     CrowdCost, Effort, Missing,
@@ -89,16 +90,17 @@ impl Pair {
 
 fn pair(count: usize, effort: Effort, mut pacer: Pacer) -> io::Result<Pair> {
     let peers = Peers::connect(count)?;
+    let mut sessions = sessions(&peers);
     let mut pair = Pair::default();
     let begun = Instant::now();
     pacer.mark();
     for turn in 0..TURNS * effort.times() as usize {
         let mut steady = |times: &[Vec<u64>]| {
-            let common = pacer.steady(1.0);
+            let common = pacer.factor();
             per_round(times).into_iter().map(move |ns| ns * common)
         };
-        pair.threaded.extend(steady(&by_threads(&peers)?));
-        pair.looped.extend(steady(&by_loop(&peers)?));
+        pair.threaded.extend(steady(&by_threads(&peers, &mut sessions)?));
+        pair.looped.extend(steady(&by_loop(&peers, &mut sessions)?));
         if turn == 0 {
             pair.first_turn = begun.elapsed();
         }
@@ -125,15 +127,15 @@ fn batches(count: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// What each connection's answers took by a thread of its own, ns. The calling thread is the driver; the threads inherit its CPU.
-fn by_threads(peers: &Peers) -> io::Result<Vec<Vec<u64>>> {
+fn by_threads(peers: &Peers, sessions: &mut [Box<Session>]) -> io::Result<Vec<Vec<u64>>> {
     std::thread::scope(|scope| {
         let mut servers = Vec::with_capacity(peers.server.len());
-        for stream in &peers.server {
+        for (stream, session) in peers.server.iter().zip(sessions) {
             let thread = std::thread::Builder::new().name("calibrate".into()).stack_size(STACK);
             servers.push(thread.spawn_scoped(scope, move || {
                 clock::never_preempt();
                 // A message that does not come ends the wait, and the thread.
-                (0..ROUNDS).map(|_| answer(stream)).collect::<io::Result<Vec<u64>>>()
+                (0..ROUNDS).map(|_| answer(stream, session)).collect::<io::Result<Vec<u64>>>()
             })?);
         }
         for _ in 0..ROUNDS {
@@ -152,13 +154,14 @@ fn by_threads(peers: &Peers) -> io::Result<Vec<Vec<u64>>> {
 }
 
 /// What each connection's answers took by one loop, ns.
-fn by_loop(peers: &Peers) -> io::Result<Vec<Vec<u64>>> {
+fn by_loop(peers: &Peers, sessions: &mut [Box<Session>]) -> io::Result<Vec<Vec<u64>>> {
     let mut times = vec![Vec::with_capacity(ROUNDS); peers.server.len()];
     for _ in 0..ROUNDS {
         for (first, count) in batches(peers.server.len()) {
             peers.fill(first, count)?;
-            for (stream, times) in peers.server.iter().zip(&mut times).skip(first).take(count) {
-                times.push(answer(stream)?);
+            let connections = peers.server.iter().zip(sessions.iter_mut()).zip(&mut times);
+            for ((stream, session), times) in connections.skip(first).take(count) {
+                times.push(answer(stream, session)?);
             }
             peers.drain(first, count)?;
         }
@@ -167,12 +170,37 @@ fn by_loop(peers: &Peers) -> io::Result<Vec<Vec<u64>>> {
 }
 
 /// One message in, one answer out: what it took from the one's return to the other's, ns.
-fn answer(mut stream: &TcpStream) -> io::Result<u64> {
+fn answer(mut stream: &TcpStream, session: &mut Session) -> io::Result<u64> {
     let mut room = [0; ROOM];
     let n = stream.read(&mut room)?;
     let begun = clock::wall();
-    stream.write_all(&room[..n])?;
+    stream.write_all(&session.reply(&room[..n])?)?;
     Ok(clock::wall() - begun)
+}
+
+/// What a server knows of a connection.
+#[derive(Default)]
+struct Session {
+    name: String,
+    messages: u64,
+    /// Of all its messages.
+    checksum: u32,
+}
+
+fn sessions(peers: &Peers) -> Vec<Box<Session>> {
+    (0..peers.server.len()).map(|i| Box::new(Session { name: format!("session {i}"), ..Session::default() })).collect()
+}
+
+impl Session {
+    fn reply(&mut self, message: &[u8]) -> io::Result<[u8; MESSAGE]> {
+        self.messages += 1;
+        // FNV-1a.
+        self.checksum =
+            message.iter().fold(self.checksum, |sum, &byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mut reply = [b' '; MESSAGE];
+        write!(reply.as_mut_slice(), "{} {} {:x}", self.name, self.messages, self.checksum)?;
+        Ok(reply)
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +214,10 @@ mod tests {
         let times = std::thread::spawn(move || {
             clock::pin(&[clock::two_cpus(&allowed).0]).unwrap();
             let peers = Peers::connect(BATCH + 3).unwrap();
-            [by_threads(&peers).unwrap(), by_loop(&peers).unwrap()]
+            let mut sessions = sessions(&peers);
+            let times = [by_threads(&peers, &mut sessions).unwrap(), by_loop(&peers, &mut sessions).unwrap()];
+            assert!(sessions.iter().all(|session| session.messages == 2 * ROUNDS as u64));
+            times
         });
         for times in times.join().unwrap() {
             assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [ROUNDS; BATCH + 3]);

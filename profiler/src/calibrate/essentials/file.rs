@@ -71,7 +71,7 @@ fn step(
                 (4, None) => ring = None,
                 _ => {}
             }
-            let common = pacer.steady(1.0);
+            let common = pacer.factor();
             if let (Some(spent), true) = (spent, repeat > 0) {
                 cells[which].push(spent as f64 / READS as f64 * common);
             }

@@ -1,5 +1,9 @@
 //! What a read costs whose data is there, by medium and size: what a read that blocked is held against where the target
 //! has none that did not.
+//!
+//! As in a server, each message comes through a pair of ends of its own, and over sockets each is answered before the next one
+//! comes. TCP would make another read of it otherwise: the one that empties a connection on which nothing is ever sent back sends
+//! an acknowledgement at once (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
 
 use std::{
     fs::File,
@@ -20,32 +24,33 @@ use super::{
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
-/// Messages that wait before a repeat is timed; what a pipe holds without a reader sets the limit.
+/// Messages that wait before a repeat is timed, each in a pair of ends.
 const MESSAGES: usize = 12;
+/// Bytes of an answer.
+const ANSWER: usize = 64;
 /// Repeats at the least effort.
 const REPEATS: usize = 251;
 
 /// Both ends of a medium.
-fn ends(medium: Medium) -> io::Result<(File, File)> {
-    let (reader, writer): (OwnedFd, OwnedFd) = match medium {
-        Medium::Pipe => {
-            let (reader, writer) = io::pipe()?;
-            (reader.into(), writer.into())
-        }
-        Medium::Unix => {
-            let (reader, writer) = UnixStream::pair()?;
-            (reader.into(), writer.into())
-        }
-        Medium::Tcp => {
-            let mut peers = Peers::connect(1)?;
-            let (server, client) = (peers.server.pop(), peers.client.pop());
-            match (server, client) {
-                (Some(server), Some(client)) => (server.into(), client.into()),
-                _ => return Err(io::ErrorKind::NotConnected.into()),
+struct Ends {
+    reader: File,
+    writer: File,
+}
+
+impl Ends {
+    fn of(medium: Medium) -> io::Result<Vec<Self>> {
+        let pair = |(reader, writer): (OwnedFd, OwnedFd)| Self { reader: reader.into(), writer: writer.into() };
+        match medium {
+            Medium::Pipe => (0..MESSAGES).map(|_| io::pipe().map(|(r, w)| pair((r.into(), w.into())))).collect(),
+            Medium::Unix => {
+                (0..MESSAGES).map(|_| UnixStream::pair().map(|(r, w)| pair((r.into(), w.into())))).collect()
+            }
+            Medium::Tcp => {
+                let Peers { server, client } = Peers::connect(MESSAGES)?;
+                Ok(server.into_iter().zip(client).map(|(r, w)| pair((r.into(), w.into()))).collect())
             }
         }
-    };
-    Ok((reader.into(), writer.into()))
+    }
 }
 
 /// Through every medium.
@@ -54,17 +59,20 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
     let watch = Watch::new();
     let mut found = Vec::new();
     for medium in Medium::ALL {
-        let (mut reader, mut writer) = ends(medium).map_err(failed())?;
+        let mut all = Ends::of(medium).map_err(failed())?;
         for bytes in SIZES {
             let most = REPEATS * effort.times() as usize;
             let mut repeats = Vec::with_capacity(most);
             pacer.mark();
             for repeat in 0..=most {
-                let spent = series(&mut reader, &mut writer, bytes, watch).map_err(failed())?;
+                let spent = series(&mut all, bytes, watch).map_err(failed())?;
                 let spent = pacer.steady(spent as f64 / MESSAGES as f64);
                 // The first warms up.
                 if repeat > 0 {
                     repeats.push(spent);
+                }
+                if medium != Medium::Pipe {
+                    answer(&mut all).map_err(failed())?;
                 }
             }
             let cost = Cost::of(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;
@@ -74,15 +82,24 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
     Ok(found)
 }
 
-fn series(reader: &mut File, writer: &mut File, bytes: usize, watch: Watch) -> io::Result<u64> {
+fn series(all: &mut [Ends], bytes: usize, watch: Watch) -> io::Result<u64> {
     let message = [7; ROOM];
-    for _ in 0..MESSAGES {
-        writer.write_all(&message[..bytes])?;
+    for ends in all.iter_mut() {
+        ends.writer.write_all(&message[..bytes])?;
     }
     let mut room = [0; ROOM];
     let begun = clock::thread_cpu();
-    for _ in 0..MESSAGES {
-        reader.read_exact(&mut room[..bytes])?;
+    for ends in all {
+        ends.reader.read_exact(&mut room[..bytes])?;
     }
     Ok(watch.since(begun))
+}
+
+fn answer(all: &mut [Ends]) -> io::Result<()> {
+    for ends in all {
+        let mut answer = [7; ANSWER];
+        ends.reader.write_all(&answer)?;
+        ends.writer.read_exact(&mut answer)?;
+    }
+    Ok(())
 }

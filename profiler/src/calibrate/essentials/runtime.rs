@@ -143,7 +143,7 @@ impl Shared {
             }
             return Ok(());
         }
-        batch.first = (batch.first + batch.size) % self.clients.len();
+        batch.first = (batch.first + batch.size) % peers::in_turns(batch.size);
         self.begin(&mut batch)
     }
 

@@ -18,8 +18,8 @@ use super::{
 
 /// Ready events of each step.
 const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
-/// Connections of each variant: twice the largest batch, so that io_uring's replies to one batch go with the next.
-const CONNECTIONS: usize = 128;
+/// Connections of each variant: those of the largest batch and of the one before it.
+const CONNECTIONS: usize = peers::in_turns(64);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
 /// Repeats: at least, and until the time is over.
@@ -115,10 +115,10 @@ impl Lab {
         })
     }
 
-    /// Where the next batch begins: all connections get their turn.
+    /// Where the next batch begins.
     fn next(&mut self, size: usize) -> usize {
-        let first = self.first / size * size;
-        self.first = (first + size) % CONNECTIONS;
+        let first = self.first / size * size % peers::in_turns(size);
+        self.first = first + size;
         first
     }
 
