@@ -39,6 +39,11 @@ fn work(seed: u64) -> u64 {
     a ^ b ^ c ^ d
 }
 
+/// CPU of the calling thread, ns: the yardstick's clock.
+pub(crate) fn thread_cpu() -> f64 {
+    clock::thread_cpu() as f64
+}
+
 /// CPUs that the calling thread may be put on: they exist and are on.
 pub(crate) fn reachable() -> Vec<usize> {
     clock::allowed().unwrap_or_default()

@@ -41,7 +41,7 @@ pub(super) struct Alone {
     pub(super) busy: Option<f64>,
 }
 
-/// CPUs that are not full, as a share: what `/proc` tells in a quarter of a second is no more exact.
+/// CPUs that are not full, as a share: what `/proc` tells in so short a time is no more exact.
 const FREE: f64 = 0.93;
 
 impl Alone {
@@ -59,7 +59,8 @@ impl Alone {
         self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
     }
 
-    /// `None` where no baseline is good enough, or where the target did something else meanwhile.
+    /// `None` where there is too little of it, or where the target did less for its switches meanwhile. Where it seems to have needed
+    /// more than with the programs attached, it is unsteady, and they did nothing to it.
     pub(super) fn of(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
         // A machine is not as fast in one half second as in the next.
@@ -67,7 +68,7 @@ impl Alone {
         let total = total.as_nanos() as f64;
         let mean = parts.iter().map(used).sum::<f64>() / switches.max(1) as f64;
         let alone = mean * voluntary as f64;
-        if switches < MIN_SWITCHES || !(0.5 * total..=total).contains(&alone) {
+        if switches < MIN_SWITCHES || alone < 0.5 * total {
             return None;
         }
         let per_switch = |parts: &[Baseline]| -> f64 {
@@ -85,7 +86,7 @@ impl Alone {
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| cpu.as_nanos() as f64 / wall.as_nanos() as f64);
-        Some(Self { cpu: alone, unsteady, busy })
+        Some(Self { cpu: alone.min(total), unsteady, busy })
     }
 }
 

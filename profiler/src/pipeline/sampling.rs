@@ -2,7 +2,7 @@
 
 use super::facts::process_cpu;
 use crate::{
-    calibrate::{pace::yardstick, stats::median},
+    calibrate::{pace::{thread_cpu, yardstick}, stats::median},
     kernel::{LoadError, ProgramCost, Session, Statistics},
     target::Target,
     units::Nanos,
@@ -157,12 +157,6 @@ fn time_calls() -> (f64, f64) {
     };
     let (calls, paces): (Vec<f64>, Vec<f64>) = (0..SERIES).map(|_| series()).unzip();
     (median(&calls), median(&paces))
-}
-
-/// CPU of the calling thread, ns.
-fn thread_cpu() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 #[cfg(test)]
