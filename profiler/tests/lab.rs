@@ -286,7 +286,7 @@ fn allows_direct(file: &Path) -> bool {
 fn every_brigade_passes_its_messages_on() {
     for mode in ["threads", "pinned", "tokio"] {
         for in_flight in ["1", "64"] {
-            let asked = ["brigade", "--mode", mode, "--stages", "40", "--messages-in-flight", in_flight];
+            let asked = ["brigade", "--mode", mode, "--stages", "130", "--messages-in-flight", in_flight];
             let mut brigade = Program::start(&[&asked[..], &["--work", "20"]].concat());
             // Every stage checks that each message is at the hop it should be.
             brigade.await_operations(4000);

@@ -106,4 +106,28 @@ mod tests {
         assert!(alone.unsteady < 1e-9);
         assert_eq!([2.4e9, 2.8e9].map(|own| alone.excess(own).round()), [0.0, 0.3e9]);
     }
+
+    #[test]
+    fn a_mean_of_more_parts_is_surer_but_drift_stays() {
+        let part =
+            |ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace: None };
+        let unsteady = |all: &[u64]| {
+            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms)).collect();
+            Alone::of(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().unsteady
+        };
+        let (few, many) = (unsteady(&[90, 110, 110, 90]), unsteady(&[90, 110, 110, 90].repeat(4)));
+        assert!(many < 0.6 * few, "{few} and {many}");
+        let drift = unsteady(&[vec![90; 8], vec![110; 8]].concat());
+        assert!((drift - 1.645 * 0.1).abs() < 1e-9, "{drift}");
+    }
+
+    #[test]
+    fn a_target_that_seems_slower_alone_is_unsteady_and_not_sped_up() {
+        let part =
+            |ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace: None };
+        let alone = Alone::of(&[part(150), part(250)], None, Nanos::from_millis(3_000), 20_000).unwrap();
+        assert_eq!((alone.cpu, alone.excess(2.8e9)), (3e9, 0.0));
+        assert!(alone.unsteady > 0.3);
+        assert_eq!(Alone::of(&[part(50), part(60)], None, Nanos::from_millis(3_000), 20_000), None);
+    }
 }

@@ -2,8 +2,8 @@
 //! again with other loops.
 
 use super::{
-    BlockClass, Blocks, Calibration, Cost, DirectReads, Family, Ground, Interval, Prices, Saving, Scenario, Sums, Term,
-    Way, Window, bootstrap,
+    BlockClass, Blocks, Calibration, Cost, DirectReads, Family, Figure, Ground, Interval, Prices, Saving, Scenario,
+    Sums, Term, Way, Window, bootstrap,
     replay::{Arrivals, Outcome, Queues, Settings, Trace},
     whatif::Given,
 };
@@ -202,10 +202,11 @@ impl Engine {
                 ns: blocks.direct,
                 how: format!("{:.0} ns each, {}", blocks.direct / blocks.count.max(1.0), self.basis()),
             }),
-            self.wakes_term("wake-ups among its own threads go", self.prices.own_wakes * (1.0 - stays)),
-            self.wakes_term(
+            wakes_term("wake-ups among its own threads go", self.prices.own_wakes * (1.0 - stays), &self.prices.wake),
+            wakes_term(
                 "wake-ups of others go, several replies leave at once",
                 if self.filled { 0.0 } else { gathered },
+                &self.prices.other_wake,
             ),
             (self.indirect.0 * part != 0.0).then(|| Term {
                 what: "user and kernel code after blocks runs warm".to_owned(),
@@ -290,7 +291,8 @@ impl Engine {
         let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
         // An indirect cost that cannot be told is not none.
         let untold = if self.indirect.0 == 0.0 { UNTOLD * (blocks.direct * (1.0 - stays)).max(0.0) } else { 0.0 };
-        let together = if self.filled { gathered * self.prices.wake.value().copied().unwrap_or(0.0) } else { 0.0 };
+        let together =
+            if self.filled { gathered * self.prices.other_wake.value().copied().unwrap_or(0.0) } else { 0.0 };
         let high = value + untold + in_one_go + together + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
         let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
         Scenario {
@@ -305,16 +307,6 @@ impl Engine {
             events_per_wait: closed.events_per_wait,
             terms,
         }
-    }
-
-    fn wakes_term(&self, what: &str, wakes: f64) -> Option<Term> {
-        let &wake = self.prices.wake.value().filter(|_| wakes >= 1.0)?;
-        let ns = wakes * wake;
-        Some(Term {
-            what: format!("{wakes:.0} {what}"),
-            ns,
-            how: format!("{wake:.0} ns each, {}", self.prices.wake.note()),
-        })
     }
 
     /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
@@ -372,4 +364,13 @@ impl Engine {
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }
+}
+
+fn wakes_term(what: &str, wakes: f64, price: &Figure<f64>) -> Option<Term> {
+    let &each = price.value().filter(|_| wakes >= 1.0)?;
+    Some(Term {
+        what: format!("{wakes:.0} {what}"),
+        ns: wakes * each,
+        how: format!("{each:.0} ns each, {}", price.note()),
+    })
 }

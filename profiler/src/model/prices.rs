@@ -63,8 +63,10 @@ pub struct Prices {
     pub own_wakes: f64,
     /// Wake-ups of other processes' threads that its threads caused, in calls.
     pub other_wakes: f64,
-    /// What one costs the waker, ns.
+    /// What a wake-up costs the waker, ns.
     pub wake: Figure<f64>,
+    /// What one of another process's threads would cost it if nobody looked, ns.
+    pub other_wake: Figure<f64>,
     /// Preemptions of the target's threads by each other.
     pub preemptions: f64,
     /// What one costs, ns: a switch from thread to thread without a sleep.
@@ -166,6 +168,7 @@ impl Prices {
             sleep,
             own_wakes: sums.woken_io_by_self as f64,
             other_wakes: sums.woke_other as f64,
+            other_wake: wake.clone(),
             wake,
             preemptions: sums.preempted_by_own as f64,
             // Nobody sleeps and nobody is woken: the plain block between two threads is the most that it can be.
@@ -183,10 +186,10 @@ impl Prices {
     /// With what the hooks did to the target beyond their own run time taken off the wake-ups of others: a target that is slower
     /// finds its peers asleep more often.
     pub(super) fn less_excess(mut self, excess: f64) -> Self {
-        let woken = self.other_wakes * self.wake.value().copied().unwrap_or(0.0);
+        let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
         if excess > 0.0 && woken > 0.0 {
             let left = (1.0 - excess / woken).max(LEAST_LEFT);
-            self.wake = self.wake.map(|ns| ns * left);
+            self.other_wake = self.other_wake.map(|ns| ns * left);
         }
         self
     }

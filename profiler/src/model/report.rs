@@ -211,7 +211,7 @@ impl Report {
         let (own_cpu, hooks) = (own_cpu - excess, hooks + excess);
         let advice =
             prices.as_ref().map_or_else(|_| Vec::new(), |p| advice::of(window, p, own_cpu.max(1.0), seconds.max(1e-9)));
-        let wake = prices.as_ref().map_or_else(|why| Figure::unavailable(why.as_str()), |p| p.wake.clone());
+        let wake = prices.as_ref().map_or_else(|why| Figure::unavailable(why.as_str()), |p| p.other_wake.clone());
         let io_blocks = wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let estimators = Estimators::of(
             &window.sites,

@@ -2,7 +2,10 @@
 
 use super::facts::process_cpu;
 use crate::{
-    calibrate::{pace::{thread_cpu, yardstick}, stats::median},
+    calibrate::{
+        pace::{thread_cpu, yardstick},
+        stats::median,
+    },
     kernel::{LoadError, ProgramCost, Session, Statistics},
     target::Target,
     units::Nanos,

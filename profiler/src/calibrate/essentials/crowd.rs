@@ -127,7 +127,7 @@ fn batches(count: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// What each connection's answers took by a thread of its own, ns. The calling thread is the driver; the threads inherit its CPU.
-fn by_threads(peers: &Peers, sessions: &mut [Box<Session>]) -> io::Result<Vec<Vec<u64>>> {
+fn by_threads(peers: &Peers, sessions: &mut [Session]) -> io::Result<Vec<Vec<u64>>> {
     std::thread::scope(|scope| {
         let mut servers = Vec::with_capacity(peers.server.len());
         for (stream, session) in peers.server.iter().zip(sessions) {
@@ -154,7 +154,7 @@ fn by_threads(peers: &Peers, sessions: &mut [Box<Session>]) -> io::Result<Vec<Ve
 }
 
 /// What each connection's answers took by one loop, ns.
-fn by_loop(peers: &Peers, sessions: &mut [Box<Session>]) -> io::Result<Vec<Vec<u64>>> {
+fn by_loop(peers: &Peers, sessions: &mut [Session]) -> io::Result<Vec<Vec<u64>>> {
     let mut times = vec![Vec::with_capacity(ROUNDS); peers.server.len()];
     for _ in 0..ROUNDS {
         for (first, count) in batches(peers.server.len()) {
@@ -187,8 +187,8 @@ struct Session {
     checksum: u32,
 }
 
-fn sessions(peers: &Peers) -> Vec<Box<Session>> {
-    (0..peers.server.len()).map(|i| Box::new(Session { name: format!("session {i}"), ..Session::default() })).collect()
+fn sessions(peers: &Peers) -> Vec<Session> {
+    (0..peers.server.len()).map(|i| Session { name: format!("session {i}"), ..Session::default() }).collect()
 }
 
 impl Session {

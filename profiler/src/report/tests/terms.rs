@@ -167,3 +167,42 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
     // They may all the same.
     assert!(filled.saving.high - filled.saving.value > saturated.saving.high - saturated.saving.value);
 }
+
+#[test]
+fn what_the_hooks_did_is_taken_off_the_wake_ups_of_others_alone() {
+    let prices = |share: f64| {
+        let mut case = server();
+        for thread in &mut case.window.threads {
+            (thread.sums.woken_io_by_self, thread.sums.woke_other) = (10_000, 1_000);
+        }
+        let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
+        let voluntary: u64 = case.window.threads.iter().map(|t| t.sums.voluntary).sum();
+        let part = Baseline {
+            cpu: Nanos::from_nanos((share * cpu as f64 / voluntary as f64 * 10_000.0) as u64),
+            voluntary: 10_000,
+            wall: Nanos::from_millis(125),
+            pace: None,
+        };
+        case.inputs.baselines = vec![part; 4];
+        case.report().what_if.engine.expect("an engine").prices().clone()
+    };
+    let (as_claimed, slowed) = (prices(1.0), prices(0.7));
+    assert_eq!(as_claimed.wake, as_claimed.other_wake);
+    assert_eq!(slowed.wake, as_claimed.wake);
+    assert!(slowed.other_wake.value() < as_claimed.other_wake.value(), "{:?}", slowed.other_wake);
+}
+
+#[test]
+fn wake_ups_that_belong_to_one_event_do_not_go_with_a_batch() {
+    let mut case = server();
+    for thread in &mut case.window.threads {
+        // Three for each block.
+        thread.sums.woke_other = 60_000;
+    }
+    let report = case.report();
+    let tuned = scenario(&report, Way::Tuned);
+    let prices = report.what_if.engine.as_ref().expect("an engine").prices();
+    let went = term(tuned, "several replies leave at once").unwrap() / prices.other_wake.value().unwrap();
+    let most = prices.other_wakes * (1.0 - 1.0 / tuned.events_per_wait);
+    assert!((went / most - 1.0).abs() < 1e-9, "{went} of {}, {most} at most", prices.other_wakes);
+}

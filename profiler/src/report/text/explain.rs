@@ -87,11 +87,13 @@ fn priced(page: &mut Page, report: &Report) {
         detail(
             page,
             &format!(
-                "Wake-ups out of blocking IO by its own threads: {}; of other processes by its calls: {}; {} each for the waker ({}).",
+                "Wake-ups out of blocking IO by its own threads: {}, {} each for the waker ({}); of other processes by its calls: {}, \
+                 {} each without what the hooks add.",
                 count(prices.own_wakes as u64),
-                count(prices.other_wakes as u64),
                 figure(&prices.wake, |&ns| span(ns)),
-                provenance(&prices.wake)
+                provenance(&prices.wake),
+                count(prices.other_wakes as u64),
+                figure(&prices.other_wake, |&ns| span(ns))
             ),
         );
     }

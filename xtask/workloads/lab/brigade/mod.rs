@@ -1,4 +1,8 @@
-//! `lab brigade`: a ring of stages connected by pipes; messages travel round, and every stage works on each.
+//! `lab brigade`: stages connected by pipes; messages travel round, and every stage works on each.
+//!
+//! Each message has a ring of its own, with its part of the stages. In a ring with several, one catches up with the next whenever
+//! a stage finds two, they stay together from then on, and how many have done so depends on the age of the run and on whoever
+//! slows it: no two measurements would be of the same program.
 //!
 //! A message begins with its number of hops, which every stage raises by one: the stage that receives it checks that it is
 //! the one whose turn it is, so a lost, doubled or torn message is an error in every way.
@@ -26,11 +30,11 @@ pub(crate) struct Args {
     /// The way of doing IO.
     #[arg(long)]
     mode: Mode,
-    /// Stages, with a pipe each.
+    /// Stages of all rings, with a pipe each.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..=4000))]
     stages: u32,
-    /// Messages on their way; all of them fit into one pipe, so no stage ever waits to write.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Messages on their way, in a ring of at least two stages each.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=2000))]
     messages_in_flight: u32,
     /// Iterations of work per hop.
     #[arg(long, default_value_t = 0)]
@@ -51,6 +55,7 @@ enum Mode {
 
 /// A stage, whatever runs it.
 struct Stage {
+    /// Its place in its ring of so many.
     index: u64,
     stages: u64,
     incoming: OwnedFd,
@@ -71,30 +76,40 @@ impl Stage {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let (stages, rings) = (u64::from(args.stages), u64::from(args.messages_in_flight));
+    anyhow::ensure!(
+        rings * 2 <= stages,
+        "{stages} stages are too few for {rings} messages in rings of their own: have at least {} stages",
+        rings * 2
+    );
     session::run(&args.common, |tally| {
-        let stages = u64::from(args.stages);
-        let (ring, ends) = build(tally, stages, args.work)?;
-        match args.mode {
-            Mode::Threads => threads::start(tally, ring, &[])?,
-            Mode::Pinned => threads::start(tally, ring, &cpus(&args.common)?)?,
-            Mode::Tokio => tally.spawn("stages", move |tally| tokio::serve(tally, ring))?,
+        let mut all = Vec::new();
+        let mut entries = Vec::new();
+        for ring in 0..rings {
+            let (part, entry) = build(tally, (ring + 1) * stages / rings - ring * stages / rings, args.work)?;
+            all.extend(part);
+            entries.push(entry);
         }
-        inject(&ends, u64::from(args.messages_in_flight))?;
+        match args.mode {
+            Mode::Threads => threads::start(tally, all, &[])?,
+            Mode::Pinned => threads::start(tally, all, &cpus(&args.common)?)?,
+            Mode::Tokio => tally.spawn("stages", move |tally| tokio::serve(tally, all))?,
+        }
+        entries.iter().try_for_each(inject)?;
         Ok(Map::new())
     })
 }
 
-/// The stages, and for each a second descriptor that writes to it.
-fn build(tally: &Arc<Tally>, stages: u64, work: u64) -> Result<(Vec<Stage>, Vec<OwnedFd>)> {
+/// The stages of a ring, and a second descriptor that writes to the first of them.
+fn build(tally: &Arc<Tally>, stages: u64, work: u64) -> Result<(Vec<Stage>, OwnedFd)> {
     let mut readers = Vec::new();
     let mut writers = Vec::new();
-    let mut ends = Vec::new();
     for _ in 0..stages {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("pipe")?;
-        ends.push(writer.try_clone().context("dup")?);
         readers.push(reader);
         writers.push(writer);
     }
+    let entry = writers.first().context("a ring has stages")?.try_clone().context("dup")?;
     // A stage writes into the pipe of the next one.
     writers.rotate_left(1);
     let ring = readers.into_iter().zip(writers).zip(0..).map(|((incoming, outgoing), index)| Stage {
@@ -104,19 +119,13 @@ fn build(tally: &Arc<Tally>, stages: u64, work: u64) -> Result<(Vec<Stage>, Vec<
         outgoing,
         job: tally.job(work, None),
     });
-    Ok((ring.collect(), ends))
+    Ok((ring.collect(), entry))
 }
 
-/// Puts the messages on their way, evenly round the ring.
-fn inject(ends: &[OwnedFd], messages: u64) -> Result<()> {
-    let stages = ends.len() as u64;
-    for message in 0..messages {
-        let index = message * stages / messages % stages;
-        let mut bytes = [0; MESSAGE];
-        bytes[..8].copy_from_slice(&index.to_le_bytes());
-        let written = rustix::io::write(&ends[index as usize], &bytes).context("the first write")?;
-        anyhow::ensure!(written == MESSAGE, "a pipe took {written} bytes of the first message");
-    }
+/// Puts a message on its way.
+fn inject(entry: &OwnedFd) -> Result<()> {
+    let written = rustix::io::write(entry, &[0; MESSAGE]).context("the first write")?;
+    anyhow::ensure!(written == MESSAGE, "a pipe took {written} bytes of the first message");
     Ok(())
 }
 
