@@ -1,7 +1,7 @@
 //! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
 
 use super::{
-    Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Place, Reference, SiteRecord, Window,
+    Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Place, Reference, SiteRecord, ThreadTotals, Window,
     cost::{MIN_CALLS, Pools, mean},
 };
 
@@ -122,16 +122,16 @@ impl Prices {
         let sleep = if parts.aways >= MIN_CALLS as f64 {
             // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of them came to.
             let away = ((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near);
-            match calibrated(None).filter(|&plain| parts.nears > MIN_CALLS as f64 && plain < near) {
-                // The target comes back to one of many threads, which others have left cold; a loop comes back to itself.
-                Some(plain) => Figure::modelled(
-                    away - (near - plain),
-                    format!(
-                        "{away:.0} ns measured, less the {:.0} ns that many threads make of a switch",
-                        near - plain
-                    ),
-                ),
-                None => Figure::measured(away),
+            // The target comes back to one of many threads, which others have left cold; a loop comes back to itself. That is no more
+            // than so many were calibrated to leave cold: what else makes a switch dear waits for the loop too.
+            let many =
+                calibration.and_then(|c| c.crowd(blockers(window))).map_or(f64::INFINITY, |cost| cost.median.max(0.0));
+            let colder = calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
+            if parts.nears > MIN_CALLS as f64 && colder > 0.0 {
+                let how = format!("{away:.0} ns measured, less the {colder:.0} ns that many threads make of a switch");
+                Figure::modelled(away - colder, how)
+            } else {
+                Figure::measured(away)
             }
         } else if let Some(ns) = calibrated(Some(idle)) {
             Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
@@ -224,6 +224,14 @@ fn most_of(window: &Window) -> BlockClass {
     let sums = window.sums();
     let io = BlockClass::ALL.into_iter().filter(|c| c.family() == Family::BlockingIo && !c.is_file());
     io.max_by_key(|&c| sums.classes[c as usize].blocks).unwrap_or(BlockClass::Pipe)
+}
+
+/// Threads that blocked on IO.
+fn blockers(window: &Window) -> f64 {
+    let blocks = |t: &&ThreadTotals| {
+        BlockClass::ALL.iter().any(|&c| c.family() == Family::BlockingIo && t.sums.classes[c as usize].blocks > 0)
+    };
+    window.threads.iter().filter(blocks).count() as f64
 }
 
 /// Wall time without CPU of the target, spread over the blocks that left the CPU idle, ns.

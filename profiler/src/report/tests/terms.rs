@@ -206,3 +206,23 @@ fn wake_ups_that_belong_to_one_event_do_not_go_with_a_batch() {
     let most = prices.other_wakes * (1.0 - 1.0 / tuned.events_per_wait);
     assert!((went / most - 1.0).abs() < 1e-9, "{went} of {}, {most} at most", prices.other_wakes);
 }
+
+#[test]
+fn no_more_is_taken_off_a_sleep_than_so_many_threads_leave_cold() {
+    let sleep = |crowd: Option<f64>| {
+        let mut case = server();
+        (0..1_000).for_each(|_| case.window.sites[0].site.cpu_blocked_away.add(9_000));
+        if let Some(calibration) = &mut case.inputs.calibration {
+            calibration.crowd = crowd.map(|ns| Crowd { threads: 8, cost: sure(ns) }).into_iter().collect();
+            for block in calibration.blocks.iter_mut().filter(|b| b.idle.is_none()) {
+                block.cost = sure(50.0);
+            }
+        }
+        case.report().what_if.engine.expect("an engine").prices().clone()
+    };
+    let (whole, part, none) = (sleep(None), sleep(Some(100.0)), sleep(Some(0.0)));
+    let of = |prices: &crate::model::Prices| *prices.sleep.value().unwrap();
+    assert_eq!((of(&none) - of(&part)).round(), 100.0);
+    assert!((of(&none) - of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
+    assert_eq!(none.sleep.provenance(), Provenance::Measured);
+}
