@@ -98,8 +98,8 @@ pub struct BlockCost {
     pub wake: Cost,
 }
 
-/// The answer to a message (a write of 64 bytes to a TCP socket), right after the read that brought it, with many connections
-/// taking turns on one CPU: ns of wall time.
+/// The answer to a message (a little work in user mode and a write of 64 bytes to a TCP socket), right after the read that brought
+/// it, with many connections taking turns on one CPU: ns of wall time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrowdCost {
     /// Connections.
