@@ -27,9 +27,12 @@ const PATIENCE: u64 = 2_000_000_000;
 const MOST_DELAY: u64 = 50_000;
 
 /// Read end and write end.
-fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(match medium {
-        Medium::Pipe => rustix::pipe::pipe()?,
+        Medium::Pipe => {
+            let (read, write) = io::pipe()?;
+            (read.into(), write.into())
+        }
         Medium::Unix => {
             let (read, write) = std::os::unix::net::UnixStream::pair()?;
             (read.into(), write.into())

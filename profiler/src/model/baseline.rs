@@ -66,14 +66,14 @@ impl Alone {
         // A machine is not as fast in one half second as in the next.
         let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
         let total = total.as_nanos() as f64;
-        let mean = parts.iter().map(used).sum::<f64>() / switches.max(1) as f64;
+        let per_switch = |parts: &[Baseline]| -> f64 {
+            parts.iter().map(used).sum::<f64>() / parts.iter().map(|b| b.voluntary).sum::<u64>().max(1) as f64
+        };
+        let mean = per_switch(parts);
         let alone = mean * voluntary as f64;
         if switches < MIN_SWITCHES || alone < 0.5 * total {
             return None;
         }
-        let per_switch = |parts: &[Baseline]| -> f64 {
-            parts.iter().map(used).sum::<f64>() / parts.iter().map(|b| b.voluntary).sum::<u64>().max(1) as f64
-        };
         let each: Vec<f64> =
             parts.iter().filter(|b| b.voluntary > 0).map(|b| per_switch(std::slice::from_ref(b))).collect();
         let count = each.len().max(2) as f64;
@@ -94,10 +94,12 @@ impl Alone {
 mod tests {
     use super::*;
 
+    fn part(ms: u64, pace: Option<f64>) -> Baseline {
+        Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace }
+    }
+
     #[test]
     fn a_baseline_of_a_faster_moment_is_brought_to_the_pace_of_the_measured_one() {
-        let part =
-            |ms, pace| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace };
         let of = |parts: &[Baseline], pace| Alone::of(parts, pace, Nanos::from_millis(3_000), 20_000);
         let own = |parts: &[Baseline], pace| of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
         assert_eq!(own(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)), Some(2_500.0));
@@ -109,10 +111,8 @@ mod tests {
 
     #[test]
     fn a_mean_of_more_parts_is_surer_but_drift_stays() {
-        let part =
-            |ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace: None };
         let unsteady = |all: &[u64]| {
-            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms)).collect();
+            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms, None)).collect();
             Alone::of(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().unsteady
         };
         let (few, many) = (unsteady(&[90, 110, 110, 90]), unsteady(&[90, 110, 110, 90].repeat(4)));
@@ -123,11 +123,9 @@ mod tests {
 
     #[test]
     fn a_target_that_seems_slower_alone_is_unsteady_and_not_sped_up() {
-        let part =
-            |ms| Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace: None };
-        let alone = Alone::of(&[part(150), part(250)], None, Nanos::from_millis(3_000), 20_000).unwrap();
+        let alone = Alone::of(&[part(150, None), part(250, None)], None, Nanos::from_millis(3_000), 20_000).unwrap();
         assert_eq!((alone.cpu, alone.excess(2.8e9)), (3e9, 0.0));
         assert!(alone.unsteady > 0.3);
-        assert_eq!(Alone::of(&[part(50), part(60)], None, Nanos::from_millis(3_000), 20_000), None);
+        assert_eq!(Alone::of(&[part(50, None), part(60, None)], None, Nanos::from_millis(3_000), 20_000), None);
     }
 }

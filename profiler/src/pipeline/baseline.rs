@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{facts::process_cpu, pace::PaceWatch};
+use super::{Request, facts::process_cpu, pace::PaceWatch};
 use crate::{
     model::Baseline,
     target::{self, Target},
@@ -20,9 +20,10 @@ const MOST: u64 = 8;
 /// Beyond so many threads reading their counters would itself be a load.
 const MOST_THREADS: usize = 2_000;
 
-/// Watches for a while, by how long a measurement is to last; nothing where the target is too large, or ends meanwhile.
-pub(super) fn watch(target: &Target, pace: Option<&PaceWatch>, duration: Option<Nanos>) -> Vec<Baseline> {
-    let count = duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
+/// Watches for a while, by how long the measurement is to last; nothing where the target is too large, or ends meanwhile.
+pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline> {
+    let target = &request.target;
+    let count = request.duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
     let mut parts = Vec::with_capacity(count as usize);
     let Some(mut begun) = counters(target) else { return parts };
     for _ in 0..count {

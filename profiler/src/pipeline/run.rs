@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
-        let before = if alone { baseline::watch(&request.target, pace.as_ref(), request.duration) } else { Vec::new() };
+        let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
         let reference = if request.looks { reference::measure(&mut session).ok() } else { None };
         let pricing = (request.looks && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;

@@ -52,9 +52,9 @@ pub(super) fn measure(
             }
         };
         let mut costs = Medium::ALL.map(|_| (Vec::new(), Vec::new()));
+        pacer.mark();
         // Through idle it is another CPU's pace, and its ways out of idle are the hypervisor's.
         let mut common = || if place.idle == 0 { pacer.factor() } else { 1.0 };
-        common();
         let mut failure = None;
         let begun = clock::wall();
         // Long idles take long, and are not what scatters.

@@ -8,7 +8,6 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
 use super::{
@@ -16,8 +15,9 @@ use super::{
         CalibrateError,
         clock::{self, Watch},
         pace::Pacer,
-        peers::{Peers, ROOM},
+        peers::{MESSAGE, ROOM},
         stats::Cost,
+        trip,
     },
     Effort, Medium, ReadCost,
 };
@@ -26,8 +26,6 @@ use super::{
 const SIZES: [usize; 2] = [64, 4096];
 /// Messages that wait before a repeat is timed, each in a pair of ends.
 const MESSAGES: usize = 12;
-/// Bytes of an answer.
-const ANSWER: usize = 64;
 /// Repeats at the least effort.
 const REPEATS: usize = 251;
 
@@ -38,18 +36,8 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(medium: Medium) -> io::Result<Vec<Self>> {
-        let pair = |(reader, writer): (OwnedFd, OwnedFd)| Self { reader: reader.into(), writer: writer.into() };
-        match medium {
-            Medium::Pipe => (0..MESSAGES).map(|_| io::pipe().map(|(r, w)| pair((r.into(), w.into())))).collect(),
-            Medium::Unix => {
-                (0..MESSAGES).map(|_| UnixStream::pair().map(|(r, w)| pair((r.into(), w.into())))).collect()
-            }
-            Medium::Tcp => {
-                let Peers { server, client } = Peers::connect(MESSAGES)?;
-                Ok(server.into_iter().zip(client).map(|(r, w)| pair((r.into(), w.into()))).collect())
-            }
-        }
+    fn of(medium: Medium) -> io::Result<Self> {
+        trip::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
     }
 }
 
@@ -59,7 +47,8 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
     let watch = Watch::new();
     let mut found = Vec::new();
     for medium in Medium::ALL {
-        let mut all = Ends::of(medium).map_err(failed())?;
+        let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::of(medium)).collect();
+        let mut all = all.map_err(failed())?;
         for bytes in SIZES {
             let most = REPEATS * effort.times() as usize;
             let mut repeats = Vec::with_capacity(most);
@@ -97,7 +86,7 @@ fn series(all: &mut [Ends], bytes: usize, watch: Watch) -> io::Result<u64> {
 
 fn answer(all: &mut [Ends]) -> io::Result<()> {
     for ends in all {
-        let mut answer = [7; ANSWER];
+        let mut answer = [7; MESSAGE];
         ends.reader.write_all(&answer)?;
         ends.writer.read_exact(&mut answer)?;
     }

@@ -19,7 +19,7 @@ use super::{
 /// Ready events of each step.
 const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
 /// Connections of each variant: those of the largest batch and of the one before it.
-const CONNECTIONS: usize = peers::in_turns(64);
+const CONNECTIONS: usize = peers::in_turns(EVENTS[EVENTS.len() - 1]);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
 /// Repeats: at least, and until the time is over.

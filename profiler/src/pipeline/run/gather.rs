@@ -44,11 +44,7 @@ impl Run<'_> {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
-        let after = if self.before.is_empty() {
-            Vec::new()
-        } else {
-            baseline::watch(&self.request.target, self.pace.as_ref(), self.request.duration)
-        };
+        let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref()) };
         // What is measured now is our own, with a pace of its own.
         self.pace = None;
         if !self.request.looks {
