@@ -28,6 +28,15 @@ pub(super) const CHECK: Duration = Duration::from_secs(3);
 /// Beyond it: loading, calibrating, modelling.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
 
+/// What `calibrate` may take.
+const CALIBRATED_WITHIN: Duration = Duration::from_secs(120);
+
+/// Has the machine calibrated anew.
+pub(super) fn calibrate(own: &Path) -> Result<()> {
+    Running::start(Command::new(own).arg("calibrate"))?.wait(CALIBRATED_WITHIN)?;
+    Ok(())
+}
+
 /// What `check` said about a setup.
 pub(super) struct Forecast {
     report: Value,
@@ -155,6 +164,8 @@ pub(super) struct Journal {
 struct Entry<'a> {
     run: &'a str,
     cell: &'a str,
+    /// Which one of several; none where it is their median.
+    check: Option<u32>,
     /// UTC.
     at: &'a str,
     prediction: &'a Prediction,
@@ -168,11 +179,11 @@ impl Journal {
     }
 
     /// Puts it on disk, with the time.
-    pub(super) fn file(&mut self, cell: &str, prediction: &mut Prediction) -> Result<()> {
+    pub(super) fn file(&mut self, cell: &str, check: Option<u32>, prediction: &mut Prediction) -> Result<()> {
         prediction.at_unix_ns = unix_ns();
         let seconds = format!("@{}", prediction.at_unix_ns / 1_000_000_000);
         let at = exec::output(Command::new("date").args(["-u", "-d", &seconds, "+%Y-%m-%dT%H:%M:%SZ"]))?;
-        let entry = Entry { run: &self.run, cell, at: at.trim(), prediction };
+        let entry = Entry { run: &self.run, cell, check, at: at.trim(), prediction };
         let mut line = serde_json::to_string(&entry)?;
         line.push('\n');
         self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all()).context("writing predictions.jsonl")
@@ -185,9 +196,9 @@ pub(super) fn unix_ns() -> u64 {
     since.as_nanos() as u64
 }
 
-/// Where the whole report of a setup goes.
-pub(super) fn raw_path(folder: &Path, setup: &Setup) -> PathBuf {
-    folder.join(format!("{}.check.json", setup.id))
+/// Where the whole report of one check of a setup goes.
+pub(super) fn raw_path(folder: &Path, setup: &Setup, check: u32) -> PathBuf {
+    folder.join(format!("{}.{check}.check.json", setup.id))
 }
 
 #[cfg(test)]
@@ -262,7 +273,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let mut prediction = forecast(Some(scenarios()), "Yes.").prediction(Some(Scenario::Naive)).unwrap();
         for run in ["a", "b"] {
-            Journal::open(&folder, run).unwrap().file("cell", &mut prediction).unwrap();
+            Journal::open(&folder, run).unwrap().file("cell", Some(1), &mut prediction).unwrap();
         }
         let text = fs::read_to_string(folder.join("predictions.jsonl")).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -180,6 +180,7 @@ pub(super) mod tests {
             blocking: "echo --mode threads".into(),
             twin: None,
             load: None,
+            checks: Vec::new(),
             prediction: Some(Prediction {
                 at_unix_ns: 1,
                 saving: predicted.map(interval),

@@ -320,6 +320,7 @@ mod tests {
         let settings = Settings {
             quick: false,
             only: None,
+            checks: 3,
             repeats: 5,
             seed: 1,
             turns: 16,

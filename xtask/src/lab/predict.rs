@@ -1,4 +1,5 @@
-//! `cargo xtask lab predict`: every prediction first, then the truth, cell by cell; then what the predictions were worth.
+//! `cargo xtask lab predict`: every prediction first, in passes over all cells, then the truth, in rounds; then what the predictions
+//! were worth.
 
 use std::{
     fs,
@@ -16,7 +17,8 @@ use super::{
     forecast::{self, CHECK, Journal},
     measure::{self, Effort, Versions},
     program::{Deadline, Lab},
-    results::{Cell, Results, Settings, Status, Truth},
+    results::{Cell, Prediction, Results, Settings, Status, Truth},
+    statistics::median,
     table,
 };
 use crate::{
@@ -29,8 +31,10 @@ use crate::{
 
 /// Time limit of a prediction, and the part of a measurement's that does not depend on its rounds.
 const LIMIT: Duration = Duration::from_secs(90);
-/// Runs of which the best is the capacity.
-const CAPACITY_RUNS: u32 = 3;
+/// Times that a prediction is taken.
+const CHECKS: u32 = 3;
+/// Runs whose median is the capacity.
+const CAPACITY_RUNS: u32 = 5;
 /// Of the runs that find the capacity.
 const CAPACITY_RUN: Duration = Duration::from_millis(1_600);
 /// Turns of a round, and how long one is.
@@ -46,6 +50,10 @@ pub(super) struct Options {
     /// Only cells whose id matches; `*` stands for anything.
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
+    /// Times that each prediction is taken, minutes apart and each after a calibration; the median counts [default: 3; with --quick 1, by
+    /// the calibration that is there]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    checks: Option<u32>,
     /// Rounds of each cell
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
@@ -95,7 +103,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     (results.iterations_per_us, results.capacity_per_s) = (lab.iterations_per_us, lab.capacity);
 
     let mut bench = Bench { own, lab, folder, patience: Duration::from_secs(options.patience) };
-    let mut rows = bench.predict_all(setups)?;
+    let mut rows = bench.predict_all(setups, options, &mut rng)?;
     let count = rows.iter().filter(|row| row.is_measured()).count();
     for round in 1..=options.repeats {
         let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.is_measured()).collect();
@@ -126,10 +134,15 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 impl Options {
+    fn checks(&self) -> u32 {
+        self.checks.unwrap_or(if self.quick { 1 } else { CHECKS })
+    }
+
     fn settings(&self, effort: Effort) -> Settings {
         Settings {
             quick: self.quick,
             only: self.only.clone(),
+            checks: self.checks(),
             repeats: self.repeats,
             turns: effort.turns,
             seed: self.seed,
@@ -149,12 +162,11 @@ fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
     }
     if setups.iter().any(|setup| matches!(setup.load, Load::Open { .. })) {
         let setup = cells::capacity();
-        let mut rate: f64 = 0.0;
-        // A neighbour takes capacity away and never adds to it.
-        for _ in 0..CAPACITY_RUNS {
-            let found = measure::rate(lab, &setup, CAPACITY_RUN, Deadline::after(LIMIT));
-            rate = rate.max(found.context("measuring the capacity of the blocking echo server")?);
-        }
+        // Not the best: a machine that is slower most of the time would be full at 80 % of what it can do in its best moment.
+        let rates: Result<Vec<f64>> =
+            (0..CAPACITY_RUNS).map(|_| measure::rate(lab, &setup, CAPACITY_RUN, Deadline::after(LIMIT))).collect();
+        let rates = rates.context("measuring the capacity of the blocking echo server")?;
+        let rate = median(&rates).context("no run")?;
         progress(&format!("capacity of the blocking echo server: {rate:.0} requests/s"))?;
         lab.capacity = Some(rate);
     }
@@ -172,23 +184,43 @@ struct Bench {
 
 impl Bench {
     /// No asynchronous twin has been started before the last of these is on disk.
-    fn predict_all(&mut self, setups: Vec<Setup>) -> Result<Vec<Row>> {
+    fn predict_all(&mut self, setups: Vec<Setup>, options: &Options, rng: &mut Rng) -> Result<Vec<Row>> {
         let run = forecast::unix_ns().to_string();
         let mut journal = Journal::open(&self.folder, &run)?;
-        let count = setups.len();
-        let mut rows = Vec::new();
-        for (i, setup) in setups.into_iter().enumerate() {
-            let mut row = Row { cells: self.blank_cells(&setup), versions: Versions::new(&setup), lost: false, setup };
-            match self.lab.obstacle(&row.setup) {
-                Some(reason) => row.all(Status::NotRun, &reason),
-                None => self.predict(&mut row, &mut journal)?,
+        let mut rows: Vec<Row> = setups.into_iter().map(|setup| self.row(setup)).collect();
+        let checks = options.checks();
+        for check in 1..=checks {
+            if !options.quick {
+                progress(&format!("check {check} of {checks}: calibrating"))?;
+                forecast::calibrate(&self.own)?;
             }
-            for cell in &row.cells {
-                progress(&format!("predict {}/{count}: {}", i + 1, table::forecast_line(cell)))?;
+            let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.is_predicted()).collect();
+            rng.shuffle(&mut order);
+            let count = order.len();
+            for (i, row) in order.into_iter().enumerate() {
+                self.predict(row, check, &mut journal)?;
+                for cell in &row.cells {
+                    progress(&format!("check {check} of {checks}, {}/{count}: {}", i + 1, table::check_line(cell)))?;
+                }
             }
-            rows.push(row);
+        }
+        for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
+            cell.prediction = Prediction::median_of(&cell.checks);
+            // Without its line on disk a prediction proves nothing.
+            if let Some(prediction) = &mut cell.prediction {
+                journal.file(&cell.id, None, prediction)?;
+            }
+            progress(&format!("predicted: {}", table::forecast_line(cell)))?;
         }
         Ok(rows)
+    }
+
+    fn row(&self, setup: Setup) -> Row {
+        let mut row = Row { cells: self.blank_cells(&setup), versions: Versions::new(&setup), lost: false, setup };
+        if let Some(reason) = self.lab.obstacle(&row.setup) {
+            row.all(Status::NotRun, &reason);
+        }
+        row
     }
 
     fn blank_cells(&self, setup: &Setup) -> Vec<Cell> {
@@ -207,6 +239,7 @@ impl Bench {
             blocking: line(setup.mode),
             twin: twin.map(|twin| line(twin.mode)),
             load: load.clone(),
+            checks: Vec::new(),
             prediction: None,
             truth: setup.is_control().then(Truth::of_control),
         };
@@ -217,9 +250,9 @@ impl Bench {
     }
 
     /// One `check` for all twins of a setup. An error only where the run must end.
-    fn predict(&self, row: &mut Row, journal: &mut Journal) -> Result<()> {
+    fn predict(&self, row: &mut Row, check: u32, journal: &mut Journal) -> Result<()> {
         await_quiet(self.patience)?;
-        let raw = forecast::raw_path(&self.folder, &row.setup);
+        let raw = forecast::raw_path(&self.folder, &row.setup, check);
         let deadline = Deadline::after(LIMIT);
         let seen = forecast::observe(&self.own, &self.lab, &row.setup, &raw, deadline);
         let seen = match seen {
@@ -234,9 +267,8 @@ impl Bench {
         for cell in &mut row.cells {
             match seen.prediction(cell.scenario) {
                 Ok(mut prediction) => {
-                    // Without its line on disk a prediction proves nothing.
-                    journal.file(&cell.id, &mut prediction)?;
-                    cell.prediction = Some(prediction);
+                    journal.file(&cell.id, Some(check), &mut prediction)?;
+                    cell.checks.push(prediction);
                 }
                 Err(error) => cell.fail(&format!("prediction: {error:#}")),
             }
@@ -259,6 +291,11 @@ impl Bench {
 }
 
 impl Row {
+    /// Whether it can be run, and no check of it failed.
+    fn is_predicted(&self) -> bool {
+        self.cells.iter().any(|cell| cell.status == Status::Done)
+    }
+
     /// Whether there is something to measure, and it can be.
     fn is_measured(&self) -> bool {
         !self.setup.is_control() && !self.lost && self.cells.iter().any(|cell| cell.status != Status::NotRun)

@@ -5,9 +5,12 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{cells::Scenario, statistics::Interval};
+use super::{
+    cells::Scenario,
+    statistics::{Interval, median},
+};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub(super) struct Results {
 pub(super) struct Settings {
     pub(super) quick: bool,
     pub(super) only: Option<String>,
+    /// Times that each prediction was taken.
+    pub(super) checks: u32,
     /// Rounds per setup, and turns of each version in a round.
     pub(super) repeats: u32,
     pub(super) turns: u32,
@@ -64,6 +69,8 @@ pub(super) struct Cell {
     pub(super) blocking: String,
     pub(super) twin: Option<String>,
     pub(super) load: Option<String>,
+    /// What each `check` said, and what is held against the truth: their median.
+    pub(super) checks: Vec<Prediction>,
     pub(super) prediction: Option<Prediction>,
     pub(super) truth: Option<Truth>,
 }
@@ -88,6 +95,23 @@ pub(super) struct Prediction {
     pub(super) events_per_wait: Option<f64>,
     /// CPU of others during the measurement, in cores.
     pub(super) others: f64,
+}
+
+impl Prediction {
+    /// The median of several, end by end, with all else from the one that is nearest to it. Those that make no claim have no say where
+    /// others make one. `None` of none.
+    pub(super) fn median_of(checks: &[Self]) -> Option<Self> {
+        let claims: Vec<(Interval, &Self)> = checks.iter().filter_map(|check| Some((check.saving?, check))).collect();
+        let of = |end: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| end(saving)).collect::<Vec<_>>());
+        let Some((low, value, high)) =
+            of(|s| s.low).zip(of(|s| s.value)).zip(of(|s| s.high)).map(|((l, v), h)| (l, v, h))
+        else {
+            return checks.first().cloned();
+        };
+        let off = |saving: &Interval| (saving.value - value).abs();
+        let nearest = claims.iter().min_by(|a, b| off(&a.0).total_cmp(&off(&b.0)))?.1;
+        Some(Self { saving: Some(Interval { low, value, high }), ..nearest.clone() })
+    }
 }
 
 /// What was measured without the profiler, or is true by definition.
@@ -149,5 +173,34 @@ impl Results {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::judge::tests::cell, *};
+
+    fn check(saving: Option<[f64; 3]>, cpu_cores: f64) -> Prediction {
+        Prediction { cpu_cores, ..cell("a", saving, [0.0; 3]).prediction.unwrap() }
+    }
+
+    #[test]
+    fn one_outlier_of_three_has_no_say() {
+        let checks = [
+            check(Some([0.1, 0.2, 0.3]), 0.5),
+            check(Some([-0.8, -0.6, 0.9]), 0.6),
+            check(Some([0.2, 0.25, 0.4]), 0.7),
+        ];
+        let found = Prediction::median_of(&checks).unwrap();
+        assert_eq!(found.saving, Some(Interval { low: 0.1, value: 0.2, high: 0.4 }));
+        assert_eq!(found.cpu_cores, 0.5);
+    }
+
+    #[test]
+    fn a_claim_counts_where_others_make_none() {
+        let claims = [check(None, 0.5), check(Some([0.1, 0.2, 0.3]), 0.6)];
+        assert_eq!(Prediction::median_of(&claims).as_ref(), Some(&claims[1]));
+        assert_eq!(Prediction::median_of(&claims[..1]).as_ref(), Some(&claims[0]));
+        assert_eq!(Prediction::median_of(&[]), None);
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn document(results: &Results) -> String {
     let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
     let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
     fact("Rounds", of);
-    fact("Prediction", format!("`check -d {:.0}s --exact`", settings.check_s));
+    let check = format!("`check -d {:.0}s --exact`", settings.check_s);
+    let after = if settings.quick { "" } else { ", each after a calibration of its own" };
+    fact("Prediction", format!("the median of {} × {check}{after}", settings.checks));
     fact("Seed", settings.seed.to_string());
     fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
     if let Some(rate) = results.capacity_per_s {
@@ -32,7 +34,7 @@ Written by `cargo xtask lab table` from results.json, which is one run of `cargo
 
 A cell is a blocking program under a load, and a twin that does the same work asynchronously. `check` is shown the
 blocking program only, and states what a twin would save of its CPU; the answer is on disk before any twin of the run
-is started. Then all versions run without the profiler, each on a core of its own with its load on the other one: in every round
+is started. It is asked several times, in passes over all cells that lie minutes apart, and the median of what it says counts. Then all versions run without the profiler, each on a core of its own with its load on the other one: in every round
 they are started anew, and take turns in random order, while the others rest. Measured is 1 − CPU per operation of the
 twin / of the blocking version: the median of the turns, and the 90 % interval of a bootstrap over rounds and their
 turns. CPU is the process's CPU clock, operations are the program's own count over the same interval. Errors are predicted less measured, in percentage points of the blocking version's
@@ -54,7 +56,7 @@ by definition: its twin is itself. A cell about which `check` says nothing count
 As root, on a machine with two CPUs and nothing else to do:
 
 ```sh
-cargo xtask lab predict{quick}{only} --repeats {repeats} --seed {seed} --write
+cargo xtask lab predict{quick}{only} --checks {checks} --repeats {repeats} --seed {seed} --write
 cargo xtask lab table
 cargo xtask lab plot
 ```
@@ -63,6 +65,7 @@ cargo xtask lab plot
         tables = tables(results),
         quick = if settings.quick { " --quick" } else { "" },
         only = settings.only.as_ref().map(|glob| format!(" --only '{glob}'")).unwrap_or_default(),
+        checks = settings.checks,
         repeats = settings.repeats,
         seed = settings.seed,
     )
@@ -200,9 +203,18 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, interrupts, format!("{others:.2}")])
 }
 
-/// For the terminal, while it runs.
+/// For the terminal, while it runs: the newest check of a cell.
+pub(super) fn check_line(cell: &Cell) -> String {
+    prediction_line(cell, cell.checks.last())
+}
+
+/// Likewise: what is held against the truth.
 pub(super) fn forecast_line(cell: &Cell) -> String {
-    let Cell { id, status, reason, prediction, .. } = cell;
+    prediction_line(cell, cell.prediction.as_ref())
+}
+
+fn prediction_line(cell: &Cell, prediction: Option<&Prediction>) -> String {
+    let Cell { id, status, reason, .. } = cell;
     match (status, prediction) {
         (Status::Done, Some(Prediction { saving: Some(saving), refused: None, .. })) => {
             format!("{id}: {} %", percent(saving))
@@ -236,6 +248,7 @@ mod tests {
         let settings = Settings {
             quick: true,
             only: Some("echo*".into()),
+            checks: 2,
             repeats: 3,
             seed: 9,
             turns: 6,
@@ -280,7 +293,9 @@ mod tests {
     #[test]
     fn the_document_says_how_to_repeat_it() {
         let text = document(&results());
-        assert!(text.contains("cargo xtask lab predict --quick --only 'echo*' --repeats 3 --seed 9 --write"));
+        assert!(
+            text.contains("cargo xtask lab predict --quick --only 'echo*' --checks 2 --repeats 3 --seed 9 --write")
+        );
     }
 
     #[test]
