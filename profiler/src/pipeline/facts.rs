@@ -74,7 +74,7 @@ impl Silents {
         for thread in unseen {
             let on = match self.known.get(&thread.tid) {
                 Some(&class) => Some(class),
-                None => match self.ask(thread.tgid, thread.tid) {
+                None => match self.ask(thread.tgid, thread.tid, batch.measured) {
                     Some(on) => on,
                     // Gone: not of this window.
                     None => continue,
@@ -89,11 +89,14 @@ impl Silents {
         found
     }
 
-    /// What a thread sleeps on, or that it does not; `None` where it is gone.
-    fn ask(&mut self, tgid: Tgid, tid: Tid) -> Option<Option<BlockClass>> {
+    /// What a thread slept on for so long, or that it ran; `None` where it is gone.
+    fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Option<BlockClass>> {
         let state = target::snapshot_state(tgid, tid)?;
         match (state.state, state.syscall) {
-            ('R', _) => Some(None),
+            ('R', _) => {
+                let ever = target::counters(tgid, tid).and_then(|counters| counters.on_cpu);
+                Some((!could_have_run(ever, measured)).then_some(BlockClass::Unknown))
+            }
             ('T' | 't', _) => Some(Some(BlockClass::Stopped)),
             ('Z' | 'X', _) => None,
             (_, Some(call)) if is_compat(tgid, call.ip) => Some(Some(BlockClass::Compat)),
@@ -111,6 +114,12 @@ impl Silents {
             }
         }
     }
+}
+
+/// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has had in its life: it may just as well have
+/// been woken after the window. The kernel's figure is as of the last tick.
+fn could_have_run(ever: Option<Nanos>, measured: Nanos) -> bool {
+    ever.is_none_or(|ever| ever >= Nanos::from_nanos(measured.as_nanos() / 2))
 }
 
 /// Whether a call came through the 32-bit table: `/proc/PID/syscall` has the number, but not the table. The instruction before
@@ -244,4 +253,18 @@ pub(super) fn daemon_cost() -> (Nanos, u64) {
         .and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
         .unwrap_or(0);
     (cpu, peak * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_woken_after_the_window_did_not_run_in_it() {
+        let measured = Nanos::from_millis(3_000);
+        let could = |ever: u64| could_have_run(Some(Nanos::from_millis(ever)), measured);
+        assert!(could(3_200) && could(2_995), "as of the last tick");
+        assert!(!could(0) && !could(12));
+        assert!(could_have_run(None, measured), "a kernel without the account");
+    }
 }
