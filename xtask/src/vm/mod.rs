@@ -86,7 +86,7 @@ enum Pmu {
 /// Half of the matrix.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Half {
-    /// The first on even days, the second on odd ones (UTC).
+    /// The first where the number of days since 1970 (UTC) is even, the second where it is odd.
     Today,
     First,
     Second,
