@@ -102,10 +102,8 @@ impl Prediction {
     /// others make one. `None` of none.
     pub(super) fn median_of(checks: &[Self]) -> Option<Self> {
         let claims: Vec<(Interval, &Self)> = checks.iter().filter_map(|check| Some((check.saving?, check))).collect();
-        let of = |end: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| end(saving)).collect::<Vec<_>>());
-        let Some((low, value, high)) =
-            of(|s| s.low).zip(of(|s| s.value)).zip(of(|s| s.high)).map(|((l, v), h)| (l, v, h))
-        else {
+        let end = |of: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| of(saving)).collect::<Vec<_>>());
+        let [Some(low), Some(value), Some(high)] = [end(|s| s.low), end(|s| s.value), end(|s| s.high)] else {
             return checks.first().cloned();
         };
         let off = |saving: &Interval| (saving.value - value).abs();
