@@ -63,6 +63,7 @@ fn essentials() -> Essentials {
             wake: cost(300.0),
         }],
         crowd: vec![CrowdCost { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0), colder: cost(300.0) }],
+        relay: vec![CrowdCost { threads: 8, threaded: cost(900.0), looped: cost(500.0), colder: cost(400.0) }],
         file: vec![FileStep { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
         others: 0.25,
         missing: Vec::new(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{CalibrateError, Essentials, essentials, full::Full};
 
 /// Of the file's layout: raised when a field changes its meaning.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

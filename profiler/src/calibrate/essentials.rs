@@ -4,6 +4,7 @@ mod blocks;
 mod crowd;
 mod file;
 mod reads;
+mod relay;
 mod runtime;
 mod steps;
 
@@ -98,8 +99,9 @@ pub struct BlockCost {
     pub wake: Cost,
 }
 
-/// The answer to a message (a little work in user mode and a write of 64 bytes to a TCP socket), right after the read that brought
-/// it, with many connections taking turns on one CPU: ns of wall time.
+/// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the answer to it (a little work in user
+/// mode and a write of 64 bytes to a TCP socket), right after the read that brought it: ns of wall time. In the relay all of it, from
+/// one block to the next: ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrowdCost {
     /// Connections.
@@ -172,6 +174,8 @@ pub struct Essentials {
     pub blocks: Vec<BlockCost>,
     /// By threads, ascending.
     pub crowd: Vec<CrowdCost>,
+    /// What a message takes that is handed on through a pipe to a thread that waits for it, by threads, ascending: ns of CPU.
+    pub relay: Vec<CrowdCost>,
     /// By depth, ascending.
     pub file: Vec<FileStep>,
     /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent, repeats scatter.
@@ -232,6 +236,7 @@ pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateErro
     let reads = reads::measure(effort, pacer)?;
     let blocks = blocks::measure(first, second, effort, pacer, &mut missing)?;
     let crowd = crowd::measure(first, effort, pacer, &mut missing)?;
+    let relay = relay::measure(first, effort, pacer, &mut missing)?;
     let others = others_since(machine_before);
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -247,6 +252,7 @@ pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateErro
         reads,
         blocks,
         crowd,
+        relay,
         file,
         others,
         missing,

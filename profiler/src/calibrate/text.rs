@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Essentials, Medium,
+    CrowdCost, Essentials, Medium,
     cache::Calibration,
     essentials::{LONG_IDLE, SHORT_IDLE},
     full::{Figure, FileInterface, Full, ReadyInterface},
@@ -56,6 +56,11 @@ fn cost(cost: &Cost) -> String {
 }
 
 /// Signed: a difference of two costs may come out below nothing.
+/// Threads and loop side by side, by their number.
+fn crowds(rows: &[CrowdCost]) -> Vec<Vec<String>> {
+    rows.iter().map(|c| vec![c.threads.to_string(), cost(&c.threaded), cost(&c.looped)]).collect()
+}
+
 fn span(ns: f64) -> String {
     let size = Nanos::from_nanos(ns.abs().round() as u64);
     if ns < 0.0 && size > Nanos::ZERO { format!("-{size}") } else { size.to_string() }
@@ -165,9 +170,9 @@ impl Page {
         self.title(
             "crowd: the answer to a message right after its read, with many connections taking turns, wall time",
         );
-        let crowd: Vec<Vec<String>> =
-            essentials.crowd.iter().map(|c| vec![c.threads.to_string(), cost(&c.threaded), cost(&c.looped)]).collect();
-        self.table(&["connections", "a thread each, blocking", "one loop"], &crowd);
+        self.table(&["connections", "a thread each, blocking", "one loop"], &crowds(&essentials.crowd));
+        self.title("relay: a message that is read and handed on through a pipe to whom waits for it, CPU in all");
+        self.table(&["in the ring", "a thread each, blocking", "one loop"], &crowds(&essentials.relay));
         self.title("cached 4 KiB read, per read");
         let file: Vec<Vec<String>> = essentials
             .file

@@ -36,6 +36,9 @@ pub(super) fn folded(name: &str) -> String {
     }
     if name.starts_with("# ") {
         name.replace_range(1..2, "_");
+    } else if name == "#" {
+        // Alone on its line, the count's space follows.
+        name.push('_');
     }
     name
 }

@@ -26,6 +26,11 @@ impl Cost {
         Self { median, low: median - half, high: median + half }
     }
 
+    /// What cannot be less than nothing: where it seems so, it may as well be as much as it is off.
+    fn at_least_nothing(self) -> Self {
+        if self.median >= 0.0 { self } else { Self { median: 0.0, low: 0.0, high: -self.low } }
+    }
+
     fn between(a: Self, b: Self, share: f64) -> Self {
         let mix = |a: f64, b: f64| a + (b - a) * share;
         Self { median: mix(a.median, b.median), low: mix(a.low, b.low), high: mix(a.high, b.high) }
@@ -124,6 +129,10 @@ pub struct Calibration {
     /// By threads, ascending.
     #[serde(default)]
     pub crowd: Vec<Crowd>,
+    /// What a message that threads hand on to each other costs more than by one loop that does the same, by threads, ascending: block,
+    /// wake-up, and what is cold.
+    #[serde(default)]
+    pub relay: Vec<Crowd>,
     /// The pace that these are given at: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
@@ -212,19 +221,22 @@ impl Calibration {
             files: self.files.iter().map(file).collect(),
             direct: self.direct.clone(),
             crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
+            relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             pace: self.pace.map(|own| own * by),
             source: format!("{}{told}", self.source),
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events.
+    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events. Who learns that
+    /// data is there by asking does the same and asks besides: below nothing is noise, on a machine that is busy with other things.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
         let points: Vec<(f64, Cost)> = self
             .steps
             .iter()
             .filter_map(|step| Some((f64::from(step.events).log2(), way.of(step)?.beyond(step.ready))))
             .collect();
-        interpolate(&points, events_per_wait.max(1.0).log2())
+        let tax = interpolate(&points, events_per_wait.max(1.0).log2())?;
+        Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
     }
 
     /// A read of so many bytes whose data is there: between the sizes that were measured, and beyond them on the same line.
@@ -272,14 +284,26 @@ impl Calibration {
 
     /// What code after a block costs more where so many threads take turns.
     pub fn crowd(&self, threads: f64) -> Option<Cost> {
-        let points: Vec<(f64, Cost)> = self.crowd.iter().map(|c| (f64::from(c.threads).log2(), c.cost)).collect();
-        interpolate(&points, threads.max(1.0).log2())
+        among(&self.crowd, threads)
+    }
+
+    /// What a message costs more that so many threads hand on to each other; for pipes and their like.
+    pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
+        match kin(class)? {
+            BlockClass::Pipe | BlockClass::Unix => among(&self.relay, threads),
+            _ => None,
+        }
     }
 
     /// What handing a file read to a runtime's thread pool costs beyond reading it.
     pub fn pool_tax(&self) -> Option<Cost> {
         self.files.first().and_then(|f| Some(f.pool?.beyond(f.pread)))
     }
+}
+
+fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
+    let points: Vec<(f64, Cost)> = threads_of.iter().map(|c| (f64::from(c.threads).log2(), c.cost)).collect();
+    interpolate(&points, threads.max(1.0).log2())
 }
 
 /// The class of those that were calibrated that is closest to this one.
@@ -335,6 +359,17 @@ mod tests {
         assert_eq!(calibration.tax(Way::Runtime, 1.0), None, "what was not measured has no value");
         let tuned = calibration.tax(Way::Tuned, 1.0).unwrap();
         assert_eq!((tuned.low, tuned.median, tuned.high), (200.0, 300.0, 400.0));
+    }
+
+    #[test]
+    fn asking_first_never_makes_a_read_cheaper() {
+        let mut disturbed = step(8, 900.0);
+        disturbed.again.high = 1_000.0;
+        disturbed.again.low = 800.0;
+        disturbed.uring = Some(sure(700.0));
+        let calibration = Calibration { steps: vec![disturbed], ..Calibration::default() };
+        assert_eq!(calibration.tax(Way::Naive, 8.0), Some(Cost { median: 0.0, low: 0.0, high: 200.0 }));
+        assert_eq!(calibration.tax(Way::Tuned, 8.0).map(|t| t.median), Some(-300.0), "fewer calls may cost less");
     }
 
     #[test]

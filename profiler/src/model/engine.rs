@@ -1,9 +1,13 @@
 //! The engine behind the scenarios: sleeps are counted by replay, and priced. It stays with the answer, so that it can be asked
 //! again with other loops.
 
+mod together;
+
+use together::Direct;
+
 use super::{
-    BlockClass, Blocks, Calibration, Cost, DirectReads, Family, Figure, Ground, Interval, Prices, Saving, Scenario,
-    Sums, Term, Way, Window, bootstrap,
+    BlockClass, Blocks, Calibration, Cost, Family, Figure, Ground, Interval, Prices, Saving, Scenario, Sums, Term, Way,
+    Window, bootstrap,
     replay::{Arrivals, Outcome, Queues, Settings, Trace},
     whatif::Given,
 };
@@ -29,6 +33,8 @@ pub struct Engine {
     cpu: f64,
     /// What the hooks put into each burst, ns.
     hooks_per_block: f64,
+    /// Kernel CPU of a call before it blocks, ns.
+    before_block: f64,
     /// Relative spread of the direct cost over time: half its 90 % interval.
     spread: f64,
     /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; nothing where it is not told from nothing.
@@ -45,16 +51,6 @@ pub struct Engine {
     filled: bool,
     concurrency: Vec<f64>,
     seconds: f64,
-}
-
-/// Reads past the page cache in another way.
-#[derive(Clone, Copy, Debug)]
-struct Direct {
-    reads: DirectReads,
-    /// That read today.
-    threads: f64,
-    /// Of what they cost those, what they cost through one ring.
-    ratio: Cost,
 }
 
 /// A ratio of sums over spans, with its interval.
@@ -97,6 +93,7 @@ impl Engine {
             all: traces(&io),
             cpu: given.cpu,
             hooks_per_block: given.hooks / blocks.count.max(1.0),
+            before_block: before_block(window),
             spread: spread.min(1.0),
             indirect: given
                 .indirect
@@ -150,12 +147,14 @@ impl Engine {
 
     fn settings(&self, way: Way, loops: u32, queues: Queues, tax: f64) -> Settings {
         let blocks = self.prices.all();
-        let per_block = (blocks.direct / blocks.count.max(1.0)).max(0.0);
+        let less = (blocks.direct / blocks.count.max(1.0)).max(0.0) + self.hooks_per_block;
         Settings {
             loops,
             queues,
             arrivals: Arrivals::Closed,
-            less: per_block + self.hooks_per_block,
+            less,
+            // The hooks at the return from the call that sends, at the next call and at the switch are half of those of a message.
+            trailing: (self.before_block + self.hooks_per_block / 2.0).min(less),
             tax,
             entered: (way == Way::Tuned).then_some(self.in_kernel),
             wake_up: self.wake_up,
@@ -203,11 +202,7 @@ impl Engine {
                 how: format!("{:.0} ns each, {}", blocks.direct / blocks.count.max(1.0), self.basis()),
             }),
             wakes_term("wake-ups among its own threads go", self.prices.own_wakes * (1.0 - stays), &self.prices.wake),
-            wakes_term(
-                "wake-ups of others go, several replies leave at once",
-                if self.filled { 0.0 } else { gathered },
-                &self.prices.other_wake,
-            ),
+            gathered.clone().filter(|_| !self.filled),
             (self.indirect.0 * part != 0.0).then(|| Term {
                 what: "user and kernel code after blocks runs warm".to_owned(),
                 ns: self.indirect.0 * (1.0 - stays) * part,
@@ -291,8 +286,7 @@ impl Engine {
         let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
         // An indirect cost that cannot be told is not none.
         let untold = if self.indirect.0 == 0.0 { UNTOLD * (blocks.direct * (1.0 - stays)).max(0.0) } else { 0.0 };
-        let together =
-            if self.filled { gathered * self.prices.other_wake.value().copied().unwrap_or(0.0) } else { 0.0 };
+        let together = gathered.filter(|_| self.filled).map_or(0.0, |term| term.ns);
         let high = value + untold + in_one_go + together + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
         let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
         Scenario {
@@ -307,38 +301,6 @@ impl Engine {
             events_per_wait: closed.events_per_wait,
             terms,
         }
-    }
-
-    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
-    /// awake.
-    fn gathered(&self, way: Way, counted: &Counted) -> f64 {
-        let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
-        match way {
-            // Where each event leads to several, those that belong to one event do not go.
-            Way::Tuned => (wakes - self.blocks(way).count / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch)),
-            _ => 0.0,
-        }
-    }
-
-    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
-    fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
-        let reads = self.prices.direct_reads;
-        let threads = self.connections(way);
-        let ratio = self.calibration.direct_read(counted.events_per_wait, threads)?;
-        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, threads, ratio })
-    }
-
-    /// How many threads take turns: the mean over the stream's spans.
-    fn connections(&self, way: Way) -> f64 {
-        let traces = self.traces(way);
-        traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64
-    }
-
-    /// How many threads take turns, and what code after a block costs more for it.
-    fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
-        let threads = self.connections(way);
-        let cost = self.calibration.crowd(threads)?;
-        (threads > 1.0 && self.prices.net.count > 0.0 && cost.low > 0.0).then_some((threads, cost))
     }
 
     fn sleep_how(&self) -> &str {
@@ -364,6 +326,13 @@ impl Engine {
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }
+}
+
+/// Over the calls that blocked on IO.
+fn before_block(window: &Window) -> f64 {
+    let io = window.sites.iter().filter(|s| s.place.class.family() == Family::BlockingIo);
+    let (before, calls) = io.fold((0u64, 0u64), |(b, c), s| (b + s.site.cpu_before, c + s.site.blocked_calls));
+    before as f64 / calls.max(1) as f64
 }
 
 fn wakes_term(what: &str, wakes: f64, price: &Figure<f64>) -> Option<Term> {

@@ -2,7 +2,7 @@
 
 use super::{
     Basis, BlockClass, Calibration, CpuLedger, Family, Figure, Place, Reference, SiteRecord, ThreadTotals, Window,
-    cost::{MIN_CALLS, Pools, mean},
+    cost::{MIN_CALLS, Pools, RARE, mean},
 };
 
 /// Whatever the hooks did, a wake-up costs this share of what was seen.
@@ -59,6 +59,8 @@ pub struct Prices {
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody else, as the target's are but for
     /// what many threads make of a switch.
     pub sleep: Figure<f64>,
+    /// What most of its blocks on sockets and pipes wait for.
+    pub kin: BlockClass,
     /// Wake-ups from IO of its threads that its own threads caused.
     pub own_wakes: f64,
     /// Wake-ups of other processes' threads that its threads caused, in calls.
@@ -141,7 +143,7 @@ impl Prices {
         let by_reference = reference.and_then(|r| r.per_wake);
         let by_calibration =
             calibration.and_then(|c| c.block(kin, (sums.woke_other > sums.woken_io_by_self).then_some(idle)));
-        let wake = match (wake_in_place(&window.sites, pools.hook_wake()), by_calibration, by_reference) {
+        let other_wake = match (wake_in_place(&window.sites, pools.hook_wake()), by_calibration, by_reference) {
             (Some((ns, calls)), ..) => Figure::modelled(
                 ns,
                 format!("in place: {calls} calls that woke somebody against those at the same sites that did not"),
@@ -151,6 +153,18 @@ impl Prices {
                 Figure::modelled(ns, "on a pipe of the profiler's own: a write that wakes against one that does not")
             }
             (None, None, None) => Figure::unavailable("neither calibration nor reference"),
+        };
+        let threads = blockers(window);
+        let cold = |c: &Calibration| c.crowd(threads).map_or(0.0, |cold| cold.median.max(0.0));
+        // A message among so many threads costs no less than in a ring that hardly has a working set. What is not in the block and not in
+        // code after it is the waker's, or lies outside of calls: the way back to user mode restores the thread's registers.
+        let handing_on = calibration.and_then(|c| Some(c.relay(kin, threads)?.median - near - cold(c)));
+        let wake = match handing_on.zip(by_calibration) {
+            Some((ns, plain)) if ns > plain.wake.median && !quiet_is_usual(&window.sites) => Figure::modelled(
+                ns,
+                format!("what is left of a message that {threads:.0} threads hand on to each other, calibrated"),
+            ),
+            _ => other_wake.clone(),
         };
         let file_calls =
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
@@ -166,9 +180,10 @@ impl Prices {
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             sleep,
+            kin,
             own_wakes: sums.woken_io_by_self as f64,
             other_wakes: sums.woke_other as f64,
-            other_wake: wake.clone(),
+            other_wake,
             wake,
             preemptions: sums.preempted_by_own as f64,
             // Nobody sleeps and nobody is woken: the plain block between two threads is the most that it can be.
@@ -217,6 +232,19 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
         }
     }
     (calls > 0).then(|| ((sum / calls as f64).max(0.0), calls))
+}
+
+/// Whether calls that send without waking anybody are common enough to be compared with: where they are rare, they are of another kind.
+fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
+    let (woke, quiet) = sites.iter().fold((0u64, 0u64), |(woke, quiet), site| {
+        let at = &site.site;
+        if at.cpu_direct_woke.count == 0 {
+            (woke, quiet)
+        } else {
+            (woke + at.cpu_direct_woke.count, quiet + at.cpu_direct_quiet().count)
+        }
+    });
+    quiet as f64 >= RARE * woke as f64
 }
 
 /// The class with the most blocking-IO blocks.

@@ -45,6 +45,9 @@ pub struct Settings {
     pub arrivals: Arrivals,
     /// Taken off each burst: the switch that it paid, and the hooks, ns.
     pub less: f64,
+    /// Of that, what lay between the reply and the block, ns. A peer answers the reply, and knows nothing of the block: it takes as
+    /// long as it did from the one, and so longer from the end of the burst.
+    pub trailing: f64,
     /// Added to each: what waiting costs per event, ns.
     pub tax: f64,
     /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one event after the other, once the rest
@@ -277,7 +280,7 @@ impl<'a> Simulation<'a> {
         for Held { connection, rest, gap } in self.held.drain(..) {
             now += rest as u64;
             if let Some(gap) = gap {
-                self.arrivals.push(Reverse((now + gap, connection)));
+                self.arrivals.push(Reverse((now + gap + self.settings.trailing as u64, connection)));
             }
         }
         now
@@ -330,7 +333,16 @@ mod tests {
     }
 
     fn settings(arrivals: Arrivals) -> Settings {
-        Settings { loops: 1, queues: Queues::Own, arrivals, less: 0.0, tax: 0.0, entered: None, wake_up: 0.0 }
+        Settings {
+            loops: 1,
+            queues: Queues::Own,
+            arrivals,
+            less: 0.0,
+            trailing: 0.0,
+            tax: 0.0,
+            entered: None,
+            wake_up: 0.0,
+        }
     }
 
     #[test]
@@ -358,6 +370,19 @@ mod tests {
         assert!(trace.replay(&slow).served < trace.replay(&settings(Arrivals::Closed)).served);
         let open = Settings { tax: 5.0, ..settings(Arrivals::Open) };
         assert_eq!(trace.replay(&open).served, trace.replay(&settings(Arrivals::Open)).served);
+    }
+
+    #[test]
+    fn a_peer_answers_the_reply_and_not_the_block() {
+        // Two connections that are away for as long as the other is served: with 20 of 60 ns gone, the one is there again before
+        // the other is done, unless all 20 lay behind the reply.
+        let trace = trace(2, 60.0, 35, 100_000);
+        let sleeps = |trailing| {
+            let settings = Settings { less: 20.0, trailing, ..settings(Arrivals::Closed) };
+            trace.replay(&settings).sleeps_per_event().unwrap()
+        };
+        assert!(sleeps(0.0) < 0.01, "{}", sleeps(0.0));
+        assert!(sleeps(20.0) > 0.4, "{}", sleeps(20.0));
     }
 
     #[test]

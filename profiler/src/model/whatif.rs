@@ -177,6 +177,7 @@ impl WhatIf {
                     .into(),
             );
         }
+        notes.extend(engine.incredible_crowd());
         if engine.prices().covered < 0.95 {
             notes.push(format!(
                 "The cost of {:.0} % of the blocks could not be told; they are taken to cost what the others do.",

@@ -13,6 +13,9 @@ use crate::{
     model::{BlockClass, BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
 };
 
+/// Where others used more of the CPUs while prices were taken, the line with the prices says so.
+const CROWDED: f64 = 0.25;
+
 /// The cached calibration of this machine and kernel, or else the essentials, measured on the spot.
 pub(super) fn of_this_machine() -> Option<Calibration> {
     if let Some(cached) = calibrate::cached() {
@@ -91,6 +94,14 @@ fn since(unix_seconds: u64) -> String {
     }
 }
 
+/// Who else used the machine meanwhile, for the line with the prices; nothing where that was next to nobody.
+fn company(others: f64) -> String {
+    if others < CROWDED {
+        return String::new();
+    }
+    format!("; {:.0} % of the CPUs were in use by others while it was taken", others * 100.0)
+}
+
 fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
     let step = |s: &calibrate::Step| {
         // The model takes `ready` off again: what is left are the differences, with their own intervals.
@@ -120,6 +131,9 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
         pool: f.pool.map(cost),
         uring: f.uring.map(cost),
     };
+    let crowd = |of: &[calibrate::CrowdCost]| {
+        of.iter().map(|c| Crowd { threads: c.threads, cost: cost(c.colder) }).collect::<Vec<_>>()
+    };
     Calibration {
         steps: found.steps.iter().map(step).collect(),
         reads: found
@@ -138,8 +152,9 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
             };
             rows(FileInterface::Uring).filter_map(read).collect()
         }),
-        crowd: found.crowd.iter().map(|c| Crowd { threads: c.threads, cost: cost(c.colder) }).collect(),
+        crowd: crowd(&found.crowd),
+        relay: crowd(&found.relay),
         pace: Some(found.pace),
-        source,
+        source: source + &company(found.others),
     }
 }

@@ -9,8 +9,7 @@
 //! thread, with another stack in either mode. Threads and loop take turns too, so that the machine's drift is in both.
 
 use std::{
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
+    io::{self, Write as _},
     time::{Duration, Instant},
 };
 
@@ -26,7 +25,7 @@ use super::{
 
 /// Threads that take turns: 2 descriptors each, within the usual limit of 1,024.
 const THREADS: [usize; 3] = [8, 64, 400];
-/// Messages that are there at once: few enough that the driver is done within its slice.
+/// Messages of the crowd that are there at once: few enough that the driver is done within its slice.
 const BATCH: usize = 50;
 /// How often threads and loop take turns at the least effort, unless that takes too long.
 const TURNS: usize = 16;
@@ -35,20 +34,45 @@ const LONG: Duration = Duration::from_millis(250);
 /// No crowd begins whose first turn is expected to last longer.
 const TOO_LONG: Duration = Duration::from_millis(1_000);
 /// Messages of each connection in one turn.
-const ROUNDS: usize = 8;
+pub(super) const ROUNDS: usize = 8;
 /// Of those, the first are not timed.
-const WARM: usize = 2;
+pub(super) const WARM: usize = 2;
 /// Stack of a thread, bytes: what its few calls need.
-const STACK: usize = 64 * 1024;
+pub(super) const STACK: usize = 64 * 1024;
 
-/// By number of threads, all on `cpu`.
+/// Answers to a driver's messages, by number of threads, all on `cpu`.
 pub(super) fn measure(
     cpu: usize,
     effort: Effort,
     pacer: Pacer,
     missing: &mut Vec<Missing>,
 ) -> Result<Vec<CrowdCost>, CalibrateError> {
-    let mut refuse = |why: String| missing.push(Missing { what: "code after a block among many threads".into(), why });
+    let crowd = |count| {
+        let peers = Peers::connect(count)?;
+        let sessions = sessions(peers.server.len());
+        Ok(Crowd { peers, sessions })
+    };
+    by_number("code after a block among many threads", cpu, effort, pacer, missing, crowd)
+}
+
+/// Work on messages that many threads can do in turns, and one loop alone.
+pub(super) trait Party {
+    /// What a message took by threads, each with a connection of its own, ns: as often as it was timed. They inherit the caller's CPU.
+    fn by_threads(&mut self) -> io::Result<Vec<f64>>;
+    /// What a message took by one loop, ns, as often.
+    fn by_loop(&mut self) -> io::Result<Vec<f64>>;
+}
+
+/// What a party's threads take beyond its loop, by their number, all on `cpu`.
+pub(super) fn by_number<P: Party>(
+    what: &str,
+    cpu: usize,
+    effort: Effort,
+    pacer: Pacer,
+    missing: &mut Vec<Missing>,
+    party: impl Fn(usize) -> io::Result<P>,
+) -> Result<Vec<CrowdCost>, CalibrateError> {
+    let mut refuse = |why: String| missing.push(Missing { what: what.into(), why });
     clock::pin(&[cpu]).map_err(CalibrateError::system("pinning a thread"))?;
     let mut found = Vec::new();
     let mut each = Duration::ZERO;
@@ -58,7 +82,7 @@ pub(super) fn measure(
             refuse(format!("{threads} threads would take {:.0} s here: is the machine busy?", expected.as_secs_f64()));
             continue;
         }
-        match pair(threads, effort, pacer) {
+        match party(threads).and_then(|party| pair(party, effort, pacer)) {
             Ok(pair) => {
                 each = pair.first_turn / threads as u32;
                 match pair.cost(threads as u32) {
@@ -88,19 +112,17 @@ impl Pair {
     }
 }
 
-fn pair(count: usize, effort: Effort, mut pacer: Pacer) -> io::Result<Pair> {
-    let peers = Peers::connect(count)?;
-    let mut sessions = sessions(&peers);
+fn pair(mut party: impl Party, effort: Effort, mut pacer: Pacer) -> io::Result<Pair> {
     let mut pair = Pair::default();
     let begun = Instant::now();
     pacer.mark();
     for turn in 0..TURNS * effort.times() as usize {
-        let mut steady = |times: &[Vec<u64>]| {
+        let mut steady = |times: Vec<f64>| {
             let common = pacer.factor();
-            per_round(times).into_iter().map(move |ns| ns * common)
+            times.into_iter().map(move |ns| ns * common)
         };
-        pair.threaded.extend(steady(&by_threads(&peers, &mut sessions)?));
-        pair.looped.extend(steady(&by_loop(&peers, &mut sessions)?));
+        pair.threaded.extend(steady(party.by_threads()?));
+        pair.looped.extend(steady(party.by_loop()?));
         if turn == 0 {
             pair.first_turn = begun.elapsed();
         }
@@ -126,69 +148,81 @@ fn batches(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).step_by(BATCH).map(move |first| (first, BATCH.min(count - first)))
 }
 
-/// What each connection's answers took by a thread of its own, ns. The calling thread is the driver; the threads inherit its CPU.
-fn by_threads(peers: &Peers, sessions: &mut [Session]) -> io::Result<Vec<Vec<u64>>> {
-    std::thread::scope(|scope| {
-        let mut servers = Vec::with_capacity(peers.server.len());
-        for (stream, session) in peers.server.iter().zip(sessions) {
-            let thread = std::thread::Builder::new().name("calibrate".into()).stack_size(STACK);
-            servers.push(thread.spawn_scoped(scope, move || {
-                clock::never_preempt();
-                // A message that does not come ends the wait, and the thread.
-                (0..ROUNDS).map(|_| answer(stream, session)).collect::<io::Result<Vec<u64>>>()
-            })?);
-        }
+/// Connections that a driver puts messages on: the calling thread.
+struct Crowd {
+    peers: Peers,
+    sessions: Vec<Session>,
+}
+
+impl Party for Crowd {
+    fn by_threads(&mut self) -> io::Result<Vec<f64>> {
+        let Self { peers, sessions } = self;
+        let times: io::Result<Vec<Vec<u64>>> = std::thread::scope(|scope| {
+            let mut servers = Vec::with_capacity(peers.server.len());
+            for (stream, session) in peers.server.iter().zip(sessions) {
+                let thread = std::thread::Builder::new().name("calibrate".into()).stack_size(STACK);
+                servers.push(thread.spawn_scoped(scope, move || {
+                    clock::never_preempt();
+                    // A message that does not come ends the wait, and the thread.
+                    (0..ROUNDS).map(|_| answer(stream, stream, session)).collect::<io::Result<Vec<u64>>>()
+                })?);
+            }
+            for _ in 0..ROUNDS {
+                for (first, count) in batches(peers.server.len()) {
+                    peers.fill(first, count)?;
+                    // The last reply first: by then the others are most likely there, and wake nobody.
+                    peers.drain(first + count - 1, 1)?;
+                    peers.drain(first, count - 1)?;
+                }
+            }
+            let join = |server: std::thread::ScopedJoinHandle<'_, _>| {
+                server.join().map_err(|_| io::Error::other("a thread of the calibration panicked"))?
+            };
+            servers.into_iter().map(join).collect()
+        });
+        Ok(per_round(&times?))
+    }
+
+    fn by_loop(&mut self) -> io::Result<Vec<f64>> {
+        let Self { peers, sessions } = self;
+        let mut times = vec![Vec::with_capacity(ROUNDS); peers.server.len()];
         for _ in 0..ROUNDS {
             for (first, count) in batches(peers.server.len()) {
                 peers.fill(first, count)?;
-                // The last reply first: by then the others are most likely there, and wake nobody.
-                peers.drain(first + count - 1, 1)?;
-                peers.drain(first, count - 1)?;
+                let connections = peers.server.iter().zip(sessions.iter_mut()).zip(&mut times);
+                for ((stream, session), times) in connections.skip(first).take(count) {
+                    times.push(answer(stream, stream, session)?);
+                }
+                peers.drain(first, count)?;
             }
         }
-        let join = |server: std::thread::ScopedJoinHandle<'_, _>| {
-            server.join().map_err(|_| io::Error::other("a thread of the calibration panicked"))?
-        };
-        servers.into_iter().map(join).collect()
-    })
-}
-
-/// What each connection's answers took by one loop, ns.
-fn by_loop(peers: &Peers, sessions: &mut [Session]) -> io::Result<Vec<Vec<u64>>> {
-    let mut times = vec![Vec::with_capacity(ROUNDS); peers.server.len()];
-    for _ in 0..ROUNDS {
-        for (first, count) in batches(peers.server.len()) {
-            peers.fill(first, count)?;
-            let connections = peers.server.iter().zip(sessions.iter_mut()).zip(&mut times);
-            for ((stream, session), times) in connections.skip(first).take(count) {
-                times.push(answer(stream, session)?);
-            }
-            peers.drain(first, count)?;
-        }
+        Ok(per_round(&times))
     }
-    Ok(times)
 }
 
 /// One message in, one answer out: what it took from the one's return to the other's, ns.
-fn answer(mut stream: &TcpStream, session: &mut Session) -> io::Result<u64> {
+pub(super) fn answer(mut from: impl io::Read, mut to: impl io::Write, session: &mut Session) -> io::Result<u64> {
     let mut room = [0; ROOM];
-    let n = stream.read(&mut room)?;
+    let n = from.read(&mut room)?;
+    if n == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let begun = clock::wall();
-    stream.write_all(&session.reply(&room[..n])?)?;
+    to.write_all(&session.reply(&room[..n])?)?;
     Ok(clock::wall() - begun)
 }
 
 /// What a server knows of a connection.
-#[derive(Default)]
-struct Session {
+#[derive(Debug, Default)]
+pub(super) struct Session {
     name: String,
-    messages: u64,
+    pub(super) messages: u64,
     /// Of all its messages.
     checksum: u32,
 }
 
-fn sessions(peers: &Peers) -> Vec<Session> {
-    (0..peers.server.len()).map(|i| Session { name: format!("session {i}"), ..Session::default() }).collect()
+pub(super) fn sessions(count: usize) -> Vec<Session> {
+    (0..count).map(|i| Session { name: format!("session {i}"), ..Session::default() }).collect()
 }
 
 impl Session {
@@ -213,15 +247,14 @@ mod tests {
         // On a thread of its own: the test's may go where they want.
         let times = std::thread::spawn(move || {
             clock::pin(&[clock::two_cpus(&allowed).0]).unwrap();
-            let peers = Peers::connect(BATCH + 3).unwrap();
-            let mut sessions = sessions(&peers);
-            let times = [by_threads(&peers, &mut sessions).unwrap(), by_loop(&peers, &mut sessions).unwrap()];
-            assert!(sessions.iter().all(|session| session.messages == 2 * ROUNDS as u64));
+            let mut crowd = Crowd { peers: Peers::connect(BATCH + 3).unwrap(), sessions: sessions(BATCH + 3) };
+            let times = [crowd.by_threads().unwrap(), crowd.by_loop().unwrap()];
+            assert!(crowd.sessions.iter().all(|session| session.messages == 2 * ROUNDS as u64));
             times
         });
         for times in times.join().unwrap() {
-            assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [ROUNDS; BATCH + 3]);
-            assert_eq!(per_round(&times).len(), ROUNDS - WARM);
+            assert_eq!(times.len(), ROUNDS - WARM);
+            assert!(times.iter().all(|&ns| ns > 0.0), "{times:?}");
         }
     }
 

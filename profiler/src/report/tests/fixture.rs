@@ -103,6 +103,7 @@ fn calibration() -> Calibration {
         files: vec![file(1), file(8)],
         direct: Vec::new(),
         crowd: Vec::new(),
+        relay: Vec::new(),
         pace: None,
         source: "made up".to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use super::fixture::{Case, files, server};
 use crate::{
-    model::{Baseline, Cost, Crowd, DirectRead, Provenance, Report, Scenario, Stat, Way},
+    model::{Baseline, BlockClass, BlockCost, Cost, Crowd, DirectRead, Provenance, Report, Scenario, Stat, Way},
     units::Nanos,
 };
 
@@ -104,6 +104,16 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
     assert_eq!(term(scenario(&with, Way::Naive), "past the page cache"), None);
 }
 
+/// A wake-up costs so much in place, and so much as calibrated where it finds an idle CPU, ns.
+fn wakes(case: &mut Case, in_place: u64, idle: f64) {
+    let write = &mut case.window.sites[2].site;
+    let quiet = write.cpu_direct_warm.sum / write.cpu_direct_warm.count;
+    (0..1_000).for_each(|_| write.cpu_direct_woke.add(quiet + in_place));
+    if let Some(calibration) = &mut case.inputs.calibration {
+        calibration.blocks.iter_mut().filter(|b| b.idle.is_some()).for_each(|b| b.wake = sure(idle));
+    }
+}
+
 #[test]
 fn many_threads_that_take_turns_leave_each_other_cold() {
     let crowded = |told: bool| {
@@ -135,10 +145,33 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
 }
 
 #[test]
+fn a_crowd_that_was_calibrated_among_others_is_not_counted() {
+    let report = |ns: f64| {
+        let mut case = server();
+        if let Some(calibration) = &mut case.inputs.calibration {
+            calibration.crowd = vec![Crowd { threads: 8, cost: sure(ns) }];
+        }
+        let read = &mut case.window.sites[0];
+        (read.site.cpu_direct_warm, read.site.user_after_direct) = (Stat::ZERO, Stat::ZERO);
+        read.sizes.clear();
+        case.report()
+    };
+    let told = |report: &Report| {
+        report.what_if.notes.iter().any(|note| note.contains("more than this target's code can be cold"))
+    };
+    let (credible, incredible) = (report(300.0), report(90_000.0));
+    assert!(term(scenario(&credible, Way::Naive), "runs warm").is_some() && !told(&credible));
+    assert!(term(scenario(&incredible, Way::Naive), "runs warm").is_none() && told(&incredible));
+    assert!(scenario(&incredible, Way::Naive).saving.value < 1.0);
+}
+
+#[test]
 fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
     let case = |busy_ms: u64| {
         let mut case = server();
         case.inputs.facts.allowed_cpus = 1;
+        // Those that stay cost what they did.
+        wakes(&mut case, 2_000, 0.0);
         // One CPU, full: ten seconds of it.
         for thread in &mut case.window.threads {
             thread.sums.woke_other = 20_000;
@@ -190,6 +223,65 @@ fn what_the_hooks_did_is_taken_off_the_wake_ups_of_others_alone() {
     assert_eq!(as_claimed.wake, as_claimed.other_wake);
     assert_eq!(slowed.wake, as_claimed.wake);
     assert!(slowed.other_wake.value() < as_claimed.other_wake.value(), "{:?}", slowed.other_wake);
+}
+
+#[test]
+fn a_message_among_threads_costs_no_less_than_in_a_ring_of_as_many() {
+    let sum = |relay: Option<f64>, quiet: u64| {
+        let mut case = server();
+        let pipe = |class: &mut BlockClass| {
+            if *class == BlockClass::Tcp {
+                *class = BlockClass::Pipe;
+            }
+        };
+        for thread in &mut case.window.threads {
+            thread.sums.classes.swap(BlockClass::Tcp as usize, BlockClass::Pipe as usize);
+            thread.sums.woken_io_by_self = thread.sums.classes[BlockClass::Pipe as usize].blocks;
+        }
+        case.window.sites.iter_mut().for_each(|site| pipe(&mut site.place.class));
+        case.window.spans.iter_mut().flat_map(|span| &mut span.ends).for_each(|end| pipe(&mut end.class));
+        let write = &mut case.window.sites[2].site;
+        (write.cpu_direct_warm, write.cpu_direct_cold) = (Stat::ZERO, Stat::ZERO);
+        (0..1_000).for_each(|_| write.cpu_direct_woke.add(1_400));
+        (0..quiet).for_each(|_| write.cpu_direct_warm.add(1_000));
+        if let Some(calibration) = &mut case.inputs.calibration {
+            let block = calibration.blocks[0];
+            calibration.blocks.push(BlockCost { class: BlockClass::Pipe, idle: None, ..block });
+            calibration.crowd = vec![Crowd { threads: 8, cost: sure(100.0) }];
+            calibration.relay = relay.map(|ns| Crowd { threads: 8, cost: sure(ns) }).into_iter().collect();
+        }
+        let prices = case.report().what_if.engine.expect("an engine").prices().clone();
+        (prices.near, *prices.wake.value().unwrap(), *prices.other_wake.value().unwrap())
+    };
+    let (near, plain, _) = sum(None, 0);
+    let (_, wake, other) = sum(Some(near + 100.0 + 2_000.0), 0);
+    assert!((wake - 2_000.0).abs() < 1e-6, "what is left of a message: {wake} ns");
+    assert_eq!(other, plain, "wake-ups of others are no such message");
+    // A ring that is cheaper than this target's blocks says nothing, and what many quiet calls say in place comes first.
+    assert_eq!(sum(Some(near), 0).1, plain);
+    assert!((sum(Some(near + 2_100.0), 1_000).1 - 400.0).abs() < 200.0);
+}
+
+#[test]
+fn where_replies_leave_together_the_cheap_wake_ups_go() {
+    let goes = |idle: f64| {
+        let mut case = server();
+        for thread in &mut case.window.threads {
+            thread.sums.woke_other = 20_000;
+        }
+        wakes(&mut case, 2_000, idle);
+        let report = case.report();
+        let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
+        let tuned = scenario(&report, Way::Tuned);
+        (term(tuned, "several replies leave at once").unwrap(), tuned.events_per_wait, prices)
+    };
+    let (as_today, batch, prices) = goes(0.0);
+    let each = *prices.other_wake.value().unwrap();
+    let (go, stay) = (prices.other_wakes * (1.0 - 1.0 / batch), prices.other_wakes / batch);
+    assert!((as_today / (go * each) - 1.0).abs() < 0.1, "none that stays is cheaper than those of today: {as_today}");
+    let dear = each * (1.0 + go / stay / 2.0);
+    assert!((goes(dear).0 / as_today - 0.5).abs() < 0.1, "{} of {as_today}", goes(dear).0);
+    assert_eq!(goes(1e9).0, 0.0, "it never costs more than it did");
 }
 
 #[test]

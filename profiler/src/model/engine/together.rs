@@ -1,0 +1,90 @@
+//! What it makes that there are many: threads that take turns, replies that leave together, reads that are submitted together.
+
+use super::{
+    super::{Cost, DirectReads, Term, Way, replay::Trace},
+    Counted, Engine,
+};
+
+/// Of what the target runs outside of its blocks, what coldness can be at most: a crowd that is said to cost more was calibrated
+/// among others.
+const MOST_COLD: f64 = 0.5;
+
+/// Reads past the page cache in another way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Direct {
+    pub(super) reads: DirectReads,
+    /// That read today.
+    pub(super) threads: f64,
+    /// Of what they cost those, what they cost through one ring.
+    pub(super) ratio: Cost,
+}
+
+impl Engine {
+    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
+    /// awake. That first one finds it asleep for as long as the batch took, on a CPU that went idle meanwhile: one by one, a reply often
+    /// comes while the peer is still on its way to sleep, which is cheap. So it is the cheap ones that go.
+    pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
+        let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
+        if way != Way::Tuned {
+            return None;
+        }
+        let &each = self.prices.other_wake.value()?;
+        let blocks = self.blocks(way).count;
+        // Where each event leads to several, those that belong to one event do not go.
+        let go = (wakes - blocks / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch));
+        let took = batch * self.cpu / blocks.max(1.0);
+        let idle = self.calibration.block(self.prices.kin, Some(took)).map_or(each, |b| b.wake.median.max(each));
+        let stay = wakes - go;
+        (go >= 1.0).then(|| Term {
+            what: format!("{go:.0} wake-ups of others go, several replies leave at once"),
+            ns: (wakes * each - stay * idle).max(0.0),
+            how: format!(
+                "{each:.0} ns each, {}; the {stay:.0} that stay find the peer's CPU idle: {idle:.0} ns each",
+                self.prices.other_wake.note()
+            ),
+        })
+    }
+
+    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
+    pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
+        let reads = self.prices.direct_reads;
+        let threads = self.connections(way);
+        let ratio = self.calibration.direct_read(counted.events_per_wait, threads)?;
+        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, threads, ratio })
+    }
+
+    /// How many threads take turns: the mean over the stream's spans.
+    fn connections(&self, way: Way) -> f64 {
+        let traces = self.traces(way);
+        traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64
+    }
+
+    /// How many threads take turns, and what code after a block costs more for it.
+    pub(super) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
+        let told = self.calibrated_crowd(way);
+        told.filter(|&(_, cost)| cost.low > 0.0 && cost.median * self.prices.net.count <= self.most_cold())
+    }
+
+    fn calibrated_crowd(&self, way: Way) -> Option<(f64, Cost)> {
+        let threads = self.connections(way);
+        let cost = self.calibration.crowd(threads)?;
+        (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
+    }
+
+    /// Of the target's CPU, ns.
+    fn most_cold(&self) -> f64 {
+        MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
+    }
+
+    /// Why the calibrated crowd is not counted on, where it should be.
+    pub(in crate::model) fn incredible_crowd(&self) -> Option<String> {
+        let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.0 == 0.0)?;
+        (cost.median * self.prices.net.count > self.most_cold()).then(|| {
+            format!(
+                "Code after a block was calibrated to cost {:.0} ns more where {threads:.0} threads take turns: more than this target's \
+                 code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",
+                cost.median
+            )
+        })
+    }
+}
