@@ -55,6 +55,19 @@ fn parse_stat(text: &str) -> Option<(u64, u64)> {
     Some((of(&[0, 1, 2, 5, 6, 7]), of(&[5, 6])))
 }
 
+/// Interrupts that CPUs sent each other since boot, to wake what is idle or to have something run there: `/proc/interrupts`. `None` where
+/// the architecture gives them other names.
+pub(crate) fn interrupts_between_cpus() -> Option<u64> {
+    parse_interrupts(&fs::read_to_string("/proc/interrupts").ok()?)
+}
+
+fn parse_interrupts(text: &str) -> Option<u64> {
+    let between =
+        text.lines().filter(|l| l.ends_with("Rescheduling interrupts") || l.ends_with("Function call interrupts"));
+    let counts = |line: &str| line.split_whitespace().skip(1).map_while(|f| f.parse::<u64>().ok()).sum::<u64>();
+    between.map(counts).reduce(|a, b| a + b)
+}
+
 /// Context switches of all living threads of a process, voluntary and not.
 pub(crate) fn switches(pid: u32) -> Result<u64> {
     let mut sum = 0;
@@ -98,6 +111,14 @@ mod tests {
     fn idle_iowait_and_guest_are_not_busy() {
         assert_eq!(parse_stat("cpu  1 2 4 1000 2000 8 16 32 64 128\ncpu0 9 9\n"), Some((63, 24)));
         assert_eq!(parse_stat("cpu0 1 2\n"), None);
+    }
+
+    #[test]
+    fn interrupts_between_cpus_are_summed_over_kinds_and_cpus() {
+        let text = "           CPU0       CPU1\n LOC:  7  8   Local timer interrupts\n RES:  1  20   Rescheduling interrupts\n \
+                    CAL:  300  4000   Function call interrupts\n";
+        assert_eq!(parse_interrupts(text), Some(4321));
+        assert_eq!(parse_interrupts("ERR:  0\n"), None);
     }
 
     #[test]

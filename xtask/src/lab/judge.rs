@@ -269,6 +269,7 @@ pub(super) mod tests {
             operations_per_s: 1.0,
             cpu_cores: 1.0,
             interrupts: 0.0,
+            between_cpus: None,
             others: 0.0,
             p99_ns: None,
         };

@@ -181,6 +181,8 @@ fn run_of(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
     let (operations, wall, cpu) = (sum(|r| r.operations), sum(|r| r.now_ns), sum(|r| r.cpu_ns));
     ensure!(operations > 0.0, "no turn");
     let busy = sum(|r| r.machine.busy.as_nanos() as f64);
+    let sent =
+        turns.iter().map(|[before, after]| Some(after.between_cpus? - before.between_cpus?)).sum::<Option<u64>>();
     let per_operation =
         |[before, after]: &[Reading; 2]| (after.cpu_ns - before.cpu_ns) / (after.operations - before.operations);
     Ok(Run {
@@ -189,6 +191,7 @@ fn run_of(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
         operations_per_s: operations / wall * 1e9,
         cpu_cores: cpu / wall,
         interrupts: sum(|r| r.machine.interrupts.as_nanos() as f64) / wall,
+        between_cpus: sent.map(|sent| sent as f64 / operations),
         others: (busy - cpu - sum(|r| r.load_ns)).max(0.0) / wall,
         p99_ns: word(&said.load, "p99_ns"),
     })
@@ -203,7 +206,14 @@ mod tests {
 
     fn reading(operations: f64, ms: f64, cpu_ms: f64, busy_ms: u64) -> Reading {
         let machine = Machine { busy: Duration::from_millis(busy_ms), interrupts: Duration::from_millis(busy_ms / 10) };
-        Reading { operations, now_ns: ms * 1e6, cpu_ns: cpu_ms * 1e6, load_ns: 0.0, machine }
+        Reading {
+            operations,
+            now_ns: ms * 1e6,
+            cpu_ns: cpu_ms * 1e6,
+            load_ns: 0.0,
+            machine,
+            between_cpus: Some(3 * operations as u64),
+        }
     }
 
     fn said(load: Value) -> LastWords {
@@ -221,7 +231,7 @@ mod tests {
         assert_eq!(run.turns_ns, [600_000.0, 1_000_000.0]);
         assert!((run.operations_per_s - 1_000.0).abs() < 1e-9);
         assert!((run.others - 0.2).abs() < 1e-9 && (run.interrupts - 0.1).abs() < 1e-9);
-        assert_eq!(run.p99_ns, Some(123.0));
+        assert_eq!((run.p99_ns, run.between_cpus), (Some(123.0), Some(3.0)));
     }
 
     #[test]
@@ -240,6 +250,7 @@ mod tests {
             operations_per_s: 1.0,
             cpu_cores: 1.0,
             interrupts: 0.0,
+            between_cpus: None,
             others: 0.0,
             p99_ns: None,
         };

@@ -174,6 +174,8 @@ pub(super) struct Reading {
     /// CPU of the load or backend, ns.
     pub(super) load_ns: f64,
     pub(super) machine: Machine,
+    /// Interrupts between CPUs; `None` where they are not told apart.
+    pub(super) between_cpus: Option<u64>,
 }
 
 /// A target with what keeps it busy.
@@ -278,6 +280,7 @@ impl Stage {
             None => 0.0,
         };
         let machine = clocks::machine()?;
+        let between_cpus = clocks::interrupts_between_cpus();
         let before = clock()?;
         self.target.check_alive()?;
         self.target.tell("count")?;
@@ -285,7 +288,7 @@ impl Stage {
         let after = clock()?;
         let now_ns = number(&count, "now_ns")?;
         let operations = number(&count, "operations")?;
-        Ok(Reading { operations, now_ns, cpu_ns: between(before, after, now_ns), load_ns, machine })
+        Ok(Reading { operations, now_ns, cpu_ns: between(before, after, now_ns), load_ns, machine, between_cpus })
     }
 
     /// Ends everything; who asks ends before who answers, so that nobody's peer vanishes in the middle of a request.

@@ -141,6 +141,9 @@ pub(super) struct Run {
     pub(super) cpu_cores: f64,
     /// Interrupts and softirqs of the whole machine, in cores; those that interrupt the program are in its CPU too.
     pub(super) interrupts: f64,
+    /// Interrupts that CPUs sent each other, per operation: what it takes to wake somebody whose CPU is idle.
+    #[serde(default)]
+    pub(super) between_cpus: Option<f64>,
     /// CPU that neither program, load nor interrupts of idle CPUs explain, in cores.
     pub(super) others: f64,
     /// Latency at the 99th percentile, as the load saw it.

@@ -96,11 +96,20 @@ pub(super) fn tables(results: &Results) -> String {
     let _ = write!(text, "## Cells\n\nIn % of the blocking version's CPU.\n\n{}", comparison(&rows));
     let runs: Vec<Vec<String>> = results.cells.iter().filter_map(runs_row).collect();
     if !runs.is_empty() {
-        let head =
-            ["Cell", "ns/op blocking", "ns/op twin", "op/s blocking", "op/s twin", "p99 µs", "irq cores", "others"];
+        let head = [
+            "Cell",
+            "ns/op blocking",
+            "ns/op twin",
+            "op/s blocking",
+            "op/s twin",
+            "p99 µs",
+            "IPIs/op",
+            "irq cores",
+            "others",
+        ];
         let _ = write!(
             text,
-            "\n## Runs\n\nMedians of the rounds: blocking → twin. Interrupts are those of the whole machine, in cores; the part of \
+            "\n## Runs\n\nMedians of the rounds: blocking → twin. IPIs: interrupts that CPUs send each other, to wake who is idle. irq: interrupts are those of the whole machine, in cores; the part of \
              them that\ninterrupts the program is in its CPU too. Others: CPU of anything else, the largest of all rounds.\n\n{}",
             table(&head, runs)
         );
@@ -200,7 +209,9 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let latency = if has_latency { arrow(both(|run| run.p99_ns.unwrap_or(0.0) / 1e3, 0)) } else { "–".to_owned() };
     let others = truth.blocking.iter().chain(&truth.twin).map(|run| run.others).fold(0.0, f64::max);
     let interrupts = arrow(both(|run| run.interrupts, 2));
-    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, interrupts, format!("{others:.2}")])
+    let told = truth.blocking.iter().chain(&truth.twin).all(|run| run.between_cpus.is_some());
+    let between = if told { arrow(both(|run| run.between_cpus.unwrap_or(0.0), 2)) } else { "–".to_owned() };
+    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, format!("{others:.2}")])
 }
 
 /// For the terminal, while it runs: the newest check of a cell.
