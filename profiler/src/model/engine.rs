@@ -17,7 +17,8 @@ const MOST_EVENTS: usize = 100_000;
 /// Waits whose events are counted when the first price of an event is looked up.
 const FIRST_GUESS: f64 = 4.0;
 
-/// An indirect cost that cannot be told may be this share of the direct one.
+/// Of what cannot be told, the share that is taken into the interval: an indirect cost against the direct one; how much deeper or less
+/// deep peers sleep, against as deep as can be and not at all.
 const UNTOLD: f64 = 0.5;
 
 /// Everything that a scenario needs.
@@ -283,11 +284,13 @@ impl Engine {
         // In a loop that takes turns, what a thread read in one go may come as events of their own, or in one go as today.
         let one_by_one = -(self.prices.ready_reads - turns) * tax.median.max(0.0);
         let in_one_go = turns * tax.median.max(0.0);
-        let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - half;
+        let (dearer, cheaper) = self.peers(way, &closed);
+        let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
         // An indirect cost that cannot be told is not none.
         let untold = if self.indirect.0 == 0.0 { UNTOLD * (blocks.direct * (1.0 - stays)).max(0.0) } else { 0.0 };
         let together = gathered.filter(|_| self.filled).map_or(0.0, |term| term.ns);
-        let high = value + untold + in_one_go + together + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
+        let high =
+            value + untold + in_one_go + together + cheaper + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
         let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
         Scenario {
             way,

@@ -27,7 +27,8 @@ pub struct Saving {
 }
 
 impl Saving {
-    pub(super) fn scaled(self, by: f64) -> Self {
+    /// Each end times so much.
+    pub fn scaled(self, by: f64) -> Self {
         Self { low: self.low * by, value: self.value * by, high: self.high * by }
     }
 }

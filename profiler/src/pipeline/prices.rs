@@ -2,7 +2,7 @@
 
 use std::{
     thread::JoinHandle,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -34,6 +34,10 @@ pub(super) fn of_this_machine() -> Option<Calibration> {
     }
 }
 
+/// How long the end of a screen waits for prices, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// Prices that may still be on their way: a screen does not wait for them.
 #[derive(Default)]
 pub(super) struct Pricing {
@@ -59,12 +63,13 @@ impl Pricing {
         self.known.clone()
     }
 
-    /// What will be known.
+    /// What will be known soon: whoever quits a screen is not kept for as long as a busy machine may take.
     pub(super) fn wait(&mut self) -> Option<Calibration> {
-        if let Some(coming) = self.coming.take() {
-            self.known = coming.join().unwrap_or_default();
+        let begun = Instant::now();
+        while self.coming.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(GLANCE);
         }
-        self.known.clone()
+        self.known()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Cost, DirectReads, Term, Way, replay::Trace},
-    Counted, Engine,
+    Counted, Engine, UNTOLD,
 };
 
 /// Of what the target runs outside of its blocks, what coldness can be at most: a crowd that is said to cost more was calibrated
@@ -29,12 +29,9 @@ impl Engine {
             return None;
         }
         let &each = self.prices.other_wake.value()?;
-        let blocks = self.blocks(way).count;
         // Where each event leads to several, those that belong to one event do not go.
-        let go = (wakes - blocks / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch));
-        let took = batch * self.cpu / blocks.max(1.0);
-        let idle = self.calibration.block(self.prices.kin, Some(took)).map_or(each, |b| b.wake.median.max(each));
-        let stay = wakes - go;
+        let go = (wakes - self.blocks(way).count / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch));
+        let (idle, stay) = (self.idle_wake(way, batch).unwrap_or(each).max(each), wakes - go);
         (go >= 1.0).then(|| Term {
             what: format!("{go:.0} wake-ups of others go, several replies leave at once"),
             ns: (wakes * each - stay * idle).max(0.0),
@@ -43,6 +40,24 @@ impl Engine {
                 self.prices.other_wake.note()
             ),
         })
+    }
+
+    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns.
+    fn idle_wake(&self, way: Way, batch: f64) -> Option<f64> {
+        let took = batch * self.cpu / self.blocks(way).count.max(1.0);
+        Some(self.calibration.block(self.prices.kin, Some(took))?.wake.median)
+    }
+
+    /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of waiting: a part of what lies between
+    /// today's mean price and that of a peer whose CPU is idle, and of one that is still awake. How deep peers sleep is up to their own pace
+    /// against the target's, and that changes.
+    pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
+        let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
+        let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
+        let stay = if way == Way::Tuned { wakes.min(self.blocks(way).count.max(wakes) / batch) } else { wakes };
+        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |b| b.wake.median.min(each));
+        let idle = self.idle_wake(way, batch).unwrap_or(each).max(each);
+        (UNTOLD * stay * (idle - each), UNTOLD * stay * (each - awake))
     }
 
     /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.

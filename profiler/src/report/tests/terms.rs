@@ -285,6 +285,32 @@ fn where_replies_leave_together_the_cheap_wake_ups_go() {
 }
 
 #[test]
+fn how_deep_peers_will_sleep_is_in_the_interval() {
+    let ends = |idle: f64| {
+        let mut case = server();
+        for thread in &mut case.window.threads {
+            thread.sums.woke_other = 20_000;
+        }
+        wakes(&mut case, 2_000, idle);
+        let report = case.report();
+        let saving = scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu);
+        let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
+        (saving, *prices.other_wake.value().unwrap(), prices.other_wakes)
+    };
+    let ((shallow, each, count), (deep, ..)) = (ends(0.0), ends(10_000.0));
+    assert!((shallow.value - deep.value).abs() < 1e-3 && (shallow.high - deep.high).abs() < 1e-3);
+    assert!((shallow.low - deep.low - count * (10_000.0 - each) / 2.0).abs() < 1e-3, "{shallow:?} {deep:?}");
+    // At best they are awake: 400 ns, as between two threads.
+    let without = {
+        let mut case = server();
+        wakes(&mut case, 2_000, 0.0);
+        let report = case.report();
+        scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu)
+    };
+    assert!((shallow.high - without.high - count * (each - 400.0) / 2.0).abs() < 1e-3, "{shallow:?} {without:?}");
+}
+
+#[test]
 fn wake_ups_that_belong_to_one_event_do_not_go_with_a_batch() {
     let mut case = server();
     for thread in &mut case.window.threads {
