@@ -156,7 +156,7 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
     t.seen_involuntary = involuntary;
     t.seen_runtime = runtime;
     t.seen_cpu = cpu;
-    book(t, charged.wrapping_sub(counted), to_own)
+    book(t, charged.wrapping_sub(counted), voluntary_now, to_own)
 }
 
 /// Books what the kernel charged for a stretch on the CPU beyond what the tracepoints saw of it (signed, two's complement), and
@@ -165,13 +165,20 @@ pub fn read_counters<A: Access>(t: &mut Thread, task: *const u8, voluntary_now: 
 /// The kernel's clock for charges stands still from a short while before each switch; where a wake-up asked for the switch, from that
 /// wake-up on, and the rest of a softirq may come in between (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c).
 /// So much less the one thread is charged, and the next one more: no cost of any block, and within the target no time at all.
-/// Stolen time is charged to nobody: it is what the next one does not get either. What is charged without being owed is the way
-/// out of idle.
+/// Stolen time is charged to nobody: it is what the next one does not get either. Whoever is preempted for another thread of the target has
+/// had what it was owed, and may just have lost as much again to its successor: that is told apart at the next switch that nobody forced.
+/// What is charged without being owed is the way out of idle.
 #[inline(always)]
-fn book(t: &mut Thread, charge: u64, to_own: bool) -> u64 {
+fn book(t: &mut Thread, charge: u64, voluntary: bool, to_own: bool) -> u64 {
     let short = t.owed.wrapping_sub(charge);
     let (short, gain) = if (short as i64) < 0 { (0, short.wrapping_neg()) } else { (short, 0) };
-    let settled = if to_own && t.owed < short { t.owed } else { short };
+    let settled = if to_own && t.owed < short {
+        t.owed
+    } else if to_own && !voluntary {
+        0
+    } else {
+        short
+    };
     let uncharged = if settled < UNCHARGED { 0 } else { settled };
     let owed = short - uncharged;
     t.sums.uncharged += uncharged;
