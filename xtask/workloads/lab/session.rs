@@ -39,17 +39,20 @@ pub(crate) struct Tally {
 /// What the harness has told a load: to rest, or to go on.
 struct Pace {
     resting: AtomicBool,
+    /// How often rest was asked for.
+    rests: AtomicU64,
     changed: OwnedFd,
 }
 
 impl Pace {
     fn new() -> Result<Self> {
         let changed = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context("eventfd")?;
-        Ok(Self { resting: AtomicBool::new(false), changed })
+        Ok(Self { resting: AtomicBool::new(false), rests: AtomicU64::new(0), changed })
     }
 
     fn set(&self, resting: bool) {
         self.resting.store(resting, Ordering::Release);
+        self.rests.fetch_add(u64::from(resting), Ordering::Release);
         // Fails only when the counter is full, and then the change is seen as well.
         let _ = rustix::io::write(&self.changed, &1u64.to_ne_bytes());
     }
@@ -107,6 +110,11 @@ impl Tally {
     /// Whether the harness wants rest. Only a load looks: without it nobody else has anything to do.
     pub(crate) fn rests(&self) -> bool {
         self.pace.resting.load(Ordering::Acquire)
+    }
+
+    /// How often rest has been asked for: each is answered once.
+    pub(crate) fn rests_asked(&self) -> u64 {
+        self.pace.rests.load(Ordering::Acquire)
     }
 
     /// Readable after each change of [`Self::rests`], until [`Self::pace_seen`].

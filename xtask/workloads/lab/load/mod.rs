@@ -147,7 +147,8 @@ fn generate(
     let begun = sys::now_ns();
     let warm_at = begun + warmup_ns;
     let mut warm = false;
-    let mut resting = false;
+    // Rests that were asked for, looked up with the event that announces them, and those that were answered.
+    let (mut asked, mut answered) = (0, 0);
     plan.begin(begun);
     loop {
         let mut now = sys::now_ns();
@@ -177,8 +178,8 @@ fn generate(
             tally.error(&anyhow::anyhow!("no connection is left"));
             break;
         }
-        if tally.rests() && !resting && clients.outstanding() == 0 {
-            resting = true;
+        if tally.rests() && asked > answered && clients.outstanding() == 0 {
+            answered = asked;
             summary.unsent = plan.unsent();
             keep(&summary);
             session::say(&json!({ "resting": true }))?;
@@ -190,7 +191,7 @@ fn generate(
             if token == PACE {
                 tally.pace_seen();
                 // Several may have come at once: the last one counts, and a rest is answered.
-                resting = false;
+                asked = tally.rests_asked();
                 if tally.rests() {
                     plan.rest(sys::now_ns());
                 } else {
