@@ -96,11 +96,9 @@ pub struct FileCost {
 pub struct DirectRead {
     /// Reads of an enter.
     pub batch: u32,
-    /// CPU of the process and of the kernel's threads for its ring.
+    /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch. The interval is what the repeats
+    /// scatter by, not their median's: a device or a hypervisor is another one in the next moment.
     pub cost: Cost,
-    /// CPU of as many threads that each block in `pread`, measured beside it.
-    #[serde(default)]
-    pub blocking: Option<Cost>,
 }
 
 /// What follows a block costs more among many threads that take turns.
@@ -219,7 +217,7 @@ impl Calibration {
             reads: self.reads.iter().map(|r| ReadCost { cost: to(r.cost), ..*r }).collect(),
             blocks: self.blocks.iter().map(block).collect(),
             files: self.files.iter().map(file).collect(),
-            direct: self.direct.clone(),
+            direct: self.direct.iter().map(|d| DirectRead { cost: to(d.cost), ..*d }).collect(),
             crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             pace: self.pace.map(|own| own * by),
@@ -268,18 +266,10 @@ impl Calibration {
         interpolate(&points, depth.max(1.0).log2())
     }
 
-    /// What a read past the page cache costs through `io_uring`, where each enter submits so many, over what it costs so many threads
-    /// that block. Both were measured in turns: a device and a hypervisor that are slow today are so for either.
-    pub fn direct_read(&self, batch: f64, threads: f64) -> Option<Cost> {
-        let price = |at: f64, of: &dyn Fn(&DirectRead) -> Option<Cost>| {
-            let point = |d: &DirectRead| Some((f64::from(d.batch).log2(), of(d)?));
-            let points: Vec<(f64, Cost)> = self.direct.iter().filter_map(point).collect();
-            interpolate(&points, at.max(1.0).log2()).filter(|cost| cost.median > 0.0)
-        };
-        let (ring, blocking) = (price(batch, &|d| Some(d.cost))?, price(threads, &|d| d.blocking)?);
-        let apart = |cost: Cost| (cost.high - cost.low) / 2.0 / cost.median;
-        let (ratio, half) = (ring.median / blocking.median, apart(ring).hypot(apart(blocking)));
-        Some(Cost { median: ratio, low: ratio * (1.0 - half), high: ratio * (1.0 + half) })
+    /// What a read past the page cache costs through `io_uring`, where each enter submits so many.
+    pub fn direct_read(&self, batch: f64) -> Option<Cost> {
+        let points: Vec<(f64, Cost)> = self.direct.iter().map(|d| (f64::from(d.batch).log2(), d.cost)).collect();
+        interpolate(&points, batch.max(1.0).log2())
     }
 
     /// What code after a block costs more where so many threads take turns.

@@ -244,14 +244,12 @@ impl Engine {
                 ns: reads.whole - reads.blocks,
                 how: format!("{:.0} ns each, in place", (reads.whole - reads.blocks) / reads.count),
             }),
-            direct.map(|Direct { reads, threads, ratio }| Term {
+            direct.map(|Direct { reads, cost }| Term {
                 what: format!("{:.0} reads past the page cache through io_uring", reads.count),
-                ns: -reads.whole * ratio.median,
+                ns: -reads.count * cost.median,
                 how: format!(
-                    "{:.0} ns each: {:.2} of what they cost {threads:.0} threads, where an enter submits {:.1}, calibrated",
-                    reads.whole * ratio.median / reads.count,
-                    ratio.median,
-                    closed.events_per_wait
+                    "{:.0} ns each where an enter submits {:.1}, calibrated",
+                    cost.median, closed.events_per_wait
                 ),
             }),
             self.calibration.file_tax(closed.events_per_wait).filter(|_| plain_files >= 1.0).map(|tax| Term {
@@ -273,7 +271,7 @@ impl Engine {
             hooks,
             self.cpu * self.unsteady,
             crowd.map_or(0.0, |(_, cost)| net.count * (1.0 - stays) * (cost.high - cost.low) / 2.0),
-            direct.map_or(0.0, |d| d.reads.whole * (d.ratio.high - d.ratio.low) / 2.0),
+            direct.map_or(0.0, |d| d.reads.count * (d.cost.high - d.cost.low) / 2.0),
         ];
         let half = half.iter().map(|h| h * h).sum::<f64>().sqrt();
         let pool = match way {

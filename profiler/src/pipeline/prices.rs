@@ -15,6 +15,9 @@ use crate::{
 
 /// Where others used more of the CPUs while prices were taken, the line with the prices says so.
 const CROWDED: f64 = 0.25;
+/// How long the end of a screen waits for prices, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// The cached calibration of this machine and kernel, or else the essentials, measured on the spot.
 pub(super) fn of_this_machine() -> Option<Calibration> {
@@ -33,10 +36,6 @@ pub(super) fn of_this_machine() -> Option<Calibration> {
         }
     }
 }
-
-/// How long the end of a screen waits for prices, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(2);
-const GLANCE: Duration = Duration::from_millis(10);
 
 /// Prices that may still be on their way: a screen does not wait for them.
 #[derive(Default)]
@@ -149,13 +148,12 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
         blocks: found.blocks.iter().map(block).collect(),
         files: found.file.iter().map(file).collect(),
         direct: full.map_or_else(Vec::new, |full| {
-            let rows = |interface| full.disk.iter().filter(move |row| row.direct && row.interface == interface);
-            let blocking = |depth| rows(FileInterface::Threads).find(|row| row.depth == depth)?.cpu.cost();
+            let rows = full.disk.iter().filter(|row| row.direct && row.interface == FileInterface::Uring);
             let read = |row: &DiskRow| {
-                let (ring, blocking) = (*row.cpu.cost()?, blocking(row.depth).copied());
-                Some(DirectRead { batch: row.depth, cost: cost(ring), blocking: blocking.map(cost) })
+                let &calibrate::Cost { median, low, high, .. } = row.cpu.cost()?;
+                Some(DirectRead { batch: row.depth, cost: Cost { median, low, high } })
             };
-            rows(FileInterface::Uring).filter_map(read).collect()
+            rows.filter_map(read).collect()
         }),
         crowd: crowd(&found.crowd),
         relay: crowd(&found.relay),

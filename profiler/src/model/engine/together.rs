@@ -13,10 +13,8 @@ const MOST_COLD: f64 = 0.5;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Direct {
     pub(super) reads: DirectReads,
-    /// That read today.
-    pub(super) threads: f64,
-    /// Of what they cost those, what they cost through one ring.
-    pub(super) ratio: Cost,
+    /// What each costs then.
+    pub(super) cost: Cost,
 }
 
 impl Engine {
@@ -29,9 +27,8 @@ impl Engine {
             return None;
         }
         let &each = self.prices.other_wake.value()?;
-        // Where each event leads to several, those that belong to one event do not go.
-        let go = (wakes - self.blocks(way).count / batch).clamp(0.0, wakes * (1.0 - 1.0 / batch));
-        let (idle, stay) = (self.idle_wake(way, batch).unwrap_or(each).max(each), wakes - go);
+        let stay = self.staying(way, batch);
+        let (go, idle) = (wakes - stay, self.idle_wake(way, batch, each));
         (go >= 1.0).then(|| Term {
             what: format!("{go:.0} wake-ups of others go, several replies leave at once"),
             ns: (wakes * each - stay * idle).max(0.0),
@@ -42,30 +39,35 @@ impl Engine {
         })
     }
 
-    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns.
-    fn idle_wake(&self, way: Way, batch: f64) -> Option<f64> {
+    /// Wake-ups of others that stay. Where each event leads to several, those that belong to one event do not go.
+    fn staying(&self, way: Way, batch: f64) -> f64 {
+        let wakes = self.prices.other_wakes;
+        if way == Way::Tuned { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
+    }
+
+    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns: no less than today's mean.
+    fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let took = batch * self.cpu / self.blocks(way).count.max(1.0);
-        Some(self.calibration.block(self.prices.kin, Some(took))?.wake.median)
+        let block = self.calibration.block(self.prices.kin, Some(took));
+        block.map_or(each, |block| block.wake.median.max(each))
     }
 
     /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of waiting: a part of what lies between
     /// today's mean price and that of a peer whose CPU is idle, and of one that is still awake. How deep peers sleep is up to their own pace
     /// against the target's, and that changes.
     pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
-        let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
-        let stay = if way == Way::Tuned { wakes.min(self.blocks(way).count.max(wakes) / batch) } else { wakes };
-        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |b| b.wake.median.min(each));
-        let idle = self.idle_wake(way, batch).unwrap_or(each).max(each);
+        let batch = counted.events_per_wait.max(1.0);
+        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.median.min(each));
+        let (stay, idle) = (self.staying(way, batch), self.idle_wake(way, batch, each));
         (UNTOLD * stay * (idle - each), UNTOLD * stay * (each - awake))
     }
 
     /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
-        let threads = self.connections(way);
-        let ratio = self.calibration.direct_read(counted.events_per_wait, threads)?;
-        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, threads, ratio })
+        let cost = self.calibration.direct_read(counted.events_per_wait)?;
+        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost })
     }
 
     /// How many threads take turns: the mean over the stream's spans.
@@ -76,8 +78,7 @@ impl Engine {
 
     /// How many threads take turns, and what code after a block costs more for it.
     pub(super) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
-        let told = self.calibrated_crowd(way);
-        told.filter(|&(_, cost)| cost.low > 0.0 && cost.median * self.prices.net.count <= self.most_cold())
+        self.calibrated_crowd(way).filter(|(_, cost)| cost.low > 0.0 && self.is_credible(cost))
     }
 
     fn calibrated_crowd(&self, way: Way) -> Option<(f64, Cost)> {
@@ -86,15 +87,15 @@ impl Engine {
         (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
     }
 
-    /// Of the target's CPU, ns.
-    fn most_cold(&self) -> f64 {
-        MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
+    /// Whether so much of what the target runs outside of its blocks can be cold.
+    fn is_credible(&self, crowd: &Cost) -> bool {
+        crowd.median * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
     }
 
     /// Why the calibrated crowd is not counted on, where it should be.
     pub(in crate::model) fn incredible_crowd(&self) -> Option<String> {
         let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.0 == 0.0)?;
-        (cost.median * self.prices.net.count > self.most_cold()).then(|| {
+        (!self.is_credible(&cost)).then(|| {
             format!(
                 "Code after a block was calibrated to cost {:.0} ns more where {threads:.0} threads take turns: more than this target's \
                  code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",

@@ -73,7 +73,6 @@ fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
 
 #[test]
 fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
-    let read = |batch, ns, blocking| DirectRead { batch, cost: sure(ns), blocking };
     let case = |direct: bool, calibrated: bool| {
         let mut case = files();
         if direct {
@@ -81,7 +80,7 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
         }
         if calibrated && let Some(calibration) = &mut case.inputs.calibration {
             calibration.direct =
-                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| read(batch, ns, Some(sure(5_200.0)))).to_vec();
+                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| DirectRead { batch, cost: sure(ns) }).to_vec();
         }
         case.report()
     };
@@ -91,10 +90,10 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
     // The whole call goes, 3,100 ns in place, whatever part of it is called the block's.
     let goes = term(tuned, "blocks go").unwrap() + term(tuned, "the rest of their calls goes").unwrap();
     assert!((goes / 40_000.0 - 3_100.0 - 250.0).abs() < 10.0, "{} ns each", goes / 40_000.0);
-    // What a ring was calibrated to cost by what an enter submits, of what blocking threads were.
+    // What a ring was calibrated to cost, by what an enter submits.
     let share = (tuned.events_per_wait.log2() / 3.0).min(1.0);
-    let ratio = (2_600.0 + (900.0 - 2_600.0) * share) / 5_200.0;
-    assert!((comes / 40_000.0 / 3_100.0 / ratio - 1.0).abs() < 0.01, "{comes} of {goes} ns");
+    let each = 2_600.0 + (900.0 - 2_600.0) * share;
+    assert!((comes / 40_000.0 / each - 1.0).abs() < 0.01, "{comes} of {goes} ns");
     // Its sleeps are in that: none are counted again.
     assert_eq!(term(tuned, "sleeps remain"), Some(0.0));
     for other in [&cached, &essentials] {
@@ -112,6 +111,14 @@ fn wakes(case: &mut Case, in_place: u64, idle: f64) {
     if let Some(calibration) = &mut case.inputs.calibration {
         calibration.blocks.iter_mut().filter(|b| b.idle.is_some()).for_each(|b| b.wake = sure(idle));
     }
+}
+
+/// Likewise, of a target whose threads wake peers 20,000 times each.
+fn wakes_others(case: &mut Case, idle: f64) {
+    for thread in &mut case.window.threads {
+        thread.sums.woke_other = 20_000;
+    }
+    wakes(case, 2_000, idle);
 }
 
 #[test]
@@ -171,11 +178,8 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
         let mut case = server();
         case.inputs.facts.allowed_cpus = 1;
         // Those that stay cost what they did.
-        wakes(&mut case, 2_000, 0.0);
+        wakes_others(&mut case, 0.0);
         // One CPU, full: ten seconds of it.
-        for thread in &mut case.window.threads {
-            thread.sums.woke_other = 20_000;
-        }
         let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
         let charge: u64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
         case.inputs.window.measured = Nanos::from_nanos(cpu + charge);
@@ -266,10 +270,7 @@ fn a_message_among_threads_costs_no_less_than_in_a_ring_of_as_many() {
 fn where_replies_leave_together_the_cheap_wake_ups_go() {
     let goes = |idle: f64| {
         let mut case = server();
-        for thread in &mut case.window.threads {
-            thread.sums.woke_other = 20_000;
-        }
-        wakes(&mut case, 2_000, idle);
+        wakes_others(&mut case, idle);
         let report = case.report();
         let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
         let tuned = scenario(&report, Way::Tuned);
@@ -288,10 +289,7 @@ fn where_replies_leave_together_the_cheap_wake_ups_go() {
 fn how_deep_peers_will_sleep_is_in_the_interval() {
     let ends = |idle: f64| {
         let mut case = server();
-        for thread in &mut case.window.threads {
-            thread.sums.woke_other = 20_000;
-        }
-        wakes(&mut case, 2_000, idle);
+        wakes_others(&mut case, idle);
         let report = case.report();
         let saving = scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu);
         let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
