@@ -9,6 +9,9 @@ use super::{
 };
 use crate::host::markdown::table;
 
+/// In place of a figure that there is not.
+const NONE: &str = "–";
+
 /// The whole document.
 pub(super) fn document(results: &Results) -> String {
     let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
@@ -18,7 +21,8 @@ pub(super) fn document(results: &Results) -> String {
     fact("Rounds", of);
     let check = format!("`check -d {:.0}s --exact`", settings.check_s);
     let after = if settings.quick { "" } else { ", each after a calibration of its own" };
-    fact("Prediction", format!("the median of {} × {check}{after}", settings.checks));
+    let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };
+    fact("Prediction", format!("{times}{check}{after}"));
     fact("Seed", settings.seed.to_string());
     fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
     if let Some(rate) = results.capacity_per_s {
@@ -153,7 +157,7 @@ fn bars(bars: &[Bar]) -> String {
                 (_, true) => "met",
                 (_, false) => "**missed**",
             };
-            vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| "–".to_owned()), outcome.to_owned()]
+            vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| NONE.to_owned()), outcome.to_owned()]
         })
         .collect();
     table(&["Bar", "Found", ""], rows)
@@ -173,9 +177,9 @@ fn comparison(rows: &[Row]) -> String {
             let sign = row.sign.map_or("", |right| if right { "right" } else { "**wrong**" });
             let mut cells = vec![
                 row.id.clone(),
-                row.predicted.as_ref().map_or_else(|| "–".to_owned(), interval),
+                row.predicted.as_ref().map_or_else(|| NONE.to_owned(), interval),
                 if row.control { "0 by definition".to_owned() } else { interval(&row.measured) },
-                row.error.map_or_else(|| "–".to_owned(), points),
+                row.error.map_or_else(|| NONE.to_owned(), points),
                 inside.to_owned(),
                 sign.to_owned(),
             ];
@@ -197,20 +201,21 @@ fn interval(found: &Interval) -> String {
 
 fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let truth = cell.truth.as_ref().filter(|truth| !truth.blocking.is_empty())?;
-    let typical = |runs: &[Run], of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
-    let both = |of: fn(&Run) -> f64, digits: usize| {
-        let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
-        [text(typical(&truth.blocking, of)), text(typical(&truth.twin, of))]
+    // The median over the runs of one version, where every one of them has that figure.
+    let typical = |runs: &[Run], of: fn(&Run) -> Option<f64>| median(&runs.iter().map(of).collect::<Option<Vec<_>>>()?);
+    let both = |of: fn(&Run) -> Option<f64>, digits: usize| {
+        [&truth.blocking, &truth.twin].map(|runs| typical(runs, of).map(|value| format!("{value:.digits$}")))
     };
-    let [blocking, twin] = both(|run| run.cpu_per_operation_ns, 0);
-    let [rate, twin_rate] = both(|run| run.operations_per_s, 0);
-    let arrow = |[a, b]: [String; 2]| format!("{a} → {b}");
-    let has_latency = truth.blocking.iter().chain(&truth.twin).all(|run| run.p99_ns.is_some());
-    let latency = if has_latency { arrow(both(|run| run.p99_ns.unwrap_or(0.0) / 1e3, 0)) } else { "–".to_owned() };
+    let text = |value: Option<String>| value.unwrap_or_else(|| NONE.to_owned());
+    let arrow = |ends: [Option<String>; 2]| {
+        if ends == [None, None] { NONE.to_owned() } else { ends.map(text).join(" → ") }
+    };
+    let [blocking, twin] = both(|run| Some(run.cpu_per_operation_ns), 0).map(text);
+    let [rate, twin_rate] = both(|run| Some(run.operations_per_s), 0).map(text);
+    let latency = arrow(both(|run| run.p99_ns.map(|ns| ns / 1e3), 0));
+    let interrupts = arrow(both(|run| Some(run.interrupts), 2));
+    let between = arrow(both(|run| run.between_cpus, 2));
     let others = truth.blocking.iter().chain(&truth.twin).map(|run| run.others).fold(0.0, f64::max);
-    let interrupts = arrow(both(|run| run.interrupts, 2));
-    let told = truth.blocking.iter().chain(&truth.twin).all(|run| run.between_cpus.is_some());
-    let between = if told { arrow(both(|run| run.between_cpus.unwrap_or(0.0), 2)) } else { "–".to_owned() };
     Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, format!("{others:.2}")])
 }
 

@@ -10,6 +10,7 @@
 
 use std::{
     io::{self, Write as _},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -38,7 +39,7 @@ pub(super) const ROUNDS: usize = 8;
 /// Of those, the first are not timed.
 pub(super) const WARM: usize = 2;
 /// Stack of a thread, bytes: what its few calls need.
-pub(super) const STACK: usize = 64 * 1024;
+const STACK: usize = 64 * 1024;
 
 /// Answers to a driver's messages, by number of threads, all on `cpu`.
 pub(super) fn measure(
@@ -133,6 +134,16 @@ fn pair(mut party: impl Party, effort: Effort, mut pacer: Pacer) -> io::Result<P
     Ok(pair)
 }
 
+/// One of a party's threads, to be spawned.
+pub(super) fn thread() -> thread::Builder {
+    thread::Builder::new().name("calibrate".into()).stack_size(STACK)
+}
+
+/// What a joined thread answers.
+pub(super) fn ended<T>(joined: thread::Result<io::Result<T>>) -> io::Result<T> {
+    joined.unwrap_or_else(|_| Err(io::Error::other("a thread of the calibration panicked")))
+}
+
 /// The median over the connections, round by round: a mean would be that of the interrupts among them.
 fn per_round(times: &[Vec<u64>]) -> Vec<f64> {
     (WARM..ROUNDS)
@@ -157,11 +168,10 @@ struct Crowd {
 impl Party for Crowd {
     fn by_threads(&mut self) -> io::Result<Vec<f64>> {
         let Self { peers, sessions } = self;
-        let times: io::Result<Vec<Vec<u64>>> = std::thread::scope(|scope| {
+        let times: io::Result<Vec<Vec<u64>>> = thread::scope(|scope| {
             let mut servers = Vec::with_capacity(peers.server.len());
             for (stream, session) in peers.server.iter().zip(sessions) {
-                let thread = std::thread::Builder::new().name("calibrate".into()).stack_size(STACK);
-                servers.push(thread.spawn_scoped(scope, move || {
+                servers.push(thread().spawn_scoped(scope, move || {
                     clock::never_preempt();
                     // A message that does not come ends the wait, and the thread.
                     (0..ROUNDS).map(|_| answer(stream, stream, session)).collect::<io::Result<Vec<u64>>>()
@@ -175,10 +185,7 @@ impl Party for Crowd {
                     peers.drain(first, count - 1)?;
                 }
             }
-            let join = |server: std::thread::ScopedJoinHandle<'_, _>| {
-                server.join().map_err(|_| io::Error::other("a thread of the calibration panicked"))?
-            };
-            servers.into_iter().map(join).collect()
+            servers.into_iter().map(|server| ended(server.join())).collect()
         });
         Ok(per_round(&times?))
     }
@@ -245,7 +252,7 @@ mod tests {
     fn every_connection_answers_every_round() {
         let allowed = clock::allowed().unwrap();
         // On a thread of its own: the test's may go where they want.
-        let times = std::thread::spawn(move || {
+        let times = thread::spawn(move || {
             clock::pin(&[clock::two_cpus(&allowed).0]).unwrap();
             let mut crowd = Crowd { peers: Peers::connect(BATCH + 3).unwrap(), sessions: sessions(BATCH + 3) };
             let times = [crowd.by_threads().unwrap(), crowd.by_loop().unwrap()];

@@ -11,7 +11,7 @@ use std::io::{self, PipeReader, PipeWriter, Write as _};
 use super::{
     super::{CalibrateError, clock, pace::Pacer, peers::MESSAGE},
     CrowdCost, Effort, Missing,
-    crowd::{self, Party, ROUNDS, STACK, Session, WARM},
+    crowd::{self, Party, ROUNDS, Session, WARM},
 };
 
 /// By number of threads, all on `cpu`.
@@ -63,8 +63,7 @@ impl Party for Relay {
     fn by_threads(&mut self) -> io::Result<Vec<f64>> {
         let mut threads = Vec::with_capacity(self.stages.len());
         for mut stage in std::mem::take(&mut self.stages) {
-            let thread = std::thread::Builder::new().name("calibrate".into()).stack_size(STACK);
-            threads.push(thread.spawn(move || {
+            threads.push(crowd::thread().spawn(move || {
                 clock::never_preempt();
                 (0..WARM).try_for_each(|_| stage.pass_on())?;
                 let begun = clock::thread_cpu();
@@ -74,8 +73,7 @@ impl Party for Relay {
         }
         let mut spent = 0;
         for thread in threads {
-            let (cpu, stage) =
-                thread.join().map_err(|_| io::Error::other("a thread of the calibration panicked"))??;
+            let (cpu, stage) = crowd::ended(thread.join())?;
             spent += cpu;
             self.stages.push(stage);
         }
