@@ -5,7 +5,7 @@ use super::{
     cost::{MIN_CALLS, Pools, RARE, mean},
 };
 
-/// Whatever the hooks did, a wake-up costs this share of what was seen.
+/// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was seen.
 const LEAST_LEFT: f64 = 0.2;
 /// Why a block has no price.
 const NO_PRICE: &str = "no call of the target that did not block, no calibration and no reference";
@@ -198,12 +198,15 @@ impl Prices {
         self.net.plus(self.file)
     }
 
-    /// With what the hooks did to the target beyond their own run time taken off the wake-ups of others: a target that is slower
-    /// finds its peers asleep more often.
+    /// With what the hooks did to the target beyond their own run time taken off what depends on its pace against others': a target
+    /// that is slower finds its peers asleep more often, and wakes them, and its disk idle, and rings for it.
     pub(super) fn less_excess(mut self, excess: f64) -> Self {
         let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
-        if excess > 0.0 && woken > 0.0 {
-            let left = (1.0 - excess / woken).max(LEAST_LEFT);
+        let reads = &mut self.direct_reads;
+        let rung = reads.whole - reads.blocks;
+        if excess > 0.0 && woken + rung > 0.0 {
+            let left = (1.0 - excess / (woken + rung)).max(LEAST_LEFT);
+            reads.whole = reads.blocks + rung * left;
             self.other_wake = self.other_wake.map(|ns| ns * left);
         }
         self

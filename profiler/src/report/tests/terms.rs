@@ -103,6 +103,27 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
     assert_eq!(term(scenario(&with, Way::Naive), "past the page cache"), None);
 }
 
+#[test]
+fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
+    let case = |baselines: Vec<Baseline>| {
+        let mut case = files();
+        case.inputs.direct_files = vec![case.window.sites[0].place.clone()];
+        if let Some(calibration) = &mut case.inputs.calibration {
+            calibration.direct = vec![DirectRead { batch: 1, cost: sure(1_000.0) }];
+        }
+        case.inputs.baselines = baselines;
+        case.report()
+    };
+    let rest = |report: &Report| term(scenario(report, Way::Tuned), "the rest of their calls goes").unwrap();
+    let seen = case(Vec::new());
+    let voluntary = files().window.threads.iter().map(|t| t.sums.voluntary).sum();
+    let alone = Nanos::from_nanos(seen.what_if.cpu as u64 - 50_000_000);
+    let part = Baseline { cpu: alone, voluntary, wall: Nanos::from_millis(1_000), pace: None };
+    let slowed = case(vec![part; 4]);
+    assert!((seen.what_if.cpu - slowed.what_if.cpu - 5e7).abs() < 2.0, "{} ns", slowed.what_if.cpu);
+    assert!((rest(&seen) - rest(&slowed) - 5e7).abs() < 2.0, "{} and {} ns", rest(&seen), rest(&slowed));
+}
+
 /// A wake-up costs so much in place, and so much as calibrated where it finds an idle CPU, ns.
 fn wakes(case: &mut Case, in_place: u64, idle: f64) {
     let write = &mut case.window.sites[2].site;
