@@ -44,6 +44,9 @@ pub(super) struct Options {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
+    /// Sizes of the data caches, the nearest first, where the kernel does not say: 64K,1M,32M.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = size)]
+    caches: Vec<u64>,
     /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
@@ -133,7 +136,11 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
         Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
         None => machine::build(root, "lab")?,
     };
-    let caches = caches(Path::new("/sys/devices/system/cpu/cpu0/cache"))?;
+    let caches = if options.caches.is_empty() {
+        caches(Path::new("/sys/devices/system/cpu/cpu0/cache"))?
+    } else {
+        (1..).zip(&options.caches).map(|(level, &bytes)| Cache { level, bytes }).collect()
+    };
     let facts = machine::facts(root)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let mut results = Results { machine: facts, caches, cells: Vec::new() };
     let sets = working_sets(&results.caches, options.quick);
@@ -169,7 +176,8 @@ fn observe(own: &Path, binary: &Path, seconds: u32, what: (u64, u64, u32)) -> Re
     serde_json::from_str(&said.stdout).context("`check` printed no JSON")
 }
 
-/// The caches that hold data, the nearest first; an error where the kernel does not say.
+/// The caches that hold data, the nearest first; an error where the kernel does not say: in virtual machines it often has levels, but
+/// no sizes.
 fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
@@ -180,10 +188,12 @@ fn caches(folder: &Path) -> Result<Vec<Cache>> {
             continue;
         }
         let level = read(of.join("level"))?.parse().context("a cache's level")?;
-        let bytes = size(&read(of.join("size"))?).with_context(|| format!("the size in {}", of.display()))?;
+        let unknown =
+            || format!("{} has no size of that cache: give the sizes with --caches, like 64K,1M,32M", of.display());
+        let bytes = read(of.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
         caches.push(Cache { level, bytes });
     }
-    ensure!(!caches.is_empty(), "{} names no cache", folder.display());
+    ensure!(!caches.is_empty(), "{} names no cache: give the sizes with --caches, like 64K,1M,32M", folder.display());
     caches.sort_by_key(|c| c.level);
     Ok(caches)
 }
@@ -312,8 +322,11 @@ pub(super) mod tests {
         assert_eq!(found, [Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }]);
         assert_eq!(working_sets(&found, false), [16 << 10, 512 << 10, 2 << 20, 4 << 20]);
         assert_eq!(working_sets(&found, true), [16 << 10, 512 << 10, 4 << 20]);
+        // A virtual machine: levels, but no sizes.
+        fs::remove_file(folder.join("index2").join("size")).unwrap();
+        assert!(caches(&folder).unwrap_err().to_string().contains("--caches"));
         fs::remove_dir_all(&folder).unwrap();
-        assert!(caches(&folder).is_err());
+        assert!(caches(&folder).unwrap_err().to_string().contains("--caches"));
     }
 
     #[test]
