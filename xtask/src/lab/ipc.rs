@@ -35,6 +35,9 @@ const BLOCKS: [u32; 3] = [2, 8, 32];
 /// No working set beyond this, bytes: the order of its places must fit beside it.
 const LARGEST: u64 = 1 << 30;
 
+/// What to do where the kernel does not tell the caches' sizes.
+const GIVE_SIZES: &str = "give the sizes with --caches, like 64K,1M,32M";
+
 /// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why and exits with 3.
 #[derive(Args)]
 pub(super) struct Options {
@@ -188,12 +191,11 @@ fn caches(folder: &Path) -> Result<Vec<Cache>> {
             continue;
         }
         let level = read(of.join("level"))?.parse().context("a cache's level")?;
-        let unknown =
-            || format!("{} has no size of that cache: give the sizes with --caches, like 64K,1M,32M", of.display());
+        let unknown = || format!("{} has no size of that cache: {GIVE_SIZES}", of.display());
         let bytes = read(of.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
         caches.push(Cache { level, bytes });
     }
-    ensure!(!caches.is_empty(), "{} names no cache: give the sizes with --caches, like 64K,1M,32M", folder.display());
+    ensure!(!caches.is_empty(), "{} names no cache: {GIVE_SIZES}", folder.display());
     caches.sort_by_key(|c| c.level);
     Ok(caches)
 }
