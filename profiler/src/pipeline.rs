@@ -16,7 +16,10 @@ mod sampling;
 mod stacks;
 mod streaming;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crate::{
     aggregate::Window,
@@ -101,7 +104,9 @@ pub trait Progress {
     }
     /// A look at everything so far. The programs go on counting meanwhile.
     fn look(&mut self, _so_far: Measurement) {}
-    /// It is over.
+    /// Costs of this machine are measured now, because none are kept: for so long at most.
+    fn pricing(&mut self, _at_most: Duration) {}
+    /// What was last told of is over.
     fn done(&mut self) {}
 }
 
@@ -136,5 +141,5 @@ pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress
     let processes: Vec<_> =
         request.target.processes.iter().map(|p| Process::read(p.tgid).unwrap_or_else(|_| p.clone())).collect();
     let ended = run.until_the_end(stop, &processes, progress)?;
-    run.finish(ended, &processes, progress)
+    run.finish(ended, &processes, stop, progress)
 }

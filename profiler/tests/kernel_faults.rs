@@ -6,9 +6,12 @@
 #[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
 mod common;
 
-use common::tool::{
-    LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, reports, run, skip, tool, within,
-    without_orphans,
+use common::{
+    tool::{
+        LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, reports, run, skip, tool, within,
+        without_orphans,
+    },
+    truth::Truth,
 };
 
 use std::{
@@ -118,6 +121,27 @@ fn too_large_maps() {
     small.args(["--mount", "sh", "-c", script]).arg(&meminfo).args([TOOL, "check", "-p", &target.pid()]);
     small.args(["--max-threads", "4194304", "--max-sites", "1048576"]);
     run(&mut small).refusal(5, &[less[0], less[1], "64 MiB are available"]);
+}
+
+#[test]
+fn costs_that_cannot_be_measured_here() {
+    if !can_fault() {
+        return;
+    }
+    let mut target = Truth::start(&["pipe", "--n", "2000"]);
+    // No calibration is kept, and where there is no loopback none can be made.
+    let mut alone = Command::new("unshare");
+    alone.args(["--net", TOOL, "check", "--json", "-p", &target.pid().to_string(), "-d", "60s"]);
+    let live = Live::attached(alone.env("XDG_CACHE_HOME", "/nonexistent"), Stdio::piped());
+    target.go();
+    target.line();
+    target.end();
+    let report = live.end().json();
+    assert!(blocks(&report, "pipe") >= 2000, "{}", report["wall"]);
+    let why = report["what_if"]["refused"].as_str().unwrap_or_default();
+    assert!(why.contains("could not be measured beside the target ("), "{}", report["what_if"]);
+    assert!(why.contains("`should-i-async calibrate"), "{why}");
+    assert_eq!(report["what_if"]["scenarios"].as_array().map(Vec::len), Some(0), "{}", report["what_if"]);
 }
 
 #[test]

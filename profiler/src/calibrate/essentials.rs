@@ -225,7 +225,7 @@ pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateErro
     let allowed = clock::allowed().map_err(CalibrateError::system("reading the CPUs that may be used"))?;
     let (first, second) = clock::two_cpus(&allowed);
     let mut missing = Vec::new();
-    let machine_before = machine_and_us();
+    let before = Usage::so_far();
     let pin = || clock::pin(&[first]).map_err(CalibrateError::system("pinning a thread"));
     pin()?;
     let pacer = Pacer::new();
@@ -237,7 +237,7 @@ pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateErro
     let blocks = blocks::measure(first, second, effort, pacer, &mut missing)?;
     let crowd = crowd::measure(first, effort, pacer, &mut missing)?;
     let relay = relay::measure(first, effort, pacer, &mut missing)?;
-    let others = others_since(machine_before);
+    let others = before.others();
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let pace = pacer.base();
@@ -259,18 +259,30 @@ pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateErro
     })
 }
 
-/// CPU of the machine, all but idle and all, in ticks of 10 ms; and of this process, ns.
-pub(super) fn machine_and_us() -> (u64, u64, u64) {
-    let (busy, all) = clock::machine_so_far();
-    (busy, all, clock::process_cpu())
+/// What the machine had used so far, and this process of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// CPU of the machine, all but idle and all, in ticks of 10 ms.
+    busy: u64,
+    all: u64,
+    /// CPU of this process, ns.
+    us: u64,
 }
 
-/// The share of the machine's CPU time that other processes used since then.
-pub(super) fn others_since((busy, all, us): (u64, u64, u64)) -> f64 {
-    let (busy_now, all_now, us_now) = machine_and_us();
-    let ours = (us_now - us) as f64 / 1e7;
-    let all = (all_now - all).max(1) as f64;
-    (((busy_now - busy) as f64 - ours) / all).clamp(0.0, 1.0)
+impl Usage {
+    /// Up to now.
+    pub(crate) fn so_far() -> Self {
+        let (busy, all) = clock::machine_so_far();
+        Self { busy, all, us: clock::process_cpu() }
+    }
+
+    /// The share of the machine's CPU time that other processes have used since then, 0 to 1.
+    pub(crate) fn others(self) -> f64 {
+        let now = Self::so_far();
+        let ours = (now.us - self.us) as f64 / 1e7;
+        let all = (now.all - self.all).max(1) as f64;
+        (((now.busy - self.busy) as f64 - ours) / all).clamp(0.0, 1.0)
+    }
 }
 
 /// Kernel release, and CPU model with the number of CPUs.

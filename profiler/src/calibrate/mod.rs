@@ -16,6 +16,7 @@ mod text;
 mod trip;
 
 pub use cache::Calibration;
+pub(crate) use essentials::Usage;
 pub use essentials::{
     Beyond, BlockCost, CrowdCost, Essentials, FileStep, Medium, Missing, ReadCost, Step, cached, measure,
 };

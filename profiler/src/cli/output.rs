@@ -1,6 +1,9 @@
 //! Where text goes: results to stdout, complaints and progress to stderr.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::Duration,
+};
 
 use super::exit::CliError;
 use crate::{pipeline::Progress, units::Nanos};
@@ -70,6 +73,14 @@ impl Progress for ProgressLine<'_> {
         let of = duration.map_or_else(String::new, |d| format!(" of {:.0} s", d.as_secs_f64()));
         let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {:.1} s{of}  (Ctrl-C ends it)", elapsed.as_secs_f64());
         self.shown = true;
+    }
+
+    fn pricing(&mut self, at_most: Duration) {
+        if self.terminal {
+            let seconds = at_most.as_secs();
+            let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring what calls cost on this machine, {seconds} s at most");
+            self.shown = true;
+        }
     }
 
     fn done(&mut self) {

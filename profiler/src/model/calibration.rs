@@ -228,12 +228,8 @@ impl Calibration {
     /// What an event costs beyond a read and a write that find their data, where each wait returns so many events. Who learns that
     /// data is there by asking does the same and asks besides: below nothing is noise, on a machine that is busy with other things.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
-        let points: Vec<(f64, Cost)> = self
-            .steps
-            .iter()
-            .filter_map(|step| Some((f64::from(step.events).log2(), way.of(step)?.beyond(step.ready))))
-            .collect();
-        let tax = interpolate(&points, events_per_wait.max(1.0).log2())?;
+        let steps = self.steps.iter().filter_map(|step| Some((step.events, way.of(step)?.beyond(step.ready))));
+        let tax = at_number(steps, events_per_wait)?;
         Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
     }
 
@@ -261,15 +257,12 @@ impl Calibration {
 
     /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
     pub fn file_tax(&self, depth: f64) -> Option<Cost> {
-        let points: Vec<(f64, Cost)> =
-            self.files.iter().filter_map(|f| Some((f64::from(f.depth).log2(), f.uring?.beyond(f.pread)))).collect();
-        interpolate(&points, depth.max(1.0).log2())
+        at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
     /// What a read past the page cache costs through `io_uring`, where each enter submits so many.
     pub fn direct_read(&self, batch: f64) -> Option<Cost> {
-        let points: Vec<(f64, Cost)> = self.direct.iter().map(|d| (f64::from(d.batch).log2(), d.cost)).collect();
-        interpolate(&points, batch.max(1.0).log2())
+        at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
     }
 
     /// What code after a block costs more where so many threads take turns.
@@ -292,8 +285,7 @@ impl Calibration {
 }
 
 fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
-    let points: Vec<(f64, Cost)> = threads_of.iter().map(|c| (f64::from(c.threads).log2(), c.cost)).collect();
-    interpolate(&points, threads.max(1.0).log2())
+    at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
 /// The class of those that were calibrated that is closest to this one.
@@ -305,8 +297,10 @@ fn kin(class: BlockClass) -> Option<BlockClass> {
     }
 }
 
-/// Between the two nearest points; the outermost ones hold beyond.
-fn interpolate(points: &[(f64, Cost)], at: f64) -> Option<Cost> {
+/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the outermost ones hold beyond.
+fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
+    let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
+    let at = number.max(1.0).log2();
     let after = points.iter().position(|&(x, _)| x >= at);
     match after {
         None => points.last().map(|&(_, cost)| cost),

@@ -153,6 +153,19 @@ struct PerBlock {
     variance_away: f64,
 }
 
+impl PerBlock {
+    /// All of the site's, ns: where it came back near, and away.
+    fn parts(self, site: &SiteRecord) -> (f64, f64) {
+        let (near, away) = (&site.site.cpu_blocked_near, &site.site.cpu_blocked_away);
+        (self.near * near.count as f64, self.away * away.count as f64)
+    }
+
+    fn of(self, site: &SiteRecord) -> f64 {
+        let (near, away) = self.parts(site);
+        near + away
+    }
+}
+
 impl<'a> Pools<'a> {
     pub(super) fn new(sites: &'a [SiteRecord], bases: Bases<'a>) -> Self {
         let mut calls: HashMap<(&str, BlockClass), Stat> = HashMap::new();
@@ -198,7 +211,7 @@ impl<'a> Pools<'a> {
             Basis::Reference => self.by_reference(site, &blocked)?,
         };
         let (nears, aways) = (site.site.cpu_blocked_near.count as f64, site.site.cpu_blocked_away.count as f64);
-        let (near, away) = (per.near * nears, per.away * aways);
+        let (near, away) = per.parts(site);
         let total = near + away;
         let error = (per.variance_near * nears.powi(2) + per.variance_away * aways.powi(2)).sqrt();
         let interval = Interval::around(total, error);
@@ -216,7 +229,8 @@ impl<'a> Pools<'a> {
         }
         // A call that hardly ever finds its data is a special one when it does: the data came while the thread was preempted,
         // and the socket's backlog with it.
-        if (direct.count as f64) < RARE * blocked.count as f64 && self.ready_call(site).is_some() {
+        let rare = (direct.count as f64) < RARE * blocked.count as f64;
+        if rare && self.ready_call(site).is_some() {
             return None;
         }
         let (base, error) = mean(direct)?;
@@ -227,7 +241,10 @@ impl<'a> Pools<'a> {
         };
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
-        Some(PerBlock { near, away, variance_near, variance_away })
+        let found = PerBlock { near, away, variance_near, variance_away };
+        // It is special by being dearer, and the difference too small: no block is cheaper than one on a pipe.
+        let too_small = rare && self.by_reference(site, blocked).is_some_and(|least| least.of(site) > found.of(site));
+        (!too_small).then_some(found)
     }
 
     /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks of the call's start are in the
@@ -340,6 +357,21 @@ mod tests {
         let cost = Pools::new(&alone, with(REFERENCE)).direct(&alone[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
         assert_eq!(Pools::new(&alone, with(None)).direct(&alone[0]), None);
+    }
+
+    #[test]
+    fn calls_that_hardly_ever_find_their_data_are_no_base_for_less_than_the_reference() {
+        // Preempted on their way, and dearer than those that block.
+        let dearer = [site(BlockClass::Tcp, &[3_000; 40], &[2_000; 800])];
+        let cost = Pools::new(&dearer, with(REFERENCE)).direct(&dearer[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
+        let usual = [site(BlockClass::Tcp, &[500; 40], &[2_000; 800])];
+        let cost = Pools::new(&usual, with(REFERENCE)).direct(&usual[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::SameSite, 1_500.0));
+        // As often as that they are no exceptions.
+        let often = [site(BlockClass::Tcp, &[3_000; 100], &[2_000; 800])];
+        let cost = Pools::new(&often, with(REFERENCE)).direct(&often[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::SameSite, -1_000.0));
     }
 
     #[test]

@@ -20,6 +20,8 @@ const FIRST_GUESS: f64 = 4.0;
 /// Of what cannot be told, the share that is taken into the interval: an indirect cost against the direct one; how much deeper or less
 /// deep peers sleep, against as deep as can be and not at all.
 const UNTOLD: f64 = 0.5;
+/// Of what the target runs outside of its blocks, what coldness can be at most.
+const MOST_COLD: f64 = 0.5;
 
 /// Everything that a scenario needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -289,7 +291,7 @@ impl Engine {
         let together = gathered.filter(|_| self.filled).map_or(0.0, |term| term.ns);
         let high =
             value + untold + in_one_go + together + cheaper + [0.0, open_shift].into_iter().fold(0.0, f64::max) + half;
-        let saving = Saving { low, value, high }.scaled(1.0 / self.cpu);
+        let saving = Saving { low, value, high: high.min(self.most().max(value)) }.scaled(1.0 / self.cpu);
         Scenario {
             way,
             loops,
@@ -302,6 +304,12 @@ impl Engine {
             events_per_wait: closed.events_per_wait,
             terms,
         }
+    }
+
+    /// CPU that no way of waiting can give back more than, ns: the target's own code stays, however cold it was.
+    fn most(&self) -> f64 {
+        let user = (1.0 - self.in_kernel) * (self.cpu - self.prices.all().direct).max(0.0);
+        self.cpu - (1.0 - MOST_COLD) * user
     }
 
     fn sleep_how(&self) -> &str {

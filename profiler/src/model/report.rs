@@ -99,6 +99,9 @@ pub struct Inputs {
     pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<Calibration>,
+    /// Why that is not known, where it will not be.
+    #[serde(default)]
+    pub no_calibration: Option<String>,
     /// Why no hardware counters ran, where none did.
     #[serde(default)]
     pub no_counters: Option<String>,
@@ -117,6 +120,17 @@ pub struct Inputs {
     /// The what-if of an earlier look, to be kept: a replay is too dear for every look of a live screen.
     #[serde(skip)]
     pub known_what_if: Option<WhatIf>,
+}
+
+impl Inputs {
+    /// With what waiting in other ways costs, or why that is not known; neither where it may still be.
+    pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
+        match priced {
+            Some(Ok(calibration)) => self.calibration = Some(calibration),
+            Some(Err(why)) => self.no_calibration = Some(why),
+            None => {}
+        }
+    }
 }
 
 /// A look in mid-measurement: everything since its start.
@@ -221,7 +235,7 @@ impl Report {
         );
         let given = whatif::Given {
             prices,
-            calibration: calibration.as_ref(),
+            calibration: calibration.as_ref().ok_or(inputs.no_calibration.as_deref()),
             cpu: own_cpu,
             hooks,
             direct_interval: score.interval,

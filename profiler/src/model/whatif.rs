@@ -14,6 +14,9 @@ pub const MIN_BLOCKS: f64 = 200.0;
 const NEGLIGIBLE: f64 = 0.01;
 /// What "dear" is, where nothing was measured, ns: about ten times a usual one.
 const DEAR: f64 = 20_000.0;
+/// Why there is no saving, where prices may still come, or were not asked for.
+const NOT_KNOWN: &str =
+    "what waiting in other ways costs on this machine is not known (yet): `should-i-async calibrate` measures it";
 
 /// Low, middle and high.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -109,7 +112,8 @@ pub struct WhatIf {
 /// What goes in beside the window.
 pub(super) struct Given<'a> {
     pub(super) prices: Result<Prices, String>,
-    pub(super) calibration: Option<&'a Calibration>,
+    /// Or why there is none, where that is known.
+    pub(super) calibration: Result<&'a Calibration, Option<&'a str>>,
     pub(super) cpu: f64,
     pub(super) hooks: f64,
     pub(super) direct_interval: Option<Interval>,
@@ -151,12 +155,9 @@ impl WhatIf {
         if blocks < MIN_BLOCKS {
             return Self::few(given, blocks);
         }
-        let Some(calibration) = given.calibration.filter(|c| !c.steps.is_empty()) else {
-            return Self::refuse(
-                given,
-                "what waiting in other ways costs on this machine is not known (yet): `should-i-async calibrate` measures it"
-                    .into(),
-            );
+        let calibration = match given.calibration {
+            Ok(calibration) if !calibration.steps.is_empty() => calibration,
+            other => return Self::refuse(given, other.err().flatten().unwrap_or(NOT_KNOWN).to_owned()),
         };
         let engine = Engine::new(window, sums, given, prices, calibration.clone());
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     calibrate::{
-        self, Essentials, Medium,
+        self, Essentials, Medium, Usage,
         full::{DiskRow, FileInterface, Full},
     },
     model::{BlockClass, BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
@@ -15,61 +15,95 @@ use crate::{
 
 /// Where others used more of the CPUs while prices were taken, the line with the prices says so.
 const CROWDED: f64 = 0.25;
-/// How long the end of a screen waits for prices, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a report waits for prices that nobody has calibrated, how long the end of a screen does, and how often they look.
+/// On a quiet machine they take 2 s, beside 512 runnable threads on two CPUs more than a minute.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// The cached calibration of this machine and kernel, or else the essentials, measured on the spot.
-pub(super) fn of_this_machine() -> Option<Calibration> {
-    if let Some(cached) = calibrate::cached() {
-        let age = since(cached.essentials.taken_at);
-        let source = format!("from `calibrate` of this machine and kernel, {age} old");
-        return Some(of(&cached.essentials, cached.full.as_ref(), source));
-    }
-    match calibrate::measure() {
-        Ok(measured) => {
-            Some(of(&measured, None, "measured right after the target; `calibrate` measures them better".into()))
-        }
-        Err(error) => {
-            log::warn!("no calibration: {error}");
-            None
-        }
-    }
-}
+/// Prices, or why there are none: what it says is for the report.
+pub(super) type Priced = Result<Calibration, String>;
 
-/// Prices that may still be on their way: a screen does not wait for them.
-#[derive(Default)]
+/// Prices of this machine and kernel: from the cache, or else the essentials, measured on a thread of their own, because nobody
+/// knows how long that takes beside others.
 pub(super) struct Pricing {
-    known: Option<Calibration>,
-    coming: Option<JoinHandle<Option<Calibration>>>,
+    known: Option<Priced>,
+    coming: Option<JoinHandle<Priced>>,
+    /// The machine when they began.
+    before: Usage,
 }
 
 impl Pricing {
-    /// Prices are wanted: from the cache at once, or else measured on a thread of their own.
+    /// Prices are wanted.
     pub(super) fn begin() -> Self {
-        if calibrate::cached().is_some() {
-            return Self { known: of_this_machine(), coming: None };
+        let before = Usage::so_far();
+        if let Some(cached) = calibrate::cached() {
+            let age = since(cached.essentials.taken_at);
+            let source = format!("from `calibrate` of this machine and kernel, {age} old");
+            let known = of(&cached.essentials, cached.full.as_ref(), source);
+            return Self { known: Some(Ok(known)), coming: None, before };
         }
-        let coming = std::thread::Builder::new().name("sia-prices".into()).spawn(of_this_machine);
-        Self { known: None, coming: coming.inspect_err(|error| log::warn!("no calibration: {error}")).ok() }
+        match std::thread::Builder::new().name("sia-prices".into()).spawn(on_the_spot) {
+            Ok(thread) => Self { known: None, coming: Some(thread), before },
+            Err(error) => Self { known: Some(Err(failed(&format!("no thread: {error}")))), coming: None, before },
+        }
+    }
+
+    /// Whether they are not known yet.
+    pub(super) fn is_coming(&self) -> bool {
+        self.coming.is_some()
     }
 
     /// What is known by now.
-    pub(super) fn known(&mut self) -> Option<Calibration> {
+    pub(super) fn known(&mut self) -> Option<Priced> {
         if let Some(done) = self.coming.take_if(|thread| thread.is_finished()) {
-            self.known = done.join().unwrap_or_default();
+            self.known = Some(done.join().unwrap_or_else(|_| Err(failed("the thread that measured it panicked"))));
         }
         self.known.clone()
     }
 
-    /// What will be known soon: whoever quits a screen is not kept for as long as a busy machine may take.
-    pub(super) fn wait(&mut self) -> Option<Calibration> {
+    /// What is known soon: nobody is kept for as long as a busy machine may take, nor who is in a hurry.
+    pub(super) fn wait(&mut self, patience: Duration, hurry: impl Fn() -> bool) -> Priced {
         let begun = Instant::now();
-        while self.coming.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
+        loop {
+            if let Some(known) = self.known() {
+                return known;
+            }
+            if begun.elapsed() >= patience {
+                let others = 100.0 * self.before.others();
+                let why = format!("not within {} s, others used {others:.0} % of the CPUs", patience.as_secs());
+                return Err(late(&why));
+            }
+            if hurry() {
+                return Err(late("interrupted"));
+            }
             std::thread::sleep(GLANCE);
         }
-        self.known()
     }
+}
+
+/// The essentials, measured now.
+fn on_the_spot() -> Priced {
+    let found = calibrate::measure().map_err(|error| failed(&error.to_string()))?;
+    Ok(of(&found, None, "measured right after the target; `calibrate` measures them better".into()))
+}
+
+/// Prices did not come in time.
+fn late(why: &str) -> String {
+    missing(
+        why,
+        "run `should-i-async calibrate --quick`, which takes the time that it needs and keeps what it finds, best while the machine is \
+         quiet; then check again",
+    )
+}
+
+/// Prices could not be measured.
+fn failed(why: &str) -> String {
+    missing(why, "once that is mended, `should-i-async calibrate` measures it and keeps what it finds")
+}
+
+fn missing(why: &str, mend: &str) -> String {
+    format!("what waiting in other ways costs on this machine could not be measured beside the target ({why}): {mend}")
 }
 
 /// The interval of the median, from the spread of the repeats: its standard error is 1.25 times that of the mean, and a 90 %
@@ -159,5 +193,48 @@ fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
         relay: crowd(&found.relay),
         pace: Some(found.pace),
         source: source + &company(found.others),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Prices that come when the sender is dropped.
+    fn coming(prices: Priced) -> (Pricing, Sender<()>) {
+        let (send, wait) = channel::<()>();
+        let coming = std::thread::spawn(move || {
+            let _ = wait.recv();
+            prices
+        });
+        (Pricing { known: None, coming: Some(coming), before: Usage::so_far() }, send)
+    }
+
+    #[test]
+    fn prices_that_do_not_come_in_time_are_missing_with_the_way_to_get_them() {
+        let (mut pricing, _never) = coming(Ok(Calibration::default()));
+        assert!(pricing.is_coming());
+        let why = pricing.wait(Duration::ZERO, || false).unwrap_err();
+        assert!(why.contains("not within 0 s, others used "), "{why}");
+        assert!(why.contains("`should-i-async calibrate --quick`"), "{why}");
+    }
+
+    #[test]
+    fn prices_that_come_in_time_are_taken() {
+        let (mut pricing, now) = coming(Ok(Calibration { source: "here".into(), ..Calibration::default() }));
+        assert!(pricing.known().is_none());
+        drop(now);
+        let found = pricing.wait(Duration::from_secs(60), || false).unwrap();
+        assert_eq!(found.source, "here");
+        assert!(!pricing.is_coming());
+    }
+
+    #[test]
+    fn who_asks_to_hurry_is_not_kept() {
+        let (mut pricing, _never) = coming(Ok(Calibration::default()));
+        let why = pricing.wait(Duration::MAX, || true).unwrap_err();
+        assert!(why.contains("(interrupted)"), "{why}");
     }
 }

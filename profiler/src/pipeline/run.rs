@@ -41,6 +41,8 @@ const FIRST_LOOK: Nanos = Nanos::from_millis(150);
 const LOOK_EVENTS: usize = 10_000;
 /// How often descriptors are looked up while they are open.
 const LOOK: Nanos = Nanos::from_millis(250);
+/// Why a measurement ended that was told to.
+const INTERRUPTED: &str = "interrupted";
 
 /// A measurement under way.
 pub(super) struct Run<'a> {
@@ -154,7 +156,7 @@ impl<'a> Run<'a> {
                 return Ok("duration over");
             }
             if stop.load(Ordering::Relaxed) {
-                return Ok("interrupted");
+                return Ok(INTERRUPTED);
             }
             if self.watch.wait(wait_for(deadline, now))? {
                 if !self.open || !self.followed_alive() {

@@ -2,12 +2,8 @@
 
 use super::{
     super::{Cost, DirectReads, Term, Way, replay::Trace},
-    Counted, Engine, UNTOLD,
+    Counted, Engine, MOST_COLD, UNTOLD,
 };
-
-/// Of what the target runs outside of its blocks, what coldness can be at most: a crowd that is said to cost more was calibrated
-/// among others.
-const MOST_COLD: f64 = 0.5;
 
 /// Reads past the page cache in another way.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +83,7 @@ impl Engine {
         (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
     }
 
-    /// Whether so much of what the target runs outside of its blocks can be cold.
+    /// Whether so much of what the target runs outside of its blocks can be cold: else the crowd was calibrated among others.
     fn is_credible(&self, crowd: &Cost) -> bool {
         crowd.median * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
     }

@@ -1,14 +1,16 @@
 //! What a measurement found, with all that is known beside it: at its end, and while it runs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{
     super::{
         Failure, Measurement, Progress, baseline, facts,
         facts::{daemon_cost, process_cpu},
-        prices::{self, Pricing},
+        prices::{self, Priced, Pricing},
         reference,
         stacks::Stacks,
     },
-    LOOK_EVENTS, Run,
+    INTERRUPTED, LOOK_EVENTS, Run,
 };
 use crate::{
     aggregate::Window,
@@ -25,6 +27,7 @@ impl Run<'_> {
         mut self,
         ended: &str,
         processes: &[Process],
+        stop: &AtomicBool,
         progress: &mut dyn Progress,
     ) -> Result<Measurement, Failure> {
         if self.open {
@@ -50,13 +53,10 @@ impl Run<'_> {
         if !self.request.looks {
             self.reference = reference::measure(&mut self.session).ok();
         }
-        let calibration = match self.pricing.take() {
-            Some(mut pricing) => pricing.wait(),
-            None => self.request.price.then(prices::of_this_machine).flatten(),
-        };
+        let priced = self.last_prices(ended, stop, progress);
         let mut inputs = self.inputs(&total, ended, processes, cpu_after, daemon);
         inputs.baselines.extend(after);
-        inputs.calibration = calibration;
+        inputs.price(priced);
         Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
     }
 
@@ -84,9 +84,22 @@ impl Run<'_> {
             // The process's clock went on between the windows.
             inputs.process_cpu = None;
         }
-        inputs.calibration = self.pricing.as_mut().and_then(Pricing::known);
+        inputs.price(self.pricing.as_mut().and_then(Pricing::known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
+    }
+
+    /// Prices where they are wanted; nobody waits long for those that are to be measured first.
+    fn last_prices(&mut self, ended: &str, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
+        let patience = if self.request.looks { prices::SHORT_PATIENCE } else { prices::PATIENCE };
+        let mut pricing = self.pricing.take().or_else(|| self.request.price.then(Pricing::begin))?;
+        if pricing.is_coming() {
+            progress.pricing(patience);
+        }
+        // What has ended the measurement is no reason to hurry.
+        let priced = pricing.wait(patience, || ended != INTERRUPTED && stop.load(Ordering::Relaxed));
+        progress.done();
+        Some(priced)
     }
 
     fn inputs(
@@ -118,6 +131,7 @@ impl Run<'_> {
             baselines: self.before.clone(),
             pace,
             calibration: None,
+            no_calibration: None,
             process_cpu: cpu.filter(|_| whole),
             hook_entry: self.governor.hook(pace),
             daemon_cpu: daemon.0.saturating_sub(self.daemon_before),

@@ -363,3 +363,23 @@ fn no_more_is_taken_off_a_sleep_than_so_many_threads_leave_cold() {
     assert!((of(&none) - of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
     assert_eq!(none.sleep.provenance(), Provenance::Measured);
 }
+
+#[test]
+fn nobody_is_promised_the_cpu_of_the_targets_own_code() {
+    let high = |spread: f64| {
+        let mut case = server();
+        for step in case.inputs.calibration.iter_mut().flat_map(|c| &mut c.steps) {
+            // A price that could as well be far below nothing.
+            step.again.low -= spread;
+            step.again.high += spread;
+        }
+        let report = case.report();
+        let saving = scenario(&report, Way::Naive).saving;
+        assert!(saving.low <= saving.value && saving.value <= saving.high, "{saving:?}");
+        (saving.high, report.cpu.user.value().unwrap().as_nanos() as f64 / report.what_if.cpu)
+    };
+    let ((near, user), (far, _)) = (high(0.0), high(1e6));
+    assert!(near < far, "{near} and {far}");
+    // Half of it may have run cold.
+    assert!((far - (1.0 - user / 2.0)).abs() < 1e-9, "{far} beside {user} of user mode");
+}
