@@ -243,7 +243,8 @@ impl<'a> Pools<'a> {
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
         let found = PerBlock { near, away, variance_near, variance_away };
         // It is special by being dearer, and the difference too small: no block is cheaper than one on a pipe.
-        let too_small = rare && self.by_reference(site, blocked).is_some_and(|least| least.of(site) > found.of(site));
+        let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
+        let too_small = rare && found.of(site) < least;
         (!too_small).then_some(found)
     }
 
@@ -365,6 +366,7 @@ mod tests {
         let dearer = [site(BlockClass::Tcp, &[3_000; 40], &[2_000; 800])];
         let cost = Pools::new(&dearer, with(REFERENCE)).direct(&dearer[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
+        assert_eq!(Pools::new(&dearer, with(None)).direct(&dearer[0]), None, "no block gives CPU back");
         let usual = [site(BlockClass::Tcp, &[500; 40], &[2_000; 800])];
         let cost = Pools::new(&usual, with(REFERENCE)).direct(&usual[0]).unwrap();
         assert_eq!((cost.basis, cost.per_call), (Basis::SameSite, 1_500.0));

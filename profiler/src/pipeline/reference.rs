@@ -15,9 +15,12 @@ use crate::{
     units::{Tgid, Tid},
 };
 
-/// How long the ping-pong lasts at most.
+/// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on a machine full of runnable threads a
+/// round takes milliseconds.
 const LENGTH: Duration = Duration::from_millis(40);
-/// Rounds of it at most, and reads that do not block.
+const LONGEST: Duration = Duration::from_millis(1_000);
+/// Rounds that are enough, and rounds at most: as many reads that block; reads that do not are half as many.
+const ENOUGH: usize = 4 * MIN_CALLS as usize;
 const ROUNDS: usize = 2_000;
 
 /// Yardsticks before it, and as many after it.
@@ -106,9 +109,10 @@ fn ping_pong() -> std::io::Result<()> {
     let begun = Instant::now();
     let mut byte = [0];
     let mut done = Ok(());
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         done = here_out.write_all(&byte).and_then(|()| here.read_exact(&mut byte));
-        if done.is_err() || begun.elapsed() >= LENGTH {
+        let longest = if round < ENOUGH { LONGEST } else { LENGTH };
+        if done.is_err() || begun.elapsed() >= longest {
             break;
         }
     }
