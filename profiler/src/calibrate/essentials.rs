@@ -2,13 +2,14 @@
 
 mod blocks;
 mod crowd;
+mod effort;
 mod file;
 mod reads;
 mod relay;
 mod runtime;
 mod steps;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ use super::{
     pace::Pacer,
     stats::Cost,
 };
+
+pub(super) use effort::Effort;
+use effort::{Repeats, Time};
 
 /// What a server pays per event, when `events` of its many connections have a message at once: ns of the server thread's
 /// CPU per message. All of them read the message and write the reply; they differ in how they learn of it.
@@ -184,33 +188,15 @@ pub struct Essentials {
     pub missing: Vec<Missing>,
 }
 
-/// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// In under 2 s.
-    Quick,
-    /// As part of a whole calibration.
-    Thorough,
-}
-
-impl Effort {
-    /// How often what scatters is repeated, against the quickest.
-    pub(super) fn times(self) -> u32 {
-        match self {
-            Self::Quick => 1,
-            Self::Thorough => 8,
-        }
-    }
-}
-
-/// Measures the essentials quickly, on a thread of its own: the caller's affinity and signal mask stay as they are.
+/// Measures the essentials quickly, on a thread of its own: the caller's affinity and signal mask stay as they are. Parts that the model
+/// can do without do not begin once `within` is over; they are missing then.
 ///
 /// # Errors
 /// No thread, no loopback connections, no descriptors, or a measurement that came to nothing.
-pub fn measure() -> Result<Essentials, CalibrateError> {
+pub fn measure(within: Duration) -> Result<Essentials, CalibrateError> {
     std::thread::Builder::new()
         .name("calibrate".into())
-        .spawn(|| on_this_thread(Effort::Quick))
+        .spawn(move || on_this_thread(Effort::Quick, within))
         .map_err(CalibrateError::system("no thread for the calibration"))?
         .join()
         .map_err(|_| CalibrateError::Failed("the calibration's thread panicked".into()))?
@@ -221,22 +207,27 @@ pub fn cached() -> Option<cache::Calibration> {
     cache::load().ok()
 }
 
-pub(super) fn on_this_thread(effort: Effort) -> Result<Essentials, CalibrateError> {
+pub(super) fn on_this_thread(effort: Effort, within: Duration) -> Result<Essentials, CalibrateError> {
     let allowed = clock::allowed().map_err(CalibrateError::system("reading the CPUs that may be used"))?;
     let (first, second) = clock::two_cpus(&allowed);
     let mut missing = Vec::new();
     let before = Usage::so_far();
     let pin = || clock::pin(&[first]).map_err(CalibrateError::system("pinning a thread"));
     pin()?;
+    let time = Time::begins(within);
     let pacer = Pacer::new();
     let file = file::measure(&allowed, first, pacer, &mut missing);
     pin()?;
+    time.told("files");
     let syscall = empty_syscall(pacer)?;
     let (steps, again) = steps::measure(effort, pacer, &mut missing)?;
+    time.told("server steps");
     let reads = reads::measure(effort, pacer)?;
-    let blocks = blocks::measure(first, second, effort, pacer, &mut missing)?;
-    let crowd = crowd::measure(first, effort, pacer, &mut missing)?;
-    let relay = relay::measure(first, effort, pacer, &mut missing)?;
+    time.told("reads");
+    // Of these the model takes what there is.
+    let blocks = time.spend("blocks", &mut missing, |m| blocks::measure(first, second, effort, pacer, m))?;
+    let crowd = time.spend(crowd::WHAT, &mut missing, |m| crowd::measure(first, effort, pacer, m))?;
+    let relay = time.spend(relay::WHAT, &mut missing, |m| relay::measure(first, effort, pacer, m))?;
     let others = before.others();
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());

@@ -9,7 +9,7 @@ mod posix;
 mod sizes;
 mod working_set;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -314,7 +314,7 @@ fn on_this_thread(
     progress("files to read and write");
     let files = Files::make(dir).map_err(CalibrateError::system("making a file to read and write"))?;
     progress("essentials");
-    let essentials = essentials::on_this_thread(essentials::Effort::Thorough)?;
+    let essentials = essentials::on_this_thread(essentials::Effort::Thorough, Duration::MAX)?;
     pin(&[first])?;
     progress("syscalls, threads, epoll");
     let calls = calls::measure(dir, Pacer::at(essentials.pace));

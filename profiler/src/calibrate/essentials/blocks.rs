@@ -8,25 +8,22 @@ use super::{
         stats::Cost,
         trip::{Plan, one_block},
     },
-    BlockCost, Effort, LONG_IDLE, Medium, Missing, SHORT_IDLE,
+    BlockCost, Effort, LONG_IDLE, Medium, Missing, Repeats, SHORT_IDLE,
 };
 
-/// Repeats at least, before the time counts.
-const REPEATS: usize = 5;
-/// Where other programs keep the CPUs busy, series take longer: ns of wall time for a place, whatever came of it.
-const MOST_LENGTH: u64 = 400_000_000;
-/// Where the reader's CPU is, with the messages of a series, the most repeats, and ns of wall time for all of them.
+/// Repeats of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
+const REPEATS: Repeats = Repeats { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
+/// Where the reader's CPU is, with the messages of a series and the repeats of it.
 const PLACES: [Place; 3] = [
-    Place { idle: 0, messages: 60, most: 25, length: 80_000_000 },
-    Place { idle: SHORT_IDLE, messages: 30, most: 25, length: 150_000_000 },
-    Place { idle: LONG_IDLE, messages: 3, most: REPEATS, length: 0 },
+    Place { idle: 0, messages: 60, repeats: Repeats { length: 80_000_000, ..REPEATS } },
+    Place { idle: SHORT_IDLE, messages: 30, repeats: Repeats { length: 150_000_000, ..REPEATS } },
+    Place { idle: LONG_IDLE, messages: 3, repeats: Repeats { most: REPEATS.least, ..REPEATS } },
 ];
 
 struct Place {
     idle: u64,
     messages: u64,
-    most: usize,
-    length: u64,
+    repeats: Repeats,
 }
 
 /// Through every medium, on `first` alone and between `first` and `second`.
@@ -58,13 +55,8 @@ pub(super) fn measure(
         let mut failure = None;
         let begun = clock::wall();
         // Long idles take long, and are not what scatters.
-        let times = if place.idle == LONG_IDLE { 1 } else { effort.times() };
-        for repeat in 0..place.most * times as usize {
-            let elapsed = clock::wall() - begun;
-            let (length, longest) = (place.length * u64::from(times), MOST_LENGTH * u64::from(times));
-            if repeat >= REPEATS && elapsed > length || elapsed > longest {
-                break;
-            }
+        let plan = if place.idle == LONG_IDLE { place.repeats } else { place.repeats.at(effort) };
+        for _ in (0..).take_while(|&done| plan.go_on(done, clock::wall() - begun)) {
             for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&mut costs) {
                 let (cpus, messages) = ((first, reader), place.messages);
                 // A repeat that was disturbed is one repeat less.

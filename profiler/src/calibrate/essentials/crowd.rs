@@ -24,6 +24,8 @@ use super::{
     CrowdCost, Effort, Missing,
 };
 
+/// In words.
+pub(super) const WHAT: &str = "code after a block among many threads";
 /// Threads that take turns: 2 descriptors each, within the usual limit of 1,024.
 const THREADS: [usize; 3] = [8, 64, 400];
 /// Messages of the crowd that are there at once: few enough that the driver is done within its slice.
@@ -53,7 +55,7 @@ pub(super) fn measure(
         let sessions = sessions(peers.server.len());
         Ok(Crowd { peers, sessions })
     };
-    by_number("code after a block among many threads", cpu, effort, pacer, missing, crowd)
+    by_number(WHAT, cpu, effort, pacer, missing, crowd)
 }
 
 /// Work on messages that many threads can do in turns, and one loop alone.

@@ -18,7 +18,7 @@ use super::{
         ring, scratch,
         stats::Cost,
     },
-    FileStep, Missing, note,
+    FileStep, Missing, Repeats, note,
 };
 
 const DEPTHS: [usize; 3] = [1, 8, 64];
@@ -28,7 +28,8 @@ const BLOCK: usize = 4096;
 const BLOCKS: usize = 256;
 /// Reads of a series.
 const READS: usize = 128;
-const REPEATS: usize = 11;
+/// Of each depth.
+const REPEATS: Repeats = Repeats { least: 11, length: 0, most: 11, longest: 500_000_000, fewest: 3 };
 
 /// The steps, as far as they can be had.
 pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileStep> {
@@ -52,8 +53,10 @@ fn step(
     let mut aio = note(missing, "Linux AIO", aio::Context::new(depth));
     let mut ring = note(missing, "io_uring reads", IoUring::new(depth as u32).map_err(|e| ring::why(&e, false)));
     let mut cells = [const { Vec::new() }; 5];
+    let begun = clock::wall();
     pacer.mark();
-    for repeat in 0..=REPEATS {
+    // The first warms up.
+    for repeat in (0..).take_while(|&repeat| repeat == 0 || REPEATS.go_on(repeat - 1, clock::wall() - begun)) {
         for turn in 0..cells.len() {
             let which = (repeat + turn) % cells.len();
             let spent = match which {

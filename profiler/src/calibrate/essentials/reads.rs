@@ -19,7 +19,7 @@ use super::{
         stats::Cost,
         trip,
     },
-    Effort, Medium, ReadCost,
+    Effort, Medium, ReadCost, Repeats,
 };
 
 /// Sizes of a message, bytes.
@@ -27,7 +27,7 @@ const SIZES: [usize; 2] = [64, 4096];
 /// Messages that wait before a repeat is timed, each in a pair of ends.
 const MESSAGES: usize = 12;
 /// Repeats at the least effort.
-const REPEATS: usize = 251;
+const REPEATS: Repeats = Repeats { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
 
 /// Both ends of a medium.
 struct Ends {
@@ -44,19 +44,19 @@ impl Ends {
 /// Through every medium.
 pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>, CalibrateError> {
     let failed = || CalibrateError::system("a pipe or socket of the calibration");
-    let watch = Watch::new();
+    let (watch, plan) = (Watch::new(), REPEATS.at(effort));
     let mut found = Vec::new();
     for medium in Medium::ALL {
         let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::of(medium)).collect();
         let mut all = all.map_err(failed())?;
         for bytes in SIZES {
-            let most = REPEATS * effort.times() as usize;
-            let mut repeats = Vec::with_capacity(most);
+            let mut repeats = Vec::with_capacity(plan.most);
+            let begun = clock::wall();
             pacer.mark();
-            for repeat in 0..=most {
+            // The first warms up.
+            for repeat in (0..).take_while(|&repeat| repeat == 0 || plan.go_on(repeat - 1, clock::wall() - begun)) {
                 let spent = series(&mut all, bytes, watch).map_err(failed())?;
                 let spent = pacer.steady(spent as f64 / MESSAGES as f64);
-                // The first warms up.
                 if repeat > 0 {
                     repeats.push(spent);
                 }

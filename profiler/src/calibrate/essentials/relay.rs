@@ -14,6 +14,9 @@ use super::{
     crowd::{self, Party, ROUNDS, Session, WARM},
 };
 
+/// In words.
+pub(super) const WHAT: &str = "wake-ups among many threads";
+
 /// By number of threads, all on `cpu`.
 pub(super) fn measure(
     cpu: usize,
@@ -21,7 +24,7 @@ pub(super) fn measure(
     pacer: Pacer,
     missing: &mut Vec<Missing>,
 ) -> Result<Vec<CrowdCost>, CalibrateError> {
-    crowd::by_number("wake-ups among many threads", cpu, effort, pacer, missing, Relay::new)
+    crowd::by_number(WHAT, cpu, effort, pacer, missing, Relay::new)
 }
 
 /// Where one stands in the ring.

@@ -12,7 +12,7 @@ use super::{
         ring::RingServer,
         stats::Cost,
     },
-    Beyond, Effort, Missing, Step, note,
+    Beyond, Effort, Missing, Repeats, Step, note,
     runtime::RuntimeServer,
 };
 
@@ -22,11 +22,8 @@ const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
 const CONNECTIONS: usize = peers::in_turns(EVENTS[EVENTS.len() - 1]);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
-/// Repeats: at least, and until the time is over.
-const REPEATS: usize = 9;
-const MOST_REPEATS: usize = 61;
-/// All repeats, ns of wall time, at the least effort.
-const LENGTH: u64 = 650_000_000;
+/// Repeats at the least effort.
+const REPEATS: Repeats = Repeats { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
 
 const VARIANTS: [Variant; 5] = [Variant::Ready, Variant::Level, Variant::Again, Variant::Runtime, Variant::Uring];
 
@@ -53,11 +50,9 @@ pub(super) fn measure(
     pacer.mark();
     // By events: repeats, each with what the variants took per message.
     let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
-    let (most, length) = (MOST_REPEATS * effort.times() as usize, LENGTH * u64::from(effort.times()));
-    for repeat in 0..=most {
-        if repeat > REPEATS && clock::wall() - begun > length {
-            break;
-        }
+    let plan = REPEATS.at(effort);
+    // The first repeat warms up.
+    for repeat in (0..).take_while(|&repeat| repeat == 0 || plan.go_on(repeat - 1, clock::wall() - begun)) {
         for (e, &events) in EVENTS.iter().enumerate() {
             let mut row = [None; VARIANTS.len()];
             for turn in 0..VARIANTS.len() {
@@ -65,7 +60,6 @@ pub(super) fn measure(
                 let spent = lab.series(VARIANTS[v], events, MESSAGES / events, missing)?;
                 row[v] = spent.map(|spent| pacer.steady(spent as f64 / MESSAGES as f64));
             }
-            // The first repeat warms up.
             if repeat > 0 {
                 cells[e].push(row);
             }

@@ -1,0 +1,123 @@
+//! How much time and how many repeats the essentials take: by plan on a quiet machine, and with an end on a busy one.
+
+use std::time::{Duration, Instant};
+
+use super::{super::CalibrateError, Missing};
+
+/// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::calibrate) enum Effort {
+    /// In under 2 s.
+    Quick,
+    /// As part of a whole calibration.
+    Thorough,
+}
+
+impl Effort {
+    /// How often what scatters is repeated, against the quickest.
+    pub(in crate::calibrate) fn times(self) -> u32 {
+        match self {
+            Self::Quick => 1,
+            Self::Thorough => 8,
+        }
+    }
+}
+
+/// How often something is repeated: by number, and by wall time in ns, because among hundreds of runnable threads what takes a
+/// millisecond takes a second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeats {
+    /// So many, ...
+    pub(super) least: usize,
+    /// ... and more until this is over, ...
+    pub(super) length: u64,
+    /// ... but no more than so many.
+    pub(super) most: usize,
+    /// Once this is over, ...
+    pub(super) longest: u64,
+    /// ... so many are enough.
+    pub(super) fewest: usize,
+}
+
+impl Repeats {
+    /// With more effort all of it but what is enough.
+    pub(super) fn at(self, effort: Effort) -> Self {
+        let times = effort.times();
+        Self {
+            length: self.length * u64::from(times),
+            most: self.most * times as usize,
+            longest: self.longest * u64::from(times),
+            ..self
+        }
+    }
+
+    /// Whether there is another one, after `done` of them and so much time.
+    pub(super) fn go_on(self, done: usize, elapsed: u64) -> bool {
+        done < self.most
+            && (done < self.least || elapsed <= self.length)
+            && (done < self.fewest || elapsed <= self.longest)
+    }
+}
+
+/// The time that the essentials may take.
+pub(super) struct Time {
+    begun: Instant,
+    within: Duration,
+}
+
+impl Time {
+    /// From now on.
+    pub(super) fn begins(within: Duration) -> Self {
+        Self { begun: Instant::now(), within }
+    }
+
+    /// A part that there need not be: nothing, and a reason, once the time is over.
+    pub(super) fn spend<T>(
+        &self,
+        what: &str,
+        missing: &mut Vec<Missing>,
+        part: impl FnOnce(&mut Vec<Missing>) -> Result<Vec<T>, CalibrateError>,
+    ) -> Result<Vec<T>, CalibrateError> {
+        if self.begun.elapsed() > self.within {
+            let why =
+                format!("{} s were over before it began: other programs keep the CPUs busy", self.within.as_secs());
+            missing.push(Missing { what: what.into(), why });
+            return Ok(Vec::new());
+        }
+        let found = part(missing);
+        self.told(what);
+        found
+    }
+
+    pub(super) fn told(&self, what: &str) {
+        log::info!("calibrated {what}, {:.2} s after the start", self.begun.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_end_by_number_by_time_and_early_where_each_takes_long() {
+        let plan = Repeats { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
+        let times = |each: u64| (0..).take_while(|&done| plan.go_on(done, each * done as u64)).count();
+        // All of them; until the time is over; the least; until far too much time is over; what is enough.
+        assert_eq!([1, 20, 100, 1_000, 10_000].map(times), [61, 33, 9, 9, 3]);
+        assert!(plan.at(Effort::Thorough).go_on(61, 650));
+    }
+
+    #[test]
+    fn a_part_that_comes_too_late_is_missing_and_says_why() {
+        let mut missing = Vec::new();
+        let spend = |within, missing: &mut Vec<Missing>| {
+            let begun = Instant::now() - Duration::from_secs(10);
+            Time { begun, within }.spend("blocks", missing, |_| Ok(vec![1])).unwrap()
+        };
+        assert_eq!(spend(Duration::MAX, &mut missing), [1]);
+        assert!(missing.is_empty());
+        assert!(spend(Duration::from_secs(9), &mut missing).is_empty());
+        assert_eq!(missing[0].what, "blocks");
+        assert!(missing[0].why.starts_with("9 s were over before it began"), "{}", missing[0].why);
+    }
+}
