@@ -3,7 +3,7 @@
 use super::{
     super::{
         CalibrateError,
-        clock::{self, Watch},
+        clock::Watch,
         pace::Pacer,
         stats::Cost,
         trip::{Plan, one_block},
@@ -53,10 +53,9 @@ pub(super) fn measure(
         // Through idle it is another CPU's pace, and its ways out of idle are the hypervisor's.
         let mut common = || if place.idle == 0 { pacer.factor() } else { 1.0 };
         let mut failure = None;
-        let begun = clock::wall();
         // Long idles take long, and are not what scatters.
         let plan = if place.idle == LONG_IDLE { place.repeats } else { place.repeats.at(effort) };
-        for _ in (0..).take_while(|&done| plan.go_on(done, clock::wall() - begun)) {
+        for _ in plan.begin() {
             for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&mut costs) {
                 let (cpus, messages) = ((first, reader), place.messages);
                 // A repeat that was disturbed is one repeat less.

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{super::CalibrateError, Missing};
+use super::{
+    super::{CalibrateError, clock},
+    Missing,
+};
 
 /// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +54,20 @@ impl Repeats {
         }
     }
 
+    /// From now on: the repeats that count, by their number.
+    pub(super) fn begin(self) -> impl Iterator<Item = usize> {
+        let begun = clock::wall();
+        (0..).take_while(move |&done| self.go_on(done, clock::wall() - begun))
+    }
+
+    /// From now on, with one in front of those that count: 0, which warms up.
+    pub(super) fn begin_warm(self) -> impl Iterator<Item = usize> {
+        let begun = clock::wall();
+        (0..).take_while(move |&repeat| repeat == 0 || self.go_on(repeat - 1, clock::wall() - begun))
+    }
+
     /// Whether there is another one, after `done` of them and so much time.
-    pub(super) fn go_on(self, done: usize, elapsed: u64) -> bool {
+    fn go_on(self, done: usize, elapsed: u64) -> bool {
         done < self.most
             && (done < self.least || elapsed <= self.length)
             && (done < self.fewest || elapsed <= self.longest)

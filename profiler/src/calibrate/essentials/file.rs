@@ -53,10 +53,8 @@ fn step(
     let mut aio = note(missing, "Linux AIO", aio::Context::new(depth));
     let mut ring = note(missing, "io_uring reads", IoUring::new(depth as u32).map_err(|e| ring::why(&e, false)));
     let mut cells = [const { Vec::new() }; 5];
-    let begun = clock::wall();
     pacer.mark();
-    // The first warms up.
-    for repeat in (0..).take_while(|&repeat| repeat == 0 || REPEATS.go_on(repeat - 1, clock::wall() - begun)) {
+    for repeat in REPEATS.begin_warm() {
         for turn in 0..cells.len() {
             let which = (repeat + turn) % cells.len();
             let spent = match which {

@@ -51,10 +51,8 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
         let mut all = all.map_err(failed())?;
         for bytes in SIZES {
             let mut repeats = Vec::with_capacity(plan.most);
-            let begun = clock::wall();
             pacer.mark();
-            // The first warms up.
-            for repeat in (0..).take_while(|&repeat| repeat == 0 || plan.go_on(repeat - 1, clock::wall() - begun)) {
+            for repeat in plan.begin_warm() {
                 let spent = series(&mut all, bytes, watch).map_err(failed())?;
                 let spent = pacer.steady(spent as f64 / MESSAGES as f64);
                 if repeat > 0 {

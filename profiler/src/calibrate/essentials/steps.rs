@@ -46,13 +46,10 @@ pub(super) fn measure(
         "loopback connections for the calibration (800 descriptors: ulimit -n 1024 suffices)",
     ))?;
     let again = lab.again(pacer)?;
-    let begun = clock::wall();
     pacer.mark();
     // By events: repeats, each with what the variants took per message.
     let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
-    let plan = REPEATS.at(effort);
-    // The first repeat warms up.
-    for repeat in (0..).take_while(|&repeat| repeat == 0 || plan.go_on(repeat - 1, clock::wall() - begun)) {
+    for repeat in REPEATS.at(effort).begin_warm() {
         for (e, &events) in EVENTS.iter().enumerate() {
             let mut row = [None; VARIANTS.len()];
             for turn in 0..VARIANTS.len() {
