@@ -34,7 +34,7 @@ use std::{
 pub use app::Title;
 pub use choose::{ProcessRow, choose};
 
-use crate::model::Feed;
+use crate::feed::Feed;
 
 /// Updates taken between two looks at the keys.
 const AT_ONCE: usize = 32;

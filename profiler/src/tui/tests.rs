@@ -23,13 +23,12 @@ use super::{
 };
 use crate::{
     aggregate::{Silent, Window},
-    event,
+    answer::{Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
+    event::{self, BlockClass},
+    feed::{Snapshot, State, Update},
     kernel::Harvest,
-    model::{
-        BlockClass, Facts, Frame, Inputs, Origin, Profile, Report, Snapshot, Stack, StackQuality, State, Update,
-        Weights, WindowFacts,
-    },
-    units::Nanos,
+    quantity::Nanos,
+    symbol::{Frame, Origin},
 };
 
 /// Ten seconds of a server, of which every interval is one.
@@ -193,12 +192,12 @@ fn screen(app: &App, width: u16, height: u16) -> String {
     text_of(&buffer(app, width, height))
 }
 
-fn press(app: &mut App, code: KeyCode) -> Vec<crate::model::Command> {
+fn press(app: &mut App, code: KeyCode) -> Vec<crate::feed::Command> {
     app.key(KeyEvent::from(code))
 }
 
 /// Characters, one key each.
-fn type_in(app: &mut App, keys: &str) -> Vec<crate::model::Command> {
+fn type_in(app: &mut App, keys: &str) -> Vec<crate::feed::Command> {
     keys.chars().flat_map(|c| press(app, KeyCode::Char(c))).collect()
 }
 
