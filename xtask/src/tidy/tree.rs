@@ -153,10 +153,10 @@ impl<'a> Tree<'a> {
             })
         };
         let found = if is_last { item().or_else(import).or_else(child) } else { child().or_else(import).or_else(item) };
-        found.or_else(|| self.from_globs(module, scope, name, is_last, imports))
+        found.or_else(|| self.in_globs(module, scope, name, is_last, imports))
     }
 
-    fn from_globs(&self, from: &[String], scope: &Module, name: &str, is_last: bool, imports: usize) -> Option<Found> {
+    fn in_globs(&self, from: &[String], scope: &Module, name: &str, is_last: bool, imports: usize) -> Option<Found> {
         scope.globs.iter().find_map(|path| match self.follow(from, path, imports + 1) {
             Some(Found::Module(module)) if module != from => self.named(&module, name, is_last, imports + 1),
             _ => None,
