@@ -7,9 +7,9 @@ use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use should_i_async::process;
 use should_i_async::quantity::Tgid;
 use should_i_async::symbol::{Counters, Frame, Symbolizer, Unwinder, application_frame, sleeping_stack};
-use should_i_async::process;
 
 /// More than a stack of these programs holds.
 const STACK: usize = 64 << 10;

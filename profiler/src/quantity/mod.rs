@@ -2,11 +2,13 @@
 //! every other room rests on it.
 
 pub(crate) mod bootstrap;
+mod estimate;
 mod figure;
 mod id;
 mod nanos;
 
 pub(crate) use bootstrap::Random;
+pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Interval, Provenance};
 pub use id::{Addr, Tgid, Tid};
 pub use nanos::Nanos;

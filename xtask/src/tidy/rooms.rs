@@ -16,38 +16,126 @@ pub(super) enum May {
     All,
 }
 
-/// Who imports whom. Data flows one way: kernel → event → aggregate → symbol → model → {report,
-/// export, tui}. In tests, a room may import all that it rests on, however indirectly.
+/// Who imports whom. The rows stand in the order in which data flows, and a room imports rows above
+/// it alone. In tests, a room may import all that it rests on, however indirectly.
 pub(super) const ROOMS: &[Room] = &[
-    Room { name: "units", may: May::Only(&[]), why: "everyone rests on it, so it rests on nothing" },
-    Room { name: "target", may: May::Only(&["units"]), why: "who is measured is settled before anything is measured" },
+    Room { name: "quantity", may: May::Only(&[]), why: "everyone rests on it, so it rests on nothing" },
+    Room {
+        name: "text",
+        may: May::Only(&["quantity"]),
+        why: "the floor under all outputs: how names and numbers are written, not what is said",
+    },
+    Room {
+        name: "process",
+        may: May::Only(&["quantity", "text"]),
+        why: "who is measured is settled before anything is measured",
+    },
     Room {
         name: "kernel",
-        may: May::Only(&["target", "units"]),
+        may: May::Only(&["process", "quantity"]),
         why: "the first stage: it knows the kernel and the set of processes, and nobody downstream",
     },
-    Room { name: "event", may: May::Only(&["kernel", "units"]), why: "a stage imports only the one before it" },
-    Room { name: "aggregate", may: May::Only(&["event", "units"]), why: "a stage imports only the one before it" },
+    Room { name: "event", may: May::Only(&["kernel", "quantity"]), why: "a stage imports only the one before it" },
+    Room { name: "aggregate", may: May::Only(&["event", "quantity"]), why: "a stage imports only the one before it" },
     Room {
         name: "symbol",
-        may: May::Only(&["aggregate", "target", "units"]),
+        may: May::Only(&["aggregate", "event", "process", "quantity"]),
         why: "names come from windows and from the target's /proc: its maps, its descriptors",
     },
     Room {
-        name: "model",
-        may: May::Only(&["aggregate", "symbol", "units"]),
-        why: "a stage imports only those before it: windows, and frames with their names",
+        name: "machine",
+        may: May::Only(&["aggregate", "event", "quantity"]),
+        why: "the price list of this machine; of a target it knows the classes of calls alone",
     },
-    Room { name: "report", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
-    Room { name: "export", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
-    Room { name: "record", may: May::Only(&["model", "units"]), why: "a file that holds what the model is made of" },
-    Room { name: "tui", may: May::Only(&["model", "units"]), why: "outputs import the model and never each other" },
     Room {
         name: "calibrate",
-        may: May::Only(&["kernel", "units"]),
-        why: "it measures this machine, not a target; the model gets its numbers as values",
+        may: May::Only(&["kernel", "machine", "quantity"]),
+        why: "it measures this machine, not a target, and fills the price list",
     },
-    Room { name: "demo", may: May::Only(&["target", "units"]), why: "a server and its load: a target like any other" },
+    Room {
+        name: "cost",
+        may: May::Only(&["machine", "symbol", "aggregate", "event", "quantity"]),
+        why: "what blocking costs today: windows, names, and prices as values",
+    },
+    Room {
+        name: "predict",
+        may: May::Only(&["cost", "machine", "aggregate", "event", "quantity"]),
+        why: "what another way would cost: it starts from what blocking costs today",
+    },
+    Room {
+        name: "answer",
+        may: May::Only(&["predict", "cost", "machine", "symbol", "aggregate", "event", "process", "quantity"]),
+        why: "all facts that an output shows, as values",
+    },
+    Room {
+        name: "words",
+        may: May::Only(&["answer", "predict", "cost", "machine", "symbol", "aggregate", "event", "text", "quantity"]),
+        why: "every sentence is made here, once for all outputs",
+    },
+    Room {
+        name: "feed",
+        may: May::Only(&["answer", "predict", "aggregate", "event", "quantity"]),
+        why: "what the threads of `live` send each other",
+    },
+    Room {
+        name: "record",
+        may: May::Only(&["answer", "symbol", "aggregate", "event", "quantity"]),
+        why: "a file that holds what the answer is made of",
+    },
+    Room {
+        name: "report",
+        may: May::Only(&[
+            "answer",
+            "predict",
+            "cost",
+            "machine",
+            "symbol",
+            "aggregate",
+            "event",
+            "words",
+            "text",
+            "quantity",
+        ]),
+        why: "outputs say what the answer holds, and never import each other",
+    },
+    Room {
+        name: "export",
+        may: May::Only(&[
+            "answer",
+            "predict",
+            "cost",
+            "machine",
+            "symbol",
+            "aggregate",
+            "event",
+            "words",
+            "text",
+            "quantity",
+        ]),
+        why: "outputs say what the answer holds, and never import each other",
+    },
+    Room {
+        name: "tui",
+        may: May::Only(&[
+            "feed",
+            "answer",
+            "predict",
+            "cost",
+            "machine",
+            "symbol",
+            "aggregate",
+            "event",
+            "words",
+            "text",
+            "quantity",
+        ]),
+        why: "outputs say what the answer holds, and never import each other",
+    },
+    Room {
+        name: "demo",
+        may: May::Only(&["process", "quantity"]),
+        why: "a server and its load: a target like any other",
+    },
     Room { name: "pipeline", may: May::All, why: "the composition root: the one place that knows every stage" },
     Room { name: "cli", may: May::All, why: "the outermost room: each command starts its work from here" },
     Room { name: "lib", may: May::All, why: "it names the rooms" },
@@ -88,7 +176,22 @@ pub(super) const HOMES: &[Home] = &[
     },
     Home {
         krate: "serde",
-        rooms: &["report", "export", "calibrate", "record", "units", "kernel", "event", "aggregate", "symbol", "model"],
+        rooms: &[
+            "report",
+            "export",
+            "calibrate",
+            "record",
+            "quantity",
+            "kernel",
+            "event",
+            "aggregate",
+            "event",
+            "symbol",
+            "machine",
+            "cost",
+            "predict",
+            "answer",
+        ],
         tests_may: true,
         why: "what people and other tools read has types of its own, so that inner types can change; a recording is read \
               by this tool alone and keeps windows as they are: their types derive, and nothing more",
@@ -116,7 +219,8 @@ pub(super) const HOMES: &[Home] = &[
 
 /// Rooms that do no IO and read no clock, so that a recorded file drives them like a live kernel
 /// does.
-pub(super) const PURE_ROOMS: &[&str] = &["event", "aggregate", "model"];
+pub(super) const PURE_ROOMS: &[&str] =
+    &["quantity", "text", "event", "aggregate", "machine", "cost", "predict", "answer", "words"];
 
 /// What a pure room may not mention, as a run of path segments.
 pub(super) struct Impure {
@@ -128,8 +232,8 @@ pub(super) struct Impure {
 pub(super) const IMPURE: &[Impure] = &[
     Impure { path: &["std", "fs"], why: "files are read by the pipeline" },
     Impure { path: &["std", "net"], why: "sockets belong to the outputs" },
-    Impure { path: &["std", "os"], why: "descriptors belong to kernel/ and target/" },
-    Impure { path: &["std", "process"], why: "processes belong to target/" },
+    Impure { path: &["std", "os"], why: "descriptors belong to kernel/ and process/" },
+    Impure { path: &["std", "process"], why: "processes belong to process/" },
     Impure { path: &["std", "env"], why: "settings come in as values" },
     Impure { path: &["Instant", "now"], why: "time comes in with the data" },
     Impure { path: &["SystemTime"], why: "time comes in with the data" },
@@ -138,13 +242,13 @@ pub(super) const IMPURE: &[Impure] = &[
     Impure { path: &["libc"], why: "no syscalls" },
     Impure { path: &["rustix"], why: "no syscalls" },
     Impure { path: &["nix"], why: "no syscalls" },
-    Impure { path: &["procfs"], why: "/proc belongs to target/" },
+    Impure { path: &["procfs"], why: "/proc belongs to process/" },
     Impure { path: &["tokio"], why: "tasks and channels belong to the pipeline" },
 ];
 
 /// Rooms that give out facts and make no sentences, so that one room can put them into words for
 /// all outputs.
-pub(super) const SILENT_ROOMS: &[&str] = &["units", "model"];
+pub(super) const SILENT_ROOMS: &[&str] = &["quantity", "machine", "cost", "predict", "answer"];
 
 /// Text that a silent room may show, because it comes from the target or its machine.
 pub(super) struct TargetName {
