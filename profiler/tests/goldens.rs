@@ -40,6 +40,7 @@ macro_rules! recordings {
 
 recordings! {
     already_async: "already-async",
+    counted: "counted",
     cpu_bound: "cpu-bound",
     demo: "demo",
     echo_pool: "echo-pool",
