@@ -4,6 +4,7 @@ mod bench;
 mod dist;
 mod ebpf;
 mod exec;
+mod goldens;
 mod host;
 mod lab;
 mod pictures;
@@ -25,6 +26,7 @@ enum Command {
     Bench(bench::Options),
     Dist(dist::Options),
     Ebpf(ebpf::Options),
+    Goldens(goldens::Options),
     Lab(lab::Options),
     Pictures(pictures::Options),
     Schema(schema::Options),
@@ -54,6 +56,7 @@ fn run() -> Result<()> {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Dist(options) => dist::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
+        Command::Goldens(options) => goldens::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),

@@ -1,5 +1,6 @@
 //! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make of them.
 
+mod feed;
 mod keys;
 mod looks;
 #[path = "../report/tests/fixture.rs"]
@@ -14,6 +15,8 @@ use ratatui::{
     buffer::Buffer,
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
+
+pub(crate) use feed::{counted, screens_of};
 
 use super::{
     app::{App, Title},
