@@ -1,9 +1,11 @@
 //! Block classes: what a thread waits for when it leaves the CPU by its own will.
 //!
-//! The class comes from the syscall (see [`crate::syscall`]) and, for calls on a descriptor, from the file's mode and
-//! kind, resolved in the kernel. The numbers are on the wire and in recordings: append, never renumber.
+//! The class comes from the syscall (see [`crate::syscall`]) and, for calls on a descriptor, from
+//! the file's mode and kind, resolved in the kernel. The numbers are on the wire and in recordings:
+//! append, never renumber.
 
-/// What a block waits for. `COUNT` and the decode check below fail the build's tests when a variant is forgotten.
+/// What a block waits for. The check at the end of this file fails the build where a variant is not
+/// in its place of `ALL`.
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +44,7 @@ pub enum BlockClass {
     BadFd = 15,
     /// `accept` on a listening socket.
     Accept = 16,
-    /// `futex` and its kin: a lock, a condition variable, a join.
+    /// The `futex` calls: a lock, a condition variable, a join.
     Futex = 17,
     /// `nanosleep`, `clock_nanosleep`: a timer.
     Sleep = 18,
@@ -95,7 +97,8 @@ pub enum Family {
     Other,
 }
 
-/// A bit for each class of [`Family::BlockingIo`]: what the kernel programs ask in place of a table.
+/// A bit for each class of [`Family::BlockingIo`]. The kernel programs test a bit in place of
+/// reading a table.
 pub const BLOCKING_IO_MASK: u32 = {
     let mut mask = 0;
     let mut i = 0;
@@ -155,7 +158,7 @@ impl BlockClass {
         if (raw as usize) < CLASS_COUNT { Some(Self::ALL[raw as usize]) } else { None }
     }
 
-    /// Whether the wait ends with the storage device rather than with a peer: readiness (epoll) gains nothing there.
+    /// Whether a storage device ends the wait, not a peer. Readiness (epoll) gains nothing there.
     pub const fn is_file(self) -> bool {
         matches!(self, Self::File | Self::BlockDevice)
     }

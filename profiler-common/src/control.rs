@@ -1,6 +1,6 @@
 //! Control and counters: one page that both sides write.
 
-/// State of a measurement. Cache lines apart, because the kernel writes some of it on every wake-up.
+/// State of a measurement. What the kernel writes at every wake-up has a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
 pub struct Control {
@@ -20,13 +20,15 @@ pub struct Control {
     pub pending_exec: i32,
     /// 1 while block ends are streamed, see [`crate::stream`].
     pub stream: u32,
-    /// Blocked calls from one stack to the next, on average and per thread; 0: no stacks are taken. See [`crate::stack`].
+    /// Blocked calls from one stack to the next, on average and per thread; 0: no stacks are taken.
+    /// See [`crate::stack`].
     pub stack_every: u32,
-    /// One in so many returns has its counters read, on average and per thread; 0: none. See [`crate::ipc`].
+    /// Returns from one whose hardware counters are read to the next, on average and per thread; 0:
+    /// none are read. See [`crate::ipc`].
     pub ipc_every: u32,
-    /// A call that was blocked for so long always has its stack taken, ns.
+    /// A call that was blocked for at least this long always has its stack taken, ns.
     pub stack_long: u64,
-    /// Own cache line: written at every block and wake-up.
+    /// Threads of the target that run or could run. Written at every block and wake-up.
     pub runnable: Padded,
     /// What did not fit, and what happened.
     pub counters: Counters,
@@ -40,7 +42,7 @@ pub struct Padded {
     pub value: i64,
 }
 
-/// Losses and rarities. Every loss the kernel side can have is here; none is silent.
+/// Losses and rare events. Every loss that the kernel side can have is counted here.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -48,7 +50,8 @@ pub struct Counters {
     pub threads_lost: u64,
     /// Calls that found no free site: counted per class, but not per site.
     pub calls_without_site: u64,
-    /// Exited threads whose record found no room in the ring: added to the pool of the departed instead.
+    /// Threads that ended and whose record found no room in the ring. Their sums are added to the
+    /// pool in slot 0 instead.
     pub exits_pooled: u64,
     /// Block requests that found no room among those in flight.
     pub requests_lost: u64,
@@ -60,11 +63,11 @@ pub struct Counters {
     pub execs: u64,
     /// Threads gone.
     pub exits: u64,
-    /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster), or was not told of at all; then
-    /// all of the time off the CPU is booked as blocked.
+    /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster), or
+    /// was not seen at all. Where it was not seen, all of the time off the CPU counts as blocked.
     pub raced_wakes: u64,
-    /// Threads found on a CPU without a switch-in before: the tracepoint did not fire. Counts stay exact; the time since the
-    /// wake-up is booked as run-queue delay.
+    /// Threads found on a CPU without a switch-in before: the tracepoint did not fire. Counts stay
+    /// exact; the time since the wake-up counts as run-queue delay.
     pub missed_switch_ins: u64,
     /// Block ends that found no room in the stream.
     pub stream_lost: u64,

@@ -1,4 +1,5 @@
-//! Block devices: how long requests queue and are served, the target's own apart from everybody else's.
+//! Block devices: how long requests queue, and how long they are served. The target's own requests
+//! are apart from everybody else's.
 
 use crate::stat::BUCKETS;
 
@@ -48,6 +49,6 @@ pub struct InFlight {
     pub tid: u32,
     /// 1 for a read.
     pub read: u32,
-    /// Not used.
+    /// Keeps the layout free of holes.
     pub reserved: u32,
 }

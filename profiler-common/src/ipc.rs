@@ -1,12 +1,13 @@
-//! Instructions and cycles after a return to user mode: sums from which the user side fits lines and draws curves.
+//! Instructions and cycles after a return to user mode: sums to which the user side fits lines, and
+//! from which it draws curves.
 //!
-//! A *window* runs from a return to user mode to the next entry into the kernel that counts, `sys_enter` or switch-out. What
-//! came before it tells its kind. Counters are those of the CPU, so a window that a switch cut, or in which the counters were
-//! multiplexed, is left out and counted.
+//! A *window* runs from a return to user mode to the next `sys_enter` or switch-out. Its kind is
+//! what came before it. The counters are the CPU's, so a window that a switch cut is left out and
+//! counted. So is one in which the counters were multiplexed.
 
 /// What came before a window.
 pub mod before {
-    /// Nothing that is known: the thread's first return of a measurement, or a birth.
+    /// The thread's first return of a measurement, or its birth: what came before is not known.
     pub const NONE: u32 = 0;
     /// A call that did not block.
     pub const DIRECT: u32 = 1;
@@ -54,9 +55,10 @@ pub mod counter {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenWindow {
-    /// What came before it, plus one; 0: no window is open. Written last, and cleared first: an overflow interrupts.
+    /// What came before it, plus one; 0: no window is open. Written last, and cleared first: an
+    /// overflow interrupts.
     pub kind: u32,
-    /// Returns to go until the next one is followed.
+    /// Returns until the next one whose counters are read.
     pub skip: u32,
     /// The site whose return it was.
     pub site: u32,
@@ -70,7 +72,8 @@ pub struct OpenWindow {
     pub all_cycles: u64,
     /// Instructions, the kernel's included.
     pub all_instructions: u64,
-    /// Time for which the counters were enabled and did not run, ns: moves where they are multiplexed.
+    /// Time for which the counters were enabled and did not run, ns: moves where they are
+    /// multiplexed.
     pub stopped: u64,
     /// The thread's user CPU, ns.
     pub user: u64,
@@ -84,7 +87,8 @@ pub struct OpenWindow {
 pub const BINS_PER_OCTAVE: usize = 4;
 /// Doublings a curve spans: up to 2^32 instructions.
 pub const OCTAVES: usize = 32;
-/// Bins of one curve. Bin `o * BINS_PER_OCTAVE + q` holds `[2^o · (1 + q/4), 2^o · (1 + (q+1)/4))` instructions.
+/// Bins of one curve. Bin `o * BINS_PER_OCTAVE + q` holds `[2^o · (1 + q/4), 2^o · (1 + (q+1)/4))`
+/// instructions.
 pub const BINS: usize = OCTAVES * BINS_PER_OCTAVE;
 
 /// A sum that does not overflow: of products of numbers below 2^32.
@@ -134,7 +138,8 @@ impl Wide {
     }
 }
 
-/// Pairs of (instructions, cycles), user mode only: what a line `cycles = a + b·instructions` is fitted to.
+/// Pairs of (instructions, cycles), user mode only: what a line `cycles = a + b·instructions` is
+/// fitted to.
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,7 +210,7 @@ pub struct Windows {
     pub user: Pairs,
     /// Sum of the cycles with the kernel's, from the return's tracepoint to the window's end.
     pub all_cycles: u64,
-    /// Sum of the instructions likewise.
+    /// Sum of the instructions with the kernel's, over the same time.
     pub all_instructions: u64,
     /// User-mode time of these windows, ns: cycles over it are the clock rate.
     pub user_ns: u64,
@@ -268,7 +273,7 @@ pub fn bin(instructions: u64) -> usize {
     let n = if instructions == 0 { 1 } else { instructions };
     let mut octave = 0usize;
     let mut rest = n;
-    // By halves: the eBPF target has no instruction for it.
+    // By halves, because BPF has no instruction for the place of the highest bit.
     if rest >> 32 != 0 {
         return BINS - 1;
     }
@@ -314,7 +319,7 @@ pub struct IpcCounts {
     pub too_long: u64,
     /// Overflow samples that fell into a window of the target.
     pub samples: u64,
-    /// Overflow samples of the target outside of any window that is followed.
+    /// Overflow samples of the target outside of any open window.
     pub samples_outside: u64,
     /// Overflow samples left out for the same reasons as windows.
     pub samples_failed: u64,

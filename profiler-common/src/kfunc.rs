@@ -1,6 +1,6 @@
-//! Calls of kernel functions. The object is the same bytes on every kernel, and only some kernels have them: the programs
-//! call helpers of numbers that no kernel has, and the loader turns these calls into calls of the function of that name,
-//! or into nothing.
+//! Calls of kernel functions that only some kernels have, from an object that is the same on every
+//! kernel. The programs call helpers of numbers that no kernel has. The loader turns these calls
+//! into calls of the function of that name, or into nothing.
 
 /// `bpf_preempt_disable` of `kernel/bpf/helpers.c`, since 6.11.
 pub const PREEMPT_DISABLE: u32 = 0x7eed_0001;

@@ -1,7 +1,9 @@
-//! The boundary between the kernel programs and the user side: every byte that crosses it is laid out here, once.
+//! The boundary between the kernel programs and the user side. Every byte that crosses it is laid
+//! out here, once.
 //!
-//! Only integers cross. The kernel writes discriminants as plain numbers; the user side decodes them with a check. Layouts
-//! are `repr(C)`, a multiple of eight bytes, without implicit padding, so that a map's value can be copied whole.
+//! Only integers cross. The kernel writes discriminants as plain numbers; the user side decodes
+//! them with a check. Layouts are `repr(C)`, a multiple of eight bytes, without implicit padding,
+//! so that a map's value can be copied whole.
 
 #![no_std]
 
@@ -19,10 +21,11 @@ pub mod stream;
 pub mod syscall;
 pub mod thread;
 
-/// Bumped whenever a layout changes: user side and object are built together, a recording may not be.
+/// Raised whenever a layout changes. The user side and the object are built together; a recording
+/// may be older.
 pub const LAYOUT_VERSION: u32 = 8;
 
-/// Adds two values without wrapping; the kernel side never traps.
+/// The time from `then` to `now`; 0 where `then` is later. The kernel side never traps.
 #[inline(always)]
 pub const fn since(now: u64, then: u64) -> u64 {
     now.saturating_sub(then)

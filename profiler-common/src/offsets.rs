@@ -1,4 +1,5 @@
-//! Where the running kernel keeps the fields that the programs read. Filled in at load from the kernel's own BTF.
+//! Where the running kernel keeps the fields that the programs read. The loader takes it from the
+//! kernel's own BTF.
 
 /// A field this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
@@ -23,7 +24,8 @@ pub struct Offsets {
     pub task_runtime: u32,
     /// `task_struct.files`
     pub task_files: u32,
-    /// x86: `task_struct.thread_info.status` (`TS_COMPAT`); arm64: `task_struct.thread_info.flags` (`TIF_32BIT`)
+    /// x86: `task_struct.thread_info.status` (`TS_COMPAT`); arm64: `task_struct.thread_info.flags`
+    /// (`TIF_32BIT`)
     pub task_compat: u32,
     /// The bits of that word that mean "a 32-bit call".
     pub compat_mask: u32,
@@ -67,8 +69,9 @@ pub struct Offsets {
     pub regs_fp: u32,
     /// arm64: link register, `regs[30]`
     pub regs_lr: u32,
-    /// The syscall a task is in, at the top of its kernel stack: `pt_regs.orig_ax`, arm64 `pt_regs.syscallno`; negative
-    /// outside a syscall. Absent where the kernel has no `bpf_task_pt_regs` (before 5.15).
+    /// The syscall a task is in, at the top of its kernel stack: `pt_regs.orig_ax`, arm64
+    /// `pt_regs.syscallno`; negative outside a syscall. Absent where the kernel has no
+    /// `bpf_task_pt_regs` (before 5.15).
     pub regs_nr: u32,
     /// `request.q` (with `request_queue.disk`), or `request.rq_disk` where `rq_disk` is present
     pub rq_queue: u32,

@@ -9,7 +9,8 @@ pub const FRAMES: usize = 32;
 pub struct Sample {
     /// `task_struct.pid`
     pub tid: u32,
-    /// Bytes of `frames` that are filled: 0 in user mode; negative where the stack could not be read.
+    /// Bytes of `frames` that are filled: 0 in user mode; negative where the stack could not be
+    /// read.
     pub bytes: i32,
     /// Return addresses, the innermost first.
     pub frames: [u64; FRAMES],

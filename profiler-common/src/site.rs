@@ -1,9 +1,10 @@
-//! Sites: what is known of one call place, `syscall × class of the descriptor × user return address`, told apart by how
-//! much the calls moved, so that like is compared with like.
+//! Sites: what is known of one call place, `syscall × class of the descriptor × user return
+//! address`. Calls that move different amounts of data are different sites, so that like is
+//! compared with like.
 
 use crate::stat::Stat;
 
-/// The site that takes what finds no room of its own.
+/// The site of all calls that find no room for one of their own.
 pub const OVERFLOW_SITE: u32 = 0;
 
 /// A call place.
@@ -18,15 +19,15 @@ pub struct SiteKey {
     pub class: u8,
     /// Which syscall table, see [`crate::syscall`].
     pub abi: u8,
-    /// Number of the address space: a forked process shares its parent's (same code at the same place), `exec` makes a
-    /// new one.
+    /// Number of the address space. A forked process shares its parent's, with the same code at the
+    /// same place; `exec` makes a new one.
     pub space: u32,
-    /// How much the calls moved, [`size_class`]. So wide that no byte of the key is padding.
+    /// How much the calls moved, [`size_class`]. 64 bits, so that no byte of the key is padding.
     pub size: u64,
 }
 
-/// The size class of so many bytes: 0 for none, else 1 up to 64 bytes, and one more for each factor of 4, up to 8 for more
-/// than 256 KiB.
+/// The size class of a number of bytes: 0 for none, 1 up to 64 bytes, and one more for each factor
+/// of 4, up to 8 for more than 256 KiB.
 #[inline(always)]
 pub const fn size_class(bytes: u64) -> u64 {
     if bytes <= 4 << 10 {
@@ -71,17 +72,21 @@ pub struct Site {
     pub cpu_before: u64,
     /// User windows left out because the thread was preempted in them.
     pub windows_preempted: u64,
-    /// The last caller: its tgid in the high half, its descriptor plus one in the low half (0: no descriptor).
+    /// The last caller: its tgid in the high half, its descriptor plus one in the low half (0: no
+    /// descriptor).
     pub last_tgid_fd: u64,
-    /// Kernel CPU of calls that did not block and woke nobody, where the thread's call before did not block either.
+    /// Kernel CPU of calls that did not block and woke nobody, where the thread's call before did
+    /// not block either.
     pub cpu_direct_warm: Stat,
     /// Kernel CPU of calls that did not block and woke nobody, right after one that did block.
     pub cpu_direct_cold: Stat,
     /// Kernel CPU of calls that did not block and woke a thread.
     pub cpu_direct_woke: Stat,
-    /// Kernel CPU of calls that blocked, before and after the block, where another thread of the target had the CPU before.
+    /// Kernel CPU of calls that blocked, before and after the block, where another thread of the
+    /// target had the CPU before.
     pub cpu_blocked_near: Stat,
-    /// Likewise, where the CPU was idle or with somebody else before.
+    /// Kernel CPU of calls that blocked, before and after the block, where the CPU was idle or with
+    /// somebody else before.
     pub cpu_blocked_away: Stat,
     /// Blocked time of a call: switch-out to wake-up, all its blocks.
     pub blocked: Stat,

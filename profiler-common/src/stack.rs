@@ -1,6 +1,8 @@
-//! Stacks: copies of user stacks and kernel frames, taken at some blocks, at their wake-ups, and by the CPU clock.
+//! Stacks: copies of user stacks, and kernel frames. They are taken at some blocks, at their
+//! wake-ups, and by the CPU clock.
 //!
-//! Unwinding is left to the user side: most programs have no frame pointers, and `.eh_frame` is nothing for a kernel program.
+//! The user side unwinds them: most programs have no frame pointers, and a kernel program cannot
+//! work through `.eh_frame`.
 
 /// Bytes of a user stack that are copied at most.
 pub const COPY: usize = 8192;
@@ -11,11 +13,12 @@ pub const FRAMES: usize = 32;
 pub mod kind {
     /// At the return of a call that blocked: the caller's stack, with what the block cost.
     pub const RETURN: u32 = 1;
-    /// At the switch-out of a block that is chosen: the kernel's frames; outside of calls the user stack too.
+    /// At the switch-out of a block that is chosen: the kernel's frames; outside of calls the user
+    /// stack too.
     pub const OFF: u32 = 2;
     /// At the wake-up from a block that is chosen: the waker's stack.
     pub const WAKER: u32 = 3;
-    /// The CPU clock.
+    /// At a tick of the CPU clock.
     pub const CLOCK: u32 = 4;
 }
 
@@ -31,35 +34,35 @@ pub struct StackHeader {
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// [`kind::WAKER`]: the waker's thread and process; 0: an interrupt that found the CPU idle.
+    /// [`kind::WAKER`]: the waker's thread; 0: an interrupt that found the CPU idle.
     pub waker_tid: u32,
-    /// Likewise.
+    /// [`kind::WAKER`]: the waker's process.
     pub waker_tgid: u32,
     /// When the block began, `CLOCK_MONOTONIC` ns: what belongs together has the same.
     pub off: u64,
-    /// [`kind::RETURN`]: blocked time, run-queue delay and kernel CPU of the call, ns.
+    /// [`kind::RETURN`]: blocked time of the call, ns.
     pub blocked: u64,
-    /// Likewise.
+    /// [`kind::RETURN`]: run-queue delay of the call, ns.
     pub delay: u64,
-    /// Likewise.
+    /// [`kind::RETURN`]: kernel CPU of the call, ns.
     pub cpu: u64,
-    /// The place of the call, as in [`crate::site::SiteKey`].
+    /// [`crate::site::SiteKey::ip`] of the call.
     pub site_ip: u64,
-    /// Likewise.
+    /// [`crate::site::SiteKey::nr`] of the call.
     pub nr: u16,
-    /// Likewise.
+    /// [`crate::site::SiteKey::class`] of the call.
     pub class: u8,
-    /// Likewise.
+    /// [`crate::site::SiteKey::abi`] of the call.
     pub abi: u8,
-    /// Likewise.
+    /// [`crate::site::SiteKey::space`] of the call.
     pub space: u32,
-    /// User registers.
+    /// User instruction pointer.
     pub ip: u64,
-    /// Likewise.
+    /// User stack pointer.
     pub sp: u64,
-    /// Likewise.
+    /// User frame pointer.
     pub fp: u64,
-    /// Likewise; arm64 only.
+    /// User link register; arm64 only.
     pub lr: u64,
     /// Bytes of `frames` that are filled; negative where the stack could not be read.
     pub kernel_bytes: i32,

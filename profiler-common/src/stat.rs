@@ -1,7 +1,7 @@
 //! Statistics kept in the kernel: count, sum, sum of squares and a log2 histogram of durations.
 
-/// Buckets of a histogram: bucket `i` holds durations of `[2^i, 2^(i+1))` ns (bucket 0 also holds 0); the last one is open.
-/// 36 buckets reach 68 s.
+/// Buckets of a histogram: bucket `i` holds durations of `[2^i, 2^(i+1))` ns (bucket 0 also holds
+/// 0); the last one is open. 36 buckets reach 68 s.
 pub const BUCKETS: usize = 36;
 
 /// Count, sum, sum of squares and histogram of a duration in nanoseconds.
@@ -13,7 +13,8 @@ pub struct Stat {
     pub count: u64,
     /// Their sum, ns.
     pub sum: u64,
-    /// Sum of squares, ns², low half. A duration above 4.29 s counts as 4.29 s here (its square must fit).
+    /// Sum of squares, ns², low half. A duration above 4.29 s counts as 4.29 s here (its square
+    /// must fit).
     pub squares_low: u64,
     /// Sum of squares, ns², high half.
     pub squares_high: u64,
@@ -87,9 +88,9 @@ pub fn count(buckets: &mut [u32; BUCKETS], ns: u64) {
 
 /// The histogram bucket of a duration: the place of its highest bit.
 ///
-/// Written out because BPF has no such instruction, and without branches: the verifier walks each way through them, and would
-/// go through what follows 64 times for each bucket. All bits below the highest are set, and then counted pairwise, by fours, by eights
-/// (Warren, Hacker's Delight, chapters 3 and 5).
+/// BPF has no such instruction. There are no branches, because the verifier would walk what follows
+/// once for each way through them. All bits below the highest are set, and then counted by twos, by
+/// fours and by eights (Warren, Hacker's Delight, chapters 3 and 5).
 #[inline(always)]
 pub const fn bucket(ns: u64) -> usize {
     let mut v = ns | 1;

@@ -1,4 +1,5 @@
-//! The stream of block ends: what the replay of the model runs on. Duty-cycled by the user side, bounded by its ring.
+//! The stream of block ends, which the replay of the model runs on. The user side turns it on for
+//! some of the time; its ring bounds it.
 
 /// The end of a block: a thread is back on a CPU.
 #[repr(C)]
@@ -24,7 +25,7 @@ pub struct BlockEnd {
 
 const _: () = assert!(size_of::<BlockEnd>() == 32);
 
-/// A duration in the width that the stream has for it.
+/// A duration in 32 bits.
 #[inline(always)]
 pub const fn narrow(ns: u64) -> u32 {
     if ns > u32::MAX as u64 { u32::MAX } else { ns as u32 }

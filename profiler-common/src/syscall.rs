@@ -1,5 +1,5 @@
-//! What the kernel programs know of a syscall: a 16-bit word per number, filled in by the user side for the running
-//! machine's table. The low byte is the block class, the high byte holds flags.
+//! What the kernel programs know of a syscall: a 16-bit word per number, which the user side fills
+//! in for the running machine's table. The low byte is the block class, the high byte holds flags.
 
 /// Longest syscall table that is described; numbers above are [`crate::class::BlockClass::Other`].
 pub const TABLE_LEN: usize = 512;

@@ -44,7 +44,8 @@ pub mod mark {
     pub const BORN_INSIDE: u32 = 8;
     /// It is inside `execve` and not its group's leader.
     pub const EXECING: u32 = 16;
-    /// In this call it came back from a block to a CPU that had been idle or with somebody else than the target.
+    /// In this call it came back from a block to a CPU that had been idle or with somebody else
+    /// than the target.
     pub const AWAY: u32 = 32;
     /// The call before this one blocked.
     pub const COLD: u32 = 64;
@@ -52,16 +53,20 @@ pub mod mark {
     pub const WOKE: u32 = 128;
 }
 
-/// [`Thread::epoch`] of a thread that the user side has filed and no event was seen of: its [`Thread::first`] is when.
+/// [`Thread::epoch`] of a thread that the user side has filed and of which no event was seen yet.
+/// Its [`Thread::first`] says when it was filed.
 pub const LATE: u32 = u32::MAX;
 
-/// Switched in for another reason than the end of a block: after a preemption, or for the first time.
+/// Switched in for another reason than the end of a block: after a preemption, or for the first
+/// time.
 pub const CAUSE_OTHER: u32 = u32::MAX;
 
-/// With a class in [`Thread::cause`]: to a CPU that had been idle or with somebody else than the target. More than any class.
+/// Set beside a class in [`Thread::cause`]: the CPU had been idle or with somebody else than the
+/// target. Above the bits of every class.
 pub const CAUSE_AWAY: u32 = 1 << 6;
 
-/// Buckets of the concurrency histogram: 0–7 exactly, then 8–15, 16–31 … and the last one open from 1,024.
+/// Buckets of the concurrency histogram: 0–7 exactly, then 8–15, 16–31 … and the last one open from
+/// 1,024.
 pub const CONCURRENCY_BUCKETS: usize = 16;
 
 /// The bucket for a number of other threads.
@@ -88,7 +93,8 @@ pub struct ClassSum {
     pub run_delay: u64,
 }
 
-/// Sums of a thread over the measurement: counters only, so that they can be added as an array of words.
+/// Sums of a thread over the measurement: counters only, so that they can be added as an array of
+/// words.
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,17 +121,20 @@ pub struct Sums {
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
-    /// CPU that the kernel charged to the thread for coming back from blocking-IO blocks, over what the tracepoints saw of it,
-    /// ns (signed, two's complement): its clock starts at the wake-up where that interrupted the idle task
-    /// (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c), the switch comes later.
+    /// CPU that the kernel charged to the thread for coming back from blocking-IO blocks, over what
+    /// the tracepoints saw of it, ns (signed, two's complement). Where a wake-up interrupts the
+    /// idle task, the kernel's clock starts at the wake-up, and the switch comes later
+    /// (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c).
     pub charge_io: u64,
     /// Of that: for coming back to a CPU that had been idle or with somebody else than the target.
     pub charge_away: u64,
-    /// As `charge_io`, for coming back from all other blocks, from preemptions, and for first runs; and what moves from thread to
-    /// thread because the clock stands still before a switch, which adds up to nothing.
+    /// As `charge_io`, for coming back from all other blocks, from preemptions, and for first runs.
+    /// It also holds what moves from thread to thread because the clock stands still before a
+    /// switch, which adds up to nothing.
     pub charge_other: u64,
-    /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the hypervisor ran somebody
-    /// else (steal), or, where the kernel keeps such an account, interrupts (`update_rq_clock_task`, kernel/sched/core.c).
+    /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the
+    /// hypervisor ran somebody else (steal), or, where the kernel keeps such an account, interrupts
+    /// (`update_rq_clock_task`, kernel/sched/core.c).
     pub uncharged: u64,
     /// Run-queue delay of a newborn, ns.
     pub born_delay: u64,
@@ -139,21 +148,23 @@ pub struct Sums {
     pub woken_io_by_self: u64,
     /// Wake-ups of other processes' threads while this one had the CPU.
     pub woke_other: u64,
-    /// Switch-ins after blocking-IO blocks to a CPU that had been idle or with somebody else than the target.
+    /// Switch-ins after blocking-IO blocks to a CPU that had been idle or with somebody else than
+    /// the target.
     pub away_io: u64,
     /// Involuntary switches that gave the CPU to another thread of the target.
     pub preempted_by_own: u64,
     /// Time blocked on a file while a request of its own was at the device, ns.
     pub device_wait: u64,
-    /// The kernel's own counters moved by this much while the thread was measured: voluntary switches.
+    /// By how much the kernel's own count of voluntary switches moved while the thread was
+    /// measured.
     pub kernel_voluntary: u64,
-    /// Likewise involuntary switches.
+    /// By how much the kernel's count of involuntary switches moved in that time.
     pub kernel_involuntary: u64,
-    /// Likewise `se.sum_exec_runtime`, what schedstat prints first, ns.
+    /// By how much `se.sum_exec_runtime` (what schedstat prints first) moved in that time, ns.
     pub kernel_runtime: u64,
     /// CPU between the same two moments as `kernel_runtime`, by our own account, ns.
     pub checked_cpu: u64,
-    /// Bursts: count is `voluntary`; their sum, ns.
+    /// Sum of the bursts, ns; there are `voluntary` of them.
     pub burst_sum: u64,
     /// Blocks by class.
     pub classes: [ClassSum; CLASS_COUNT],
@@ -164,7 +175,8 @@ pub struct Sums {
     pub concurrency: [u32; CONCURRENCY_BUCKETS],
 }
 
-/// Hands the names of the unsigned single words of [`Sums`] to a macro: whoever adds, subtracts or checks them goes through all.
+/// Hands the names of the unsigned single words of [`Sums`] to a macro, so that whoever adds,
+/// subtracts or checks them leaves none out.
 #[macro_export]
 macro_rules! counted_sums {
     ($do:ident) => {
@@ -215,8 +227,8 @@ impl Sums {
     }
 }
 
-/// Where at least so much of a stretch on the CPU was charged to nobody, it was cut by somebody who is not in the thread's account,
-/// ns: more than the two clocks differ by, and less than the way to a hypervisor and back takes.
+/// From this much on, CPU time of a stretch that was charged to nobody counts as stolen, ns. It is
+/// more than the two clocks differ by, and less than the way to a hypervisor and back takes.
 pub const UNCHARGED: u64 = 1_000;
 
 /// Remembers a site, so that the index is not asked at every call.
@@ -268,7 +280,8 @@ pub struct Thread {
     pub block_class: u32,
     /// Requests of its own at a device.
     pub requests: u32,
-    /// Why it was last switched in: the class of its block, with [`CAUSE_AWAY`] or without; or [`CAUSE_OTHER`].
+    /// Why it was last switched in: the class of its block, with or without [`CAUSE_AWAY`]; or
+    /// [`CAUSE_OTHER`].
     pub cause: u32,
     /// Blocked calls to go until a stack is taken.
     pub stack_in: u32,
@@ -302,16 +315,16 @@ pub struct Thread {
     pub burst: u64,
     /// The burst that the last block ended, ns.
     pub ended_burst: u64,
-    /// The kernel's counters when they were last read.
+    /// The kernel's count of voluntary switches when it was last read.
     pub seen_voluntary: u64,
-    /// Likewise.
+    /// The kernel's count of involuntary switches when it was last read.
     pub seen_involuntary: u64,
-    /// Likewise.
+    /// The kernel's `se.sum_exec_runtime` when it was last read, ns.
     pub seen_runtime: u64,
     /// CPU of this thread at that moment, by our own account, ns.
     pub seen_cpu: u64,
-    /// What the thread of the target before it on this CPU was charged less than it took, at its switch-in, ns: the kernel may be about
-    /// to charge it to this one.
+    /// By how much the thread of the target that had the CPU before it was charged less than it
+    /// took, ns. The kernel may be about to charge that to this one.
     pub owed: u64,
     /// The sums.
     pub sums: Sums,

@@ -1,11 +1,21 @@
-//! How kernel memory is read: directly where the verifier knows the pointer's type (`tp_btf`), through
+//! How the kernel's memory and its clock are read.
+//!
+//! Memory is read directly where the verifier knows the pointer's type (`tp_btf`), and through
 //! `bpf_probe_read_kernel` where it does not (raw tracepoints). One body serves both.
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use profiler_common::offsets::{ABSENT, Offsets};
 
-/// Filled in by the loader. In `.rodata`, which is frozen: to the verifier every field is a constant, so that a typed
-/// pointer plus an offset stays a typed pointer, and code for absent fields is dropped.
+/// The time of `CLOCK_MONOTONIC`, ns.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Filled in by the loader. In `.rodata`, which is frozen: to the verifier every field is a
+/// constant, so that a typed pointer plus an offset stays a typed pointer, and code for absent
+/// fields is dropped.
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = Offsets::ABSENT;
 
@@ -20,7 +30,8 @@ pub(crate) use offset;
 /// Reads a constant that the loader rewrites.
 #[inline(always)]
 pub fn constant(field: &'static u32) -> usize {
-    // Volatile: to the compiler the value is what the object holds, not what the loader will write.
+    // Volatile, because the compiler would take the value that the object holds for the one that
+    // the loader will write.
     // SAFETY: a reference is readable.
     unsafe { core::ptr::read_volatile(field) as usize }
 }
@@ -33,7 +44,8 @@ pub fn present(offset: usize) -> bool {
 
 /// A way to read kernel structures.
 pub trait Access {
-    /// Reads a field of a structure that a tracepoint's argument (or the current task) leads to by typed members.
+    /// Reads a field of a structure that a tracepoint's argument (or the current task) leads to by
+    /// typed members.
     ///
     /// # Safety
     /// `base` points to a kernel structure that has a `T` at `offset`.
@@ -42,7 +54,8 @@ pub trait Access {
     /// The running task.
     fn current() -> *const u8;
 
-    /// The registers with which a task entered the kernel; null where this way of reading cannot have them.
+    /// The registers with which a task entered the kernel; null where this way of reading cannot
+    /// have them.
     fn registers(task: *const u8) -> *const u8;
 }
 
@@ -55,7 +68,8 @@ pub struct Probed;
 impl Access for Typed {
     #[inline(always)]
     unsafe fn field<T: Copy>(base: *const u8, offset: usize) -> T {
-        // SAFETY: by contract. A bad address reads as zero: the kernel has an exception table entry for such loads.
+        // SAFETY: by contract. A bad address reads as zero: the kernel has an exception table entry
+        // for such loads.
         unsafe { core::ptr::read_volatile(base.add(offset).cast::<T>()) }
     }
 
@@ -67,7 +81,8 @@ impl Access for Typed {
 
     #[inline(always)]
     fn registers(task: *const u8) -> *const u8 {
-        // SAFETY: a task of a tracepoint's argument, or the running one. Only reached where the kernel has the helper.
+        // SAFETY: a task of a tracepoint's argument, or the running one. Only reached where the
+        // kernel has the helper.
         unsafe { generated::bpf_task_pt_regs(task as *mut _) as *const u8 }
     }
 }
@@ -97,6 +112,7 @@ impl Access for Probed {
 /// `base` is a kernel address or a number that the helper will refuse.
 #[inline(always)]
 pub unsafe fn probe<T: Copy>(base: *const u8, offset: usize) -> T {
-    // SAFETY: the helper checks the address; all-zero is a value of the integers and pointers that `T` is.
+    // SAFETY: the helper checks the address; all-zero is a value of the integers and pointers that
+    // `T` is.
     unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()).unwrap_or_else(|_| core::mem::zeroed()) }
 }

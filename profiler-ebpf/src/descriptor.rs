@@ -1,4 +1,5 @@
-//! What a descriptor is: `task → files → fdtable → file → inode`, remembered per process and descriptor until it is closed.
+//! What a descriptor is: `task → files → fdtable → file → inode`, remembered per process and
+//! descriptor until it is closed.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use profiler_common::{class::BlockClass, control::Control};
@@ -8,7 +9,7 @@ use crate::{
     maps::{FD_SLOTS, SIA_FDS},
 };
 
-/// `S_IFMT` and kin of `include/uapi/linux/stat.h`.
+/// The mask of a mode's file type, and the types, of `include/uapi/linux/stat.h`.
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 const S_IFREG: u16 = 0o100_000;
@@ -20,7 +21,8 @@ const S_IFIFO: u16 = 0o010_000;
 /// `ANON_INODE_FS_MAGIC` of `include/uapi/linux/magic.h`
 const ANON_INODE_FS: u64 = 0x0904_1934;
 
-/// A remembered class: generation (12 bits), process (22), descriptor (22), class plus one (8). Never 0.
+/// A remembered class: generation (12 bits), process (22), descriptor (22), class plus one (8).
+/// Never 0.
 #[inline(always)]
 fn word(generation: u32, tgid: u32, fd: u32, class: u8) -> u64 {
     ((generation & 0xfff) as u64) << 52
@@ -31,7 +33,8 @@ fn word(generation: u32, tgid: u32, fd: u32, class: u8) -> u64 {
 
 #[inline(always)]
 fn place(tgid: u32, fd: u32) -> Option<*mut u64> {
-    // Neighbouring descriptors stay neighbours: one process never collides with itself below 65,536 descriptors.
+    // Neighbouring descriptors stay neighbours: one process never collides with itself below 65,536
+    // descriptors.
     let i = (fd.wrapping_add(tgid.wrapping_mul(0x9e37_79b1) >> 8)) as usize & (FD_SLOTS - 1);
     // SAFETY: the index is masked to the array's length.
     SIA_FDS.get_ptr_mut(0).map(|p| unsafe { p.cast::<u64>().add(i) })
@@ -49,7 +52,8 @@ pub fn class_of<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u3
     }
     let class = resolve::<A>(task, fd);
     if class != BlockClass::BadFd as u8 {
-        // SAFETY: as above. Two CPUs may both write it: whole words, and the same.
+        // SAFETY: `place` is inside the map's value. Two CPUs may both write it: whole words, and
+        // the same.
         unsafe { *place = word(control.fd_generation, tgid, fd, class) };
     }
     class
@@ -84,8 +88,8 @@ fn resolve<A: Access>(task: *const u8, fd: u32) -> u8 {
     file_class(table, fd as u64)
 }
 
-/// From here on pointers are plain numbers: `fdtable.fd` is an array of pointers, whose elements have no type to the
-/// verifier.
+/// The class of a file. From here on pointers are plain numbers: `fdtable.fd` is an array of
+/// pointers, whose elements have no type to the verifier.
 #[inline(never)]
 fn file_class(table: u64, fd: u64) -> u8 {
     // SAFETY: what cannot be read is zero.
@@ -146,10 +150,12 @@ fn socket_class(socket: *const u8) -> BlockClass {
     }
 }
 
-/// All anonymous inodes share one inode; the name of the directory entry tells them apart (`anon_inode_getfile` callers).
+/// All anonymous inodes share one inode; the name of the directory entry tells them apart (callers
+/// of `anon_inode_getfile`).
 #[inline(always)]
 fn anonymous_class(file: *const u8) -> BlockClass {
-    // SAFETY: `file.f_path.dentry` and its name, which is at least eight bytes long with its zero in all cases below.
+    // SAFETY: `file.f_path.dentry` and its name, which is at least eight bytes long with its zero in
+    // all cases below.
     let name: [u8; 8] = unsafe {
         let dentry = probe::<u64>(file, offset!(file_dentry)) as *const u8;
         let name = probe::<u64>(dentry, offset!(dentry_name)) as *const [u8; 8];

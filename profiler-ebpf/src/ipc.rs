@@ -1,7 +1,8 @@
-//! Hardware counters: windows from a return to user mode to the next call, and samples of instructions within them.
+//! Hardware counters: windows from a return to user mode to the next call, and samples of
+//! instructions within them.
 //!
-//! The counters are the CPU's, so a window ends with the stretch of running that it began in. Where the machine has no
-//! counters, [`COUNTERS`] is 0 and the verifier drops all of it.
+//! The counters are the CPU's, so a window ends with the stretch of running that it began in. Where
+//! the machine has no counters, [`COUNTERS`] is 0 and the verifier drops all of it.
 
 use core::{
     ptr,
@@ -26,11 +27,11 @@ use profiler_common::{
 
 use crate::{
     access::constant,
-    maps::{control, slot_of, thread},
+    maps::{measuring, slot_of, thread},
 };
 
-/// Which counters there are, see `profiler_common::ipc::counter`. Filled in by the loader; frozen, so that the verifier
-/// knows it and drops the code for those that are absent.
+/// Which counters there are, see `profiler_common::ipc::counter`. The loader fills it in. It is
+/// frozen, so that the verifier knows it and drops the code for those that are absent.
 #[unsafe(no_mangle)]
 pub static COUNTERS: u32 = 0;
 
@@ -48,6 +49,21 @@ pub static SIA_PMU_LLC: PerfEventArray<u32> = PerfEventArray::new(0);
 pub static SIA_PMU_DTLB: PerfEventArray<u32> = PerfEventArray::new(0);
 #[map]
 pub static SIA_PMU_BRANCH: PerfEventArray<u32> = PerfEventArray::new(0);
+
+/// Runs a block for each optional counter that the machine has, with its index and its map.
+macro_rules! for_each_extra {
+    (|$which:ident, $map:ident| $body:block) => {
+        for_each_extra!(@one extra::LLC, SIA_PMU_LLC, $which, $map, $body);
+        for_each_extra!(@one extra::DTLB, SIA_PMU_DTLB, $which, $map, $body);
+        for_each_extra!(@one extra::BRANCH, SIA_PMU_BRANCH, $which, $map, $body);
+    };
+    (@one $index:expr, $counter:ident, $which:ident, $map:ident, $body:block) => {
+        if has(counter::extra($index)) {
+            let ($which, $map) = ($index, &$counter);
+            $body
+        }
+    };
+}
 
 /// Indexed as `SIA_SITES`.
 #[map]
@@ -67,7 +83,8 @@ fn has(bits: u32) -> bool {
 
 #[inline(always)]
 fn counts() -> Option<&'static mut IpcCounts> {
-    // SAFETY: this CPU's value. The overflow program, which may interrupt the others, writes fields of its own.
+    // SAFETY: this CPU's value. The overflow program, which may interrupt the others, writes fields
+    // of its own.
     unsafe { SIA_IPC_COUNTS.get_ptr_mut(0).map(|p| &mut *p) }
 }
 
@@ -116,23 +133,16 @@ fn read_all(to: &mut OpenWindow) -> bool {
         good &= read(&SIA_PMU_INSNS_ALL, &mut value);
         to.all_instructions = value.counter;
     }
-    if has(counter::extra(extra::LLC)) {
-        good &= read(&SIA_PMU_LLC, &mut value);
-        to.extras[extra::LLC] = value.counter;
-    }
-    if has(counter::extra(extra::DTLB)) {
-        good &= read(&SIA_PMU_DTLB, &mut value);
-        to.extras[extra::DTLB] = value.counter;
-    }
-    if has(counter::extra(extra::BRANCH)) {
-        good &= read(&SIA_PMU_BRANCH, &mut value);
-        to.extras[extra::BRANCH] = value.counter;
-    }
+    for_each_extra!(|which, map| {
+        good &= read(map, &mut value);
+        to.extras[which] = value.counter;
+    });
     good
 }
 
-/// Where the counters stand is written before the kind, and the kind is cleared before it: an overflow may interrupt in
-/// between, and has to find a whole window or none.
+/// Opens a window (0: closes it). Where the counters stand is written before the kind is set, and
+/// after it is cleared: an overflow may interrupt in between, and has to find a whole window or
+/// none.
 #[inline(always)]
 fn set_kind(open: &mut OpenWindow, kind: u32) {
     compiler_fence(Ordering::SeqCst);
@@ -141,7 +151,7 @@ fn set_kind(open: &mut OpenWindow, kind: u32) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// No window is open any more.
+/// Closes the window without counting it.
 #[inline(always)]
 pub fn forget(t: &mut Thread) {
     if has(counter::CYCLES) {
@@ -165,7 +175,7 @@ pub fn open(control: &Control, t: &mut Thread, site: u32, kind: u32) {
     if every == 0 {
         return;
     }
-    // A return whose next call nobody told of.
+    // Still open where the kernel did not tell of the call that ends it.
     cut(t);
     let Some(counts) = counts() else { return };
     counts.returns += 1;
@@ -174,7 +184,8 @@ pub fn open(control: &Control, t: &mut Thread, site: u32, kind: u32) {
         return;
     }
     if every > 1 {
-        // Between two that are followed lie 0 to 2·(every − 1), so that a period of the program does not show.
+        // Between two that are followed lie 0 to 2·(every − 1), so that a period of the program does
+        // not show.
         // SAFETY: no arguments.
         t.open.skip = unsafe { bpf_get_prandom_u32() } as u32 % (2 * every - 1);
     }
@@ -223,17 +234,16 @@ pub fn close(t: &mut Thread) {
         counts.multiplexed += 1;
         return;
     }
-    let cycles = now.cycles.wrapping_sub(t.open.cycles);
-    let instructions = now.instructions.wrapping_sub(t.open.instructions);
-    if (cycles | instructions) >> 32 != 0 {
+    let Some((instructions, cycles)) = passed(&t.open, &now) else {
         counts.too_long += 1;
         return;
-    }
+    };
     let Some(site) = SIA_IPC_SITES.get_ptr_mut(t.open.site) else {
         counts.failed += 1;
         return;
     };
-    // SAFETY: this CPU's value, which nothing that may interrupt touches; the kind is masked to their number.
+    // SAFETY: this CPU's value, which nothing that may interrupt touches; the kind is masked to
+    // their number.
     let windows = unsafe { &mut (*site).kinds[kind & (KINDS - 1)] };
     windows.user.add(instructions, cycles);
     if has(counter::CYCLES_ALL) {
@@ -243,29 +253,32 @@ pub fn close(t: &mut Thread) {
         windows.all_instructions += now.all_instructions.wrapping_sub(t.open.all_instructions);
     }
     windows.user_ns += t.sums.user.wrapping_sub(t.open.user);
-    if has(counter::extra(extra::LLC)) {
-        windows.extras[extra::LLC] += now.extras[extra::LLC].wrapping_sub(t.open.extras[extra::LLC]);
-    }
-    if has(counter::extra(extra::DTLB)) {
-        windows.extras[extra::DTLB] += now.extras[extra::DTLB].wrapping_sub(t.open.extras[extra::DTLB]);
-    }
-    if has(counter::extra(extra::BRANCH)) {
-        windows.extras[extra::BRANCH] += now.extras[extra::BRANCH].wrapping_sub(t.open.extras[extra::BRANCH]);
-    }
+    for_each_extra!(|which, _map| {
+        windows.extras[which] += now.extras[which].wrapping_sub(t.open.extras[which]);
+    });
     counts.windows += 1;
 }
 
-/// So many instructions have been executed in user mode on this CPU. It may interrupt any other program.
+/// Instructions and cycles in user mode since a window was opened; `None` where they are too many
+/// for a product of 64 bits.
+#[inline(always)]
+fn passed(open: &OpenWindow, now: &OpenWindow) -> Option<(u64, u64)> {
+    let cycles = now.cycles.wrapping_sub(open.cycles);
+    let instructions = now.instructions.wrapping_sub(open.instructions);
+    if (cycles | instructions) >> 32 != 0 { None } else { Some((instructions, cycles)) }
+}
+
+/// A number of instructions has been executed in user mode on this CPU. This program may interrupt
+/// any other one.
 #[inline(always)]
 pub fn on_overflow() {
     let Some(counts) = counts() else { return };
     counts.overflows += 1;
-    let Some(control) = control() else { return };
-    let slot = slot_of(bpf_get_current_pid_tgid() as u32);
-    if control.enabled == 0 || control.ipc_every == 0 || slot == 0 {
+    let Some(control) = measuring() else { return };
+    if control.ipc_every == 0 {
         return;
     }
-    let Some(t) = thread(slot) else { return };
+    let Some(t) = thread(slot_of(bpf_get_current_pid_tgid() as u32)) else { return };
     // SAFETY: a field of ours; volatile, because the program that is interrupted writes it.
     let kind = unsafe { ptr::read_volatile(&t.open.kind) };
     // SAFETY: no arguments.
@@ -278,12 +291,10 @@ pub fn on_overflow() {
         counts.samples_failed += 1;
         return;
     }
-    let cycles = now.cycles.wrapping_sub(t.open.cycles);
-    let instructions = now.instructions.wrapping_sub(t.open.instructions);
-    if (cycles | instructions) >> 32 != 0 {
+    let Some((instructions, cycles)) = passed(&t.open, &now) else {
         counts.samples_failed += 1;
         return;
-    }
+    };
     let place = (kind - 1) as usize * BINS + bin(instructions);
     let Some(pairs) = SIA_IPC_CURVE.get_ptr_mut(place as u32) else {
         counts.samples_failed += 1;

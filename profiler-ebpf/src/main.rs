@@ -1,34 +1,54 @@
 //! The kernel programs of should-i-async.
 //!
-//! Entry points only: each takes its tracepoint's arguments apart and calls an ordinary function. Every program exists
-//! twice, as `tp_btf` (typed pointers, read directly) and, named `*_raw`, as raw tracepoint for kernels that refuse BTF
-//! programs. Where a tracepoint's arguments changed between kernels, there is an entry per order and the loader picks the
-//! one that the running kernel's BTF names.
+//! Entry points only: each takes its tracepoint's arguments apart and calls an ordinary function.
+//! Every program exists twice, as `tp_btf` (typed pointers, read directly) and, named `*_raw`, as
+//! raw tracepoint for kernels that refuse BTF programs. Where a tracepoint's arguments changed
+//! between kernels, there is an entry per order, and the loader picks the one that the running
+//! kernel's BTF names.
+//!
+//! The files, each of which uses only those above it:
+//!
+//! | file | owns |
+//! |---|---|
+//! | `access`, `maps`, `preempt` | reading the kernel, the maps, preemption |
+//! | `descriptor` | what a descriptor is |
+//! | `ipc` | hardware counters and their windows |
+//! | `stacks`, `samples`, `stream` | what goes to the user side through rings |
+//! | `requests` | block requests |
+//! | `wakers` | who woke whom |
+//! | `charge` | whose CPU time it is |
+//! | `call` | one system call and its site |
+//! | `slots` | whose an event is, first sight, release |
+//! | `births` | fork, exec, exit |
+//! | `cycle` | the state machine of a thread |
 
 #![no_std]
 #![no_main]
 // The only way to BPF's atomic add.
 #![feature(core_intrinsics)]
 #![allow(internal_features)]
-// Helpers that both sides share hand out references into maps; the verifier checks the bounds again.
+// Helpers hand out references into maps; the verifier checks the bounds again.
 #![allow(clippy::mut_from_ref, clippy::too_many_arguments)]
 
 mod access;
-mod calls;
+mod births;
+mod call;
+mod charge;
+mod cycle;
 mod descriptor;
 mod ipc;
 mod maps;
 mod preempt;
 mod requests;
 mod samples;
-mod sched;
+mod slots;
 mod stacks;
-mod threads;
+mod stream;
+mod wakers;
 
 use access::{Probed, Typed};
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::bpf_ktime_get_ns,
     macros::{btf_tracepoint, perf_event, raw_tracepoint},
     programs::{BtfTracePointContext, PerfEventContext, RawTracePointContext},
 };
@@ -53,7 +73,7 @@ macro_rules! program {
 }
 
 // (preempt, prev, next): up to 5.17
-program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| sched::on_switch::<A>(
+program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| cycle::on_switch::<A>(
     ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(1),
@@ -61,7 +81,7 @@ program!("sched_switch", sia_switch_old, sia_switch_old_raw, |ctx, A| sched::on_
     None
 ));
 // (preempt, prev_state, prev, next): early 5.18
-program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| sched::on_switch::<A>(
+program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| cycle::on_switch::<A>(
     ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(2),
@@ -69,38 +89,32 @@ program!("sched_switch", sia_switch_518, sia_switch_518_raw, |ctx, A| sched::on_
     Some(ctx.arg(1))
 ));
 // (preempt, prev, next, prev_state): since
-program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| sched::on_switch::<A>(
+program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| cycle::on_switch::<A>(
     ctx.as_ptr(),
     ctx.arg::<u8>(0) != 0,
     ctx.arg(1),
     ctx.arg(2),
     Some(ctx.arg(3))
 ));
-program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| sched::on_waking::<A>(ctx.as_ptr(), ctx.arg(0)));
-program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| threads::on_fork::<A, _>(
-    &ctx,
-    ctx.arg(0),
-    ctx.arg(1),
-    // SAFETY: no arguments.
-    unsafe { bpf_ktime_get_ns() }
-));
-program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| threads::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
-program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| calls::on_process_exit::<A>(ctx.arg(0)));
-program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| preempt::off(|| calls::on_enter::<A>(
+program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| cycle::on_waking::<A>(ctx.as_ptr(), ctx.arg(0)));
+program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| births::on_fork::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| births::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
+program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| births::on_exit::<A>(ctx.arg(0)));
+program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| preempt::off(|| cycle::on_enter::<A>(
     ctx.arg(0),
     ctx.arg(1)
 )));
-program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| calls::on_exit::<A, _>(
+program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| cycle::on_exit::<A, _>(
     &ctx,
     ctx.arg(0),
     ctx.arg(1)
 )));
-// Spares: the same once more, for where the kernel left out the run above.
-program!("sys_enter", sia_sys_enter_spare, sia_sys_enter_spare_raw, |ctx, A| if calls::missed::<A>(true) {
-    preempt::off(|| calls::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
+// Spares: they do the same where the kernel left out the run above.
+program!("sys_enter", sia_sys_enter_spare, sia_sys_enter_spare_raw, |ctx, A| if cycle::missed::<A>(true) {
+    preempt::off(|| cycle::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
 });
-program!("sys_exit", sia_sys_exit_spare, sia_sys_exit_spare_raw, |ctx, A| if calls::missed::<A>(false) {
-    preempt::off(|| calls::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+program!("sys_exit", sia_sys_exit_spare, sia_sys_exit_spare_raw, |ctx, A| if cycle::missed::<A>(false) {
+    preempt::off(|| cycle::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
 });
 // (request): since 5.11
 program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));
@@ -120,7 +134,7 @@ pub fn sia_sample(ctx: PerfEventContext) -> u32 {
     0
 }
 
-/// So many instructions in user mode, on every CPU.
+/// A number of instructions in user mode, on every CPU.
 #[perf_event]
 pub fn sia_ipc_sample(_ctx: PerfEventContext) -> u32 {
     ipc::on_overflow();

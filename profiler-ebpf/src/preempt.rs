@@ -1,12 +1,13 @@
 //! Programs that must not lose the CPU in the middle.
 //!
-//! Since 7.0 the kernel runs programs on tracepoints with preemption on (`__bpf_trace_run` of `kernel/trace/bpf_trace.c`).
-//! A program on a system call that is preempted between reading a thread's state and writing it would write over what the
-//! program on `sched_switch` has written meanwhile. Before 7.0 the calls here are nothing.
+//! Since 7.0 the kernel runs programs on tracepoints with preemption on (`__bpf_trace_run` of
+//! `kernel/trace/bpf_trace.c`). If a program on a system call were preempted between reading a
+//! thread's state and writing it, it would overwrite what the program on `sched_switch` wrote
+//! meanwhile. Before 7.0 the calls here are nothing.
 
 use profiler_common::kfunc::{PREEMPT_DISABLE, PREEMPT_ENABLE};
 
-/// Runs `body` without losing the CPU to another thread.
+/// Runs `body` with preemption off.
 #[inline(always)]
 pub fn off(body: impl FnOnce()) {
     call::<PREEMPT_DISABLE>();
@@ -16,7 +17,8 @@ pub fn off(body: impl FnOnce()) {
 
 #[inline(always)]
 fn call<const FUNCTION: u32>() {
-    // SAFETY: how the library itself calls helpers; the loader puts a function without arguments there, or nothing.
+    // SAFETY: how the library itself calls helpers. The loader puts a function without arguments
+    // there, or nothing.
     unsafe {
         let function: unsafe extern "C" fn() = core::mem::transmute(FUNCTION as usize);
         function();

@@ -1,18 +1,20 @@
 //! Block requests: from insertion to issue to completion, and whose they are.
 //!
-//! A request is the target's when one of its threads inserts or issues it: direct IO and reads that miss do both in the
-//! thread that waits (the plug is flushed before it sleeps). Writeback by the kernel's own workers counts as others'.
+//! A request is the target's when one of its threads inserts or issues it: direct IO and reads that
+//! miss do both in the thread that waits (the plug is flushed before it sleeps). Writeback by the
+//! kernel's own workers counts as others'.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{
     device::{Device, DeviceSide, InFlight},
     since,
     stat::{BUCKETS, bucket},
+    thread::Thread,
 };
 
 use crate::{
-    access::{Access, offset, present},
-    maps::{SIA_DEVICES, SIA_REQUESTS, bump, control, slot_of, thread},
+    access::{Access, now, offset, present},
+    maps::{SIA_DEVICES, SIA_REQUESTS, bump, measuring, slot_of, thread},
 };
 
 /// `REQ_OP_MASK` of `include/linux/blk_types.h`; a read is operation 0.
@@ -21,12 +23,8 @@ const OP_MASK: u32 = 0xff;
 /// `block_rq_insert`
 #[inline(always)]
 pub fn on_insert<A: Access>(request: *const u8) {
-    let Some(control) = control() else { return };
-    if control.enabled == 0 {
-        return;
-    }
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(control) = measuring() else { return };
+    let now = now();
     let flight = describe::<A>(request, now);
     if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
         bump(&mut control.counters.requests_lost, 1);
@@ -36,12 +34,8 @@ pub fn on_insert<A: Access>(request: *const u8) {
 /// `block_rq_issue`
 #[inline(always)]
 pub fn on_issue<A: Access>(request: *const u8) {
-    let Some(control) = control() else { return };
-    if control.enabled == 0 {
-        return;
-    }
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(control) = measuring() else { return };
+    let now = now();
     let mut flight = describe::<A>(request, now);
     // SAFETY: one CPU handles a request at a time.
     match unsafe { SIA_REQUESTS.get_ptr_mut(request as u64).map(|p| &mut *p) } {
@@ -65,20 +59,17 @@ pub fn on_issue<A: Access>(request: *const u8) {
     }
 }
 
-/// `block_rq_complete(rq, error, nr_bytes)`. A request may complete in parts; the last part has all that is left.
+/// `block_rq_complete(rq, error, nr_bytes)`. A request may complete in parts; the last part has all
+/// that is left.
 #[inline(always)]
 pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
-    let Some(control) = control() else { return };
-    if control.enabled == 0 {
-        return;
-    }
+    let Some(control) = measuring() else { return };
     // SAFETY: the request of the tracepoint's argument.
     let left: u32 = unsafe { A::field(request, offset!(rq_len)) };
     if left > bytes {
         return;
     }
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = now();
     // SAFETY: one CPU handles a request at a time.
     let Some(flight) = (unsafe { SIA_REQUESTS.get(request as u64).copied() }) else { return };
     let _ = SIA_REQUESTS.remove(request as u64);
@@ -86,16 +77,7 @@ pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
         return;
     }
     end_wait(flight.slot, flight.tid, now);
-    let number = device_number::<A>(request);
-    let mut device = SIA_DEVICES.get_ptr_mut(number);
-    if device.is_none() {
-        // BPF_NOEXIST: another CPU may have been faster.
-        // By reference: a copy would be too large for the stack.
-        let new: &Device = &NEW_DEVICE;
-        let _ = SIA_DEVICES.insert(number, new, 1);
-        device = SIA_DEVICES.get_ptr_mut(number);
-    }
-    let Some(device) = device else {
+    let Some(device) = device_of(device_number::<A>(request)) else {
         bump(&mut control.counters.devices_lost, 1);
         return;
     };
@@ -111,6 +93,20 @@ pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
     bump(&mut side.service_sum, service);
     bump_bucket(&mut side.queue, queue);
     bump_bucket(&mut side.service, service);
+}
+
+/// A device's statistics, made at its first request; `None` where there is no room.
+#[inline(always)]
+fn device_of(number: u32) -> Option<*mut Device> {
+    let mut device = SIA_DEVICES.get_ptr_mut(number);
+    if device.is_none() {
+        // BPF_NOEXIST: another CPU may have been faster.
+        // By reference: a copy would be too large for the stack.
+        let new: &Device = &NEW_DEVICE;
+        let _ = SIA_DEVICES.insert(number, new, 1);
+        device = SIA_DEVICES.get_ptr_mut(number);
+    }
+    device
 }
 
 /// In `.rodata`: too large for the stack.
@@ -170,8 +166,7 @@ fn device_number<A: Access>(request: *const u8) -> u32 {
 /// A request of this thread goes to the device.
 #[inline(always)]
 fn begin_wait(slot: u32, tid: u32, now: u64) {
-    if slot != 0
-        && let Some(t) = thread(slot)
+    if let Some(t) = thread(slot)
         && t.tid == tid
     {
         if t.requests == 0 {
@@ -181,11 +176,10 @@ fn begin_wait(slot: u32, tid: u32, now: u64) {
     }
 }
 
-/// It came back.
+/// A request of this thread came back from the device.
 #[inline(always)]
 fn end_wait(slot: u32, tid: u32, now: u64) {
-    if slot != 0
-        && let Some(t) = thread(slot)
+    if let Some(t) = thread(slot)
         && t.tid == tid
         && t.requests > 0
     {
@@ -194,4 +188,13 @@ fn end_wait(slot: u32, tid: u32, now: u64) {
             t.device_to = now;
         }
     }
+}
+
+/// How much of the wait that ends at `wake` the thread's own requests were at the device: the
+/// overlap with the last stretch of time in which at least one of them was.
+#[inline(always)]
+pub fn device_share(t: &Thread, wake: u64) -> u64 {
+    let from = if t.device_from > t.off { t.device_from } else { t.off };
+    let to = if t.requests > 0 || t.device_to > wake { wake } else { t.device_to };
+    since(to, from)
 }

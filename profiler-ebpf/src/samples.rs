@@ -1,4 +1,5 @@
-//! CPU-clock samples: the kernel stacks of the target's threads, for the sampled estimator of the direct cost.
+//! CPU-clock samples: kernel stacks of the target's threads, for the sampled estimator of the
+//! direct cost.
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
@@ -9,16 +10,16 @@ use profiler_common::sample::{FRAMES, Sample};
 
 use crate::{
     access::Typed,
-    maps::{SIA_SAMPLES, bump, control, slot_of, thread},
+    maps::{SIA_SAMPLES, bump, measuring, slot_of, thread},
     stacks,
 };
 
 /// A tick of the CPU clock on this CPU.
 #[inline(always)]
 pub fn on_sample(ctx: &PerfEventContext) {
-    let Some(control) = control() else { return };
+    let Some(control) = measuring() else { return };
     let tid = bpf_get_current_pid_tgid() as u32;
-    if control.enabled == 0 || tid == 0 || slot_of(tid) == 0 {
+    if tid == 0 || slot_of(tid) == 0 {
         return;
     }
     let Some(mut entry) = SIA_SAMPLES.reserve::<Sample>(0) else {
@@ -30,7 +31,8 @@ pub fn on_sample(ctx: &PerfEventContext) {
     unsafe {
         (*sample).tid = tid;
         (*sample).bytes = 0;
-        let bytes = bpf_get_stack(ctx.ctx.cast(), (&raw mut (*sample).frames).cast(), (FRAMES * 8) as u32, 0);
+        let frames = (&raw mut (*sample).frames).cast();
+        let bytes = bpf_get_stack(ctx.ctx.cast(), frames, (FRAMES * 8) as u32, 0);
         (*sample).bytes = bytes as i32;
     }
     entry.submit(BPF_RB_NO_WAKEUP as u64);

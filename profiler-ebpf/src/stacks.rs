@@ -1,7 +1,8 @@
-//! Stacks of some blocks: chosen at random, one of `Control::stack_every` blocked calls a thread, and every long one.
+//! Stacks of some blocks: one of `Control::stack_every` blocked calls a thread, chosen at random,
+//! and every long one.
 //!
-//! The user stack is copied when the call returns: the thread's memory is mapped then, its stack is what it was during the
-//! block, and what the block took is known.
+//! The user stack is copied when the call returns: the thread's memory is mapped then, its stack is
+//! what it was during the block, and how long the block took is known.
 
 use core::ffi::c_void;
 
@@ -22,7 +23,7 @@ use crate::{
     maps::{SIA_STACKS, bump},
 };
 
-/// Pages are of so many bytes, or of a multiple.
+/// Bytes of a page. Larger pages are a multiple.
 const PAGE: u64 = 4096;
 
 /// Whether the call that the thread is blocked in is one whose stack will be taken.
@@ -38,7 +39,8 @@ pub fn at_return<A: Access>(control: &mut Control, t: &mut Thread, nr: u32, regs
     let due = t.stack_in <= 1;
     let weight = t.stack_gap + 1;
     if due {
-        // Between 1 and twice the mean: a fixed stride would run in step with a program's own rhythm.
+        // Between 1 and twice the mean: a fixed stride would run in step with a program's own
+        // rhythm.
         let scatter = ((now ^ now >> 9).wrapping_mul(0x9e37_79b1) >> 16) as u32;
         let every = control.stack_every;
         t.stack_in = 1 + scatter % (2 * every - 1);
@@ -191,7 +193,7 @@ unsafe fn kernel_frames(header: *mut StackHeader, ctx: *mut c_void) {
     }
 }
 
-/// Copies as much as can be had: what cannot be read begins with a page.
+/// Copies as much of the user stack as can be read: what cannot be read begins with a page.
 ///
 /// # Safety
 /// Room for a `StackCopy`; `regs` is null or a register set.

@@ -1,7 +1,13 @@
 //! What a process holds in the kernel: its BPF links, programs and maps, found through its descriptors, so that another
 //! profiler on the same machine is not taken for ours.
 
-use std::{collections::BTreeSet, fs, mem::offset_of, os::fd::OwnedFd, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    mem::offset_of,
+    os::fd::OwnedFd,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use aya::{
@@ -70,6 +76,30 @@ pub(super) fn costs(pid: u32) -> Vec<Cost> {
         .collect();
     costs.sort_by(|a, b| a.name.cmp(&b.name));
     costs
+}
+
+/// How large one program is.
+pub(super) struct Size {
+    /// Instructions after the verifier, which drops the code that this kernel does not need.
+    pub(super) instructions: u32,
+    /// Bytes of machine code.
+    pub(super) machine_code: u32,
+}
+
+/// How large the programs of a process are, by name.
+pub(super) fn sizes(pid: u32) -> BTreeMap<String, Size> {
+    /// Bytes of an instruction.
+    const INSTRUCTION: u32 = 8;
+    let held = programs(pid);
+    loaded_programs()
+        .flatten()
+        .filter(|program| held.contains(&program.id()))
+        .map(|program| {
+            let name = program.name_as_str().unwrap_or("?").to_owned();
+            let instructions = program.size_translated().unwrap_or(0) / INSTRUCTION;
+            (name, Size { instructions, machine_code: program.size_jitted() })
+        })
+        .collect()
 }
 
 /// Keeps the kernel's BPF statistics on while the descriptor lives.

@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: what measuring costs, measured.
 //!
-//! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`] that need no
-//! comparison, judged and rendered. Everything is seen from outside (CPU clocks, `/proc`, the kernel's own BPF
-//! statistics), so that the profiler is not asked how cheap it is.
+//! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`]
+//! that need no comparison, judged and rendered. `programs` holds two kernel objects against each
+//! other. Everything is seen from outside (CPU clocks, `/proc`, the kernel's own BPF statistics),
+//! so that the profiler is not asked how cheap it is.
 
 mod figures;
 mod kernel;
@@ -11,6 +12,7 @@ mod load;
 mod machine;
 mod observer;
 mod overhead;
+mod programs;
 mod render;
 
 use std::path::Path;
@@ -28,10 +30,12 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Overhead(overhead::Options),
+    Programs(programs::Options),
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     match &options.what {
         What::Overhead(options) => overhead::run(root, options),
+        What::Programs(options) => programs::run(root, options),
     }
 }

@@ -1,0 +1,176 @@
+//! Births and ends of threads, and `exec`: who joins the target, under which tid, and until when.
+
+use aya_ebpf::{EbpfContext, bindings::BPF_RB_NO_WAKEUP};
+use aya_log_ebpf::warn;
+use profiler_common::{
+    control::Control,
+    syscall,
+    thread::{CAUSE_OTHER, Sums, Thread, mark, phase},
+};
+
+use crate::{
+    access::{Access, now, offset},
+    call,
+    charge::MARK_COUNTERS,
+    maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS},
+    maps::{bump, control, pool, set_slot, slot_of, thread},
+    slots::{add_runnable, find, release},
+};
+
+/// `sched_process_fork(parent, child)`, in the parent.
+#[inline(always)]
+pub fn on_fork<A: Access, C: EbpfContext>(ctx: &C, parent: *const u8, child: *const u8) {
+    let now = now();
+    let Some(control) = control() else { return };
+    if control.tracking == 0 {
+        return;
+    }
+    // SAFETY: both are tasks of the tracepoint's arguments.
+    let (parent_tid, parent_tgid, tid, tgid): (u32, u32, u32, u32) = unsafe {
+        (
+            A::field(parent, offset!(task_pid)),
+            A::field(parent, offset!(task_tgid)),
+            A::field(child, offset!(task_pid)),
+            A::field(child, offset!(task_tgid)),
+        )
+    };
+    let parent_slot = find(control, parent_tid, parent);
+    // SAFETY: the value is a plain number.
+    if parent_slot == 0 && unsafe { SIA_GROUPS.get(parent_tgid) }.is_none() {
+        return;
+    }
+    if tgid != parent_tgid {
+        if control.follow == 0 {
+            return;
+        }
+        let _ = SIA_GROUPS.insert(tgid, 1, 0);
+    }
+    bump(&mut control.counters.forks, 1);
+    let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
+        if control.counters.threads_lost == 0 {
+            warn!(ctx, "no room for thread {}: raise --max-threads", tid);
+        }
+        bump(&mut control.counters.threads_lost, 1);
+        return;
+    };
+    let space = thread(parent_slot).map_or(0, |parent| parent.space);
+    let Some(t) = thread(slot) else { return };
+    clear(t);
+    t.tid = tid;
+    t.tgid = tgid;
+    t.space = space;
+    t.nr = syscall::BORN;
+    t.cause = CAUSE_OTHER;
+    if control.enabled != 0 {
+        t.epoch = control.epoch;
+        t.phase = phase::BORN;
+        t.first = now;
+        t.off = now;
+        // The kernel's counters of a new task start at zero (`copy_process`), and so do ours.
+        t.marks = mark::BORN_INSIDE | MARK_COUNTERS;
+        add_runnable(control, 1);
+    }
+    set_slot(tid, slot);
+}
+
+#[inline(always)]
+fn clear(t: &mut Thread) {
+    let words = (&raw mut *t).cast::<u64>();
+    for i in 0..size_of::<Thread>() / 8 {
+        // Volatile, so that it stays a loop: a call of memset would be one byte at a time.
+        // SAFETY: inside `Thread`, which is a whole number of words.
+        unsafe { core::ptr::write_volatile(words.add(i), 0) };
+    }
+}
+
+/// `sched_process_exec(p, old_pid, …)`: another program from now on, and perhaps the leader's tid.
+#[inline(always)]
+pub fn on_exec<A: Access>(task: *const u8, old_tid: u32) {
+    let Some(control) = control() else { return };
+    // SAFETY: the task of the tracepoint's argument.
+    let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
+    let slot = find(control, tid, task);
+    let Some(t) = thread(slot) else { return };
+    bump(&mut control.counters.execs, 1);
+    // Two programs that begin within the same 64 ns share a number. A counter would need an atomic
+    // with a result, which kernels before 5.12 lack.
+    t.space = (now() >> 6) as u32 | 1;
+    control.fd_generation += 1;
+    call::forget_sites(t);
+    if t.marks & mark::EXECING != 0 {
+        let leader = slot_of(tid);
+        // If the old leader still has its last switch to come, it does that under the tid that it
+        // was given.
+        set_slot(old_tid, if leader == slot { 0 } else { leader });
+        set_slot(tid, slot);
+        t.tid = tid;
+        end_exec(control, t, task);
+    }
+}
+
+/// Before `execve` in a thread that is not the leader: its tid is about to change.
+#[inline(always)]
+pub fn begin_exec(control: &mut Control, t: &mut Thread, slot: u32, task: *const u8) {
+    if SIA_EXECS.insert(task as u64, slot, 0).is_ok() {
+        t.marks |= mark::EXECING;
+        bump(&mut control.pending_exec, 1);
+    }
+}
+
+/// After `execve`, whether it failed or not, or at the thread's end.
+#[inline(always)]
+pub fn end_exec(control: &mut Control, t: &mut Thread, task: *const u8) {
+    if t.marks & mark::EXECING != 0 {
+        t.marks &= !mark::EXECING;
+        let _ = SIA_EXECS.remove(task as u64);
+        bump(&mut control.pending_exec, -1);
+    }
+}
+
+/// `sched_process_exit`: whatever the thread still waits for, it waits for its end.
+#[inline(always)]
+pub fn on_exit<A: Access>(task: *const u8) {
+    let Some(control) = control() else { return };
+    // SAFETY: the task of the tracepoint's argument.
+    let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
+    let slot = find(control, tid, task);
+    if slot == 0 {
+        return;
+    }
+    if control.enabled == 0 {
+        // Before the window: nobody will see its last switch.
+        release(slot, tid);
+        return;
+    }
+    if let Some(t) = thread(slot) {
+        t.marks |= mark::LEAVING;
+    }
+}
+
+/// The last switch-out: hands the record over and frees the slot.
+#[inline(never)]
+pub fn depart(slot: u32, tid: u32, task: u64) {
+    let (Some(control), Some(t)) = (control(), thread(slot)) else { return };
+    end_exec(control, t, task as *const u8);
+    t.phase = phase::DEAD;
+    bump(&mut control.counters.exits, 1);
+    if SIA_EXITS.output::<Thread>(&*t, BPF_RB_NO_WAKEUP as u64).is_err() {
+        add_to_pool(t);
+        bump(&mut control.counters.exits_pooled, 1);
+    }
+    release(slot, tid);
+}
+
+/// Adds a record's sums to the pool: nothing is lost but the thread's name.
+#[inline(always)]
+fn add_to_pool(t: &Thread) {
+    let Some(pool) = pool() else { return };
+    let from = (&raw const t.sums).cast::<u64>();
+    let to = (&raw mut pool.sums).cast::<u64>();
+    // The histograms at the end are pairs of u32. To add them as u64 is right as long as no low
+    // half overflows.
+    for i in 0..size_of::<Sums>() / 8 {
+        // SAFETY: inside `Sums`, which is a whole number of words.
+        unsafe { bump(&mut *to.add(i), core::ptr::read_volatile(from.add(i))) };
+    }
+}

@@ -1,0 +1,258 @@
+//! One system call: which it is, on what descriptor, from which place, and what it came to.
+
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::warn;
+use profiler_common::{
+    class::BlockClass,
+    control::Control,
+    site::{OVERFLOW_SITE, Site, SiteKey, size_class},
+    syscall::{self, ABI_COMPAT, ABI_X32, TABLE_LEN},
+    thread::{CACHED_SITES, CachedSite, Thread, mark, window},
+};
+
+use crate::{
+    access::{Access, offset, present},
+    descriptor,
+    maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump},
+};
+
+/// What each syscall of this machine's table is; see `profiler_common::syscall`. The loader fills
+/// it in.
+#[unsafe(no_mangle)]
+pub static SYSCALLS: [u16; TABLE_LEN] = [BlockClass::Other as u16; TABLE_LEN];
+
+/// `__X32_SYSCALL_BIT` of `arch/x86/include/uapi/asm/unistd.h`
+const X32_BIT: u64 = 0x4000_0000;
+
+/// `MAX_ERRNO` of `include/linux/err.h`
+const MAX_ERRNO: i64 = 4095;
+
+/// The table's word for a call.
+#[inline(always)]
+fn describe(nr: u32) -> u16 {
+    let i = nr as usize;
+    if i < TABLE_LEN {
+        // SAFETY: inside the table.
+        unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u16>().add(i)) }
+    } else {
+        BlockClass::Other as u16
+    }
+}
+
+/// The table's word for the call that a thread was in; 0 for one of the 32-bit table.
+#[inline(always)]
+pub fn described(t: &Thread, nr: u32) -> u16 {
+    if t.abi == ABI_COMPAT as u32 { 0 } else { describe(nr) }
+}
+
+/// Forgets the call before.
+#[inline(always)]
+pub fn reset(t: &mut Thread) {
+    t.call_cpu = 0;
+    t.call_before = 0;
+    t.call_blocks = 0;
+    t.call_blocked = 0;
+    t.call_delay = 0;
+    t.marks &= !(mark::OPEN_CALL | mark::AWAY | mark::WOKE);
+}
+
+/// Notes number, table, place, descriptor and class of a call. Returns the table's word for it.
+#[inline(always)]
+pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, id: u64) -> u16 {
+    let mut nr = id as u32;
+    let mut abi = 0;
+    if present(offset!(task_compat)) {
+        // SAFETY: the task; a word of its thread_info.
+        let word: u32 = unsafe { A::field(task, offset!(task_compat)) };
+        if word & offset!(compat_mask) as u32 != 0 {
+            abi = ABI_COMPAT;
+        }
+    }
+    if id & X32_BIT != 0 && nr != u32::MAX {
+        abi = ABI_X32;
+        nr &= !(X32_BIT as u32);
+    }
+    // SAFETY: the registers of the tracepoint's argument, or those at the top of the task's kernel
+    // stack.
+    t.ip = unsafe { A::field(regs, offset!(regs_ip)) };
+    t.nr = nr & 0xffff;
+    t.abi = abi as u32;
+    t.fd = u32::MAX;
+    if abi == ABI_COMPAT {
+        t.class = BlockClass::Compat as u32;
+        return 0;
+    }
+    let what = describe(nr);
+    t.class = (what & 0xff) as u32;
+    if what & syscall::FD != 0 {
+        // SAFETY: the same registers.
+        let fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;
+        t.fd = fd;
+        t.class = descriptor::class_of::<A>(control, task, t.tgid, fd) as u32;
+    }
+    what
+}
+
+/// The call that a thread was in when the window began, from the registers with which it entered
+/// the kernel.
+#[inline(always)]
+pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) {
+    t.nr = syscall::UNKNOWN;
+    t.class = BlockClass::Unknown as u32;
+    t.marks |= mark::OPEN_CALL;
+    if !present(offset!(regs_nr)) {
+        return;
+    }
+    let regs = A::registers(task);
+    if regs.is_null() {
+        return;
+    }
+    // SAFETY: the task's registers. Both architectures write a negative number where no call is to
+    // be restarted.
+    let nr = unsafe { A::field::<u32>(regs, offset!(regs_nr)) };
+    if (nr as i32) < 0 {
+        t.nr = syscall::NONE;
+        t.class = BlockClass::Kernel as u32;
+        t.marks &= !mark::OPEN_CALL;
+        return;
+    }
+    identify::<A>(control, t, task, regs, nr as u64);
+}
+
+/// The user window ends with the next call. One that a preemption hit measures the preemption: it
+/// is left out, and counted.
+#[inline(always)]
+pub fn close_window(t: &mut Thread) {
+    if t.window != window::NONE {
+        if let Some(site) = site(t.window_site) {
+            match t.window {
+                window::DIRECT => site.user_after_direct.add(t.window_user),
+                window::BLOCKED => site.user_after_blocked.add(t.window_user),
+                _ => site.windows_preempted += 1,
+            }
+        }
+        t.window = window::NONE;
+    }
+}
+
+/// What a call that returns leaves at its site.
+pub struct Returned {
+    /// Its number.
+    pub nr: u32,
+    /// The table's word for it.
+    pub what: u16,
+    /// What it returned.
+    pub value: i64,
+    /// Its process.
+    pub tgid: u32,
+}
+
+/// Adds a call that returned to its site, and opens the user window after it. Returns the site's
+/// index.
+#[inline(always)]
+pub fn count_at_site<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, call: &Returned) -> Option<u32> {
+    let failed = (-MAX_ERRNO..0).contains(&call.value);
+    let moves_bytes = call.what & syscall::BYTES != 0;
+    let bytes = if failed || !moves_bytes { 0 } else { call.value as u64 };
+    let index = site_of(ctx, control, t, call.nr, size_class(bytes));
+    let site = site(index)?;
+    site.calls += 1;
+    if t.call_blocks != 0 {
+        count_blocked(site, t);
+        t.window = window::BLOCKED;
+        t.marks |= mark::COLD;
+    } else {
+        count_direct(site, t);
+        t.window = window::DIRECT;
+        t.marks &= !mark::COLD;
+    }
+    if failed {
+        site.errors += 1;
+    }
+    site.bytes += bytes;
+    // A descriptor of u32::MAX becomes 0: none.
+    site.last_tgid_fd = (call.tgid as u64) << 32 | t.fd.wrapping_add(1) as u64;
+    t.window_site = index;
+    Some(index)
+}
+
+#[inline(always)]
+fn count_blocked(site: &mut Site, t: &Thread) {
+    site.blocked_calls += 1;
+    site.blocks += t.call_blocks as u64;
+    site.cpu_before += t.call_before;
+    if t.marks & mark::AWAY != 0 {
+        site.cpu_blocked_away.add(t.call_cpu);
+    } else {
+        site.cpu_blocked_near.add(t.call_cpu);
+    }
+    site.blocked.add(t.call_blocked);
+    site.run_delay.add(t.call_delay);
+}
+
+#[inline(always)]
+fn count_direct(site: &mut Site, t: &Thread) {
+    if t.marks & mark::WOKE != 0 {
+        site.cpu_direct_woke.add(t.call_cpu);
+    } else if t.marks & mark::COLD != 0 {
+        site.cpu_direct_cold.add(t.call_cpu);
+    } else {
+        site.cpu_direct_warm.add(t.call_cpu);
+    }
+}
+
+#[inline(always)]
+fn site(index: u32) -> Option<&'static mut Site> {
+    // SAFETY: the value of this CPU. Tracepoint programs of one CPU do not interrupt each other at
+    // the same site but for interrupts, which make no syscalls.
+    unsafe { SIA_SITES.get_ptr_mut(index).map(|p| &mut *p) }
+}
+
+/// The site of the call that returns: from the thread's own cache, or from the index.
+#[inline(always)]
+fn site_of<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, nr: u32, size: u64) -> u32 {
+    let call = nr | (t.class & 0xff) << 16 | t.abi << 24 | (size as u32) << 28;
+    let hash = t.ip ^ (t.ip >> 5) ^ call as u64 ^ (t.class as u64);
+    let place = hash as usize & (CACHED_SITES - 1);
+    let cached = &t.sites[place];
+    if cached.ip == t.ip && cached.call == call && cached.site != OVERFLOW_SITE {
+        return cached.site;
+    }
+    let key = SiteKey { ip: t.ip, nr: nr as u16, class: t.class as u8, abi: t.abi as u8, space: t.space, size };
+    let site = index_of(ctx, control, &key);
+    t.sites[place] = CachedSite { ip: t.ip, call, site };
+    site
+}
+
+#[inline(always)]
+fn index_of<C: EbpfContext>(ctx: &C, control: &mut Control, key: &SiteKey) -> u32 {
+    // SAFETY: the value is a plain number.
+    if let Some(index) = unsafe { SIA_SITE_INDEX.get(key) } {
+        return *index;
+    }
+    if let Ok(Some(index)) = SIA_FREE_SITES.pop() {
+        // BPF_NOEXIST: another CPU may have been faster.
+        if SIA_SITE_INDEX.insert(key, index, 1).is_ok() {
+            return index;
+        }
+        let _ = SIA_FREE_SITES.push(index, 0);
+        // SAFETY: the value is a plain number.
+        if let Some(index) = unsafe { SIA_SITE_INDEX.get(key) } {
+            return *index;
+        }
+    }
+    if control.counters.calls_without_site == 0 {
+        warn!(ctx, "no room for another site: raise --max-sites");
+    }
+    bump(&mut control.counters.calls_without_site, 1);
+    OVERFLOW_SITE
+}
+
+/// After `exec`, the same addresses are other places.
+#[inline(always)]
+pub fn forget_sites(t: &mut Thread) {
+    for i in 0..CACHED_SITES {
+        t.sites[i] = CachedSite { ip: 0, call: 0, site: 0 };
+    }
+    t.window = window::NONE;
+}

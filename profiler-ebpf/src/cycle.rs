@@ -1,0 +1,400 @@
+//! The cycle of a thread: its states, and what each event makes of them.
+//!
+//! ```text
+//!     fork
+//!       v       switch-in      +---------------- ON_CPU ---------------+
+//!      BORN ------------------>|                                       |
+//!                              |             sys_enter                 |
+//!               switch-in      |           ------------->              |
+//!   PREEMPTED ---------------->|    user                   in a call   |
+//!       ^                      |           <-------------              |
+//!       |  forced switch-out   |              sys_exit                 |
+//!       +----------------------|                                       |
+//!                              +---------------------------------------+
+//!                        voluntary |              ^            | switch-out
+//!                       switch-out |              | switch-in  | in TASK_DEAD
+//!                                  v              |            v
+//!                              BLOCKED ------> WOKEN         DEAD
+//!                                      wake-up
+//! ```
+//!
+//! A thread that was there before the window is `UNSEEN` until its first event, which says whether
+//! it is `ON_CPU`, `BLOCKED` or `WOKEN` (`slots::first_sight`).
+//!
+//! All events but the wake-up happen on the CPU that runs the thread. The wake-up comes from
+//! another CPU and may be seen there before the switch-out is seen here (`try_to_wake_up` waits for
+//! the CPU to let go only after the tracepoint). So the waker always notes the time, and the
+//! switch-in compares: a wake-up noted before the switch-out has raced with it. The thread then
+//! goes from `BLOCKED` straight to `ON_CPU`.
+//!
+//! The tracepoint does not fire at every switch of every kernel. A thread that has an event of the
+//! CPU without being `ON_CPU` has its switch-in made up for (`made_up_switch_in`).
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid};
+use profiler_common::{
+    class::{BLOCKING_IO_MASK, BlockClass},
+    control::Control,
+    ipc::before,
+    since,
+    site::OVERFLOW_SITE,
+    stat, syscall,
+    thread::{CAUSE_AWAY, CAUSE_OTHER, Thread, mark, phase, window},
+};
+
+use crate::{
+    access::{Access, now, offset},
+    births::{begin_exec, depart, end_exec},
+    call::{self, Returned},
+    charge, descriptor, ipc,
+    maps::{bump, measuring, thread},
+    requests,
+    slots::{FirstSight, add_runnable, find, first_sight, note_runnable},
+    stacks, stream, wakers,
+};
+
+/// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.
+const STOPPED: u32 = 0x4 | 0x8;
+/// `TASK_UNINTERRUPTIBLE`
+const UNINTERRUPTIBLE: u32 = 0x2;
+/// `TASK_DEAD`
+const DEAD: u32 = 0x80;
+
+/// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it
+/// (5.18 and later).
+#[inline(always)]
+pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, next: *const u8, state: Option<u32>) {
+    let Some(control) = measuring() else { return };
+    let prev_tid = bpf_get_current_pid_tgid() as u32;
+    // SAFETY: a task of the tracepoint's arguments.
+    let next_tid: u32 = unsafe { A::field(next, offset!(task_pid)) };
+    let out = find(control, prev_tid, prev);
+    let into = find(control, next_tid, next);
+    if out | into == 0 {
+        return;
+    }
+    let now = now();
+    let mut owed = 0;
+    if let Some(t) = thread(out) {
+        owed = switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
+        if control.stack_every != 0 && t.phase == phase::BLOCKED {
+            stacks::at_switch_out::<A>(ctx, control, t);
+        }
+        if t.phase == phase::DEAD {
+            depart(out, prev_tid, prev as u64);
+        }
+    }
+    if let Some(t) = thread(into) {
+        switch_in::<A>(control, t, now, next, out == 0, owed);
+    }
+}
+
+/// A thread leaves the CPU. Returns what the CPU's next thread is owed; see `charge`.
+#[inline(always)]
+fn switch_out<A: Access>(
+    control: &mut Control,
+    t: &mut Thread,
+    now: u64,
+    preempt: bool,
+    task: *const u8,
+    state: Option<u32>,
+    to_own: bool,
+) -> u64 {
+    first_sight::<A>(control, t, FirstSight::OnCpu, task);
+    ensure_on_cpu::<A>(control, t, now, task);
+    charge::account(t, now);
+    ipc::cut(t);
+    t.off = now;
+    let state = state_left_with::<A>(task, state);
+    // A signal can end a wait before the thread has left. From 6.13 on the state then reads as
+    // running although the kernel counts the switch as voluntary. `sched_yield` looks the same and
+    // counts as involuntary, so the kernel's counter decides.
+    let voluntary = !preempt && (state != 0 || charge::counted_voluntary::<A>(t, task));
+    let owed = charge::read_counters::<A>(t, task, voluntary, to_own);
+    if voluntary {
+        let class = block_class(t, state);
+        t.block_class = class as u32;
+        t.phase = phase::BLOCKED;
+        t.sums.voluntary += 1;
+        t.sums.classes[class as usize & 31].blocks += 1;
+        if t.call_blocks == 0 {
+            t.call_before = t.call_cpu;
+        }
+        t.call_blocks += 1;
+        end_burst(t);
+        add_runnable(control, -1);
+        if state == 0 {
+            // It never slept: it waits for the CPU.
+            t.wake = now;
+        }
+        if state & DEAD != 0 {
+            t.phase = phase::DEAD;
+        }
+    } else {
+        t.phase = phase::PREEMPTED;
+        t.sums.involuntary += 1;
+        t.sums.preempted_by_own += to_own as u64;
+        if t.window != window::NONE {
+            t.window = window::SPOILED;
+        }
+    }
+    owed
+}
+
+/// The state that a thread leaves the CPU with.
+#[inline(always)]
+fn state_left_with<A: Access>(task: *const u8, told: Option<u32>) -> u32 {
+    match told {
+        Some(state) => state,
+        // Before 5.18 the tracepoint does not say. A wake-up may already have written TASK_WAKING
+        // over it, which is not 0 either.
+        // SAFETY: the task of the tracepoint's argument.
+        None => unsafe { A::field::<u32>(task, offset!(task_state)) },
+    }
+}
+
+/// A block ends the burst: the CPU that the thread used since the block before.
+#[inline(always)]
+fn end_burst(t: &mut Thread) {
+    stat::count(&mut t.sums.bursts, t.burst);
+    t.sums.burst_sum += t.burst;
+    t.ended_burst = t.burst;
+    t.burst = 0;
+}
+
+/// What a block waits for: the call's class, or, outside a call, what the state says.
+#[inline(always)]
+fn block_class(t: &Thread, state: u32) -> u8 {
+    if state & DEAD != 0 || t.marks & mark::LEAVING != 0 {
+        return BlockClass::Exit as u8;
+    }
+    if state & STOPPED != 0 {
+        return BlockClass::Stopped as u8;
+    }
+    match t.nr {
+        syscall::NONE if state & UNINTERRUPTIBLE != 0 => BlockClass::PageFault as u8,
+        syscall::NONE | syscall::BORN => BlockClass::Kernel as u8,
+        syscall::UNKNOWN => BlockClass::Unknown as u8,
+        _ => t.class as u8,
+    }
+}
+
+/// A thread gets the CPU, which was idle before or with somebody else than the target (`away`).
+/// `owed`: see `charge`.
+#[inline(always)]
+fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool, owed: u64) {
+    first_sight::<A>(control, t, FirstSight::Runnable, task);
+    // Still open where the kernel did not tell of the switch-out.
+    ipc::cut(t);
+    t.sums.switch_ins += 1;
+    if t.marks & charge::MARK_COUNTERS == 0 {
+        charge::begin_counters::<A>(t, task);
+    }
+    t.since = now;
+    t.owed = owed;
+    t.cause = CAUSE_OTHER;
+    match t.phase {
+        phase::PREEMPTED => {
+            t.sums.preempted += since(now, t.off);
+            if t.nr == syscall::NONE {
+                ipc::open(control, t, ipc::site_of(t), before::PREEMPTED);
+            }
+        }
+        phase::BORN => t.sums.born_delay += since(now, t.off),
+        phase::BLOCKED | phase::WOKEN => end_block(control, t, now, away),
+        _ => {}
+    }
+    t.phase = phase::ON_CPU;
+}
+
+/// A thread is back on a CPU after a block.
+#[inline(always)]
+fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
+    let mut wake = t.wake;
+    if wake < t.off {
+        // A wake-up within the burst before the block raced with the switch-out. An older one is
+        // another block's: the kernel did not tell of this one's, and how much of the time the
+        // thread waited for the CPU is not known.
+        wake = if wake.saturating_add(t.ended_burst) < t.off { now } else { t.off };
+        bump(&mut control.counters.raced_wakes, 1);
+    }
+    if t.phase == phase::BLOCKED {
+        // The waker saw it still on the CPU, and left the counting to the switch-in.
+        note_runnable(control, t);
+    }
+    let blocked = since(wake, t.off);
+    let delay = since(now, wake);
+    let class = t.block_class;
+    t.cause = class;
+    let sum = &mut t.sums.classes[class as usize & 31];
+    sum.blocked += blocked;
+    sum.run_delay += delay;
+    t.call_blocked += blocked;
+    t.call_delay += delay;
+    if away {
+        t.cause |= CAUSE_AWAY;
+        t.marks |= mark::AWAY;
+        if BLOCKING_IO_MASK >> (class & 31) & 1 != 0 {
+            t.sums.away_io += 1;
+        }
+    }
+    if control.stream != 0 {
+        stream::block_ended(control, t, wake, delay, away);
+    }
+    if class == BlockClass::File as u32
+        || class == BlockClass::BlockDevice as u32
+        || class == BlockClass::PageFault as u32
+    {
+        t.sums.device_wait += requests::device_share(t, wake);
+    }
+}
+
+/// Makes up for the switch-in of a thread that runs, where the tracepoint did not fire.
+///
+/// The thread has been on the CPU for an unknown while. That while counts as run-queue delay, and
+/// the occasion is counted.
+#[inline(always)]
+fn ensure_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+    if t.phase != phase::ON_CPU {
+        made_up_switch_in::<A>(control, t, now, task);
+    }
+}
+
+#[inline(never)]
+fn made_up_switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+    bump(&mut control.counters.missed_switch_ins, 1);
+    switch_in::<A>(control, t, now, task, false, 0);
+}
+
+/// `sched_waking`, on the waker's CPU.
+#[inline(always)]
+pub fn on_waking<A: Access>(ctx: *mut c_void, task: *const u8) {
+    let Some(control) = measuring() else { return };
+    // SAFETY: the task of the tracepoint's argument.
+    let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
+    let Some(t) = thread(find(control, tid, task)) else {
+        wakers::count_other(control);
+        return;
+    };
+    let now = now();
+    first_sight::<A>(control, t, FirstSight::Asleep, task);
+    t.wake = now;
+    if control.stack_every != 0 && t.phase == phase::BLOCKED {
+        stacks::at_waking::<A>(ctx, control, t, now);
+    }
+    if t.phase == phase::BLOCKED {
+        t.phase = phase::WOKEN;
+        note_runnable(control, t);
+    }
+    wakers::count::<A>(control, t);
+}
+
+/// The thread of the target that a system call's event is about.
+struct Caller {
+    control: &'static mut Control,
+    t: &'static mut Thread,
+    slot: u32,
+    task: *const u8,
+    tid: u32,
+    tgid: u32,
+    now: u64,
+}
+
+/// What both events of a system call begin with: the caller, accounted for up to now.
+#[inline(always)]
+fn caller<A: Access>(sight: FirstSight) -> Option<Caller> {
+    let control = measuring()?;
+    let ids = bpf_get_current_pid_tgid();
+    let tid = ids as u32;
+    let task = A::current();
+    let slot = find(control, tid, task);
+    let t = thread(slot)?;
+    let now = now();
+    first_sight::<A>(control, t, sight, task);
+    ensure_on_cpu::<A>(control, t, now, task);
+    charge::account(t, now);
+    Some(Caller { control, t, slot, task, tid, tgid: (ids >> 32) as u32, now })
+}
+
+/// Whether a thread of the target enters the kernel, or leaves it, and its state says that the
+/// program for that did not run.
+#[inline(always)]
+pub fn missed<A: Access>(entering: bool) -> bool {
+    let Some(control) = measuring() else { return false };
+    let slot = find(control, bpf_get_current_pid_tgid() as u32, A::current());
+    let Some(t) = thread(slot) else { return false };
+    t.epoch != control.epoch || (t.nr == syscall::NONE) == entering
+}
+
+/// `sys_enter(regs, id)`
+#[inline(always)]
+pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
+    let Some(caller) = caller::<A>(FirstSight::User) else { return };
+    let Caller { control, t, slot, task, tid, tgid, .. } = caller;
+    ipc::close(t);
+    call::close_window(t);
+    call::reset(t);
+    let what = call::identify::<A>(control, t, task, regs, id);
+    if what & (syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL) == 0 {
+        return;
+    }
+    // It changes what later calls mean.
+    if what & syscall::CLOSE != 0 {
+        descriptor::forget(tgid, t.fd);
+    }
+    if what & syscall::DUP != 0 {
+        // SAFETY: the registers of the tracepoint's argument.
+        t.fd = unsafe { A::field::<u64>(regs, offset!(regs_arg1)) } as u32;
+        descriptor::forget(tgid, t.fd);
+    }
+    if what & syscall::EXEC != 0 && tid != tgid {
+        begin_exec(control, t, slot, task);
+    }
+    if what & syscall::LEAVE != 0 {
+        t.marks |= mark::LEAVING;
+    }
+    if what & syscall::FORGET_ALL != 0 {
+        control.fd_generation += 1;
+    }
+}
+
+/// `sys_exit(regs, value)`
+#[inline(always)]
+pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) {
+    let Some(caller) = caller::<A>(FirstSight::OnCpu) else { return };
+    let Caller { control, t, task, tgid, now, .. } = caller;
+    let nr = t.nr;
+    t.nr = syscall::NONE;
+    t.window_user = 0;
+    if nr >= syscall::UNKNOWN || t.marks & mark::OPEN_CALL != 0 {
+        // A birth, or a call from before the window. Its CPU is in the thread's sums, but it is no
+        // whole call.
+        t.sums.open_calls += 1;
+        t.marks &= !mark::OPEN_CALL;
+        t.window = window::NONE;
+        ipc::open(control, t, OVERFLOW_SITE, before::NONE);
+        return;
+    }
+    let blocked = t.call_blocks != 0;
+    t.sums.calls += 1;
+    if blocked {
+        t.sums.blocked_calls += 1;
+        t.sums.kernel_before += t.call_before;
+        t.sums.kernel_after += t.call_cpu - t.call_before;
+    }
+    let what = call::described(t, nr);
+    if what & (syscall::CLOSE | syscall::DUP | syscall::EXEC) != 0 {
+        // Another thread may have asked for the class between this call's start and its end.
+        descriptor::forget(tgid, t.fd);
+        if what & syscall::EXEC != 0 {
+            end_exec(control, t, task);
+        }
+    }
+    let returned = Returned { nr, what, value, tgid };
+    let Some(site) = call::count_at_site(ctx, control, t, &returned) else { return };
+    if blocked && control.stack_every != 0 {
+        stacks::at_return::<A>(control, t, nr, regs, now);
+    }
+    ipc::open(control, t, site, if blocked { before::BLOCKED } else { before::DIRECT });
+}

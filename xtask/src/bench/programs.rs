@@ -1,0 +1,270 @@
+//! `cargo xtask bench programs`: the committed kernel object against another one, in turns.
+//!
+//! The object is part of the binary, so there are two binaries: the one of this checkout, and one
+//! of a copy of it that holds the other object. Everything else in them is the same.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::{
+    figures::{Spread, increase, nanos, thousands},
+    kernel::{self, Size},
+    limits::{self, RunTime},
+    load::{self, Sample, Server},
+    observer::Observer,
+};
+use crate::{
+    exec,
+    host::{child, machine, markdown::table},
+    say,
+};
+
+const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
+const PROFILER: &str = "should-i-async";
+
+/// Run time of each kernel program and CPU per request, of the committed object and of another one.
+#[derive(Args)]
+pub(super) struct Options {
+    /// The other object, of the same layout: a version from before, for example.
+    #[arg(long)]
+    object: PathBuf,
+    /// Rounds; each measures both objects once.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Seconds of load per measurement.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Seconds to wait for other programs to be done, before each measurement.
+    #[arg(long, default_value_t = 10)]
+    patience: u64,
+}
+
+/// One object, in its binary, and what was measured of it.
+struct Side {
+    binary: PathBuf,
+    sizes: BTreeMap<String, Size>,
+    run_time: RunTime,
+    samples: Vec<Sample>,
+}
+
+pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
+    child::catch_interrupts()?;
+    let other_object = fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
+    let work = root.join("target").join("bench-programs");
+    let copy = work.join("source");
+    copy_checkout(root, &copy)?;
+    write_if_changed(&copy.join(OBJECT), &other_object)?;
+    let mut other = Side::new(build(root, &copy, &work.join("other"))?)?;
+    let mut committed = Side::new(build(root, root, &work.join("committed"))?)?;
+
+    let patience = Duration::from_secs(options.patience);
+    let (mut none, mut disturbed) = (Vec::new(), 0);
+    for round in 1..=options.rounds {
+        none.push(load::measure(&committed.binary, Observer::None, options.seconds, patience)?.0);
+        for (name, side) in [("committed", &mut committed), ("other", &mut other)] {
+            disturbed += u32::from(!machine::await_quiet(patience)?);
+            limits::run_time(&side.binary, Observer::Check, options.seconds, &mut side.run_time)?;
+            let (sample, _) = load::measure(&side.binary, Observer::Check, options.seconds, patience)?;
+            side.samples.push(sample);
+            let mean = side.run_time.means.last().copied().unwrap_or_default();
+            let line = format!(
+                "bench: round {round}/{}: {name}: {mean:.1} ns per run, {:.0} ns per request",
+                options.rounds, sample.cpu_per_request
+            );
+            writeln!(std::io::stderr(), "{line}").context("writing to stderr")?;
+        }
+    }
+    let all = none.iter().chain(&committed.samples).chain(&other.samples);
+    let loud = all.filter(|sample| !sample.is_quiet()).count();
+    say(&format!("{}\n{}", programs_table(&committed, &other), requests_table(&none, &committed, &other)))?;
+    say(&format!(
+        "Medians of {} rounds of {} s, smallest and largest in brackets; differences are within each round.\n\
+         Disturbed by other programs: {disturbed} of the run times, {loud} of the CPU times.",
+        options.rounds, options.seconds
+    ))
+}
+
+impl Side {
+    fn new(binary: PathBuf) -> Result<Self> {
+        let server = Server::start(&binary, 30)?;
+        let watching = Observer::Check.start(&binary, server.pid(), 30)?;
+        let sizes = kernel::sizes(watching.pid().context("no observer")?);
+        watching.end(|| {})?;
+        Ok(Self { binary, sizes, run_time: RunTime::default(), samples: Vec::new() })
+    }
+
+    /// Mean run time of a program in each round.
+    fn means(&self, program: &str) -> Vec<f64> {
+        self.run_time.programs.get(program).into_iter().flatten().map(|(_, mean)| *mean).collect()
+    }
+}
+
+/// Copies what git knows of a checkout, and what it would add. Files that are equal stay untouched,
+/// so that cargo does not build them again.
+fn copy_checkout(root: &Path, copy: &Path) -> Result<()> {
+    let mut git = Command::new("git");
+    git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let listed = exec::output(&mut git)?;
+    let files: BTreeSet<&str> = listed.split('\0').filter(|name| root.join(name).is_file()).collect();
+    for name in &files {
+        let bytes = fs::read(root.join(name)).with_context(|| format!("reading {name}"))?;
+        if *name != OBJECT {
+            write_if_changed(&copy.join(name), &bytes)?;
+        }
+    }
+    // A file that is gone could still be found by its module's name.
+    let mut stale = vec![copy.to_owned()];
+    while let Some(dir) = stale.pop() {
+        for entry in fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
+            let path = entry?.path();
+            let name = path.strip_prefix(copy)?.to_string_lossy().into_owned();
+            if path.is_dir() {
+                stale.push(path);
+            } else if !files.contains(name.as_str()) {
+                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+    }
+    fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Builds the profiler of a checkout for release, with the dependencies that `root` has built, and
+/// copies it to `to`: the next build puts another one in its place.
+fn build(root: &Path, checkout: &Path, to: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(checkout).args(["build", "--release", "--locked", "--package", PROFILER, "--bin", PROFILER]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        cargo.env("CARGO_TARGET_DIR", root.join("target"));
+    }
+    let messages = exec::output(&mut cargo)?;
+    let (_, built) =
+        machine::executables(&messages).find(|(name, _)| name == PROFILER).context("cargo built no profiler")?;
+    fs::copy(&built, to).with_context(|| format!("copying {} to {}", built.display(), to.display()))?;
+    let object = fs::read(checkout.join(OBJECT))?;
+    let binary = fs::read(to)?;
+    let first: &[u8] = object.get(..4096.min(object.len())).context("the object is empty")?;
+    let embedded = binary.windows(first.len()).enumerate().filter(|(_, window)| *window == first);
+    let holds = embedded.into_iter().any(|(at, _)| binary[at..].starts_with(&object));
+    ensure!(holds, "{} does not hold the object of {}", to.display(), checkout.display());
+    Ok(to.to_owned())
+}
+
+/// Of each round: `f` of the one and the other.
+fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
+    Spread::of(a.iter().zip(b).map(|(&a, &b)| f(a, b)))
+}
+
+fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
+    spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+}
+
+fn tenths(ns: f64) -> String {
+    format!("{ns:.1} ns")
+}
+
+fn signed(ns: f64) -> String {
+    format!("{ns:+.1} ns")
+}
+
+fn programs_table(committed: &Side, other: &Side) -> String {
+    let names: BTreeSet<&String> = committed.sizes.keys().chain(other.sizes.keys()).collect();
+    let size = |side: &Side, name: &str| {
+        let Some(size) = side.sizes.get(name) else { return "–".to_owned() };
+        format!("{} / {} B", size.instructions, size.machine_code)
+    };
+    let row = |name: String, sizes: [String; 2], rate: String, a: &[f64], b: &[f64]| {
+        let [size_a, size_b] = sizes;
+        let means = [a, b].map(|means| cell(Spread::of(means.iter().copied()), tenths));
+        let [mean_a, mean_b] = means;
+        vec![name, size_b, size_a, rate, mean_b, mean_a, cell(paired(a, b, |a, b| a - b), signed)]
+    };
+    let mut rows: Vec<Vec<String>> = names
+        .into_iter()
+        .map(|name| {
+            let rates = committed.run_time.programs.get(name).into_iter().flatten().map(|(rate, _)| *rate);
+            let rate = Spread::of(rates).map_or_else(|| "–".to_owned(), |spread| thousands(spread.median));
+            let sizes = [size(committed, name), size(other, name)];
+            row(format!("`{name}`"), sizes, rate, &committed.means(name), &other.means(name))
+        })
+        .collect();
+    let sizes = [String::new(), String::new()];
+    rows.push(row("all, by run".into(), sizes, String::new(), &committed.run_time.means, &other.run_time.means));
+    let head = [
+        "Program",
+        "Instructions / code, other",
+        "Instructions / code, committed",
+        "Runs per second",
+        "Mean run time, other",
+        "Mean run time, committed",
+        "committed − other",
+    ];
+    table(&head, rows)
+}
+
+fn requests_table(none: &[Sample], committed: &Side, other: &Side) -> String {
+    let cpu = |samples: &[Sample]| samples.iter().map(|s| s.cpu_per_request).collect::<Vec<f64>>();
+    let none = cpu(none);
+    let (committed, other) = (cpu(&committed.samples), cpu(&other.samples));
+    let rows = [("no profiler", &none), ("other object", &other), ("committed object", &committed)]
+        .into_iter()
+        .map(|(name, values)| {
+            vec![
+                name.to_owned(),
+                cell(Spread::of(values.iter().copied()), nanos),
+                cell(paired(values, &none, |a, b| a / b), increase),
+                cell(paired(values, &other, |a, b| a / b), increase),
+            ]
+        })
+        .collect();
+    table(&["`check --exact` with", "CPU per request", "against no profiler", "against the other object"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_follows_its_checkout() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("bench-programs-{}", std::process::id()));
+        let (root, copy) = (dir.join("root"), dir.join("copy"));
+        fs::create_dir_all(root.join("profiler-ebpf"))?;
+        fs::write(root.join("a.rs"), "a")?;
+        fs::write(root.join(OBJECT), "committed")?;
+        exec::run(Command::new("git").args(["init", "--quiet"]).current_dir(&root))?;
+        copy_checkout(&root, &copy)?;
+        write_if_changed(&copy.join(OBJECT), b"other")?;
+        fs::rename(root.join("a.rs"), root.join("b.rs"))?;
+        copy_checkout(&root, &copy)?;
+        assert!(!copy.join("a.rs").exists());
+        assert_eq!(fs::read(copy.join("b.rs"))?, b"a");
+        assert_eq!(fs::read(copy.join(OBJECT))?, b"other");
+        fs::remove_dir_all(&dir)?;
+        Ok(())
+    }
+
+    #[test]
+    fn differences_are_within_a_round() {
+        let spread = paired(&[10.0, 21.0, 30.0], &[9.0, 20.0, 29.0], |a, b| a - b);
+        assert_eq!(spread, Some(Spread { median: 1.0, min: 1.0, max: 1.0, rounds: 3 }));
+    }
+}
