@@ -1,8 +1,9 @@
-//! dist/trial: the package is installed into an empty folder, used from there, removed and purged; nothing may remain.
+//! dist/trial: the package is installed into an empty folder, used from there, removed and purged;
+//! nothing may remain.
 //!
-//! dpkg takes the folder as its root, so this machine's own packages are not touched. `doctor` runs with that folder as
-//! the root of its file system: whatever the program wanted beside itself would be missing. The unit's command runs with
-//! the capabilities that the unit leaves it.
+//! dpkg takes the folder as its root, so this machine's own packages are not touched. `doctor` runs
+//! with that folder as the root of its file system: whatever the program wanted beside itself would
+//! be missing. The unit's command runs with the capabilities that the unit leaves it.
 
 use std::{
     collections::BTreeSet,
@@ -166,7 +167,8 @@ impl Trial {
         exec::output_if_present(&mut verify).map(drop)
     }
 
-    /// The unit's command, with the capabilities that the unit leaves, on a process that blocks. Bytes of the recording.
+    /// The unit's command, with the capabilities that the unit leaves, on a process that blocks.
+    /// Bytes of the recording.
     fn record(&self, unit: &str) -> Result<u64> {
         let mut target = Running::start(Command::new("sh").args(["-c", "echo; while sleep 0.01; do :; done"]))?;
         target.next_line(Duration::from_secs(10))?;

@@ -24,7 +24,8 @@ const POLL: Duration = Duration::from_millis(2);
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on Ctrl-C makes every wait of this module an error, so that drops run: children ended, tracefs unmounted.
+/// From now on Ctrl-C makes every wait of this module an error, so that drops run: children ended,
+/// tracefs unmounted.
 pub(crate) fn catch_interrupts() -> Result<()> {
     let stop = STOP.get_or_init(Arc::default);
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -187,7 +188,8 @@ impl Running {
         self.succeeded(GRACE)
     }
 
-    /// Closes its stdin, which is its sign to end, and gives it so long; an error with its reason if it fails.
+    /// Closes its stdin, which is its sign to end, and gives it so long; an error with its reason
+    /// if it fails.
     pub(crate) fn close(mut self, within: Duration) -> Result<Said> {
         self.succeeded(within)
     }

@@ -5,7 +5,8 @@ use std::{fs, time::Duration};
 use anyhow::{Context, Result};
 
 /// CPU time of a process, its exited threads included, exact at this moment: its CPU clock
-/// (kernel/time/posix-cpu-timers.c), not the ticks of `/proc/PID/stat`. Works until the process is reaped.
+/// (kernel/time/posix-cpu-timers.c), not the ticks of `/proc/PID/stat`. Works until the process is
+/// reaped.
 pub(crate) fn process_cpu(pid: u32) -> Result<Duration> {
     let pid = libc::pid_t::try_from(pid)?;
     let mut clock: libc::clockid_t = 0;
@@ -24,7 +25,8 @@ pub(crate) fn monotonic() -> u64 {
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// CPU time that all CPUs were busy since boot, interrupts and time stolen by a hypervisor included, by ticks.
+/// CPU time that all CPUs were busy since boot, interrupts and time stolen by a hypervisor
+/// included, by ticks.
 pub(crate) fn machine_busy() -> Result<Duration> {
     Ok(machine()?.busy)
 }
@@ -55,8 +57,8 @@ fn parse_stat(text: &str) -> Option<(u64, u64)> {
     Some((of(&[0, 1, 2, 5, 6, 7]), of(&[5, 6])))
 }
 
-/// Interrupts that CPUs sent each other since boot, to wake what is idle or to have something run there: `/proc/interrupts`. `None` where
-/// the architecture gives them other names.
+/// Interrupts that CPUs sent each other since boot, to wake what is idle or to have something run
+/// there: `/proc/interrupts`. `None` where the architecture gives them other names.
 pub(crate) fn interrupts_between_cpus() -> Option<u64> {
     parse_interrupts(&fs::read_to_string("/proc/interrupts").ok()?)
 }

@@ -18,6 +18,7 @@ use crate::{
     host::{
         child::{self, Running},
         machine,
+        package::{LAB, Pair},
     },
     say,
 };
@@ -50,7 +51,7 @@ pub(super) struct Options {
     /// Sizes of the data caches, the nearest first, where the kernel does not say: 64K,1M,32M.
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = size)]
     caches: Vec<u64>,
-    /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
+    /// Builds nothing and takes `should-i-async` and `lab` from here.
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
     /// Draws from this file and measures nothing.
@@ -135,10 +136,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn measure(root: &Path, options: &Options) -> Result<Results> {
-    let [own, binary] = match &options.binaries {
-        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
-        None => machine::build(root, "lab")?,
-    };
+    let programs = Pair::find(root, LAB, options.binaries.as_deref())?;
     let caches = if options.caches.is_empty() {
         caches(Path::new("/sys/devices/system/cpu/cpu0/cache"))?
     } else {
@@ -151,7 +149,7 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
     for &touches in touches {
         for &one_blocks_in in blocks {
             for &working_set in &sets {
-                let report = observe(&own, &binary, options.seconds, (working_set, touches, one_blocks_in))?;
+                let report = observe(&programs, options.seconds, (working_set, touches, one_blocks_in))?;
                 let cell = cell(&report, working_set, touches, one_blocks_in)?;
                 say(&line(&cell))?;
                 results.cells.push(cell);
@@ -162,16 +160,16 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
 }
 
 /// Runs the program, and `check` on its thread.
-fn observe(own: &Path, binary: &Path, seconds: u32, what: (u64, u64, u32)) -> Result<Value> {
+fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Value> {
     let (working_set, touches, one_blocks_in) = what;
-    let mut target = Command::new(binary);
+    let mut target = Command::new(&programs.workload);
     target.args(["window", "--working-set", &working_set.to_string(), "--touches", &touches.to_string()]);
     target.args(["--one-blocks-in", &one_blocks_in.to_string(), "--cpu", CPUS]);
     target.args(["--seconds", &(u64::from(seconds) + AROUND.as_secs()).to_string()]);
     let mut target = Running::start(&mut target)?;
     let ready: Value = serde_json::from_str(&target.next_line(AROUND)?).context("the program said no JSON")?;
     let tid = ready.get("tid").and_then(Value::as_u64).context("the program named no thread")?;
-    let mut check = Command::new(own);
+    let mut check = Command::new(&programs.tool);
     check.args(["check", "-t", &tid.to_string(), "-d", &format!("{seconds}s"), "--exact", "--json"]);
     let said = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
     target.check_alive()?;

@@ -25,6 +25,7 @@ use crate::{
     host::{
         child,
         machine::{self, await_quiet},
+        package::{LAB, Pair},
     },
     say,
 };
@@ -63,7 +64,7 @@ pub(super) struct Options {
     /// Seconds to wait for other programs to be done, before each prediction and each measurement.
     #[arg(long, default_value_t = 5)]
     patience: u64,
-    /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
+    /// Builds nothing and takes `should-i-async` and `lab` from here.
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
     /// Writes docs/lab/results.json and results.md.
@@ -87,10 +88,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         let ids: Vec<String> = cells::chosen(options.quick, None).iter().flat_map(Setup::cell_ids).collect();
         bail!("no cell matches; there are {}", ids.join(", "));
     }
-    let [own, binary] = match &options.binaries {
-        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
-        None => machine::build(root, "lab")?,
-    };
+    let Pair { tool: own, workload: binary } = Pair::find(root, LAB, options.binaries.as_deref())?;
     let folder = root.join("target").join("lab");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let (turns, length) = if options.quick { QUICK_TURNS } else { TURNS };

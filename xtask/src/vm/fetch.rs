@@ -1,7 +1,8 @@
 //! Kernels and busybox from Debian, kept under `target/vm`.
 //!
-//! The mirror is the one that the machine's apt is set up with. Everything else is apt's, but in a configuration of our
-//! own: other suites, two architectures, no installed packages. Nothing is installed.
+//! The mirror is the one that the machine's apt is set up with. Everything else is apt's, but in a
+//! configuration of our own: other suites, two architectures, no installed packages. Nothing is
+//! installed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -183,7 +184,8 @@ impl Apt {
         Ok(apt)
     }
 
-    /// An index may fail once with a wrong size, and a suite may have left the mirror: what is there counts.
+    /// An index may fail once with a wrong size, and a suite may have left the mirror: what is
+    /// there counts.
     fn update(&self) {
         for _ in 0..2 {
             let mut update = self.command("apt-get");
@@ -229,7 +231,8 @@ fn served() -> Result<Vec<(String, String)>> {
     Ok(text.lines().filter_map(pair).collect())
 }
 
-/// The sources of the kernels. Security updates are a mirror of their own, beside the plain one where apt has none.
+/// The sources of the kernels. Security updates are a mirror of their own, beside the plain one
+/// where apt has none.
 fn sources(served: &[(String, String)]) -> Result<String> {
     let (mirror, _) = served
         .iter()
@@ -246,7 +249,8 @@ fn sources(served: &[(String, String)]) -> Result<String> {
     Ok(String::from_utf8(list)?)
 }
 
-/// Reads what `apt-cache show` says of the packages that depend on the newest kernel of their suite.
+/// Reads what `apt-cache show` says of the packages that depend on the newest kernel of their
+/// suite.
 fn candidates(shown: &str) -> Vec<Candidate> {
     let field = |stanza: &str, name: &str| {
         let line = stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));

@@ -1,9 +1,9 @@
 //! `cargo xtask vm`: the tool and its kernel tests on other kernels, under emulation.
 //!
-//! Debian's kernels of four series for two architectures, each booted by QEMU into an archive of static programs, one
-//! emulated CPU a guest. The lines that the guest prints are the result; its exit code means nothing. On aarch64 the
-//! virtual CPU counts instructions, so the guest has a PMU, and the same run every time. docs/kernels.md has what was
-//! seen.
+//! Debian's kernels of four series for two architectures, each booted by QEMU into an archive of
+//! static programs, one emulated CPU a guest. The lines that the guest prints are the result; its
+//! exit code means nothing. On aarch64 the virtual CPU counts instructions, so the guest has a PMU,
+//! and the same run every time. docs/kernels.md has what was seen.
 
 mod case;
 mod fetch;
@@ -23,12 +23,13 @@ use clap::{Args, ValueEnum};
 
 use self::case::Case;
 use self::fetch::Fetched;
-use self::guest::Programs;
+use self::guest::GuestPrograms;
 use self::run::{Guest, Outcome};
 use crate::host::{arch::Arch, child};
 use crate::say;
 
-/// The matrix: each of these for each architecture. A series is what a kernel's version begins with.
+/// The matrix: each of these for each architecture. A series is what a kernel's version begins
+/// with.
 const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "7"];
 
 /// Runs the tool and its kernel tests on other kernels, under emulation.
@@ -67,7 +68,8 @@ pub(crate) struct Options {
     /// Guests at a time. Default: one for each CPU.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are in /t/deps.
+    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are
+    /// in /t/deps.
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -236,7 +238,7 @@ impl Matrix<'_> {
     }
 
     /// Runs the guests, some at a time.
-    fn run(&self, cells: &[Cell], fetched: &Fetched, programs: &BTreeMap<Arch, Programs>) -> Result<Vec<Row>> {
+    fn run(&self, cells: &[Cell], fetched: &Fetched, programs: &BTreeMap<Arch, GuestPrograms>) -> Result<Vec<Row>> {
         let left = Mutex::new(cells.iter().copied().enumerate());
         let rows = Mutex::new(BTreeMap::new());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -259,7 +261,7 @@ impl Matrix<'_> {
     }
 
     /// Runs one guest.
-    fn one(&self, cell: Cell, fetched: &Fetched, programs: &Programs) -> Result<Row> {
+    fn one(&self, cell: Cell, fetched: &Fetched, programs: &GuestPrograms) -> Result<Row> {
         let cases = self.cases(cell);
         let cases: Vec<&Case> = cases.iter().collect();
         let (kernel, busybox) = match (&fetched.kernels[&cell], &fetched.busybox[&cell.arch]) {

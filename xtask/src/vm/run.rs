@@ -24,7 +24,8 @@ const KILLED: i32 = 128 + 9;
 /// How a test in a guest ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// With the number of tests that passed, where libtest counted them, and the time by the guest's clock, s.
+    /// With the number of tests that passed, where libtest counted them, and the time by the
+    /// guest's clock, s.
     Passed {
         tests: Option<u64>,
         seconds: f64,
@@ -78,7 +79,8 @@ impl Guest<'_> {
         };
         if self.arch == Arch::Aarch64 {
             qemu.args(["-M", "virt,dtb-randomness=off"]);
-            // The virtual CPU's instructions are its clock: the same run every time, and a PMU that counts them.
+            // The virtual CPU's instructions are its clock: the same run every time, and a PMU that
+            // counts them.
             if self.pmu != Pmu::Cycles {
                 qemu.args(["-icount", "shift=2,sleep=off"]);
             }

@@ -1,5 +1,5 @@
-//! `lab`: servers and clients that do the same work in a blocking and in an async way, one file per way, and the load for
-//! them: the ground truth that predictions are compared with.
+//! `lab`: servers and clients that do the same work in a blocking and in an async way, one file per
+//! way, and the load for them: the ground truth that predictions are compared with.
 //!
 //! The protocol on stdin and stdout, the same for every program here:
 //!
@@ -16,9 +16,10 @@
 //!   exits 0
 //! ```
 //!
-//! What makes a pair of ways comparable: an operation's work, its count and its memory are one type ([`work::Job`]); every
-//! connection, worker, slot or stage has one of its own, whatever the way; the main thread only answers the harness, so that
-//! in every way the same thread, which is not one of those measured, is blocked on stdin.
+//! What makes a pair of ways comparable: an operation's work, its count and its memory are one type
+//! ([`work::Job`]); every connection, worker, slot or stage has one of its own, whatever the way;
+//! the main thread only answers the harness, so that in every way the same thread, which is not one
+//! of those measured, is blocked on stdin.
 
 mod backend;
 mod brigade;

@@ -1,4 +1,5 @@
-//! The life of a program of the lab: ready, answers to `count`, and its end. Runs on the main thread, which serves nobody.
+//! The life of a program of the lab: ready, answers to `count`, and its end. Runs on the main
+//! thread, which serves nobody.
 
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
@@ -59,7 +60,8 @@ impl Pace {
 }
 
 impl Tally {
-    /// A job with a counter of its own. Called when a connection, worker, slot or stage begins; no operation comes here.
+    /// A job with a counter of its own. Called when a connection, worker, slot or stage begins; no
+    /// operation comes here.
     pub(crate) fn job(&self, iterations: u64, limit: Option<u64>) -> Job {
         let counter = Arc::new(Counter::default());
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counter));
@@ -107,7 +109,8 @@ impl Tally {
         Ok(())
     }
 
-    /// Whether the harness wants rest. Only a load looks: without it nobody else has anything to do.
+    /// Whether the harness wants rest. Only a load looks: without it nobody else has anything to
+    /// do.
     pub(crate) fn rests(&self) -> bool {
         self.pace.resting.load(Ordering::Acquire)
     }
@@ -144,7 +147,8 @@ impl Tally {
     }
 }
 
-/// Runs a program: `start` sets it up and starts its threads, and gives what the ready line tells beside the pid.
+/// Runs a program: `start` sets it up and starts its threads, and gives what the ready line tells
+/// beside the pid.
 pub(crate) fn run(common: &Common, start: impl FnOnce(&Arc<Tally>) -> Result<Map<String, Value>>) -> Result<()> {
     run_with(common, start, |tally| {
         let digest = format!("{:016x}", tally.sum(Counter::digest));
@@ -159,9 +163,9 @@ pub(crate) fn run_with(
     last: impl FnOnce(&Tally) -> Value,
 ) -> Result<()> {
     sys::die_with_parent()?;
-    sys::raise_descriptor_limit()?;
+    workloads::raise_descriptor_limit()?;
     sys::keep_on(&common.cpu)?;
-    let terminated = sys::signalfd(libc::SIGTERM)?;
+    let terminated = workloads::signalfd(libc::SIGTERM)?;
     let over = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).context("eventfd")?;
     let (errors, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let (ready, pace) = (OnceLock::new(), Pace::new()?);
@@ -177,9 +181,11 @@ pub(crate) fn run_with(
     Ok(())
 }
 
-/// Answers `count`, and hands `rest` and `go` on, until stdin, SIGTERM, the program itself or the clock ends it.
+/// Answers `count`, and hands `rest` and `go` on, until stdin, SIGTERM, the program itself or the
+/// clock ends it.
 fn answer(tally: &Tally, terminated: &OwnedFd, length: Duration) -> Result<()> {
-    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it open.
+    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it
+    // open.
     let mut stdin = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(0) });
     let end = sys::now_ns().saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
     let mut line = Vec::new();

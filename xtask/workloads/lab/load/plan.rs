@@ -36,7 +36,8 @@ enum Kind {
 struct Closed {
     /// Mean of the thinking time, ns.
     think_ns: f64,
-    /// A generator per connection, so that a connection thinks the same whatever the order of replies.
+    /// A generator per connection, so that a connection thinks the same whatever the order of
+    /// replies.
     generators: Vec<Rng>,
     /// Connections that send at once.
     eager: VecDeque<u32>,
@@ -105,7 +106,8 @@ impl Plan {
         self.resting.get_or_insert(now);
     }
 
-    /// It goes on where it was: everything that was to come comes later by the time of the rest, its end too.
+    /// It goes on where it was: everything that was to come comes later by the time of the rest,
+    /// its end too.
     pub(super) fn go(&mut self, now: u64) {
         let Some(since) = self.resting.take() else { return };
         let rest = now.saturating_sub(since);
