@@ -1,9 +1,11 @@
-//! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand.
+//! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand;
+//! what several of them use is in `harness`, `host` and `exec`.
 
 mod bench;
 mod dist;
 mod ebpf;
 mod exec;
+mod harness;
 mod host;
 mod lab;
 mod pictures;
@@ -63,7 +65,8 @@ fn run() -> Result<()> {
     }
 }
 
-/// The checkout that cargo runs us for. Not the one we were built from: checkouts may share a build folder.
+/// The checkout that cargo runs us for. Not the one we were built from: checkouts may share a build
+/// folder.
 fn workspace_root() -> Result<PathBuf> {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask/ has no parent folder")?.to_owned())

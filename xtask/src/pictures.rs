@@ -1,5 +1,5 @@
-//! `cargo xtask pictures`: the pictures of README and docs, made from the demo's server under load: screens of `live` as a
-//! terminal shows them, and a flame graph.
+//! `cargo xtask pictures`: the pictures of README and docs, made from the demo's server under load:
+//! screens of `live` as a terminal shows them, and a flame graph.
 
 use std::{
     fs,

@@ -1,31 +1,7 @@
-//! The cells: which blocking program, under which load, is compared with which twin, and by which scenario.
+//! The cells: which blocking program, under which load, is compared with which twin, and by which
+//! scenario.
 
-use serde::{Deserialize, Serialize};
-
-/// A scenario of `check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Scenario {
-    /// Readiness: epoll and one extra attempt per wait.
-    Naive,
-    /// A general runtime on one thread.
-    Runtime,
-    /// Completion: io_uring, batched.
-    Tuned,
-}
-
-impl Scenario {
-    pub(super) const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-
-    /// As the report calls it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Naive => "naive",
-            Self::Runtime => "runtime",
-            Self::Tuned => "tuned",
-        }
-    }
-}
+use crate::harness::row::Scenario;
 
 /// A program of the lab; its way (`--mode`) is chosen apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +42,8 @@ const EPOLL: Twin = Twin { mode: "epoll", scenario: Scenario::Naive };
 const TOKIO: Twin = Twin { mode: "tokio", scenario: Scenario::Runtime };
 const URING: Twin = Twin { mode: "uring", scenario: Scenario::Tuned };
 
-/// A blocking program under a load, and its twins. Each twin is a cell; a control has none and is a cell itself.
+/// A blocking program under a load, and its twins. Each twin is a cell; a control has none and is a
+/// cell itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setup {
     pub(super) id: String,
@@ -112,17 +89,18 @@ pub(super) fn capacity() -> Setup {
 
 /// All setups, in the order in which they run.
 pub(super) fn all() -> Vec<Setup> {
+    [echoes(), clients(), brigades(), files(), controls()].concat()
+}
+
+fn echoes() -> Vec<Setup> {
     let mut setups = Vec::new();
     for work_us in WORK_US {
         for connections in CONNECTIONS {
             if work_us == 50 && connections != MANY {
                 continue;
             }
-            let mut setup = echo(
-                format!("echo-closed-c{connections}-w{work_us}us"),
-                work_us,
-                Load::Closed { connections, think_us: 0 },
-            );
+            let id = format!("echo-closed-c{connections}-w{work_us}us");
+            let mut setup = echo(id, work_us, Load::Closed { connections, think_us: 0 });
             setup.grid = Some((connections, work_us));
             setup.quick =
                 (work_us == 10 && QUICK_CONNECTIONS.contains(&connections)) || (work_us, connections) == (500, MANY);
@@ -139,58 +117,68 @@ pub(super) fn all() -> Vec<Setup> {
         let id = format!("echo-think{think_us}us-c{MANY}-w10us");
         setups.push(echo(id, 10, Load::Closed { connections: MANY, think_us }));
     }
-    setups.push(Setup {
-        id: "pool8-c8-w10us".into(),
+    let pool = Setup {
         program: Program::Echo { pool: Some(8), work_us: 10 },
         mode: "pool",
-        load: Load::Closed { connections: 8, think_us: 0 },
         twins: vec![EPOLL],
+        quick: true,
+        ..echo("pool8-c8-w10us".into(), 10, Load::Closed { connections: 8, think_us: 0 })
+    };
+    setups.push(pool);
+    setups
+}
+
+/// Programs that ask a backend.
+fn clients() -> Vec<Setup> {
+    let fanout = |latency_us| Setup {
+        id: format!("fanout-w8-k4-l{latency_us}us"),
+        program: Program::Fanout { workers: 8, fan: 4, work_us: 10 },
+        mode: "threads",
+        load: Load::Backend { latency_us },
+        twins: vec![TOKIO],
+        grid: None,
+        quick: latency_us == 500,
+    };
+    [0, 500].map(fanout).to_vec()
+}
+
+fn brigades() -> Vec<Setup> {
+    let brigade = |in_flight| Setup {
+        id: format!("brigade-s500-m{in_flight}"),
+        program: Program::Brigade { stages: 500, in_flight, work_us: 1 },
+        mode: "threads",
+        load: Load::Alone,
+        twins: vec![TOKIO],
+        grid: None,
+        quick: in_flight == 64,
+    };
+    [8, 64].map(brigade).to_vec()
+}
+
+fn files() -> Vec<Setup> {
+    let files = |direct| Setup {
+        id: format!("files-{}-d8", if direct { "direct" } else { "cached" }),
+        program: Program::Files { direct, depth: 8, work_us: 10 },
+        mode: "pread",
+        load: Load::Alone,
+        twins: vec![URING],
+        grid: None,
+        quick: direct,
+    };
+    [false, true].map(files).to_vec()
+}
+
+fn controls() -> Vec<Setup> {
+    let control = |mode| Setup {
+        id: format!("control-{mode}"),
+        program: Program::Control,
+        mode,
+        load: if mode == "async" { Load::Closed { connections: MANY, think_us: 0 } } else { Load::Alone },
+        twins: Vec::new(),
         grid: None,
         quick: true,
-    });
-    for latency_us in [0, 500] {
-        setups.push(Setup {
-            id: format!("fanout-w8-k4-l{latency_us}us"),
-            program: Program::Fanout { workers: 8, fan: 4, work_us: 10 },
-            mode: "threads",
-            load: Load::Backend { latency_us },
-            twins: vec![TOKIO],
-            grid: None,
-            quick: latency_us == 500,
-        });
-    }
-    for in_flight in [8, 64] {
-        setups.push(Setup {
-            id: format!("brigade-s500-m{in_flight}"),
-            program: Program::Brigade { stages: 500, in_flight, work_us: 1 },
-            mode: "threads",
-            load: Load::Alone,
-            twins: vec![TOKIO],
-            grid: None,
-            quick: in_flight == 64,
-        });
-    }
-    for direct in [false, true] {
-        let cache = if direct { "direct" } else { "cached" };
-        setups.push(Setup {
-            id: format!("files-{cache}-d8"),
-            program: Program::Files { direct, depth: 8, work_us: 10 },
-            mode: "pread",
-            load: Load::Alone,
-            twins: vec![URING],
-            grid: None,
-            quick: direct,
-        });
-    }
-    for mode in ["lock", "timer", "cpu", "async", "idle"] {
-        let load = match mode {
-            "async" => Load::Closed { connections: MANY, think_us: 0 },
-            _ => Load::Alone,
-        };
-        let id = format!("control-{mode}");
-        setups.push(Setup { id, program: Program::Control, mode, load, twins: Vec::new(), grid: None, quick: true });
-    }
-    setups
+    };
+    ["lock", "timer", "cpu", "async", "idle"].map(control).to_vec()
 }
 
 fn echo(id: String, work_us: u32, load: Load) -> Setup {

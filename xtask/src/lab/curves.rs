@@ -31,7 +31,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(cells: &[Cell]) -> Result<Self> {
+    fn from_cells(cells: &[Cell]) -> Result<Self> {
         let points = || cells.iter().flat_map(|c| c.blocked.iter().chain(&c.direct)).filter(|p| p.at >= 1.0);
         ensure!(points().next().is_some(), "no curve was measured: too few overflow samples in every cell");
         let sets: BTreeSet<u64> = cells.iter().map(|c| c.working_set).collect();
@@ -51,7 +51,7 @@ impl Scale {
 
 /// Draws the results into a file.
 pub(super) fn draw(results: &Results, path: &Path) -> Result<()> {
-    let scale = Scale::of(&results.cells)?;
+    let scale = Scale::from_cells(&results.cells)?;
     let touches: BTreeSet<u64> = results.cells.iter().map(|c| c.touches).collect();
     let blocks: BTreeSet<u32> = results.cells.iter().map(|c| c.one_blocks_in).collect();
     let size = (PANEL.0 * blocks.len() as u32, 60 + PANEL.1 * touches.len() as u32);

@@ -1,5 +1,6 @@
-//! `cargo xtask lab ipc`: figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew, on a machine with hardware counters: IPC over the
-//! instructions since a return, for working sets from the L1 to beyond the last cache, for rates of calls and of blocks.
+//! `cargo xtask lab ipc`: figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew, on a machine with
+//! hardware counters: IPC over the instructions since a return, for working sets from the L1 to
+//! beyond the last cache, for rates of calls and of blocks.
 
 use std::{
     fs,
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::{curves, documents};
 use crate::{
+    harness::report::{self, Ipc, Range, Report},
     host::{
         child::{self, Running},
         machine,
@@ -39,7 +41,8 @@ const LARGEST: u64 = 1 << 30;
 /// What to do where the kernel does not tell the caches' sizes.
 const GIVE_SIZES: &str = "give the sizes with --caches, like 64K,1M,32M";
 
-/// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why and exits with 3.
+/// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why
+/// and exits with 3.
 #[derive(Args)]
 pub(super) struct Options {
     /// Three working sets, one rate of calls, one of blocks.
@@ -160,7 +163,7 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
 }
 
 /// Runs the program, and `check` on its thread.
-fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Value> {
+fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Report> {
     let (working_set, touches, one_blocks_in) = what;
     let mut target = Command::new(&programs.workload);
     target.args(["window", "--working-set", &working_set.to_string(), "--touches", &touches.to_string()]);
@@ -174,11 +177,11 @@ fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Value
     let said = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
     target.check_alive()?;
     target.close(AROUND)?;
-    serde_json::from_str(&said.stdout).context("`check` printed no JSON")
+    Report::parse(&said.stdout)
 }
 
-/// The caches that hold data, the nearest first; an error where the kernel does not say: in virtual machines it often has levels, but
-/// no sizes.
+/// The caches that hold data, the nearest first; an error where the kernel does not say: in virtual
+/// machines it often has levels, but no sizes.
 fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
@@ -210,7 +213,8 @@ fn size(text: &str) -> Result<u64> {
     number.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
 }
 
-/// Half of each cache, and two and four times the last; quick: half the first, half the last, four times the last.
+/// Half of each cache, and two and four times the last; quick: half the first, half the last, four
+/// times the last.
 fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
     let mut sets: Vec<u64> = caches.iter().map(|c| c.bytes / 2).collect();
     if let Some(last) = caches.last() {
@@ -227,43 +231,26 @@ fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
     sets
 }
 
-/// A number of the report: a figure's value.
-fn value(of: Option<&Value>, key: &str) -> Option<f64> {
-    of?.get(key)?.as_f64()
-}
-
-fn points(ipc: &Value, after: &str) -> Vec<Point> {
-    let curves = ipc.get("curves").and_then(Value::as_array);
-    let curve = curves.into_iter().flatten().find(|c| c.get("after").and_then(Value::as_str) == Some(after));
-    let points = curve.and_then(|c| c.get("points")).and_then(Value::as_array);
-    points
-        .into_iter()
-        .flatten()
-        .filter_map(|p| {
-            let local = p.get("local_ipc_ratio");
-            Some(Point {
-                at: value(p.get("middle_instructions_count"), "value")?,
-                ipc: value(local, "value")?,
-                low: value(local, "low")?,
-                high: value(local, "high")?,
-            })
-        })
-        .collect()
+fn points(ipc: &Ipc, after: &str) -> Vec<Point> {
+    let curve = ipc.curves.iter().find(|curve| curve.after == after);
+    let point = |point: &report::Point| {
+        let Range { value, low, high } = point.local_ipc_ratio.range;
+        Some(Point { at: point.middle_instructions_count.value?, ipc: value?, low: low?, high: high? })
+    };
+    curve.into_iter().flat_map(|curve| &curve.points).filter_map(point).collect()
 }
 
 /// What a report says of its curves.
-fn cell(report: &Value, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
-    let ipc = report.get("ipc").context("this `should-i-async` reports no IPC")?;
-    if let Some(why) = ipc.get("unavailable").and_then(Value::as_str) {
-        return Err(NoCounters(why.to_owned()).into());
+fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
+    let ipc = &report.ipc;
+    if let Some(why) = &ipc.unavailable {
+        return Err(NoCounters(why.clone()).into());
     }
-    let cost = ipc.get("indirect_cycles_per_block_count");
-    let cycles = ["value", "low", "high"].map(|key| value(cost, key));
-    let cycles = match cycles {
-        [Some(value), Some(low), Some(high)] => Some([value, low, high]),
+    let cost = &ipc.indirect_cycles_per_block_count;
+    let cycles = match cost.range {
+        Range { value: Some(value), low: Some(low), high: Some(high) } => Some([value, low, high]),
         _ => None,
     };
-    let reason = cost.and_then(|c| c.get("note")).and_then(Value::as_str).filter(|_| cycles.is_none());
     Ok(Cell {
         working_set,
         touches,
@@ -271,7 +258,7 @@ fn cell(report: &Value, working_set: u64, touches: u64, one_blocks_in: u32) -> R
         blocked: points(ipc, "blocked"),
         direct: points(ipc, "direct"),
         cycles,
-        reason: reason.map(str::to_owned),
+        reason: cost.note.clone().filter(|_| cycles.is_none()),
     })
 }
 
@@ -329,13 +316,17 @@ pub(super) mod tests {
         assert!(caches(&folder).unwrap_err().to_string().contains("--caches"));
     }
 
+    fn report(ipc: &Value) -> Report {
+        report::tests::report("yes", &json!({"refused": null, "scenarios": []}), Some(ipc))
+    }
+
     #[test]
     fn a_machine_without_counters_is_named_with_its_reason() {
-        let report = json!({ "ipc": { "unavailable": "no PMU (ENOENT)" } });
-        let error = cell(&report, 4_096, 100, 2).unwrap_err();
+        let none = json!({"value": null, "low": null, "high": null, "note": "no PMU"});
+        let ipc = json!({"unavailable": "no PMU (ENOENT)", "indirect_cycles_per_block_count": none, "curves": []});
+        let error = cell(&report(&ipc), 4_096, 100, 2).unwrap_err();
         assert!(error.downcast_ref::<NoCounters>().is_some());
         assert!(error.to_string().contains("no PMU (ENOENT)"));
-        assert!(cell(&json!({}), 4_096, 100, 2).is_err());
     }
 
     #[test]
@@ -344,12 +335,12 @@ pub(super) mod tests {
             "local_ipc_ratio": { "value": 0.5, "low": 0.4, "high": 0.6 } });
         let unknown = json!({ "middle_instructions_count": { "value": 5.0 },
             "local_ipc_ratio": { "value": null, "low": null, "high": null } });
-        let report = json!({ "ipc": {
+        let ipc = json!({
             "unavailable": null,
             "indirect_cycles_per_block_count": { "value": null, "low": null, "high": null, "note": "too few" },
             "curves": [{ "after": "blocked", "points": [unknown, point] }],
-        } });
-        let cell = cell(&report, 1 << 21, 100, 2).unwrap();
+        });
+        let cell = cell(&report(&ipc), 1 << 21, 100, 2).unwrap();
         assert_eq!(cell.blocked, [Point { at: 50.0, ipc: 0.5, low: 0.4, high: 0.6 }]);
         assert!(cell.direct.is_empty() && line(&cell).contains("n/a: too few") && line(&cell).starts_with("2.0 MiB"));
     }

@@ -1,4 +1,5 @@
-//! Results as SVG: predicted against measured, the error of every cell, and savings over connections.
+//! Results as SVG: predicted against measured, the error of every cell, and savings over
+//! connections.
 
 use std::{
     collections::BTreeSet,
@@ -12,10 +13,11 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{
-    cells::Scenario,
-    judge::{self, Row},
-    results::{Cell, Results},
+use super::results::Results;
+use crate::harness::{
+    judge::{self, Judged},
+    results::Cell,
+    row::Scenario,
     statistics::Interval,
 };
 
@@ -51,13 +53,13 @@ const fn title(scenario: Option<Scenario>) -> &'static str {
 /// A cell with its row.
 struct Point<'a> {
     cell: &'a Cell,
-    row: Row,
+    row: Judged,
 }
 
 /// Draws everything that the results hold into a folder.
 pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
     let points: Vec<Point> =
-        results.cells.iter().filter_map(|cell| Some(Point { cell, row: judge::row(cell)? })).collect();
+        results.cells.iter().filter_map(|cell| Some(Point { cell, row: judge::judge(cell)? })).collect();
     ensure!(
         points.iter().any(|point| point.row.predicted.is_some()),
         "no cell has both a prediction and a measurement"
@@ -312,8 +314,9 @@ fn panel_of(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::judge::tests::cell, *};
-    use crate::lab::results::Settings;
+    use super::*;
+    use crate::harness::judge::tests::cell;
+    use crate::harness::results::Settings;
 
     /// A run over the whole echo grid, with a control.
     pub(super) fn results() -> Results {
