@@ -1,13 +1,13 @@
 //! `cargo xtask ebpf`: builds the kernel programs into the object that is committed and embedded.
 //!
-//! The bytes must be equal on every machine and in every checkout folder, or CI could not compare
-//! them. What would make them differ, and what is done about it:
+//! The bytes must be equal on every machine and in every checkout folder, so that CI can compare
+//! them. Three things would make them differ:
 //!
-//! - paths of sources, in panic messages and in BTF line information: remapped;
+//! - paths of sources, in panic messages and in BTF line information: they are remapped;
 //! - cargo's crate metadata, a hash over the paths of path dependencies and of `core`, which
 //!   reaches symbol names: this program stands between cargo and rustc and replaces it by the
 //!   crate's name;
-//! - DWARF, which names the build folder: stripped, with `.BTF` and `.BTF.ext` kept.
+//! - DWARF, which names the build folder: it is stripped, and `.BTF` and `.BTF.ext` stay.
 
 use std::ffi::OsString;
 use std::fs;
@@ -109,7 +109,7 @@ fn flags(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
 /// Flags that keep the paths of this machine out of what rustc makes.
 pub(crate) fn remapped_paths(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
     let mut flags = Vec::new();
-    // rustc takes the last remap that matches, so the more particular ones come last.
+    // rustc takes the last remap that matches, so the more specific ones come last.
     let mut remap = |from: &Path, to: &str| -> Result<()> {
         let real = fs::canonicalize(from).with_context(|| format!("resolving {}", from.display()))?;
         for from in [from, &real] {

@@ -125,7 +125,7 @@ fn integration_tests(package: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What one `cargo test` came to.
+/// The outcome of one `cargo test`.
 struct Suite {
     name: &'static str,
     counts: Counts,
@@ -159,7 +159,7 @@ struct Counts {
     passed: u64,
     failed: u64,
     ignored: u64,
-    /// Tests that passed because they could do nothing.
+    /// Tests that passed without doing anything.
     skipped: u64,
 }
 
@@ -219,8 +219,7 @@ impl Leftover {
     }
 }
 
-/// Our programs that are loaded now and were not before; waits a little for the kernel to free
-/// them.
+/// Our programs that are loaded now and were not before. Gives the kernel a moment to free them.
 fn leftover(before: &Option<BTreeSet<String>>) -> Leftover {
     let Some(before) = before else { return Leftover::Unknown };
     let begun = Instant::now();
@@ -237,7 +236,7 @@ fn leftover(before: &Option<BTreeSet<String>>) -> Leftover {
     }
 }
 
-/// The heads of `bpftool`'s entries for programs of ours; `None` where it cannot tell.
+/// The first lines of `bpftool`'s entries for our programs. `None` where it cannot list them.
 fn our_programs() -> Option<BTreeSet<String>> {
     let listed = Command::new("bpftool").args(["prog", "show"]).stdin(Stdio::null()).output().ok()?;
     if !listed.status.success() {

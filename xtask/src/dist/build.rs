@@ -25,9 +25,9 @@ use crate::{
 /// What a build is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To be given away: optimised as a whole, nothing of this machine in it. Minutes.
+    /// To be published: optimised as a whole, without traces of this machine. Takes minutes.
     Ship,
-    /// To see that packaging works: as the guests of `cargo xtask vm` have it, so that the two
+    /// To see that packaging works. Built as for the guests of `cargo xtask vm`, so that the two
     /// share one build.
     Check,
 }

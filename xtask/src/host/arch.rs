@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use super::package::MESSAGES;
 use crate::exec;
 
-/// What links the standard library and the C library into the program.
+/// The flag that links the standard library and the C library into the program.
 pub(crate) const STATIC: &str = "-C target-feature=+crt-static";
 
 /// An architecture.
@@ -100,7 +100,7 @@ pub(crate) fn cargo_build_static(root: &Path, arch: Arch) -> Result<Command> {
     Ok(cargo)
 }
 
-/// Writes a program without what only debuggers need; the names of its functions stay.
+/// Writes a program without its debug information. The names of its functions stay.
 pub(crate) fn strip(program: &Path, to: &Path, arch: Arch) -> Result<()> {
     let tool = if arch == Arch::of_host()? { "strip".to_owned() } else { format!("{}-linux-gnu-strip", arch.name()) };
     exec::run(Command::new(tool).arg("--strip-debug").arg("-o").arg(to).arg(program))

@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use super::{child, clocks};
 use crate::exec;
 
-/// What others on the machine may use of it, in cores, for a measurement to count as undisturbed.
+/// CPU that other programs may use, in cores, while a measurement counts as undisturbed.
 pub(crate) const OTHERS_AT_MOST: f64 = 0.15;
 
-/// Facts for the head of a document, name and value.
+/// Facts about the machine for the head of a document: name and value.
 pub(crate) fn facts(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
     let field = |name: &str| {

@@ -1,5 +1,5 @@
-//! What `bench` and `lab` stand on: programs that run beside us, clocks, the machine, tables; what
-//! `vm` and `dist` build.
+//! What several subcommands use: programs that run beside us, clocks, the machine, tables, and what
+//! cargo builds.
 
 pub(crate) mod arch;
 pub(crate) mod child;

@@ -1,9 +1,9 @@
-//! The cells: which blocking program, under which load, is compared with which twin, and by which
-//! scenario.
+//! The cells: each compares a blocking program under a load with its async twin, by a scenario of
+//! `check`.
 
 use crate::harness::row::Scenario;
 
-/// A program of the lab; its way (`--mode`) is chosen apart.
+/// A program of the lab without its way of doing IO (`--mode`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Program {
     /// A TCP echo server.
@@ -14,7 +14,7 @@ pub(super) enum Program {
     Brigade { stages: u32, in_flight: u32, work_us: u32 },
     /// Random reads of a file.
     Files { direct: bool, depth: u32, work_us: u32 },
-    /// What async would not help.
+    /// A program that async would not help.
     Control,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Program {
 pub(super) enum Load {
     /// The program loads itself, or nothing does.
     Alone,
-    /// Connections that send when they have the reply, after a think time.
+    /// Connections that send the next request a think time after the reply.
     Closed { connections: u32, think_us: u32 },
     /// Poisson arrivals at a share, in percent, of what the blocking program can serve.
     Open { connections: u32, percent: u32 },
@@ -42,8 +42,8 @@ const EPOLL: Twin = Twin { mode: "epoll", scenario: Scenario::Naive };
 const TOKIO: Twin = Twin { mode: "tokio", scenario: Scenario::Runtime };
 const URING: Twin = Twin { mode: "uring", scenario: Scenario::Tuned };
 
-/// A blocking program under a load, and its twins. Each twin is a cell; a control has none and is a
-/// cell itself.
+/// A blocking program under a load, and its twins. Each twin is a cell. A control has no twin and
+/// is a cell itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setup {
     pub(super) id: String,
@@ -51,7 +51,7 @@ pub(super) struct Setup {
     pub(super) mode: &'static str,
     pub(super) load: Load,
     pub(super) twins: Vec<Twin>,
-    /// Echo, closed loop: connections and work, µs, for the plot.
+    /// For the plot of the echo server in a closed loop: connections, and work in µs.
     pub(super) grid: Option<(u32, u32)>,
     quick: bool,
 }
@@ -77,7 +77,7 @@ impl Setup {
 const ECHO_TWINS: [Twin; 3] = [EPOLL, TOKIO, URING];
 const CONNECTIONS: [u32; 5] = [1, 2, 8, 64, 512];
 const WORK_US: [u32; 4] = [0, 10, 50, 500];
-/// Connections of everything that is not varied over them.
+/// Connections of setups that do not vary them.
 const MANY: u32 = 64;
 /// Connections of `--quick`, all with light work.
 const QUICK_CONNECTIONS: [u32; 3] = [1, 8, 64];
@@ -207,7 +207,7 @@ fn is_match(pattern: &str, text: &str) -> bool {
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let mut parts: Vec<&str> = parts.collect();
     let Some(last) = parts.pop() else { return rest.is_empty() };
-    // The leftmost place is always right for a part that another star follows.
+    // Another star follows this part, so its leftmost place is always right.
     for part in parts {
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];

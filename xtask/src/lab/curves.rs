@@ -12,7 +12,8 @@ use super::{
 
 const PANEL: (u32, u32) = (430, 310);
 
-/// From a small to a large working set; told apart with any colour vision (Okabe & Ito 2008).
+/// Colours from a small to a large working set. Any colour vision tells them apart (Okabe & Ito
+/// 2008).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(86, 180, 233),
@@ -22,7 +23,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(204, 121, 167),
 ];
 
-/// What all panels have in common: they are to be compared.
+/// The scale that all panels have in common, so that they can be compared.
 struct Scale {
     left: f64,
     right: f64,

@@ -1,6 +1,6 @@
-//! `cargo xtask lab ipc`: figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew, on a machine with
-//! hardware counters: IPC over the instructions since a return, for working sets from the L1 to
-//! beyond the last cache, for rates of calls and of blocks.
+//! `cargo xtask lab ipc`: draws figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew on a machine
+//! with hardware counters. It shows IPC over the instructions since a return, for working sets from
+//! the L1 to beyond the last cache, at several rates of calls and of blocks.
 
 use std::{
     fs,
@@ -29,16 +29,16 @@ use crate::{
 pub(crate) const NO_COUNTERS: u8 = 3;
 /// The program's own core; its partner has the other.
 const CPUS: &str = "0,1";
-/// From start to end of a cell, beside its measurement: building a working set, loading, reporting.
+/// Time that a cell takes beside its measurement: to build a working set, to load, to report.
 const AROUND: Duration = Duration::from_secs(60);
-/// Mean touches in a window: what makes the rate of calls.
+/// Mean touches in a window. Fewer touches make more calls.
 const TOUCHES: [u64; 3] = [100, 1_000, 10_000];
 /// One in so many calls blocks.
 const BLOCKS: [u32; 3] = [2, 8, 32];
-/// No working set beyond this, bytes: the order of its places must fit beside it.
+/// The largest working set, in bytes: the order of its places must fit beside it.
 const LARGEST: u64 = 1 << 30;
 
-/// What to do where the kernel does not tell the caches' sizes.
+/// What to do where the kernel does not give the sizes of the caches.
 const GIVE_SIZES: &str = "give the sizes with --caches, like 64K,1M,32M";
 
 /// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why
@@ -94,7 +94,7 @@ pub(super) struct Point {
     pub(super) high: f64,
 }
 
-/// What `check` said of one working set, rate of calls and rate of blocks.
+/// What `check` said about one working set, rate of calls and rate of blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) working_set: u64,
@@ -102,13 +102,13 @@ pub(super) struct Cell {
     pub(super) one_blocks_in: u32,
     pub(super) blocked: Vec<Point>,
     pub(super) direct: Vec<Point>,
-    /// Cycles of a block in user mode: value, low, high; none where it could not be told.
+    /// Cycles that a block costs in user mode: value, low, high.
     pub(super) cycles: Option<[f64; 3]>,
-    /// Why not, where not.
+    /// Why there are no cycles.
     pub(super) reason: Option<String>,
 }
 
-/// All of it.
+/// A sweep over all cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Results {
     pub(super) machine: Vec<(String, String)>,
@@ -180,8 +180,8 @@ fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Repor
     Report::parse(&said.stdout)
 }
 
-/// The caches that hold data, the nearest first; an error where the kernel does not say: in virtual
-/// machines it often has levels, but no sizes.
+/// The caches that hold data, the nearest first. An error where the kernel does not say: in virtual
+/// machines it often has levels but no sizes.
 fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
@@ -213,8 +213,8 @@ fn size(text: &str) -> Result<u64> {
     number.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
 }
 
-/// Half of each cache, and two and four times the last; quick: half the first, half the last, four
-/// times the last.
+/// Half of each cache, and two and four times the last cache. With `quick`: half of the first
+/// cache, half of the last, four times the last.
 fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
     let mut sets: Vec<u64> = caches.iter().map(|c| c.bytes / 2).collect();
     if let Some(last) = caches.last() {
@@ -240,7 +240,7 @@ fn points(ipc: &Ipc, after: &str) -> Vec<Point> {
     curve.into_iter().flat_map(|curve| &curve.points).filter_map(point).collect()
 }
 
-/// What a report says of its curves.
+/// Reads the curves of a report.
 fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
     let ipc = &report.ipc;
     if let Some(why) = &ipc.unavailable {

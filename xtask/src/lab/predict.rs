@@ -61,7 +61,7 @@ pub(super) struct Options {
     /// Rounds of each cell
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// Of the order of the runs, and of the load.
+    /// Seed of the order of the runs, and of the load
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seconds to wait for other programs to be done, before each prediction and each measurement.

@@ -142,7 +142,7 @@ pub(super) fn left_out(cell: Cell, brief: bool) -> Vec<String> {
     TEST_PROGRAMS.iter().flat_map(of).collect()
 }
 
-/// Those of the test programs that there are.
+/// The test programs that exist.
 pub(super) fn programs(root: &Path) -> impl Iterator<Item = &'static TestProgram> {
     let tests = root.join("profiler").join("tests");
     TEST_PROGRAMS.iter().filter(move |program| tests.join(format!("{}.rs", program.name)).exists())

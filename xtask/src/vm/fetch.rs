@@ -28,7 +28,7 @@ type Why = String;
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
     pub(super) image: PathBuf,
-    /// The package's.
+    /// Version of the package.
     pub(super) version: String,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Fetched {
     pub(super) busybox: BTreeMap<Arch, Result<PathBuf, Why>>,
 }
 
-/// Looks into the cache first; asks apt for what is not there, or for everything where `anew`.
+/// Looks into the cache first. Asks apt for what is not there, or for everything with `anew`.
 pub(super) fn fetch(dir: &Path, cells: &[Cell], anew: bool) -> Result<Fetched> {
     let cache = Cache { dir: dir.join("kernels") };
     fs::create_dir_all(&cache.dir).with_context(|| format!("making {}", cache.dir.display()))?;
@@ -115,7 +115,7 @@ fn unpack(package: &Path, patterns: &[&str]) -> Result<Vec<u8>> {
         .output()
         .context("cannot start `tar`")?;
     files.wait()?;
-    // tar complains of patterns that match nothing; what was written tells.
+    // tar complains of patterns that match nothing, so only what was written counts.
     ensure!(!tar.stdout.is_empty(), "it holds none of {}", patterns.join(", "));
     Ok(tar.stdout)
 }
@@ -199,7 +199,7 @@ impl Apt {
     /// Fetches one package; any version where none is named.
     fn download(&self, package: &str, arch: Arch, version: &str) -> Result<PathBuf> {
         let into = self.dir.join("deb").join(format!("{package}-{}", arch.debian()));
-        // What an interrupted run left.
+        // An interrupted run may have left it.
         let _ = fs::remove_dir_all(&into);
         fs::create_dir_all(&into)?;
         let mut wanted = format!("{package}:{}", arch.debian());

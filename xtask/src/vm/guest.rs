@@ -18,11 +18,11 @@ fn workloads(options: &Options) -> &'static [&'static str] {
     if options.command.is_empty() { &[package::TRUTH] } else { &[package::TRUTH, package::LAB] }
 }
 
-/// What was built for a guest, by cargo's names.
+/// The programs that were built for a guest, by cargo's names.
 pub(super) struct GuestPrograms {
     /// Paths as cargo has them.
     built: Programs,
-    /// Where they are without what only debuggers need: a guest's memory holds them all.
+    /// Folder of the same programs without debug information: a guest's memory holds them all.
     stripped: PathBuf,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn build(root: &Path, arch: Arch, options: &Options) -> Result<GuestP
 }
 
 impl GuestPrograms {
-    /// What to put into a guest.
+    /// The stripped program, to be put into a guest.
     fn path(&self, name: &str) -> Result<PathBuf> {
         self.built.path(name).map(|_| self.stripped.join(name))
     }

@@ -38,17 +38,17 @@ pub(super) enum Outcome {
     },
 }
 
-/// What came of a guest.
+/// What a guest did.
 pub(super) struct Ran {
-    /// In the order of the cases.
+    /// Outcomes in the order of the cases.
     pub(super) outcomes: Vec<Outcome>,
-    /// By this machine's clock, boot included, s.
+    /// Seconds by this machine's clock, boot included.
     pub(super) seconds: f64,
     /// All that the guest said.
     pub(super) console: String,
 }
 
-/// A guest to be.
+/// A guest that is to be booted.
 pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
     pub(super) kernel: &'a Kernel,

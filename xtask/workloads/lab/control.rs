@@ -1,5 +1,5 @@
-//! `lab control`: programs that async IO gives nothing: they wait for locks or timers, compute, are
-//! async already, or idle.
+//! `lab control`: programs that gain nothing by async IO. They wait for locks or timers, compute,
+//! are async already, or idle.
 
 use std::io::{PipeReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Four threads that fight for a mutex.
+    /// Four threads that compete for a mutex.
     Lock,
     /// Threads that sleep for 1 ms and then work.
     Timer,
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                     let own = Arc::clone(&reader);
                     tally.spawn("idle", move |_| doze(&own))?;
                 }
-                // Open until the process ends, or the threads would read its end of file.
+                // It stays open until the process ends: the threads would read its end of file.
                 std::mem::forget(writer);
             }
             Mode::Async => {}

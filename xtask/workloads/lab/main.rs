@@ -60,7 +60,7 @@ enum Program {
     Files(files::Args),
     /// A ring of stages connected by pipes.
     Brigade(brigade::Args),
-    /// A program that async IO gives nothing.
+    /// A program that gains nothing by async IO.
     Control(control::Args),
     /// Windows with a working set, for hardware counters.
     Window(window::Args),
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returning ends the threads that still serve: a program of the lab needs no way down.
+/// Returning ends the threads that still serve, so nothing has to shut them down.
 fn run(program: Program) -> Result<()> {
     match program {
         Program::Echo(args) => echo::run(&args),

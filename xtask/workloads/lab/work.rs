@@ -11,8 +11,7 @@ use crate::session;
 /// Words of the buffer that the work goes over: 1 KiB, the state of a session.
 const WORDS: usize = 128;
 
-/// How long `spin-rate` measures, and how many of its rounds count: the fastest, the others were
-/// disturbed.
+/// Rounds of `spin-rate`, of which the fastest counts: the others were disturbed.
 const ROUNDS: u32 = 20;
 const ROUND_ITERATIONS: u64 = 2_000_000;
 

@@ -1,6 +1,6 @@
-//! The lab's programs, every one in every way: they do the operations they are asked for, lose and
-//! garble nothing, twins do the same, and they end when they should. Outcomes only: how fast they
-//! are is the lab's own matter.
+//! The lab's programs, every one in every way. They do the operations they are asked for, lose and
+//! garble nothing, and end when they should; twins do the same. Nothing here tests how fast they
+//! are.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Nothing here takes so long: what does is stuck.
+/// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECONDS: &str = "90";
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
@@ -335,7 +335,7 @@ fn it_ends_when_its_time_is_over_or_by_sigterm() {
     assert_eq!(number(&terminated.last(), "operations"), 0);
 }
 
-/// A shell in between is killed; its child has an open stdin all the same, and still goes.
+/// A shell in between is killed. Its child still has an open stdin and ends all the same.
 #[test]
 fn it_dies_with_its_parent() {
     let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! Kinds whose workers need no driver: what they do ends by itself.
+//! Kinds whose workers need no driver: every wait of theirs ends by itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};

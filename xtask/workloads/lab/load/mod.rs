@@ -17,7 +17,7 @@ use crate::session::{self, Common, Tally};
 use crate::sys::{self, Poller};
 use crate::work::Job;
 
-/// From the end of the load: how long it waits for the replies that are still due, ns.
+/// How long it waits after its end for the replies that are still due, in ns.
 const PATIENCE_NS: u64 = 5_000_000_000;
 /// Latencies from 1 ns to a minute, to three digits.
 const LONGEST_NS: u64 = 60_000_000_000;
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Bytes of a request, and of its reply.
     #[arg(long, default_value_t = 64, value_parser = parse_bytes)]
     bytes: usize,
-    /// Of arrivals and thinking.
+    /// Seed of arrivals and think times.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Closed loop: mean µs from a reply to the next request, exponential.
@@ -71,20 +71,20 @@ fn seconds_to_ns(seconds: f64) -> Result<u64> {
     Ok((seconds * 1e9) as u64)
 }
 
-/// What is known at the end, or when it rests.
+/// The figures at the end, or when it rests.
 #[derive(Clone)]
 struct Summary {
     requests: u64,
     elapsed_ns: u64,
     latency: Histogram<u64>,
-    /// Arrivals that no connection was free for until the end.
+    /// Arrivals for which no connection was free until the end.
     unsent: u64,
 }
 
 /// The last summary.
 type Shared = Mutex<Option<Summary>>;
 
-/// The token of the harness among the connections'.
+/// The harness's token; the others are those of connections.
 const PACE: u64 = u64::MAX;
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -125,8 +125,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     )
 }
 
-/// Makes the load. A request counts if it was sent after the warm-up and before the end; all that
-/// were sent are awaited.
+/// Makes the load. A request counts if it was sent after the warm-up and before the end. The load
+/// waits for all replies.
 fn generate(
     tally: &Tally,
     mut clients: Clients,
@@ -146,8 +146,8 @@ fn generate(
     harvest.warm_at = begun + warmup_ns;
     plan.begin(begun);
     let mut warm = false;
-    // Rests that were asked for, looked up with the event that announces them, and those that were
-    // answered.
+    // Rests that the harness has asked for, and those that were answered. The first changes only
+    // with the event that announces a rest.
     let (mut asked, mut answered) = (0, 0);
     loop {
         let mut now = sys::now_ns();
@@ -240,7 +240,7 @@ impl Harvest {
                 if counts {
                     self.summary.requests += 1;
                     self.summary.elapsed_ns = now.saturating_sub(self.warm_at);
-                    // Bounded by the histogram: what is longer counts as its longest.
+                    // The histogram has a longest value; what is longer counts as that.
                     self.summary.latency.saturating_record(now.saturating_sub(since).max(1));
                 }
                 plan.replied(connection, now);
@@ -249,7 +249,7 @@ impl Harvest {
         }
     }
 
-    /// Leaves the summary so far for whoever asks.
+    /// Stores the summary so far where the main thread reads it.
     fn keep(&mut self, plan: &Plan, shared: &Shared) {
         self.summary.unsent = plan.unsent();
         *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.summary.clone());
