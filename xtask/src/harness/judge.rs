@@ -69,6 +69,13 @@ pub(crate) fn judge(cell: &Cell) -> Option<Judged> {
     })
 }
 
+/// Seconds from the last prediction on disk to the start of the first async form: below zero where a
+/// form was started too early. `None` without predictions or without a form that was started.
+pub(crate) fn head_start(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> Option<f64> {
+    let last = cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max()?;
+    Some((i128::from(first_twin_unix_ns?) - i128::from(last)) as f64 / 1e9)
+}
+
 /// What a suite's predictions must keep to. Errors are in percentage points.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -228,6 +235,14 @@ pub(crate) mod tests {
         for (found, wanted) in row.baselines.iter().zip([5.0, 6.0, -12.0]) {
             assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_prediction_must_be_on_disk_before_the_first_form() {
+        let cells = [cell("a", Some([0.1, 0.2, 0.3]), [0.2; 3])];
+        assert_eq!(head_start(&cells, Some(1_500_000_001)), Some(1.5));
+        assert_eq!(head_start(&cells, Some(0)), Some(-1e-9));
+        assert_eq!((head_start(&cells, None), head_start(&[], Some(5))), (None, None));
     }
 
     #[test]

@@ -149,13 +149,9 @@ pub(super) fn tables(results: &Results) -> String {
 
 /// Whether the predictions came first.
 fn order(results: &Results) -> String {
-    let last = results.cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max();
-    match last.zip(results.settings.first_twin_unix_ns) {
-        Some((last, first)) if last < first => {
-            format!(
-                "The last prediction was on disk {:.1} s before the first twin started.",
-                (first - last) as f64 / 1e9
-            )
+    match judge::head_start(&results.cells, results.settings.first_twin_unix_ns) {
+        Some(seconds) if seconds > 0.0 => {
+            format!("The last prediction was on disk {seconds:.1} s before the first twin started.")
         }
         Some(_) => "**A twin was started before the last prediction was on disk.**".to_owned(),
         None => "No twin was run after a prediction.".to_owned(),
