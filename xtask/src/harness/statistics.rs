@@ -4,37 +4,43 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// Confidence of every interval.
-pub(super) const CONFIDENCE: f64 = 0.90;
+pub(crate) const CONFIDENCE: f64 = 0.90;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2_000;
 
 /// A value and the ends of its interval, all in one unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Interval {
-    pub(super) low: f64,
-    pub(super) value: f64,
-    pub(super) high: f64,
+pub(crate) struct Interval {
+    pub(crate) low: f64,
+    pub(crate) value: f64,
+    pub(crate) high: f64,
 }
 
 impl Interval {
-    pub(super) const ZERO: Self = Self { low: 0.0, value: 0.0, high: 0.0 };
+    pub(crate) const ZERO: Self = Self { low: 0.0, value: 0.0, high: 0.0 };
 
-    pub(super) fn contains(&self, value: f64) -> bool {
+    /// A share as a percentage.
+    pub(crate) fn percent(self) -> Self {
+        Self { low: self.low * 100.0, value: self.value * 100.0, high: self.high * 100.0 }
+    }
+
+    pub(crate) fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
 
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.low <= other.high && other.low <= self.high
     }
 
     /// Ends in order around the value, all of them numbers.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.low <= self.value && self.value <= self.high && self.low.is_finite() && self.high.is_finite()
     }
 }
 
-/// The percentile by linear interpolation between order statistics (Hyndman & Fan 1996, type 7). `None` without values.
-pub(super) fn percentile(values: &[f64], share: f64) -> Option<f64> {
+/// The percentile by linear interpolation between order statistics (Hyndman & Fan 1996, type 7).
+/// `None` without values.
+pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
@@ -44,26 +50,28 @@ pub(super) fn percentile(values: &[f64], share: f64) -> Option<f64> {
     Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64))
 }
 
-pub(super) fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     percentile(values, 0.5)
 }
 
-pub(super) fn mean(values: &[f64]) -> Option<f64> {
+pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// What the twin saves of the CPU per operation, a share of the blocking version's, turn by turn.
-pub(super) fn savings(turns: &[(f64, f64)]) -> Vec<f64> {
+pub(crate) fn savings(turns: &[(f64, f64)]) -> Vec<f64> {
     turns.iter().map(|(blocking, twin)| 1.0 - twin / blocking).collect()
 }
 
-/// What the twin saves of the CPU per operation, a share: 1 − twin / blocking, from rounds of turns in which both ran.
+/// What the twin saves of the CPU per operation, a share: 1 − twin / blocking, from rounds of turns
+/// in which both ran.
 ///
-/// The value is the median over all turns, because a neighbour that disturbs one must not move it; both ran within
-/// a second of each other in a turn, so that drifts of the machine cancel. The interval is the percentile bootstrap in two
-/// stages: rounds are drawn, in each of which both versions were started anew, and then turns of each. So it is as wide as rounds are
-/// apart, which is the honest answer.
-pub(super) fn saving(rounds: &[Vec<(f64, f64)>], rng: &mut Rng) -> Option<Interval> {
+/// The value is the median over all turns, because a neighbour that disturbs one must not move it;
+/// both ran within a second of each other in a turn, so that drifts of the machine cancel. The
+/// interval is the percentile bootstrap in two stages: rounds are drawn, in each of which both
+/// versions were started anew, and then turns of each. So it is as wide as rounds are apart, which
+/// is the honest answer.
+pub(crate) fn saving(rounds: &[Vec<(f64, f64)>], rng: &mut Rng) -> Option<Interval> {
     let rounds: Vec<Vec<f64>> = rounds.iter().map(|turns| savings(turns)).filter(|turns| !turns.is_empty()).collect();
     let value = median(&rounds.concat())?;
     let resampled: Vec<f64> = (0..RESAMPLES)

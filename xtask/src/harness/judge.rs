@@ -1,63 +1,62 @@
 //! How good the predictions were: errors cell by cell, baselines, and the bars that must be met.
 
 use super::{
-    results::{Cell, Results, Status, rounds},
+    results::{Cell, Status, rounds},
     statistics::{Interval, mean, median, percentile, savings},
 };
 
-/// What a switch is said to cost, for a baseline.
+/// What a switch is said to cost: a baseline.
 const SWITCH_NS: f64 = 1_700.0;
-/// What async is said to save, for a baseline.
+/// What async is said to save: a baseline.
 const RULE_OF_THUMB: f64 = 0.18;
 /// In percentage points: measured savings from which the sign matters.
 const SIGN_FROM: f64 = 3.0;
 
-/// A measured cell, in percent of the CPU of the blocking version.
+/// A cell with its errors, in percent of the CPU of the blocking form.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) control: bool,
+pub(crate) struct Judged {
+    pub(crate) id: String,
+    pub(crate) control: bool,
     /// `None` where `check` made no claim.
-    pub(super) predicted: Option<Interval>,
-    pub(super) measured: Interval,
-    /// Predicted less measured; also of the baselines.
-    pub(super) error: Option<f64>,
-    pub(super) baselines: [f64; 3],
-    /// The measured value is within what was predicted; the intervals meet.
-    pub(super) inside: bool,
-    pub(super) overlaps: bool,
-    /// `None` where the measured saving is too small, or within its own spread of nothing.
-    pub(super) sign: Option<bool>,
+    pub(crate) predicted: Option<Interval>,
+    pub(crate) measured: Interval,
+    /// Predicted less measured.
+    pub(crate) error: Option<f64>,
+    /// The errors of the [`BASELINES`].
+    pub(crate) baselines: [f64; 3],
+    /// The measured value is inside the predicted interval.
+    pub(crate) inside: bool,
+    /// The two intervals meet.
+    pub(crate) overlaps: bool,
+    /// Whether the sign is right. `None` where the measured saving is small, or its interval
+    /// includes zero.
+    pub(crate) sign: Option<bool>,
 }
 
-pub(super) const BASELINES: [&str; 3] = ["switches × 1.7 µs", "always 18 %", "always 0"];
+pub(crate) const BASELINES: [&str; 3] = ["switches × 1.7 µs", "always 18 %", "always 0"];
 
 /// Something that must hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bar {
-    pub(super) what: String,
+pub(crate) struct Bar {
+    pub(crate) what: String,
     /// What was found; `None` where nothing was to be judged.
-    pub(super) found: Option<String>,
-    pub(super) met: bool,
+    pub(crate) found: Option<String>,
+    pub(crate) met: bool,
 }
 
-fn percent(share: Interval) -> Interval {
-    Interval { low: share.low * 100.0, value: share.value * 100.0, high: share.high * 100.0 }
-}
-
-/// A cell's row; `None` where a side is missing.
-pub(super) fn row(cell: &Cell) -> Option<Row> {
+/// Judges a cell; `None` where the prediction or the truth is missing.
+pub(crate) fn judge(cell: &Cell) -> Option<Judged> {
     if cell.status != Status::Done {
         return None;
     }
     let (prediction, truth) = (cell.prediction.as_ref()?, cell.truth.as_ref()?);
-    let measured = percent(truth.saving);
-    let predicted = prediction.saving.map(percent);
+    let measured = truth.saving.percent();
+    let predicted = prediction.saving.map(Interval::percent);
     let error = |guess: f64| guess - measured.value;
     let cores = prediction.cpu_cores;
     let switching = if cores > 0.0 { prediction.switches_per_s * SWITCH_NS / 1e9 / cores } else { 0.0 };
     let real = measured.value.abs() > SIGN_FROM && !measured.contains(0.0);
-    Some(Row {
+    Some(Judged {
         id: cell.id.clone(),
         control: cell.control,
         predicted,
@@ -70,30 +69,45 @@ pub(super) fn row(cell: &Cell) -> Option<Row> {
     })
 }
 
-/// All rows of a run.
-pub(super) fn rows(results: &Results) -> Vec<Row> {
-    results.cells.iter().filter_map(row).collect()
+/// Seconds from the last prediction on disk to the start of the first async form: below zero where a
+/// form was started too early. `None` without predictions or without a form that was started.
+pub(crate) fn head_start(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> Option<f64> {
+    let last = cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max()?;
+    Some((i128::from(first_twin_unix_ns?) - i128::from(last)) as f64 / 1e9)
 }
 
-/// All bars. Controls are judged apart: their truth is known to everyone, and easy cells would flatter the errors.
-pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
-    let (controls, pairs): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.control);
+/// What a suite's predictions must keep to. Errors are in percentage points.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) median_error: f64,
+    pub(crate) percentile_90_error: f64,
+    pub(crate) control_error: f64,
+    /// Share of the cells whose sign must be right.
+    pub(crate) sign: f64,
+    /// Share of the cells whose measured saving must be inside the predicted interval.
+    pub(crate) inside: f64,
+}
+
+/// All bars. Controls are judged apart: everyone knows their truth, and easy cells would flatter
+/// the errors.
+pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
+    let (controls, pairs): (Vec<&Judged>, Vec<&Judged>) = cells.iter().partition(|row| row.control);
     let errors: Vec<f64> = pairs.iter().filter_map(|row| row.error).map(f64::abs).collect();
     let mut bars = vec![
-        at_most("median error", median(&errors), 3.0),
-        at_most("90th percentile of the error", percentile(&errors, 0.9), 8.0),
+        at_most("median error", median(&errors), limits.median_error),
+        at_most("90th percentile of the error", percentile(&errors, 0.9), limits.percentile_90_error),
         shares(
             &format!("sign right where the measured saving is beyond ±{SIGN_FROM:.0} points and its own interval"),
             &pairs.iter().filter_map(|row| row.sign).collect::<Vec<_>>(),
-            1.0,
+            limits.sign,
         ),
         // A cell without a prediction is not inside: saying nothing must not pay.
         shares(
             "measured saving inside the predicted interval",
             &pairs.iter().map(|row| row.inside).collect::<Vec<_>>(),
-            0.8,
+            limits.inside,
         ),
-        at_most("largest error of a control", largest(&controls), 2.0),
+        at_most("largest error of a control", largest(&controls), limits.control_error),
     ];
     for (i, name) in BASELINES.iter().enumerate() {
         // Both sides over the same cells.
@@ -111,17 +125,18 @@ pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
     bars
 }
 
-/// How far what one round measures is from what the others do, over the cells: what a prediction would be off by that had seen both
-/// versions run, once.
+/// How far one round's saving is from that of the other rounds, over the cells. A prediction by
+/// somebody who has run both forms once would be off by as much.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Repeatability {
-    pub(super) median: f64,
-    pub(super) percentile_90: f64,
-    pub(super) mean: f64,
+pub(crate) struct Repeatability {
+    pub(crate) median: f64,
+    pub(crate) percentile_90: f64,
+    pub(crate) mean: f64,
 }
 
-/// In percentage points; `None` where no cell has three rounds. Of a cell the median over its rounds counts.
-pub(super) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
+/// In percentage points; `None` where no cell has three rounds. The median over its rounds counts
+/// for a cell.
+pub(crate) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
     let cells = cells.iter().filter(|cell| !cell.control && cell.status == Status::Done);
     let of_cell = |cell: &Cell| {
         let truth = cell.truth.as_ref()?;
@@ -138,8 +153,8 @@ pub(super) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
     Some(Repeatability { median: median(&apart)?, percentile_90: percentile(&apart, 0.9)?, mean: mean(&apart)? })
 }
 
-/// A control about which nothing is claimed promises nothing, which is right; it is shown as such in its row.
-fn largest(controls: &[&Row]) -> Option<f64> {
+/// The largest error. No claim about a control is right: it promises nothing.
+fn largest(controls: &[&Judged]) -> Option<f64> {
     controls.iter().map(|row| row.error.unwrap_or(0.0).abs()).max_by(f64::total_cmp)
 }
 
@@ -162,13 +177,16 @@ fn shares(what: &str, outcomes: &[bool], least: f64) -> Bar {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::{
-        super::results::{Prediction, Run, Truth},
+        super::{
+            report::Answer,
+            results::{Prediction, Run, Truth},
+        },
         *,
     };
 
-    pub(in super::super) fn cell(id: &str, predicted: Option<[f64; 3]>, measured: [f64; 3]) -> Cell {
+    pub(crate) fn cell(id: &str, predicted: Option<[f64; 3]>, measured: [f64; 3]) -> Cell {
         let interval = |[low, value, high]: [f64; 3]| Interval { low, value, high };
         Cell {
             id: id.into(),
@@ -185,7 +203,7 @@ pub(super) mod tests {
                 at_unix_ns: 1,
                 saving: predicted.map(interval),
                 refused: predicted.is_none().then(|| "not enough data".into()),
-                answer: "blocking".into(),
+                answer: Answer::Blocking,
                 sentence: "Yes.".into(),
                 switches_per_s: 50_000.0,
                 cpu_cores: 0.5,
@@ -193,13 +211,16 @@ pub(super) mod tests {
                 events_per_wait: None,
                 others: 0.0,
             }),
-            truth: Some(Truth { saving: interval(measured), ..Truth::of_control() }),
+            truth: Some(Truth { saving: interval(measured), ..Truth::for_control() }),
         }
     }
 
-    fn judged(cells: &[Cell]) -> (Vec<Row>, Vec<Bar>) {
-        let rows: Vec<Row> = cells.iter().filter_map(row).collect();
-        let bars = bars(&rows);
+    const LIMITS: Limits =
+        Limits { median_error: 3.0, percentile_90_error: 8.0, control_error: 2.0, sign: 1.0, inside: 0.8 };
+
+    fn judged(cells: &[Cell]) -> (Vec<Judged>, Vec<Bar>) {
+        let rows: Vec<Judged> = cells.iter().filter_map(judge).collect();
+        let bars = bars(&rows, &LIMITS);
         (rows, bars)
     }
 
@@ -214,6 +235,14 @@ pub(super) mod tests {
         for (found, wanted) in row.baselines.iter().zip([5.0, 6.0, -12.0]) {
             assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_prediction_must_be_on_disk_before_the_first_form() {
+        let cells = [cell("a", Some([0.1, 0.2, 0.3]), [0.2; 3])];
+        assert_eq!(head_start(&cells, Some(1_500_000_001)), Some(1.5));
+        assert_eq!(head_start(&cells, Some(0)), Some(-1e-9));
+        assert_eq!((head_start(&cells, None), head_start(&[], Some(5))), (None, None));
     }
 
     #[test]
@@ -283,8 +312,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn failed_cells_have_no_row() {
+    fn failed_cells_are_not_judged() {
         let failed = Cell { status: Status::Failed, ..cell("a", None, [0.0; 3]) };
-        assert_eq!(row(&failed), None);
+        assert_eq!(judge(&failed), None);
     }
 }

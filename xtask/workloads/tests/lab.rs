@@ -1,18 +1,20 @@
-//! The lab's programs, every one in every way: they do the operations they are asked for, lose and garble nothing, twins do
-//! the same, and they end when they should. Outcomes only: how fast they are is the lab's own matter.
+//! The lab's programs, every one in every way. They do the operations they are asked for, lose and
+//! garble nothing, and end when they should; twins do the same. Nothing here tests how fast they
+//! are.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Nothing here takes so long: what does is stuck.
+/// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECONDS: &str = "90";
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 const ECHOES: [&[&str]; 5] = [
     &["--mode", "threads"],
@@ -21,13 +23,6 @@ const ECHOES: [&[&str]; 5] = [
     &["--mode", "tokio"],
     &["--mode", "uring"],
 ];
-
-fn binary() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join("examples").join("lab");
-    assert!(program.exists(), "{} is missing: cargo build --package should-i-async --example lab", program.display());
-    program
-}
 
 /// A program of the lab that is ready. Killed when dropped.
 struct Program {
@@ -39,12 +34,12 @@ struct Program {
 
 impl Program {
     fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(LAB);
         command.args(args).args(["--seconds", SECONDS]);
-        Self::of(&mut command)
+        Self::spawn(&mut command)
     }
 
-    fn of(command: &mut Command) -> Self {
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -217,7 +212,8 @@ fn a_load_that_rests_sends_nothing_and_then_goes_on_where_it_was() {
         let last = load.end();
         let requests = number(&last, "requests") as f64;
         assert!(requests >= f64::from(RESTS) * 100.0, "{last}");
-        // What would have arrived in a rest does not come after it: Poisson, with ten standard deviations.
+        // What would have arrived in a rest does not come after it: Poisson, with ten standard
+        // deviations.
         let arrivals = (begun.elapsed() - RESTS * REST).as_secs_f64() * RATE;
         assert!(pace[0] != "--rate" || requests <= arrivals + 10.0 * arrivals.sqrt(), "{last}: {arrivals}");
     }
@@ -329,9 +325,9 @@ fn affinity_is_that_of_all_threads() {
 
 #[test]
 fn it_ends_when_its_time_is_over_or_by_sigterm() {
-    let mut timed = Command::new(binary());
+    let mut timed = Command::new(LAB);
     timed.args(["echo", "--mode", "epoll", "--seconds", "0.05"]);
-    assert_eq!(number(&Program::of(&mut timed).last(), "operations"), 0);
+    assert_eq!(number(&Program::spawn(&mut timed).last(), "operations"), 0);
 
     let terminated = Program::start(&["echo", "--mode", "tokio"]);
     let pid = rustix::process::Pid::from_child(&terminated.child);
@@ -339,12 +335,12 @@ fn it_ends_when_its_time_is_over_or_by_sigterm() {
     assert_eq!(number(&terminated.last(), "operations"), 0);
 }
 
-/// A shell in between is killed; its child has an open stdin all the same, and still goes.
+/// A shell in between is killed. Its child still has an open stdin and ends all the same.
 #[test]
 fn it_dies_with_its_parent() {
     let mut shell = Command::new("sh");
-    shell.args(["-c", r#"exec 3<&0; "$0" control --mode idle <&3 & wait"#]).arg(binary());
-    let program = Program::of(&mut shell);
+    shell.args(["-c", r#"exec 3<&0; "$0" control --mode idle <&3 & wait"#]).arg(LAB);
+    let program = Program::spawn(&mut shell);
     let pid = number(&program.ready, "pid");
     assert_ne!(pid, u64::from(program.child.id()));
     let input = {
