@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Command, Feed};
+use crate::feed::{Command, Feed};
 
 /// Columns and rows.
 const SIZE: (u16, u16) = (110, 34);
