@@ -21,3 +21,4 @@ pub mod report;
 pub mod symbol;
 pub mod text;
 pub mod tui;
+pub mod words;

@@ -224,7 +224,7 @@ impl Report {
         };
         let indirect = Indirect::of(&window.sites, counted);
         let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
-        let (own_cpu, hooks) = Prices::without_hooks(&cpu, &self_cost.share);
+        let (own_cpu, hooks) = Prices::without_hooks(cpu.total, &self_cost.share);
         // What the target takes when nobody looks, for as many switches.
         let alone = Alone::of(&inputs.baselines, inputs.pace, cpu.total, sums.voluntary);
         let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
@@ -248,7 +248,7 @@ impl Report {
             hooks,
             direct_interval: score.interval,
             unsteady: alone.map_or(0.0, |a| a.unsteady),
-            filled: alone.is_some_and(|a| a.was_filled(&cpu, seconds, inputs.facts.allowed_cpus)),
+            filled: alone.is_some_and(|a| a.was_filled(cpu.total, seconds, inputs.facts.allowed_cpus)),
             indirect: indirect.total().value().copied(),
             indirect_how: if indirect.counted.value().is_some() {
                 "same sites and sizes, after a block against after none; user mode by hardware counters"

@@ -10,8 +10,7 @@ use std::collections::HashMap;
 
 use crate::{
     event::{BlockClass, Family, SiteRecord, Stat},
-    machine::{Calibration, Cost},
-    predict::slower,
+    machine::{Calibration, Cost, slower},
     quantity::Interval,
 };
 

@@ -3,9 +3,10 @@
 //! The same drawing stands in the page and in a file of its own; it follows the reader's light or dark setting.
 
 use super::{ExportError, clean, html::Markup, svg::target};
+use crate::words::SURVIVORS;
 use crate::{
     answer::Report,
-    cost::ipc::{Before, Curve, Estimate, Ipc, SURVIVORS},
+    cost::ipc::{Before, Curve, Estimate, Ipc},
 };
 
 const WIDTH: f64 = 860.0;

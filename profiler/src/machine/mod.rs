@@ -1,5 +1,7 @@
 //! machine: what this machine charges for calls, blocks and each way of waiting, as values. Pure.
 
+mod pace;
 mod price_list;
 
+pub(crate) use pace::slower;
 pub use price_list::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step, Way};

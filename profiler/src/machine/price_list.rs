@@ -1,6 +1,7 @@
 //! What the machine charges for waiting in other ways, as values: measured elsewhere, used here.
 
-use crate::{event::BlockClass, predict::slower};
+use super::slower;
+use crate::event::BlockClass;
 
 /// A cost with its 90 % interval, ns of CPU.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

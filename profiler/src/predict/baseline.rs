@@ -1,6 +1,6 @@
 //! The target when nobody looks: what shares are of, and how steady it is.
 
-use crate::answer::CpuLedger;
+use crate::machine::slower;
 use crate::quantity::Nanos;
 
 /// The target while nothing is attached.
@@ -16,15 +16,6 @@ pub struct Baseline {
     /// The pace meanwhile: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
-}
-
-/// How much longer the same work takes at the pace `now` than at the pace `then`, both in ns of the yardstick; 1 where one is
-/// not known.
-pub(crate) fn slower(then: Option<f64>, now: Option<f64>) -> f64 {
-    match (then, now) {
-        (Some(then), Some(now)) if then > 0.0 && now > 0.0 => now / then,
-        _ => 1.0,
-    }
 }
 
 /// Voluntary switches below which baselines say nothing.
@@ -52,8 +43,8 @@ impl Alone {
 
     /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
     /// nobody looks.
-    pub(crate) fn was_filled(&self, cpu: &CpuLedger, seconds: f64, cpus: u32) -> bool {
-        let with = cpu.total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
+    pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, cpus: u32) -> bool {
+        let with = total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
         let most = with.round().clamp(1.0, f64::from(cpus.max(1)));
         self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)

@@ -6,8 +6,8 @@ mod prices;
 pub mod replay;
 mod whatif;
 
+pub(crate) use baseline::Alone;
 pub use baseline::Baseline;
-pub(crate) use baseline::{Alone, slower};
 pub use engine::Engine;
 pub use prices::{Blocks, DirectReads, Prices};
 pub use replay::Queues;

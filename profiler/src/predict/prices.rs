@@ -2,11 +2,10 @@
 
 use crate::{
     aggregate::{ThreadTotals, Window},
-    answer::CpuLedger,
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean},
     event::{BlockClass, Family, Place, SiteRecord},
     machine::Calibration,
-    quantity::Figure,
+    quantity::{Figure, Nanos},
 };
 
 /// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was seen.
@@ -217,8 +216,8 @@ impl Prices {
     }
 
     /// CPU of the target without the hooks, ns.
-    pub(crate) fn without_hooks(cpu: &CpuLedger, share: &Figure<f64>) -> (f64, f64) {
-        let total = cpu.total.as_nanos() as f64;
+    pub(crate) fn without_hooks(total: Nanos, share: &Figure<f64>) -> (f64, f64) {
+        let total = total.as_nanos() as f64;
         let hooks = share.value().map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
         (total - hooks, hooks)
     }

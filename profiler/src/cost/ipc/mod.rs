@@ -10,13 +10,11 @@ pub(crate) mod made;
 mod sums;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use curve::{Curve, MIN_SAMPLES as MIN_CURVE_SAMPLES, Point, RECOVERED};
 pub use fit::{BlockCycles, Comparison, KindFit, Line, MIN_WINDOWS, SiteFit};
 use std::collections::HashMap;
 pub use sums::Estimate;
-pub use words::{SURVIVORS, reason};
 
 use super::indirect::Effect;
 use crate::{

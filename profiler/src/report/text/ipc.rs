@@ -5,7 +5,8 @@ use super::{
     clean::{clean, width},
     page::{Ink, Page},
 };
-use crate::{answer::Report, cost::ipc::SURVIVORS};
+use crate::answer::Report;
+use crate::words::SURVIVORS;
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(ipc) = report.ipc.value() else { return };

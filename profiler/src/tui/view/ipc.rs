@@ -1,11 +1,9 @@
 //! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
 
 use super::curve;
+use crate::words::{SURVIVORS, reason};
 use crate::{
-    cost::{
-        Effect,
-        ipc::{Ipc, SURVIVORS, reason},
-    },
+    cost::{Effect, ipc::Ipc},
     feed::Snapshot,
     quantity::Figure,
     text::numbers::short as count,

@@ -1,12 +1,7 @@
 //! What the counters told, in words: the same on every screen and in every file.
 
-use super::{
-    Before, EXTRA_NAMES, Ipc, KindIpc,
-    curve::{Curve, RECOVERED},
-    fit::{KindFit, SiteFit},
-    sums::Estimate,
-};
 use crate::{
+    cost::ipc::{Before, Curve, EXTRA_NAMES, Estimate, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
     quantity::Figure,
     text::numbers::{count, plural},
 };
