@@ -12,10 +12,10 @@ use profiler_common::{
 };
 use should_i_async::{
     aggregate::{Silent, Window},
+    answer::{Inputs, Report},
     event::{self, Batch},
     kernel::{Harvest, RawSite},
-    model::{Inputs, Report},
-    units::{Nanos, Tid},
+    quantity::{Nanos, Tid},
 };
 
 const THREADS: u32 = 10_000;

@@ -23,11 +23,11 @@ use std::{
 
 use crate::{
     aggregate::Window,
+    answer::{Inputs, Report, Sampled},
     event::DecodeError,
     kernel::{self, LoadError},
-    model::{Inputs, Report, Sampled},
-    target::{Process, Target, TargetError},
-    units::Nanos,
+    process::{Process, Target, TargetError},
+    quantity::Nanos,
 };
 
 use run::Run;

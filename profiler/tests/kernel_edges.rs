@@ -15,10 +15,13 @@ use common::measuring::{Measuring, raw_request, request, request_for};
 use common::procfs;
 use common::truth::{Row, Truth};
 use common::{can_measure, figures};
-use should_i_async::aggregate::{BlockClass, OpenEnd, ThreadTotals};
 use should_i_async::kernel;
 use should_i_async::pipeline::{Measurement, Request};
-use should_i_async::target::TargetSpec;
+use should_i_async::process::TargetSpec;
+use should_i_async::{
+    aggregate::{OpenEnd, ThreadTotals},
+    event::BlockClass,
+};
 
 /// Kinds whose worker can be held asleep, with the call and the class of its wait.
 const HELD: [(&str, i64, &str); 12] = [

@@ -7,7 +7,7 @@ mod common;
 
 use common::check::{self, Outcome, by_class, within};
 use common::{can_measure, figures};
-use should_i_async::aggregate::BlockClass;
+use should_i_async::event::BlockClass;
 
 /// A test per workload: every count equals the truth, thread by thread and class by class.
 macro_rules! exact {

@@ -22,13 +22,14 @@ use common::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use should_i_async::{
+    answer,
     calibrate::{self, Calibration, cache},
     demo,
-    model::{self, Feed, Update},
+    feed::{self, Feed, Update},
     pipeline::{Request, live},
-    target::{self, TargetSpec, resolve},
+    process::{self, TargetSpec, resolve},
+    quantity::{Tgid, Tid},
     tui::{self, Title},
-    units::{Tgid, Tid},
 };
 
 fn has_tmux() -> bool {
@@ -273,8 +274,8 @@ fn a_terminal_that_goes_away_ends_it() {
     terminal.tmux(&["kill-server"]);
     // Whoever inherits it may take its time to reap it.
     let (tgid, leader) = (Tgid::from_raw(pid.as_raw_pid() as u32), Tid::from_raw(pid.as_raw_pid() as u32));
-    let zombie = || target::snapshot_state(tgid, leader).is_none_or(|s| s.state == 'Z');
-    let gone = || zombie() && target::threads(tgid).len() <= 1;
+    let zombie = || process::snapshot_state(tgid, leader).is_none_or(|s| s.state == 'Z');
+    let gone = || zombie() && process::threads(tgid).len() <= 1;
     assert!(within(LIMIT, gone), "it outlived its terminal");
 }
 
@@ -354,7 +355,7 @@ impl Feed for Panics {
         None
     }
 
-    fn send(&mut self, _: model::Command) {}
+    fn send(&mut self, _: feed::Command) {}
 }
 
 /// Not a test: what `a_panic_gives_the_terminal_back` runs in its terminal.
@@ -410,7 +411,7 @@ fn looks_are_of_the_target_alone() {
         assert!(look.last.sites.iter().all(|s| s.syscall != "bpf"), "{:?}", look.last.sites);
     }
     // Every look has all that the one before had, and the interval is the difference.
-    let calls = |report: &model::Report| report.sites.iter().map(|s| s.calls).sum::<u64>();
+    let calls = |report: &answer::Report| report.sites.iter().map(|s| s.calls).sum::<u64>();
     for pair in looks.windows(2) {
         assert_eq!(calls(&pair[1].whole) - calls(&pair[0].whole), calls(&pair[1].last));
     }

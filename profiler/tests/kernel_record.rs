@@ -15,13 +15,14 @@ use std::{
 
 use common::{can_measure, figures, measuring::request};
 use should_i_async::{
-    model::{Origin, Profile, Report, Weight},
+    answer::{Profile, Report, Weight},
     pipeline::{
         Progress, Request, measure,
         recording::{Recorder, report_of},
     },
+    quantity::Nanos,
     record::Recording,
-    units::Nanos,
+    symbol::Origin,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_should-i-async");

@@ -15,8 +15,8 @@ use std::{
 use serde_json::Value;
 use should_i_async::{
     pipeline::{Progress, Request, measure},
-    target::{TargetSpec, resolve},
-    units::Nanos,
+    process::{TargetSpec, resolve},
+    quantity::Nanos,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_should-i-async");

@@ -7,11 +7,7 @@
 mod common;
 
 use common::{can_measure, check, measuring::request};
-use should_i_async::{
-    aggregate::BlockClass,
-    model::{Ground, Way},
-    pipeline::Request,
-};
+use should_i_async::{event::BlockClass, machine::Way, pipeline::Request, predict::Ground};
 
 /// Few enough to be over before a busy stream would pause.
 const BLOCKS: u64 = 300;

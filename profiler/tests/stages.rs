@@ -5,14 +5,15 @@
 use proptest::prelude::*;
 use should_i_async::{
     aggregate::{Histogram, Silent, Window},
+    answer::{Inputs, Report},
+    event::Family,
     event::{
         self, BUCKETS, BlockClass, IpcCounts, Pairs, SiteWindows, Stat,
         ipc_layout::{BINS, before},
     },
     kernel::{Harvest, RawIpc, RecordedError},
-    model::{Family, Inputs, Report},
+    quantity::{Nanos, Tid},
     report,
-    units::{Nanos, Tid},
 };
 
 /// Eight connections of the demo for half a second; `SIA_RECORD=1 cargo test --test kernel_report` makes it anew.

@@ -7,9 +7,9 @@ use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use should_i_async::process;
+use should_i_async::quantity::Tgid;
 use should_i_async::symbol::{Counters, Frame, Symbolizer, Unwinder, application_frame, sleeping_stack};
-use should_i_async::target;
-use should_i_async::units::Tgid;
 
 /// More than a stack of these programs holds.
 const STACK: usize = 64 << 10;
@@ -34,7 +34,7 @@ impl Running {
             std::thread::sleep(Duration::from_millis(50));
             let mut unwinder = Unwinder::new();
             let mut symbolizer = Symbolizer::new(unwinder.modules());
-            let threads = target::threads(self.tgid()).into_iter();
+            let threads = process::threads(self.tgid()).into_iter();
             let asleep: Vec<_> = threads.filter_map(|tid| sleeping_stack(self.tgid(), tid, STACK)).collect();
             let stacks: Vec<_> = asleep.iter().map(|s| symbolizer.stack(&unwinder.unwind(&s.copy()))).collect();
             if enough(&stacks) || Instant::now() > until {

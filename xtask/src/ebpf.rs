@@ -1,12 +1,13 @@
 //! `cargo xtask ebpf`: builds the kernel programs into the object that is committed and embedded.
 //!
-//! The bytes must be equal on every machine and in every checkout folder, or CI could not compare them. What would make
-//! them differ, and what is done about it:
+//! The bytes must be equal on every machine and in every checkout folder, so that CI can compare
+//! them. Three things would make them differ:
 //!
-//! - paths of sources, in panic messages and in BTF line information: remapped;
-//! - cargo's crate metadata, a hash over the paths of path dependencies and of `core`, which reaches symbol names: this
-//!   program stands between cargo and rustc and replaces it by the crate's name;
-//! - DWARF, which names the build folder: stripped, with `.BTF` and `.BTF.ext` kept.
+//! - paths of sources, in panic messages and in BTF line information: they are remapped;
+//! - cargo's crate metadata, a hash over the paths of path dependencies and of `core`, which
+//!   reaches symbol names: this program stands between cargo and rustc and replaces it by the
+//!   crate's name;
+//! - DWARF, which names the build folder: it is stripped, and `.BTF` and `.BTF.ext` stay.
 
 use std::ffi::OsString;
 use std::fs;
@@ -62,7 +63,8 @@ fn build(root: &Path) -> Result<Vec<u8>> {
     let crate_dir = root.join("profiler-ebpf");
     let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
     require_tools(&sysroot)?;
-    // A build folder of its own: cargo would take what was built by hand, with the same flags but without the wrapper.
+    // A build folder of its own: cargo would take what was built by hand, with the same flags but
+    // without the wrapper.
     let target_dir = root.join("target").join("ebpf");
     let mut cargo = Command::new("cargo");
     cargo
@@ -74,7 +76,8 @@ fn build(root: &Path) -> Result<Vec<u8>> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC_WRAPPER", std::env::current_exe()?)
         .env(WRAPPER, "1")
-        // `cargo run` sets these for us; they would name our own toolchain's choice to the inner cargo.
+        // `cargo run` sets these for us; they would name our own toolchain's choice to the inner
+        // cargo.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_RUSTFLAGS");
     exec::run(&mut cargo)?;
@@ -94,8 +97,8 @@ fn require_tools(sysroot: &Path) -> Result<()> {
     }
 }
 
-/// The flags of TARGET's build. aya-ebpf wants a `bpf_target_arch`; the programs use none of its register helpers, so
-/// the object serves every architecture and the choice is arbitrary.
+/// The flags of TARGET's build. aya-ebpf wants a `bpf_target_arch`; the programs use none of its
+/// register helpers, so the object serves every architecture and the choice is arbitrary.
 fn flags(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
     let mut flags: Vec<String> =
         ["-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"x86_64\""].map(String::from).into();
@@ -106,7 +109,7 @@ fn flags(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
 /// Flags that keep the paths of this machine out of what rustc makes.
 pub(crate) fn remapped_paths(root: &Path, sysroot: &Path) -> Result<Vec<String>> {
     let mut flags = Vec::new();
-    // rustc takes the last remap that matches, so the more particular ones come last.
+    // rustc takes the last remap that matches, so the more specific ones come last.
     let mut remap = |from: &Path, to: &str| -> Result<()> {
         let real = fs::canonicalize(from).with_context(|| format!("resolving {}", from.display()))?;
         for from in [from, &real] {
@@ -117,7 +120,8 @@ pub(crate) fn remapped_paths(root: &Path, sysroot: &Path) -> Result<Vec<String>>
     remap(root, "/should-i-async")?;
     remap(&sysroot.join("lib/rustlib/src/rust"), "/rustc")?;
     remap(&sysroot.join("lib/rustlib/src/rust/library"), "/rustc/library")?;
-    // The folder under registry/src carries a hash of the registry's address, which a mirror changes.
+    // The folder under registry/src carries a hash of the registry's address, which a mirror
+    // changes.
     for registry in subfolders(&cargo_home()?.join("registry/src")) {
         remap(&registry, "/crates")?;
     }
@@ -142,7 +146,8 @@ pub(crate) fn is_rustc_wrapper() -> bool {
     std::env::var_os(WRAPPER).is_some()
 }
 
-/// Runs rustc as cargo asked, with the crate's name for metadata. `arguments` begin with rustc's path.
+/// Runs rustc as cargo asked, with the crate's name for metadata. `arguments` begin with rustc's
+/// path.
 pub(crate) fn run_as_rustc(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let rustc = arguments.next().context("cargo named no rustc")?;
     let arguments = with_fixed_metadata(arguments.collect());
@@ -152,8 +157,8 @@ pub(crate) fn run_as_rustc(mut arguments: impl Iterator<Item = OsString>) -> Res
     Err(error).context("starting rustc")
 }
 
-/// Replaces `-C metadata=HASH`. Build scripts and crates for the host keep theirs: two versions of one crate are common
-/// there and must not collide, and nothing of them is in the object.
+/// Replaces `-C metadata=HASH`. Build scripts and crates for the host keep theirs: two versions of
+/// one crate are common there and must not collide, and nothing of them is in the object.
 fn with_fixed_metadata(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let following = |flag: &str| {
         let at = arguments.iter().position(|a| a == flag)?;

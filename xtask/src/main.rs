@@ -1,9 +1,12 @@
-//! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand.
+//! `cargo xtask`: the automation of this repository. One module and one `Options` per subcommand;
+//! what several of them use is in `harness`, `host` and `exec`.
 
 mod bench;
 mod dist;
 mod ebpf;
 mod exec;
+mod goldens;
+mod harness;
 mod host;
 mod lab;
 mod pictures;
@@ -25,6 +28,7 @@ enum Command {
     Bench(bench::Options),
     Dist(dist::Options),
     Ebpf(ebpf::Options),
+    Goldens(goldens::Options),
     Lab(lab::Options),
     Pictures(pictures::Options),
     Schema(schema::Options),
@@ -34,7 +38,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // The kernel object's build runs us in rustc's place.
+    // The build of the kernel object runs us in rustc's place.
     let done = if ebpf::is_rustc_wrapper() { ebpf::run_as_rustc(std::env::args_os().skip(1)) } else { run() };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,6 +58,7 @@ fn run() -> Result<()> {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Dist(options) => dist::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
+        Command::Goldens(options) => goldens::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
@@ -63,7 +68,8 @@ fn run() -> Result<()> {
     }
 }
 
-/// The checkout that cargo runs us for. Not the one we were built from: checkouts may share a build folder.
+/// The checkout that cargo runs us for. It need not be the one we were built from: checkouts may
+/// share a build folder.
 fn workspace_root() -> Result<PathBuf> {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask/ has no parent folder")?.to_owned())

@@ -1,5 +1,5 @@
-//! `cargo xtask pictures`: the pictures of README and docs, made from the demo's server under load: screens of `live` as a
-//! terminal shows them, and a flame graph.
+//! `cargo xtask pictures`: the pictures of README and docs, made from the demo's server under load:
+//! screens of `live` as a terminal shows them, and a flame graph.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ use crate::{
     say,
 };
 
-/// Where they go.
+/// Folder of the pictures.
 const FOLDER: &str = "docs/pictures";
 /// Connections of the demo.
 const CONNECTIONS: &str = "64";
-/// Nothing takes longer.
+/// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long a screen gathers before it is taken: a trend needs a few intervals.
 const GATHER: Duration = Duration::from_secs(14);
@@ -41,7 +41,7 @@ pub(crate) fn run(root: &Path, _options: &Options) -> Result<()> {
     cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "should-i-async"]);
     cargo.args(["--bin", "should-i-async", "--message-format=json-render-diagnostics"]);
     let tool = executable(&exec::output(&mut cargo)?).context("cargo built no should-i-async")?;
-    // By its name alone: a command line is shown, and nobody needs to know where this one lies.
+    // By its name alone: the picture shows the command line, and its folder does not matter.
     let command = |args: &[&str]| {
         let mut command = Command::new(&tool);
         std::os::unix::process::CommandExt::arg0(&mut command, "should-i-async");

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 
 use crate::{exec, say};
 
-/// Where it goes.
+/// File of the schema.
 const FILE: &str = "docs/report.schema.json";
 
-/// Write docs/report.schema.json from the types that `check --json` prints.
+/// Writes docs/report.schema.json from the types that `check --json` prints.
 #[derive(clap::Args)]
 pub(crate) struct Options {}
 

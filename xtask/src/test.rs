@@ -1,8 +1,9 @@
 //! `cargo xtask test`: every test, the ones on the real kernel included.
 //!
-//! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one kernel there is and read
-//! its clocks, so they run one at a time, after all others. Whether they can run at all (root, BTF) they find out
-//! themselves: without the rights they print a line with `SKIPPED (…)`, and with `CI=true` they fail instead.
+//! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one
+//! kernel there is and read its clocks, so they run one at a time, after all others. Whether they
+//! can run at all (root, BTF) they find out themselves: without the rights they print a line with
+//! `SKIPPED (…)`, and with `CI=true` they fail instead.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,13 +15,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{exec, say};
+use crate::{
+    exec,
+    host::package::{COMMON, LAB, MESSAGES, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+    say,
+};
 
-const PACKAGE: &str = "should-i-async";
-/// What it shares with its kernel programs.
-const COMMON: &str = "profiler-common";
-const XTASK: &str = "xtask";
 const KERNEL_PREFIX: &str = "kernel_";
+
+/// Tells the tests where the workloads are (profiler/tests/common/truth.rs).
+const WORKLOADS_VARIABLE: &str = "SIA_WORKLOADS";
 
 /// What the names of our BPF programs begin with.
 const PROGRAM_PREFIX: &str = "sia_";
@@ -41,37 +45,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let (kernel, plain) = integration_tests(root)?;
     let programs_before = our_programs();
-
-    // `cargo test` with named targets builds no examples, and the tests start two.
-    exec::run(cargo(root).args(["build", "--locked", "--package", PACKAGE, "--example", "truth", "--example", "lab"]))?;
-
-    // Not the whole workspace at once: what the profiler and this program share would get the features of both, and be
-    // compiled once more.
-    let test = |packages: &[&str]| {
-        let mut test = cargo(root);
-        test.args(["test", "--locked", "--no-fail-fast"]);
-        test.args(packages.iter().flat_map(|&package| ["--package", package]));
-        test
-    };
-    let mut suites = Vec::new();
-    let mut units = test(&[PACKAGE, COMMON]);
-    units.args(["--lib", "--bins"]);
-    for name in &plain {
-        units.args(["--test", name]);
-    }
-    suites.push(Suite::run("unit and integration tests", &mut units, options, &[])?);
-    suites.push(Suite::run("tests of the automation", test(&[XTASK]).arg("--bins"), options, &[])?);
-    suites.push(Suite::run("documentation tests", test(&[PACKAGE, COMMON]).arg("--doc"), options, &[])?);
-    if !options.no_kernel && !kernel.is_empty() {
-        let mut kernel_tests = test(&[PACKAGE]);
-        for name in &kernel {
-            kernel_tests.args(["--test", name]);
-        }
-        suites.push(Suite::run("kernel tests", &mut kernel_tests, options, &["--test-threads=1"])?);
-    }
-
+    let suites = suites(root, options)?;
     let leftover = leftover(&programs_before);
     for suite in &suites {
         say(&format!("{}: {}", suite.name, suite.counts.text()))?;
@@ -90,15 +65,51 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn cargo(root: &Path) -> Command {
+/// Runs all suites, the kernel tests last.
+fn suites(root: &Path, options: &Options) -> Result<Vec<Suite>> {
+    let profiler = integration_tests(&root.join("profiler"))?;
+    let (kernel, plain): (Vec<String>, Vec<String>) =
+        profiler.into_iter().partition(|name| name.starts_with(KERNEL_PREFIX));
+    let of_workloads = integration_tests(&root.join("xtask").join("workloads"))?;
+    let named =
+        |names: &[String]| names.iter().flat_map(|name| ["--test".to_owned(), name.clone()]).collect::<Vec<_>>();
+
+    // With the tests, so that the features chosen are theirs and nothing is compiled twice.
+    let mut build = cargo(root, "build", &[TOOL, WORKLOADS]);
+    build.args([MESSAGES, "--bin", TOOL, "--bin", TRUTH, "--bin", LAB]);
+    let programs = Programs::build(build.args(named(&plain)).args(named(&kernel)).args(named(&of_workloads)))?;
+    let workloads = programs.path(TRUTH)?.parent().context("a program lies in a folder")?;
+
+    // Not the whole workspace at once: what the profiler and this program share would get the
+    // features of both, and be compiled once more.
+    let test = |packages: &[&str]| {
+        let mut test = cargo(root, "test", packages);
+        test.arg("--no-fail-fast").env(WORKLOADS_VARIABLE, workloads);
+        test
+    };
+    let mut suites = Vec::new();
+    let mut units = test(&[TOOL, COMMON, WORKLOADS]);
+    units.args(["--lib", "--bin", TOOL]).args(named(&plain)).args(named(&of_workloads));
+    suites.push(Suite::run("unit and integration tests", &mut units, options, &[])?);
+    suites.push(Suite::run("tests of the automation", test(&[XTASK]).arg("--bins"), options, &[])?);
+    suites.push(Suite::run("documentation tests", test(&[TOOL, COMMON]).arg("--doc"), options, &[])?);
+    if !options.no_kernel && !kernel.is_empty() {
+        let mut kernel_tests = test(&[TOOL]);
+        suites.push(Suite::run("kernel tests", kernel_tests.args(named(&kernel)), options, &["--test-threads=1"])?);
+    }
+    Ok(suites)
+}
+
+fn cargo(root: &Path, subcommand: &str, packages: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(root);
+    command.current_dir(root).args([subcommand, "--locked"]);
+    command.args(packages.iter().flat_map(|&package| ["--package", package]));
     command
 }
 
-/// Names of the profiler's integration tests: those that need the kernel, and the others.
-fn integration_tests(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
-    let dir = root.join("profiler").join("tests");
+/// Names of the integration tests of the package in this folder.
+fn integration_tests(package: &Path) -> Result<Vec<String>> {
+    let dir = package.join("tests");
     let mut names = Vec::new();
     if dir.is_dir() {
         for entry in fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
@@ -111,10 +122,10 @@ fn integration_tests(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
         }
     }
     names.sort();
-    Ok(names.into_iter().partition(|name| name.starts_with(KERNEL_PREFIX)))
+    Ok(names)
 }
 
-/// What one `cargo test` came to.
+/// The outcome of one `cargo test`.
 struct Suite {
     name: &'static str,
     counts: Counts,
@@ -148,7 +159,7 @@ struct Counts {
     passed: u64,
     failed: u64,
     ignored: u64,
-    /// Tests that passed because they could do nothing.
+    /// Tests that passed without doing anything.
     skipped: u64,
 }
 
@@ -208,7 +219,7 @@ impl Leftover {
     }
 }
 
-/// Our programs that are loaded now and were not before; waits a little for the kernel to free them.
+/// Our programs that are loaded now and were not before. Gives the kernel a moment to free them.
 fn leftover(before: &Option<BTreeSet<String>>) -> Leftover {
     let Some(before) = before else { return Leftover::Unknown };
     let begun = Instant::now();
@@ -225,7 +236,7 @@ fn leftover(before: &Option<BTreeSet<String>>) -> Leftover {
     }
 }
 
-/// The heads of `bpftool`'s entries for programs of ours; `None` where it cannot tell.
+/// The first lines of `bpftool`'s entries for our programs. `None` where it cannot list them.
 fn our_programs() -> Option<BTreeSet<String>> {
     let listed = Command::new("bpftool").args(["prog", "show"]).stdin(Stdio::null()).output().ok()?;
     if !listed.status.success() {

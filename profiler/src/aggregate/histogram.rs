@@ -1,6 +1,6 @@
 //! Reading log2 histograms: quantiles, with the width of the answer.
 
-use crate::{event::BUCKETS, units::Nanos};
+use crate::{event::BUCKETS, quantity::Nanos};
 
 /// A log2 histogram of durations, as the programs count them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

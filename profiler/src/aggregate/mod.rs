@@ -11,16 +11,12 @@ mod totals;
 pub use histogram::Histogram;
 pub use totals::{OpenEnd, ThreadTotals};
 
-pub use crate::event::{
-    Batch, BlockClass, BlockEnd, CLASS_COUNT, ClassSum, Counters, DeviceRecord, Family, IpcCounts, IpcRecord, Pairs,
-    Place, ProgramRecord, SampleCounts, Side, Site, SiteIpc, SiteRecord, SiteWindows, SizeWindows, Span, Stat, Sums,
-    Windows, ipc_layout,
-};
 use std::{cmp::Reverse, collections::HashMap};
 
 use crate::{
-    event::join_sites,
-    units::{Nanos, Tgid, Tid},
+    event::{Batch, BlockClass, DeviceRecord, IpcRecord, ProgramRecord, Site, SiteRecord, Span, Sums, join_sites},
+    kernel::SampleCounts,
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// What is known from outside of a thread that had no event in the whole window.

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
-use super::{
-    CLASS_COUNT, DeviceRecord, OpenEnd, Place, ProgramRecord, Quality, SampleCounts, Side, Site, SiteRecord, Sums,
-    ThreadTotals, Window,
+use super::{OpenEnd, Quality, ThreadTotals, Window};
+use crate::{
+    event::{CLASS_COUNT, DeviceRecord, Place, ProgramRecord, Side, Site, SiteRecord, Sums},
+    kernel::SampleCounts,
 };
 use crate::{
     event::{counted_sums, signed_sums},
-    units::{Tgid, Tid},
+    quantity::{Tgid, Tid},
 };
 
 /// Takes one histogram from another.

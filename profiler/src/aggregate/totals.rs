@@ -3,7 +3,7 @@
 use super::Silent;
 use crate::{
     event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord, counted_sums, signed_sums},
-    units::{Nanos, Tgid, Tid},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// How the last interval of a thread ended.

@@ -10,7 +10,7 @@ use super::{
     stats::Cost,
     sweet::{Choice, SweetSpots},
 };
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 /// Columns of a page.
 const WIDTH: usize = 100;

@@ -16,8 +16,8 @@ use super::{
     settings::Selection,
 };
 use crate::{
+    answer::Report,
     kernel::{Options, Session},
-    model::Report,
     pipeline::{self, Progress, Request},
     report,
 };

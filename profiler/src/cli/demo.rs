@@ -4,7 +4,7 @@ use super::{check, exit::CliError, flags::DemoFlags, output::ProgressLine, setti
 use crate::{
     demo::Children,
     pipeline::{self, Request},
-    target::{self, TargetSpec},
+    process::{self, TargetSpec},
 };
 
 pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
@@ -19,7 +19,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
     let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20)?;
     let spec = TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false };
     // The demo shows the exact figures; what they cost stands in the report.
-    let request = Request { duration: Some(duration), price: true, ..Request::exact(target::resolve(&spec)?) };
+    let request = Request { duration: Some(duration), price: true, ..Request::exact(process::resolve(&spec)?) };
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
     drop(children);
     check::show(&found.report(), &check::View { json: flags.json, ..Default::default() })

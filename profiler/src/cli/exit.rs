@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use crate::{
     kernel::LoadError,
     pipeline::{Failure, outputs::OutputError},
+    process::TargetError,
     record::RecordError,
-    target::TargetError,
 };
 
 /// Exit codes.

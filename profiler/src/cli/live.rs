@@ -14,10 +14,10 @@ use super::{exit::CliError, flags::LiveFlags};
 use crate::{
     kernel::preflight,
     pipeline::{live, playback::Playback},
+    process,
+    quantity::Nanos,
     record::Recording,
-    target,
     tui::{self, ProcessRow, Title},
-    units::Nanos,
 };
 
 pub(super) fn run(flags: &LiveFlags) -> Result<(), CliError> {
@@ -84,7 +84,7 @@ fn choose(stop: &AtomicBool) -> Result<Option<u32>, CliError> {
     let mut before: HashMap<(u32, u64), (Nanos, Option<u64>)> = HashMap::new();
     let mut at = Instant::now();
     let mut list = || {
-        let listed = target::list();
+        let listed = process::list();
         let seconds = at.elapsed().as_secs_f64().max(0.001);
         at = Instant::now();
         let rows = listed

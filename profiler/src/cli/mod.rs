@@ -11,6 +11,8 @@ mod live;
 mod output;
 mod pages;
 mod recordings;
+#[cfg(test)]
+mod screens;
 mod settings;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::exit::CliError;
-use crate::{pipeline::Progress, units::Nanos};
+use crate::{pipeline::Progress, quantity::Nanos};
 
 /// Writes a result to stdout, all of it or with an error.
 pub(super) fn print(text: &str) -> Result<(), CliError> {

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     aggregate::Window,
+    answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Weight},
     export::svg::{self, Scale, Widths},
-    model::{Compared, Diff, Per, PredictionCheck, Profile, Report, Way, Weight},
+    machine::Way,
     pipeline::{
         self,
         outputs::{self, Output, OutputError, Shown, StackSide},

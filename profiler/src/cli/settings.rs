@@ -6,12 +6,12 @@ use super::{
     flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags},
 };
 use crate::{
+    answer::{Per, Weight},
     demo,
     kernel::Form,
-    model::{Per, Weight},
     pipeline::Request,
-    target::{self, TargetSpec},
-    units::Nanos,
+    process::{self, TargetSpec},
+    quantity::Nanos,
 };
 
 /// Measured when nothing is said.
@@ -136,7 +136,7 @@ impl Selection<'_> {
             None => TargetSpec { pids: self.pid.to_vec(), tids: self.tid.to_vec(), tree: self.tree },
         };
         Ok(Request {
-            target: target::resolve(&spec)?,
+            target: process::resolve(&spec)?,
             duration: match child {
                 Some(_) => given,
                 None => given.or(self.default),

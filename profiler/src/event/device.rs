@@ -3,7 +3,7 @@
 use profiler_common::device::{Device, DeviceSide};
 
 use super::{BUCKETS, DecodeError, LIMIT};
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 /// One side's requests on a device.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

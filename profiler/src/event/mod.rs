@@ -35,7 +35,7 @@ use std::{
 
 use crate::{
     kernel::{Harvest, ProgramCost, RawSite, syscalls},
-    units::{Addr, Nanos, Tgid},
+    quantity::{Addr, Nanos, Tgid},
 };
 
 /// A record that makes no sense: the object and the user side are not of one build, or memory was torn.

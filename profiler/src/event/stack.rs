@@ -5,7 +5,7 @@ use profiler_common::stack::{FRAMES, kind};
 use super::{BlockClass, DecodeError, Place, class, place};
 use crate::{
     kernel::RawStack,
-    units::{Nanos, Tgid, Tid},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// User registers at the moment a stack was taken.

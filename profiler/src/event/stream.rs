@@ -5,7 +5,7 @@ use profiler_common::stream::BlockEnd as Raw;
 use super::{BlockClass, DecodeError, class};
 use crate::{
     kernel::RawSpan,
-    units::{Nanos, Tid},
+    quantity::{Nanos, Tid},
 };
 
 /// The end of a block: the thread is back on a CPU.

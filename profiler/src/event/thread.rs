@@ -8,7 +8,7 @@ use profiler_common::{
 use super::{BlockClass, ClassSum, DecodeError, LIMIT, Sums, class};
 use crate::{
     kernel::{Chunks, syscalls},
-    units::{Nanos, Tgid, Tid},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// Where a thread was when the record was read.

@@ -4,7 +4,10 @@ use super::{
     clean,
     paths::{Parts, Paths},
 };
-use crate::model::{Frame, Origin, Profile, Weight};
+use crate::{
+    answer::{Profile, Weight},
+    symbol::{Frame, Origin},
+};
 
 /// How frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ mod whatif;
 mod words;
 
 use super::{clean, svg};
-use crate::model::{Profile, Report};
+use crate::answer::{Profile, Report};
 pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");

@@ -1,6 +1,6 @@
 //! export: a report and its stacks in the formats that other tools read. `docs/exports.md` says what each one means.
 //!
-//! Pure functions from [`crate::model::Report`] and [`crate::model::Profile`] to strings and bytes: whoever calls opens
+//! Pure functions from [`crate::answer::Report`] and [`crate::answer::Profile`] to strings and bytes: whoever calls opens
 //! the files. Names come from the target, which may have chosen them to break a format: each format makes them safe in
 //! its own way, and none of them can be made to fetch anything.
 
@@ -16,7 +16,7 @@ pub mod svg;
 
 pub use format::Format;
 
-use crate::model::{Profile, Weight};
+use crate::answer::{Profile, Weight};
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]

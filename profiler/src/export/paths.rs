@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Frame, Profile, Stack, Weight};
+use crate::{
+    answer::{Profile, Stack, Weight},
+    symbol::Frame,
+};
 
 /// What stands between a sleeper's stack and its waker's.
 pub(super) const WAKER: &str = "--";

@@ -8,7 +8,10 @@ use flate2::{Compression, write::GzEncoder};
 use prost::Message;
 
 use super::{clean, paths::Frames};
-use crate::model::{Frame, Origin, Profile, Report, Stack, Weight};
+use crate::{
+    answer::{Profile, Report, Stack, Weight},
+    symbol::{Frame, Origin},
+};
 use proto::{Function, Label, Line, Location, Mapping, Sample, ValueType};
 
 /// What a weight is called as a sample type.
@@ -134,7 +137,7 @@ impl<'a> Builder<'a> {
         let pairs = [
             ("kind", Some(kind)),
             ("syscall", site.map(|s| s.syscall.as_str())),
-            ("class", stack.class.map(crate::model::BlockClass::name)),
+            ("class", stack.class.map(crate::event::BlockClass::name)),
             ("descriptor", site.map(|s| s.descriptor.as_str()).filter(|d| !d.is_empty())),
         ];
         let label = |(key, text): (&str, Option<&str>)| {

@@ -3,7 +3,10 @@
 //! The same drawing stands in the page and in a file of its own; it follows the reader's light or dark setting.
 
 use super::{ExportError, clean, html::Markup, svg::target};
-use crate::model::{Before, Curve, Estimate, Ipc, Report, ipc::SURVIVORS};
+use crate::{
+    answer::Report,
+    cost::ipc::{Before, Curve, Estimate, Ipc, SURVIVORS},
+};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 440.0;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{clean, paths::Paths, svg::target};
-use crate::model::{Origin, Profile, Report, Weight};
+use crate::{
+    answer::{Profile, Report, Weight},
+    symbol::Origin,
+};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
@@ -46,7 +49,7 @@ struct Sampled {
     weights: Vec<u64>,
 }
 
-fn frame(frame: &crate::model::Frame) -> Frame {
+fn frame(frame: &crate::symbol::Frame) -> Frame {
     let name = clean::line(&frame.name);
     // Its views merge frames by name and file: a function of the kernel is none of the program's.
     let module = (frame.origin != Origin::Mark && !frame.module.is_empty()).then(|| clean::line(&frame.module));

@@ -11,7 +11,7 @@ use super::{
     ExportError, clean,
     folded::{self, Names},
 };
-use crate::model::{Profile, Report, Weight};
+use crate::answer::{Profile, Report, Weight};
 
 /// Characters of the verdict that fit below the title.
 const SUBTITLE: usize = 150;

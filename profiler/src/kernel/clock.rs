@@ -1,6 +1,6 @@
 //! The clock of the kernel programs: `bpf_ktime_get_ns` is `CLOCK_MONOTONIC`.
 
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 /// Now, on the clock that the programs stamp events with.
 pub fn now() -> Nanos {

@@ -18,7 +18,7 @@ use super::{
     statistics::ProgramCost,
     stream::RawSpan,
 };
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";

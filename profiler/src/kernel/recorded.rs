@@ -18,7 +18,7 @@ use super::{
     sampler::SampleCounts,
     stream::RawSpan,
 };
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 const MAGIC: &[u8; 8] = b"sia-wire";
 

@@ -22,7 +22,7 @@ use super::{
     stacks::StackRing,
     stream::{Stream, take_ring},
 };
-use crate::units::{Nanos, Tgid, Tid};
+use crate::quantity::{Nanos, Tgid, Tid};
 
 enum Link {
     Typed(#[allow(dead_code, reason = "dropped to detach")] BtfTracePointLink),

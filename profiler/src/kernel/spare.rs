@@ -95,7 +95,7 @@ impl ProgramCost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Nanos;
+    use crate::quantity::Nanos;
 
     #[test]
     fn what_both_left_out_is_lost_and_the_time_of_both_is_spent() {

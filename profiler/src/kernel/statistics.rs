@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 /// Runs and run time of one program, as the kernel counted them while statistics were on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{Request, facts::process_cpu, pace::PaceWatch};
 use crate::{
-    model::Baseline,
-    target::{self, Target},
-    units::Nanos,
+    predict::Baseline,
+    process::{self, Target},
+    quantity::Nanos,
 };
 
 /// The target is watched before the programs are attached, and again after they have left, in parts of so many ns: their spread
@@ -45,14 +45,14 @@ pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline
 /// Where the counters stand.
 fn counters(target: &Target) -> Option<Baseline> {
     let threads: Vec<_> =
-        target.tgids().flat_map(|tgid| target::threads(tgid).into_iter().map(move |t| (tgid, t))).collect();
+        target.tgids().flat_map(|tgid| process::threads(tgid).into_iter().map(move |t| (tgid, t))).collect();
     if threads.len() > MOST_THREADS {
         return None;
     }
     // The switches of hundreds of threads take a while to read, the first time longer than the next: the CPU is that of the
     // middle of it, so that both are of one interval.
     let before = process_cpu(target)?;
-    let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(target::counters(tgid, tid)?.voluntary)).sum();
+    let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(process::counters(tgid, tid)?.voluntary)).sum();
     let meanwhile = process_cpu(target)?.saturating_sub(before);
     Some(Baseline {
         cpu: before + Nanos::from_nanos(meanwhile.as_nanos() / 2),

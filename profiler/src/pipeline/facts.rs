@@ -8,11 +8,11 @@ use std::{
 
 use crate::{
     aggregate::{Silent, Window},
+    answer::{Facts, ProcessFacts},
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, preflight, syscalls},
-    model::{Facts, ProcessFacts},
-    target::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
-    units::{Nanos, Tgid, Tid},
+    process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// Names by key, for reports.
@@ -39,7 +39,7 @@ impl Descriptors {
             // Closed by now, or another file under the same number: the earlier answer, if there is one, is the better one.
             if fits(&found, site.place.class) {
                 self.names.insert(site.place.clone(), format!("{found:#}"));
-                if site.place.class == BlockClass::File && target::opened_direct(tgid, fd) {
+                if site.place.class == BlockClass::File && process::opened_direct(tgid, fd) {
                     self.direct.insert(site.place.clone());
                 }
             } else if !self.names.contains_key(&site.place) {
@@ -91,10 +91,10 @@ impl Silents {
 
     /// What a thread slept on for so long, or that it ran; `None` where it is gone.
     fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Option<BlockClass>> {
-        let state = target::snapshot_state(tgid, tid)?;
+        let state = process::snapshot_state(tgid, tid)?;
         match (state.state, state.syscall) {
             ('R', _) => {
-                let ever = target::counters(tgid, tid).and_then(|counters| counters.on_cpu);
+                let ever = process::counters(tgid, tid).and_then(|counters| counters.on_cpu);
                 Some((!could_have_run(ever, measured)).then_some(BlockClass::Unknown))
             }
             ('T' | 't', _) => Some(Some(BlockClass::Stopped)),
@@ -197,7 +197,7 @@ pub(super) fn thread_names(window: &Window) -> Names<Tid> {
         .iter()
         .filter(|t| !t.dead)
         .take(NAMED_THREADS)
-        .filter_map(|t| Some((t.tid, target::comm(t.tgid, t.tid)?)))
+        .filter_map(|t| Some((t.tid, process::comm(t.tgid, t.tid)?)))
         .collect()
 }
 
@@ -221,7 +221,7 @@ pub(super) fn facts(target: &Target, processes: &[Process], form: Form, began_at
         notes: notes.iter().map(ToString::to_string).collect(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
-        allowed_cpus: target::allowed_cpus(target),
+        allowed_cpus: process::allowed_cpus(target),
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
     }
@@ -239,7 +239,7 @@ fn process(process: &Process) -> ProcessFacts {
 
 /// CPU of the target's processes so far; `None` where one of them is gone.
 pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
-    target.tgids().map(target::cpu_time).sum()
+    target.tgids().map(process::cpu_time).sum()
 }
 
 /// CPU that this process used so far, and its largest resident size, bytes.

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{LoadError, Session},
-    target::{self, Process, Target},
+    process::{self, Process, Target},
 };
 
 /// Files every thread that lives now. Births are followed by the kernel side from the attachment on; a thread born by one
@@ -11,7 +11,7 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
     if let Some(only) = &target.threads_only {
         session.ignore_births();
         for process in &target.processes {
-            for tid in target::threads(process.tgid) {
+            for tid in process::threads(process.tgid) {
                 if only.contains(&tid) {
                     session.add_thread(process.tgid, tid);
                 }
@@ -25,7 +25,7 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
     for _ in 0..8 {
         let mut new = 0;
         for tgid in target.tgids() {
-            for tid in target::threads(tgid) {
+            for tid in process::threads(tgid) {
                 new += usize::from(session.add_thread(tgid, tid));
             }
         }
@@ -47,7 +47,7 @@ pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
         if Process::read(tgid).is_ok_and(|p| p.threads > 0 && target.processes.len() == 1 && p.threads <= known) {
             continue;
         }
-        for tid in target::threads(tgid) {
+        for tid in process::threads(tgid) {
             session.add_thread(tgid, tid);
         }
     }

@@ -16,8 +16,10 @@ use std::{
 use super::{Failure, Measurement, Progress, Request, measure, outputs, recording};
 use crate::{
     aggregate::Window,
-    model::{Command, Feed, Profile, Report, Sampled, Snapshot, State, Update, Weight, WhatIf},
-    units::Nanos,
+    answer::{Profile, Report, Sampled, Weight},
+    feed::{Command, Feed, Snapshot, State, Update},
+    predict::WhatIf,
+    quantity::Nanos,
 };
 
 /// Updates that may wait for the screen; a look for which there is no room is left out, the next one has all of it.
@@ -222,7 +224,7 @@ impl Looks {
     }
 
     /// The report, with a replay that is not too old.
-    fn report(&mut self, window: &Window, mut inputs: crate::model::Inputs) -> Report {
+    fn report(&mut self, window: &Window, mut inputs: crate::answer::Inputs) -> Report {
         let known = self
             .what_if
             .take()

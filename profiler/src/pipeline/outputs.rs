@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    answer::{Profile, Report, Weight},
     export::{self, ExportError, Format, folded::Names},
-    model::{Origin, Profile, Report, Update, Weight},
+    feed::Update,
     record::write_atomically,
     report::{self, TextOptions},
+    symbol::Origin,
 };
 
 /// A file that is wanted.

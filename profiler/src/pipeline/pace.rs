@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     calibrate::pace::{reachable, settle_on, yardstick},
-    target::{self, Target},
+    process::{self, Target},
 };
 
 /// How often it is taken on a CPU: 16 µs of work each time, less than two thousandths of the CPU.
@@ -50,7 +50,7 @@ impl PaceWatch {
     pub(super) fn begin(target: &Target) -> Self {
         let watch = Self { stop: Arc::default(), taken: Arc::default() };
         let reachable = reachable();
-        let mut cpus = target::cpus(target);
+        let mut cpus = process::cpus(target);
         // A mask may name CPUs that are not there, or not ours.
         cpus.retain(|cpu| reachable.contains(cpu));
         for &cpu in cpus.iter().step_by(cpus.len().div_ceil(MOST_CPUS).max(1)) {

@@ -5,9 +5,11 @@ use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 use super::{outputs, recording};
 use crate::{
     aggregate::Window,
-    model::{Command, Feed, Profile, Report, Snapshot, State, Update, Weight, WhatIf},
+    answer::{Profile, Report, Weight},
+    feed::{Command, Feed, Snapshot, State, Update},
+    predict::WhatIf,
+    quantity::Nanos,
     record::Recording,
-    units::Nanos,
 };
 
 /// Plays a recording.

@@ -10,7 +10,8 @@ use crate::{
         self, Essentials, Medium, Usage,
         full::{DiskRow, FileInterface, Full},
     },
-    model::{BlockClass, BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    event::BlockClass,
+    machine::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
 };
 
 /// Where others used more of the CPUs while prices were taken, the line with the prices says so.

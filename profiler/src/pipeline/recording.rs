@@ -2,10 +2,10 @@
 
 use crate::{
     aggregate::Window,
-    model::{Inputs, Report, Sampled},
+    answer::{Inputs, Report, Sampled},
     pipeline::{Measurement, Progress},
+    quantity::Nanos,
     record::{Part, Recording},
-    units::Nanos,
 };
 
 /// Length of a part.

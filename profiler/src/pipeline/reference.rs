@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::{
-    aggregate::{Site, SiteRecord, Stat, Window},
+    aggregate::Window,
     calibrate::{pace::yardstick, stats::median},
-    event::{self, BlockClass},
+    cost::{MIN_CALLS, Reference},
+    event::{self, BlockClass, Site, SiteRecord, Stat},
     kernel::{LoadError, Session},
-    model::{MIN_CALLS, Reference},
-    units::{Tgid, Tid},
+    quantity::{Tgid, Tid},
 };
 
 /// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on a machine full of runnable threads a

@@ -21,11 +21,13 @@ use super::{
 };
 use crate::{
     aggregate::Window,
+    answer::{Inputs, Report, Slice},
+    cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    model::{Baseline, Inputs, Reference, Report, Slice},
-    target::{self, ExitWatch, Process, TargetSpec},
-    units::{Nanos, Tgid},
+    predict::Baseline,
+    process::{self, ExitWatch, Process, TargetSpec},
+    quantity::{Nanos, Tgid},
 };
 
 /// How long one look at the target takes: exits and Ctrl-C are noticed within it.
@@ -270,11 +272,11 @@ impl<'a> Run<'a> {
         let mut living = HashMap::new();
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
-                let mut threads = target::threads(tgid);
+                let mut threads = process::threads(tgid);
                 // A leader that nobody has waited for is still listed: a zombie, like a command of our own.
                 threads.retain(|&t| {
                     t.as_raw() != tgid.as_raw()
-                        || target::snapshot_state(tgid, t).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
+                        || process::snapshot_state(tgid, t).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
                 });
                 threads
             });
@@ -293,7 +295,7 @@ impl<'a> Run<'a> {
         file_threads(&mut self.session, &self.request.target)?;
         if self.request.follow {
             let pids = self.request.target.tgids().map(Tgid::as_raw).collect();
-            if let Ok(tree) = target::resolve(&TargetSpec { pids, tids: Vec::new(), tree: true }) {
+            if let Ok(tree) = process::resolve(&TargetSpec { pids, tids: Vec::new(), tree: true }) {
                 file_threads(&mut self.session, &tree)?;
             }
         }

@@ -7,8 +7,8 @@ use crate::{
         stats::median,
     },
     kernel::{LoadError, ProgramCost, Session, Statistics},
-    target::Target,
-    units::Nanos,
+    process::Target,
+    quantity::Nanos,
 };
 
 /// Length of a window, where the measurement is sampled.

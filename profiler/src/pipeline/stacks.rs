@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crate::{
     aggregate::{OpenEnd, Window},
+    answer::Sampled,
     kernel::{self, Session},
-    model::Sampled,
-    units::Nanos,
+    quantity::Nanos,
 };
 
 use reader::Reader;

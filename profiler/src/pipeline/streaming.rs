@@ -1,6 +1,6 @@
 //! When block ends are streamed: all the time while there are few, a fifth of it while there are many.
 
-use crate::{kernel::Session, units::Nanos};
+use crate::{kernel::Session, quantity::Nanos};
 
 /// Block ends a second from which the stream is duty-cycled: at 150 ns each, 0.3 % of a CPU.
 const MANY: f64 = 20_000.0;

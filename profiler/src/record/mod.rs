@@ -12,8 +12,9 @@ use std::{
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
 use crate::{
-    model::{Inputs, Sampled, Window},
-    units::Nanos,
+    aggregate::Window,
+    answer::{Inputs, Sampled},
+    quantity::Nanos,
 };
 
 /// The first bytes of a recording.

@@ -11,13 +11,13 @@ mod target;
 mod views;
 mod whatif;
 
+use crate::answer;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model;
 use figure::{Figure, Ratio};
 
 /// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
@@ -136,7 +136,7 @@ struct Score {
 }
 
 impl Document {
-    fn of(report: &model::Report) -> Self {
+    fn of(report: &answer::Report) -> Self {
         let score = &report.score;
         let bound = |end: Option<f64>| Figure::derived(&score.direct, end, "no interval was estimated");
         Self {
@@ -174,32 +174,32 @@ impl Document {
 }
 
 impl Answer {
-    const fn of(answer: model::Answer) -> Self {
+    const fn of(answer: answer::Answer) -> Self {
         match answer {
-            model::Answer::NotEnoughData => Self::NotEnoughData,
-            model::Answer::AlreadyAsync => Self::AlreadyAsync,
-            model::Answer::NoBlockingIo => Self::NoBlockingIo,
-            model::Answer::CostsLittle => Self::CostsLittle,
-            model::Answer::CpuBound => Self::CpuBound,
-            model::Answer::LowConcurrency => Self::LowConcurrency,
-            model::Answer::YesTuned => Self::YesTuned,
-            model::Answer::Yes => Self::Yes,
-            model::Answer::Unsure => Self::Unsure,
-            model::Answer::Locks => Self::Locks,
-            model::Answer::Files => Self::Files,
-            model::Answer::Blocking => Self::Blocking,
+            answer::Answer::NotEnoughData => Self::NotEnoughData,
+            answer::Answer::AlreadyAsync => Self::AlreadyAsync,
+            answer::Answer::NoBlockingIo => Self::NoBlockingIo,
+            answer::Answer::CostsLittle => Self::CostsLittle,
+            answer::Answer::CpuBound => Self::CpuBound,
+            answer::Answer::LowConcurrency => Self::LowConcurrency,
+            answer::Answer::YesTuned => Self::YesTuned,
+            answer::Answer::Yes => Self::Yes,
+            answer::Answer::Unsure => Self::Unsure,
+            answer::Answer::Locks => Self::Locks,
+            answer::Answer::Files => Self::Files,
+            answer::Answer::Blocking => Self::Blocking,
         }
     }
 }
 
 /// The report as a JSON value.
-pub fn json_value(report: &model::Report) -> Value {
+pub fn json_value(report: &answer::Report) -> Value {
     // Only a map with keys that are no strings, or a failing Serialize of our own, could fail: there is neither.
     serde_json::to_value(Document::of(report)).unwrap_or_default()
 }
 
 /// The report as JSON text, with a newline at its end.
-pub fn json(report: &model::Report) -> String {
+pub fn json(report: &answer::Report) -> String {
     // From the types, not from the value: so the keys keep the order in which they are explained.
     let text = serde_json::to_string_pretty(&Document::of(report)).unwrap_or_default();
     format!("{text}\n")

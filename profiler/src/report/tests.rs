@@ -8,10 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use fixture::{Case, called, counted, empty, event_loop, files, named, one_connection, server, site, thread};
 
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
-use crate::{
-    model::{BlockClass, Report},
-    units::Nanos,
-};
+use crate::{answer::Report, event::BlockClass, quantity::Nanos};
 
 fn idle() -> Case {
     let mut case = empty("sleeper");

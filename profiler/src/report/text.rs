@@ -36,7 +36,7 @@ mod wall;
 mod whatif;
 mod words;
 
-use crate::model::Report;
+use crate::answer::Report;
 pub use diff::{diff, prediction_check};
 use page::Page;
 pub use stacks::stacks;

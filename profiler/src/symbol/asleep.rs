@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use super::frame::{Frame, Origin};
 use super::module::printable;
 use super::unwind::{Registers, StackCopy};
-use crate::units::{Tgid, Tid};
+use crate::quantity::{Tgid, Tid};
 
 /// How often a thread that moves while it is looked at is looked at again.
 const ATTEMPTS: usize = 3;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::target;
-use crate::units::Tgid;
+use crate::process;
+use crate::quantity::Tgid;
 
 /// An executable mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) fn read(tgid: Tgid) -> Option<Vec<Mapping>> {
     let of = |path: String| std::fs::read(path).ok().filter(|text| !text.is_empty());
     // A leader that has exited while its other threads run has let go of the memory.
     let text = of(format!("/proc/{tgid}/maps")).or_else(|| {
-        let threads = target::threads(tgid);
+        let threads = process::threads(tgid);
         threads.into_iter().find_map(|tid| of(format!("/proc/{tgid}/task/{tid}/maps")))
     })?;
     Some(parse(&text))

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::unwind::{StackCopy, Trace};
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 
 /// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is hot comes back at once.
 const MOST_TRACES: usize = 1 << 15;

@@ -14,7 +14,7 @@ use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
 use super::maps::{DELETED, FileKey, Mapping};
 use super::perf_map::JitSource;
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 
 /// What lies behind a mapping.
 pub(super) enum Kind {

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt as _;
 use rustix::fs::{Mode, OFlags};
 
 use super::module::{open_at_root, printable};
-use crate::target::Process;
-use crate::units::Tgid;
+use crate::process::Process;
+use crate::quantity::Tgid;
 
 /// As much is read of one file. Larger ones exist only where something has gone wrong.
 const MOST_BYTES: u64 = 256 << 20;

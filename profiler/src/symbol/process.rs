@@ -10,7 +10,7 @@ use super::elf::Bytes;
 use super::maps::{self, Mapping};
 use super::module::{Kind, Modules};
 use super::stub::Stubs;
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 
 /// So often at most are the maps of a process read because an address lies in none of them.
 const REREAD_AFTER: Duration = Duration::from_millis(100);

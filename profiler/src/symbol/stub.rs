@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 
 /// Addresses remembered at most; JIT compilers make new ones for as long as they run.
 const MOST: usize = 1 << 14;

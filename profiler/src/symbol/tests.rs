@@ -14,7 +14,7 @@ use super::module::{Kind, Modules};
 use super::{
     Frame, MOST_FRAMES, ModuleId, Origin, Registers, StackCopy, Symbolizer, Unwinder, application_frame, sleeping_stack,
 };
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 use capture::{Child, Stack};
 
 const KNOWN: [&str; 3] = ["known_inlined", "known_middle", "known_outer"];

@@ -9,7 +9,7 @@ use super::address::{CodeAddress, ModuleId};
 use super::memo::{Memo, Reads, Word};
 use super::module::Modules;
 use super::process::{Framehop, Process};
-use crate::units::Tgid;
+use crate::quantity::Tgid;
 
 /// Frames of a trace at most.
 pub const MOST_FRAMES: usize = 128;

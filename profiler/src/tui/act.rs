@@ -10,8 +10,8 @@ use super::{
     view::{self, View, devices, sites, threads},
 };
 use crate::{
-    model::{Command, State},
-    units::Nanos,
+    feed::{Command, State},
+    quantity::Nanos,
 };
 
 /// The intervals that + and − step through, ms.

@@ -14,8 +14,9 @@ use super::{
     view::{View, devices, sites, threads},
 };
 use crate::{
-    model::{Profile, Report, SiteView, Snapshot, State, Update},
-    units::Nanos,
+    answer::{Profile, Report, SiteView},
+    feed::{Snapshot, State, Update},
+    quantity::Nanos,
 };
 
 /// What the screen is about.
@@ -97,9 +98,9 @@ impl Scroll {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SiteKey {
     syscall: String,
-    class: crate::model::BlockClass,
-    ip: crate::units::Addr,
-    tgid: crate::units::Tgid,
+    class: crate::event::BlockClass,
+    ip: crate::quantity::Addr,
+    tgid: crate::quantity::Tgid,
 }
 
 impl SiteKey {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::model::{Queues, Report, Scenario, Way};
+use crate::{
+    answer::Report,
+    machine::Way,
+    predict::{Scenario, replay::Queues},
+};
 
 /// A question and its answer.
 #[derive(Clone, Debug)]

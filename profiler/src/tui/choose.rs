@@ -18,10 +18,11 @@ use super::{
     prompt::Line,
     table::{Column, Sheet, Table, by_name},
     terminal::{Input, Screen},
-    text::{NA, clean, count, cut, holds, per_second, percent},
+    text::{NA, clean, cut, holds, per_second, percent},
     theme::{Ink, Theme},
     view::{draw_text, help},
 };
+use crate::text::numbers::short as count;
 
 /// A process to choose.
 #[derive(Clone, Debug, Default, PartialEq)]

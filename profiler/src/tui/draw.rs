@@ -20,7 +20,7 @@ use super::{
     theme::Ink,
     view::{self, View, help},
 };
-use crate::model::{Snapshot, State};
+use crate::feed::{Snapshot, State};
 
 /// Below this nothing is drawn but that it is too small.
 pub(super) const LEAST: (u16, u16) = (40, 10);

@@ -7,7 +7,10 @@ use super::{
     text::{clean, holds},
     theme::Whose,
 };
-use crate::model::{Frame, Origin, Profile, Weight};
+use crate::{
+    answer::{Profile, Weight},
+    symbol::{Frame, Origin},
+};
 
 /// Between a sleeper's stack and its waker's.
 const WOKEN_BY: &str = "-- woken by --";
@@ -372,7 +375,7 @@ impl Flame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Stack, Weights};
+    use crate::answer::{Stack, Weights};
 
     fn profile() -> Profile {
         let frame = |name: &str| Frame { module: "app".into(), origin: Origin::User, ..Frame::mark(name) };

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::{
-    model::{CpuLedger, Figure, Snapshot, State},
-    units::Nanos,
+    answer::CpuLedger,
+    feed::{Snapshot, State},
+    quantity::{Figure, Nanos},
 };
 
 /// Lines of the CPU ledger: long and short names, glyphs. The glyphs tell them apart where there is no colour.

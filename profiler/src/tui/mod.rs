@@ -23,7 +23,7 @@ mod theme;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     io,
@@ -34,7 +34,7 @@ use std::{
 pub use app::Title;
 pub use choose::{ProcessRow, choose};
 
-use crate::model::Feed;
+use crate::feed::Feed;
 
 /// Updates taken between two looks at the keys.
 const AT_ONCE: usize = 32;

@@ -1,5 +1,6 @@
 //! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make of them.
 
+mod feed;
 mod keys;
 mod looks;
 #[path = "../report/tests/fixture.rs"]
@@ -15,6 +16,8 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
 
+pub(crate) use feed::{counted, screens_of};
+
 use super::{
     app::{App, Title},
     draw::draw,
@@ -23,13 +26,12 @@ use super::{
 };
 use crate::{
     aggregate::{Silent, Window},
-    event,
+    answer::{Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
+    event::{self, BlockClass},
+    feed::{Snapshot, State, Update},
     kernel::Harvest,
-    model::{
-        BlockClass, Facts, Frame, Inputs, Origin, Profile, Report, Snapshot, Stack, StackQuality, State, Update,
-        Weights, WindowFacts,
-    },
-    units::Nanos,
+    quantity::Nanos,
+    symbol::{Frame, Origin},
 };
 
 /// Ten seconds of a server, of which every interval is one.
@@ -193,12 +195,12 @@ fn screen(app: &App, width: u16, height: u16) -> String {
     text_of(&buffer(app, width, height))
 }
 
-fn press(app: &mut App, code: KeyCode) -> Vec<crate::model::Command> {
+fn press(app: &mut App, code: KeyCode) -> Vec<crate::feed::Command> {
     app.key(KeyEvent::from(code))
 }
 
 /// Characters, one key each.
-fn type_in(app: &mut App, keys: &str) -> Vec<crate::model::Command> {
+fn type_in(app: &mut App, keys: &str) -> Vec<crate::feed::Command> {
     keys.chars().flat_map(|c| press(app, KeyCode::Char(c))).collect()
 }
 

@@ -3,11 +3,13 @@
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::{
-    model::{Figure, Provenance},
-    units::{Nanos, words},
+    quantity::{Figure, Nanos, Provenance},
+    text::numbers,
 };
 
-pub(super) use words::{bytes, short as count};
+#[cfg(test)]
+use crate::text::numbers::bytes;
+pub(super) use crate::text::numbers::short as count;
 
 /// What stands where a figure cannot be had.
 pub(super) const NA: &str = "n/a";
@@ -120,12 +122,12 @@ pub(super) fn per_second(rate: f64) -> String {
 
 /// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
 pub(super) fn percent(ratio: f64) -> String {
-    words::share(ratio, 1).unwrap_or_else(|| NA.to_owned())
+    numbers::share(ratio, 1).unwrap_or_else(|| NA.to_owned())
 }
 
 /// Signed nanoseconds.
 pub(super) fn span(ns: f64) -> String {
-    words::span(ns).unwrap_or_else(|| NA.to_owned())
+    numbers::span(ns).unwrap_or_else(|| NA.to_owned())
 }
 
 /// A part of a whole.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use should_i_async::aggregate::{BlockClass, OpenEnd, Site, Sums, ThreadTotals};
 use should_i_async::kernel::preflight::programs_are_preempted;
 use should_i_async::pipeline::{Measurement, Request};
+use should_i_async::{
+    aggregate::{OpenEnd, ThreadTotals},
+    event::{BlockClass, Site, Sums},
+};
 
 use super::measuring::{self, Measuring};
 use super::procfs::{self, Counters};
@@ -51,7 +54,7 @@ pub(crate) fn run_as(args: &[&str], requests: impl FnOnce(u32) -> Vec<Request>) 
 }
 
 fn process_cpu(pid: u32) -> u64 {
-    should_i_async::target::cpu_time(should_i_async::units::Tgid::from_raw(pid)).unwrap().as_nanos()
+    should_i_async::process::cpu_time(should_i_async::quantity::Tgid::from_raw(pid)).unwrap().as_nanos()
 }
 
 /// Sum of a class's blocks, and likewise.

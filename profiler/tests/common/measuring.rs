@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use should_i_async::kernel::Form;
 use should_i_async::pipeline::{Failure, Measurement, Progress, Request, measure};
-use should_i_async::target::{self, TargetSpec};
-use should_i_async::units::Nanos;
+use should_i_async::process::{self, TargetSpec};
+use should_i_async::quantity::Nanos;
 
 /// A measurement that goes on.
 pub(crate) struct Measuring {
@@ -32,7 +32,7 @@ pub(crate) fn request(pid: u32) -> Request {
 }
 
 pub(crate) fn request_for(spec: &TargetSpec) -> Request {
-    Request::exact(target::resolve(spec).unwrap())
+    Request::exact(process::resolve(spec).unwrap())
 }
 
 /// As [`request`], with raw tracepoints.

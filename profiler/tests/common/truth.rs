@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn of(value: &Value) -> Self {
+    fn from_json(value: &Value) -> Self {
         let number = |key: &str| value[key].as_u64().unwrap_or_else(|| panic!("no {key} in {value}"));
         let text = |key: &str| value[key].as_str().unwrap().to_owned();
         Self {
@@ -109,7 +109,7 @@ impl Truth {
         let line = self.read_line();
         let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
         self.await_main_parked();
-        let rows = value["workers"].as_array().unwrap().iter().map(Row::of).collect();
+        let rows = value["workers"].as_array().unwrap().iter().map(Row::from_json).collect();
         Line { exact: value["exact"].as_bool().unwrap(), value, rows }
     }
 
@@ -141,10 +141,12 @@ impl Drop for Truth {
     }
 }
 
-/// Built by every `cargo test` as an example of this package, beside the tests.
+/// Where `cargo xtask test` says that the workloads are; else beside the folder of the tests, where
+/// cargo puts them.
 fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join("truth");
-    assert!(program.exists(), "{} is missing: cargo build --package should-i-async --example truth", program.display());
+    let beside = || own.parent().and_then(Path::parent).unwrap().to_owned();
+    let program = std::env::var_os("SIA_WORKLOADS").map_or_else(beside, PathBuf::from).join("truth");
+    assert!(program.exists(), "{} is missing: cargo build -p workloads", program.display());
     program
 }

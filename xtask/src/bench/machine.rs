@@ -7,7 +7,13 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{exec, host::machine};
+use crate::{
+    exec,
+    host::{
+        machine,
+        package::{self, Pair},
+    },
+};
 
 /// The binaries under test, release builds.
 pub(super) struct Binaries {
@@ -19,8 +25,8 @@ pub(super) struct Binaries {
 
 impl Binaries {
     pub(super) fn build(root: &Path) -> Result<Self> {
-        let [own, truth] = machine::build(root, "truth")?;
-        Ok(Self { own, truth })
+        let Pair { tool, workload } = Pair::find(root, package::TRUTH, None)?;
+        Ok(Self { own: tool, truth: workload })
     }
 }
 

@@ -18,16 +18,17 @@ use crate::{
     ebpf, exec,
     host::{
         arch::{Arch, STATIC, cargo_build, cargo_build_static},
-        machine::executables,
+        package::Programs,
     },
 };
 
 /// What a build is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To be given away: optimised as a whole, nothing of this machine in it. Minutes.
+    /// To be published: optimised as a whole, without traces of this machine. Takes minutes.
     Ship,
-    /// To see that packaging works: as the guests of `cargo xtask vm` have it, so that the two share one build.
+    /// To see that packaging works. Built as for the guests of `cargo xtask vm`, so that the two
+    /// share one build.
     Check,
 }
 
@@ -38,7 +39,7 @@ pub(super) fn build(root: &Path, arch: Arch, purpose: Purpose) -> Result<PathBuf
             let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
             let mut flags = STATIC.split(' ').map(str::to_owned).collect::<Vec<_>>();
             flags.extend(ebpf::remapped_paths(root, &sysroot)?);
-            let mut cargo = cargo_build(root, NAME, arch, "std,panic_abort")
+            let mut cargo = cargo_build(root, arch, "std,panic_abort")
                 .context("`dist --check` is for this machine's architecture only")?;
             // A folder of its own: these flags would have release builds compiled anew.
             cargo.args(["--profile", "dist"]).env("CARGO_TARGET_DIR", root.join("target").join("dist-build"));
@@ -46,14 +47,14 @@ pub(super) fn build(root: &Path, arch: Arch, purpose: Purpose) -> Result<PathBuf
             cargo
         }
         Purpose::Check => {
-            let mut cargo = cargo_build_static(root, NAME, arch)?;
-            cargo.args(["--example", "truth"]);
+            let mut cargo = cargo_build_static(root, arch)?;
+            // A test, so that cargo chooses the features that the guests' programs have.
+            cargo.args(["--test", "cli"]);
             cargo
         }
     };
-    let messages = exec::output(cargo.args(["--bin", NAME]))?;
-    let built = executables(&messages).find(|(name, _)| name == NAME);
-    built.map(|(_, path)| path).with_context(|| format!("cargo built no {NAME}"))
+    let programs = Programs::build(cargo.args(["--package", NAME, "--bin", NAME]))?;
+    programs.path(NAME).map(Path::to_owned)
 }
 
 /// What the program's own header calls an architecture.

@@ -1,4 +1,5 @@
-//! dist/licences: who wrote what is linked into the program, and the texts that their licences want shipped with it.
+//! dist/licences: who wrote what is linked into the program, and the texts that their licences want
+//! shipped with it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

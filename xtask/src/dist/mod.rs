@@ -1,6 +1,8 @@
-//! `cargo xtask dist`: what is given to people who do not build: static programs, completions, man pages, packages.
+//! `cargo xtask dist`: makes what people get who do not build: static programs, completions, man
+//! pages, packages.
 //!
-//! All of it lands in target/dist; with `--check` in target/dist-check, made of the development build.
+//! It goes to target/dist. With `--check` it is made of the development build and goes to
+//! target/dist-check.
 
 mod build;
 mod licences;
@@ -26,13 +28,15 @@ use crate::{
 use build::Purpose;
 
 /// The command, its package and its files.
-const NAME: &str = "should-i-async";
+const NAME: &str = crate::host::package::TOOL;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Make static programs for x86_64 and aarch64, completions, man pages, and Debian packages, and try one of these.
+/// Makes static programs for x86_64 and aarch64, completions, man pages, and Debian packages, and
+/// tries one of these.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only a package of the development build for this machine, to see that it is made, installs, works and goes.
+    /// Only a package of the development build for this machine, to see that it is made, installs,
+    /// works and goes.
     #[arg(long)]
     check: bool,
 }
@@ -45,7 +49,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     fs::create_dir_all(&out)?;
     let host = Arch::of_host()?;
-    // The host's first: it prints the pages of all.
+    // The host's program comes first: it prints the pages for all.
     let arches: Vec<Arch> =
         [host].into_iter().chain(Arch::ALL.into_iter().filter(|arch| *arch != host && !options.check)).collect();
 
@@ -128,8 +132,8 @@ fn thousands(n: u64) -> String {
     text
 }
 
-/// When the sources were last changed, in seconds since 1970: what is made of them is not newer, and made again is the
-/// same.
+/// When the sources were last changed, in seconds since 1970. Everything that is made has this
+/// date, so that it is the same when it is made again.
 fn source_date(root: &Path) -> Result<u64> {
     let text = exec::output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
     let seconds = text.trim().parse().with_context(|| format!("git's date: {text}"))?;

@@ -123,7 +123,7 @@ fn changelog(date: &str) -> String {
     )
 }
 
-/// Fails unless the package holds what it should: every page, and nothing that nobody asked for.
+/// Fails unless the package holds what it should: every page, and nothing else.
 pub(super) fn check_contents(package: &Path, pages: &Path) -> Result<()> {
     let tar = exec::output(Command::new("dpkg-deb").arg("--contents").arg(package))?;
     let found = files_of(&tar);
@@ -140,7 +140,7 @@ pub(super) fn check_contents(package: &Path, pages: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What Debian's own checker says, where it is installed: an error where it is not content.
+/// Runs Debian's own checker where it is installed. An error where it complains.
 pub(super) fn lint(package: &Path) -> Result<()> {
     if exec::output_if_present(Command::new("lintian").arg("--version"))?.is_none() {
         return Ok(());

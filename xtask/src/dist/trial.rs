@@ -1,8 +1,9 @@
-//! dist/trial: the package is installed into an empty folder, used from there, removed and purged; nothing may remain.
+//! dist/trial: installs the package into an empty folder, uses it there, and removes and purges it.
+//! Nothing may remain.
 //!
-//! dpkg takes the folder as its root, so this machine's own packages are not touched. `doctor` runs with that folder as
-//! the root of its file system: whatever the program wanted beside itself would be missing. The unit's command runs with
-//! the capabilities that the unit leaves it.
+//! dpkg takes the folder as its root, so this machine's own packages are not touched. `doctor` runs
+//! with that folder as the root of its file system: whatever the program wanted beside itself would
+//! be missing. The unit's command runs with the capabilities that the unit leaves it.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +25,7 @@ const CACHE: &str = "var/cache/should-i-async";
 /// The service that the unit is asked to record.
 const SERVICE: &str = "trial";
 
-/// Tries it and says what was seen. `must`: that it cannot be tried is an error.
+/// Tries the package and says what was seen. With `must` it is an error if it cannot be tried.
 pub(super) fn run(root: &Path, package: &Path, must: bool) -> Result<String> {
     let lacks = if rustix::process::geteuid().is_root() { missing_program() } else { Some("root".to_owned()) };
     if let Some(lacks) = lacks {
@@ -101,7 +102,7 @@ impl Trial {
         exec::output(&mut command).map(drop)
     }
 
-    /// What dpkg knows about the package; empty for nothing.
+    /// What dpkg knows about the package; empty where it knows nothing.
     fn status(&self) -> Result<String> {
         let mut command = Command::new("dpkg-query");
         command.arg("--root").arg(&self.root).args([
@@ -166,7 +167,8 @@ impl Trial {
         exec::output_if_present(&mut verify).map(drop)
     }
 
-    /// The unit's command, with the capabilities that the unit leaves, on a process that blocks. Bytes of the recording.
+    /// The unit's command, with the capabilities that the unit leaves, on a process that blocks.
+    /// Bytes of the recording.
     fn record(&self, unit: &str) -> Result<u64> {
         let mut target = Running::start(Command::new("sh").args(["-c", "echo; while sleep 0.01; do :; done"]))?;
         target.next_line(Duration::from_secs(10))?;

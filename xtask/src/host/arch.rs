@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use super::package::MESSAGES;
 use crate::exec;
 
-/// What links the standard library and the C library into the program.
+/// The flag that links the standard library and the C library into the program.
 pub(crate) const STATIC: &str = "-C target-feature=+crt-static";
 
 /// An architecture.
@@ -55,16 +56,13 @@ impl Arch {
     }
 }
 
-/// `cargo build` of some of `package` for an architecture, with its linker, and with these crates of the standard library built
-/// from their sources where the compiler brings none. What is linked and how is the caller's.
-pub(crate) fn cargo_build(root: &Path, package: &str, arch: Arch, library: &str) -> Result<Command> {
+/// `cargo build` for an architecture, with its linker, and with these crates of the standard
+/// library built from their sources where the compiler brings none. The caller says what is built
+/// and how it is linked.
+pub(crate) fn cargo_build(root: &Path, arch: Arch, library: &str) -> Result<Command> {
     let target = arch.target();
     let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(root)
-        .args(["build", "--locked", "--package", package, "--target", &target])
-        .arg("--message-format=json-render-diagnostics")
-        .env_remove("RUSTFLAGS");
+    cargo.current_dir(root).args(["build", "--locked", MESSAGES, "--target", &target]).env_remove("RUSTFLAGS");
     if arch != Arch::of_host()? {
         let linker = format!("{}-linux-gnu-gcc", arch.name());
         if exec::output_if_present(Command::new(&linker).arg("--version"))?.is_none() {
@@ -83,14 +81,16 @@ pub(crate) fn cargo_build(root: &Path, package: &str, arch: Arch, library: &str)
     Ok(cargo)
 }
 
-/// As [`cargo_build`], of static programs by the development profile. All who ask share one folder, in which nothing is compiled
-/// twice as long as they choose the same features: with an example or a test cargo chooses those of the tests. `.ci/run` has the
-/// tests of this machine built there too.
-pub(crate) fn cargo_build_static(root: &Path, package: &str, arch: Arch) -> Result<Command> {
-    let mut cargo = cargo_build(root, package, arch, "std,test")?;
+/// As [`cargo_build`], for static programs by the development profile. All callers share one
+/// folder. Nothing in it is compiled twice as long as they choose the same features: with a test
+/// among what is built, cargo chooses those of the tests. `.ci/run` builds the tests of this
+/// machine there too.
+pub(crate) fn cargo_build_static(root: &Path, arch: Arch) -> Result<Command> {
+    let mut cargo = cargo_build(root, arch, "std,test")?;
     cargo
         .env(arch.variable("RUSTFLAGS"), STATIC)
-        // A folder of their own: build scripts ask for RUSTC_BOOTSTRAP, and would run again for every other build.
+        // A folder of their own: build scripts ask for RUSTC_BOOTSTRAP, and would run again for
+        // every other build.
         .env("CARGO_TARGET_DIR", root.join("target").join("vm").join("build"))
         .env("RUSTC_BOOTSTRAP", "1");
     if arch != Arch::of_host()? {
@@ -100,7 +100,7 @@ pub(crate) fn cargo_build_static(root: &Path, package: &str, arch: Arch) -> Resu
     Ok(cargo)
 }
 
-/// Writes a program without what only debuggers need; the names of its functions stay.
+/// Writes a program without its debug information. The names of its functions stay.
 pub(crate) fn strip(program: &Path, to: &Path, arch: Arch) -> Result<()> {
     let tool = if arch == Arch::of_host()? { "strip".to_owned() } else { format!("{}-linux-gnu-strip", arch.name()) };
     exec::run(Command::new(tool).arg("--strip-debug").arg("-o").arg(to).arg(program))

@@ -1,4 +1,5 @@
-//! Programs that run beside us: started, listened to, and ended by their own id whatever happens.
+//! Programs that run beside us. They are started, listened to, and ended by their own id whatever
+//! happens.
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
@@ -18,13 +19,14 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 
 use crate::exec;
 
-/// From SIGINT to SIGKILL: long enough for a peer to resolve and print its stacks.
+/// Time between SIGINT and SIGKILL. A peer needs it to resolve and print its stacks.
 const GRACE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(2);
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on Ctrl-C makes every wait of this module an error, so that drops run: children ended, tracefs unmounted.
+/// From now on Ctrl-C makes every wait of this module an error. So drops run, which end children
+/// and unmount tracefs.
 pub(crate) fn catch_interrupts() -> Result<()> {
     let stop = STOP.get_or_init(Arc::default);
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -33,13 +35,13 @@ pub(crate) fn catch_interrupts() -> Result<()> {
     Ok(())
 }
 
-/// An error once there was a Ctrl-C.
+/// An error after a Ctrl-C.
 pub(crate) fn check_interrupt() -> Result<()> {
     ensure!(!STOP.get().is_some_and(|stop| stop.load(Ordering::Relaxed)), "interrupted");
     Ok(())
 }
 
-/// Sleeps.
+/// Sleeps. An error after a Ctrl-C.
 pub(crate) fn pause(length: Duration) -> Result<()> {
     std::thread::sleep(length);
     check_interrupt()
@@ -65,7 +67,7 @@ pub(crate) struct Running {
     frozen: bool,
 }
 
-/// What a program said, all of it.
+/// Everything that a program said.
 pub(crate) struct Said {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -161,7 +163,7 @@ impl Running {
         }
     }
 
-    /// An error with its reason if it runs no more.
+    /// An error with its reason if it has ended.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
             return Ok(());
@@ -181,13 +183,13 @@ impl Running {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Waits until it has ended by itself; an error with its reason if it fails, or takes longer.
+    /// Waits until it has ended by itself. An error with its reason if it fails or takes longer.
     pub(crate) fn wait(mut self, within: Duration) -> Result<Said> {
         wait_until(&format!("`{}` has not ended", self.line), within, || self.poll())?;
         self.succeeded(GRACE)
     }
 
-    /// Closes its stdin, which is its sign to end, and gives it so long; an error with its reason if it fails.
+    /// Closes its stdin, which tells it to end, and waits. An error with its reason if it fails.
     pub(crate) fn close(mut self, within: Duration) -> Result<Said> {
         self.succeeded(within)
     }
@@ -200,7 +202,7 @@ impl Running {
     }
 
     fn signal(&mut self, signal: Signal) {
-        // Not reaped before: the id is still its own.
+        // It has not been reaped, so the id is still its own.
         if let (Ok(None), Some(pid)) = (self.child.try_wait(), Pid::from_raw(self.child.id().cast_signed())) {
             let _ = kill_process(pid, signal);
         }

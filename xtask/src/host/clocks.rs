@@ -4,8 +4,9 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 
-/// CPU time of a process, its exited threads included, exact at this moment: its CPU clock
-/// (kernel/time/posix-cpu-timers.c), not the ticks of `/proc/PID/stat`. Works until the process is reaped.
+/// CPU time of a process, with that of its exited threads, exact at this moment. It is read from
+/// the CPU clock (kernel/time/posix-cpu-timers.c), not from the ticks of `/proc/PID/stat`. Works
+/// until the process is reaped.
 pub(crate) fn process_cpu(pid: u32) -> Result<Duration> {
     let pid = libc::pid_t::try_from(pid)?;
     let mut clock: libc::clockid_t = 0;
@@ -24,15 +25,16 @@ pub(crate) fn monotonic() -> u64 {
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// CPU time that all CPUs were busy since boot, interrupts and time stolen by a hypervisor included, by ticks.
+/// Time that all CPUs were busy since boot, counted in ticks. Includes interrupts and time stolen
+/// by a hypervisor.
 pub(crate) fn machine_busy() -> Result<Duration> {
     Ok(machine()?.busy)
 }
 
-/// What all CPUs did since boot, by ticks.
+/// What all CPUs did since boot, counted in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
-    /// Everything but idling; interrupts and time stolen by a hypervisor included.
+    /// Everything but idling. Includes interrupts and time stolen by a hypervisor.
     pub(crate) busy: Duration,
     /// Hard and soft interrupts.
     pub(crate) interrupts: Duration,
@@ -46,17 +48,17 @@ pub(crate) fn machine() -> Result<Machine> {
     Ok(Machine { busy: time(busy), interrupts: time(interrupts) })
 }
 
-/// Ticks: busy, and interrupts.
+/// Ticks: busy, and in interrupts.
 fn parse_stat(text: &str) -> Option<(u64, u64)> {
     let fields: Vec<u64> =
         text.lines().find_map(|l| l.strip_prefix("cpu "))?.split_whitespace().map_while(|f| f.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; guest time is in user already.
+    // user nice system idle iowait irq softirq steal. Guest time is in user already.
     let of = |wanted: &[usize]| wanted.iter().filter_map(|&i| fields.get(i)).sum();
     Some((of(&[0, 1, 2, 5, 6, 7]), of(&[5, 6])))
 }
 
-/// Interrupts that CPUs sent each other since boot, to wake what is idle or to have something run there: `/proc/interrupts`. `None` where
-/// the architecture gives them other names.
+/// Interrupts that CPUs sent each other since boot, from `/proc/interrupts`: to wake an idle CPU or
+/// to have something run on it. `None` where the architecture gives them other names.
 pub(crate) fn interrupts_between_cpus() -> Option<u64> {
     parse_interrupts(&fs::read_to_string("/proc/interrupts").ok()?)
 }

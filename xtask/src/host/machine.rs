@@ -1,8 +1,8 @@
-//! The machine and what is tested on it: its name, release builds, whether it is busy with something else.
+//! The machine that is measured on: its name, and whether it is busy with something else.
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,35 +12,10 @@ use anyhow::{Context, Result};
 use super::{child, clocks};
 use crate::exec;
 
-/// What others on the machine may use of it, in cores, for a measurement to count as undisturbed.
+/// CPU that other programs may use, in cores, while a measurement counts as undisturbed.
 pub(crate) const OTHERS_AT_MOST: f64 = 0.15;
 
-/// Builds `should-i-async` and one of its examples for release. Their paths, in this order.
-pub(crate) fn build(root: &Path, example: &str) -> Result<[PathBuf; 2]> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "should-i-async"]);
-    cargo.args(["--bin", "should-i-async", "--example", example]);
-    cargo.arg("--message-format=json-render-diagnostics");
-    let messages = exec::output(&mut cargo)?;
-    let find = |name: &str| {
-        executables(&messages)
-            .find(|(n, _)| n == name)
-            .map(|(_, path)| path)
-            .with_context(|| format!("cargo built no {name}"))
-    };
-    Ok([find("should-i-async")?, find(example)?])
-}
-
-/// Names and paths of the executables in cargo's messages.
-pub(crate) fn executables(messages: &str) -> impl Iterator<Item = (String, PathBuf)> + '_ {
-    messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let name = message.pointer("/target/name")?.as_str()?.to_owned();
-        Some((name, PathBuf::from(message.get("executable")?.as_str()?)))
-    })
-}
-
-/// Facts for the head of a document, name and value.
+/// Facts about the machine for the head of a document: name and value.
 pub(crate) fn facts(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
     let field = |name: &str| {
@@ -78,21 +53,5 @@ pub(crate) fn await_quiet(patience: Duration) -> Result<bool> {
         if begun.elapsed() > patience {
             return Ok(false);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn executables_are_found_among_other_messages() {
-        let messages = concat!(
-            r#"{"reason":"compiler-artifact","target":{"name":"lib"},"executable":null}"#,
-            "\nnot json\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"truth"},"executable":"/t/truth"}"#,
-            "\n"
-        );
-        assert_eq!(executables(messages).collect::<Vec<_>>(), [("truth".to_owned(), PathBuf::from("/t/truth"))]);
     }
 }

@@ -1,33 +1,9 @@
-//! The cells: which blocking program, under which load, is compared with which twin, and by which scenario.
+//! The cells: each compares a blocking program under a load with its async twin, by a scenario of
+//! `check`.
 
-use serde::{Deserialize, Serialize};
+use crate::harness::row::Scenario;
 
-/// A scenario of `check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Scenario {
-    /// Readiness: epoll and one extra attempt per wait.
-    Naive,
-    /// A general runtime on one thread.
-    Runtime,
-    /// Completion: io_uring, batched.
-    Tuned,
-}
-
-impl Scenario {
-    pub(super) const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-
-    /// As the report calls it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Naive => "naive",
-            Self::Runtime => "runtime",
-            Self::Tuned => "tuned",
-        }
-    }
-}
-
-/// A program of the lab; its way (`--mode`) is chosen apart.
+/// A program of the lab without its way of doing IO (`--mode`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Program {
     /// A TCP echo server.
@@ -38,7 +14,7 @@ pub(super) enum Program {
     Brigade { stages: u32, in_flight: u32, work_us: u32 },
     /// Random reads of a file.
     Files { direct: bool, depth: u32, work_us: u32 },
-    /// What async would not help.
+    /// A program that async would not help.
     Control,
 }
 
@@ -47,7 +23,7 @@ pub(super) enum Program {
 pub(super) enum Load {
     /// The program loads itself, or nothing does.
     Alone,
-    /// Connections that send when they have the reply, after a think time.
+    /// Connections that send the next request a think time after the reply.
     Closed { connections: u32, think_us: u32 },
     /// Poisson arrivals at a share, in percent, of what the blocking program can serve.
     Open { connections: u32, percent: u32 },
@@ -66,7 +42,8 @@ const EPOLL: Twin = Twin { mode: "epoll", scenario: Scenario::Naive };
 const TOKIO: Twin = Twin { mode: "tokio", scenario: Scenario::Runtime };
 const URING: Twin = Twin { mode: "uring", scenario: Scenario::Tuned };
 
-/// A blocking program under a load, and its twins. Each twin is a cell; a control has none and is a cell itself.
+/// A blocking program under a load, and its twins. Each twin is a cell. A control has no twin and
+/// is a cell itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setup {
     pub(super) id: String,
@@ -74,7 +51,7 @@ pub(super) struct Setup {
     pub(super) mode: &'static str,
     pub(super) load: Load,
     pub(super) twins: Vec<Twin>,
-    /// Echo, closed loop: connections and work, µs, for the plot.
+    /// For the plot of the echo server in a closed loop: connections, and work in µs.
     pub(super) grid: Option<(u32, u32)>,
     quick: bool,
 }
@@ -100,7 +77,7 @@ impl Setup {
 const ECHO_TWINS: [Twin; 3] = [EPOLL, TOKIO, URING];
 const CONNECTIONS: [u32; 5] = [1, 2, 8, 64, 512];
 const WORK_US: [u32; 4] = [0, 10, 50, 500];
-/// Connections of everything that is not varied over them.
+/// Connections of setups that do not vary them.
 const MANY: u32 = 64;
 /// Connections of `--quick`, all with light work.
 const QUICK_CONNECTIONS: [u32; 3] = [1, 8, 64];
@@ -112,17 +89,18 @@ pub(super) fn capacity() -> Setup {
 
 /// All setups, in the order in which they run.
 pub(super) fn all() -> Vec<Setup> {
+    [echoes(), clients(), brigades(), files(), controls()].concat()
+}
+
+fn echoes() -> Vec<Setup> {
     let mut setups = Vec::new();
     for work_us in WORK_US {
         for connections in CONNECTIONS {
             if work_us == 50 && connections != MANY {
                 continue;
             }
-            let mut setup = echo(
-                format!("echo-closed-c{connections}-w{work_us}us"),
-                work_us,
-                Load::Closed { connections, think_us: 0 },
-            );
+            let id = format!("echo-closed-c{connections}-w{work_us}us");
+            let mut setup = echo(id, work_us, Load::Closed { connections, think_us: 0 });
             setup.grid = Some((connections, work_us));
             setup.quick =
                 (work_us == 10 && QUICK_CONNECTIONS.contains(&connections)) || (work_us, connections) == (500, MANY);
@@ -139,58 +117,68 @@ pub(super) fn all() -> Vec<Setup> {
         let id = format!("echo-think{think_us}us-c{MANY}-w10us");
         setups.push(echo(id, 10, Load::Closed { connections: MANY, think_us }));
     }
-    setups.push(Setup {
-        id: "pool8-c8-w10us".into(),
+    let pool = Setup {
         program: Program::Echo { pool: Some(8), work_us: 10 },
         mode: "pool",
-        load: Load::Closed { connections: 8, think_us: 0 },
         twins: vec![EPOLL],
+        quick: true,
+        ..echo("pool8-c8-w10us".into(), 10, Load::Closed { connections: 8, think_us: 0 })
+    };
+    setups.push(pool);
+    setups
+}
+
+/// Programs that ask a backend.
+fn clients() -> Vec<Setup> {
+    let fanout = |latency_us| Setup {
+        id: format!("fanout-w8-k4-l{latency_us}us"),
+        program: Program::Fanout { workers: 8, fan: 4, work_us: 10 },
+        mode: "threads",
+        load: Load::Backend { latency_us },
+        twins: vec![TOKIO],
+        grid: None,
+        quick: latency_us == 500,
+    };
+    [0, 500].map(fanout).to_vec()
+}
+
+fn brigades() -> Vec<Setup> {
+    let brigade = |in_flight| Setup {
+        id: format!("brigade-s500-m{in_flight}"),
+        program: Program::Brigade { stages: 500, in_flight, work_us: 1 },
+        mode: "threads",
+        load: Load::Alone,
+        twins: vec![TOKIO],
+        grid: None,
+        quick: in_flight == 64,
+    };
+    [8, 64].map(brigade).to_vec()
+}
+
+fn files() -> Vec<Setup> {
+    let files = |direct| Setup {
+        id: format!("files-{}-d8", if direct { "direct" } else { "cached" }),
+        program: Program::Files { direct, depth: 8, work_us: 10 },
+        mode: "pread",
+        load: Load::Alone,
+        twins: vec![URING],
+        grid: None,
+        quick: direct,
+    };
+    [false, true].map(files).to_vec()
+}
+
+fn controls() -> Vec<Setup> {
+    let control = |mode| Setup {
+        id: format!("control-{mode}"),
+        program: Program::Control,
+        mode,
+        load: if mode == "async" { Load::Closed { connections: MANY, think_us: 0 } } else { Load::Alone },
+        twins: Vec::new(),
         grid: None,
         quick: true,
-    });
-    for latency_us in [0, 500] {
-        setups.push(Setup {
-            id: format!("fanout-w8-k4-l{latency_us}us"),
-            program: Program::Fanout { workers: 8, fan: 4, work_us: 10 },
-            mode: "threads",
-            load: Load::Backend { latency_us },
-            twins: vec![TOKIO],
-            grid: None,
-            quick: latency_us == 500,
-        });
-    }
-    for in_flight in [8, 64] {
-        setups.push(Setup {
-            id: format!("brigade-s500-m{in_flight}"),
-            program: Program::Brigade { stages: 500, in_flight, work_us: 1 },
-            mode: "threads",
-            load: Load::Alone,
-            twins: vec![TOKIO],
-            grid: None,
-            quick: in_flight == 64,
-        });
-    }
-    for direct in [false, true] {
-        let cache = if direct { "direct" } else { "cached" };
-        setups.push(Setup {
-            id: format!("files-{cache}-d8"),
-            program: Program::Files { direct, depth: 8, work_us: 10 },
-            mode: "pread",
-            load: Load::Alone,
-            twins: vec![URING],
-            grid: None,
-            quick: direct,
-        });
-    }
-    for mode in ["lock", "timer", "cpu", "async", "idle"] {
-        let load = match mode {
-            "async" => Load::Closed { connections: MANY, think_us: 0 },
-            _ => Load::Alone,
-        };
-        let id = format!("control-{mode}");
-        setups.push(Setup { id, program: Program::Control, mode, load, twins: Vec::new(), grid: None, quick: true });
-    }
-    setups
+    };
+    ["lock", "timer", "cpu", "async", "idle"].map(control).to_vec()
 }
 
 fn echo(id: String, work_us: u32, load: Load) -> Setup {
@@ -219,7 +207,7 @@ fn is_match(pattern: &str, text: &str) -> bool {
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let mut parts: Vec<&str> = parts.collect();
     let Some(last) = parts.pop() else { return rest.is_empty() };
-    // The leftmost place is always right for a part that another star follows.
+    // Another star follows this part, so its leftmost place is always right.
     for part in parts {
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];

@@ -12,7 +12,8 @@ use super::{
 
 const PANEL: (u32, u32) = (430, 310);
 
-/// From a small to a large working set; told apart with any colour vision (Okabe & Ito 2008).
+/// Colours from a small to a large working set. Any colour vision tells them apart (Okabe & Ito
+/// 2008).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(86, 180, 233),
@@ -22,7 +23,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(204, 121, 167),
 ];
 
-/// What all panels have in common: they are to be compared.
+/// The scale that all panels have in common, so that they can be compared.
 struct Scale {
     left: f64,
     right: f64,
@@ -31,7 +32,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(cells: &[Cell]) -> Result<Self> {
+    fn from_cells(cells: &[Cell]) -> Result<Self> {
         let points = || cells.iter().flat_map(|c| c.blocked.iter().chain(&c.direct)).filter(|p| p.at >= 1.0);
         ensure!(points().next().is_some(), "no curve was measured: too few overflow samples in every cell");
         let sets: BTreeSet<u64> = cells.iter().map(|c| c.working_set).collect();
@@ -51,7 +52,7 @@ impl Scale {
 
 /// Draws the results into a file.
 pub(super) fn draw(results: &Results, path: &Path) -> Result<()> {
-    let scale = Scale::of(&results.cells)?;
+    let scale = Scale::from_cells(&results.cells)?;
     let touches: BTreeSet<u64> = results.cells.iter().map(|c| c.touches).collect();
     let blocks: BTreeSet<u32> = results.cells.iter().map(|c| c.one_blocks_in).collect();
     let size = (PANEL.0 * blocks.len() as u32, 60 + PANEL.1 * touches.len() as u32);

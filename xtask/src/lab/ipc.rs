@@ -1,5 +1,6 @@
-//! `cargo xtask lab ipc`: figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew, on a machine with hardware counters: IPC over the
-//! instructions since a return, for working sets from the L1 to beyond the last cache, for rates of calls and of blocks.
+//! `cargo xtask lab ipc`: draws figure 1 of FlexSC (Soares and Stumm, OSDI 2010) anew on a machine
+//! with hardware counters. It shows IPC over the instructions since a return, for working sets from
+//! the L1 to beyond the last cache, at several rates of calls and of blocks.
 
 use std::{
     fs,
@@ -15,9 +16,11 @@ use serde_json::Value;
 
 use super::{curves, documents};
 use crate::{
+    harness::report::{self, Ipc, Range, Report},
     host::{
         child::{self, Running},
         machine,
+        package::{LAB, Pair},
     },
     say,
 };
@@ -26,19 +29,20 @@ use crate::{
 pub(crate) const NO_COUNTERS: u8 = 3;
 /// The program's own core; its partner has the other.
 const CPUS: &str = "0,1";
-/// From start to end of a cell, beside its measurement: building a working set, loading, reporting.
+/// Time that a cell takes beside its measurement: to build a working set, to load, to report.
 const AROUND: Duration = Duration::from_secs(60);
-/// Mean touches in a window: what makes the rate of calls.
+/// Mean touches in a window. Fewer touches make more calls.
 const TOUCHES: [u64; 3] = [100, 1_000, 10_000];
 /// One in so many calls blocks.
 const BLOCKS: [u32; 3] = [2, 8, 32];
-/// No working set beyond this, bytes: the order of its places must fit beside it.
+/// The largest working set, in bytes: the order of its places must fit beside it.
 const LARGEST: u64 = 1 << 30;
 
-/// What to do where the kernel does not tell the caches' sizes.
+/// What to do where the kernel does not give the sizes of the caches.
 const GIVE_SIZES: &str = "give the sizes with --caches, like 64K,1M,32M";
 
-/// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why and exits with 3.
+/// IPC after returns: draws figure 1 of FlexSC anew. Needs hardware counters; without, it says why
+/// and exits with 3.
 #[derive(Args)]
 pub(super) struct Options {
     /// Three working sets, one rate of calls, one of blocks.
@@ -50,7 +54,7 @@ pub(super) struct Options {
     /// Sizes of the data caches, the nearest first, where the kernel does not say: 64K,1M,32M.
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = size)]
     caches: Vec<u64>,
-    /// Builds nothing and takes `should-i-async` and `examples/lab` from here.
+    /// Builds nothing and takes `should-i-async` and `lab` from here.
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
     /// Draws from this file and measures nothing.
@@ -90,7 +94,7 @@ pub(super) struct Point {
     pub(super) high: f64,
 }
 
-/// What `check` said of one working set, rate of calls and rate of blocks.
+/// What `check` said about one working set, rate of calls and rate of blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) working_set: u64,
@@ -98,13 +102,13 @@ pub(super) struct Cell {
     pub(super) one_blocks_in: u32,
     pub(super) blocked: Vec<Point>,
     pub(super) direct: Vec<Point>,
-    /// Cycles of a block in user mode: value, low, high; none where it could not be told.
+    /// Cycles that a block costs in user mode: value, low, high.
     pub(super) cycles: Option<[f64; 3]>,
-    /// Why not, where not.
+    /// Why there are no cycles.
     pub(super) reason: Option<String>,
 }
 
-/// All of it.
+/// A sweep over all cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Results {
     pub(super) machine: Vec<(String, String)>,
@@ -135,10 +139,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn measure(root: &Path, options: &Options) -> Result<Results> {
-    let [own, binary] = match &options.binaries {
-        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
-        None => machine::build(root, "lab")?,
-    };
+    let programs = Pair::find(root, LAB, options.binaries.as_deref())?;
     let caches = if options.caches.is_empty() {
         caches(Path::new("/sys/devices/system/cpu/cpu0/cache"))?
     } else {
@@ -151,7 +152,7 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
     for &touches in touches {
         for &one_blocks_in in blocks {
             for &working_set in &sets {
-                let report = observe(&own, &binary, options.seconds, (working_set, touches, one_blocks_in))?;
+                let report = observe(&programs, options.seconds, (working_set, touches, one_blocks_in))?;
                 let cell = cell(&report, working_set, touches, one_blocks_in)?;
                 say(&line(&cell))?;
                 results.cells.push(cell);
@@ -162,25 +163,25 @@ fn measure(root: &Path, options: &Options) -> Result<Results> {
 }
 
 /// Runs the program, and `check` on its thread.
-fn observe(own: &Path, binary: &Path, seconds: u32, what: (u64, u64, u32)) -> Result<Value> {
+fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Report> {
     let (working_set, touches, one_blocks_in) = what;
-    let mut target = Command::new(binary);
+    let mut target = Command::new(&programs.workload);
     target.args(["window", "--working-set", &working_set.to_string(), "--touches", &touches.to_string()]);
     target.args(["--one-blocks-in", &one_blocks_in.to_string(), "--cpu", CPUS]);
     target.args(["--seconds", &(u64::from(seconds) + AROUND.as_secs()).to_string()]);
     let mut target = Running::start(&mut target)?;
     let ready: Value = serde_json::from_str(&target.next_line(AROUND)?).context("the program said no JSON")?;
     let tid = ready.get("tid").and_then(Value::as_u64).context("the program named no thread")?;
-    let mut check = Command::new(own);
+    let mut check = Command::new(&programs.tool);
     check.args(["check", "-t", &tid.to_string(), "-d", &format!("{seconds}s"), "--exact", "--json"]);
     let said = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
     target.check_alive()?;
     target.close(AROUND)?;
-    serde_json::from_str(&said.stdout).context("`check` printed no JSON")
+    Report::parse(&said.stdout)
 }
 
-/// The caches that hold data, the nearest first; an error where the kernel does not say: in virtual machines it often has levels, but
-/// no sizes.
+/// The caches that hold data, the nearest first. An error where the kernel does not say: in virtual
+/// machines it often has levels but no sizes.
 fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
@@ -212,7 +213,8 @@ fn size(text: &str) -> Result<u64> {
     number.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
 }
 
-/// Half of each cache, and two and four times the last; quick: half the first, half the last, four times the last.
+/// Half of each cache, and two and four times the last cache. With `quick`: half of the first
+/// cache, half of the last, four times the last.
 fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
     let mut sets: Vec<u64> = caches.iter().map(|c| c.bytes / 2).collect();
     if let Some(last) = caches.last() {
@@ -229,43 +231,26 @@ fn working_sets(caches: &[Cache], quick: bool) -> Vec<u64> {
     sets
 }
 
-/// A number of the report: a figure's value.
-fn value(of: Option<&Value>, key: &str) -> Option<f64> {
-    of?.get(key)?.as_f64()
+fn points(ipc: &Ipc, after: &str) -> Vec<Point> {
+    let curve = ipc.curves.iter().find(|curve| curve.after == after);
+    let point = |point: &report::Point| {
+        let Range { value, low, high } = point.local_ipc_ratio.range;
+        Some(Point { at: point.middle_instructions_count.value?, ipc: value?, low: low?, high: high? })
+    };
+    curve.into_iter().flat_map(|curve| &curve.points).filter_map(point).collect()
 }
 
-fn points(ipc: &Value, after: &str) -> Vec<Point> {
-    let curves = ipc.get("curves").and_then(Value::as_array);
-    let curve = curves.into_iter().flatten().find(|c| c.get("after").and_then(Value::as_str) == Some(after));
-    let points = curve.and_then(|c| c.get("points")).and_then(Value::as_array);
-    points
-        .into_iter()
-        .flatten()
-        .filter_map(|p| {
-            let local = p.get("local_ipc_ratio");
-            Some(Point {
-                at: value(p.get("middle_instructions_count"), "value")?,
-                ipc: value(local, "value")?,
-                low: value(local, "low")?,
-                high: value(local, "high")?,
-            })
-        })
-        .collect()
-}
-
-/// What a report says of its curves.
-fn cell(report: &Value, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
-    let ipc = report.get("ipc").context("this `should-i-async` reports no IPC")?;
-    if let Some(why) = ipc.get("unavailable").and_then(Value::as_str) {
-        return Err(NoCounters(why.to_owned()).into());
+/// Reads the curves of a report.
+fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> Result<Cell> {
+    let ipc = &report.ipc;
+    if let Some(why) = &ipc.unavailable {
+        return Err(NoCounters(why.clone()).into());
     }
-    let cost = ipc.get("indirect_cycles_per_block_count");
-    let cycles = ["value", "low", "high"].map(|key| value(cost, key));
-    let cycles = match cycles {
-        [Some(value), Some(low), Some(high)] => Some([value, low, high]),
+    let cost = &ipc.indirect_cycles_per_block_count;
+    let cycles = match cost.range {
+        Range { value: Some(value), low: Some(low), high: Some(high) } => Some([value, low, high]),
         _ => None,
     };
-    let reason = cost.and_then(|c| c.get("note")).and_then(Value::as_str).filter(|_| cycles.is_none());
     Ok(Cell {
         working_set,
         touches,
@@ -273,7 +258,7 @@ fn cell(report: &Value, working_set: u64, touches: u64, one_blocks_in: u32) -> R
         blocked: points(ipc, "blocked"),
         direct: points(ipc, "direct"),
         cycles,
-        reason: reason.map(str::to_owned),
+        reason: cost.note.clone().filter(|_| cycles.is_none()),
     })
 }
 
@@ -331,13 +316,17 @@ pub(super) mod tests {
         assert!(caches(&folder).unwrap_err().to_string().contains("--caches"));
     }
 
+    fn report(ipc: &Value) -> Report {
+        report::tests::report("yes", &json!({"refused": null, "scenarios": []}), Some(ipc))
+    }
+
     #[test]
     fn a_machine_without_counters_is_named_with_its_reason() {
-        let report = json!({ "ipc": { "unavailable": "no PMU (ENOENT)" } });
-        let error = cell(&report, 4_096, 100, 2).unwrap_err();
+        let none = json!({"value": null, "low": null, "high": null, "note": "no PMU"});
+        let ipc = json!({"unavailable": "no PMU (ENOENT)", "indirect_cycles_per_block_count": none, "curves": []});
+        let error = cell(&report(&ipc), 4_096, 100, 2).unwrap_err();
         assert!(error.downcast_ref::<NoCounters>().is_some());
         assert!(error.to_string().contains("no PMU (ENOENT)"));
-        assert!(cell(&json!({}), 4_096, 100, 2).is_err());
     }
 
     #[test]
@@ -346,12 +335,12 @@ pub(super) mod tests {
             "local_ipc_ratio": { "value": 0.5, "low": 0.4, "high": 0.6 } });
         let unknown = json!({ "middle_instructions_count": { "value": 5.0 },
             "local_ipc_ratio": { "value": null, "low": null, "high": null } });
-        let report = json!({ "ipc": {
+        let ipc = json!({
             "unavailable": null,
             "indirect_cycles_per_block_count": { "value": null, "low": null, "high": null, "note": "too few" },
             "curves": [{ "after": "blocked", "points": [unknown, point] }],
-        } });
-        let cell = cell(&report, 1 << 21, 100, 2).unwrap();
+        });
+        let cell = cell(&report(&ipc), 1 << 21, 100, 2).unwrap();
         assert_eq!(cell.blocked, [Point { at: 50.0, ipc: 0.5, low: 0.4, high: 0.6 }]);
         assert!(cell.direct.is_empty() && line(&cell).contains("n/a: too few") && line(&cell).starts_with("2.0 MiB"));
     }

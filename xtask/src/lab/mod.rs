@@ -1,21 +1,17 @@
-//! `cargo xtask lab`: predictions against the truth. `check` sees only a blocking program and says what async would give
-//! back; then the async twin is measured.
+//! `cargo xtask lab`: predictions against the truth. `check` sees only a blocking program and says
+//! what async would give back; then the async twin is measured.
 //!
-//! `predict` is the composition: [`cells`] says what is compared, [`program`] runs it, [`forecast`] files what `check`
-//! says, [`measure`] finds the truth, [`judge`] compares. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is of its own:
+//! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
+//! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is apart:
 //! curves of the IPC after returns, drawn by [`curves`].
 
 mod cells;
 mod curves;
-mod forecast;
 pub(crate) mod ipc;
-mod judge;
-mod measure;
 mod plot;
 mod predict;
-mod program;
+mod programs;
 mod results;
-mod statistics;
 mod table;
 
 use std::{

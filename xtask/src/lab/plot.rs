@@ -1,4 +1,5 @@
-//! Results as SVG: predicted against measured, the error of every cell, and savings over connections.
+//! Results as SVG: predicted against measured, the error of every cell, and savings over
+//! connections.
 
 use std::{
     collections::BTreeSet,
@@ -12,10 +13,11 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{
-    cells::Scenario,
-    judge::{self, Row},
-    results::{Cell, Results},
+use super::results::Results;
+use crate::harness::{
+    judge::{self, Judged},
+    results::Cell,
+    row::Scenario,
     statistics::Interval,
 };
 
@@ -29,7 +31,7 @@ const GOOD: f64 = 3.0;
 pub(super) const GRID: RGBColor = RGBColor(224, 224, 224);
 const CONTROL: RGBColor = RGBColor(110, 110, 110);
 
-/// Colours that are told apart with any colour vision (Okabe & Ito 2008).
+/// Any colour vision tells these colours apart (Okabe & Ito 2008).
 const fn colour(scenario: Option<Scenario>) -> RGBColor {
     match scenario {
         Some(Scenario::Naive) => RGBColor(0, 114, 178),
@@ -48,16 +50,16 @@ const fn title(scenario: Option<Scenario>) -> &'static str {
     }
 }
 
-/// A cell with its row.
+/// A cell and how it was judged.
 struct Point<'a> {
     cell: &'a Cell,
-    row: Row,
+    row: Judged,
 }
 
 /// Draws everything that the results hold into a folder.
 pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
     let points: Vec<Point> =
-        results.cells.iter().filter_map(|cell| Some(Point { cell, row: judge::row(cell)? })).collect();
+        results.cells.iter().filter_map(|cell| Some(Point { cell, row: judge::judge(cell)? })).collect();
     ensure!(
         points.iter().any(|point| point.row.predicted.is_some()),
         "no cell has both a prediction and a measurement"
@@ -92,7 +94,7 @@ pub(super) fn plain(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// The range of some values, a tenth wider on both sides, at least ten points wide.
+/// The range of some values, a tenth wider on both sides and at least ten points wide.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
     let margin = ((high - low) * 0.08).max(5.0 - (high - low) / 2.0).max(0.5);
@@ -186,7 +188,7 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
         .map_err(plain)?;
     let band = [((-GOOD).max(span.start), 0.0), (GOOD.min(span.end), found.len() as f64)];
     chart.draw_series([Rectangle::new(band, BLACK.mix(0.07).filled())]).map_err(plain)?;
-    // The first cell at the top.
+    // The first cell is at the top.
     let at = |i: usize| (found.len() - 1 - i) as f64;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
         let colour = colour(scenario);
@@ -198,7 +200,7 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
             Rectangle::new([(0.0, at(i) + 0.25), (*error, at(i) + 0.75)], colour.mix(0.6).filled())
         });
         chart.draw_series(bars).map_err(plain)?;
-        // A bar of no length would not be seen.
+        // A bar without length would not be seen.
         chart
             .draw_series(of().map(|(i, (_, error))| Circle::new((*error, at(i) + 0.5), 4, colour.filled())))
             .map_err(plain)?
@@ -208,7 +210,7 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
     chart
         .draw_series([PathElement::new(vec![(0.0, 0.0), (0.0, found.len() as f64)], BLACK.mix(0.6))])
         .map_err(plain)?;
-    // Beside the controls, whose bars are short.
+    // The legend is beside the controls, whose bars are short.
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerLeft)
@@ -239,7 +241,7 @@ fn connections(area: &Area, points: &[Point], works: &[u32]) -> Result<()> {
         "Echo server, closed loop: CPU that async saves, predicted (line, band: interval) and measured (points)";
     let area = area.titled(heading, (FONT, TITLE)).map_err(plain)?;
     for (panels, &work) in area.split_evenly((works.len(), 1)).iter().zip(works) {
-        // One scale per row: the columns are to be compared.
+        // One scale per row, so that the columns can be compared.
         let values = grid(points, work, None).into_iter().flat_map(|(_, p)| {
             let predicted = p.row.predicted.unwrap_or(p.row.measured);
             [all_ends(&predicted), all_ends(&p.row.measured)].into_iter().flatten().collect::<Vec<_>>()
@@ -312,8 +314,9 @@ fn panel_of(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::judge::tests::cell, *};
-    use crate::lab::results::Settings;
+    use super::*;
+    use crate::harness::judge::tests::cell;
+    use crate::harness::results::Settings;
 
     /// A run over the whole echo grid, with a control.
     pub(super) fn results() -> Results {

@@ -2,32 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    judge::{self, BASELINES, Bar, Row},
-    results::{Cell, Prediction, Results, Run, Status, Truth},
-    statistics::{Interval, median},
+use super::results::Results;
+use crate::{
+    harness::{
+        judge::{self, BASELINES, Bar, Judged, Limits},
+        progress::interval,
+        results::{Cell, Run, Status},
+        statistics::median,
+    },
+    host::markdown::table,
 };
-use crate::host::markdown::table;
+
+/// What the lab's predictions must keep to.
+const LIMITS: Limits =
+    Limits { median_error: 3.0, percentile_90_error: 8.0, control_error: 2.0, sign: 1.0, inside: 0.8 };
 
 /// In place of a figure that there is not.
 const NONE: &str = "–";
 
 /// The whole document.
 pub(super) fn document(results: &Results) -> String {
-    let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
     let settings = &results.settings;
-    let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
-    let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
-    fact("Rounds", of);
-    let check = format!("`check -d {:.0}s --exact`", settings.check_s);
-    let after = if settings.quick { "" } else { ", each after a calibration of its own" };
-    let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };
-    fact("Prediction", format!("{times}{check}{after}"));
-    fact("Seed", settings.seed.to_string());
-    fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
-    if let Some(rate) = results.capacity_per_s {
-        fact("Capacity for the open loop", format!("{rate:.0} requests/s"));
-    }
     format!(
         "# Predicted and measured
 
@@ -65,7 +60,7 @@ cargo xtask lab table
 cargo xtask lab plot
 ```
 ",
-        machine = table(&["", ""], facts),
+        machine = table(&["", ""], facts(results)),
         tables = tables(results),
         quick = if settings.quick { " --quick" } else { "" },
         only = settings.only.as_ref().map(|glob| format!(" --only '{glob}'")).unwrap_or_default(),
@@ -75,10 +70,29 @@ cargo xtask lab plot
     )
 }
 
+/// The machine and the settings, name and value.
+fn facts(results: &Results) -> Vec<Vec<String>> {
+    let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
+    let settings = &results.settings;
+    let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
+    let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
+    fact("Rounds", of);
+    let check = format!("`check -d {:.0}s --exact`", settings.check_s);
+    let after = if settings.quick { "" } else { ", each after a calibration of its own" };
+    let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };
+    fact("Prediction", format!("{times}{check}{after}"));
+    fact("Seed", settings.seed.to_string());
+    fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
+    if let Some(rate) = results.capacity_per_s {
+        fact("Capacity for the open loop", format!("{rate:.0} requests/s"));
+    }
+    facts
+}
+
 /// All tables.
 pub(super) fn tables(results: &Results) -> String {
-    let rows = judge::rows(results);
-    let mut text = format!("## Bars\n\n{}\n", bars(&judge::bars(&rows)));
+    let rows: Vec<Judged> = results.cells.iter().filter_map(judge::judge).collect();
+    let mut text = format!("## Bars\n\n{}\n", bars(&judge::bars(&rows, &LIMITS)));
     let silent = rows.iter().filter(|row| row.predicted.is_none()).count();
     let _ = writeln!(
         text,
@@ -135,13 +149,9 @@ pub(super) fn tables(results: &Results) -> String {
 
 /// Whether the predictions came first.
 fn order(results: &Results) -> String {
-    let last = results.cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max();
-    match last.zip(results.settings.first_twin_unix_ns) {
-        Some((last, first)) if last < first => {
-            format!(
-                "The last prediction was on disk {:.1} s before the first twin started.",
-                (first - last) as f64 / 1e9
-            )
+    match judge::head_start(&results.cells, results.settings.first_twin_unix_ns) {
+        Some(seconds) if seconds > 0.0 => {
+            format!("The last prediction was on disk {seconds:.1} s before the first twin started.")
         }
         Some(_) => "**A twin was started before the last prediction was on disk.**".to_owned(),
         None => "No twin was run after a prediction.".to_owned(),
@@ -163,7 +173,7 @@ fn bars(bars: &[Bar]) -> String {
     table(&["Bar", "Found", ""], rows)
 }
 
-fn comparison(rows: &[Row]) -> String {
+fn comparison(rows: &[Judged]) -> String {
     let body = rows
         .iter()
         .map(|row| {
@@ -192,13 +202,6 @@ fn comparison(rows: &[Row]) -> String {
     table(&[&head[..], &BASELINES[..]].concat(), body)
 }
 
-/// `28.1 (25.0 – 31.0)`
-fn interval(found: &Interval) -> String {
-    // Adding 0 makes −0 to 0.
-    let tenth = |value: f64| (value * 10.0).round() / 10.0 + 0.0;
-    format!("{:.1} ({:.1} – {:.1})", tenth(found.value), tenth(found.low), tenth(found.high))
-}
-
 fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let truth = cell.truth.as_ref().filter(|truth| !truth.blocking.is_empty())?;
     // The median over the runs of one version, where every one of them has that figure.
@@ -219,46 +222,10 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, format!("{others:.2}")])
 }
 
-/// For the terminal, while it runs: the newest check of a cell.
-pub(super) fn check_line(cell: &Cell) -> String {
-    prediction_line(cell, cell.checks.last())
-}
-
-/// Likewise: what is held against the truth.
-pub(super) fn forecast_line(cell: &Cell) -> String {
-    prediction_line(cell, cell.prediction.as_ref())
-}
-
-fn prediction_line(cell: &Cell, prediction: Option<&Prediction>) -> String {
-    let Cell { id, status, reason, .. } = cell;
-    match (status, prediction) {
-        (Status::Done, Some(Prediction { saving: Some(saving), refused: None, .. })) => {
-            format!("{id}: {} %", percent(saving))
-        }
-        (Status::Done, Some(Prediction { saving, refused, .. })) => {
-            let counts = if saving.is_some() { "counts as 0" } else { "no claim" };
-            format!("{id}: {counts}: {}", refused.as_deref().unwrap_or("no value"))
-        }
-        _ => format!("{id}: {}", reason.as_deref().unwrap_or("no prediction")),
-    }
-}
-
-pub(super) fn truth_line(cell: &Cell) -> String {
-    let Some(Truth { saving, .. }) = &cell.truth else { return format!("{}: not measured", cell.id) };
-    match cell.prediction.as_ref().and_then(|prediction| prediction.saving) {
-        Some(predicted) => format!("{}: measured {} %, predicted {} %", cell.id, percent(saving), percent(&predicted)),
-        None => format!("{}: measured {} %", cell.id, percent(saving)),
-    }
-}
-
-fn percent(share: &Interval) -> String {
-    interval(&Interval { low: share.low * 100.0, value: share.value * 100.0, high: share.high * 100.0 })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::judge::tests::cell, *};
-    use crate::lab::results::Settings;
+    use super::*;
+    use crate::harness::{judge::tests::cell, results::Settings};
 
     fn results() -> Results {
         let settings = Settings {
@@ -299,11 +266,6 @@ mod tests {
         assert!(line("gone").contains("measurement: it ended early"));
         assert!(text.contains("on disk 1.5 s before the first twin"), "{text}");
         assert!(text.contains("2 cells measured, 1 controls, 1 without a claim, 0 not run, 1 failed."));
-    }
-
-    #[test]
-    fn nothing_has_no_sign() {
-        assert_eq!(interval(&Interval { low: -0.04, value: -0.0, high: 0.04 }), "0.0 (0.0 – 0.0)");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Holds one file, or the repository's top, against the [`rules`](super::rules).
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::rules::{self, May, Room};
+use super::finding::{Finding, Severity};
+use super::place::Place;
+use super::rooms::{self, May, Room};
+use super::rules::{self, Rule};
 use super::source::{Mention, Source};
-use super::{Finding, Severity};
 
 /// The profiler's own name in the paths of its binary.
 const LIBRARY: &str = "should_i_async";
@@ -15,6 +17,7 @@ pub(super) fn top_level(names: &[(String, bool)]) -> Vec<Finding> {
         *is_dir && !name.starts_with('.') && !rules::TOP_LEVEL.contains(&name.as_str())
     };
     let finding = |(name, _): &(String, bool)| Finding {
+        rule: Rule::House,
         severity: Severity::Error,
         file: PathBuf::from(name),
         line: 0,
@@ -25,7 +28,7 @@ pub(super) fn top_level(names: &[(String, bool)]) -> Vec<Finding> {
 
 /// Checks one file; `path` is relative to the repository.
 pub(super) fn file(path: &Path, text: &str) -> Vec<Finding> {
-    let place = Place::of(path);
+    let place = Place::new(path);
     let mut report = Report { path, findings: Vec::new() };
     let source = match Source::parse(text) {
         Ok(source) => source,
@@ -46,45 +49,11 @@ pub(super) fn file(path: &Path, text: &str) -> Vec<Finding> {
         for mention in &source.paths {
             let test = mention.test || place.is_test;
             imports(&mut report, room, &place.module, mention, test);
-            homes(&mut report, room, &place.module, mention, test);
+            homes(&mut report, room, mention, test);
             purity(&mut report, room, mention, test);
         }
     }
     report.findings
-}
-
-/// What a file is, from its path.
-struct Place {
-    /// Whether it belongs to the profiler package.
-    is_profiler: bool,
-    /// Whether all of it is compiled for tests only.
-    is_test: bool,
-    /// The room, for files of profiler/src.
-    room: Option<String>,
-    /// The module path from the crate's root.
-    module: Vec<String>,
-}
-
-impl Place {
-    fn of(path: &Path) -> Self {
-        let parts: Vec<String> = path
-            .with_extension("")
-            .components()
-            .filter_map(|part| match part {
-                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
-                _ => None,
-            })
-            .collect();
-        let is_profiler = parts.first().is_some_and(|part| part == "profiler");
-        let in_src = is_profiler && parts.get(1).is_some_and(|part| part == "src");
-        let mut module = if in_src { parts[2..].to_vec() } else { Vec::new() };
-        if module.len() > 1 && module.last().is_some_and(|name| name == "mod") {
-            module.pop();
-        }
-        let name = parts.last().map_or("", String::as_str);
-        let is_test = name == "tests" || name.ends_with("_tests") || parts.iter().any(|part| part == "tests");
-        Self { is_profiler, is_test, room: module.first().cloned(), module }
-    }
 }
 
 struct Report<'a> {
@@ -93,12 +62,12 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, severity: Severity, line: usize, message: String) {
-        self.findings.push(Finding { severity, file: self.path.to_owned(), line, message });
+    fn add(&mut self, rule: Rule, severity: Severity, line: usize, message: String) {
+        self.findings.push(Finding { rule, severity, file: self.path.to_owned(), line, message });
     }
 
     fn error(&mut self, line: usize, message: String) {
-        self.add(Severity::Error, line, message);
+        self.add(Rule::House, Severity::Error, line, message);
     }
 }
 
@@ -108,7 +77,12 @@ fn length(report: &mut Report<'_>, place: &Place, source: &Source, text: &str) {
     if lines > rules::LINES_MOST && !place.is_test {
         report.error(0, format!("{lines} lines without tests: {} are the most, split it", rules::LINES_MOST));
     } else if lines > rules::LINES_WARN {
-        report.add(Severity::Warning, 0, format!("{lines} lines without tests: aim for {}", rules::LINES_WARN));
+        report.add(
+            Rule::House,
+            Severity::Warning,
+            0,
+            format!("{lines} lines without tests: aim for {}", rules::LINES_WARN),
+        );
     }
 }
 
@@ -196,10 +170,11 @@ fn is_room(name: &str) -> bool {
 }
 
 fn find_room(name: &str) -> Option<&'static Room> {
-    rules::ROOMS.iter().find(|room| room.name == name)
+    rooms::ROOMS.iter().find(|room| room.name == name)
 }
 
-/// Whether `room` may import `other` directly or through others. The table has no cycles among such rooms.
+/// Whether `room` may import `other` directly or through others. The table has no cycles among such
+/// rooms.
 fn rests_on(room: &str, other: &str) -> bool {
     match find_room(room).map(|rule| &rule.may) {
         Some(May::Only(rooms)) => rooms.iter().any(|next| *next == other || rests_on(next, other)),
@@ -207,30 +182,29 @@ fn rests_on(room: &str, other: &str) -> bool {
     }
 }
 
-fn homes(report: &mut Report<'_>, room: &str, module: &[String], mention: &Mention, test: bool) {
-    // A leading `::` has no token of its own in the segments; a path from `crate` is never another crate.
-    let Some(home) = rules::HOMES.iter().find(|home| mention.segments[0] == home.krate) else { return };
-    let is_recorded = home.krate.starts_with("serde")
-        && rules::SERDE_MODULES.iter().any(|(room, name)| {
-            let full = module.iter().chain(&mention.inside);
-            full.map(String::as_str).take(2).eq([*room, *name])
-        });
-    if !(home.rooms.contains(&room) || home.tests_may && test || is_recorded) {
+fn homes(report: &mut Report<'_>, room: &str, mention: &Mention, test: bool) {
+    // A leading `::` has no token of its own in the segments; a path from `crate` is never another
+    // crate.
+    let Some(home) = rooms::HOMES.iter().find(|home| mention.segments[0] == home.krate) else { return };
+    if !(home.rooms.contains(&room) || home.tests_may && test) {
         let rooms = home.rooms.join(" and ");
-        report.error(mention.line, format!("{} is for {rooms} only, not for {room}: {}", home.krate, home.why));
+        let rule = if home.krate == rooms::CONTEXT_CRATE { Rule::Context } else { Rule::House };
+        let message = format!("{} is for {rooms} only, not for {room}: {}", home.krate, home.why);
+        report.add(rule, Severity::Error, mention.line, message);
     }
 }
 
 fn purity(report: &mut Report<'_>, room: &str, mention: &Mention, test: bool) {
-    if test || !rules::PURE_ROOMS.contains(&room) {
+    if test || !rooms::PURE_ROOMS.contains(&room) {
         return;
     }
     let breaks = |path: &[&str]| match path {
-        // A crate counts as the first segment only: a field or module of that name is another thing.
+        // A crate counts as the first segment only: a field or module of that name is another
+        // thing.
         [one] if one.chars().all(char::is_lowercase) => mention.segments[0] == *one,
         _ => mention.segments.windows(path.len()).any(|run| run.iter().zip(path).all(|(a, b)| a == b)),
     };
-    if let Some(impure) = rules::IMPURE.iter().find(|impure| breaks(impure.path)) {
+    if let Some(impure) = rooms::IMPURE.iter().find(|impure| breaks(impure.path)) {
         let path = impure.path.join("::");
         report
             .error(mention.line, format!("{room} does no IO and reads no clock, but mentions {path}: {}", impure.why));

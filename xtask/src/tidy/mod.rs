@@ -1,10 +1,22 @@
-//! `cargo xtask tidy`: the house rules that no compiler checks. [`rules`] is the list of them, with their reasons.
+//! `cargo xtask tidy`: the house rules that no compiler checks. [`rules`] is the list of them, with
+//! their reasons.
 
 mod check;
+mod circles;
+mod doors;
+mod finding;
+mod items;
+mod limits;
+mod place;
+mod rooms;
 mod rules;
 mod source;
+mod stale;
+mod surface;
+mod syntax;
+mod tree;
+mod verdict;
 
-use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,70 +24,73 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use self::finding::Finding;
+use self::place::SourceFile;
+use self::verdict::Verdict;
 use crate::say;
 
-/// Checks the house rules: who may import whom, purity, module docs, file length, unsafe blocks, top-level folders.
+/// Checks the house rules: who may import whom, purity, circles, re-exports, sentences, lengths,
+/// unsafe blocks, top-level folders.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Prints the rules and their reasons instead.
     #[arg(long)]
     rules: bool,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    Warning,
-    Error,
-}
-
-/// One breach of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Finding {
-    severity: Severity,
-    file: PathBuf,
-    /// From 1; 0 for the file as a whole.
-    line: usize,
-    message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.severity == Severity::Error { "error" } else { "warning" };
-        write!(f, "{word}: {}", self.file.display())?;
-        if self.line > 0 {
-            write!(f, ":{}", self.line)?;
-        }
-        write!(f, ": {}", self.message)
-    }
+    /// Prints every breach of the rules that are not enforced yet, too.
+    #[arg(long, conflicts_with = "rules")]
+    all: bool,
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if options.rules {
         return say(&rules::as_text());
     }
-    let mut findings = check::top_level(&names_in(root)?);
+    let names = names_in(root)?;
     let mut files = Vec::new();
     for folder in rules::SOURCE_FOLDERS {
         collect(&root.join(folder), &mut files)?;
     }
     files.sort();
+    let mut findings = check::top_level(&names);
+    let mut sources = Vec::new();
     for path in &files {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let relative = path.strip_prefix(root).unwrap_or(path);
         findings.extend(check::file(relative, &text));
+        sources.push(SourceFile::parse(relative, &text).with_context(|| format!("reading {}", path.display()))?);
     }
+    findings.extend(of_all(&sources));
+    findings.extend(stale::check(&stale::Tables::TODAY, &sources, &names));
     // A `use` with many branches breaches a rule once.
     findings.dedup();
+    let verdict = Verdict::new(findings, rules::PENDING, options.all);
     let mut stderr = std::io::stderr().lock();
-    for finding in &findings {
+    for finding in &verdict.shown {
         writeln!(stderr, "{finding}").context("writing to stderr")?;
     }
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    if errors > 0 {
-        bail!("{errors} breaches of the house rules; `cargo xtask tidy --rules` gives their reasons");
+    for line in &verdict.pending {
+        writeln!(stderr, "{line}").context("writing to stderr")?;
     }
-    say(&format!("tidy: {} files, {} warnings", files.len(), findings.len()))
+    if verdict.errors > 0 {
+        bail!("{} breaches of the house rules; `cargo xtask tidy --rules` gives their reasons", verdict.errors);
+    }
+    say(&format!("tidy: {} files, {} warnings", files.len(), verdict.warnings))
+}
+
+/// The rules that need more than one file at a time, or their syntax.
+fn of_all(sources: &[SourceFile]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = sources.iter().flat_map(limits::columns).collect();
+    findings.extend(limits::functions(sources, rules::LONG));
+    findings.extend(limits::sentences(sources, rooms::SILENT_ROOMS, rooms::TARGET_NAMES));
+    for krate in rules::CRATES {
+        let tree = tree::Tree::new(krate, sources);
+        findings.extend(circles::check(&tree));
+        if krate.has_rooms {
+            findings.extend(doors::reexports(&tree));
+            findings.extend(doors::wire(&tree));
+        }
+    }
+    findings
 }
 
 fn names_in(dir: &Path) -> Result<Vec<(String, bool)>> {

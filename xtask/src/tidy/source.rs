@@ -1,13 +1,13 @@
 //! Reads a Rust file as tokens and keeps what the rules ask for.
 //!
-//! Tokens rather than a syntax tree: a path counts in a `use`, in an expression, in an attribute (`#[derive(serde::…)]`)
-//! and inside a macro's arguments, and only the tokens show all four alike.
+//! Tokens rather than a syntax tree: a path counts in a `use`, in an expression, in an attribute
+//! (`#[derive(serde::…)]`) and inside a macro's arguments, and only the tokens show all four alike.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What the rules look at in one file.
 #[derive(Debug, Default)]
@@ -51,9 +51,7 @@ impl Source {
             let here = Context { test: context.test || test_item.is_some(), inside: context.inside.clone() };
             match &tokens[at] {
                 TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                    if let Some(TokenTree::Group(group)) = tokens.get(at + 1)
-                        && is_test_attribute(group)
-                    {
+                    if is_test_attribute(tokens.get(at + 1)) {
                         test_item.get_or_insert(punct.span().start().line);
                     }
                     at += 1;
@@ -79,32 +77,23 @@ impl Source {
                     }
                     at += 1;
                 }
-                TokenTree::Ident(ident) => {
-                    let line = ident.span().start().line;
-                    let name = ident.to_string();
-                    match name.as_str() {
-                        "use" => {
-                            in_use = true;
-                            at += 1;
-                        }
-                        "mod" => {
-                            module = tokens.get(at + 1).map(ToString::to_string);
-                            at += 2;
-                        }
-                        "unsafe" => {
-                            let opens = match tokens.get(at + 1) {
-                                Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Brace,
-                                Some(TokenTree::Ident(next)) => *next == "impl",
-                                _ => false,
-                            };
-                            if opens {
-                                self.unsafe_lines.push(line);
-                            }
-                            at += 1;
-                        }
-                        _ => at = self.path(&tokens, at, &here, in_use),
+                TokenTree::Ident(ident) => match ident.to_string().as_str() {
+                    "use" => {
+                        in_use = true;
+                        at += 1;
                     }
-                }
+                    "mod" => {
+                        module = tokens.get(at + 1).map(ToString::to_string);
+                        at += 2;
+                    }
+                    "unsafe" => {
+                        if is_unsafe_code(tokens.get(at + 1)) {
+                            self.unsafe_lines.push(ident.span().start().line);
+                        }
+                        at += 1;
+                    }
+                    _ => at = self.path(&tokens, at, &here, in_use),
+                },
                 TokenTree::Literal(_) => at += 1,
             }
         }
@@ -181,8 +170,18 @@ fn is_double_colon(tokens: &[TokenTree], at: usize) -> bool {
     colon(at) && colon(at + 1)
 }
 
-/// `#[test]` or a `#[cfg(…)]` that holds in tests only.
-fn is_test_attribute(attribute: &Group) -> bool {
+/// Whether what follows `unsafe` is a block or an impl.
+fn is_unsafe_code(next: Option<&TokenTree>) -> bool {
+    match next {
+        Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Brace,
+        Some(TokenTree::Ident(next)) => *next == "impl",
+        _ => false,
+    }
+}
+
+/// Whether what follows a `#` is `[test]` or a `[cfg(…)]` that holds in tests only.
+fn is_test_attribute(attribute: Option<&TokenTree>) -> bool {
+    let Some(TokenTree::Group(attribute)) = attribute else { return false };
     let words: String = attribute.stream().to_string().split_whitespace().collect();
     words == "test" || words == "cfg(test)" || words.starts_with("cfg(all(test,")
 }

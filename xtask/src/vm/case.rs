@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{Arch, Cell};
 
-/// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs that are not here:
-/// kernel_faults and kernel_live need what a guest does not have (setcap, prlimit, tmux).
+/// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs
+/// that are not here: kernel_faults and kernel_live need what a guest does not have (setcap,
+/// prlimit, tmux).
 pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
     TestProgram {
         name: "kernel_exact",
@@ -109,8 +110,10 @@ impl Case {
     }
 }
 
-/// Where test programs lie in a guest: beside `examples`, as cargo lays them out, because they look there for workloads.
+/// Where test programs lie in a guest.
 pub(super) const TESTS_IN_GUEST: &str = "t/deps";
+/// The folder above, where cargo puts programs and where the tests look for workloads.
+pub(super) const WORKLOADS_IN_GUEST: &str = "t";
 
 /// Everything that runs on a kernel, of what `root` has.
 pub(super) fn all(root: &Path, cell: Cell, brief: bool) -> Vec<Case> {
@@ -139,7 +142,7 @@ pub(super) fn left_out(cell: Cell, brief: bool) -> Vec<String> {
     TEST_PROGRAMS.iter().flat_map(of).collect()
 }
 
-/// Those of the test programs that there are.
+/// The test programs that exist.
 pub(super) fn programs(root: &Path) -> impl Iterator<Item = &'static TestProgram> {
     let tests = root.join("profiler").join("tests");
     TEST_PROGRAMS.iter().filter(move |program| tests.join(format!("{}.rs", program.name)).exists())

@@ -1,7 +1,8 @@
 //! Kernels and busybox from Debian, kept under `target/vm`.
 //!
-//! The mirror is the one that the machine's apt is set up with. Everything else is apt's, but in a configuration of our
-//! own: other suites, two architectures, no installed packages. Nothing is installed.
+//! The mirror is the one that the machine's apt is set up with. Everything else is apt's, but in a
+//! configuration of our own: other suites, two architectures, no installed packages. Nothing is
+//! installed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -27,7 +28,7 @@ type Why = String;
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
     pub(super) image: PathBuf,
-    /// The package's.
+    /// Version of the package.
     pub(super) version: String,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Fetched {
     pub(super) busybox: BTreeMap<Arch, Result<PathBuf, Why>>,
 }
 
-/// Looks into the cache first; asks apt for what is not there, or for everything where `anew`.
+/// Looks into the cache first. Asks apt for what is not there, or for everything with `anew`.
 pub(super) fn fetch(dir: &Path, cells: &[Cell], anew: bool) -> Result<Fetched> {
     let cache = Cache { dir: dir.join("kernels") };
     fs::create_dir_all(&cache.dir).with_context(|| format!("making {}", cache.dir.display()))?;
@@ -114,7 +115,7 @@ fn unpack(package: &Path, patterns: &[&str]) -> Result<Vec<u8>> {
         .output()
         .context("cannot start `tar`")?;
     files.wait()?;
-    // tar complains of patterns that match nothing; what was written tells.
+    // tar complains of patterns that match nothing, so only what was written counts.
     ensure!(!tar.stdout.is_empty(), "it holds none of {}", patterns.join(", "));
     Ok(tar.stdout)
 }
@@ -183,7 +184,8 @@ impl Apt {
         Ok(apt)
     }
 
-    /// An index may fail once with a wrong size, and a suite may have left the mirror: what is there counts.
+    /// An index may fail once with a wrong size, and a suite may have left the mirror: what is
+    /// there counts.
     fn update(&self) {
         for _ in 0..2 {
             let mut update = self.command("apt-get");
@@ -197,7 +199,7 @@ impl Apt {
     /// Fetches one package; any version where none is named.
     fn download(&self, package: &str, arch: Arch, version: &str) -> Result<PathBuf> {
         let into = self.dir.join("deb").join(format!("{package}-{}", arch.debian()));
-        // What an interrupted run left.
+        // An interrupted run may have left it.
         let _ = fs::remove_dir_all(&into);
         fs::create_dir_all(&into)?;
         let mut wanted = format!("{package}:{}", arch.debian());
@@ -229,7 +231,8 @@ fn served() -> Result<Vec<(String, String)>> {
     Ok(text.lines().filter_map(pair).collect())
 }
 
-/// The sources of the kernels. Security updates are a mirror of their own, beside the plain one where apt has none.
+/// The sources of the kernels. Security updates are a mirror of their own, beside the plain one
+/// where apt has none.
 fn sources(served: &[(String, String)]) -> Result<String> {
     let (mirror, _) = served
         .iter()
@@ -246,7 +249,8 @@ fn sources(served: &[(String, String)]) -> Result<String> {
     Ok(String::from_utf8(list)?)
 }
 
-/// Reads what `apt-cache show` says of the packages that depend on the newest kernel of their suite.
+/// Reads what `apt-cache show` says of the packages that depend on the newest kernel of their
+/// suite.
 fn candidates(shown: &str) -> Vec<Candidate> {
     let field = |stanza: &str, name: &str| {
         let line = stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));

@@ -1,72 +1,57 @@
 //! Static programs for a guest, and the archive that it boots into.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::case::{self, Case, TESTS_IN_GUEST};
+use super::case::{self, Case, TESTS_IN_GUEST, WORKLOADS_IN_GUEST};
 use super::initramfs::{Archive, script};
 use super::{Arch, Options};
-use crate::{
-    exec,
-    host::{
-        arch::{cargo_build_static, strip},
-        machine::executables,
-    },
+use crate::host::{
+    arch::{cargo_build_static, strip},
+    package::{self, Programs, TOOL, WORKLOADS},
 };
 
-const PACKAGE: &str = "should-i-async";
-const TOOL: &str = "should-i-async";
-/// What the tests run.
-const WORKLOADS: &str = "truth";
-/// For commands by hand.
-const LAB: &str = "lab";
-
-fn examples(options: &Options) -> &'static [&'static str] {
-    if options.command.is_empty() { &[WORKLOADS] } else { &[WORKLOADS, LAB] }
+/// The workloads of a guest: what the tests run, and what commands by hand may run.
+fn workloads(options: &Options) -> &'static [&'static str] {
+    if options.command.is_empty() { &[package::TRUTH] } else { &[package::TRUTH, package::LAB] }
 }
 
-/// What was built for a guest, by cargo's names.
-pub(super) struct Programs {
+/// The programs that were built for a guest, by cargo's names.
+pub(super) struct GuestPrograms {
     /// Paths as cargo has them.
-    built: BTreeMap<String, PathBuf>,
-    /// Where they are without what only debuggers need: a guest's memory holds them all.
+    built: Programs,
+    /// Folder of the same programs without debug information: a guest's memory holds them all.
     stripped: PathBuf,
 }
 
 /// Builds for an architecture: the tool, the workloads, the tests.
-pub(super) fn build(root: &Path, arch: Arch, options: &Options) -> Result<Programs> {
-    let mut cargo = cargo_build_static(root, PACKAGE, arch)?;
-    cargo.args(["--bin", TOOL]);
-    for example in examples(options) {
-        cargo.args(["--example", example]);
+pub(super) fn build(root: &Path, arch: Arch, options: &Options) -> Result<GuestPrograms> {
+    let mut cargo = cargo_build_static(root, arch)?;
+    cargo.args(["--package", TOOL, "--package", WORKLOADS, "--bin", TOOL]);
+    for name in workloads(options) {
+        cargo.args(["--bin", name]);
     }
     for program in case::programs(root) {
         cargo.args(["--test", program.name]);
     }
-    let built = executables(&exec::output(&mut cargo)?).collect();
+    let built = Programs::build(&mut cargo)?;
     let stripped = root.join("target").join("vm").join(format!("programs-{}", arch.name()));
     fs::create_dir_all(&stripped).with_context(|| format!("making {}", stripped.display()))?;
-    let programs = Programs { built, stripped };
-    for name in [TOOL].iter().chain(examples(options)) {
-        programs.built(name)?;
+    for name in [TOOL].iter().chain(workloads(options)) {
+        built.path(name)?;
     }
-    for (name, path) in &programs.built {
-        strip(path, &programs.stripped.join(name), arch)?;
+    for (name, path) in built.iter() {
+        strip(path, &stripped.join(name), arch)?;
     }
-    Ok(programs)
+    Ok(GuestPrograms { built, stripped })
 }
 
-impl Programs {
-    fn built(&self, name: &str) -> Result<&Path> {
-        self.built.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no {name}"))
-    }
-
-    /// What to put into a guest.
+impl GuestPrograms {
+    /// The stripped program, to be put into a guest.
     fn path(&self, name: &str) -> Result<PathBuf> {
-        self.built(name).map(|_| self.stripped.join(name))
+        self.built.path(name).map(|_| self.stripped.join(name))
     }
 }
 
@@ -74,7 +59,7 @@ impl Programs {
 pub(super) fn pack(
     to: &Path,
     root: &Path,
-    programs: &Programs,
+    programs: &GuestPrograms,
     busybox: &Path,
     cases: &[&Case],
     options: &Options,
@@ -83,11 +68,11 @@ pub(super) fn pack(
     archive.program(busybox, "bin/busybox")?;
     archive.program(&programs.path(TOOL)?, &format!("bin/{TOOL}"))?;
     // Cargo compiles the tool's path into the tests.
-    let tool = programs.built(TOOL)?.strip_prefix("/")?;
+    let tool = programs.built.path(TOOL)?.strip_prefix("/")?;
     archive.link(tool.to_str().context("a path that is not UTF-8")?, &format!("/bin/{TOOL}"))?;
-    for example in examples(options) {
-        archive.program(&programs.path(example)?, &format!("bin/{example}"))?;
-        archive.link(&format!("t/examples/{example}"), &format!("/bin/{example}"))?;
+    for name in workloads(options) {
+        archive.program(&programs.path(name)?, &format!("bin/{name}"))?;
+        archive.link(&format!("{WORKLOADS_IN_GUEST}/{name}"), &format!("/bin/{name}"))?;
     }
     for program in case::programs(root) {
         let path = format!("/{TESTS_IN_GUEST}/{}", program.name);

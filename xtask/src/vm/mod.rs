@@ -1,9 +1,9 @@
 //! `cargo xtask vm`: the tool and its kernel tests on other kernels, under emulation.
 //!
-//! Debian's kernels of four series for two architectures, each booted by QEMU into an archive of static programs, one
-//! emulated CPU a guest. The lines that the guest prints are the result; its exit code means nothing. On aarch64 the
-//! virtual CPU counts instructions, so the guest has a PMU, and the same run every time. docs/kernels.md has what was
-//! seen.
+//! QEMU boots Debian's kernels of four series for two architectures into an archive of static
+//! programs, with one emulated CPU for each guest. The lines that the guest prints are the result;
+//! its exit code means nothing. On aarch64 the virtual CPU counts instructions, so the guest has a
+//! PMU and every run is the same. The results are in docs/kernels.md.
 
 mod case;
 mod fetch;
@@ -23,12 +23,13 @@ use clap::{Args, ValueEnum};
 
 use self::case::Case;
 use self::fetch::Fetched;
-use self::guest::Programs;
+use self::guest::GuestPrograms;
 use self::run::{Guest, Outcome};
 use crate::host::{arch::Arch, child};
 use crate::say;
 
-/// The matrix: each of these for each architecture. A series is what a kernel's version begins with.
+/// The matrix: each of these for each architecture. A series is what a kernel's version begins
+/// with.
 const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "7"];
 
 /// Runs the tool and its kernel tests on other kernels, under emulation.
@@ -67,7 +68,8 @@ pub(crate) struct Options {
     /// Guests at a time. Default: one for each CPU.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are in /t/deps.
+    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are
+    /// in /t/deps.
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -102,7 +104,7 @@ struct Cell {
 /// What came of a kernel.
 struct Row {
     cell: Cell,
-    /// The package's, where there is one.
+    /// Version of the package, where there is one.
     version: Option<String>,
     seconds: Option<f64>,
     /// By test.
@@ -128,7 +130,7 @@ impl Arch {
 }
 
 impl Half {
-    /// Whether a kernel is in it: like the squares of one colour.
+    /// Whether a kernel is in this half. The halves lie like the two colours of a chessboard.
     fn has(self, cell: Cell) -> bool {
         let series = SERIES.iter().position(|&series| series == cell.series).unwrap_or(0);
         let odd = match self {
@@ -176,7 +178,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let matrix = Matrix { root, options, dir: root.join("target").join("vm") };
     fs::create_dir_all(&matrix.dir).with_context(|| format!("making {}", matrix.dir.display()))?;
     let mut programs = BTreeMap::new();
-    // The network is fetched from while the CPUs build.
+    // Fetches from the network while the CPUs build.
     let fetched = std::thread::scope(|scope| {
         let fetched = scope.spawn(|| fetch::fetch(&matrix.dir, &cells, options.refresh));
         for arch in Arch::ALL.into_iter().filter(|&arch| cells.iter().any(|cell| cell.arch == arch)) {
@@ -236,7 +238,7 @@ impl Matrix<'_> {
     }
 
     /// Runs the guests, some at a time.
-    fn run(&self, cells: &[Cell], fetched: &Fetched, programs: &BTreeMap<Arch, Programs>) -> Result<Vec<Row>> {
+    fn run(&self, cells: &[Cell], fetched: &Fetched, programs: &BTreeMap<Arch, GuestPrograms>) -> Result<Vec<Row>> {
         let left = Mutex::new(cells.iter().copied().enumerate());
         let rows = Mutex::new(BTreeMap::new());
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -259,7 +261,7 @@ impl Matrix<'_> {
     }
 
     /// Runs one guest.
-    fn one(&self, cell: Cell, fetched: &Fetched, programs: &Programs) -> Result<Row> {
+    fn one(&self, cell: Cell, fetched: &Fetched, programs: &GuestPrograms) -> Result<Row> {
         let cases = self.cases(cell);
         let cases: Vec<&Case> = cases.iter().collect();
         let (kernel, busybox) = match (&fetched.kernels[&cell], &fetched.busybox[&cell.arch]) {
@@ -273,7 +275,7 @@ impl Matrix<'_> {
         let log = self.dir.join(format!("{name}.log"));
         let guest = Guest { arch: cell.arch, kernel, initramfs: &initramfs, pmu: self.options.pmu, log };
         let ran = guest.run(&cases)?;
-        // A hundred megabytes each, and made in a second.
+        // Each takes a hundred megabytes and is made in a second.
         fs::remove_file(&initramfs)?;
         let mut row = Row {
             cell,

@@ -24,7 +24,8 @@ const KILLED: i32 = 128 + 9;
 /// How a test in a guest ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// With the number of tests that passed, where libtest counted them, and the time by the guest's clock, s.
+    /// With the number of tests that passed, where libtest counted them, and the time by the
+    /// guest's clock, s.
     Passed {
         tests: Option<u64>,
         seconds: f64,
@@ -37,17 +38,17 @@ pub(super) enum Outcome {
     },
 }
 
-/// What came of a guest.
+/// What a guest did.
 pub(super) struct Ran {
-    /// In the order of the cases.
+    /// Outcomes in the order of the cases.
     pub(super) outcomes: Vec<Outcome>,
-    /// By this machine's clock, boot included, s.
+    /// Seconds by this machine's clock, boot included.
     pub(super) seconds: f64,
     /// All that the guest said.
     pub(super) console: String,
 }
 
-/// A guest to be.
+/// A guest that is to be booted.
 pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
     pub(super) kernel: &'a Kernel,
@@ -78,7 +79,8 @@ impl Guest<'_> {
         };
         if self.arch == Arch::Aarch64 {
             qemu.args(["-M", "virt,dtb-randomness=off"]);
-            // The virtual CPU's instructions are its clock: the same run every time, and a PMU that counts them.
+            // The virtual CPU's instructions are its clock: the same run every time, and a PMU that
+            // counts them.
             if self.pmu != Pmu::Cycles {
                 qemu.args(["-icount", "shift=2,sleep=off"]);
             }

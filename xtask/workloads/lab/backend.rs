@@ -1,4 +1,5 @@
-//! `lab backend`: an echo server that replies a fixed time after the request, for programs that are clients. One epoll loop.
+//! `lab backend`: an echo server that replies a fixed time after the request, for programs that are
+//! clients. One epoll loop.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -48,7 +49,7 @@ struct Peer {
 }
 
 fn serve(tally: &Tally, listener: &TcpListener, latency_ns: u64) -> Result<()> {
-    sys::drop_timer_slack();
+    workloads::drop_timer_slack();
     listener.set_nonblocking(true).context("a listener that does not block")?;
     let mut poller = Poller::new()?;
     poller.add_level(listener, LISTENER)?;
@@ -63,20 +64,8 @@ fn serve(tally: &Tally, listener: &TcpListener, latency_ns: u64) -> Result<()> {
         for index in 0..found {
             let token = poller.ready(index).token;
             if token == LISTENER {
-                let stream = match listener.accept() {
-                    Ok((stream, _)) => stream,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                    Err(error) => return Err(error).context("accept"),
-                };
-                stream.set_nodelay(true).context("TCP_NODELAY")?;
-                stream.set_nonblocking(true).context("a connection that does not block")?;
-                let place = stream.as_raw_fd().unsigned_abs() as usize;
-                poller.add_level(&stream, place as u64)?;
-                if peers.len() <= place {
-                    peers.resize_with(place + 1, || None);
-                }
                 generations += 1;
-                peers[place] = Some(Peer { stream, generation: generations });
+                accept(listener, &poller, &mut peers, generations)?;
                 continue;
             }
             let token = token as usize;
@@ -112,6 +101,24 @@ fn serve(tally: &Tally, listener: &TcpListener, latency_ns: u64) -> Result<()> {
             }
         }
     }
+}
+
+/// Accepts a connection, if there still is one.
+fn accept(listener: &TcpListener, poller: &Poller, peers: &mut Vec<Option<Peer>>, generation: u64) -> Result<()> {
+    let stream = match listener.accept() {
+        Ok((stream, _)) => stream,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+        Err(error) => return Err(error).context("accept"),
+    };
+    stream.set_nodelay(true).context("TCP_NODELAY")?;
+    stream.set_nonblocking(true).context("a connection that does not block")?;
+    let place = stream.as_raw_fd().unsigned_abs() as usize;
+    poller.add_level(&stream, place as u64)?;
+    if peers.len() <= place {
+        peers.resize_with(place + 1, || None);
+    }
+    peers[place] = Some(Peer { stream, generation });
+    Ok(())
 }
 
 /// Replies; a client that does not take its reply loses the connection.

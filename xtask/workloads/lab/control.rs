@@ -1,4 +1,5 @@
-//! `lab control`: programs that async IO gives nothing: they wait for locks or timers, compute, are async already, or idle.
+//! `lab control`: programs that gain nothing by async IO. They wait for locks or timers, compute,
+//! are async already, or idle.
 
 use std::io::{PipeReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,8 @@ pub(crate) struct Args {
     /// What it does instead of blocking IO.
     #[arg(long)]
     mode: Mode,
-    /// Iterations of work per operation. Default: 2 µs with the lock held, 20 µs after a sleep or on the CPU, 0 for async.
+    /// Iterations of work per operation. Default: 2 µs with the lock held, 20 µs after a sleep or
+    /// on the CPU, 0 for async.
     #[arg(long)]
     work: Option<u64>,
     /// Bytes of a request to `async`, and of its reply.
@@ -38,7 +40,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Four threads that fight for a mutex.
+    /// Four threads that compete for a mutex.
     Lock,
     /// Threads that sleep for 1 ms and then work.
     Timer,
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                     let own = Arc::clone(&reader);
                     tally.spawn("idle", move |_| doze(&own))?;
                 }
-                // Open until the process ends, or the threads would read its end of file.
+                // It stays open until the process ends: the threads would read its end of file.
                 std::mem::forget(writer);
             }
             Mode::Async => {}
@@ -91,8 +93,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     })
 }
 
-/// Every thread works with the lock held, on what the lock guards, and nothing else. The holder yields its CPU before it
-/// lets go: on one CPU the others would else meet a held lock only once a time slice.
+/// Every thread works with the lock held, on what the lock guards, and nothing else. The holder
+/// yields its CPU before it lets go: on one CPU the others would else meet a held lock only once a
+/// time slice.
 fn fight(tally: &Arc<Tally>, iterations: u64) -> Result<()> {
     let guarded = Arc::new(Mutex::new(tally.job(iterations, None)));
     for _ in 0..LOCK_THREADS {

@@ -1,5 +1,5 @@
-//! `lab`: servers and clients that do the same work in a blocking and in an async way, one file per way, and the load for
-//! them: the ground truth that predictions are compared with.
+//! `lab`: servers and clients that do the same work in a blocking and in an async way, one file per
+//! way, and the load for them: the ground truth that predictions are compared with.
 //!
 //! The protocol on stdin and stdout, the same for every program here:
 //!
@@ -16,9 +16,10 @@
 //!   exits 0
 //! ```
 //!
-//! What makes a pair of ways comparable: an operation's work, its count and its memory are one type ([`work::Job`]); every
-//! connection, worker, slot or stage has one of its own, whatever the way; the main thread only answers the harness, so that
-//! in every way the same thread, which is not one of those measured, is blocked on stdin.
+//! What makes a pair of ways comparable: an operation's work, its count and its memory are one type
+//! ([`work::Job`]); every connection, worker, slot or stage has one of its own, whatever the way;
+//! the main thread only answers the harness, so that in every way the same thread, which is not one
+//! of those measured, is blocked on stdin.
 
 mod backend;
 mod brigade;
@@ -59,7 +60,7 @@ enum Program {
     Files(files::Args),
     /// A ring of stages connected by pipes.
     Brigade(brigade::Args),
-    /// A program that async IO gives nothing.
+    /// A program that gains nothing by async IO.
     Control(control::Args),
     /// Windows with a working set, for hardware counters.
     Window(window::Args),
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returning ends the threads that still serve: a program of the lab needs no way down.
+/// Returning ends the threads that still serve, so nothing has to shut them down.
 fn run(program: Program) -> Result<()> {
     match program {
         Program::Echo(args) => echo::run(&args),

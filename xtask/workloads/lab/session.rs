@@ -1,4 +1,5 @@
-//! The life of a program of the lab: ready, answers to `count`, and its end. Runs on the main thread, which serves nobody.
+//! The life of a program of the lab: it is ready, answers `count`, and ends. This runs on the main
+//! thread, which does nothing else.
 
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
@@ -36,7 +37,7 @@ pub(crate) struct Tally {
     pace: Pace,
 }
 
-/// What the harness has told a load: to rest, or to go on.
+/// Whether the harness has told a load to rest or to go on.
 struct Pace {
     resting: AtomicBool,
     /// How often rest was asked for.
@@ -59,33 +60,34 @@ impl Pace {
 }
 
 impl Tally {
-    /// A job with a counter of its own. Called when a connection, worker, slot or stage begins; no operation comes here.
+    /// A job with a counter of its own. Called when a connection, worker, slot or stage begins; no
+    /// operation comes here.
     pub(crate) fn job(&self, iterations: u64, limit: Option<u64>) -> Job {
         let counter = Arc::new(Counter::default());
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counter));
         Job::new(counter, iterations, limit)
     }
 
-    /// Blocks until the ready line is out: whoever has lines of its own to say begins after it.
+    /// Blocks until the ready line is out. Threads that print lines of their own begin after it.
     pub(crate) fn await_ready(&self) {
         self.ready.wait();
     }
 
-    /// Counts a failure, and says it on stderr.
+    /// Counts a failure and prints it on stderr.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         // Nobody may be listening any more.
         let _ = writeln!(std::io::stderr(), "lab: {error:#}");
     }
 
-    /// Ends the program as a failure: something every operation needs does not work.
+    /// Ends the program as a failure: something that every operation needs does not work.
     pub(crate) fn fail(&self, error: &anyhow::Error) {
         self.error(error);
         self.failed.store(true, Ordering::Relaxed);
         self.finish();
     }
 
-    /// Ends the program: all that was to be done is done.
+    /// Ends the program: all its operations are done.
     pub(crate) fn finish(&self) {
         // Fails only when the counter is full, and then it is over as well.
         let _ = rustix::io::write(&self.over, &1u64.to_ne_bytes());
@@ -107,17 +109,18 @@ impl Tally {
         Ok(())
     }
 
-    /// Whether the harness wants rest. Only a load looks: without it nobody else has anything to do.
+    /// Whether the harness wants it to rest. Only a load asks: without requests nothing else works.
     pub(crate) fn rests(&self) -> bool {
         self.pace.resting.load(Ordering::Acquire)
     }
 
-    /// How often rest has been asked for: each is answered once.
+    /// How many rests were asked for. Each is answered once.
     pub(crate) fn rests_asked(&self) -> u64 {
         self.pace.rests.load(Ordering::Acquire)
     }
 
-    /// Readable after each change of [`Self::rests`], until [`Self::pace_seen`].
+    /// A descriptor that is readable after each change of [`Self::rests`], until
+    /// [`Self::pace_seen`].
     pub(crate) fn pace_changed(&self) -> &OwnedFd {
         &self.pace.changed
     }
@@ -144,7 +147,8 @@ impl Tally {
     }
 }
 
-/// Runs a program: `start` sets it up and starts its threads, and gives what the ready line tells beside the pid.
+/// Runs a program. `start` sets it up, starts its threads, and returns what the ready line says
+/// beside the pid.
 pub(crate) fn run(common: &Common, start: impl FnOnce(&Arc<Tally>) -> Result<Map<String, Value>>) -> Result<()> {
     run_with(common, start, |tally| {
         let digest = format!("{:016x}", tally.sum(Counter::digest));
@@ -152,16 +156,16 @@ pub(crate) fn run(common: &Common, start: impl FnOnce(&Arc<Tally>) -> Result<Map
     })
 }
 
-/// [`run`] with a last line of one's own.
+/// As [`run`], with a last line of its own.
 pub(crate) fn run_with(
     common: &Common,
     start: impl FnOnce(&Arc<Tally>) -> Result<Map<String, Value>>,
     last: impl FnOnce(&Tally) -> Value,
 ) -> Result<()> {
     sys::die_with_parent()?;
-    sys::raise_descriptor_limit()?;
+    workloads::raise_descriptor_limit()?;
     sys::keep_on(&common.cpu)?;
-    let terminated = sys::signalfd(libc::SIGTERM)?;
+    let terminated = workloads::signalfd(libc::SIGTERM)?;
     let over = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).context("eventfd")?;
     let (errors, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let (ready, pace) = (OnceLock::new(), Pace::new()?);
@@ -177,9 +181,11 @@ pub(crate) fn run_with(
     Ok(())
 }
 
-/// Answers `count`, and hands `rest` and `go` on, until stdin, SIGTERM, the program itself or the clock ends it.
+/// Answers `count`, and hands `rest` and `go` on, until stdin, SIGTERM, the program itself or the
+/// clock ends it.
 fn answer(tally: &Tally, terminated: &OwnedFd, length: Duration) -> Result<()> {
-    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it open.
+    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it
+    // open.
     let mut stdin = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(0) });
     let end = sys::now_ns().saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
     let mut line = Vec::new();

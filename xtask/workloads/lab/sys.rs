@@ -1,9 +1,8 @@
 //! The calls that std does not wrap, each with its reason to be here.
 
 use std::io::{Error, ErrorKind};
-use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use io_uring::IoUring;
@@ -32,13 +31,6 @@ pub(crate) fn die_with_parent() -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).context("PR_SET_PDEATHSIG")
 }
 
-/// Lifts the soft limit of open descriptors to the hard one.
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).context("raising RLIMIT_NOFILE")
-}
-
 /// Keeps the calling thread, and those it starts later, on these CPUs; none: where it is.
 pub(crate) fn keep_on(cpus: &[usize]) -> Result<()> {
     if cpus.is_empty() {
@@ -52,30 +44,8 @@ pub(crate) fn keep_on(cpus: &[usize]) -> Result<()> {
     rustix::thread::sched_setaffinity(None, &set).with_context(|| format!("keeping to CPUs {cpus:?}"))
 }
 
-/// Lets the calling thread's timers fire when they are due: the default slack of 50 µs would shift every arrival.
-pub(crate) fn drop_timer_slack() {
-    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
-}
-
-/// Blocks `signal` in the calling thread, and in those it starts later, and returns a signalfd for it.
-pub(crate) fn signalfd(signal: libc::c_int) -> Result<OwnedFd> {
-    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: the pointer is valid for a whole sigset_t, which sigemptyset initialises; the kernel only reads it after.
-    let fd = unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), signal);
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
-        libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC)
-    };
-    if fd < 0 {
-        return Err(Error::last_os_error()).context("signalfd");
-    }
-    // SAFETY: signalfd just returned this open descriptor, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// A listener on loopback, and its port. Not std's: its backlog of 128 drops a load's 512 connections.
+/// A listener on loopback, and its port. Not std's: its backlog of 128 drops a load's 512
+/// connections.
 pub(crate) fn listen() -> Result<(TcpListener, u16)> {
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
         .context("making a socket")?;
@@ -148,7 +118,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Waits until something is ready, or for `timeout_ns`. Returns how many [`ready`](Self::ready) knows of.
+    /// Waits until something is ready, or for `timeout_ns`. Returns how many [`ready`](Self::ready)
+    /// knows of.
     pub(crate) fn wait(&mut self, timeout_ns: Option<u64>) -> Result<usize> {
         let (epoll, events) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr());
         let found = match timeout_ns {
@@ -160,7 +131,8 @@ impl Poller {
                     tv_sec: (ns / 1_000_000_000).cast_signed(),
                     tv_nsec: (ns % 1_000_000_000).cast_signed(),
                 };
-                // SAFETY: the buffer holds EVENTS events, the timeout lives through the call, and no mask is given.
+                // SAFETY: the buffer holds EVENTS events, the timeout lives through the call, and
+                // no mask is given.
                 unsafe {
                     libc::syscall(
                         libc::SYS_epoll_pwait2,

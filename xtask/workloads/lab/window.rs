@@ -1,5 +1,6 @@
-//! `lab window`: a thread whose windows between two calls have a working set, a length and a share of calls that block, for
-//! what hardware counters tell of them. One read, at one place, blocks once in so many times.
+//! `lab window`: a thread whose windows between two calls have a working set, a length and a share
+//! of calls that block, for what hardware counters tell of them. One read, at one place, blocks
+//! once in so many times.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 
@@ -8,7 +9,8 @@ use serde_json::Map;
 
 use crate::session::{self, Common, Tally};
 
-/// What lies between two places that are touched: a cache line, and the one that some CPUs fetch with it.
+/// What lies between two places that are touched: a cache line, and the one that some CPUs fetch
+/// with it.
 const STRIDE: usize = 128;
 
 /// Flags of `window`.
@@ -37,7 +39,8 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Over so many bytes; the order is random, so that no prefetcher knows it, and always the same.
+    /// Over so many bytes; the order is random, so that no prefetcher knows it, and always the
+    /// same.
     pub(crate) fn over(bytes: usize) -> Result<Self> {
         let places = (bytes / STRIDE).max(2);
         ensure!(u32::try_from(places).is_ok(), "a working set of {bytes} bytes is too large");
@@ -92,7 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     })
 }
 
-/// The thread that is measured. What it asks for comes in one piece: the first read waits for it, the others find it there.
+/// The thread that is measured. What it asks for comes in one piece: the first read waits for it,
+/// the others find it there.
 fn work(
     tally: &Tally,
     chain: &mut Chain,

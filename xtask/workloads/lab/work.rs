@@ -11,12 +11,12 @@ use crate::session;
 /// Words of the buffer that the work goes over: 1 KiB, the state of a session.
 const WORDS: usize = 128;
 
-/// How long `spin-rate` measures, and how many of its rounds count: the fastest, the others were disturbed.
+/// Rounds of `spin-rate`, of which the fastest counts: the others were disturbed.
 const ROUNDS: u32 = 20;
 const ROUND_ITERATIONS: u64 = 2_000_000;
 
-/// Operations done by one connection, worker, slot or stage. On a cache line of its own: only its owner writes, so the
-/// reader of the sum disturbs nobody.
+/// Operations done by one connection, worker, slot or stage. On a cache line of its own: only its
+/// owner writes, so the reader of the sum disturbs nobody.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Counter {
@@ -29,12 +29,14 @@ impl Counter {
         self.operations.load(Ordering::Relaxed)
     }
 
-    /// Sum of the results of all operations, modulo 2⁶⁴: equal where the same operations were done in the same order.
+    /// Sum of the results of all operations, modulo 2⁶⁴: equal where the same operations were done
+    /// in the same order.
     pub(crate) fn digest(&self) -> u64 {
         self.digest.load(Ordering::Relaxed)
     }
 
-    /// Only the owner calls this, so a load and a store are enough: no locked instruction in any way.
+    /// Only the owner calls this, so a load and a store are enough: no locked instruction in any
+    /// way.
     fn add(&self, result: u64) {
         self.operations.store(self.operations().wrapping_add(1), Ordering::Relaxed);
         self.digest.store(self.digest().wrapping_add(result), Ordering::Relaxed);
@@ -76,8 +78,8 @@ fn seed_of(message: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// The work: each iteration depends on the one before and on a word of the buffer, which it replaces. Never inlined, so
-/// that the very same instructions run in every way.
+/// The work: each iteration depends on the one before and on a word of the buffer, which it
+/// replaces. Never inlined, so that the very same instructions run in every way.
 #[inline(never)]
 fn work(scratch: &mut [u64; WORDS], seed: u64, iterations: u64) -> u64 {
     let mut state = seed;

@@ -1,4 +1,4 @@
-//! Kinds whose workers need no driver: what they do ends by itself.
+//! Kinds whose workers need no driver: every wait of theirs ends by itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -51,7 +51,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
 fn sleeper(calls: u64, each: Duration) -> Result<Worker> {
     let request = Timespec { tv_sec: i64::try_from(each.as_secs())?, tv_nsec: each.subsec_nanos().into() };
     Worker::spawn("sleep", move |_| {
-        sys::drop_timer_slack();
+        workloads::drop_timer_slack();
         let mut deed = Deed::new("sleep", "clock_nanosleep");
         for _ in 0..calls {
             let begun = Instant::now();
@@ -99,7 +99,8 @@ fn direct_reader(dir: &Path, index: usize, calls: u64) -> Result<Worker> {
             deed.blocked_max += begun.elapsed();
             deed.bytes += SECTOR as u64;
         }
-        // Closing would free the blocks of the file, which has no name any more, and could wait for the disk.
+        // Closing would free the blocks of the file, which has no name any more, and could wait for
+        // the disk.
         std::mem::forget(file);
         deed.calls = calls;
         deed.certainty = Certainty::Counted;
@@ -146,9 +147,10 @@ fn nonblock(calls: u64) -> Result<Vec<Worker>> {
     ])
 }
 
-/// Two workers and two pipes: `rounds`, or as many as fit into `ms`. Whether a read blocks is a race, so the truth is
-/// what the kernel counted. Both on one CPU, which makes every hand-over a switch and not an interrupt to another CPU:
-/// several hundred thousand switches a second, fewer where each computes for `think` after each read.
+/// Two workers and two pipes: `rounds`, or as many as fit into `ms`. Whether a read blocks is a
+/// race, so the truth is what the kernel counted. Both on one CPU, which makes every hand-over a
+/// switch and not an interrupt to another CPU: several hundred thousand switches a second, fewer
+/// where each computes for `think` after each read.
 fn pingpong(rounds: u64, ms: Option<u64>, think: Duration) -> Result<Vec<Worker>> {
     let (mut ping_reader, mut ping_writer) = sys::pipe()?;
     let (mut pong_reader, mut pong_writer) = sys::pipe()?;

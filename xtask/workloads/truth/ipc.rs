@@ -1,5 +1,5 @@
-//! The kind whose instructions are known, one by one: a call, a spin of so many rounds, and another call, with nothing in
-//! between that a compiler wrote.
+//! The kind whose instructions are known, one by one: a call, a spin of so many rounds, and another
+//! call, with nothing in between that a compiler wrote.
 
 use std::arch::asm;
 use std::io::Write as _;
@@ -14,13 +14,15 @@ use crate::row::Deed;
 use crate::worker::{Cell, Worker};
 use crate::{Args, Play, sys};
 
-/// Rounds of the spin after each call that does not block, one place each. Two instructions a round.
+/// Rounds of the spin after each call that does not block, one place each. Two instructions a
+/// round.
 const ROUNDS: [u64; 4] = [1, 1_000, 10_000, 1_000_000];
 /// Rounds of the spin after each call that blocks.
 const ROUNDS_BLOCKED: u64 = 100_000;
 /// The longest spin is taken so much more rarely.
 const RARER: u64 = 5;
-/// The driver keeps off the CPU for so long at a time while nobody needs it: a switch would cut a window.
+/// The driver keeps off the CPU for so long at a time while nobody needs it: a switch would cut a
+/// window.
 const AWAY: Duration = Duration::from_millis(50);
 
 /// One worker: `--n` calls at each place, and as many that block.
@@ -84,8 +86,8 @@ fn blocking(cell: &Cell, turn: u64, fd: i32) -> Result<()> {
     Ok(())
 }
 
-/// A call with room for one byte, then the spin, then `getuid`. Instructions from the first return to the second entry: two
-/// a round and a few, the same for each place.
+/// A call with room for one byte, then the spin, then `getuid`. Instructions from the first return
+/// to the second entry: two a round and a few, the same for each place.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "each place is to have a call of its own")]
 fn call_and_spin(nr: libc::c_long, fd: i32, byte: *mut u8, rounds: u64) -> i64 {

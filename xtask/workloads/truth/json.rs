@@ -1,4 +1,5 @@
-//! The few forms of JSON that the truth line needs, written by hand: this program carries no serialiser.
+//! The few forms of JSON that the truth line needs, written by hand: this program carries no
+//! serialiser.
 
 use std::fmt::{Display, Write};
 

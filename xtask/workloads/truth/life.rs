@@ -1,7 +1,9 @@
-//! Kinds about the lives of threads and processes: birth, death, fork, exec, and the other syscall table.
+//! Kinds about the lives of threads and processes: birth, death, fork, exec, and the other syscall
+//! table.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -19,8 +21,9 @@ use crate::{Args, Play, json, probe, sys};
 
 const TRUE_PROGRAM: &CStr = c"/bin/true";
 
-/// Threads one after the other: each starts, blocks once in a pipe read, and dies before the next starts. One at a
-/// time, because starting and dying threads contend for the address space, and would block on it.
+/// Threads one after the other: each starts, blocks once in a pipe read, and dies before the next
+/// starts. One at a time, because starting and dying threads contend for the address space, and
+/// would block on it.
 pub(crate) fn churn(args: &Args) -> Result<Play> {
     let threads = args.calls();
     let rows = Rc::new(RefCell::new(Vec::with_capacity(usize::try_from(threads)?)));
@@ -69,8 +72,8 @@ pub(crate) fn churn(args: &Args) -> Result<Play> {
     })
 }
 
-/// Pipe reads; after half of them the worker forks a child, which is held until the worker is asleep in wait4, and then
-/// executes /bin/true.
+/// Pipe reads; after half of them the worker forks a child, which is held until the worker is
+/// asleep in wait4, and then executes /bin/true.
 pub(crate) fn forkexec(args: &Args) -> Result<Play> {
     let calls = args.calls();
     let half = calls / 2;
@@ -83,14 +86,7 @@ pub(crate) fn forkexec(args: &Args) -> Result<Play> {
         for turn in 1..=calls + 1 {
             let begun = Instant::now();
             if turn == half + 1 {
-                let argv = [TRUE_PROGRAM.as_ptr(), std::ptr::null()];
-                let envp = [std::ptr::null()];
-                // SAFETY: both arrays end with a null and point to a static text; execve is async-signal-safe.
-                let exec = || unsafe {
-                    libc::execve(TRUE_PROGRAM.as_ptr(), argv.as_ptr(), envp.as_ptr());
-                    libc::_exit(127)
-                };
-                let pid = sys::fork_gated(&child_gate, exec)?;
+                let pid = fork_true(&child_gate)?;
                 forked.store(pid, Ordering::Release);
                 cell.begin(turn);
                 served::wait_for(pid)?;
@@ -134,8 +130,21 @@ pub(crate) fn forkexec(args: &Args) -> Result<Play> {
     })
 }
 
-/// Pipe reads; after half of them the worker, which is not the leader, executes this program anew. The kernel kills the
-/// other threads and gives the worker the leader's tid; [`second_image`] goes on with the reads.
+/// Forks a child that waits at `gate` and then executes /bin/true.
+fn fork_true(gate: &File) -> Result<i32> {
+    let argv = [TRUE_PROGRAM.as_ptr(), std::ptr::null()];
+    let envp = [std::ptr::null()];
+    // SAFETY: both arrays end with a null and point to a static text; execve is async-signal-safe.
+    let exec = || unsafe {
+        libc::execve(TRUE_PROGRAM.as_ptr(), argv.as_ptr(), envp.as_ptr());
+        libc::_exit(127)
+    };
+    sys::fork_gated(gate, exec)
+}
+
+/// Pipe reads; after half of them the worker, which is not the leader, executes this program anew.
+/// The kernel kills the other threads and gives the worker the leader's tid; [`second_image`] goes
+/// on with the reads.
 pub(crate) fn exec_nonleader(args: &Args) -> Result<Play> {
     let calls = args.calls();
     let half = calls / 2;
@@ -172,24 +181,17 @@ pub(crate) fn exec_nonleader(args: &Args) -> Result<Play> {
     })
 }
 
-/// What runs after exec-nonleader's exec, on the thread that is now the leader.
-pub(crate) fn second_image(args: &Args) -> Result<Truth> {
-    let handed = args.handed.as_deref().context("exec-second is started by exec-nonleader only")?;
-    let fields: Vec<u64> = handed.split(':').map(str::parse).collect::<Result<_, _>>()?;
-    let [old_tid, reads_before, nvcsw_start, nivcsw_start, nvcsw_to_exec] = fields[..] else {
-        bail!("--handed takes five numbers");
-    };
-    let (mut reader, mut writer) = sys::pipe()?;
-    let calls = args.calls();
-    let turn = Arc::new(AtomicU64::new(0));
+/// Starts a thread that ends each read of the leader once the leader is asleep in it. Returns when
+/// the thread runs.
+fn drive_leader(turn: Arc<AtomicU64>, calls: u64, mut writer: File) -> Result<()> {
     let driver_runs = Arc::new(AtomicBool::new(false));
-    let (seen, runs, tgid) = (Arc::clone(&turn), Arc::clone(&driver_runs), std::process::id());
+    let (runs, tgid) = (Arc::clone(&driver_runs), std::process::id());
     let leader = i32::try_from(tgid)?;
     // The watchdog bounds this thread's waits, as it does all others.
     std::thread::Builder::new().name("driver".into()).spawn(move || -> Result<()> {
         runs.store(true, Ordering::Release);
         for expected in 1..=calls {
-            while seen.load(Ordering::Acquire) != expected || !probe::asleep_in(tgid, leader, &[libc::SYS_read])? {
+            while turn.load(Ordering::Acquire) != expected || !probe::asleep_in(tgid, leader, &[libc::SYS_read])? {
                 probe::pause();
             }
             writer.write_all(b"x")?;
@@ -199,6 +201,21 @@ pub(crate) fn second_image(args: &Args) -> Result<Truth> {
     while !driver_runs.load(Ordering::Acquire) {
         std::hint::spin_loop();
     }
+    Ok(())
+}
+
+/// What runs after exec-nonleader's exec, on the thread that is now the leader.
+pub(crate) fn second_image(args: &Args) -> Result<Truth> {
+    let handed = args.handed.as_deref().context("exec-second is started by exec-nonleader only")?;
+    let fields: Vec<u64> = handed.split(':').map(str::parse).collect::<Result<_, _>>()?;
+    let [old_tid, reads_before, nvcsw_start, nivcsw_start, nvcsw_to_exec] = fields[..] else {
+        bail!("--handed takes five numbers");
+    };
+    let (mut reader, writer) = sys::pipe()?;
+    let calls = args.calls();
+    let turn = Arc::new(AtomicU64::new(0));
+    let leader = i32::try_from(std::process::id())?;
+    drive_leader(Arc::clone(&turn), calls, writer)?;
     let before = Counters::now()?;
     let mut deed = Deed::new("pipe", "read");
     for call in 1..=calls {
@@ -240,8 +257,8 @@ pub(crate) fn second_image(args: &Args) -> Result<Truth> {
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn int80(number: u32, first: u32, second: u32, third: u32) -> i32 {
     let mut result = u64::from(number);
-    // SAFETY: the callers pass valid arguments for the numbers they use. LLVM keeps rbx to itself, so it is swapped in
-    // and out by hand; old kernels clear r8 to r11.
+    // SAFETY: the callers pass valid arguments for the numbers they use. LLVM keeps rbx to itself,
+    // so it is swapped in and out by hand; old kernels clear r8 to r11.
     unsafe {
         std::arch::asm!(
             "xchg {first}, rbx",
@@ -262,7 +279,8 @@ pub(crate) fn int80(number: u32, first: u32, second: u32, third: u32) -> i32 {
     (result & 0xffff_ffff) as u32 as i32
 }
 
-/// An error where the kernel has no 32-bit table: `int 0x80` then kills whoever tries, so a child tries.
+/// An error where the kernel has no 32-bit table: `int 0x80` then kills whoever tries, so a child
+/// tries.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn compat_or_error() -> Result<()> {
     let (gate, mut opener) = sys::pipe()?;

@@ -1,4 +1,5 @@
-//! `truth`: workloads whose blocks are known by construction, for the tests that run on a real kernel.
+//! `truth`: workloads whose blocks are known by construction, for the tests that run on a real
+//! kernel.
 //!
 //! The protocol on stdin and stdout, which lets a profiler attach between set-up and action:
 //!
@@ -13,11 +14,13 @@
 //!   exits 0
 //! ```
 //!
-//! What makes a count exact: whoever ends a wait (the driver, always the main thread) does so only after the kernel says
-//! that the waiting thread has left the CPU inside that very call ([`probe`]), and never twice for one wait.
+//! What makes a count exact: whoever ends a wait (the driver, always the main thread) does so only
+//! after the kernel says that the waiting thread has left the CPU inside that very call
+//! ([`probe`]), and never twice for one wait.
 //!
-//! Every worker is parked in a blocking `read` of its own gate, a pipe. So each worker has, beside its truth: one wait
-//! open at attach (0 blocks inside the measurement), and one block of class `pipe` for the finishing park.
+//! Every worker is parked in a blocking `read` of its own gate, a pipe. So each worker has, beside
+//! its truth: one wait open at attach (0 blocks inside the measurement), and one block of class
+//! `pipe` for the finishing park.
 
 mod alone;
 mod ipc;
@@ -47,17 +50,19 @@ use crate::worker::Worker;
 struct Args {
     /// What to do.
     kind: Kind,
-    /// Calls per worker (rounds for pingpong, threads for churn). Default: 1000; many-threads, wait4 and forkexec: 10.
+    /// Calls per worker (rounds for pingpong, threads for churn). Default: 1000; many-threads,
+    /// wait4 and forkexec: 10.
     #[arg(long)]
     n: Option<u64>,
     /// Workers that do the same. Default: 1; many-threads: 1000.
     #[arg(long)]
     threads: Option<usize>,
-    /// Microseconds: of each sleep (default 1000), of the computing after each read of pingpong (default 0), or that the
-    /// driver holds a sleeper asleep at least (default 0).
+    /// Microseconds: of each sleep (default 1000), of the computing after each read of pingpong
+    /// (default 0), or that the driver holds a sleeper asleep at least (default 0).
     #[arg(long)]
     us: Option<u64>,
-    /// Milliseconds that burn or pingpong go on; pingpong counts rounds (--n) without it. Default for burn: 100.
+    /// Milliseconds that burn or pingpong go on; pingpong counts rounds (--n) without it. Default
+    /// for burn: 100.
     #[arg(long)]
     ms: Option<u64>,
     /// Folder on a real disk for file-direct's file.
@@ -160,7 +165,7 @@ fn run(args: &Args) -> Result<()> {
         return await_line();
     }
     sys::arm_watchdog(args.timeout_s);
-    sys::raise_descriptor_limit()?;
+    workloads::raise_descriptor_limit()?;
     if args.workers() == 0 || args.calls() == 0 {
         bail!("--n and --threads are at least 1");
     }
@@ -218,10 +223,11 @@ fn say(line: &str) -> Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("writing to stdout")
 }
 
-/// Blocks until the test has written a line. Unbuffered: what follows the line belongs to the next wait, which after
-/// exec-nonleader happens in another image.
+/// Blocks until the test has written a line. Unbuffered: what follows the line belongs to the next
+/// wait, which after exec-nonleader happens in another image.
 fn await_line() -> Result<()> {
-    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it open.
+    // SAFETY: descriptor 0 is this process's stdin, open for its whole life; ManuallyDrop leaves it
+    // open.
     let mut stdin = ManuallyDrop::new(unsafe { File::from_raw_fd(0) });
     let mut byte = [0u8; 1];
     loop {

@@ -1,19 +1,20 @@
 //! Asks the kernel whether a thread is asleep in a given call.
 //!
-//! The state letter of `/proc/…/stat` is not enough: a thread is `S` a moment before it has left the CPU, and a wake-up
-//! that comes in that moment cancels the block. `/proc/…/syscall` waits until the thread is off the CPU and only then
-//! names the call (`task_current_syscall` in the kernel's lib/syscall.c); for a thread that runs it says `running`.
+//! The state letter of `/proc/…/stat` is not enough: a thread is `S` a moment before it has left
+//! the CPU, and a wake-up that comes in that moment cancels the block. `/proc/…/syscall` waits
+//! until the thread is off the CPU and only then names the call (`task_current_syscall` in the
+//! kernel's lib/syscall.c); for a thread that runs it says `running`.
 //!
-//! A thread that is being woken may still be named there. So the asker first waits for a sign that the thread itself
-//! gave after its last wake-up (its turn), and only then for sleep.
+//! A thread that is being woken may still be named there. So the asker first waits for a sign that
+//! the thread itself gave after its last wake-up (its turn), and only then for sleep.
 
 use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result};
 
-/// Whether thread `tid` of process `tgid` is off the CPU inside one of `calls` (numbers of the caller's own table).
-/// A thread that is gone is not asleep.
+/// Whether thread `tid` of process `tgid` is off the CPU inside one of `calls` (numbers of the
+/// caller's own table). A thread that is gone is not asleep.
 pub(crate) fn asleep_in(tgid: u32, tid: i32, calls: &[i64]) -> Result<bool> {
     let path = format!("/proc/{tgid}/task/{tid}/syscall");
     let mut text = [0u8; 256];

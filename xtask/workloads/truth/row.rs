@@ -142,8 +142,9 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// One line. `expected` sums the workers' blocks by class, without the parks; `expected_with_park` is what a
-    /// measurement from `ready` to this line must count for the workers.
+    /// One line. `expected` sums the workers' blocks by class, without the parks;
+    /// `expected_with_park` is what a measurement from `ready` to this line must count for the
+    /// workers.
     pub(crate) fn to_json(&self) -> String {
         let blocks = || {
             self.rows.iter().flat_map(|row| {

@@ -1,5 +1,5 @@
-//! Kinds in which the driver ends every wait: it acts only once the worker is asleep in the call, so each call blocks
-//! exactly once.
+//! Kinds in which the driver ends every wait: it acts only once the worker is asleep in the call,
+//! so each call blocks exactly once.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -125,69 +125,83 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
             |cell| one_byte(&mut cell.gate()),
             |cell| Ok(cell.gate().write_all(b"x")?),
         )),
-        Kind::SocketTcp => {
-            let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-            let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-            let (mut far, _) = listener.accept()?;
-            near.set_nodelay(true)?;
-            let call = move |_: &Cell| one_byte(&mut far);
-            Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
-        }
-        Kind::SocketUnix => {
-            let (mut near, mut far) = UnixStream::pair()?;
-            // std receives from a unix stream by recv on Linux, as from a TCP one.
-            let call = move |_: &Cell| one_byte(&mut far);
-            let mut service =
-                Service::new("unix", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?));
-            service.numbers.push(libc::SYS_read);
-            Ok(service)
-        }
-        Kind::SocketUdp => {
-            let far = UdpSocket::bind("127.0.0.1:0")?;
-            let near = UdpSocket::bind("127.0.0.1:0")?;
-            near.connect(far.local_addr()?)?;
-            let call = move |_: &Cell| Ok(u64::try_from(far.recv(&mut [0u8; 1])?)?);
-            Ok(Service::new("udp", "recvfrom", libc::SYS_recvfrom, call, move |_| {
-                near.send(b"x")?;
-                Ok(())
-            }))
-        }
+        Kind::SocketTcp => tcp_receiver(),
+        Kind::SocketUnix => unix_receiver(),
+        Kind::SocketUdp => udp_receiver(),
         Kind::Futex => Ok(futex_waiter()),
-        Kind::Eventfd => {
-            let event = Arc::new(eventfd(EventfdFlags::CLOEXEC)?);
-            let far = Arc::clone(&event);
-            let call = move |_: &Cell| read_counter(&far);
-            Ok(Service::new("eventfd", "read", libc::SYS_read, call, move |_| add_one(&event)))
-        }
+        Kind::Eventfd => event_reader(),
         Kind::Epoll => epoll_loop(),
-        Kind::Accept => {
-            let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-            let address = listener.local_addr()?;
-            let call = move |_: &Cell| {
-                drop(listener.accept()?);
-                Ok(0)
-            };
-            let mut service = Service::new("accept", "accept4", libc::SYS_accept4, call, move |_| {
-                drop(TcpStream::connect(address)?);
-                Ok(())
-            });
-            service.beside = &["close"];
-            Ok(service)
-        }
+        Kind::Accept => acceptor(),
         Kind::Wait4 => child_waiter(calls),
         Kind::Int80 => compat_reader(),
         Kind::Tty => tty_reader(),
         Kind::Timerfd => timer_reader(),
-        Kind::Signalfd => {
-            let mut signals = sys::signalfd(libc::SIGUSR1)?;
-            let call =
-                move |_: &Cell| Ok(u64::try_from(signals.read(&mut [0u8; size_of::<libc::signalfd_siginfo>()])?)?);
-            Ok(Service::new("signalfd", "read", libc::SYS_read, call, |cell| {
-                sys::signal_thread(cell.tid(), libc::SIGUSR1)
-            }))
-        }
+        Kind::Signalfd => signal_reader(),
         _ => bail!("{kind:?} is not served by the driver"),
     }
+}
+
+/// Blocking receives of one byte from a TCP connection.
+fn tcp_receiver() -> Result<Service> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
+    let (mut far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    let call = move |_: &Cell| one_byte(&mut far);
+    Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
+}
+
+/// Blocking receives of one byte from a unix stream socket.
+fn unix_receiver() -> Result<Service> {
+    let (mut near, mut far) = UnixStream::pair()?;
+    // std receives from a unix stream by recv on Linux, as from a TCP one.
+    let call = move |_: &Cell| one_byte(&mut far);
+    let mut service = Service::new("unix", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?));
+    service.numbers.push(libc::SYS_read);
+    Ok(service)
+}
+
+/// Blocking receives of one byte from a UDP socket.
+fn udp_receiver() -> Result<Service> {
+    let far = UdpSocket::bind("127.0.0.1:0")?;
+    let near = UdpSocket::bind("127.0.0.1:0")?;
+    near.connect(far.local_addr()?)?;
+    let call = move |_: &Cell| Ok(u64::try_from(far.recv(&mut [0u8; 1])?)?);
+    Ok(Service::new("udp", "recvfrom", libc::SYS_recvfrom, call, move |_| {
+        near.send(b"x")?;
+        Ok(())
+    }))
+}
+
+/// Blocking reads of an eventfd.
+fn event_reader() -> Result<Service> {
+    let event = Arc::new(eventfd(EventfdFlags::CLOEXEC)?);
+    let far = Arc::clone(&event);
+    let call = move |_: &Cell| read_counter(&far);
+    Ok(Service::new("eventfd", "read", libc::SYS_read, call, move |_| add_one(&event)))
+}
+
+/// Blocking accepts. Each accepted connection is closed at once.
+fn acceptor() -> Result<Service> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let address = listener.local_addr()?;
+    let call = move |_: &Cell| {
+        drop(listener.accept()?);
+        Ok(0)
+    };
+    let mut service = Service::new("accept", "accept4", libc::SYS_accept4, call, move |_| {
+        drop(TcpStream::connect(address)?);
+        Ok(())
+    });
+    service.beside = &["close"];
+    Ok(service)
+}
+
+/// Blocking reads of a signalfd.
+fn signal_reader() -> Result<Service> {
+    let mut signals = File::from(workloads::signalfd(libc::SIGUSR1)?);
+    let call = move |_: &Cell| Ok(u64::try_from(signals.read(&mut [0u8; size_of::<libc::signalfd_siginfo>()])?)?);
+    Ok(Service::new("signalfd", "read", libc::SYS_read, call, |cell| sys::signal_thread(cell.tid(), libc::SIGUSR1)))
 }
 
 /// Blocking reads of one byte from a pipe.
@@ -208,7 +222,8 @@ fn futex_waiter() -> Service {
     let far = Arc::clone(&word);
     let mut seen = 0;
     let call = move |_: &Cell| {
-        // EAGAIN would mean that the word changed before the wait: the driver never does that, so it is an error here.
+        // EAGAIN would mean that the word changed before the wait: the driver never does that, so
+        // it is an error here.
         futex::wait(&far, futex::Flags::PRIVATE, seen, None).context("FUTEX_WAIT")?;
         seen = far.load(Ordering::Acquire);
         Ok(0)
@@ -221,9 +236,10 @@ fn futex_waiter() -> Service {
     })
 }
 
-/// The kworker that delivered a byte may still be at it when the reader comes back, and a read that begins meanwhile
-/// waits for it (`tty_buffer_flush_work` in the kernel's n_tty_read): a block too many. So the reader spins until the
-/// driver has waited for the kworker in its stead, which is what a poll of an empty terminal does.
+/// The kworker that delivered a byte may still be at it when the reader comes back, and a read that
+/// begins meanwhile waits for it (`tty_buffer_flush_work` in the kernel's n_tty_read): a block too
+/// many. So the reader spins until the driver has waited for the kworker in its stead, which is
+/// what a poll of an empty terminal does.
 fn tty_reader() -> Result<Service> {
     let (mut slave, mut master) = sys::raw_pty()?;
     let watched = slave.try_clone()?;
@@ -274,7 +290,8 @@ fn epoll_loop() -> Result<Service> {
     Ok(service)
 }
 
-/// Waits for children that were forked beforehand, and exit one by one when the driver opens their gates.
+/// Waits for children that were forked beforehand, and exit one by one when the driver opens their
+/// gates.
 fn child_waiter(calls: u64) -> Result<Service> {
     let mut gates = Vec::new();
     let mut children = Vec::new();

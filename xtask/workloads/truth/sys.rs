@@ -9,24 +9,19 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::thread::CpuSet;
 
-/// Kills the process by SIGALRM's default action after `seconds`, so that no wait is unbounded. It survives an exec.
+/// Kills the process by SIGALRM's default action after `seconds`, so that no wait is unbounded. It
+/// survives an exec.
 pub(crate) fn arm_watchdog(seconds: u32) {
     // SAFETY: alarm only sets a timer.
     unsafe { libc::alarm(seconds) };
 }
 
-/// Maps in every page of the program and its libraries: a worker that meets one of them for the first time could block
-/// in a page fault. Without the right to lock memory, the counts are almost always exact all the same.
+/// Maps in every page of the program and its libraries: a worker that meets one of them for the
+/// first time could block in a page fault. Without the right to lock memory, the counts are almost
+/// always exact all the same.
 pub(crate) fn page_in() {
     // SAFETY: mlockall changes where pages live, never what is in them.
     unsafe { libc::mlockall(libc::MCL_CURRENT) };
-}
-
-/// Lifts the soft limit of open descriptors to the hard one: every worker has a gate.
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).context("raising RLIMIT_NOFILE")
 }
 
 /// Voluntary and involuntary switches of the calling thread.
@@ -47,7 +42,8 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// A pipe behind one descriptor, open for reading and writing: half the descriptors where there are 10,000 of them.
+/// A pipe behind one descriptor, open for reading and writing: half the descriptors where there are
+/// 10,000 of them.
 pub(crate) fn single_descriptor_pipe() -> Result<File> {
     let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("pipe")?;
     let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
@@ -60,13 +56,8 @@ pub(crate) fn pipe() -> Result<(File, File)> {
     Ok((File::from(reader), File::from(writer)))
 }
 
-/// Lets timers fire when they are due: the default slack of 50 µs would blur the known sleep.
-pub(crate) fn drop_timer_slack() {
-    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
-}
-
-/// Keeps the calling thread on the last CPU that the process may use; returns where it could run before.
+/// Keeps the calling thread on the last CPU that the process may use; returns where it could run
+/// before.
 pub(crate) fn stay_on_one_cpu() -> Result<CpuSet> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
     let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).context("no CPU is allowed")?;
@@ -74,19 +65,6 @@ pub(crate) fn stay_on_one_cpu() -> Result<CpuSet> {
     one.set(last);
     rustix::thread::sched_setaffinity(None, &one).context("sched_setaffinity")?;
     Ok(allowed)
-}
-
-/// Blocks `signal` in the calling thread, and in those it starts later, and returns a signalfd for it.
-pub(crate) fn signalfd(signal: libc::c_int) -> Result<File> {
-    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: the pointer is valid for a whole sigset_t, which sigemptyset initialises; the kernel only reads it after.
-    let fd = unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), signal);
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
-        libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC)
-    };
-    owned(fd, "signalfd").map(File::from)
 }
 
 /// Sends `signal` to one thread of this process.
@@ -115,7 +93,8 @@ pub(crate) fn raw_pty() -> Result<(File, File)> {
     }
     .with_context(|| format!("opening {path}"))?;
     let mut mode = MaybeUninit::<libc::termios>::zeroed();
-    // SAFETY: the pointer is valid for a whole termios, which tcgetattr fills before the others read it.
+    // SAFETY: the pointer is valid for a whole termios, which tcgetattr fills before the others
+    // read it.
     let set = unsafe {
         libc::tcgetattr(slave.as_raw_fd(), mode.as_mut_ptr()) == 0 && {
             libc::cfmakeraw(mode.as_mut_ptr());
@@ -126,15 +105,18 @@ pub(crate) fn raw_pty() -> Result<(File, File)> {
     Ok((slave, File::from(master)))
 }
 
-/// Forks a child that blocks in a read of `gate`, then does `after`, which must be async-signal-safe, and exits 0.
+/// Forks a child that blocks in a read of `gate`, then does `after`, which must be
+/// async-signal-safe, and exits 0.
 pub(crate) fn fork_gated(gate: &File, after: impl FnOnce()) -> Result<i32> {
     let fd = gate.as_raw_fd();
-    // SAFETY: the child makes raw calls only: no allocation, no lock that another thread may have held.
+    // SAFETY: the child makes raw calls only: no allocation, no lock that another thread may have
+    // held.
     match unsafe { libc::fork() } {
         -1 => Err(Error::last_os_error()).context("fork"),
         0 => {
             let mut byte = 0u8;
-            // SAFETY: as above; the buffer is one byte long. A child never outlives the process that measures it.
+            // SAFETY: as above; the buffer is one byte long. A child never outlives the process
+            // that measures it.
             unsafe {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 libc::read(fd, (&raw mut byte).cast(), 1);

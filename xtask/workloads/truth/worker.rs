@@ -15,7 +15,8 @@ use crate::sys;
 /// Enough for these bodies, and 10,000 of them fit.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// What a worker and the driver share. No locks: a futex of the harness would be a block of the worker.
+/// What a worker and the driver share. No locks: a futex of the harness would be a block of the
+/// worker.
 pub(crate) struct Cell {
     gate: File,
     tid: AtomicI32,
@@ -37,7 +38,8 @@ impl Cell {
         self.tid.load(Ordering::Acquire)
     }
 
-    /// The gate, which is a pipe like any other: kinds with very many workers read it as their work, too.
+    /// The gate, which is a pipe like any other: kinds with very many workers read it as their
+    /// work, too.
     pub(crate) fn gate(&self) -> &File {
         &self.gate
     }
@@ -56,7 +58,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread that parks, runs `body` when released, and parks again, until the process exits.
+    /// Starts a thread that parks, runs `body` when released, and parks again, until the process
+    /// exits.
     pub(crate) fn spawn<F>(name: &str, body: F) -> Result<Self>
     where
         F: FnOnce(&Cell) -> Result<Deed> + Send + 'static,
@@ -99,7 +102,8 @@ impl Worker {
         (&self.cell.gate).write_all(&[1]).context("opening a gate")
     }
 
-    /// Returns once the worker is asleep at its gate; sleeps between looks, for kinds that need no driver.
+    /// Returns once the worker is asleep at its gate; sleeps between looks, for kinds that need no
+    /// driver.
     pub(crate) fn await_parked(&self) -> Result<()> {
         while !self.cell.parked.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_micros(500));
@@ -111,7 +115,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Returns once the worker is off the CPU in call number `turn`, one of `calls`. An error of the worker ends it.
+    /// Returns once the worker is off the CPU in call number `turn`, one of `calls`. An error of
+    /// the worker ends it.
     pub(crate) fn await_asleep(&self, turn: u64, calls: &[i64]) -> Result<()> {
         loop {
             if self.is_done() {

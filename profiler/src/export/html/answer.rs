@@ -3,9 +3,13 @@
 use super::{
     markup::Markup,
     svg,
-    words::{figure, interval, percent, plural, provenance},
+    words::{figure, interval, percent, provenance},
 };
-use crate::model::{Answer, Family, Report};
+use crate::text::numbers::plural;
+use crate::{
+    answer::{Answer, Report},
+    event::Family,
+};
 
 /// The short form of an answer, and the class it is coloured by.
 const fn badge(answer: Answer) -> (&'static str, &'static str) {

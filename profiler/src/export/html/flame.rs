@@ -2,15 +2,13 @@
 
 use serde::Serialize;
 
-use super::{
-    clean,
-    markup::Markup,
-    words::{count, percent, plural},
-};
+use super::{clean, markup::Markup, words::percent};
+use crate::text::numbers::{count, plural};
 use crate::{
+    answer::{Profile, Weight},
     export::paths::Paths,
-    model::{Frame, Origin, Profile, Weight},
-    units::Nanos,
+    quantity::Nanos,
+    symbol::{Frame, Origin},
 };
 
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use super::{
     words::{NONE, provenance, span},
 };
 use crate::{
+    answer::Report,
+    cost::ipc::{Ipc, SiteFit},
     export::recovery,
-    model::{Ipc, Report, ipc::SiteFit},
 };
 
 /// Sites in the table.

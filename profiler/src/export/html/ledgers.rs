@@ -2,11 +2,13 @@
 
 use super::{
     markup::Markup,
-    words::{count, part, percent, plural, provenance, span, told},
+    words::{part, percent, provenance, span, told},
 };
+use crate::text::numbers::{count, plural};
 use crate::{
-    model::{Family, Figure, Report, WallLine},
-    units::Nanos,
+    answer::{Report, WallLine},
+    event::Family,
+    quantity::{Figure, Nanos},
 };
 
 /// A line of a ledger.

@@ -4,7 +4,7 @@ use super::{
     markup::Markup,
     words::{figure, provenance, span},
 };
-use crate::model::{Figure, Report};
+use crate::{answer::Report, quantity::Figure};
 
 pub(super) fn render(page: &mut Markup, report: &Report) {
     page.raw(

@@ -2,11 +2,12 @@
 
 use super::{
     markup::Markup,
-    words::{NONE, bytes, count, part, percent, plural, span, told},
+    words::{NONE, part, percent, span, told},
 };
+use crate::text::numbers::{bytes, count, plural};
 use crate::{
-    model::{Counted, Profile, Report},
-    units::Nanos,
+    answer::{Counted, Profile, Report},
+    quantity::Nanos,
 };
 
 fn line(page: &mut Markup, name: &'static str, text: &str) {

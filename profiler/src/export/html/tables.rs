@@ -2,11 +2,13 @@
 
 use super::{
     markup::{Cell, Markup, Table},
-    words::{NONE, bytes, count, plural, span},
+    words::{NONE, span},
 };
+use crate::text::numbers::{bytes, count, plural};
 use crate::{
-    model::{OpenEnd, Report, SiteView},
-    units::Nanos,
+    aggregate::OpenEnd,
+    answer::{Report, SiteView},
+    quantity::Nanos,
 };
 
 /// Rows that a page holds; the JSON report has all of them.

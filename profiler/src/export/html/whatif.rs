@@ -4,12 +4,12 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::{
-    clean,
-    markup::Markup,
-    words::{count, plural, span},
+use super::{clean, markup::Markup, words::span};
+use crate::text::numbers::{count, plural};
+use crate::{
+    machine::Way,
+    predict::{Engine, Ground, Saving, Scenario, WhatIf, replay::Queues},
 };
-use crate::model::{Engine, Ground, Queues, Saving, Scenario, Way, WhatIf};
 
 /// So many loops can be chosen one by one; beyond, each step doubles: replays are what the page takes longest for.
 const ONE_BY_ONE: u32 = 8;

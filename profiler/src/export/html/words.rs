@@ -1,28 +1,26 @@
 //! Figures in words. A missing one is `n/a`, with its reason, and never a number.
 
 use crate::{
-    model::{Figure, Interval, Provenance},
-    units::{Nanos, words},
+    quantity::{Figure, Interval, Nanos, Provenance},
+    text::numbers,
 };
-
-pub(super) use words::{bytes, count, plural};
 
 /// What stands where there is no figure.
 pub(super) const NONE: &str = "n/a";
 
 /// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
 pub(super) fn percent(ratio: f64) -> String {
-    words::share(ratio, 1).unwrap_or_else(|| NONE.to_owned())
+    numbers::share(ratio, 1).unwrap_or_else(|| NONE.to_owned())
 }
 
 /// A part of a whole in percent; `n/a` where the whole is nothing.
 pub(super) fn part(part: f64, whole: Nanos) -> String {
-    words::part(part, whole).unwrap_or_else(|| NONE.to_owned())
+    numbers::part(part, whole).unwrap_or_else(|| NONE.to_owned())
 }
 
 /// Signed nanoseconds.
 pub(super) fn span(ns: f64) -> String {
-    words::span(ns).unwrap_or_else(|| NONE.to_owned())
+    numbers::span(ns).unwrap_or_else(|| NONE.to_owned())
 }
 
 /// A 90 % interval of a share.

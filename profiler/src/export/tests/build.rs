@@ -1,6 +1,10 @@
 //! Profiles made by hand.
 
-use crate::model::{BlockClass, Frame, Origin, Profile, Stack, StackQuality, Weights};
+use crate::{
+    answer::{Profile, Stack, StackQuality, Weights},
+    event::BlockClass,
+    symbol::{Frame, Origin},
+};
 
 /// A profile under way.
 #[derive(Default)]

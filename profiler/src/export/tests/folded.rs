@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::build::{Build, HOSTILE, hostile, kernel, server, user, weights};
 use crate::{
+    answer::{Profile, Weight},
     export::folded::{Names, write},
-    model::{Frame, Origin, Profile, Weight},
+    symbol::{Frame, Origin},
 };
 
 /// As flame graph tools read a line: what follows the last space is the count.

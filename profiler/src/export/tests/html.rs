@@ -7,8 +7,11 @@ use super::{
     fixture,
 };
 use crate::{
+    answer::{Profile, Report, Weight},
     export::html::page,
-    model::{Figure, Profile, Queues, Report, Way, Weight},
+    machine::Way,
+    predict::replay::Queues,
+    quantity::Figure,
 };
 
 /// Elements that have no end.

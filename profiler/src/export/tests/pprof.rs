@@ -7,8 +7,8 @@ use super::{
     fixture,
 };
 use crate::{
+    answer::{Profile, Weight},
     export::pprof::encode,
-    model::{Profile, Weight},
 };
 
 /// A field of a message: a number, or bytes.

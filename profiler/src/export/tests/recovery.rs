@@ -2,8 +2,9 @@
 
 use super::fixture;
 use crate::{
+    answer::Profile,
+    cost::ipc::Before,
     export::{html, recovery::picture},
-    model::{Before, Profile},
 };
 
 /// What stands in an attribute of the elements that begin with this.

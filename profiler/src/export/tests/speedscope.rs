@@ -7,8 +7,8 @@ use super::{
     fixture,
 };
 use crate::{
+    answer::{Profile, Weight},
     export::speedscope::encode,
-    model::{Profile, Weight},
 };
 
 /// What the published schema asks of a file with sampled profiles.

@@ -5,11 +5,11 @@ use super::{
     fixture,
 };
 use crate::{
+    answer::{Profile, Weight},
     export::{
         ExportError,
         svg::{Scale, Widths, diff, flame},
     },
-    model::{Profile, Weight},
 };
 
 const PER_REQUEST: Scale<'static> = Scale { before: 0.001, after: 0.002, unit: "ns per request" };

@@ -1,6 +1,6 @@
 //! kernel/pmu/period: how many instructions lie between two samples.
 
-use crate::units::Nanos;
+use crate::quantity::Nanos;
 
 /// What is begun with: 250 to 3,000 samples a second of a busy CPU.
 pub(super) const FIRST: u64 = 1_000_003;

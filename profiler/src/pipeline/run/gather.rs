@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     aggregate::Window,
+    answer::{Inputs, WindowFacts},
     event,
     kernel::LoadError,
-    model::{Inputs, WindowFacts},
-    target::Process,
-    units::Nanos,
+    process::Process,
+    quantity::Nanos,
 };
 
 impl Run<'_> {

@@ -14,7 +14,7 @@ use super::worker::Inbox;
 use crate::{
     event::{self, StackMoment},
     kernel::StackRing,
-    units::Nanos,
+    quantity::Nanos,
 };
 
 /// How often it looks.

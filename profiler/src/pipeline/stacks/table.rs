@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::worker::Sleeper;
 use crate::{
+    answer::{Sampled, SampledStack, StackQuality, Taken, call_mark},
     event::{BlockClass, Place, StackMoment, StackRecord},
-    model::{Frame, Origin, Sampled, SampledStack, StackQuality, Taken, call_mark},
-    symbol::{self, CodeAddress, StackCopy, Symbolizer, Unwinder},
-    target,
-    units::{Nanos, Tgid, Tid},
+    process,
+    quantity::{Nanos, Tgid, Tid},
+    symbol::{self, CodeAddress, Frame, Origin, StackCopy, Symbolizer, Unwinder},
 };
 
 /// Distinct stacks kept at most: beyond it, further ones are lost, and counted.
@@ -125,7 +125,7 @@ impl Table {
         if let Some(&known) = self.comm_of.get(&tid) {
             return known;
         }
-        let name = target::comm(tgid, tid).unwrap_or_else(|| "[gone]".into());
+        let name = process::comm(tgid, tid).unwrap_or_else(|| "[gone]".into());
         let id = self.comms.id(without_number(name));
         self.comm_of.insert(tid, id);
         id

@@ -11,9 +11,9 @@ use std::{
 
 use super::table::Table;
 use crate::{
+    answer::Sampled,
     event::{BlockClass, StackRecord},
-    model::Sampled,
-    units::{Nanos, Tgid, Tid},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// Bytes of stacks that may wait. The debug information of a large program is read at its first stack, for seconds where the

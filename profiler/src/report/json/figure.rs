@@ -1,12 +1,10 @@
 //! A figure in JSON: a value that says where it comes from.
 
+use crate::quantity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    model::{self, Stat},
-    units::Nanos,
-};
+use crate::{event::Stat, quantity::Nanos};
 
 /// A share: 0.5 is 50 %.
 pub(super) type Ratio = f64;
@@ -67,19 +65,19 @@ impl<T> Figure<T> {
 
 impl Figure<f64> {
     /// A number from the model; one that is none (a division by nothing) is unavailable.
-    pub(super) fn of(figure: &model::Figure<f64>) -> Self {
+    pub(super) fn of(figure: &quantity::Figure<f64>) -> Self {
         Self::derived(figure, figure.value().copied(), "not a number")
     }
 
     /// Another number of the same origin.
-    pub(super) fn derived<U>(from: &model::Figure<U>, value: Option<f64>, why_not: &str) -> Self {
+    pub(super) fn derived<U>(from: &quantity::Figure<U>, value: Option<f64>, why_not: &str) -> Self {
         match (value.filter(|v| v.is_finite()), from.provenance()) {
-            (_, model::Provenance::Unavailable) => Self::unavailable(from.note()),
+            (_, quantity::Provenance::Unavailable) => Self::unavailable(from.note()),
             (None, _) => Self::unavailable(why_not),
-            (Some(value), model::Provenance::Measured) => {
+            (Some(value), quantity::Provenance::Measured) => {
                 Self { note: Some(from.note().to_owned()).filter(|n| !n.is_empty()), ..Self::measured(value) }
             }
-            (Some(value), model::Provenance::Modelled) => Self::modelled(value, from.note()),
+            (Some(value), quantity::Provenance::Modelled) => Self::modelled(value, from.note()),
         }
     }
 
@@ -106,10 +104,10 @@ impl Figure<u64> {
     }
 
     /// A time from the model.
-    pub(super) fn of_time(figure: &model::Figure<Nanos>) -> Self {
+    pub(super) fn of_time(figure: &quantity::Figure<Nanos>) -> Self {
         match (figure.value(), figure.provenance()) {
-            (Some(time), model::Provenance::Measured) => Self::time(*time),
-            (Some(time), model::Provenance::Modelled) => Self::modelled(time.as_nanos(), figure.note()),
+            (Some(time), quantity::Provenance::Measured) => Self::time(*time),
+            (Some(time), quantity::Provenance::Modelled) => Self::modelled(time.as_nanos(), figure.note()),
             _ => Self::unavailable(figure.note()),
         }
     }
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_unavailable() {
-        let nan = Figure::of(&model::Figure::measured(f64::NAN));
+        let nan = Figure::of(&quantity::Figure::measured(f64::NAN));
         assert_eq!(nan, Figure::unavailable("not a number"));
         assert_eq!(Figure::ratio(0.0, 0.0, "nothing").provenance, Provenance::Unavailable);
         assert_eq!(Figure::finite(f64::INFINITY).value, None);
@@ -152,12 +150,12 @@ mod tests {
 
     #[test]
     fn the_origin_goes_with_the_value() {
-        let figure = Figure::of(&model::Figure::modelled(0.5, "assumed"));
+        let figure = Figure::of(&quantity::Figure::modelled(0.5, "assumed"));
         assert_eq!(
             serde_json::to_string(&figure).unwrap(),
             r#"{"value":0.5,"provenance":"modelled","note":"assumed"}"#
         );
-        let none = Figure::of_time(&model::Figure::unavailable("no PMU"));
+        let none = Figure::of_time(&quantity::Figure::unavailable("no PMU"));
         assert_eq!(
             serde_json::to_string(&none).unwrap(),
             r#"{"value":null,"provenance":"unavailable","note":"no PMU"}"#

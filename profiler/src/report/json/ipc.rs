@@ -1,10 +1,14 @@
 //! IPC after returns in JSON.
 
+use crate::{answer, cost, quantity};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Provenance, Ratio};
-use crate::model::{self, Effect, Estimate, ipc::BlockCycles};
+use crate::cost::{
+    Effect,
+    ipc::{BlockCycles, Estimate},
+};
 
 const ONE_WINDOW: &str = "a single window";
 const NO_LINE: &str = "fewer than 30 windows, or their instructions do not vary";
@@ -32,7 +36,7 @@ struct Bounded {
 }
 
 impl Bounded {
-    fn of<T>(figure: &model::Figure<T>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
+    fn of<T>(figure: &quantity::Figure<T>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
         let told = figure
             .value()
             .map(estimate)
@@ -51,21 +55,21 @@ impl Bounded {
                 low: Some(e.interval.low),
                 high: Some(e.interval.high),
                 provenance: match figure.provenance() {
-                    model::Provenance::Measured => Provenance::Measured,
-                    model::Provenance::Modelled => Provenance::Modelled,
-                    model::Provenance::Unavailable => Provenance::Unavailable,
+                    quantity::Provenance::Measured => Provenance::Measured,
+                    quantity::Provenance::Modelled => Provenance::Modelled,
+                    quantity::Provenance::Unavailable => Provenance::Unavailable,
                 },
                 note,
             },
         }
     }
 
-    fn figure(figure: &model::Figure<Estimate>) -> Self {
+    fn figure(figure: &quantity::Figure<Estimate>) -> Self {
         Self::of(figure, |e| *e)
     }
 
     fn maybe(estimate: Option<Estimate>, why_not: &str) -> Self {
-        let figure = estimate.map_or_else(|| model::Figure::unavailable(why_not), model::Figure::measured);
+        let figure = estimate.map_or_else(|| quantity::Figure::unavailable(why_not), quantity::Figure::measured);
         Self::figure(&figure)
     }
 }
@@ -200,7 +204,7 @@ fn total(effect: &Effect) -> Estimate {
 }
 
 impl Ipc {
-    pub(super) fn of(report: &model::Report) -> Self {
+    pub(super) fn of(report: &answer::Report) -> Self {
         let by_time = Bounded::of(&report.indirect.user, total);
         let Some(ipc) = report.ipc.value() else {
             let why = report.ipc.note();
@@ -244,7 +248,7 @@ impl Ipc {
 }
 
 impl Kind {
-    fn of(kind: &model::ipc::KindIpc) -> Self {
+    fn of(kind: &cost::ipc::KindIpc) -> Self {
         let misses = kind.misses.map(|m| Figure::maybe(m.map(|m| m / 1e3), "not counted on this machine"));
         let [llc_misses_ratio, dtlb_misses_ratio, branch_misses_ratio] = misses;
         Self {
@@ -261,7 +265,7 @@ impl Kind {
 }
 
 impl Site {
-    fn of(site: &model::ipc::SiteFit) -> Self {
+    fn of(site: &cost::ipc::SiteFit) -> Self {
         let place = site.place.as_ref();
         Self {
             syscall: place.map(|p| p.syscall.clone()),
@@ -285,7 +289,7 @@ impl Site {
 }
 
 impl Curve {
-    fn of(curve: &model::Curve) -> Self {
+    fn of(curve: &cost::ipc::Curve) -> Self {
         Self {
             after: curve.before.key(),
             samples_count: Figure::measured(curve.samples),

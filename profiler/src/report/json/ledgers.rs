@@ -1,13 +1,11 @@
 //! The two ledgers in JSON.
 
+use crate::{answer, quantity};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-use crate::{
-    model::{self, Family},
-    units::Nanos,
-};
+use crate::{event::Family, quantity::Nanos};
 
 const NO_CPU: &str = "the target used no CPU";
 const NO_WALL: &str = "no thread was measured";
@@ -134,10 +132,10 @@ impl FamilyName {
 }
 
 impl Cpu {
-    pub(super) fn of(cpu: &model::CpuLedger) -> Self {
+    pub(super) fn of(cpu: &answer::CpuLedger) -> Self {
         let total = cpu.total.as_nanos() as f64;
-        let share = |f: &model::Figure<f64>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
-        let time_share = |f: &model::Figure<Nanos>| share(&f.map(|t| t.as_nanos() as f64));
+        let share = |f: &quantity::Figure<f64>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
+        let time_share = |f: &quantity::Figure<Nanos>| share(&f.map(|t| t.as_nanos() as f64));
         Self {
             total_ns: Figure::time(cpu.total),
             on_cpu_ns: Figure::time(cpu.on_cpu),
@@ -161,9 +159,9 @@ impl Cpu {
 }
 
 impl Wall {
-    pub(super) fn of(wall: &model::WallLedger) -> Self {
+    pub(super) fn of(wall: &answer::WallLedger) -> Self {
         let share = |time: Nanos| Figure::ratio(time.as_nanos() as f64, wall.total.as_nanos() as f64, NO_WALL);
-        let line = |l: &model::WallLine| WallLine {
+        let line = |l: &answer::WallLine| WallLine {
             class: l.class.name(),
             family: FamilyName::of(l.class.family()),
             blocks_count: Figure::measured(l.blocks),

@@ -1,10 +1,10 @@
 //! Quality, self-cost, reference and check in JSON.
 
+use crate::{aggregate, answer, cost};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-use crate::model;
 
 const GONE: &str = "processes came or went: their clocks do not cover the window";
 
@@ -122,7 +122,7 @@ struct TimeCheck {
 }
 
 impl Quality {
-    pub(super) fn of(quality: &model::Quality) -> Self {
+    pub(super) fn of(quality: &aggregate::Quality) -> Self {
         let count = Figure::measured;
         Self {
             lost_count: count(quality.lost()),
@@ -145,7 +145,7 @@ impl Quality {
 }
 
 impl SelfCost {
-    pub(super) fn of(cost: &model::SelfCost) -> Self {
+    pub(super) fn of(cost: &answer::SelfCost) -> Self {
         Self {
             events_count: Figure::measured(cost.events),
             per_event_ns: Figure::of(&cost.per_event),
@@ -157,7 +157,7 @@ impl SelfCost {
 }
 
 impl Reference {
-    pub(super) fn of(reference: Option<&model::Reference>) -> Self {
+    pub(super) fn of(reference: Option<&cost::Reference>) -> Self {
         const WHY_NOT: &str = "not measured";
         Self {
             per_block_ns: reference.map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.per_block)),
@@ -169,7 +169,7 @@ impl Reference {
 }
 
 impl Check {
-    pub(super) fn of(report: &model::Report) -> Self {
+    pub(super) fn of(report: &answer::Report) -> Self {
         let (check, wall, cpu) = (&report.check, &report.wall, &report.cpu);
         let left = (wall.unknown + wall.excess).as_nanos() as f64;
         Self {
@@ -179,7 +179,7 @@ impl Check {
             blocks: CountCheck::of(check.blocks),
             cpu: TimeCheck::of(check.cpu),
             charge_ns: Figure::measured(check.charge),
-            cpu_with_charge: TimeCheck::of(model::Counted {
+            cpu_with_charge: TimeCheck::of(answer::Counted {
                 ours: check.cpu.ours.saturating_add_signed(check.charge),
                 kernel: check.cpu.kernel,
             }),
@@ -194,7 +194,7 @@ impl Check {
 }
 
 impl CountCheck {
-    fn of(counted: model::Counted) -> Self {
+    fn of(counted: answer::Counted) -> Self {
         Self {
             ours_count: Figure::measured(counted.ours),
             kernel_count: Figure::measured(counted.kernel),
@@ -204,7 +204,7 @@ impl CountCheck {
 }
 
 impl TimeCheck {
-    fn of(counted: model::Counted) -> Self {
+    fn of(counted: answer::Counted) -> Self {
         Self {
             ours_ns: Figure::measured(counted.ours),
             kernel_ns: Figure::measured(counted.kernel),

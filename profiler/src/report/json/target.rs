@@ -1,10 +1,10 @@
 //! Target and interval in JSON.
 
+use crate::answer;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::Figure;
-use crate::model;
 
 /// Who was measured, where.
 #[derive(Serialize, JsonSchema)]
@@ -56,8 +56,8 @@ pub(super) struct Window {
 }
 
 impl Target {
-    pub(super) fn of(facts: &model::Facts) -> Self {
-        let process = |p: &model::ProcessFacts| Process {
+    pub(super) fn of(facts: &answer::Facts) -> Self {
+        let process = |p: &answer::ProcessFacts| Process {
             pid: p.tgid,
             namespace_pids: p.ns_pids.clone(),
             name: p.name.clone(),
@@ -75,7 +75,7 @@ impl Target {
 }
 
 impl Window {
-    pub(super) fn of(report: &model::Report) -> Self {
+    pub(super) fn of(report: &answer::Report) -> Self {
         let window = &report.window;
         Self {
             began_at_unix_seconds: report.facts.began_at,

@@ -1,5 +1,6 @@
 //! Sites, threads, wake-ups and devices in JSON.
 
+use crate::{answer, cost, event};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,10 +8,7 @@ use super::{
     figure::{Figure, Ratio, TimeBucket, histogram},
     ledgers::FamilyName,
 };
-use crate::{
-    model::{self, Basis, OpenEnd},
-    units::Nanos,
-};
+use crate::{aggregate::OpenEnd, cost::Basis, quantity::Nanos};
 
 const NEVER_BLOCKED: &str = "no call blocked";
 const ALWAYS_BLOCKED: &str = "every call blocked";
@@ -224,9 +222,9 @@ struct Side {
 }
 
 impl Site {
-    pub(super) fn of(site: &model::SiteView) -> Self {
+    pub(super) fn of(site: &answer::SiteView) -> Self {
         let blocked = |time: Option<Nanos>| Figure::maybe_time(time, NEVER_BLOCKED);
-        let cost = |pick: fn(&model::DirectCost) -> f64| match &site.direct {
+        let cost = |pick: fn(&cost::DirectCost) -> f64| match &site.direct {
             None if site.blocked_calls == 0 => Figure::unavailable(NEVER_BLOCKED),
             None => Figure::unavailable("nothing to compare with: no call that did not block, no reference"),
             Some(cost) if !pick(cost).is_finite() => Figure::unavailable("not a number"),
@@ -271,7 +269,7 @@ impl Site {
 }
 
 impl Thread {
-    pub(super) fn of(thread: &model::ThreadView) -> Self {
+    pub(super) fn of(thread: &answer::ThreadView) -> Self {
         let (open_end, class) = match thread.open_end {
             OpenEnd::Closed => (OpenEndName::Closed, None),
             OpenEnd::Running => (OpenEndName::Running, None),
@@ -299,7 +297,7 @@ impl Thread {
 }
 
 impl Wakeups {
-    pub(super) fn of(wakeups: &model::Wakeups) -> Self {
+    pub(super) fn of(wakeups: &answer::Wakeups) -> Self {
         let last = wakeups.concurrency.len().saturating_sub(1);
         let buckets = wakeups.concurrency.iter().enumerate().filter(|&(_, &n)| n > 0).map(|(i, &count)| {
             // 0 to 7 exactly, then powers of two.
@@ -320,7 +318,7 @@ impl Wakeups {
 }
 
 impl Devices {
-    pub(super) fn of(report: &model::Report) -> Self {
+    pub(super) fn of(report: &answer::Report) -> Self {
         let waited = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
         Self {
             file_wait_ns: Figure::time(waited),
@@ -331,7 +329,7 @@ impl Devices {
 }
 
 impl Device {
-    fn of(device: &model::DeviceView) -> Self {
+    fn of(device: &answer::DeviceView) -> Self {
         let service = |time| Figure::maybe_time(time, "the target had no request").noted(TO_A_BUCKET);
         Self {
             name: device.name.clone(),
@@ -346,7 +344,7 @@ impl Device {
 }
 
 impl Side {
-    fn of(side: &model::Side) -> Self {
+    fn of(side: &event::Side) -> Self {
         let mean = |sum: Nanos| Figure::maybe(sum.as_nanos().checked_div(side.requests), "no request");
         Self {
             requests_count: Figure::measured(side.requests),

@@ -1,10 +1,11 @@
 //! What async would give back, in JSON.
 
+use crate::{cost, predict};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-use crate::model::{self, Ground, Queues};
+use crate::predict::{Ground, replay::Queues};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -90,7 +91,7 @@ pub(super) struct Estimators {
 }
 
 impl WhatIf {
-    pub(super) fn of(found: &model::WhatIf) -> Self {
+    pub(super) fn of(found: &predict::WhatIf) -> Self {
         Self {
             refused: found.refused.clone(),
             scenarios: found.scenarios.iter().map(Scenario::of).collect(),
@@ -109,8 +110,8 @@ impl WhatIf {
 }
 
 impl Scenario {
-    fn of(found: &model::Scenario) -> Self {
-        let range = |s: model::Saving| Range { low: s.low, value: s.value, high: s.high };
+    fn of(found: &predict::Scenario) -> Self {
+        let range = |s: predict::Saving| Range { low: s.low, value: s.value, high: s.high };
         Self {
             name: found.way.name(),
             words: found.way.words(),
@@ -130,7 +131,7 @@ impl Scenario {
 }
 
 impl Estimators {
-    pub(super) fn of(found: &model::Estimators) -> Self {
+    pub(super) fn of(found: &cost::Estimators) -> Self {
         Self {
             in_place_ns: Figure::of(&found.in_place),
             sampled_ns: Figure::of(&found.sampled),

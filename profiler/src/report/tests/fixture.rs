@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use crate::{
-    aggregate::{ProgramRecord, Site},
-    model::{
-        BlockClass, BlockCost, BlockEnd, Calibration, Cost, DeviceRecord, Facts, FileCost, Inputs, OpenEnd, Place,
-        ProcessFacts, Quality, Reference, Report, SampleCounts, Side, SiteRecord, Span, Stat, Step, Sums, ThreadTotals,
-        Window, WindowFacts,
-    },
-    units::{Addr, Nanos, Tgid, Tid},
+    aggregate::{OpenEnd, Quality, ThreadTotals, Window},
+    answer::{Facts, Inputs, ProcessFacts, Report, WindowFacts},
+    cost::Reference,
+    event::{BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, Side, Site, SiteRecord, Span, Stat, Sums},
+    kernel::SampleCounts,
+    machine::{BlockCost, Calibration, Cost, FileCost, Step},
+    quantity::{Addr, Nanos, Tgid, Tid},
 };
 
 pub(super) const PID: u32 = 4242;
@@ -149,7 +149,7 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.classes[class as usize].blocks = blocks;
     sums.classes[class as usize].blocked = WALL - user - kernel - delay;
     sums.classes[class as usize].run_delay = delay;
-    if class.family() == crate::model::Family::BlockingIo {
+    if class.family() == crate::event::Family::BlockingIo {
         sums.charge_io += blocks * 250;
         sums.charge_away += blocks * 250;
     } else {
@@ -250,7 +250,7 @@ pub(super) fn counted() -> Case {
     often.site.user_after_direct = stat(40_000, 4_800);
     often.sizes[0].user_direct = often.site.user_after_direct;
     if let (Some(read), Some(write)) = (read, write) {
-        case.window.ipc = Some(crate::model::ipc::made::server(read, write));
+        case.window.ipc = Some(crate::cost::ipc::made::server(read, write));
     }
     case
 }

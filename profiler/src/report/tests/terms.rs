@@ -2,8 +2,11 @@
 
 use super::fixture::{Case, files, server};
 use crate::{
-    model::{Baseline, BlockClass, BlockCost, Cost, Crowd, DirectRead, Provenance, Report, Scenario, Stat, Way},
-    units::Nanos,
+    answer::Report,
+    event::{BlockClass, Stat},
+    machine::{BlockCost, Cost, Crowd, DirectRead, Way},
+    predict::{Baseline, Scenario},
+    quantity::{Nanos, Provenance},
 };
 
 fn sure(ns: f64) -> Cost {
@@ -358,7 +361,7 @@ fn no_more_is_taken_off_a_sleep_than_so_many_threads_leave_cold() {
         case.report().what_if.engine.expect("an engine").prices().clone()
     };
     let (whole, part, none) = (sleep(None), sleep(Some(100.0)), sleep(Some(0.0)));
-    let of = |prices: &crate::model::Prices| *prices.sleep.value().unwrap();
+    let of = |prices: &crate::predict::Prices| *prices.sleep.value().unwrap();
     assert_eq!((of(&none) - of(&part)).round(), 100.0);
     assert!((of(&none) - of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
     assert_eq!(none.sleep.provenance(), Provenance::Measured);

@@ -3,11 +3,12 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, count, residual, short, span},
+    words::{NOTHING, residual, span},
 };
+use crate::text::numbers::{count, short};
 use crate::{
-    model::{Counted, Report},
-    units::Nanos,
+    answer::{Counted, Report},
+    quantity::Nanos,
 };
 
 /// Threads named before the list is cut.

@@ -6,8 +6,8 @@ use super::{
     words::{figure, part, provenance, span},
 };
 use crate::{
-    model::{CpuLedger, Figure, Provenance, Report},
-    units::Nanos,
+    answer::{CpuLedger, Report},
+    quantity::{Figure, Nanos, Provenance},
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {

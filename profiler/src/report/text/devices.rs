@@ -4,11 +4,13 @@ use super::{
     clean::clean,
     page::{Ink, Page},
     table::{Side, Table},
-    words::{bytes, maybe, mean, short},
+    words::{maybe, mean},
 };
+use crate::text::numbers::{bytes, short};
 use crate::{
-    model::{BlockClass, DeviceView, Report},
-    units::Nanos,
+    answer::{DeviceView, Report},
+    event::BlockClass,
+    quantity::Nanos,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::clean::clean;
 use crate::{
-    model::{Change, Diff, Interval, Measure, PredictionCheck},
-    units::Nanos,
+    answer::{Change, Diff, Measure, PredictionCheck},
+    quantity::{Interval, Nanos},
 };
 
 fn amount(measure: Measure, value: f64) -> String {

@@ -3,9 +3,10 @@
 use super::{
     clean::clean,
     page::{Ink, Page},
-    words::{count, figure, percent, provenance, span},
+    words::{figure, percent, provenance, span},
 };
-use crate::model::{Family, Figure, Report, Scenario};
+use crate::text::numbers::count;
+use crate::{answer::Report, event::Family, predict::Scenario, quantity::Figure};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     page.title("HOW IT CAME ABOUT", "docs/method.md has the reasons");
@@ -78,7 +79,7 @@ fn priced(page: &mut Page, report: &Report) {
             &format!(
                 "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {} ({}).",
                 span(blocks.direct / blocks.count.max(1.0)),
-                prices.basis.map_or("no base", crate::model::Basis::name),
+                prices.basis.map_or("no base", crate::cost::Basis::name),
                 span(prices.near),
                 figure(&prices.sleep, |&ns| span(ns)),
                 provenance(&prices.sleep)

@@ -5,7 +5,7 @@ use super::{
     clean::{clean, width},
     page::{Ink, Page},
 };
-use crate::model::{Report, ipc::SURVIVORS};
+use crate::{answer::Report, cost::ipc::SURVIVORS};
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(ipc) = report.ipc.value() else { return };

@@ -3,9 +3,10 @@
 use super::{
     TextOptions,
     page::{Ink, Page},
-    words::{bytes, count, figure, percent, plural, provenance, span},
+    words::{figure, percent, provenance, span},
 };
-use crate::model::{Provenance, Quality, Report};
+use crate::text::numbers::{bytes, count, plural};
+use crate::{aggregate::Quality, answer::Report, quantity::Provenance};
 
 const LEAD: usize = 18;
 

@@ -5,7 +5,7 @@ use super::{
     page::{Ink, Page},
     words::percent,
 };
-use crate::model::{Family, Figure, Report};
+use crate::{answer::Report, event::Family, quantity::Figure};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     page.wrapped(Ink::Bold, "", &clean(&report.verdict.sentence));

@@ -5,11 +5,14 @@ use super::{
     clean::{clean, cut_middle, width},
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, count, maybe, plural, short, span},
+    words::{NOTHING, maybe, span},
 };
+use crate::text::numbers::{count, plural, short};
 use crate::{
-    model::{Basis, Family, Report, SiteView},
-    units::Nanos,
+    answer::{Report, SiteView},
+    cost::Basis,
+    event::Family,
+    quantity::Nanos,
 };
 
 const LEGEND: &str = "calls: how many returned, and how many of them blocked. mean, p99: blocked time (p99 to a \

@@ -3,9 +3,10 @@
 use super::{
     TextOptions,
     page::{Ink, Page},
-    words::{count, percent},
+    words::percent,
 };
-use crate::model::Profile;
+use crate::answer::Profile;
+use crate::text::numbers::count;
 
 /// The section that follows the report of a recording.
 pub fn stacks(profile: &Profile, options: &TextOptions) -> String {
@@ -44,7 +45,7 @@ pub fn stacks(profile: &Profile, options: &TextOptions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StackQuality;
+    use crate::answer::StackQuality;
 
     #[test]
     fn the_share_of_truncated_stacks_is_printed_and_nothing_is_divided_by_nothing() {

@@ -3,9 +3,9 @@
 use super::{
     clean::clean,
     page::{Ink, Page},
-    words::plural,
 };
-use crate::model::Report;
+use crate::answer::Report;
+use crate::text::numbers::plural;
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let facts = &report.facts;

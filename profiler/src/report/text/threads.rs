@@ -5,9 +5,10 @@ use super::{
     clean::clean,
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, maybe, plural, short},
+    words::{NOTHING, maybe},
 };
-use crate::{model::Report, units::Nanos};
+use crate::text::numbers::{plural, short};
+use crate::{answer::Report, quantity::Nanos};
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     page.title("THREADS", if report.threads.is_empty() { "" } else { "the busiest first" });

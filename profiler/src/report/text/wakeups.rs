@@ -2,9 +2,10 @@
 
 use super::{
     page::{Ink, Page},
-    words::{count, figure, percent, provenance, span},
+    words::{figure, percent, provenance, span},
 };
-use crate::model::Report;
+use crate::answer::Report;
+use crate::text::numbers::count;
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let wakeups = &report.wakeups;

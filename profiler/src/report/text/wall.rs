@@ -3,11 +3,13 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, family, part, plural, short},
+    words::{NOTHING, family, part},
 };
+use crate::text::numbers::{plural, short};
 use crate::{
-    model::{Family, Report, WallLine},
-    units::Nanos,
+    answer::{Report, WallLine},
+    event::Family,
+    quantity::Nanos,
 };
 
 const FAMILIES: [Family; 6] =

@@ -6,7 +6,10 @@ use super::{
     table::{Side, Table},
     words::NOTHING,
 };
-use crate::model::{Ground, Report, Saving, WhatIf};
+use crate::{
+    answer::Report,
+    predict::{Ground, Saving, WhatIf},
+};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;

@@ -2,33 +2,32 @@
 
 use super::clean::clean;
 use crate::{
-    model::{Family, Figure, Provenance},
-    units::{Nanos, words},
+    event::Family,
+    quantity::{Figure, Nanos, Provenance},
+    text::numbers,
 };
-
-pub(super) use words::{bytes, count, plural, short};
 
 /// What stands where there is no figure because there was nothing to measure.
 pub(super) const NOTHING: &str = "–";
 
 /// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
 pub(super) fn percent(ratio: f64) -> String {
-    words::share(ratio, 1).unwrap_or_else(|| NOTHING.to_owned())
+    numbers::share(ratio, 1).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// A share that should be tiny, one digit finer.
 pub(super) fn residual(ratio: f64) -> String {
-    words::share(ratio, 2).unwrap_or_else(|| NOTHING.to_owned())
+    numbers::share(ratio, 2).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// A part of a whole in percent; nothing where the whole is.
 pub(super) fn part(part: f64, whole: Nanos) -> String {
-    words::part(part, whole).unwrap_or_else(|| NOTHING.to_owned())
+    numbers::part(part, whole).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// Signed nanoseconds.
 pub(super) fn span(ns: f64) -> String {
-    words::span(ns).unwrap_or_else(|| NOTHING.to_owned())
+    numbers::span(ns).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// A time where there is one.

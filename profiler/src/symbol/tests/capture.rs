@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::process;
+use crate::quantity::{Tgid, Tid};
 use crate::symbol::{Registers, StackCopy, sleeping_stack};
-use crate::target;
-use crate::units::{Tgid, Tid};
 
 const MODE: &str = "SYMBOL_TEST_CHILD";
 
@@ -58,7 +58,7 @@ impl Child {
         // The dynamic loader reads too: the thread must stay where it is.
         let mut before = None;
         while Instant::now() < deadline {
-            let mut threads = target::threads(tgid).into_iter();
+            let mut threads = process::threads(tgid).into_iter();
             let here = threads.find_map(|tid| {
                 let asleep = sleeping_stack(tgid, tid, 64).filter(|stack| stack.syscall == Some(call as u64))?;
                 Some((tid, asleep.registers))
@@ -108,7 +108,7 @@ impl Drop for Child {
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline && matches!(self.process.try_wait(), Ok(None)) {
             // `sleep` does not listen.
-            if target::comm(self.tgid(), self.tid).as_deref() == Some("sleep") {
+            if process::comm(self.tgid(), self.tid).as_deref() == Some("sleep") {
                 let _ = self.process.kill();
             }
             std::thread::sleep(Duration::from_millis(5));

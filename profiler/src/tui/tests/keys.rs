@@ -9,7 +9,7 @@ use super::{
     },
     *,
 };
-use crate::model::{Command, Queues, Weight};
+use crate::{answer::Weight, feed::Command, predict::replay::Queues};
 
 /// The order for a file, weighted as the flame graph is at first.
 fn export(path: &str) -> Command {

@@ -1,7 +1,7 @@
 //! Curves in characters: IPC upwards from 0, instructions since the return to the right, in powers of ten.
 
 use crate::{
-    model::{Before, Curve},
+    cost::ipc::{Before, Curve},
     tui::{page::Page, text::width, theme::Ink},
 };
 

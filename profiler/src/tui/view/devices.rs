@@ -1,15 +1,17 @@
 //! Block devices: the target's own requests.
 
 use crate::{
-    model::{BlockClass, DeviceView},
+    answer::DeviceView,
+    event::BlockClass,
+    quantity::Nanos,
+    text::numbers::{bytes, short as count},
     tui::{
         app::App,
         pen::Pen,
         table::{Column, Sheet, by_name},
-        text::{bytes, clean, count, cut, maybe, mean},
+        text::{clean, cut, maybe, mean},
         theme::Ink,
     },
-    units::Nanos,
 };
 
 /// Sorted by requests at first.

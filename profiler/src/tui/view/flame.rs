@@ -1,7 +1,8 @@
 //! The flame graph, hanging from its root: a row per depth, the selected frame in words below it.
 
 use crate::{
-    model::Snapshot,
+    feed::Snapshot,
+    quantity::Nanos,
     tui::{
         app::App,
         flame::{Flame, Label, Layout, Spot},
@@ -9,7 +10,6 @@ use crate::{
         text::{NA, bracketed, clean, cut, cut_middle, fit, percent, wrap},
         theme::Ink,
     },
-    units::Nanos,
 };
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {

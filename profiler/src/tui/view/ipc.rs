@@ -2,14 +2,17 @@
 
 use super::curve;
 use crate::{
-    model::{
-        Effect, Figure, Ipc, Snapshot,
-        ipc::{SURVIVORS, reason},
+    cost::{
+        Effect,
+        ipc::{Ipc, SURVIVORS, reason},
     },
+    feed::Snapshot,
+    quantity::Figure,
+    text::numbers::short as count,
     tui::{
         app::App,
         page::Page,
-        text::{clean, count, figure, origin, span},
+        text::{clean, figure, origin, span},
         theme::Ink,
     },
 };

@@ -1,7 +1,10 @@
 //! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as bars.
 
 use crate::{
-    model::{Family, Figure, Report, Snapshot, State},
+    answer::Report,
+    event::Family,
+    feed::{Snapshot, State},
+    quantity::{Figure, Nanos},
     tui::{
         app::{App, Scope},
         history::{Entry, PARTS, column, parts},
@@ -9,7 +12,6 @@ use crate::{
         text::{NA, cut, figure, fit, origin, percent, share, width, wrap},
         theme::Ink,
     },
-    units::Nanos,
 };
 
 use super::overview::WIDE;

@@ -2,14 +2,16 @@
 //! counters agree; then notes and what was told.
 
 use crate::{
-    model::{Counted, Profile, Report, Snapshot},
+    answer::{Counted, Profile, Report},
+    feed::Snapshot,
+    quantity::Nanos,
+    text::numbers::{bytes, short as count},
     tui::{
         app::App,
         page::Page,
-        text::{NA, NOTHING, bytes, clean, clock, count, figure, origin, percent, span},
+        text::{NA, NOTHING, clean, clock, figure, origin, percent, span},
         theme::Ink,
     },
-    units::Nanos,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {

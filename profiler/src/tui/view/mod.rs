@@ -19,7 +19,7 @@ use super::{
     text::holds,
     theme::Ink,
 };
-use crate::model::Snapshot;
+use crate::feed::Snapshot;
 
 /// A view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

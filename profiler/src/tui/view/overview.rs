@@ -19,7 +19,9 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::ledgers::{cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
 use crate::{
-    model::{Family, Report, Snapshot},
+    answer::Report,
+    event::Family,
+    feed::Snapshot,
     tui::{
         app::App,
         pen::Pen,

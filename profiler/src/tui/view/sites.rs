@@ -3,16 +3,20 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{
-    model::{Basis, Frame, Profile, SiteView, Snapshot, Stack, Weight},
+    answer::{Profile, SiteView, Stack, Weight},
+    cost::Basis,
+    feed::Snapshot,
+    quantity::Nanos,
+    symbol::Frame,
+    text::numbers::{bytes, short as count},
     tui::{
         app::{App, SiteKey},
         page::Page,
         pen::Pen,
         table::{Column, Sheet, by_name},
-        text::{NA, NOTHING, bracketed, bytes, clean, count, maybe, percent, rate, span},
+        text::{NA, NOTHING, bracketed, clean, maybe, percent, rate, span},
         theme::Ink,
     },
-    units::Nanos,
 };
 
 /// Sorted by blocked time at first.
@@ -27,7 +31,7 @@ fn name(site: &SiteView) -> String {
 }
 
 /// What a block costs; `~` where it is compared with anything but the same site.
-fn cost(site: &SiteView, of: fn(crate::model::DirectCost) -> f64) -> String {
+fn cost(site: &SiteView, of: fn(crate::cost::DirectCost) -> f64) -> String {
     match site.direct {
         Some(direct) if direct.basis == Basis::SameSite => span(of(direct)),
         Some(direct) => format!("~{}", span(of(direct))),

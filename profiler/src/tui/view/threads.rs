@@ -1,14 +1,15 @@
 //! Threads.
 
 use crate::{
-    model::{OpenEnd, ThreadView},
+    aggregate::OpenEnd,
+    answer::ThreadView,
+    quantity::Nanos,
     tui::{
         app::App,
         pen::Pen,
         table::{Column, Sheet, by_name},
         text::{clean, maybe, rate, share},
     },
-    units::Nanos,
 };
 
 /// Sorted by CPU at first.

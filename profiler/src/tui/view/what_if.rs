@@ -1,11 +1,14 @@
 //! What async would give back: every way of waiting, on as many loops as asked for.
 
 use crate::{
-    model::{Ground, Queues, Report, Scenario, Snapshot},
+    answer::Report,
+    feed::Snapshot,
+    predict::{Ground, Scenario, replay::Queues},
+    text::numbers::short as count,
     tui::{
         app::App,
         page::Page,
-        text::{NA, clean, count, fit, percent, span, width},
+        text::{NA, clean, fit, percent, span, width},
         theme::Ink,
     },
 };

@@ -1,11 +1,13 @@
 //! `lab brigade`: stages connected by pipes; messages travel round, and every stage works on each.
 //!
-//! Each message has a ring of its own, with its part of the stages. In a ring with several, one catches up with the next whenever
-//! a stage finds two, they stay together from then on, and how many have done so depends on the age of the run and on whoever
-//! slows it: no two measurements would be of the same program.
+//! Each message has a ring of its own, with its part of the stages. If several shared a ring, one
+//! would catch up with the next whenever a stage found two, and they would stay together. How many
+//! had done so would depend on the age of the run and on what slowed it, so no two measurements
+//! would be of the same program.
 //!
-//! A message begins with its number of hops, which every stage raises by one: the stage that receives it checks that it is
-//! the one whose turn it is, so a lost, doubled or torn message is an error in every way.
+//! A message begins with its number of hops, which every stage raises by one. The stage that
+//! receives it checks that it is its turn. So a lost, doubled or torn message is an error in every
+//! way.
 
 mod threads;
 mod tokio;

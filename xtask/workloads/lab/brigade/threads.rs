@@ -1,4 +1,5 @@
-//! A thread per stage: blocking reads and writes of pipes. With CPUs, each thread is kept on one of them in turn.
+//! A thread per stage: blocking reads and writes of pipes. With CPUs, each thread is kept on one of
+//! them in turn.
 
 use std::fs::File;
 use std::io::{Read, Write};

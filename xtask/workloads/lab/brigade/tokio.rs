@@ -7,7 +7,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use super::{MESSAGE, Stage};
 use crate::session::Tally;
 
-/// Serves for ever.
+/// Runs all stages. They never end.
 pub(super) fn serve(tally: &std::sync::Arc<Tally>, ring: Vec<Stage>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().context("the runtime")?;
     runtime.block_on(async {

@@ -1,5 +1,5 @@
-//! One loop over epoll, edge-triggered: on an event, reads until there is no more (one attempt more than there are messages),
-//! then the work, then the write.
+//! One loop over epoll, edge-triggered: on an event, reads until there is no more (one attempt more
+//! than there are messages), then the work, then the write.
 
 use std::io::{ErrorKind, Read, Result as IoResult, Write};
 use std::net::{TcpListener, TcpStream};
@@ -71,7 +71,8 @@ struct Connection {
     job: Job,
     /// Bytes of a message.
     size: usize,
-    /// Room for one message and a little more: a read that fills all of it would leave open whether there is more.
+    /// Room for one message and a little more: a read that fills all of it would leave open whether
+    /// there is more.
     buffer: Vec<u8>,
     filled: usize,
     /// The part of the buffer that is a reply not yet written.

@@ -1,8 +1,9 @@
-//! One io_uring: a receive is armed for every connection; a completion leads to the work, the send and the next receive;
-//! one `io_uring_enter` per batch submits them all and waits for the next completion.
+//! One io_uring: a receive is armed for every connection; a completion leads to the work, the send
+//! and the next receive; one `io_uring_enter` per batch submits them all and waits for the next
+//! completion.
 //!
-//! A connection has two buffers that change places: the reply is sent out of one while the next request is received into
-//! the other, so nothing is copied.
+//! A connection has two buffers that change places: the reply is sent out of one while the next
+//! request is received into the other, so nothing is copied.
 
 use std::io::Error;
 use std::net::{TcpListener, TcpStream};
@@ -16,7 +17,8 @@ use super::Service;
 use crate::sys;
 use crate::work::Job;
 
-/// Entries of the submission queue: a send and a receive for each of 1024 connections go in one call.
+/// Entries of the submission queue: a send and a receive for each of 1024 connections go in one
+/// call.
 const ENTRIES: u32 = 2048;
 
 /// What a completion is of, in the low bits of its user data; the rest is the connection's place.
@@ -167,8 +169,8 @@ impl Server<'_> {
         .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
         .build()
         .user_data(place as u64 * KINDS + SEND);
-        // SAFETY: while `sending` the buffer is neither touched nor freed: proceed returns above, and a closed connection
-        // is kept until its completions are here.
+        // SAFETY: while `sending` the buffer is neither touched nor freed: proceed returns above,
+        // and a closed connection is kept until its completions are here.
         unsafe { self.push(&entry)? };
         self.receive(place)
     }
@@ -184,8 +186,8 @@ impl Server<'_> {
         .flags(libc::MSG_WAITALL)
         .build()
         .user_data(place as u64 * KINDS + RECEIVE);
-        // SAFETY: while `receiving` the buffer is neither touched nor freed; a closed connection is kept until its
-        // completions are here.
+        // SAFETY: while `receiving` the buffer is neither touched nor freed; a closed connection is
+        // kept until its completions are here.
         unsafe { self.push(&entry) }
     }
 

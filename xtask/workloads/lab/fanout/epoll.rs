@@ -1,4 +1,5 @@
-//! One loop over epoll, edge-triggered, for all workers: on an event, reads until there is no more (one extra attempt).
+//! One loop over epoll, edge-triggered, for all workers: on an event, reads until there is no more
+//! (one extra attempt).
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -71,7 +72,8 @@ impl Pending {
         let leg = &mut self.worker.legs[place];
         let received = &mut self.received[place];
         let before = *received;
-        // A whole reply leaves a read of nothing, which would look like the peer's end: the extra attempt has its own byte.
+        // A whole reply leaves a read of nothing, which would look like the peer's end: the extra
+        // attempt has its own byte.
         let mut extra = [0];
         loop {
             let whole = *received == leg.reply.len();

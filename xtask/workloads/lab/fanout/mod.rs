@@ -1,4 +1,5 @@
-//! `lab fanout`: a client that asks several backends at once, waits for all of them, works, and asks again.
+//! `lab fanout`: a client that asks several backends at once, waits for all of them, works, and
+//! asks again.
 
 mod epoll;
 mod threads;

@@ -1,4 +1,5 @@
-//! A task per worker on tokio's current-thread runtime: writes to all backends, then reads from all at once.
+//! A task per worker on tokio's current-thread runtime: writes to all backends, then reads from all
+//! at once.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -53,7 +54,8 @@ async fn run(worker: Worker) -> Result<()> {
     Ok(())
 }
 
-/// What joining a read of each leg does, without its allocation per request: polls every leg that is not done.
+/// What joining a read of each leg does, without its allocation per request: polls every leg that
+/// is not done.
 fn poll_all(
     legs: &mut [Leg<TcpStream>],
     received: &mut [usize],

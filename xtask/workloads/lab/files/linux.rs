@@ -10,7 +10,8 @@ use super::Slot;
 /// `IOCB_CMD_PREAD` of linux/aio_abi.h.
 const COMMAND_PREAD: u16 = 0;
 
-/// `struct iocb` of linux/aio_abi.h, on little-endian machines (the key comes before the flags there).
+/// `struct iocb` of linux/aio_abi.h, on little-endian machines (the key comes before the flags
+/// there).
 #[derive(Clone, Default)]
 #[repr(C)]
 struct ControlBlock {
@@ -119,7 +120,8 @@ fn prepare(
 fn submit(context: &AioContext, batch: &mut Vec<*mut ControlBlock>) -> Result<()> {
     let mut at = 0;
     while at < batch.len() {
-        // SAFETY: each pointer is to a block that keeps its address, and whose buffer is left alone, until its event.
+        // SAFETY: each pointer is to a block that keeps its address, and whose buffer is left
+        // alone, until its event.
         let taken =
             unsafe { libc::syscall(libc::SYS_io_submit, context.0, batch.len() - at, batch.as_mut_ptr().add(at)) };
         let Ok(taken) = usize::try_from(taken) else { return Err(Error::last_os_error()).context("io_submit") };

@@ -1,4 +1,5 @@
-//! `lab files`: random reads of a file's blocks, a number of them outstanding, with some work after each.
+//! `lab files`: random reads of a file's blocks, a number of them outstanding, with some work after
+//! each.
 
 mod linux;
 mod posix;
@@ -98,7 +99,8 @@ impl Slot {
     }
 }
 
-/// Memory for one block, aligned for O_DIRECT. It keeps its address, so a read may be under way while the slot moves.
+/// Memory for one block, aligned for O_DIRECT. It keeps its address, so a read may be under way
+/// while the slot moves.
 struct Buffer {
     start: NonNull<u8>,
     length: usize,

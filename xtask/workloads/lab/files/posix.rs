@@ -1,5 +1,5 @@
-//! POSIX AIO, one loop: aio_read for every slot, aio_suspend until one is done. The C library does the reads in
-//! threads, and those of one descriptor one after the other: that is what POSIX AIO is on Linux.
+//! POSIX AIO, one loop: aio_read for every slot, aio_suspend until one is done. On Linux the C
+//! library does the reads in threads, and those of one descriptor one after the other.
 
 use std::io::Error;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,7 +12,8 @@ use super::Slot;
 pub(super) fn serve(file: &OwnedFd, slots: &'static mut [Slot]) -> Result<()> {
     // SAFETY: an aiocb of zeros is valid: no notification, no priority.
     let blocks: Vec<libc::aiocb> = slots.iter().map(|_| unsafe { std::mem::zeroed() }).collect();
-    // For ever, like the slots: the library's threads may still write into them when an error ends the loop.
+    // They are never freed, like the slots: the library's threads may still write into them when an
+    // error ends the loop.
     let blocks = blocks.leak();
     let mut waiting: Vec<*const libc::aiocb> = vec![std::ptr::null(); slots.len()];
     let mut outstanding = 0;

@@ -1,4 +1,5 @@
-//! io_uring, one loop: one `io_uring_enter` per batch submits the reads and waits for at least one to be done.
+//! io_uring, one loop: one `io_uring_enter` per batch submits the reads and waits for at least one
+//! to be done.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 

@@ -72,7 +72,7 @@ impl Clients {
         self.alive
     }
 
-    /// Sends a request that arrived at `since`, ns; `counts`: it is one of those measured.
+    /// Sends a request that arrived at `since`, ns. With `counts` it is one of those measured.
     pub(super) fn send(&mut self, connection: u32, since: u64, counts: bool) -> Result<()> {
         let client = &mut self.clients[connection as usize];
         client.sent += 1;
@@ -101,11 +101,11 @@ impl Clients {
         }
     }
 
-    /// Takes what has come in; one read, as the poller is level-triggered.
+    /// Takes what has come in, by one read: the poller is level-triggered.
     pub(super) fn receive(&mut self, connection: u32) -> Result<Outcome> {
         let client = &mut self.clients[connection as usize];
         let Some(stream) = &mut client.stream else { return Ok(Outcome::Partial) };
-        // A byte nobody asked for is met as well: an idle connection reads into its first byte.
+        // Also notices a byte that nobody asked for: an idle connection reads into its first byte.
         let at = if client.waiting { client.received } else { 0 };
         let done = match stream.read(&mut client.reply[at..]) {
             Ok(0) => Err(anyhow::anyhow!("the server closed a connection")),

@@ -1,5 +1,5 @@
-//! `lab load`: the load for an echo server, closed loop or open loop, from one epoll thread that sleeps until there is
-//! something to do.
+//! `lab load`: the load for an echo server, closed loop or open loop, from one epoll thread that
+//! sleeps until there is something to do.
 
 mod clients;
 mod plan;
@@ -15,8 +15,9 @@ use self::plan::{Limit, Plan};
 use crate::echo::parse_bytes;
 use crate::session::{self, Common, Tally};
 use crate::sys::{self, Poller};
+use crate::work::Job;
 
-/// From the end of the load: how long it waits for the replies that are still due, ns.
+/// How long it waits after its end for the replies that are still due, in ns.
 const PATIENCE_NS: u64 = 5_000_000_000;
 /// Latencies from 1 ns to a minute, to three digits.
 const LONGEST_NS: u64 = 60_000_000_000;
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     /// Bytes of a request, and of its reply.
     #[arg(long, default_value_t = 64, value_parser = parse_bytes)]
     bytes: usize,
-    /// Of arrivals and thinking.
+    /// Seed of arrivals and think times.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Closed loop: mean µs from a reply to the next request, exponential.
@@ -70,20 +71,20 @@ fn seconds_to_ns(seconds: f64) -> Result<u64> {
     Ok((seconds * 1e9) as u64)
 }
 
-/// What is known at the end, or when it rests.
+/// The figures at the end, or when it rests.
 #[derive(Clone)]
 struct Summary {
     requests: u64,
     elapsed_ns: u64,
     latency: Histogram<u64>,
-    /// Arrivals that no connection was free for until the end.
+    /// Arrivals for which no connection was free until the end.
     unsent: u64,
 }
 
 /// The last summary.
 type Shared = Mutex<Option<Summary>>;
 
-/// The token of the harness among the connections'.
+/// The harness's token; the others are those of connections.
 const PACE: u64 = u64::MAX;
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -124,7 +125,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     )
 }
 
-/// Makes the load. A request counts if it was sent after the warm-up and before the end; all that were sent are awaited.
+/// Makes the load. A request counts if it was sent after the warm-up and before the end. The load
+/// waits for all replies.
 fn generate(
     tally: &Tally,
     mut clients: Clients,
@@ -133,91 +135,123 @@ fn generate(
     warmup_ns: u64,
     shared: &Shared,
 ) -> Result<()> {
-    sys::drop_timer_slack();
+    workloads::drop_timer_slack();
     tally.await_ready();
-    let mut counted = tally.job(0, None);
+    let job = tally.job(0, None);
     let mut poller = Poller::new()?;
     clients.register(&poller)?;
     poller.add_level(tally.pace_changed(), PACE)?;
-    let latency = Histogram::new_with_bounds(1, LONGEST_NS, 3).context("the histogram")?;
-    let mut summary = Summary { requests: 0, elapsed_ns: 0, latency, unsent: 0 };
-    let keep = |summary: &Summary| {
-        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
-    };
+    let mut harvest = Harvest::new(job)?;
     let begun = sys::now_ns();
-    let warm_at = begun + warmup_ns;
-    let mut warm = false;
-    // Rests that were asked for, looked up with the event that announces them, and those that were answered.
-    let (mut asked, mut answered) = (0, 0);
+    harvest.warm_at = begun + warmup_ns;
     plan.begin(begun);
+    let mut warm = false;
+    // Rests that the harness has asked for, and those that were answered. The first changes only
+    // with the event that announces a rest.
+    let (mut asked, mut answered) = (0, 0);
     loop {
         let mut now = sys::now_ns();
-        if !warm && now >= warm_at {
+        if !warm && now >= harvest.warm_at {
             warm = true;
             plan.set_limit(limit, now);
             session::say(&json!({ "warm": true }))?;
             now = sys::now_ns();
         }
-        // The clock is read after each send: a burst of requests takes longer than the precision of a latency.
+        // The clock is read after each send: a burst of requests takes longer than the precision of
+        // a latency.
         while let Some((connection, due)) = plan.take(now) {
             if let Err(error) = clients.send(connection, due.unwrap_or(now), warm) {
                 tally.error(&error);
             }
             now = sys::now_ns();
         }
-        if plan.is_over(now) {
-            let stuck = plan.over_since(now) + PATIENCE_NS <= now;
-            if clients.outstanding() == 0 || stuck {
-                if clients.outstanding() > 0 {
-                    tally.error(&anyhow::anyhow!("{} replies never came", clients.outstanding()));
-                }
-                break;
-            }
-        }
-        if clients.alive() == 0 {
-            tally.error(&anyhow::anyhow!("no connection is left"));
+        if is_done(tally, &clients, &mut plan, now) {
             break;
         }
         if tally.rests() && asked > answered && clients.outstanding() == 0 {
             answered = asked;
-            summary.unsent = plan.unsent();
-            keep(&summary);
+            harvest.keep(&plan, shared);
             session::say(&json!({ "resting": true }))?;
         }
-        let until = plan.next_due(now).into_iter().chain((!warm).then_some(warm_at)).min();
+        let until = plan.next_due(now).into_iter().chain((!warm).then_some(harvest.warm_at)).min();
         let timeout = until.map_or(PATIENCE_NS, |until| until.saturating_sub(now).min(PATIENCE_NS));
         for index in 0..poller.wait(Some(timeout))? {
-            let token = poller.ready(index).token;
-            if token == PACE {
-                tally.pace_seen();
-                // Several may have come at once: the last one counts, and a rest is answered.
-                asked = tally.rests_asked();
-                if tally.rests() {
-                    plan.rest(sys::now_ns());
-                } else {
-                    plan.go(sys::now_ns());
-                }
-                continue;
-            }
-            let connection = token as u32;
-            match clients.receive(connection) {
-                Ok(Outcome::Partial) => {}
-                Ok(Outcome::Reply { since, counts }) => {
-                    let now = sys::now_ns();
-                    counted.perform(&[]);
-                    if counts {
-                        summary.requests += 1;
-                        summary.elapsed_ns = now.saturating_sub(warm_at);
-                        // Bounded by the histogram: what is longer counts as its longest.
-                        summary.latency.saturating_record(now.saturating_sub(since).max(1));
-                    }
-                    plan.replied(connection, now);
-                }
-                Err(error) => tally.error(&error),
+            match poller.ready(index).token {
+                PACE => asked = change_pace(tally, &mut plan),
+                connection => harvest.receive(tally, &mut clients, &mut plan, connection as u32),
             }
         }
     }
-    summary.unsent = plan.unsent();
-    keep(&summary);
+    harvest.keep(&plan, shared);
     Ok(())
+}
+
+/// Rests or goes on, as the harness wants. Returns how many rests it has asked for so far.
+fn change_pace(tally: &Tally, plan: &mut Plan) -> u64 {
+    tally.pace_seen();
+    // Several may have come at once: the last one counts, and a rest is answered.
+    let asked = tally.rests_asked();
+    if tally.rests() {
+        plan.rest(sys::now_ns());
+    } else {
+        plan.go(sys::now_ns());
+    }
+    asked
+}
+
+/// Whether the load ends: the plan is over and all replies are there, or will never come.
+fn is_done(tally: &Tally, clients: &Clients, plan: &mut Plan, now: u64) -> bool {
+    if plan.is_over(now) {
+        let stuck = plan.over_since(now) + PATIENCE_NS <= now;
+        if clients.outstanding() > 0 && stuck {
+            tally.error(&anyhow::anyhow!("{} replies never came", clients.outstanding()));
+        }
+        if clients.outstanding() == 0 || stuck {
+            return true;
+        }
+    }
+    if clients.alive() == 0 {
+        tally.error(&anyhow::anyhow!("no connection is left"));
+        return true;
+    }
+    false
+}
+
+/// What the replies add up to.
+struct Harvest {
+    summary: Summary,
+    job: Job,
+    /// When the warm-up ends.
+    warm_at: u64,
+}
+
+impl Harvest {
+    fn new(job: Job) -> Result<Self> {
+        let latency = Histogram::new_with_bounds(1, LONGEST_NS, 3).context("the histogram")?;
+        Ok(Self { summary: Summary { requests: 0, elapsed_ns: 0, latency, unsent: 0 }, job, warm_at: 0 })
+    }
+
+    fn receive(&mut self, tally: &Tally, clients: &mut Clients, plan: &mut Plan, connection: u32) {
+        match clients.receive(connection) {
+            Ok(Outcome::Partial) => {}
+            Ok(Outcome::Reply { since, counts }) => {
+                let now = sys::now_ns();
+                self.job.perform(&[]);
+                if counts {
+                    self.summary.requests += 1;
+                    self.summary.elapsed_ns = now.saturating_sub(self.warm_at);
+                    // The histogram has a longest value; what is longer counts as that.
+                    self.summary.latency.saturating_record(now.saturating_sub(since).max(1));
+                }
+                plan.replied(connection, now);
+            }
+            Err(error) => tally.error(&error),
+        }
+    }
+
+    /// Stores the summary so far where the main thread reads it.
+    fn keep(&mut self, plan: &Plan, shared: &Shared) {
+        self.summary.unsent = plan.unsent();
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.summary.clone());
+    }
 }

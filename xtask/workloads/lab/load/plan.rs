@@ -19,11 +19,11 @@ pub(super) struct Plan {
     kind: Kind,
     /// Requests that may still be sent.
     budget: u64,
-    /// No request is sent from then on.
+    /// When requests stop.
     end: u64,
     /// When it was first seen to be over.
     over_since: Option<u64>,
-    /// Since when it rests.
+    /// When the rest began.
     resting: Option<u64>,
 }
 
@@ -36,7 +36,8 @@ enum Kind {
 struct Closed {
     /// Mean of the thinking time, ns.
     think_ns: f64,
-    /// A generator per connection, so that a connection thinks the same whatever the order of replies.
+    /// A generator per connection, so that a connection thinks the same whatever the order of
+    /// replies.
     generators: Vec<Rng>,
     /// Connections that send at once.
     eager: VecDeque<u32>,
@@ -51,7 +52,7 @@ struct Open {
     generator: Rng,
     /// The next arrival. As a float: the rounding of gaps must not add up.
     next: f64,
-    /// Arrivals that no connection was free for.
+    /// Arrivals for which no connection was free.
     queue: VecDeque<u64>,
     free: VecDeque<u32>,
 }
@@ -105,7 +106,8 @@ impl Plan {
         self.resting.get_or_insert(now);
     }
 
-    /// It goes on where it was: everything that was to come comes later by the time of the rest, its end too.
+    /// Goes on after a rest. Everything that was planned comes later by the length of the rest, the
+    /// end too.
     pub(super) fn go(&mut self, now: u64) {
         let Some(since) = self.resting.take() else { return };
         let rest = now.saturating_sub(since);
@@ -122,7 +124,7 @@ impl Plan {
         }
     }
 
-    /// A connection that is to send now, and when its request arrived if that was earlier.
+    /// A connection that should send now, and when its request arrived if that was earlier.
     pub(super) fn take(&mut self, now: u64) -> Option<(u32, Option<u64>)> {
         if self.resting.is_some() || self.is_over(now) {
             return None;

@@ -1,0 +1,411 @@
+//! Two measurements side by side: what a unit of work takes in each, and which differences are beyond the noise.
+//!
+//! The noise is that of each recording's own parts (about a second each), by the bootstrap that the score uses. Two runs of
+//! one program differ by more than either varies inside; a difference that matters should be seen in more than one pair.
+
+use std::collections::HashMap;
+
+use super::report::Report;
+use crate::{
+    aggregate::Window,
+    event::{Family, Place},
+    machine::Way,
+    predict::Saving,
+    quantity::{Interval, bootstrap},
+};
+
+/// What figures are divided by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// A second of the target's CPU.
+    CpuSecond,
+    /// A second of time.
+    Second,
+    /// A return of this syscall: a request, where each request makes one.
+    Call(String),
+}
+
+impl Per {
+    /// In words.
+    pub fn unit(&self) -> String {
+        match self {
+            Self::CpuSecond => "CPU-second".into(),
+            Self::Second => "second".into(),
+            Self::Call(name) => format!("{name} call"),
+        }
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// CPU of the target, ns.
+    Cpu,
+    /// Direct cost of blocking-IO blocks, ns of CPU.
+    Cost,
+    /// Blocking-IO blocks.
+    Blocks,
+    /// Time blocked on IO, ns.
+    Blocked,
+    /// Run-queue delay, ns.
+    RunDelay,
+    /// Voluntary switches.
+    Voluntary,
+    /// Involuntary switches.
+    Involuntary,
+    /// Calls.
+    Calls,
+}
+
+impl Measure {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 8] = [
+        Self::Cpu,
+        Self::Cost,
+        Self::Blocks,
+        Self::Blocked,
+        Self::RunDelay,
+        Self::Voluntary,
+        Self::Involuntary,
+        Self::Calls,
+    ];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Cost => "direct cost of blocking IO",
+            Self::Blocks => "blocking-IO blocks",
+            Self::Blocked => "blocked on IO",
+            Self::RunDelay => "run-queue delay",
+            Self::Voluntary => "voluntary switches",
+            Self::Involuntary => "involuntary switches",
+            Self::Calls => "calls",
+        }
+    }
+
+    /// Whether it is a time, ns; else a count.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Cpu | Self::Cost | Self::Blocked | Self::RunDelay)
+    }
+
+    /// Whether more of it is worse, whatever the program does: what `--fail-above` looks at.
+    pub fn is_cost(self) -> bool {
+        matches!(self, Self::Cpu | Self::Cost | Self::RunDelay)
+    }
+}
+
+/// One measurement of the two.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// All of it.
+    pub window: &'a Window,
+    /// What it says.
+    pub report: &'a Report,
+    /// Its parts.
+    pub parts: &'a [&'a Window],
+}
+
+/// A line of the comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// What is compared.
+    pub measure: Measure,
+    /// Per unit, before.
+    pub before: f64,
+    /// Per unit, after.
+    pub after: f64,
+    /// 90 % interval of the difference; `None`: too few parts to tell.
+    pub difference: Option<Interval>,
+}
+
+impl Change {
+    /// After less before, as a share of before; `None` where there was nothing before.
+    pub fn relative(&self) -> Option<f64> {
+        (self.before > 0.0).then(|| (self.after - self.before) / self.before)
+    }
+
+    /// Whether the difference is beyond the noise.
+    pub fn is_beyond_noise(&self) -> bool {
+        self.difference.is_some_and(|d| d.low > 0.0 || d.high < 0.0)
+    }
+}
+
+/// The comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diff {
+    /// What figures are divided by.
+    pub per: Per,
+    /// Units in the first and in the second measurement.
+    pub units: (f64, f64),
+    /// The lines.
+    pub changes: Vec<Change>,
+}
+
+/// A prediction and what came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictionCheck {
+    /// How the second program waits, as far as its calls tell.
+    pub way: Way,
+    /// What the first recording predicts for it; `None`: it predicts nothing, for this reason.
+    pub predicted: Result<Saving, String>,
+    /// CPU per unit saved, as a share of the first's.
+    pub measured: f64,
+    /// 90 % interval of it.
+    pub interval: Option<Interval>,
+    /// CPU per unit, ns, first and second.
+    pub cpu: (f64, f64),
+    /// What CPU was divided by, in each.
+    pub per: (Per, Per),
+}
+
+/// CPU by the kernel's account, ns.
+fn cpu(window: &Window) -> f64 {
+    let sums = window.sums();
+    let unknown: u64 = window.threads.iter().map(|t| t.cpu_unknown.as_nanos()).sum();
+    (sums.user + sums.kernel + unknown).saturating_add_signed(sums.charge()) as f64
+}
+
+fn units(window: &Window, per: &Per) -> f64 {
+    match per {
+        Per::CpuSecond => cpu(window) / 1e9,
+        Per::Second => window.measured.as_secs_f64(),
+        Per::Call(name) => {
+            let calls: u64 = window.sites.iter().filter(|s| s.place.syscall == *name).map(|s| s.site.calls).sum();
+            calls as f64
+        }
+    }
+}
+
+/// Direct cost of a blocked call, ns, by place.
+fn prices(report: &Report, window: &Window) -> HashMap<Place, f64> {
+    window
+        .sites
+        .iter()
+        .zip(&report.sites)
+        .filter(|(s, _)| s.place.class.family() == Family::BlockingIo)
+        .filter_map(|(s, view)| Some((s.place.clone(), view.direct?.per_call)))
+        .collect()
+}
+
+fn value(measure: Measure, window: &Window, prices: &HashMap<Place, f64>) -> f64 {
+    let sums = window.sums();
+    let in_io = |get: fn(&crate::event::ClassSum) -> u64| -> f64 {
+        let classes = crate::event::BlockClass::ALL.iter().filter(|c| c.family() == Family::BlockingIo);
+        classes.map(|&c| get(&sums.classes[c as usize])).sum::<u64>() as f64
+    };
+    match measure {
+        Measure::Cpu => cpu(window),
+        Measure::Cost => {
+            let sites = window.sites.iter().filter_map(|s| Some(prices.get(&s.place)? * s.site.blocked_calls as f64));
+            sites.sum::<f64>() + sums.charge_io as i64 as f64
+        }
+        Measure::Blocks => in_io(|c| c.blocks),
+        Measure::Blocked => in_io(|c| c.blocked),
+        Measure::RunDelay => {
+            let classes: u64 = sums.classes.iter().map(|c| c.run_delay).sum();
+            (classes + sums.preempted + sums.born_delay) as f64
+        }
+        Measure::Voluntary => sums.voluntary as f64,
+        Measure::Involuntary => sums.involuntary as f64,
+        Measure::Calls => sums.calls as f64,
+    }
+}
+
+/// Half the 90 % interval of a ratio over parts.
+fn half(side: &Compared<'_>, measure: Measure, per: &Per, prices: &HashMap<Place, f64>) -> Option<f64> {
+    let parts: Vec<(f64, f64)> =
+        side.parts.iter().map(|w| (value(measure, w, prices), units(w, per))).filter(|(_, u)| *u > 0.0).collect();
+    bootstrap::ratio(&parts).map(Interval::half)
+}
+
+impl Diff {
+    /// Compares. `Err`: what there is nothing of to divide by.
+    ///
+    /// # Errors
+    /// The unit that one of the two has none of.
+    pub fn of(before: &Compared<'_>, after: &Compared<'_>, per: &Per) -> Result<Self, String> {
+        let (first, second) = (units(before.window, per), units(after.window, per));
+        for (units, which) in [(first, "first"), (second, "second")] {
+            if units <= 0.0 {
+                return Err(format!("there is no {} in the {which} recording to divide by", per.unit()));
+            }
+        }
+        let known = [before, after].map(|side| prices(side.report, side.window));
+        let changes = Measure::ALL
+            .into_iter()
+            .filter(|m| !(*per == Per::CpuSecond && *m == Measure::Cpu))
+            .map(|measure| {
+                let old = value(measure, before.window, &known[0]) / first;
+                let new = value(measure, after.window, &known[1]) / second;
+                let halves = half(before, measure, per, &known[0]).zip(half(after, measure, per, &known[1]));
+                let difference = halves.map(|(a, b)| {
+                    let half = a.hypot(b);
+                    Interval { low: new - old - half, high: new - old + half }
+                });
+                Change { measure, before: old, after: new, difference }
+            })
+            .collect();
+        Ok(Self { per: per.clone(), units: (first, second), changes })
+    }
+
+    /// The costs that rose by more than this share, beyond the noise.
+    pub fn worse_than(&self, share: f64) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(move |c| c.measure.is_cost() && c.is_beyond_noise() && c.relative().is_some_and(|r| r > share))
+    }
+}
+
+impl PredictionCheck {
+    /// Holds the prediction of a blocking program's recording against its async version's. Without a way it is the one that the
+    /// second program's calls suggest: `io_uring`, or else readiness without a runtime.
+    ///
+    /// # Errors
+    /// The unit that one of the two has none of.
+    pub fn of(blocking: &Compared<'_>, twin: &Compared<'_>, per: (Per, Per), way: Option<Way>) -> Result<Self, String> {
+        let (first, second) = (units(blocking.window, &per.0), units(twin.window, &per.1));
+        for (units, per, which) in [(first, &per.0, "first"), (second, &per.1, "second")] {
+            if units <= 0.0 {
+                return Err(format!("there is no {} in the {which} recording to divide by", per.unit()));
+            }
+        }
+        let calls = |name: &str| -> u64 {
+            let sites = twin.window.sites.iter().filter(|s| s.place.syscall.starts_with(name));
+            sites.map(|s| s.site.calls).sum()
+        };
+        let seen = if calls("io_uring_enter") > calls("epoll_") { Way::Tuned } else { Way::Naive };
+        let way = way.unwrap_or(seen);
+        let what_if = &blocking.report.what_if;
+        let predicted = match (&what_if.refused, what_if.scenario(way)) {
+            (Some(why), _) => Err(why.clone()),
+            (None, Some(scenario)) => Ok(scenario.saving),
+            (None, None) => Err(format!("no price for {} on that machine", way.name())),
+        };
+        let none = HashMap::new();
+        let (old, new) = (cpu(blocking.window) / first, cpu(twin.window) / second);
+        let halves = half(blocking, Measure::Cpu, &per.0, &none).zip(half(twin, Measure::Cpu, &per.1, &none));
+        let measured = 1.0 - new / old.max(f64::MIN_POSITIVE);
+        let interval = halves.filter(|_| old > 0.0 && new > 0.0).map(|(a, b)| {
+            let half = (1.0 - measured).abs() * (a / old).hypot(b / new);
+            Interval { low: measured - half, high: measured + half }
+        });
+        Ok(Self { way, predicted, measured, interval, cpu: (old, new), per })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::report::Inputs, *};
+    use crate::{
+        aggregate::{OpenEnd, ThreadTotals},
+        event::Sums,
+        quantity::{Nanos, Tgid, Tid},
+    };
+
+    /// A window of a second with so much CPU and run-queue delay, in ms.
+    fn second(cpu: u64, delay: u64) -> Window {
+        let mut sums = Sums { user: cpu * 1_000_000, calls: 1_000, voluntary: 500, ..Sums::ZERO };
+        sums.preempted = delay * 1_000_000;
+        let thread = ThreadTotals {
+            tid: Tid::from_raw(1),
+            tgid: Tgid::from_raw(1),
+            wall: Nanos::from_millis(1_000),
+            sums,
+            cpu_unknown: Nanos::ZERO,
+            unknown: Nanos::ZERO,
+            excess: Nanos::ZERO,
+            open_end: OpenEnd::Running,
+            asleep_at_start: false,
+            born_inside: false,
+            dead: false,
+            silent: false,
+        };
+        Window {
+            end: Nanos::from_millis(1_000),
+            measured: Nanos::from_millis(1_000),
+            threads: vec![thread],
+            ..Window::default()
+        }
+    }
+
+    fn seconds(each: &[(u64, u64)]) -> (Window, Vec<Window>) {
+        let parts: Vec<Window> = each.iter().map(|&(cpu, delay)| second(cpu, delay)).collect();
+        let mut whole = parts[0].clone();
+        parts[1..].iter().for_each(|part| whole.absorb(part.clone()));
+        (whole, parts)
+    }
+
+    fn compare(first: &[(u64, u64)], second: &[(u64, u64)], per: &Per) -> Result<Diff, String> {
+        let ((a, a_parts), (b, b_parts)) = (seconds(first), seconds(second));
+        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
+        Diff::of(
+            &Compared { window: &a, report: &reports[0], parts: &a_parts },
+            &Compared { window: &b, report: &reports[1], parts: &b_parts },
+            per,
+        )
+    }
+
+    const STEADY: [(u64, u64); 6] = [(100, 10), (101, 11), (99, 9), (100, 10), (102, 10), (98, 10)];
+
+    #[test]
+    fn the_same_is_no_change() {
+        let diff = compare(&STEADY, &STEADY, &Per::Second).unwrap();
+        assert!(diff.changes.iter().all(|c| !c.is_beyond_noise() && c.after == c.before), "{diff:?}");
+        assert_eq!(diff.worse_than(0.0).count(), 0);
+    }
+
+    #[test]
+    fn a_cost_that_rose_beyond_the_noise_is_found() {
+        let dearer: Vec<(u64, u64)> = STEADY.iter().map(|&(cpu, delay)| (cpu * 12 / 10, delay)).collect();
+        let diff = compare(&STEADY, &dearer, &Per::Second).unwrap();
+        let worse: Vec<Measure> = diff.worse_than(0.05).map(|c| c.measure).collect();
+        assert_eq!(worse, [Measure::Cpu]);
+        assert_eq!(diff.worse_than(0.25).count(), 0, "20 % is below 25 %");
+        // Per CPU-second the delay has become less, and CPU itself is no figure.
+        let diff = compare(&STEADY, &dearer, &Per::CpuSecond).unwrap();
+        assert!(diff.changes.iter().all(|c| c.measure != Measure::Cpu));
+        assert!(diff.changes.iter().find(|c| c.measure == Measure::RunDelay).unwrap().relative().unwrap() < -0.1);
+    }
+
+    #[test]
+    fn a_change_inside_the_noise_is_not_told_from_it() {
+        let noisy = [(50, 10), (150, 10), (60, 10), (140, 10), (70, 10), (130, 10)];
+        let more: Vec<(u64, u64)> = noisy.iter().map(|&(cpu, delay)| (cpu + 8, delay)).collect();
+        let diff = compare(&noisy, &more, &Per::Second).unwrap();
+        assert_eq!(diff.worse_than(0.05).count(), 0, "{diff:?}");
+    }
+
+    #[test]
+    fn what_there_is_nothing_of_is_not_divided_by() {
+        let error = compare(&STEADY, &STEADY, &Per::Call("recvfrom".into())).unwrap_err();
+        assert_eq!(error, "there is no recvfrom call in the first recording to divide by");
+    }
+
+    #[test]
+    fn too_few_parts_have_no_interval() {
+        let diff = compare(&STEADY[..2], &STEADY[..2], &Per::Second).unwrap();
+        assert!(diff.changes.iter().all(|c| c.difference.is_none()));
+    }
+
+    #[test]
+    fn a_prediction_is_held_against_what_came() {
+        let ((a, a_parts), (b, b_parts)) = (seconds(&STEADY), seconds(&[(80, 10); 6]));
+        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
+        let check = PredictionCheck::of(
+            &Compared { window: &a, report: &reports[0], parts: &a_parts },
+            &Compared { window: &b, report: &reports[1], parts: &b_parts },
+            (Per::Second, Per::Second),
+            None,
+        )
+        .unwrap();
+        assert_eq!(check.way, Way::Naive);
+        // No block at all: whatever it waits for, async has nothing to give.
+        assert_eq!(check.predicted.as_ref().map(|s| s.value), Ok(0.0));
+        assert!((check.measured - 0.2).abs() < 1e-9, "{check:?}");
+        let interval = check.interval.unwrap();
+        assert!(interval.low < 0.2 && 0.2 < interval.high && interval.high - interval.low < 0.05, "{interval:?}");
+    }
+}

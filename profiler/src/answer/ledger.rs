@@ -1,0 +1,197 @@
+//! The two ledgers: where the CPU went, and where the wall time of the threads went. What is left over is printed.
+
+use crate::quantity::Nanos;
+use crate::{
+    aggregate::Window,
+    cost::Pools,
+    event::{BlockClass, Family},
+    quantity::{Figure, Provenance},
+};
+
+/// CPU of the target, as the kernel charges it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuLedger {
+    /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
+    pub total: Nanos,
+    /// By the tracepoints alone: switch-in to switch-out.
+    pub on_cpu: Nanos,
+    /// What the kernel charged beyond that; negative where it charged less, ns.
+    pub charge: i64,
+    /// In user mode, page faults and interrupts that hit it included.
+    pub user: Figure<Nanos>,
+    /// In syscalls, less the direct cost of blocks.
+    pub calls: Figure<Nanos>,
+    /// Direct cost of blocking-IO blocks, signed ns.
+    pub blocking_io: Figure<f64>,
+    /// Direct cost of all other blocks and of preemptions, signed ns.
+    pub other_switches: Figure<f64>,
+    /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen by the hypervisor, or
+    /// interrupts.
+    pub uncharged: Figure<f64>,
+    /// Softirq work that hit the target.
+    pub softirq: Figure<Nanos>,
+    /// Total less all of the above, ns.
+    pub rest: f64,
+}
+
+/// One line of the wall ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WallLine {
+    /// What was waited for.
+    pub class: BlockClass,
+    /// Blocks that began in the window.
+    pub blocks: u64,
+    /// Blocked time.
+    pub blocked: Nanos,
+    /// Run-queue delay after these blocks.
+    pub run_delay: Nanos,
+}
+
+/// Wall time of all threads together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WallLedger {
+    /// Sum of the threads' wall times.
+    pub total: Nanos,
+    /// On a CPU.
+    pub on_cpu: Nanos,
+    /// Waiting for a CPU after a wake-up.
+    pub run_delay: Nanos,
+    /// Waiting for a CPU after a preemption.
+    pub preempted: Nanos,
+    /// Waiting for the first CPU.
+    pub born: Nanos,
+    /// Blocked, by class, the longest first.
+    pub classes: Vec<WallLine>,
+    /// Not accounted for.
+    pub unknown: Nanos,
+    /// Accounted twice.
+    pub excess: Nanos,
+}
+
+impl WallLedger {
+    pub(crate) fn of(window: &Window) -> Self {
+        let sums = window.sums();
+        let threads = &window.threads;
+        let mut classes: Vec<WallLine> = BlockClass::ALL
+            .iter()
+            .map(|&class| {
+                let sum = sums.classes[class as usize];
+                WallLine {
+                    class,
+                    blocks: sum.blocks,
+                    blocked: Nanos::from_nanos(sum.blocked),
+                    run_delay: Nanos::from_nanos(sum.run_delay),
+                }
+            })
+            .filter(|l| l.blocks > 0 || l.blocked > Nanos::ZERO)
+            .collect();
+        classes.sort_by_key(|l| (std::cmp::Reverse(l.blocked), l.class));
+        Self {
+            // Of the departed whose names were lost only the accounted time is known.
+            total: threads.iter().map(|t| t.wall).sum::<Nanos>() + window.pooled_time(),
+            on_cpu: threads.iter().map(crate::aggregate::ThreadTotals::cpu).sum::<Nanos>()
+                + Nanos::from_nanos(window.pooled.user + window.pooled.kernel),
+            run_delay: Nanos::from_nanos(sums.classes.iter().map(|c| c.run_delay).sum()),
+            preempted: Nanos::from_nanos(sums.preempted),
+            born: Nanos::from_nanos(sums.born_delay),
+            classes,
+            unknown: threads.iter().map(|t| t.unknown).sum(),
+            excess: threads.iter().map(|t| t.excess).sum(),
+        }
+    }
+
+    /// Blocked time of a family.
+    pub fn blocked_in(&self, family: Family) -> Nanos {
+        self.classes.iter().filter(|l| l.class.family() == family).map(|l| l.blocked).sum()
+    }
+
+    /// Blocks of a family.
+    pub fn blocks_in(&self, family: Family) -> u64 {
+        self.classes.iter().filter(|l| l.class.family() == family).map(|l| l.blocks).sum()
+    }
+}
+
+impl CpuLedger {
+    /// The line of what was not charged, where there is something in it: most machines steal nothing.
+    pub fn uncharged_line(&self) -> Option<&Figure<f64>> {
+        Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
+    }
+
+    pub(crate) fn of(window: &Window, pools: &Pools<'_>) -> Self {
+        let sums = window.sums();
+        let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
+        let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
+        let (charge_io, charge_other) = (sums.charge_io as i64, sums.charge_other as i64);
+        let charge = sums.charge();
+        // Not -0.
+        let uncharged = 0.0 - sums.uncharged as f64;
+        let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
+
+        let mut io = 0.0;
+        let mut other = 0.0;
+        let (mut io_modelled, mut other_modelled) = (false, false);
+        // Calls without a site of their own cannot be compared with anything.
+        let mut missing = window.overflow.blocked_calls;
+        for site in &window.sites {
+            match pools.direct(site) {
+                Some(cost) => {
+                    let modelled = cost.basis != crate::cost::Basis::SameSite;
+                    if site.place.class.family() == Family::BlockingIo {
+                        io += cost.total;
+                        io_modelled |= modelled;
+                    } else {
+                        other += cost.total;
+                        other_modelled |= modelled;
+                    }
+                }
+                None => missing += site.site.blocked_calls,
+            }
+        }
+        if missing > 0 {
+            // The parts that are known would leave a hole between the lines: all of it stays in the time in syscalls.
+            (io, other) = (0.0, 0.0);
+        }
+        let calls = (sums.kernel as f64 - io - other).max(0.0);
+        let blocking_io = io + charge_io as f64;
+        let other_switches = other + charge_other as f64;
+        let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
+        // To the nanosecond: what is below is the noise of floating point.
+        let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches - uncharged).round();
+        let figure = |value: f64, modelled: bool| {
+            if missing > 0 {
+                Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
+            } else if modelled {
+                Figure::modelled(
+                    value,
+                    "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference",
+                )
+            } else {
+                Figure::measured(value)
+            }
+        };
+        let blocking_io = figure(blocking_io, io_modelled);
+        let other_switches = figure(other_switches, other_modelled);
+        Self {
+            total,
+            on_cpu,
+            charge,
+            user: Figure::measured(Nanos::from_nanos(sums.user)),
+            calls: match blocking_io.provenance().max(other_switches.provenance()) {
+                Provenance::Measured => Figure::measured(Nanos::from_nanos(calls as u64)),
+                Provenance::Modelled => Figure::modelled(
+                    Nanos::from_nanos(calls as u64),
+                    "what the direct cost leaves of the time in syscalls",
+                ),
+                Provenance::Unavailable => Figure::modelled(
+                    Nanos::from_nanos(calls as u64),
+                    "direct costs that could not be estimated are still in it",
+                ),
+            },
+            blocking_io,
+            other_switches,
+            uncharged: Figure::measured(uncharged),
+            softirq: Figure::unavailable("inside user and syscalls: softirqs are not hooked"),
+            rest,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Sampled stacks with their names, before the ledger's figures are shared out among them.
+
+use super::profile::StackQuality;
+use crate::{
+    event::{BlockClass, Place},
+    symbol::Frame,
+};
+
+/// Why a stack was taken.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Taken {
+    /// A call that blocked, at its return.
+    Call(Place),
+    /// A block outside of calls.
+    Outside,
+    /// The thread was still blocked when the measurement ended.
+    Asleep,
+    /// The CPU clock.
+    Clock,
+}
+
+/// A distinct stack and what its samples add up to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SampledStack {
+    /// Why it was taken.
+    pub taken: Taken,
+    /// What it waited for; nothing at a tick of the CPU clock.
+    pub class: Option<BlockClass>,
+    /// Indices into [`Sampled::frames`], the outermost first.
+    pub frames: Vec<u32>,
+    /// The waker's stack, the innermost first.
+    pub waker: Vec<u32>,
+    /// Samples.
+    pub samples: u64,
+    /// Blocks, or ticks, that they stand for.
+    pub weight: f64,
+    /// Blocked time that they stand for, ns.
+    pub blocked: f64,
+    /// Run-queue delay that they stand for, ns.
+    pub delay: f64,
+}
+
+/// All stacks of a measurement.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Sampled {
+    /// Frames.
+    pub frames: Vec<Frame>,
+    /// Stacks.
+    pub stacks: Vec<SampledStack>,
+    /// How good they are.
+    pub quality: StackQuality,
+    /// Why there are none, where there are none.
+    pub unavailable: Option<String>,
+}
+
+/// Shares a figure out in proportion to weights: whole numbers whose sum is the figure, by largest remainders. Where no
+/// weight is positive there is nobody to share it out to.
+pub(crate) fn share_out(total: u64, weights: &[f64]) -> Option<Vec<u64>> {
+    let sum: f64 = weights.iter().filter(|w| **w > 0.0).sum();
+    if !(sum > 0.0 && sum.is_finite()) {
+        return None;
+    }
+    let exact: Vec<f64> = weights.iter().map(|w| total as f64 * (w.max(0.0) / sum)).collect();
+    let mut parts: Vec<u64> = exact.iter().map(|e| (e.floor() as u64).min(total)).collect();
+    let mut order: Vec<usize> = (0..parts.len()).filter(|&i| weights[i] > 0.0).collect();
+    order.sort_by(|&a, &b| (exact[b] - exact[b].floor()).total_cmp(&(exact[a] - exact[a].floor())).then(a.cmp(&b)));
+    let mut given: u64 = parts.iter().sum();
+    let mut next = order.iter().cycle();
+    // Rounding leaves less than one per part; numbers beyond 2^53 leave more.
+    while given < total {
+        let step = ((total - given) / order.len() as u64).max(1);
+        let &i = next.next()?;
+        parts[i] += step;
+        given += step;
+    }
+    while given > total {
+        let &i = next.next()?;
+        let step = parts[i].min(given - total);
+        parts[i] -= step;
+        given -= step;
+    }
+    Some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::share_out;
+
+    #[test]
+    fn nothing_is_shared_out_to_nobody() {
+        assert_eq!(share_out(7, &[]), None);
+        assert_eq!(share_out(7, &[0.0, -1.0]), None);
+    }
+
+    #[test]
+    fn remainders_go_to_the_largest() {
+        assert_eq!(share_out(10, &[1.0, 1.0, 1.0]), Some(vec![4, 3, 3]));
+        assert_eq!(share_out(3, &[0.0, 2.0, -1.0]), Some(vec![0, 3, 0]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_always_make_the_whole(total in any::<u64>(), weights in prop::collection::vec(0.0..1e18f64, 1..50)) {
+            if let Some(parts) = share_out(total, &weights) {
+                prop_assert_eq!(parts.iter().map(|p| u128::from(*p)).sum::<u128>(), u128::from(total));
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The score: blocking-IO overhead as a share of the target's CPU, with its interval.
+
+use std::collections::HashMap;
+
+use super::{
+    ledger::CpuLedger,
+    report::{Inputs, Slice},
+};
+use crate::quantity::Nanos;
+use crate::{
+    aggregate::Window,
+    cost::{Indirect, Pools},
+    event::{Family, Place},
+    quantity::{Figure, Interval, bootstrap},
+};
+
+/// The score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Direct cost of blocking-IO blocks as a share of the target's CPU.
+    pub direct: Figure<f64>,
+    /// 90 % interval of it.
+    pub interval: Option<Interval>,
+    /// The indirect part.
+    pub indirect: Figure<f64>,
+}
+
+/// Looks below which their spread says nothing.
+const MIN_SLICES: usize = 5;
+
+/// Direct cost and CPU between each two looks, ns.
+fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64, f64)> {
+    // What a call would cost without its block, by place: the same for all slices, so that only time varies.
+    let base: HashMap<&Place, f64> = window
+        .sites
+        .iter()
+        .filter(|s| s.place.class.family() == Family::BlockingIo)
+        .filter_map(|s| {
+            let blocked = s.site.cpu_blocked();
+            Some((&s.place, blocked.sum as f64 / blocked.count as f64 - pools.direct(s)?.per_call))
+        })
+        .collect();
+    let cost = |slice: &Slice| -> f64 {
+        let of = |(place, calls, cpu): &(Place, u64, Nanos)| {
+            base.get(place).map_or(0.0, |base| cpu.as_nanos() as f64 - base * *calls as f64)
+        };
+        slice.blocked.iter().map(of).sum()
+    };
+    slices
+        .windows(2)
+        .filter_map(|pair| {
+            let cpu = pair[1].cpu.saturating_sub(pair[0].cpu).as_nanos() as f64;
+            (cpu > 0.0).then(|| (cost(&pair[1]) - cost(&pair[0]), cpu))
+        })
+        .collect()
+}
+
+/// As wide as the bootstrap over parts of the measurement says, around the value.
+fn around(value: f64, windows: &[(f64, f64)]) -> Option<Interval> {
+    let half = bootstrap::ratio(windows)?.half();
+    Some(Interval { low: value - half, high: value + half })
+}
+
+impl Score {
+    pub(crate) fn of(
+        window: &Window,
+        cpu: &CpuLedger,
+        pools: &Pools<'_>,
+        inputs: &Inputs,
+        indirect: &Indirect,
+    ) -> Self {
+        let total = cpu.total.as_nanos() as f64;
+        let indirect = indirect.total().map(|e| e.total / total.max(1.0));
+        if cpu.total == Nanos::ZERO {
+            let direct = Figure::unavailable("the target used no CPU");
+            return Score { direct, interval: None, indirect };
+        }
+        let direct = cpu.blocking_io.map(|ns| ns / total);
+        let slices = slice_costs(window, pools, &inputs.slices);
+        let interval = if inputs.shares.len() > 1 {
+            // Sampled: the spread of the windows says how well they stand for the whole.
+            {
+                let windows: Vec<_> = inputs.shares.iter().map(|&share| (share, 1.0)).collect();
+                direct.value().and_then(|&d| around(d, &windows))
+            }
+        } else {
+            let half: f64 = window
+                .sites
+                .iter()
+                .filter(|s| s.place.class.family() == Family::BlockingIo)
+                .filter_map(|s| pools.direct(s))
+                .map(|c| c.interval.half().powi(2))
+                .sum::<f64>()
+                .sqrt();
+            let means = direct.value().map(|&d| Interval { low: d - half / total, high: d + half / total });
+            // The spread over time holds what the means' errors do not: that the machine and the load change.
+            let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).and_then(|&d| around(d, &slices));
+            means.zip(over_time).map(|(a, b)| if b.half() > a.half() { b } else { a }).or(means)
+        };
+        Score { direct, interval, indirect }
+    }
+}

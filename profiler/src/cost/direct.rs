@@ -1,0 +1,399 @@
+//! Direct cost of a block: in place, or against what this machine was found to charge.
+//!
+//! The kernel CPU of a call that blocked, minus that of the same call that did not, minus what the hooks put into it. Where
+//! the target gives no call that did not block (a server whose every read waits), calls of the same syscall and class
+//! elsewhere in the target serve; then what a block of this class was calibrated to cost; then the reference, the same
+//! difference measured right after the target with a pipe of our own. For files the difference would be between a miss and
+//! a hit, work that async pays too: there only the last two count.
+
+use std::collections::HashMap;
+
+use crate::{
+    event::{BlockClass, Family, SiteRecord, Stat},
+    machine::{Calibration, Cost},
+    predict::slower,
+    quantity::Interval,
+};
+
+/// Calls that a mean needs before it is believed.
+pub const MIN_CALLS: u64 = 30;
+/// Calls that did not block, per one that did, below which they are exceptions.
+pub(crate) const RARE: f64 = 0.1;
+
+/// The reference: what one block costs on this machine, measured on a pipe of the profiler's own right after the target.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Reference {
+    /// Kernel CPU of a read that blocks minus that of one that does not, ns.
+    pub per_block: f64,
+    /// Its standard error, ns.
+    pub standard_error: f64,
+    /// Blocks measured.
+    pub blocks: u64,
+    /// Kernel CPU of a write that wakes a reader minus that of one that wakes nobody, ns.
+    pub per_wake: Option<f64>,
+    /// The pace that this was measured at: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
+}
+
+impl Reference {
+    /// As it would have been at another pace.
+    pub fn at_pace(self, pace: Option<f64>) -> Self {
+        let by = slower(self.pace, pace);
+        Self {
+            per_block: self.per_block * by,
+            standard_error: self.standard_error * by,
+            per_wake: self.per_wake.map(|ns| ns * by),
+            pace: self.pace.map(|own| own * by),
+            ..self
+        }
+    }
+
+    /// The difference of two means; `None` where one side has no calls.
+    pub fn between(blocked: &Stat, direct: &Stat) -> Option<Self> {
+        let ((blocked_mean, blocked_error), (direct_mean, direct_error)) = (mean(blocked)?, mean(direct)?);
+        Some(Self {
+            per_block: (blocked_mean - direct_mean).max(0.0),
+            standard_error: (blocked_error + direct_error).sqrt(),
+            blocks: blocked.count,
+            per_wake: None,
+            pace: None,
+        })
+    }
+
+    /// Adds what a wake-up costs the one who wakes: writes that did against writes that did not.
+    pub fn with_wake(self, waking: &Stat, plain: &Stat) -> Self {
+        let per_wake = mean(waking).zip(mean(plain)).map(|((a, _), (b, _))| (a - b).max(0.0));
+        Self { per_wake, ..self }
+    }
+}
+
+/// What a direct cost is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Basis {
+    /// The site's own calls that did not block.
+    SameSite,
+    /// Calls of the same syscall and class at other sites.
+    SameCall,
+    /// What such a call was calibrated to cost on this machine where its data is there.
+    ReadyCall,
+    /// What a block of this class was calibrated to cost on this machine.
+    Calibrated,
+    /// The reference.
+    Reference,
+}
+
+impl Basis {
+    /// In reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SameSite => "same site",
+            Self::SameCall => "same syscall and class",
+            Self::ReadyCall => "a read whose data is there, calibrated",
+            Self::Calibrated => "calibrated",
+            Self::Reference => "reference pipe",
+        }
+    }
+}
+
+/// A site's direct cost, the hooks' part taken off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DirectCost {
+    /// Per call that blocked, ns. Negative where the calls that did not block were the dearer ones.
+    pub per_call: f64,
+    /// All of the site's, ns.
+    pub total: f64,
+    /// Of that, calls that were handed the CPU by another thread of the target, ns.
+    pub near: f64,
+    /// Of that, calls that came back to a CPU that had been idle or with somebody else, ns.
+    pub away: f64,
+    /// 90 % interval of `total`, ns.
+    pub interval: Interval,
+    /// What it is based on.
+    pub basis: Basis,
+}
+
+/// Mean, ns, and the variance of that mean.
+pub(crate) fn mean(stat: &Stat) -> Option<(f64, f64)> {
+    if stat.count == 0 {
+        return None;
+    }
+    let n = stat.count as f64;
+    let mean = stat.sum as f64 / n;
+    let squares = stat.squares_high as f64 * 2f64.powi(64) + stat.squares_low as f64;
+    let variance = (squares / n - mean * mean).max(0.0);
+    Some((mean, variance / n))
+}
+
+/// What the sites are held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bases<'a> {
+    pub(crate) reference: Option<Reference>,
+    pub(crate) calibration: Option<&'a Calibration>,
+    /// What the hooks put into a call for having blocked, ns: a run of the switch program.
+    pub(crate) hook: f64,
+    /// What the start of a call puts into it, ns: a run of that program.
+    pub(crate) hook_enter: f64,
+    /// What a wake-up puts into the call that causes it, ns: a run of that program.
+    pub(crate) hook_wake: f64,
+    /// What the kernel charges for the way out of idle, per block that took it, ns.
+    pub(crate) charge: f64,
+    /// The share of its time on the CPU that the kernel charged to the target: what is stolen meanwhile falls on calls that block
+    /// and on others alike.
+    pub(crate) charged: f64,
+}
+
+/// The pool of calls that did not block, by syscall and class.
+pub(crate) struct Pools<'a> {
+    calls: HashMap<(&'a str, BlockClass), Stat>,
+    bases: Bases<'a>,
+}
+
+/// A cost of one block, by where the thread came back to, ns; and the variances of their means.
+#[derive(Clone, Copy)]
+struct PerBlock {
+    near: f64,
+    away: f64,
+    variance_near: f64,
+    variance_away: f64,
+}
+
+impl PerBlock {
+    /// All of the site's, ns: where it came back near, and away.
+    fn parts(self, site: &SiteRecord) -> (f64, f64) {
+        let (near, away) = (&site.site.cpu_blocked_near, &site.site.cpu_blocked_away);
+        (self.near * near.count as f64, self.away * away.count as f64)
+    }
+
+    fn of(self, site: &SiteRecord) -> f64 {
+        let (near, away) = self.parts(site);
+        near + away
+    }
+}
+
+impl<'a> Pools<'a> {
+    pub(crate) fn new(sites: &'a [SiteRecord], bases: Bases<'a>) -> Self {
+        let mut calls: HashMap<(&str, BlockClass), Stat> = HashMap::new();
+        for site in sites {
+            let key = (site.place.syscall.as_str(), site.place.class);
+            calls.entry(key).or_insert(Stat::ZERO).merge(&site.site.cpu_direct());
+        }
+        Self { calls, bases }
+    }
+
+    /// What a wake-up's hook puts into a call, ns.
+    pub(crate) fn hook_wake(&self) -> f64 {
+        self.bases.hook_wake
+    }
+
+    /// What the hooks put into a call that blocked, ns.
+    pub(crate) fn hook_of_call(&self) -> f64 {
+        self.bases.hook + self.bases.hook_enter
+    }
+
+    /// A site's direct cost by the best base there is; `None` where it never blocked, or where nothing gives one.
+    pub(crate) fn direct(&self, site: &SiteRecord) -> Option<DirectCost> {
+        [Basis::SameSite, Basis::SameCall, Basis::ReadyCall, Basis::Calibrated, Basis::Reference]
+            .into_iter()
+            .find_map(|basis| self.direct_by(site, basis))
+    }
+
+    /// A site's direct cost by this base; `None` where it has none to give.
+    pub(crate) fn direct_by(&self, site: &SiteRecord, basis: Basis) -> Option<DirectCost> {
+        let blocked = site.site.cpu_blocked();
+        let calls = blocked.count as f64;
+        if blocked.count == 0 {
+            return None;
+        }
+        let per = match basis {
+            Basis::SameSite => self.against(site, &blocked, &site.site.cpu_direct())?,
+            Basis::SameCall => {
+                let pooled = self.calls.get(&(site.place.syscall.as_str(), site.place.class))?;
+                self.against(site, &blocked, pooled)?
+            }
+            Basis::ReadyCall => self.ready_call(site)?,
+            Basis::Calibrated => self.calibrated(site)?,
+            Basis::Reference => self.by_reference(site, &blocked)?,
+        };
+        let (nears, aways) = (site.site.cpu_blocked_near.count as f64, site.site.cpu_blocked_away.count as f64);
+        let (near, away) = per.parts(site);
+        let total = near + away;
+        let error = (per.variance_near * nears.powi(2) + per.variance_away * aways.powi(2)).sqrt();
+        let interval = Interval::around(total, error);
+        Some(DirectCost { per_call: total / calls, total, near, away, interval, basis })
+    }
+
+    /// Estimator (a): calls that blocked less calls that did not.
+    fn against(&self, site: &SiteRecord, blocked: &Stat, direct: &Stat) -> Option<PerBlock> {
+        // Calls that wait for something other than one descriptor differ in kind when they do not: a futex call that does
+        // not block wakes somebody, a fork does not wait at all.
+        let class = site.place.class;
+        let comparable = !class.is_file() && class.family() == Family::BlockingIo;
+        if !comparable || blocked.count < MIN_CALLS || direct.count < MIN_CALLS {
+            return None;
+        }
+        // A call that hardly ever finds its data is a special one when it does: the data came while the thread was preempted,
+        // and the socket's backlog with it.
+        let rare = (direct.count as f64) < RARE * blocked.count as f64;
+        if rare && self.ready_call(site).is_some() {
+            return None;
+        }
+        let (base, error) = mean(direct)?;
+        let charged = self.bases.charged;
+        let less = |stat: &Stat| {
+            mean(stat)
+                .map_or((0.0, 0.0), |(m, e)| ((m - base - self.bases.hook) * charged, (e + error) * charged.powi(2)))
+        };
+        let (near, variance_near) = less(&site.site.cpu_blocked_near);
+        let (away, variance_away) = less(&site.site.cpu_blocked_away);
+        let found = PerBlock { near, away, variance_near, variance_away };
+        // It is special by being dearer, and the difference too small: no block is cheaper than one on a pipe.
+        let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
+        let too_small = rare && found.of(site) < least;
+        (!too_small).then_some(found)
+    }
+
+    /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks of the call's start are in the
+    /// first alone.
+    fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
+        let name = &site.place.syscall;
+        if !(name.contains("read") || name.contains("recv")) || site.site.calls == 0 {
+            return None;
+        }
+        let bytes = site.site.bytes as f64 / site.site.calls as f64;
+        let ready = self.bases.calibration?.read(site.place.class, bytes)?;
+        let unsure = ((ready.high - ready.low) / 3.29).powi(2);
+        let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
+        // The calibrated one was timed by the kernel's account.
+        let less = |stat: &Stat| {
+            mean(stat).map_or((0.0, 0.0), |(m, e)| ((m - hooks) * charged - ready.median, e * charged.powi(2) + unsure))
+        };
+        let (near, variance_near) = less(&site.site.cpu_blocked_near);
+        let (away, variance_away) = less(&site.site.cpu_blocked_away);
+        Some(PerBlock { near, away, variance_near, variance_away })
+    }
+
+    /// Estimator (c): the calibrated cost of a block of this class.
+    fn calibrated(&self, site: &SiteRecord) -> Option<PerBlock> {
+        let calibration = self.bases.calibration?;
+        let class = site.place.class;
+        let blocked = mean(&site.site.blocked).map_or(0.0, |(ns, _)| ns);
+        let (near, idle) = (calibration.block(class, None)?.cost, calibration.block(class, Some(blocked))?.cost);
+        let blocks = blocks_per_call(site);
+        // A 90 % interval of a normal distribution is 3.29 standard errors wide.
+        let variance = |cost: Cost| ((cost.high - cost.low) / 3.29 * blocks).powi(2);
+        // A call cannot cost more for having blocked than it cost altogether.
+        let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |(m, _)| cost.min(m - self.bases.hook));
+        // What the kernel charges for the way out of idle is in the ledger already, and in the calibrated cost too.
+        let away = (idle.median - self.bases.charge).max(0.0) * blocks;
+        Some(PerBlock {
+            near: most(&site.site.cpu_blocked_near, near.median * blocks),
+            away: most(&site.site.cpu_blocked_away, away),
+            variance_near: variance(near),
+            variance_away: variance(idle),
+        })
+    }
+
+    fn by_reference(&self, site: &SiteRecord, blocked: &Stat) -> Option<PerBlock> {
+        let reference = self.bases.reference?;
+        let blocks = blocks_per_call(site);
+        let (blocked_mean, _) = mean(blocked)?;
+        let charged = self.bases.charged;
+        let per_block = (reference.per_block - self.bases.hook).max(0.0) * charged * blocks;
+        let per_call = per_block.min((blocked_mean - self.bases.hook).max(0.0) * charged);
+        let variance = (reference.standard_error * blocks).powi(2);
+        Some(PerBlock { near: per_call, away: per_call, variance_near: variance, variance_away: variance })
+    }
+}
+
+fn blocks_per_call(site: &SiteRecord) -> f64 {
+    let calls = site.site.blocked_calls.max(1);
+    site.site.blocks.max(calls) as f64 / calls as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Place, Site},
+        quantity::{Addr, Tgid},
+    };
+
+    fn stat(values: &[u64]) -> Stat {
+        let mut stat = Stat::ZERO;
+        values.iter().for_each(|&v| stat.add(v));
+        stat
+    }
+
+    fn site(class: BlockClass, direct: &[u64], blocked: &[u64]) -> SiteRecord {
+        let blocked = stat(blocked);
+        let place = Place { syscall: "read".into(), class, ip: Addr::from_raw(1), space: 1 };
+        let site = Site {
+            calls: blocked.count + direct.len() as u64,
+            blocked_calls: blocked.count,
+            blocks: blocked.count,
+            cpu_direct_warm: stat(direct),
+            cpu_blocked_near: blocked,
+            ..Site::ZERO
+        };
+        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site)
+    }
+
+    const REFERENCE: Option<Reference> =
+        Some(Reference { per_block: 900.0, standard_error: 10.0, blocks: 1000, per_wake: None, pace: None });
+
+    fn with(reference: Option<Reference>) -> Bases<'static> {
+        Bases { reference, calibration: None, hook: 0.0, hook_enter: 0.0, hook_wake: 0.0, charge: 0.0, charged: 1.0 }
+    }
+
+    #[test]
+    fn the_sites_own_calls_come_first() {
+        let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call, cost.total), (Basis::SameSite, 1_500.0, 75_000.0));
+        assert!(cost.interval.low <= cost.total && cost.total <= cost.interval.high);
+    }
+
+    #[test]
+    fn then_the_same_call_elsewhere_then_the_reference() {
+        let sites = [site(BlockClass::Tcp, &[], &[2_000; 50]), site(BlockClass::Tcp, &[600; 40], &[])];
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::SameCall, 1_400.0));
+        let alone = [site(BlockClass::Tcp, &[600; 3], &[2_000; 50])];
+        let cost = Pools::new(&alone, with(REFERENCE)).direct(&alone[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
+        assert_eq!(Pools::new(&alone, with(None)).direct(&alone[0]), None);
+    }
+
+    #[test]
+    fn calls_that_hardly_ever_find_their_data_are_no_base_for_less_than_the_reference() {
+        // Preempted on their way, and dearer than those that block.
+        let dearer = [site(BlockClass::Tcp, &[3_000; 40], &[2_000; 800])];
+        let cost = Pools::new(&dearer, with(REFERENCE)).direct(&dearer[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
+        assert_eq!(Pools::new(&dearer, with(None)).direct(&dearer[0]), None, "no block gives CPU back");
+        let usual = [site(BlockClass::Tcp, &[500; 40], &[2_000; 800])];
+        let cost = Pools::new(&usual, with(REFERENCE)).direct(&usual[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::SameSite, 1_500.0));
+        // As often as that they are no exceptions.
+        let often = [site(BlockClass::Tcp, &[3_000; 100], &[2_000; 800])];
+        let cost = Pools::new(&often, with(REFERENCE)).direct(&often[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::SameSite, -1_000.0));
+    }
+
+    #[test]
+    fn what_is_stolen_is_no_cost_of_the_block() {
+        let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
+        let cost = |charged| Pools::new(&sites, Bases { charged, ..with(None) }).direct(&sites[0]).unwrap();
+        assert_eq!(cost(0.9).per_call, 0.9 * 1_500.0);
+        let width = |charged| cost(charged).interval.half();
+        assert!((width(0.9) - 0.9 * width(1.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_files_miss_is_not_compared_with_its_hits() {
+        let sites = [site(BlockClass::File, &[500; 100], &[20_000; 50])];
+        let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
+        assert_eq!((cost.basis, cost.per_call), (Basis::Reference, 900.0));
+    }
+}

@@ -1,0 +1,216 @@
+//! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went cold.
+//!
+//! With a PMU, instructions and cycles after each return tell it (see [`super::ipc`]). Two windows show it without one. *User windows*: the user-mode CPU from a syscall's return to the next call, at the same
+//! return site, after calls that blocked against calls that did not. *Kernel windows*: the kernel CPU of a call that did not
+//! block, right after one that did against any other, at the same site. Both compare like with like only as far as the
+//! program does the same thing in both cases, which nobody can promise: the figure is modelled.
+
+use super::direct::{MIN_CALLS, RARE};
+use crate::{
+    event::{BlockClass, Family, SiteRecord, Stat},
+    quantity::{Figure, Interval},
+};
+
+/// Extra CPU after blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effect {
+    /// Per block, ns.
+    pub per_block: f64,
+    /// All of it, ns.
+    pub total: f64,
+    /// 90 % interval of `total`, ns.
+    pub interval: Interval,
+    /// Blocks at sites where it could be told.
+    pub matched: u64,
+}
+
+/// Both windows, and the counters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Indirect {
+    /// In user mode, by hardware counters: it stands for `user` where it can be had.
+    pub counted: Figure<Effect>,
+    /// In user mode, by windows of time.
+    pub user: Figure<Effect>,
+    /// In the kernel.
+    pub kernel: Figure<Effect>,
+}
+
+/// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor at work.
+const OUTLIER: usize = 3;
+
+/// Mean and variance of the mean, with outliers left out as far as the histogram shows them.
+fn robust(stat: &Stat) -> Option<(f64, f64)> {
+    if stat.count < MIN_CALLS {
+        return None;
+    }
+    let mut seen = 0u64;
+    let median = stat.buckets.iter().position(|&n| {
+        seen += u64::from(n);
+        2 * seen >= stat.count
+    })?;
+    let kept = |i: usize| i <= median + OUTLIER;
+    // A bucket's middle stands for what is in it.
+    let middle = |i: usize| 1.5 * 2f64.powi(i as i32);
+    let outliers: f64 =
+        stat.buckets.iter().enumerate().filter(|&(i, _)| !kept(i)).map(|(i, &n)| f64::from(n) * middle(i)).sum();
+    let within: Vec<(f64, f64)> = stat
+        .buckets
+        .iter()
+        .enumerate()
+        .filter(|&(i, &n)| kept(i) && n > 0)
+        .map(|(i, &n)| (middle(i), f64::from(n)))
+        .collect();
+    let count: f64 = within.iter().map(|(_, n)| n).sum();
+    let mean = (stat.sum as f64 - outliers).max(0.0) / count;
+    let coarse = within.iter().map(|(x, n)| x * n).sum::<f64>() / count;
+    let variance = within.iter().map(|(x, n)| (x - coarse).powi(2) * n).sum::<f64>() / count;
+    // A bucket's middle may be off by a third: that is in the interval.
+    let unsure = outliers / 3.0 / count;
+    Some((mean, variance / count + unsure * unsure))
+}
+
+/// One comparison per site and size: (after a block, after none, blocks that the difference stands for).
+fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) -> Figure<Effect> {
+    let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
+    for (after, none) in pairs {
+        // What hardly ever happens without a block before it is another thing when it does.
+        let usual = none.count as f64 >= RARE * after.count as f64;
+        if let (true, Some((a, a_error)), Some((b, b_error))) = (usual, robust(after), robust(none)) {
+            let n = after.count as f64;
+            total += (a - b) * n;
+            variance += (a_error + b_error) * n * n;
+            matched += after.count;
+        }
+    }
+    if matched == 0 {
+        return Figure::unavailable(why_not);
+    }
+    let interval = Interval::around(total, variance.sqrt());
+    Figure::modelled(
+        Effect { per_block: total / matched as f64, total, interval, matched },
+        "same site and size, after a block against after none; the program may do other work then",
+    )
+}
+
+impl Indirect {
+    pub(crate) fn of(sites: &[SiteRecord], counted: Figure<Effect>) -> Self {
+        let io = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && s.place.class != BlockClass::BadFd;
+        Self {
+            counted,
+            user: effect(
+                sites.iter().filter(io).flat_map(|s| &s.sizes).map(|w| (&w.user_blocked, &w.user_direct)),
+                "no site has enough windows both after blocks and after none",
+            ),
+            kernel: effect(
+                sites.iter().flat_map(|s| &s.sizes).map(|w| (&w.cpu_cold, &w.cpu_warm)),
+                "no site has enough calls both right after a block and after none",
+            ),
+        }
+    }
+
+    /// The user part that counts: by hardware counters where they tell it, else by windows of time.
+    pub fn in_user_mode(&self) -> &Figure<Effect> {
+        if self.counted.value().is_some() { &self.counted } else { &self.user }
+    }
+
+    /// User and kernel part together, ns, where at least one can be told.
+    pub fn total(&self) -> Figure<Effect> {
+        let of_user = self.in_user_mode();
+        match (of_user.value(), self.kernel.value()) {
+            (None, None) => Figure::unavailable(of_user.note()),
+            (Some(_), None) => of_user.clone(),
+            (user, kernel) => {
+                let parts: Vec<&Effect> = user.into_iter().chain(kernel).collect();
+                let total: f64 = parts.iter().map(|e| e.total).sum();
+                let half = parts.iter().map(|e| e.interval.half().powi(2)).sum::<f64>().sqrt();
+                let matched = parts.iter().map(|e| e.matched).max().unwrap_or(0);
+                let interval = Interval { low: total - half, high: total + half };
+                let per_block = parts.iter().map(|e| e.per_block).sum();
+                let note = match &self.counted {
+                    counted if counted.value().is_some() => {
+                        format!("user mode by {}; kernel: {}", counted.note(), self.kernel.note())
+                    }
+                    _ if user.is_some() => self.user.note().to_owned(),
+                    _ => self.kernel.note().to_owned(),
+                };
+                Figure::modelled(Effect { per_block, total, interval, matched }, note)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Place, Site},
+        quantity::{Addr, Tgid},
+    };
+
+    fn stat(values: impl Iterator<Item = u64>) -> Stat {
+        let mut stat = Stat::ZERO;
+        values.for_each(|v| stat.add(v));
+        stat
+    }
+
+    fn site(after: Stat, none: Stat) -> SiteRecord {
+        of_size(1, after, none)
+    }
+
+    fn of_size(size: u64, after: Stat, none: Stat) -> SiteRecord {
+        let place = Place { syscall: "read".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
+        let site = Site { user_after_blocked: after, user_after_direct: none, ..Site::ZERO };
+        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), size, site)
+    }
+
+    fn by_time(sites: &[SiteRecord]) -> Indirect {
+        Indirect::of(sites, Figure::unavailable("no PMU"))
+    }
+
+    #[test]
+    fn what_counters_tell_stands_for_what_time_suggests() {
+        let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
+        let sites = [site(stat(noisy(10_300)), stat(noisy(10_000)))];
+        let effect = Effect { per_block: 90.0, total: 9e4, interval: Interval { low: 8e4, high: 1e5 }, matched: 1_000 };
+        let counted = Figure::measured(effect).noted("hardware counters: 2000 windows at 1 site");
+        let indirect = Indirect::of(&sites, counted.clone());
+        assert_eq!(indirect.total(), counted);
+        assert_eq!(indirect.user.value().unwrap().per_block, 300.0);
+        assert_eq!(by_time(&sites).total().value().unwrap().per_block, 300.0);
+    }
+
+    #[test]
+    fn a_known_slowdown_is_found_inside_its_interval() {
+        let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
+        let indirect = by_time(&[site(stat(noisy(10_300)), stat(noisy(10_000)))]);
+        let effect = indirect.user.value().unwrap();
+        assert_eq!(effect.per_block, 300.0);
+        assert!(
+            0.0 < effect.interval.low && effect.interval.low <= effect.total && effect.total <= effect.interval.high
+        );
+        assert_eq!(indirect.kernel.value(), None);
+
+        // Two windows that a hypervisor hit: it cannot be told any more, and the interval says so.
+        let spoiled = noisy(10_300).chain([50_000_000, 20_000_000]);
+        let indirect = by_time(&[site(stat(spoiled), stat(noisy(10_000)))]);
+        let effect = indirect.user.value().unwrap();
+        let truth = 300.0 * effect.matched as f64;
+        assert!(effect.interval.low <= truth && truth <= effect.interval.high, "{effect:?}");
+        assert!(effect.interval.low < 0.0);
+    }
+
+    #[test]
+    fn calls_of_one_size_are_compared_with_each_other() {
+        let noisy = |mean: u64, n: u64| (0..n).map(move |i| mean + i * 37 % 200);
+        // What blocks is mostly large, what does not is mostly small: taken together, that would pass for a slowdown.
+        let mut mixed = of_size(1, stat(noisy(2_100, 100)), stat(noisy(2_000, 1_000)));
+        mixed.merge(&of_size(6, stat(noisy(50_100, 1_000)), stat(noisy(50_000, 500))));
+        assert_eq!(by_time(&[mixed]).user.value().unwrap().per_block, 100.0);
+    }
+
+    #[test]
+    fn without_windows_of_both_kinds_there_is_no_figure() {
+        let indirect = by_time(&[site(stat(std::iter::repeat_n(10, 500)), stat(std::iter::repeat_n(10, 5)))]);
+        assert_eq!(indirect.total().value(), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! The fit: cycles = a + b·instructions of the windows at one site, and what a block adds to a.
+
+use super::{
+    Before,
+    sums::{Centred, Estimate},
+};
+use crate::{
+    cost::direct::RARE,
+    event::{Place, SiteIpc},
+    quantity::{Figure, Interval},
+};
+
+/// Windows that a kind needs before it is believed.
+pub const MIN_WINDOWS: u64 = 30;
+/// Slopes further apart than chance makes them once in a hundred times are two slopes.
+const DIFFERENT: f64 = 2.575_829_3;
+/// Means closer than this share are of equal instructions.
+const EQUAL: f64 = 0.01;
+
+/// A least-squares line through the windows of one kind at one site.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// Cycles that a window takes whatever it executes.
+    pub a: Estimate,
+    /// Cycles per instruction.
+    pub b: Estimate,
+}
+
+impl Line {
+    fn of(c: &Centred) -> Option<Self> {
+        let (b, (a, variance), freedom) = (c.slope()?, c.intercept()?, c.n - 2.0);
+        Some(Self { a: Estimate::by(a, variance, freedom), b: Estimate::by(b, c.residual() / c.xx, freedom) })
+    }
+}
+
+/// How the cost of a block was told from the windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// One slope for both kinds at the site: the difference of the two a.
+    CommonSlope,
+    /// The slopes differ: the distance of the two lines at the mean instructions of the windows after blocks.
+    OwnSlopes,
+    /// The instructions do not vary and are as many in both kinds: the difference of the means.
+    EqualInstructions,
+    /// No calls at this site that did not block: against the a of so many other sites.
+    OtherSites(usize),
+}
+
+impl Comparison {
+    /// In reports.
+    pub fn words(self) -> String {
+        match self {
+            Self::CommonSlope => "same site, common slope".to_owned(),
+            Self::OwnSlopes => "same site, slopes differ: at the blocked windows' mean instructions".to_owned(),
+            Self::EqualInstructions => "same site, equal instructions: difference of the means".to_owned(),
+            Self::OtherSites(1) => "no direct windows here: against one other site".to_owned(),
+            Self::OtherSites(n) => format!("no direct windows here: against {n} other sites"),
+        }
+    }
+
+    /// Whether it compares windows after the same call.
+    pub const fn same_site(self) -> bool {
+        !matches!(self, Self::OtherSites(_))
+    }
+}
+
+/// What a block costs in the window after it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockCycles {
+    /// Cycles in user mode per block.
+    pub cycles: Estimate,
+    /// How they were told.
+    pub by: Comparison,
+}
+
+/// The windows of one kind at one site.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KindFit {
+    /// What came before them.
+    pub before: Before,
+    /// How many.
+    pub windows: u64,
+    /// Mean instructions of a window, user mode.
+    pub instructions: f64,
+    /// Instructions per cycle, user mode.
+    pub ipc: Option<Estimate>,
+    /// The line; none where the instructions do not vary, or for fewer than [`MIN_WINDOWS`].
+    pub line: Option<Line>,
+}
+
+/// The windows after one site's returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteFit {
+    /// The site; none: windows that follow no call.
+    pub place: Option<Place>,
+    /// By what came before; kinds without windows left out.
+    pub kinds: Vec<KindFit>,
+    /// What a block costs.
+    pub cost: Figure<BlockCycles>,
+}
+
+impl SiteFit {
+    /// Windows of a kind.
+    pub fn windows(&self, before: Before) -> u64 {
+        self.kinds.iter().find(|k| k.before == before).map_or(0, |k| k.windows)
+    }
+}
+
+/// A difference and its variance.
+#[derive(Clone, Copy)]
+struct Told {
+    value: f64,
+    variance: f64,
+    freedom: f64,
+    by: Comparison,
+}
+
+impl Told {
+    fn cycles(self) -> BlockCycles {
+        BlockCycles { cycles: Estimate::by(self.value, self.variance, self.freedom), by: self.by }
+    }
+}
+
+/// What the windows after blocks take beyond those after calls that did not block, at one site.
+fn compare(after: &Centred, none: &Centred) -> Result<Told, &'static str> {
+    let (kept, other) = (after.residual(), none.residual());
+    let freedom = after.n + none.n - 3.0;
+    let means = kept / after.n + other / none.n;
+    let apart = after.x - none.x;
+    match (after.slope(), none.slope()) {
+        (None, None) => {
+            if apart.abs() > EQUAL * after.x.max(none.x).max(1.0) {
+                return Err(
+                    "instructions do not vary within a kind and differ between the kinds: a and b cannot be told apart",
+                );
+            }
+            // What little they differ by, at the windows' own cycles per instruction; it may be off by all of that.
+            let shift = apart * none.y / none.x.max(1.0);
+            let by = Comparison::EqualInstructions;
+            Ok(Told { value: after.y - none.y - shift, variance: means + shift * shift, freedom, by })
+        }
+        (a, d) => {
+            let precision = |c: &Centred, slope: Option<f64>, residual: f64| slope.map_or(0.0, |_| c.xx / residual);
+            let (p, q) = (precision(after, a, kept), precision(none, d, other));
+            if let (Some(a), Some(d)) = (a, d)
+                && (a - d).abs() > DIFFERENT * (1.0 / p + 1.0 / q).sqrt()
+            {
+                let value = after.y - (none.y + d * apart);
+                let by = Comparison::OwnSlopes;
+                return Ok(Told { value, variance: means + apart * apart / q, freedom: freedom - 1.0, by });
+            }
+            let slope = (a.unwrap_or(0.0) * p + d.unwrap_or(0.0) * q) / (p + q);
+            let value = after.y - none.y - slope * apart;
+            let by = Comparison::CommonSlope;
+            Ok(Told { value, variance: means + apart * apart / (p + q), freedom, by })
+        }
+    }
+}
+
+/// What windows after calls that did not block take at other sites, whatever they execute.
+#[derive(Clone, Copy)]
+struct Elsewhere {
+    a: f64,
+    variance: f64,
+    freedom: f64,
+    sites: usize,
+}
+
+impl Elsewhere {
+    fn of(direct: &[Centred]) -> Option<Self> {
+        let lines: Vec<(f64, f64)> = direct.iter().filter_map(Centred::intercept).collect();
+        let n = lines.len() as f64;
+        let a = lines.iter().map(|l| l.0).sum::<f64>() / n;
+        match lines.as_slice() {
+            [] => None,
+            [(a, variance)] => Some(Self { a: *a, variance: *variance, freedom: direct[0].n - 2.0, sites: 1 }),
+            _ => {
+                // One more site is drawn from where these come from.
+                let between = lines.iter().map(|l| (l.0 - a).powi(2)).sum::<f64>() / (n - 1.0);
+                Some(Self { a, variance: between * (1.0 + 1.0 / n), freedom: n - 1.0, sites: lines.len() })
+            }
+        }
+    }
+
+    fn compare(&self, after: &Centred) -> Result<Told, &'static str> {
+        let Some((a, variance)) = after.intercept() else {
+            return Err("no direct windows here, and the instructions do not vary: a and b cannot be told apart");
+        };
+        let by = Comparison::OtherSites(self.sites);
+        Ok(Told { value: a - self.a, variance: variance + self.variance, freedom: self.freedom, by })
+    }
+}
+
+fn enough(site: &SiteIpc, before: Before) -> Option<Centred> {
+    let pairs = &site.windows.kinds[before.index()].user;
+    (pairs.count >= MIN_WINDOWS).then(|| Centred::of(pairs)).flatten()
+}
+
+/// Every site's windows: lines by kind and what a block costs; the site with the most windows after blocks first.
+pub(crate) fn sites(sites: &[SiteIpc]) -> Vec<SiteFit> {
+    let direct: Vec<Option<Centred>> = sites
+        .iter()
+        .map(|s| enough(s, Before::Direct).filter(|_| s.place.is_some()))
+        .map(|c| c.filter(Centred::varies))
+        .collect();
+    let mut fits: Vec<SiteFit> = sites
+        .iter()
+        .enumerate()
+        .map(|(i, site)| SiteFit {
+            place: site.place.clone(),
+            kinds: Before::ALL.iter().filter_map(|&before| kind(site, before)).collect(),
+            cost: match cost(site, &|| {
+                let others = direct.iter().enumerate().filter(|(n, _)| *n != i);
+                Elsewhere::of(&others.filter_map(|(_, c)| *c).collect::<Vec<_>>())
+            }) {
+                Ok(told) if told.by.same_site() => Figure::measured(told.cycles()),
+                Ok(told) => Figure::modelled(told.cycles(), told.by.words()),
+                Err(why) => Figure::unavailable(why),
+            },
+        })
+        .collect();
+    let order = |f: &SiteFit| (f.windows(Before::Blocked), f.kinds.iter().map(|k| k.windows).sum::<u64>());
+    fits.sort_by_key(|f| std::cmp::Reverse(order(f)));
+    fits
+}
+
+fn kind(site: &SiteIpc, before: Before) -> Option<KindFit> {
+    let c = Centred::of(&site.windows.kinds[before.index()].user)?;
+    Some(KindFit {
+        before,
+        windows: c.n as u64,
+        instructions: c.x,
+        ipc: c.ipc(),
+        line: Line::of(&c).filter(|_| c.n >= MIN_WINDOWS as f64),
+    })
+}
+
+fn cost(site: &SiteIpc, elsewhere: &dyn Fn() -> Option<Elsewhere>) -> Result<Told, &'static str> {
+    let after = enough(site, Before::Blocked).ok_or("fewer than 30 windows after blocks")?;
+    match enough(site, Before::Direct).filter(|none| none.n >= RARE * after.n) {
+        Some(none) => compare(&after, &none),
+        None => elsewhere().ok_or("too few direct windows, here and at other sites")?.compare(&after),
+    }
+}
+
+/// Blocks priced by their sites' cycles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Total {
+    /// Blocks at these sites.
+    pub(crate) blocks: u64,
+    /// Cycles of all of them.
+    pub(crate) cycles: f64,
+    /// Half the 90 % interval of `cycles`.
+    pub(crate) half: f64,
+    /// Sites.
+    pub(crate) sites: usize,
+    /// Windows after blocks and after none at these sites.
+    pub(crate) windows: u64,
+}
+
+impl Total {
+    /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with another's, but for those who are
+    /// compared with the same other sites.
+    pub(crate) fn of<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
+        let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
+        for (site, blocks) in sites {
+            let Some(cost) = site.cost.value() else { continue };
+            let half = cost.cycles.interval.half() * blocks as f64;
+            total.cycles += cost.cycles.value * blocks as f64;
+            if cost.by.same_site() {
+                apart += half * half;
+            } else {
+                together += half;
+            }
+            total.blocks += blocks;
+            total.sites += 1;
+            total.windows += site.windows(Before::Blocked) + site.windows(Before::Direct);
+        }
+        total.half = (apart + together * together).sqrt();
+        total
+    }
+
+    /// The interval of the cycles.
+    pub(crate) fn interval(&self) -> Interval {
+        Interval { low: self.cycles - self.half, high: self.cycles + self.half }
+    }
+}

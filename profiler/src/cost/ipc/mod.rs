@@ -1,0 +1,270 @@
+//! IPC after returns: what hardware counters tell of the instructions that follow a block, a call without one, a preemption.
+//!
+//! [`fit`] finds what a block costs at a site: cycles = a + b·instructions over whole windows, a of the windows after blocks
+//! less a of those after none. [`curve`] shows how that comes about: the IPC over the instructions since the return.
+
+mod curve;
+mod fit;
+#[cfg(test)]
+pub(crate) mod made;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use curve::{Curve, MIN_SAMPLES as MIN_CURVE_SAMPLES, Point, RECOVERED};
+pub use fit::{BlockCycles, Comparison, KindFit, Line, MIN_WINDOWS, SiteFit};
+use std::collections::HashMap;
+pub use sums::Estimate;
+pub use words::{SURVIVORS, reason};
+
+use super::indirect::Effect;
+use crate::{
+    aggregate::Window,
+    event::{BlockClass, Family, Place, SiteRecord},
+    quantity::{Figure, Interval},
+};
+use crate::{
+    event::{IpcCounts, IpcRecord, Windows, ipc_layout},
+    text::numbers::{count, plural},
+};
+use sums::Centred;
+
+/// What came before a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Before {
+    /// Nothing that is known.
+    Unknown,
+    /// A call that did not block.
+    Direct,
+    /// A call that blocked.
+    Blocked,
+    /// An involuntary switch.
+    Preempted,
+}
+
+impl Before {
+    /// In the order of reports.
+    pub const ALL: [Self; ipc_layout::before::KINDS] = [Self::Blocked, Self::Direct, Self::Preempted, Self::Unknown];
+
+    /// Its place in a record.
+    pub(crate) const fn index(self) -> usize {
+        let kind = match self {
+            Self::Unknown => ipc_layout::before::NONE,
+            Self::Direct => ipc_layout::before::DIRECT,
+            Self::Blocked => ipc_layout::before::BLOCKED,
+            Self::Preempted => ipc_layout::before::PREEMPTED,
+        };
+        kind as usize
+    }
+
+    /// In reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Direct => "direct call",
+            Self::Blocked => "block",
+            Self::Preempted => "preemption",
+        }
+    }
+
+    /// For programs.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Direct => "direct",
+            Self::Blocked => "blocked",
+            Self::Preempted => "preempted",
+        }
+    }
+}
+
+/// Counters beside cycles and instructions.
+pub const EXTRA_NAMES: [&str; ipc_layout::extra::EXTRAS] = ["LLC misses", "dTLB misses", "branch misses"];
+
+/// All windows of one kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KindIpc {
+    /// What came before them.
+    pub before: Before,
+    /// How many.
+    pub windows: u64,
+    /// Mean instructions of a window, user mode.
+    pub instructions: f64,
+    /// Instructions per cycle in user mode; none for a single window.
+    pub user: Option<Estimate>,
+    /// Instructions per cycle with the kernel's, from the return's tracepoint to the window's end.
+    pub all: Option<f64>,
+    /// Misses per 1000 instructions, by [`EXTRA_NAMES`]; none where they were not counted.
+    pub misses: [Option<f64>; ipc_layout::extra::EXTRAS],
+}
+
+impl KindIpc {
+    fn of(before: Before, windows: &Windows, extras: [bool; ipc_layout::extra::EXTRAS]) -> Option<Self> {
+        let c = Centred::of(&windows.user)?;
+        let instructions = windows.user.instructions as f64;
+        let per_thousand = |(&n, on): (&u64, bool)| (on && instructions > 0.0).then(|| n as f64 / instructions * 1e3);
+        let mut misses = [None; ipc_layout::extra::EXTRAS];
+        misses.iter_mut().zip(windows.extras.iter().zip(extras).map(per_thousand)).for_each(|(to, from)| *to = from);
+        Some(Self {
+            before,
+            windows: windows.user.count,
+            instructions: c.x,
+            user: c.ipc(),
+            all: (windows.all_cycles > 0).then(|| windows.all_instructions as f64 / windows.all_cycles as f64),
+            misses,
+        })
+    }
+}
+
+/// Everything that hardware counters told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ipc {
+    /// By what came before; kinds without windows left out.
+    pub kinds: Vec<KindIpc>,
+    /// By site, the one with the most windows after blocks first.
+    pub sites: Vec<SiteFit>,
+    /// Curves, by what came before; kinds without samples left out.
+    pub curves: Vec<Curve>,
+    /// Clock rate in the windows after blocks, cycles per ns.
+    pub clock: Figure<f64>,
+    /// Indirect cost of a blocking-IO block in user mode, cycles.
+    pub cycles: Figure<Estimate>,
+    /// The same in ns, and over all blocking-IO blocks of the measurement.
+    pub cost: Figure<Effect>,
+    /// What counted and what was left out.
+    pub counts: IpcCounts,
+    /// Overflow samples that the kernel's perf events lost or throttled.
+    pub samples_lost: u64,
+    /// One in so many returns was followed, at the end.
+    pub every: u64,
+    /// Instructions from one overflow sample to the next, at the end; 0: no samples.
+    pub period: u64,
+}
+
+/// Why there is nothing to say, in general.
+const NOTHING: &str = "no hardware counters ran: `should-i-async doctor` says why";
+const CYCLES_ONLY: &str = "the hardware counts cycles but no instructions";
+
+impl Ipc {
+    /// What the window's record says; unavailable where there is none, for the reason that the outside knows, if any.
+    pub(crate) fn of(window: &Window, reason: Option<&str>) -> Figure<Self> {
+        match &window.ipc {
+            None => Figure::unavailable(reason.unwrap_or(NOTHING)),
+            Some(record) if !record.instructions => Figure::unavailable(CYCLES_ONLY),
+            Some(record) if record.counts.windows == 0 && record.counts.samples == 0 => {
+                let c = &record.counts;
+                let left = c.switched + c.multiplexed + c.failed + c.too_long;
+                Figure::unavailable(format!("no window after a return could be counted; {left} were left out"))
+            }
+            Some(record) => Figure::measured(Self::of_record(record, &window.sites)),
+        }
+    }
+
+    fn of_record(record: &IpcRecord, known: &[SiteRecord]) -> Self {
+        let mut all = [Windows::ZERO; ipc_layout::before::KINDS];
+        for site in &record.sites {
+            all.iter_mut().zip(&site.windows.kinds).for_each(|(sum, kind)| sum.merge(kind));
+        }
+        let kinds = Before::ALL.iter().filter_map(|&b| KindIpc::of(b, &all[b.index()], record.extras)).collect();
+        let sites = fit::sites(&record.sites);
+        let curves = Before::ALL
+            .iter()
+            .filter_map(|&b| Some(Curve::of(b, record.curves.get(b.index())?)))
+            .filter(|c| c.samples > 0)
+            .collect();
+        let after = &all[Before::Blocked.index()];
+        let clock = match after.user_ns {
+            0 => Figure::unavailable("no user-mode time in windows after blocks"),
+            ns => Figure::measured(after.user.cycles as f64 / ns as f64),
+        };
+        let cycles = cycles(&sites, known);
+        let cost = Self::cost(&cycles, &clock);
+        Self {
+            kinds,
+            sites,
+            curves,
+            clock,
+            cycles: cycles.map(|(_, c)| *c),
+            cost,
+            counts: record.counts,
+            samples_lost: record.samples_lost,
+            every: record.every,
+            period: record.period,
+        }
+    }
+
+    fn cost(cycles: &Figure<(u64, Estimate)>, clock: &Figure<f64>) -> Figure<Effect> {
+        let Some(&rate) = clock.value().filter(|rate| **rate > 0.0) else {
+            return Figure::unavailable(if cycles.value().is_some() { clock.note() } else { cycles.note() });
+        };
+        cycles.map(|&(blocks, cycles)| {
+            let n = blocks as f64 / rate;
+            let Interval { low, high } = cycles.interval;
+            let interval = Interval { low: low * n, high: high * n };
+            Effect { per_block: cycles.value / rate, total: cycles.value * n, interval, matched: blocks }
+        })
+    }
+
+    /// The windows of a kind.
+    pub fn kind(&self, before: Before) -> Option<&KindIpc> {
+        self.kinds.iter().find(|k| k.before == before)
+    }
+
+    /// The curve of a kind.
+    pub fn curve(&self, before: Before) -> Option<&Curve> {
+        self.curves.iter().find(|c| c.before == before)
+    }
+
+    /// What was left out and why, with how often; what never happened is in it too.
+    pub fn left_out(&self) -> [(&'static str, u64); 7] {
+        let c = &self.counts;
+        [
+            ("windows cut by a switch", c.switched),
+            ("windows with counters multiplexed", c.multiplexed),
+            ("windows with a counter that could not be read", c.failed),
+            ("windows of 2^32 cycles or instructions and more", c.too_long),
+            ("samples outside of any window followed", c.samples_outside),
+            ("samples left out likewise", c.samples_failed),
+            ("samples that the kernel lost or throttled", self.samples_lost),
+        ]
+    }
+}
+
+/// Cycles of a blocking-IO block, with the blocks that it stands for: from sites that can be compared with themselves where
+/// these have half of the blocks, else from all that can be compared.
+fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate)> {
+    let io = |p: &Place| p.class.family() == Family::BlockingIo && p.class != BlockClass::BadFd;
+    let blocks: HashMap<&Place, u64> =
+        known.iter().filter(|s| io(&s.place)).map(|s| (&s.place, s.site.blocked_calls)).collect();
+    let all: u64 = blocks.values().sum();
+    let priced = |same_only: bool| {
+        let known = |s: &SiteFit| s.place.as_ref().and_then(|p| blocks.get(p)).copied();
+        let fits = sites.iter().filter(move |s| !same_only || s.cost.value().is_some_and(|c| c.by.same_site()));
+        fit::Total::of(fits.filter_map(|s| Some((s, known(s)?))))
+    };
+    let (same, any) = (priced(true), priced(false));
+    let mean = |total: &fit::Total| {
+        let n = total.blocks as f64;
+        let Interval { low, high } = total.interval();
+        let interval = Interval { low: low / n, high: high / n };
+        (total.blocks, Estimate { value: total.cycles / n, interval })
+    };
+    let told = |total: &fit::Total| {
+        let windows = plural(total.windows, "window", "windows");
+        let sites = plural(total.sites as u64, "site", "sites");
+        let part = format!(", {} of {} blocks", count(total.blocks), count(all));
+        format!("hardware counters: {windows} at {sites}{}", if total.blocks < all { part.as_str() } else { "" })
+    };
+    if same.blocks > 0 && 2 * same.blocks >= any.blocks {
+        return Figure::measured(mean(&same)).noted(told(&same));
+    }
+    if any.blocks == 0 {
+        let why =
+            sites.iter().filter(|s| s.windows(Before::Blocked) > 0).map(|s| s.cost.note()).find(|n| !n.is_empty());
+        return Figure::unavailable(why.unwrap_or("no windows after blocking-IO blocks"));
+    }
+    let others = any.sites - same.sites;
+    let note = format!("{}; {others} of them without direct calls, against other sites'", told(&any));
+    Figure::modelled(mean(&any), note)
+}

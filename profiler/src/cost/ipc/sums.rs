@@ -1,0 +1,126 @@
+//! Means and centred sums of (instructions, cycles): what the fit and the curve are made of.
+
+use crate::{
+    event::Pairs,
+    quantity::{Interval, Random},
+};
+
+/// The 95th percentile of the standard normal distribution.
+const Z: f64 = 1.644_853_6;
+/// Counters count in whole cycles: no mean is known better than that. Variance of a rounding error.
+const ROUNDING: f64 = 1.0 / 12.0;
+
+/// A number with its 90 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Its 90 % interval.
+    pub interval: Interval,
+}
+
+impl Estimate {
+    /// By its variance, with so many degrees of freedom.
+    pub(crate) fn by(value: f64, variance: f64, freedom: f64) -> Self {
+        Self { value, interval: Interval::around(value, variance.max(0.0).sqrt() * widening(freedom)) }
+    }
+}
+
+/// How much wider than the normal distribution's an interval of Student's t is (Cornish and Fisher's expansion).
+pub(crate) fn widening(freedom: f64) -> f64 {
+    let v = freedom.max(1.0);
+    let z2 = Z * Z;
+    1.0 + (z2 + 1.0) / (4.0 * v) + (5.0 * z2 * z2 + 16.0 * z2 + 3.0) / (96.0 * v * v)
+}
+
+/// Pairs around their means: x are instructions, y are cycles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Centred {
+    pub(crate) n: f64,
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    /// Σ (x − x̄)².
+    pub(crate) xx: f64,
+    /// Σ (y − ȳ)².
+    pub(crate) yy: f64,
+    /// Σ (x − x̄)(y − ȳ).
+    pub(crate) xy: f64,
+}
+
+/// n · Σuv − Σu · Σv over n, in whole numbers as far as they reach: in floating point the two are nearly equal, and little is
+/// left of their difference.
+fn centred(n: u64, product: &crate::event::ipc_layout::Wide, u: u64, v: u64) -> f64 {
+    let sum = (u128::from(product.high) << 64) | u128::from(product.low);
+    let means = u128::from(u) * u128::from(v);
+    match sum.checked_mul(u128::from(n)) {
+        Some(whole) if whole >= means => (whole - means) as f64 / n as f64,
+        Some(whole) => -((means - whole) as f64) / n as f64,
+        None => product.value() - u as f64 * (v as f64 / n as f64),
+    }
+}
+
+impl Centred {
+    /// `None` without pairs.
+    pub(crate) fn of(pairs: &Pairs) -> Option<Self> {
+        if pairs.count == 0 {
+            return None;
+        }
+        let n = pairs.count as f64;
+        Some(Self {
+            n,
+            x: pairs.instructions as f64 / n,
+            y: pairs.cycles as f64 / n,
+            xx: centred(pairs.count, &pairs.instructions_squared, pairs.instructions, pairs.instructions).max(0.0),
+            yy: centred(pairs.count, &pairs.cycles_squared, pairs.cycles, pairs.cycles).max(0.0),
+            xy: centred(pairs.count, &pairs.product, pairs.instructions, pairs.cycles),
+        })
+    }
+
+    /// Whether the instructions differ from pair to pair by more than a count that is off by one.
+    pub(crate) fn varies(&self) -> bool {
+        self.n > 2.0 && self.xx / self.n > 0.25
+    }
+
+    /// Slope of the least-squares line; `None` where the instructions do not vary.
+    pub(crate) fn slope(&self) -> Option<f64> {
+        self.varies().then(|| self.xy / self.xx)
+    }
+
+    /// Where the least-squares line meets no instructions at all, and the variance of that; `None` where there is no line.
+    pub(crate) fn intercept(&self) -> Option<(f64, f64)> {
+        let b = self.slope()?;
+        Some((self.y - b * self.x, self.residual() * (1.0 / self.n + self.x * self.x / self.xx)))
+    }
+
+    /// Variance of the cycles around the line, or around their mean where there is no line.
+    pub(crate) fn residual(&self) -> f64 {
+        let (rest, freedom) = match self.slope() {
+            Some(b) => (self.yy - b * self.xy, self.n - 2.0),
+            None => (self.yy, self.n - 1.0),
+        };
+        (rest / freedom.max(1.0)).max(ROUNDING)
+    }
+
+    /// Variance of the mean of `y − c·x`.
+    pub(crate) fn variance_along(&self, c: f64) -> f64 {
+        let spread = self.yy - 2.0 * c * self.xy + c * c * self.xx;
+        (spread / (self.n - 1.0).max(1.0)).max(ROUNDING) / self.n
+    }
+
+    /// Instructions per cycle: the ratio of the sums, by the delta method.
+    pub(crate) fn ipc(&self) -> Option<Estimate> {
+        if self.y <= 0.0 || self.n < 2.0 {
+            return None;
+        }
+        let ratio = self.x / self.y;
+        let spread = self.xx - 2.0 * ratio * self.xy + ratio * ratio * self.yy;
+        let variance = spread.max(0.0) / (self.n * (self.n - 1.0)) / (self.y * self.y);
+        Some(Estimate::by(ratio, variance, self.n - 1.0))
+    }
+}
+
+/// A draw from the standard normal distribution (Box and Muller).
+pub(crate) fn normal(random: &mut Random) -> f64 {
+    let (u, v) = (random.unit(), random.unit());
+    (-2.0 * (1.0 - u).max(f64::MIN_POSITIVE).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}

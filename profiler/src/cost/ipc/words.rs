@@ -1,0 +1,162 @@
+//! What the counters told, in words: the same on every screen and in every file.
+
+use super::{
+    Before, EXTRA_NAMES, Ipc, KindIpc,
+    curve::{Curve, RECOVERED},
+    fit::{KindFit, SiteFit},
+    sums::Estimate,
+};
+use crate::{
+    quantity::Figure,
+    text::numbers::{count, plural},
+};
+
+/// What stands where there is no figure.
+const NONE: &str = "n/a";
+
+impl Estimate {
+    /// With so many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
+    pub fn words(&self, digits: usize) -> String {
+        let (value, low, high) = (self.value, self.interval.low, self.interval.high);
+        format!("{value:.digits$} ({low:.digits$} to {high:.digits$})")
+    }
+
+    /// A number of cycles or instructions.
+    pub fn whole(&self) -> String {
+        let number = |v: f64| {
+            let digits = count(v.abs().round() as u64);
+            if v <= -0.5 { format!("-{digits}") } else { digits }
+        };
+        format!("{} ({} to {})", number(self.value), number(self.interval.low), number(self.interval.high))
+    }
+}
+
+impl KindIpc {
+    /// Cells below [`Ipc::heading`].
+    fn cells(&self, counted: &[usize]) -> Vec<String> {
+        let mut cells = vec![
+            self.before.name().to_owned(),
+            count(self.windows),
+            count(self.instructions.round() as u64),
+            self.user.map_or_else(|| NONE.to_owned(), |ipc| ipc.words(3)),
+            self.all.map_or_else(|| NONE.to_owned(), |ipc| format!("{ipc:.3}")),
+        ];
+        let misses = counted.iter().map(|&i| self.misses.get(i).copied().flatten());
+        cells.extend(misses.map(|m| m.map_or_else(|| NONE.to_owned(), |m| format!("{m:.2}"))));
+        cells
+    }
+}
+
+impl Ipc {
+    fn counted_extras(&self) -> Vec<usize> {
+        (0..EXTRA_NAMES.len()).filter(|&i| self.kinds.iter().any(|k| k.misses[i].is_some())).collect()
+    }
+
+    /// Heads of the columns of [`Ipc::rows`]; misses are per 1000 instructions, and only those that were counted.
+    pub fn heading(&self) -> Vec<&'static str> {
+        let mut heads = vec!["after a", "windows", "instructions", "IPC, user (90 %)", "with kernel"];
+        heads.extend(self.counted_extras().into_iter().filter_map(|i| EXTRA_NAMES.get(i)));
+        heads
+    }
+
+    /// A row per kind of return.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let extras = self.counted_extras();
+        self.kinds.iter().map(|k| k.cells(&extras)).collect()
+    }
+
+    /// What was followed, what counted and what was left out.
+    pub fn coverage(&self) -> String {
+        let c = &self.counts;
+        let mut text = format!(
+            "1 of {} returns followed at the end ({} seen), {} counted",
+            count(self.every.max(1)),
+            count(c.returns),
+            plural(c.windows, "window", "windows")
+        );
+        text += &match self.period {
+            0 => "; no overflow samples: no curve".to_owned(),
+            period => {
+                format!(", {} one in {} instructions", plural(c.samples, "sample,", "samples,"), count(period))
+            }
+        };
+        let left: Vec<String> = self
+            .left_out()
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(what, n)| format!("{} {what}", count(n)))
+            .collect();
+        text + "; left out: " + &if left.is_empty() { "none".to_owned() } else { left.join(", ") }
+    }
+
+    /// The indirect cost of a block, with where it comes from.
+    pub fn cost_words(&self) -> String {
+        match (self.cycles.value(), self.cost.value()) {
+            (Some(cycles), Some(cost)) => {
+                format!(
+                    "{} cycles = {:.0} ns each at {:.2} GHz, {} blocks; {}: {}",
+                    cycles.whole(),
+                    cost.per_block,
+                    self.clock.value().copied().unwrap_or(f64::NAN),
+                    count(cost.matched),
+                    self.cost.provenance().name(),
+                    self.cost.note()
+                )
+            }
+            _ => format!("{NONE}: {}", self.cost.note()),
+        }
+    }
+}
+
+impl SiteFit {
+    /// `read TCP`, without the address.
+    pub fn name(&self) -> String {
+        self.place.as_ref().map_or_else(|| "no call".to_owned(), |p| format!("{} ({})", p.syscall, p.class.name()))
+    }
+
+    fn kind(&self, before: Before) -> Option<&KindFit> {
+        self.kinds.iter().find(|k| k.before == before)
+    }
+
+    /// What a block costs at this site, and the lines that say so.
+    pub fn words(&self) -> String {
+        let mut text = match self.cost.value() {
+            Some(cost) => format!("{} cycles per block, {}", cost.cycles.whole(), cost.by.words()),
+            None => format!("{NONE}: {}", self.cost.note()),
+        };
+        for (before, of) in [(Before::Blocked, "after blocks"), (Before::Direct, "after none")] {
+            let Some(kind) = self.kind(before) else { continue };
+            text += &format!("; {of} {}", plural(kind.windows, "window", "windows"));
+            if let Some(line) = kind.line {
+                text += &format!(", a {}, b {}", line.a.whole(), line.b.words(3));
+            }
+        }
+        text
+    }
+}
+
+impl Curve {
+    /// What the curve says.
+    pub fn words(&self) -> String {
+        let samples = plural(self.samples, "sample", "samples");
+        let (Some(steady), Some(lost)) = (self.steady.value(), self.lost.value()) else {
+            return format!("{samples}; {NONE}: {}", self.steady.note());
+        };
+        let recovered = match self.recovered.value() {
+            Some(at) => {
+                format!("{:.0} % of it after {} instructions", RECOVERED * 100.0, at.whole())
+            }
+            None => self.recovered.note().to_owned(),
+        };
+        format!("{samples}; steady IPC {}, {recovered}; {} cycles lost until then", steady.words(3), lost.whole())
+    }
+}
+
+/// The curves' small print.
+pub const SURVIVORS: &str = "Only windows that last so many instructions tell of a point: far to the right stand the long \
+                             ones alone.";
+
+/// What there is to say of a measurement without a result.
+pub fn reason(ipc: &Figure<Ipc>) -> String {
+    format!("{NONE}: {}", ipc.note())
+}

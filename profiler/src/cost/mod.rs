@@ -1,0 +1,12 @@
+//! cost: what blocking costs the target today, directly and indirectly. Pure.
+
+mod direct;
+mod estimators;
+mod indirect;
+pub mod ipc;
+
+pub(crate) use direct::{Bases, Pools, RARE, mean};
+pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
+pub use estimators::Estimators;
+pub use indirect::{Effect, Indirect};
+pub use ipc::{Before, Curve, Estimate, Ipc};

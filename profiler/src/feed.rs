@@ -1,0 +1,76 @@
+//! What a screen is fed with: snapshots of a measurement under way, or of a recording, and what the user asks back.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::answer::{Profile, Report, Weight};
+use crate::quantity::Nanos;
+
+/// How a measurement stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Under way.
+    Measuring,
+    /// Over, and why: `target exited`, `stopped`.
+    Ended(String),
+    /// A recording: this part of so many, counted from 0.
+    Recorded {
+        /// The part shown last.
+        part: usize,
+        /// How many there are.
+        parts: usize,
+    },
+}
+
+/// A look at a measurement.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Since the start (or the last reset).
+    pub at: Nanos,
+    /// How long the last interval was.
+    pub interval: Nanos,
+    /// Everything since the start.
+    pub whole: Arc<Report>,
+    /// The last interval alone. Its what-if is that of the whole.
+    pub last: Arc<Report>,
+    /// Stacks since the start.
+    pub profile: Arc<Profile>,
+    /// How it stands.
+    pub state: State,
+}
+
+/// What comes to the screen.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// A new look.
+    Snapshot(Box<Snapshot>),
+    /// The answer to an order, one line: `wrote flame.svg (120 KiB)`.
+    Note(String),
+    /// An order failed; one line that says what to do.
+    Problem(String),
+}
+
+/// What the user asks for: the only way upstream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Look so often.
+    Interval(Nanos),
+    /// Begin anew: from now on `whole` counts from here.
+    Reset,
+    /// Write what is measured to a file.
+    Export {
+        /// Its ending names the format.
+        path: PathBuf,
+        /// What flame graphs and folded stacks are weighted by: what the screen shows.
+        weight: Weight,
+    },
+    /// In a recording: show this part.
+    Seek(usize),
+}
+
+/// Where snapshots come from.
+pub trait Feed {
+    /// The next update, waited for no longer than this. `None`: nothing came.
+    fn next(&mut self, wait: Duration) -> Option<Update>;
+    /// Hands over an order. Never waits.
+    fn send(&mut self, command: Command);
+}

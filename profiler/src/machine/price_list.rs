@@ -1,0 +1,401 @@
+//! What the machine charges for waiting in other ways, as values: measured elsewhere, used here.
+
+use crate::{event::BlockClass, predict::slower};
+
+/// A cost with its 90 % interval, ns of CPU.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Cost {
+    /// The median of the repeats.
+    pub median: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Cost {
+    /// At another pace.
+    fn times(self, by: f64) -> Self {
+        Self { median: self.median * by, low: self.low * by, high: self.high * by }
+    }
+
+    /// What `self` costs beyond `base`; the spreads add up as those of independent measurements do.
+    pub fn beyond(self, base: Self) -> Self {
+        let half = ((self.high - self.low).hypot(base.high - base.low)) / 2.0;
+        let median = self.median - base.median;
+        Self { median, low: median - half, high: median + half }
+    }
+
+    /// What cannot be less than nothing: where it seems so, it may as well be as much as it is off.
+    fn at_least_nothing(self) -> Self {
+        if self.median >= 0.0 { self } else { Self { median: 0.0, low: 0.0, high: -self.low } }
+    }
+
+    fn between(a: Self, b: Self, share: f64) -> Self {
+        let mix = |a: f64, b: f64| a + (b - a) * share;
+        Self { median: mix(a.median, b.median), low: mix(a.low, b.low), high: mix(a.high, b.high) }
+    }
+}
+
+/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a write, found in several ways.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Step {
+    /// Ready descriptors.
+    pub events: u32,
+    /// Nothing is asked: what a thread pays whose data is there.
+    pub ready: Cost,
+    /// `epoll_wait`, level-triggered.
+    pub level: Cost,
+    /// `epoll_wait`, and one extra attempt per event that finds nothing.
+    pub again: Cost,
+    /// A runtime on top of that (tokio, one thread).
+    pub runtime: Option<Cost>,
+    /// `io_uring`, receive armed beforehand, one enter per batch.
+    pub uring: Option<Cost>,
+}
+
+/// CPU of leaving and coming back, of one block.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct BlockCost {
+    /// What was waited for.
+    pub class: BlockClass,
+    /// How long the CPU was idle meanwhile, ns; `None`: from thread to thread.
+    pub idle: Option<f64>,
+    /// The cost.
+    pub cost: Cost,
+    /// What the wake-up costs the one who wakes.
+    pub wake: Cost,
+}
+
+/// CPU of a read whose data is there.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ReadCost {
+    /// From what.
+    pub class: BlockClass,
+    /// Bytes of it.
+    pub bytes: u32,
+    /// The cost.
+    pub cost: Cost,
+}
+
+/// CPU per 4 KiB read of a cached file.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FileCost {
+    /// Reads outstanding.
+    pub depth: u32,
+    /// `pread` by the thread that wants it.
+    pub pread: Cost,
+    /// Handed to a runtime's thread pool.
+    pub pool: Option<Cost>,
+    /// `io_uring`.
+    pub uring: Option<Cost>,
+}
+
+/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and reaps so many.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DirectRead {
+    /// Reads of an enter.
+    pub batch: u32,
+    /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch. The interval is what the repeats
+    /// scatter by, not their median's: a device or a hypervisor is another one in the next moment.
+    pub cost: Cost,
+}
+
+/// What follows a block costs more among many threads that take turns.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Crowd {
+    /// Threads, each with a connection of its own.
+    pub threads: u32,
+    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over as many connections.
+    pub cost: Cost,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Calibration {
+    /// By ready descriptors, ascending.
+    pub steps: Vec<Step>,
+    /// Reads whose data is there.
+    pub reads: Vec<ReadCost>,
+    /// Blocks.
+    pub blocks: Vec<BlockCost>,
+    /// Cached files.
+    pub files: Vec<FileCost>,
+    /// Files past the page cache; empty where only the essentials were calibrated.
+    #[serde(default)]
+    pub direct: Vec<DirectRead>,
+    /// By threads, ascending.
+    #[serde(default)]
+    pub crowd: Vec<Crowd>,
+    /// What a message that threads hand on to each other costs more than by one loop that does the same, by threads, ascending: block,
+    /// wake-up, and what is cold.
+    #[serde(default)]
+    pub relay: Vec<Crowd>,
+    /// The pace that these are given at: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
+    /// Where it comes from, for reports.
+    pub source: String,
+}
+
+/// A way to wait for many descriptors in one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum Way {
+    /// A hand-written loop over `epoll_wait`, one extra attempt per event.
+    Naive,
+    /// A runtime.
+    Runtime,
+    /// `io_uring`, batched.
+    Tuned,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+
+    /// In reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::Runtime => "runtime",
+            Self::Tuned => "tuned",
+        }
+    }
+
+    /// In reports, at length.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Naive => "readiness: epoll, one extra attempt per wait",
+            Self::Runtime => "readiness through a runtime (tokio, one thread per loop)",
+            Self::Tuned => "completion: io_uring, batched",
+        }
+    }
+
+    fn of(self, step: &Step) -> Option<Cost> {
+        match self {
+            Self::Naive => Some(step.again),
+            Self::Runtime => step.runtime,
+            Self::Tuned => step.uring,
+        }
+    }
+}
+
+impl Calibration {
+    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not work.
+    pub fn at_pace(&self, pace: Option<f64>) -> Self {
+        let by = slower(self.pace, pace);
+        let to = |cost: Cost| cost.times(by);
+        let step = |s: &Step| Step {
+            events: s.events,
+            ready: to(s.ready),
+            level: to(s.level),
+            again: to(s.again),
+            runtime: s.runtime.map(to),
+            uring: s.uring.map(to),
+        };
+        let block = |b: &BlockCost| match b.idle {
+            Some(_) => *b,
+            None => BlockCost { cost: to(b.cost), wake: to(b.wake), ..*b },
+        };
+        let file = |f: &FileCost| FileCost {
+            depth: f.depth,
+            pread: to(f.pread),
+            pool: f.pool.map(to),
+            uring: f.uring.map(to),
+        };
+        let told = match (by - 1.0) * 100.0 {
+            percent if percent >= 0.5 => {
+                format!("; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
+            }
+            percent if percent <= -0.5 => {
+                format!("; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
+            }
+            _ => String::new(),
+        };
+        Self {
+            steps: self.steps.iter().map(step).collect(),
+            reads: self.reads.iter().map(|r| ReadCost { cost: to(r.cost), ..*r }).collect(),
+            blocks: self.blocks.iter().map(block).collect(),
+            files: self.files.iter().map(file).collect(),
+            direct: self.direct.iter().map(|d| DirectRead { cost: to(d.cost), ..*d }).collect(),
+            crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
+            relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
+            pace: self.pace.map(|own| own * by),
+            source: format!("{}{told}", self.source),
+        }
+    }
+
+    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events. Who learns that
+    /// data is there by asking does the same and asks besides: below nothing is noise, on a machine that is busy with other things.
+    pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
+        let steps = self.steps.iter().filter_map(|step| Some((step.events, way.of(step)?.beyond(step.ready))));
+        let tax = at_number(steps, events_per_wait)?;
+        Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
+    }
+
+    /// A read of so many bytes whose data is there: between the sizes that were measured, and beyond them on the same line.
+    pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
+        let kin = kin(class)?;
+        let mut of = self.reads.iter().filter(|r| r.class == kin);
+        let (small, large) = (of.next()?, of.next()?);
+        let (a, b) = (f64::from(small.bytes), f64::from(large.bytes));
+        Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
+    }
+
+    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times the nearest.
+    pub fn block(&self, class: BlockClass, idle: Option<f64>) -> Option<&BlockCost> {
+        let far = |b: &BlockCost| match (b.idle, idle) {
+            (Some(a), Some(b)) => (a.max(1.0) / b.max(1.0)).ln().abs(),
+            _ => 0.0,
+        };
+        let find = |class| {
+            let of = |b: &&BlockCost| b.class == class && b.idle.is_some() == idle.is_some();
+            self.blocks.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
+        };
+        find(kin(class).unwrap_or(BlockClass::Pipe)).or_else(|| find(BlockClass::Pipe))
+    }
+
+    /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
+    pub fn file_tax(&self, depth: f64) -> Option<Cost> {
+        at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
+    }
+
+    /// What a read past the page cache costs through `io_uring`, where each enter submits so many.
+    pub fn direct_read(&self, batch: f64) -> Option<Cost> {
+        at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
+    }
+
+    /// What code after a block costs more where so many threads take turns.
+    pub fn crowd(&self, threads: f64) -> Option<Cost> {
+        among(&self.crowd, threads)
+    }
+
+    /// What a message costs more that so many threads hand on to each other; for pipes and their like.
+    pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
+        match kin(class)? {
+            BlockClass::Pipe | BlockClass::Unix => among(&self.relay, threads),
+            _ => None,
+        }
+    }
+
+    /// What handing a file read to a runtime's thread pool costs beyond reading it.
+    pub fn pool_tax(&self) -> Option<Cost> {
+        self.files.first().and_then(|f| Some(f.pool?.beyond(f.pread)))
+    }
+}
+
+fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
+    at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
+}
+
+/// The class of those that were calibrated that is closest to this one.
+fn kin(class: BlockClass) -> Option<BlockClass> {
+    match class {
+        BlockClass::Tcp | BlockClass::Unix | BlockClass::Pipe => Some(class),
+        BlockClass::Udp | BlockClass::SocketOther => Some(BlockClass::Tcp),
+        _ => None,
+    }
+}
+
+/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the outermost ones hold beyond.
+fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
+    let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
+    let at = number.max(1.0).log2();
+    let after = points.iter().position(|&(x, _)| x >= at);
+    match after {
+        None => points.last().map(|&(_, cost)| cost),
+        Some(0) => points.first().map(|&(_, cost)| cost),
+        Some(i) => {
+            let ((x0, a), (x1, b)) = (points[i - 1], points[i]);
+            Some(Cost::between(a, b, (at - x0) / (x1 - x0)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sure(ns: f64) -> Cost {
+        Cost { median: ns, low: ns, high: ns }
+    }
+
+    fn block(class: BlockClass, idle: Option<f64>, ns: f64) -> BlockCost {
+        BlockCost { class, idle, cost: sure(ns), wake: sure(300.0) }
+    }
+
+    fn step(events: u32, again: f64) -> Step {
+        Step {
+            events,
+            ready: sure(1_000.0),
+            level: sure(again - 100.0),
+            again: sure(again),
+            runtime: None,
+            uring: Some(Cost { median: 1_300.0, low: 1_200.0, high: 1_400.0 }),
+        }
+    }
+
+    #[test]
+    fn the_tax_falls_with_the_events_that_a_wait_returns() {
+        let calibration = Calibration { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..Calibration::default() };
+        let tax = |events| calibration.tax(Way::Naive, events).unwrap().median;
+        assert_eq!((tax(1.0), tax(2.0), tax(4.0), tax(100.0)), (600.0, 400.0, 200.0, 200.0));
+        assert_eq!(calibration.tax(Way::Runtime, 1.0), None, "what was not measured has no value");
+        let tuned = calibration.tax(Way::Tuned, 1.0).unwrap();
+        assert_eq!((tuned.low, tuned.median, tuned.high), (200.0, 300.0, 400.0));
+    }
+
+    #[test]
+    fn asking_first_never_makes_a_read_cheaper() {
+        let mut disturbed = step(8, 900.0);
+        disturbed.again.high = 1_000.0;
+        disturbed.again.low = 800.0;
+        disturbed.uring = Some(sure(700.0));
+        let calibration = Calibration { steps: vec![disturbed], ..Calibration::default() };
+        assert_eq!(calibration.tax(Way::Naive, 8.0), Some(Cost { median: 0.0, low: 0.0, high: 200.0 }));
+        assert_eq!(calibration.tax(Way::Tuned, 8.0).map(|t| t.median), Some(-300.0), "fewer calls may cost less");
+    }
+
+    #[test]
+    fn a_block_that_was_not_calibrated_counts_as_the_next_of_kin() {
+        let blocks = vec![
+            block(BlockClass::Pipe, None, 700.0),
+            block(BlockClass::Tcp, None, 900.0),
+            block(BlockClass::Tcp, Some(40e3), 1_500.0),
+            block(BlockClass::Tcp, Some(5e6), 4_000.0),
+        ];
+        let calibration = Calibration { blocks, ..Calibration::default() };
+        let cost = |class, idle| calibration.block(class, idle).map(|b| b.cost.median);
+        assert_eq!(cost(BlockClass::Udp, None), Some(900.0));
+        assert_eq!(cost(BlockClass::Unix, None), Some(700.0));
+        assert_eq!(cost(BlockClass::Pipe, Some(1e3)), None);
+        assert_eq!(
+            (cost(BlockClass::Tcp, Some(90e3)), cost(BlockClass::Tcp, Some(9e6))),
+            (Some(1_500.0), Some(4_000.0))
+        );
+    }
+
+    #[test]
+    fn prices_are_brought_to_the_pace_of_what_was_measured_and_idle_is_no_work() {
+        let of_then = Calibration {
+            steps: vec![step(1, 1_600.0)],
+            reads: vec![ReadCost { class: BlockClass::Tcp, bytes: 64, cost: sure(800.0) }],
+            blocks: vec![block(BlockClass::Tcp, None, 900.0), block(BlockClass::Tcp, Some(40e3), 1_500.0)],
+            crowd: vec![Crowd { threads: 64, cost: sure(500.0) }],
+            pace: Some(8_000.0),
+            source: "made up".into(),
+            ..Calibration::default()
+        };
+        let now = of_then.at_pace(Some(10_000.0));
+        assert_eq!(now.tax(Way::Naive, 1.0).unwrap().median, 750.0);
+        assert_eq!((now.reads[0].cost.median, now.crowd[0].cost.high), (1_000.0, 625.0));
+        assert_eq!((now.blocks[0].cost.median, now.blocks[0].wake.low), (1_125.0, 375.0));
+        assert_eq!(now.blocks[1], of_then.blocks[1]);
+        assert_eq!(now.pace, Some(10_000.0));
+        assert_eq!(now.source, "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
+        // Nothing changes twice, and nothing without knowing.
+        assert_eq!(now.at_pace(Some(10_000.0)).steps, now.steps);
+        assert_eq!(of_then.at_pace(None), of_then);
+        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source, "made up");
+    }
+}

@@ -1,0 +1,131 @@
+//! The target when nobody looks: what shares are of, and how steady it is.
+
+use crate::answer::CpuLedger;
+use crate::quantity::Nanos;
+
+/// The target while nothing is attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Baseline {
+    /// CPU of its processes.
+    pub cpu: Nanos,
+    /// Voluntary switches of its threads.
+    pub voluntary: u64,
+    /// How long it was watched; 0 in recordings that do not tell.
+    #[serde(default)]
+    pub wall: Nanos,
+    /// The pace meanwhile: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
+}
+
+/// How much longer the same work takes at the pace `now` than at the pace `then`, both in ns of the yardstick; 1 where one is
+/// not known.
+pub(crate) fn slower(then: Option<f64>, now: Option<f64>) -> f64 {
+    match (then, now) {
+        (Some(then), Some(now)) if then > 0.0 && now > 0.0 => now / then,
+        _ => 1.0,
+    }
+}
+
+/// Voluntary switches below which baselines say nothing.
+const MIN_SWITCHES: u64 = 200;
+
+/// What the baselines say of the measured interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Alone {
+    /// CPU for as many voluntary switches without the programs, at the pace of the measured interval, ns.
+    pub(crate) cpu: f64,
+    /// Half the 90 % interval of that CPU, as a share.
+    pub(crate) unsteady: f64,
+    /// CPUs it kept busy before the programs were attached, where that is known.
+    pub(crate) busy: Option<f64>,
+}
+
+/// CPUs that are not full, as a share: what `/proc` tells in so short a time is no more exact.
+const FREE: f64 = 0.93;
+
+impl Alone {
+    /// What the hooks did to the target beyond their own run time, without which it took `own`, ns.
+    pub(crate) fn excess(&self, own: f64) -> f64 {
+        (own - self.cpu).max(0.0)
+    }
+
+    /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
+    /// nobody looks.
+    pub(crate) fn was_filled(&self, cpu: &CpuLedger, seconds: f64, cpus: u32) -> bool {
+        let with = cpu.total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
+        // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
+        let most = with.round().clamp(1.0, f64::from(cpus.max(1)));
+        self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
+    }
+
+    /// `None` where there is too little of it, or where the target did less for its switches meanwhile. Where it seems to have needed
+    /// more than with the programs attached, it is unsteady, and they did nothing to it.
+    pub(crate) fn of(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
+        let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
+        // A machine is not as fast in one half second as in the next.
+        let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
+        let total = total.as_nanos() as f64;
+        let per_switch = |parts: &[Baseline]| -> f64 {
+            parts.iter().map(used).sum::<f64>() / parts.iter().map(|b| b.voluntary).sum::<u64>().max(1) as f64
+        };
+        let mean = per_switch(parts);
+        let alone = mean * voluntary as f64;
+        if switches < MIN_SWITCHES || alone < 0.5 * total {
+            return None;
+        }
+        let each: Vec<f64> =
+            parts.iter().filter(|b| b.voluntary > 0).map(|b| per_switch(std::slice::from_ref(b))).collect();
+        let count = each.len().max(2) as f64;
+        let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let (before, after) = parts.split_at(parts.len() / 2);
+        // What drifts does not average out.
+        let drift = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() / 2.0 };
+        let unsteady = 1.645 * (variance / count).sqrt().max(drift) / mean;
+        // Only before the programs came: what had queued up under them is still worked off after them.
+        let wall: Nanos = before.iter().map(|b| b.wall).sum();
+        let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
+        let busy = (wall > Nanos::ZERO).then(|| cpu.as_nanos() as f64 / wall.as_nanos() as f64);
+        Some(Self { cpu: alone.min(total), unsteady, busy })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(ms: u64, pace: Option<f64>) -> Baseline {
+        Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace }
+    }
+
+    #[test]
+    fn a_baseline_of_a_faster_moment_is_brought_to_the_pace_of_the_measured_one() {
+        let of = |parts: &[Baseline], pace| Alone::of(parts, pace, Nanos::from_millis(3_000), 20_000);
+        let own = |parts: &[Baseline], pace| of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
+        assert_eq!(own(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)), Some(2_500.0));
+        assert_eq!(own(&[part(100, Some(8.0)), part(125, None)], None), Some(2_250.0));
+        let alone = of(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)).unwrap();
+        assert!(alone.unsteady < 1e-9);
+        assert_eq!([2.4e9, 2.8e9].map(|own| alone.excess(own).round()), [0.0, 0.3e9]);
+    }
+
+    #[test]
+    fn a_mean_of_more_parts_is_surer_but_drift_stays() {
+        let unsteady = |all: &[u64]| {
+            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms, None)).collect();
+            Alone::of(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().unsteady
+        };
+        let (few, many) = (unsteady(&[90, 110, 110, 90]), unsteady(&[90, 110, 110, 90].repeat(4)));
+        assert!(many < 0.6 * few, "{few} and {many}");
+        let drift = unsteady(&[vec![90; 8], vec![110; 8]].concat());
+        assert!((drift - 1.645 * 0.1).abs() < 1e-9, "{drift}");
+    }
+
+    #[test]
+    fn a_target_that_seems_slower_alone_is_unsteady_and_not_sped_up() {
+        let alone = Alone::of(&[part(150, None), part(250, None)], None, Nanos::from_millis(3_000), 20_000).unwrap();
+        assert_eq!((alone.cpu, alone.excess(2.8e9)), (3e9, 0.0));
+        assert!(alone.unsteady > 0.3);
+        assert_eq!(Alone::of(&[part(50, None), part(60, None)], None, Nanos::from_millis(3_000), 20_000), None);
+    }
+}

@@ -1,0 +1,355 @@
+//! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
+
+use crate::{
+    aggregate::{ThreadTotals, Window},
+    answer::CpuLedger,
+    cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean},
+    event::{BlockClass, Family, Place, SiteRecord},
+    machine::Calibration,
+    quantity::Figure,
+};
+
+/// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was seen.
+const LEAST_LEFT: f64 = 0.2;
+/// Why a block has no price.
+const NO_PRICE: &str = "no call of the target that did not block, no calibration and no reference";
+
+/// What blocks of some classes cost the target altogether.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Blocks {
+    /// Blocks.
+    pub count: f64,
+    /// Direct cost of all of them, the kernel's charge for the way out of idle included, ns.
+    pub direct: f64,
+}
+
+impl Blocks {
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, direct: self.direct + other.direct }
+    }
+}
+
+/// Reads past the page cache (`O_DIRECT`) that blocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DirectReads {
+    /// Calls.
+    pub count: f64,
+    /// Their kernel CPU without the hooks, ns.
+    pub whole: f64,
+    /// Of that, what counts as the cost of their blocks, ns.
+    pub blocks: f64,
+}
+
+/// Reads of more bytes than this cost more than the calibrated 4 KiB: the device's share grows.
+const MOST_DIRECT: u64 = 64 * 1024;
+
+/// All prices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prices {
+    /// Blocks on sockets, pipes and whatever else readiness can wait for.
+    pub net: Blocks,
+    /// Blocks on files and block devices.
+    pub file: Blocks,
+    /// Calls on files, blocking or not.
+    pub file_calls: f64,
+    /// Reads past the page cache.
+    pub direct_reads: DirectReads,
+    /// Reads that found their data, at sites that also block.
+    pub ready_reads: f64,
+    /// Of those, messages of their own: each was answered or passed on by a write.
+    pub turns: f64,
+    /// A block that hands the CPU to another thread of the target, ns.
+    pub near: f64,
+    /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody else, as the target's are but for
+    /// what many threads make of a switch.
+    pub sleep: Figure<f64>,
+    /// What most of its blocks on sockets and pipes wait for.
+    pub kin: BlockClass,
+    /// Wake-ups from IO of its threads that its own threads caused.
+    pub own_wakes: f64,
+    /// Wake-ups of other processes' threads that its threads caused, in calls.
+    pub other_wakes: f64,
+    /// What a wake-up costs the waker, ns.
+    pub wake: Figure<f64>,
+    /// What one of another process's threads would cost it if nobody looked, ns.
+    pub other_wake: Figure<f64>,
+    /// Preemptions of the target's threads by each other.
+    pub preemptions: f64,
+    /// What one costs, ns: a switch from thread to thread without a sleep.
+    pub switch: f64,
+    /// What most of the direct cost is based on.
+    pub basis: Option<Basis>,
+    /// Share of the blocking-IO blocks whose cost could be told.
+    pub covered: f64,
+}
+
+impl Prices {
+    pub(crate) fn of(
+        window: &Window,
+        pools: &Pools<'_>,
+        calibration: Option<&Calibration>,
+        reference: Option<Reference>,
+        direct_files: &[Place],
+    ) -> Result<Self, String> {
+        let sums = window.sums();
+        let blocks_of = |file: bool| -> f64 {
+            let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
+            BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
+        };
+        let (net_count, file_count) = (blocks_of(false), blocks_of(true));
+        let charge = sums.charge_io as i64 as f64;
+        let part = |file: bool, count: f64| -> (Blocks, Parts) {
+            let mut parts = Parts::default();
+            for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file() == file) {
+                parts.add(site, pools);
+            }
+            let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
+            // Blocks of calls that are still open, or that found no site, cost what the others do.
+            let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
+            let direct = (parts.near + parts.away) * scale + charge;
+            (Blocks { count, direct }, parts)
+        };
+        let ((net, net_parts), (file, file_parts)) = (part(false, net_count), part(true, file_count));
+        let parts = net_parts.plus(&file_parts);
+        let covered = if net_count + file_count > 0.0 { parts.covered / (net_count + file_count) } else { 0.0 };
+        if net_count + file_count > 0.0 && parts.covered == 0.0 {
+            return Err(format!("what a block costs could not be told: {NO_PRICE}"));
+        }
+        // How long the target's CPU is idle between two wake-ups, at most.
+        let idle = idle_time(window);
+        let kin = most_of(window);
+        let calibrated = |idle| calibration.and_then(|c| c.block(kin, idle)).map(|b| b.cost.median);
+        let near = (parts.nears > MIN_CALLS as f64)
+            .then(|| parts.near / parts.nears)
+            .or_else(|| calibrated(None))
+            .or(reference.map(|r| r.per_block))
+            .unwrap_or(0.0)
+            .max(0.0);
+        let sleep = if parts.aways >= MIN_CALLS as f64 {
+            // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of them came to.
+            let away = ((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near);
+            // The target comes back to one of many threads, which others have left cold; a loop comes back to itself. That is no more
+            // than so many were calibrated to leave cold: what else makes a switch dear waits for the loop too.
+            let many =
+                calibration.and_then(|c| c.crowd(blockers(window))).map_or(f64::INFINITY, |cost| cost.median.max(0.0));
+            let colder = calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
+            if parts.nears > MIN_CALLS as f64 && colder > 0.0 {
+                let how = format!("{away:.0} ns measured, less the {colder:.0} ns that many threads make of a switch");
+                Figure::modelled(away - colder, how)
+            } else {
+                Figure::measured(away)
+            }
+        } else if let Some(ns) = calibrated(Some(idle)) {
+            Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
+        } else {
+            Figure::modelled(near, "taken as a switch between threads: too few blocks of the target left the CPU idle")
+        };
+        let by_reference = reference.and_then(|r| r.per_wake);
+        let by_calibration =
+            calibration.and_then(|c| c.block(kin, (sums.woke_other > sums.woken_io_by_self).then_some(idle)));
+        let other_wake = match (wake_in_place(&window.sites, pools.hook_wake()), by_calibration, by_reference) {
+            (Some((ns, calls)), ..) => Figure::modelled(
+                ns,
+                format!("in place: {calls} calls that woke somebody against those at the same sites that did not"),
+            ),
+            (None, Some(block), _) => Figure::modelled(block.wake.median, "calibrated"),
+            (None, None, Some(ns)) => {
+                Figure::modelled(ns, "on a pipe of the profiler's own: a write that wakes against one that does not")
+            }
+            (None, None, None) => Figure::unavailable("neither calibration nor reference"),
+        };
+        let threads = blockers(window);
+        let cold = |c: &Calibration| c.crowd(threads).map_or(0.0, |cold| cold.median.max(0.0));
+        // A message among so many threads costs no less than in a ring that hardly has a working set. What is not in the block and not in
+        // code after it is the waker's, or lies outside of calls: the way back to user mode restores the thread's registers.
+        let handing_on = calibration.and_then(|c| Some(c.relay(kin, threads)?.median - near - cold(c)));
+        let wake = match handing_on.zip(by_calibration) {
+            Some((ns, plain)) if ns > plain.wake.median && !quiet_is_usual(&window.sites) => Figure::modelled(
+                ns,
+                format!("what is left of a message that {threads:.0} threads hand on to each other, calibrated"),
+            ),
+            _ => other_wake.clone(),
+        };
+        let file_calls =
+            window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
+        let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
+        let ready_reads: f64 = net_sites().map(ready_reads).sum();
+        let replies: f64 = net_sites().map(writes).sum();
+        Ok(Self {
+            net,
+            file,
+            file_calls: file_calls.sum(),
+            direct_reads: direct_reads(window, pools, direct_files),
+            ready_reads,
+            turns: ready_reads.min((replies - net.count).max(0.0)),
+            near,
+            sleep,
+            kin,
+            own_wakes: sums.woken_io_by_self as f64,
+            other_wakes: sums.woke_other as f64,
+            other_wake,
+            wake,
+            preemptions: sums.preempted_by_own as f64,
+            // Nobody sleeps and nobody is woken: the plain block between two threads is the most that it can be.
+            switch: calibrated(None).map_or(near, |plain| near.min(plain)),
+            basis: parts.basis.map(|(basis, _)| basis),
+            covered,
+        })
+    }
+
+    /// All blocking-IO blocks.
+    pub fn all(&self) -> Blocks {
+        self.net.plus(self.file)
+    }
+
+    /// With what the hooks did to the target beyond their own run time taken off what depends on its pace against others': a target
+    /// that is slower finds its peers asleep more often, and wakes them, and its disk idle, and rings for it.
+    pub(crate) fn less_excess(mut self, excess: f64) -> Self {
+        let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
+        let reads = &mut self.direct_reads;
+        let rung = reads.whole - reads.blocks;
+        if excess > 0.0 && woken + rung > 0.0 {
+            let left = (1.0 - excess / (woken + rung)).max(LEAST_LEFT);
+            reads.whole = reads.blocks + rung * left;
+            self.other_wake = self.other_wake.map(|ns| ns * left);
+        }
+        self
+    }
+
+    /// CPU of the target without the hooks, ns.
+    pub(crate) fn without_hooks(cpu: &CpuLedger, share: &Figure<f64>) -> (f64, f64) {
+        let total = cpu.total.as_nanos() as f64;
+        let hooks = share.value().map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
+        (total - hooks, hooks)
+    }
+}
+
+/// What a wake-up costs the one who wakes, by the calls that did against those at the same site that did not, without the hook
+/// that runs for it, ns; and how many calls that rests on.
+fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
+    let (mut sum, mut calls) = (0.0, 0u64);
+    for site in sites {
+        let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
+        if woke.count >= MIN_CALLS
+            && quiet.count >= MIN_CALLS
+            && let (Some((a, _)), Some((b, _))) = (mean(woke), mean(&quiet))
+        {
+            sum += (a - b - hook) * woke.count as f64;
+            calls += woke.count;
+        }
+    }
+    (calls > 0).then(|| ((sum / calls as f64).max(0.0), calls))
+}
+
+/// Whether calls that send without waking anybody are common enough to be compared with: where they are rare, they are of another kind.
+fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
+    let (woke, quiet) = sites.iter().fold((0u64, 0u64), |(woke, quiet), site| {
+        let at = &site.site;
+        if at.cpu_direct_woke.count == 0 {
+            (woke, quiet)
+        } else {
+            (woke + at.cpu_direct_woke.count, quiet + at.cpu_direct_quiet().count)
+        }
+    });
+    quiet as f64 >= RARE * woke as f64
+}
+
+/// The class with the most blocking-IO blocks.
+fn most_of(window: &Window) -> BlockClass {
+    let sums = window.sums();
+    let io = BlockClass::ALL.into_iter().filter(|c| c.family() == Family::BlockingIo && !c.is_file());
+    io.max_by_key(|&c| sums.classes[c as usize].blocks).unwrap_or(BlockClass::Pipe)
+}
+
+/// Threads that blocked on IO.
+fn blockers(window: &Window) -> f64 {
+    let blocks = |t: &&ThreadTotals| {
+        BlockClass::ALL.iter().any(|&c| c.family() == Family::BlockingIo && t.sums.classes[c as usize].blocks > 0)
+    };
+    window.threads.iter().filter(blocks).count() as f64
+}
+
+/// Wall time without CPU of the target, spread over the blocks that left the CPU idle, ns.
+fn idle_time(window: &Window) -> f64 {
+    let sums = window.sums();
+    let idle = (window.measured.as_nanos() as f64 - (sums.user + sums.kernel) as f64).max(0.0);
+    idle / sums.away_io.max(1) as f64
+}
+
+fn is_io(site: &SiteRecord) -> bool {
+    site.place.class.family() == Family::BlockingIo
+}
+
+/// Calls that neither blocked nor failed, where others at the same site blocked.
+fn ready_reads(record: &SiteRecord) -> f64 {
+    let site = &record.site;
+    if site.blocked_calls == 0 { 0.0 } else { site.calls.saturating_sub(site.blocked_calls + site.errors) as f64 }
+}
+
+/// Calls that sent something.
+fn writes(record: &SiteRecord) -> f64 {
+    let name = &record.place.syscall;
+    let sends = name.contains("write") || name.contains("send");
+    if sends { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
+}
+
+fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectReads {
+    let mut sum = DirectReads::default();
+    for record in window.sites.iter().filter(|s| places.contains(&s.place) && s.place.syscall.contains("read")) {
+        let (site, blocked) = (&record.site, record.site.cpu_blocked());
+        if blocked.count < MIN_CALLS || site.bytes > MOST_DIRECT * site.calls {
+            continue;
+        }
+        let count = blocked.count as f64;
+        sum.count += count;
+        sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
+        sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total);
+    }
+    sum
+}
+
+fn moves_bytes(site: &SiteRecord) -> bool {
+    site.site.bytes > 0
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    near: f64,
+    nears: f64,
+    away: f64,
+    aways: f64,
+    /// Blocks in calls whose cost could be told.
+    covered: f64,
+    /// The basis of most of them, and how many that are.
+    basis: Option<(Basis, f64)>,
+}
+
+impl Parts {
+    fn add(&mut self, site: &SiteRecord, pools: &Pools<'_>) {
+        let blocks = site.site.blocks as f64;
+        let Some(cost) = pools.direct(site) else { return };
+        self.near += cost.near;
+        self.nears += site.site.cpu_blocked_near.count as f64;
+        self.away += cost.away;
+        self.aways += site.site.cpu_blocked_away.count as f64;
+        self.covered += blocks;
+        if self.basis.is_none_or(|(_, most)| blocks > most) {
+            self.basis = Some((cost.basis, blocks));
+        }
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            near: self.near + other.near,
+            nears: self.nears + other.nears,
+            away: self.away + other.away,
+            aways: self.aways + other.aways,
+            covered: self.covered + other.covered,
+            basis: if other.basis.map_or(0.0, |b| b.1) > self.basis.map_or(0.0, |b| b.1) {
+                other.basis
+            } else {
+                self.basis
+            },
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Replay: the recorded wake-ups and bursts, run through event loops.
+//!
+//! Each thread of the target that blocks on IO becomes a connection: it becomes ready when the thread was woken, wants the
+//! CPU that the thread used until its next block, and is then away for as long as the thread was blocked. A loop takes all
+//! that is ready, serves it one after the other, and asks again; it sleeps only if nothing is ready. Two answers bound
+//! what would happen: in the *closed* loop the next arrival follows the reply, as with clients that wait for it; in the
+//! *open* loop arrivals come when they were recorded, however fast the replies are. What is counted is how often a loop
+//! slept and how many events its waits returned: prices come later.
+//!
+//! Simulated time is in nanoseconds since the start of a span. Pure and seedless: the same trace gives the same answer.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
+};
+
+use crate::event::{BlockClass, Span};
+
+/// Who brings the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// A peer that waits for the reply.
+    Closed,
+    /// The clock, as recorded.
+    Open,
+}
+
+/// How connections are spread over loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queues {
+    /// Each connection belongs to one loop.
+    Own,
+    /// Whoever is free takes what is ready.
+    Stealing,
+}
+
+/// What is replayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Event loops.
+    pub loops: u32,
+    /// How connections are spread over them.
+    pub queues: Queues,
+    /// Who brings the next request.
+    pub arrivals: Arrivals,
+    /// Taken off each burst: the switch that it paid, and the hooks, ns.
+    pub less: f64,
+    /// Of that, what lay between the reply and the block, ns. A peer answers the reply, and knows nothing of the block: it takes as
+    /// long as it did from the one, and so longer from the end of the burst.
+    pub trailing: f64,
+    /// Added to each: what waiting costs per event, ns.
+    pub tax: f64,
+    /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one event after the other, once the rest
+    /// of the whole batch is done. The replies leave there.
+    pub entered: Option<f64>,
+    /// From the arrival to the first instruction of a loop that slept, ns.
+    pub wake_up: f64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Events served.
+    pub served: u64,
+    /// Waits that returned events.
+    pub waits: u64,
+    /// Of those, waits that slept.
+    pub sleeps: u64,
+}
+
+impl std::ops::AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        self.served += other.served;
+        self.waits += other.waits;
+        self.sleeps += other.sleeps;
+    }
+}
+
+impl Outcome {
+    /// Sleeps per event, between 0 and 1; `None` where nothing was served.
+    pub fn sleeps_per_event(&self) -> Option<f64> {
+        (self.served > 0).then(|| self.sleeps as f64 / self.served as f64)
+    }
+
+    /// Events that a wait returns.
+    pub fn events_per_wait(&self) -> Option<f64> {
+        (self.waits > 0).then(|| self.served as f64 / self.waits as f64)
+    }
+}
+
+/// A burst of CPU, and the absence that follows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cycle {
+    service: f64,
+    gap: u64,
+}
+
+/// A connection: when it is ready first, and what it does then.
+#[derive(Clone, Debug, PartialEq)]
+struct Connection {
+    first: u64,
+    cycles: Vec<Cycle>,
+}
+
+/// One span, ready for replay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    connections: Vec<Connection>,
+    length: u64,
+}
+
+impl Trace {
+    /// From the blocks of the classes that `counts` accepts. Bursts between two other blocks of a thread are added up.
+    pub fn of(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
+        let length = span.end.saturating_sub(span.start).as_nanos();
+        let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for end in &span.ends {
+            threads.entry(end.tid).or_default().push(end);
+        }
+        let connections = threads
+            .into_values()
+            .filter_map(|ends| {
+                let mut cycles = Vec::with_capacity(ends.len());
+                let mut first = None;
+                let mut service = 0.0;
+                for end in ends {
+                    service += end.burst.as_nanos() as f64;
+                    if !counts(end.class) {
+                        continue;
+                    }
+                    if first.is_none() {
+                        // The burst before the first one began outside.
+                        first = Some(end.wake.saturating_sub(span.start).as_nanos());
+                    } else {
+                        cycles.push(Cycle { service, gap: end.wake.saturating_sub(end.off).as_nanos() });
+                    }
+                    service = 0.0;
+                }
+                Some(Connection { first: first?, cycles })
+            })
+            .collect();
+        Self { connections, length }
+    }
+
+    /// Events in it.
+    pub fn events(&self) -> usize {
+        self.connections.iter().map(|c| c.cycles.len() + 1).sum()
+    }
+
+    /// Connections in it.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Wake-up to switch-in over the block ends of these spans that came back to an idle CPU, or one that was with somebody else:
+    /// how long a loop that slept takes to run, ns.
+    pub fn wake_up(spans: &[Span]) -> Option<f64> {
+        let away = spans.iter().flat_map(|s| &s.ends).filter(|e| e.away);
+        let (sum, n) = away.fold((0.0, 0u64), |(sum, n), e| (sum + e.delay.as_nanos() as f64, n + 1));
+        (n > 0).then(|| sum / n as f64)
+    }
+
+    fn mean_service(&self) -> f64 {
+        let all = self.connections.iter().flat_map(|c| &c.cycles);
+        let (sum, n) = all.fold((0.0, 0u64), |(sum, n), c| (sum + c.service, n + 1));
+        if n == 0 { 0.0 } else { sum / n as f64 }
+    }
+
+    /// Runs it.
+    pub fn replay(&self, settings: &Settings) -> Outcome {
+        let loops = settings.loops.max(1) as usize;
+        match settings.queues {
+            Queues::Stealing => Simulation::new(self, settings, 0, 1).shared(loops),
+            Queues::Own => {
+                let mut sum = Outcome::default();
+                for part in 0..loops.min(self.connections.len().max(1)) {
+                    sum += Simulation::new(self, settings, part, loops).alone();
+                }
+                sum
+            }
+        }
+    }
+}
+
+/// A reply that has not left yet.
+struct Held {
+    connection: u32,
+    /// What is to be done before it leaves, ns.
+    rest: f64,
+    /// The absence that follows, where it is the reply that brings the next request.
+    gap: Option<u64>,
+}
+
+/// The connections of one queue on their way through it.
+struct Simulation<'a> {
+    trace: &'a Trace,
+    settings: &'a Settings,
+    /// When a connection is ready next.
+    arrivals: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Its next cycle.
+    next: Vec<u32>,
+    mean: f64,
+    /// What the enter has to do for this batch.
+    held: Vec<Held>,
+    outcome: Outcome,
+}
+
+impl<'a> Simulation<'a> {
+    /// With every `of`-th connection from `part` on.
+    fn new(trace: &'a Trace, settings: &'a Settings, part: usize, of: usize) -> Self {
+        let mut arrivals = BinaryHeap::with_capacity(trace.connections.len());
+        for (i, connection) in trace.connections.iter().enumerate().skip(part).step_by(of) {
+            let mut at = connection.first;
+            arrivals.push(Reverse((at, i as u32)));
+            if settings.arrivals == Arrivals::Open {
+                for cycle in &connection.cycles {
+                    // As recorded: the burst with all that it paid, then the absence.
+                    at += cycle.service as u64 + cycle.gap;
+                    arrivals.push(Reverse((at, i as u32)));
+                }
+            }
+        }
+        let next = vec![0; trace.connections.len()];
+        Self {
+            trace,
+            settings,
+            arrivals,
+            next,
+            mean: trace.mean_service(),
+            held: Vec::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Serves a connection from `now` on; answers when that is done.
+    fn serve(&mut self, connection: u32, now: u64) -> u64 {
+        let cycles = &self.trace.connections[connection as usize].cycles;
+        let place = self.next[connection as usize] as usize;
+        // A faster server gets through more of them than were recorded: then they come again.
+        let cycle = (!cycles.is_empty()).then(|| cycles[place % cycles.len()]);
+        let service = (cycle.map_or(self.mean, |c| c.service) - self.settings.less).max(0.0);
+        self.next[connection as usize] += 1;
+        self.outcome.served += 1;
+        let gap = cycle.filter(|_| self.settings.arrivals == Arrivals::Closed).map(|cycle| cycle.gap);
+        let entered = self.settings.entered.map_or(1.0, |share| share.clamp(0.0, 1.0));
+        self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap });
+        let now = now + (service * (1.0 - entered)) as u64;
+        if self.settings.entered.is_some() { now } else { self.reply(now) }
+    }
+
+    /// When the next connection is ready, if that is within the span.
+    fn earliest(&self) -> Option<u64> {
+        self.arrivals.peek().map(|Reverse((at, _))| *at).filter(|&at| at < self.trace.length)
+    }
+
+    fn take_ready(&mut self, now: u64, ready: &mut VecDeque<u32>) {
+        while let Some(&Reverse((at, connection))) = self.arrivals.peek()
+            && at <= now
+        {
+            self.arrivals.pop();
+            ready.push_back(connection);
+        }
+    }
+
+    /// Waits from `now` on: what is ready then, or whatever comes first.
+    fn wait(&mut self, now: u64, ready: &mut VecDeque<u32>) -> Option<u64> {
+        let earliest = self.earliest()?;
+        let mut now = now;
+        if earliest > now {
+            self.outcome.sleeps += 1;
+            now = earliest + self.settings.wake_up as u64;
+        }
+        self.outcome.waits += 1;
+        self.take_ready(now, ready);
+        Some(now)
+    }
+
+    /// The held replies leave; answers when the last one has.
+    fn reply(&mut self, mut now: u64) -> u64 {
+        for Held { connection, rest, gap } in self.held.drain(..) {
+            now += rest as u64;
+            if let Some(gap) = gap {
+                self.arrivals.push(Reverse((now + gap + self.settings.trailing as u64, connection)));
+            }
+        }
+        now
+    }
+
+    /// One loop with a queue of its own.
+    fn alone(mut self) -> Outcome {
+        let (mut now, mut ready) = (0, VecDeque::new());
+        while now < self.trace.length {
+            let Some(at) = self.wait(now, &mut ready) else { break };
+            now = at;
+            while let Some(connection) = ready.pop_front() {
+                now = self.serve(connection, now);
+            }
+            now = self.reply(now);
+        }
+        self.outcome
+    }
+
+    /// Loops that share one queue: the one that is free first takes the next.
+    fn shared(mut self, loops: usize) -> Outcome {
+        let mut free: BinaryHeap<Reverse<u64>> = (0..loops).map(|_| Reverse(0)).collect();
+        let mut ready = VecDeque::new();
+        while let Some(Reverse(mut now)) = free.pop() {
+            if now >= self.trace.length {
+                break;
+            }
+            if ready.is_empty() {
+                let Some(at) = self.wait(now, &mut ready) else { break };
+                now = at;
+            }
+            if let Some(connection) = ready.pop_front() {
+                now = self.serve(connection, now);
+                now = self.reply(now);
+            }
+            free.push(Reverse(now));
+        }
+        self.outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(connections: usize, service: f64, gap: u64, length: u64) -> Trace {
+        let cycles = vec![Cycle { service, gap }; 50];
+        let connections = (0..connections).map(|i| Connection { first: i as u64, cycles: cycles.clone() }).collect();
+        Trace { connections, length }
+    }
+
+    fn settings(arrivals: Arrivals) -> Settings {
+        Settings {
+            loops: 1,
+            queues: Queues::Own,
+            arrivals,
+            less: 0.0,
+            trailing: 0.0,
+            tax: 0.0,
+            entered: None,
+            wake_up: 0.0,
+        }
+    }
+
+    #[test]
+    fn one_connection_sleeps_at_every_wait_and_saves_nothing() {
+        for arrivals in [Arrivals::Closed, Arrivals::Open] {
+            let outcome = trace(1, 10.0, 90, 5_000).replay(&settings(arrivals));
+            // Its first arrival is at the very start of the span, where the loop does not sleep yet.
+            assert_eq!(outcome, Outcome { served: 50, waits: 50, sleeps: 49 }, "{arrivals:?}");
+        }
+    }
+
+    #[test]
+    fn a_saturated_loop_never_sleeps() {
+        // 64 connections that each want 10 of every 100 ns: more than six loops' work on one.
+        let outcome = trace(64, 10.0, 90, 100_000).replay(&settings(Arrivals::Closed));
+        assert_eq!(outcome.sleeps, 0);
+        assert!(outcome.events_per_wait().unwrap() > 8.0, "{outcome:?}");
+    }
+
+    #[test]
+    fn in_the_closed_loop_arrivals_follow_replies() {
+        // At half load a faster server gets its requests earlier; the clock's arrivals do not care.
+        let trace = trace(5, 10.0, 90, 4_000);
+        let slow = Settings { tax: 5.0, ..settings(Arrivals::Closed) };
+        assert!(trace.replay(&slow).served < trace.replay(&settings(Arrivals::Closed)).served);
+        let open = Settings { tax: 5.0, ..settings(Arrivals::Open) };
+        assert_eq!(trace.replay(&open).served, trace.replay(&settings(Arrivals::Open)).served);
+    }
+
+    #[test]
+    fn a_peer_answers_the_reply_and_not_the_block() {
+        // Two connections that are away for as long as the other is served: with 20 of 60 ns gone, the one is there again before
+        // the other is done, unless all 20 lay behind the reply.
+        let trace = trace(2, 60.0, 35, 100_000);
+        let sleeps = |trailing| {
+            let settings = Settings { less: 20.0, trailing, ..settings(Arrivals::Closed) };
+            trace.replay(&settings).sleeps_per_event().unwrap()
+        };
+        assert!(sleeps(0.0) < 0.01, "{}", sleeps(0.0));
+        assert!(sleeps(20.0) > 0.4, "{}", sleeps(20.0));
+    }
+
+    #[test]
+    fn replies_that_leave_together_come_back_together() {
+        let trace = trace(8, 10.0, 200, 100_000);
+        let with = |entered| trace.replay(&Settings { entered, ..settings(Arrivals::Closed) });
+        let (apart, together) = (with(None), with(Some(0.0)));
+        assert!(together.events_per_wait() > apart.events_per_wait(), "{together:?} against {apart:?}");
+        // What is nothing but the enter's work is done one after the other in either case.
+        assert_eq!(with(Some(1.0)), apart);
+        let mixed = with(Some(0.5));
+        assert!(apart.events_per_wait() <= mixed.events_per_wait(), "{mixed:?}");
+        assert!(mixed.events_per_wait() <= together.events_per_wait(), "{mixed:?}");
+    }
+
+    #[test]
+    fn more_loops_sleep_more_often() {
+        let trace = trace(16, 10.0, 90, 100_000);
+        let with = |loops, queues| trace.replay(&Settings { loops, queues, ..settings(Arrivals::Closed) });
+        for queues in [Queues::Own, Queues::Stealing] {
+            let (one, four) = (with(1, queues), with(4, queues));
+            assert!(four.sleeps_per_event() > one.sleeps_per_event(), "{queues:?}: {four:?} against {one:?}");
+        }
+    }
+
+    #[test]
+    fn blocks_of_other_classes_do_not_split_a_burst() {
+        use crate::{
+            event::BlockEnd,
+            quantity::{Nanos, Tid},
+        };
+        let at = Nanos::from_nanos;
+        let end = |class, off, wake, burst| BlockEnd {
+            tid: Tid::from_raw(1),
+            class,
+            away: false,
+            off: at(off),
+            wake: at(wake),
+            burst: at(burst),
+            delay: Nanos::ZERO,
+        };
+        let span = Span {
+            start: at(1_000),
+            end: at(3_000),
+            ends: vec![
+                end(BlockClass::Tcp, 900, 1_100, 70),
+                end(BlockClass::Futex, 1_150, 1_200, 50),
+                end(BlockClass::Tcp, 1_230, 1_900, 30),
+            ],
+        };
+        let trace = Trace::of(&span, |class| class == BlockClass::Tcp);
+        let connection = Connection { first: 100, cycles: vec![Cycle { service: 80.0, gap: 670 }] };
+        assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });
+        assert_eq!((trace.events(), trace.connections()), (2, 1));
+    }
+}

@@ -1,0 +1,233 @@
+//! target/thread: the threads of a process and the kernel's own counters of each, against which every report checks
+//! itself.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+
+use rustix::fs::{Mode, OFlags, RawDir};
+
+use super::proc;
+use crate::quantity::{Nanos, Tgid, Tid};
+
+/// Room for the names of some 40,000 threads, so that one system call sees them all at one moment. With a small buffer
+/// the kernel resumes by position where the last thread has exited meanwhile, and then skips or repeats some.
+const TASK_DIR_BYTES: usize = 1 << 20;
+
+/// The kernel's own counters of one thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadCounters {
+    /// `voluntary_ctxt_switches` of /proc/PID/task/TID/status: the thread left the CPU by its own will.
+    pub voluntary: u64,
+    /// `nonvoluntary_ctxt_switches` of the same file.
+    pub involuntary: u64,
+    /// CPU time, `se.sum_exec_runtime` (first field of schedstat). While the thread runs it is as of the last tick.
+    /// `None` where the kernel has no CONFIG_SCHED_INFO.
+    pub on_cpu: Option<Nanos>,
+    /// Time on the run queue, `sched_info.run_delay` (second field of schedstat). `None` as above.
+    pub run_delay: Option<Nanos>,
+}
+
+/// A system call in which a thread waits, from /proc/PID/task/TID/syscall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyscallState {
+    /// By the numbering of the thread's own ABI (32-bit threads have another).
+    pub nr: u64,
+    /// As passed in the registers.
+    pub args: [u64; 6],
+    /// User-space instruction pointer: where the call returns to.
+    pub ip: u64,
+}
+
+/// What one thread does at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadState {
+    /// As in /proc/PID/task/TID/stat: R running or runnable, S asleep, D uninterruptible, T stopped, Z exited.
+    pub state: char,
+    /// `None` while it runs, where it sleeps outside a system call (page fault), or where the rights are missing
+    /// (`PTRACE_MODE_ATTACH`: cap_sys_ptrace for other users' threads) or the kernel has no
+    /// CONFIG_HAVE_ARCH_TRACEHOOK.
+    pub syscall: Option<SyscallState>,
+}
+
+/// The threads of a process at this moment, sorted. Empty where the process has gone.
+pub fn threads(tgid: Tgid) -> Vec<Tid> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = rustix::fs::open(format!("/proc/{tgid}/task"), flags, Mode::empty()) else {
+        return Vec::new();
+    };
+    let mut buffer = vec![MaybeUninit::uninit(); TASK_DIR_BYTES];
+    let mut entries = RawDir::new(dir, &mut buffer);
+    let mut tids = Vec::new();
+    while let Some(Ok(entry)) = entries.next() {
+        // `.` and `..` are no numbers.
+        tids.extend(tid_of(entry.file_name()));
+    }
+    tids.sort_unstable();
+    tids.dedup();
+    tids
+}
+
+fn tid_of(name: &CStr) -> Option<Tid> {
+    name.to_str().ok()?.parse().ok().map(Tid::from_raw)
+}
+
+/// The kernel's counters of a thread; `None` where it has exited or /proc hides it.
+pub fn counters(tgid: Tgid, tid: Tid) -> Option<ThreadCounters> {
+    let status = proc::read(&format!("/proc/{tgid}/task/{tid}/status")).ok()?;
+    let schedstat = proc::read(&format!("/proc/{tgid}/task/{tid}/schedstat")).ok();
+    let (on_cpu, run_delay) = schedstat.as_deref().and_then(parse_schedstat).unzip();
+    Some(ThreadCounters {
+        voluntary: proc::number(proc::status_field(&status, b"voluntary_ctxt_switches:")?)?,
+        involuntary: proc::number(proc::status_field(&status, b"nonvoluntary_ctxt_switches:")?)?,
+        on_cpu,
+        run_delay,
+    })
+}
+
+/// `on-cpu run-delay slices` (kernel/sched/stats.h, `proc_pid_schedstat`). A kernel without the accounting writes three
+/// zeroes; a thread that exists has had a slice, unless it is this very moment's child.
+fn parse_schedstat(text: &[u8]) -> Option<(Nanos, Nanos)> {
+    let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse::<u64>);
+    let (on_cpu, delay, slices) = (fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?);
+    (slices != 0 || on_cpu != 0).then_some((Nanos::from_nanos(on_cpu), Nanos::from_nanos(delay)))
+}
+
+/// What a thread does at this moment; `None` where it has exited or /proc hides it.
+pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
+    let stat = proc::read(&format!("/proc/{tgid}/task/{tid}/stat")).ok()?;
+    let state = char::from(*stat.get(proc::comm_end(&stat)? + 2)?);
+    // The kernel would only say "running", at the price of an unwinding attempt.
+    let syscall = match state {
+        'R' => None,
+        _ => proc::read(&format!("/proc/{tgid}/task/{tid}/syscall")).ok().as_deref().and_then(parse_syscall),
+    };
+    Some(ThreadState { state, syscall })
+}
+
+/// `running`, `-1 sp pc` (asleep outside a system call) or `nr a0 … a5 sp pc` (fs/proc/base.c, `proc_pid_syscall`).
+fn parse_syscall(text: &[u8]) -> Option<SyscallState> {
+    let mut words = str::from_utf8(text).ok()?.split_ascii_whitespace();
+    let nr = words.next()?.parse().ok()?;
+    let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    let mut args = [0; 6];
+    for arg in &mut args {
+        *arg = hex()?;
+    }
+    let _sp = hex()?;
+    Some(SyscallState { nr, args, ip: hex()? })
+}
+
+/// A thread's name, at most 15 bytes, without control characters; `None` where it has exited.
+pub fn comm(tgid: Tgid, tid: Tid) -> Option<String> {
+    let name = proc::read(&format!("/proc/{tgid}/task/{tid}/comm")).ok()?;
+    Some(proc::printable(name.strip_suffix(b"\n").unwrap_or(&name)))
+}
+
+/// CPU time of a whole process, its exited threads included, exact at this moment even for threads that run (schedstat
+/// is as of the last tick). `None` where it has gone. From the process's CPU clock, kernel/time/posix-cpu-timers.c.
+pub fn cpu_time(tgid: Tgid) -> Option<Nanos> {
+    // MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of include/linux/posix-timers.h.
+    let clock = (!i32::try_from(tgid.as_raw()).ok()? << 3) | 2;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec for the kernel to fill; a clock of a process that has gone is EINVAL.
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    let (secs, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+    (result == 0).then(|| Nanos::from_nanos(secs * 1_000_000_000 + nanos))
+}
+
+/// Threads whose affinity is read: it is the same for nearly all.
+const ASKED_FOR_CPUS: usize = 64;
+
+/// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
+pub fn allowed_cpus(target: &super::Target) -> u32 {
+    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    match cpus(target).len() as u32 {
+        0 => online,
+        // The mask may name CPUs that the machine does not have.
+        allowed => allowed.min(online.max(1)),
+    }
+}
+
+/// The CPUs that at least one thread of these processes may use. They need not all exist.
+pub fn cpus(target: &super::Target) -> Vec<usize> {
+    let mut union: Vec<u32> = Vec::new();
+    for tgid in target.tgids() {
+        for tid in threads(tgid).into_iter().take(ASKED_FOR_CPUS) {
+            let path = format!("/proc/{}/task/{}/status", tgid.as_raw(), tid.as_raw());
+            let status = std::fs::read_to_string(path).unwrap_or_default();
+            let mask = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed:")).unwrap_or("");
+            // Words of 32 CPUs, the highest first.
+            let words: Vec<u32> = mask.trim().rsplit(',').filter_map(|w| u32::from_str_radix(w, 16).ok()).collect();
+            union.resize(union.len().max(words.len()), 0);
+            union.iter_mut().zip(words).for_each(|(all, own)| *all |= own);
+        }
+    }
+    let is_set = |cpu: &usize| union[cpu / 32] & (1 << (cpu % 32)) != 0;
+    (0..union.len() * 32).filter(is_set).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn me() -> Tgid {
+        Tgid::from_raw(std::process::id())
+    }
+
+    fn my_tid() -> Tid {
+        Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
+    }
+
+    #[test]
+    fn the_formats_of_syscall() {
+        assert_eq!(parse_syscall(b"running\n"), None);
+        assert_eq!(parse_syscall(b"-1 0x7ffd 0x7f00\n"), None);
+        assert_eq!(parse_syscall(b""), None);
+        assert_eq!(parse_syscall(b"0 0x3 0x7f\n"), None);
+        let call = parse_syscall(b"0 0x3 0xffffffffffffffff 0x3 0x4 0x5 0x6 0x7ffd 0x55\n").unwrap();
+        assert_eq!(call, SyscallState { nr: 0, args: [3, u64::MAX, 3, 4, 5, 6], ip: 0x55 });
+    }
+
+    #[test]
+    fn schedstat_without_accounting_is_absent_and_not_zero() {
+        assert_eq!(parse_schedstat(b"0 0 0\n"), None);
+        assert_eq!(parse_schedstat(b"12 34"), None);
+        let (cpu, delay) = parse_schedstat(b"12 34 5\n").unwrap();
+        assert_eq!((cpu.as_nanos(), delay.as_nanos()), (12, 34));
+    }
+
+    #[test]
+    fn a_thread_that_waits_in_read_is_seen_in_read() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (send, receive) = mpsc::channel();
+        let worker = std::thread::Builder::new().name("wait in (read)".into()).spawn(move || {
+            use std::io::Read as _;
+            send.send(my_tid()).unwrap();
+            (&reader).read(&mut [0; 8]).unwrap()
+        });
+        let tid = receive.recv().unwrap();
+        assert!(threads(me()).contains(&tid));
+        assert_eq!(comm(me(), tid).unwrap(), "wait in (read)");
+        let state = (0..200).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            snapshot_state(me(), tid).filter(|now| now.state == 'S')
+        });
+        // The file is absent on kernels without CONFIG_HAVE_ARCH_TRACEHOOK.
+        if std::path::Path::new("/proc/self/syscall").exists() {
+            assert_eq!(state.unwrap().syscall.unwrap().nr, libc::SYS_read.unsigned_abs());
+        }
+        let before = counters(me(), tid).unwrap();
+        drop(writer);
+        worker.unwrap().join().unwrap();
+        assert!(before.voluntary >= 1);
+        assert_eq!((counters(me(), tid), comm(me(), tid)), (None, None));
+    }
+
+    #[test]
+    fn the_cpu_clock_of_a_process_advances_while_it_runs() {
+        let before = cpu_time(me()).unwrap();
+        while cpu_time(me()).unwrap().saturating_sub(before) < Nanos::from_millis(1) {}
+        assert_eq!(cpu_time(Tgid::from_raw(u32::MAX)), None);
+    }
+}

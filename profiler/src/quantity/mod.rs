@@ -1,0 +1,14 @@
+//! quantity: what a figure is. Units, intervals, provenance, and the statistics behind them. Pure, and
+//! every other room rests on it.
+
+pub(crate) mod bootstrap;
+mod estimate;
+mod figure;
+mod id;
+mod nanos;
+
+pub(crate) use bootstrap::Random;
+pub use estimate::{Estimate, Z90};
+pub use figure::{Figure, Interval, Provenance};
+pub use id::{Addr, Tgid, Tid};
+pub use nanos::Nanos;

@@ -1,0 +1,50 @@
+//! For tests outside of this room: every view of what a feed brings, as text, and a measurement
+//! with hardware counters.
+
+use std::time::Duration;
+
+use super::*;
+use crate::feed::{Command, Feed};
+
+/// Columns and rows.
+const SIZE: (u16, u16) = (110, 34);
+
+/// Names and texts of the screens at the feed's end: each view, a site's detail, and the foot of
+/// what another number of loops and queues would give. The last one is the overview of the interval
+/// before.
+pub(crate) fn screens_of(feed: &mut dyn Feed, title: &Title) -> Vec<(&'static str, String)> {
+    let mut app = App::new(title, Theme::new(true));
+    take(&mut app, feed);
+    let shown = |app: &App| screen(app, SIZE.0, SIZE.1) + "\n";
+    let mut screens = Vec::new();
+    for view in View::ALL {
+        show(&mut app, view);
+        screens.push((view.name(), shown(&app)));
+    }
+    show(&mut app, View::Sites);
+    press(&mut app, KeyCode::Enter);
+    screens.push(("site", shown(&app)));
+    press(&mut app, KeyCode::Esc);
+    show(&mut app, View::WhatIf);
+    press(&mut app, KeyCode::Right);
+    type_in(&mut app, "oG");
+    screens.push(("what-if-otherwise", shown(&app)));
+    show(&mut app, View::Overview);
+    let commands: Vec<Command> = type_in(&mut app, "[t");
+    commands.into_iter().for_each(|command| feed.send(command));
+    take(&mut app, feed);
+    screens.push(("interval-before", shown(&app)));
+    screens
+}
+
+fn take(app: &mut App, feed: &mut dyn Feed) {
+    while let Some(update) = feed.next(Duration::ZERO) {
+        app.apply(update);
+    }
+}
+
+/// A made-up server whose hardware counters were read.
+pub(crate) fn counted() -> (Window, Inputs) {
+    let case = made::counted();
+    (case.window, case.inputs)
+}

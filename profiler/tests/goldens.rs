@@ -1,0 +1,206 @@
+//! Compares every file that the command makes of the kept recordings with the one in `goldens/`,
+//! byte for byte. No test here needs rights. `cargo xtask goldens` renews what is kept, and
+//! `src/cli/screens.rs` compares the screens.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// Set by `cargo xtask goldens`: write instead of comparing.
+const RENEW: &str = "RENEW_GOLDENS";
+const RECORDING: &str = "recording.sia";
+/// What `report -o` makes of every recording.
+const FILES: [&str; 7] = [
+    "report.txt",
+    "report.json",
+    "report.html",
+    "report.svg",
+    "report.folded",
+    "report.pb.gz",
+    "report.speedscope.json",
+];
+/// Columns shown of a line that differs.
+const SHOWN: usize = 160;
+
+/// A test for each recording, and the list of them.
+macro_rules! recordings {
+    ($($test:ident: $name:literal,)*) => {
+        const RECORDINGS: &[&str] = &[$($name),*];
+        $(#[test]
+        fn $test() {
+            of_one($name);
+        })*
+    };
+}
+
+recordings! {
+    already_async: "already-async",
+    counted: "counted",
+    cpu_bound: "cpu-bound",
+    demo: "demo",
+    echo_pool: "echo-pool",
+    echo_threads: "echo-threads",
+    files_direct: "files-direct",
+    idle: "idle",
+    locks: "locks",
+    many_threads: "many-threads",
+    sampled: "sampled",
+}
+
+#[test]
+fn every_recording_kept_is_compared() {
+    let mut kept: Vec<String> = fs::read_dir(goldens())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join(RECORDING).exists())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    assert_eq!(kept, RECORDINGS);
+}
+
+#[test]
+fn two_recordings_compared() {
+    let scratch = Scratch::new("compared");
+    let drawn = scratch.0.join("diff.svg");
+    let two = |more: &[&str]| {
+        let mut command = tool();
+        command.current_dir(goldens()).args(more);
+        finished(&mut command).stdout
+    };
+    let (threads, pool) = (&format!("echo-threads/{RECORDING}"), &format!("echo-pool/{RECORDING}"));
+    let twin = &format!("already-async/{RECORDING}");
+    let mut made = BTreeMap::new();
+    made.insert("diff.txt".to_owned(), two(&["diff", threads, pool, "-o", drawn.to_str().unwrap()]));
+    made.insert("diff.svg".to_owned(), fs::read(drawn).unwrap());
+    made.insert("diff-per-request.txt".to_owned(), two(&["diff", threads, pool, "--per", "sendto"]));
+    made.insert("predict-check.txt".to_owned(), two(&["predict-check", threads, twin, "--per", "sendto"]));
+    settle("compared", &made);
+}
+
+/// Everything that the command makes of one recording.
+fn of_one(name: &str) {
+    let scratch = Scratch::new(name);
+    let report = |more: &[&str]| {
+        let mut command = tool();
+        command.current_dir(&scratch.0).arg("report").arg(goldens().join(name).join(RECORDING)).args(more);
+        command
+    };
+    let mut made = BTreeMap::new();
+    for (file, flags) in [("plain.txt", &[][..]), ("verbose.txt", &["-v"]), ("explain.txt", &["--explain"])] {
+        made.insert(file.to_owned(), finished(&mut report(flags)).stdout);
+    }
+    let files: Vec<&str> = FILES.iter().flat_map(|file| ["-o", file]).collect();
+    finished(&mut report(&files));
+    for file in FILES {
+        made.insert(file.to_owned(), fs::read(scratch.0.join(file)).unwrap());
+    }
+    // Where the machine counted nothing, there is no curve: then it is the reason that is kept.
+    let curve = report(&["-o", "report.ipc.svg"]).output().unwrap();
+    match fs::read(scratch.0.join("report.ipc.svg")) {
+        Ok(picture) => made.insert("report.ipc.svg".to_owned(), picture),
+        Err(_) => made.insert("no-ipc.txt".to_owned(), curve.stderr),
+    };
+    settle(name, &made);
+}
+
+fn tool() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_should-i-async"));
+    command.env_clear();
+    command
+}
+
+fn finished(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("goldens")
+}
+
+/// A folder that goes with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("sia-goldens-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Compares what was made with what is kept in a folder, or keeps it.
+fn settle(name: &str, made: &BTreeMap<String, Vec<u8>>) {
+    let folder = goldens().join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let kept: BTreeMap<String, Vec<u8>> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file() && entry.file_name() != RECORDING)
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    if std::env::var_os(RENEW).is_some() {
+        kept.keys()
+            .filter(|file| !made.contains_key(*file))
+            .for_each(|file| fs::remove_file(folder.join(file)).unwrap());
+        made.iter().for_each(|(file, bytes)| fs::write(folder.join(file), bytes).unwrap());
+        return;
+    }
+    let mut differences = Vec::new();
+    for file in made.keys().chain(kept.keys().filter(|file| !made.contains_key(*file))) {
+        let difference = match (kept.get(file), made.get(file)) {
+            (Some(kept), Some(made)) => difference(kept, made),
+            (Some(_), None) => Some("is no longer made".to_owned()),
+            _ => Some("is not kept".to_owned()),
+        };
+        differences.extend(difference.map(|what| format!("profiler/tests/goldens/{name}/{file} {what}")));
+    }
+    assert!(
+        differences.is_empty(),
+        "{}\nIf that is meant: `cargo xtask goldens` keeps what is made now.",
+        differences.join("\n")
+    );
+}
+
+/// The first line in which two files differ.
+fn difference(kept: &[u8], made: &[u8]) -> Option<String> {
+    if kept == made {
+        return None;
+    }
+    let (Ok(kept), Ok(made)) = (std::str::from_utf8(kept), std::str::from_utf8(made)) else {
+        let at = kept.iter().zip(made).position(|(kept, made)| kept != made);
+        return Some(format!("differs from byte {} on", at.unwrap_or_else(|| kept.len().min(made.len()))));
+    };
+    let (mut before, mut after) = (kept.split('\n'), made.split('\n'));
+    for line in 1.. {
+        let (kept, made) = (before.next(), after.next());
+        if kept != made {
+            let [kept, made] = [kept, made].map(|line| line.unwrap_or("(the end)").chars().collect::<Vec<_>>());
+            let same = kept.iter().zip(&made).take_while(|(kept, made)| kept == made).count();
+            let part = |line: &[char]| line.iter().skip(same.saturating_sub(SHOWN / 2)).take(SHOWN).collect::<String>();
+            return Some(format!("differs in line {line}:\n  kept: {}\n  now:  {}", part(&kept), part(&made)));
+        }
+    }
+    None
+}
+
+#[test]
+fn the_first_difference_is_shown() {
+    assert_eq!(difference(b"a\nb\n", b"a\nb\n"), None);
+    assert_eq!(difference(b"a\nb\n", b"a\nc\n").unwrap(), "differs in line 2:\n  kept: b\n  now:  c");
+    assert_eq!(difference(b"a\n", b"a").unwrap(), "differs in line 2:\n  kept: \n  now:  (the end)");
+    assert_eq!(difference(b"\xff\x01", b"\xff\x02").unwrap(), "differs from byte 1 on");
+}

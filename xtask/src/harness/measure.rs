@@ -1,0 +1,263 @@
+//! The truth: all forms of a group without the profiler, in rounds of turns.
+//!
+//! In a round each form is started anew with a load of its own. Then they take turns on the same
+//! two CPUs, in random order, while the others rest.
+//!
+//! Why turns are short: what one virtual CPU gets done in a time drifts by about as much from one
+//! tenth of a second to the next as from one second to the next (flicker noise). So many short
+//! turns tell two forms apart better than few long ones of the same time in all. Why there are
+//! rounds: a form may fall into step with its load in another way when it is started again.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use fastrand::Rng;
+
+use super::{
+    journal::unix_ns,
+    results::{Run, Truth, rounds},
+    row::{Deadline, Group},
+    stage::{LastWords, Reading, Stage},
+    statistics,
+};
+use crate::host::child;
+
+/// Operations below which a turn says nothing.
+const OPERATIONS_AT_LEAST: f64 = 5.0;
+/// Time that a turn takes beside its length.
+const AROUND_A_TURN: Duration = Duration::from_millis(500);
+/// Time that starting and ending a form takes.
+const AROUND_A_ROUND: Duration = Duration::from_secs(5);
+
+/// How often each form has its turn in a round, and how long a turn is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    pub(crate) turns: u32,
+    pub(crate) length: Duration,
+}
+
+impl Effort {
+    /// The longest that a round of so many forms should take.
+    pub(crate) fn expected(self, forms: u32) -> Duration {
+        (AROUND_A_ROUND + (self.length + AROUND_A_TURN) * self.turns) * forms
+    }
+}
+
+/// Runs of one form.
+#[derive(Clone, Debug)]
+struct Form {
+    name: String,
+    first_started_unix_ns: Option<u64>,
+    runs: Vec<Run>,
+    failed: Option<String>,
+}
+
+/// The forms of a group, the blocking one first, and the runs of each so far.
+#[derive(Debug)]
+pub(crate) struct Forms(Vec<Form>);
+
+impl Forms {
+    pub(crate) fn new(group: &Group) -> Self {
+        let form =
+            |name: &str| Form { name: name.to_owned(), first_started_unix_ns: None, runs: Vec::new(), failed: None };
+        Self(group.forms().iter().map(|program| form(program.name())).collect())
+    }
+
+    /// Runs one round. An error is one of the blocking form: without it there is nothing to
+    /// compare.
+    pub(crate) fn round(&mut self, group: &Group, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<()> {
+        let stay = effort.expected(self.0.len() as u32);
+        let mut acts: Vec<Act> = self.0.iter().map(|_| Act::default()).collect();
+        let programs = group.forms();
+        self.each(&mut acts, rng, |i, form, act| {
+            form.first_started_unix_ns.get_or_insert_with(unix_ns);
+            let mut stage = Stage::start(group, programs[i], stay, deadline)?;
+            stage.rest()?;
+            act.stage = Some(stage);
+            Ok(())
+        })?;
+        for _ in 0..effort.turns {
+            self.each(&mut acts, rng, |_, _, act| act.turn(effort.length))?;
+        }
+        self.each(&mut acts, rng, |_, form, act| {
+            form.runs.extend(act.end()?);
+            Ok(())
+        })
+    }
+
+    /// Does something to each form that has not failed, in random order.
+    fn each(
+        &mut self,
+        acts: &mut [Act],
+        rng: &mut Rng,
+        mut step: impl FnMut(usize, &mut Form, &mut Act) -> Result<()>,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..self.0.len()).collect();
+        rng.shuffle(&mut order);
+        for i in order {
+            let (form, act) = (&mut self.0[i], &mut acts[i]);
+            if form.failed.is_some() {
+                continue;
+            }
+            if let Err(error) = step(i, form, act) {
+                // A Ctrl-C is no fault of the program.
+                child::check_interrupt()?;
+                act.stage = None;
+                ensure!(i > 0, "{}: {error:#}", form.name);
+                form.failed = Some(format!("{}: {error:#}", form.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// When the first async form was started, Unix time.
+    pub(crate) fn first_twin_unix_ns(&self) -> Option<u64> {
+        self.0.iter().skip(1).filter_map(|form| form.first_started_unix_ns).min()
+    }
+
+    /// Of each async form: what it saves by the rounds so far, or why that could not be measured.
+    pub(crate) fn truths(&self, rng: &mut Rng) -> Vec<Result<Truth, String>> {
+        let Some((blocking, twins)) = self.0.split_first() else { return Vec::new() };
+        twins.iter().map(|twin| compare(&blocking.runs, twin, rng)).collect()
+    }
+}
+
+fn compare(blocking: &[Run], twin: &Form, rng: &mut Rng) -> Result<Truth, String> {
+    if let Some(reason) = &twin.failed {
+        return Err(reason.clone());
+    }
+    let saving = statistics::saving(&rounds(blocking, &twin.runs), rng).ok_or("no round")?;
+    Ok(Truth {
+        saving,
+        first_started_unix_ns: twin.first_started_unix_ns,
+        blocking: blocking.to_vec(),
+        twin: twin.runs.clone(),
+    })
+}
+
+/// A form in a round.
+#[derive(Default)]
+struct Act {
+    stage: Option<Stage>,
+    /// Before and after each turn.
+    turns: Vec<[Reading; 2]>,
+}
+
+impl Act {
+    fn turn(&mut self, length: Duration) -> Result<()> {
+        let Some(stage) = &mut self.stage else { return Ok(()) };
+        stage.go()?;
+        let before = stage.read()?;
+        stage.run_for(length)?;
+        self.turns.push([before, stage.read()?]);
+        stage.rest()
+    }
+
+    fn end(&mut self) -> Result<Option<Run>> {
+        self.stage.take().map(|stage| run_from_turns(&self.turns, &stage.end()?)).transpose()
+    }
+}
+
+/// How many operations a second the blocking form of a group does.
+pub(crate) fn rate(group: &Group, length: Duration, deadline: Deadline) -> Result<f64> {
+    let stage = Stage::start(group, &*group.blocking, length, deadline)?;
+    let mut act = Act { stage: Some(stage), ..Act::default() };
+    act.turn(length)?;
+    Ok(act.end()?.map_or(0.0, |run| run.operations_per_s))
+}
+
+fn run_from_turns(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
+    for (who, ended) in [("the load", &said.load), ("the program", &said.program)] {
+        ensure!(ended.errors == 0.0, "{who} counted {} errors", ended.errors);
+    }
+    let sum = |of: fn(&Reading) -> f64| turns.iter().map(|[before, after]| of(after) - of(before)).sum::<f64>();
+    for [before, after] in turns {
+        let (operations, wall) = (after.operations - before.operations, after.now_ns - before.now_ns);
+        ensure!(operations >= OPERATIONS_AT_LEAST && wall > 0.0, "{operations} operations in {wall} ns are too few");
+    }
+    let (operations, wall, cpu) = (sum(|r| r.operations), sum(|r| r.now_ns), sum(|r| r.cpu_ns));
+    ensure!(operations > 0.0, "no turn");
+    let busy = sum(|r| r.machine.busy.as_nanos() as f64);
+    let sent =
+        turns.iter().map(|[before, after]| Some(after.between_cpus? - before.between_cpus?)).sum::<Option<u64>>();
+    let per_operation =
+        |[before, after]: &[Reading; 2]| (after.cpu_ns - before.cpu_ns) / (after.operations - before.operations);
+    Ok(Run {
+        cpu_per_operation_ns: cpu / operations,
+        turns_ns: turns.iter().map(per_operation).collect(),
+        operations_per_s: operations / wall * 1e9,
+        cpu_cores: cpu / wall,
+        interrupts: sum(|r| r.machine.interrupts.as_nanos() as f64) / wall,
+        between_cpus: sent.map(|sent| sent as f64 / operations),
+        others: (busy - cpu - sum(|r| r.load_ns)).max(0.0) / wall,
+        p99_ns: said.load.p99_ns,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{harness::row::Ended, host::clocks::Machine};
+
+    fn reading(operations: f64, ms: f64, cpu_ms: f64, busy_ms: u64) -> Reading {
+        let machine = Machine { busy: Duration::from_millis(busy_ms), interrupts: Duration::from_millis(busy_ms / 10) };
+        Reading {
+            operations,
+            now_ns: ms * 1e6,
+            cpu_ns: cpu_ms * 1e6,
+            load_ns: 0.0,
+            machine,
+            between_cpus: Some(3 * operations as u64),
+        }
+    }
+
+    fn said(errors: f64) -> LastWords {
+        LastWords { load: Ended { errors, p99_ns: Some(123.0) }, program: Ended::default() }
+    }
+
+    #[test]
+    fn a_run_is_the_sum_of_its_turns() {
+        let turns = [
+            [reading(100.0, 0.0, 50.0, 1_000), reading(600.0, 500.0, 350.0, 1_500)],
+            [reading(700.0, 2_000.0, 400.0, 3_000), reading(1_200.0, 2_500.0, 900.0, 3_500)],
+        ];
+        let run = run_from_turns(&turns, &said(0.0)).unwrap();
+        assert!((run.cpu_per_operation_ns - 800_000.0).abs() < 1e-6);
+        assert_eq!(run.turns_ns, [600_000.0, 1_000_000.0]);
+        assert!((run.operations_per_s - 1_000.0).abs() < 1e-9);
+        assert!((run.others - 0.2).abs() < 1e-9 && (run.interrupts - 0.1).abs() < 1e-9);
+        assert_eq!((run.p99_ns, run.between_cpus), (Some(123.0), Some(3.0)));
+    }
+
+    #[test]
+    fn errors_and_idleness_are_no_run() {
+        let (before, after) = (reading(100.0, 0.0, 50.0, 0), reading(1_100.0, 1_000.0, 850.0, 0));
+        assert!(run_from_turns(&[[before, after]], &said(2.0)).is_err());
+        assert!(run_from_turns(&[[before, before]], &LastWords::default()).is_err());
+        assert!(run_from_turns(&[], &LastWords::default()).is_err());
+    }
+
+    #[test]
+    fn rounds_are_compared_one_by_one() {
+        let run = |cpu| Run {
+            cpu_per_operation_ns: cpu,
+            turns_ns: vec![cpu; 2],
+            operations_per_s: 1.0,
+            cpu_cores: 1.0,
+            interrupts: 0.0,
+            between_cpus: None,
+            others: 0.0,
+            p99_ns: None,
+        };
+        let blocking = [run(100.0), run(200.0)];
+        let twin = |failed| Form {
+            name: "epoll".to_owned(),
+            first_started_unix_ns: Some(5),
+            runs: vec![run(80.0), run(160.0)],
+            failed,
+        };
+        let truth = compare(&blocking, &twin(None), &mut Rng::with_seed(1)).unwrap();
+        assert!((truth.saving.low - 0.2).abs() < 1e-12 && (truth.saving.high - 0.2).abs() < 1e-12);
+        assert_eq!(compare(&blocking, &twin(Some("gone".into())), &mut Rng::with_seed(1)), Err("gone".to_owned()));
+    }
+}

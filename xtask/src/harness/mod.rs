@@ -1,0 +1,20 @@
+//! What every comparison of predictions with the truth is made of. A suite brings its rows; the
+//! harness predicts, measures and judges them.
+//!
+//! A [`row`] is a blocking program, its async form, and a load. [`run`] is the composition: first
+//! [`forecast`] asks `check` about every blocking program and reads its [`report`], and [`journal`]
+//! puts each answer on disk; then [`measure`] runs both forms in turns, each a [`stage`] with a
+//! load of its own. [`judge`] compares, on values of [`results`], by the arithmetic of
+//! [`statistics`]. [`progress`] says meanwhile how far it is.
+
+pub(crate) mod forecast;
+mod journal;
+pub(crate) mod judge;
+pub(crate) mod measure;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod results;
+pub(crate) mod row;
+pub(crate) mod run;
+pub(crate) mod stage;
+pub(crate) mod statistics;

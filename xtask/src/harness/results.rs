@@ -1,0 +1,206 @@
+//! What a run found, cell by cell. Shares are ratios (0.12 is 12 %), times nanoseconds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    report::Answer,
+    row::{Group, Row, Scenario},
+    statistics::{Interval, median},
+};
+
+/// How the run was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) quick: bool,
+    pub(crate) only: Option<String>,
+    /// Times that each prediction was taken.
+    pub(crate) checks: u32,
+    /// Rounds of each group, and turns of each form in a round.
+    pub(crate) repeats: u32,
+    pub(crate) turns: u32,
+    pub(crate) seed: u64,
+    /// Length of a turn and of `check`.
+    pub(crate) turn_s: f64,
+    pub(crate) check_s: f64,
+    /// When the first asynchronous program of the run was started, Unix time.
+    pub(crate) first_twin_unix_ns: Option<u64>,
+}
+
+/// What came of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Done,
+    /// This machine cannot run it.
+    NotRun,
+    Failed,
+}
+
+/// A row or a control, and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) id: String,
+    pub(crate) control: bool,
+    pub(crate) status: Status,
+    /// Why it was not run, or failed.
+    pub(crate) reason: Option<String>,
+    /// The scenario whose prediction is compared; a control has none.
+    pub(crate) scenario: Option<Scenario>,
+    /// Where the suite's plot shows it: connections, and work in µs.
+    pub(crate) grid: Option<(u32, u32)>,
+    /// Command lines.
+    pub(crate) blocking: String,
+    pub(crate) twin: Option<String>,
+    pub(crate) load: Option<String>,
+    /// What each `check` said.
+    pub(crate) checks: Vec<Prediction>,
+    /// The median of the checks, which is compared with the truth.
+    pub(crate) prediction: Option<Prediction>,
+    pub(crate) truth: Option<Truth>,
+}
+
+impl Cell {
+    /// The cells of a group before anything has run.
+    pub(crate) fn for_group(group: &Group) -> Vec<Self> {
+        let blank = |id: &str, row: Option<&Row>| Self {
+            id: id.to_owned(),
+            control: row.is_none(),
+            status: Status::Done,
+            reason: None,
+            scenario: row.map(|row| row.scenario),
+            grid: group.grid,
+            blocking: group.blocking.line(),
+            twin: row.map(|row| row.program.line()),
+            load: group.load.line(),
+            checks: Vec::new(),
+            prediction: None,
+            truth: row.is_none().then(Truth::for_control),
+        };
+        if group.is_control() {
+            return vec![blank(&group.id, None)];
+        }
+        group.rows.iter().map(|row| blank(&row.id, Some(row))).collect()
+    }
+
+    /// The first reason stays the first.
+    pub(crate) fn fail(&mut self, reason: &str) {
+        self.status = Status::Failed;
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.reason = Some(match self.reason.take() {
+            Some(first) => format!("{first}; {reason}"),
+            None => reason,
+        });
+    }
+}
+
+/// What `check` said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Prediction {
+    /// When it was on disk, Unix time.
+    pub(crate) at_unix_ns: u64,
+    /// The saving, a share of the target's CPU; `None` where it makes no claim.
+    pub(crate) saving: Option<Interval>,
+    /// Why it makes no claim, or claims 0 by its verdict.
+    pub(crate) refused: Option<String>,
+    /// The verdict: kind and sentence.
+    pub(crate) answer: Answer,
+    pub(crate) sentence: String,
+    /// Voluntary switches of the blocking program per second, and its CPU in cores.
+    pub(crate) switches_per_s: f64,
+    pub(crate) cpu_cores: f64,
+    /// What the scenario expects: sleeps that remain per block, and events that a wait returns.
+    pub(crate) sleeps_remaining: Option<f64>,
+    pub(crate) events_per_wait: Option<f64>,
+    /// CPU of others during the measurement, in cores.
+    pub(crate) others: f64,
+}
+
+impl Prediction {
+    /// The median of several checks, end by end, with all else from the check that is nearest to
+    /// it. Checks that make no claim do not count where others make one. `None` without checks.
+    pub(crate) fn median_of(checks: &[Self]) -> Option<Self> {
+        let claims: Vec<(Interval, &Self)> = checks.iter().filter_map(|check| Some((check.saving?, check))).collect();
+        let end = |of: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| of(saving)).collect::<Vec<_>>());
+        let [Some(low), Some(value), Some(high)] = [end(|s| s.low), end(|s| s.value), end(|s| s.high)] else {
+            return checks.first().cloned();
+        };
+        let off = |saving: &Interval| (saving.value - value).abs();
+        let nearest = claims.iter().min_by(|a, b| off(&a.0).total_cmp(&off(&b.0)))?.1;
+        Some(Self { saving: Some(Interval { low, value, high }), ..nearest.clone() })
+    }
+}
+
+/// The saving that was measured without the profiler, or is true by definition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Truth {
+    pub(crate) saving: Interval,
+    /// When the async form was first started, Unix time. `None` for a control: nothing runs.
+    pub(crate) first_started_unix_ns: Option<u64>,
+    /// Measured runs of both forms, in the order of the rounds.
+    pub(crate) blocking: Vec<Run>,
+    pub(crate) twin: Vec<Run>,
+}
+
+impl Truth {
+    /// A control is its own async form.
+    pub(crate) fn for_control() -> Self {
+        Self { saving: Interval::ZERO, first_started_unix_ns: None, blocking: Vec::new(), twin: Vec::new() }
+    }
+}
+
+/// What a form did in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) cpu_per_operation_ns: f64,
+    /// CPU per operation of each turn.
+    pub(crate) turns_ns: Vec<f64>,
+    pub(crate) operations_per_s: f64,
+    /// CPU of the program, in cores.
+    pub(crate) cpu_cores: f64,
+    /// Interrupts and softirqs of the whole machine, in cores. Those that interrupt the program are
+    /// in its CPU too.
+    pub(crate) interrupts: f64,
+    /// Interrupts that CPUs sent each other, per operation: what it takes to wake a thread whose
+    /// CPU is idle.
+    #[serde(default)]
+    pub(crate) between_cpus: Option<f64>,
+    /// CPU that neither program, load nor interrupts of idle CPUs explain, in cores.
+    pub(crate) others: f64,
+    /// Latency at the 99th percentile, as the load saw it.
+    pub(crate) p99_ns: Option<f64>,
+}
+
+/// CPU per operation of both forms, round by round and turn by turn, ns.
+pub(crate) fn rounds(blocking: &[Run], twin: &[Run]) -> Vec<Vec<(f64, f64)>> {
+    let turns = |run: &Run| run.turns_ns.clone();
+    blocking.iter().zip(twin).map(|(ours, theirs)| turns(ours).into_iter().zip(turns(theirs)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::judge::tests::cell, *};
+
+    fn check(saving: Option<[f64; 3]>, cpu_cores: f64) -> Prediction {
+        Prediction { cpu_cores, ..cell("a", saving, [0.0; 3]).prediction.unwrap() }
+    }
+
+    #[test]
+    fn one_outlier_of_three_has_no_say() {
+        let checks = [
+            check(Some([0.1, 0.2, 0.3]), 0.5),
+            check(Some([-0.8, -0.6, 0.9]), 0.6),
+            check(Some([0.2, 0.25, 0.4]), 0.7),
+        ];
+        let found = Prediction::median_of(&checks).unwrap();
+        assert_eq!(found.saving, Some(Interval { low: 0.1, value: 0.2, high: 0.4 }));
+        assert_eq!(found.cpu_cores, 0.5);
+    }
+
+    #[test]
+    fn a_claim_counts_where_others_make_none() {
+        let claims = [check(None, 0.5), check(Some([0.1, 0.2, 0.3]), 0.6)];
+        assert_eq!(Prediction::median_of(&claims).as_ref(), Some(&claims[1]));
+        assert_eq!(Prediction::median_of(&claims[..1]).as_ref(), Some(&claims[0]));
+        assert_eq!(Prediction::median_of(&[]), None);
+    }
+}

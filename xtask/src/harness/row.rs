@@ -1,0 +1,181 @@
+//! What is compared: programs, their load, and the ways of `check` that their async forms go.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// A scenario of `check`, by its name in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Scenario {
+    /// Readiness: epoll and one extra attempt per wait.
+    Naive,
+    /// A general runtime on one thread.
+    Runtime,
+    /// Completion: io_uring, batched.
+    Tuned,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+}
+
+/// A program that can be started again and again: one form of what is compared, or a load.
+pub(crate) trait Program {
+    /// A short name for messages, as `threads` or `epoll`.
+    fn name(&self) -> &str;
+
+    /// Its command line, for readers.
+    fn line(&self) -> String;
+
+    /// Starts it and waits until it is ready. A load is ready when it has warmed up.
+    fn start(&self, start: &Start) -> Result<Box<dyn Active>>;
+}
+
+/// How a program is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Where its peer listens: the server of a load, or the backend of a server.
+    pub(crate) peer: Option<u16>,
+    /// How long it is needed. It may end by itself some time after that.
+    pub(crate) stay: Duration,
+    pub(crate) deadline: Deadline,
+}
+
+/// A program that runs. Dropping it ends it.
+pub(crate) trait Active {
+    /// The process, or the first one of a tree.
+    fn pid(&self) -> u32;
+
+    /// Where it listens.
+    fn port(&self) -> Option<u16>;
+
+    /// What `check` is told to measure.
+    fn target(&self) -> Vec<String> {
+        vec!["-p".to_owned(), self.pid().to_string()]
+    }
+
+    /// An error with its reason once it runs no more.
+    fn check_alive(&mut self) -> Result<()>;
+
+    /// CPU time so far, of all its processes.
+    fn cpu(&self) -> Result<Duration>;
+
+    /// Operations so far. `None` for a program that does not count them: then its load does.
+    fn count(&mut self, within: Duration) -> Result<Option<Count>>;
+
+    /// Has it do nothing until [`Self::go`]. A load first waits for its last replies.
+    fn rest(&mut self, within: Duration) -> Result<()>;
+
+    /// After a rest: goes on as before.
+    fn go(&mut self) -> Result<()>;
+
+    /// Ends it, and reads what it says at its end.
+    fn end(self: Box<Self>) -> Result<Ended>;
+}
+
+/// Operations at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    pub(crate) operations: f64,
+    /// When they were counted, `CLOCK_MONOTONIC` in ns.
+    pub(crate) at_ns: f64,
+}
+
+/// What a program said at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ended {
+    /// Operations that failed.
+    pub(crate) errors: f64,
+    /// Latency at the 99th percentile. Only loads know it.
+    pub(crate) p99_ns: Option<f64>,
+}
+
+/// What keeps a program busy.
+pub(crate) enum Load {
+    /// The program loads itself, or nothing does.
+    Alone,
+    /// It asks the program.
+    Client(Box<dyn Program>),
+    /// The program asks it.
+    Backend(Box<dyn Program>),
+}
+
+impl Load {
+    pub(crate) fn line(&self) -> Option<String> {
+        match self {
+            Self::Alone => None,
+            Self::Client(program) | Self::Backend(program) => Some(program.line()),
+        }
+    }
+}
+
+/// An async form of a blocking program.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) program: Box<dyn Program>,
+    /// The scenario whose prediction is compared.
+    pub(crate) scenario: Scenario,
+}
+
+/// Rows that have the blocking program and the load in common, so that `check` is asked and the
+/// blocking program is measured once for all of them. Without rows it is a control: a program that
+/// async does not help, which is its own async form.
+pub(crate) struct Group {
+    pub(crate) id: String,
+    pub(crate) blocking: Box<dyn Program>,
+    pub(crate) load: Load,
+    pub(crate) rows: Vec<Row>,
+    /// Why this machine cannot run it.
+    pub(crate) obstacle: Option<String>,
+    /// Where the suite's plot shows it: connections, and work in µs.
+    pub(crate) grid: Option<(u32, u32)>,
+}
+
+impl Group {
+    pub(crate) fn is_control(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All forms, the blocking one first.
+    pub(crate) fn forms(&self) -> Vec<&dyn Program> {
+        std::iter::once(&*self.blocking).chain(self.rows.iter().map(|row| &*row.program)).collect()
+    }
+
+    /// Where the whole report of one check goes.
+    pub(crate) fn raw_path(&self, folder: &Path, check: u32) -> std::path::PathBuf {
+        folder.join(format!("{}.{check}.check.json", self.id))
+    }
+}
+
+/// When something must be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// The wanted time, or what is left of the limit; an error once nothing is left.
+    pub(crate) fn at_most(self, wanted: Duration) -> Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        ensure!(!left.is_zero(), "the time of this row is over");
+        Ok(wanted.min(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_out_of_time_is_an_error() {
+        assert!(Deadline::after(Duration::ZERO).at_most(Duration::from_secs(1)).is_err());
+        assert!(Deadline::after(Duration::from_secs(60)).at_most(Duration::from_secs(1)).is_ok());
+    }
+}

@@ -1,0 +1,345 @@
+//! The programs of the lab, as the harness runs them: their command lines, and the protocol that
+//! `lab` speaks on stdin and stdout (xtask/workloads/lab/main.rs).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::cells::{Load, Program, Setup, Twin};
+use crate::{
+    harness::{
+        row::{self, Active, Count, Ended, Group, Row, Start},
+        stage::WARM_UP,
+    },
+    host::{child::Running, clocks},
+};
+
+/// The target has a core to itself; load and backend have the other one.
+const TARGET_CPU: &str = "0";
+const LOAD_CPU: &str = "1";
+/// Until a program says that it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// Until a program that was told to end is gone.
+const END_WITHIN: Duration = Duration::from_secs(10);
+/// A program ends by itself when it outlives what it was started for by so much.
+const MARGIN: Duration = Duration::from_secs(60);
+/// Lines of a program that are read in search of an answer.
+const LINES_AT_MOST: u32 = 10_000;
+const BYTES: &str = "64";
+const FILE_BYTES: usize = 128 << 20;
+
+/// What every run needs to know.
+#[derive(Debug)]
+pub(super) struct Lab {
+    /// The binary of the workloads.
+    binary: PathBuf,
+    /// Read by the file cells.
+    file: PathBuf,
+    /// Iterations of the work loop per µs.
+    pub(super) iterations_per_us: f64,
+    /// Operations per second at which the blocking echo server is busy all the time.
+    pub(super) capacity: Option<f64>,
+    /// Of the load.
+    seed: u64,
+}
+
+impl Lab {
+    pub(super) fn new(binary: PathBuf, file: PathBuf, seed: u64) -> Self {
+        Self { binary, file, iterations_per_us: 0.0, capacity: None, seed }
+    }
+
+    /// How many iterations of the work loop are one µs on the target's CPU.
+    pub(super) fn calibrate(&mut self) -> Result<()> {
+        let mut spin = Running::start(Command::new(&self.binary).args(["spin-rate", "--cpu", TARGET_CPU]))?;
+        let rate = number(&answer(&mut spin, "iterations_per_us", READY_WITHIN)?, "iterations_per_us")?;
+        ensure!(rate > 0.0, "a work loop of {rate} iterations per µs");
+        self.iterations_per_us = rate;
+        spin.close(END_WITHIN)?;
+        Ok(())
+    }
+
+    /// Creates the file for the file cells, unless it is there.
+    pub(super) fn create_file(&self) -> Result<()> {
+        if fs::metadata(&self.file).is_ok_and(|found| found.len() == FILE_BYTES as u64) {
+            return Ok(());
+        }
+        // No zeroes: some storage keeps them by not keeping them.
+        let mut rng = fastrand::Rng::with_seed(self.seed);
+        let mut bytes = vec![0; FILE_BYTES];
+        rng.fill(&mut bytes);
+        fs::write(&self.file, bytes).with_context(|| format!("writing {}", self.file.display()))?;
+        let file = fs::File::open(&self.file)?;
+        file.sync_all().with_context(|| format!("writing {}", self.file.display()))
+    }
+
+    /// Command line of the target, without the binary.
+    fn arguments(&self, setup: &Setup, mode: &str) -> Vec<String> {
+        let work = |us: u32| ["--work".to_owned(), format!("{:.0}", f64::from(us) * self.iterations_per_us)];
+        let mut line: Vec<String> = Vec::new();
+        let mut push = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
+        match setup.program {
+            Program::Echo { pool, work_us } => {
+                push(&["echo", "--mode", mode, "--bytes", BYTES]);
+                if let Some(threads) = pool.filter(|_| mode == "pool") {
+                    push(&["--pool", &threads.to_string()]);
+                }
+                line.extend(work(work_us));
+            }
+            Program::Fanout { workers, fan, work_us } => {
+                push(&["fanout", "--mode", mode, "--bytes", BYTES]);
+                push(&["--workers", &workers.to_string(), "--fan", &fan.to_string()]);
+                line.extend(work(work_us));
+            }
+            Program::Brigade { stages, in_flight, work_us } => {
+                push(&["brigade", "--mode", mode, "--stages", &stages.to_string()]);
+                push(&["--messages-in-flight", &in_flight.to_string()]);
+                line.extend(work(work_us));
+            }
+            Program::Files { direct, depth, work_us } => {
+                push(&["files", "--mode", mode, "--block", "4096", "--depth", &depth.to_string()]);
+                if direct {
+                    push(&["--direct"]);
+                }
+                line.extend(work(work_us));
+            }
+            Program::Control => push(&["control", "--mode", mode]),
+        }
+        line.extend(["--cpu".to_owned(), TARGET_CPU.to_owned()]);
+        line
+    }
+
+    /// Command line of a client, without binary, port and duration.
+    fn load_arguments(&self, load: Load) -> Result<Vec<String>> {
+        let (connections, flag, value) = match load {
+            Load::Alone | Load::Backend { .. } => bail!("{load:?} has no client"),
+            Load::Closed { connections, think_us } => (connections, "--think-us", think_us.to_string()),
+            Load::Open { connections, percent } => {
+                let capacity = self.capacity.context("the capacity of the blocking server is not known")?;
+                (connections, "--rate", format!("{:.0}", capacity * f64::from(percent) / 100.0))
+            }
+        };
+        let line =
+            ["load", "--connections", &connections.to_string(), "--bytes", BYTES, flag, &value, "--cpu", LOAD_CPU];
+        Ok(line.map(str::to_owned).to_vec())
+    }
+
+    /// A setup as the harness compares it.
+    pub(super) fn group(&self, setup: &Setup) -> Result<Group> {
+        let row = |twin: &Twin| Row {
+            id: setup.cell_id(twin),
+            program: Box::new(self.target(setup, twin.mode)),
+            scenario: twin.scenario,
+        };
+        let load = match setup.load {
+            Load::Alone => row::Load::Alone,
+            Load::Backend { latency_us } => {
+                let line = ["backend", "--latency-us", &latency_us.to_string(), "--cpu", LOAD_CPU];
+                row::Load::Backend(Box::new(self.program("backend", line.map(str::to_owned).to_vec(), Role::Backend)))
+            }
+            Load::Closed { .. } | Load::Open { .. } => {
+                let line = self.load_arguments(setup.load)?;
+                row::Load::Client(Box::new(self.program("load", line, Role::Client { seed: self.seed })))
+            }
+        };
+        Ok(Group {
+            id: setup.id.clone(),
+            blocking: Box::new(self.target(setup, setup.mode)),
+            load,
+            rows: setup.twins.iter().map(row).collect(),
+            obstacle: self.obstacle(setup),
+            grid: setup.grid,
+        })
+    }
+
+    /// One way of a setup's program.
+    fn target(&self, setup: &Setup, mode: &'static str) -> LabProgram {
+        let file = matches!(setup.program, Program::Files { .. }).then(|| self.file.clone());
+        self.program(mode, self.arguments(setup, mode), Role::Target { file })
+    }
+
+    fn program(&self, name: &'static str, arguments: Vec<String>, role: Role) -> LabProgram {
+        LabProgram { binary: self.binary.clone(), name, arguments, role }
+    }
+
+    /// Why a setup cannot run here; `None` where it can.
+    fn obstacle(&self, setup: &Setup) -> Option<String> {
+        let Program::Files { direct: true, .. } = setup.program else { return None };
+        direct_read(&self.file).err().map(|error| format!("no direct reads: {error:#}"))
+    }
+}
+
+/// An error where the file's filesystem does not allow O_DIRECT.
+fn direct_read(file: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(file)
+        .with_context(|| format!("opening {} with O_DIRECT", file.display()))?;
+    Ok(())
+}
+
+/// One way of a program of the lab.
+struct LabProgram {
+    binary: PathBuf,
+    name: &'static str,
+    /// What all its starts have in common.
+    arguments: Vec<String>,
+    role: Role,
+}
+
+/// What a program is for.
+enum Role {
+    /// It is measured. Some read a file.
+    Target { file: Option<PathBuf> },
+    /// It loads a target.
+    Client { seed: u64 },
+    /// It answers a target.
+    Backend,
+}
+
+impl row::Program for LabProgram {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn line(&self) -> String {
+        self.arguments.join(" ")
+    }
+
+    fn start(&self, start: &Start) -> Result<Box<dyn Active>> {
+        let seconds = (start.stay + MARGIN).as_secs().to_string();
+        let mut command = Command::new(&self.binary);
+        command.args(&self.arguments).args(["--seconds", &seconds]);
+        let peer = start.peer.map(|port| port.to_string());
+        let ready = match &self.role {
+            Role::Target { file } => {
+                command.args(file.iter().flat_map(|file| [Path::new("--file"), file]));
+                command.args(peer.iter().flat_map(|port| ["--backend", port]));
+                "pid"
+            }
+            Role::Backend => "pid",
+            Role::Client { seed } => {
+                let port = peer.as_deref().context("the server of a client has no port")?;
+                command.args(["--port", port, "--seed", &seed.to_string(), "--duration", &seconds]);
+                command.args(["--warmup", &WARM_UP.as_secs_f64().to_string()]);
+                "warm"
+            }
+        };
+        let mut running = Running::start(&mut command)?;
+        let ready = answer(&mut running, ready, start.deadline.at_most(READY_WITHIN)?)?;
+        let port = ready.get("port").and_then(Value::as_u64).map(u16::try_from).transpose()?;
+        Ok(Box::new(LabActive { running, port, rests: matches!(self.role, Role::Client { .. }) }))
+    }
+}
+
+/// A program of the lab that runs.
+struct LabActive {
+    running: Running,
+    port: Option<u16>,
+    /// Whether it knows how to rest. What does not is stopped by a signal.
+    rests: bool,
+}
+
+impl Active for LabActive {
+    fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    fn check_alive(&mut self) -> Result<()> {
+        self.running.check_alive()
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        clocks::process_cpu(self.running.pid())
+    }
+
+    fn count(&mut self, within: Duration) -> Result<Option<Count>> {
+        self.running.tell("count")?;
+        let count = answer(&mut self.running, "now_ns", within)?;
+        Ok(Some(Count { operations: number(&count, "operations")?, at_ns: number(&count, "now_ns")? }))
+    }
+
+    fn rest(&mut self, within: Duration) -> Result<()> {
+        if self.rests {
+            self.running.tell("rest")?;
+            answer(&mut self.running, "resting", within)?;
+        } else {
+            self.running.freeze();
+        }
+        Ok(())
+    }
+
+    fn go(&mut self) -> Result<()> {
+        if self.rests {
+            return self.running.tell("go");
+        }
+        self.running.thaw();
+        Ok(())
+    }
+
+    fn end(self: Box<Self>) -> Result<Ended> {
+        let said = self.running.close(END_WITHIN)?;
+        let last = said.stdout.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
+        let number = |key: &str| last.as_ref()?.get(key)?.as_f64();
+        Ok(Ended { errors: number("errors").unwrap_or(0.0), p99_ns: number("p99_ns") })
+    }
+}
+
+/// The next line of a program that is a JSON object with this key.
+fn answer(program: &mut Running, key: &str, within: Duration) -> Result<Value> {
+    for _ in 0..LINES_AT_MOST {
+        let line = program.next_line(within)?;
+        if let Ok(value) = serde_json::from_str::<Value>(&line)
+            && value.get(key).is_some()
+        {
+            return Ok(value);
+        }
+    }
+    bail!("no line with {key:?} among {LINES_AT_MOST}")
+}
+
+fn number(value: &Value, key: &str) -> Result<f64> {
+    value.get(key).and_then(Value::as_f64).with_context(|| format!("{value}: {key:?} is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::cells, *};
+
+    fn lab() -> Lab {
+        Lab { iterations_per_us: 2.5, ..Lab::new("lab".into(), "f".into(), 1) }
+    }
+
+    fn line(id: &str) -> String {
+        let setup = cells::all().into_iter().find(|setup| setup.id == id).unwrap();
+        lab().arguments(&setup, setup.mode).join(" ")
+    }
+
+    #[test]
+    fn commands_follow_the_setup() {
+        assert_eq!(line("echo-closed-c8-w10us"), "echo --mode threads --bytes 64 --work 25 --cpu 0");
+        assert_eq!(line("pool8-c8-w10us"), "echo --mode pool --bytes 64 --pool 8 --work 25 --cpu 0");
+        assert!(line("files-direct-d8").contains(" --direct "));
+        assert_eq!(line("control-lock"), "control --mode lock --cpu 0");
+    }
+
+    #[test]
+    fn an_open_loop_needs_the_capacity() {
+        let open = Load::Open { connections: 64, percent: 50 };
+        assert!(lab().load_arguments(open).is_err());
+        let line = Lab { capacity: Some(30_000.4), ..lab() }.load_arguments(open).unwrap().join(" ");
+        assert!(line.contains("--rate 15000 "), "{line}");
+        assert!(lab().load_arguments(Load::Alone).is_err());
+    }
+}
