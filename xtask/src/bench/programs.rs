@@ -24,12 +24,15 @@ use super::{
 };
 use crate::{
     exec,
-    host::{child, machine, markdown::table},
+    host::{
+        child, machine,
+        markdown::table,
+        package::{MESSAGES, Programs, TOOL},
+    },
     say,
 };
 
 const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
-const PROFILER: &str = "should-i-async";
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
 #[derive(Args)]
@@ -165,13 +168,11 @@ fn build(work: &Path, object: &[u8], name: &str) -> Result<PathBuf> {
     write_if_changed(&source.join(OBJECT), object)?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(&source).env("CARGO_TARGET_DIR", work.join("target"));
-    cargo.args(["build", "--release", "--locked", "--package", PROFILER, "--bin", PROFILER]);
-    cargo.arg("--message-format=json-render-diagnostics");
-    let messages = exec::output(&mut cargo)?;
-    let (_, built) =
-        machine::executables(&messages).find(|(name, _)| name == PROFILER).context("cargo built no profiler")?;
+    cargo.args(["build", "--release", "--locked", "--package", TOOL, "--bin", TOOL, MESSAGES]);
+    let programs = Programs::build(&mut cargo)?;
+    let built = programs.path(TOOL)?;
     let binary = work.join(name);
-    fs::copy(&built, &binary).with_context(|| format!("copying {} to {}", built.display(), binary.display()))?;
+    fs::copy(built, &binary).with_context(|| format!("copying {} to {}", built.display(), binary.display()))?;
     let holds = contains(&fs::read(&binary)?, object);
     ensure!(holds, "{} does not hold the object it was built around", binary.display());
     Ok(binary)
