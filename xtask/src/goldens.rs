@@ -19,7 +19,7 @@ use crate::{
     ebpf, exec,
     host::{
         child::{self, Running},
-        machine::executables,
+        package::{LAB, MESSAGES, Programs, TOOL, WORKLOADS},
     },
     say,
 };
@@ -178,17 +178,13 @@ fn record_all(root: &Path, options: &Options) -> Result<()> {
 fn build(root: &Path) -> Result<[PathBuf; 2]> {
     let sysroot = PathBuf::from(exec::output(Command::new("rustc").args(["--print", "sysroot"]))?.trim_end());
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "should-i-async"]);
-    cargo.args(["--bin", "should-i-async", "--example", "lab", "--message-format=json-render-diagnostics"]);
+    cargo.current_dir(root).args(["build", "--release", "--locked", MESSAGES]);
+    cargo.args(["--package", TOOL, "--bin", TOOL, "--package", WORKLOADS, "--bin", LAB]);
     // A folder of its own: these flags would have release builds compiled anew.
     cargo.env("CARGO_TARGET_DIR", root.join("target").join("goldens"));
     cargo.env("CARGO_ENCODED_RUSTFLAGS", ebpf::remapped_paths(root, &sysroot)?.join("\u{1f}"));
-    let messages = exec::output(&mut cargo)?;
-    let find = |name: &str| {
-        let found = executables(&messages).find(|(n, _)| n == name);
-        found.map(|(_, path)| path).with_context(|| format!("cargo built no {name}"))
-    };
-    Ok([find("should-i-async")?, find("lab")?])
+    let programs = Programs::build(&mut cargo)?;
+    Ok([programs.path(TOOL)?.to_owned(), programs.path(LAB)?.to_owned()])
 }
 
 /// The folder in which the programs run; it goes with the value.

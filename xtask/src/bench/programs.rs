@@ -1,7 +1,7 @@
 //! `cargo xtask bench programs`: the committed kernel object against another one, in turns.
 //!
-//! The object is part of the binary, so there are two binaries: the one of this checkout, and one
-//! of a copy of it that holds the other object. Everything else in them is the same.
+//! The object is part of the binary. So a copy of this checkout is built twice, around the one
+//! object and around the other. Everything else in the two binaries is the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,12 +24,15 @@ use super::{
 };
 use crate::{
     exec,
-    host::{child, machine, markdown::table},
+    host::{
+        child, machine,
+        markdown::table,
+        package::{MESSAGES, Programs, TOOL},
+    },
     say,
 };
 
 const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
-const PROFILER: &str = "should-i-async";
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
 #[derive(Args)]
@@ -59,18 +62,21 @@ struct Side {
 pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
     let other_object = fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
+    let committed_object = fs::read(root.join(OBJECT)).with_context(|| format!("reading {OBJECT}"))?;
     let work = root.join("target").join("bench-programs");
-    let copy = work.join("source");
-    copy_checkout(root, &copy)?;
-    write_if_changed(&copy.join(OBJECT), &other_object)?;
-    let mut other = Side::new(build(root, &copy, &work.join("other"))?)?;
-    let mut committed = Side::new(build(root, root, &work.join("committed"))?)?;
+    copy_checkout(root, &work.join("source"))?;
+    let mut other = Side::new(build(&work, &other_object, "other")?)?;
+    let mut committed = Side::new(build(&work, &committed_object, "committed")?)?;
 
     let patience = Duration::from_secs(options.patience);
     let (mut none, mut disturbed) = (Vec::new(), 0);
     for round in 1..=options.rounds {
         none.push(load::measure(&committed.binary, Observer::None, options.seconds, patience)?.0);
-        for (name, side) in [("committed", &mut committed), ("other", &mut other)] {
+        let mut sides = [("committed", &mut committed), ("other", &mut other)];
+        if round % 2 == 0 {
+            sides.reverse();
+        }
+        for (name, side) in sides {
             disturbed += u32::from(!machine::await_quiet(patience)?);
             limits::run_time(&side.binary, Observer::Check, options.seconds, &mut side.run_time)?;
             let (sample, _) = load::measure(&side.binary, Observer::Check, options.seconds, patience)?;
@@ -102,14 +108,20 @@ impl Side {
         Ok(Self { binary, sizes, run_time: RunTime::default(), samples: Vec::new() })
     }
 
-    /// Mean run time of a program in each round.
+    /// Mean run time of a program in each round in which it ran.
     fn means(&self, program: &str) -> Vec<f64> {
         self.run_time.programs.get(program).into_iter().flatten().map(|(_, mean)| *mean).collect()
     }
+
+    /// As [`Self::means`], for differences: none where a round is without it.
+    fn whole(&self, program: &str) -> Vec<f64> {
+        let means = self.means(program);
+        if means.len() == self.run_time.means.len() { means } else { Vec::new() }
+    }
 }
 
-/// Copies what git knows of a checkout, and what it would add. Files that are equal stay untouched,
-/// so that cargo does not build them again.
+/// Copies what git knows of a checkout, and what it would add, but for the object. Files that are
+/// equal stay untouched, so that cargo does not build them again.
 fn copy_checkout(root: &Path, copy: &Path) -> Result<()> {
     let mut git = Command::new("git");
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -129,7 +141,7 @@ fn copy_checkout(root: &Path, copy: &Path) -> Result<()> {
             let name = path.strip_prefix(copy)?.to_string_lossy().into_owned();
             if path.is_dir() {
                 stale.push(path);
-            } else if !files.contains(name.as_str()) {
+            } else if name != OBJECT && !files.contains(name.as_str()) {
                 fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
             }
         }
@@ -147,30 +159,36 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Builds the profiler of a checkout for release, with the dependencies that `root` has built, and
-/// copies it to `to`: the next build puts another one in its place.
-fn build(root: &Path, checkout: &Path, to: &Path) -> Result<PathBuf> {
+/// Builds the profiler of the copy around an object, for release, and keeps it under a name.
+///
+/// The build folder is the copy's own. Cargo names what it builds by paths within the workspace: in
+/// a shared folder it would take the binary around one object for that around the other.
+fn build(work: &Path, object: &[u8], name: &str) -> Result<PathBuf> {
+    let source = work.join("source");
+    write_if_changed(&source.join(OBJECT), object)?;
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(checkout).args(["build", "--release", "--locked", "--package", PROFILER, "--bin", PROFILER]);
-    cargo.arg("--message-format=json-render-diagnostics");
-    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
-        cargo.env("CARGO_TARGET_DIR", root.join("target"));
-    }
-    let messages = exec::output(&mut cargo)?;
-    let (_, built) =
-        machine::executables(&messages).find(|(name, _)| name == PROFILER).context("cargo built no profiler")?;
-    fs::copy(&built, to).with_context(|| format!("copying {} to {}", built.display(), to.display()))?;
-    let object = fs::read(checkout.join(OBJECT))?;
-    let binary = fs::read(to)?;
-    let first: &[u8] = object.get(..4096.min(object.len())).context("the object is empty")?;
-    let embedded = binary.windows(first.len()).enumerate().filter(|(_, window)| *window == first);
-    let holds = embedded.into_iter().any(|(at, _)| binary[at..].starts_with(&object));
-    ensure!(holds, "{} does not hold the object of {}", to.display(), checkout.display());
-    Ok(to.to_owned())
+    cargo.current_dir(&source).env("CARGO_TARGET_DIR", work.join("target"));
+    cargo.args(["build", "--release", "--locked", "--package", TOOL, "--bin", TOOL, MESSAGES]);
+    let programs = Programs::build(&mut cargo)?;
+    let built = programs.path(TOOL)?;
+    let binary = work.join(name);
+    fs::copy(built, &binary).with_context(|| format!("copying {} to {}", built.display(), binary.display()))?;
+    let holds = contains(&fs::read(&binary)?, object);
+    ensure!(holds, "{} does not hold the object it was built around", binary.display());
+    Ok(binary)
 }
 
-/// Of each round: `f` of the one and the other.
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    let Some(first) = part.first() else { return true };
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| *byte == first);
+    starts.into_iter().any(|(at, _)| bytes[at..].starts_with(part))
+}
+
+/// Of each round: `f` of the one and the other; `None` where not all rounds have both.
 fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
+    if a.len() != b.len() {
+        return None;
+    }
     Spread::of(a.iter().zip(b).map(|(&a, &b)| f(a, b)))
 }
 
@@ -192,23 +210,34 @@ fn programs_table(committed: &Side, other: &Side) -> String {
         let Some(size) = side.sizes.get(name) else { return "–".to_owned() };
         format!("{} / {} B", size.instructions, size.machine_code)
     };
-    let row = |name: String, sizes: [String; 2], rate: String, a: &[f64], b: &[f64]| {
-        let [size_a, size_b] = sizes;
-        let means = [a, b].map(|means| cell(Spread::of(means.iter().copied()), tenths));
-        let [mean_a, mean_b] = means;
-        vec![name, size_b, size_a, rate, mean_b, mean_a, cell(paired(a, b, |a, b| a - b), signed)]
-    };
+    let mean = |means: Vec<f64>| cell(Spread::of(means), tenths);
+    let difference = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a - b), signed);
     let mut rows: Vec<Vec<String>> = names
         .into_iter()
         .map(|name| {
             let rates = committed.run_time.programs.get(name).into_iter().flatten().map(|(rate, _)| *rate);
             let rate = Spread::of(rates).map_or_else(|| "–".to_owned(), |spread| thousands(spread.median));
-            let sizes = [size(committed, name), size(other, name)];
-            row(format!("`{name}`"), sizes, rate, &committed.means(name), &other.means(name))
+            vec![
+                format!("`{name}`"),
+                size(other, name),
+                size(committed, name),
+                rate,
+                mean(other.means(name)),
+                mean(committed.means(name)),
+                difference(&committed.whole(name), &other.whole(name)),
+            ]
         })
         .collect();
-    let sizes = [String::new(), String::new()];
-    rows.push(row("all, by run".into(), sizes, String::new(), &committed.run_time.means, &other.run_time.means));
+    let (all, all_other) = (&committed.run_time.means, &other.run_time.means);
+    rows.push(vec![
+        "all, by run".into(),
+        String::new(),
+        String::new(),
+        String::new(),
+        mean(all_other.clone()),
+        mean(all.clone()),
+        difference(all, all_other),
+    ]);
     let head = [
         "Program",
         "Instructions / code, other",
@@ -222,17 +251,19 @@ fn programs_table(committed: &Side, other: &Side) -> String {
 }
 
 fn requests_table(none: &[Sample], committed: &Side, other: &Side) -> String {
+    const COMMITTED: &str = "committed object";
+    let against = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a / b), increase);
     let cpu = |samples: &[Sample]| samples.iter().map(|s| s.cpu_per_request).collect::<Vec<f64>>();
     let none = cpu(none);
     let (committed, other) = (cpu(&committed.samples), cpu(&other.samples));
-    let rows = [("no profiler", &none), ("other object", &other), ("committed object", &committed)]
+    let rows = [("no profiler", &none), ("other object", &other), (COMMITTED, &committed)]
         .into_iter()
         .map(|(name, values)| {
             vec![
                 name.to_owned(),
                 cell(Spread::of(values.iter().copied()), nanos),
-                cell(paired(values, &none, |a, b| a / b), increase),
-                cell(paired(values, &other, |a, b| a / b), increase),
+                against(values, &none),
+                if name == COMMITTED { against(values, &other) } else { String::new() },
             ]
         })
         .collect();
@@ -260,6 +291,12 @@ mod tests {
         assert_eq!(fs::read(copy.join(OBJECT))?, b"other");
         fs::remove_dir_all(&dir)?;
         Ok(())
+    }
+
+    #[test]
+    fn an_object_is_found_in_a_binary() {
+        assert!(contains(b"xxabcab", b"abca"));
+        assert!(!contains(b"xxabc", b"abca"));
     }
 
     #[test]
