@@ -14,8 +14,10 @@ pub use totals::{OpenEnd, ThreadTotals};
 use std::{cmp::Reverse, collections::HashMap};
 
 use crate::{
-    event::{Batch, BlockClass, DeviceRecord, IpcRecord, ProgramRecord, Site, SiteRecord, Span, Sums, join_sites},
-    kernel::SampleCounts,
+    event::{
+        Batch, BlockClass, DeviceRecord, IpcRecord, ProgramRecord, SampleCounts, Site, SiteRecord, Span, Sums,
+        join_sites,
+    },
     quantity::{Nanos, Tgid, Tid},
 };
 

@@ -6,10 +6,7 @@
 use std::collections::HashMap;
 
 use super::{OpenEnd, Quality, ThreadTotals, Window};
-use crate::{
-    event::{CLASS_COUNT, DeviceRecord, Place, ProgramRecord, Side, Site, SiteRecord, Sums},
-    kernel::SampleCounts,
-};
+use crate::event::{CLASS_COUNT, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Sums};
 use crate::{
     event::{counted_sums, signed_sums},
     quantity::{Tgid, Tid},

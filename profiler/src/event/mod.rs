@@ -6,6 +6,7 @@
 
 mod device;
 mod ipc;
+mod sample;
 mod stack;
 mod stream;
 mod thread;
@@ -22,10 +23,10 @@ pub use profiler_common::{
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
 pub(crate) use profiler_common::{counted_sums, signed_sums};
+pub use sample::SampleCounts;
 pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stream::{BlockEnd, Span};
 
-pub use crate::kernel::SampleCounts;
 pub use thread::{Call, Phase, ThreadRecord, Threads};
 
 use std::{
@@ -211,7 +212,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
             .map(|(number, device)| device::decode(*number, device))
             .collect::<Result<_, _>>()?,
         spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
-        samples: harvest.samples,
+        samples: harvest.samples.into(),
         counters: harvest.counters,
         ipc: harvest.ipc.as_ref().map(ipc::decode).transpose()?,
         programs: harvest.programs.iter().map(program).collect(),

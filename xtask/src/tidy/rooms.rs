@@ -54,7 +54,7 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "cost",
-        may: May::Only(&["machine", "symbol", "aggregate", "event", "quantity"]),
+        may: May::Only(&["machine", "symbol", "aggregate", "event", "text", "quantity"]),
         why: "what blocking costs today: windows, names, and prices as values",
     },
     Room {

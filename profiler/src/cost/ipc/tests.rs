@@ -249,7 +249,7 @@ fn window(ipc: Option<IpcRecord>) -> Window {
         sites: Vec::new(),
         overflow: Site::ZERO,
         spans: Vec::new(),
-        samples: crate::kernel::SampleCounts::default(),
+        samples: crate::event::SampleCounts::default(),
         devices: Vec::new(),
         quality: crate::aggregate::Quality::default(),
         ipc,

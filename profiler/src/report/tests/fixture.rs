@@ -6,8 +6,10 @@ use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
     answer::{Facts, Inputs, ProcessFacts, Report, WindowFacts},
     cost::Reference,
-    event::{BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, Side, Site, SiteRecord, Span, Stat, Sums},
-    kernel::SampleCounts,
+    event::{
+        BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
+        Sums,
+    },
     machine::{BlockCost, Calibration, Cost, FileCost, Step},
     quantity::{Addr, Nanos, Tgid, Tid},
 };

@@ -1,0 +1,38 @@
+//! Samples of the CPU clock, counted by where they hit.
+
+use crate::kernel;
+
+/// Samples of the target by where they hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SampleCounts {
+    /// All of them.
+    pub samples: u64,
+    /// In user mode.
+    pub user: u64,
+    /// In the kernel, below `__schedule`: leaving the CPU and coming back.
+    pub schedule: u64,
+    /// In the kernel, below `try_to_wake_up`.
+    pub wake: u64,
+    /// In a program of ours, or in the kernel's way into it.
+    pub hooks: u64,
+    /// Whose stack could not be read.
+    pub unreadable: u64,
+}
+
+impl From<kernel::SampleCounts> for SampleCounts {
+    fn from(counted: kernel::SampleCounts) -> Self {
+        let kernel::SampleCounts { samples, user, schedule, wake, hooks, unreadable } = counted;
+        Self { samples, user, schedule, wake, hooks, unreadable }
+    }
+}
+
+impl std::ops::AddAssign for SampleCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.user += other.user;
+        self.schedule += other.schedule;
+        self.wake += other.wake;
+        self.hooks += other.hooks;
+        self.unreadable += other.unreadable;
+    }
+}
