@@ -1,3 +1,3 @@
 //! text: the floor under all outputs. How numbers are printed and how hostile names are made safe.
 
-pub(crate) mod numbers;
+pub mod numbers;

@@ -8,17 +8,17 @@ use crate::{
 
 /// Reads past the page cache in another way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Direct {
-    pub(crate) reads: DirectReads,
+pub(super) struct Direct {
+    pub(super) reads: DirectReads,
     /// What each costs then.
-    pub(crate) cost: Cost,
+    pub(super) cost: Cost,
 }
 
 impl Engine {
     /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
     /// awake. That first one finds it asleep for as long as the batch took, on a CPU that went idle meanwhile: one by one, a reply often
     /// comes while the peer is still on its way to sleep, which is cheap. So it is the cheap ones that go.
-    pub(crate) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
+    pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
         let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
         if way != Way::Tuned {
             return None;
@@ -52,7 +52,7 @@ impl Engine {
     /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of waiting: a part of what lies between
     /// today's mean price and that of a peer whose CPU is idle, and of one that is still awake. How deep peers sleep is up to their own pace
     /// against the target's, and that changes.
-    pub(crate) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
+    pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
         let batch = counted.events_per_wait.max(1.0);
         let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.median.min(each));
@@ -61,7 +61,7 @@ impl Engine {
     }
 
     /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
-    pub(crate) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
+    pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
         let cost = self.calibration.direct_read(counted.events_per_wait)?;
         (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost })
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// How many threads take turns, and what code after a block costs more for it.
-    pub(crate) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
+    pub(super) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
         self.calibrated_crowd(way).filter(|(_, cost)| cost.low > 0.0 && self.is_credible(cost))
     }
 
