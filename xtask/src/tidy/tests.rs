@@ -31,17 +31,17 @@ fn fine(path: &str, body: &str) {
 
 #[test]
 fn a_stage_imports_the_one_before_it() {
-    fine("profiler/src/model/ledger.rs", "use crate::aggregate::Window;\nuse crate::units::Nanos;");
-    refused("profiler/src/model/ledger.rs", "use crate::event::Batch;", "model may not import event");
-    refused("profiler/src/event/mod.rs", "fn f() { crate::model::g() }", "event may not import model");
+    fine("profiler/src/answer/ledger.rs", "use crate::aggregate::Window;\nuse crate::quantity::Nanos;");
+    refused("profiler/src/answer/ledger.rs", "use crate::kernel::Harvest;", "answer may not import kernel");
+    refused("profiler/src/event/mod.rs", "fn f() { crate::answer::g() }", "event may not import answer");
 }
 
 #[test]
 fn outputs_never_import_each_other() {
-    fine("profiler/src/report/text.rs", "use crate::{model::Ledger, units::Nanos};");
+    fine("profiler/src/report/text.rs", "use crate::{answer::Ledger, quantity::Nanos};");
     refused(
         "profiler/src/report/text.rs",
-        "use crate::{model::Ledger, export::Pprof};",
+        "use crate::{answer::Ledger, export::Pprof};",
         "report may not import export",
     );
     refused("profiler/src/tui/mod.rs", "use crate::report::text;", "tui may not import report");
@@ -49,44 +49,44 @@ fn outputs_never_import_each_other() {
 
 #[test]
 fn a_path_counts_however_it_is_written() {
-    refused("profiler/src/units.rs", "use super::kernel::Loader;", "units may not import kernel");
-    refused("profiler/src/event/decode.rs", "use super::super::model::Ledger;", "event may not import model");
-    refused("profiler/src/event/mod.rs", "mod a { use super::super::model::Ledger; }", "event may not import model");
+    refused("profiler/src/quantity.rs", "use super::kernel::Loader;", "quantity may not import kernel");
+    refused("profiler/src/event/decode.rs", "use super::super::answer::Ledger;", "event may not import answer");
+    refused("profiler/src/event/mod.rs", "mod a { use super::super::answer::Ledger; }", "event may not import answer");
     refused("profiler/src/event/mod.rs", "fn f() { println!(\"{}\", crate::tui::X) }", "event may not import tui");
     refused("profiler/src/event/mod.rs", "use {crate::{tui}, core::fmt};", "event may not import tui");
     fine("profiler/src/event/decode.rs", "use super::order::Queue;\nuse self::x::Y;");
-    fine("profiler/src/event/mod.rs", "mod model { pub struct A; }\nuse self::model::A;");
+    fine("profiler/src/event/mod.rs", "mod answer { pub struct A; }\nuse self::answer::A;");
     fine("profiler/src/main.rs", "use should_i_async::cli;");
 }
 
 #[test]
 fn the_top_rooms_import_everything() {
-    fine("profiler/src/pipeline.rs", "use crate::{kernel, event, aggregate, symbol, model, report, tui};");
+    fine("profiler/src/pipeline.rs", "use crate::{kernel, event, aggregate, symbol, answer, report, tui};");
     refused("profiler/src/pipeline.rs", "use crate::main::X;", "pipeline may not import main");
 }
 
 #[test]
 fn a_new_room_needs_a_rule() {
-    refused("profiler/src/attic.rs", "use crate::units::Nanos;", "`attic` is not a room");
+    refused("profiler/src/attic.rs", "use crate::quantity::Nanos;", "`attic` is not a room");
 }
 
 #[test]
 fn tests_may_reach_upstream_but_not_downstream() {
     let test = |body: &str| format!("#[cfg(test)]\nmod tests {{ {body} }}");
-    fine("profiler/src/model/mod.rs", &test("use crate::event::Event; use crate::aggregate::Window;"));
-    refused("profiler/src/model/mod.rs", &test("use crate::report::text;"), "model may not import report");
-    fine("profiler/src/model/ledger_tests.rs", "use crate::event::Event;");
+    fine("profiler/src/answer/mod.rs", &test("use crate::kernel::Harvest; use crate::aggregate::Window;"));
+    refused("profiler/src/answer/mod.rs", &test("use crate::report::text;"), "answer may not import report");
+    fine("profiler/src/answer/ledger_tests.rs", "use crate::kernel::Harvest;");
 }
 
 #[test]
 fn heavy_crates_have_one_home() {
     fine("profiler/src/kernel/loader.rs", "use aya::Ebpf;");
     refused("profiler/src/event/mod.rs", "use aya::Ebpf;", "aya is for kernel only, not for event");
-    refused("profiler/src/model/mod.rs", "use ::ratatui::Frame;", "ratatui is for tui only");
+    refused("profiler/src/answer/mod.rs", "use ::ratatui::Frame;", "ratatui is for tui only");
     refused("profiler/src/pipeline.rs", "#[derive(clap::Parser)] struct A;", "clap is for cli only");
     fine("profiler/src/cli/mod.rs", "use clap::Parser;");
-    refused("profiler/src/model/mod.rs", "use aya as bpf;", "aya is for kernel only");
-    refused("profiler/src/model/mod.rs", "use profiler_common::Site;", "profiler_common is for kernel and event only");
+    refused("profiler/src/answer/mod.rs", "use aya as bpf;", "aya is for kernel only");
+    refused("profiler/src/answer/mod.rs", "use profiler_common::Site;", "profiler_common is for kernel and event only");
     fine("profiler/src/pipeline/run.rs", "use anyhow::Context;");
     fine("profiler/src/main.rs", "fn main() -> anyhow::Result<()> { Ok(()) }");
     refused("profiler/src/kernel/mod.rs", "use anyhow::Context;", "anyhow is for cli and pipeline and main only");
@@ -96,17 +96,17 @@ fn heavy_crates_have_one_home() {
 fn serde_is_for_outputs_tests_and_recordings() {
     fine("profiler/src/report/json.rs", "use serde::Serialize;");
     fine("profiler/src/event/recorded.rs", "use serde::Deserialize;");
-    fine("profiler/src/target/mod.rs", "#[cfg(test)]\nuse serde::Deserialize;");
+    fine("profiler/src/process/mod.rs", "#[cfg(test)]\nuse serde::Deserialize;");
     refused("profiler/src/event/mod.rs", "mod recorded { use serde_json::Value; }", "serde_json is for report and");
-    fine("profiler/src/model/mod.rs", "#[derive(serde::Serialize)] struct A;");
+    fine("profiler/src/answer/mod.rs", "#[derive(serde::Serialize)] struct A;");
     refused(
-        "profiler/src/target/mod.rs",
+        "profiler/src/process/mod.rs",
         "#[derive(serde::Serialize)] struct A;",
         "serde is for report and export and",
     );
-    refused("profiler/src/model/mod.rs", "use rmp_serde::Serializer;", "rmp_serde is for record only");
+    refused("profiler/src/answer/mod.rs", "use rmp_serde::Serializer;", "rmp_serde is for record only");
     refused(
-        "profiler/src/model/recorded.rs",
+        "profiler/src/answer/recorded.rs",
         "use serde_json::Value;",
         "serde_json is for report and export and calibrate only",
     );
@@ -115,13 +115,17 @@ fn serde_is_for_outputs_tests_and_recordings() {
 #[test]
 fn pure_rooms_do_no_io_and_read_no_clock() {
     refused("profiler/src/event/mod.rs", "use std::{fs, fmt};", "mentions std::fs");
-    refused("profiler/src/model/mod.rs", "use std::time::Instant; fn f() { Instant::now(); }", "mentions Instant::now");
-    refused("profiler/src/model/mod.rs", "use std::time::SystemTime;", "mentions SystemTime");
+    refused(
+        "profiler/src/answer/mod.rs",
+        "use std::time::Instant; fn f() { Instant::now(); }",
+        "mentions Instant::now",
+    );
+    refused("profiler/src/answer/mod.rs", "use std::time::SystemTime;", "mentions SystemTime");
     refused("profiler/src/aggregate/mod.rs", "fn f() { libc::getpid(); }", "mentions libc");
     refused("profiler/src/aggregate/mod.rs", "fn f() { std::thread::sleep(x) }", "mentions std::thread::sleep");
     fine("profiler/src/kernel/mod.rs", "use std::fs; use std::time::Instant; fn f() { Instant::now(); }");
     fine("profiler/src/event/mod.rs", "use std::time::Duration; #[test] fn f() { std::fs::read(x); }");
-    fine("profiler/src/model/mod.rs", "// std::fs in a comment\nconst A: &str = \"std::fs\";");
+    fine("profiler/src/answer/mod.rs", "// std::fs in a comment\nconst A: &str = \"std::fs\";");
 }
 
 #[test]
