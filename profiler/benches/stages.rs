@@ -182,5 +182,5 @@ fn sums_of_all(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn report(bencher: Bencher<'_, '_>) {
     let window = window();
-    bencher.with_inputs(Inputs::default).bench_local_values(|inputs| Report::of(black_box(&window), inputs));
+    bencher.with_inputs(Inputs::default).bench_local_values(|inputs| Report::new(black_box(&window), inputs));
 }

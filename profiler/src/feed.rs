@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::answer::{Profile, Report, Weight};
-use crate::quantity::Nanos;
+use crate::{
+    answer::{Profile, Report, Weight},
+    predict::{Question, Scenario},
+    quantity::Nanos,
+};
 
 /// How a measurement stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +41,22 @@ pub struct Snapshot {
     pub state: State,
 }
 
+/// What another number of loops would give back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// One per way of waiting that this machine has a price for.
+    pub scenarios: Vec<Scenario>,
+}
+
 /// What comes to the screen.
 #[derive(Clone, Debug)]
 pub enum Update {
     /// A new look.
     Snapshot(Box<Snapshot>),
+    /// The answer to [`Command::Ask`].
+    Answer(Answer),
     /// The answer to an order, one line: `wrote flame.svg (120 KiB)`.
     Note(String),
     /// An order failed; one line that says what to do.
@@ -63,6 +77,8 @@ pub enum Command {
         /// What flame graphs and folded stacks are weighted by: what the screen shows.
         weight: Weight,
     },
+    /// Work out the what-if on other loops than the report's.
+    Ask(Question),
     /// In a recording: show this part.
     Seek(usize),
 }

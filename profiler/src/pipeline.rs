@@ -1,6 +1,7 @@
 //! pipeline: the composition root. Target → kernel session → windows → report; the only place that has a clock, a target and
 //! a model at once.
 
+mod ask;
 mod baseline;
 mod facts;
 mod filing;
@@ -126,7 +127,7 @@ pub struct Measurement {
 impl Measurement {
     /// What it means.
     pub fn report(self) -> Report {
-        Report::of(&self.window, self.inputs)
+        Report::new(&self.window, self.inputs)
     }
 }
 

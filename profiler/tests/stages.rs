@@ -40,7 +40,7 @@ fn a_recorded_window_closes_and_agrees_with_the_kernels_counters() {
         let open = thread.unknown + thread.excess;
         assert!(open.as_nanos() <= thread.wall.as_nanos() / 100, "{}: {open} of {}", thread.tid, thread.wall);
     }
-    let found = Report::of(&window, Inputs::default());
+    let found = Report::new(&window, Inputs::default());
     assert!(found.check.counts_agree(), "{:?}", found.check);
     assert!(found.wall.blocks_in(Family::BlockingIo) > 1_000);
     assert_eq!(found.wall.classes[0].class, BlockClass::Tcp);
@@ -101,7 +101,7 @@ fn a_recorded_window_added_to_itself_is_twice_itself() {
             (2 * one.site.calls, 2 * one.site.cpu_direct().count)
         );
     }
-    let (one, two) = (Report::of(&once, Inputs::default()), Report::of(&twice, Inputs::default()));
+    let (one, two) = (Report::new(&once, Inputs::default()), Report::new(&twice, Inputs::default()));
     let share = |r: &Report| r.score.direct.value().copied();
     assert!(share(&one).zip(share(&two)).is_none_or(|(a, b)| (a - b).abs() < 1e-9));
 }
@@ -136,7 +136,7 @@ proptest! {
             && let Ok(batch) = event::decode(harvest)
         {
             let window = Window::close(batch, &[]);
-            let found = Report::of(&window, Inputs::default());
+            let found = Report::new(&window, Inputs::default());
             prop_assert!(!report::text(&found, &report::TextOptions::default()).is_empty());
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     aggregate::Window,
-    event::{Family, SiteRecord},
+    event::{BlockClass, Family, SiteRecord},
     predict::Prices,
 };
 
@@ -17,62 +17,81 @@ const MANY: f64 = 5_000.0;
 /// Share of the CPU from which a piece of advice is given.
 const WORTH: f64 = 0.03;
 
-/// One sentence each, the cheapest first.
-pub(crate) fn of(window: &Window, prices: &Prices, cpu: f64, seconds: f64) -> Vec<String> {
+/// What is cheaper than a rewrite.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advice {
+    /// Fewer threads: they preempt each other.
+    FewerThreads {
+        /// Threads that left the CPU.
+        threads: usize,
+        /// Preemptions by each other, per second.
+        preemptions: f64,
+    },
+    /// Pin threads that hand work to each other to one CPU.
+    PinThreads {
+        /// Share of the blocks that end with a wake-up by a thread of its own.
+        own_wakes: f64,
+        /// Share of the blocks that come back over an idle CPU.
+        over_idle: f64,
+    },
+    /// Larger buffers: a call on files moves little.
+    LargerBuffers(SmallCalls),
+    /// Gather writes: messages are small, and more than one is due.
+    GatherWrites(SmallCalls),
+}
+
+/// A call that moves little, many times a second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SmallCalls {
+    /// The call.
+    pub syscall: String,
+    /// What it is on.
+    pub class: BlockClass,
+    /// Mean bytes of a call.
+    pub bytes: f64,
+    /// Calls per second.
+    pub per_second: f64,
+}
+
+/// The cheapest first.
+pub(crate) fn advise(window: &Window, prices: &Prices, cpu: f64, seconds: f64) -> Vec<Advice> {
     let sums = window.sums();
     let threads = window.threads.iter().filter(|t| t.sums.voluntary > 0).count();
     let mut advice = Vec::new();
     let between: f64 = prices.preemptions * prices.near;
     if between / cpu > WORTH {
-        advice.push(format!(
-            "Fewer threads: {threads} of them preempted each other {:.0} times a second; a pool as large as the CPUs would not.",
-            prices.preemptions / seconds
-        ));
+        advice.push(Advice::FewerThreads { threads, preemptions: prices.preemptions / seconds });
     }
     let io = prices.all().count;
     let wake = prices.wake.value().copied().unwrap_or(0.0);
     if prices.own_wakes > io / 2.0 && (prices.own_wakes * wake) / cpu > WORTH && sums.away_io as f64 > io / 10.0 {
-        advice.push(format!(
-            "Pin threads that hand work to each other to one CPU: {:.0} of 100 blocks end with a wake-up by a thread of its own, and \
-             {:.0} of 100 come back over an idle CPU.",
-            100.0 * prices.own_wakes / io,
-            100.0 * sums.away_io as f64 / io
-        ));
+        advice.push(Advice::PinThreads { own_wakes: prices.own_wakes / io, over_idle: sums.away_io as f64 / io });
     }
     // Programs that were started one after the other have the same site each: it is named once.
     let mut named = HashSet::new();
     let larger = window.sites.iter().filter_map(|site| Some((site, larger(site, io, cpu, seconds)?)));
     let first = larger.filter(|(site, _)| named.insert((&site.place.syscall, site.place.class)));
-    advice.extend(first.map(|(_, text)| text).take(2));
+    advice.extend(first.map(|(_, advice)| advice).take(2));
     advice
 }
 
 /// A site that moves little per call, many times a second.
-fn larger(record: &SiteRecord, io: f64, cpu: f64, seconds: f64) -> Option<String> {
+fn larger(record: &SiteRecord, io: f64, cpu: f64, seconds: f64) -> Option<Advice> {
     let site = &record.site;
     let class = record.place.class;
     let kernel = site.cpu_direct().sum + site.cpu_blocked().sum;
-    let per_call = site.bytes as f64 / site.calls.max(1) as f64;
-    let often = site.calls as f64 / seconds > MANY;
-    if class.family() != Family::BlockingIo || !often || kernel as f64 / cpu < WORTH || per_call < 1.0 {
+    let bytes = site.bytes as f64 / site.calls.max(1) as f64;
+    let per_second = site.calls as f64 / seconds;
+    if class.family() != Family::BlockingIo || per_second <= MANY || kernel as f64 / cpu < WORTH || bytes < 1.0 {
         return None;
     }
-    let name = &record.place.syscall;
-    if class.is_file() && per_call < SMALL {
-        return Some(format!(
-            "Larger buffers: {name} on files moves {per_call:.0} bytes a call, {:.0} times a second; 64 KiB a call costs little more.",
-            site.calls as f64 / seconds
-        ));
+    let syscall = &record.place.syscall;
+    let calls = || SmallCalls { syscall: syscall.clone(), class, bytes, per_second };
+    if class.is_file() && bytes < SMALL {
+        return Some(Advice::LargerBuffers(calls()));
     }
     // A request and its reply are one message each way: only several writes per wait can be gathered.
-    let writes = name.contains("write") || name.contains("send");
-    (writes && per_call < TINY && site.calls as f64 > 3.0 * io && site.errors * 10 < site.calls)
-        .then(|| {
-            format!(
-                "Gather writes: {name} on {} sends {per_call:.0} bytes a call, {:.0} times a second; writev or a buffer would send \
-                 several at once, where more than one is due.",
-                class.name(),
-                site.calls as f64 / seconds
-            )
-        })
+    let writes = syscall.contains("write") || syscall.contains("send");
+    (writes && bytes < TINY && site.calls as f64 > 3.0 * io && site.errors * 10 < site.calls)
+        .then(|| Advice::GatherWrites(calls()))
 }

@@ -10,8 +10,8 @@ use crate::{
     aggregate::Window,
     event::{Family, Place},
     machine::Way,
-    predict::Saving,
-    quantity::{Interval, bootstrap},
+    predict::Refusal,
+    quantity::{Estimate, Interval, bootstrap},
 };
 
 /// What figures are divided by.
@@ -21,19 +21,38 @@ pub enum Per {
     CpuSecond,
     /// A second of time.
     Second,
-    /// A return of this syscall: a request, where each request makes one.
-    Call(String),
+    /// A return of a syscall: a request, where each request makes one.
+    Call {
+        /// The syscall.
+        syscall: String,
+    },
 }
 
-impl Per {
-    /// In words.
-    pub fn unit(&self) -> String {
-        match self {
-            Self::CpuSecond => "CPU-second".into(),
-            Self::Second => "second".into(),
-            Self::Call(name) => format!("{name} call"),
-        }
-    }
+/// One of two recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The first: before, or the blocking one.
+    First,
+    /// The second: after, or the async one.
+    Second,
+}
+
+/// A recording has none of the units that figures are divided by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoUnits {
+    /// The unit.
+    pub per: Per,
+    /// The recording.
+    pub recording: Which,
+}
+
+/// Why a recording predicts nothing for its async version.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoPrediction {
+    /// It has no prediction at all.
+    Refused(Refusal),
+    /// Its machine had no price for this way of waiting.
+    NoPrice(Way),
 }
 
 /// What is compared.
@@ -148,7 +167,7 @@ pub struct PredictionCheck {
     /// How the second program waits, as far as its calls tell.
     pub way: Way,
     /// What the first recording predicts for it; `None`: it predicts nothing, for this reason.
-    pub predicted: Result<Saving, String>,
+    pub predicted: Result<Estimate, NoPrediction>,
     /// CPU per unit saved, as a share of the first's.
     pub measured: f64,
     /// 90 % interval of it.
@@ -170,11 +189,16 @@ fn units(window: &Window, per: &Per) -> f64 {
     match per {
         Per::CpuSecond => cpu(window) / 1e9,
         Per::Second => window.measured.as_secs_f64(),
-        Per::Call(name) => {
-            let calls: u64 = window.sites.iter().filter(|s| s.place.syscall == *name).map(|s| s.site.calls).sum();
+        Per::Call { syscall } => {
+            let calls: u64 = window.sites.iter().filter(|s| s.place.syscall == *syscall).map(|s| s.site.calls).sum();
             calls as f64
         }
     }
+}
+
+fn some_units(window: &Window, per: &Per, recording: Which) -> Result<f64, NoUnits> {
+    let units = units(window, per);
+    if units > 0.0 { Ok(units) } else { Err(NoUnits { per: per.clone(), recording }) }
 }
 
 /// Direct cost of a blocked call, ns, by place.
@@ -220,17 +244,13 @@ fn half(side: &Compared<'_>, measure: Measure, per: &Per, prices: &HashMap<Place
 }
 
 impl Diff {
-    /// Compares. `Err`: what there is nothing of to divide by.
+    /// Compares.
     ///
     /// # Errors
     /// The unit that one of the two has none of.
-    pub fn of(before: &Compared<'_>, after: &Compared<'_>, per: &Per) -> Result<Self, String> {
-        let (first, second) = (units(before.window, per), units(after.window, per));
-        for (units, which) in [(first, "first"), (second, "second")] {
-            if units <= 0.0 {
-                return Err(format!("there is no {} in the {which} recording to divide by", per.unit()));
-            }
-        }
+    pub fn new(before: &Compared<'_>, after: &Compared<'_>, per: &Per) -> Result<Self, NoUnits> {
+        let first = some_units(before.window, per, Which::First)?;
+        let second = some_units(after.window, per, Which::Second)?;
         let known = [before, after].map(|side| prices(side.report, side.window));
         let changes = Measure::ALL
             .into_iter()
@@ -258,18 +278,20 @@ impl Diff {
 }
 
 impl PredictionCheck {
-    /// Holds the prediction of a blocking program's recording against its async version's. Without a way it is the one that the
-    /// second program's calls suggest: `io_uring`, or else readiness without a runtime.
+    /// Holds the prediction of a blocking program's recording against its async version's. Without a
+    /// way it is the one that the second program's calls suggest: `io_uring`, or else readiness
+    /// without a runtime.
     ///
     /// # Errors
     /// The unit that one of the two has none of.
-    pub fn of(blocking: &Compared<'_>, twin: &Compared<'_>, per: (Per, Per), way: Option<Way>) -> Result<Self, String> {
-        let (first, second) = (units(blocking.window, &per.0), units(twin.window, &per.1));
-        for (units, per, which) in [(first, &per.0, "first"), (second, &per.1, "second")] {
-            if units <= 0.0 {
-                return Err(format!("there is no {} in the {which} recording to divide by", per.unit()));
-            }
-        }
+    pub fn new(
+        blocking: &Compared<'_>,
+        twin: &Compared<'_>,
+        per: (Per, Per),
+        way: Option<Way>,
+    ) -> Result<Self, NoUnits> {
+        let first = some_units(blocking.window, &per.0, Which::First)?;
+        let second = some_units(twin.window, &per.1, Which::Second)?;
         let calls = |name: &str| -> u64 {
             let sites = twin.window.sites.iter().filter(|s| s.place.syscall.starts_with(name));
             sites.map(|s| s.site.calls).sum()
@@ -278,9 +300,9 @@ impl PredictionCheck {
         let way = way.unwrap_or(seen);
         let what_if = &blocking.report.what_if;
         let predicted = match (&what_if.refused, what_if.scenario(way)) {
-            (Some(why), _) => Err(why.clone()),
+            (Some(why), _) => Err(NoPrediction::Refused(why.clone())),
             (None, Some(scenario)) => Ok(scenario.saving),
-            (None, None) => Err(format!("no price for {} on that machine", way.name())),
+            (None, None) => Err(NoPrediction::NoPrice(way)),
         };
         let none = HashMap::new();
         let (old, new) = (cpu(blocking.window) / first, cpu(twin.window) / second);
@@ -336,11 +358,11 @@ mod tests {
         (whole, parts)
     }
 
-    fn compare(first: &[(u64, u64)], second: &[(u64, u64)], per: &Per) -> Result<Diff, String> {
+    fn compare(first: &[(u64, u64)], second: &[(u64, u64)], per: &Per) -> Result<Diff, NoUnits> {
         let ((a, a_parts), (b, b_parts)) = (seconds(first), seconds(second));
-        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let reports = [&a, &b].map(|w| Report::new(w, Inputs::default()));
         let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
-        Diff::of(
+        Diff::new(
             &Compared { window: &a, report: &reports[0], parts: &a_parts },
             &Compared { window: &b, report: &reports[1], parts: &b_parts },
             per,
@@ -379,8 +401,9 @@ mod tests {
 
     #[test]
     fn what_there_is_nothing_of_is_not_divided_by() {
-        let error = compare(&STEADY, &STEADY, &Per::Call("recvfrom".into())).unwrap_err();
-        assert_eq!(error, "there is no recvfrom call in the first recording to divide by");
+        let per = Per::Call { syscall: "recvfrom".into() };
+        let error = compare(&STEADY, &STEADY, &per).unwrap_err();
+        assert_eq!(error, NoUnits { per, recording: Which::First });
     }
 
     #[test]
@@ -392,9 +415,9 @@ mod tests {
     #[test]
     fn a_prediction_is_held_against_what_came() {
         let ((a, a_parts), (b, b_parts)) = (seconds(&STEADY), seconds(&[(80, 10); 6]));
-        let reports = [&a, &b].map(|w| Report::of(w, Inputs::default()));
+        let reports = [&a, &b].map(|w| Report::new(w, Inputs::default()));
         let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
-        let check = PredictionCheck::of(
+        let check = PredictionCheck::new(
             &Compared { window: &a, report: &reports[0], parts: &a_parts },
             &Compared { window: &b, report: &reports[1], parts: &b_parts },
             (Per::Second, Per::Second),

@@ -1,11 +1,11 @@
 //! The two ledgers: where the CPU went, and where the wall time of the threads went. What is left over is printed.
 
-use crate::quantity::Nanos;
+use super::note::Note;
 use crate::{
     aggregate::Window,
-    cost::Pools,
+    cost::{Basis, Pools},
     event::{BlockClass, Family},
-    quantity::{Figure, Provenance},
+    quantity::{Figure, Nanos, Provenance},
 };
 
 /// CPU of the target, as the kernel charges it.
@@ -18,18 +18,18 @@ pub struct CpuLedger {
     /// What the kernel charged beyond that; negative where it charged less, ns.
     pub charge: i64,
     /// In user mode, page faults and interrupts that hit it included.
-    pub user: Figure<Nanos>,
+    pub user: Figure<Nanos, Note>,
     /// In syscalls, less the direct cost of blocks.
-    pub calls: Figure<Nanos>,
+    pub calls: Figure<Nanos, Note>,
     /// Direct cost of blocking-IO blocks, signed ns.
-    pub blocking_io: Figure<f64>,
+    pub blocking_io: Figure<f64, Note>,
     /// Direct cost of all other blocks and of preemptions, signed ns.
-    pub other_switches: Figure<f64>,
+    pub other_switches: Figure<f64, Note>,
     /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen by the hypervisor, or
     /// interrupts.
-    pub uncharged: Figure<f64>,
+    pub uncharged: Figure<f64, Note>,
     /// Softirq work that hit the target.
-    pub softirq: Figure<Nanos>,
+    pub softirq: Figure<Nanos, Note>,
     /// Total less all of the above, ns.
     pub rest: f64,
 }
@@ -69,7 +69,7 @@ pub struct WallLedger {
 }
 
 impl WallLedger {
-    pub(crate) fn of(window: &Window) -> Self {
+    pub(crate) fn new(window: &Window) -> Self {
         let sums = window.sums();
         let threads = &window.threads;
         let mut classes: Vec<WallLine> = BlockClass::ALL
@@ -113,11 +113,11 @@ impl WallLedger {
 
 impl CpuLedger {
     /// The line of what was not charged, where there is something in it: most machines steal nothing.
-    pub fn uncharged_line(&self) -> Option<&Figure<f64>> {
+    pub fn uncharged_line(&self) -> Option<&Figure<f64, Note>> {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
-    pub(crate) fn of(window: &Window, pools: &Pools<'_>) -> Self {
+    pub(crate) fn new(window: &Window, pools: &Pools<'_>) -> Self {
         let sums = window.sums();
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
@@ -126,72 +126,80 @@ impl CpuLedger {
         // Not -0.
         let uncharged = 0.0 - sums.uncharged as f64;
         let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
-
-        let mut io = 0.0;
-        let mut other = 0.0;
-        let (mut io_modelled, mut other_modelled) = (false, false);
-        // Calls without a site of their own cannot be compared with anything.
-        let mut missing = window.overflow.blocked_calls;
-        for site in &window.sites {
-            match pools.direct(site) {
-                Some(cost) => {
-                    let modelled = cost.basis != crate::cost::Basis::SameSite;
-                    if site.place.class.family() == Family::BlockingIo {
-                        io += cost.total;
-                        io_modelled |= modelled;
-                    } else {
-                        other += cost.total;
-                        other_modelled |= modelled;
-                    }
-                }
-                None => missing += site.site.blocked_calls,
-            }
-        }
-        if missing > 0 {
-            // The parts that are known would leave a hole between the lines: all of it stays in the time in syscalls.
-            (io, other) = (0.0, 0.0);
-        }
-        let calls = (sums.kernel as f64 - io - other).max(0.0);
-        let blocking_io = io + charge_io as f64;
-        let other_switches = other + charge_other as f64;
-        let switches = if missing > 0 { 0.0 } else { blocking_io + other_switches };
+        let costs = DirectCosts::new(window, pools);
+        let calls = (sums.kernel as f64 - costs.io.total - costs.other.total).max(0.0);
+        let blocking_io = costs.io.total + charge_io as f64;
+        let other_switches = costs.other.total + charge_other as f64;
+        let switches = if costs.missing > 0 { 0.0 } else { blocking_io + other_switches };
         // To the nanosecond: what is below is the noise of floating point.
         let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches - uncharged).round();
-        let figure = |value: f64, modelled: bool| {
-            if missing > 0 {
-                Figure::unavailable(format!("{missing} calls that blocked have no base to compare with"))
-            } else if modelled {
-                Figure::modelled(
-                    value,
-                    "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference",
-                )
-            } else {
-                Figure::measured(value)
-            }
-        };
-        let blocking_io = figure(blocking_io, io_modelled);
-        let other_switches = figure(other_switches, other_modelled);
+        let blocking_io = costs.figure(blocking_io, costs.io.modelled);
+        let other_switches = costs.figure(other_switches, costs.other.modelled);
+        let calls = Nanos::from_nanos(calls as u64);
         Self {
             total,
             on_cpu,
             charge,
             user: Figure::measured(Nanos::from_nanos(sums.user)),
             calls: match blocking_io.provenance().max(other_switches.provenance()) {
-                Provenance::Measured => Figure::measured(Nanos::from_nanos(calls as u64)),
-                Provenance::Modelled => Figure::modelled(
-                    Nanos::from_nanos(calls as u64),
-                    "what the direct cost leaves of the time in syscalls",
-                ),
-                Provenance::Unavailable => Figure::modelled(
-                    Nanos::from_nanos(calls as u64),
-                    "direct costs that could not be estimated are still in it",
-                ),
+                Provenance::Measured => Figure::measured(calls),
+                Provenance::Modelled => Figure::modelled(calls, Note::RestOfCalls),
+                Provenance::Unavailable => Figure::modelled(calls, Note::WithDirectCosts),
             },
             blocking_io,
             other_switches,
             uncharged: Figure::measured(uncharged),
-            softirq: Figure::unavailable("inside user and syscalls: softirqs are not hooked"),
+            softirq: Figure::unavailable(Note::SoftirqsNotHooked),
             rest,
+        }
+    }
+}
+
+/// A sum of direct costs, ns, and whether any of them was not found at the site itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct CostSum {
+    total: f64,
+    modelled: bool,
+}
+
+/// The direct costs of all sites.
+#[derive(Clone, Copy, Debug)]
+struct DirectCosts {
+    io: CostSum,
+    other: CostSum,
+    /// Calls that blocked and cannot be compared with anything.
+    missing: u64,
+}
+
+impl DirectCosts {
+    fn new(window: &Window, pools: &Pools<'_>) -> Self {
+        // Calls without a site of their own cannot be compared.
+        let mut costs =
+            Self { io: CostSum::default(), other: CostSum::default(), missing: window.overflow.blocked_calls };
+        for site in &window.sites {
+            let Some(cost) = pools.direct(site) else {
+                costs.missing += site.site.blocked_calls;
+                continue;
+            };
+            let io = site.place.class.family() == Family::BlockingIo;
+            let sum = if io { &mut costs.io } else { &mut costs.other };
+            sum.total += cost.total;
+            sum.modelled |= cost.basis != Basis::SameSite;
+        }
+        if costs.missing > 0 {
+            // The parts that are known would leave a hole between the lines: all of it stays in the
+            // time in syscalls.
+            costs.io.total = 0.0;
+            costs.other.total = 0.0;
+        }
+        costs
+    }
+
+    fn figure(&self, value: f64, modelled: bool) -> Figure<f64, Note> {
+        match self.missing {
+            0 if modelled => Figure::modelled(value, Note::AgainstOthers),
+            0 => Figure::measured(value),
+            missing => Figure::unavailable(Note::NoBase(missing)),
         }
     }
 }

@@ -248,7 +248,7 @@ impl Profile {
             for (n, &i) in sites.iter().enumerate() {
                 let place = &window.sites[i].place;
                 let among = at.get(place).unwrap_or(&none);
-                let call = call_mark(&place.syscall, place.class);
+                let call = place.call_mark();
                 let instead: (&[&str], _) = (&[NO_STACK, &call], Some(place.class));
                 making.share(blocked[n], among, Some(i), instead, |s| s.blocked, |w| &mut w.blocked);
                 making.share(delay[n], among, Some(i), instead, |s| s.delay.max(1.0), |w| &mut w.run_delay);
@@ -288,7 +288,7 @@ impl Profile {
         let none = Vec::new();
         for (i, part) in parts.into_iter().enumerate() {
             let place = &window.sites[i].place;
-            let call = call_mark(&place.syscall, place.class);
+            let call = place.call_mark();
             let instead: (&[&str], _) = (&[NO_STACK, &call], Some(place.class));
             making.share(part, at.get(place).unwrap_or(&none), Some(i), instead, |s| s.weight, |w| &mut w.cost);
         }
@@ -313,9 +313,4 @@ impl Profile {
     pub fn frame(&self, index: u32) -> Option<&Frame> {
         self.frames.get(index as usize)
     }
-}
-
-/// How a call stands in a stack: `read (TCP)`.
-pub fn call_mark(syscall: &str, class: BlockClass) -> String {
-    format!("{syscall} ({})", class.name())
 }

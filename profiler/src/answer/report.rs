@@ -6,18 +6,18 @@ use super::{
     advice,
     check::Check,
     ledger::{CpuLedger, WallLedger},
+    note::Note,
     score::Score,
     verdict::{Answerable, Verdict},
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
-use crate::quantity::{Nanos, Tid};
 use crate::{
     aggregate::{Quality, Window},
-    cost::{Bases, Estimators, Indirect, Pools, Reference, ipc::Ipc},
-    event::{Family, Place},
+    cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
+    event::{DeviceRecord, Family, Place},
     machine::Calibration,
-    predict::{Alone, Baseline, Given, Prices, WhatIf},
-    quantity::Figure,
+    predict::{self, Alone, Baseline, Engine, Given, Prices, WhatIf},
+    quantity::{Figure, Nanos, Tid},
 };
 
 /// A process of the target.
@@ -73,9 +73,9 @@ pub struct SelfCost {
     /// Events of the target that a program ran for: syscall starts and ends, switches, wake-ups.
     pub events: u64,
     /// Mean run time of a program, ns, from the kernel's statistics.
-    pub per_event: Figure<f64>,
+    pub per_event: Figure<f64, Note>,
     /// Share of the target's CPU that the programs used.
-    pub share: Figure<f64>,
+    pub share: Figure<f64, Note>,
     /// CPU that the profiler's own process used.
     pub daemon_cpu: Nanos,
     /// Its largest resident size, bytes.
@@ -125,9 +125,6 @@ pub struct Inputs {
     pub shares: Vec<f64>,
     /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
     pub slices: Vec<Slice>,
-    /// The what-if of an earlier look, to be kept: a replay is too dear for every look of a live screen.
-    #[serde(skip)]
-    pub known_what_if: Option<WhatIf>,
 }
 
 impl Inputs {
@@ -166,7 +163,7 @@ pub struct Report {
     /// What runs slower after blocks.
     pub indirect: Indirect,
     /// What hardware counters tell of the instructions after returns.
-    pub ipc: Figure<Ipc>,
+    pub ipc: Figure<Ipc, ipc::Note>,
     /// What async would give back.
     pub what_if: WhatIf,
     /// CPU ledger.
@@ -194,160 +191,174 @@ pub struct Report {
 }
 
 impl Report {
-    /// Makes the report of a window.
-    pub fn of(window: &Window, inputs: Inputs) -> Self {
+    /// The report of a window.
+    pub fn new(window: &Window, inputs: Inputs) -> Self {
+        Self::with_engine(window, inputs).0
+    }
+
+    /// The report of a window, and the engine behind its prediction, which can be asked again with
+    /// other loops; `None` where there is none.
+    pub fn with_engine(window: &Window, inputs: Inputs) -> (Self, Option<Engine>) {
         let sums = window.sums();
+        Self::build(window, inputs, |given| WhatIf::new(window, &sums, given))
+    }
+
+    /// The report of a window around a prediction that was made before: a replay is too dear for
+    /// every look of a live screen.
+    pub fn around(window: &Window, inputs: Inputs, what_if: WhatIf) -> Self {
+        Self::build(window, inputs, |_| (what_if, None)).0
+    }
+
+    fn build(
+        window: &Window,
+        inputs: Inputs,
+        predict: impl FnOnce(&Given<'_>) -> (WhatIf, Option<Engine>),
+    ) -> (Self, Option<Engine>) {
         // Prices of another moment, at the pace of this interval.
         let reference = inputs.reference.map(|r| r.at_pace(inputs.pace));
         let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
-        let bases = Bases {
-            reference,
-            calibration: calibration.as_ref(),
-            hook: hook(window, "switch"),
-            hook_enter: hook(window, "enter"),
-            hook_wake: hook(window, "waking"),
-            charge: sums.charge_away as i64 as f64 / sums.away_io.max(1) as f64,
-            charged: 1.0 - (sums.uncharged as f64 / sums.checked_cpu.max(1) as f64).min(1.0),
-        };
-        let pools = Pools::new(&window.sites, bases);
-        let cpu = CpuLedger::of(window, &pools);
-        let wall = WallLedger::of(window);
+        let pools = Pools::new(&window.sites, Bases::new(window, reference, calibration.as_ref()));
+        let parts = Parts::new(window, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        // One run of the switch program may see one thread of the target off and the next one on.
-        let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
-        let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
-        let self_cost = self_cost(window, &cpu, events, &inputs);
-        let ipc = Ipc::of(window, inputs.no_counters.as_deref());
-        let counted = match ipc.value() {
-            Some(ipc) => ipc.cost.clone(),
-            None => Figure::unavailable(ipc.note()),
-        };
-        let indirect = Indirect::of(&window.sites, counted);
-        let score = Score::of(window, &cpu, &pools, &inputs, &indirect);
-        let (own_cpu, hooks) = Prices::without_hooks(cpu.total, &self_cost.share);
-        // What the target takes when nobody looks, for as many switches.
-        let alone = Alone::of(&inputs.baselines, inputs.pace, cpu.total, sums.voluntary);
-        let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
-        let prices = Prices::of(window, &pools, calibration.as_ref(), reference, &inputs.direct_files)
-            .map(|p| p.less_excess(excess));
-        let (own_cpu, hooks) = (own_cpu - excess, hooks + excess);
-        let advice =
-            prices.as_ref().map_or_else(|_| Vec::new(), |p| advice::of(window, p, own_cpu.max(1.0), seconds.max(1e-9)));
-        let wake = prices.as_ref().map_or_else(|why| Figure::unavailable(why.as_str()), |p| p.other_wake.clone());
-        let io_blocks = wall.blocks_in(Family::BlockingIo).max(1) as f64;
-        let estimators = Estimators::of(
-            &window.sites,
-            &pools,
-            sums.charge_io as i64 as f64 / io_blocks,
-            sampled(window, &cpu, switches),
-        );
-        let given = Given {
-            prices,
-            calibration: calibration.as_ref().ok_or(inputs.no_calibration.as_deref()),
-            cpu: own_cpu,
-            hooks,
-            direct_interval: score.interval,
-            unsteady: alone.map_or(0.0, |a| a.unsteady),
-            filled: alone.is_some_and(|a| a.was_filled(cpu.total, seconds, inputs.facts.allowed_cpus)),
-            indirect: indirect.total().value().copied(),
-            indirect_how: if indirect.counted.value().is_some() {
-                "same sites and sizes, after a block against after none; user mode by hardware counters"
-            } else {
-                "same sites and sizes, after a block against after none"
-            },
-            seconds,
-            allowed_cpus: inputs.facts.allowed_cpus.max(1),
-        };
-        let what_if = inputs.known_what_if.unwrap_or_else(|| WhatIf::of(window, &sums, &given));
+        let (given, wake) = given(window, &inputs, &pools, &parts, calibration.as_ref());
+        let (what_if, engine) = predict(&given);
+        let advice = given
+            .prices
+            .as_ref()
+            .map_or_else(Vec::new, |p| advice::advise(window, p, given.cpu.max(1.0), seconds.max(1e-9)));
+        let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let answerable =
             Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
-        let verdict = Verdict::of(&answerable, advice);
-        let sites = window
-            .sites
-            .iter()
-            .map(|site| {
-                let name = inputs.descriptors.get(&site.place).cloned().unwrap_or_default();
-                SiteView::of(site, &pools, name)
-            })
-            .collect();
-        let threads = window
-            .threads
-            .iter()
-            .map(|t| ThreadView::of(t, inputs.thread_names.get(&t.tid).cloned().unwrap_or_default()))
-            .collect();
-        let devices = window
-            .devices
-            .iter()
-            .map(|d| {
-                let name = inputs.device_names.get(&(d.major, d.minor)).cloned();
-                DeviceView::of(d, name.unwrap_or_else(|| format!("{}:{}", d.major, d.minor)))
-            })
-            .collect();
-        Self {
+        let sums = window.sums();
+        let charge = sums.charge_io as i64 as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
+        let sampled = cost::sampled(window, cpu.total, switches);
+        let report = Self {
+            verdict: Verdict::new(&answerable, advice),
+            estimators: Estimators::of(&window.sites, &pools, charge, sampled),
             check: Check::of(window, cpu.total, inputs.process_cpu),
+            sites: site_views(window, &inputs, &pools),
+            threads: thread_views(window, &inputs),
+            devices: device_views(window, &inputs),
             facts: inputs.facts,
             window: inputs.window,
-            verdict,
             score,
-            estimators,
             indirect,
             ipc,
             what_if,
             cpu,
             wall,
-            sites,
-            threads,
-            devices,
             device_wait: Nanos::from_nanos(sums.device_wait),
             wakeups: Wakeups::of(&sums, wake),
             quality: window.quality.clone(),
             self_cost,
             reference,
+        };
+        (report, engine)
+    }
+}
+
+/// Ledgers, score and costs of a window.
+struct Parts {
+    cpu: CpuLedger,
+    wall: WallLedger,
+    self_cost: SelfCost,
+    ipc: Figure<Ipc, ipc::Note>,
+    indirect: Indirect,
+    score: Score,
+    /// Runs of the switch program.
+    switches: u64,
+}
+
+impl Parts {
+    fn new(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Self {
+        let sums = window.sums();
+        let cpu = CpuLedger::new(window, pools);
+        // One run of the switch program may see one thread of the target off and the next one on.
+        let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
+        let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
+        let ipc = Ipc::of(window, inputs.no_counters.as_deref());
+        let counted = match (ipc.value(), ipc.note()) {
+            (Some(ipc), _) => ipc.cost.clone(),
+            (None, why) => Figure::unavailable(why.cloned().unwrap_or(ipc::Note::NoCounters)),
+        };
+        let indirect = Indirect::of(&window.sites, counted);
+        Self {
+            wall: WallLedger::new(window),
+            self_cost: self_cost(window, &cpu, events, inputs),
+            score: Score::new(window, &cpu, pools, inputs, &indirect),
+            cpu,
+            ipc,
+            indirect,
+            switches,
         }
     }
 }
 
-/// Mean run of the program whose name contains this, ns; 0 where the kernel kept no statistics.
-fn hook(window: &Window, name: &str) -> f64 {
-    let program = window.programs.iter().filter(|p| p.name.contains(name) && p.runs > 0);
-    program.map(|p| p.time.as_nanos() as f64 / p.runs as f64).next().unwrap_or(0.0)
+/// What a prediction starts from, and what a wake-up of another process costs.
+fn given<'a>(
+    window: &Window,
+    inputs: &'a Inputs,
+    pools: &Pools<'_>,
+    parts: &Parts,
+    calibration: Option<&'a Calibration>,
+) -> (Given<'a>, Figure<f64, predict::Note>) {
+    let (total, reference) = (parts.cpu.total, pools.reference());
+    let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
+    // What the target takes when nobody looks, for as many switches.
+    let alone = Alone::of(&inputs.baselines, inputs.pace, total, window.sums().voluntary);
+    let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
+    let prices =
+        Prices::new(window, pools, calibration, reference, &inputs.direct_files).map(|p| p.less_excess(excess));
+    let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
+    let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
+    let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
+    let given = Given {
+        prices,
+        calibration: calibration.ok_or(inputs.no_calibration.as_deref()),
+        cpu: own_cpu - excess,
+        hooks: hooks + excess,
+        direct_interval: parts.score.interval,
+        unsteady: alone.map_or(0.0, |a| a.unsteady),
+        filled: alone.is_some_and(|a| a.was_filled(total, seconds, cpus)),
+        indirect: parts.indirect.total().value().copied(),
+        by_counters: parts.indirect.counted.value().is_some(),
+        seconds,
+        allowed_cpus: cpus.max(1),
+    };
+    (given, wake)
 }
 
-/// Samples below which nothing is said.
-const MIN_SAMPLES: u64 = 100;
+fn site_views(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Vec<SiteView> {
+    let descriptor = |place: &Place| inputs.descriptors.get(place).cloned().unwrap_or_default();
+    window.sites.iter().map(|site| SiteView::of(site, pools, descriptor(&site.place))).collect()
+}
 
-/// Estimator (b): CPU in the schedule path per switch, ns. Samples in the hooks are nobody's cost of blocking.
-fn sampled(window: &Window, cpu: &CpuLedger, switches: u64) -> Figure<f64> {
-    let s = window.samples;
-    match s.samples {
-        0 => Figure::unavailable("no CPU-clock samples: see `doctor`, or the log with -v"),
-        n if n < MIN_SAMPLES || switches == 0 => {
-            Figure::unavailable(format!("only {n} CPU-clock samples: measure longer, or under load"))
-        }
-        n => Figure::modelled(
-            s.schedule as f64 / n as f64 * cpu.total.as_nanos() as f64 / switches as f64,
-            format!(
-                "{} of {n} CPU-clock samples are below __schedule; over all switches, not only those of blocking IO",
-                s.schedule
-            ),
-        ),
-    }
+fn thread_views(window: &Window, inputs: &Inputs) -> Vec<ThreadView> {
+    let name = |tid: &Tid| inputs.thread_names.get(tid).cloned().unwrap_or_default();
+    window.threads.iter().map(|thread| ThreadView::of(thread, name(&thread.tid))).collect()
+}
+
+fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {
+    let name = |device: &DeviceRecord| {
+        let known = inputs.device_names.get(&(device.major, device.minor)).cloned();
+        known.unwrap_or_else(|| device.number())
+    };
+    window.devices.iter().map(|device| DeviceView::of(device, name(device))).collect()
 }
 
 fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, inputs: &Inputs) -> SelfCost {
     let runs: u64 = window.programs.iter().map(|p| p.runs).sum();
     let time: Nanos = window.programs.iter().map(|p| p.time).sum();
     let (per_event, share) = if runs == 0 {
-        let why = "the kernel's BPF statistics need CAP_SYS_ADMIN";
-        (Figure::unavailable(why), Figure::unavailable(why))
+        (Figure::unavailable(Note::NoStatistics), Figure::unavailable(Note::NoStatistics))
     } else {
         let per_event = time.as_nanos() as f64 / runs as f64;
         let share = if cpu.total == Nanos::ZERO {
-            Figure::unavailable("the target used no CPU")
+            Figure::unavailable(Note::NoCpu)
         } else {
             Figure::modelled(
                 (per_event + inputs.hook_entry) * events as f64 / cpu.total.as_nanos() as f64,
-                "mean run time of a program and of the kernel's way into it, × the target's events",
+                Note::MeanRunTime,
             )
         };
         (Figure::measured(per_event), share)

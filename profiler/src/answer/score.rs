@@ -4,25 +4,25 @@ use std::collections::HashMap;
 
 use super::{
     ledger::CpuLedger,
+    note::Note,
     report::{Inputs, Slice},
 };
-use crate::quantity::Nanos;
 use crate::{
     aggregate::Window,
-    cost::{Indirect, Pools},
+    cost::{self, Bases, Indirect, Pools},
     event::{Family, Place},
-    quantity::{Figure, Interval, bootstrap},
+    quantity::{Figure, Interval, Nanos, bootstrap},
 };
 
 /// The score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// Direct cost of blocking-IO blocks as a share of the target's CPU.
-    pub direct: Figure<f64>,
+    pub direct: Figure<f64, Note>,
     /// 90 % interval of it.
     pub interval: Option<Interval>,
     /// The indirect part.
-    pub indirect: Figure<f64>,
+    pub indirect: Figure<f64, cost::Note>,
 }
 
 /// Looks below which their spread says nothing.
@@ -61,8 +61,17 @@ fn around(value: f64, windows: &[(f64, f64)]) -> Option<Interval> {
     Some(Interval { low: value - half, high: value + half })
 }
 
+/// Direct cost of the blocking-IO blocks of a window as a share of its CPU, with no other base than
+/// its own calls; `None` where it cannot be told.
+pub fn direct_share(window: &Window) -> Option<f64> {
+    let pools = Pools::new(&window.sites, Bases::new(window, None, None));
+    let cpu = CpuLedger::new(window, &pools);
+    let total = cpu.total.as_nanos() as f64;
+    cpu.blocking_io.value().filter(|_| total > 0.0).map(|ns| ns / total)
+}
+
 impl Score {
-    pub(crate) fn of(
+    pub(crate) fn new(
         window: &Window,
         cpu: &CpuLedger,
         pools: &Pools<'_>,
@@ -72,7 +81,7 @@ impl Score {
         let total = cpu.total.as_nanos() as f64;
         let indirect = indirect.total().map(|e| e.total / total.max(1.0));
         if cpu.total == Nanos::ZERO {
-            let direct = Figure::unavailable("the target used no CPU");
+            let direct = Figure::unavailable(Note::NoCpu);
             return Score { direct, interval: None, indirect };
         }
         let direct = cpu.blocking_io.map(|ns| ns / total);

@@ -1,12 +1,15 @@
-//! The verdict: one sentence, five lines of evidence, and what is cheaper than a rewrite.
+//! The verdict: the answer with its figures, what it rests on, and what is cheaper than a rewrite.
 
-use super::ledger::{CpuLedger, WallLedger};
-use crate::quantity::Nanos;
+use super::{
+    advice::Advice,
+    ledger::{CpuLedger, WallLedger},
+};
 use crate::{
     cost::Basis,
     event::Family,
     machine::Way,
-    predict::{Ground, Scenario, WhatIf},
+    predict::{Ground, Refusal, WhatIf},
+    quantity::{Estimate, Nanos},
 };
 
 /// The kind of answer.
@@ -38,17 +41,161 @@ pub enum Answer {
     Blocking,
 }
 
-/// The answer in words.
+/// The answer, with the figures that it is said with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// Too little happened.
+    TooLittle {
+        /// Measured time, s.
+        seconds: f64,
+        /// CPU of the target.
+        cpu: Nanos,
+        /// Blocks of all classes.
+        blocks: u64,
+    },
+    /// It never blocks on IO, and so many event waits are its way to sleep.
+    OnlyEventWaits(u64),
+    /// Event waits are by far the most of its blocks.
+    MostlyEventWaits {
+        /// Event waits.
+        events: u64,
+        /// Blocking-IO blocks.
+        io: u64,
+    },
+    /// It does no blocking IO.
+    NoBlockingIo,
+    /// It waits on locks more often than on IO.
+    Locks {
+        /// Blocks on locks.
+        locks: u64,
+        /// Blocking-IO blocks.
+        io: u64,
+    },
+    /// Blocking costs this share of its CPU, and there is no prediction.
+    NoPrediction {
+        /// Direct cost as a share of its CPU.
+        direct: f64,
+        /// Why there is no prediction.
+        why: Refusal,
+    },
+    /// Neither the cost of blocking nor what async would give back is known.
+    NothingKnown {
+        /// Blocking-IO blocks.
+        io: u64,
+        /// Why there is no prediction.
+        why: Refusal,
+    },
+    /// Its blocks are on files; completion would give this back.
+    FilesByCompletion(Estimate),
+    /// Its blocks are on files and cost this share of its CPU.
+    FilesCostLittle(f64),
+    /// An event loop would give this back, and the interval includes zero.
+    Unsure(Estimate),
+    /// An event loop would give this back.
+    EventLoop {
+        /// Its saving.
+        saving: Estimate,
+        /// That of `io_uring`, where it is clearly more.
+        completion: Option<Estimate>,
+    },
+    /// Only batched completion would give something back.
+    OnlyCompletion(Estimate),
+    /// Another way of waiting would give nothing back.
+    NoGain(NoGain),
+}
+
+/// Why another way of waiting would give nothing back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoGain {
+    /// Its CPU goes into its own code.
+    CpuBound {
+        /// Its own code as a share of its CPU.
+        own: f64,
+        /// Direct cost as a share of its CPU.
+        direct: f64,
+    },
+    /// Blocking costs this share of its CPU: next to nothing.
+    CostsLittle(f64),
+    /// One thing at a time is ready.
+    LowConcurrency {
+        /// Direct cost as a share of its CPU.
+        direct: f64,
+        /// Sleeps of a loop per block of today.
+        sleeps_per_block: f64,
+    },
+    /// Blocking costs this share of its CPU, and waiting in another way would cost as much.
+    CostsAsMuch(f64),
+}
+
+impl Reason {
+    /// The kind of answer that it is.
+    pub const fn answer(&self) -> Answer {
+        match self {
+            Self::TooLittle { .. } | Self::NothingKnown { .. } => Answer::NotEnoughData,
+            Self::OnlyEventWaits(_) | Self::MostlyEventWaits { .. } => Answer::AlreadyAsync,
+            Self::NoBlockingIo => Answer::NoBlockingIo,
+            Self::Locks { .. } => Answer::Locks,
+            Self::NoPrediction { .. } => Answer::Blocking,
+            Self::FilesByCompletion(_) | Self::FilesCostLittle(_) => Answer::Files,
+            Self::Unsure(_) => Answer::Unsure,
+            Self::EventLoop { .. } => Answer::Yes,
+            Self::OnlyCompletion(_) => Answer::YesTuned,
+            Self::NoGain(NoGain::CpuBound { .. }) => Answer::CpuBound,
+            Self::NoGain(NoGain::CostsLittle(_) | NoGain::CostsAsMuch(_)) => Answer::CostsLittle,
+            Self::NoGain(NoGain::LowConcurrency { .. }) => Answer::LowConcurrency,
+        }
+    }
+}
+
+/// A line of what the answer rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evidence {
+    /// How often it blocked on IO.
+    Blocks {
+        /// Blocking-IO blocks.
+        io: u64,
+        /// Measured time, s.
+        seconds: f64,
+        /// CPU of the target.
+        cpu: Nanos,
+    },
+    /// What a block costs.
+    BlockCost {
+        /// One, ns of CPU.
+        each: f64,
+        /// What most of them were held against.
+        basis: Option<Basis>,
+        /// All of them as a share of the target's CPU.
+        share: f64,
+    },
+    /// What loops in its place would do.
+    Loops {
+        /// Loops.
+        loops: u32,
+        /// Sleeps per block of today.
+        sleeps_per_block: f64,
+        /// Events that a wait returns.
+        events_per_wait: f64,
+        /// What that was counted on.
+        ground: Ground,
+    },
+    /// Calibrated cost of waiting for an event, ns, by way.
+    EventTaxes(Vec<(Way, f64)>),
+    /// So many blocks are not on IO.
+    OtherWaits(u64),
+}
+
+/// The answer and what it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The kind.
     pub answer: Answer,
-    /// One sentence.
-    pub sentence: String,
-    /// What it rests on, a line each.
-    pub evidence: Vec<String>,
-    /// What is cheaper than a rewrite, a sentence each.
-    pub advice: Vec<String>,
+    /// The answer with its figures.
+    pub reason: Reason,
+    /// What it rests on: five lines at most.
+    pub evidence: Vec<Evidence>,
+    /// What is cheaper than a rewrite.
+    pub advice: Vec<Advice>,
 }
 
 /// Blocks below which nothing is said.
@@ -57,18 +204,10 @@ const MIN_BLOCKS: u64 = 30;
 const MIN_CPU: Nanos = Nanos::from_millis(1);
 /// A share of the CPU below which it is called little.
 const LITTLE: f64 = 0.03;
+/// A saving that is larger by this share of the CPU is worth naming beside another.
+const CLEARLY_MORE: f64 = 0.02;
 /// Sleeps per block from which a loop is said to sleep as often as threads block.
 const AS_OFTEN: f64 = 0.6;
-
-fn percent(ratio: f64) -> String {
-    format!("{:.1} %", ratio * 100.0)
-}
-
-/// A saving in words.
-fn range(scenario: &Scenario) -> String {
-    let (low, high) = (scenario.saving.low * 100.0, scenario.saving.high * 100.0);
-    if low < 0.0 { format!("{low:.0} to {high:.0} %") } else { format!("{low:.0}–{high:.0} %") }
-}
 
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
@@ -81,14 +220,14 @@ pub(crate) struct Answerable<'a> {
 }
 
 impl Verdict {
-    pub(crate) fn of(seen: &Answerable<'_>, advice: Vec<String>) -> Self {
-        let (answer, sentence) = seen.answer();
-        Self { answer, sentence, evidence: seen.evidence(), advice }
+    pub(crate) fn new(seen: &Answerable<'_>, advice: Vec<Advice>) -> Self {
+        let reason = seen.reason();
+        Self { answer: reason.answer(), reason, evidence: seen.evidence(), advice }
     }
 }
 
 impl Answerable<'_> {
-    fn answer(&self) -> (Answer, String) {
+    fn reason(&self) -> Reason {
         let wall = self.wall;
         let io = wall.blocks_in(Family::BlockingIo);
         let events = wall.blocks_in(Family::EventWait);
@@ -96,170 +235,94 @@ impl Answerable<'_> {
         let all: u64 = wall.classes.iter().map(|l| l.blocks).sum();
         let files: u64 = wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocks).sum();
         if self.cpu.total < MIN_CPU && all < MIN_BLOCKS {
-            let text = format!(
-                "Not enough happened in {:.1} s ({} of CPU, {all} blocks): measure under load, or longer with -d.",
-                self.seconds, self.cpu.total
-            );
-            return (Answer::NotEnoughData, text);
+            return Reason::TooLittle { seconds: self.seconds, cpu: self.cpu.total, blocks: all };
         }
         if io == 0 && events > 0 && events * 2 >= all {
-            let text = format!(
-                "No: it is already async. Its {events} event waits are its way to sleep; no thread blocked on a descriptor."
-            );
-            return (Answer::AlreadyAsync, text);
+            return Reason::OnlyEventWaits(events);
         }
         if io == 0 && locks == 0 {
-            return (Answer::NoBlockingIo, "No: it does no blocking IO. Its CPU goes into its own work.".to_owned());
+            return Reason::NoBlockingIo;
         }
         if events > 10 * io.max(1) && events * 2 >= all {
-            let text =
-                format!("No: it is mostly async already ({events} event waits against {io} blocking-IO blocks).");
-            return (Answer::AlreadyAsync, text);
+            return Reason::MostlyEventWaits { events, io };
         }
         if locks > io {
-            let text = format!(
-                "No: it waits on locks more often ({locks} blocks) than on IO ({io}); async would not remove them."
-            );
-            return (Answer::Locks, text);
+            return Reason::Locks { locks, io };
         }
-        if let Some(why) = &self.what_if.refused {
+        if let Some(why) = self.what_if.refused.clone() {
             return match self.direct {
-                Some(ratio) => {
-                    let text = format!(
-                        "Blocking costs {} of its CPU directly; what async would give back cannot be told: {why}.",
-                        percent(ratio)
-                    );
-                    (Answer::Blocking, text)
-                }
-                None => (Answer::NotEnoughData, format!("It blocked on IO {io} times, but {why}.")),
+                Some(direct) => Reason::NoPrediction { direct, why },
+                None => Reason::NothingKnown { io, why },
             };
         }
-        self.by_saving(io, files)
+        if files * 2 > io { self.on_files() } else { self.by_saving() }
     }
 
-    fn by_saving(&self, io: u64, files: u64) -> (Answer, String) {
-        let naive = self.what_if.scenario(Way::Naive);
-        let tuned = self.what_if.scenario(Way::Tuned);
-        let value = |s: Option<&Scenario>| s.map_or(0.0, |s| s.saving.value);
-        let (low_way, high_way) = (value(naive), value(tuned));
+    fn on_files(&self) -> Reason {
+        match self.what_if.scenario(Way::Tuned) {
+            Some(tuned) if tuned.saving.value >= LITTLE => Reason::FilesByCompletion(tuned.saving),
+            _ => Reason::FilesCostLittle(self.direct.unwrap_or(0.0).max(0.0)),
+        }
+    }
+
+    fn by_saving(&self) -> Reason {
+        let saving = |way| self.what_if.scenario(way).map(|s| s.saving);
+        let (naive, tuned) = (saving(Way::Naive), saving(Way::Tuned));
+        if let Some(naive) = naive.filter(|s| s.value >= LITTLE) {
+            let completion = tuned.filter(|t| t.value > naive.value + CLEARLY_MORE);
+            let unsure = naive.low <= 0.0;
+            return if unsure { Reason::Unsure(naive) } else { Reason::EventLoop { saving: naive, completion } };
+        }
+        if let Some(tuned) = tuned.filter(|s| s.value >= LITTLE) {
+            return Reason::OnlyCompletion(tuned);
+        }
+        Reason::NoGain(self.no_gain())
+    }
+
+    /// Why another way of waiting would give nothing back.
+    fn no_gain(&self) -> NoGain {
         let direct = self.direct.unwrap_or(0.0);
-        let on_files = files * 2 > io;
-        if on_files {
-            let text = match tuned {
-                Some(t) if t.saving.value >= LITTLE => format!(
-                    "Only with io_uring: its blocks are on files, where epoll gains nothing; completion would give back {} of its CPU.",
-                    range(t)
-                ),
-                _ => format!(
-                    "No: its blocks are on files, where epoll gains nothing, and they cost {} of its CPU; the time goes into the device.",
-                    percent(direct.max(0.0))
-                ),
-            };
-            return (Answer::Files, text);
-        }
-        if low_way >= LITTLE
-            && let Some(naive) = naive
-        {
-            if naive.saving.low <= 0.0 {
-                let text = format!(
-                    "Perhaps: an event loop would give back {} of its CPU ({}); that is not told from nothing.",
-                    percent(naive.saving.value),
-                    range(naive)
-                );
-                return (Answer::Unsure, text);
-            }
-            let more = tuned.filter(|t| t.saving.value > naive.saving.value + 0.02);
-            let more = more.map_or_else(String::new, |t| format!(", io_uring {}", range(t)));
-            return (Answer::Yes, format!("Yes: an event loop would give back {} of its CPU{more}.", range(naive)));
-        }
-        if high_way >= LITTLE
-            && let Some(tuned) = tuned
-        {
-            let text = format!(
-                "Only with io_uring: batched completion would give back {} of its CPU, an event loop over epoll next to nothing.",
-                range(tuned)
-            );
-            return (Answer::YesTuned, text);
-        }
-        let often = naive.or(tuned).map_or(1.0, |s| s.sleeps_per_block);
         if direct < LITTLE {
             let user = self.cpu.user.value().map_or(0.0, |&u| u.as_nanos() as f64);
-            let busy = user / self.cpu.total.as_nanos().max(1) as f64;
-            return if busy > 0.5 {
-                let text = format!(
-                    "No: it is CPU-bound. {} of its CPU is its own code, blocking costs {}.",
-                    percent(busy),
-                    percent(direct.max(0.0))
-                );
-                (Answer::CpuBound, text)
-            } else {
-                let text = format!(
-                    "No: the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
-                    percent(direct.max(0.0))
-                );
-                (Answer::CostsLittle, text)
-            };
+            let own = user / self.cpu.total.as_nanos().max(1) as f64;
+            let direct = direct.max(0.0);
+            return if own > 0.5 { NoGain::CpuBound { own, direct } } else { NoGain::CostsLittle(direct) };
         }
-        if often >= AS_OFTEN {
-            let text = format!(
-                "No: low concurrency. Blocking costs {} of its CPU, but one thing at a time is ready: a loop would sleep at {:.0} of \
-                 100 blocks all the same.",
-                percent(direct),
-                often * 100.0
-            );
-            return (Answer::LowConcurrency, text);
+        let scenario = self.what_if.scenario(Way::Naive).or(self.what_if.scenario(Way::Tuned));
+        let sleeps_per_block = scenario.map_or(1.0, |s| s.sleeps_per_block);
+        if sleeps_per_block >= AS_OFTEN {
+            return NoGain::LowConcurrency { direct, sleeps_per_block };
         }
-        let text = format!(
-            "No: blocking costs {} of its CPU, and waiting in another way would cost as much.",
-            percent(direct)
-        );
-        (Answer::CostsLittle, text)
+        NoGain::CostsAsMuch(direct)
     }
 
-    /// Five lines at most.
-    fn evidence(&self) -> Vec<String> {
+    fn evidence(&self) -> Vec<Evidence> {
         let io = self.wall.blocks_in(Family::BlockingIo);
-        let mut lines = vec![format!(
-            "{io} blocking-IO blocks in {:.1} s ({:.0} a second) on {} of CPU",
-            self.seconds,
-            io as f64 / self.seconds.max(1e-9),
-            self.cpu.total
-        )];
-        if let Some(engine) = &self.what_if.engine {
-            let prices = engine.prices();
-            let all = prices.all();
-            lines.push(format!(
-                "a block costs {:.0} ns of CPU ({}), {} of the target's CPU in all",
-                all.direct / all.count.max(1.0),
-                prices.basis.map_or("no base", Basis::name),
-                percent(all.direct / self.what_if.cpu.max(1.0))
-            ));
-            if let Some(scenario) = self.what_if.scenario(Way::Naive).or(self.what_if.scenarios.first()) {
-                let ground = match self.what_if.ground {
-                    Ground::Replay { events, .. } => format!("replay of {events} recorded blocks"),
-                    Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
-                };
-                let loops =
-                    if scenario.loops == 1 { "one loop".to_owned() } else { format!("{} loops", scenario.loops) };
-                lines.push(format!(
-                    "{loops} would sleep {:.2} times per block and find {:.1} events per wait ({ground})",
-                    scenario.sleeps_per_block, scenario.events_per_wait
-                ));
+        let what_if = self.what_if;
+        let mut lines = vec![Evidence::Blocks { io, seconds: self.seconds, cpu: self.cpu.total }];
+        if let Some(priced) = &what_if.priced {
+            let all = priced.prices.all();
+            let share = all.direct / what_if.cpu.max(1.0);
+            lines.push(Evidence::BlockCost {
+                each: all.direct / all.count.max(1.0),
+                basis: priced.prices.basis,
+                share,
+            });
+            if let Some(scenario) = what_if.scenario(Way::Naive).or(what_if.scenarios.first()) {
+                lines.push(Evidence::Loops {
+                    loops: scenario.loops,
+                    sleeps_per_block: scenario.sleeps_per_block,
+                    events_per_wait: scenario.events_per_wait,
+                    ground: what_if.ground,
+                });
             }
-            let price = |way| {
-                let events = self.what_if.scenario(way)?.events_per_wait;
-                Some(format!("{} {:.0} ns", way.name(), engine.calibration().tax(way, events)?.median))
-            };
-            let prices: Vec<String> = Way::ALL.into_iter().filter_map(price).collect();
-            if !prices.is_empty() {
-                lines.push(format!("waiting in another way costs per event, calibrated here: {}", prices.join(", ")));
+            let taxes: Vec<(Way, f64)> = what_if.scenarios.iter().filter_map(|s| Some((s.way, s.event_tax?))).collect();
+            if !taxes.is_empty() {
+                lines.push(Evidence::EventTaxes(taxes));
             }
         }
         if self.other_waits() > io {
-            lines.push(format!(
-                "{} blocks are not IO: locks, timers, event waits; async does not remove them",
-                self.other_waits()
-            ));
+            lines.push(Evidence::OtherWaits(self.other_waits()));
         }
         lines
     }

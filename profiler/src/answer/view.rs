@@ -1,11 +1,11 @@
 //! What the tables show: sites, threads, devices, wake-ups.
 
-use crate::quantity::{Addr, Nanos, Tgid, Tid};
 use crate::{
     aggregate::{Histogram, OpenEnd, ThreadTotals},
     cost::{DirectCost, Pools, mean},
     event::{BlockClass, DeviceRecord, SiteRecord, Stat, Sums},
-    quantity::Figure,
+    predict,
+    quantity::{Addr, Figure, Nanos, Tgid, Tid},
 };
 
 /// A site in the table.
@@ -183,13 +183,13 @@ pub struct Wakeups {
     /// Of other processes' threads by calls of the target.
     pub others: u64,
     /// What a wake-up costs the one who wakes, ns.
-    pub cost: Figure<f64>,
+    pub cost: Figure<f64, predict::Note>,
     /// Other threads of the target that ran or could run at each wake-up: 0 to 7, then 8–15, 16–31 …
     pub concurrency: Vec<u64>,
 }
 
 impl Wakeups {
-    pub(crate) fn of(sums: &Sums, cost: Figure<f64>) -> Self {
+    pub(crate) fn of(sums: &Sums, cost: Figure<f64, predict::Note>) -> Self {
         Self {
             same_process: sums.woken_by_self,
             other_process: sums.woken_by_other,

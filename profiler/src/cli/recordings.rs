@@ -8,6 +8,7 @@ use super::{
     flags::{DiffFlags, PredictCheckFlags, RecordFlags, ReportFlags},
     output, settings,
 };
+use crate::words::InWords;
 use crate::{
     aggregate::Window,
     answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Weight},
@@ -16,7 +17,7 @@ use crate::{
     pipeline::{
         self,
         outputs::{self, Output, OutputError, Shown, StackSide},
-        recording::{Recorder, report_of},
+        recording::{Recorder, report_of, report_with_engine},
     },
     record::{RecordError, Recording, write_atomically},
     report::{self, TextOptions},
@@ -41,7 +42,7 @@ pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
         flags.output.display(),
         bytes.div_ceil(1024),
         recording.window.measured.as_secs_f64(),
-        said.verdict.sentence,
+        said.verdict.sentence(),
     ));
     Ok(())
 }
@@ -62,7 +63,7 @@ fn writable(path: &Path) -> Result<(), CliError> {
 pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
     let recording = Recording::read(&flags.file)?;
-    let found = report_of(&recording);
+    let (found, engine) = report_with_engine(&recording);
     if files.is_empty() {
         let options = TextOptions {
             width: output::width(),
@@ -82,7 +83,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
     let profile = outputs::one_side(Profile::of(&found, &recording.window, &recording.sampled), side);
     for file in &mut files {
         file.weight = flags.weight.as_deref().and_then(settings::weight);
-        let bytes = outputs::write(file, &Shown { report: &found, profile: &profile })?;
+        let bytes = outputs::write(file, &Shown { report: &found, engine: engine.as_ref(), profile: &profile })?;
         output::say(&format!("wrote {} ({} KiB)", file.path.display(), bytes.div_ceil(1024)));
     }
     Ok(())
@@ -126,7 +127,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
         report: &read.report,
         parts,
     });
-    let found = Diff::of(&compared[0], &compared[1], &per).map_err(CliError::Usage)?;
+    let found = Diff::new(&compared[0], &compared[1], &per).map_err(|none| CliError::Usage(none.in_words()))?;
     let names = (flags.before.display().to_string(), flags.after.display().to_string());
     output::print(&report::diff(&found, (&names.0, &names.1)))?;
     if let Some(path) = &flags.output {
@@ -166,7 +167,8 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<(), CliError> {
         report: &read.report,
         parts,
     });
-    let found = PredictionCheck::of(&compared[0], &compared[1], per, way).map_err(CliError::Usage)?;
+    let found =
+        PredictionCheck::new(&compared[0], &compared[1], per, way).map_err(|none| CliError::Usage(none.in_words()))?;
     let names = (flags.blocking.display().to_string(), flags.twin.display().to_string());
     output::print(&report::prediction_check(&found, (&names.0, &names.1)))
 }

@@ -160,7 +160,7 @@ pub(super) fn per(text: &str) -> Result<Per, CliError> {
         "cpu-second" => Ok(Per::CpuSecond),
         "second" => Ok(Per::Second),
         name if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-            Ok(Per::Call(name.to_owned()))
+            Ok(Per::Call { syscall: name.to_owned() })
         }
         _ => Err(CliError::Usage(format!(
             "bad --per '{text}': give cpu-second, second, or the name of a syscall like recvfrom"

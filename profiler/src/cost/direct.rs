@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use crate::{
+    aggregate::Window,
     event::{BlockClass, Family, SiteRecord, Stat},
     machine::{Calibration, Cost, slower},
     quantity::Interval,
@@ -142,6 +143,28 @@ pub(crate) struct Bases<'a> {
     pub(crate) charged: f64,
 }
 
+impl<'a> Bases<'a> {
+    /// The bases of a window's sites.
+    pub(crate) fn new(window: &Window, reference: Option<Reference>, calibration: Option<&'a Calibration>) -> Self {
+        let sums = window.sums();
+        Self {
+            reference,
+            calibration,
+            hook: hook(window, "switch"),
+            hook_enter: hook(window, "enter"),
+            hook_wake: hook(window, "waking"),
+            charge: sums.charge_away as i64 as f64 / sums.away_io.max(1) as f64,
+            charged: 1.0 - (sums.uncharged as f64 / sums.checked_cpu.max(1) as f64).min(1.0),
+        }
+    }
+}
+
+/// Mean run of the program whose name contains this, ns; 0 where the kernel kept no statistics.
+fn hook(window: &Window, name: &str) -> f64 {
+    let program = window.programs.iter().filter(|p| p.name.contains(name) && p.runs > 0);
+    program.map(|p| p.time.as_nanos() as f64 / p.runs as f64).next().unwrap_or(0.0)
+}
+
 /// The pool of calls that did not block, by syscall and class.
 pub(crate) struct Pools<'a> {
     calls: HashMap<(&'a str, BlockClass), Stat>,
@@ -178,6 +201,11 @@ impl<'a> Pools<'a> {
             calls.entry(key).or_insert(Stat::ZERO).merge(&site.site.cpu_direct());
         }
         Self { calls, bases }
+    }
+
+    /// The reference block, where one was measured.
+    pub(crate) fn reference(&self) -> Option<Reference> {
+        self.bases.reference
     }
 
     /// What a wake-up's hook puts into a call, ns.

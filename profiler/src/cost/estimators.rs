@@ -1,9 +1,13 @@
 //! The estimators of the direct cost, side by side, and why they differ where they do.
 
-use super::direct::{Basis, Pools};
+use super::{
+    direct::{Basis, Pools},
+    note::{Disagreement, Note},
+};
 use crate::{
+    aggregate::Window,
     event::{Family, SiteRecord},
-    quantity::Figure,
+    quantity::{Figure, Nanos},
 };
 
 /// Two estimators that differ by more than this share of the smaller one disagree.
@@ -13,18 +17,19 @@ const THIRD: f64 = 1.0 / 3.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimators {
     /// (a) In place: calls that blocked less calls that did not.
-    pub in_place: Figure<f64>,
+    pub in_place: Figure<f64, Note>,
     /// (b) Sampled: CPU-clock samples whose kernel stack is in the schedule and wake path.
-    pub sampled: Figure<f64>,
+    pub sampled: Figure<f64, Note>,
     /// (c) Calibrated: this machine's cost of a block of that class.
-    pub calibrated: Figure<f64>,
+    pub calibrated: Figure<f64, Note>,
     /// Why they disagree, where they do by more than a third.
-    pub disagreement: Option<String>,
+    pub disagreements: Vec<Disagreement>,
 }
 
 impl Estimators {
-    /// `charge` is what the kernel charges for the way out of idle, per blocking-IO block, ns; `sampled` is estimator (b).
-    pub(crate) fn of(sites: &[SiteRecord], pools: &Pools<'_>, charge: f64, sampled: Figure<f64>) -> Self {
+    /// `charge` is what the kernel charges for the way out of idle, per blocking-IO block, ns;
+    /// `sampled` is estimator (b).
+    pub(crate) fn of(sites: &[SiteRecord], pools: &Pools<'_>, charge: f64, sampled: Figure<f64, Note>) -> Self {
         let io: Vec<&SiteRecord> =
             sites.iter().filter(|s| s.place.class.family() == Family::BlockingIo && s.site.blocks > 0).collect();
         let mean_by = |of: &dyn Fn(&SiteRecord) -> Option<f64>| -> Option<(f64, f64)> {
@@ -40,45 +45,49 @@ impl Estimators {
         });
         let in_place = match in_place {
             Some((ns, blocks)) if blocks >= 0.95 * all => Figure::measured(ns),
-            Some((ns, blocks)) => Figure::modelled(
-                ns,
-                format!("from the {:.0} % of the blocks whose call also returned without one", 100.0 * blocks / all),
-            ),
-            None => Figure::unavailable("no call that blocked also returned often enough without blocking"),
+            Some((ns, blocks)) => Figure::modelled(ns, Note::PartOfBlocks(blocks / all)),
+            None => Figure::unavailable(Note::NoComparableCall),
         };
         let calibrated = match mean_by(&|s| Some(pools.direct_by(s, Basis::Calibrated)?.total)) {
-            Some((ns, _)) => Figure::modelled(ns, "two threads with small working sets, on this machine"),
-            None => Figure::unavailable("no calibration"),
+            Some((ns, _)) => Figure::modelled(ns, Note::SmallWorkingSets),
+            None => Figure::unavailable(Note::NoCalibration),
         };
-        let disagreement = disagreement(&in_place, &sampled, &calibrated);
-        Self { in_place, sampled, calibrated, disagreement }
+        let disagreements = disagreements(in_place.value(), sampled.value(), calibrated.value());
+        Self { in_place, sampled, calibrated, disagreements }
     }
 }
 
-fn disagreement(in_place: &Figure<f64>, sampled: &Figure<f64>, calibrated: &Figure<f64>) -> Option<String> {
+fn disagreements(in_place: Option<&f64>, sampled: Option<&f64>, calibrated: Option<&f64>) -> Vec<Disagreement> {
     let differ = |a: f64, b: f64| (a - b).abs() > THIRD * a.abs().min(b.abs());
     let mut reasons = Vec::new();
-    if let (Some(&a), Some(&c)) = (in_place.value(), calibrated.value())
+    if let (Some(&a), Some(&c)) = (in_place, calibrated)
         && differ(a, c)
     {
-        reasons.push(if a > c {
-            "in place is dearer than calibrated: the target's working set and its many threads leave the switch path cold, which \
-             two threads on an idle machine do not"
-        } else {
-            "in place is cheaper than calibrated: calls that did not block do more work here (longer messages, a busy lock), so \
-             that the difference is too small"
-        });
+        reasons.push(if a > c { Disagreement::ColdSwitchPath } else { Disagreement::DearDirectCalls });
     }
-    if let Some(&b) = sampled.value() {
-        let best = in_place.value().or(calibrated.value()).copied();
-        if best.is_some_and(|a| differ(a, b)) {
-            reasons.push(
-                "samples see the switch path only where interrupts are on: what runs with them off is charged to the first \
-                 instruction after it",
-            );
-        }
+    if let Some(&b) = sampled
+        && in_place.or(calibrated).is_some_and(|&a| differ(a, b))
+    {
+        reasons.push(Disagreement::InterruptsOff);
     }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    reasons
+}
+
+/// Samples below which nothing is said.
+const MIN_SAMPLES: u64 = 100;
+
+/// Estimator (b): CPU in the schedule path per switch, ns, of a target that took so much CPU.
+/// Samples in the hooks are nobody's cost of blocking.
+pub(crate) fn sampled(window: &Window, cpu: Nanos, switches: u64) -> Figure<f64, Note> {
+    let s = window.samples;
+    match s.samples {
+        0 => Figure::unavailable(Note::NoSamples),
+        n if n < MIN_SAMPLES || switches == 0 => Figure::unavailable(Note::FewSamples(n)),
+        n => Figure::modelled(
+            s.schedule as f64 / n as f64 * cpu.as_nanos() as f64 / switches as f64,
+            Note::Samples { schedule: s.schedule, all: n },
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -87,10 +96,10 @@ mod tests {
 
     #[test]
     fn only_a_difference_of_more_than_a_third_is_explained() {
-        let none = Figure::unavailable("not sampled");
-        let told = |a: f64, c: f64| disagreement(&Figure::measured(a), &none, &Figure::modelled(c, ""));
-        assert_eq!(told(1_000.0, 1_300.0), None);
-        assert!(told(2_000.0, 1_300.0).is_some_and(|why| why.contains("cold")));
-        assert!(told(900.0, 1_300.0).is_some_and(|why| why.contains("cheaper")));
+        let why = |a: f64, b: Option<f64>, c: f64| disagreements(Some(&a), b.as_ref(), Some(&c));
+        assert_eq!(why(1_000.0, None, 1_300.0), []);
+        assert_eq!(why(2_000.0, None, 1_300.0), [Disagreement::ColdSwitchPath]);
+        assert_eq!(why(900.0, None, 1_300.0), [Disagreement::DearDirectCalls]);
+        assert_eq!(why(1_000.0, Some(500.0), 1_300.0), [Disagreement::InterruptsOff]);
     }
 }

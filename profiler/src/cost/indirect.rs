@@ -5,7 +5,11 @@
 //! block, right after one that did against any other, at the same site. Both compare like with like only as far as the
 //! program does the same thing in both cases, which nobody can promise: the figure is modelled.
 
-use super::direct::{MIN_CALLS, RARE};
+use super::{
+    direct::{MIN_CALLS, RARE},
+    ipc,
+    note::Note,
+};
 use crate::{
     event::{BlockClass, Family, SiteRecord, Stat},
     quantity::{Figure, Interval},
@@ -28,11 +32,11 @@ pub struct Effect {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indirect {
     /// In user mode, by hardware counters: it stands for `user` where it can be had.
-    pub counted: Figure<Effect>,
+    pub counted: Figure<Effect, ipc::Note>,
     /// In user mode, by windows of time.
-    pub user: Figure<Effect>,
+    pub user: Figure<Effect, Note>,
     /// In the kernel.
-    pub kernel: Figure<Effect>,
+    pub kernel: Figure<Effect, Note>,
 }
 
 /// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor at work.
@@ -70,7 +74,7 @@ fn robust(stat: &Stat) -> Option<(f64, f64)> {
 }
 
 /// One comparison per site and size: (after a block, after none, blocks that the difference stands for).
-fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) -> Figure<Effect> {
+fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) -> Figure<Effect, Note> {
     let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
     for (after, none) in pairs {
         // What hardly ever happens without a block before it is another thing when it does.
@@ -86,39 +90,36 @@ fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: &str) 
         return Figure::unavailable(why_not);
     }
     let interval = Interval::around(total, variance.sqrt());
-    Figure::modelled(
-        Effect { per_block: total / matched as f64, total, interval, matched },
-        "same site and size, after a block against after none; the program may do other work then",
-    )
+    Figure::modelled(Effect { per_block: total / matched as f64, total, interval, matched }, Note::SameSiteAndSize)
 }
 
 impl Indirect {
-    pub(crate) fn of(sites: &[SiteRecord], counted: Figure<Effect>) -> Self {
+    pub(crate) fn of(sites: &[SiteRecord], counted: Figure<Effect, ipc::Note>) -> Self {
         let io = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && s.place.class != BlockClass::BadFd;
         Self {
             counted,
             user: effect(
                 sites.iter().filter(io).flat_map(|s| &s.sizes).map(|w| (&w.user_blocked, &w.user_direct)),
-                "no site has enough windows both after blocks and after none",
+                Note::NoUserWindows,
             ),
             kernel: effect(
                 sites.iter().flat_map(|s| &s.sizes).map(|w| (&w.cpu_cold, &w.cpu_warm)),
-                "no site has enough calls both right after a block and after none",
+                Note::NoKernelWindows,
             ),
         }
     }
 
     /// The user part that counts: by hardware counters where they tell it, else by windows of time.
-    pub fn in_user_mode(&self) -> &Figure<Effect> {
-        if self.counted.value().is_some() { &self.counted } else { &self.user }
+    pub fn in_user_mode(&self) -> Figure<Effect, Note> {
+        let counted = || self.counted.clone().map_note(Note::Counters);
+        if self.counted.value().is_some() { counted() } else { self.user.clone() }
     }
 
     /// User and kernel part together, ns, where at least one can be told.
-    pub fn total(&self) -> Figure<Effect> {
+    pub fn total(&self) -> Figure<Effect, Note> {
         let of_user = self.in_user_mode();
         match (of_user.value(), self.kernel.value()) {
-            (None, None) => Figure::unavailable(of_user.note()),
-            (Some(_), None) => of_user.clone(),
+            (None, None) | (Some(_), None) => of_user,
             (user, kernel) => {
                 let parts: Vec<&Effect> = user.into_iter().chain(kernel).collect();
                 let total: f64 = parts.iter().map(|e| e.total).sum();
@@ -126,13 +127,8 @@ impl Indirect {
                 let matched = parts.iter().map(|e| e.matched).max().unwrap_or(0);
                 let interval = Interval { low: total - half, high: total + half };
                 let per_block = parts.iter().map(|e| e.per_block).sum();
-                let note = match &self.counted {
-                    counted if counted.value().is_some() => {
-                        format!("user mode by {}; kernel: {}", counted.note(), self.kernel.note())
-                    }
-                    _ if user.is_some() => self.user.note().to_owned(),
-                    _ => self.kernel.note().to_owned(),
-                };
+                let counted = self.counted.value().and(self.counted.note());
+                let note = counted.map_or(Note::SameSiteAndSize, |note| Note::CountersAndTime(note.clone()));
                 Figure::modelled(Effect { per_block, total, interval, matched }, note)
             }
         }
@@ -164,7 +160,7 @@ mod tests {
     }
 
     fn by_time(sites: &[SiteRecord]) -> Indirect {
-        Indirect::of(sites, Figure::unavailable("no PMU"))
+        Indirect::of(sites, Figure::unavailable(ipc::Note::NoCounters))
     }
 
     #[test]
@@ -172,9 +168,9 @@ mod tests {
         let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
         let sites = [site(stat(noisy(10_300)), stat(noisy(10_000)))];
         let effect = Effect { per_block: 90.0, total: 9e4, interval: Interval { low: 8e4, high: 1e5 }, matched: 1_000 };
-        let counted = Figure::measured(effect).noted("hardware counters: 2000 windows at 1 site");
+        let counted = Figure::measured(effect);
         let indirect = Indirect::of(&sites, counted.clone());
-        assert_eq!(indirect.total(), counted);
+        assert_eq!(indirect.total().value(), counted.value());
         assert_eq!(indirect.user.value().unwrap().per_block, 300.0);
         assert_eq!(by_time(&sites).total().value().unwrap().per_block, 300.0);
     }

@@ -4,9 +4,12 @@ mod direct;
 mod estimators;
 mod indirect;
 pub mod ipc;
+mod note;
 
 pub(crate) use direct::{Bases, Pools, RARE, mean};
 pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use estimators::Estimators;
+pub(crate) use estimators::sampled;
 pub use indirect::{Effect, Indirect};
 pub use ipc::{Before, Curve, Estimate, Ipc};
+pub use note::{Disagreement, Note};

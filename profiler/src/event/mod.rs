@@ -6,6 +6,7 @@
 
 mod device;
 mod ipc;
+mod mark;
 mod sample;
 mod stack;
 mod stream;

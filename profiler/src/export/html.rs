@@ -16,6 +16,7 @@ mod words;
 
 use super::{clean, svg};
 use crate::answer::{Profile, Report};
+use crate::predict::Grid;
 pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -37,7 +38,7 @@ const SECTIONS: [(&str, &str); 10] = [
 ];
 
 /// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is left out where empty.
-pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
+pub fn page(report: &Report, profile: &Profile, grid: Option<&Grid>, text_report: &str) -> String {
     let mut page = Markup::default();
     page.raw(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -54,7 +55,7 @@ pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
         page.raw("<a href=\"#").raw(id).raw("\">").raw(name).raw("</a> ");
     }
     page.raw("</nav>\n<main>\n");
-    whatif::render(&mut page, &report.what_if);
+    whatif::render(&mut page, &report.what_if, grid);
     ledgers::cpu(&mut page, report);
     ledgers::wall(&mut page, report);
     flame::render(&mut page, profile);

@@ -100,8 +100,9 @@ impl<'a> Builder<'a> {
         let profile = self.profile;
         let sample = profile.stacks.iter().map(|stack| self.sample(stack)).collect();
         let verdict = &self.report.verdict;
-        let comments = std::iter::once(&verdict.sentence).chain(&verdict.evidence).chain(&verdict.advice);
-        let comment = comments.map(|text| self.strings.clean(text)).collect();
+        let lines = verdict.evidence_lines().into_iter().chain(verdict.advice_lines());
+        let comments = std::iter::once(verdict.sentence()).chain(lines);
+        let comment = comments.map(|text| self.strings.clean(&text)).collect();
         let default_sample_type = self.strings.number(sample_type(Weight::Cost));
         let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         proto::Profile {

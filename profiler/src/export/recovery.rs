@@ -4,6 +4,7 @@
 
 use super::{ExportError, clean, html::Markup, svg::target};
 use crate::words::SURVIVORS;
+use crate::words::note;
 use crate::{
     answer::Report,
     cost::ipc::{Before, Curve, Estimate, Ipc},
@@ -189,7 +190,7 @@ const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 /// # Errors
 /// Without counters, or without samples for a curve; the error says why.
 pub fn picture(report: &Report) -> Result<String, ExportError> {
-    let ipc = report.ipc.value().ok_or_else(|| ExportError::NoCurve(clean::line(report.ipc.note())))?;
+    let ipc = report.ipc.value().ok_or_else(|| ExportError::NoCurve(clean::line(&note(&report.ipc))))?;
     let mut page = Markup::default();
     page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let title = format!("IPC after returns: {}", target(report));

@@ -86,7 +86,7 @@ pub fn encode(profile: &Profile, report: &Report) -> String {
     let file = File {
         schema: SCHEMA,
         exporter: concat!("should-i-async ", env!("CARGO_PKG_VERSION")),
-        name: format!("{}: {}", target(report), clean::line(&report.verdict.sentence)),
+        name: format!("{}: {}", target(report), clean::line(&report.verdict.sentence())),
         active_profile_index: profiles.iter().position(|p| p.end_value > 0).unwrap_or(0),
         shared: Shared { frames: paths.keys },
         profiles,

@@ -164,6 +164,6 @@ fn subtitle(report: &Report) -> String {
         parts.push(format!("Linux {}", clean::line(&report.facts.kernel)));
     }
     parts.push(report.window.measured.to_string());
-    parts.push(clean::line(&report.verdict.sentence));
+    parts.push(clean::line(&report.verdict.sentence()));
     clean::cut(&parts.join(" · "), SUBTITLE)
 }

@@ -2,7 +2,6 @@
 //! missed, and whatever the kernel does, the keys answer.
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -13,12 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Failure, Measurement, Progress, Request, measure, outputs, recording};
+use super::{Failure, Measurement, Progress, Request, ask::Asked, measure, outputs, recording};
 use crate::{
     aggregate::Window,
-    answer::{Profile, Report, Sampled, Weight},
+    answer::{Inputs, Profile, Report, Sampled, Weight},
     feed::{Command, Feed, Snapshot, State, Update},
-    predict::WhatIf,
+    predict::{Engine, WhatIf},
     quantity::Nanos,
 };
 
@@ -35,7 +34,7 @@ pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
 pub struct Live {
     updates: Receiver<Update>,
     /// Answers to orders that the screen has not fetched yet.
-    answers: VecDeque<Update>,
+    asked: Asked,
     /// Orders to begin anew.
     resets: Sender<()>,
     interval: Arc<AtomicU64>,
@@ -50,6 +49,7 @@ pub struct Live {
 #[derive(Clone)]
 struct Latest {
     report: Arc<Report>,
+    engine: Option<Arc<Engine>>,
     profile: Arc<Profile>,
 }
 
@@ -70,7 +70,7 @@ impl Live {
             base: None,
             before: None,
             daemon: (Nanos::ZERO, Nanos::ZERO),
-            what_if: None,
+            replayed: None,
             sampled: None,
         };
         let stopped = Arc::clone(&stop);
@@ -83,7 +83,7 @@ impl Live {
             Ok(thread) => (Some(thread), None),
             Err(error) => (None, Some(Failure::Load(crate::kernel::LoadError::Object(error.to_string())))),
         };
-        Self { updates, answers: VecDeque::new(), resets, interval, stop, latest, thread, failure, over: false }
+        Self { updates, asked: Asked::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
 
     /// Ends the measurement. What was wrong with it, if something was.
@@ -114,18 +114,23 @@ impl Live {
         }
     }
 
+    fn latest(&self) -> Option<Latest> {
+        self.latest.lock().ok().and_then(|latest| latest.clone())
+    }
+
     fn export(&self, path: &Path, weight: Weight) -> Update {
-        let Some(latest) = self.latest.lock().ok().and_then(|l| l.clone()) else {
+        let Some(latest) = self.latest() else {
             return Update::Problem("there is nothing to export yet".into());
         };
-        let shown = outputs::Shown { report: &latest.report, profile: &latest.profile };
+        let Latest { report, engine, profile } = &latest;
+        let shown = outputs::Shown { report, engine: engine.as_deref(), profile };
         outputs::answer(path, weight, &shown)
     }
 }
 
 impl Feed for Live {
     fn next(&mut self, wait: Duration) -> Option<Update> {
-        if let Some(answer) = self.answers.pop_front() {
+        if let Some(answer) = self.asked.next() {
             return Some(answer);
         }
         match self.updates.recv_timeout(wait) {
@@ -152,11 +157,24 @@ impl Feed for Live {
             }
             Command::Export { path, weight } => {
                 let answer = self.export(&path, weight);
-                self.answers.push_back(answer);
+                self.asked.say(answer);
+            }
+            Command::Ask(question) => {
+                if let Some(engine) = self.latest().and_then(|latest| latest.engine) {
+                    self.asked.ask(engine, question);
+                }
             }
             Command::Seek(_) => {}
         }
     }
+}
+
+/// A prediction, and the engine that made it.
+struct Replayed {
+    /// The end of its window.
+    at: Nanos,
+    what_if: WhatIf,
+    engine: Option<Arc<Engine>>,
 }
 
 /// The measuring thread's end.
@@ -171,7 +189,8 @@ struct Looks {
     before: Option<Window>,
     /// CPU of this process until the reset, and until the look before.
     daemon: (Nanos, Nanos),
-    what_if: Option<(Nanos, WhatIf)>,
+    /// The last replay: when it was made, what it said, and what can be asked again.
+    replayed: Option<Replayed>,
     sampled: Option<Arc<Sampled>>,
 }
 
@@ -184,13 +203,13 @@ impl Looks {
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));
             self.daemon.0 = self.daemon.1;
-            self.what_if = None;
+            self.replayed = None;
         }
         let daemon = (inputs.daemon_cpu.saturating_sub(self.daemon.0), inputs.daemon_cpu.saturating_sub(self.daemon.1));
         self.daemon.1 = inputs.daemon_cpu;
         let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
-        let mut stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
+        let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
         let (whole, whole_inputs) = match &self.base {
             None => (None, inputs),
             Some((base, slices)) => {
@@ -202,8 +221,7 @@ impl Looks {
         };
         let whole = whole.as_ref().unwrap_or(&window);
         let report = self.report(whole, whole_inputs);
-        stretch.known_what_if = Some(report.what_if.clone());
-        let last = Arc::new(Report::of(&last, stretch));
+        let last = Arc::new(Report::around(&last, stretch, report.what_if.clone()));
         let profile = match &self.sampled {
             Some(sampled) => Profile::of(&report, whole, sampled),
             None => Profile::default(),
@@ -217,29 +235,30 @@ impl Looks {
             state,
         };
         if let Ok(mut latest) = self.latest.lock() {
-            *latest = Some(Latest { report: Arc::clone(&snapshot.whole), profile: Arc::clone(&snapshot.profile) });
+            let engine = self.replayed.as_ref().and_then(|r| r.engine.clone());
+            *latest =
+                Some(Latest { report: Arc::clone(&snapshot.whole), engine, profile: Arc::clone(&snapshot.profile) });
         }
         self.before = Some(window);
         snapshot
     }
 
     /// The report, with a replay that is not too old.
-    fn report(&mut self, window: &Window, mut inputs: crate::answer::Inputs) -> Report {
-        let known = self
-            .what_if
-            .take()
-            .filter(|(at, what_if)| what_if.refused.is_none() && window.end.saturating_sub(*at) < REPLAY_EVERY);
-        let made = known.as_ref().map_or(window.end, |(at, _)| *at);
-        inputs.known_what_if = known.map(|(_, what_if)| what_if);
-        let report = Report::of(window, inputs);
-        self.what_if = Some((made, report.what_if.clone()));
+    fn report(&mut self, window: &Window, inputs: Inputs) -> Report {
+        let fresh = |r: &&Replayed| r.what_if.refused.is_none() && window.end.saturating_sub(r.at) < REPLAY_EVERY;
+        if let Some(known) = self.replayed.as_ref().filter(fresh) {
+            return Report::around(window, inputs, known.what_if.clone());
+        }
+        let (report, engine) = Report::with_engine(window, inputs);
+        let what_if = report.what_if.clone();
+        self.replayed = Some(Replayed { at: window.end, what_if, engine: engine.map(Arc::new) });
         report
     }
 
     /// The last look, which is not left out.
     fn end(&mut self, measurement: Measurement) {
         let ended = measurement.inputs.window.ended.clone();
-        self.what_if = None;
+        self.replayed = None;
         let snapshot = self.snapshot(measurement, State::Ended(ended));
         let _ = self.out.send(Update::Snapshot(Box::new(snapshot)));
     }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ask;
 use crate::{
     answer::{Profile, Report, Weight},
     export::{self, ExportError, Format, folded::Names},
     feed::Update,
+    predict::Engine,
     record::write_atomically,
     report::{self, TextOptions},
     symbol::Origin,
@@ -27,6 +29,8 @@ pub struct Output {
 pub struct Shown<'a> {
     /// The report.
     pub report: &'a Report,
+    /// The engine behind its prediction, for what a page lets its reader choose.
+    pub engine: Option<&'a Engine>,
     /// Its stacks.
     pub profile: &'a Profile,
 }
@@ -105,7 +109,7 @@ pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {
 }
 
 fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
-    let Shown { report, profile } = *shown;
+    let Shown { report, engine, profile } = *shown;
     let weight = output.weight.unwrap_or_else(|| default_weight(profile));
     let plain = || {
         let options = TextOptions { verbose: true, top_sites: 30, top_threads: 30, ..TextOptions::default() };
@@ -114,7 +118,10 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
     let mut text = match output.format {
         Format::Text => plain(),
         Format::Json => report::json(report),
-        Format::Html => export::html::page(report, profile, &plain()),
+        Format::Html => {
+            let grid = engine.map(|engine| ask::grid(engine, &report.what_if));
+            export::html::page(report, profile, grid.as_ref(), &plain())
+        }
         Format::Svg => export::svg::flame(profile, report, weight)
             .map_err(|source| OutputError::Export { path: output.path.clone(), source })?,
         Format::Ipc => export::recovery::picture(report)

@@ -2,20 +2,22 @@
 
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
-use super::{outputs, recording};
+use super::{ask::Asked, outputs, recording};
 use crate::{
     aggregate::Window,
     answer::{Profile, Report, Weight},
     feed::{Command, Feed, Snapshot, State, Update},
-    predict::WhatIf,
+    predict::Engine,
     quantity::Nanos,
-    record::Recording,
+    record::{Part, Recording},
 };
 
 /// Plays a recording.
 pub struct Playback {
     recording: Recording,
     whole: Arc<Report>,
+    engine: Option<Arc<Engine>>,
+    asked: Asked,
     profile: Arc<Profile>,
     waiting: VecDeque<Update>,
 }
@@ -23,12 +25,21 @@ pub struct Playback {
 impl Playback {
     /// At the end of a recording: all of it is shown.
     pub fn new(recording: Recording) -> Self {
-        let whole = Arc::new(recording::report_of(&recording));
+        let (whole, engine) = recording::report_with_engine(&recording);
         let profile = Arc::new(Profile::of(&whole, &recording.window, &recording.sampled));
-        let mut playback = Self { recording, whole, profile, waiting: VecDeque::new() };
+        let mut playback = Self {
+            recording,
+            whole: Arc::new(whole),
+            engine: engine.map(Arc::new),
+            asked: Asked::new(),
+            profile,
+            waiting: VecDeque::new(),
+        };
         // The parts one after the other: the screen's trends are made of what has gone by.
+        let mut so_far = SoFar::default();
         for part in 0..playback.recording.parts.len() {
-            playback.show(part);
+            so_far.add(&playback.recording.parts[part]);
+            playback.show(part, &so_far);
         }
         playback
     }
@@ -38,49 +49,61 @@ impl Playback {
         &self.whole
     }
 
-    fn show(&mut self, part: usize) {
+    fn seek(&mut self, part: usize) {
+        let part = part.min(self.recording.parts.len().saturating_sub(1));
+        let mut so_far = SoFar::default();
+        self.recording.parts.iter().take(part + 1).for_each(|part| so_far.add(part));
+        self.show(part, &so_far);
+    }
+
+    fn show(&mut self, part: usize, so_far: &SoFar) {
         let parts = self.recording.parts.len();
-        let part = part.min(parts.saturating_sub(1));
         let Some(shown) = self.recording.parts.get(part) else { return };
-        let of = |window: &Window, daemon: Nanos, what_if: &WhatIf| {
-            let mut inputs = recording::inputs_of_stretch(&self.recording.inputs, window, daemon);
-            inputs.known_what_if = Some(what_if.clone());
-            Arc::new(Report::of(window, inputs))
+        let of = |window: &Window, daemon: Nanos| {
+            let inputs = recording::inputs_of_stretch(&self.recording.inputs, window, daemon);
+            Arc::new(Report::around(window, inputs, self.whole.what_if.clone()))
         };
-        let last = of(&shown.window, shown.daemon_cpu, &self.whole.what_if);
-        let whole = if part + 1 == parts {
-            Arc::clone(&self.whole)
-        } else {
-            let mut so_far: Option<Window> = None;
-            let mut daemon = Nanos::ZERO;
-            for part in &self.recording.parts[..=part] {
-                daemon += part.daemon_cpu;
-                match &mut so_far {
-                    Some(sum) => sum.absorb(part.window.clone()),
-                    None => so_far = Some(part.window.clone()),
-                }
-            }
-            so_far.map_or_else(|| Arc::clone(&self.whole), |window| of(&window, daemon, &self.whole.what_if))
+        let whole = match &so_far.window {
+            Some(window) if part + 1 < parts => of(window, so_far.daemon_cpu),
+            _ => Arc::clone(&self.whole),
         };
         self.waiting.push_back(Update::Snapshot(Box::new(Snapshot {
             at: shown.at,
             interval: shown.window.end.saturating_sub(shown.window.start),
             whole,
-            last,
+            last: of(&shown.window, shown.daemon_cpu),
             profile: Arc::clone(&self.profile),
             state: State::Recorded { part, parts },
         })));
     }
 
     fn export(&mut self, path: &Path, weight: Weight) {
-        let shown = outputs::Shown { report: &self.whole, profile: &self.profile };
+        let shown = outputs::Shown { report: &self.whole, engine: self.engine.as_deref(), profile: &self.profile };
         self.waiting.push_back(outputs::answer(path, weight, &shown));
+    }
+}
+
+/// The parts up to one of them, taken together.
+#[derive(Default)]
+struct SoFar {
+    window: Option<Window>,
+    /// CPU of the profiler's own process.
+    daemon_cpu: Nanos,
+}
+
+impl SoFar {
+    fn add(&mut self, part: &Part) {
+        self.daemon_cpu += part.daemon_cpu;
+        match &mut self.window {
+            Some(sum) => sum.absorb(part.window.clone()),
+            None => self.window = Some(part.window.clone()),
+        }
     }
 }
 
 impl Feed for Playback {
     fn next(&mut self, wait: Duration) -> Option<Update> {
-        let next = self.waiting.pop_front();
+        let next = self.waiting.pop_front().or_else(|| self.asked.next());
         if next.is_none() {
             std::thread::sleep(wait);
         }
@@ -89,7 +112,12 @@ impl Feed for Playback {
 
     fn send(&mut self, command: Command) {
         match command {
-            Command::Seek(part) => self.show(part),
+            Command::Seek(part) => self.seek(part),
+            Command::Ask(question) => {
+                if let Some(engine) = &self.engine {
+                    self.asked.ask(Arc::clone(engine), question);
+                }
+            }
             Command::Export { path, weight } => self.export(&path, weight),
             Command::Interval(_) => {
                 let length = self.recording.parts.first().map_or(Nanos::ZERO, |p| p.at);

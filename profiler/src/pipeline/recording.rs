@@ -4,6 +4,7 @@ use crate::{
     aggregate::Window,
     answer::{Inputs, Report, Sampled},
     pipeline::{Measurement, Progress},
+    predict::Engine,
     quantity::Nanos,
     record::{Part, Recording},
 };
@@ -100,7 +101,12 @@ impl Progress for Recorder<'_> {
 
 /// What a recording says.
 pub fn report_of(recording: &Recording) -> Report {
-    Report::of(&recording.window, recording.inputs.clone())
+    report_with_engine(recording).0
+}
+
+/// What a recording says, and the engine behind its prediction.
+pub fn report_with_engine(recording: &Recording) -> (Report, Option<Engine>) {
+    Report::with_engine(&recording.window, recording.inputs.clone())
 }
 
 /// Inputs for a stretch of a measurement: what only holds for all of it is left out.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{Inputs, Report, Slice},
+    answer::{self, Slice},
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
@@ -374,5 +374,5 @@ impl Windows {
 }
 
 fn direct_share(window: &Window) -> Option<f64> {
-    Report::of(window, Inputs::default()).score.direct.value().copied()
+    answer::direct_share(window)
 }

@@ -1,15 +1,27 @@
 //! predict: what another way of waiting would cost the same work. Pure: no IO, no clock.
 
 mod baseline;
+mod batch;
+mod crowd;
 mod engine;
+mod given;
+mod grid;
+mod note;
 mod prices;
 pub mod replay;
+mod scenario;
+mod sum;
+mod term;
 mod whatif;
 
 pub(crate) use baseline::Alone;
 pub use baseline::Baseline;
 pub use engine::Engine;
+pub(crate) use given::Given;
+pub use grid::{Answers, Grid, Question};
+pub use note::{Caveat, Note, Refusal};
 pub use prices::{Blocks, DirectReads, Prices};
 pub use replay::Queues;
-pub(crate) use whatif::Given;
-pub use whatif::{Ground, MIN_BLOCKS, Saving, Scenario, Term, WhatIf};
+pub use scenario::{Ground, Scenario};
+pub use term::{Term, TermBasis, TermKind};
+pub use whatif::{MIN_BLOCKS, Priced, WhatIf};

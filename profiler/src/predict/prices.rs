@@ -1,5 +1,6 @@
 //! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
 
+use super::note::Note;
 use crate::{
     aggregate::{ThreadTotals, Window},
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean},
@@ -10,8 +11,6 @@ use crate::{
 
 /// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was seen.
 const LEAST_LEFT: f64 = 0.2;
-/// Why a block has no price.
-const NO_PRICE: &str = "no call of the target that did not block, no calibration and no reference";
 
 /// What blocks of some classes cost the target altogether.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,7 +60,7 @@ pub struct Prices {
     pub near: f64,
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody else, as the target's are but for
     /// what many threads make of a switch.
-    pub sleep: Figure<f64>,
+    pub sleep: Figure<f64, Note>,
     /// What most of its blocks on sockets and pipes wait for.
     pub kin: BlockClass,
     /// Wake-ups from IO of its threads that its own threads caused.
@@ -69,9 +68,9 @@ pub struct Prices {
     /// Wake-ups of other processes' threads that its threads caused, in calls.
     pub other_wakes: f64,
     /// What a wake-up costs the waker, ns.
-    pub wake: Figure<f64>,
+    pub wake: Figure<f64, Note>,
     /// What one of another process's threads would cost it if nobody looked, ns.
-    pub other_wake: Figure<f64>,
+    pub other_wake: Figure<f64, Note>,
     /// Preemptions of the target's threads by each other.
     pub preemptions: f64,
     /// What one costs, ns: a switch from thread to thread without a sleep.
@@ -83,98 +82,30 @@ pub struct Prices {
 }
 
 impl Prices {
-    pub(crate) fn of(
+    /// `None` where the cost of no block could be told.
+    pub(crate) fn new(
         window: &Window,
         pools: &Pools<'_>,
         calibration: Option<&Calibration>,
         reference: Option<Reference>,
         direct_files: &[Place],
-    ) -> Result<Self, String> {
+    ) -> Option<Self> {
         let sums = window.sums();
-        let blocks_of = |file: bool| -> f64 {
-            let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
-            BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
-        };
-        let (net_count, file_count) = (blocks_of(false), blocks_of(true));
-        let charge = sums.charge_io as i64 as f64;
-        let part = |file: bool, count: f64| -> (Blocks, Parts) {
-            let mut parts = Parts::default();
-            for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file() == file) {
-                parts.add(site, pools);
-            }
-            let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
-            // Blocks of calls that are still open, or that found no site, cost what the others do.
-            let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
-            let direct = (parts.near + parts.away) * scale + charge;
-            (Blocks { count, direct }, parts)
-        };
-        let ((net, net_parts), (file, file_parts)) = (part(false, net_count), part(true, file_count));
+        let ((net, net_parts), (file, file_parts)) = direct_costs(window, pools);
         let parts = net_parts.plus(&file_parts);
-        let covered = if net_count + file_count > 0.0 { parts.covered / (net_count + file_count) } else { 0.0 };
-        if net_count + file_count > 0.0 && parts.covered == 0.0 {
-            return Err(format!("what a block costs could not be told: {NO_PRICE}"));
+        let all = net.count + file.count;
+        if all > 0.0 && parts.covered == 0.0 {
+            return None;
         }
-        // How long the target's CPU is idle between two wake-ups, at most.
-        let idle = idle_time(window);
-        let kin = most_of(window);
-        let calibrated = |idle| calibration.and_then(|c| c.block(kin, idle)).map(|b| b.cost.median);
-        let near = (parts.nears > MIN_CALLS as f64)
-            .then(|| parts.near / parts.nears)
-            .or_else(|| calibrated(None))
-            .or(reference.map(|r| r.per_block))
-            .unwrap_or(0.0)
-            .max(0.0);
-        let sleep = if parts.aways >= MIN_CALLS as f64 {
-            // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of them came to.
-            let away = ((parts.away + sums.charge_away as i64 as f64) / parts.aways).max(near);
-            // The target comes back to one of many threads, which others have left cold; a loop comes back to itself. That is no more
-            // than so many were calibrated to leave cold: what else makes a switch dear waits for the loop too.
-            let many =
-                calibration.and_then(|c| c.crowd(blockers(window))).map_or(f64::INFINITY, |cost| cost.median.max(0.0));
-            let colder = calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
-            if parts.nears > MIN_CALLS as f64 && colder > 0.0 {
-                let how = format!("{away:.0} ns measured, less the {colder:.0} ns that many threads make of a switch");
-                Figure::modelled(away - colder, how)
-            } else {
-                Figure::measured(away)
-            }
-        } else if let Some(ns) = calibrated(Some(idle)) {
-            Figure::modelled(ns, "calibrated: too few blocks of the target left the CPU idle")
-        } else {
-            Figure::modelled(near, "taken as a switch between threads: too few blocks of the target left the CPU idle")
-        };
-        let by_reference = reference.and_then(|r| r.per_wake);
-        let by_calibration =
-            calibration.and_then(|c| c.block(kin, (sums.woke_other > sums.woken_io_by_self).then_some(idle)));
-        let other_wake = match (wake_in_place(&window.sites, pools.hook_wake()), by_calibration, by_reference) {
-            (Some((ns, calls)), ..) => Figure::modelled(
-                ns,
-                format!("in place: {calls} calls that woke somebody against those at the same sites that did not"),
-            ),
-            (None, Some(block), _) => Figure::modelled(block.wake.median, "calibrated"),
-            (None, None, Some(ns)) => {
-                Figure::modelled(ns, "on a pipe of the profiler's own: a write that wakes against one that does not")
-            }
-            (None, None, None) => Figure::unavailable("neither calibration nor reference"),
-        };
-        let threads = blockers(window);
-        let cold = |c: &Calibration| c.crowd(threads).map_or(0.0, |cold| cold.median.max(0.0));
-        // A message among so many threads costs no less than in a ring that hardly has a working set. What is not in the block and not in
-        // code after it is the waker's, or lies outside of calls: the way back to user mode restores the thread's registers.
-        let handing_on = calibration.and_then(|c| Some(c.relay(kin, threads)?.median - near - cold(c)));
-        let wake = match handing_on.zip(by_calibration) {
-            Some((ns, plain)) if ns > plain.wake.median && !quiet_is_usual(&window.sites) => Figure::modelled(
-                ns,
-                format!("what is left of a message that {threads:.0} threads hand on to each other, calibrated"),
-            ),
-            _ => other_wake.clone(),
-        };
+        let switches = Switches { window, calibration, kin: most_of(window), threads: blockers(window) };
+        let near = switches.near(&parts, reference);
+        let other_wake = switches.other_wake(pools, reference);
         let file_calls =
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
         let replies: f64 = net_sites().map(writes).sum();
-        Ok(Self {
+        Some(Self {
             net,
             file,
             file_calls: file_calls.sum(),
@@ -182,17 +113,18 @@ impl Prices {
             ready_reads,
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
-            sleep,
-            kin,
+            sleep: switches.sleep(&parts, near),
+            kin: switches.kin,
             own_wakes: sums.woken_io_by_self as f64,
             other_wakes: sums.woke_other as f64,
+            wake: switches.wake(near, &other_wake),
             other_wake,
-            wake,
             preemptions: sums.preempted_by_own as f64,
-            // Nobody sleeps and nobody is woken: the plain block between two threads is the most that it can be.
-            switch: calibrated(None).map_or(near, |plain| near.min(plain)),
+            // Nobody sleeps and nobody is woken: the plain block between two threads is the most
+            // that it can be.
+            switch: switches.calibrated(None).map_or(near, |plain| near.min(plain)),
             basis: parts.basis.map(|(basis, _)| basis),
-            covered,
+            covered: if all > 0.0 { parts.covered / all } else { 0.0 },
         })
     }
 
@@ -216,10 +148,117 @@ impl Prices {
     }
 
     /// CPU of the target without the hooks, ns.
-    pub(crate) fn without_hooks(total: Nanos, share: &Figure<f64>) -> (f64, f64) {
+    pub(crate) fn without_hooks(total: Nanos, share: Option<&f64>) -> (f64, f64) {
         let total = total.as_nanos() as f64;
-        let hooks = share.value().map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
+        let hooks = share.map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
         (total - hooks, hooks)
+    }
+}
+
+/// Direct cost of the blocks on sockets and their like, and of those on files.
+fn direct_costs(window: &Window, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks, Parts)) {
+    let sums = window.sums();
+    let blocks_of = |file: bool| -> f64 {
+        let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
+        BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
+    };
+    let (net_count, file_count) = (blocks_of(false), blocks_of(true));
+    let charge = sums.charge_io as i64 as f64;
+    let part = |file: bool, count: f64| -> (Blocks, Parts) {
+        let mut parts = Parts::default();
+        for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file() == file) {
+            parts.add(site, pools);
+        }
+        let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
+        // Blocks of calls that are still open, or that found no site, cost what the others do.
+        let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
+        let direct = (parts.near + parts.away) * scale + charge;
+        (Blocks { count, direct }, parts)
+    };
+    (part(false, net_count), part(true, file_count))
+}
+
+/// What switches and wake-ups are priced by.
+struct Switches<'a> {
+    window: &'a Window,
+    calibration: Option<&'a Calibration>,
+    /// The class of most blocks.
+    kin: BlockClass,
+    /// Threads that block on IO.
+    threads: f64,
+}
+
+impl Switches<'_> {
+    /// A calibrated block whose CPU was idle for so long, ns; `None`: from thread to thread.
+    fn calibrated(&self, idle: Option<f64>) -> Option<f64> {
+        Some(self.calibration?.block(self.kin, idle)?.cost.median)
+    }
+
+    /// A block that hands the CPU to another thread of the target, ns.
+    fn near(&self, parts: &Parts, reference: Option<Reference>) -> f64 {
+        (parts.nears > MIN_CALLS as f64)
+            .then(|| parts.near / parts.nears)
+            .or_else(|| self.calibrated(None))
+            .or(reference.map(|r| r.per_block))
+            .unwrap_or(0.0)
+            .max(0.0)
+    }
+
+    fn sleep(&self, parts: &Parts, near: f64) -> Figure<f64, Note> {
+        if parts.aways < MIN_CALLS as f64 {
+            return match self.calibrated(Some(idle_time(self.window))) {
+                Some(ns) => Figure::modelled(ns, Note::CalibratedSleep),
+                None => Figure::modelled(near, Note::SwitchForSleep),
+            };
+        }
+        // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of
+        // them came to.
+        let charge = self.window.sums().charge_away as i64 as f64;
+        let away = ((parts.away + charge) / parts.aways).max(near);
+        // The target comes back to one of many threads, which others have left cold; a loop comes
+        // back to itself. That is no more than so many were calibrated to leave cold: what else makes
+        // a switch dear waits for the loop too.
+        let crowd = self.calibration.and_then(|c| c.crowd(self.threads));
+        let many = crowd.map_or(f64::INFINITY, |cost| cost.median.max(0.0));
+        let colder = self.calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
+        if parts.nears > MIN_CALLS as f64 && colder > 0.0 {
+            Figure::modelled(away - colder, Note::LessCrowd { measured: away, colder })
+        } else {
+            Figure::measured(away)
+        }
+    }
+
+    /// A calibrated wake-up like most of the target's, ns.
+    fn calibrated_wake(&self) -> Option<f64> {
+        let sums = self.window.sums();
+        let idle = (sums.woke_other > sums.woken_io_by_self).then(|| idle_time(self.window));
+        Some(self.calibration?.block(self.kin, idle)?.wake.median)
+    }
+
+    fn other_wake(&self, pools: &Pools<'_>, reference: Option<Reference>) -> Figure<f64, Note> {
+        if let Some((ns, calls)) = wake_in_place(&self.window.sites, pools.hook_wake()) {
+            return Figure::modelled(ns, Note::WakingCalls(calls));
+        }
+        if let Some(ns) = self.calibrated_wake() {
+            return Figure::modelled(ns, Note::Calibrated);
+        }
+        reference
+            .and_then(|r| r.per_wake)
+            .map_or_else(|| Figure::unavailable(Note::NoWakePrice), |ns| Figure::modelled(ns, Note::OwnPipe))
+    }
+
+    fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
+        let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.median.max(0.0));
+        // A message among so many threads costs no less than in a ring that hardly has a working set.
+        // What is not in the block and not in code after it is the waker's, or lies outside of calls:
+        // the way back to user mode restores the thread's registers.
+        let handing_on = self.calibration.and_then(|c| Some(c.relay(self.kin, self.threads)?.median - near - cold(c)));
+        match handing_on.zip(self.calibrated_wake()) {
+            Some((ns, plain)) if ns > plain && !quiet_is_usual(&self.window.sites) => {
+                Figure::modelled(ns, Note::HandedOn(self.threads))
+            }
+            _ => other_wake.clone(),
+        }
     }
 }
 

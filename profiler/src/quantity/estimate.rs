@@ -46,8 +46,8 @@ impl Estimate {
 
     /// Value and ends times `by`; a negative factor swaps the ends.
     pub fn scaled(self, by: f64) -> Self {
-        let (a, b) = (self.low * by, self.high * by);
-        Self { value: self.value * by, low: a.min(b), high: a.max(b) }
+        let (low, high) = if by < 0.0 { (self.high, self.low) } else { (self.low, self.high) };
+        Self { value: self.value * by, low: low * by, high: high * by }
     }
 
     /// How much `self` is more than `base`. The widths add up as those of independent estimates do.

@@ -22,33 +22,34 @@ impl Provenance {
     }
 }
 
-/// A value with its provenance. What is unavailable has no value: never 0.
+/// A value with its provenance, and a note of type `N`: what it assumes, or why there is none.
+/// What is unavailable has no value: never 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figure<T> {
+pub struct Figure<T, N> {
     value: Option<T>,
     provenance: Provenance,
-    note: String,
+    note: Option<N>,
 }
 
-impl<T> Figure<T> {
+impl<T, N> Figure<T, N> {
     /// Counted or timed.
     pub fn measured(value: T) -> Self {
-        Self { value: Some(value), provenance: Provenance::Measured, note: String::new() }
+        Self { value: Some(value), provenance: Provenance::Measured, note: None }
     }
 
     /// Derived; `note` names the assumption.
-    pub fn modelled(value: T, note: impl Into<String>) -> Self {
-        Self { value: Some(value), provenance: Provenance::Modelled, note: note.into() }
+    pub fn modelled(value: T, note: N) -> Self {
+        Self { value: Some(value), provenance: Provenance::Modelled, note: Some(note) }
     }
 
     /// Not to be had; `note` says why.
-    pub fn unavailable(note: impl Into<String>) -> Self {
-        Self { value: None, provenance: Provenance::Unavailable, note: note.into() }
+    pub fn unavailable(note: N) -> Self {
+        Self { value: None, provenance: Provenance::Unavailable, note: Some(note) }
     }
 
-    /// With a word on what it rests on.
-    pub fn noted(self, note: impl Into<String>) -> Self {
-        Self { note: note.into(), ..self }
+    /// With a note on what it rests on.
+    pub fn noted(self, note: N) -> Self {
+        Self { note: Some(note), ..self }
     }
 
     /// The value, if there is one.
@@ -61,13 +62,20 @@ impl<T> Figure<T> {
         self.provenance
     }
 
-    /// The assumption or the reason; empty for what was measured plainly.
-    pub fn note(&self) -> &str {
-        &self.note
+    /// The assumption or the reason; `None` for what was measured plainly.
+    pub fn note(&self) -> Option<&N> {
+        self.note.as_ref()
     }
 
+    /// The same figure with a note of another type.
+    pub fn map_note<M>(self, f: impl FnOnce(N) -> M) -> Figure<T, M> {
+        Figure { value: self.value, provenance: self.provenance, note: self.note.map(f) }
+    }
+}
+
+impl<T, N: Clone> Figure<T, N> {
     /// Another value of the same origin.
-    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Figure<U> {
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Figure<U, N> {
         Figure { value: self.value.as_ref().map(f), provenance: self.provenance, note: self.note.clone() }
     }
 }

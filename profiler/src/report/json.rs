@@ -144,9 +144,9 @@ impl Document {
             tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
             verdict: Verdict {
                 answer: Answer::of(report.verdict.answer),
-                sentence: report.verdict.sentence.clone(),
-                evidence: report.verdict.evidence.clone(),
-                advice: report.verdict.advice.clone(),
+                sentence: report.verdict.sentence(),
+                evidence: report.verdict.evidence_lines(),
+                advice: report.verdict.advice_lines(),
             },
             score: Score {
                 direct_ratio: Figure::of(&score.direct),

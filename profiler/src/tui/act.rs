@@ -51,8 +51,9 @@ impl App {
         }
         let Some(action) = action else { return Vec::new() };
         self.status = None;
-        let orders = self.act(action, key);
+        let mut orders = self.act(action, key);
         self.settle();
+        orders.append(&mut self.orders());
         orders
     }
 

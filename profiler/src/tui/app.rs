@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     answer::{Profile, Report, SiteView},
-    feed::{Snapshot, State, Update},
+    feed::{Command, Snapshot, State, Update},
     quantity::Nanos,
 };
 
@@ -151,6 +151,8 @@ pub(crate) struct App {
     pub(super) quit: bool,
     /// The screen's size as it was drawn last.
     pub(super) size: Cell<(u16, u16)>,
+    /// What is to be asked of the feed.
+    orders: Vec<Command>,
 }
 
 impl App {
@@ -181,6 +183,7 @@ impl App {
             seeking: None,
             quit: false,
             size: Cell::new((80, 24)),
+            orders: Vec::new(),
             title,
         }
     }
@@ -190,6 +193,7 @@ impl App {
         match update {
             Update::Note(text) => self.tell(false, &text),
             Update::Problem(text) => self.tell(true, &text),
+            Update::Answer(answer) => self.ask.take(answer),
             Update::Snapshot(snapshot) => {
                 self.history.push(&snapshot);
                 if let State::Recorded { part, .. } = snapshot.state
@@ -220,7 +224,7 @@ impl App {
         self.devices.arrange(&devices::SHEET, &report.devices);
     }
 
-    /// Works out what the view shown needs, unless it is there: a tree, a replay.
+    /// Works out what the view shown needs, unless it is there: a tree. Asks for other scenarios.
     pub(super) fn settle(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
         match self.view {
@@ -228,9 +232,14 @@ impl App {
                 self.flame_of = Some(Arc::clone(&snapshot.profile));
                 self.flame.rebuild(&snapshot.profile, &self.search);
             }
-            View::WhatIf => self.ask.settle(&snapshot.whole),
+            View::WhatIf => self.orders.extend(self.ask.settle(&snapshot.whole)),
             _ => {}
         }
+    }
+
+    /// What is to be asked of the feed.
+    pub(crate) fn orders(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.orders)
     }
 
     /// The weight of the flame graph has changed.

@@ -1,20 +1,12 @@
-//! What-if with other loops: the answers already given, so that a replay is not run twice.
+//! What-if with other loops: what was asked and answered, so that nothing is asked twice.
 
 use std::sync::Arc;
 
 use crate::{
     answer::Report,
-    machine::Way,
-    predict::{Scenario, replay::Queues},
+    feed::{Answer, Command},
+    predict::{Question, Scenario, replay::Queues},
 };
-
-/// A question and its answer.
-#[derive(Clone, Debug)]
-struct Answer {
-    loops: u32,
-    queues: Queues,
-    scenarios: Vec<Scenario>,
-}
 
 /// What is asked, and the answers on this report.
 #[derive(Clone, Debug)]
@@ -23,12 +15,14 @@ pub(super) struct Ask {
     loops: Option<u32>,
     pub(super) queues: Queues,
     report: Option<Arc<Report>>,
+    /// Sent, and not answered yet.
+    sent: Option<Question>,
     answers: Vec<Answer>,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { loops: None, queues: Queues::Own, report: None, answers: Vec::new() }
+        Self { loops: None, queues: Queues::Own, report: None, sent: None, answers: Vec::new() }
     }
 }
 
@@ -56,35 +50,45 @@ impl Ask {
         };
     }
 
-    /// Finds the answer, if it is not there yet.
-    pub(super) fn settle(&mut self, report: &Arc<Report>) {
+    fn question(&self, report: &Report) -> Question {
+        Question { queues: self.queues, loops: self.loops(report) }
+    }
+
+    /// What has to be asked, if the answer is not there yet and not under way.
+    pub(super) fn settle(&mut self, report: &Arc<Report>) -> Option<Command> {
         if !self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, report)) {
             // Figures are new at every look, what is replayed is not.
             if self.report.as_ref().is_none_or(|known| known.what_if != report.what_if) {
                 self.answers.clear();
+                self.sent = None;
             }
             self.report = Some(Arc::clone(report));
         }
-        let (loops, queues) = (self.loops(report), self.queues);
-        if self.answer(loops).is_some() {
-            return;
-        }
+        let question = self.question(report);
         let what_if = &report.what_if;
-        let scenarios = match &what_if.engine {
-            // What the report says itself needs no second replay.
-            Some(_) if loops == what_if.loops && queues == Queues::Own => what_if.scenarios.clone(),
-            Some(engine) => Way::ALL.into_iter().filter_map(|way| engine.scenario(way, loops, queues)).collect(),
-            None => what_if.scenarios.clone(),
-        };
-        self.answers.push(Answer { loops, queues, scenarios });
+        let own = question.loops == what_if.loops && question.queues == Queues::Own;
+        if own || what_if.priced.is_none() || self.sent == Some(question) || self.answer(question).is_some() {
+            return None;
+        }
+        self.sent = Some(question);
+        Some(Command::Ask(question))
     }
 
-    fn answer(&self, loops: u32) -> Option<&Answer> {
-        self.answers.iter().find(|a| a.loops == loops && a.queues == self.queues)
+    /// Takes an answer.
+    pub(super) fn take(&mut self, answer: Answer) {
+        if self.sent == Some(answer.question) {
+            self.sent = None;
+        }
+        self.answers.retain(|known| known.question != answer.question);
+        self.answers.push(answer);
+    }
+
+    fn answer(&self, question: Question) -> Option<&Answer> {
+        self.answers.iter().find(|answer| answer.question == question)
     }
 
     /// The answer to what is asked; that of the report until it is there.
     pub(super) fn scenarios<'a>(&'a self, report: &'a Report) -> &'a [Scenario] {
-        self.answer(self.loops(report)).map_or(&report.what_if.scenarios, |a| &a.scenarios)
+        self.answer(self.question(report)).map_or(&report.what_if.scenarios, |answer| &answer.scenarios)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::answer::Note;
 use crate::{
     answer::CpuLedger,
     feed::{Snapshot, State},
@@ -20,8 +21,8 @@ pub(super) const PARTS: [(&str, &str, &str); 7] = [
 ];
 
 /// The ledger's lines, ns, in the order of [`PARTS`].
-pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64>; 7] {
-    let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
+pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64, Note>; 7] {
+    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
     [
         time(&cpu.user),
         time(&cpu.calls),

@@ -64,6 +64,7 @@ pub fn run(feed: &mut dyn Feed, title: &Title, stop: &AtomicBool) -> io::Result<
         for _ in 0..AT_ONCE {
             let Some(update) = feed.next(Duration::ZERO) else { break };
             app.apply(update);
+            app.orders().into_iter().for_each(|command| feed.send(command));
             changed = true;
         }
     }

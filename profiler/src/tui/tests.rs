@@ -167,7 +167,7 @@ fn demo() -> Report {
         window: WindowFacts { wall, measured, windows: 1, ended: "duration over".to_owned() },
         ..Inputs::default()
     };
-    Report::of(&window, inputs)
+    Report::new(&window, inputs)
 }
 
 fn buffer(app: &App, width: u16, height: u16) -> Buffer {

@@ -2,6 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::words::{InWords, note};
 use crate::{
     quantity::{Figure, Nanos, Provenance},
     text::numbers,
@@ -157,7 +158,7 @@ pub(super) fn clock(at: Nanos) -> String {
 }
 
 /// A figure: `~` before what is modelled, and a word for what is not to be had.
-pub(super) fn figure<T>(figure: &Figure<T>, words: impl FnOnce(&T) -> String) -> String {
+pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     match (figure.value(), figure.provenance()) {
         (None, _) => NA.to_owned(),
         (Some(value), Provenance::Modelled) => format!("~{}", words(value)),
@@ -166,9 +167,9 @@ pub(super) fn figure<T>(figure: &Figure<T>, words: impl FnOnce(&T) -> String) ->
 }
 
 /// Where a figure comes from: `measured`, `modelled: why`, `n/a: why`.
-pub(super) fn origin<T>(figure: &Figure<T>) -> String {
+pub(super) fn origin<T, N: InWords>(figure: &Figure<T, N>) -> String {
     let name = if figure.value().is_none() { NA } else { figure.provenance().name() };
-    match figure.note() {
+    match note(figure).as_str() {
         "" => name.to_owned(),
         note => format!("{name}: {}", clean(note)),
     }
@@ -194,6 +195,7 @@ pub(super) fn holds(text: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::Note;
 
     #[test]
     fn cuts_and_wraps_count_columns() {
@@ -225,9 +227,9 @@ mod tests {
             (clock(Nanos::from_millis(12_340)), clock(Nanos::from_millis(3_723_000))),
             ("12.3 s".into(), "1:02:03".into())
         );
-        let none: Figure<f64> = Figure::unavailable("no PMU");
-        assert_eq!((figure(&none, |v| v.to_string()), origin(&none)), (NA.into(), "n/a: no PMU".into()));
-        assert_eq!(figure(&Figure::modelled(0.5, "guess"), |&v| percent(v)), "~50.0 %");
+        let none: Figure<f64, _> = Figure::unavailable(Note::NoCalibration);
+        assert_eq!((figure(&none, |v| v.to_string()), origin(&none)), (NA.into(), "n/a: no calibration".into()));
+        assert_eq!(figure(&Figure::modelled(0.5, Note::SmallWorkingSets), |&v| percent(v)), "~50.0 %");
     }
 
     #[test]

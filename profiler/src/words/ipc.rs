@@ -1,7 +1,8 @@
 //! What the counters told, in words: the same on every screen and in every file.
 
+use super::{InWords, note};
 use crate::{
-    cost::ipc::{Before, Curve, EXTRA_NAMES, Estimate, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
+    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Estimate, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
     quantity::Figure,
     text::numbers::{count, plural},
 };
@@ -95,10 +96,10 @@ impl Ipc {
                     self.clock.value().copied().unwrap_or(f64::NAN),
                     count(cost.matched),
                     self.cost.provenance().name(),
-                    self.cost.note()
+                    note(&self.cost)
                 )
             }
-            _ => format!("{NONE}: {}", self.cost.note()),
+            _ => format!("{NONE}: {}", note(&self.cost)),
         }
     }
 }
@@ -116,8 +117,8 @@ impl SiteFit {
     /// What a block costs at this site, and the lines that say so.
     pub fn words(&self) -> String {
         let mut text = match self.cost.value() {
-            Some(cost) => format!("{} cycles per block, {}", cost.cycles.whole(), cost.by.words()),
-            None => format!("{NONE}: {}", self.cost.note()),
+            Some(cost) => format!("{} cycles per block, {}", cost.cycles.whole(), cost.by.in_words()),
+            None => format!("{NONE}: {}", note(&self.cost)),
         };
         for (before, of) in [(Before::Blocked, "after blocks"), (Before::Direct, "after none")] {
             let Some(kind) = self.kind(before) else { continue };
@@ -135,13 +136,13 @@ impl Curve {
     pub fn words(&self) -> String {
         let samples = plural(self.samples, "sample", "samples");
         let (Some(steady), Some(lost)) = (self.steady.value(), self.lost.value()) else {
-            return format!("{samples}; {NONE}: {}", self.steady.note());
+            return format!("{samples}; {NONE}: {}", note(&self.steady));
         };
         let recovered = match self.recovered.value() {
             Some(at) => {
                 format!("{:.0} % of it after {} instructions", RECOVERED * 100.0, at.whole())
             }
-            None => self.recovered.note().to_owned(),
+            None => note(&self.recovered),
         };
         format!("{samples}; steady IPC {}, {recovered}; {} cycles lost until then", steady.words(3), lost.whole())
     }
@@ -152,6 +153,6 @@ pub const SURVIVORS: &str = "Only windows that last so many instructions tell of
                              ones alone.";
 
 /// What there is to say of a measurement without a result.
-pub fn reason(ipc: &Figure<Ipc>) -> String {
-    format!("{NONE}: {}", ipc.note())
+pub fn reason(ipc: &Figure<Ipc, ipc::Note>) -> String {
+    format!("{NONE}: {}", note(ipc))
 }

@@ -1,6 +1,13 @@
-//! words: what the answer says in English, once for all outputs. So far what the hardware counters
-//! told; verdict, evidence, advice and notes are still made beside their figures.
+//! words: what the answer says in English, once for all outputs: verdict, evidence, advice, terms,
+//! notes and reasons.
 
+mod answer;
+mod cost;
+mod in_words;
 mod ipc;
+mod predict;
+mod verdict;
 
+pub use cost::disagreement;
+pub use in_words::{InWords, note};
 pub use ipc::{SURVIVORS, reason};

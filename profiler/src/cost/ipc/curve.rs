@@ -2,6 +2,7 @@
 
 use super::{
     Before,
+    note::Note,
     sums::{Centred, Estimate, normal},
 };
 use crate::{
@@ -50,11 +51,11 @@ pub struct Curve {
     /// Its points, the one nearest to the return first.
     pub points: Vec<Point>,
     /// IPC of the last two doublings.
-    pub steady: Figure<Estimate>,
+    pub steady: Figure<Estimate, Note>,
     /// Cycles that were lost until then: what the way to the steady state took beyond the steady IPC.
-    pub lost: Figure<Estimate>,
+    pub lost: Figure<Estimate, Note>,
     /// Instructions since the return from which on the IPC is [`RECOVERED`] of the steady one.
-    pub recovered: Figure<Estimate>,
+    pub recovered: Figure<Estimate, Note>,
 }
 
 /// A point under way: mean instructions, mean cycles, and their sums.
@@ -186,50 +187,37 @@ impl Curve {
         debug_assert_eq!(bins.len(), ipc_layout::BINS);
         let knots = knots(bins);
         let samples = bins.iter().map(|b| b.count).sum();
-        let mut curve = Self {
-            before,
-            samples,
-            points: points(&knots),
-            steady: Figure::unavailable(""),
-            lost: Figure::unavailable(""),
-            recovered: Figure::unavailable(""),
-        };
-        if let Err(why) = curve.read(&knots) {
-            curve.steady = Figure::unavailable(why);
-            curve.lost = Figure::unavailable(why);
-            curve.recovered = Figure::unavailable(why);
-        }
-        curve
-    }
-
-    fn read(&mut self, knots: &[Knot]) -> Result<(), &'static str> {
-        const FEW: &str = "too few overflow samples for a curve";
-        let x: Vec<f64> = knots.iter().map(|k| k.sums.x).collect();
-        let y: Vec<f64> = knots.iter().map(|k| k.sums.y).collect();
-        let variance: Vec<f64> = knots.iter().map(|k| k.variance).collect();
-        let first = tail(&x).ok_or(FEW)?;
-        let freedom = (x.len() - first) as f64 * (MIN_SAMPLES - 1) as f64;
-        let (a, b, var_a, var_b) = line(&x[first..], &y[first..], &variance[first..])
-            .ok_or("the cycles do not rise with the instructions at the curve's end: noise is larger than the curve")?;
-        if still_rising(&x, &y, &variance, first) {
-            return Err("the IPC still rises at the end of the curve: windows are too short for a steady state");
-        }
-        self.steady = Figure::measured(Estimate::by(1.0 / b, var_b / b.powi(4), freedom));
-        self.lost = Figure::measured(Estimate::by(a, var_a, freedom));
-        self.recovered = recovered(&x, &y, &variance, first, b);
-        Ok(())
+        let [steady, lost, recovered] = read(&knots).unwrap_or_else(|why| {
+            [Figure::unavailable(why.clone()), Figure::unavailable(why.clone()), Figure::unavailable(why)]
+        });
+        Self { before, samples, points: points(&knots), steady, lost, recovered }
     }
 }
 
+/// Steady IPC, cycles lost until then, instructions until it is reached.
+fn read(knots: &[Knot]) -> Result<[Figure<Estimate, Note>; 3], Note> {
+    let x: Vec<f64> = knots.iter().map(|k| k.sums.x).collect();
+    let y: Vec<f64> = knots.iter().map(|k| k.sums.y).collect();
+    let variance: Vec<f64> = knots.iter().map(|k| k.variance).collect();
+    let first = tail(&x).ok_or(Note::FewSamples)?;
+    let freedom = (x.len() - first) as f64 * (MIN_SAMPLES - 1) as f64;
+    let (a, b, var_a, var_b) = line(&x[first..], &y[first..], &variance[first..]).ok_or(Note::NoRise)?;
+    if still_rising(&x, &y, &variance, first) {
+        return Err(Note::StillRising);
+    }
+    let steady = Figure::measured(Estimate::by(1.0 / b, var_b / b.powi(4), freedom));
+    let lost = Figure::measured(Estimate::by(a, var_a, freedom));
+    Ok([steady, lost, recovered(&x, &y, &variance, first, b)])
+}
+
 /// Where the curve has recovered; the interval by drawing the points anew from what is known of them.
-fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Figure<Estimate> {
-    const NONE: &str = "no fall seen: from the return on within 5 % of the steady IPC";
+fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Figure<Estimate, Note> {
     let at = |y: &[f64], b: f64| crossing(x, y, b / RECOVERED);
     let Some(value) = at(y, b) else {
-        return Figure::unavailable("not recovered by the end of the curve");
+        return Figure::unavailable(Note::NotRecovered);
     };
     if value == 0.0 {
-        return Figure::unavailable(NONE);
+        return Figure::unavailable(Note::NoFall);
     }
     let mut random = Random::new(x.len() as u64);
     let mut draws: Vec<f64> = (0..RESAMPLES)
@@ -243,10 +231,10 @@ fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Fi
     let quantile = |q: f64| draws[((draws.len() - 1) as f64 * q).round() as usize];
     let (low, high) = (quantile(0.05), quantile(0.95));
     if low == 0.0 {
-        return Figure::unavailable("too noisy to tell from no fall at all");
+        return Figure::unavailable(Note::FallTooNoisy);
     }
     if !high.is_finite() {
-        return Figure::unavailable("too noisy to tell where the steady IPC is reached");
+        return Figure::unavailable(Note::RecoveryTooNoisy);
     }
     Figure::measured(Estimate { value, interval: Interval { low: low.min(value), high: high.max(value) } })
 }

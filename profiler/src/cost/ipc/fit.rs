@@ -2,6 +2,7 @@
 
 use super::{
     Before,
+    note::Note,
     sums::{Centred, Estimate},
 };
 use crate::{
@@ -47,17 +48,6 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// In reports.
-    pub fn words(self) -> String {
-        match self {
-            Self::CommonSlope => "same site, common slope".to_owned(),
-            Self::OwnSlopes => "same site, slopes differ: at the blocked windows' mean instructions".to_owned(),
-            Self::EqualInstructions => "same site, equal instructions: difference of the means".to_owned(),
-            Self::OtherSites(1) => "no direct windows here: against one other site".to_owned(),
-            Self::OtherSites(n) => format!("no direct windows here: against {n} other sites"),
-        }
-    }
-
     /// Whether it compares windows after the same call.
     pub const fn same_site(self) -> bool {
         !matches!(self, Self::OtherSites(_))
@@ -96,7 +86,7 @@ pub struct SiteFit {
     /// By what came before; kinds without windows left out.
     pub kinds: Vec<KindFit>,
     /// What a block costs.
-    pub cost: Figure<BlockCycles>,
+    pub cost: Figure<BlockCycles, Note>,
 }
 
 impl SiteFit {
@@ -122,7 +112,7 @@ impl Told {
 }
 
 /// What the windows after blocks take beyond those after calls that did not block, at one site.
-fn compare(after: &Centred, none: &Centred) -> Result<Told, &'static str> {
+fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
     let (kept, other) = (after.residual(), none.residual());
     let freedom = after.n + none.n - 3.0;
     let means = kept / after.n + other / none.n;
@@ -130,9 +120,7 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, &'static str> {
     match (after.slope(), none.slope()) {
         (None, None) => {
             if apart.abs() > EQUAL * after.x.max(none.x).max(1.0) {
-                return Err(
-                    "instructions do not vary within a kind and differ between the kinds: a and b cannot be told apart",
-                );
+                return Err(Note::KindsDiffer);
             }
             // What little they differ by, at the windows' own cycles per instruction; it may be off by all of that.
             let shift = apart * none.y / none.x.max(1.0);
@@ -182,9 +170,9 @@ impl Elsewhere {
         }
     }
 
-    fn compare(&self, after: &Centred) -> Result<Told, &'static str> {
+    fn compare(&self, after: &Centred) -> Result<Told, Note> {
         let Some((a, variance)) = after.intercept() else {
-            return Err("no direct windows here, and the instructions do not vary: a and b cannot be told apart");
+            return Err(Note::NothingVaries);
         };
         let by = Comparison::OtherSites(self.sites);
         Ok(Told { value: a - self.a, variance: variance + self.variance, freedom: self.freedom, by })
@@ -214,7 +202,7 @@ pub(crate) fn sites(sites: &[SiteIpc]) -> Vec<SiteFit> {
                 Elsewhere::of(&others.filter_map(|(_, c)| *c).collect::<Vec<_>>())
             }) {
                 Ok(told) if told.by.same_site() => Figure::measured(told.cycles()),
-                Ok(told) => Figure::modelled(told.cycles(), told.by.words()),
+                Ok(told) => Figure::modelled(told.cycles(), Note::Compared(told.by)),
                 Err(why) => Figure::unavailable(why),
             },
         })
@@ -235,11 +223,11 @@ fn kind(site: &SiteIpc, before: Before) -> Option<KindFit> {
     })
 }
 
-fn cost(site: &SiteIpc, elsewhere: &dyn Fn() -> Option<Elsewhere>) -> Result<Told, &'static str> {
-    let after = enough(site, Before::Blocked).ok_or("fewer than 30 windows after blocks")?;
+fn cost(site: &SiteIpc, elsewhere: &dyn Fn() -> Option<Elsewhere>) -> Result<Told, Note> {
+    let after = enough(site, Before::Blocked).ok_or(Note::FewBlockWindows)?;
     match enough(site, Before::Direct).filter(|none| none.n >= RARE * after.n) {
         Some(none) => compare(&after, &none),
-        None => elsewhere().ok_or("too few direct windows, here and at other sites")?.compare(&after),
+        None => elsewhere().ok_or(Note::FewDirectWindows)?.compare(&after),
     }
 }
 

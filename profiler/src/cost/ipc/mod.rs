@@ -7,24 +7,23 @@ mod curve;
 mod fit;
 #[cfg(test)]
 pub(crate) mod made;
+mod note;
 mod sums;
 #[cfg(test)]
 mod tests;
 
 pub use curve::{Curve, MIN_SAMPLES as MIN_CURVE_SAMPLES, Point, RECOVERED};
 pub use fit::{BlockCycles, Comparison, KindFit, Line, MIN_WINDOWS, SiteFit};
+pub use note::{Coverage, Note};
 use std::collections::HashMap;
 pub use sums::Estimate;
 
 use super::indirect::Effect;
+use crate::event::{IpcCounts, IpcRecord, Windows, ipc_layout};
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Place, SiteRecord},
     quantity::{Figure, Interval},
-};
-use crate::{
-    event::{IpcCounts, IpcRecord, Windows, ipc_layout},
-    text::numbers::{count, plural},
 };
 use sums::Centred;
 
@@ -125,11 +124,11 @@ pub struct Ipc {
     /// Curves, by what came before; kinds without samples left out.
     pub curves: Vec<Curve>,
     /// Clock rate in the windows after blocks, cycles per ns.
-    pub clock: Figure<f64>,
+    pub clock: Figure<f64, Note>,
     /// Indirect cost of a blocking-IO block in user mode, cycles.
-    pub cycles: Figure<Estimate>,
+    pub cycles: Figure<Estimate, Note>,
     /// The same in ns, and over all blocking-IO blocks of the measurement.
-    pub cost: Figure<Effect>,
+    pub cost: Figure<Effect, Note>,
     /// What counted and what was left out.
     pub counts: IpcCounts,
     /// Overflow samples that the kernel's perf events lost or throttled.
@@ -140,20 +139,18 @@ pub struct Ipc {
     pub period: u64,
 }
 
-/// Why there is nothing to say, in general.
-const NOTHING: &str = "no hardware counters ran: `should-i-async doctor` says why";
-const CYCLES_ONLY: &str = "the hardware counts cycles but no instructions";
-
 impl Ipc {
     /// What the window's record says; unavailable where there is none, for the reason that the outside knows, if any.
-    pub(crate) fn of(window: &Window, reason: Option<&str>) -> Figure<Self> {
+    pub(crate) fn of(window: &Window, reason: Option<&str>) -> Figure<Self, Note> {
         match &window.ipc {
-            None => Figure::unavailable(reason.unwrap_or(NOTHING)),
-            Some(record) if !record.instructions => Figure::unavailable(CYCLES_ONLY),
+            None => Figure::unavailable(
+                reason.map_or(Note::NoCounters, |kernel| Note::NoCountersBecause { kernel: kernel.to_owned() }),
+            ),
+            Some(record) if !record.instructions => Figure::unavailable(Note::CyclesOnly),
             Some(record) if record.counts.windows == 0 && record.counts.samples == 0 => {
                 let c = &record.counts;
                 let left = c.switched + c.multiplexed + c.failed + c.too_long;
-                Figure::unavailable(format!("no window after a return could be counted; {left} were left out"))
+                Figure::unavailable(Note::NoWindow(left))
             }
             Some(record) => Figure::measured(Self::of_record(record, &window.sites)),
         }
@@ -173,7 +170,7 @@ impl Ipc {
             .collect();
         let after = &all[Before::Blocked.index()];
         let clock = match after.user_ns {
-            0 => Figure::unavailable("no user-mode time in windows after blocks"),
+            0 => Figure::unavailable(Note::NoUserTime),
             ns => Figure::measured(after.user.cycles as f64 / ns as f64),
         };
         let cycles = cycles(&sites, known);
@@ -192,9 +189,10 @@ impl Ipc {
         }
     }
 
-    fn cost(cycles: &Figure<(u64, Estimate)>, clock: &Figure<f64>) -> Figure<Effect> {
+    fn cost(cycles: &Figure<(u64, Estimate), Note>, clock: &Figure<f64, Note>) -> Figure<Effect, Note> {
         let Some(&rate) = clock.value().filter(|rate| **rate > 0.0) else {
-            return Figure::unavailable(if cycles.value().is_some() { clock.note() } else { cycles.note() });
+            let why = if cycles.value().is_some() { clock.note() } else { cycles.note() };
+            return Figure::unavailable(why.cloned().unwrap_or(Note::NoUserTime));
         };
         cycles.map(|&(blocks, cycles)| {
             let n = blocks as f64 / rate;
@@ -231,7 +229,7 @@ impl Ipc {
 
 /// Cycles of a blocking-IO block, with the blocks that it stands for: from sites that can be compared with themselves where
 /// these have half of the blocks, else from all that can be compared.
-fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate)> {
+fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate), Note> {
     let io = |p: &Place| p.class.family() == Family::BlockingIo && p.class != BlockClass::BadFd;
     let blocks: HashMap<&Place, u64> =
         known.iter().filter(|s| io(&s.place)).map(|s| (&s.place, s.site.blocked_calls)).collect();
@@ -248,21 +246,19 @@ fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate)> {
         let interval = Interval { low: low / n, high: high / n };
         (total.blocks, Estimate { value: total.cycles / n, interval })
     };
-    let told = |total: &fit::Total| {
-        let windows = plural(total.windows, "window", "windows");
-        let sites = plural(total.sites as u64, "site", "sites");
-        let part = format!(", {} of {} blocks", count(total.blocks), count(all));
-        format!("hardware counters: {windows} at {sites}{}", if total.blocks < all { part.as_str() } else { "" })
+    let coverage = |total: &fit::Total| Coverage {
+        windows: total.windows,
+        sites: total.sites,
+        blocks: total.blocks,
+        of_blocks: all,
     };
     if same.blocks > 0 && 2 * same.blocks >= any.blocks {
-        return Figure::measured(mean(&same)).noted(told(&same));
+        return Figure::measured(mean(&same)).noted(Note::Counted(coverage(&same)));
     }
     if any.blocks == 0 {
-        let why =
-            sites.iter().filter(|s| s.windows(Before::Blocked) > 0).map(|s| s.cost.note()).find(|n| !n.is_empty());
-        return Figure::unavailable(why.unwrap_or("no windows after blocking-IO blocks"));
+        let why = sites.iter().filter(|s| s.windows(Before::Blocked) > 0).find_map(|s| s.cost.note());
+        return Figure::unavailable(why.cloned().unwrap_or(Note::NoBlockWindows));
     }
     let others = any.sites - same.sites;
-    let note = format!("{}; {others} of them without direct calls, against other sites'", told(&any));
-    Figure::modelled(mean(&any), note)
+    Figure::modelled(mean(&any), Note::Borrowed(coverage(&any), others))
 }

@@ -124,12 +124,12 @@ fn what_cannot_be_told_has_a_reason_and_no_number() {
     let why = |sites: &[SiteIpc]| {
         let figure = fit::sites(sites)[0].cost.clone();
         assert_eq!(figure.value(), None);
-        figure.note().to_owned()
+        figure.note().cloned().expect("a reason")
     };
     let other = Law { instructions: (9_000.0, 0.0), ..LAW };
-    assert!(why(&both(&mut maker, (still, 100), (other, 100))).contains("cannot be told apart"));
-    assert!(why(&both(&mut maker, (LAW, 29), (LAW, 500))).contains("fewer than 30"));
-    assert!(why(&both(&mut maker, (LAW, 100), (LAW, 5))).contains("too few direct"));
+    assert_eq!(why(&both(&mut maker, (still, 100), (other, 100))), Note::KindsDiffer);
+    assert_eq!(why(&both(&mut maker, (LAW, 29), (LAW, 500))), Note::FewBlockWindows);
+    assert_eq!(why(&both(&mut maker, (LAW, 100), (LAW, 5))), Note::FewDirectWindows);
     let one = fit::sites(&both(&mut maker, (LAW, 1), (LAW, 0)));
     assert_eq!((one[0].kinds.len(), one[0].kinds[0].ipc, one[0].kinds[0].line), (1, None, None));
 
@@ -155,7 +155,7 @@ fn a_site_without_direct_calls_is_compared_with_others_and_says_so() {
     assert!(told.cycles.interval.half() > 3.0 * narrow, "{told:?}");
     let ipc = Ipc::of_record(&record(alone), &[known(&place("read", 1), 5_000)]);
     assert_eq!(ipc.cost.provenance(), crate::quantity::Provenance::Modelled);
-    assert!(ipc.cost.note().contains("without direct calls"), "{}", ipc.cost.note());
+    assert!(matches!(ipc.cost.note(), Some(Note::Borrowed(_, 1))), "{:?}", ipc.cost.note());
 }
 
 #[test]
@@ -173,7 +173,8 @@ fn all_blocks_are_priced_at_the_windows_clock_and_only_blocking_io() {
     assert!(effect.interval.low < 36e6 && 36e6 < effect.interval.high, "{effect:?}");
     assert!((effect.per_block - 1_000.0).abs() < 20.0 && effect.matched == 36_000);
     assert_eq!(ipc.cost.provenance(), crate::quantity::Provenance::Measured);
-    assert_eq!(ipc.cost.note(), "hardware counters: 11,000 windows at 1 site");
+    let coverage = Coverage { windows: 11_000, sites: 1, blocks: 36_000, of_blocks: 36_000 };
+    assert_eq!(ipc.cost.note(), Some(&Note::Counted(coverage)));
     let blocked = ipc.kind(Before::Blocked).unwrap();
     assert_eq!(blocked.misses[2], None);
     assert_eq!(ipc.left_out().iter().map(|(_, n)| n).sum::<u64>(), 310 + 1_200 + 17 + 5);
@@ -188,7 +189,7 @@ fn a_known_curve_is_recovered() {
         .map(|seed| Curve::of(Before::Blocked, &Maker::new(seed * 31 + 7).curve(fall, 200_000.0, 20_000)))
         .collect();
     let share = |hit: &dyn Fn(&Curve) -> bool| curves.iter().filter(|c| hit(c)).count() as f64 / SEEDS as f64;
-    let of = |figure: &Figure<Estimate>, truth: f64| figure.value().is_some_and(|e| holds(e.interval, truth));
+    let of = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|e| holds(e.interval, truth));
     let steady = share(&|c| of(&c.steady, 1.0 / fall.steady));
     let lost = share(&|c| of(&c.lost, lost));
     let recovered = share(&|c| of(&c.recovered, truth));
@@ -210,15 +211,15 @@ fn a_curve_without_a_fall_or_an_end_says_so() {
     let mut maker = Maker::new(2);
     let flat = Fall { slow: 0.5, steady: 0.5, efold: 1.0, noise: 0.02 };
     let curve = Curve::of(Before::Direct, &maker.curve(flat, 100_000.0, 20_000));
-    assert!(curve.recovered.note().contains("no fall"), "{:?}", curve.recovered);
+    assert_eq!(curve.recovered.note(), Some(&Note::NoFall));
     assert!(holds(curve.steady.value().unwrap().interval, 2.0));
 
     let slow = Fall { slow: 4.0, steady: 0.5, efold: 50_000.0, noise: 0.02 };
     let curve = Curve::of(Before::Blocked, &maker.curve(slow, 60_000.0, 20_000));
-    assert!(curve.steady.value().is_none() && curve.steady.note().contains("still rises"), "{:?}", curve.steady);
+    assert_eq!((curve.steady.value(), curve.steady.note()), (None, Some(&Note::StillRising)));
 
     let few = Curve::of(Before::Blocked, &maker.curve(flat, 1_000.0, 40));
-    assert!(few.steady.note().contains("too few") && few.points.len() == 1, "{few:?}");
+    assert_eq!((few.steady.note(), few.points.len()), (Some(&Note::FewSamples), 1));
     let none = Curve::of(Before::Blocked, &maker.curve(flat, 1_000.0, 0));
     assert_eq!((none.points.len(), none.samples), (0, 0));
 }
@@ -229,13 +230,13 @@ fn no_counters_and_no_instructions_are_reasons() {
         let made = window(ipc);
         Ipc::of(&made, Some("no PMU (ENOENT)"))
     };
-    assert_eq!(empty(None).note(), "no PMU (ENOENT)");
+    assert_eq!(empty(None).note(), Some(&Note::NoCountersBecause { kernel: "no PMU (ENOENT)".into() }));
     let mut cycles_only = record(both(&mut Maker::new(1), (LAW, 50), (LAW, 50)));
     cycles_only.instructions = false;
-    assert!(empty(Some(cycles_only)).note().contains("no instructions"));
+    assert_eq!(empty(Some(cycles_only)).note(), Some(&Note::CyclesOnly));
     let mut cut = record(Vec::new());
     cut.counts.switched = 12;
-    assert!(empty(Some(cut)).note().contains("12 were left out"));
+    assert_eq!(empty(Some(cut)).note(), Some(&Note::NoWindow(12)));
 }
 
 /// A window with nothing but this in it.

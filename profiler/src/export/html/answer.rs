@@ -34,12 +34,12 @@ pub(super) fn render(page: &mut Markup, report: &Report) {
     page.raw("<p class=\"target\">");
     target(page, report);
     page.raw("</p>\n<h1><span class=\"badge ").raw(class).raw("\">").raw(words).raw("</span> ");
-    page.name(&report.verdict.sentence).raw("</h1>\n");
+    page.name(&report.verdict.sentence()).raw("</h1>\n");
     score(page, report);
-    list(page, "evidence", &report.verdict.evidence);
+    list(page, "evidence", &report.verdict.evidence_lines());
     if !report.verdict.advice.is_empty() {
         page.raw("<h2>Cheaper first</h2>\n");
-        list(page, "advice", &report.verdict.advice);
+        list(page, "advice", &report.verdict.advice_lines());
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     markup::Markup,
     words::{part, percent, provenance, span, told},
 };
+use crate::answer::Note;
 use crate::text::numbers::{count, plural};
 use crate::{
     answer::{Report, WallLine},
@@ -16,14 +17,14 @@ struct Line {
     name: String,
     /// Colour class.
     class: &'static str,
-    value: Figure<f64>,
+    value: Figure<f64, Note>,
     blocks: Option<u64>,
     delay: Option<Nanos>,
     note: String,
 }
 
 impl Line {
-    fn new(name: impl Into<String>, class: &'static str, value: Figure<f64>) -> Self {
+    fn new(name: impl Into<String>, class: &'static str, value: Figure<f64, Note>) -> Self {
         let note = provenance(&value);
         Self { name: name.into(), class, value, blocks: None, delay: None, note }
     }
@@ -74,7 +75,7 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         page.raw("<p>n/a: the target used no CPU.</p></section>\n");
         return;
     }
-    let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
+    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
     let mut rest = Line::new("rest", "rest", Figure::measured(cpu.rest.round()));
     rest.note = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
         (Some(_), Some(_)) => "total less the lines above".to_owned(),
@@ -86,7 +87,8 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         Line::new("blocking-IO blocks, direct", "io", cpu.blocking_io.clone()),
         Line::new("other switches", "switches", cpu.other_switches.clone()),
     ];
-    let uncharged = |line: &Figure<f64>| Line::new("stolen or interrupted: not charged", "uncharged", line.clone());
+    let uncharged =
+        |line: &Figure<f64, Note>| Line::new("stolen or interrupted: not charged", "uncharged", line.clone());
     lines.extend(cpu.uncharged_line().map(uncharged));
     lines.extend([Line::new("softirq", "softirq", time(&cpu.softirq)), rest]);
     whole(page, &lines, cpu.total);

@@ -4,6 +4,8 @@ use super::{
     markup::Markup,
     words::{figure, provenance, span},
 };
+use crate::cost::Note;
+use crate::words::disagreement;
 use crate::{answer::Report, quantity::Figure};
 
 pub(super) fn render(page: &mut Markup, report: &Report) {
@@ -20,8 +22,8 @@ pub(super) fn render(page: &mut Markup, report: &Report) {
     estimator(page, "sampled", &e.sampled);
     estimator(page, "calibrated", &e.calibrated);
     page.raw("</tbody></table>\n");
-    if let Some(why) = &e.disagreement {
-        page.raw("<p class=\"note\">They differ by more than a third: ").name(why).raw("</p>\n");
+    if let Some(why) = disagreement(&e.disagreements) {
+        page.raw("<p class=\"note\">They differ by more than a third: ").name(&why).raw("</p>\n");
     }
     page.raw(
         "<ol start=\"3\">\n<li><strong>Replay.</strong> Async removes no block if nothing else is ready: the recorded wake-ups and \
@@ -35,7 +37,7 @@ pub(super) fn render(page: &mut Markup, report: &Report) {
     );
 }
 
-fn estimator(page: &mut Markup, name: &'static str, cost: &Figure<f64>) {
+fn estimator(page: &mut Markup, name: &'static str, cost: &Figure<f64, Note>) {
     page.raw("<tr><th scope=\"row\">").raw(name).raw("</th><td class=\"n\">").text(&figure(cost, |&ns| span(ns)));
     page.raw("</td><td><small>").name(&provenance(cost)).raw("</small></td></tr>\n");
 }

@@ -1,20 +1,15 @@
-//! The what-if: every way of waiting on every number of loops, worked out beforehand; the slider only chooses.
-
-use std::thread;
+//! The what-if: every way of waiting on every number of loops; the slider only chooses.
 
 use serde::Serialize;
 
 use super::{clean, markup::Markup, words::span};
-use crate::text::numbers::{count, plural};
 use crate::{
     machine::Way,
-    predict::{Engine, Ground, Saving, Scenario, WhatIf, replay::Queues},
+    predict::{Grid, Ground, Scenario, WhatIf},
+    quantity::Estimate,
+    text::numbers::{count, plural},
+    words::InWords,
 };
-
-/// So many loops can be chosen one by one; beyond, each step doubles: replays are what the page takes longest for.
-const ONE_BY_ONE: u32 = 8;
-
-const QUEUES: [Queues; 2] = [Queues::Own, Queues::Stealing];
 
 #[derive(Serialize)]
 struct Choices {
@@ -46,7 +41,7 @@ struct Axis {
 
 impl Axis {
     fn over<'a>(all: impl Iterator<Item = &'a Scenario>) -> Self {
-        let wide = |axis: Self, s: Saving| Self { low: axis.low.min(s.low), high: axis.high.max(s.high) };
+        let wide = |axis: Self, s: Estimate| Self { low: axis.low.min(s.low), high: axis.high.max(s.high) };
         all.map(|s| s.saving).fold(Self { low: -0.01, high: 0.05 }, wide)
     }
 
@@ -57,67 +52,40 @@ impl Axis {
     }
 }
 
-pub(super) fn render(page: &mut Markup, what_if: &WhatIf) {
+pub(super) fn render(page: &mut Markup, what_if: &WhatIf, grid: Option<&Grid>) {
     page.raw("<section id=\"what-if\"><h2>What if: what async would give back</h2>\n");
     if let Some(why) = &what_if.refused {
-        page.raw("<p>n/a: ").name(why).raw("</p>\n");
+        page.raw("<p>n/a: ").name(&why.in_words()).raw("</p>\n");
     } else {
-        let loops = choices(what_if);
-        let grid = match &what_if.engine {
-            Some(engine) => scenarios(engine, &loops),
-            None => Vec::new(),
-        };
-        let shown = &what_if.scenarios;
-        let axis = Axis::over(grid.iter().flatten().flatten().flatten().chain(shown));
-        if !grid.is_empty() {
-            controls(page, what_if, &loops);
-        }
-        table(page, shown, axis);
-        if !grid.is_empty() {
-            let rows = grid
-                .iter()
-                .map(|queue| {
-                    let row = |s: &Option<Scenario>| s.as_ref().map(|s| Row::of(s, axis));
-                    queue.iter().map(|ways| ways.iter().map(row).collect()).collect()
-                })
-                .collect();
-            let start = loops.iter().position(|&l| l == what_if.loops).unwrap_or(0);
-            page.data("what-if-data", &Choices { loops, start, zero: axis.at(0.0), rows });
-        }
-        sums(page, shown);
-        page.raw("<p class=\"note\">").name(&ground(what_if)).raw("</p>\n");
+        scenarios(page, what_if, grid);
     }
-    for note in &what_if.notes {
-        page.raw("<p class=\"note\">").name(note).raw("</p>\n");
+    for caveat in &what_if.caveats {
+        page.raw("<p class=\"note\">").name(&caveat.in_words()).raw("</p>\n");
     }
     page.raw("</section>\n");
 }
 
-/// Numbers of loops that can be chosen: the report's own is among them.
-fn choices(what_if: &WhatIf) -> Vec<u32> {
-    let most = what_if.allowed_cpus.max(ONE_BY_ONE);
-    let doubled = (1..).map_while(|n| ONE_BY_ONE.checked_shl(n)).take_while(|&l| l < most && l > ONE_BY_ONE);
-    let mut loops: Vec<u32> = (1..=ONE_BY_ONE).chain(doubled).chain([what_if.loops.max(1), most]).collect();
-    loops.sort_unstable();
-    loops.dedup();
-    loops
+fn scenarios(page: &mut Markup, what_if: &WhatIf, grid: Option<&Grid>) {
+    let shown = &what_if.scenarios;
+    let axis = Axis::over(grid.into_iter().flat_map(Grid::scenarios).chain(shown));
+    if let Some(grid) = grid {
+        controls(page, what_if, &grid.loops);
+    }
+    table(page, shown, axis);
+    if let Some(grid) = grid {
+        let row = |s: &Option<Scenario>| s.as_ref().map(|s| Row::of(s, axis));
+        let rows = grid.rows.iter().map(|queue| queue.iter().map(|ways| ways.iter().map(row).collect()).collect());
+        let start = start(what_if, &grid.loops);
+        let loops = grid.loops.clone();
+        page.data("what-if-data", &Choices { loops, start, zero: axis.at(0.0), rows: rows.collect() });
+    }
+    sums(page, shown);
+    page.raw("<p class=\"note\">").name(&ground(what_if)).raw("</p>\n");
 }
 
-/// By queue, loops and way.
-fn scenarios(engine: &Engine, loops: &[u32]) -> Vec<Vec<Vec<Option<Scenario>>>> {
-    let cells: Vec<(Queues, u32)> = QUEUES.iter().flat_map(|&q| loops.iter().map(move |&l| (q, l))).collect();
-    let ask = |&(queue, loops): &(Queues, u32)| Way::ALL.map(|way| engine.scenario(way, loops, queue)).to_vec();
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(cells.len().max(1));
-    let answers: Vec<Vec<Option<Scenario>>> = thread::scope(|scope| {
-        let per_worker = cells.len().div_ceil(workers).max(1);
-        let parts: Vec<_> = cells
-            .chunks(per_worker)
-            .map(|part| scope.spawn(move || part.iter().map(ask).collect::<Vec<_>>()))
-            .collect();
-        // A worker that panicked has said so; its cells are n/a.
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
-    });
-    answers.chunks(loops.len().max(1)).map(<[_]>::to_vec).collect()
+/// Which of the numbers of loops the report took.
+fn start(what_if: &WhatIf, loops: &[u32]) -> usize {
+    loops.iter().position(|&l| l == what_if.loops).unwrap_or(0)
 }
 
 impl Row {
@@ -133,13 +101,13 @@ impl Row {
                 format!("{:.1}", s.events_per_wait),
             ],
             bar: [s.saving.low, s.saving.value, s.saving.high].map(|share| axis.at(share)),
-            terms: s.terms.iter().map(|t| [clean::line(&t.what), span(t.ns), clean::line(&t.how)]).collect(),
+            terms: s.terms.iter().map(|t| [clean::line(&t.what()), span(t.ns), clean::line(&t.how())]).collect(),
         }
     }
 }
 
 fn controls(page: &mut Markup, what_if: &WhatIf, loops: &[u32]) {
-    let start = loops.iter().position(|&l| l == what_if.loops).unwrap_or(0);
+    let start = start(what_if, loops);
     page.raw("<div class=\"controls\"><label for=\"loops\">event loops</label> <input type=\"range\" id=\"loops\" min=\"0\" max=\"");
     page.number(loops.len().saturating_sub(1) as f64).raw("\" step=\"1\" value=\"").number(start as f64);
     page.raw("\"> <output id=\"loops-out\" for=\"loops\">").text(&what_if.loops.to_string());
@@ -194,8 +162,8 @@ fn sums(page: &mut Markup, shown: &[Scenario]) {
     for way in Way::ALL {
         page.raw("<h3>").raw(way.name()).raw("</h3><table><tbody>");
         for term in shown.iter().filter(|s| s.way == way).flat_map(|s| &s.terms) {
-            page.raw("<tr><td class=\"n\">").text(&span(term.ns)).raw("</td><td>").name(&term.what);
-            page.raw("</td><td><small>").name(&term.how).raw("</small></td></tr>");
+            page.raw("<tr><td class=\"n\">").text(&span(term.ns)).raw("</td><td>").name(&term.what());
+            page.raw("</td><td><small>").name(&term.how()).raw("</small></td></tr>");
         }
         page.raw("</tbody></table>\n");
     }
@@ -211,7 +179,7 @@ fn ground(what_if: &WhatIf) -> String {
         ),
         Ground::Histogram => "sleeps are coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let prices = what_if.engine.as_ref().map_or_else(String::new, |e| format!("; prices: {}", e.calibration().source));
+    let prices = what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", p.source));
     format!(
         "Modelled. The report takes {} on {}; {ground}{prices}.",
         plural(what_if.loops.into(), "event loop", "event loops"),

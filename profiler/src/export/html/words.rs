@@ -3,6 +3,7 @@
 use crate::{
     quantity::{Figure, Interval, Nanos, Provenance},
     text::numbers,
+    words::InWords,
 };
 
 /// What stands where there is no figure.
@@ -29,17 +30,17 @@ pub(super) fn interval(i: Interval) -> String {
 }
 
 /// `measured`, `modelled: how`, `n/a: why`.
-pub(super) fn provenance<T>(figure: &Figure<T>) -> String {
+pub(super) fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
     let name = if figure.provenance() == Provenance::Unavailable { NONE } else { figure.provenance().name() };
-    if figure.note().is_empty() { name.to_owned() } else { format!("{name}: {}", figure.note()) }
+    figure.note().map_or_else(|| name.to_owned(), |note| format!("{name}: {}", note.in_words()))
 }
 
 /// A figure, or `n/a`.
-pub(super) fn figure<T>(figure: &Figure<T>, words: impl FnOnce(&T) -> String) -> String {
+pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     figure.value().map_or_else(|| NONE.to_owned(), words)
 }
 
 /// A figure with where it comes from; without one only the reason.
-pub(super) fn told<T>(f: &Figure<T>, words: impl FnOnce(&T) -> String) -> String {
+pub(super) fn told<T, N: InWords>(f: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     f.value().map_or_else(|| provenance(f), |value| format!("{} ({})", words(value), provenance(f)))
 }

@@ -7,10 +7,12 @@ use super::{
     fixture,
 };
 use crate::{
-    answer::{Profile, Report, Weight},
+    answer::{self, Advice, Profile, Reason, Report, SmallCalls, Weight},
+    cost::{self, ipc::Note},
+    event::BlockClass,
     export::html::page,
     machine::Way,
-    predict::replay::Queues,
+    predict::{Grid, Question, Refusal, replay::Queues},
     quantity::Figure,
 };
 
@@ -82,8 +84,21 @@ fn data(html: &str, id: &str) -> Value {
     serde_json::from_str(at.split_once("</script>").unwrap().0).unwrap()
 }
 
-fn hostile_report() -> Report {
-    let name = "</script><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>\"'";
+/// The report, and what its page lets the reader choose.
+fn report_and_grid(case: fixture::Case) -> (Report, Option<Grid>) {
+    let (report, engine) = Report::with_engine(&case.window, case.inputs);
+    let grid = engine.map(|engine| {
+        let ask = |q: &Question| Way::ALL.map(|way| engine.scenario(way, q.loops, q.queues));
+        Grid::new(&report.what_if, |questions| questions.iter().map(ask).collect())
+    });
+    (report, grid)
+}
+
+/// Text that tries to become part of the page.
+const EVIL: &str = "</script><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>\"'";
+
+fn hostile_report() -> (Report, Option<Grid>) {
+    let name = EVIL;
     let mut case = fixture::named(fixture::server(), &[(7, name)], name);
     let facts = &mut case.inputs.facts;
     name.clone_into(&mut facts.processes[0].name);
@@ -92,14 +107,20 @@ fn hostile_report() -> Report {
     name.clone_into(&mut facts.kernel);
     facts.notes = vec![name.to_owned()];
     name.clone_into(&mut case.inputs.window.ended);
-    let mut report = case.report();
-    name.clone_into(&mut report.verdict.sentence);
-    report.verdict.evidence = vec![name.to_owned()];
-    report.score.direct = Figure::unavailable(name);
-    report
+    let (mut report, grid) = report_and_grid(case);
+    let kernel = name.to_owned();
+    report.verdict.reason = Reason::NothingKnown { io: 1, why: Refusal::CalibrationFailed { kernel } };
+    report.verdict.advice = vec![Advice::LargerBuffers(SmallCalls {
+        syscall: name.to_owned(),
+        class: BlockClass::File,
+        bytes: 1.0,
+        per_second: 1e4,
+    })];
+    report.indirect.counted = Figure::unavailable(Note::NoCountersBecause { kernel: name.to_owned() });
+    (report, grid)
 }
 
-fn reports() -> Vec<Report> {
+fn reports() -> Vec<(Report, Option<Grid>)> {
     let mut unpriced = fixture::server();
     unpriced.inputs.calibration = None;
     unpriced.inputs.reference = None;
@@ -116,16 +137,16 @@ fn reports() -> Vec<Report> {
         nothing,
     ]
     .into_iter()
-    .map(fixture::Case::report)
+    .map(report_and_grid)
     .chain([hostile_report()])
     .collect()
 }
 
 #[test]
 fn elements_nest_and_nothing_is_fetched() {
-    for report in reports() {
+    for (report, grid) in reports() {
         for profile in [server(), hostile(), Profile::default()] {
-            let html = page(&report, &profile, "VERDICT <b>\x1b[1m&\x1b[0m");
+            let html = page(&report, &profile, grid.as_ref(), "VERDICT <b>\x1b[1m&\x1b[0m");
             assert_nested(&html);
             for tag in tags(&html) {
                 assert!(!matches!(tag.name, "link" | "img" | "iframe" | "object" | "embed" | "base"), "{}", tag.name);
@@ -143,7 +164,8 @@ fn elements_nest_and_nothing_is_fetched() {
             }
         }
     }
-    let plain = page(&fixture::server().report(), &server(), "");
+    let (report, grid) = report_and_grid(fixture::server());
+    let plain = page(&report, &server(), grid.as_ref(), "");
     assert!(!plain.contains("http:") && !plain.contains("https:"), "an address");
     assert!(plain.contains("default-src 'none'"));
 }
@@ -152,7 +174,8 @@ fn elements_nest_and_nothing_is_fetched() {
 fn names_from_the_target_are_text_and_nothing_else() {
     let mut hostile_text = "</pre><script>alert(3)</script>".to_owned();
     hostile_text.push_str("\x1b]0;title\x07");
-    let html = page(&hostile_report(), &hostile(), &hostile_text);
+    let (report, grid) = hostile_report();
+    let html = page(&report, &hostile(), grid.as_ref(), &hostile_text);
     assert!(!html.contains("<script>alert") && !html.contains("<img"));
     assert!(html.contains("&lt;script&gt;alert(1)"));
     assert!(html.contains("\\u003c/script\\u003e"));
@@ -164,7 +187,7 @@ fn names_from_the_target_are_text_and_nothing_else() {
 #[test]
 fn the_flame_graphs_data_add_up_to_the_figures() {
     for profile in [server(), hostile(), large(300)] {
-        let data = data(&page(&fixture::server().report(), &profile, ""), "flame-data");
+        let data = data(&page(&fixture::server().report(), &profile, None, ""), "flame-data");
         let numbers: Vec<u64> = data["stacks"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
         let frames = data["frames"].as_array().unwrap().len() as u64;
         let (mut i, mut depth, mut sums, mut stacks) = (0, 0, [0u64; 4], 0);
@@ -189,12 +212,15 @@ fn the_flame_graphs_data_add_up_to_the_figures() {
 
 #[test]
 fn the_slider_holds_what_the_engine_answers() {
-    let report = fixture::server().report();
-    let data = data(&page(&report, &server(), ""), "what-if-data");
+    let (report, grid) = report_and_grid(fixture::server());
+    let data = data(&page(&report, &server(), grid.as_ref(), ""), "what-if-data");
     let loops: Vec<u64> = data["loops"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap()).collect();
     assert_eq!(loops, [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(loops[data["start"].as_u64().unwrap() as usize], u64::from(report.what_if.loops));
-    let engine = report.what_if.engine.as_ref().unwrap();
+    let engine = {
+        let case = fixture::server();
+        Report::with_engine(&case.window, case.inputs).1.unwrap()
+    };
     for (q, queue) in [Queues::Own, Queues::Stealing].into_iter().enumerate() {
         for (l, &loops) in loops.iter().enumerate() {
             for (w, way) in Way::ALL.into_iter().enumerate() {
@@ -213,7 +239,8 @@ fn the_slider_holds_what_the_engine_answers() {
 fn a_machine_with_many_cpus_gets_fewer_steps_and_its_own_number_among_them() {
     let mut case = fixture::server();
     case.inputs.facts.allowed_cpus = 100;
-    let data = data(&page(&case.report(), &server(), ""), "what-if-data");
+    let (report, grid) = report_and_grid(case);
+    let data = data(&page(&report, &server(), grid.as_ref(), ""), "what-if-data");
     let loops: Vec<u64> = data["loops"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap()).collect();
     assert!(loops.len() < 24 && loops.is_sorted() && loops.contains(&8) && loops.last() == Some(&100), "{loops:?}");
 }
@@ -221,27 +248,33 @@ fn a_machine_with_many_cpus_gets_fewer_steps_and_its_own_number_among_them() {
 #[test]
 fn what_is_missing_is_not_a_number() {
     let mut report = fixture::server().report();
-    report.cpu.blocking_io = Figure::unavailable("the moon was full");
-    report.score.direct = Figure::unavailable("the moon was full");
-    report.score.indirect = Figure::unavailable("no windows");
-    report.estimators.sampled = Figure::unavailable("no samples");
-    let html =
-        page(&report, &Profile { unavailable: Some("stacks were not asked for".to_owned()), ..Profile::default() }, "");
+    report.cpu.blocking_io = Figure::unavailable(answer::Note::NoBase(7));
+    report.score.direct = Figure::unavailable(answer::Note::NoCpu);
+    report.score.indirect = Figure::unavailable(cost::Note::NoUserWindows);
+    report.estimators.sampled = Figure::unavailable(cost::Note::NoSamples);
+    let profile = Profile { unavailable: Some("stacks were not asked for".to_owned()), ..Profile::default() };
+    let html = page(&report, &profile, None, "");
     assert!(html.contains("<span class=\"big\">n/a</span>"));
-    for reason in ["the moon was full", "no windows", "no samples", "stacks were not asked for"] {
+    for reason in [
+        "7 calls that blocked have no base",
+        "the target used no CPU",
+        "no site has enough windows",
+        "no CPU-clock samples",
+        "stacks were not asked for",
+    ] {
         assert!(html.contains(&format!("n/a: {reason}")), "{reason}");
     }
     assert!(!html.contains("NaN"));
 
     let mut refused = fixture::server();
     refused.inputs.calibration = None;
-    let html = page(&refused.report(), &Profile::default(), "");
+    let html = page(&refused.report(), &Profile::default(), None, "");
     assert!(html.contains("n/a: what waiting in other ways costs on this machine is not known (yet)"));
     assert!(!html.contains("id=\"what-if-data\""));
 }
 
 #[test]
 fn the_page_stays_small() {
-    let html = page(&fixture::server().report(), &large(20_000), "text");
+    let html = page(&fixture::server().report(), &large(20_000), None, "text");
     assert!(html.len() < 5_000_000, "{} bytes", html.len());
 }

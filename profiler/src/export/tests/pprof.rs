@@ -179,7 +179,7 @@ fn the_tables_are_as_the_format_wants_them() {
         assert_eq!(file.root.number(9), 1_700_000_000_000_000_000);
         assert_eq!(file.root.number(10), 10_000_000_000);
         let report = fixture::server().report();
-        assert_eq!(file.string(file.root.numbers(13)[0]), report.verdict.sentence);
+        assert_eq!(file.string(file.root.numbers(13)[0]), report.verdict.sentence());
     }
 }
 

@@ -59,7 +59,7 @@ fn without_counters_there_is_a_reason_and_no_file() {
     case.inputs.no_counters = Some("no PMU (ENOENT)".to_owned());
     let report = case.report();
     assert!(picture(&report).unwrap_err().to_string().contains("no PMU (ENOENT)"));
-    let page = html::page(&report, &Profile::default(), "");
+    let page = html::page(&report, &Profile::default(), None, "");
     assert!(page.contains("n/a: no PMU (ENOENT)"));
 
     let mut case = fixture::counted();
@@ -71,7 +71,7 @@ fn without_counters_there_is_a_reason_and_no_file() {
 
 #[test]
 fn the_page_has_curve_table_and_both_costs() {
-    let page = html::page(&fixture::counted().report(), &Profile::default(), "");
+    let page = html::page(&fixture::counted().report(), &Profile::default(), None, "");
     for part in
         ["<polyline", "95 % of it after", "hardware counters: 11,000 windows at 1 site", "400 ns each", "LLC misses"]
     {

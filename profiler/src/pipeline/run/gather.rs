@@ -138,7 +138,6 @@ impl Run<'_> {
             daemon_bytes: daemon.1,
             shares: self.windows.shares.clone(),
             slices: self.slices.clone(),
-            known_what_if: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::worker::Sleeper;
 use crate::{
-    answer::{Sampled, SampledStack, StackQuality, Taken, call_mark},
+    answer::{Sampled, SampledStack, StackQuality, Taken},
     event::{BlockClass, Place, StackMoment, StackRecord},
     process,
     quantity::{Nanos, Tgid, Tid},
@@ -275,7 +275,7 @@ impl Table {
             let mut frames = vec![naming.frames.id(Frame::mark(&self.comms.values[key.comm as usize]))];
             frames.extend(user.into_iter().rev().map(|f| naming.frames.id(f)));
             let mark = match (&key.place, key.class) {
-                (Some(place), _) => Some(call_mark(&place.syscall, place.class)),
+                (Some(place), _) => Some(place.call_mark()),
                 (None, Some(class)) => Some(format!("[{}]", class.name())),
                 (None, None) => None,
             };

@@ -4,7 +4,11 @@ use crate::quantity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{event::Stat, quantity::Nanos};
+use crate::{
+    event::Stat,
+    quantity::Nanos,
+    words::{InWords, note},
+};
 
 /// A share: 0.5 is 50 %.
 pub(super) type Ratio = f64;
@@ -65,19 +69,19 @@ impl<T> Figure<T> {
 
 impl Figure<f64> {
     /// A number from the model; one that is none (a division by nothing) is unavailable.
-    pub(super) fn of(figure: &quantity::Figure<f64>) -> Self {
+    pub(super) fn of<N: InWords>(figure: &quantity::Figure<f64, N>) -> Self {
         Self::derived(figure, figure.value().copied(), "not a number")
     }
 
     /// Another number of the same origin.
-    pub(super) fn derived<U>(from: &quantity::Figure<U>, value: Option<f64>, why_not: &str) -> Self {
+    pub(super) fn derived<U, N: InWords>(from: &quantity::Figure<U, N>, value: Option<f64>, why_not: &str) -> Self {
         match (value.filter(|v| v.is_finite()), from.provenance()) {
-            (_, quantity::Provenance::Unavailable) => Self::unavailable(from.note()),
+            (_, quantity::Provenance::Unavailable) => Self::unavailable(&note(from)),
             (None, _) => Self::unavailable(why_not),
             (Some(value), quantity::Provenance::Measured) => {
-                Self { note: Some(from.note().to_owned()).filter(|n| !n.is_empty()), ..Self::measured(value) }
+                Self { note: from.note().map(InWords::in_words), ..Self::measured(value) }
             }
-            (Some(value), quantity::Provenance::Modelled) => Self::modelled(value, from.note()),
+            (Some(value), quantity::Provenance::Modelled) => Self::modelled(value, &note(from)),
         }
     }
 
@@ -104,11 +108,11 @@ impl Figure<u64> {
     }
 
     /// A time from the model.
-    pub(super) fn of_time(figure: &quantity::Figure<Nanos>) -> Self {
+    pub(super) fn of_time<N: InWords>(figure: &quantity::Figure<Nanos, N>) -> Self {
         match (figure.value(), figure.provenance()) {
             (Some(time), quantity::Provenance::Measured) => Self::time(*time),
-            (Some(time), quantity::Provenance::Modelled) => Self::modelled(time.as_nanos(), figure.note()),
-            _ => Self::unavailable(figure.note()),
+            (Some(time), quantity::Provenance::Modelled) => Self::modelled(time.as_nanos(), &note(figure)),
+            _ => Self::unavailable(&note(figure)),
         }
     }
 }
@@ -139,10 +143,11 @@ pub(super) fn histogram(buckets: &[u32]) -> Figure<Vec<TimeBucket>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::Note;
 
     #[test]
     fn a_number_that_is_none_is_unavailable() {
-        let nan = Figure::of(&quantity::Figure::measured(f64::NAN));
+        let nan = Figure::of(&quantity::Figure::<_, Note>::measured(f64::NAN));
         assert_eq!(nan, Figure::unavailable("not a number"));
         assert_eq!(Figure::ratio(0.0, 0.0, "nothing").provenance, Provenance::Unavailable);
         assert_eq!(Figure::finite(f64::INFINITY).value, None);
@@ -150,15 +155,15 @@ mod tests {
 
     #[test]
     fn the_origin_goes_with_the_value() {
-        let figure = Figure::of(&quantity::Figure::modelled(0.5, "assumed"));
+        let figure = Figure::of(&quantity::Figure::modelled(0.5, Note::SmallWorkingSets));
         assert_eq!(
             serde_json::to_string(&figure).unwrap(),
-            r#"{"value":0.5,"provenance":"modelled","note":"assumed"}"#
+            r#"{"value":0.5,"provenance":"modelled","note":"two threads with small working sets, on this machine"}"#
         );
-        let none = Figure::of_time(&quantity::Figure::unavailable("no PMU"));
+        let none = Figure::of_time(&quantity::Figure::unavailable(Note::NoCalibration));
         assert_eq!(
             serde_json::to_string(&none).unwrap(),
-            r#"{"value":null,"provenance":"unavailable","note":"no PMU"}"#
+            r#"{"value":null,"provenance":"unavailable","note":"no calibration"}"#
         );
     }
 

@@ -1,6 +1,8 @@
 //! IPC after returns in JSON.
 
-use crate::{answer, cost, quantity};
+use crate::cost::ipc;
+use crate::words::{self, InWords};
+use crate::{answer, quantity};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,12 +38,12 @@ struct Bounded {
 }
 
 impl Bounded {
-    fn of<T>(figure: &quantity::Figure<T>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
+    fn of<T, N: InWords>(figure: &quantity::Figure<T, N>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
         let told = figure
             .value()
             .map(estimate)
             .filter(|e| [e.value, e.interval.low, e.interval.high].iter().all(|v| v.is_finite()));
-        let note = Some(figure.note().to_owned()).filter(|n| !n.is_empty());
+        let note = figure.note().map(InWords::in_words);
         match told {
             None => Self {
                 value: None,
@@ -64,13 +66,19 @@ impl Bounded {
         }
     }
 
-    fn figure(figure: &quantity::Figure<Estimate>) -> Self {
+    fn figure(figure: &quantity::Figure<Estimate, ipc::Note>) -> Self {
         Self::of(figure, |e| *e)
     }
 
     fn maybe(estimate: Option<Estimate>, why_not: &str) -> Self {
-        let figure = estimate.map_or_else(|| quantity::Figure::unavailable(why_not), quantity::Figure::measured);
-        Self::figure(&figure)
+        let none = Self {
+            value: None,
+            low: None,
+            high: None,
+            provenance: Provenance::Unavailable,
+            note: Some(why_not.to_owned()),
+        };
+        estimate.map_or(none, |estimate| Self::figure(&quantity::Figure::measured(estimate)))
     }
 }
 
@@ -207,7 +215,7 @@ impl Ipc {
     pub(super) fn of(report: &answer::Report) -> Self {
         let by_time = Bounded::of(&report.indirect.user, total);
         let Some(ipc) = report.ipc.value() else {
-            let why = report.ipc.note();
+            let why = &words::note(&report.ipc);
             let none = || Bounded::maybe(None, why);
             return Self {
                 unavailable: Some(why.to_owned()),
@@ -248,7 +256,7 @@ impl Ipc {
 }
 
 impl Kind {
-    fn of(kind: &cost::ipc::KindIpc) -> Self {
+    fn of(kind: &ipc::KindIpc) -> Self {
         let misses = kind.misses.map(|m| Figure::maybe(m.map(|m| m / 1e3), "not counted on this machine"));
         let [llc_misses_ratio, dtlb_misses_ratio, branch_misses_ratio] = misses;
         Self {
@@ -265,14 +273,14 @@ impl Kind {
 }
 
 impl Site {
-    fn of(site: &cost::ipc::SiteFit) -> Self {
+    fn of(site: &ipc::SiteFit) -> Self {
         let place = site.place.as_ref();
         Self {
             syscall: place.map(|p| p.syscall.clone()),
             class: place.map(|p| p.class.name()),
             address: place.map(|p| format!("{:#x}", p.ip.as_raw())),
             indirect_cycles_per_block_count: Bounded::of(&site.cost, |c: &BlockCycles| c.cycles),
-            compared: site.cost.value().map(|c| c.by.words()),
+            compared: site.cost.value().map(|c| c.by.in_words()),
             lines: site
                 .kinds
                 .iter()
@@ -289,7 +297,7 @@ impl Site {
 }
 
 impl Curve {
-    fn of(curve: &cost::ipc::Curve) -> Self {
+    fn of(curve: &ipc::Curve) -> Self {
         Self {
             after: curve.before.key(),
             samples_count: Figure::measured(curve.samples),

@@ -1,5 +1,6 @@
 //! The two ledgers in JSON.
 
+use crate::answer::Note;
 use crate::{answer, quantity};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -134,8 +135,8 @@ impl FamilyName {
 impl Cpu {
     pub(super) fn of(cpu: &answer::CpuLedger) -> Self {
         let total = cpu.total.as_nanos() as f64;
-        let share = |f: &quantity::Figure<f64>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
-        let time_share = |f: &quantity::Figure<Nanos>| share(&f.map(|t| t.as_nanos() as f64));
+        let share = |f: &quantity::Figure<f64, Note>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
+        let time_share = |f: &quantity::Figure<Nanos, Note>| share(&f.map(|t| t.as_nanos() as f64));
         Self {
             total_ns: Figure::time(cpu.total),
             on_cpu_ns: Figure::time(cpu.on_cpu),

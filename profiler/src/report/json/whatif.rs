@@ -5,7 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-use crate::predict::{Ground, replay::Queues};
+use crate::{
+    predict::{Ground, replay::Queues},
+    quantity::Estimate,
+    words::{self, InWords},
+};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -93,7 +97,7 @@ pub(super) struct Estimators {
 impl WhatIf {
     pub(super) fn of(found: &predict::WhatIf) -> Self {
         Self {
-            refused: found.refused.clone(),
+            refused: found.refused.as_ref().map(InWords::in_words),
             scenarios: found.scenarios.iter().map(Scenario::of).collect(),
             loops: found.loops,
             allowed_cpus: found.allowed_cpus,
@@ -103,15 +107,15 @@ impl WhatIf {
             },
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
-            calibration: found.engine.as_ref().map(|e| e.calibration().source.clone()),
-            notes: found.notes.clone(),
+            calibration: found.priced.as_ref().map(|p| p.source.clone()),
+            notes: found.caveats.iter().map(InWords::in_words).collect(),
         }
     }
 }
 
 impl Scenario {
     fn of(found: &predict::Scenario) -> Self {
-        let range = |s: predict::Saving| Range { low: s.low, value: s.value, high: s.high };
+        let range = |s: Estimate| Range { low: s.low, value: s.value, high: s.high };
         Self {
             name: found.way.name(),
             words: found.way.words(),
@@ -125,7 +129,7 @@ impl Scenario {
             sleeps_remaining: found.sleeps_per_block,
             sleeps_per_second: found.sleeps_per_second,
             events_per_wait: found.events_per_wait,
-            terms: found.terms.iter().map(|t| Term { what: t.what.clone(), ns: t.ns, how: t.how.clone() }).collect(),
+            terms: found.terms.iter().map(|t| Term { what: t.what(), ns: t.ns, how: t.how() }).collect(),
         }
     }
 }
@@ -136,7 +140,7 @@ impl Estimators {
             in_place_ns: Figure::of(&found.in_place),
             sampled_ns: Figure::of(&found.sampled),
             calibrated_ns: Figure::of(&found.calibrated),
-            disagreement: found.disagreement.clone(),
+            disagreement: words::disagreement(&found.disagreements),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn report(self) -> Report {
-        Report::of(&self.window, self.inputs)
+        Report::new(&self.window, self.inputs)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     answer::Report,
     event::{BlockClass, Stat},
     machine::{BlockCost, Cost, Crowd, DirectRead, Way},
-    predict::{Baseline, Scenario},
+    predict::{Baseline, Caveat, Prices, Scenario, TermKind},
     quantity::{Nanos, Provenance},
 };
 
@@ -17,9 +17,14 @@ fn scenario(report: &Report, way: Way) -> &Scenario {
     report.what_if.scenario(way).expect("a scenario")
 }
 
-/// What the term that begins like this gives back, ns.
-fn term(scenario: &Scenario, what: &str) -> Option<f64> {
-    scenario.terms.iter().find(|t| t.what.contains(what)).map(|t| t.ns)
+/// What the term of this kind gives back, ns.
+fn term(scenario: &Scenario, kind: TermKind) -> Option<f64> {
+    scenario.terms.iter().find(|t| t.kind == kind).map(|t| t.ns)
+}
+
+/// The prices that a case's prediction stands on.
+fn prices_of(case: Case) -> Prices {
+    case.report().what_if.priced.expect("prices").prices
 }
 
 fn without_writes(mut case: Case) -> Case {
@@ -32,13 +37,13 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
     // 300,000 reads, 280,000 of them blocked, and as many writes: every read was a message.
     let report = server().report();
     let naive = scenario(&report, Way::Naive);
-    let blocks = term(naive, "events are waited for").unwrap() / 280_000.0;
-    let turns = term(naive, "without a block are waited for too").unwrap() / 20_000.0;
+    let blocks = term(naive, TermKind::EventsWaited).unwrap() / 280_000.0;
+    let turns = term(naive, TermKind::TurnsWaited).unwrap() / 20_000.0;
     assert!(blocks < 0.0 && (blocks - turns).abs() < 1e-6, "{blocks} and {turns} ns each");
     // Nobody answered the others: they may have been second reads of the same message.
     let silent = without_writes(server()).report();
     let quiet = scenario(&silent, Way::Naive);
-    assert_eq!(term(quiet, "without a block are waited for too"), None);
+    assert_eq!(term(quiet, TermKind::TurnsWaited), None);
     assert!(quiet.saving.value > naive.saving.value);
     // Either way the other reading is within the interval.
     for (one, other) in [(quiet, naive), (naive, quiet)] {
@@ -50,7 +55,7 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
         );
     }
     // They come along with the others, so that a wait returns more events, and each is cheaper.
-    let each = term(quiet, "events are waited for").unwrap() / 280_000.0;
+    let each = term(quiet, TermKind::EventsWaited).unwrap() / 280_000.0;
     assert!(each < blocks, "{each} and {blocks} ns each");
 }
 
@@ -62,7 +67,7 @@ fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
         for block in case.inputs.calibration.iter_mut().flat_map(|c| &mut c.blocks).filter(|b| b.idle.is_none()) {
             block.cost = sure(plain);
         }
-        case.report().what_if.engine.expect("an engine").prices().clone()
+        prices_of(case)
     };
     let near = prices(1e9).near;
     assert!(near > 200.0);
@@ -89,21 +94,21 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
     };
     let (with, cached, essentials) = (case(true, true), case(false, true), case(true, false));
     let tuned = scenario(&with, Way::Tuned);
-    let comes = -term(tuned, "past the page cache through io_uring").unwrap();
+    let comes = -term(tuned, TermKind::DirectReadsCome).unwrap();
     // The whole call goes, 3,100 ns in place, whatever part of it is called the block's.
-    let goes = term(tuned, "blocks go").unwrap() + term(tuned, "the rest of their calls goes").unwrap();
+    let goes = term(tuned, TermKind::BlocksGo).unwrap() + term(tuned, TermKind::DirectReadsGo).unwrap();
     assert!((goes / 40_000.0 - 3_100.0 - 250.0).abs() < 10.0, "{} ns each", goes / 40_000.0);
     // What a ring was calibrated to cost, by what an enter submits.
     let share = (tuned.events_per_wait.log2() / 3.0).min(1.0);
     let each = 2_600.0 + (900.0 - 2_600.0) * share;
     assert!((comes / 40_000.0 / each - 1.0).abs() < 0.01, "{comes} of {goes} ns");
     // Its sleeps are in that: none are counted again.
-    assert_eq!(term(tuned, "sleeps remain"), Some(0.0));
+    assert_eq!(term(tuned, TermKind::SleepsRemain), Some(0.0));
     for other in [&cached, &essentials] {
-        assert_eq!(term(scenario(other, Way::Tuned), "past the page cache"), None);
+        assert_eq!(term(scenario(other, Way::Tuned), TermKind::DirectReadsGo), None);
     }
     // Readiness does nothing for them.
-    assert_eq!(term(scenario(&with, Way::Naive), "past the page cache"), None);
+    assert_eq!(term(scenario(&with, Way::Naive), TermKind::DirectReadsGo), None);
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
         case.inputs.baselines = baselines;
         case.report()
     };
-    let rest = |report: &Report| term(scenario(report, Way::Tuned), "the rest of their calls goes").unwrap();
+    let rest = |report: &Report| term(scenario(report, Way::Tuned), TermKind::DirectReadsGo).unwrap();
     let seen = case(Vec::new());
     let voluntary = files().window.threads.iter().map(|t| t.sums.voluntary).sum();
     let alone = Nanos::from_nanos(seen.what_if.cpu as u64 - 50_000_000);
@@ -147,6 +152,11 @@ fn wakes_others(case: &mut Case, idle: f64) {
 
 #[test]
 fn many_threads_that_take_turns_leave_each_other_cold() {
+    let windows = |ns: u64| {
+        let mut stat = Stat::ZERO;
+        (0..10_000u64).for_each(|i| stat.add(ns + i * 37 % 200));
+        stat
+    };
     let crowded = |told: bool| {
         let mut case = server();
         if let Some(calibration) = &mut case.inputs.calibration {
@@ -154,8 +164,10 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
                 [(8, 100.0), (32, 300.0)].map(|(threads, ns)| Crowd { threads, cost: sure(ns) }).to_vec();
         }
         // Hardly a read finds its data: then windows have nothing to compare with.
-        if !told {
-            let read = &mut case.window.sites[0];
+        let read = &mut case.window.sites[0];
+        if told {
+            (read.sizes[0].user_blocked, read.sizes[0].user_direct) = (windows(20_300), windows(20_000));
+        } else {
             (read.site.cpu_direct_warm, read.site.user_after_direct) = (Stat::ZERO, Stat::ZERO);
             read.sizes.clear();
         }
@@ -163,13 +175,13 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
     };
     let report = crowded(false);
     let naive = scenario(&report, Way::Naive);
-    let each = term(naive, "code after blocks runs warm").unwrap() / 280_000.0 / (1.0 - naive.sleeps_per_block);
+    let each = term(naive, TermKind::RunsWarmCalibrated).unwrap() / 280_000.0 / (1.0 - naive.sleeps_per_block);
     // 14 threads, between the 8 and the 32 that were calibrated.
     assert!((each - (100.0 + 200.0 * (14.0f64 / 8.0).log2() / 2.0)).abs() < 1e-6, "{each} ns each");
     let told = crowded(true);
-    assert_eq!(term(scenario(&told, Way::Naive), "take turns"), None);
+    assert_eq!(term(scenario(&told, Way::Naive), TermKind::RunsWarmCalibrated), None);
     assert_eq!(
-        scenario(&told, Way::Naive).terms.iter().filter(|t| t.what.contains("runs warm")).count(),
+        scenario(&told, Way::Naive).terms.iter().filter(|t| t.kind == TermKind::RunsWarm).count(),
         1,
         "the target's own windows come first"
     );
@@ -187,12 +199,11 @@ fn a_crowd_that_was_calibrated_among_others_is_not_counted() {
         read.sizes.clear();
         case.report()
     };
-    let told = |report: &Report| {
-        report.what_if.notes.iter().any(|note| note.contains("more than this target's code can be cold"))
-    };
+    let told =
+        |report: &Report| report.what_if.caveats.iter().any(|caveat| matches!(caveat, Caveat::IncredibleCrowd { .. }));
     let (credible, incredible) = (report(300.0), report(90_000.0));
-    assert!(term(scenario(&credible, Way::Naive), "runs warm").is_some() && !told(&credible));
-    assert!(term(scenario(&incredible, Way::Naive), "runs warm").is_none() && told(&incredible));
+    assert!(term(scenario(&credible, Way::Naive), TermKind::RunsWarmCalibrated).is_some() && !told(&credible));
+    assert!(term(scenario(&incredible, Way::Naive), TermKind::RunsWarmCalibrated).is_none() && told(&incredible));
     assert!(scenario(&incredible, Way::Naive).saving.value < 1.0);
 }
 
@@ -220,11 +231,11 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
     };
     let (full, free) = (case(124), case(100));
     let (saturated, filled) = (scenario(&full, Way::Tuned), scenario(&free, Way::Tuned));
-    let leave = "several replies leave at once";
+    let leave = TermKind::OtherWakeupsGo;
     assert!(term(saturated, leave).is_some_and(|ns| ns > 0.0), "{saturated:#?}");
     assert_eq!(term(filled, leave), None);
-    assert!(free.what_if.notes.iter().any(|n| n.contains("The hooks filled")), "{:?}", free.what_if.notes);
-    assert!(!full.what_if.notes.iter().any(|n| n.contains("The hooks filled")));
+    assert!(free.what_if.caveats.contains(&Caveat::HooksFilledCpu), "{:?}", free.what_if.caveats);
+    assert!(!full.what_if.caveats.contains(&Caveat::HooksFilledCpu));
     // They may all the same.
     assert!(filled.saving.high - filled.saving.value > saturated.saving.high - saturated.saving.value);
 }
@@ -245,7 +256,7 @@ fn what_the_hooks_did_is_taken_off_the_wake_ups_of_others_alone() {
             pace: None,
         };
         case.inputs.baselines = vec![part; 4];
-        case.report().what_if.engine.expect("an engine").prices().clone()
+        prices_of(case)
     };
     let (as_claimed, slowed) = (prices(1.0), prices(0.7));
     assert_eq!(as_claimed.wake, as_claimed.other_wake);
@@ -278,7 +289,7 @@ fn a_message_among_threads_costs_no_less_than_in_a_ring_of_as_many() {
             calibration.crowd = vec![Crowd { threads: 8, cost: sure(100.0) }];
             calibration.relay = relay.map(|ns| Crowd { threads: 8, cost: sure(ns) }).into_iter().collect();
         }
-        let prices = case.report().what_if.engine.expect("an engine").prices().clone();
+        let prices = prices_of(case);
         (prices.near, *prices.wake.value().unwrap(), *prices.other_wake.value().unwrap())
     };
     let (near, plain, _) = sum(None, 0);
@@ -296,9 +307,9 @@ fn where_replies_leave_together_the_cheap_wake_ups_go() {
         let mut case = server();
         wakes_others(&mut case, idle);
         let report = case.report();
-        let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
+        let prices = report.what_if.priced.clone().expect("prices").prices;
         let tuned = scenario(&report, Way::Tuned);
-        (term(tuned, "several replies leave at once").unwrap(), tuned.events_per_wait, prices)
+        (term(tuned, TermKind::OtherWakeupsGo).unwrap(), tuned.events_per_wait, prices)
     };
     let (as_today, batch, prices) = goes(0.0);
     let each = *prices.other_wake.value().unwrap();
@@ -316,7 +327,7 @@ fn how_deep_peers_will_sleep_is_in_the_interval() {
         wakes_others(&mut case, idle);
         let report = case.report();
         let saving = scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu);
-        let prices = report.what_if.engine.as_ref().expect("an engine").prices().clone();
+        let prices = report.what_if.priced.clone().expect("prices").prices;
         (saving, *prices.other_wake.value().unwrap(), prices.other_wakes)
     };
     let ((shallow, each, count), (deep, ..)) = (ends(0.0), ends(10_000.0));
@@ -341,8 +352,8 @@ fn wake_ups_that_belong_to_one_event_do_not_go_with_a_batch() {
     }
     let report = case.report();
     let tuned = scenario(&report, Way::Tuned);
-    let prices = report.what_if.engine.as_ref().expect("an engine").prices();
-    let went = term(tuned, "several replies leave at once").unwrap() / prices.other_wake.value().unwrap();
+    let prices = &report.what_if.priced.as_ref().expect("prices").prices;
+    let went = term(tuned, TermKind::OtherWakeupsGo).unwrap() / prices.other_wake.value().unwrap();
     let most = prices.other_wakes * (1.0 - 1.0 / tuned.events_per_wait);
     assert!((went / most - 1.0).abs() < 1e-9, "{went} of {}, {most} at most", prices.other_wakes);
 }
@@ -358,10 +369,10 @@ fn no_more_is_taken_off_a_sleep_than_so_many_threads_leave_cold() {
                 block.cost = sure(50.0);
             }
         }
-        case.report().what_if.engine.expect("an engine").prices().clone()
+        prices_of(case)
     };
     let (whole, part, none) = (sleep(None), sleep(Some(100.0)), sleep(Some(0.0)));
-    let of = |prices: &crate::predict::Prices| *prices.sleep.value().unwrap();
+    let of = |prices: &Prices| *prices.sleep.value().unwrap();
     assert_eq!((of(&none) - of(&part)).round(), 100.0);
     assert!((of(&none) - of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
     assert_eq!(none.sleep.provenance(), Provenance::Measured);

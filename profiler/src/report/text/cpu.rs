@@ -6,7 +6,7 @@ use super::{
     words::{figure, part, provenance, span},
 };
 use crate::{
-    answer::{CpuLedger, Report},
+    answer::{CpuLedger, Note, Report},
     quantity::{Figure, Nanos, Provenance},
 };
 
@@ -17,7 +17,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         page.line(Ink::Plain, "  the target used no CPU");
         return;
     }
-    let time = |f: &Figure<Nanos>| f.map(|t| t.as_nanos() as f64);
+    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
     let mut lines = vec![
         ("user mode", time(&cpu.user)),
         ("syscall work", time(&cpu.calls)),
@@ -63,9 +63,9 @@ fn composition(cpu: &CpuLedger) -> String {
 }
 
 /// Assumptions and reasons, each once, with the lines that rest on it.
-fn notes(page: &mut Page, lines: &[(&str, Figure<f64>)]) {
+fn notes(page: &mut Page, lines: &[(&str, Figure<f64, Note>)]) {
     let mut said: Vec<(String, Vec<&str>)> = Vec::new();
-    for (name, line) in lines.iter().filter(|(_, line)| !line.note().is_empty()) {
+    for (name, line) in lines.iter().filter(|(_, line)| line.note().is_some()) {
         let note = match line.provenance() {
             Provenance::Unavailable => format!("unavailable: {}", provenance(line)),
             _ => provenance(line),

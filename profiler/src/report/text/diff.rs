@@ -6,6 +6,7 @@ use super::clean::clean;
 use crate::{
     answer::{Change, Diff, Measure, PredictionCheck},
     quantity::{Interval, Nanos},
+    words::InWords,
 };
 
 fn amount(measure: Measure, value: f64) -> String {
@@ -97,7 +98,7 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
             );
         }
         Err(why) => {
-            let _ = writeln!(out, "predicted ({})  n/a: {why}", check.way.words());
+            let _ = writeln!(out, "predicted ({})  n/a: {}", check.way.words(), why.in_words());
         }
     }
     let interval = check.interval.map_or_else(

@@ -5,8 +5,15 @@ use super::{
     page::{Ink, Page},
     words::{figure, percent, provenance, span},
 };
-use crate::text::numbers::count;
-use crate::{answer::Report, event::Family, predict::Scenario, quantity::Figure};
+use crate::{
+    answer::Report,
+    cost,
+    event::Family,
+    predict::Scenario,
+    quantity::Figure,
+    text::numbers::count,
+    words::{self, InWords},
+};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     page.title("HOW IT CAME ABOUT", "docs/method.md has the reasons");
@@ -52,14 +59,14 @@ fn counted(page: &mut Page, report: &Report) {
 fn priced(page: &mut Page, report: &Report) {
     let e = &report.estimators;
     step(page, 2, "Priced: direct cost of one blocking-IO block, by three estimators.");
-    let line = |name: &str, f: &Figure<f64>| {
+    let line = |name: &str, f: &Figure<f64, cost::Note>| {
         let value = figure(f, |&ns| span(ns));
         format!("{name}: {value}, {}", provenance(f))
     };
     detail(page, &line("(a) in place", &e.in_place));
     detail(page, &line("(b) sampled", &e.sampled));
     detail(page, &line("(c) calibrated", &e.calibrated));
-    if let Some(why) = &e.disagreement {
+    if let Some(why) = words::disagreement(&e.disagreements) {
         detail(page, &format!("they differ by more than a third: {why}"));
     }
     let used = report.score.direct.value().map(|&share| {
@@ -71,15 +78,15 @@ fn priced(page: &mut Page, report: &Report) {
     if let Some(text) = used {
         detail(page, &text);
     }
-    if let Some(engine) = &report.what_if.engine {
-        let prices = engine.prices();
+    if let Some(priced) = &report.what_if.priced {
+        let prices = &priced.prices;
         let blocks = prices.all();
         detail(
             page,
             &format!(
                 "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {} ({}).",
                 span(blocks.direct / blocks.count.max(1.0)),
-                prices.basis.map_or("no base", crate::cost::Basis::name),
+                prices.basis.map_or("no base", cost::Basis::name),
                 span(prices.near),
                 figure(&prices.sleep, |&ns| span(ns)),
                 provenance(&prices.sleep)
@@ -102,8 +109,9 @@ fn priced(page: &mut Page, report: &Report) {
 
 fn indirect(page: &mut Page, report: &Report) {
     step(page, 3, "Indirect: what runs slower right after a block.");
+    let counted = report.indirect.counted.clone().map_note(cost::Note::Counters);
     let parts = [
-        ("user mode, hardware counters", &report.indirect.counted),
+        ("user mode, hardware counters", &counted),
         ("user windows", &report.indirect.user),
         ("kernel windows", &report.indirect.kernel),
     ];
@@ -147,14 +155,14 @@ fn whole(page: &mut Page, report: &Report) {
         ),
     );
     if let Some(why) = &what_if.refused {
-        step(page, 5, &format!("No figure for async: {}.", clean(why)));
+        step(page, 5, &format!("No figure for async: {}.", clean(&why.in_words())));
     }
 }
 
 fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     page.wrapped_at(Ink::Plain, "  5. ", 5, &format!("{}: {}.", scenario.way.name(), scenario.way.words()));
     for term in &scenario.terms {
-        detail(page, &format!("{:>+8.2} %  {} ({})", term.ns / cpu * 100.0, clean(&term.what), clean(&term.how)));
+        detail(page, &format!("{:>+8.2} %  {} ({})", term.ns / cpu * 100.0, clean(&term.what()), clean(&term.how())));
     }
     detail(
         page,

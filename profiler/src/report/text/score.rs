@@ -5,14 +5,19 @@ use super::{
     page::{Ink, Page},
     words::percent,
 };
-use crate::{answer::Report, event::Family, quantity::Figure};
+use crate::{
+    answer::Report,
+    event::Family,
+    quantity::Figure,
+    words::{InWords, note},
+};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
-    page.wrapped(Ink::Bold, "", &clean(&report.verdict.sentence));
+    page.wrapped(Ink::Bold, "", &clean(&report.verdict.sentence()));
     page.line(Ink::Plain, "");
     page.wrapped_at(Ink::Plain, "blocking-IO overhead  ", 22, &sentence(report));
-    for line in &report.verdict.evidence {
-        page.wrapped_at(Ink::Plain, "  · ", 4, &clean(line));
+    for line in report.verdict.evidence_lines() {
+        page.wrapped_at(Ink::Plain, "  · ", 4, &clean(&line));
     }
 }
 
@@ -37,7 +42,8 @@ fn sentence(report: &Report) -> String {
     text
 }
 
-fn origin<T>(figure: &Figure<T>) -> String {
+fn origin<T, N: InWords>(figure: &Figure<T, N>) -> String {
     let name = figure.provenance().name();
-    if figure.note().is_empty() { name.to_owned() } else { format!("{name} ({})", clean(figure.note())) }
+    let note = clean(&note(figure));
+    if note.is_empty() { name.to_owned() } else { format!("{name} ({note})") }
 }

@@ -6,24 +6,21 @@ use super::{
     table::{Side, Table},
     words::NOTHING,
 };
-use crate::{
-    answer::Report,
-    predict::{Ground, Saving, WhatIf},
-};
+use crate::{answer::Report, predict::WhatIf, quantity::Estimate, words::InWords};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
     page.title("WHAT IF", "what async would give back, in % of the target's CPU");
     if let Some(why) = &what_if.refused {
-        page.wrapped(Ink::Plain, "  ", &format!("no figure: {}", clean(why)));
+        page.wrapped(Ink::Plain, "  ", &format!("no figure: {}", clean(&why.in_words())));
     } else {
         table(page, what_if);
     }
-    for note in &what_if.notes {
-        page.wrapped_at(Ink::Plain, "  ", 4, &clean(note));
+    for caveat in &what_if.caveats {
+        page.wrapped_at(Ink::Plain, "  ", 4, &clean(&caveat.in_words()));
     }
-    for advice in &report.verdict.advice {
-        page.wrapped_at(Ink::Plain, "  cheaper first: ", 4, &clean(advice));
+    for advice in report.verdict.advice_lines() {
+        page.wrapped_at(Ink::Plain, "  cheaper first: ", 4, &clean(&advice));
     }
 }
 
@@ -57,11 +54,8 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         1 => "one event loop".to_owned(),
         n => format!("{n} event loops"),
     };
-    let ground = match what_if.ground {
-        Ground::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
-        Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
-    };
-    let source = what_if.engine.as_ref().map_or(NOTHING, |e| e.calibration().source.as_str());
+    let ground = what_if.ground.sleeps();
+    let source = what_if.priced.as_ref().map_or(NOTHING, |p| p.source.as_str());
     page.wrapped_at(
         Ink::Dim,
         "  ",
@@ -74,6 +68,6 @@ fn table(page: &mut Page, what_if: &WhatIf) {
     );
 }
 
-fn range(saving: Saving) -> String {
+fn range(saving: Estimate) -> String {
     format!("{:.1} to {:.1}", saving.low * 100.0, saving.high * 100.0)
 }

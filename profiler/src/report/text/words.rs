@@ -5,6 +5,7 @@ use crate::{
     event::Family,
     quantity::{Figure, Nanos, Provenance},
     text::numbers,
+    words::{InWords, note},
 };
 
 /// What stands where there is no figure because there was nothing to measure.
@@ -41,18 +42,18 @@ pub(super) fn mean(sum: Nanos, count: u64) -> String {
 }
 
 /// `measured`, or `modelled: why`.
-pub(super) fn provenance<T>(figure: &Figure<T>) -> String {
+pub(super) fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
     let name = figure.provenance().name();
-    match (figure.provenance(), figure.note()) {
-        (_, "") => name.to_owned(),
+    match (figure.provenance(), clean(&note(figure))) {
+        (_, note) if note.is_empty() => name.to_owned(),
         // The word stands where the figure would.
-        (Provenance::Unavailable, note) => clean(note),
-        (_, note) => format!("{name}: {}", clean(note)),
+        (Provenance::Unavailable, note) => note,
+        (_, note) => format!("{name}: {note}"),
     }
 }
 
 /// A figure, or the word that there is none.
-pub(super) fn figure<T>(figure: &Figure<T>, words: impl FnOnce(&T) -> String) -> String {
+pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     figure.value().map_or_else(|| Provenance::Unavailable.name().to_owned(), words)
 }
 
@@ -71,10 +72,11 @@ pub(super) const fn family(family: Family) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost;
 
     #[test]
     fn what_is_unavailable_is_a_word_and_never_a_number() {
-        let none: Figure<u64> = Figure::unavailable("no PMU");
-        assert_eq!((figure(&none, u64::to_string), provenance(&none)), ("unavailable".into(), "no PMU".into()));
+        let none: Figure<u64, _> = Figure::unavailable(cost::Note::NoCalibration);
+        assert_eq!((figure(&none, u64::to_string), provenance(&none)), ("unavailable".into(), "no calibration".into()));
     }
 }

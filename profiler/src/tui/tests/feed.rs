@@ -26,13 +26,14 @@ pub(crate) fn screens_of(feed: &mut dyn Feed, title: &Title) -> Vec<(&'static st
     screens.push(("site", shown(&app)));
     press(&mut app, KeyCode::Esc);
     show(&mut app, View::WhatIf);
-    press(&mut app, KeyCode::Right);
-    type_in(&mut app, "oG");
+    let mut orders = press(&mut app, KeyCode::Right);
+    orders.extend(type_in(&mut app, "o"));
+    obey(&mut app, feed, orders);
+    type_in(&mut app, "G");
     screens.push(("what-if-otherwise", shown(&app)));
     show(&mut app, View::Overview);
-    let commands: Vec<Command> = type_in(&mut app, "[t");
-    commands.into_iter().for_each(|command| feed.send(command));
-    take(&mut app, feed);
+    let orders = type_in(&mut app, "[t");
+    obey(&mut app, feed, orders);
     screens.push(("interval-before", shown(&app)));
     screens
 }
@@ -41,6 +42,24 @@ fn take(app: &mut App, feed: &mut dyn Feed) {
     while let Some(update) = feed.next(Duration::ZERO) {
         app.apply(update);
     }
+}
+
+/// Hands orders over and takes what comes of them; every question is answered before it returns.
+fn obey(app: &mut App, feed: &mut dyn Feed, orders: Vec<Command>) {
+    let asked = orders.iter().filter(|order| matches!(order, Command::Ask(_))).count();
+    orders.into_iter().for_each(|order| feed.send(order));
+    let mut answered = 0;
+    for _ in 0..1_000 {
+        match feed.next(Duration::from_millis(10)) {
+            Some(update) => {
+                answered += usize::from(matches!(update, Update::Answer(_)));
+                app.apply(update);
+            }
+            None if answered == asked => return,
+            None => {}
+        }
+    }
+    panic!("{answered} of {asked} questions were answered");
 }
 
 /// A made-up server whose hardware counters were read.

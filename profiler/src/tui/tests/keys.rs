@@ -9,7 +9,12 @@ use super::{
     },
     *,
 };
-use crate::{answer::Weight, feed::Command, predict::replay::Queues};
+use crate::{
+    answer::Weight,
+    feed::{Answer, Command},
+    machine::Way,
+    predict::replay::Queues,
+};
 
 /// The order for a file, weighted as the flame graph is at first.
 fn export(path: &str) -> Command {
@@ -261,20 +266,43 @@ fn t_turns_between_everything_and_the_last_interval() {
     assert!(text.contains("last interval") && text.contains("1 of 1"), "{text}");
 }
 
+/// Answers what the app asks, as the feed does.
+fn answer(app: &mut App, orders: Vec<Command>) -> usize {
+    let case = made::server();
+    let engine = Report::with_engine(&case.window, case.inputs).1.unwrap();
+    let questions = orders.into_iter().filter_map(|order| match order {
+        Command::Ask(question) => Some(question),
+        _ => None,
+    });
+    let answers: Vec<Answer> = questions
+        .map(|question| {
+            let ask = |way| engine.scenario(way, question.loops, question.queues);
+            Answer { question, scenarios: Way::ALL.into_iter().filter_map(ask).collect() }
+        })
+        .collect();
+    let asked = answers.len();
+    answers.into_iter().for_each(|answer| app.apply(Update::Answer(answer)));
+    asked
+}
+
 #[test]
-fn other_loops_are_asked_for_once_and_answered_by_the_engine() {
+fn other_loops_are_asked_for_once_and_answered_by_the_feed() {
     let mut app = server();
     show(&mut app, View::WhatIf);
     let report = app.report().unwrap();
-    let engine = report.what_if.engine.as_ref().unwrap();
     let usual = app.ask.loops(&report);
-    type_in(&mut app, "hhhh");
+    let orders = type_in(&mut app, "hhhh");
     assert_eq!(app.ask.loops(&report), 1);
-    type_in(&mut app, "o");
+    answer(&mut app, orders);
+    let orders = type_in(&mut app, "o");
+    assert_eq!(app.ask.scenarios(&report), &report.what_if.scenarios[..], "that of the report until it is there");
+    assert_eq!(answer(&mut app, orders), 1);
     for scenario in app.ask.scenarios(&report) {
         assert_eq!((scenario.loops, scenario.queues), (1, Queues::Stealing));
-        assert_eq!(Some(scenario), engine.scenario(scenario.way, 1, Queues::Stealing).as_ref());
     }
+    assert_eq!(app.ask.scenarios(&report).len(), Way::ALL.len());
+    let orders = type_in(&mut app, "oo");
+    assert_eq!(answer(&mut app, orders), 0, "known already");
     type_in(&mut app, "llllllll");
     assert_eq!(app.ask.loops(&report), 2, "no more than the target has CPUs");
     type_in(&mut app, "mo");

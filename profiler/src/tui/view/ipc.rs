@@ -1,6 +1,7 @@
 //! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
 
 use super::curve;
+use crate::words::InWords;
 use crate::words::{SURVIVORS, reason};
 use crate::{
     cost::{Effect, ipc::Ipc},
@@ -65,7 +66,7 @@ fn counted(page: &mut Page, ipc: &Ipc) {
     page.wrapped(2, &ipc.coverage(), Ink::Dim);
 }
 
-fn effect(page: &mut Page, name: &str, effect: &Figure<Effect>) {
+fn effect<N: InWords>(page: &mut Page, name: &str, effect: &Figure<Effect, N>) {
     let words = |e: &Effect| {
         format!(
             "{} per block, {} in all ({} to {}, 90 %), over {} blocks",

@@ -1,5 +1,6 @@
 //! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as bars.
 
+use crate::answer::Note;
 use crate::{
     answer::Report,
     event::Family,
@@ -146,7 +147,7 @@ fn bar(pen: &mut Pen<'_>, name: &str, parts: &[(f64, &str, Ink)]) {
 /// The CPU ledger as one bar, where there is no room for a chart.
 pub(super) fn cpu_bar(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     let figures = parts(&scoped(app, snapshot).cpu);
-    let part = |(i, figure): (usize, &Figure<f64>)| {
+    let part = |(i, figure): (usize, &Figure<f64, Note>)| {
         let glyph = PARTS.get(i).map_or(" ", |(_, _, glyph)| glyph);
         (figure.value().map_or(0.0, |ns| ns.max(0.0)), glyph, Ink::Part(i))
     };

@@ -64,7 +64,7 @@ struct Region {
 fn regions(app: &App, snapshot: &Snapshot, width: u16, height: u16) -> Vec<Region> {
     let report = &snapshot.whole;
     let lines = |texts: &[String]| texts.iter().map(|t| wrap(t, usize::from(width)).len() as u16).sum::<u16>();
-    let sentence = lines(&[clean(&report.verdict.sentence)]);
+    let sentence = lines(&[clean(&report.verdict.sentence())]);
     let wall_height = wall_lines(app, snapshot).len() as u16 + 1;
     let region = |height, draw| Region { height, draw };
     if height < TALL {
@@ -99,7 +99,7 @@ fn regions(app: &App, snapshot: &Snapshot, width: u16, height: u16) -> Vec<Regio
 fn nothing(_: &mut Pen<'_>, _: &App, _: &Snapshot) {}
 
 fn verdict(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
-    let text = clean(&snapshot.whole.verdict.sentence);
+    let text = clean(&snapshot.whole.verdict.sentence());
     let lines = wrap(&text, pen.width().into());
     for (row, line) in lines.iter().enumerate().take(pen.height().into()) {
         pen.text(row as u16, 0, line, Ink::Bold);
@@ -199,7 +199,8 @@ fn rates_short(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
 
 /// What the verdict rests on, and what is cheaper than a rewrite.
 fn evidence_texts(report: &Report) -> Vec<String> {
-    let mut texts: Vec<String> = report.verdict.evidence.iter().map(|line| format!("· {}", clean(line))).collect();
+    let mut texts: Vec<String> =
+        report.verdict.evidence_lines().iter().map(|line| format!("· {}", clean(line))).collect();
     let indirect = report.indirect.total();
     texts.push(match indirect.value() {
         Some(_) => {
@@ -208,7 +209,7 @@ fn evidence_texts(report: &Report) -> Vec<String> {
         }
         None => format!("· indirect cost: {}", origin(&indirect)),
     });
-    texts.extend(report.verdict.advice.iter().map(|line| format!("· cheaper first: {}", clean(line))));
+    texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· cheaper first: {}", clean(line))));
     texts
 }
 

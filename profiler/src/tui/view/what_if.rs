@@ -1,5 +1,6 @@
 //! What async would give back: every way of waiting, on as many loops as asked for.
 
+use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
@@ -17,7 +18,7 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let report = &*snapshot.whole;
     question(page, app, report);
     if let Some(why) = &report.what_if.refused {
-        page.wrapped(2, &format!("{NA}: {}", clean(why)), Ink::Bold);
+        page.wrapped(2, &format!("{NA}: {}", clean(&why.in_words())), Ink::Bold);
     } else {
         let scenarios = app.ask.scenarios(report);
         table(page, scenarios);
@@ -25,14 +26,14 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
         ground(page, report);
         scenarios.iter().for_each(|scenario| terms(page, scenario));
     }
-    if !report.what_if.notes.is_empty() || !report.verdict.advice.is_empty() {
+    if !report.what_if.caveats.is_empty() || !report.verdict.advice.is_empty() {
         page.title("To know");
     }
-    for note in &report.what_if.notes {
-        page.wrapped(2, &clean(note), Ink::Plain);
+    for caveat in &report.what_if.caveats {
+        page.wrapped(2, &clean(&caveat.in_words()), Ink::Plain);
     }
-    for advice in &report.verdict.advice {
-        page.wrapped(2, &format!("cheaper first: {}", clean(advice)), Ink::Plain);
+    for advice in report.verdict.advice_lines() {
+        page.wrapped(2, &format!("cheaper first: {}", clean(&advice)), Ink::Plain);
     }
 }
 
@@ -46,7 +47,7 @@ fn question(page: &mut Page, app: &App, report: &Report) {
     };
     let noun = if loops == 1 { "event loop" } else { "event loops" };
     page.title(&format!("On {loops} {noun}, {queues}"));
-    if what_if.engine.is_some() {
+    if what_if.priced.is_some() {
         let most = what_if.allowed_cpus.max(what_if.loops);
         page.wrapped(0, &format!("← → loops (1–{most})  m usual ({})  o queues", what_if.loops), Ink::Dim);
     } else if what_if.refused.is_none() {
@@ -111,7 +112,7 @@ fn ground(page: &mut Page, report: &Report) {
         }
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or(NA, |e| e.calibration().source.as_str());
+    let source = what_if.priced.as_ref().map_or(NA, |p| p.source.as_str());
     page.blank();
     page.wrapped(
         2,
@@ -124,7 +125,7 @@ fn ground(page: &mut Page, report: &Report) {
 fn terms(page: &mut Page, scenario: &Scenario) {
     page.title(&format!("{}: {}", scenario.way.name(), scenario.way.words()));
     for term in &scenario.terms {
-        let text = format!("{} ({})", clean(&term.what), clean(&term.how));
+        let text = format!("{} ({})", clean(&term.what()), clean(&term.how()));
         page.columns((&fit(&span(term.ns), 8, true), Ink::Plain), &text, Ink::Plain);
     }
     let rate = &scenario.cpu_per_second;

@@ -1,10 +1,16 @@
-//! What it makes that there are many: threads that take turns, replies that leave together, reads that are submitted together.
+//! What batches change: replies that leave together wake their peers less often, reads that are
+//! submitted together share an enter.
 
-use super::{Counted, Engine, MOST_COLD, UNTOLD};
-use crate::{
-    machine::{Cost, Way},
-    predict::{prices::DirectReads, replay::Trace, whatif::Term},
+use super::{
+    engine::{Counted, Engine},
+    prices::DirectReads,
+    term::{Term, TermBasis, TermKind},
 };
+use crate::machine::{Cost, Way};
+
+/// How deep peers sleep in another way of waiting cannot be told: this share of the distance to as
+/// deep as can be, and to not at all, goes into the interval.
+const UNKNOWN_DEPTH: f64 = 0.5;
 
 /// Reads past the page cache in another way.
 #[derive(Clone, Copy, Debug)]
@@ -26,13 +32,13 @@ impl Engine {
         let &each = self.prices.other_wake.value()?;
         let stay = self.staying(way, batch);
         let (go, idle) = (wakes - stay, self.idle_wake(way, batch, each));
+        let note = *self.prices.other_wake.note()?;
         (go >= 1.0).then(|| Term {
-            what: format!("{go:.0} wake-ups of others go, several replies leave at once"),
+            kind: TermKind::OtherWakeupsGo,
+            count: go,
+            each,
             ns: (wakes * each - stay * idle).max(0.0),
-            how: format!(
-                "{each:.0} ns each, {}; the {stay:.0} that stay find the peer's CPU idle: {idle:.0} ns each",
-                self.prices.other_wake.note()
-            ),
+            basis: TermBasis::PricedBeside { note, stay, idle },
         })
     }
 
@@ -57,7 +63,7 @@ impl Engine {
         let batch = counted.events_per_wait.max(1.0);
         let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.median.min(each));
         let (stay, idle) = (self.staying(way, batch), self.idle_wake(way, batch, each));
-        (UNTOLD * stay * (idle - each), UNTOLD * stay * (each - awake))
+        (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }
 
     /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
@@ -65,39 +71,5 @@ impl Engine {
         let reads = self.prices.direct_reads;
         let cost = self.calibration.direct_read(counted.events_per_wait)?;
         (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost })
-    }
-
-    /// How many threads take turns: the mean over the stream's spans.
-    fn connections(&self, way: Way) -> f64 {
-        let traces = self.traces(way);
-        traces.iter().map(Trace::connections).sum::<usize>() as f64 / traces.len().max(1) as f64
-    }
-
-    /// How many threads take turns, and what code after a block costs more for it.
-    pub(super) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
-        self.calibrated_crowd(way).filter(|(_, cost)| cost.low > 0.0 && self.is_credible(cost))
-    }
-
-    fn calibrated_crowd(&self, way: Way) -> Option<(f64, Cost)> {
-        let threads = self.connections(way);
-        let cost = self.calibration.crowd(threads)?;
-        (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
-    }
-
-    /// Whether so much of what the target runs outside of its blocks can be cold: else the crowd was calibrated among others.
-    fn is_credible(&self, crowd: &Cost) -> bool {
-        crowd.median * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
-    }
-
-    /// Why the calibrated crowd is not counted on, where it should be.
-    pub(crate) fn incredible_crowd(&self) -> Option<String> {
-        let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.0 == 0.0)?;
-        (!self.is_credible(&cost)).then(|| {
-            format!(
-                "Code after a block was calibrated to cost {:.0} ns more where {threads:.0} threads take turns: more than this target's \
-                 code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",
-                cost.median
-            )
-        })
     }
 }

@@ -1,0 +1,23 @@
+//! What the figures of the ledger, the score and the self-cost rest on, or why there is none.
+
+/// What a figure rests on, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// So many calls that blocked have no base to compare with.
+    NoBase(u64),
+    /// Kernel CPU of calls that blocked less that of calls that did not, pooled or against the
+    /// reference.
+    AgainstOthers,
+    /// What the direct cost leaves of the time in syscalls.
+    RestOfCalls,
+    /// Direct costs that could not be estimated are still in it.
+    WithDirectCosts,
+    /// Softirqs are not hooked: they are inside user and syscalls.
+    SoftirqsNotHooked,
+    /// The target used no CPU.
+    NoCpu,
+    /// The kernel's statistics of BPF programs need `CAP_SYS_ADMIN`.
+    NoStatistics,
+    /// Mean run time of a program and of the kernel's way into it, times the target's events.
+    MeanRunTime,
+}

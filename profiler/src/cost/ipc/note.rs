@@ -1,0 +1,64 @@
+//! What the figures of the hardware counters rest on, or why there is none.
+
+use super::Comparison;
+
+/// What a figure of the counters rests on, or why it could not be told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// No counters ran, and nobody said why.
+    NoCounters,
+    /// No counters ran: what the kernel answered.
+    NoCountersBecause {
+        /// The kernel's own message.
+        kernel: String,
+    },
+    /// The hardware counts cycles but no instructions.
+    CyclesOnly,
+    /// No window after a return could be counted; so many were left out.
+    NoWindow(u64),
+    /// The windows after blocks hold no user-mode time.
+    NoUserTime,
+    /// There are no windows after blocking-IO blocks.
+    NoBlockWindows,
+    /// Windows and sites that a figure comes from.
+    Counted(Coverage),
+    /// So many of the sites have no direct calls and were held against other sites' instead.
+    Borrowed(Coverage, usize),
+    /// How a site's blocks were compared.
+    Compared(Comparison),
+    /// Fewer windows after blocks than a mean needs.
+    FewBlockWindows,
+    /// Too few windows after direct calls, at the site and elsewhere.
+    FewDirectWindows,
+    /// Each kind always executes the same number of instructions, but not the other's.
+    KindsDiffer,
+    /// No direct windows at the site, and instructions that do not vary.
+    NothingVaries,
+    /// Too few overflow samples for a curve.
+    FewSamples,
+    /// The cycles do not rise with the instructions at the curve's end.
+    NoRise,
+    /// The IPC still rises at the curve's end.
+    StillRising,
+    /// The steady IPC was not reached by the end of the curve.
+    NotRecovered,
+    /// The IPC is steady from the return on.
+    NoFall,
+    /// The fall cannot be told from none.
+    FallTooNoisy,
+    /// It cannot be told where the steady IPC is reached.
+    RecoveryTooNoisy,
+}
+
+/// Windows, sites and blocks behind a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Windows after blocks and after direct calls.
+    pub windows: u64,
+    /// Sites that they are from.
+    pub sites: usize,
+    /// Blocking-IO blocks at these sites.
+    pub blocks: u64,
+    /// All blocking-IO blocks.
+    pub of_blocks: u64,
+}

@@ -1,0 +1,48 @@
+//! What the figures of this room rest on, or why there is none.
+
+use super::ipc;
+
+/// What a cost rests on, or why it could not be told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// Only this share of the blocks was in calls that also returned without blocking.
+    PartOfBlocks(f64),
+    /// No call that blocked also returned often enough without blocking.
+    NoComparableCall,
+    /// Calibrated with two threads whose working sets are small.
+    SmallWorkingSets,
+    /// This machine was not calibrated.
+    NoCalibration,
+    /// No sample of the CPU clock came.
+    NoSamples,
+    /// So few samples of the CPU clock came.
+    FewSamples(u64),
+    /// Samples of the CPU clock in the schedule path, of all of them.
+    Samples {
+        /// Samples whose kernel stack is below `__schedule`.
+        schedule: u64,
+        /// All samples.
+        all: u64,
+    },
+    /// Windows after a block against windows after none, at the same site and of the same size.
+    SameSiteAndSize,
+    /// No site has enough user windows of both kinds.
+    NoUserWindows,
+    /// No site has enough calls both right after a block and after none.
+    NoKernelWindows,
+    /// By hardware counters.
+    Counters(ipc::Note),
+    /// The user part by hardware counters, the kernel part by windows of time.
+    CountersAndTime(ipc::Note),
+}
+
+/// Why two estimators of the direct cost differ by more than a third.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// In place is dearer than calibrated: the target's switch path is cold.
+    ColdSwitchPath,
+    /// In place is cheaper than calibrated: the calls that did not block did more work.
+    DearDirectCalls,
+    /// Samples miss the part of the switch path that runs with interrupts off.
+    InterruptsOff,
+}

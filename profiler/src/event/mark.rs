@@ -1,0 +1,17 @@
+//! Short names of places and devices, as stacks and tables show them.
+
+use super::{DeviceRecord, Place};
+
+impl Place {
+    /// How a call stands in a stack: `read (TCP)`.
+    pub fn call_mark(&self) -> String {
+        format!("{} ({})", self.syscall, self.class.name())
+    }
+}
+
+impl DeviceRecord {
+    /// The device's number: `8:0`.
+    pub fn number(&self) -> String {
+        format!("{}:{}", self.major, self.minor)
+    }
+}

@@ -1,0 +1,30 @@
+//! What a prediction starts from, beside the window.
+
+use super::prices::Prices;
+use crate::{cost::Effect, machine::Calibration, quantity::Interval};
+
+/// What a prediction starts from, beside the window.
+pub(crate) struct Given<'a> {
+    /// `None` where the cost of a block could not be told.
+    pub(crate) prices: Option<Prices>,
+    /// Or why there is none, where that is known.
+    pub(crate) calibration: Result<&'a Calibration, Option<&'a str>>,
+    /// CPU of the target without the hooks, ns.
+    pub(crate) cpu: f64,
+    /// CPU that the hooks added, ns.
+    pub(crate) hooks: f64,
+    /// 90 % interval of the direct cost as a share of the CPU.
+    pub(crate) direct_interval: Option<Interval>,
+    /// Half the 90 % interval of the target's own CPU per switch, as a share.
+    pub(crate) unsteady: f64,
+    /// The hooks filled CPUs that the target leaves free without them.
+    pub(crate) filled: bool,
+    /// Indirect cost of the blocks, where it could be told.
+    pub(crate) indirect: Option<Effect>,
+    /// Whether hardware counters told its user-mode part.
+    pub(crate) by_counters: bool,
+    /// Measured time, s.
+    pub(crate) seconds: f64,
+    /// CPUs that the target may use.
+    pub(crate) allowed_cpus: u32,
+}

@@ -1,0 +1,59 @@
+//! Scenarios on other numbers of loops: all that a page can ask, worked out beforehand.
+
+use super::{replay::Queues, scenario::Scenario, whatif::WhatIf};
+use crate::machine::Way;
+
+/// So many loops can be chosen one by one; beyond, each step doubles, because replays take long.
+const ONE_BY_ONE: u32 = 8;
+
+/// The answers of all ways to one question.
+pub type Answers = [Option<Scenario>; Way::ALL.len()];
+
+/// A question: how connections are spread, over how many loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// How connections are spread over the loops.
+    pub queues: Queues,
+    /// Event loops.
+    pub loops: u32,
+}
+
+/// Every way of waiting on every number of loops that can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// Numbers of loops, ascending; the report's own is among them.
+    pub loops: Vec<u32>,
+    /// By queue as in [`Grid::QUEUES`], then by loops.
+    pub rows: Vec<Vec<Answers>>,
+}
+
+impl Grid {
+    /// How connections can be spread, in the order of the rows.
+    pub const QUEUES: [Queues; 2] = [Queues::Own, Queues::Stealing];
+
+    /// Asks all questions through `answers`, which gets them in order and answers in order.
+    pub fn new(what_if: &WhatIf, answers: impl FnOnce(&[Question]) -> Vec<Answers>) -> Self {
+        let loops = choices(what_if);
+        let questions: Vec<Question> = Self::QUEUES
+            .iter()
+            .flat_map(|&queues| loops.iter().map(move |&loops| Question { queues, loops }))
+            .collect();
+        let rows = answers(&questions).chunks(loops.len().max(1)).map(<[_]>::to_vec).collect();
+        Self { loops, rows }
+    }
+
+    /// All scenarios in it.
+    pub fn scenarios(&self) -> impl Iterator<Item = &Scenario> {
+        self.rows.iter().flatten().flatten().flatten()
+    }
+}
+
+/// Numbers of loops that can be chosen: the report's own is among them.
+fn choices(what_if: &WhatIf) -> Vec<u32> {
+    let most = what_if.allowed_cpus.max(ONE_BY_ONE);
+    let doubled = (1..).map_while(|n| ONE_BY_ONE.checked_shl(n)).take_while(|&l| l < most && l > ONE_BY_ONE);
+    let mut loops: Vec<u32> = (1..=ONE_BY_ONE).chain(doubled).chain([what_if.loops.max(1), most]).collect();
+    loops.sort_unstable();
+    loops.dedup();
+    loops
+}

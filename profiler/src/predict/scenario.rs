@@ -1,0 +1,46 @@
+//! What one way of waiting would give back, and what that was counted on.
+
+use super::{replay::Queues, term::Term};
+use crate::{machine::Way, quantity::Estimate};
+
+/// What one way of waiting would give back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The way.
+    pub way: Way,
+    /// Event loops.
+    pub loops: u32,
+    /// How connections are spread over them.
+    pub queues: Queues,
+    /// Share of the target's CPU.
+    pub saving: Estimate,
+    /// CPU-seconds per second.
+    pub cpu_per_second: Estimate,
+    /// The share if arrivals do not follow replies.
+    pub open: f64,
+    /// Sleeps that remain, per block that there is now.
+    pub sleeps_per_block: f64,
+    /// Sleeps that remain, per second.
+    pub sleeps_per_second: f64,
+    /// Events that a wait returns.
+    pub events_per_wait: f64,
+    /// Calibrated cost of waiting for an event where a wait returns so many, ns; `None` where no
+    /// price was needed.
+    pub event_tax: Option<f64>,
+    /// The sum.
+    pub terms: Vec<Term>,
+}
+
+/// What the sleeps that remain were counted on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ground {
+    /// Recorded wake-ups and bursts.
+    Replay {
+        /// Block ends in it.
+        events: usize,
+        /// Spans.
+        spans: usize,
+    },
+    /// The number of other threads that could run at each wake-up: a coarse answer.
+    Histogram,
+}

@@ -1,0 +1,246 @@
+//! The sum behind a scenario: the terms that come and go, and how far the truth may lie from it.
+
+use super::{
+    batch::Direct,
+    crowd::MOST_COLD,
+    engine::{Counted, Engine},
+    prices::Blocks,
+    replay::{Arrivals, Queues, Settings},
+    scenario::Scenario,
+    term::{Term, TermBasis, TermKind},
+};
+use crate::{
+    machine::{Cost, Way},
+    quantity::Estimate,
+};
+
+/// Waits whose events are counted when the first price of an event is looked up.
+const FIRST_GUESS: f64 = 4.0;
+/// An indirect cost that cannot be told is not none: this share of the direct cost goes into the
+/// interval.
+const UNKNOWN_INDIRECT: f64 = 0.5;
+/// Of what was taken off for the hooks, the share that goes into the interval: what they do to a
+/// target is known no better.
+const UNSURE_HOOKS: f64 = 0.25;
+
+impl Engine {
+    /// What a way of waiting gives back on so many loops; `None` where this machine has no price for
+    /// it.
+    pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
+        let guess = self.calibration.tax(way, FIRST_GUESS)?;
+        let mut settings = self.settings(way, loops, queues, guess.median);
+        let first = self.count(way, &settings)?;
+        settings.tax = self.calibration.tax(way, self.per_wait(&first))?.median;
+        let closed = self.count(way, &settings)?;
+        let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
+        let tax = self.calibration.tax(way, self.per_wait(&closed))?;
+        let sum = Sum::new(self, way, closed, tax);
+        let terms = sum.terms();
+        let value: f64 = terms.iter().map(|t| t.ns).sum();
+        let open_shift = sum.sleepers * (sum.stays - open.sleeps_per_event.min(1.0)) * sum.sleep;
+        let saving = sum.estimate(value, open_shift).scaled(1.0 / self.cpu);
+        Some(Scenario {
+            way,
+            loops,
+            queues,
+            saving,
+            cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
+            open: (value + open_shift) / self.cpu,
+            sleeps_per_block: sum.stays,
+            sleeps_per_second: sum.blocks.count * sum.stays / self.seconds.max(1e-9),
+            events_per_wait: closed.events_per_wait,
+            event_tax: self.calibration.tax(way, closed.events_per_wait).map(|tax| tax.median),
+            terms,
+        })
+    }
+
+    /// CPU that no way of waiting can give back more than, ns: the target's own code stays, however
+    /// cold it was.
+    fn most(&self) -> f64 {
+        let user = (1.0 - self.in_kernel) * (self.cpu - self.prices.all().direct).max(0.0);
+        self.cpu - (1.0 - MOST_COLD) * user
+    }
+}
+
+/// What the terms of one scenario are made of.
+struct Sum<'a> {
+    engine: &'a Engine,
+    way: Way,
+    closed: Counted,
+    /// Waiting for an event in this way, ns.
+    tax: Cost,
+    /// Blocks that go.
+    blocks: Blocks,
+    /// Of the blocks that indirect costs are counted over, the share that goes.
+    part: f64,
+    /// Sleeps that remain, per block.
+    stays: f64,
+    /// A sleep of a loop, ns.
+    sleep: f64,
+    direct: Option<Direct>,
+    /// Blocks that a sleep may remain of.
+    sleepers: f64,
+    /// Blocks on cached files.
+    plain_files: f64,
+    crowd: Option<(f64, Cost)>,
+    gathered: Option<Term>,
+}
+
+impl<'a> Sum<'a> {
+    fn new(engine: &'a Engine, way: Way, closed: Counted, tax: Cost) -> Self {
+        let blocks = engine.blocks(way);
+        let file = if way == Way::Tuned { engine.prices.file } else { Blocks::default() };
+        let direct = engine.direct_reads(way, &closed);
+        // A direct read's price has its sleeps in it.
+        let past_cache = direct.map_or(0.0, |d| d.reads.count);
+        Self {
+            engine,
+            way,
+            closed,
+            tax,
+            blocks,
+            part: blocks.count / engine.prices.all().count.max(1.0),
+            stays: closed.sleeps_per_event.min(1.0),
+            sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
+            direct,
+            sleepers: blocks.count - past_cache,
+            plain_files: file.count - past_cache,
+            crowd: engine.crowd(way).filter(|_| engine.indirect.0 == 0.0),
+            gathered: engine.gathered(way, &closed),
+        }
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let gone = [
+            Some(self.blocks_go()),
+            self.own_wakeups(),
+            self.gathered.filter(|_| !self.engine.filled),
+            self.runs_warm(),
+            self.runs_warm_calibrated(),
+            self.preemptions(),
+        ];
+        let come = [
+            Some(self.sleeps()),
+            self.events(),
+            self.turns(),
+            self.direct_reads_go(),
+            self.direct_reads_come(),
+            self.file_reads(),
+        ];
+        gone.into_iter().chain(come).flatten().collect()
+    }
+
+    fn blocks_go(&self) -> Term {
+        let Blocks { count, direct } = self.blocks;
+        let basis = TermBasis::Against(self.engine.prices.basis);
+        Term { kind: TermKind::BlocksGo, count, each: direct / count.max(1.0), ns: direct, basis }
+    }
+
+    fn own_wakeups(&self) -> Option<Term> {
+        let prices = &self.engine.prices;
+        let count = prices.own_wakes * (1.0 - self.stays);
+        let &each = prices.wake.value().filter(|_| count >= 1.0)?;
+        Some(Term::gain(TermKind::OwnWakeupsGo, count, each, TermBasis::Priced(*prices.wake.note()?)))
+    }
+
+    fn runs_warm(&self) -> Option<Term> {
+        let total = self.engine.indirect.0 * (1.0 - self.stays) * self.part;
+        let count = self.blocks.count * (1.0 - self.stays);
+        let basis = TermBasis::SameSites { counters: self.engine.by_counters };
+        (self.engine.indirect.0 * self.part != 0.0).then(|| Term {
+            kind: TermKind::RunsWarm,
+            count,
+            each: self.engine.indirect.0 / self.engine.prices.all().count.max(1.0),
+            ns: total,
+            basis,
+        })
+    }
+
+    fn runs_warm_calibrated(&self) -> Option<Term> {
+        let (threads, cost) = self.crowd?;
+        let count = self.engine.prices.net.count * (1.0 - self.stays);
+        Some(Term::gain(TermKind::RunsWarmCalibrated, count, cost.median, TermBasis::Crowd(threads)))
+    }
+
+    fn preemptions(&self) -> Option<Term> {
+        let (count, each) = (self.engine.prices.preemptions, self.engine.prices.switch);
+        (count > 0.0).then(|| Term::gain(TermKind::PreemptionsGo, count, each, TermBasis::ThreadSwitch))
+    }
+
+    fn sleeps(&self) -> Term {
+        let basis = TermBasis::Sleeps(self.stays, self.engine.prices.sleep.note().copied());
+        Term::loss(TermKind::SleepsRemain, self.sleepers * self.stays, self.sleep, basis)
+    }
+
+    fn events(&self) -> Option<Term> {
+        let count = self.engine.prices.net.count;
+        let basis = TermBasis::Waits(self.engine.per_wait(&self.closed), self.way);
+        (count > 0.0).then(|| Term::loss(TermKind::EventsWaited, count, self.tax.median, basis))
+    }
+
+    fn turns(&self) -> Option<Term> {
+        let (count, net) = (self.engine.prices.turns, self.engine.prices.net.count);
+        let term = || Term::loss(TermKind::TurnsWaited, count, self.tax.median, TermBasis::OneByOne);
+        (count >= 1.0 && net > 0.0).then(term)
+    }
+
+    fn direct_reads_go(&self) -> Option<Term> {
+        let Direct { reads, .. } = self.direct?;
+        let rest = reads.whole - reads.blocks;
+        let (count, each) = (reads.count, rest / reads.count);
+        Some(Term { kind: TermKind::DirectReadsGo, count, each, ns: rest, basis: TermBasis::InPlace })
+    }
+
+    fn direct_reads_come(&self) -> Option<Term> {
+        let Direct { reads, cost } = self.direct?;
+        let basis = TermBasis::Enters(self.closed.events_per_wait);
+        Some(Term::loss(TermKind::DirectReadsCome, reads.count, cost.median, basis))
+    }
+
+    fn file_reads(&self) -> Option<Term> {
+        let tax = self.engine.calibration.file_tax(self.closed.events_per_wait)?;
+        let term = || Term::loss(TermKind::FileReadsCome, self.plain_files, tax.median, TermBasis::BeyondPread);
+        (self.plain_files >= 1.0).then(term)
+    }
+
+    /// Half the 90 % interval, ns, of what scatters to both sides.
+    fn half(&self) -> f64 {
+        let (engine, stays) = (self.engine, self.stays);
+        let net = engine.prices.net.count;
+        let parts = [
+            self.blocks.direct * engine.spread,
+            net * (self.tax.high - self.tax.low) / 2.0,
+            engine.indirect.1 * (1.0 - stays) * self.part,
+            self.sleepers * self.closed.half * self.sleep,
+            self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
+            engine.cpu * engine.unsteady,
+            self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * (cost.high - cost.low) / 2.0),
+            self.direct.map_or(0.0, |d| d.reads.count * (d.cost.high - d.cost.low) / 2.0),
+        ];
+        parts.iter().map(|h| h * h).sum::<f64>().sqrt()
+    }
+
+    /// The sum with its interval, ns. `open_shift` is what it would be more if arrivals did not
+    /// follow replies.
+    fn estimate(&self, value: f64, open_shift: f64) -> Estimate {
+        let (engine, half) = (self.engine, self.half());
+        let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
+        let pool = match self.way {
+            // A runtime hands every call on a file to its pool, whether it would block or not.
+            Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.median * engine.prices.file_calls),
+            Way::Naive | Way::Tuned => 0.0,
+        };
+        // In a loop that takes turns, what a thread read in one go may come as events of their own,
+        // or in one go as today.
+        let one_by_one = -(ready - turns) * self.tax.median.max(0.0);
+        let in_one_go = turns * self.tax.median.max(0.0);
+        let (dearer, cheaper) = engine.peers(self.way, &self.closed);
+        let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
+        let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
+        let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
+        let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
+        let open = [0.0, open_shift].into_iter().fold(0.0, f64::max);
+        let high = value + untold + in_one_go + together + cheaper + open + half;
+        Estimate { low, value, high: high.min(engine.most().max(value)) }
+    }
+}

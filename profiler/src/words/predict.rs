@@ -1,0 +1,154 @@
+//! What a prediction rests on and why there is none, in words.
+
+use super::InWords;
+use crate::{
+    cost,
+    predict::{Caveat, Ground, Note, Refusal, Term, TermBasis, TermKind},
+    quantity::Provenance,
+};
+
+impl InWords for Note {
+    fn in_words(&self) -> String {
+        let plain = match self {
+            Self::LessCrowd { measured, colder } => {
+                return format!(
+                    "{measured:.0} ns measured, less the {colder:.0} ns that many threads make of a switch"
+                );
+            }
+            Self::WakingCalls(calls) => {
+                return format!(
+                    "in place: {calls} calls that woke somebody against those at the same sites that did not"
+                );
+            }
+            Self::HandedOn(threads) => {
+                return format!(
+                    "what is left of a message that {threads:.0} threads hand on to each other, calibrated"
+                );
+            }
+            Self::CalibratedSleep => "calibrated: too few blocks of the target left the CPU idle",
+            Self::SwitchForSleep => "taken as a switch between threads: too few blocks of the target left the CPU idle",
+            Self::Calibrated => "calibrated",
+            Self::OwnPipe => "on a pipe of the profiler's own: a write that wakes against one that does not",
+            Self::NoWakePrice => "neither calibration nor reference",
+            Self::NoBlockPrice => NO_BLOCK_PRICE,
+        };
+        plain.to_owned()
+    }
+}
+
+/// Why a block has no price.
+const NO_BLOCK_PRICE: &str = "what a block costs could not be told: no call of the target that did not block, no calibration \
+                              and no reference";
+
+impl InWords for Refusal {
+    fn in_words(&self) -> String {
+        let plain = match self {
+            Self::CalibrationFailed { kernel } => kernel,
+            Self::FewBlocks { blocks, seconds } => {
+                return format!("not enough blocks ({blocks:.0}) in this interval, measure for about {seconds:.0} s");
+            }
+            Self::NoCpu => "the target used next to no CPU: there is nothing to save",
+            Self::NoBlockPrice => NO_BLOCK_PRICE,
+            Self::NotCalibrated => {
+                "what waiting in other ways costs on this machine is not known (yet): `should-i-async calibrate` measures it"
+            }
+        };
+        plain.to_owned()
+    }
+}
+
+impl InWords for Caveat {
+    fn in_words(&self) -> String {
+        match self {
+            Self::FilesBlock(blocks) => format!(
+                "{} of its blocks are on files: readiness (epoll) gains nothing there, and runtimes send file IO to a pool of \
+                 threads that block just the same.",
+                *blocks as u64
+            ),
+            Self::HooksFilledCpu => "The hooks filled the CPU that the target leaves free when nobody looks: it was measured \
+                                     under a higher load than its own, and replies that leave together are not counted on."
+                .to_owned(),
+            Self::IncredibleCrowd { each, threads } => format!(
+                "Code after a block was calibrated to cost {each:.0} ns more where {threads:.0} threads take turns: more than \
+                 this target's code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet."
+            ),
+            Self::NotCovered(share) => format!(
+                "The cost of {:.0} % of the blocks could not be told; they are taken to cost what the others do.",
+                share * 100.0
+            ),
+        }
+    }
+}
+
+impl Ground {
+    /// How the sleeps that remain were counted, for the line below the scenarios.
+    pub fn sleeps(&self) -> String {
+        match self {
+            Self::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
+            Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
+        }
+    }
+}
+
+impl Term {
+    /// What goes, comes or stays, and how often.
+    pub fn what(&self) -> String {
+        let n = self.count;
+        match self.kind {
+            TermKind::BlocksGo => format!("{n:.0} blocks go"),
+            TermKind::OwnWakeupsGo => format!("{n:.0} wake-ups among its own threads go"),
+            TermKind::OtherWakeupsGo => format!("{n:.0} wake-ups of others go, several replies leave at once"),
+            TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
+            TermKind::RunsWarmCalibrated => "code after blocks runs warm".to_owned(),
+            TermKind::PreemptionsGo => format!("{n:.0} preemptions of its threads by each other go"),
+            TermKind::SleepsRemain => format!("{n:.0} sleeps remain"),
+            TermKind::EventsWaited => format!("{n:.0} events are waited for in another way"),
+            TermKind::TurnsWaited => format!("{n:.0} messages that were read without a block are waited for too"),
+            TermKind::DirectReadsGo => format!("{n:.0} reads past the page cache: the rest of their calls goes"),
+            TermKind::DirectReadsCome => format!("{n:.0} reads past the page cache through io_uring"),
+            TermKind::FileReadsCome => format!("{n:.0} file reads through io_uring"),
+            TermKind::FewBlocks => format!("{n:.0} blocking-IO blocks"),
+        }
+    }
+
+    /// What each costs and how that came about.
+    pub fn how(&self) -> String {
+        let each = format!("{:.0} ns each", self.each);
+        match self.basis {
+            TermBasis::Against(Some(basis)) => format!("{each}, against: {}", basis.name()),
+            TermBasis::Against(None) => format!("{each}, without a base"),
+            TermBasis::Priced(note) => format!("{each}, {}", note.in_words()),
+            TermBasis::PricedBeside { note, stay, idle } => format!(
+                "{each}, {}; the {stay:.0} that stay find the peer's CPU idle: {idle:.0} ns each",
+                note.in_words()
+            ),
+            TermBasis::SameSites { counters: true } => {
+                "same sites and sizes, after a block against after none; user mode by hardware counters".to_owned()
+            }
+            TermBasis::SameSites { counters: false } => {
+                "same sites and sizes, after a block against after none".to_owned()
+            }
+            TermBasis::Crowd(threads) => format!("{each} where {threads:.0} threads take turns, calibrated"),
+            TermBasis::ThreadSwitch => format!("{each}, as a block between threads"),
+            TermBasis::Sleeps(per_block, note) => {
+                let measured = || Provenance::Measured.name().to_owned();
+                format!("{per_block:.2} per block, {each}, {}", note.map_or_else(measured, |n| n.in_words()))
+            }
+            TermBasis::Waits(events, way) => {
+                format!("{each} where a wait returns {events:.1}, calibrated: {}", way.words())
+            }
+            TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
+            TermBasis::InPlace => format!("{each}, in place"),
+            TermBasis::Enters(reads) => format!("{each} where an enter submits {reads:.1}, calibrated"),
+            TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
+            TermBasis::NotEvenAt(ns) => {
+                format!("not even at {} µs each would they be 1 % of its CPU", ns / 1e3)
+            }
+        }
+    }
+}
+
+/// What most of the direct cost was held against.
+pub(super) fn base(basis: Option<cost::Basis>) -> &'static str {
+    basis.map_or("no base", cost::Basis::name)
+}

@@ -1,0 +1,166 @@
+//! The verdict, its evidence and its advice, in sentences.
+
+use super::{InWords, in_words::percent, predict::base};
+use crate::{
+    answer::{Advice, Evidence, NoGain, Reason, SmallCalls, Verdict},
+    predict::Ground,
+    quantity::Estimate,
+};
+
+/// The ends of a saving in percent.
+fn range(saving: &Estimate) -> String {
+    let (low, high) = (saving.low * 100.0, saving.high * 100.0);
+    if low < 0.0 { format!("{low:.0} to {high:.0} %") } else { format!("{low:.0}–{high:.0} %") }
+}
+
+impl Verdict {
+    /// The answer as one sentence.
+    pub fn sentence(&self) -> String {
+        self.reason.in_words()
+    }
+
+    /// What it rests on, a line each.
+    pub fn evidence_lines(&self) -> Vec<String> {
+        self.evidence.iter().map(InWords::in_words).collect()
+    }
+
+    /// What is cheaper than a rewrite, a sentence each.
+    pub fn advice_lines(&self) -> Vec<String> {
+        self.advice.iter().map(InWords::in_words).collect()
+    }
+}
+
+impl InWords for Reason {
+    fn in_words(&self) -> String {
+        match self {
+            Self::TooLittle { seconds, cpu, blocks } => format!(
+                "Not enough happened in {seconds:.1} s ({cpu} of CPU, {blocks} blocks): measure under load, or longer with -d."
+            ),
+            Self::OnlyEventWaits(events) => format!(
+                "No: it is already async. Its {events} event waits are its way to sleep; no thread blocked on a descriptor."
+            ),
+            Self::MostlyEventWaits { events, io } => {
+                format!("No: it is mostly async already ({events} event waits against {io} blocking-IO blocks).")
+            }
+            Self::NoBlockingIo => "No: it does no blocking IO. Its CPU goes into its own work.".to_owned(),
+            Self::Locks { locks, io } => format!(
+                "No: it waits on locks more often ({locks} blocks) than on IO ({io}); async would not remove them."
+            ),
+            Self::NoPrediction { direct, why } => format!(
+                "Blocking costs {} of its CPU directly; what async would give back cannot be told: {}.",
+                percent(*direct),
+                why.in_words()
+            ),
+            Self::NothingKnown { io, why } => format!("It blocked on IO {io} times, but {}.", why.in_words()),
+            Self::FilesByCompletion(saving) => format!(
+                "Only with io_uring: its blocks are on files, where epoll gains nothing; completion would give back {} of its CPU.",
+                range(saving)
+            ),
+            Self::FilesCostLittle(direct) => format!(
+                "No: its blocks are on files, where epoll gains nothing, and they cost {} of its CPU; the time goes into the \
+                 device.",
+                percent(*direct)
+            ),
+            Self::Unsure(saving) => format!(
+                "Perhaps: an event loop would give back {} of its CPU ({}); that is not told from nothing.",
+                percent(saving.value),
+                range(saving)
+            ),
+            Self::EventLoop { saving, completion } => {
+                let more = completion.as_ref().map_or_else(String::new, |more| format!(", io_uring {}", range(more)));
+                format!("Yes: an event loop would give back {} of its CPU{more}.", range(saving))
+            }
+            Self::OnlyCompletion(saving) => format!(
+                "Only with io_uring: batched completion would give back {} of its CPU, an event loop over epoll next to nothing.",
+                range(saving)
+            ),
+            Self::NoGain(why) => why.in_words(),
+        }
+    }
+}
+
+impl InWords for NoGain {
+    fn in_words(&self) -> String {
+        match self {
+            Self::CpuBound { own, direct } => format!(
+                "No: it is CPU-bound. {} of its CPU is its own code, blocking costs {}.",
+                percent(*own),
+                percent(*direct)
+            ),
+            Self::CostsLittle(direct) => format!(
+                "No: the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
+                percent(*direct)
+            ),
+            Self::LowConcurrency { direct, sleeps_per_block } => format!(
+                "No: low concurrency. Blocking costs {} of its CPU, but one thing at a time is ready: a loop would sleep at {:.0} \
+                 of 100 blocks all the same.",
+                percent(*direct),
+                sleeps_per_block * 100.0
+            ),
+            Self::CostsAsMuch(direct) => format!(
+                "No: blocking costs {} of its CPU, and waiting in another way would cost as much.",
+                percent(*direct)
+            ),
+        }
+    }
+}
+
+impl InWords for Evidence {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Blocks { io, seconds, cpu } => format!(
+                "{io} blocking-IO blocks in {seconds:.1} s ({:.0} a second) on {cpu} of CPU",
+                *io as f64 / seconds.max(1e-9)
+            ),
+            Self::BlockCost { each, basis, share } => format!(
+                "a block costs {each:.0} ns of CPU ({}), {} of the target's CPU in all",
+                base(*basis),
+                percent(*share)
+            ),
+            Self::Loops { loops, sleeps_per_block, events_per_wait, ground } => {
+                let ground = match ground {
+                    Ground::Replay { events, .. } => format!("replay of {events} recorded blocks"),
+                    Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
+                };
+                let loops = if *loops == 1 { "one loop".to_owned() } else { format!("{loops} loops") };
+                format!(
+                    "{loops} would sleep {sleeps_per_block:.2} times per block and find {events_per_wait:.1} events per wait \
+                     ({ground})"
+                )
+            }
+            Self::EventTaxes(taxes) => {
+                let taxes: Vec<String> = taxes.iter().map(|(way, ns)| format!("{} {ns:.0} ns", way.name())).collect();
+                format!("waiting in another way costs per event, calibrated here: {}", taxes.join(", "))
+            }
+            Self::OtherWaits(blocks) => {
+                format!("{blocks} blocks are not IO: locks, timers, event waits; async does not remove them")
+            }
+        }
+    }
+}
+
+impl InWords for Advice {
+    fn in_words(&self) -> String {
+        match self {
+            Self::FewerThreads { threads, preemptions } => format!(
+                "Fewer threads: {threads} of them preempted each other {preemptions:.0} times a second; a pool as large as the \
+                 CPUs would not."
+            ),
+            Self::PinThreads { own_wakes, over_idle } => format!(
+                "Pin threads that hand work to each other to one CPU: {:.0} of 100 blocks end with a wake-up by a thread of its \
+                 own, and {:.0} of 100 come back over an idle CPU.",
+                100.0 * own_wakes,
+                100.0 * over_idle
+            ),
+            Self::LargerBuffers(SmallCalls { syscall, bytes, per_second, .. }) => format!(
+                "Larger buffers: {syscall} on files moves {bytes:.0} bytes a call, {per_second:.0} times a second; 64 KiB a call \
+                 costs little more."
+            ),
+            Self::GatherWrites(SmallCalls { syscall, class, bytes, per_second }) => format!(
+                "Gather writes: {syscall} on {} sends {bytes:.0} bytes a call, {per_second:.0} times a second; writev or a \
+                 buffer would send several at once, where more than one is due.",
+                class.name()
+            ),
+        }
+    }
+}
