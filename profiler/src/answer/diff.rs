@@ -11,7 +11,7 @@ use crate::{
     event::{Family, Place},
     machine::Way,
     predict::Refusal,
-    quantity::{Estimate, Interval, bootstrap},
+    quantity::{Estimate, bootstrap},
 };
 
 /// What figures are divided by.
@@ -135,7 +135,7 @@ pub struct Change {
     /// Per unit, after.
     pub after: f64,
     /// 90 % interval of the difference; `None`: too few parts to tell.
-    pub difference: Option<Interval>,
+    pub difference: Option<Estimate>,
 }
 
 impl Change {
@@ -171,7 +171,7 @@ pub struct PredictionCheck {
     /// CPU per unit saved, as a share of the first's.
     pub measured: f64,
     /// 90 % interval of it.
-    pub interval: Option<Interval>,
+    pub interval: Option<Estimate>,
     /// CPU per unit, ns, first and second.
     pub cpu: (f64, f64),
     /// What CPU was divided by, in each.
@@ -240,7 +240,7 @@ fn value(measure: Measure, window: &Window, prices: &HashMap<Place, f64>) -> f64
 fn half(side: &Compared<'_>, measure: Measure, per: &Per, prices: &HashMap<Place, f64>) -> Option<f64> {
     let parts: Vec<(f64, f64)> =
         side.parts.iter().map(|w| (value(measure, w, prices), units(w, per))).filter(|(_, u)| *u > 0.0).collect();
-    bootstrap::ratio(&parts).map(Interval::half)
+    bootstrap::ratio(&parts).map(Estimate::half_width)
 }
 
 impl Diff {
@@ -259,10 +259,7 @@ impl Diff {
                 let old = value(measure, before.window, &known[0]) / first;
                 let new = value(measure, after.window, &known[1]) / second;
                 let halves = half(before, measure, per, &known[0]).zip(half(after, measure, per, &known[1]));
-                let difference = halves.map(|(a, b)| {
-                    let half = a.hypot(b);
-                    Interval { low: new - old - half, high: new - old + half }
-                });
+                let difference = halves.map(|(a, b)| Estimate::with_half_width(new - old, a.hypot(b)));
                 Change { measure, before: old, after: new, difference }
             })
             .collect();
@@ -310,7 +307,7 @@ impl PredictionCheck {
         let measured = 1.0 - new / old.max(f64::MIN_POSITIVE);
         let interval = halves.filter(|_| old > 0.0 && new > 0.0).map(|(a, b)| {
             let half = (1.0 - measured).abs() * (a / old).hypot(b / new);
-            Interval { low: measured - half, high: measured + half }
+            Estimate::with_half_width(measured, half)
         });
         Ok(Self { way, predicted, measured, interval, cpu: (old, new), per })
     }

@@ -183,7 +183,7 @@ impl DirectCosts {
             };
             let io = site.place.class.family() == Family::BlockingIo;
             let sum = if io { &mut costs.io } else { &mut costs.other };
-            sum.total += cost.total;
+            sum.total += cost.total.value;
             sum.modelled |= cost.basis != Basis::SameSite;
         }
         if costs.missing > 0 {

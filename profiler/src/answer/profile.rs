@@ -277,7 +277,7 @@ impl Profile {
     fn costs(making: &mut Making<'_>, report: &Report, window: &Window, at: &HashMap<&Place, Vec<usize>>) {
         let total = report.cpu.blocking_io.value().map_or(0, |ns| ns.round().max(0.0) as u64);
         let cost = |i: usize| match report.sites[i].class.family() {
-            Family::BlockingIo => report.sites[i].direct.map_or(0.0, |d| d.total.max(0.0)),
+            Family::BlockingIo => report.sites[i].direct.map_or(0.0, |d| d.total.value.max(0.0)),
             _ => 0.0,
         };
         let weights: Vec<f64> = (0..window.sites.len()).map(cost).collect();

@@ -11,7 +11,7 @@ use crate::{
     aggregate::Window,
     cost::{self, Bases, Indirect, Pools},
     event::{Family, Place},
-    quantity::{Figure, Interval, Nanos, bootstrap},
+    quantity::{Estimate, Figure, Nanos, bootstrap},
 };
 
 /// The score.
@@ -20,7 +20,7 @@ pub struct Score {
     /// Direct cost of blocking-IO blocks as a share of the target's CPU.
     pub direct: Figure<f64, Note>,
     /// 90 % interval of it.
-    pub interval: Option<Interval>,
+    pub interval: Option<Estimate>,
     /// The indirect part.
     pub indirect: Figure<f64, cost::Note>,
 }
@@ -56,9 +56,8 @@ fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64
 }
 
 /// As wide as the bootstrap over parts of the measurement says, around the value.
-fn around(value: f64, windows: &[(f64, f64)]) -> Option<Interval> {
-    let half = bootstrap::ratio(windows)?.half();
-    Some(Interval { low: value - half, high: value + half })
+fn around(value: f64, windows: &[(f64, f64)]) -> Option<Estimate> {
+    Some(Estimate::with_half_width(value, bootstrap::ratio(windows)?.half_width()))
 }
 
 /// Direct cost of the blocking-IO blocks of a window as a share of its CPU, with no other base than
@@ -79,7 +78,7 @@ impl Score {
         indirect: &Indirect,
     ) -> Self {
         let total = cpu.total.as_nanos() as f64;
-        let indirect = indirect.total().map(|e| e.total / total.max(1.0));
+        let indirect = indirect.total().map(|e| e.total.value / total.max(1.0));
         if cpu.total == Nanos::ZERO {
             let direct = Figure::unavailable(Note::NoCpu);
             return Score { direct, interval: None, indirect };
@@ -98,13 +97,13 @@ impl Score {
                 .iter()
                 .filter(|s| s.place.class.family() == Family::BlockingIo)
                 .filter_map(|s| pools.direct(s))
-                .map(|c| c.interval.half().powi(2))
+                .map(|c| c.total.half_width().powi(2))
                 .sum::<f64>()
                 .sqrt();
-            let means = direct.value().map(|&d| Interval { low: d - half / total, high: d + half / total });
+            let means = direct.value().map(|&d| Estimate::with_half_width(d, half / total));
             // The spread over time holds what the means' errors do not: that the machine and the load change.
             let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).and_then(|&d| around(d, &slices));
-            means.zip(over_time).map(|(a, b)| if b.half() > a.half() { b } else { a }).or(means)
+            means.zip(over_time).map(|(a, b)| if b.half_width() > a.half_width() { b } else { a }).or(means)
         };
         Score { direct, interval, indirect }
     }

@@ -12,7 +12,7 @@ use crate::{
     aggregate::Window,
     event::{BlockClass, Family, SiteRecord, Stat},
     machine::{Calibration, Cost, slower},
-    quantity::Interval,
+    quantity::Estimate,
 };
 
 /// Calls that a mean needs before it is believed.
@@ -102,13 +102,11 @@ pub struct DirectCost {
     /// Per call that blocked, ns. Negative where the calls that did not block were the dearer ones.
     pub per_call: f64,
     /// All of the site's, ns.
-    pub total: f64,
+    pub total: Estimate,
     /// Of that, calls that were handed the CPU by another thread of the target, ns.
     pub near: f64,
     /// Of that, calls that came back to a CPU that had been idle or with somebody else, ns.
     pub away: f64,
-    /// 90 % interval of `total`, ns.
-    pub interval: Interval,
     /// What it is based on.
     pub basis: Basis,
 }
@@ -246,8 +244,8 @@ impl<'a> Pools<'a> {
         let (near, away) = per.parts(site);
         let total = near + away;
         let error = (per.variance_near * nears.powi(2) + per.variance_away * aways.powi(2)).sqrt();
-        let interval = Interval::around(total, error);
-        Some(DirectCost { per_call: total / calls, total, near, away, interval, basis })
+        let per_call = total / calls;
+        Some(DirectCost { per_call, total: Estimate::from_standard_error(total, error), near, away, basis })
     }
 
     /// Estimator (a): calls that blocked less calls that did not.
@@ -377,8 +375,8 @@ mod tests {
     fn the_sites_own_calls_come_first() {
         let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
         let cost = Pools::new(&sites, with(REFERENCE)).direct(&sites[0]).unwrap();
-        assert_eq!((cost.basis, cost.per_call, cost.total), (Basis::SameSite, 1_500.0, 75_000.0));
-        assert!(cost.interval.low <= cost.total && cost.total <= cost.interval.high);
+        assert_eq!((cost.basis, cost.per_call, cost.total.value), (Basis::SameSite, 1_500.0, 75_000.0));
+        assert!(cost.total.low <= cost.total.value && cost.total.value <= cost.total.high);
     }
 
     #[test]
@@ -413,7 +411,7 @@ mod tests {
         let sites = [site(BlockClass::Tcp, &[500; 100], &[2_000; 50])];
         let cost = |charged| Pools::new(&sites, Bases { charged, ..with(None) }).direct(&sites[0]).unwrap();
         assert_eq!(cost(0.9).per_call, 0.9 * 1_500.0);
-        let width = |charged| cost(charged).interval.half();
+        let width = |charged| cost(charged).total.half_width();
         assert!((width(0.9) - 0.9 * width(1.0)).abs() < 1e-6);
     }
 

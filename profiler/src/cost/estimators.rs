@@ -41,14 +41,14 @@ impl Estimators {
         let in_place = mean_by(&|s| {
             let cost =
                 [Basis::SameSite, Basis::SameCall, Basis::ReadyCall].into_iter().find_map(|b| pools.direct_by(s, b))?;
-            Some(cost.total)
+            Some(cost.total.value)
         });
         let in_place = match in_place {
             Some((ns, blocks)) if blocks >= 0.95 * all => Figure::measured(ns),
             Some((ns, blocks)) => Figure::modelled(ns, Note::PartOfBlocks(blocks / all)),
             None => Figure::unavailable(Note::NoComparableCall),
         };
-        let calibrated = match mean_by(&|s| Some(pools.direct_by(s, Basis::Calibrated)?.total)) {
+        let calibrated = match mean_by(&|s| Some(pools.direct_by(s, Basis::Calibrated)?.total.value)) {
             Some((ns, _)) => Figure::modelled(ns, Note::SmallWorkingSets),
             None => Figure::unavailable(Note::NoCalibration),
         };

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::{BlockClass, Family, SiteRecord, Stat},
-    quantity::{Figure, Interval},
+    quantity::{Estimate, Figure},
 };
 
 /// Extra CPU after blocks.
@@ -21,9 +21,7 @@ pub struct Effect {
     /// Per block, ns.
     pub per_block: f64,
     /// All of it, ns.
-    pub total: f64,
-    /// 90 % interval of `total`, ns.
-    pub interval: Interval,
+    pub total: Estimate,
     /// Blocks at sites where it could be told.
     pub matched: u64,
 }
@@ -89,8 +87,14 @@ fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) 
     if matched == 0 {
         return Figure::unavailable(why_not);
     }
-    let interval = Interval::around(total, variance.sqrt());
-    Figure::modelled(Effect { per_block: total / matched as f64, total, interval, matched }, Note::SameSiteAndSize)
+    Figure::modelled(
+        Effect {
+            per_block: total / matched as f64,
+            total: Estimate::from_standard_error(total, variance.sqrt()),
+            matched,
+        },
+        Note::SameSiteAndSize,
+    )
 }
 
 impl Indirect {
@@ -122,14 +126,14 @@ impl Indirect {
             (None, None) | (Some(_), None) => of_user,
             (user, kernel) => {
                 let parts: Vec<&Effect> = user.into_iter().chain(kernel).collect();
-                let total: f64 = parts.iter().map(|e| e.total).sum();
-                let half = parts.iter().map(|e| e.interval.half().powi(2)).sum::<f64>().sqrt();
+                let value: f64 = parts.iter().map(|e| e.total.value).sum();
+                let half = parts.iter().map(|e| e.total.half_width().powi(2)).sum::<f64>().sqrt();
                 let matched = parts.iter().map(|e| e.matched).max().unwrap_or(0);
-                let interval = Interval { low: total - half, high: total + half };
+                let total = Estimate::with_half_width(value, half);
                 let per_block = parts.iter().map(|e| e.per_block).sum();
                 let counted = self.counted.value().and(self.counted.note());
                 let note = counted.map_or(Note::SameSiteAndSize, |note| Note::CountersAndTime(note.clone()));
-                Figure::modelled(Effect { per_block, total, interval, matched }, note)
+                Figure::modelled(Effect { per_block, total, matched }, note)
             }
         }
     }
@@ -167,7 +171,7 @@ mod tests {
     fn what_counters_tell_stands_for_what_time_suggests() {
         let noisy = |mean: u64| (0..1_000u64).map(move |i| mean + i * 37 % 200);
         let sites = [site(stat(noisy(10_300)), stat(noisy(10_000)))];
-        let effect = Effect { per_block: 90.0, total: 9e4, interval: Interval { low: 8e4, high: 1e5 }, matched: 1_000 };
+        let effect = Effect { per_block: 90.0, total: Estimate::with_half_width(9e4, 1e4), matched: 1_000 };
         let counted = Figure::measured(effect);
         let indirect = Indirect::of(&sites, counted.clone());
         assert_eq!(indirect.total().value(), counted.value());
@@ -182,7 +186,7 @@ mod tests {
         let effect = indirect.user.value().unwrap();
         assert_eq!(effect.per_block, 300.0);
         assert!(
-            0.0 < effect.interval.low && effect.interval.low <= effect.total && effect.total <= effect.interval.high
+            0.0 < effect.total.low && effect.total.low <= effect.total.value && effect.total.value <= effect.total.high
         );
         assert_eq!(indirect.kernel.value(), None);
 
@@ -191,8 +195,8 @@ mod tests {
         let indirect = by_time(&[site(stat(spoiled), stat(noisy(10_000)))]);
         let effect = indirect.user.value().unwrap();
         let truth = 300.0 * effect.matched as f64;
-        assert!(effect.interval.low <= truth && truth <= effect.interval.high, "{effect:?}");
-        assert!(effect.interval.low < 0.0);
+        assert!(effect.total.low <= truth && truth <= effect.total.high, "{effect:?}");
+        assert!(effect.total.low < 0.0);
     }
 
     #[test]

@@ -11,5 +11,5 @@ pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use estimators::Estimators;
 pub(crate) use estimators::sampled;
 pub use indirect::{Effect, Indirect};
-pub use ipc::{Before, Curve, Estimate, Ipc};
+pub use ipc::{Before, Curve, Ipc};
 pub use note::{Disagreement, Note};

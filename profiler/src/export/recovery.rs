@@ -7,7 +7,8 @@ use crate::words::SURVIVORS;
 use crate::words::note;
 use crate::{
     answer::Report,
-    cost::ipc::{Before, Curve, Estimate, Ipc},
+    cost::ipc::{Before, Curve, Ipc},
+    quantity::Estimate,
 };
 
 const WIDTH: f64 = 860.0;
@@ -47,7 +48,7 @@ impl Axes {
         let low = all().map(|(x, _)| x.log10()).fold(f64::INFINITY, f64::min).floor();
         let high = all().map(|(x, _)| x.log10()).fold(f64::NEG_INFINITY, f64::max);
         // A point that hardly anything is known of does not make the others flat.
-        let top = all().map(|(_, y)| y.value.max(y.interval.high.min(1.3 * y.value))).fold(0.0, f64::max);
+        let top = all().map(|(_, y)| y.value.max(y.high.min(1.3 * y.value))).fold(0.0, f64::max);
         let good = low.is_finite() && high.is_finite() && top > 0.0 && top.is_finite();
         good.then(|| Self { low, high: high.max(low + 1.0), top: 1.05 * top })
     }
@@ -159,8 +160,8 @@ fn one(page: &mut Markup, axes: &Axes, curve: &Curve) {
     let class = class(curve.before);
     let places: Vec<(f64, Estimate)> = told(curve).collect();
     page.raw("<g class=\"").raw(class).raw("\">\n<polygon class=\"band\"");
-    let upper = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.interval.high)));
-    let lower = places.iter().rev().map(|(x, y)| (axes.x(*x), axes.y(y.interval.low)));
+    let upper = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.high)));
+    let lower = places.iter().rev().map(|(x, y)| (axes.x(*x), axes.y(y.low)));
     points(page, upper.chain(lower));
     page.raw("<polyline class=\"line\"");
     points(page, places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.value))));

@@ -11,7 +11,7 @@ use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Sums},
     machine::{Calibration, Way},
-    quantity::{Interval, bootstrap},
+    quantity::{Estimate, bootstrap},
 };
 
 /// Events replayed at most, per scenario.
@@ -84,7 +84,7 @@ impl Engine {
         };
         let blocks = prices.all();
         let spread = match given.direct_interval {
-            Some(interval) if blocks.direct > 0.0 => interval.half() * (given.cpu + given.hooks) / blocks.direct,
+            Some(interval) if blocks.direct > 0.0 => interval.half_width() * (given.cpu + given.hooks) / blocks.direct,
             _ => 0.0,
         };
         Self {
@@ -96,8 +96,8 @@ impl Engine {
             spread: spread.min(1.0),
             indirect: given
                 .indirect
-                .filter(|e| e.interval.low > 0.0)
-                .map_or((0.0, 0.0), |e| (e.total, e.interval.half())),
+                .filter(|e| e.total.is_above_zero())
+                .map_or((0.0, 0.0), |e| (e.total.value, e.total.half_width())),
             by_counters: given.by_counters,
             unsteady: given.unsteady,
             filled: given.filled,
@@ -130,7 +130,7 @@ impl Engine {
         outcomes.iter().for_each(|&o| sum += o);
         let Some(sleeps_per_event) = sum.sleeps_per_event() else { return self.coarse(settings.loops) };
         let windows: Vec<_> = outcomes.iter().map(|o| (o.sleeps as f64, o.served as f64)).collect();
-        let half = bootstrap::ratio(&windows).map_or(0.0, Interval::half);
+        let half = bootstrap::ratio(&windows).map_or(0.0, Estimate::half_width);
         Some(Counted { sleeps_per_event, half, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
     }
 

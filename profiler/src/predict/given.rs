@@ -1,7 +1,7 @@
 //! What a prediction starts from, beside the window.
 
 use super::prices::Prices;
-use crate::{cost::Effect, machine::Calibration, quantity::Interval};
+use crate::{cost::Effect, machine::Calibration, quantity::Estimate};
 
 /// What a prediction starts from, beside the window.
 pub(crate) struct Given<'a> {
@@ -13,8 +13,8 @@ pub(crate) struct Given<'a> {
     pub(crate) cpu: f64,
     /// CPU that the hooks added, ns.
     pub(crate) hooks: f64,
-    /// 90 % interval of the direct cost as a share of the CPU.
-    pub(crate) direct_interval: Option<Interval>,
+    /// The direct cost as a share of the CPU, with its interval.
+    pub(crate) direct_interval: Option<Estimate>,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(crate) unsteady: f64,
     /// The hooks filled CPUs that the target leaves free without them.

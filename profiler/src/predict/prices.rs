@@ -341,7 +341,7 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectR
         let count = blocked.count as f64;
         sum.count += count;
         sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
-        sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total);
+        sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
     sum
 }

@@ -1,6 +1,6 @@
 //! Block bootstrap: the interval of a ratio of sums, from the windows that it was summed over.
 
-use super::figure::Interval;
+use super::estimate::Estimate;
 
 /// Resamples. The 5th and 95th percentile of so many are good to a few per cent of the interval's width.
 const RESAMPLES: usize = 400;
@@ -31,9 +31,9 @@ impl Random {
     }
 }
 
-/// The 90 % interval of Σ numerator / Σ denominator over windows drawn with replacement; `None` for fewer than three
-/// windows, or where the denominators add up to nothing.
-pub(crate) fn ratio(windows: &[(f64, f64)]) -> Option<Interval> {
+/// Σ numerator / Σ denominator with its 90 % interval, over windows drawn with replacement; `None`
+/// for fewer than three windows, or where the denominators add up to nothing.
+pub(crate) fn ratio(windows: &[(f64, f64)]) -> Option<Estimate> {
     if windows.len() < 3 {
         return None;
     }
@@ -54,7 +54,8 @@ pub(crate) fn ratio(windows: &[(f64, f64)]) -> Option<Interval> {
     }
     ratios.sort_by(f64::total_cmp);
     let at = |q: f64| ratios[((ratios.len() - 1) as f64 * q).round() as usize];
-    Some(Interval { low: at(0.05), high: at(0.95) })
+    let (top, bottom) = windows.iter().fold((0.0, 0.0), |(top, bottom), (a, b)| (top + a, bottom + b));
+    Some(Estimate { value: top / bottom, low: at(0.05), high: at(0.95) })
 }
 
 #[cfg(test)]

@@ -29,6 +29,11 @@ impl Estimate {
         Self::with_half_width(mean, Z90 * standard_error)
     }
 
+    /// A value with its variance, found with so many degrees of freedom, by Student's t.
+    pub fn from_variance(value: f64, variance: f64, freedom: f64) -> Self {
+        Self::from_standard_error(value, variance.max(0.0).sqrt() * student_widening(freedom))
+    }
+
     /// A value in the middle of its interval.
     pub fn with_half_width(value: f64, half: f64) -> Self {
         Self { value, low: value - half, high: value + half }
@@ -73,6 +78,14 @@ impl Estimate {
     pub fn is_above_zero(self) -> bool {
         self.low > 0.0
     }
+}
+
+/// How much wider than the normal distribution's a 90 % interval of Student's t is (the expansion of
+/// Cornish and Fisher).
+fn student_widening(freedom: f64) -> f64 {
+    let v = freedom.max(1.0);
+    let z2 = Z90 * Z90;
+    1.0 + (z2 + 1.0) / (4.0 * v) + (5.0 * z2 * z2 + 16.0 * z2 + 3.0) / (96.0 * v * v)
 }
 
 #[cfg(test)]

@@ -79,32 +79,3 @@ impl<T, N: Clone> Figure<T, N> {
         Figure { value: self.value.as_ref().map(f), provenance: self.provenance, note: self.note.clone() }
     }
 }
-
-/// A 90 % interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Around a mean with this standard error, by the normal approximation.
-    pub fn around(mean: f64, standard_error: f64) -> Self {
-        // The 95th percentile of the standard normal distribution.
-        let half = 1.644_853_6 * standard_error;
-        Self { low: mean - half, high: mean + half }
-    }
-
-    /// Half its width.
-    pub fn half(self) -> f64 {
-        (self.high - self.low) / 2.0
-    }
-
-    /// Moved and stretched: `a + b·x`.
-    pub fn scaled(self, a: f64, b: f64) -> Self {
-        let (x, y) = (a + b * self.low, a + b * self.high);
-        Self { low: x.min(y), high: x.max(y) }
-    }
-}

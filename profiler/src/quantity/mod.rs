@@ -9,6 +9,6 @@ mod nanos;
 
 pub(crate) use bootstrap::Random;
 pub use estimate::{Estimate, Z90};
-pub use figure::{Figure, Interval, Provenance};
+pub use figure::{Figure, Provenance};
 pub use id::{Addr, Tgid, Tid};
 pub use nanos::Nanos;

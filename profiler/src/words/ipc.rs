@@ -2,8 +2,8 @@
 
 use super::{InWords, note};
 use crate::{
-    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Estimate, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
-    quantity::Figure,
+    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
+    quantity::{Estimate, Figure},
     text::numbers::{count, plural},
 };
 
@@ -13,7 +13,7 @@ const NONE: &str = "n/a";
 impl Estimate {
     /// With so many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
     pub fn words(&self, digits: usize) -> String {
-        let (value, low, high) = (self.value, self.interval.low, self.interval.high);
+        let (value, low, high) = (self.value, self.low, self.high);
         format!("{value:.digits$} ({low:.digits$} to {high:.digits$})")
     }
 
@@ -23,7 +23,7 @@ impl Estimate {
             let digits = count(v.abs().round() as u64);
             if v <= -0.5 { format!("-{digits}") } else { digits }
         };
-        format!("{} ({} to {})", number(self.value), number(self.interval.low), number(self.interval.high))
+        format!("{} ({} to {})", number(self.value), number(self.low), number(self.high))
     }
 }
 

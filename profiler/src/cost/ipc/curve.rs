@@ -3,11 +3,11 @@
 use super::{
     Before,
     note::Note,
-    sums::{Centred, Estimate, normal},
+    sums::{Centred, normal},
 };
 use crate::{
     event::{Pairs, ipc_layout},
-    quantity::{Figure, Interval, Random},
+    quantity::{Estimate, Figure, Random},
 };
 
 /// Samples that a point needs; neighbouring bins are pooled until they have as many.
@@ -103,7 +103,7 @@ fn points(knots: &[Knot]) -> Vec<Point> {
         let local = (cycles > 0.0).then(|| {
             let ipc = step / cycles;
             // Delta method: var(1/c) = var(c)/c⁴.
-            Estimate::by(ipc, (variance + knot.variance) / (step * step) * ipc.powi(4), knot.sums.n - 1.0)
+            Estimate::from_variance(ipc, (variance + knot.variance) / (step * step) * ipc.powi(4), knot.sums.n - 1.0)
         });
         points.push(Point {
             samples: knot.sums.n as u64,
@@ -205,8 +205,8 @@ fn read(knots: &[Knot]) -> Result<[Figure<Estimate, Note>; 3], Note> {
     if still_rising(&x, &y, &variance, first) {
         return Err(Note::StillRising);
     }
-    let steady = Figure::measured(Estimate::by(1.0 / b, var_b / b.powi(4), freedom));
-    let lost = Figure::measured(Estimate::by(a, var_a, freedom));
+    let steady = Figure::measured(Estimate::from_variance(1.0 / b, var_b / b.powi(4), freedom));
+    let lost = Figure::measured(Estimate::from_variance(a, var_a, freedom));
     Ok([steady, lost, recovered(&x, &y, &variance, first, b)])
 }
 
@@ -236,5 +236,5 @@ fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Fi
     if !high.is_finite() {
         return Figure::unavailable(Note::RecoveryTooNoisy);
     }
-    Figure::measured(Estimate { value, interval: Interval { low: low.min(value), high: high.max(value) } })
+    Figure::measured(Estimate { value, low: low.min(value), high: high.max(value) })
 }

@@ -1,14 +1,10 @@
 //! The fit: cycles = a + b·instructions of the windows at one site, and what a block adds to a.
 
-use super::{
-    Before,
-    note::Note,
-    sums::{Centred, Estimate},
-};
+use super::{Before, note::Note, sums::Centred};
 use crate::{
     cost::direct::RARE,
     event::{Place, SiteIpc},
-    quantity::{Figure, Interval},
+    quantity::{Estimate, Figure},
 };
 
 /// Windows that a kind needs before it is believed.
@@ -30,7 +26,10 @@ pub struct Line {
 impl Line {
     fn of(c: &Centred) -> Option<Self> {
         let (b, (a, variance), freedom) = (c.slope()?, c.intercept()?, c.n - 2.0);
-        Some(Self { a: Estimate::by(a, variance, freedom), b: Estimate::by(b, c.residual() / c.xx, freedom) })
+        Some(Self {
+            a: Estimate::from_variance(a, variance, freedom),
+            b: Estimate::from_variance(b, c.residual() / c.xx, freedom),
+        })
     }
 }
 
@@ -107,7 +106,7 @@ struct Told {
 
 impl Told {
     fn cycles(self) -> BlockCycles {
-        BlockCycles { cycles: Estimate::by(self.value, self.variance, self.freedom), by: self.by }
+        BlockCycles { cycles: Estimate::from_variance(self.value, self.variance, self.freedom), by: self.by }
     }
 }
 
@@ -253,7 +252,7 @@ impl Total {
         let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
         for (site, blocks) in sites {
             let Some(cost) = site.cost.value() else { continue };
-            let half = cost.cycles.interval.half() * blocks as f64;
+            let half = cost.cycles.half_width() * blocks as f64;
             total.cycles += cost.cycles.value * blocks as f64;
             if cost.by.same_site() {
                 apart += half * half;
@@ -268,8 +267,9 @@ impl Total {
         total
     }
 
-    /// The interval of the cycles.
-    pub(crate) fn interval(&self) -> Interval {
-        Interval { low: self.cycles - self.half, high: self.cycles + self.half }
+    /// The cycles of one block.
+    pub(crate) fn per_block(&self) -> Estimate {
+        let n = self.blocks as f64;
+        Estimate { value: self.cycles / n, low: (self.cycles - self.half) / n, high: (self.cycles + self.half) / n }
     }
 }

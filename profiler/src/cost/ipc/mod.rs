@@ -16,14 +16,13 @@ pub use curve::{Curve, MIN_SAMPLES as MIN_CURVE_SAMPLES, Point, RECOVERED};
 pub use fit::{BlockCycles, Comparison, KindFit, Line, MIN_WINDOWS, SiteFit};
 pub use note::{Coverage, Note};
 use std::collections::HashMap;
-pub use sums::Estimate;
 
 use super::indirect::Effect;
 use crate::event::{IpcCounts, IpcRecord, Windows, ipc_layout};
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Place, SiteRecord},
-    quantity::{Figure, Interval},
+    quantity::{Estimate, Figure},
 };
 use sums::Centred;
 
@@ -196,9 +195,7 @@ impl Ipc {
         };
         cycles.map(|&(blocks, cycles)| {
             let n = blocks as f64 / rate;
-            let Interval { low, high } = cycles.interval;
-            let interval = Interval { low: low * n, high: high * n };
-            Effect { per_block: cycles.value / rate, total: cycles.value * n, interval, matched: blocks }
+            Effect { per_block: cycles.value / rate, total: cycles.scaled(n), matched: blocks }
         })
     }
 
@@ -240,12 +237,7 @@ fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate), No
         fit::Total::of(fits.filter_map(|s| Some((s, known(s)?))))
     };
     let (same, any) = (priced(true), priced(false));
-    let mean = |total: &fit::Total| {
-        let n = total.blocks as f64;
-        let Interval { low, high } = total.interval();
-        let interval = Interval { low: low / n, high: high / n };
-        (total.blocks, Estimate { value: total.cycles / n, interval })
-    };
+    let mean = |total: &fit::Total| (total.blocks, total.per_block());
     let coverage = |total: &fit::Total| Coverage {
         windows: total.windows,
         sites: total.sites,

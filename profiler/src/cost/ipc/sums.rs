@@ -2,36 +2,11 @@
 
 use crate::{
     event::Pairs,
-    quantity::{Interval, Random},
+    quantity::{Estimate, Random},
 };
 
-/// The 95th percentile of the standard normal distribution.
-const Z: f64 = 1.644_853_6;
 /// Counters count in whole cycles: no mean is known better than that. Variance of a rounding error.
 const ROUNDING: f64 = 1.0 / 12.0;
-
-/// A number with its 90 % interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// The number.
-    pub value: f64,
-    /// Its 90 % interval.
-    pub interval: Interval,
-}
-
-impl Estimate {
-    /// By its variance, with so many degrees of freedom.
-    pub(crate) fn by(value: f64, variance: f64, freedom: f64) -> Self {
-        Self { value, interval: Interval::around(value, variance.max(0.0).sqrt() * widening(freedom)) }
-    }
-}
-
-/// How much wider than the normal distribution's an interval of Student's t is (Cornish and Fisher's expansion).
-pub(crate) fn widening(freedom: f64) -> f64 {
-    let v = freedom.max(1.0);
-    let z2 = Z * Z;
-    1.0 + (z2 + 1.0) / (4.0 * v) + (5.0 * z2 * z2 + 16.0 * z2 + 3.0) / (96.0 * v * v)
-}
 
 /// Pairs around their means: x are instructions, y are cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +90,7 @@ impl Centred {
         let ratio = self.x / self.y;
         let spread = self.xx - 2.0 * ratio * self.xy + ratio * ratio * self.yy;
         let variance = spread.max(0.0) / (self.n * (self.n - 1.0)) / (self.y * self.y);
-        Some(Estimate::by(ratio, variance, self.n - 1.0))
+        Some(Estimate::from_variance(ratio, variance, self.n - 1.0))
     }
 }
 

@@ -28,12 +28,12 @@ fn both(maker: &mut Maker, after: (Law, u64), none: (Law, u64)) -> Vec<SiteIpc> 
     vec![site(Some(place("read", 1)), &kinds)]
 }
 
-fn holds(interval: Interval, truth: f64) -> bool {
+fn holds(interval: Estimate, truth: f64) -> bool {
     interval.low <= truth && truth <= interval.high
 }
 
 /// How many of the cases' intervals hold the truth, as a share.
-fn coverage(mut case: impl FnMut(&mut Maker) -> (Interval, f64)) -> f64 {
+fn coverage(mut case: impl FnMut(&mut Maker) -> (Estimate, f64)) -> f64 {
     let hit = |seed: &u64| {
         let (interval, truth) = case(&mut Maker::new(seed * 7_919 + 1));
         holds(interval, truth)
@@ -55,8 +55,8 @@ fn intervals_of_a_and_b_hold_the_truth_about_nine_times_in_ten() {
             };
             // Outliers are cycles that were spent: the mean has them.
             let truth = LAW.a + if outliers > 0 && n >= 100 { 20.0 * LAW.noise / 100.0 } else { 0.0 };
-            let of_a = coverage(|maker| (line(maker).a.interval, truth));
-            let of_b = coverage(|maker| (line(maker).b.interval, LAW.b));
+            let of_a = coverage(|maker| (line(maker).a, truth));
+            let of_b = coverage(|maker| (line(maker).b, LAW.b));
             assert!((0.85..=0.96).contains(&of_a) && (0.85..=0.96).contains(&of_b), "{outliers} {n}: {of_a} {of_b}");
         }
     }
@@ -74,7 +74,7 @@ fn the_cost_of_a_block_is_covered_with_any_slopes() {
     for (after, n, m) in cases {
         let covered = coverage(|maker| {
             let told = cost(&both(maker, (after, n), (LAW, m)));
-            (told.cycles.interval, after.a - LAW.a)
+            (told.cycles, after.a - LAW.a)
         });
         assert!((0.85..=0.96).contains(&covered), "{after:?}: {covered}");
     }
@@ -82,7 +82,7 @@ fn the_cost_of_a_block_is_covered_with_any_slopes() {
     let grows = Law { growing: true, ..LAW };
     let covered = coverage(|maker| {
         let told = cost(&both(maker, (Law { a: 2_000.0, instructions: (9_000.0, 0.4), ..grows }, 300), (grows, 900)));
-        (told.cycles.interval, 1_500.0)
+        (told.cycles, 1_500.0)
     });
     assert!(covered >= 0.8, "{covered}");
     // Slopes that differ clearly: the distance of the lines where the windows after blocks are.
@@ -91,7 +91,7 @@ fn the_cost_of_a_block_is_covered_with_any_slopes() {
     let covered = coverage(|maker| {
         let told = cost(&both(maker, (after, 800), (LAW, 800)));
         assert_eq!(told.by, Comparison::OwnSlopes);
-        (told.cycles.interval, truth)
+        (told.cycles, truth)
     });
     // The mean of the instructions drawn is not quite that of the law.
     assert!((0.75..=0.96).contains(&covered), "{covered}");
@@ -103,7 +103,7 @@ fn an_exact_machine_gives_exact_figures() {
     let sites = both(&mut Maker::new(1), (Law { a: 1_000.0, ..exact }, 500), (exact, 500));
     let told = cost(&sites);
     assert_eq!(told.by, Comparison::CommonSlope);
-    assert!((told.cycles.value - 1_000.0).abs() < 1e-6 && told.cycles.interval.half() < 1.0, "{told:?}");
+    assert!((told.cycles.value - 1_000.0).abs() < 1e-6 && told.cycles.half_width() < 1.0, "{told:?}");
     let line = fit::sites(&sites)[0].kinds[1].line.unwrap();
     assert!((line.b.value - 4.0).abs() < 1e-9 && line.a.value.abs() < 1e-6, "{line:?}");
 }
@@ -135,7 +135,7 @@ fn what_cannot_be_told_has_a_reason_and_no_number() {
 
     let equal = cost(&both(&mut maker, (Law { a: 900.0, ..still }, 400), (still, 400)));
     assert_eq!(equal.by, Comparison::EqualInstructions);
-    assert!(holds(equal.cycles.interval, 400.0), "{equal:?}");
+    assert!(holds(equal.cycles, 400.0), "{equal:?}");
 }
 
 #[test]
@@ -146,13 +146,13 @@ fn a_site_without_direct_calls_is_compared_with_others_and_says_so() {
     alone.push(site(Some(place("write", 2)), &[(Before::Direct, maker.windows(LAW, 900))]));
     let told = cost(&alone);
     assert_eq!(told.by, Comparison::OtherSites(1));
-    assert!(holds(told.cycles.interval, 2_000.0), "{told:?}");
-    let narrow = told.cycles.interval.half();
+    assert!(holds(told.cycles, 2_000.0), "{told:?}");
+    let narrow = told.cycles.half_width();
     // A second other site with quite another a: how far sites differ is in the interval.
     alone.push(site(Some(place("send", 3)), &[(Before::Direct, maker.windows(Law { a: 900.0, ..LAW }, 900))]));
     let told = cost(&alone);
     assert_eq!(told.by, Comparison::OtherSites(2));
-    assert!(told.cycles.interval.half() > 3.0 * narrow, "{told:?}");
+    assert!(told.cycles.half_width() > 3.0 * narrow, "{told:?}");
     let ipc = Ipc::of_record(&record(alone), &[known(&place("read", 1), 5_000)]);
     assert_eq!(ipc.cost.provenance(), crate::quantity::Provenance::Modelled);
     assert!(matches!(ipc.cost.note(), Some(Note::Borrowed(_, 1))), "{:?}", ipc.cost.note());
@@ -170,7 +170,7 @@ fn all_blocks_are_priced_at_the_windows_clock_and_only_blocking_io() {
     let ipc = Ipc::of_record(&record, &[known(&read, 36_000), known(&write, 0), known(&lock, 10_000)]);
     let effect = ipc.cost.value().unwrap();
     // 3000 cycles at three cycles a nanosecond.
-    assert!(effect.interval.low < 36e6 && 36e6 < effect.interval.high, "{effect:?}");
+    assert!(effect.total.low < 36e6 && 36e6 < effect.total.high, "{effect:?}");
     assert!((effect.per_block - 1_000.0).abs() < 20.0 && effect.matched == 36_000);
     assert_eq!(ipc.cost.provenance(), crate::quantity::Provenance::Measured);
     let coverage = Coverage { windows: 11_000, sites: 1, blocks: 36_000, of_blocks: 36_000 };
@@ -189,7 +189,7 @@ fn a_known_curve_is_recovered() {
         .map(|seed| Curve::of(Before::Blocked, &Maker::new(seed * 31 + 7).curve(fall, 200_000.0, 20_000)))
         .collect();
     let share = |hit: &dyn Fn(&Curve) -> bool| curves.iter().filter(|c| hit(c)).count() as f64 / SEEDS as f64;
-    let of = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|e| holds(e.interval, truth));
+    let of = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|&e| holds(e, truth));
     let steady = share(&|c| of(&c.steady, 1.0 / fall.steady));
     let lost = share(&|c| of(&c.lost, lost));
     let recovered = share(&|c| of(&c.recovered, truth));
@@ -198,8 +198,7 @@ fn a_known_curve_is_recovered() {
         let [from, to] = point else { continue };
         let cycles = fall.cycles(to.instructions) - fall.cycles(from.instructions);
         points += 1;
-        hits +=
-            usize::from(to.local.is_some_and(|l| holds(l.interval, (to.instructions - from.instructions) / cycles)));
+        hits += usize::from(to.local.is_some_and(|l| holds(l, (to.instructions - from.instructions) / cycles)));
     }
     let local = hits as f64 / f64::from(points);
     let all = [steady, lost, recovered, local];
@@ -212,7 +211,7 @@ fn a_curve_without_a_fall_or_an_end_says_so() {
     let flat = Fall { slow: 0.5, steady: 0.5, efold: 1.0, noise: 0.02 };
     let curve = Curve::of(Before::Direct, &maker.curve(flat, 100_000.0, 20_000));
     assert_eq!(curve.recovered.note(), Some(&Note::NoFall));
-    assert!(holds(curve.steady.value().unwrap().interval, 2.0));
+    assert!(holds(*curve.steady.value().unwrap(), 2.0));
 
     let slow = Fall { slow: 4.0, steady: 0.5, efold: 50_000.0, noise: 0.02 };
     let curve = Curve::of(Before::Blocked, &maker.curve(slow, 60_000.0, 20_000));

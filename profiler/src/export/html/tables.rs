@@ -72,8 +72,8 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
     let no_base = if blocked { "no call to compare with" } else { NEVER_BLOCKED };
     let (per_call, cost, against) = match &site.direct {
         Some(d) => {
-            let range = format!("{} ({} to {})", span(d.total), span(d.interval.low), span(d.interval.high));
-            (Cell::figure(span(d.per_call), d.per_call), Cell::figure(range, d.total), Cell::word(d.basis.name()))
+            let range = format!("{} ({} to {})", span(d.total.value), span(d.total.low), span(d.total.high));
+            (Cell::figure(span(d.per_call), d.per_call), Cell::figure(range, d.total.value), Cell::word(d.basis.name()))
         }
         None => (Cell::none(NONE, no_base), Cell::none(NONE, no_base), Cell::word(format!("{NONE}: {no_base}"))),
     };

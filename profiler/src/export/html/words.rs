@@ -1,7 +1,7 @@
 //! Figures in words. A missing one is `n/a`, with its reason, and never a number.
 
 use crate::{
-    quantity::{Figure, Interval, Nanos, Provenance},
+    quantity::{Estimate, Figure, Nanos, Provenance},
     text::numbers,
     words::InWords,
 };
@@ -25,7 +25,7 @@ pub(super) fn span(ns: f64) -> String {
 }
 
 /// A 90 % interval of a share.
-pub(super) fn interval(i: Interval) -> String {
+pub(super) fn interval(i: Estimate) -> String {
     format!("90 % interval {:.1} to {:.1} %", i.low * 100.0, i.high * 100.0)
 }
 

@@ -7,10 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Provenance, Ratio};
-use crate::cost::{
-    Effect,
-    ipc::{BlockCycles, Estimate},
-};
+use crate::cost::{Effect, ipc::BlockCycles};
+use crate::quantity::Estimate;
 
 const ONE_WINDOW: &str = "a single window";
 const NO_LINE: &str = "fewer than 30 windows, or their instructions do not vary";
@@ -39,10 +37,7 @@ struct Bounded {
 
 impl Bounded {
     fn of<T, N: InWords>(figure: &quantity::Figure<T, N>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
-        let told = figure
-            .value()
-            .map(estimate)
-            .filter(|e| [e.value, e.interval.low, e.interval.high].iter().all(|v| v.is_finite()));
+        let told = figure.value().map(estimate).filter(|e| [e.value, e.low, e.high].iter().all(|v| v.is_finite()));
         let note = figure.note().map(InWords::in_words);
         match told {
             None => Self {
@@ -54,8 +49,8 @@ impl Bounded {
             },
             Some(e) => Self {
                 value: Some(e.value),
-                low: Some(e.interval.low),
-                high: Some(e.interval.high),
+                low: Some(e.low),
+                high: Some(e.high),
                 provenance: match figure.provenance() {
                     quantity::Provenance::Measured => Provenance::Measured,
                     quantity::Provenance::Modelled => Provenance::Modelled,
@@ -208,7 +203,7 @@ struct Count {
 }
 
 fn total(effect: &Effect) -> Estimate {
-    Estimate { value: effect.total, interval: effect.interval }
+    effect.total
 }
 
 impl Ipc {

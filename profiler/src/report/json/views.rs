@@ -254,9 +254,9 @@ impl Site {
             user_after_direct_mean_ns: Figure::maybe_time(site.user_after_direct, NO_WINDOW),
             windows_preempted_count: Figure::measured(site.windows_preempted),
             direct_cost_mean_ns: cost(|c| c.per_call),
-            direct_cost_ns: cost(|c| c.total),
-            direct_cost_low_ns: cost(|c| c.interval.low),
-            direct_cost_high_ns: cost(|c| c.interval.high),
+            direct_cost_ns: cost(|c| c.total.value),
+            direct_cost_low_ns: cost(|c| c.total.low),
+            direct_cost_high_ns: cost(|c| c.total.high),
             direct_cost_basis: site.direct.map(|c| match c.basis {
                 Basis::SameSite => BasisName::SameSite,
                 Basis::SameCall => BasisName::SameCall,

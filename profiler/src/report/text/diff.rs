@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::clean::clean;
 use crate::{
     answer::{Change, Diff, Measure, PredictionCheck},
-    quantity::{Interval, Nanos},
+    quantity::{Estimate, Nanos},
     words::InWords,
 };
 
@@ -25,7 +25,7 @@ fn percent(share: f64) -> String {
     format!("{:+.1} %", share * 100.0)
 }
 
-fn range(interval: Interval, base: f64) -> String {
+fn range(interval: Estimate, base: f64) -> String {
     format!("({} – {})", percent(interval.low / base), percent(interval.high / base))
 }
 

@@ -120,8 +120,8 @@ fn indirect(page: &mut Page, report: &Report) {
             Some(e) => format!(
                 "{name}: {} per block (90 %: {} to {} in all, from {} blocks), {}",
                 span(e.per_block),
-                span(e.interval.low),
-                span(e.interval.high),
+                span(e.total.low),
+                span(e.total.high),
                 count(e.matched),
                 provenance(effect)
             ),

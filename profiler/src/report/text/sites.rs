@@ -154,9 +154,9 @@ fn extra(page: &mut Page, site: &SiteView) {
     if let Some(direct) = site.direct {
         text.push_str(&format!(
             "; direct cost in all {} ({} to {}, 90 %), against: {}",
-            span(direct.total),
-            span(direct.interval.low),
-            span(direct.interval.high),
+            span(direct.total.value),
+            span(direct.total.low),
+            span(direct.total.high),
             direct.basis.name()
         ));
     }

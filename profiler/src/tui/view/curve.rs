@@ -46,7 +46,7 @@ impl Grid {
         let left = points().map(|(x, _)| x).fold(f64::INFINITY, f64::min).log10().floor();
         let right = points().map(|(x, _)| x).fold(f64::NEG_INFINITY, f64::max).log10();
         // A point that hardly anything is known of does not make the others flat.
-        let top = points().map(|(_, y)| y.value.max(y.interval.high.min(1.3 * y.value))).fold(0.0, f64::max);
+        let top = points().map(|(_, y)| y.value.max(y.high.min(1.3 * y.value))).fold(0.0, f64::max);
         let drawn = left.is_finite() && right.is_finite() && top > 0.0 && top.is_finite();
         let cells = vec![vec![(' ', Ink::Plain); columns]; ROWS];
         drawn.then(|| Self { cells, left, right: right.max(left + 1.0), top: 1.05 * top })
@@ -69,7 +69,7 @@ impl Grid {
             .iter()
             .filter_map(|p| {
                 let y = p.local?;
-                let (high, low) = (self.row(y.interval.high), self.row(y.interval.low));
+                let (high, low) = (self.row(y.high), self.row(y.low));
                 Some((self.column(p.middle), self.row(y.value), high..=low))
             })
             .collect();

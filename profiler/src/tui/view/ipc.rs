@@ -71,9 +71,9 @@ fn effect<N: InWords>(page: &mut Page, name: &str, effect: &Figure<Effect, N>) {
         format!(
             "{} per block, {} in all ({} to {}, 90 %), over {} blocks",
             span(e.per_block),
-            span(e.total),
-            span(e.interval.low),
-            span(e.interval.high),
+            span(e.total.value),
+            span(e.total.low),
+            span(e.total.high),
             count(e.matched)
         )
     };

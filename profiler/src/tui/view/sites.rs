@@ -41,7 +41,7 @@ fn cost(site: &SiteView, of: fn(crate::cost::DirectCost) -> f64) -> String {
 }
 
 fn total(site: &SiteView) -> f64 {
-    site.direct.map_or(f64::NEG_INFINITY, |d| d.total)
+    site.direct.map_or(f64::NEG_INFINITY, |d| d.total.value)
 }
 
 fn per_call(site: &SiteView) -> f64 {
@@ -63,7 +63,7 @@ pub(in crate::tui) static SHEET: Sheet<SiteView> = Sheet {
         Column::number("blocked", 9, 2, |s| count(s.blocked_calls), |a, b| a.blocked_calls.cmp(&b.blocked_calls)),
         Column::number("for", 8, 0, |s| s.blocked.to_string(), |a, b| a.blocked.cmp(&b.blocked)),
         Column::number("cost", 9, 1, |s| cost(s, |d| d.per_call), |a, b| per_call(a).total_cmp(&per_call(b))),
-        Column::number("in all", 9, 3, |s| cost(s, |d| d.total), |a, b| total(a).total_cmp(&total(b))),
+        Column::number("in all", 9, 3, |s| cost(s, |d| d.total.value), |a, b| total(a).total_cmp(&total(b))),
         Column::number("mean", 8, 4, |s| maybe(s.blocked_mean), |a, b| a.blocked_mean.cmp(&b.blocked_mean)),
         Column::number("p99", 8, 6, |s| maybe(s.blocked_p99), |a, b| a.blocked_p99.cmp(&b.blocked_p99)),
         Column::number("calls", 9, 5, |s| count(s.calls), |a, b| a.calls.cmp(&b.calls)),
@@ -151,9 +151,9 @@ fn figures(page: &mut Page, site: &SiteView) {
         Some(direct) => format!(
             "{} per call that blocked, {} in all ({} to {}, 90 %); {}, against: {}",
             span(direct.per_call),
-            span(direct.total),
-            span(direct.interval.low),
-            span(direct.interval.high),
+            span(direct.total.value),
+            span(direct.total.low),
+            span(direct.total.high),
             if direct.basis == Basis::SameSite { "measured" } else { "modelled" },
             direct.basis.name()
         ),
