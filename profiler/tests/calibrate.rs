@@ -10,8 +10,7 @@ use std::{
 
 use serde_json::Value;
 use should_i_async::calibrate::{
-    Beyond, BlockCost, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step,
-    cache::{self, CacheError},
+    Beyond, BlockCost, CacheError, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step, cache,
 };
 
 /// Far longer than a quick calibration takes, on a busy machine too.

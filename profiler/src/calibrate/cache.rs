@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrateError, Essentials, essentials, full::Full};
+use super::{
+    error::{CacheError, CalibrateError},
+    result::{Essentials, Full},
+    rig::host::identity,
+};
 
 /// Of the file's layout: raised when a field changes its meaning.
 const FORMAT: u32 = 7;
@@ -24,48 +28,6 @@ pub struct Calibration {
     pub essentials: Essentials,
     /// The rest, unless only the essentials were measured.
     pub full: Option<Full>,
-}
-
-/// Why a cache file is of no use here.
-#[derive(Debug, thiserror::Error)]
-pub enum CacheError {
-    /// There is none.
-    #[error("no calibration of this machine yet: run should-i-async calibrate")]
-    None,
-    /// It is there and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Where.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Cut, or not ours.
-    #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// The parser's reason.
-        reason: String,
-    },
-    /// Sound, and from elsewhere.
-    #[error(
-        "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
-        path.display()
-    )]
-    Foreign {
-        /// Where.
-        path: PathBuf,
-        /// Kernel, machine, version or layout.
-        what: &'static str,
-        /// In the file.
-        theirs: String,
-        /// Here.
-        ours: String,
-    },
-    /// Neither `XDG_CACHE_HOME` nor `HOME` names a folder.
-    #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
-    NoPlace,
 }
 
 /// Version and build of this program.
@@ -142,7 +104,7 @@ pub fn store_at(path: &Path, calibration: &Calibration) -> io::Result<()> {
 /// # Errors
 /// None there, or none that may be used: the message says why.
 pub fn load() -> Result<Calibration, CacheError> {
-    let (kernel, machine) = essentials::identity();
+    let (kernel, machine) = identity();
     let folder = folder().ok_or(CacheError::NoPlace)?;
     load_at(&path_in(&folder, &kernel, &machine), &kernel, &machine)
 }

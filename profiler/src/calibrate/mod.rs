@@ -1,26 +1,27 @@
 //! calibrate: what syscalls, switches and each IO interface cost on this machine, measured on threads, pipes, sockets and a
 //! file of our own. It knows no target; the model gets its numbers as values.
 
-mod aio;
 pub mod cache;
-mod clock;
-pub mod essentials;
-pub mod full;
-pub(crate) mod pace;
-mod peers;
-mod ring;
-mod scratch;
+mod error;
+mod essentials;
+mod full;
+mod result;
+mod rig;
 pub mod stats;
-pub mod sweet;
+mod sweet_spots;
 mod text;
-mod trip;
 
 pub use cache::Calibration;
-pub(crate) use essentials::Usage;
-pub use essentials::{
-    Beyond, BlockCost, CrowdCost, Essentials, FileStep, Medium, Missing, ReadCost, Step, cached, measure,
+pub use error::{CacheError, CalibrateError};
+pub use essentials::measure;
+pub use full::measure as measure_all;
+pub use result::{
+    Beyond, BlockCost, CrowdCost, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileStep, Full, Interrupts,
+    LONG_IDLE, Medium, Missing, ReadCost, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, Step, WorkingSetRow,
 };
+pub(crate) use rig::{host::Usage, pace};
 pub use stats::Cost;
+pub use sweet_spots::{Choice, FileSpot, ReadySpot, SweetSpots};
 pub use text::text;
 
 /// The format of [`json`], raised when a field changes its meaning.
@@ -33,35 +34,10 @@ pub fn json(calibration: &Calibration) -> String {
         schema: &'static str,
         #[serde(flatten)]
         calibration: &'a Calibration,
-        sweet_spots: Option<sweet::SweetSpots>,
+        sweet_spots: Option<SweetSpots>,
     }
-    let sweet_spots = calibration.full.as_ref().map(sweet::SweetSpots::of);
+    let sweet_spots = calibration.full.as_ref().map(SweetSpots::of);
     let document = Document { schema: SCHEMA, calibration, sweet_spots };
     // Plain structures with text keys and finite numbers: there is nothing that could fail.
     serde_json::to_string_pretty(&document).unwrap_or_default()
-}
-
-/// Why there is no calibration.
-#[derive(Debug, thiserror::Error)]
-pub enum CalibrateError {
-    /// Sockets, pipes, files and threads of our own.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The cache.
-    #[error(transparent)]
-    Cache(#[from] cache::CacheError),
-    /// A measurement that came to nothing.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl CalibrateError {
-    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::System { what, source }
-    }
 }

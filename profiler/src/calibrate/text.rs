@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    CrowdCost, Essentials, Medium,
     cache::Calibration,
-    essentials::{LONG_IDLE, SHORT_IDLE},
-    full::{Figure, FileInterface, Full, ReadyInterface},
+    result::{CrowdCost, Essentials, Figure, FileInterface, Full, LONG_IDLE, Medium, ReadyInterface, SHORT_IDLE},
     stats::Cost,
-    sweet::{Choice, SweetSpots},
+    sweet_spots::{Choice, SweetSpots},
 };
 use crate::quantity::Nanos;
 

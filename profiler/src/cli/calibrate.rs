@@ -16,7 +16,7 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
         (calibrate::measure(Duration::MAX)?, None)
     } else {
         let terminal = std::io::stderr().is_terminal();
-        let result = calibrate::full::measure(flags.dir.as_deref(), &mut |part| {
+        let result = calibrate::measure_all(flags.dir.as_deref(), &mut |part| {
             if terminal {
                 let _ = write!(std::io::stderr(), "\r\x1b[Kcalibrating: {part}");
             }

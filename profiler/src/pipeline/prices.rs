@@ -6,10 +6,7 @@ use std::{
 };
 
 use crate::{
-    calibrate::{
-        self, Essentials, Medium, Usage,
-        full::{DiskRow, FileInterface, Full},
-    },
+    calibrate::{self, DiskRow, Essentials, FileInterface, Full, Medium, Usage},
     event::BlockClass,
     machine::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
 };
@@ -39,7 +36,7 @@ impl Pricing {
     /// Prices are wanted.
     pub(super) fn begin() -> Self {
         let before = Usage::so_far();
-        if let Some(cached) = calibrate::cached() {
+        if let Ok(cached) = calibrate::cache::load() {
             let age = since(cached.essentials.taken_at);
             let source = format!("from `calibrate` of this machine and kernel, {age} old");
             let known = of(&cached.essentials, cached.full.as_ref(), source);

@@ -1,15 +1,17 @@
 //! What a block costs, thread to thread on one CPU and through idle between two, by medium.
 
-use super::{
-    super::{
-        CalibrateError,
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{BlockCost, LONG_IDLE, Medium, Missing, SHORT_IDLE},
+    rig::{
+        block::{Plan, one_block},
         clock::Watch,
         pace::Pacer,
-        stats::Cost,
-        trip::{Plan, one_block},
     },
-    BlockCost, Effort, LONG_IDLE, Medium, Missing, Repeats, SHORT_IDLE,
+    stats::Cost,
 };
+
+use super::effort::{Effort, Repeats};
 
 /// Repeats of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
 const REPEATS: Repeats = Repeats { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };

@@ -14,15 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    super::{
-        CalibrateError, clock,
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{CrowdCost, Missing},
+    rig::{
+        clock,
         pace::Pacer,
         peers::{MESSAGE, Peers, ROOM},
-        stats::{Cost, median},
     },
-    CrowdCost, Effort, Missing,
+    stats::{Cost, median},
 };
+
+use super::effort::Effort;
 
 /// In words.
 pub(super) const WHAT: &str = "code after a block among many threads";

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    super::{CalibrateError, clock},
-    Missing,
-};
+use crate::calibrate::{error::CalibrateError, result::Missing, rig::clock};
 
 /// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,16 +10,18 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{FileStep, Missing},
+    rig::{
         aio,
         clock::{self, Watch},
         pace::Pacer,
         ring, scratch,
-        stats::Cost,
     },
-    FileStep, Missing, Repeats, note,
+    stats::Cost,
 };
+
+use super::{effort::Repeats, note::note};
 
 const DEPTHS: [usize; 3] = [1, 8, 64];
 /// Bytes of a read.

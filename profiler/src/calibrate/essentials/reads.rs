@@ -10,17 +10,19 @@ use std::{
     io::{self, Read, Write},
 };
 
-use super::{
-    super::{
-        CalibrateError,
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{Medium, ReadCost},
+    rig::{
+        block,
         clock::{self, Watch},
         pace::Pacer,
         peers::{MESSAGE, ROOM},
-        stats::Cost,
-        trip,
     },
-    Effort, Medium, ReadCost, Repeats,
+    stats::Cost,
 };
+
+use super::effort::{Effort, Repeats};
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
@@ -37,7 +39,7 @@ struct Ends {
 
 impl Ends {
     fn of(medium: Medium) -> io::Result<Self> {
-        trip::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
+        block::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
     }
 }
 

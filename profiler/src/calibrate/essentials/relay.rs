@@ -8,10 +8,15 @@
 
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{CrowdCost, Missing},
+    rig::{clock, pace::Pacer, peers::MESSAGE},
+};
+
 use super::{
-    super::{CalibrateError, clock, pace::Pacer, peers::MESSAGE},
-    CrowdCost, Effort, Missing,
     crowd::{self, Party, ROUNDS, Session, WARM},
+    effort::Effort,
 };
 
 /// In words.

@@ -18,7 +18,7 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use super::super::{
+use crate::calibrate::rig::{
     clock::{self, Watch},
     peers::{self, MESSAGE, Peers, ROOM},
 };

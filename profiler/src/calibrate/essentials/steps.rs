@@ -3,16 +3,22 @@
 
 use std::{io, net::TcpStream, os::fd::AsRawFd as _};
 
-use super::{
-    super::{
-        CalibrateError,
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{Beyond, Missing, Step},
+    rig::{
         clock::{self, Watch},
         pace::Pacer,
         peers::{self, PATIENCE, Peers, ROOM},
+        per_call::per_call,
         ring::RingServer,
-        stats::Cost,
     },
-    Beyond, Effort, Missing, Repeats, Step, note,
+    stats::Cost,
+};
+
+use super::{
+    effort::{Effort, Repeats},
+    note::note,
     runtime::RuntimeServer,
 };
 
@@ -211,7 +217,7 @@ impl Lab {
     fn again(&self, pacer: Pacer) -> Result<Cost, CalibrateError> {
         let fd = self.polled.peers.server[0].as_raw_fd();
         let mut room = [0_u8; ROOM];
-        let cost = super::per_call(pacer, || {
+        let cost = per_call(pacer, || {
             // SAFETY: the kernel writes at most `ROOM` bytes into `room`.
             unsafe { libc::recv(fd, room.as_mut_ptr().cast(), ROOM, 0) };
         });

@@ -9,10 +9,12 @@ use std::{
 
 use rustix::event::{EventfdFlags, epoll};
 
-use super::{
-    super::{clock, essentials::per_call, pace::Pacer, scratch},
-    Budget, Cell, EpollRow, Figure,
+use crate::calibrate::{
+    result::{EpollRow, Figure},
+    rig::{clock, pace::Pacer, per_call::per_call, scratch},
 };
+
+use super::budget::{Budget, Cell};
 
 /// Events found by an `epoll_wait`.
 const EVENTS: [u32; 8] = [0, 1, 2, 4, 8, 16, 64, 256];

@@ -14,15 +14,16 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use rustix::event::epoll;
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{Medium, ReadyInterface, ReadyRow},
+    rig::{
         clock::{self, Watch},
-        essentials::Medium,
         peers::{MESSAGE, Peers},
         ring,
     },
-    Budget, Cell, ReadyInterface, ReadyRow,
 };
+
+use super::budget::{Budget, Cell};
 
 /// Open descriptors.
 const OPEN: usize = 64;

@@ -10,12 +10,17 @@ use std::{
 
 use io_uring::{IoUring, opcode, types};
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{DiskRow, Figure, FileInterface},
+    rig::{
         aio, clock, ring,
         scratch::{Aligned, FILE_BYTES, Files},
     },
-    Budget, Cell, DiskRow, Figure, FileInterface, posix,
+};
+
+use super::{
+    budget::{Budget, Cell},
+    posix,
 };
 
 /// Reads at once.

@@ -1,9 +1,10 @@
 //! What a timer interrupt takes from the thread that it hits: gaps in a loop that does nothing but read the clock, as far as
 //! they keep the tick's time, held against the kernel's own count of local timer interrupts.
 
-use super::{
-    super::{clock, stats},
-    Figure, Interrupts,
+use crate::calibrate::{
+    result::{Figure, Interrupts},
+    rig::clock,
+    stats,
 };
 
 /// Stretches of the loop, and ns of wall time of each.

@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::RawFd};
 
-use super::super::scratch::Aligned;
+use crate::calibrate::rig::scratch::Aligned;
 
 /// Reads in flight, and their control blocks, which the library keeps pointers to.
 pub(super) struct Requests {

@@ -2,13 +2,15 @@
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{Figure, SizeRow},
+    rig::{
         clock::{self, Watch},
         scratch::{Aligned, FILE_BYTES, Files},
     },
-    Budget, Cell, Figure, SizeRow,
 };
+
+use super::budget::{Budget, Cell};
 
 /// Bytes, each four times the one before.
 const SIZES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];

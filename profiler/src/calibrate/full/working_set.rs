@@ -1,14 +1,15 @@
 //! A block's indirect part: both sides touch a working set between blocks. What touching costs after a block, less what it
 //! costs a thread that never leaves, is the cold caches'.
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{Figure, Medium, SHORT_IDLE, WorkingSetRow},
+    rig::{
+        block::{Plan, one_block},
         clock::{self, Watch},
-        essentials::{Medium, SHORT_IDLE},
-        trip::{Plan, one_block},
     },
-    Budget, Cell, Figure, WorkingSetRow,
 };
+
+use super::budget::{Budget, Cell};
 
 /// Bytes on each side.
 const BYTES: [usize; 5] = [0, 32 << 10, 256 << 10, 2 << 20, 8 << 20];

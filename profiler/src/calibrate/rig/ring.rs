@@ -12,12 +12,12 @@ const SEND: u64 = 1;
 
 /// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the work of a receive then
 /// happens in the part that is measured, and not in the write that wakes it.
-pub(super) fn deferred(entries: u32) -> Result<IoUring, String> {
+pub(crate) fn deferred(entries: u32) -> Result<IoUring, String> {
     IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).map_err(|e| why(&e, true))
 }
 
 /// The reason a ring was refused.
-pub(super) fn why(error: &io::Error, deferred: bool) -> String {
+pub(crate) fn why(error: &io::Error, deferred: bool) -> String {
     match error.raw_os_error() {
         Some(libc::ENOSYS) => "this kernel has no io_uring".into(),
         Some(libc::EPERM | libc::EACCES) => {
@@ -29,7 +29,7 @@ pub(super) fn why(error: &io::Error, deferred: bool) -> String {
 }
 
 /// A server's event loop on a ring: a receive is armed on every connection.
-pub(super) struct RingServer {
+pub(crate) struct RingServer {
     ring: IoUring,
     fds: Vec<RawFd>,
     rooms: Vec<Box<[u8; ROOM]>>,
@@ -41,7 +41,7 @@ pub(super) struct RingServer {
 
 impl RingServer {
     /// Over these descriptors, which stay open and others' until this is dropped.
-    pub(super) fn new(fds: Vec<RawFd>) -> Result<Self, String> {
+    pub(crate) fn new(fds: Vec<RawFd>) -> Result<Self, String> {
         let entries = (fds.len() as u32 * 2).next_power_of_two();
         let ring = deferred(entries)?;
         let rooms = fds.iter().map(|_| Box::new([0; ROOM])).collect();
@@ -69,7 +69,7 @@ impl RingServer {
 
     /// One turn of the loop, one enter: sends the replies and arms the receives that the last turn queued, takes `count`
     /// messages, queues their replies and the next receives.
-    pub(super) fn turn(&mut self, count: usize) -> Result<(), String> {
+    pub(crate) fn turn(&mut self, count: usize) -> Result<(), String> {
         let mut missing = count;
         // Ends: every enter waits for a completion that is due, and a turn that gets none gives up.
         while missing > 0 {
@@ -81,7 +81,7 @@ impl RingServer {
     }
 
     /// Sends what is queued, and waits for it.
-    pub(super) fn flush(&mut self) -> Result<(), String> {
+    pub(crate) fn flush(&mut self) -> Result<(), String> {
         self.ring.submit_and_wait(self.sending).map_err(|e| why(&e, false))?;
         self.reap().map(|_| ())
     }

@@ -17,7 +17,7 @@ fn places(dir: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// A file of `bytes` bytes, written, in the page cache, without a name.
-pub(super) fn file(dir: Option<&Path>, bytes: usize) -> io::Result<File> {
+pub(crate) fn file(dir: Option<&Path>, bytes: usize) -> io::Result<File> {
     let mut last = io::ErrorKind::NotFound.into();
     for place in places(dir) {
         match unnamed(&place).and_then(|file| write(file, bytes)) {
@@ -54,18 +54,18 @@ fn write(mut file: File, bytes: usize) -> io::Result<File> {
 }
 
 /// Bytes of the files that the full calibration reads and writes.
-pub(super) const FILE_BYTES: usize = 32 << 20;
+pub(crate) const FILE_BYTES: usize = 32 << 20;
 
 /// Two files of [`FILE_BYTES`]: one in the page cache, one to be read past it.
-pub(super) struct Files {
-    pub(super) cached: File,
+pub(crate) struct Files {
+    pub(crate) cached: File,
     /// Open with `O_DIRECT`; or why that is refused.
-    pub(super) direct: Result<File, String>,
+    pub(crate) direct: Result<File, String>,
 }
 
 impl Files {
     /// In `dir`, or where files go.
-    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn make(dir: Option<&Path>) -> io::Result<Self> {
         let cached = file(dir, FILE_BYTES)?;
         // What is still to be written would be written in the middle of a measurement.
         cached.sync_data()?;
@@ -94,7 +94,7 @@ fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
 }
 
 /// The name of the type of a file's file system, from `/proc/self/mountinfo`; `unknown` where it is not listed.
-pub(super) fn file_system(file: &File) -> String {
+pub(crate) fn file_system(file: &File) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let device = file.metadata().map_or(0, |m| m.dev());
     let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
@@ -106,7 +106,7 @@ pub(super) fn file_system(file: &File) -> String {
 }
 
 /// A buffer that `O_DIRECT` takes: it begins at a page.
-pub(super) struct Aligned {
+pub(crate) struct Aligned {
     room: Vec<u8>,
     bytes: usize,
 }
@@ -115,21 +115,21 @@ pub(super) struct Aligned {
 const PAGE: usize = 4096;
 
 impl Aligned {
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self { room: vec![0x5a; bytes + PAGE], bytes }
     }
 
-    pub(super) fn bytes(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         let from = self.room.as_ptr().align_offset(PAGE).min(PAGE);
         &mut self.room[from..from + self.bytes]
     }
 }
 
 /// A file with a name, for as long as this lives.
-pub(super) struct Named(PathBuf);
+pub(crate) struct Named(PathBuf);
 
 impl Named {
-    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn make(dir: Option<&Path>) -> io::Result<Self> {
         let mut last = io::ErrorKind::NotFound.into();
         for place in places(dir) {
             let path = place.join(format!(".should-i-async-{}-{}", std::process::id(), super::clock::tid()));
@@ -141,7 +141,7 @@ impl Named {
         Err(last)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Medium,
-    full::{Figure, FileInterface, Full, ReadyInterface},
+    result::{Figure, FileInterface, Full, Medium, ReadyInterface},
     stats::Cost,
 };
 

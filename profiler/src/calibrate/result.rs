@@ -1,24 +1,173 @@
-//! The rest of a calibration, beyond the essentials: by size, by depth, by working set, by interface. Part by part, each
-//! within a time of its own.
-
-mod calls;
-mod descriptors;
-mod disk;
-mod interrupts;
-mod posix;
-mod sizes;
-mod working_set;
-
-use std::{path::Path, time::Duration};
+//! What a calibration finds: types without behaviour, kept in the cache file and printed as JSON.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CalibrateError, Essentials, Medium, clock, essentials,
-    pace::Pacer,
-    scratch::{self, Files},
-    stats::Cost,
-};
+use super::stats::Cost;
+
+/// What a server pays per event, when `events` of its many connections have a message at once: ns of the server thread's
+/// CPU per message. All of them read the message and write the reply; they differ in how they learn of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Connections that have a message.
+    pub events: u32,
+    /// Nobody asks: read and write on sockets that are known to be ready.
+    pub ready: Cost,
+    /// One level-triggered `epoll_wait` for all, then read and write.
+    pub level: Cost,
+    /// The same, and each is read once more, until `EAGAIN`.
+    pub again: Cost,
+    /// A tokio current-thread runtime, a task per connection.
+    pub runtime: Option<Cost>,
+    /// io_uring: receives armed beforehand; replies and next receives go with the enter that waits.
+    pub uring: Option<Cost>,
+    /// What they cost beyond `ready`.
+    pub beyond: Beyond,
+}
+
+/// Differences from [`Step::ready`], repeat by repeat: what the machine does meanwhile is in both, and goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// Of [`Step::level`].
+    pub level: Cost,
+    /// Of [`Step::again`].
+    pub again: Cost,
+    /// Of [`Step::runtime`].
+    pub runtime: Option<Cost>,
+    /// Of [`Step::uring`].
+    pub uring: Option<Cost>,
+}
+
+/// An idle that ends before the next timer tick, ns.
+pub const SHORT_IDLE: u64 = 40_000;
+/// An idle in which the tick is stopped, ns (a tick is 4 ms at most on what distributions ship). Its way out restarts the
+/// tick, at the expense of the thread that is woken.
+pub const LONG_IDLE: u64 = 5_000_000;
+
+/// Through what a thread blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// A pipe.
+    Pipe,
+    /// A Unix stream socket.
+    Unix,
+    /// TCP over loopback.
+    Tcp,
+}
+
+impl Medium {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pipe, Self::Unix, Self::Tcp];
+
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::Unix => "Unix socket",
+            Self::Tcp => "TCP socket",
+        }
+    }
+}
+
+/// What one block costs: CPU of leaving the CPU and coming back, over the same reads and writes with the data ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockCost {
+    /// Through what.
+    pub medium: Medium,
+    /// Whether the CPU went idle in between; otherwise two threads share it and it switches from one to the other.
+    pub via_idle: bool,
+    /// For how long it was left idle before the wake-up, ns: [`SHORT_IDLE`] or [`LONG_IDLE`]; 0 where it was not.
+    pub idle: u64,
+    /// Leaving and coming back, ns of the blocked thread's CPU, without what the waker pays.
+    pub cost: Cost,
+    /// What the waker pays for the wake-up, ns of CPU.
+    pub wake: Cost,
+}
+
+/// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the answer to it (a little work in user
+/// mode and a write of 64 bytes to a TCP socket), right after the read that brought it: ns of wall time. In the relay all of it, from
+/// one block to the next: ns of CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrowdCost {
+    /// Connections.
+    pub threads: u32,
+    /// By threads of their own, each of which blocked for its message.
+    pub threaded: Cost,
+    /// By one loop that never blocks.
+    pub looped: Cost,
+    /// The difference, turn by turn.
+    pub colder: Cost,
+}
+
+/// What a read costs whose data is there, ns of CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadCost {
+    /// From what.
+    pub medium: Medium,
+    /// Bytes of it.
+    pub bytes: u32,
+    /// The cost.
+    pub cost: Cost,
+}
+
+/// What a cached 4 KiB read costs, ns of CPU per read over all threads, at a number of reads at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileStep {
+    /// Reads at once.
+    pub depth: u32,
+    /// `pread` by one thread, one after the other: what the others compare with.
+    pub pread: Cost,
+    /// `pread` on a runtime's blocking pool, all on one CPU: tokio's `spawn_blocking`, awaited. The least that it can cost.
+    pub pool: Option<Cost>,
+    /// The same with every CPU that may be used: with interrupts between CPUs and the ways out of idle, where they are idle.
+    pub pool_across: Option<Cost>,
+    /// Linux AIO, one `io_submit` for all.
+    pub aio: Option<Cost>,
+    /// io_uring, one enter for all.
+    pub uring: Option<Cost>,
+}
+
+/// Something that could not be measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What.
+    pub what: String,
+    /// The reason, and the mend where there is one.
+    pub why: String,
+}
+
+/// What the model needs to know of this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Essentials {
+    /// The kernel's release.
+    pub kernel: String,
+    /// CPU model and number of CPUs.
+    pub machine: String,
+    /// When, in seconds since 1970.
+    pub taken_at: u64,
+    /// The pace at which costs are given: what the yardstick took, ns. Costs that were measured at another one were brought to it.
+    pub pace: f64,
+    /// An empty syscall (`getppid`), ns of CPU.
+    pub syscall: Cost,
+    /// A receive on an empty non-blocking TCP socket, ns of CPU.
+    pub again: Cost,
+    /// By number of ready events, ascending.
+    pub steps: Vec<Step>,
+    /// By medium and size.
+    pub reads: Vec<ReadCost>,
+    /// By medium and placement.
+    pub blocks: Vec<BlockCost>,
+    /// By threads, ascending.
+    pub crowd: Vec<CrowdCost>,
+    /// What a message takes that is handed on through a pipe to a thread that waits for it, by threads, ascending: ns of CPU.
+    pub relay: Vec<CrowdCost>,
+    /// By depth, ascending.
+    pub file: Vec<FileStep>,
+    /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent, repeats scatter.
+    pub others: f64,
+    /// What could not be had here.
+    pub missing: Vec<Missing>,
+}
 
 /// A cost, or the reason why there is none. Never 0 for want of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,119 +378,4 @@ pub struct Full {
     pub interrupts: Interrupts,
     /// How long all of it took, ns of wall time.
     pub took: u64,
-}
-
-/// Repeats of a part: at least and at most so many, and within a time.
-struct Budget {
-    least: usize,
-    most: usize,
-    length: u64,
-    begun: u64,
-    done: usize,
-}
-
-impl Budget {
-    fn new(least: usize, most: usize, millis: u64) -> Self {
-        Self { least, most, length: millis * 1_000_000, begun: clock::wall(), done: 0 }
-    }
-
-    /// The next repeat's number, from 0; none once it is enough. On a busy machine twice the time ends it anyway.
-    fn next(&mut self) -> Option<usize> {
-        let elapsed = clock::wall() - self.begun;
-        let over = self.done >= self.least && elapsed > self.length || elapsed > 2 * self.length;
-        if self.done >= self.most || over && self.done > 1 {
-            return None;
-        }
-        self.done += 1;
-        Some(self.done - 1)
-    }
-}
-
-/// Repeats of one cell, and what went wrong last.
-#[derive(Default)]
-struct Cell {
-    repeats: Vec<f64>,
-    failure: Option<String>,
-}
-
-impl Cell {
-    /// The first repeat warms up.
-    fn take(&mut self, repeat: usize, result: Result<f64, String>) {
-        match result {
-            Ok(_) if repeat == 0 => {}
-            Ok(value) => self.repeats.push(value),
-            Err(why) => self.failure = Some(why),
-        }
-    }
-
-    /// What is known to be hopeless is not tried again.
-    fn hopeless(&self) -> bool {
-        self.repeats.is_empty() && self.failure.is_some()
-    }
-
-    fn figure(&self) -> Figure {
-        Figure::of(&self.repeats, self.failure.as_deref().unwrap_or_default())
-    }
-}
-
-/// Measures everything, essentials first; `dir` is where the files go, `progress` is told each part.
-///
-/// # Errors
-/// No thread, no file, or essentials that cannot be had.
-pub fn measure(
-    dir: Option<&Path>,
-    progress: &mut (dyn FnMut(&str) + Send),
-) -> Result<(Essentials, Full), CalibrateError> {
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("calibrate".into())
-            .spawn_scoped(scope, || on_this_thread(dir, progress))
-            .map_err(CalibrateError::system("no thread for the calibration"))?
-            .join()
-            .map_err(|_| CalibrateError::Failed("the calibration's thread panicked".into()))?
-    })
-}
-
-fn on_this_thread(
-    dir: Option<&Path>,
-    progress: &mut (dyn FnMut(&str) + Send),
-) -> Result<(Essentials, Full), CalibrateError> {
-    let begun = clock::wall();
-    let allowed = clock::allowed().map_err(CalibrateError::system("reading the CPUs that may be used"))?;
-    let (first, second) = clock::two_cpus(&allowed);
-    let pin = |cpus: &[usize]| clock::pin(cpus).map_err(CalibrateError::system("pinning a thread"));
-    // Before anything lengthy: a folder that cannot be written is found at once.
-    progress("files to read and write");
-    let files = Files::make(dir).map_err(CalibrateError::system("making a file to read and write"))?;
-    progress("essentials");
-    let essentials = essentials::on_this_thread(essentials::Effort::Thorough, Duration::MAX)?;
-    pin(&[first])?;
-    progress("syscalls, threads, epoll");
-    let calls = calls::measure(dir, Pacer::at(essentials.pace));
-    progress("reads and writes by size");
-    let sizes = sizes::measure(&files);
-    progress("timer interrupts");
-    let interrupts = interrupts::measure(first);
-    progress("descriptors by interface");
-    let descriptors = descriptors::measure();
-    progress("blocks by working set");
-    let working_sets = working_set::measure(first, second);
-    pin(&allowed)?;
-    clock::preempt_as_usual();
-    progress("files by interface");
-    let disk = disk::measure(&files);
-    let full = Full {
-        file_system: scratch::file_system(&files.cached),
-        open_close: calls.open_close,
-        pipe_again: calls.pipe_again,
-        thread: calls.thread,
-        sizes,
-        working_sets,
-        epoll: calls.epoll,
-        disk,
-        descriptors,
-        interrupts,
-        took: clock::wall() - begun,
-    };
-    Ok((essentials, full))
 }

@@ -8,7 +8,8 @@
 
 use std::{hint::black_box, time::Duration};
 
-use super::{clock, stats::median};
+use super::clock;
+use crate::calibrate::stats::median;
 
 /// Rounds of the work: some 8 µs.
 const ROUNDS: u64 = 5_000;
@@ -57,14 +58,14 @@ pub(crate) fn settle_on(cpu: usize) -> std::io::Result<()> {
 
 /// Brings what was measured at one moment to the pace of the whole calibration.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     base: f64,
     last: f64,
 }
 
 impl Pacer {
     /// With the pace of about a tenth of a second as the one that costs are given at.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let all: Vec<f64> = (0..BASE)
             .map(|_| {
                 std::thread::sleep(APART);
@@ -75,27 +76,27 @@ impl Pacer {
     }
 
     /// With a pace that is known: the yardstick's ns.
-    pub(super) fn at(base: f64) -> Self {
+    pub(crate) fn at(base: f64) -> Self {
         Self { base, last: yardstick() }
     }
 
     /// What the yardstick took at the pace that costs are given at, ns.
-    pub(super) fn base(&self) -> f64 {
+    pub(crate) fn base(&self) -> f64 {
         self.base
     }
 
     /// Something begins that [`Pacer::steady`] will be asked about.
-    pub(super) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.last = yardstick();
     }
 
     /// What has just been measured, since the last mark or question, as it would be at the common pace.
-    pub(super) fn steady(&mut self, spent: f64) -> f64 {
+    pub(crate) fn steady(&mut self, spent: f64) -> f64 {
         spent * self.factor()
     }
 
     /// What brings all that was measured since the last mark or question to the common pace.
-    pub(super) fn factor(&mut self) -> f64 {
+    pub(crate) fn factor(&mut self) -> f64 {
         let before = std::mem::replace(&mut self.last, yardstick());
         factor(before, self.last, self.base)
     }

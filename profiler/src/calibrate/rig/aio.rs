@@ -36,7 +36,7 @@ struct IoEvent {
 const PREAD: u16 = 0;
 
 /// A context, and room for what is in flight.
-pub(super) struct Context {
+pub(crate) struct Context {
     id: libc::c_ulong,
     iocbs: Vec<Iocb>,
     pointers: Vec<*mut Iocb>,
@@ -45,7 +45,7 @@ pub(super) struct Context {
 
 impl Context {
     /// For `depth` reads at once.
-    pub(super) fn new(depth: usize) -> Result<Self, String> {
+    pub(crate) fn new(depth: usize) -> Result<Self, String> {
         let mut id: libc::c_ulong = 0;
         // SAFETY: the kernel writes the context's id.
         if unsafe { libc::syscall(libc::SYS_io_setup, depth as libc::c_long, &raw mut id) } != 0 {
@@ -68,7 +68,7 @@ impl Context {
     ///
     /// # Safety
     /// Each buffer has room for `bytes`, and is touched by nobody else until this returns.
-    pub(super) unsafe fn read(&mut self, fd: RawFd, bytes: usize, reads: &[(u64, *mut u8)]) -> Result<(), String> {
+    pub(crate) unsafe fn read(&mut self, fd: RawFd, bytes: usize, reads: &[(u64, *mut u8)]) -> Result<(), String> {
         self.pointers.clear();
         for (iocb, &(offset, buffer)) in self.iocbs.iter_mut().zip(reads) {
             *iocb = Iocb {

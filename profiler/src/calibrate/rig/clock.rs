@@ -8,17 +8,17 @@ use rustix::{
 };
 
 /// CPU time of the calling thread, ns: `CLOCK_THREAD_CPUTIME_ID`, the scheduler's `sum_exec_runtime` up to now.
-pub(super) fn thread_cpu() -> u64 {
+pub(crate) fn thread_cpu() -> u64 {
     ns(clock_gettime(ClockId::ThreadCPUTime))
 }
 
 /// CPU time of this process, ns: all threads that live and have lived, the kernel's threads of its rings included.
-pub(super) fn process_cpu() -> u64 {
+pub(crate) fn process_cpu() -> u64 {
     ns(clock_gettime(ClockId::ProcessCPUTime))
 }
 
 /// Wall time, ns.
-pub(super) fn wall() -> u64 {
+pub(crate) fn wall() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
 }
 
@@ -27,7 +27,7 @@ fn ns(time: rustix::time::Timespec) -> u64 {
 }
 
 /// CPU time of another thread of this process, ns; none once it has ended.
-pub(super) fn cpu_of(tid: i32) -> Option<u64> {
+pub(crate) fn cpu_of(tid: i32) -> Option<u64> {
     // CPUCLOCK_PERTHREAD (4) with CPUCLOCK_SCHED (2): include/linux/posix-timers.h.
     let clock = ((!tid) << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -37,17 +37,17 @@ pub(super) fn cpu_of(tid: i32) -> Option<u64> {
 }
 
 /// Sum of [`cpu_of`] over threads that live.
-pub(super) fn cpu_of_all(tids: &[i32]) -> u64 {
+pub(crate) fn cpu_of_all(tids: &[i32]) -> u64 {
     tids.iter().filter_map(|&tid| cpu_of(tid)).sum()
 }
 
 /// The calling thread's id.
-pub(super) fn tid() -> i32 {
+pub(crate) fn tid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
 /// What an empty interval between two readings of [`thread_cpu`] shows, ns: subtracted from every interval.
-pub(super) fn empty_interval() -> u64 {
+pub(crate) fn empty_interval() -> u64 {
     let mut readings: Vec<u64> = (0..400)
         .map(|_| {
             let begun = thread_cpu();
@@ -60,28 +60,28 @@ pub(super) fn empty_interval() -> u64 {
 
 /// A stopwatch of the calling thread's CPU time; its own reading is taken off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     empty: u64,
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { empty: empty_interval() }
     }
 
     /// CPU since `begun`, without the reading, ns.
-    pub(super) fn since(self, begun: u64) -> u64 {
+    pub(crate) fn since(self, begun: u64) -> u64 {
         (thread_cpu() - begun).saturating_sub(self.empty)
     }
 }
 
 /// Voluntary switches of the calling thread so far.
-pub(super) fn blocks_so_far() -> u64 {
+pub(crate) fn blocks_so_far() -> u64 {
     switches().0
 }
 
 /// Involuntary switches of the calling thread so far.
-pub(super) fn preemptions_so_far() -> u64 {
+pub(crate) fn preemptions_so_far() -> u64 {
     switches().1
 }
 
@@ -94,13 +94,13 @@ fn switches() -> (u64, u64) {
 }
 
 /// CPUs that the calling thread may use.
-pub(super) fn allowed() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }
 
 /// Runs the calling thread on these CPUs only.
-pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
+pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu);
@@ -109,7 +109,7 @@ pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
 }
 
 /// Two CPUs that share no core where the machine has such; one alone where there is but one.
-pub(super) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
+pub(crate) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
     let first = allowed.first().copied().unwrap_or(0);
     let siblings = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list"))
         .unwrap_or_default();
@@ -126,21 +126,21 @@ pub(super) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
 }
 
 /// Undoes [`never_preempt`], for threads that are started from here.
-pub(super) fn preempt_as_usual() {
+pub(crate) fn preempt_as_usual() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one sched_param. Refusal is harmless.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param) };
 }
 
 /// Wake-ups by this thread, and of it, preempt nobody: a wake-up leads to one switch, and only where somebody blocks.
-pub(super) fn never_preempt() {
+pub(crate) fn never_preempt() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not assumed.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
 /// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They are threads of the process.
-pub(super) fn ring_workers() -> Vec<i32> {
+pub(crate) fn ring_workers() -> Vec<i32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let is_worker = |tid: &i32| {
         std::fs::read_to_string(format!("/proc/self/task/{tid}/comm")).is_ok_and(|name| name.starts_with("iou-"))
@@ -150,13 +150,13 @@ pub(super) fn ring_workers() -> Vec<i32> {
 }
 
 /// Time that the calling thread was runnable and not running so far, ns; none where the kernel keeps no account of it.
-pub(super) fn waited_so_far() -> Option<u64> {
+pub(crate) fn waited_so_far() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// CPU time of the machine so far, in ticks of `USER_HZ`: all but idle, and all.
-pub(super) fn machine_so_far() -> (u64, u64) {
+pub(crate) fn machine_so_far() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
     // user nice system idle iowait irq softirq steal; guest time is part of user's.

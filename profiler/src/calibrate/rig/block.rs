@@ -10,11 +10,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use crate::calibrate::{result::Medium, stats};
+
 use super::{
     clock::{self, Watch},
-    essentials::Medium,
     peers::Peers,
-    stats,
 };
 
 /// Messages before the first one that counts.
@@ -27,7 +27,7 @@ const PATIENCE: u64 = 2_000_000_000;
 const MOST_DELAY: u64 = 50_000;
 
 /// Read end and write end.
-pub(super) fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(match medium {
         Medium::Pipe => {
             let (read, write) = io::pipe()?;
@@ -76,38 +76,38 @@ impl Lines {
 
 /// How a series goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) medium: Medium,
+pub(crate) struct Plan {
+    pub(crate) medium: Medium,
     /// Where the writer runs, which is the calling thread, and where the reader does.
-    pub(super) cpus: (usize, usize),
-    pub(super) messages: u64,
+    pub(crate) cpus: (usize, usize),
+    pub(crate) messages: u64,
     /// How long the reader's CPU is left idle, from when the reader is about to block, ns: only on two CPUs.
-    pub(super) idle: u64,
+    pub(crate) idle: u64,
     /// Bytes of its own that each thread touches for each message.
-    pub(super) touch: usize,
+    pub(crate) touch: usize,
 }
 
 /// What a message costs, ns of CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PerMessage {
+pub(crate) struct PerMessage {
     /// The reader: its read, and its working set.
-    pub(super) read: f64,
+    pub(crate) read: f64,
     /// The writer's write.
-    pub(super) write: f64,
+    pub(crate) write: f64,
 }
 
 /// One block, ns of CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OneBlock {
+pub(crate) struct OneBlock {
     /// Leaving and coming back.
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
     /// The waker's part.
-    pub(super) wake: f64,
+    pub(crate) wake: f64,
 }
 
 impl Plan {
     /// One thread writes and reads: nothing blocks. It is pinned.
-    pub(super) fn ready(self, watch: Watch) -> io::Result<PerMessage> {
+    pub(crate) fn ready(self, watch: Watch) -> io::Result<PerMessage> {
         let (read_end, write_end) = link(self.medium)?;
         // Where the reader will be: its caches and its neighbours.
         clock::pin(&[self.cpus.1])?;
@@ -130,7 +130,7 @@ impl Plan {
     }
 
     /// From just before the write to just after the reader's return, ns of wall time: the median message.
-    pub(super) fn latency(self, watch: Watch) -> io::Result<f64> {
+    pub(crate) fn latency(self, watch: Watch) -> io::Result<f64> {
         let stamps = |_| AtomicU64::new(0);
         let (sent, got): (Vec<_>, Vec<_>) = (0..self.messages + WARM).map(|m| (stamps(m), stamps(m))).unzip();
         self.stamped(watch, &sent, &got)?;
@@ -144,7 +144,7 @@ impl Plan {
     }
 
     /// The reader blocks for every message. The calling thread is pinned.
-    pub(super) fn blocking(self, watch: Watch) -> io::Result<PerMessage> {
+    pub(crate) fn blocking(self, watch: Watch) -> io::Result<PerMessage> {
         self.stamped(watch, &[], &[])
     }
 
@@ -242,7 +242,7 @@ impl Plan {
 }
 
 /// One block: a ready series and a blocking one.
-pub(super) fn one_block(plan: Plan, watch: Watch) -> io::Result<OneBlock> {
+pub(crate) fn one_block(plan: Plan, watch: Watch) -> io::Result<OneBlock> {
     let ready = plan.ready(watch)?;
     let blocked = plan.blocking(watch)?;
     Ok(OneBlock { cost: blocked.read - ready.read, wake: blocked.write - ready.write })

@@ -9,27 +9,27 @@ use std::{
 };
 
 /// Bytes of a message and of its reply.
-pub(super) const MESSAGE: usize = 64;
+pub(crate) const MESSAGE: usize = 64;
 /// Room of a server's read, larger than a message as it is in most servers.
-pub(super) const ROOM: usize = 4096;
+pub(crate) const ROOM: usize = 4096;
 /// A message on loopback that is not there by then never comes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Connections over which batches of so many messages take turns. io_uring's replies to one batch go with the next one, so that two
 /// are under way; with more of them than that, connections would be as cold as in a server with far more than it has ready at once.
-pub(super) const fn in_turns(batch: usize) -> usize {
+pub(crate) const fn in_turns(batch: usize) -> usize {
     2 * batch
 }
 
 /// Connections; the server's ends may be given away.
-pub(super) struct Peers {
-    pub(super) server: Vec<TcpStream>,
-    pub(super) client: Vec<TcpStream>,
+pub(crate) struct Peers {
+    pub(crate) server: Vec<TcpStream>,
+    pub(crate) client: Vec<TcpStream>,
 }
 
 impl Peers {
     /// `count` connections, blocking, without delay, that leave no TIME_WAIT behind.
-    pub(super) fn connect(count: usize) -> io::Result<Self> {
+    pub(crate) fn connect(count: usize) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let mut peers = Self { server: Vec::with_capacity(count), client: Vec::with_capacity(count) };
@@ -56,29 +56,29 @@ impl Peers {
     }
 
     /// Puts a message on each of `count` connections from `first` on.
-    pub(super) fn fill(&self, first: usize, count: usize) -> io::Result<()> {
+    pub(crate) fn fill(&self, first: usize, count: usize) -> io::Result<()> {
         fill(&self.client[first..first + count])
     }
 
     /// Takes the replies.
-    pub(super) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
+    pub(crate) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
         drain(&self.client[first..first + count])
     }
 
     /// The server ends' descriptors.
-    pub(super) fn server_fds(&self) -> Vec<RawFd> {
+    pub(crate) fn server_fds(&self) -> Vec<RawFd> {
         self.server.iter().map(AsRawFd::as_raw_fd).collect()
     }
 }
 
-pub(super) fn fill(clients: &[TcpStream]) -> io::Result<()> {
+pub(crate) fn fill(clients: &[TcpStream]) -> io::Result<()> {
     for mut client in clients {
         client.write_all(&[7; MESSAGE])?;
     }
     Ok(())
 }
 
-pub(super) fn drain(clients: &[TcpStream]) -> io::Result<()> {
+pub(crate) fn drain(clients: &[TcpStream]) -> io::Result<()> {
     let mut reply = [0; MESSAGE];
     for mut client in clients {
         client.read_exact(&mut reply)?;
@@ -91,7 +91,7 @@ fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// One message in, one reply out, on the server's side; `Ok(false)` where nothing was there.
-pub(super) fn serve(mut stream: &TcpStream, room: &mut [u8; ROOM]) -> io::Result<bool> {
+pub(crate) fn serve(mut stream: &TcpStream, room: &mut [u8; ROOM]) -> io::Result<bool> {
     match stream.read(room) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(n) => stream.write_all(&room[..n]).map(|()| true),

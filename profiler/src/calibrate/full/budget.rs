@@ -1,0 +1,56 @@
+//! How often a part of the full calibration is repeated, and what its repeats came to.
+
+use crate::calibrate::{result::Figure, rig::clock};
+
+/// Repeats of a part: at least and at most so many, and within a time.
+pub(super) struct Budget {
+    least: usize,
+    most: usize,
+    length: u64,
+    begun: u64,
+    done: usize,
+}
+
+impl Budget {
+    pub(super) fn new(least: usize, most: usize, millis: u64) -> Self {
+        Self { least, most, length: millis * 1_000_000, begun: clock::wall(), done: 0 }
+    }
+
+    /// The next repeat's number, from 0; none once it is enough. On a busy machine twice the time ends it anyway.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        let elapsed = clock::wall() - self.begun;
+        let over = self.done >= self.least && elapsed > self.length || elapsed > 2 * self.length;
+        if self.done >= self.most || over && self.done > 1 {
+            return None;
+        }
+        self.done += 1;
+        Some(self.done - 1)
+    }
+}
+
+/// Repeats of one cell, and what went wrong last.
+#[derive(Default)]
+pub(super) struct Cell {
+    repeats: Vec<f64>,
+    failure: Option<String>,
+}
+
+impl Cell {
+    /// The first repeat warms up.
+    pub(super) fn take(&mut self, repeat: usize, result: Result<f64, String>) {
+        match result {
+            Ok(_) if repeat == 0 => {}
+            Ok(value) => self.repeats.push(value),
+            Err(why) => self.failure = Some(why),
+        }
+    }
+
+    /// What is known to be hopeless is not tried again.
+    pub(super) fn hopeless(&self) -> bool {
+        self.repeats.is_empty() && self.failure.is_some()
+    }
+
+    pub(super) fn figure(&self) -> Figure {
+        Figure::of(&self.repeats, self.failure.as_deref().unwrap_or_default())
+    }
+}

@@ -1,0 +1,11 @@
+//! rig: what the measurements are made with. Clocks, CPUs, connections, rings, files, and one block.
+
+pub(crate) mod aio;
+pub(crate) mod block;
+pub(crate) mod clock;
+pub(crate) mod host;
+pub(crate) mod pace;
+pub(crate) mod peers;
+pub(crate) mod per_call;
+pub(crate) mod ring;
+pub(crate) mod scratch;
