@@ -5,9 +5,9 @@ pub mod cache;
 mod error;
 mod essentials;
 mod full;
+mod prices;
 mod result;
 mod rig;
-pub mod stats;
 mod sweet_spots;
 mod text;
 
@@ -15,12 +15,12 @@ pub use cache::Calibration;
 pub use error::{CacheError, CalibrateError};
 pub use essentials::measure;
 pub use full::measure as measure_all;
+pub use prices::prices;
 pub use result::{
-    Beyond, BlockCost, CrowdCost, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileStep, Full, Interrupts,
-    LONG_IDLE, Medium, Missing, ReadCost, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, Step, WorkingSetRow,
+    Beyond, BlockRow, CrowdRow, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileRow, Full, Interrupts,
+    LONG_IDLE, Missing, ReadRow, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, StepRow, WorkingSetRow,
 };
 pub(crate) use rig::{host::Usage, pace};
-pub use stats::Cost;
 pub use sweet_spots::{Choice, FileSpot, ReadySpot, SweetSpots};
 pub use text::text;
 
@@ -36,7 +36,7 @@ pub fn json(calibration: &Calibration) -> String {
         calibration: &'a Calibration,
         sweet_spots: Option<SweetSpots>,
     }
-    let sweet_spots = calibration.full.as_ref().map(SweetSpots::of);
+    let sweet_spots = calibration.full.as_ref().map(SweetSpots::new);
     let document = Document { schema: SCHEMA, calibration, sweet_spots };
     // Plain structures with text keys and finite numbers: there is nothing that could fail.
     serde_json::to_string_pretty(&document).unwrap_or_default()

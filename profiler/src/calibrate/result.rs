@@ -2,39 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::Cost;
+use crate::{machine::Medium, quantity::Repeats};
 
 /// What a server pays per event, when `events` of its many connections have a message at once: ns of the server thread's
 /// CPU per message. All of them read the message and write the reply; they differ in how they learn of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct StepRow {
     /// Connections that have a message.
     pub events: u32,
     /// Nobody asks: read and write on sockets that are known to be ready.
-    pub ready: Cost,
+    pub ready: Repeats,
     /// One level-triggered `epoll_wait` for all, then read and write.
-    pub level: Cost,
+    pub level: Repeats,
     /// The same, and each is read once more, until `EAGAIN`.
-    pub again: Cost,
+    pub again: Repeats,
     /// A tokio current-thread runtime, a task per connection.
-    pub runtime: Option<Cost>,
+    pub runtime: Option<Repeats>,
     /// io_uring: receives armed beforehand; replies and next receives go with the enter that waits.
-    pub uring: Option<Cost>,
+    pub uring: Option<Repeats>,
     /// What they cost beyond `ready`.
     pub beyond: Beyond,
 }
 
-/// Differences from [`Step::ready`], repeat by repeat: what the machine does meanwhile is in both, and goes.
+/// Differences from [`StepRow::ready`], repeat by repeat: what the machine does meanwhile is in both, and goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beyond {
-    /// Of [`Step::level`].
-    pub level: Cost,
-    /// Of [`Step::again`].
-    pub again: Cost,
-    /// Of [`Step::runtime`].
-    pub runtime: Option<Cost>,
-    /// Of [`Step::uring`].
-    pub uring: Option<Cost>,
+    /// Of [`StepRow::level`].
+    pub level: Repeats,
+    /// Of [`StepRow::again`].
+    pub again: Repeats,
+    /// Of [`StepRow::runtime`].
+    pub runtime: Option<Repeats>,
+    /// Of [`StepRow::uring`].
+    pub uring: Option<Repeats>,
 }
 
 /// An idle that ends before the next timer tick, ns.
@@ -43,35 +43,9 @@ pub const SHORT_IDLE: u64 = 40_000;
 /// tick, at the expense of the thread that is woken.
 pub const LONG_IDLE: u64 = 5_000_000;
 
-/// Through what a thread blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Medium {
-    /// A pipe.
-    Pipe,
-    /// A Unix stream socket.
-    Unix,
-    /// TCP over loopback.
-    Tcp,
-}
-
-impl Medium {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pipe, Self::Unix, Self::Tcp];
-
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pipe => "pipe",
-            Self::Unix => "Unix socket",
-            Self::Tcp => "TCP socket",
-        }
-    }
-}
-
 /// What one block costs: CPU of leaving the CPU and coming back, over the same reads and writes with the data ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BlockCost {
+pub struct BlockRow {
     /// Through what.
     pub medium: Medium,
     /// Whether the CPU went idle in between; otherwise two threads share it and it switches from one to the other.
@@ -79,52 +53,52 @@ pub struct BlockCost {
     /// For how long it was left idle before the wake-up, ns: [`SHORT_IDLE`] or [`LONG_IDLE`]; 0 where it was not.
     pub idle: u64,
     /// Leaving and coming back, ns of the blocked thread's CPU, without what the waker pays.
-    pub cost: Cost,
+    pub cost: Repeats,
     /// What the waker pays for the wake-up, ns of CPU.
-    pub wake: Cost,
+    pub wake: Repeats,
 }
 
 /// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the answer to it (a little work in user
 /// mode and a write of 64 bytes to a TCP socket), right after the read that brought it: ns of wall time. In the relay all of it, from
 /// one block to the next: ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CrowdCost {
+pub struct CrowdRow {
     /// Connections.
     pub threads: u32,
     /// By threads of their own, each of which blocked for its message.
-    pub threaded: Cost,
+    pub threaded: Repeats,
     /// By one loop that never blocks.
-    pub looped: Cost,
+    pub looped: Repeats,
     /// The difference, turn by turn.
-    pub colder: Cost,
+    pub colder: Repeats,
 }
 
 /// What a read costs whose data is there, ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReadCost {
+pub struct ReadRow {
     /// From what.
     pub medium: Medium,
     /// Bytes of it.
     pub bytes: u32,
     /// The cost.
-    pub cost: Cost,
+    pub cost: Repeats,
 }
 
 /// What a cached 4 KiB read costs, ns of CPU per read over all threads, at a number of reads at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileStep {
+pub struct FileRow {
     /// Reads at once.
     pub depth: u32,
     /// `pread` by one thread, one after the other: what the others compare with.
-    pub pread: Cost,
+    pub pread: Repeats,
     /// `pread` on a runtime's blocking pool, all on one CPU: tokio's `spawn_blocking`, awaited. The least that it can cost.
-    pub pool: Option<Cost>,
+    pub pool: Option<Repeats>,
     /// The same with every CPU that may be used: with interrupts between CPUs and the ways out of idle, where they are idle.
-    pub pool_across: Option<Cost>,
+    pub pool_across: Option<Repeats>,
     /// Linux AIO, one `io_submit` for all.
-    pub aio: Option<Cost>,
+    pub aio: Option<Repeats>,
     /// io_uring, one enter for all.
-    pub uring: Option<Cost>,
+    pub uring: Option<Repeats>,
 }
 
 /// Something that could not be measured.
@@ -148,21 +122,21 @@ pub struct Essentials {
     /// The pace at which costs are given: what the yardstick took, ns. Costs that were measured at another one were brought to it.
     pub pace: f64,
     /// An empty syscall (`getppid`), ns of CPU.
-    pub syscall: Cost,
+    pub syscall: Repeats,
     /// A receive on an empty non-blocking TCP socket, ns of CPU.
-    pub again: Cost,
+    pub again: Repeats,
     /// By number of ready events, ascending.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StepRow>,
     /// By medium and size.
-    pub reads: Vec<ReadCost>,
+    pub reads: Vec<ReadRow>,
     /// By medium and placement.
-    pub blocks: Vec<BlockCost>,
+    pub blocks: Vec<BlockRow>,
     /// By threads, ascending.
-    pub crowd: Vec<CrowdCost>,
+    pub crowd: Vec<CrowdRow>,
     /// What a message takes that is handed on through a pipe to a thread that waits for it, by threads, ascending: ns of CPU.
-    pub relay: Vec<CrowdCost>,
+    pub relay: Vec<CrowdRow>,
     /// By depth, ascending.
-    pub file: Vec<FileStep>,
+    pub file: Vec<FileRow>,
     /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent, repeats scatter.
     pub others: f64,
     /// What could not be had here.
@@ -174,7 +148,7 @@ pub struct Essentials {
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
     /// Measured.
-    Measured(Cost),
+    Measured(Repeats),
     /// Not to be had here.
     Unavailable {
         /// The reason.
@@ -184,8 +158,8 @@ pub enum Figure {
 
 impl Figure {
     /// From repeats; without any, for this reason.
-    pub fn of(repeats: &[f64], why: &str) -> Self {
-        Cost::of(repeats).map_or_else(|| Self::unavailable(why), Self::Measured)
+    pub fn from_repeats(repeats: &[f64], why: &str) -> Self {
+        Repeats::new(repeats).map_or_else(|| Self::unavailable(why), Self::Measured)
     }
 
     /// For this reason.
@@ -195,7 +169,7 @@ impl Figure {
     }
 
     /// The cost, where there is one.
-    pub const fn cost(&self) -> Option<&Cost> {
+    pub const fn cost(&self) -> Option<&Repeats> {
         match self {
             Self::Measured(cost) => Some(cost),
             Self::Unavailable { .. } => None,

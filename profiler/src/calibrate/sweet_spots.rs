@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    result::{Figure, FileInterface, Full, Medium, ReadyInterface},
-    stats::Cost,
-};
+use super::result::{Figure, FileInterface, Full, ReadyInterface};
+use crate::{machine::Medium, quantity::Repeats};
 
 /// The cheapest of several, and whether it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,13 +20,13 @@ pub struct Choice<T> {
 
 impl<T: Copy + PartialEq> Choice<T> {
     /// Among those that have a cost; none where there are none.
-    pub fn among(costs: &[(T, Cost)]) -> Option<Self> {
+    pub fn among(costs: &[(T, Repeats)]) -> Option<Self> {
         let mut sorted = costs.to_vec();
         sorted.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
         let &(best, cost) = sorted.first()?;
         let next = sorted.get(1);
         let by = next.map_or(0.0, |(_, next)| if next.median > 0.0 { 1.0 - cost.median / next.median } else { 0.0 });
-        let level = sorted.iter().filter(|(_, other)| other.overlaps(&cost)).map(|&(name, _)| name).collect();
+        let level = sorted.iter().filter(|(_, other)| other.overlaps(cost)).map(|&(name, _)| name).collect();
         Some(Self { best, next: next.map(|&(name, _)| name), by, level })
     }
 
@@ -71,7 +69,7 @@ pub struct ReadySpot {
 
 impl SweetSpots {
     /// From the interfaces side by side.
-    pub fn of(full: &Full) -> Self {
+    pub fn new(full: &Full) -> Self {
         let cost = |figure: &Figure| figure.cost().copied();
         let mut places: Vec<(bool, u32)> = full.disk.iter().map(|row| (row.direct, row.depth)).collect();
         places.dedup();
@@ -95,8 +93,8 @@ impl SweetSpots {
 mod tests {
     use super::*;
 
-    fn cost(low: f64, median: f64, high: f64) -> Cost {
-        Cost { median, low, high, repeats: 9 }
+    fn cost(low: f64, median: f64, high: f64) -> Repeats {
+        Repeats { median, low, high, repeats: 9 }
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use super::{
     cache::Calibration,
-    result::{CrowdCost, Essentials, Figure, FileInterface, Full, LONG_IDLE, Medium, ReadyInterface, SHORT_IDLE},
-    stats::Cost,
+    result::{CrowdRow, Essentials, Figure, FileInterface, Full, LONG_IDLE, ReadyInterface, SHORT_IDLE},
     sweet_spots::{Choice, SweetSpots},
 };
-use crate::quantity::Nanos;
+use crate::{
+    machine::Medium,
+    quantity::{Nanos, Repeats},
+};
 
 /// Columns of a page.
 const WIDTH: usize = 100;
@@ -36,7 +38,7 @@ pub fn text(calibration: &Calibration) -> String {
     page.essentials(essentials, calibration.full.as_ref());
     if let Some(full) = &calibration.full {
         page.full(full);
-        page.sweet(&SweetSpots::of(full));
+        page.sweet(&SweetSpots::new(full));
     }
     page.finish(essentials)
 }
@@ -47,7 +49,7 @@ struct Page {
     missing: Vec<(String, String)>,
 }
 
-fn cost(cost: &Cost) -> String {
+fn cost(cost: &Repeats) -> String {
     let half = (cost.high - cost.low) / 2.0;
     let share = if cost.median > 0.0 { format!(" ±{:.0}%", half / cost.median * 100.0) } else { String::new() };
     format!("{}{share}", span(cost.median))
@@ -55,7 +57,7 @@ fn cost(cost: &Cost) -> String {
 
 /// Signed: a difference of two costs may come out below nothing.
 /// Threads and loop side by side, by their number.
-fn crowds(rows: &[CrowdCost]) -> Vec<Vec<String>> {
+fn crowds(rows: &[CrowdRow]) -> Vec<Vec<String>> {
     rows.iter().map(|c| vec![c.threads.to_string(), cost(&c.threaded), cost(&c.looped)]).collect()
 }
 
@@ -64,7 +66,7 @@ fn span(ns: f64) -> String {
     if ns < 0.0 && size > Nanos::ZERO { format!("-{size}") } else { size.to_string() }
 }
 
-fn maybe(value: Option<&Cost>) -> String {
+fn maybe(value: Option<&Repeats>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), cost)
 }
 

@@ -2,5 +2,7 @@
 //! told; verdict, evidence, advice and notes are still made beside their figures.
 
 mod ipc;
+mod machine;
 
 pub use ipc::{SURVIVORS, reason};
+pub use machine::{origin, prices};

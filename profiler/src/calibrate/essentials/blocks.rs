@@ -1,31 +1,34 @@
 //! What a block costs, thread to thread on one CPU and through idle between two, by medium.
 
-use crate::calibrate::{
-    error::CalibrateError,
-    result::{BlockCost, LONG_IDLE, Medium, Missing, SHORT_IDLE},
-    rig::{
-        block::{Plan, one_block},
-        clock::Watch,
-        pace::Pacer,
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{BlockRow, LONG_IDLE, Missing, SHORT_IDLE},
+        rig::{
+            block::{Plan, one_block},
+            clock::Watch,
+            pace::Pacer,
+        },
     },
-    stats::Cost,
+    machine::Medium,
+    quantity::Repeats,
 };
 
-use super::effort::{Effort, Repeats};
+use super::effort::{Effort, Schedule};
 
-/// Repeats of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
-const REPEATS: Repeats = Repeats { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
+/// Schedule of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
+const REPEATS: Schedule = Schedule { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
 /// Where the reader's CPU is, with the messages of a series and the repeats of it.
 const PLACES: [Place; 3] = [
-    Place { idle: 0, messages: 60, repeats: Repeats { length: 80_000_000, ..REPEATS } },
-    Place { idle: SHORT_IDLE, messages: 30, repeats: Repeats { length: 150_000_000, ..REPEATS } },
-    Place { idle: LONG_IDLE, messages: 3, repeats: Repeats { most: REPEATS.least, ..REPEATS } },
+    Place { idle: 0, messages: 60, repeats: Schedule { length: 80_000_000, ..REPEATS } },
+    Place { idle: SHORT_IDLE, messages: 30, repeats: Schedule { length: 150_000_000, ..REPEATS } },
+    Place { idle: LONG_IDLE, messages: 3, repeats: Schedule { most: REPEATS.least, ..REPEATS } },
 ];
 
 struct Place {
     idle: u64,
     messages: u64,
-    repeats: Repeats,
+    repeats: Schedule,
 }
 
 /// Through every medium, on `first` alone and between `first` and `second`.
@@ -35,7 +38,7 @@ pub(super) fn measure(
     effort: Effort,
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<BlockCost>, CalibrateError> {
+) -> Result<Vec<BlockRow>, CalibrateError> {
     let watch = Watch::new();
     let mut blocks = Vec::new();
     for place in PLACES {
@@ -73,10 +76,10 @@ pub(super) fn measure(
             }
         }
         for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&costs) {
-            match (Cost::of(cost), Cost::of(wake)) {
+            match (Repeats::new(cost), Repeats::new(wake)) {
                 // What is left of a place that was mostly disturbed was disturbed too.
                 (Some(cost), Some(wake)) if cost.repeats >= 3 => {
-                    blocks.push(BlockCost { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
+                    blocks.push(BlockRow { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
                 }
                 _ => missing.push(Missing {
                     what: format!("block through a {}, idle for {} ns", medium.name(), place.idle),

@@ -14,15 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::calibrate::{
-    error::CalibrateError,
-    result::{CrowdCost, Missing},
-    rig::{
-        clock,
-        pace::Pacer,
-        peers::{MESSAGE, Peers, ROOM},
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{CrowdRow, Missing},
+        rig::{
+            clock,
+            pace::Pacer,
+            peers::{MESSAGE, Peers, ROOM},
+        },
     },
-    stats::{Cost, median},
+    quantity::{Repeats, median},
 };
 
 use super::effort::Effort;
@@ -52,7 +54,7 @@ pub(super) fn measure(
     effort: Effort,
     pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     let crowd = |count| {
         let peers = Peers::connect(count)?;
         let sessions = sessions(peers.server.len());
@@ -77,7 +79,7 @@ pub(super) fn by_number<P: Party>(
     pacer: Pacer,
     missing: &mut Vec<Missing>,
     party: impl Fn(usize) -> io::Result<P>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     let mut refuse = |why: String| missing.push(Missing { what: what.into(), why });
     clock::pin(&[cpu]).map_err(CalibrateError::system("pinning a thread"))?;
     let mut found = Vec::new();
@@ -111,10 +113,10 @@ struct Pair {
 }
 
 impl Pair {
-    fn cost(&self, threads: u32) -> Option<CrowdCost> {
+    fn cost(&self, threads: u32) -> Option<CrowdRow> {
         let colder: Vec<f64> = self.threaded.iter().zip(&self.looped).map(|(threads, one)| threads - one).collect();
-        let [threaded, looped, colder] = [&self.threaded, &self.looped, &colder].map(|rounds| Cost::of(rounds));
-        Some(CrowdCost { threads, threaded: threaded?, looped: looped?, colder: colder? })
+        let [threaded, looped, colder] = [&self.threaded, &self.looped, &colder].map(|rounds| Repeats::new(rounds));
+        Some(CrowdRow { threads, threaded: threaded?, looped: looped?, colder: colder? })
     }
 }
 

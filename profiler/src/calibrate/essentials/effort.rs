@@ -26,7 +26,7 @@ impl Effort {
 /// How often something is repeated: by number, and by wall time in ns, because among hundreds of runnable threads what takes a
 /// millisecond takes a second.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Repeats {
+pub(super) struct Schedule {
     /// So many, ...
     pub(super) least: usize,
     /// ... and more until this is over, ...
@@ -39,7 +39,7 @@ pub(super) struct Repeats {
     pub(super) fewest: usize,
 }
 
-impl Repeats {
+impl Schedule {
     /// With more effort all of it but what is enough.
     pub(super) fn at(self, effort: Effort) -> Self {
         let times = effort.times();
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn repeats_end_by_number_by_time_and_early_where_each_takes_long() {
-        let plan = Repeats { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
+        let plan = Schedule { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
         let times = |each: u64| (0..).take_while(|&done| plan.go_on(done, each * done as u64)).count();
         // All of them; until the time is over; the least; until far too much time is over; what is enough.
         assert_eq!([1, 20, 100, 1_000, 10_000].map(times), [61, 33, 9, 9, 3]);

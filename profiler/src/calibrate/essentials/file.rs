@@ -10,18 +10,20 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::calibrate::{
-    result::{FileStep, Missing},
-    rig::{
-        aio,
-        clock::{self, Watch},
-        pace::Pacer,
-        ring, scratch,
+use crate::{
+    calibrate::{
+        result::{FileRow, Missing},
+        rig::{
+            aio,
+            clock::{self, Watch},
+            pace::Pacer,
+            ring, scratch,
+        },
     },
-    stats::Cost,
+    quantity::Repeats,
 };
 
-use super::{effort::Repeats, note::note};
+use super::{effort::Schedule, note::note};
 
 const DEPTHS: [usize; 3] = [1, 8, 64];
 /// Bytes of a read.
@@ -31,10 +33,10 @@ const BLOCKS: usize = 256;
 /// Reads of a series.
 const READS: usize = 128;
 /// Of each depth.
-const REPEATS: Repeats = Repeats { least: 11, length: 0, most: 11, longest: 500_000_000, fewest: 3 };
+const REPEATS: Schedule = Schedule { least: 11, length: 0, most: 11, longest: 500_000_000, fewest: 3 };
 
 /// The steps, as far as they can be had.
-pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileStep> {
+pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileRow> {
     let steps = scratch::file(None, BLOCK * BLOCKS)
         .map_err(|e| format!("no file to read from: {e}"))
         .and_then(|file| DEPTHS.iter().map(|&depth| step(depth, &file, [&[first], allowed], pacer, missing)).collect());
@@ -47,7 +49,7 @@ fn step(
     cpus: [&[usize]; 2],
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<FileStep, String> {
+) -> Result<FileRow, String> {
     let watch = Watch::new();
     let mut reader = Reader { buffers: vec![[0; BLOCK]; depth], at: 0 };
     let mut pools =
@@ -80,8 +82,8 @@ fn step(
             }
         }
     }
-    let [pread, pool, pool_across, aio, uring] = cells.each_ref().map(|repeats: &Vec<f64>| Cost::of(repeats));
-    Ok(FileStep { depth: depth as u32, pread: pread.ok_or("a read took no time")?, pool, pool_across, aio, uring })
+    let [pread, pool, pool_across, aio, uring] = cells.each_ref().map(|repeats: &Vec<f64>| Repeats::new(repeats));
+    Ok(FileRow { depth: depth as u32, pread: pread.ok_or("a read took no time")?, pool, pool_across, aio, uring })
 }
 
 /// Where the next read goes: a stride that visits every block of the file.

@@ -12,16 +12,18 @@ mod steps;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::calibrate::{
-    error::CalibrateError,
-    result::Essentials,
-    rig::{
-        clock,
-        host::{Usage, identity},
-        pace::Pacer,
-        per_call::per_call,
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::Essentials,
+        rig::{
+            clock,
+            host::{Usage, identity},
+            pace::Pacer,
+            per_call::per_call,
+        },
     },
-    stats::Cost,
+    quantity::Repeats,
 };
 
 pub(super) use effort::Effort;
@@ -84,7 +86,7 @@ pub(super) fn on_this_thread(effort: Effort, within: Duration) -> Result<Essenti
     })
 }
 
-fn empty_syscall(pacer: Pacer) -> Result<Cost, CalibrateError> {
+fn empty_syscall(pacer: Pacer) -> Result<Repeats, CalibrateError> {
     // SAFETY: takes nothing and touches nothing.
     let cost = per_call(pacer, || unsafe {
         libc::syscall(libc::SYS_getppid);

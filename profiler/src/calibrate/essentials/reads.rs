@@ -10,26 +10,29 @@ use std::{
     io::{self, Read, Write},
 };
 
-use crate::calibrate::{
-    error::CalibrateError,
-    result::{Medium, ReadCost},
-    rig::{
-        block,
-        clock::{self, Watch},
-        pace::Pacer,
-        peers::{MESSAGE, ROOM},
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::ReadRow,
+        rig::{
+            block,
+            clock::{self, Watch},
+            pace::Pacer,
+            peers::{MESSAGE, ROOM},
+        },
     },
-    stats::Cost,
+    machine::Medium,
+    quantity::Repeats,
 };
 
-use super::effort::{Effort, Repeats};
+use super::effort::{Effort, Schedule};
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
 /// Messages that wait before a repeat is timed, each in a pair of ends.
 const MESSAGES: usize = 12;
-/// Repeats at the least effort.
-const REPEATS: Repeats = Repeats { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
+/// Schedule at the least effort.
+const REPEATS: Schedule = Schedule { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
 
 /// Both ends of a medium.
 struct Ends {
@@ -38,18 +41,18 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(medium: Medium) -> io::Result<Self> {
+    fn new(medium: Medium) -> io::Result<Self> {
         block::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
     }
 }
 
 /// Through every medium.
-pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>, CalibrateError> {
+pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadRow>, CalibrateError> {
     let failed = || CalibrateError::system("a pipe or socket of the calibration");
     let (watch, plan) = (Watch::new(), REPEATS.at(effort));
     let mut found = Vec::new();
     for medium in Medium::ALL {
-        let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::of(medium)).collect();
+        let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::new(medium)).collect();
         let mut all = all.map_err(failed())?;
         for bytes in SIZES {
             let mut repeats = Vec::with_capacity(plan.most);
@@ -64,8 +67,8 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
                     answer(&mut all).map_err(failed())?;
                 }
             }
-            let cost = Cost::of(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;
-            found.push(ReadCost { medium, bytes: bytes as u32, cost });
+            let cost = Repeats::new(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;
+            found.push(ReadRow { medium, bytes: bytes as u32, cost });
         }
     }
     Ok(found)

@@ -10,7 +10,7 @@ use std::io::{self, PipeReader, PipeWriter, Write as _};
 
 use crate::calibrate::{
     error::CalibrateError,
-    result::{CrowdCost, Missing},
+    result::{CrowdRow, Missing},
     rig::{clock, pace::Pacer, peers::MESSAGE},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn measure(
     effort: Effort,
     pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     crowd::by_number(WHAT, cpu, effort, pacer, missing, Relay::new)
 }
 

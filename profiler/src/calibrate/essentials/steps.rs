@@ -3,21 +3,23 @@
 
 use std::{io, net::TcpStream, os::fd::AsRawFd as _};
 
-use crate::calibrate::{
-    error::CalibrateError,
-    result::{Beyond, Missing, Step},
-    rig::{
-        clock::{self, Watch},
-        pace::Pacer,
-        peers::{self, PATIENCE, Peers, ROOM},
-        per_call::per_call,
-        ring::RingServer,
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{Beyond, Missing, StepRow},
+        rig::{
+            clock::{self, Watch},
+            pace::Pacer,
+            peers::{self, PATIENCE, Peers, ROOM},
+            per_call::per_call,
+            ring::RingServer,
+        },
     },
-    stats::Cost,
+    quantity::Repeats,
 };
 
 use super::{
-    effort::{Effort, Repeats},
+    effort::{Effort, Schedule},
     note::note,
     runtime::RuntimeServer,
 };
@@ -28,8 +30,8 @@ const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
 const CONNECTIONS: usize = peers::in_turns(EVENTS[EVENTS.len() - 1]);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
-/// Repeats at the least effort.
-const REPEATS: Repeats = Repeats { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
+/// Schedule at the least effort.
+const REPEATS: Schedule = Schedule { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
 
 const VARIANTS: [Variant; 5] = [Variant::Ready, Variant::Level, Variant::Again, Variant::Runtime, Variant::Uring];
 
@@ -47,7 +49,7 @@ pub(super) fn measure(
     effort: Effort,
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<(Vec<Step>, Cost), CalibrateError> {
+) -> Result<(Vec<StepRow>, Repeats), CalibrateError> {
     let mut lab = Lab::new(missing).map_err(CalibrateError::system(
         "loopback connections for the calibration (800 descriptors: ulimit -n 1024 suffices)",
     ))?;
@@ -70,16 +72,16 @@ pub(super) fn measure(
     }
     let steps = EVENTS.iter().zip(&cells).map(|(&events, repeats)| {
         let cost = |of: &dyn Fn(&[Option<f64>; VARIANTS.len()]) -> Option<f64>| {
-            Cost::of(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
+            Repeats::new(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
         };
         let [ready, level, again, runtime, uring] = [0, 1, 2, 3, 4].map(|v| cost(&|row| row[v]));
         let [level_beyond, again_beyond, runtime_beyond, uring_beyond] =
             [1, 2, 3, 4].map(|v| cost(&|row| Some(row[v]? - row[0]?)));
         let beyond =
             Beyond { level: level_beyond?, again: again_beyond?, runtime: runtime_beyond, uring: uring_beyond };
-        Some(Step { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring, beyond })
+        Some(StepRow { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring, beyond })
     });
-    let steps = steps.collect::<Option<Vec<Step>>>();
+    let steps = steps.collect::<Option<Vec<StepRow>>>();
     Ok((steps.ok_or_else(|| CalibrateError::Failed("a server step took no time".into()))?, again))
 }
 
@@ -214,7 +216,7 @@ impl Lab {
         Ok(spent)
     }
 
-    fn again(&self, pacer: Pacer) -> Result<Cost, CalibrateError> {
+    fn again(&self, pacer: Pacer) -> Result<Repeats, CalibrateError> {
         let fd = self.polled.peers.server[0].as_raw_fd();
         let mut room = [0_u8; ROOM];
         let cost = per_call(pacer, || {

@@ -2,7 +2,7 @@
 
 use crate::calibrate::{result::Figure, rig::clock};
 
-/// Repeats of a part: at least and at most so many, and within a time.
+/// Schedule of a part: at least and at most so many, and within a time.
 pub(super) struct Budget {
     least: usize,
     most: usize,
@@ -28,7 +28,7 @@ impl Budget {
     }
 }
 
-/// Repeats of one cell, and what went wrong last.
+/// Schedule of one cell, and what went wrong last.
 #[derive(Default)]
 pub(super) struct Cell {
     repeats: Vec<f64>,
@@ -51,6 +51,6 @@ impl Cell {
     }
 
     pub(super) fn figure(&self) -> Figure {
-        Figure::of(&self.repeats, self.failure.as_deref().unwrap_or_default())
+        Figure::from_repeats(&self.repeats, self.failure.as_deref().unwrap_or_default())
     }
 }

@@ -14,13 +14,16 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use rustix::event::epoll;
 
-use crate::calibrate::{
-    result::{Medium, ReadyInterface, ReadyRow},
-    rig::{
-        clock::{self, Watch},
-        peers::{MESSAGE, Peers},
-        ring,
+use crate::{
+    calibrate::{
+        result::{ReadyInterface, ReadyRow},
+        rig::{
+            clock::{self, Watch},
+            peers::{MESSAGE, Peers},
+            ring,
+        },
     },
+    machine::Medium,
 };
 
 use super::budget::{Budget, Cell};

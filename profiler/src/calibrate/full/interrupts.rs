@@ -1,10 +1,12 @@
 //! What a timer interrupt takes from the thread that it hits: gaps in a loop that does nothing but read the clock, as far as
 //! they keep the tick's time, held against the kernel's own count of local timer interrupts.
 
-use crate::calibrate::{
-    result::{Figure, Interrupts},
-    rig::clock,
-    stats,
+use crate::{
+    calibrate::{
+        result::{Figure, Interrupts},
+        rig::clock,
+    },
+    quantity::median,
 };
 
 /// Stretches of the loop, and ns of wall time of each.
@@ -33,8 +35,8 @@ pub(super) fn measure(cpu: usize) -> Interrupts {
             Err(reason) => why = reason,
         }
     }
-    let rate = (!rates.is_empty()).then(|| stats::median(&rates));
-    Interrupts { timer: Figure::of(&costs, &why), timer_per_second: rate, block }
+    let rate = (!rates.is_empty()).then(|| median(&rates));
+    Interrupts { timer: Figure::from_repeats(&costs, &why), timer_per_second: rate, block }
 }
 
 /// Median gap, ns, and interrupts per second.
@@ -80,7 +82,7 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
             gaps.len()
         ));
     }
-    Ok((stats::median(&ticks), rate))
+    Ok((median(&ticks), rate))
 }
 
 /// What each tick took, ns: the gaps that recur with its period, added up where one tick made several.

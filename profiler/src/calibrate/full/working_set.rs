@@ -1,12 +1,15 @@
 //! A block's indirect part: both sides touch a working set between blocks. What touching costs after a block, less what it
 //! costs a thread that never leaves, is the cold caches'.
 
-use crate::calibrate::{
-    result::{Figure, Medium, SHORT_IDLE, WorkingSetRow},
-    rig::{
-        block::{Plan, one_block},
-        clock::{self, Watch},
+use crate::{
+    calibrate::{
+        result::{Figure, SHORT_IDLE, WorkingSetRow},
+        rig::{
+            block::{Plan, one_block},
+            clock::{self, Watch},
+        },
     },
+    machine::Medium,
 };
 
 use super::budget::{Budget, Cell};

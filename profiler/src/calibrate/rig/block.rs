@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::calibrate::{result::Medium, stats};
+use crate::{machine::Medium, quantity::median};
 
 use super::{
     clock::{self, Watch},
@@ -140,7 +140,7 @@ impl Plan {
             .skip(WARM as usize)
             .map(|(sent, got)| got.load(Ordering::Relaxed).saturating_sub(sent.load(Ordering::Relaxed)) as f64)
             .collect();
-        Ok(stats::median(&latencies))
+        Ok(median(&latencies))
     }
 
     /// The reader blocks for every message. The calling thread is pinned.

@@ -9,7 +9,7 @@
 use std::{hint::black_box, time::Duration};
 
 use super::clock;
-use crate::calibrate::stats::median;
+use crate::quantity::median;
 
 /// Rounds of the work: some 8 µs.
 const ROUNDS: u64 = 5_000;

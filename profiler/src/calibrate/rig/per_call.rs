@@ -4,14 +4,14 @@ use super::{
     clock::{self, Watch},
     pace::Pacer,
 };
-use crate::calibrate::stats::Cost;
+use crate::quantity::Repeats;
 
 /// Calls per repeat, and repeats, of what takes some hundred ns.
 const CALLS: u64 = 1_000;
 const REPEATS: usize = 21;
 
 /// CPU per call of something short, ns, over repeats of `CALLS` calls.
-pub(crate) fn per_call(mut pacer: Pacer, mut call: impl FnMut()) -> Option<Cost> {
+pub(crate) fn per_call(mut pacer: Pacer, mut call: impl FnMut()) -> Option<Repeats> {
     let watch = Watch::new();
     let mut repeats = Vec::with_capacity(REPEATS);
     pacer.mark();
@@ -26,5 +26,5 @@ pub(crate) fn per_call(mut pacer: Pacer, mut call: impl FnMut()) -> Option<Cost>
             repeats.push(spent);
         }
     }
-    Cost::of(&repeats)
+    Repeats::new(&repeats)
 }

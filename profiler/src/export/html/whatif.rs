@@ -9,6 +9,7 @@ use crate::text::numbers::{count, plural};
 use crate::{
     machine::Way,
     predict::{Engine, Ground, Saving, Scenario, WhatIf, replay::Queues},
+    words,
 };
 
 /// So many loops can be chosen one by one; beyond, each step doubles: replays are what the page takes longest for.
@@ -211,7 +212,8 @@ fn ground(what_if: &WhatIf) -> String {
         ),
         Ground::Histogram => "sleeps are coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let prices = what_if.engine.as_ref().map_or_else(String::new, |e| format!("; prices: {}", e.calibration().source));
+    let prices =
+        what_if.engine.as_ref().map_or_else(String::new, |e| format!("; prices: {}", words::prices(e.calibration())));
     format!(
         "Modelled. The report takes {} on {}; {ground}{prices}.",
         plural(what_if.loops.into(), "event loop", "event loops"),

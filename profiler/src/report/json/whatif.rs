@@ -1,6 +1,6 @@
 //! What async would give back, in JSON.
 
-use crate::{cost, predict};
+use crate::{cost, predict, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ impl WhatIf {
             },
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
-            calibration: found.engine.as_ref().map(|e| e.calibration().source.clone()),
+            calibration: found.engine.as_ref().map(|e| words::prices(e.calibration())),
             notes: found.notes.clone(),
         }
     }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     answer::Report,
     predict::{Ground, Saving, WhatIf},
+    words,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -61,7 +62,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         Ground::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or(NOTHING, |e| e.calibration().source.as_str());
+    let source = what_if.engine.as_ref().map_or_else(|| NOTHING.to_owned(), |e| words::prices(e.calibration()));
     page.wrapped_at(
         Ink::Dim,
         "  ",
@@ -69,7 +70,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         &format!(
             "modelled: {loops} on {} CPUs; {ground}; prices {}; --explain shows the sums",
             what_if.allowed_cpus,
-            clean(source)
+            clean(&source)
         ),
     );
 }

@@ -11,6 +11,7 @@ use crate::{
         text::{NA, clean, fit, percent, span, width},
         theme::Ink,
     },
+    words,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
@@ -111,11 +112,11 @@ fn ground(page: &mut Page, report: &Report) {
         }
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or(NA, |e| e.calibration().source.as_str());
+    let source = what_if.engine.as_ref().map_or_else(|| NA.to_owned(), |e| words::prices(e.calibration()));
     page.blank();
     page.wrapped(
         2,
-        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(source)),
+        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(&source)),
         Ink::Dim,
     );
 }
