@@ -67,12 +67,10 @@ impl Repeats {
         low <= other_high && other_low <= high
     }
 
-    /// For a cost that cannot be negative: the range in which it lies, if zero may be in it. A
-    /// median above zero may be zero if its interval includes zero; one below zero, if any of the
-    /// spread is above.
-    pub fn noise(self) -> Option<(f64, f64)> {
-        let Estimate { low, high, .. } = self.estimate();
-        (low <= 0.0 && self.high >= 0.0).then(|| (low.min(self.low), high.max(self.high)))
+    /// Whether a cost, which cannot be negative, may as well be zero. A median above zero may be
+    /// zero if its interval includes zero; one below zero, if any of the spread lies above.
+    pub fn may_be_zero(self) -> bool {
+        self.estimate().low <= 0.0 && self.high >= 0.0
     }
 
     /// From the low end of the spread to the high one.
@@ -164,11 +162,10 @@ mod tests {
 
     #[test]
     fn a_cost_that_may_be_zero_is_noise() {
-        assert_eq!(around(-18.0, 60.0, 9).noise(), Some((-48.0, 12.0)));
-        let few = around(20.0, 50.0, 3).noise().unwrap();
-        assert!(few.0 < 0.0 && few.1 > 45.0, "three repeats tell less than their range: {few:?}");
-        assert_eq!(around(300.0, 700.0, 61).noise(), None, "the median of 61 repeats is known well");
-        assert_eq!(around(-18.0, 20.0, 31).noise(), None, "all repeats are below zero");
-        assert_eq!(around(700.0, 70.0, 9).noise(), None);
+        assert!(around(-18.0, 60.0, 9).may_be_zero());
+        assert!(around(20.0, 50.0, 3).may_be_zero(), "three repeats tell less than their range");
+        assert!(!around(300.0, 700.0, 61).may_be_zero(), "the median of 61 repeats is known well");
+        assert!(!around(-18.0, 20.0, 31).may_be_zero(), "all repeats are below zero");
+        assert!(!around(700.0, 70.0, 9).may_be_zero());
     }
 }
