@@ -1,4 +1,5 @@
-//! The cache: one JSON file per kernel and machine, written whole or not at all, and refused where it is not ours.
+//! The cache: one JSON file per kernel and machine, written whole or not at all, and refused where
+//! it is not ours.
 
 use std::{
     fs,
@@ -22,7 +23,8 @@ const FORMAT: u32 = 7;
 pub struct Calibration {
     /// The layout.
     pub format: u32,
-    /// The version of should-i-async that measured, with its build: an unoptimised runtime costs more.
+    /// The version of should-i-async that measured, with its build: an unoptimised runtime costs
+    /// more.
     pub version: String,
     /// What the model needs.
     pub essentials: Essentials,
@@ -43,7 +45,8 @@ impl Calibration {
     }
 }
 
-/// The cache's folder: `$XDG_CACHE_HOME/should-i-async`, else `~/.cache/should-i-async`. Relative paths do not count.
+/// The cache's folder: `$XDG_CACHE_HOME/should-i-async`, else `~/.cache/should-i-async`. Relative
+/// paths do not count.
 pub fn folder() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
@@ -52,7 +55,8 @@ pub fn folder() -> Option<PathBuf> {
 
 /// The file for a kernel and machine in `folder`.
 pub fn path_in(folder: &Path, kernel: &str, machine: &str) -> PathBuf {
-    // FNV-1a: only to keep names short and apart; what counts is compared in full when the file is read.
+    // FNV-1a: only to keep names short and apart; what counts is compared in full when the file is
+    // read.
     let hash = machine
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));

@@ -1,5 +1,6 @@
-//! calibrate: what syscalls, switches and each IO interface cost on this machine, measured on threads, pipes, sockets and a
-//! file of our own. It knows no target; the model gets its numbers as values.
+//! calibrate: what syscalls, switches and each IO interface cost on this machine, measured on
+//! threads, pipes, sockets and a file of our own. It knows no target; the model gets its numbers as
+//! values.
 
 pub mod cache;
 mod error;

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{machine::Medium, quantity::Repeats};
 
-/// What a server pays per event, when `events` of its many connections have a message at once: ns of the server thread's
-/// CPU per message. All of them read the message and write the reply; they differ in how they learn of it.
+/// What a server pays per event, when `events` of its many connections have a message at once: ns
+/// of the server thread's CPU per message. All of them read the message and write the reply; they
+/// differ in how they learn of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRow {
     /// Connections that have a message.
@@ -24,7 +25,8 @@ pub struct StepRow {
     pub beyond: Beyond,
 }
 
-/// Differences from [`StepRow::ready`], repeat by repeat: what the machine does meanwhile is in both, and goes.
+/// Differences from [`StepRow::ready`], repeat by repeat: what the machine does meanwhile is in
+/// both, and goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beyond {
     /// Of [`StepRow::level`].
@@ -39,18 +41,21 @@ pub struct Beyond {
 
 /// An idle that ends before the next timer tick, ns.
 pub const SHORT_IDLE: u64 = 40_000;
-/// An idle in which the tick is stopped, ns (a tick is 4 ms at most on what distributions ship). Its way out restarts the
-/// tick, at the expense of the thread that is woken.
+/// An idle in which the tick is stopped, ns (a tick is 4 ms at most on what distributions ship).
+/// Its way out restarts the tick, at the expense of the thread that is woken.
 pub const LONG_IDLE: u64 = 5_000_000;
 
-/// What one block costs: CPU of leaving the CPU and coming back, over the same reads and writes with the data ready.
+/// What one block costs: CPU of leaving the CPU and coming back, over the same reads and writes
+/// with the data ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockRow {
     /// Through what.
     pub medium: Medium,
-    /// Whether the CPU went idle in between; otherwise two threads share it and it switches from one to the other.
+    /// Whether the CPU went idle in between; otherwise two threads share it and it switches from
+    /// one to the other.
     pub via_idle: bool,
-    /// For how long it was left idle before the wake-up, ns: [`SHORT_IDLE`] or [`LONG_IDLE`]; 0 where it was not.
+    /// For how long it was left idle before the wake-up, ns: [`SHORT_IDLE`] or [`LONG_IDLE`]; 0
+    /// where it was not.
     pub idle: u64,
     /// Leaving and coming back, ns of the blocked thread's CPU, without what the waker pays.
     pub cost: Repeats,
@@ -58,9 +63,10 @@ pub struct BlockRow {
     pub wake: Repeats,
 }
 
-/// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the answer to it (a little work in user
-/// mode and a write of 64 bytes to a TCP socket), right after the read that brought it: ns of wall time. In the relay all of it, from
-/// one block to the next: ns of CPU.
+/// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the
+/// answer to it (a little work in user mode and a write of 64 bytes to a TCP socket), right after
+/// the read that brought it: ns of wall time. In the relay all of it, from one block to the next:
+/// ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrowdRow {
     /// Connections.
@@ -84,16 +90,19 @@ pub struct ReadRow {
     pub cost: Repeats,
 }
 
-/// What a cached 4 KiB read costs, ns of CPU per read over all threads, at a number of reads at once.
+/// What a cached 4 KiB read costs, ns of CPU per read over all threads, at a number of reads at
+/// once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileRow {
     /// Reads at once.
     pub depth: u32,
     /// `pread` by one thread, one after the other: what the others compare with.
     pub pread: Repeats,
-    /// `pread` on a runtime's blocking pool, all on one CPU: tokio's `spawn_blocking`, awaited. The least that it can cost.
+    /// `pread` on a runtime's blocking pool, all on one CPU: tokio's `spawn_blocking`, awaited. The
+    /// least that it can cost.
     pub pool: Option<Repeats>,
-    /// The same with every CPU that may be used: with interrupts between CPUs and the ways out of idle, where they are idle.
+    /// The same with every CPU that may be used: with interrupts between CPUs and the ways out of
+    /// idle, where they are idle.
     pub pool_across: Option<Repeats>,
     /// Linux AIO, one `io_submit` for all.
     pub aio: Option<Repeats>,
@@ -119,7 +128,8 @@ pub struct Essentials {
     pub machine: String,
     /// When, in seconds since 1970.
     pub taken_at: u64,
-    /// The pace at which costs are given: what the yardstick took, ns. Costs that were measured at another one were brought to it.
+    /// The pace at which costs are given: what the yardstick took, ns. Costs that were measured at
+    /// another one were brought to it.
     pub pace: f64,
     /// An empty syscall (`getppid`), ns of CPU.
     pub syscall: Repeats,
@@ -133,11 +143,13 @@ pub struct Essentials {
     pub blocks: Vec<BlockRow>,
     /// By threads, ascending.
     pub crowd: Vec<CrowdRow>,
-    /// What a message takes that is handed on through a pipe to a thread that waits for it, by threads, ascending: ns of CPU.
+    /// What a message takes that is handed on through a pipe to a thread that waits for it, by
+    /// threads, ascending: ns of CPU.
     pub relay: Vec<CrowdRow>,
     /// By depth, ascending.
     pub file: Vec<FileRow>,
-    /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent, repeats scatter.
+    /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent,
+    /// repeats scatter.
     pub others: f64,
     /// What could not be had here.
     pub missing: Vec<Missing>,

@@ -1,4 +1,5 @@
-//! Sweet spots: which interface is cheapest, by how much over the next, and where that is within the noise. Pure.
+//! Sweet spots: which interface is cheapest, by how much over the next, and where that is within
+//! the noise. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ pub struct Choice<T> {
     pub next: Option<T>,
     /// How much cheaper than the next, as a share of the next's median: 0 to 1.
     pub by: f64,
-    /// All whose median may be that of the best, the best included: more than one means no difference beyond the noise.
+    /// All whose median may be that of the best, the best included: more than one means no
+    /// difference beyond the noise.
     pub level: Vec<T>,
 }
 

@@ -26,8 +26,8 @@ pub struct Calibration {
     /// By threads, ascending.
     #[serde(default)]
     pub crowd: Vec<Crowd>,
-    /// What a message that threads hand on to each other costs more than by one loop that does the same, by threads, ascending: block,
-    /// wake-up, and what is cold.
+    /// What a message that threads hand on to each other costs more than by one loop that does the
+    /// same, by threads, ascending: block, wake-up, and what is cold.
     #[serde(default)]
     pub relay: Vec<Crowd>,
     /// The pace that these are given at: ns of the yardstick.
@@ -42,7 +42,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not work.
+    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not
+    /// work.
     pub fn at_pace(&self, pace: Option<f64>) -> Self {
         let by = slower(self.pace, pace);
         let to = |cost: Cost| cost.times(by);
@@ -78,15 +79,17 @@ impl Calibration {
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events. Who learns that
-    /// data is there by asking does the same and asks besides: below nothing is noise, on a machine that is busy with other things.
+    /// What an event costs beyond a read and a write that find their data, where each wait returns
+    /// so many events. Who learns that data is there by asking does the same and asks besides:
+    /// below nothing is noise, on a machine that is busy with other things.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, events_per_wait)?;
         Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
     }
 
-    /// A read of so many bytes whose data is there: between the sizes that were measured, and beyond them on the same line.
+    /// A read of so many bytes whose data is there: between the sizes that were measured, and
+    /// beyond them on the same line.
     pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
         let nearest = Medium::nearest(class)?.class();
         let mut sizes = self.reads.iter().filter(|r| r.class == nearest);
@@ -95,7 +98,8 @@ impl Calibration {
         Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
     }
 
-    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times the nearest.
+    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times
+    /// the nearest.
     pub fn block(&self, class: BlockClass, idle: Option<f64>) -> Option<&BlockCost> {
         let far = |b: &BlockCost| match (b.idle, idle) {
             (Some(a), Some(b)) => (a.max(1.0) / b.max(1.0)).ln().abs(),
@@ -123,7 +127,8 @@ impl Calibration {
         among(&self.crowd, threads)
     }
 
-    /// What a message costs more that so many threads hand on to each other; for pipes and their like.
+    /// What a message costs more that so many threads hand on to each other; for pipes and their
+    /// like.
     pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
         match Medium::nearest(class)? {
             Medium::Pipe | Medium::Unix => among(&self.relay, threads),
@@ -141,7 +146,8 @@ fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
     at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
-/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the outermost ones hold beyond.
+/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the
+/// outermost ones hold beyond.
 fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
     let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
     let at = number.max(1.0).log2();

@@ -44,7 +44,8 @@ impl From<Estimate> for Cost {
     }
 }
 
-/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a write, found in several ways.
+/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a
+/// write, found in several ways.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// Ready descriptors.
@@ -98,13 +99,15 @@ pub struct FileCost {
     pub uring: Option<Cost>,
 }
 
-/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and reaps so many.
+/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and
+/// reaps so many.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DirectRead {
     /// Reads of an enter.
     pub batch: u32,
-    /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch. The interval is what the repeats
-    /// scatter by, not their median's: a device or a hypervisor is another one in the next moment.
+    /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch.
+    /// The interval is what the repeats scatter by, not their median's: a device or a hypervisor is
+    /// another one in the next moment.
     pub cost: Cost,
 }
 
@@ -113,6 +116,7 @@ pub struct DirectRead {
 pub struct Crowd {
     /// Threads, each with a connection of its own.
     pub threads: u32,
-    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over as many connections.
+    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over
+    /// as many connections.
     pub cost: Cost,
 }

@@ -11,7 +11,8 @@ use crate::{
     words,
 };
 
-/// After so long no more prices are begun that nobody has calibrated: what the model can do without is missing then.
+/// After so long no more prices are begun that nobody has calibrated: what the model can do without
+/// is missing then.
 const ENOUGH: Duration = Duration::from_secs(15);
 /// How long a report waits for them, how long the end of a screen does, and how often they look.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
@@ -21,8 +22,8 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// Prices, or why there are none: what it says is for the report.
 pub(super) type Priced = Result<Calibration, String>;
 
-/// Prices of this machine and kernel: from the cache, or else the essentials, measured on a thread of their own, because nobody
-/// knows how long that takes beside others.
+/// Prices of this machine and kernel: from the cache, or else the essentials, measured on a thread
+/// of their own, because nobody knows how long that takes beside others.
 pub(super) struct Pricing {
     known: Option<Priced>,
     coming: Option<JoinHandle<Priced>>,
@@ -58,7 +59,8 @@ impl Pricing {
         self.known.clone()
     }
 
-    /// What is known soon: nobody is kept for as long as a busy machine may take, nor who is in a hurry.
+    /// What is known soon: nobody is kept for as long as a busy machine may take, nor who is in a
+    /// hurry.
     pub(super) fn wait(&mut self, patience: Duration, hurry: impl Fn() -> bool) -> Priced {
         let begun = Instant::now();
         loop {

@@ -16,7 +16,8 @@ use crate::{
 
 use super::effort::{Effort, Schedule};
 
-/// Schedule of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
+/// Schedule of a place at the least effort, whatever comes of them: where other programs keep the
+/// CPUs busy, series take longer.
 const REPEATS: Schedule = Schedule { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
 /// Where the reader's CPU is, with the messages of a series and the repeats of it.
 const PLACES: [Place; 3] = [

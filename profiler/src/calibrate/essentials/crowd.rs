@@ -1,12 +1,15 @@
 //! The crowd: what code costs more right after a block when many threads take turns, on one CPU.
 //!
-//! Each thread has a connection of its own: it reads a message, answers it, and blocks for the next. A driver on the same CPU
-//! puts messages on some of the connections and then leaves the CPU to their threads, so that each switch is from one of them to
-//! the next, and nothing else runs meanwhile, here or on a sibling of this CPU. The loop gets its messages in the same way, by
-//! the same driver. What is timed is the answer alone, from the read's return to the write's, with the little that a server does
-//! in user mode between them: it checks the message, counts it in the connection's session and formats a reply. These are the same
-//! instructions in the same order whether a thread or a loop executes them, but the thread comes to them by a switch from another
-//! thread, with another stack in either mode. Threads and loop take turns too, so that the machine's drift is in both.
+//! Each thread has a connection of its own: it reads a message, answers it, and blocks for the
+//! next. A driver on the same CPU puts messages on some of the connections and then leaves the CPU
+//! to their threads, so that each switch is from one of them to the next, and nothing else runs
+//! meanwhile, here or on a sibling of this CPU. The loop gets its messages in the same way, by the
+//! same driver. What is timed is the answer alone, from the read's return to the write's, with the
+//! little that a server does in user mode between them: it checks the message, counts it in the
+//! connection's session and formats a reply. These are the same instructions in the same order
+//! whether a thread or a loop executes them, but the thread comes to them by a switch from another
+//! thread, with another stack in either mode. Threads and loop take turns too, so that the
+//! machine's drift is in both.
 
 use std::{
     io::{self, Write as _},
@@ -33,11 +36,13 @@ use super::effort::Effort;
 pub(super) const WHAT: &str = "code after a block among many threads";
 /// Threads that take turns: 2 descriptors each, within the usual limit of 1,024.
 const THREADS: [usize; 3] = [8, 64, 400];
-/// Messages of the crowd that are there at once: few enough that the driver is done within its slice.
+/// Messages of the crowd that are there at once: few enough that the driver is done within its
+/// slice.
 const BATCH: usize = 50;
 /// How often threads and loop take turns at the least effort, unless that takes too long.
 const TURNS: usize = 16;
-/// No further turn begins after so long, at the least effort: on a slow or a busy machine there are fewer.
+/// No further turn begins after so long, at the least effort: on a slow or a busy machine there are
+/// fewer.
 const LONG: Duration = Duration::from_millis(250);
 /// No crowd begins whose first turn is expected to last longer.
 const TOO_LONG: Duration = Duration::from_millis(1_000);
@@ -65,7 +70,8 @@ pub(super) fn measure(
 
 /// Work on messages that many threads can do in turns, and one loop alone.
 pub(super) trait Party {
-    /// What a message took by threads, each with a connection of its own, ns: as often as it was timed. They inherit the caller's CPU.
+    /// What a message took by threads, each with a connection of its own, ns: as often as it was
+    /// timed. They inherit the caller's CPU.
     fn by_threads(&mut self) -> io::Result<Vec<f64>>;
     /// What a message took by one loop, ns, as often.
     fn by_loop(&mut self) -> io::Result<Vec<f64>>;
@@ -151,7 +157,8 @@ pub(super) fn ended<T>(joined: thread::Result<io::Result<T>>) -> io::Result<T> {
     joined.unwrap_or_else(|_| Err(io::Error::other("a thread of the calibration panicked")))
 }
 
-/// The median over the connections, round by round: a mean would be that of the interrupts among them.
+/// The median over the connections, round by round: a mean would be that of the interrupts among
+/// them.
 fn per_round(times: &[Vec<u64>]) -> Vec<f64> {
     (WARM..ROUNDS)
         .filter_map(|round| {
@@ -161,7 +168,8 @@ fn per_round(times: &[Vec<u64>]) -> Vec<f64> {
         .collect()
 }
 
-/// The connections, as many at a time as get a message at once: where they begin, and how many they are.
+/// The connections, as many at a time as get a message at once: where they begin, and how many they
+/// are.
 fn batches(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).step_by(BATCH).map(move |first| (first, BATCH.min(count - first)))
 }
@@ -187,7 +195,8 @@ impl Party for Crowd {
             for _ in 0..ROUNDS {
                 for (first, count) in batches(peers.server.len()) {
                     peers.fill(first, count)?;
-                    // The last reply first: by then the others are most likely there, and wake nobody.
+                    // The last reply first: by then the others are most likely there, and wake
+                    // nobody.
                     peers.drain(first + count - 1, 1)?;
                     peers.drain(first, count - 1)?;
                 }

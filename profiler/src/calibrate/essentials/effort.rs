@@ -1,10 +1,12 @@
-//! How much time and how many repeats the essentials take: by plan on a quiet machine, and with an end on a busy one.
+//! How much time and how many repeats the essentials take: by plan on a quiet machine, and with an
+//! end on a busy one.
 
 use std::time::{Duration, Instant};
 
 use crate::calibrate::{error::CalibrateError, result::Missing, rig::clock};
 
-/// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
+/// How thoroughly the essentials are measured: the small differences between ways of waiting are
+/// what takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::calibrate) enum Effort {
     /// In under 2 s.
@@ -23,8 +25,8 @@ impl Effort {
     }
 }
 
-/// How often something is repeated: by number, and by wall time in ns, because among hundreds of runnable threads what takes a
-/// millisecond takes a second.
+/// How often something is repeated: by number, and by wall time in ns, because among hundreds of
+/// runnable threads what takes a millisecond takes a second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     /// So many, ...
@@ -114,7 +116,8 @@ mod tests {
     fn repeats_end_by_number_by_time_and_early_where_each_takes_long() {
         let plan = Schedule { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
         let times = |each: u64| (0..).take_while(|&done| plan.go_on(done, each * done as u64)).count();
-        // All of them; until the time is over; the least; until far too much time is over; what is enough.
+        // All of them; until the time is over; the least; until far too much time is over; what is
+        // enough.
         assert_eq!([1, 20, 100, 1_000, 10_000].map(times), [61, 33, 9, 9, 3]);
         assert!(plan.at(Effort::Thorough).go_on(61, 650));
     }

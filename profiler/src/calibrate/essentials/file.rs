@@ -1,4 +1,5 @@
-//! Cached 4 KiB reads by interface and depth: `pread`, a runtime's blocking pool, Linux AIO, io_uring.
+//! Cached 4 KiB reads by interface and depth: `pread`, a runtime's blocking pool, Linux AIO,
+//! io_uring.
 
 use std::{
     fs::File,

@@ -1,4 +1,5 @@
-//! The essentials: what the model needs, in under 2 s, or eight times as thoroughly. `docs/calibrate.md` says what each figure includes.
+//! The essentials: what the model needs, in under 2 s, or eight times as thoroughly.
+//! `docs/calibrate.md` says what each figure includes.
 
 mod blocks;
 mod crowd;
@@ -29,8 +30,9 @@ use crate::{
 pub(super) use effort::Effort;
 use effort::Time;
 
-/// Measures the essentials quickly, on a thread of its own: the caller's affinity and signal mask stay as they are. Parts that the model
-/// can do without do not begin once `within` is over; they are missing then.
+/// Measures the essentials quickly, on a thread of its own: the caller's affinity and signal mask
+/// stay as they are. Parts that the model can do without do not begin once `within` is over; they
+/// are missing then.
 ///
 /// # Errors
 /// No thread, no loopback connections, no descriptors, or a measurement that came to nothing.

@@ -1,9 +1,10 @@
-//! What a read costs whose data is there, by medium and size: what a read that blocked is held against where the target
-//! has none that did not.
+//! What a read costs whose data is there, by medium and size: what a read that blocked is held
+//! against where the target has none that did not.
 //!
-//! As in a server, each message comes through a pair of ends of its own, and over sockets each is answered before the next one
-//! comes. TCP would make another read of it otherwise: the one that empties a connection on which nothing is ever sent back sends
-//! an acknowledgement at once (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
+//! As in a server, each message comes through a pair of ends of its own, and over sockets each is
+//! answered before the next one comes. TCP would make another read of it otherwise: the one that
+//! empties a connection on which nothing is ever sent back sends an acknowledgement at once
+//! (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
 
 use std::{
     fs::File,

@@ -1,10 +1,12 @@
-//! The relay: what it costs to hand a message on when each of many threads waits for its own, on one CPU.
+//! The relay: what it costs to hand a message on when each of many threads waits for its own, on
+//! one CPU.
 //!
-//! Threads stand in a ring of pipes; one message goes round. Each thread reads it, does the little that a stage does in user mode, writes
-//! it into the next pipe, which wakes the next thread, and blocks for the next round. One loop does the same reads and writes in the
-//! same order; it blocks for nothing and wakes nobody. Nothing drives the ring, so that nothing else runs meanwhile: the CPU that all
-//! threads used is the messages', with the block, the switch, the wake-up of a thread that has not run for a round, the return to user
-//! mode, and whatever the others have left cold.
+//! Threads stand in a ring of pipes; one message goes round. Each thread reads it, does the little
+//! that a stage does in user mode, writes it into the next pipe, which wakes the next thread, and
+//! blocks for the next round. One loop does the same reads and writes in the same order; it blocks
+//! for nothing and wakes nobody. Nothing drives the ring, so that nothing else runs meanwhile: the
+//! CPU that all threads used is the messages', with the block, the switch, the wake-up of a thread
+//! that has not run for a round, the return to user mode, and whatever the others have left cold.
 
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 
@@ -67,7 +69,8 @@ impl Relay {
 }
 
 impl Party for Relay {
-    /// Threads own their ends: where one gives up, the next finds the end of its pipe, and so on round the ring.
+    /// Threads own their ends: where one gives up, the next finds the end of its pipe, and so on
+    /// round the ring.
     fn by_threads(&mut self) -> io::Result<Vec<f64>> {
         let mut threads = Vec::with_capacity(self.stages.len());
         for mut stage in std::mem::take(&mut self.stages) {

@@ -1,6 +1,7 @@
-//! A tokio current-thread server that is measured from inside: the task that writes the last reply of a batch stops the
-//! clock, takes the replies, puts the next batch in place and starts the clock. So the runtime never leaves its loop, and
-//! what is timed is its steady state: park (one `epoll_wait`), wakers, task polls, reads, writes.
+//! A tokio current-thread server that is measured from inside: the task that writes the last reply
+//! of a batch stops the clock, takes the replies, puts the next batch in place and starts the
+//! clock. So the runtime never leaves its loop, and what is timed is its steady state: park (one
+//! `epoll_wait`), wakers, task polls, reads, writes.
 
 use std::{
     future::poll_fn,

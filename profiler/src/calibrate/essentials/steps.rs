@@ -1,5 +1,6 @@
-//! The server step: what it costs to learn that connections are ready, by how many are ready at once. The five variants
-//! take turns in an order that rotates with every repeat, so that drift hits all alike.
+//! The server step: what it costs to learn that connections are ready, by how many are ready at
+//! once. The five variants take turns in an order that rotates with every repeat, so that drift
+//! hits all alike.
 
 use std::{io, net::TcpStream, os::fd::AsRawFd as _};
 

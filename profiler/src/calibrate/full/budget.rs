@@ -16,7 +16,8 @@ impl Budget {
         Self { least, most, length: millis * 1_000_000, begun: clock::wall(), done: 0 }
     }
 
-    /// The next repeat's number, from 0; none once it is enough. On a busy machine twice the time ends it anyway.
+    /// The next repeat's number, from 0; none once it is enough. On a busy machine twice the time
+    /// ends it anyway.
     pub(super) fn next(&mut self) -> Option<usize> {
         let elapsed = clock::wall() - self.begun;
         let over = self.done >= self.least && elapsed > self.length || elapsed > 2 * self.length;

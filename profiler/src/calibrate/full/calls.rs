@@ -73,7 +73,8 @@ fn thread() -> Figure {
     cell.figure()
 }
 
-/// Event counters that nobody reads stay ready: a level-triggered wait finds all of them, every time.
+/// Event counters that nobody reads stay ready: a level-triggered wait finds all of them, every
+/// time.
 fn epoll_wait(events: u32, pacer: Pacer) -> io::Result<Figure> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let counters: Vec<OwnedFd> = (0..events.max(1))

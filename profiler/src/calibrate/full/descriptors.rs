@@ -1,5 +1,6 @@
-//! How a thread learns that some of 64 descriptors have a message, and reads them: by interface, for pipes and for TCP.
-//! Putting the messages in place is not timed, and neither is the wake-up that goes with it.
+//! How a thread learns that some of 64 descriptors have a message, and reads them: by interface,
+//! for pipes and for TCP. Putting the messages in place is not timed, and neither is the wake-up
+//! that goes with it.
 
 use std::{
     io,
@@ -277,7 +278,8 @@ impl Readers {
             }
             std::thread::yield_now();
         }
-        // The last one is counted when it has come back from its message; it blocks again before this thread goes on.
+        // The last one is counted when it has come back from its message; it blocks again before
+        // this thread goes on.
         std::thread::yield_now();
         Ok(clock::cpu_of_all(&tids).saturating_sub(cpu))
     }
@@ -345,7 +347,8 @@ impl ArmedRing {
 
 impl Drop for ArmedRing {
     fn drop(&mut self) {
-        // A message, or the end of the stream, ends each read. Ends after as many enters as there are reads.
+        // A message, or the end of the stream, ends each read. Ends after as many enters as there
+        // are reads.
         let _ = self.ring.submit();
         for end in &self.links.write {
             let _ = rustix::io::write(end, &[0]);

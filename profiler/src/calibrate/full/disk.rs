@@ -1,5 +1,6 @@
-//! Random 4 KiB reads through every interface side by side, by depth, from the page cache and past it. CPU is that of the
-//! whole process: helpers of the C library and the kernel's threads for our rings are its threads.
+//! Random 4 KiB reads through every interface side by side, by depth, from the page cache and past
+//! it. CPU is that of the whole process: helpers of the C library and the kernel's threads for our
+//! rings are its threads.
 
 use std::{
     fs::File,
@@ -105,7 +106,8 @@ impl<'a> Lab<'a> {
             posix: posix::Requests::new(depth),
             aio: aio::Context::new(depth),
             ring: IoUring::new(entries).map_err(|e| ring::why(&e, false)),
-            // Twice the room: the polling thread tells of a batch's reads before it gives their entries back.
+            // Twice the room: the polling thread tells of a batch's reads before it gives their
+            // entries back.
             polled: IoUring::builder().setup_sqpoll(SQPOLL_IDLE).build(entries * 2).map_err(|e| ring::why(&e, false)),
         }
     }
@@ -116,7 +118,8 @@ impl<'a> Lab<'a> {
         if interface == FileInterface::Threads {
             return self.threads();
         }
-        // The process's clock does not know what a thread that runs on another CPU has used since its last tick.
+        // The process's clock does not know what a thread that runs on another CPU has used since
+        // its last tick.
         let mut exact = Vec::new();
         if interface == FileInterface::UringSqpoll {
             exact = clock::ring_workers();
@@ -187,7 +190,8 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// Until the kernel's polling threads have stopped looking for work: the next interface's CPU is the whole process's.
+/// Until the kernel's polling threads have stopped looking for work: the next interface's CPU is
+/// the whole process's.
 fn fall_asleep(threads: &[i32]) {
     let own = clock::tid();
     let others: Vec<i32> = threads.iter().copied().filter(|&tid| tid != own).collect();
@@ -220,7 +224,8 @@ fn uring(ring: &mut Result<IoUring, String>, fd: i32, buffers: &mut [Aligned], o
         // SAFETY: the buffers outlive the wait below, which ends with all of them.
         unsafe { ring.submission().push(&read) }.map_err(|e| e.to_string())?;
     }
-    // Also on SQPOLL: the wait enters, unless the completions are there already; nothing is submitted by it.
+    // Also on SQPOLL: the wait enters, unless the completions are there already; nothing is
+    // submitted by it.
     ring.submit_and_wait(offsets.len()).map_err(|e| ring::why(&e, false))?;
     let short = ring.completion().filter(|done| done.result() != BLOCK as i32).count();
     if short == 0 { Ok(()) } else { Err(format!("io_uring: {short} reads came short")) }

@@ -1,5 +1,6 @@
-//! What a timer interrupt takes from the thread that it hits: gaps in a loop that does nothing but read the clock, as far as
-//! they keep the tick's time, held against the kernel's own count of local timer interrupts.
+//! What a timer interrupt takes from the thread that it hits: gaps in a loop that does nothing but
+//! read the clock, as far as they keep the tick's time, held against the kernel's own count of
+//! local timer interrupts.
 
 use crate::{
     calibrate::{
@@ -14,7 +15,8 @@ const STRETCHES: usize = 21;
 const LENGTH: u64 = 80_000_000;
 /// Ticks per second that kernels are built with (`CONFIG_HZ`).
 const RATES: [u64; 4] = [100, 250, 300, 1_000];
-/// What belongs to a tick: gaps from a little before it is due to when its last exit to a hypervisor is over, ns.
+/// What belongs to a tick: gaps from a little before it is due to when its last exit to a
+/// hypervisor is over, ns.
 const BEFORE: u64 = 30_000;
 const AFTER: u64 = 100_000;
 
@@ -74,7 +76,8 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
             off.abs() as u64
         }),
     );
-    // Gaps that do not keep the tick's time belong to something else: other interrupts, or a hypervisor.
+    // Gaps that do not keep the tick's time belong to something else: other interrupts, or a
+    // hypervisor.
     if (ticks.len() as f64) < 0.7 * interrupts as f64 {
         return Err(format!(
             "of {interrupts} timer interrupts only {} stand out among {} gaps",
@@ -85,7 +88,8 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
     Ok((median(&ticks), rate))
 }
 
-/// What each tick took, ns: the gaps that recur with its period, added up where one tick made several.
+/// What each tick took, ns: the gaps that recur with its period, added up where one tick made
+/// several.
 fn ticks(gaps: &[(u64, u64)], period: Option<u64>) -> Vec<f64> {
     let Some(period) = period else { return Vec::new() };
     let mut best = Vec::new();

@@ -1,5 +1,5 @@
-//! The rest of a calibration, beyond the essentials: by size, by depth, by working set, by interface. Part by part, each
-//! within a time of its own.
+//! The rest of a calibration, beyond the essentials: by size, by depth, by working set, by
+//! interface. Part by part, each within a time of its own.
 
 mod budget;
 mod calls;
@@ -23,7 +23,8 @@ use crate::calibrate::{
     },
 };
 
-/// Measures everything, essentials first; `dir` is where the files go, `progress` is told each part.
+/// Measures everything, essentials first; `dir` is where the files go, `progress` is told each
+/// part.
 ///
 /// # Errors
 /// No thread, no file, or essentials that cannot be had.

@@ -1,4 +1,5 @@
-//! POSIX AIO: `aio_read` and `lio_listio`. glibc does it with threads of its own, one request at a time per descriptor.
+//! POSIX AIO: `aio_read` and `lio_listio`. glibc does it with threads of its own, one request at a
+//! time per descriptor.
 
 use std::{io, os::fd::RawFd};
 
@@ -47,7 +48,8 @@ impl Requests {
             self.prepare(i, fd, buffer, offset);
         }
         let mut list: Vec<*mut libc::aiocb> = self.blocks.iter_mut().map(std::ptr::from_mut).collect();
-        // SAFETY: the list is read during the call; blocks and buffers stay until `wait` has seen the end of them.
+        // SAFETY: the list is read during the call; blocks and buffers stay until `wait` has seen
+        // the end of them.
         let result = unsafe {
             libc::lio_listio(libc::LIO_WAIT, list.as_mut_ptr(), list.len() as libc::c_int, std::ptr::null_mut())
         };

@@ -1,5 +1,5 @@
-//! A block's indirect part: both sides touch a working set between blocks. What touching costs after a block, less what it
-//! costs a thread that never leaves, is the cold caches'.
+//! A block's indirect part: both sides touch a working set between blocks. What touching costs
+//! after a block, less what it costs a thread that never leaves, is the cold caches'.
 
 use crate::{
     calibrate::{

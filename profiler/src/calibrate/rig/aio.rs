@@ -1,4 +1,5 @@
-//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file into buffers of its own.
+//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file into buffers of
+//! its own.
 
 use std::{io, os::fd::RawFd};
 

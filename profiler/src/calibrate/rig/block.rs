@@ -1,8 +1,10 @@
-//! Messages of one byte from a thread that never blocks to one that blocks for each; and the same reads and writes by one
-//! thread, whose data is always there. The reader's difference is what blocking costs; the writer's is what waking costs.
+//! Messages of one byte from a thread that never blocks to one that blocks for each; and the same
+//! reads and writes by one thread, whose data is always there. The reader's difference is what
+//! blocking costs; the writer's is what waking costs.
 //!
-//! One way only, on purpose: where two threads answer each other, a Unix socket's reader wakes the peer by freeing the
-//! message (`unix_write_space`), and the waker's part would be found in its next read.
+//! One way only, on purpose: where two threads answer each other, a Unix socket's reader wakes the
+//! peer by freeing the message (`unix_write_space`), and the waker's part would be found in its
+//! next read.
 
 use std::{
     io,
@@ -22,8 +24,9 @@ const WARM: u64 = 2;
 /// A message that is not taken by then never is, ns.
 const PATIENCE: u64 = 2_000_000_000;
 
-/// A reader that waited for its CPU longer than this per message, ns, shared it with somebody: what it paid is not the way
-/// out of idle, nor a switch between two threads. Out of idle, a virtual machine takes 10 µs.
+/// A reader that waited for its CPU longer than this per message, ns, shared it with somebody: what
+/// it paid is not the way out of idle, nor a switch between two threads. Out of idle, a virtual
+/// machine takes 10 µs.
 const MOST_DELAY: u64 = 50_000;
 
 /// Read end and write end.
@@ -81,7 +84,8 @@ pub(crate) struct Plan {
     /// Where the writer runs, which is the calling thread, and where the reader does.
     pub(crate) cpus: (usize, usize),
     pub(crate) messages: u64,
-    /// How long the reader's CPU is left idle, from when the reader is about to block, ns: only on two CPUs.
+    /// How long the reader's CPU is left idle, from when the reader is about to block, ns: only on
+    /// two CPUs.
     pub(crate) idle: u64,
     /// Bytes of its own that each thread touches for each message.
     pub(crate) touch: usize,
@@ -129,7 +133,8 @@ impl Plan {
         Ok(PerMessage { read: per(read), write: per(write) })
     }
 
-    /// From just before the write to just after the reader's return, ns of wall time: the median message.
+    /// From just before the write to just after the reader's return, ns of wall time: the median
+    /// message.
     pub(crate) fn latency(self, watch: Watch) -> io::Result<f64> {
         let stamps = |_| AtomicU64::new(0);
         let (sent, got): (Vec<_>, Vec<_>) = (0..self.messages + WARM).map(|m| (stamps(m), stamps(m))).unzip();

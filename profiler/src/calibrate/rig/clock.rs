@@ -1,4 +1,5 @@
-//! Clocks and CPUs: CPU time of threads, what reading it costs, switches, and pinning of our own threads.
+//! Clocks and CPUs: CPU time of threads, what reading it costs, switches, and pinning of our own
+//! threads.
 
 use std::{io, time::Duration};
 
@@ -7,12 +8,14 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// CPU time of the calling thread, ns: `CLOCK_THREAD_CPUTIME_ID`, the scheduler's `sum_exec_runtime` up to now.
+/// CPU time of the calling thread, ns: `CLOCK_THREAD_CPUTIME_ID`, the scheduler's
+/// `sum_exec_runtime` up to now.
 pub(crate) fn thread_cpu() -> u64 {
     ns(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time of this process, ns: all threads that live and have lived, the kernel's threads of its rings included.
+/// CPU time of this process, ns: all threads that live and have lived, the kernel's threads of its
+/// rings included.
 pub(crate) fn process_cpu() -> u64 {
     ns(clock_gettime(ClockId::ProcessCPUTime))
 }
@@ -46,7 +49,8 @@ pub(crate) fn tid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// What an empty interval between two readings of [`thread_cpu`] shows, ns: subtracted from every interval.
+/// What an empty interval between two readings of [`thread_cpu`] shows, ns: subtracted from every
+/// interval.
 pub(crate) fn empty_interval() -> u64 {
     let mut readings: Vec<u64> = (0..400)
         .map(|_| {
@@ -132,14 +136,17 @@ pub(crate) fn preempt_as_usual() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param) };
 }
 
-/// Wake-ups by this thread, and of it, preempt nobody: a wake-up leads to one switch, and only where somebody blocks.
+/// Wake-ups by this thread, and of it, preempt nobody: a wake-up leads to one switch, and only
+/// where somebody blocks.
 pub(crate) fn never_preempt() {
     let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not assumed.
+    // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not
+    // assumed.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
-/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They are threads of the process.
+/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They are
+/// threads of the process.
 pub(crate) fn ring_workers() -> Vec<i32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let is_worker = |tid: &i32| {
@@ -149,7 +156,8 @@ pub(crate) fn ring_workers() -> Vec<i32> {
     tids.filter(is_worker).collect()
 }
 
-/// Time that the calling thread was runnable and not running so far, ns; none where the kernel keeps no account of it.
+/// Time that the calling thread was runnable and not running so far, ns; none where the kernel
+/// keeps no account of it.
 pub(crate) fn waited_so_far() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse().ok()

@@ -1,4 +1,5 @@
-//! rig: what the measurements are made with. Clocks, CPUs, connections, rings, files, and one block.
+//! rig: what the measurements are made with. Clocks, CPUs, connections, rings, files, and one
+//! block.
 
 pub(crate) mod aio;
 pub(crate) mod block;

@@ -1,10 +1,12 @@
-//! The pace: how fast this CPU gets work done right now, by a yardstick: a fixed piece of work in user mode that keeps many
-//! execution units busy.
+//! The pace: how fast this CPU gets work done right now, by a yardstick: a fixed piece of work in
+//! user mode that keeps many execution units busy.
 //!
-//! A virtual CPU shares its core with whatever else the host runs on the sibling thread, and gets up to twice as much done in one tenth
-//! of a second as in the next. No clock of the guest shows it: it is not stolen time. Prices of one moment and counts of another
-//! fit together only when both are brought to one pace. What the yardstick needs per unit of work rises and falls with what the kernel's
-//! code needs (docs/calibrate.md has the figures); a chain of dependent instructions would not: it leaves most of a core to its sibling.
+//! A virtual CPU shares its core with whatever else the host runs on the sibling thread, and gets
+//! up to twice as much done in one tenth of a second as in the next. No clock of the guest shows
+//! it: it is not stolen time. Prices of one moment and counts of another fit together only when
+//! both are brought to one pace. What the yardstick needs per unit of work rises and falls with
+//! what the kernel's code needs (docs/calibrate.md has the figures); a chain of dependent
+//! instructions would not: it leaves most of a core to its sibling.
 
 use std::{hint::black_box, time::Duration};
 
@@ -17,7 +19,8 @@ const ROUNDS: u64 = 5_000;
 const BASE: usize = 64;
 const APART: Duration = Duration::from_millis(1);
 
-/// How long the calling thread's CPU takes for the work, ns: the better of two, because interrupts are not its pace.
+/// How long the calling thread's CPU takes for the work, ns: the better of two, because interrupts
+/// are not its pace.
 pub(crate) fn yardstick() -> f64 {
     once().min(once())
 }
@@ -90,7 +93,8 @@ impl Pacer {
         self.last = yardstick();
     }
 
-    /// What has just been measured, since the last mark or question, as it would be at the common pace.
+    /// What has just been measured, since the last mark or question, as it would be at the common
+    /// pace.
     pub(crate) fn steady(&mut self, spent: f64) -> f64 {
         spent * self.factor()
     }

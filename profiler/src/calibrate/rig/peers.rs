@@ -1,5 +1,5 @@
-//! Many TCP loopback connections of which both ends are ours: messages are put in place by the thread that is measured,
-//! between the measured parts.
+//! Many TCP loopback connections of which both ends are ours: messages are put in place by the
+//! thread that is measured, between the measured parts.
 
 use std::{
     io::{self, Read, Write},
@@ -15,8 +15,9 @@ pub(crate) const ROOM: usize = 4096;
 /// A message on loopback that is not there by then never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Connections over which batches of so many messages take turns. io_uring's replies to one batch go with the next one, so that two
-/// are under way; with more of them than that, connections would be as cold as in a server with far more than it has ready at once.
+/// Connections over which batches of so many messages take turns. io_uring's replies to one batch
+/// go with the next one, so that two are under way; with more of them than that, connections would
+/// be as cold as in a server with far more than it has ready at once.
 pub(crate) const fn in_turns(batch: usize) -> usize {
     2 * batch
 }

@@ -1,5 +1,5 @@
-//! io_uring, as far as calibration needs it: rings that say why they cannot be had, and receives that are ended before
-//! their buffers go.
+//! io_uring, as far as calibration needs it: rings that say why they cannot be had, and receives
+//! that are ended before their buffers go.
 
 use std::{io, os::fd::RawFd};
 
@@ -10,8 +10,8 @@ use super::peers::{MESSAGE, ROOM};
 /// What a completion was for: the low bit of its user data.
 const SEND: u64 = 1;
 
-/// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the work of a receive then
-/// happens in the part that is measured, and not in the write that wakes it.
+/// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the
+/// work of a receive then happens in the part that is measured, and not in the write that wakes it.
 pub(crate) fn deferred(entries: u32) -> Result<IoUring, String> {
     IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).map_err(|e| why(&e, true))
 }
@@ -54,7 +54,8 @@ impl RingServer {
     }
 
     fn push(&mut self, entry: &squeue::Entry) -> Result<(), String> {
-        // SAFETY: every entry points into `rooms`, whose boxes stay where they are until nothing is armed or sent.
+        // SAFETY: every entry points into `rooms`, whose boxes stay where they are until nothing is
+        // armed or sent.
         unsafe { self.ring.submission().push(entry) }.map_err(|_| "io_uring: the submission queue is full".into())
     }
 
@@ -67,8 +68,8 @@ impl RingServer {
         Ok(())
     }
 
-    /// One turn of the loop, one enter: sends the replies and arms the receives that the last turn queued, takes `count`
-    /// messages, queues their replies and the next receives.
+    /// One turn of the loop, one enter: sends the replies and arms the receives that the last turn
+    /// queued, takes `count` messages, queues their replies and the next receives.
     pub(crate) fn turn(&mut self, count: usize) -> Result<(), String> {
         let mut missing = count;
         // Ends: every enter waits for a completion that is due, and a turn that gets none gives up.
@@ -119,7 +120,8 @@ impl RingServer {
 
 impl Drop for RingServer {
     fn drop(&mut self) {
-        // A receive ends when its socket is shut down. Ends after as many enters as there are requests.
+        // A receive ends when its socket is shut down. Ends after as many enters as there are
+        // requests.
         let fds = self.fds.clone();
         for fd in fds {
             // SAFETY: a number; the worst it can be is closed.

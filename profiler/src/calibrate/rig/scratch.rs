@@ -1,4 +1,5 @@
-//! Files of our own to read and write: without a name from the moment they are open, so that nothing is left behind.
+//! Files of our own to read and write: without a name from the moment they are open, so that
+//! nothing is left behind.
 
 use std::{
     fs::File,
@@ -93,7 +94,8 @@ fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
     Ok(file)
 }
 
-/// The name of the type of a file's file system, from `/proc/self/mountinfo`; `unknown` where it is not listed.
+/// The name of the type of a file's file system, from `/proc/self/mountinfo`; `unknown` where it is
+/// not listed.
 pub(crate) fn file_system(file: &File) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let device = file.metadata().map_or(0, |m| m.dev());
