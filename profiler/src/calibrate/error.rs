@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 /// Why there is no calibration.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
-    /// Sockets, pipes, files and threads of our own.
+    /// A socket, pipe, file or thread could not be had.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -13,10 +13,10 @@ pub enum CalibrateError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The cache.
+    /// The cache file could not be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// A measurement that came to nothing.
+    /// A measurement came to nothing.
     #[error("{0}")]
     Failed(String),
 }
@@ -30,41 +30,41 @@ impl CalibrateError {
 /// Why a cache file is of no use here.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// There is none.
+    /// There is no cache file.
     #[error("no calibration of this machine yet: run should-i-async calibrate")]
     None,
-    /// It is there and cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Where.
+        /// The file.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
-    /// Cut, or not ours.
+    /// The file is cut, or no calibration.
     #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
     Damaged {
-        /// Where.
+        /// The file.
         path: PathBuf,
         /// The parser's reason.
         reason: String,
     },
-    /// Sound, and from elsewhere.
+    /// The file is sound and comes from elsewhere.
     #[error(
         "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
         path.display()
     )]
     Foreign {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// Kernel, machine, version or layout.
+        /// What differs: kernel, machine, version or layout.
         what: &'static str,
-        /// In the file.
+        /// What the file has.
         theirs: String,
-        /// Here.
+        /// What this machine has.
         ours: String,
     },
-    /// Neither `XDG_CACHE_HOME` nor `HOME` names a folder.
+    /// Neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
     #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
     NoPlace,
 }

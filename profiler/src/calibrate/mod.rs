@@ -1,6 +1,10 @@
-//! calibrate: what syscalls, switches and each IO interface cost on this machine, measured on
-//! threads, pipes, sockets and a file of our own. It knows no target; the model gets its numbers as
-//! values.
+//! calibrate: measures what syscalls, switches and each IO interface cost on this machine, on
+//! threads, pipes, sockets and a file of its own, and keeps the result. It knows no target.
+//! Predictions get a price list from it.
+//!
+//! The order of the files: `result` (what is found) and `error` rest on nothing in here; `rig` has
+//! the tools; `essentials` and `full` measure with them; `cache` keeps the result, `prices` makes a
+//! price list of it, and `sweet_spots` compares interfaces.
 
 pub mod cache;
 mod error;

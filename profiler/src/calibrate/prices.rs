@@ -6,8 +6,7 @@ use crate::{
     quantity::{Estimate, Repeats},
 };
 
-/// The prices, at the pace that they were measured at. Where they come from is for the caller to
-/// say.
+/// The price list, at the pace at which it was measured. The caller adds where it comes from.
 pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
     let direct = full.map_or(&[] as &[DiskRow], |full| &full.disk);
     Calibration {
@@ -78,7 +77,8 @@ impl From<&CrowdRow> for Crowd {
     }
 }
 
-/// A device or a hypervisor is another one in the next moment: the interval is the scatter.
+/// A device or a hypervisor behaves differently from one moment to the next, so that the interval
+/// is the scatter.
 fn direct_read(row: &DiskRow) -> Option<DirectRead> {
     if !row.direct || row.interface != FileInterface::Uring {
         return None;

@@ -17,10 +17,10 @@ pub enum Medium {
 }
 
 impl Medium {
-    /// All of them.
+    /// Every medium.
     pub const ALL: [Self; 3] = [Self::Pipe, Self::Unix, Self::Tcp];
 
-    /// For people.
+    /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pipe => "pipe",

@@ -12,25 +12,25 @@ use crate::event::BlockClass;
 /// What this machine charges for waiting in other ways.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
-    /// By ready descriptors, ascending.
+    /// Server steps, by ready descriptors, ascending.
     pub steps: Vec<Step>,
     /// Reads whose data is there.
     pub reads: Vec<ReadCost>,
-    /// Blocks.
+    /// Blocks, by class and idle time.
     pub blocks: Vec<BlockCost>,
-    /// Cached files.
+    /// Reads of cached files, by depth, ascending.
     pub files: Vec<FileCost>,
-    /// Files past the page cache; empty where only the essentials were calibrated.
+    /// Reads past the page cache. Empty if only the essentials were calibrated.
     #[serde(default)]
     pub direct: Vec<DirectRead>,
-    /// By threads, ascending.
+    /// What code after a block costs more among many threads, by threads, ascending.
     #[serde(default)]
     pub crowd: Vec<Crowd>,
-    /// What a message that threads hand on to each other costs more than by one loop that does the
-    /// same, by threads, ascending: block, wake-up, and what is cold.
+    /// What a message costs more that threads hand on to each other than one that a loop hands on,
+    /// by threads, ascending. It includes the block, the wake-up and cold caches.
     #[serde(default)]
     pub relay: Vec<Crowd>,
-    /// The pace that these are given at: ns of the yardstick.
+    /// The pace at which the prices hold: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
     /// Where they come from, as recordings keep it.
@@ -42,8 +42,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not
-    /// work.
+    /// The prices at another pace. Blocks through idle keep their price: waking a CPU is not work
+    /// that gets slower with the pace.
     pub fn at_pace(&self, pace: Option<f64>) -> Self {
         let by = slower(self.pace, pace);
         let to = |cost: Cost| cost.times(by);
@@ -79,17 +79,17 @@ impl Calibration {
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data, where each wait returns
-    /// so many events. Who learns that data is there by asking does the same and asks besides:
-    /// below nothing is noise, on a machine that is busy with other things.
+    /// What an event costs beyond a read and a write that find their data, if each wait returns so
+    /// many events. Readiness does the same read and write and asks besides, so that a negative
+    /// price is noise of a busy machine. A ring makes fewer calls and may cost less.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, events_per_wait)?;
         Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
     }
 
-    /// A read of so many bytes whose data is there: between the sizes that were measured, and
-    /// beyond them on the same line.
+    /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line
+    /// through both.
     pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
         let nearest = Medium::nearest(class)?.class();
         let mut sizes = self.reads.iter().filter(|r| r.class == nearest);
@@ -98,8 +98,8 @@ impl Calibration {
         Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
     }
 
-    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times
-    /// the nearest.
+    /// A block of this class. A class that was not measured counts as the nearest medium, and an
+    /// idle time as the nearest one.
     pub fn block(&self, class: BlockClass, idle: Option<f64>) -> Option<&BlockCost> {
         let far = |b: &BlockCost| match (b.idle, idle) {
             (Some(a), Some(b)) => (a.max(1.0) / b.max(1.0)).ln().abs(),
@@ -117,18 +117,18 @@ impl Calibration {
         at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
-    /// What a read past the page cache costs through `io_uring`, where each enter submits so many.
+    /// What a read past the page cache costs through `io_uring`, if each enter submits so many.
     pub fn direct_read(&self, batch: f64) -> Option<Cost> {
         at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
     }
 
-    /// What code after a block costs more where so many threads take turns.
+    /// What code after a block costs more among so many threads that take turns.
     pub fn crowd(&self, threads: f64) -> Option<Cost> {
         among(&self.crowd, threads)
     }
 
-    /// What a message costs more that so many threads hand on to each other; for pipes and their
-    /// like.
+    /// What a message costs more that so many threads hand on to each other. For pipes and Unix
+    /// sockets only.
     pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
         match Medium::nearest(class)? {
             Medium::Pipe | Medium::Unix => among(&self.relay, threads),
@@ -146,8 +146,8 @@ fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
     at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
-/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the
-/// outermost ones hold beyond.
+/// The cost at any number, from those measured at a few. Between two of them it is interpolated by
+/// the logarithm of the number; beyond the outermost it stays as it is there.
 fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
     let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
     let at = number.max(1.0).log2();

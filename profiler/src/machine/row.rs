@@ -5,11 +5,11 @@ use crate::{event::BlockClass, quantity::Estimate};
 /// A cost with its 90 % interval, ns of CPU.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
-    /// The median of the repeats.
+    /// The value: a median of repeats.
     pub median: f64,
-    /// Lower end of its interval.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
@@ -26,7 +26,8 @@ impl Cost {
         Self { median, low: median - half, high: median + half }
     }
 
-    /// What cannot be less than nothing: where it seems so, it may as well be as much as it is off.
+    /// For what cannot be negative: a negative value becomes 0, and the upper end as far above 0 as
+    /// the lower end was below.
     pub(super) fn at_least_nothing(self) -> Self {
         if self.median >= 0.0 { self } else { Self { median: 0.0, low: 0.0, high: -self.low } }
     }
@@ -44,79 +45,79 @@ impl From<Estimate> for Cost {
     }
 }
 
-/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a
-/// write, found in several ways.
+/// CPU of a server per event, if so many descriptors are ready at once: a read and a write, and the
+/// way to learn that they are due.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
-    /// Ready descriptors.
+    /// Descriptors that are ready at once.
     pub events: u32,
-    /// Nothing is asked: what a thread pays whose data is there.
+    /// Without asking: what a blocking thread pays if its data is there.
     pub ready: Cost,
     /// `epoll_wait`, level-triggered.
     pub level: Cost,
     /// `epoll_wait`, and one extra attempt per event that finds nothing.
     pub again: Cost,
-    /// A runtime on top of that (tokio, one thread).
+    /// An async runtime (tokio, one thread).
     pub runtime: Option<Cost>,
-    /// `io_uring`, receive armed beforehand, one enter per batch.
+    /// `io_uring`, with receives armed beforehand and one enter per batch.
     pub uring: Option<Cost>,
 }
 
-/// CPU of leaving and coming back, of one block.
+/// CPU of one block: leaving the CPU and coming back.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BlockCost {
     /// What was waited for.
     pub class: BlockClass,
-    /// How long the CPU was idle meanwhile, ns; `None`: from thread to thread.
+    /// How long the CPU was idle meanwhile, ns. `None`: the CPU went from thread to thread.
     pub idle: Option<f64>,
-    /// The cost.
+    /// What the blocked thread pays.
     pub cost: Cost,
-    /// What the wake-up costs the one who wakes.
+    /// What the waker pays.
     pub wake: Cost,
 }
 
 /// CPU of a read whose data is there.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ReadCost {
-    /// From what.
+    /// What is read from.
     pub class: BlockClass,
-    /// Bytes of it.
+    /// Bytes that are read.
     pub bytes: u32,
-    /// The cost.
+    /// CPU of the read.
     pub cost: Cost,
 }
 
 /// CPU per 4 KiB read of a cached file.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FileCost {
-    /// Reads outstanding.
+    /// Reads at once.
     pub depth: u32,
     /// `pread` by the thread that wants it.
     pub pread: Cost,
-    /// Handed to a runtime's thread pool.
+    /// `pread` by the thread pool of a runtime.
     pub pool: Option<Cost>,
     /// `io_uring`.
     pub uring: Option<Cost>,
 }
 
-/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and
-/// reaps so many.
+/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, if each enter submits and reaps
+/// so many.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DirectRead {
-    /// Reads of an enter.
+    /// Reads per enter.
     pub batch: u32,
     /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch.
-    /// The interval is what the repeats scatter by, not their median's: a device or a hypervisor is
-    /// another one in the next moment.
+    /// The interval is the scatter of the repeats and not that of their median, because a device or
+    /// a hypervisor behaves differently from one moment to the next.
     pub cost: Cost,
 }
 
-/// What follows a block costs more among many threads that take turns.
+/// What is dearer among many threads that take turns than in one loop.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Crowd {
     /// Threads, each with a connection of its own.
     pub threads: u32,
-    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over
-    /// as many connections.
+    /// What a message costs a thread that blocked for it, beyond what it costs a loop over as many
+    /// connections.
     pub cost: Cost,
 }

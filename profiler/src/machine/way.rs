@@ -7,17 +7,17 @@ use super::row::{Cost, Step};
 pub enum Way {
     /// A hand-written loop over `epoll_wait`, one extra attempt per event.
     Naive,
-    /// A runtime.
+    /// An async runtime.
     Runtime,
     /// `io_uring`, batched.
     Tuned,
 }
 
 impl Way {
-    /// All of them.
+    /// Every way.
     pub const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
 
-    /// In reports.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Naive => "naive",
@@ -26,7 +26,7 @@ impl Way {
         }
     }
 
-    /// In reports, at length.
+    /// What it is, in a few words.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Naive => "readiness: epoll, one extra attempt per wait",
@@ -35,7 +35,7 @@ impl Way {
         }
     }
 
-    /// What a step costs that waits in this way.
+    /// What a server step costs in this way.
     pub(super) fn cost_of(self, step: &Step) -> Option<Cost> {
         match self {
             Self::Naive => Some(step.again),

@@ -11,28 +11,28 @@ use crate::{
     words,
 };
 
-/// After so long no more prices are begun that nobody has calibrated: what the model can do without
-/// is missing then.
+/// Once prices have been measured for so long on the spot, no further part begins. The prediction
+/// does without the missing parts.
 const ENOUGH: Duration = Duration::from_secs(15);
-/// How long a report waits for them, how long the end of a screen does, and how often they look.
+/// How long a report waits for prices, how long a screen that ends does, and how often both look.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Prices, or why there are none: what it says is for the report.
+/// Prices, or why there are none, in words for the report.
 pub(super) type Priced = Result<Calibration, String>;
 
-/// Prices of this machine and kernel: from the cache, or else the essentials, measured on a thread
-/// of their own, because nobody knows how long that takes beside others.
+/// Prices of this machine and kernel: from the cache, or else measured on a thread of their own,
+/// because on a busy machine that takes long.
 pub(super) struct Pricing {
     known: Option<Priced>,
     coming: Option<JoinHandle<Priced>>,
-    /// The machine when they began.
+    /// What the machine had used when the measurement began.
     before: Usage,
 }
 
 impl Pricing {
-    /// Prices are wanted.
+    /// Takes prices from the cache, or starts to measure them.
     pub(super) fn begin() -> Self {
         let before = Usage::so_far();
         if let Ok(cached) = calibrate::cache::load() {
@@ -46,12 +46,12 @@ impl Pricing {
         }
     }
 
-    /// Whether they are not known yet.
+    /// Whether the measurement still runs.
     pub(super) fn is_coming(&self) -> bool {
         self.coming.is_some()
     }
 
-    /// What is known by now.
+    /// The prices, if they are known by now.
     pub(super) fn known(&mut self) -> Option<Priced> {
         if let Some(done) = self.coming.take_if(|thread| thread.is_finished()) {
             self.known = Some(done.join().unwrap_or_else(|_| Err(failed("the thread that measured it panicked"))));
@@ -59,8 +59,7 @@ impl Pricing {
         self.known.clone()
     }
 
-    /// What is known soon: nobody is kept for as long as a busy machine may take, nor who is in a
-    /// hurry.
+    /// Waits for prices until `patience` is over or `hurry` says so.
     pub(super) fn wait(&mut self, patience: Duration, hurry: impl Fn() -> bool) -> Priced {
         let begun = Instant::now();
         loop {
@@ -80,13 +79,13 @@ impl Pricing {
     }
 }
 
-/// The essentials, measured now.
+/// Measures the essentials now.
 fn on_the_spot() -> Priced {
     let found = calibrate::measure(ENOUGH).map_err(|error| failed(&error.to_string()))?;
     Ok(prices(&found, None, Taken::OnTheSpot))
 }
 
-/// Prices did not come in time.
+/// What the report says if prices did not come in time.
 fn late(why: &str) -> String {
     missing(
         why,
@@ -95,7 +94,7 @@ fn late(why: &str) -> String {
     )
 }
 
-/// Prices could not be measured.
+/// What the report says if prices could not be measured.
 fn failed(why: &str) -> String {
     missing(why, "once that is mended, `should-i-async calibrate` measures it and keeps what it finds")
 }
@@ -104,13 +103,13 @@ fn missing(why: &str, mend: &str) -> String {
     format!("what waiting in other ways costs on this machine could not be measured beside the target ({why}): {mend}")
 }
 
-/// Seconds since then.
+/// Seconds since a time of day.
 fn since(unix_seconds: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     now.saturating_sub(unix_seconds)
 }
 
-/// What was measured, as prices, with their origin in words.
+/// The prices from a measurement, with their origin in words.
 fn prices(found: &Essentials, full: Option<&Full>, taken: Taken) -> Calibration {
     let source = words::origin(Origin { taken, others: found.others }).into();
     Calibration { source, ..calibrate::prices(found, full) }
