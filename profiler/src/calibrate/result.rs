@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{machine::Medium, quantity::Repeats};
 
-/// What a server pays per event, when `events` of its many connections have a message at once: ns
-/// of the server thread's CPU per message. All of them read the message and write the reply; they
-/// differ in how they learn of it.
+/// What a server pays per message, if `events` of its many connections have one at once: ns of the
+/// server thread's CPU. Every way reads the message and writes the reply; they differ in how the
+/// server learns of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRow {
     /// Connections that have a message.
     pub events: u32,
-    /// Nobody asks: read and write on sockets that are known to be ready.
+    /// Without asking: read and write on sockets that are known to be ready.
     pub ready: Repeats,
     /// One level-triggered `epoll_wait` for all, then read and write.
     pub level: Repeats,
-    /// The same, and each is read once more, until `EAGAIN`.
+    /// The same, and each connection is read once more, until `EAGAIN`.
     pub again: Repeats,
     /// A tokio current-thread runtime, a task per connection.
     pub runtime: Option<Repeats>,
@@ -25,84 +25,84 @@ pub struct StepRow {
     pub beyond: Beyond,
 }
 
-/// Differences from [`StepRow::ready`], repeat by repeat: what the machine does meanwhile is in
-/// both, and goes.
+/// Differences from [`StepRow::ready`], taken repeat by repeat, so that what the machine does
+/// meanwhile is in both and drops out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beyond {
-    /// Of [`StepRow::level`].
+    /// [`StepRow::level`] less `ready`.
     pub level: Repeats,
-    /// Of [`StepRow::again`].
+    /// [`StepRow::again`] less `ready`.
     pub again: Repeats,
-    /// Of [`StepRow::runtime`].
+    /// [`StepRow::runtime`] less `ready`.
     pub runtime: Option<Repeats>,
-    /// Of [`StepRow::uring`].
+    /// [`StepRow::uring`] less `ready`.
     pub uring: Option<Repeats>,
 }
 
-/// An idle that ends before the next timer tick, ns.
+/// An idle time that ends before the next timer tick, ns.
 pub const SHORT_IDLE: u64 = 40_000;
-/// An idle in which the tick is stopped, ns (a tick is 4 ms at most on what distributions ship).
-/// Its way out restarts the tick, at the expense of the thread that is woken.
+/// An idle time in which the tick is stopped, ns (a tick takes at most 4 ms in the kernels of
+/// distributions). To leave it, the thread that is woken pays for the restart of the tick.
 pub const LONG_IDLE: u64 = 5_000_000;
 
-/// What one block costs: CPU of leaving the CPU and coming back, over the same reads and writes
+/// What one block costs: CPU of leaving the CPU and coming back, beyond the same reads and writes
 /// with the data ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockRow {
-    /// Through what.
+    /// What the thread blocks on.
     pub medium: Medium,
-    /// Whether the CPU went idle in between; otherwise two threads share it and it switches from
+    /// Whether the CPU went idle in between. Otherwise two threads share it, and it switches from
     /// one to the other.
     pub via_idle: bool,
-    /// For how long it was left idle before the wake-up, ns: [`SHORT_IDLE`] or [`LONG_IDLE`]; 0
-    /// where it was not.
+    /// How long the CPU was idle before the wake-up, ns: [`SHORT_IDLE`], [`LONG_IDLE`], or 0 if it
+    /// was not idle.
     pub idle: u64,
-    /// Leaving and coming back, ns of the blocked thread's CPU, without what the waker pays.
+    /// What the blocked thread pays for leaving and coming back, ns of CPU.
     pub cost: Repeats,
     /// What the waker pays for the wake-up, ns of CPU.
     pub wake: Repeats,
 }
 
-/// A message by one of many threads that take turns on one CPU, and by one loop. In the crowd the
-/// answer to it (a little work in user mode and a write of 64 bytes to a TCP socket), right after
-/// the read that brought it: ns of wall time. In the relay all of it, from one block to the next:
-/// ns of CPU.
+/// What a message costs one of many threads that take turns on one CPU, and what it costs one loop.
+///
+/// In the crowd it is the answer right after the read (a little work in user mode and a write of 64
+/// bytes to a TCP socket), ns of wall time. In the relay it is all from one block to the next, ns
+/// of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrowdRow {
     /// Connections.
     pub threads: u32,
-    /// By threads of their own, each of which blocked for its message.
+    /// By a thread per connection, each of which blocked for its message.
     pub threaded: Repeats,
     /// By one loop that never blocks.
     pub looped: Repeats,
-    /// The difference, turn by turn.
+    /// The difference, taken turn by turn.
     pub colder: Repeats,
 }
 
 /// What a read costs whose data is there, ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadRow {
-    /// From what.
+    /// What is read from.
     pub medium: Medium,
-    /// Bytes of it.
+    /// Bytes that are read.
     pub bytes: u32,
-    /// The cost.
+    /// CPU of the read, ns.
     pub cost: Repeats,
 }
 
-/// What a cached 4 KiB read costs, ns of CPU per read over all threads, at a number of reads at
-/// once.
+/// What a cached 4 KiB read costs, ns of CPU over all threads, by how many there are at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileRow {
     /// Reads at once.
     pub depth: u32,
-    /// `pread` by one thread, one after the other: what the others compare with.
+    /// `pread` by one thread, one after the other.
     pub pread: Repeats,
-    /// `pread` on a runtime's blocking pool, all on one CPU: tokio's `spawn_blocking`, awaited. The
-    /// least that it can cost.
+    /// `pread` on a runtime's blocking pool, all on one CPU (tokio's `spawn_blocking`, awaited).
+    /// This is the least that it can cost.
     pub pool: Option<Repeats>,
-    /// The same with every CPU that may be used: with interrupts between CPUs and the ways out of
-    /// idle, where they are idle.
+    /// The same on all CPUs that may be used. It includes interrupts between CPUs, and leaving
+    /// idle.
     pub pool_across: Option<Repeats>,
     /// Linux AIO, one `io_submit` for all.
     pub aio: Option<Repeats>,
@@ -113,55 +113,55 @@ pub struct FileRow {
 /// Something that could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// What.
+    /// What it is.
     pub what: String,
-    /// The reason, and the mend where there is one.
+    /// The reason, and what to do about it if anything helps.
     pub why: String,
 }
 
-/// What the model needs to know of this machine.
+/// What predictions need to know of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Essentials {
     /// The kernel's release.
     pub kernel: String,
     /// CPU model and number of CPUs.
     pub machine: String,
-    /// When, in seconds since 1970.
+    /// When it was measured, in seconds since 1970.
     pub taken_at: u64,
-    /// The pace at which costs are given: what the yardstick took, ns. Costs that were measured at
-    /// another one were brought to it.
+    /// The pace at which costs are given: ns of the yardstick. Costs that were measured at another
+    /// pace were converted to this one.
     pub pace: f64,
     /// An empty syscall (`getppid`), ns of CPU.
     pub syscall: Repeats,
     /// A receive on an empty non-blocking TCP socket, ns of CPU.
     pub again: Repeats,
-    /// By number of ready events, ascending.
+    /// Server steps, by number of ready events, ascending.
     pub steps: Vec<StepRow>,
-    /// By medium and size.
+    /// Reads whose data is there, by medium and size.
     pub reads: Vec<ReadRow>,
-    /// By medium and placement.
+    /// Blocks, by medium and placement.
     pub blocks: Vec<BlockRow>,
-    /// By threads, ascending.
+    /// The answer to a message right after its read, by threads, ascending.
     pub crowd: Vec<CrowdRow>,
-    /// What a message takes that is handed on through a pipe to a thread that waits for it, by
-    /// threads, ascending: ns of CPU.
+    /// A message that is handed on through a pipe to a thread that waits for it, by threads,
+    /// ascending.
     pub relay: Vec<CrowdRow>,
-    /// By depth, ascending.
+    /// Cached reads, by depth, ascending.
     pub file: Vec<FileRow>,
-    /// Share of the machine's CPU time that others used meanwhile, 0 to 1: above a few per cent,
+    /// Share of the machine's CPU time that others used meanwhile, 0 to 1. Above a few per cent,
     /// repeats scatter.
     pub others: f64,
-    /// What could not be had here.
+    /// What could not be measured here.
     pub missing: Vec<Missing>,
 }
 
-/// A cost, or the reason why there is none. Never 0 for want of a figure.
+/// A cost, or the reason why there is none. It is never 0 because a figure is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
-    /// Measured.
+    /// It was measured.
     Measured(Repeats),
-    /// Not to be had here.
+    /// It could not be measured here.
     Unavailable {
         /// The reason.
         why: String,
@@ -169,18 +169,18 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// From repeats; without any, for this reason.
+    /// The cost from repeats. Without repeats it is unavailable for the reason `why`.
     pub fn from_repeats(repeats: &[f64], why: &str) -> Self {
         Repeats::new(repeats).map_or_else(|| Self::unavailable(why), Self::Measured)
     }
 
-    /// For this reason.
+    /// An unavailable figure with its reason.
     pub fn unavailable(why: &str) -> Self {
         let why = if why.is_empty() { "it was not measured" } else { why };
         Self::Unavailable { why: why.to_owned() }
     }
 
-    /// The cost, where there is one.
+    /// The cost, if it was measured.
     pub const fn cost(&self) -> Option<&Repeats> {
         match self {
             Self::Measured(cost) => Some(cost),
@@ -194,13 +194,13 @@ impl Figure {
 pub struct SizeRow {
     /// Bytes.
     pub bytes: u64,
-    /// From the page cache, ns of CPU.
+    /// Read from the page cache, ns of CPU.
     pub cached_read: Figure,
-    /// Into the page cache, ns of CPU.
+    /// Written to the page cache, ns of CPU.
     pub cached_write: Figure,
-    /// `O_DIRECT`, ns of the calling thread's CPU.
+    /// Read with `O_DIRECT`, ns of the calling thread's CPU.
     pub direct_read: Figure,
-    /// `O_DIRECT`, ns of the calling thread's CPU.
+    /// Written with `O_DIRECT`, ns of the calling thread's CPU.
     pub direct_write: Figure,
     /// How long such a direct read takes, ns of wall time.
     pub direct_read_latency: Figure,
@@ -211,15 +211,15 @@ pub struct SizeRow {
 /// One block, with a working set on either side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkingSetRow {
-    /// Through what.
+    /// What the thread blocks on.
     pub medium: Medium,
     /// Whether the CPU went idle in between.
     pub via_idle: bool,
     /// Bytes that each side touches between blocks.
     pub bytes: u64,
-    /// CPU of a block, the dearer touching after it included, ns.
+    /// CPU of a block, ns. It includes what touching the working set costs more after it.
     pub block: Figure,
-    /// From the write to the reader's return, ns of wall time; without working set only.
+    /// From the write to the reader's return, ns of wall time. Only without a working set.
     pub latency: Option<Figure>,
 }
 
@@ -236,26 +236,26 @@ pub struct EpollRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileInterface {
-    /// `pread`, as many threads as reads at once.
+    /// `pread` by as many threads as there are reads at once.
     Threads,
-    /// `aio_read` and `aio_suspend`: threads of the C library.
+    /// `aio_read` and `aio_suspend`, which the C library does with threads.
     PosixAio,
-    /// `lio_listio`, one call for all.
+    /// `lio_listio`, one call for all reads.
     PosixList,
-    /// `io_submit` and `io_getevents`.
+    /// Linux AIO: `io_submit` and `io_getevents`.
     LinuxAio,
-    /// One enter for all.
+    /// `io_uring`, one enter for all reads.
     Uring,
-    /// A kernel thread takes the requests: no enter at all.
+    /// `io_uring` with a kernel thread that polls for requests, so that no enter is needed.
     UringSqpoll,
 }
 
 impl FileInterface {
-    /// All of them.
+    /// Every interface.
     pub const ALL: [Self; 6] =
         [Self::Threads, Self::PosixAio, Self::PosixList, Self::LinuxAio, Self::Uring, Self::UringSqpoll];
 
-    /// For people.
+    /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -271,13 +271,13 @@ impl FileInterface {
 /// Random 4 KiB reads through one interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiskRow {
-    /// Through what.
+    /// How it is read.
     pub interface: FileInterface,
-    /// `O_DIRECT`; otherwise from the page cache.
+    /// Whether with `O_DIRECT`, past the page cache.
     pub direct: bool,
     /// Reads at once.
     pub depth: u32,
-    /// ns of CPU per read, over all threads of the process and the kernel's for its rings.
+    /// ns of CPU per read, over all threads of the process and the kernel's threads for its rings.
     pub cpu: Figure,
     /// ns of wall time from a read's start to its end, on average.
     pub latency: Figure,
@@ -289,21 +289,21 @@ pub struct DiskRow {
 pub enum ReadyInterface {
     /// A thread per descriptor, blocked in `read`.
     Threads,
-    /// Level-triggered.
+    /// `epoll_wait`, level-triggered.
     Epoll,
-    /// Over all descriptors.
+    /// `poll` over all descriptors.
     Poll,
-    /// Over all descriptors.
+    /// `select` over all descriptors.
     Select,
-    /// Reads armed beforehand.
+    /// `io_uring` with reads armed beforehand.
     Uring,
 }
 
 impl ReadyInterface {
-    /// All of them.
+    /// Every interface.
     pub const ALL: [Self; 5] = [Self::Threads, Self::Epoll, Self::Poll, Self::Select, Self::Uring];
 
-    /// For people.
+    /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -318,9 +318,9 @@ impl ReadyInterface {
 /// Messages on some of 64 open descriptors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadyRow {
-    /// Of what kind.
+    /// What the descriptors are.
     pub medium: Medium,
-    /// Through what.
+    /// How the thread learns of messages.
     pub interface: ReadyInterface,
     /// Descriptors that have a message at once.
     pub ready: u32,
@@ -333,7 +333,7 @@ pub struct ReadyRow {
 pub struct Interrupts {
     /// A local timer interrupt, ns.
     pub timer: Figure,
-    /// Of these, per second, on a CPU that is busy.
+    /// Timer interrupts per second on a busy CPU.
     pub timer_per_second: Option<f64>,
     /// A block device's interrupt.
     pub block: Figure,
@@ -350,17 +350,17 @@ pub struct Full {
     pub pipe_again: Figure,
     /// A thread created and joined, ns of CPU of both.
     pub thread: Figure,
-    /// By size, ascending.
+    /// Reads and writes, by size, ascending.
     pub sizes: Vec<SizeRow>,
-    /// By medium, placement and working set.
+    /// Blocks, by medium, placement and working set.
     pub working_sets: Vec<WorkingSetRow>,
-    /// By events, ascending.
+    /// `epoll_wait`, by events, ascending.
     pub epoll: Vec<EpollRow>,
-    /// By interface, cached or direct, and depth.
+    /// Random reads, by cached or direct, depth and interface.
     pub disk: Vec<DiskRow>,
-    /// By medium, interface and ready descriptors.
+    /// Messages, by medium, ready descriptors and interface.
     pub descriptors: Vec<ReadyRow>,
-    /// Interrupts.
+    /// What interrupts take.
     pub interrupts: Interrupts,
     /// How long all of it took, ns of wall time.
     pub took: u64,

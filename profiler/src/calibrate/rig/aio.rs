@@ -1,5 +1,4 @@
-//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file into buffers of
-//! its own.
+//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file.
 
 use std::{io, os::fd::RawFd};
 
@@ -45,7 +44,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// For `depth` reads at once.
+    /// A context for `depth` reads at once.
     pub(crate) fn new(depth: usize) -> Result<Self, String> {
         let mut id: libc::c_ulong = 0;
         // SAFETY: the kernel writes the context's id.
@@ -65,7 +64,7 @@ impl Context {
         })
     }
 
-    /// Reads `bytes` at each offset into its buffer: one submit, and waits until all are there.
+    /// Reads `bytes` at each offset into its buffer with one submit, and waits until all are there.
     ///
     /// # Safety
     /// Each buffer has room for `bytes`, and is touched by nobody else until this returns.

@@ -1,5 +1,5 @@
-//! Clocks and CPUs: CPU time of threads, what reading it costs, switches, and pinning of our own
-//! threads.
+//! Clocks and CPUs: the CPU time of threads and what it costs to read it, switches, and the pinning
+//! of our own threads.
 
 use std::{io, time::Duration};
 
@@ -14,8 +14,8 @@ pub(crate) fn thread_cpu() -> u64 {
     ns(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time of this process, ns: all threads that live and have lived, the kernel's threads of its
-/// rings included.
+/// CPU time of this process, ns: of all threads that live or have lived, and of the kernel's
+/// threads for its rings.
 pub(crate) fn process_cpu() -> u64 {
     ns(clock_gettime(ClockId::ProcessCPUTime))
 }
@@ -29,7 +29,7 @@ fn ns(time: rustix::time::Timespec) -> u64 {
     Duration::try_from(time).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// CPU time of another thread of this process, ns; none once it has ended.
+/// CPU time of another thread of this process, ns. `None` once it has ended.
 pub(crate) fn cpu_of(tid: i32) -> Option<u64> {
     // CPUCLOCK_PERTHREAD (4) with CPUCLOCK_SCHED (2): include/linux/posix-timers.h.
     let clock = ((!tid) << 3) | 6;
@@ -39,7 +39,7 @@ pub(crate) fn cpu_of(tid: i32) -> Option<u64> {
     (result == 0).then_some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-/// Sum of [`cpu_of`] over threads that live.
+/// The sum of [`cpu_of`] over the threads that live.
 pub(crate) fn cpu_of_all(tids: &[i32]) -> u64 {
     tids.iter().filter_map(|&tid| cpu_of(tid)).sum()
 }
@@ -49,8 +49,8 @@ pub(crate) fn tid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// What an empty interval between two readings of [`thread_cpu`] shows, ns: subtracted from every
-/// interval.
+/// What an empty interval between two readings of [`thread_cpu`] shows, ns. It is subtracted from
+/// every interval.
 pub(crate) fn empty_interval() -> u64 {
     let mut readings: Vec<u64> = (0..400)
         .map(|_| {
@@ -62,7 +62,7 @@ pub(crate) fn empty_interval() -> u64 {
     readings[readings.len() / 2]
 }
 
-/// A stopwatch of the calling thread's CPU time; its own reading is taken off.
+/// A stopwatch of the calling thread's CPU time. It subtracts what its own readings cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch {
     empty: u64,
@@ -73,7 +73,7 @@ impl Watch {
         Self { empty: empty_interval() }
     }
 
-    /// CPU since `begun`, without the reading, ns.
+    /// CPU since `begun`, ns, without the readings.
     pub(crate) fn since(self, begun: u64) -> u64 {
         (thread_cpu() - begun).saturating_sub(self.empty)
     }
@@ -112,7 +112,7 @@ pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
-/// Two CPUs that share no core where the machine has such; one alone where there is but one.
+/// Two CPUs that share no core, if the machine has such. The second is `None` if there is but one.
 pub(crate) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
     let first = allowed.first().copied().unwrap_or(0);
     let siblings = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list"))
@@ -129,15 +129,15 @@ pub(crate) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
     (first, others().find(|&cpu| !shares(cpu)).or_else(|| others().next()))
 }
 
-/// Undoes [`never_preempt`], for threads that are started from here.
+/// Undoes [`never_preempt`], so that it does not apply to threads that are started from here.
 pub(crate) fn preempt_as_usual() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one sched_param. Refusal is harmless.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param) };
 }
 
-/// Wake-ups by this thread, and of it, preempt nobody: a wake-up leads to one switch, and only
-/// where somebody blocks.
+/// Makes wake-ups by this thread, and of it, preempt nobody. A wake-up then leads to a switch only
+/// if somebody blocks.
 pub(crate) fn never_preempt() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not
@@ -145,8 +145,8 @@ pub(crate) fn never_preempt() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
-/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They are
-/// threads of the process.
+/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They count
+/// as threads of the process.
 pub(crate) fn ring_workers() -> Vec<i32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let is_worker = |tid: &i32| {
@@ -156,8 +156,8 @@ pub(crate) fn ring_workers() -> Vec<i32> {
     tids.filter(is_worker).collect()
 }
 
-/// Time that the calling thread was runnable and not running so far, ns; none where the kernel
-/// keeps no account of it.
+/// How long the calling thread was runnable and did not run so far, ns. `None` if the kernel does
+/// not count it.
 pub(crate) fn waited_so_far() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse().ok()

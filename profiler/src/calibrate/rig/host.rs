@@ -1,8 +1,8 @@
-//! The machine that is measured: its name, its kernel, and what others use of it meanwhile.
+//! The machine that is measured: its name, its kernel, and how much of it others use meanwhile.
 
 use super::clock;
 
-/// What the machine had used so far, and this process of it.
+/// CPU time that the machine has used so far, and this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     /// CPU of the machine, all but idle and all, in ticks of 10 ms.
@@ -13,13 +13,13 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Up to now.
+    /// The usage up to now.
     pub(crate) fn so_far() -> Self {
         let (busy, all) = clock::machine_so_far();
         Self { busy, all, us: clock::process_cpu() }
     }
 
-    /// The share of the machine's CPU time that other processes have used since then, 0 to 1.
+    /// The share of the machine's CPU time that other processes have used since, 0 to 1.
     pub(crate) fn others(self) -> f64 {
         let now = Self::so_far();
         let ours = (now.us - self.us) as f64 / 1e7;
@@ -28,7 +28,7 @@ impl Usage {
     }
 }
 
-/// Kernel release, and CPU model with the number of CPUs.
+/// The kernel's release, and the CPU's model with the number of CPUs.
 pub(crate) fn identity() -> (String, String) {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

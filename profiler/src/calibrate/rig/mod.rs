@@ -1,5 +1,5 @@
-//! rig: what the measurements are made with. Clocks, CPUs, connections, rings, files, and one
-//! block.
+//! rig: the tools of the measurements. Clocks and CPUs, the pace, connections, rings, files, short
+//! calls, and one block.
 
 pub(crate) mod aio;
 pub(crate) mod block;

@@ -1,12 +1,12 @@
-//! The pace: how fast this CPU gets work done right now, by a yardstick: a fixed piece of work in
+//! The pace: how fast this CPU gets work done right now. The yardstick is a fixed piece of work in
 //! user mode that keeps many execution units busy.
 //!
-//! A virtual CPU shares its core with whatever else the host runs on the sibling thread, and gets
-//! up to twice as much done in one tenth of a second as in the next. No clock of the guest shows
-//! it: it is not stolen time. Prices of one moment and counts of another fit together only when
-//! both are brought to one pace. What the yardstick needs per unit of work rises and falls with
-//! what the kernel's code needs (docs/calibrate.md has the figures); a chain of dependent
-//! instructions would not: it leaves most of a core to its sibling.
+//! A virtual CPU shares its core with whatever the host runs on the sibling thread, and gets up to
+//! twice as much done in one tenth of a second as in the next. No clock of the guest shows it,
+//! because it is not stolen time. Prices of one moment and counts of another fit together only at
+//! the same pace. The time of the yardstick rises and falls with that of the kernel's code
+//! (docs/calibrate.md has the figures). A chain of dependent instructions would not do: it leaves
+//! most of a core to its sibling.
 
 use std::{hint::black_box, time::Duration};
 
@@ -15,12 +15,13 @@ use crate::quantity::median;
 
 /// Rounds of the work: some 8 µs.
 const ROUNDS: u64 = 5_000;
-/// Yardsticks that make out the pace at which costs are given, and how far apart they are taken.
+/// How many yardsticks determine the pace at which costs are given, and how far apart they are
+/// taken.
 const BASE: usize = 64;
 const APART: Duration = Duration::from_millis(1);
 
-/// How long the calling thread's CPU takes for the work, ns: the better of two, because interrupts
-/// are not its pace.
+/// How long the calling thread's CPU takes for the work, ns. It is the better of two tries, because
+/// interrupts are not part of the pace.
 pub(crate) fn yardstick() -> f64 {
     once().min(once())
 }
@@ -31,7 +32,7 @@ fn once() -> f64 {
     (clock::thread_cpu() - begun).max(1) as f64
 }
 
-/// Four chains of operations with little to wait for in each other.
+/// Four chains of operations that hardly wait for each other.
 fn work(seed: u64) -> u64 {
     let (mut a, mut b, mut c, mut d) = (seed, seed + 1, seed + 2, seed + 3);
     for round in 0..ROUNDS {
@@ -48,18 +49,18 @@ pub(crate) fn thread_cpu() -> f64 {
     clock::thread_cpu() as f64
 }
 
-/// CPUs that the calling thread may be put on: they exist and are on.
+/// CPUs that exist, are on, and may be used by the calling thread.
 pub(crate) fn reachable() -> Vec<usize> {
     clock::allowed().unwrap_or_default()
 }
 
-/// Puts the calling thread on a CPU whose pace it is to tell: it preempts nobody there.
+/// Puts the calling thread on a CPU to take its pace. It preempts nobody there.
 pub(crate) fn settle_on(cpu: usize) -> std::io::Result<()> {
     clock::never_preempt();
     clock::pin(&[cpu])
 }
 
-/// Brings what was measured at one moment to the pace of the whole calibration.
+/// Converts what was measured at one moment to the pace of the whole calibration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
     base: f64,
@@ -67,7 +68,7 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// With the pace of about a tenth of a second as the one that costs are given at.
+    /// Takes the pace over about a tenth of a second. Costs are given at this pace.
     pub(crate) fn new() -> Self {
         let all: Vec<f64> = (0..BASE)
             .map(|_| {
@@ -78,35 +79,35 @@ impl Pacer {
         Self::at(median(&all))
     }
 
-    /// With a pace that is known: the yardstick's ns.
+    /// Gives costs at a pace that is known, in ns of the yardstick.
     pub(crate) fn at(base: f64) -> Self {
         Self { base, last: yardstick() }
     }
 
-    /// What the yardstick took at the pace that costs are given at, ns.
+    /// The pace at which costs are given, in ns of the yardstick.
     pub(crate) fn base(&self) -> f64 {
         self.base
     }
 
-    /// Something begins that [`Pacer::steady`] will be asked about.
+    /// Begins a measurement that [`Pacer::steady`] or [`Pacer::factor`] will convert.
     pub(crate) fn mark(&mut self) {
         self.last = yardstick();
     }
 
-    /// What has just been measured, since the last mark or question, as it would be at the common
-    /// pace.
+    /// Converts what was measured since the last mark or conversion to the common pace.
     pub(crate) fn steady(&mut self, spent: f64) -> f64 {
         spent * self.factor()
     }
 
-    /// What brings all that was measured since the last mark or question to the common pace.
+    /// The factor that converts what was measured since the last mark or conversion to the common
+    /// pace.
     pub(crate) fn factor(&mut self) -> f64 {
         let before = std::mem::replace(&mut self.last, yardstick());
         factor(before, self.last, self.base)
     }
 }
 
-/// From the pace around it to the common one.
+/// The factor from the mean pace before and after a measurement to the common one.
 fn factor(before: f64, after: f64, base: f64) -> f64 {
     base / f64::midpoint(before, after)
 }

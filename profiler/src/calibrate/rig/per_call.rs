@@ -6,11 +6,11 @@ use super::{
 };
 use crate::quantity::Repeats;
 
-/// Calls per repeat, and repeats, of what takes some hundred ns.
+/// Calls per repeat, and repeats, of a call that takes some hundred ns.
 const CALLS: u64 = 1_000;
 const REPEATS: usize = 21;
 
-/// CPU per call of something short, ns, over repeats of `CALLS` calls.
+/// CPU of a short call, ns, from repeats of `CALLS` calls each.
 pub(crate) fn per_call(mut pacer: Pacer, mut call: impl FnMut()) -> Option<Repeats> {
     let watch = Watch::new();
     let mut repeats = Vec::with_capacity(REPEATS);
