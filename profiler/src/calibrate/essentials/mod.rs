@@ -1,4 +1,4 @@
-//! The essentials: what the model needs, in under 2 s, or eight times as thoroughly.
+//! The essentials: what predictions need, in under 2 s, or eight times as thoroughly.
 //! `docs/calibrate.md` says what each figure includes.
 
 mod blocks;
@@ -30,9 +30,9 @@ use crate::{
 pub(super) use effort::Effort;
 use effort::Time;
 
-/// Measures the essentials quickly, on a thread of its own: the caller's affinity and signal mask
-/// stay as they are. Parts that the model can do without do not begin once `within` is over; they
-/// are missing then.
+/// Measures the essentials quickly, on a thread of its own, so that the caller's affinity and
+/// signal mask stay as they are. Parts that predictions can do without do not begin once `within`
+/// is over, and are missing then.
 ///
 /// # Errors
 /// No thread, no loopback connections, no descriptors, or a measurement that came to nothing.
@@ -52,17 +52,17 @@ pub(super) fn on_this_thread(effort: Effort, within: Duration) -> Result<Essenti
     let before = Usage::so_far();
     let pin = || clock::pin(&[first]).map_err(CalibrateError::system("pinning a thread"));
     pin()?;
-    let time = Time::begins(within);
+    let time = Time::new(within);
     let pacer = Pacer::new();
     let file = file::measure(&allowed, first, pacer, &mut missing);
     pin()?;
-    time.told("files");
+    time.log("files");
     let syscall = empty_syscall(pacer)?;
     let (steps, again) = steps::measure(effort, pacer, &mut missing)?;
-    time.told("server steps");
+    time.log("server steps");
     let reads = reads::measure(effort, pacer)?;
-    time.told("reads");
-    // Of these the model takes what there is.
+    time.log("reads");
+    // Predictions can do without the following parts.
     let blocks = time.spend("blocks", &mut missing, |m| blocks::measure(first, second, effort, pacer, m))?;
     let crowd = time.spend(crowd::WHAT, &mut missing, |m| crowd::measure(first, effort, pacer, m))?;
     let relay = time.spend(relay::WHAT, &mut missing, |m| relay::measure(first, effort, pacer, m))?;

@@ -2,7 +2,7 @@
 
 use crate::calibrate::result::Missing;
 
-/// An optional part's cost; the reason goes to `missing` once.
+/// The value of an optional part. If there is none, its reason goes to `missing`, once.
 pub(super) fn note<T>(missing: &mut Vec<Missing>, what: &str, result: Result<T, String>) -> Option<T> {
     match result {
         Ok(value) => Some(value),

@@ -1,9 +1,9 @@
-//! What a read costs whose data is there, by medium and size: what a read that blocked is held
-//! against where the target has none that did not.
+//! What a read costs whose data is there, by medium and size. Reads that blocked are compared with
+//! it if the target has none that did not block.
 //!
 //! As in a server, each message comes through a pair of ends of its own, and over sockets each is
-//! answered before the next one comes. TCP would make another read of it otherwise: the one that
-//! empties a connection on which nothing is ever sent back sends an acknowledgement at once
+//! answered before the next one comes. Without an answer, TCP would do more work in the read: it
+//! sends an acknowledgement at once when it empties a connection on which nothing is ever sent back
 //! (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
 
 use std::{
@@ -30,9 +30,9 @@ use super::effort::{Effort, Schedule};
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
-/// Messages that wait before a repeat is timed, each in a pair of ends.
+/// Messages that are in place before a repeat is timed, each in a pair of ends of its own.
 const MESSAGES: usize = 12;
-/// Schedule at the least effort.
+/// The schedule at the least effort.
 const REPEATS: Schedule = Schedule { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
 
 /// Both ends of a medium.
@@ -47,7 +47,7 @@ impl Ends {
     }
 }
 
-/// Through every medium.
+/// Measures reads on every medium.
 pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadRow>, CalibrateError> {
     let failed = || CalibrateError::system("a pipe or socket of the calibration");
     let (watch, plan) = (Watch::new(), REPEATS.at(effort));

@@ -1,6 +1,6 @@
 //! The server step: what it costs to learn that connections are ready, by how many are ready at
 //! once. The five variants take turns in an order that rotates with every repeat, so that drift
-//! hits all alike.
+//! affects all alike.
 
 use std::{io, net::TcpStream, os::fd::AsRawFd as _};
 
@@ -31,7 +31,7 @@ const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
 const CONNECTIONS: usize = peers::in_turns(EVENTS[EVENTS.len() - 1]);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
-/// Schedule at the least effort.
+/// The schedule at the least effort.
 const REPEATS: Schedule = Schedule { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
 
 const VARIANTS: [Variant; 5] = [Variant::Ready, Variant::Level, Variant::Again, Variant::Runtime, Variant::Uring];
@@ -45,7 +45,7 @@ enum Variant {
     Uring,
 }
 
-/// The steps, and the cost of an attempt that gives `EAGAIN`.
+/// Measures the steps, and the cost of an attempt that gives `EAGAIN`.
 pub(super) fn measure(
     effort: Effort,
     mut pacer: Pacer,
@@ -56,7 +56,7 @@ pub(super) fn measure(
     ))?;
     let again = lab.again(pacer)?;
     pacer.mark();
-    // By events: repeats, each with what the variants took per message.
+    // By events: the repeats, each with what every variant took per message.
     let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
     for repeat in REPEATS.at(effort).begin_warm() {
         for (e, &events) in EVENTS.iter().enumerate() {
@@ -92,7 +92,7 @@ struct Lab {
     plain: Peers,
     polled: Polled,
     runtime: Option<RuntimeServer>,
-    // Before its sockets: its receives are ended while they are open.
+    // Stands before its sockets, because its receives must end while they are open.
     ring: Option<RingServer>,
     ring_peers: Peers,
     first: usize,
@@ -115,14 +115,15 @@ impl Lab {
         })
     }
 
-    /// Where the next batch begins.
+    /// The first connection of the next batch.
     fn next(&mut self, size: usize) -> usize {
         let first = self.first / size * size % peers::in_turns(size);
         self.first = first + size;
         first
     }
 
-    /// CPU of `batches` batches of `events` messages, ns; none where the variant cannot be had.
+    /// CPU of `batches` batches of `events` messages, ns. `None` if the variant does not exist
+    /// here.
     fn series(
         &mut self,
         variant: Variant,
@@ -248,7 +249,7 @@ impl Polled {
         Ok(Self { epoll, peers, events, room: [0; ROOM] })
     }
 
-    /// Waits and serves until `events` messages are answered: one wait, as they are there.
+    /// Waits and serves until `events` messages are answered. As all are there, one wait suffices.
     fn serve(&mut self, events: usize, until_again: bool) -> io::Result<()> {
         let mut missing = events;
         while missing > 0 {

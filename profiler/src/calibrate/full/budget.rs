@@ -2,7 +2,7 @@
 
 use crate::calibrate::{result::Figure, rig::clock};
 
-/// Schedule of a part: at least and at most so many, and within a time.
+/// The repeats of a part: at least and at most so many, within a time.
 pub(super) struct Budget {
     least: usize,
     most: usize,
@@ -16,8 +16,8 @@ impl Budget {
         Self { least, most, length: millis * 1_000_000, begun: clock::wall(), done: 0 }
     }
 
-    /// The next repeat's number, from 0; none once it is enough. On a busy machine twice the time
-    /// ends it anyway.
+    /// The number of the next repeat, from 0. `None` once there are enough. On a busy machine it
+    /// ends after twice the time in any case.
     pub(super) fn next(&mut self) -> Option<usize> {
         let elapsed = clock::wall() - self.begun;
         let over = self.done >= self.least && elapsed > self.length || elapsed > 2 * self.length;
@@ -29,7 +29,7 @@ impl Budget {
     }
 }
 
-/// Schedule of one cell, and what went wrong last.
+/// The repeats of one cell, and what went wrong last.
 #[derive(Default)]
 pub(super) struct Cell {
     repeats: Vec<f64>,
@@ -37,7 +37,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The first repeat warms up.
+    /// Adds a repeat. The first one warms up and does not count.
     pub(super) fn take(&mut self, repeat: usize, result: Result<f64, String>) {
         match result {
             Ok(_) if repeat == 0 => {}
@@ -46,7 +46,7 @@ impl Cell {
         }
     }
 
-    /// What is known to be hopeless is not tried again.
+    /// Whether every repeat has failed so far, so that another one makes no sense.
     pub(super) fn hopeless(&self) -> bool {
         self.repeats.is_empty() && self.failure.is_some()
     }

@@ -1,5 +1,5 @@
 //! The rest of a calibration, beyond the essentials: by size, by depth, by working set, by
-//! interface. Part by part, each within a time of its own.
+//! interface. Each part has a time of its own.
 
 mod budget;
 mod calls;
@@ -23,8 +23,8 @@ use crate::calibrate::{
     },
 };
 
-/// Measures everything, essentials first; `dir` is where the files go, `progress` is told each
-/// part.
+/// Measures everything, the essentials first. Files go to `dir`, and `progress` gets the name of
+/// each part.
 ///
 /// # Errors
 /// No thread, no file, or essentials that cannot be had.
@@ -50,7 +50,7 @@ fn on_this_thread(
     let allowed = clock::allowed().map_err(CalibrateError::system("reading the CPUs that may be used"))?;
     let (first, second) = clock::two_cpus(&allowed);
     let pin = |cpus: &[usize]| clock::pin(cpus).map_err(CalibrateError::system("pinning a thread"));
-    // Before anything lengthy: a folder that cannot be written is found at once.
+    // The files come first, so that a folder that cannot be written is found at once.
     progress("files to read and write");
     let files = Files::make(dir).map_err(CalibrateError::system("making a file to read and write"))?;
     progress("essentials");
