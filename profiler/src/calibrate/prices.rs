@@ -86,3 +86,53 @@ fn direct_read(row: &DiskRow) -> Option<DirectRead> {
     let cost = row.cpu.cost()?.scatter().into();
     Some(DirectRead { batch: row.depth, cost })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calibrate::result::{Beyond, Figure},
+        machine::Way,
+    };
+
+    /// So many repeats that the interval of the median is 1 % wide on each side.
+    fn sure(median: f64) -> Repeats {
+        Repeats { median, low: median, high: median, repeats: 400 }
+    }
+
+    #[test]
+    fn a_step_costs_what_its_repeats_differ_by_and_not_the_difference_of_medians() {
+        let beyond = Beyond { level: sure(400.0), again: sure(600.0), runtime: None, uring: Some(sure(-50.0)) };
+        let row = StepRow {
+            events: 1,
+            ready: Repeats { median: 2_000.0, low: 1_000.0, high: 4_000.0, repeats: 9 },
+            level: sure(2_500.0),
+            again: sure(2_700.0),
+            runtime: None,
+            uring: Some(sure(2_000.0)),
+            beyond,
+        };
+        let list = Calibration { steps: vec![Step::from(&row)], ..Calibration::default() };
+        let naive = list.tax(Way::Naive, 1.0).unwrap();
+        assert_eq!((naive.low, naive.median, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
+        assert_eq!(list.tax(Way::Tuned, 1.0).unwrap().median, -50.0);
+        assert_eq!(list.tax(Way::Runtime, 1.0), None);
+    }
+
+    #[test]
+    fn only_direct_reads_through_a_ring_have_a_price_and_it_is_as_unsure_as_they_scatter() {
+        let cpu = Figure::Measured(Repeats { median: 2_000.0, low: 1_500.0, high: 4_000.0, repeats: 41 });
+        let row = |interface, direct, cpu: &Figure| DiskRow {
+            interface,
+            direct,
+            depth: 8,
+            cpu: cpu.clone(),
+            latency: Figure::unavailable(""),
+        };
+        let found = direct_read(&row(FileInterface::Uring, true, &cpu)).unwrap();
+        assert_eq!((found.batch, found.cost.low, found.cost.median, found.cost.high), (8, 1_500.0, 2_000.0, 4_000.0));
+        assert_eq!(direct_read(&row(FileInterface::Uring, false, &cpu)), None);
+        assert_eq!(direct_read(&row(FileInterface::Threads, true, &cpu)), None);
+        assert_eq!(direct_read(&row(FileInterface::Uring, true, &Figure::unavailable("no disk"))), None);
+    }
+}

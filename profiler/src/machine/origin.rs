@@ -23,20 +23,50 @@ pub enum Taken {
     OnTheSpot,
 }
 
-/// An [`Origin`] in words: recordings have always kept it so.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Source(String);
+/// Where the prices of a list come from, as it is shown: an [`Origin`] in words, because recordings
+/// keep it as text, and what the pace has made of the prices since.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Source {
+    words: String,
+    /// How much slower the CPUs were than when the prices were measured, as a share: 0.25 is 25 %
+    /// slower. Prices that are kept are those of the pace at which they were measured.
+    pub slowed_by: f64,
+}
 
 impl Source {
-    /// The words.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The origin in words.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The same prices after CPUs have become slower by a factor of `by`.
+    pub(super) fn slower(&self, by: f64) -> Self {
+        Self { words: self.words.clone(), slowed_by: (1.0 + self.slowed_by) * by - 1.0 }
     }
 }
 
 impl From<String> for Source {
     fn from(words: String) -> Self {
-        Self(words)
+        Self { words, slowed_by: 0.0 }
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_kept_as_text_and_without_a_pace() {
+        let source = Source::from("made up".to_owned());
+        let kept = serde_json::to_string(&source.slower(1.5)).unwrap();
+        assert_eq!(kept, r#""made up""#);
+        assert_eq!(serde_json::from_str::<Source>(&kept).unwrap(), source);
     }
 }

@@ -33,12 +33,8 @@ pub struct Calibration {
     /// The pace at which the prices hold: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
-    /// Where they come from, as recordings keep it.
+    /// Where the prices come from.
     pub source: Source,
-    /// How much slower the CPUs were than when the prices were measured, as a share: 0.25 is 25 %
-    /// slower. Set by [`Calibration::at_pace`], which raises the prices by as much.
-    #[serde(skip)]
-    pub slowed_by: f64,
 }
 
 impl Calibration {
@@ -74,8 +70,7 @@ impl Calibration {
             crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             pace: self.pace.map(|own| own * by),
-            source: self.source.clone(),
-            slowed_by: (1.0 + self.slowed_by) * by - 1.0,
+            source: self.source.slower(by),
         }
     }
 
@@ -242,10 +237,10 @@ mod tests {
         assert_eq!((now.blocks[0].cost.median, now.blocks[0].wake.low), (1_125.0, 375.0));
         assert_eq!(now.blocks[1], of_then.blocks[1]);
         assert_eq!(now.pace, Some(10_000.0));
-        assert_eq!((now.source.as_str(), now.slowed_by), ("made up", 0.25));
+        assert_eq!((now.source.words(), now.source.slowed_by), ("made up", 0.25));
         // The same pace changes nothing, and neither does one that is not known.
         assert_eq!(now.at_pace(Some(10_000.0)).steps, now.steps);
         assert_eq!(of_then.at_pace(None), of_then);
-        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).slowed_by, 0.0);
+        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source.slowed_by, 0.0);
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         assert!(pricing.known().is_none());
         drop(now);
         let found = pricing.wait(Duration::from_secs(60), || false).unwrap();
-        assert_eq!(found.source.as_str(), "here");
+        assert_eq!(found.source.words(), "here");
         assert!(!pricing.is_coming());
     }
 

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn few_repeats_make_a_wide_interval() {
-        // The product of two tables: the expected range of n normal values, and Student's t for 95 %.
+        // The product of two tables: the expected range of n normal values, and Student's t.
         for (n, range, t) in [(3.0, 1.693, 2.920), (5.0, 2.326, 2.132), (9.0, 2.970, 1.860), (11.0, 3.173, 1.812)] {
             let expected = 3.29 / range * t / 1.645;
             assert!((widening(n) / expected - 1.0).abs() < 0.1, "{n}: {} for {expected}", widening(n));

@@ -1,6 +1,6 @@
 //! Where prices come from, in words.
 
-use crate::machine::{Calibration, Origin, Taken};
+use crate::machine::{Origin, Source, Taken};
 
 /// Above this share of the CPUs for others, the words about the prices say so.
 const CROWDED: f64 = 0.25;
@@ -18,16 +18,16 @@ pub fn origin(Origin { taken, others }: Origin) -> String {
 }
 
 /// Where these prices come from, and what their pace was.
-pub fn prices(prices: &Calibration) -> String {
-    let source = prices.source.as_str();
-    match prices.slowed_by * 100.0 {
+pub fn prices(source: &Source) -> String {
+    let words = source.words();
+    match source.slowed_by * 100.0 {
         percent if percent >= 0.5 => {
-            format!("{source}; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
+            format!("{words}; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
         }
         percent if percent <= -0.5 => {
-            format!("{source}; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
+            format!("{words}; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
         }
-        _ => source.to_owned(),
+        _ => words.to_owned(),
     }
 }
 
@@ -59,8 +59,9 @@ mod tests {
     #[test]
     fn another_pace_is_said_from_half_a_per_cent_on() {
         let at = |slowed_by| {
-            let source = "made up".to_owned().into();
-            prices(&Calibration { source, slowed_by, ..Calibration::default() })
+            let mut source = Source::from("made up".to_owned());
+            source.slowed_by = slowed_by;
+            prices(&source)
         };
         assert_eq!(at(0.25), "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
         assert_eq!(at(-0.02), "made up; the CPUs were 2 % faster meanwhile, and so are the prices");

@@ -212,8 +212,10 @@ fn ground(what_if: &WhatIf) -> String {
         ),
         Ground::Histogram => "sleeps are coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let prices =
-        what_if.engine.as_ref().map_or_else(String::new, |e| format!("; prices: {}", words::prices(e.calibration())));
+    let prices = what_if
+        .engine
+        .as_ref()
+        .map_or_else(String::new, |e| format!("; prices: {}", words::prices(&e.calibration().source)));
     format!(
         "Modelled. The report takes {} on {}; {ground}{prices}.",
         plural(what_if.loops.into(), "event loop", "event loops"),

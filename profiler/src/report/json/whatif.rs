@@ -103,7 +103,7 @@ impl WhatIf {
             },
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
-            calibration: found.engine.as_ref().map(|e| words::prices(e.calibration())),
+            calibration: found.engine.as_ref().map(|e| words::prices(&e.calibration().source)),
             notes: found.notes.clone(),
         }
     }

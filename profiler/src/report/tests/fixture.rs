@@ -108,7 +108,6 @@ fn calibration() -> Calibration {
         relay: Vec::new(),
         pace: None,
         source: "made up".to_owned().into(),
-        slowed_by: 0.0,
     }
 }
 

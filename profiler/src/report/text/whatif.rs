@@ -62,7 +62,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         Ground::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or_else(|| NOTHING.to_owned(), |e| words::prices(e.calibration()));
+    let source = what_if.engine.as_ref().map_or_else(|| NOTHING.to_owned(), |e| words::prices(&e.calibration().source));
     page.wrapped_at(
         Ink::Dim,
         "  ",

@@ -112,7 +112,7 @@ fn ground(page: &mut Page, report: &Report) {
         }
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or_else(|| NA.to_owned(), |e| words::prices(e.calibration()));
+    let source = what_if.engine.as_ref().map_or_else(|| NA.to_owned(), |e| words::prices(&e.calibration().source));
     page.blank();
     page.wrapped(
         2,
