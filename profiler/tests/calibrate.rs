@@ -1,4 +1,5 @@
-//! `calibrate`: the statistics, the cache, and the command itself with every section of its JSON. No test asserts a time.
+//! `calibrate`: the cache, and the command itself with every section of its JSON. No test asserts a
+//! time.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 

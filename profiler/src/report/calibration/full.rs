@@ -119,3 +119,25 @@ fn push(rows: &mut Vec<Vec<String>>, key: u32, cell: String) {
         None => rows.push(vec![key, cell]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{calibrate::Figure, quantity::Repeats};
+
+    #[test]
+    fn a_block_among_large_working_sets_may_be_noise_and_never_a_bare_negative_cost() {
+        let block = |median, low, high| Figure::Measured(Repeats { median, low, high, repeats: 9 });
+        let row = |bytes, block| {
+            let latency = (bytes == 0).then(|| Figure::unavailable("no time"));
+            WorkingSetRow { medium: Medium::Pipe, via_idle: true, bytes, block, latency }
+        };
+        let blocks = [row(0, block(700.0, 680.0, 730.0)), row(8 << 20, block(-18_300.0, -40_000.0, 12_000.0))];
+        let mut page = Page::new(&[]);
+        working_sets(&mut page, &blocks);
+        let text = page.finish();
+        let line = text.lines().find(|line| line.contains("pipe, idle")).unwrap();
+        assert_eq!(line, "  pipe, idle         700 ns ±4%  noise ±26.0 µs  unavailable", "{text}");
+        assert!(text.contains("blocks through idle: no time"), "{text}");
+    }
+}
