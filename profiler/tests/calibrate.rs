@@ -1,4 +1,5 @@
-//! `calibrate`: the statistics, the cache, and the command itself with every section of its JSON. No test asserts a time.
+//! `calibrate`: the cache, and the command itself with every section of its JSON. No test asserts a
+//! time.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -9,9 +10,10 @@ use std::{
 };
 
 use serde_json::Value;
-use should_i_async::calibrate::{
-    Beyond, BlockCost, Calibration, Cost, CrowdCost, Essentials, FileStep, Medium, Step,
-    cache::{self, CacheError},
+use should_i_async::{
+    calibrate::{Beyond, BlockRow, CacheError, Calibration, CrowdRow, Essentials, FileRow, StepRow, cache},
+    machine::Medium,
+    quantity::Repeats,
 };
 
 /// Far longer than a quick calibration takes, on a busy machine too.
@@ -33,8 +35,8 @@ impl Drop for Folder {
     }
 }
 
-fn cost(median: f64) -> Cost {
-    Cost { median, low: median * 0.9, high: median * 1.1, repeats: 21 }
+fn cost(median: f64) -> Repeats {
+    Repeats { median, low: median * 0.9, high: median * 1.1, repeats: 21 }
 }
 
 fn essentials() -> Essentials {
@@ -45,7 +47,7 @@ fn essentials() -> Essentials {
         taken_at: 1_700_000_000,
         syscall: cost(100.0),
         again: cost(200.0),
-        steps: vec![Step {
+        steps: vec![StepRow {
             events: 1,
             ready: cost(2_000.0),
             level: cost(2_400.0),
@@ -55,16 +57,10 @@ fn essentials() -> Essentials {
             beyond: Beyond { level: cost(400.0), again: cost(600.0), runtime: Some(cost(900.125)), uring: None },
         }],
         reads: Vec::new(),
-        blocks: vec![BlockCost {
-            medium: Medium::Pipe,
-            via_idle: false,
-            idle: 0,
-            cost: cost(700.0),
-            wake: cost(300.0),
-        }],
-        crowd: vec![CrowdCost { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0), colder: cost(300.0) }],
-        relay: vec![CrowdCost { threads: 8, threaded: cost(900.0), looped: cost(500.0), colder: cost(400.0) }],
-        file: vec![FileStep { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
+        blocks: vec![BlockRow { medium: Medium::Pipe, via_idle: false, idle: 0, cost: cost(700.0), wake: cost(300.0) }],
+        crowd: vec![CrowdRow { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0), colder: cost(300.0) }],
+        relay: vec![CrowdRow { threads: 8, threaded: cost(900.0), looped: cost(500.0), colder: cost(400.0) }],
+        file: vec![FileRow { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
         others: 0.25,
         missing: Vec::new(),
     }

@@ -1,4 +1,5 @@
-//! The cache: one JSON file per kernel and machine, written whole or not at all, and refused where it is not ours.
+//! The cache: one JSON file per kernel and machine. It is written whole or not at all, and refused
+//! if it comes from another machine, kernel or version.
 
 use std::{
     fs,
@@ -8,64 +9,27 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrateError, Essentials, essentials, full::Full};
+use super::{
+    error::{CacheError, CalibrateError},
+    result::{Essentials, Full},
+    rig::host::identity,
+};
 
-/// Of the file's layout: raised when a field changes its meaning.
+/// The layout of the file. Raised when a field changes its meaning.
 const FORMAT: u32 = 7;
 
-/// What is kept.
+/// A calibration as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// The layout.
+    /// The layout of the file.
     pub format: u32,
-    /// The version of should-i-async that measured, with its build: an unoptimised runtime costs more.
+    /// The version of should-i-async that measured, and its build: an unoptimised runtime costs
+    /// more.
     pub version: String,
-    /// What the model needs.
+    /// What predictions need.
     pub essentials: Essentials,
     /// The rest, unless only the essentials were measured.
     pub full: Option<Full>,
-}
-
-/// Why a cache file is of no use here.
-#[derive(Debug, thiserror::Error)]
-pub enum CacheError {
-    /// There is none.
-    #[error("no calibration of this machine yet: run should-i-async calibrate")]
-    None,
-    /// It is there and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Where.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Cut, or not ours.
-    #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// The parser's reason.
-        reason: String,
-    },
-    /// Sound, and from elsewhere.
-    #[error(
-        "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
-        path.display()
-    )]
-    Foreign {
-        /// Where.
-        path: PathBuf,
-        /// Kernel, machine, version or layout.
-        what: &'static str,
-        /// In the file.
-        theirs: String,
-        /// Here.
-        ours: String,
-    },
-    /// Neither `XDG_CACHE_HOME` nor `HOME` names a folder.
-    #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
-    NoPlace,
 }
 
 /// Version and build of this program.
@@ -75,13 +39,14 @@ pub fn version() -> String {
 }
 
 impl Calibration {
-    /// Of this version and layout.
+    /// A calibration of this version and layout.
     pub fn new(essentials: Essentials, full: Option<Full>) -> Self {
         Self { format: FORMAT, version: version(), essentials, full }
     }
 }
 
-/// The cache's folder: `$XDG_CACHE_HOME/should-i-async`, else `~/.cache/should-i-async`. Relative paths do not count.
+/// The cache's folder: `$XDG_CACHE_HOME/should-i-async`, else `~/.cache/should-i-async`. Relative
+/// paths do not count.
 pub fn folder() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
@@ -90,7 +55,8 @@ pub fn folder() -> Option<PathBuf> {
 
 /// The file for a kernel and machine in `folder`.
 pub fn path_in(folder: &Path, kernel: &str, machine: &str) -> PathBuf {
-    // FNV-1a: only to keep names short and apart; what counts is compared in full when the file is read.
+    // FNV-1a keeps names short and apart. Machine and kernel are compared in full when the file is
+    // read.
     let hash = machine
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -102,18 +68,18 @@ pub fn path_in(folder: &Path, kernel: &str, machine: &str) -> PathBuf {
     folder.join(format!("calibration-{kernel}-{hash:016x}.json"))
 }
 
-/// Writes it for this machine; where it went.
+/// Writes the calibration of this machine, and returns where.
 ///
 /// # Errors
-/// No place, or a file that cannot be written.
+/// There is no place for the cache, or the file cannot be written.
 pub fn store(calibration: &Calibration) -> Result<PathBuf, CalibrateError> {
     store_in(&folder().ok_or(CalibrateError::Cache(CacheError::NoPlace))?, calibration)
 }
 
-/// As [`store`], in a folder of one's own.
+/// Writes the calibration of this machine into `folder`, and returns where.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// The file cannot be written.
 pub fn store_in(folder: &Path, calibration: &Calibration) -> Result<PathBuf, CalibrateError> {
     let path = path_in(folder, &calibration.essentials.kernel, &calibration.essentials.machine);
     fs::create_dir_all(folder).map_err(CalibrateError::system("making the cache's folder"))?;
@@ -121,10 +87,10 @@ pub fn store_in(folder: &Path, calibration: &Calibration) -> Result<PathBuf, Cal
     Ok(path)
 }
 
-/// Writes it to `path`: a reader sees the old file or the new one.
+/// Writes a calibration to `path`. A reader sees the old file or the new one.
 ///
 /// # Errors
-/// Those of the file system.
+/// The file cannot be written.
 pub fn store_at(path: &Path, calibration: &Calibration) -> io::Result<()> {
     let text = serde_json::to_string_pretty(calibration)?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
@@ -140,17 +106,17 @@ pub fn store_at(path: &Path, calibration: &Calibration) -> io::Result<()> {
 /// The calibration of this machine, kernel and version.
 ///
 /// # Errors
-/// None there, or none that may be used: the message says why.
+/// There is none, or none that may be used. The message says why.
 pub fn load() -> Result<Calibration, CacheError> {
-    let (kernel, machine) = essentials::identity();
+    let (kernel, machine) = identity();
     let folder = folder().ok_or(CacheError::NoPlace)?;
     load_at(&path_in(&folder, &kernel, &machine), &kernel, &machine)
 }
 
-/// What is in the file at `path`, if it fits this kernel and machine.
+/// The calibration in the file at `path`, if it fits this kernel and machine.
 ///
 /// # Errors
-/// As [`load`].
+/// There is no such file, or none that may be used. The message says why.
 pub fn load_at(path: &Path, kernel: &str, machine: &str) -> Result<Calibration, CacheError> {
     let text = fs::read_to_string(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => CacheError::None,
@@ -163,7 +129,7 @@ pub fn load_at(path: &Path, kernel: &str, machine: &str) -> Result<Calibration, 
         theirs: theirs.chars().filter(|c| !c.is_control()).take(120).collect(),
         ours: ours.to_owned(),
     };
-    // Layout and version first: another one may lack fields that this one asks for.
+    // Layout and version come first: another one may lack fields that this one asks for.
     #[derive(Deserialize)]
     struct Head {
         format: u32,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{exit::CliError, flags::CalibrateFlags, output};
-use crate::calibrate::{self, Calibration, cache};
+use crate::{
+    calibrate::{self, Calibration, cache},
+    report::calibration,
+};
 
 pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
     if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
@@ -16,7 +19,7 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
         (calibrate::measure(Duration::MAX)?, None)
     } else {
         let terminal = std::io::stderr().is_terminal();
-        let result = calibrate::full::measure(flags.dir.as_deref(), &mut |part| {
+        let result = calibrate::measure_all(flags.dir.as_deref(), &mut |part| {
             if terminal {
                 let _ = write!(std::io::stderr(), "\r\x1b[Kcalibrating: {part}");
             }
@@ -31,7 +34,7 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
     let rest = full.clone().or_else(|| cache::load().ok()?.full);
     let kept = cache::store(&Calibration::new(essentials.clone(), rest));
     let measured = Calibration::new(essentials, full);
-    output::print(&if flags.json { calibrate::json(&measured) } else { calibrate::text(&measured) })?;
+    output::print(&if flags.json { calibration::json(&measured) } else { calibration::text(&measured) })?;
     match kept {
         Ok(path) => output::complain(&format!("kept in {}", path.display())),
         // The result stands; only the next run has to measure again.

@@ -1,7 +1,15 @@
 //! machine: what this machine charges for calls, blocks and each way of waiting, as values. Pure.
 
+mod medium;
+mod origin;
 mod pace;
 mod price_list;
+mod row;
+mod way;
 
+pub use medium::Medium;
+pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
-pub use price_list::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step, Way};
+pub use price_list::Calibration;
+pub use row::{BlockCost, Cost, Crowd, DirectRead, FileCost, ReadCost, Step};
+pub use way::Way;

@@ -1,188 +1,45 @@
-//! What the machine charges for waiting in other ways, as values: measured elsewhere, used here.
+//! The price list of a machine, and how to look up in it.
 
-use super::slower;
+use super::{
+    medium::Medium,
+    origin::Source,
+    pace::slower,
+    row::{BlockCost, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    way::Way,
+};
 use crate::event::BlockClass;
 
-/// A cost with its 90 % interval, ns of CPU.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Cost {
-    /// The median of the repeats.
-    pub median: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Cost {
-    /// At another pace.
-    fn times(self, by: f64) -> Self {
-        Self { median: self.median * by, low: self.low * by, high: self.high * by }
-    }
-
-    /// What `self` costs beyond `base`; the spreads add up as those of independent measurements do.
-    pub fn beyond(self, base: Self) -> Self {
-        let half = ((self.high - self.low).hypot(base.high - base.low)) / 2.0;
-        let median = self.median - base.median;
-        Self { median, low: median - half, high: median + half }
-    }
-
-    /// What cannot be less than nothing: where it seems so, it may as well be as much as it is off.
-    fn at_least_nothing(self) -> Self {
-        if self.median >= 0.0 { self } else { Self { median: 0.0, low: 0.0, high: -self.low } }
-    }
-
-    fn between(a: Self, b: Self, share: f64) -> Self {
-        let mix = |a: f64, b: f64| a + (b - a) * share;
-        Self { median: mix(a.median, b.median), low: mix(a.low, b.low), high: mix(a.high, b.high) }
-    }
-}
-
-/// CPU of a server's step per event, where so many descriptors are ready at once: a read and a write, found in several ways.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Step {
-    /// Ready descriptors.
-    pub events: u32,
-    /// Nothing is asked: what a thread pays whose data is there.
-    pub ready: Cost,
-    /// `epoll_wait`, level-triggered.
-    pub level: Cost,
-    /// `epoll_wait`, and one extra attempt per event that finds nothing.
-    pub again: Cost,
-    /// A runtime on top of that (tokio, one thread).
-    pub runtime: Option<Cost>,
-    /// `io_uring`, receive armed beforehand, one enter per batch.
-    pub uring: Option<Cost>,
-}
-
-/// CPU of leaving and coming back, of one block.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct BlockCost {
-    /// What was waited for.
-    pub class: BlockClass,
-    /// How long the CPU was idle meanwhile, ns; `None`: from thread to thread.
-    pub idle: Option<f64>,
-    /// The cost.
-    pub cost: Cost,
-    /// What the wake-up costs the one who wakes.
-    pub wake: Cost,
-}
-
-/// CPU of a read whose data is there.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct ReadCost {
-    /// From what.
-    pub class: BlockClass,
-    /// Bytes of it.
-    pub bytes: u32,
-    /// The cost.
-    pub cost: Cost,
-}
-
-/// CPU per 4 KiB read of a cached file.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct FileCost {
-    /// Reads outstanding.
-    pub depth: u32,
-    /// `pread` by the thread that wants it.
-    pub pread: Cost,
-    /// Handed to a runtime's thread pool.
-    pub pool: Option<Cost>,
-    /// `io_uring`.
-    pub uring: Option<Cost>,
-}
-
-/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, where each enter submits and reaps so many.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct DirectRead {
-    /// Reads of an enter.
-    pub batch: u32,
-    /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch. The interval is what the repeats
-    /// scatter by, not their median's: a device or a hypervisor is another one in the next moment.
-    pub cost: Cost,
-}
-
-/// What follows a block costs more among many threads that take turns.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Crowd {
-    /// Threads, each with a connection of its own.
-    pub threads: u32,
-    /// The answer to a message by the thread that blocked for it, beyond the same by one loop over as many connections.
-    pub cost: Cost,
-}
-
-/// All of it.
+/// What this machine charges for waiting in other ways.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
-    /// By ready descriptors, ascending.
+    /// Server steps, by ready descriptors, ascending.
     pub steps: Vec<Step>,
     /// Reads whose data is there.
     pub reads: Vec<ReadCost>,
-    /// Blocks.
+    /// Blocks, by class and idle time.
     pub blocks: Vec<BlockCost>,
-    /// Cached files.
+    /// Reads of cached files, by depth, ascending.
     pub files: Vec<FileCost>,
-    /// Files past the page cache; empty where only the essentials were calibrated.
+    /// Reads past the page cache. Empty if only the essentials were calibrated.
     #[serde(default)]
     pub direct: Vec<DirectRead>,
-    /// By threads, ascending.
+    /// What code after a block costs more among many threads, by threads, ascending.
     #[serde(default)]
     pub crowd: Vec<Crowd>,
-    /// What a message that threads hand on to each other costs more than by one loop that does the same, by threads, ascending: block,
-    /// wake-up, and what is cold.
+    /// What a message costs more that threads hand on to each other than one that a loop hands on,
+    /// by threads, ascending. It includes the block, the wake-up and cold caches.
     #[serde(default)]
     pub relay: Vec<Crowd>,
-    /// The pace that these are given at: ns of the yardstick.
+    /// The pace at which the prices hold: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
-    /// Where it comes from, for reports.
-    pub source: String,
-}
-
-/// A way to wait for many descriptors in one thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum Way {
-    /// A hand-written loop over `epoll_wait`, one extra attempt per event.
-    Naive,
-    /// A runtime.
-    Runtime,
-    /// `io_uring`, batched.
-    Tuned,
-}
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-
-    /// In reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Naive => "naive",
-            Self::Runtime => "runtime",
-            Self::Tuned => "tuned",
-        }
-    }
-
-    /// In reports, at length.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Naive => "readiness: epoll, one extra attempt per wait",
-            Self::Runtime => "readiness through a runtime (tokio, one thread per loop)",
-            Self::Tuned => "completion: io_uring, batched",
-        }
-    }
-
-    fn of(self, step: &Step) -> Option<Cost> {
-        match self {
-            Self::Naive => Some(step.again),
-            Self::Runtime => step.runtime,
-            Self::Tuned => step.uring,
-        }
-    }
+    /// Where the prices come from.
+    pub source: Source,
 }
 
 impl Calibration {
-    /// At another pace; what waits for a device, or for an idle CPU to wake up, stays: that is not work.
+    /// The prices at another pace. Blocks through idle keep their price: waking a CPU is not work
+    /// that gets slower with the pace.
     pub fn at_pace(&self, pace: Option<f64>) -> Self {
         let by = slower(self.pace, pace);
         let to = |cost: Cost| cost.times(by);
@@ -204,15 +61,6 @@ impl Calibration {
             pool: f.pool.map(to),
             uring: f.uring.map(to),
         };
-        let told = match (by - 1.0) * 100.0 {
-            percent if percent >= 0.5 => {
-                format!("; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
-            }
-            percent if percent <= -0.5 => {
-                format!("; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
-            }
-            _ => String::new(),
-        };
         Self {
             steps: self.steps.iter().map(step).collect(),
             reads: self.reads.iter().map(|r| ReadCost { cost: to(r.cost), ..*r }).collect(),
@@ -222,28 +70,31 @@ impl Calibration {
             crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             pace: self.pace.map(|own| own * by),
-            source: format!("{}{told}", self.source),
+            source: self.source.slower(by),
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data, where each wait returns so many events. Who learns that
-    /// data is there by asking does the same and asks besides: below nothing is noise, on a machine that is busy with other things.
+    /// What an event costs beyond a read and a write that find their data, if each wait returns so
+    /// many events. Readiness does the same read and write and asks besides, so that a negative
+    /// price is noise of a busy machine. A ring makes fewer calls and may cost less.
     pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
-        let steps = self.steps.iter().filter_map(|step| Some((step.events, way.of(step)?.beyond(step.ready))));
+        let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, events_per_wait)?;
         Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
     }
 
-    /// A read of so many bytes whose data is there: between the sizes that were measured, and beyond them on the same line.
+    /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line
+    /// through both.
     pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
-        let kin = kin(class)?;
-        let mut of = self.reads.iter().filter(|r| r.class == kin);
-        let (small, large) = (of.next()?, of.next()?);
+        let nearest = Medium::nearest(class)?.class();
+        let mut sizes = self.reads.iter().filter(|r| r.class == nearest);
+        let (small, large) = (sizes.next()?, sizes.next()?);
         let (a, b) = (f64::from(small.bytes), f64::from(large.bytes));
         Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
     }
 
-    /// A block of this class; sockets of other kinds count as the next of kin, and of idle times the nearest.
+    /// A block of this class. A class that was not measured counts as the nearest medium, and an
+    /// idle time as the nearest one.
     pub fn block(&self, class: BlockClass, idle: Option<f64>) -> Option<&BlockCost> {
         let far = |b: &BlockCost| match (b.idle, idle) {
             (Some(a), Some(b)) => (a.max(1.0) / b.max(1.0)).ln().abs(),
@@ -253,7 +104,7 @@ impl Calibration {
             let of = |b: &&BlockCost| b.class == class && b.idle.is_some() == idle.is_some();
             self.blocks.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
         };
-        find(kin(class).unwrap_or(BlockClass::Pipe)).or_else(|| find(BlockClass::Pipe))
+        find(Medium::nearest(class).unwrap_or(Medium::Pipe).class()).or_else(|| find(BlockClass::Pipe))
     }
 
     /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
@@ -261,21 +112,22 @@ impl Calibration {
         at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
-    /// What a read past the page cache costs through `io_uring`, where each enter submits so many.
+    /// What a read past the page cache costs through `io_uring`, if each enter submits so many.
     pub fn direct_read(&self, batch: f64) -> Option<Cost> {
         at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
     }
 
-    /// What code after a block costs more where so many threads take turns.
+    /// What code after a block costs more among so many threads that take turns.
     pub fn crowd(&self, threads: f64) -> Option<Cost> {
         among(&self.crowd, threads)
     }
 
-    /// What a message costs more that so many threads hand on to each other; for pipes and their like.
+    /// What a message costs more that so many threads hand on to each other. For pipes and Unix
+    /// sockets only.
     pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
-        match kin(class)? {
-            BlockClass::Pipe | BlockClass::Unix => among(&self.relay, threads),
-            _ => None,
+        match Medium::nearest(class)? {
+            Medium::Pipe | Medium::Unix => among(&self.relay, threads),
+            Medium::Tcp => None,
         }
     }
 
@@ -289,16 +141,8 @@ fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
     at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
-/// The class of those that were calibrated that is closest to this one.
-fn kin(class: BlockClass) -> Option<BlockClass> {
-    match class {
-        BlockClass::Tcp | BlockClass::Unix | BlockClass::Pipe => Some(class),
-        BlockClass::Udp | BlockClass::SocketOther => Some(BlockClass::Tcp),
-        _ => None,
-    }
-}
-
-/// What was measured for a few numbers, at any: by their logarithms, between the two nearest; the outermost ones hold beyond.
+/// The cost at any number, from those measured at a few. Between two of them it is interpolated by
+/// the logarithm of the number; beyond the outermost it stays as it is there.
 fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
     let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
     let at = number.max(1.0).log2();
@@ -384,7 +228,7 @@ mod tests {
             blocks: vec![block(BlockClass::Tcp, None, 900.0), block(BlockClass::Tcp, Some(40e3), 1_500.0)],
             crowd: vec![Crowd { threads: 64, cost: sure(500.0) }],
             pace: Some(8_000.0),
-            source: "made up".into(),
+            source: "made up".to_owned().into(),
             ..Calibration::default()
         };
         let now = of_then.at_pace(Some(10_000.0));
@@ -393,10 +237,10 @@ mod tests {
         assert_eq!((now.blocks[0].cost.median, now.blocks[0].wake.low), (1_125.0, 375.0));
         assert_eq!(now.blocks[1], of_then.blocks[1]);
         assert_eq!(now.pace, Some(10_000.0));
-        assert_eq!(now.source, "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
-        // Nothing changes twice, and nothing without knowing.
+        assert_eq!((now.source.words(), now.source.slowed_by), ("made up", 0.25));
+        // The same pace changes nothing, and neither does one that is not known.
         assert_eq!(now.at_pace(Some(10_000.0)).steps, now.steps);
         assert_eq!(of_then.at_pace(None), of_then);
-        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source, "made up");
+        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source.slowed_by, 0.0);
     }
 }

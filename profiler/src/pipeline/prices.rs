@@ -6,43 +6,38 @@ use std::{
 };
 
 use crate::{
-    calibrate::{
-        self, Essentials, Medium, Usage,
-        full::{DiskRow, FileInterface, Full},
-    },
-    event::BlockClass,
-    machine::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    calibrate::{self, Essentials, Full, Usage},
+    machine::{Calibration, Origin, Taken},
+    words,
 };
 
-/// Where others used more of the CPUs while prices were taken, the line with the prices says so.
-const CROWDED: f64 = 0.25;
-/// After so long no more prices are begun that nobody has calibrated: what the model can do without is missing then.
+/// Once prices have been measured for so long on the spot, no further part begins. The prediction
+/// does without the missing parts.
 const ENOUGH: Duration = Duration::from_secs(15);
-/// How long a report waits for them, how long the end of a screen does, and how often they look.
+/// How long a report waits for prices, how long a screen that ends does, and how often both look.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Prices, or why there are none: what it says is for the report.
+/// Prices, or why there are none, in words for the report.
 pub(super) type Priced = Result<Calibration, String>;
 
-/// Prices of this machine and kernel: from the cache, or else the essentials, measured on a thread of their own, because nobody
-/// knows how long that takes beside others.
+/// Prices of this machine and kernel: from the cache, or else measured on a thread of their own,
+/// because on a busy machine that takes long.
 pub(super) struct Pricing {
     known: Option<Priced>,
     coming: Option<JoinHandle<Priced>>,
-    /// The machine when they began.
+    /// What the machine had used when the measurement began.
     before: Usage,
 }
 
 impl Pricing {
-    /// Prices are wanted.
+    /// Takes prices from the cache, or starts to measure them.
     pub(super) fn begin() -> Self {
         let before = Usage::so_far();
-        if let Some(cached) = calibrate::cached() {
-            let age = since(cached.essentials.taken_at);
-            let source = format!("from `calibrate` of this machine and kernel, {age} old");
-            let known = of(&cached.essentials, cached.full.as_ref(), source);
+        if let Ok(cached) = calibrate::cache::load() {
+            let taken = Taken::Earlier { seconds: since(cached.essentials.taken_at) };
+            let known = prices(&cached.essentials, cached.full.as_ref(), taken);
             return Self { known: Some(Ok(known)), coming: None, before };
         }
         match std::thread::Builder::new().name("sia-prices".into()).spawn(on_the_spot) {
@@ -51,12 +46,12 @@ impl Pricing {
         }
     }
 
-    /// Whether they are not known yet.
+    /// Whether the measurement still runs.
     pub(super) fn is_coming(&self) -> bool {
         self.coming.is_some()
     }
 
-    /// What is known by now.
+    /// The prices, if they are known by now.
     pub(super) fn known(&mut self) -> Option<Priced> {
         if let Some(done) = self.coming.take_if(|thread| thread.is_finished()) {
             self.known = Some(done.join().unwrap_or_else(|_| Err(failed("the thread that measured it panicked"))));
@@ -64,7 +59,7 @@ impl Pricing {
         self.known.clone()
     }
 
-    /// What is known soon: nobody is kept for as long as a busy machine may take, nor who is in a hurry.
+    /// Waits for prices until `patience` is over or `hurry` says so.
     pub(super) fn wait(&mut self, patience: Duration, hurry: impl Fn() -> bool) -> Priced {
         let begun = Instant::now();
         loop {
@@ -84,13 +79,13 @@ impl Pricing {
     }
 }
 
-/// The essentials, measured now.
+/// Measures the essentials now.
 fn on_the_spot() -> Priced {
     let found = calibrate::measure(ENOUGH).map_err(|error| failed(&error.to_string()))?;
-    Ok(of(&found, None, "measured right after the target; `calibrate` measures them better".into()))
+    Ok(prices(&found, None, Taken::OnTheSpot))
 }
 
-/// Prices did not come in time.
+/// What the report says if prices did not come in time.
 fn late(why: &str) -> String {
     missing(
         why,
@@ -99,7 +94,7 @@ fn late(why: &str) -> String {
     )
 }
 
-/// Prices could not be measured.
+/// What the report says if prices could not be measured.
 fn failed(why: &str) -> String {
     missing(why, "once that is mended, `should-i-async calibrate` measures it and keeps what it finds")
 }
@@ -108,103 +103,16 @@ fn missing(why: &str, mend: &str) -> String {
     format!("what waiting in other ways costs on this machine could not be measured beside the target ({why}): {mend}")
 }
 
-/// The interval of the median, from the spread of the repeats: its standard error is 1.25 times that of the mean, and a 90 %
-/// interval of a normal distribution is 3.29 standard deviations wide.
-fn cost(cost: calibrate::Cost) -> Cost {
-    let repeats = f64::from(cost.repeats.max(1));
-    let half = 0.625 * (cost.high - cost.low) * few(repeats) / repeats.sqrt();
-    let half = half.max(0.01 * cost.median.abs());
-    Cost { median: cost.median, low: cost.median - half, high: cost.median + half }
-}
-
-/// What few repeats hide of their spread: the range of n of them is less than 3.29 standard deviations (1.69 of them for 3, 2.33 for 5, 2.97
-/// for 9), and that it is an estimate itself makes Student's t of a normal quantile (2.92, 2.13, 1.86 for 1.645). The product is 3.5,
-/// 1.8 and 1.25; this is within a tenth of it, and goes to 1.
-fn few(repeats: f64) -> f64 {
-    1.0 + 22.0 / repeats.powi(2)
-}
-
-fn class(medium: Medium) -> BlockClass {
-    match medium {
-        Medium::Pipe => BlockClass::Pipe,
-        Medium::Unix => BlockClass::Unix,
-        Medium::Tcp => BlockClass::Tcp,
-    }
-}
-
-/// How long ago that was, in words.
-fn since(unix_seconds: u64) -> String {
+/// Seconds since a time of day.
+fn since(unix_seconds: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    match now.saturating_sub(unix_seconds) {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s @ 7_200..172_800 => format!("{} h", s / 3_600),
-        s => format!("{} days", s / 86_400),
-    }
+    now.saturating_sub(unix_seconds)
 }
 
-/// Who else used the machine meanwhile, for the line with the prices; nothing where that was next to nobody.
-fn company(others: f64) -> String {
-    if others < CROWDED {
-        return String::new();
-    }
-    format!("; {:.0} % of the CPUs were in use by others while it was taken", others * 100.0)
-}
-
-fn of(found: &Essentials, full: Option<&Full>, source: String) -> Calibration {
-    let step = |s: &calibrate::Step| {
-        // The model takes `ready` off again: what is left are the differences, with their own intervals.
-        let ready = s.ready.median;
-        let plus = |beyond: calibrate::Cost| {
-            let Cost { median, low, high } = cost(beyond);
-            Cost { median: ready + median, low: ready + low, high: ready + high }
-        };
-        Step {
-            events: s.events,
-            ready: Cost { median: ready, low: ready, high: ready },
-            level: plus(s.beyond.level),
-            again: plus(s.beyond.again),
-            runtime: s.beyond.runtime.map(plus),
-            uring: s.beyond.uring.map(plus),
-        }
-    };
-    let block = |b: &calibrate::BlockCost| BlockCost {
-        class: class(b.medium),
-        idle: b.via_idle.then_some(b.idle as f64),
-        cost: cost(b.cost),
-        wake: cost(b.wake),
-    };
-    let file = |f: &calibrate::FileStep| FileCost {
-        depth: f.depth,
-        pread: cost(f.pread),
-        pool: f.pool.map(cost),
-        uring: f.uring.map(cost),
-    };
-    let crowd = |of: &[calibrate::CrowdCost]| {
-        of.iter().map(|c| Crowd { threads: c.threads, cost: cost(c.colder) }).collect::<Vec<_>>()
-    };
-    Calibration {
-        steps: found.steps.iter().map(step).collect(),
-        reads: found
-            .reads
-            .iter()
-            .map(|r| ReadCost { class: class(r.medium), bytes: r.bytes, cost: cost(r.cost) })
-            .collect(),
-        blocks: found.blocks.iter().map(block).collect(),
-        files: found.file.iter().map(file).collect(),
-        direct: full.map_or_else(Vec::new, |full| {
-            let rows = full.disk.iter().filter(|row| row.direct && row.interface == FileInterface::Uring);
-            let read = |row: &DiskRow| {
-                let &calibrate::Cost { median, low, high, .. } = row.cpu.cost()?;
-                Some(DirectRead { batch: row.depth, cost: Cost { median, low, high } })
-            };
-            rows.filter_map(read).collect()
-        }),
-        crowd: crowd(&found.crowd),
-        relay: crowd(&found.relay),
-        pace: Some(found.pace),
-        source: source + &company(found.others),
-    }
+/// The prices from a measurement, with their origin in words.
+fn prices(found: &Essentials, full: Option<&Full>, taken: Taken) -> Calibration {
+    let source = words::origin(Origin { taken, others: found.others }).into();
+    Calibration { source, ..calibrate::prices(found, full) }
 }
 
 #[cfg(test)]
@@ -212,18 +120,6 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
-
-    #[test]
-    fn few_repeats_are_not_taken_for_sure() {
-        // The product of two tables: of the expected range of n normal values, and of Student's t for 95 %.
-        for (n, range, t) in [(3.0, 1.693, 2.920), (5.0, 2.326, 2.132), (9.0, 2.970, 1.860), (11.0, 3.173, 1.812)] {
-            let expected = 3.29 / range * t / 1.645;
-            assert!((few(n) / expected - 1.0).abs() < 0.1, "{n}: {} for {expected}", few(n));
-        }
-        let of = |repeats| cost(calibrate::Cost { median: 100.0, low: 90.0, high: 110.0, repeats });
-        let half = |cost: Cost| (cost.high - cost.low) / 2.0;
-        assert!(half(of(3)) > 20.0 && half(of(400)) < 1.01, "{:?} {:?}", of(3), of(400));
-    }
 
     /// Prices that come when the sender is dropped.
     fn coming(prices: Priced) -> (Pricing, Sender<()>) {
@@ -246,11 +142,11 @@ mod tests {
 
     #[test]
     fn prices_that_come_in_time_are_taken() {
-        let (mut pricing, now) = coming(Ok(Calibration { source: "here".into(), ..Calibration::default() }));
+        let (mut pricing, now) = coming(Ok(Calibration { source: "here".to_owned().into(), ..Calibration::default() }));
         assert!(pricing.known().is_none());
         drop(now);
         let found = pricing.wait(Duration::from_secs(60), || false).unwrap();
-        assert_eq!(found.source, "here");
+        assert_eq!(found.source.words(), "here");
         assert!(!pricing.is_coming());
     }
 

@@ -8,11 +8,11 @@ use std::{
 
 use crate::{
     aggregate::Window,
-    calibrate::{pace::yardstick, stats::median},
+    calibrate::pace::yardstick,
     cost::{MIN_CALLS, Reference},
     event::{self, BlockClass, Site, SiteRecord, Stat},
     kernel::{LoadError, Session},
-    quantity::{Tgid, Tid},
+    quantity::{Tgid, Tid, median},
 };
 
 /// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on a machine full of runnable threads a

@@ -2,13 +2,10 @@
 
 use super::facts::process_cpu;
 use crate::{
-    calibrate::{
-        pace::{thread_cpu, yardstick},
-        stats::median,
-    },
+    calibrate::pace::{thread_cpu, yardstick},
     kernel::{LoadError, ProgramCost, Session, Statistics},
     process::Target,
-    quantity::Nanos,
+    quantity::{Nanos, median},
 };
 
 /// Length of a window, where the measurement is sampled.

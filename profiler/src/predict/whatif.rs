@@ -14,7 +14,7 @@ use super::{
     scenario::{Ground, Scenario},
     term::{Term, TermBasis, TermKind},
 };
-use crate::{aggregate::Window, event::Sums, machine::Way, quantity::Estimate};
+use crate::{aggregate::Window, event::Sums, machine::{Source, Way}, quantity::Estimate};
 
 /// Blocks below which no saving is stated.
 pub const MIN_BLOCKS: f64 = 200.0;
@@ -53,7 +53,7 @@ pub struct Priced {
     /// What the target paid for its blocks.
     pub prices: Prices,
     /// Where the prices of other ways of waiting come from.
-    pub source: String,
+    pub source: Source,
 }
 
 impl WhatIf {

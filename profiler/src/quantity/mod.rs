@@ -6,9 +6,11 @@ mod estimate;
 mod figure;
 mod id;
 mod nanos;
+mod repeats;
 
 pub(crate) use bootstrap::Random;
 pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Provenance};
 pub use id::{Addr, Tgid, Tid};
 pub use nanos::Nanos;
+pub use repeats::{Repeats, median};

@@ -3,6 +3,7 @@
 //! Renderers choose the words and the order, never the figures: those come from [`crate::answer::Report`] with their
 //! provenance. What is unavailable is printed as that word, or as `null`, never as 0.
 
+pub(crate) mod calibration;
 mod json;
 mod text;
 

@@ -5,9 +5,11 @@ mod answer;
 mod cost;
 mod in_words;
 mod ipc;
+mod machine;
 mod predict;
 mod verdict;
 
 pub use cost::disagreement;
 pub use in_words::{InWords, note};
 pub use ipc::{SURVIVORS, reason};
+pub use machine::{origin, prices};

@@ -88,6 +88,7 @@ pub(super) const ROOMS: &[Room] = &[
             "answer",
             "predict",
             "cost",
+            "calibrate",
             "machine",
             "symbol",
             "aggregate",
@@ -96,7 +97,7 @@ pub(super) const ROOMS: &[Room] = &[
             "text",
             "quantity",
         ]),
-        why: "outputs say what the answer holds, and never import each other",
+        why: "outputs say what the answer holds, and never import each other; this one shows calibrations too",
     },
     Room {
         name: "export",

@@ -1,39 +1,46 @@
-//! What a block costs, thread to thread on one CPU and through idle between two, by medium.
+//! What a block costs, by medium: from thread to thread on one CPU, and through idle on another
+//! CPU.
 
-use super::{
-    super::{
-        CalibrateError,
-        clock::Watch,
-        pace::Pacer,
-        stats::Cost,
-        trip::{Plan, one_block},
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{BlockRow, LONG_IDLE, Missing, SHORT_IDLE},
+        rig::{
+            block::{Plan, one_block},
+            clock::Watch,
+            pace::Pacer,
+        },
     },
-    BlockCost, Effort, LONG_IDLE, Medium, Missing, Repeats, SHORT_IDLE,
+    machine::Medium,
+    quantity::Repeats,
 };
 
-/// Repeats of a place at the least effort, whatever comes of them: where other programs keep the CPUs busy, series take longer.
-const REPEATS: Repeats = Repeats { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
-/// Where the reader's CPU is, with the messages of a series and the repeats of it.
+use super::effort::{Effort, Schedule};
+
+/// The schedule of a place at the least effort. Disturbed series count too: where other programs
+/// keep the CPUs busy, series take longer.
+const REPEATS: Schedule = Schedule { least: 5, length: 0, most: 25, longest: 400_000_000, fewest: 1 };
+/// Idle times of the reader's CPU, each with the messages of a series and its schedule.
 const PLACES: [Place; 3] = [
-    Place { idle: 0, messages: 60, repeats: Repeats { length: 80_000_000, ..REPEATS } },
-    Place { idle: SHORT_IDLE, messages: 30, repeats: Repeats { length: 150_000_000, ..REPEATS } },
-    Place { idle: LONG_IDLE, messages: 3, repeats: Repeats { most: REPEATS.least, ..REPEATS } },
+    Place { idle: 0, messages: 60, repeats: Schedule { length: 80_000_000, ..REPEATS } },
+    Place { idle: SHORT_IDLE, messages: 30, repeats: Schedule { length: 150_000_000, ..REPEATS } },
+    Place { idle: LONG_IDLE, messages: 3, repeats: Schedule { most: REPEATS.least, ..REPEATS } },
 ];
 
 struct Place {
     idle: u64,
     messages: u64,
-    repeats: Repeats,
+    repeats: Schedule,
 }
 
-/// Through every medium, on `first` alone and between `first` and `second`.
+/// Measures blocks on every medium, on `first` alone and between `first` and `second`.
 pub(super) fn measure(
     first: usize,
     second: Option<usize>,
     effort: Effort,
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<BlockCost>, CalibrateError> {
+) -> Result<Vec<BlockRow>, CalibrateError> {
     let watch = Watch::new();
     let mut blocks = Vec::new();
     for place in PLACES {
@@ -50,15 +57,15 @@ pub(super) fn measure(
         };
         let mut costs = Medium::ALL.map(|_| (Vec::new(), Vec::new()));
         pacer.mark();
-        // Through idle it is another CPU's pace, and its ways out of idle are the hypervisor's.
+        // Through idle it is the pace of another CPU, and leaving idle depends on the hypervisor.
         let mut common = || if place.idle == 0 { pacer.factor() } else { 1.0 };
         let mut failure = None;
-        // Long idles take long, and are not what scatters.
+        // Long idles take long, and more repeats would not help.
         let plan = if place.idle == LONG_IDLE { place.repeats } else { place.repeats.at(effort) };
         for _ in plan.begin() {
             for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&mut costs) {
                 let (cpus, messages) = ((first, reader), place.messages);
-                // A repeat that was disturbed is one repeat less.
+                // A repeat that was disturbed does not count.
                 let block = one_block(Plan { medium, cpus, messages, idle: place.idle, touch: 0 }, watch);
                 let common = common();
                 match block {
@@ -71,10 +78,10 @@ pub(super) fn measure(
             }
         }
         for (medium, (cost, wake)) in Medium::ALL.into_iter().zip(&costs) {
-            match (Cost::of(cost), Cost::of(wake)) {
-                // What is left of a place that was mostly disturbed was disturbed too.
+            match (Repeats::new(cost), Repeats::new(wake)) {
+                // Where most repeats were disturbed, the others were too.
                 (Some(cost), Some(wake)) if cost.repeats >= 3 => {
-                    blocks.push(BlockCost { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
+                    blocks.push(BlockRow { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
                 }
                 _ => missing.push(Missing {
                     what: format!("block through a {}, idle for {} ns", medium.name(), place.idle),

@@ -1,12 +1,15 @@
-//! The crowd: what code costs more right after a block when many threads take turns, on one CPU.
+//! The crowd: what code costs more right after a block, when many threads take turns on one CPU.
 //!
-//! Each thread has a connection of its own: it reads a message, answers it, and blocks for the next. A driver on the same CPU
-//! puts messages on some of the connections and then leaves the CPU to their threads, so that each switch is from one of them to
-//! the next, and nothing else runs meanwhile, here or on a sibling of this CPU. The loop gets its messages in the same way, by
-//! the same driver. What is timed is the answer alone, from the read's return to the write's, with the little that a server does
-//! in user mode between them: it checks the message, counts it in the connection's session and formats a reply. These are the same
-//! instructions in the same order whether a thread or a loop executes them, but the thread comes to them by a switch from another
-//! thread, with another stack in either mode. Threads and loop take turns too, so that the machine's drift is in both.
+//! Each thread has a connection of its own: it reads a message, answers it, and blocks for the
+//! next. A driver on the same CPU puts messages on some of the connections and then leaves the CPU
+//! to their threads. Each switch is from one of them to the next, and nothing else runs meanwhile,
+//! neither here nor on a sibling of this CPU. The loop gets its messages from the same driver.
+//!
+//! Only the answer is timed, from the read's return to the write's, with the little that a server
+//! does in user mode between them: it checks the message, counts it in the connection's session and
+//! formats a reply. A thread and a loop execute the same instructions in the same order, but the
+//! thread comes to them by a switch from another thread, with another stack in user mode and in the
+//! kernel. Threads and loop take turns too, so that the machine's drift is in both.
 
 use std::{
     io::{self, Write as _},
@@ -14,42 +17,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    super::{
-        CalibrateError, clock,
-        pace::Pacer,
-        peers::{MESSAGE, Peers, ROOM},
-        stats::{Cost, median},
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{CrowdRow, Missing},
+        rig::{
+            clock,
+            pace::Pacer,
+            peers::{MESSAGE, Peers, ROOM},
+        },
     },
-    CrowdCost, Effort, Missing,
+    quantity::{Repeats, median},
 };
 
-/// In words.
+use super::effort::Effort;
+
+/// What this part is called.
 pub(super) const WHAT: &str = "code after a block among many threads";
-/// Threads that take turns: 2 descriptors each, within the usual limit of 1,024.
+/// Threads that take turns. They have 2 descriptors each, within the usual limit of 1,024.
 const THREADS: [usize; 3] = [8, 64, 400];
-/// Messages of the crowd that are there at once: few enough that the driver is done within its slice.
+/// Messages that are there at once. The driver puts so few in place within its slice.
 const BATCH: usize = 50;
 /// How often threads and loop take turns at the least effort, unless that takes too long.
 const TURNS: usize = 16;
-/// No further turn begins after so long, at the least effort: on a slow or a busy machine there are fewer.
+/// No further turn begins after so long, at the least effort, so that a slow or busy machine takes
+/// fewer turns.
 const LONG: Duration = Duration::from_millis(250);
-/// No crowd begins whose first turn is expected to last longer.
+/// A crowd whose first turn is expected to last longer is not begun.
 const TOO_LONG: Duration = Duration::from_millis(1_000);
 /// Messages of each connection in one turn.
 pub(super) const ROUNDS: usize = 8;
-/// Of those, the first are not timed.
+/// The first of those, which are not timed.
 pub(super) const WARM: usize = 2;
-/// Stack of a thread, bytes: what its few calls need.
+/// Stack of a thread, bytes. Its few calls need no more.
 const STACK: usize = 64 * 1024;
 
-/// Answers to a driver's messages, by number of threads, all on `cpu`.
+/// Measures answers to a driver's messages, by number of threads, all on `cpu`.
 pub(super) fn measure(
     cpu: usize,
     effort: Effort,
     pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     let crowd = |count| {
         let peers = Peers::connect(count)?;
         let sessions = sessions(peers.server.len());
@@ -60,13 +69,14 @@ pub(super) fn measure(
 
 /// Work on messages that many threads can do in turns, and one loop alone.
 pub(super) trait Party {
-    /// What a message took by threads, each with a connection of its own, ns: as often as it was timed. They inherit the caller's CPU.
+    /// Times of a message by threads, ns. Each thread has a connection of its own and inherits the
+    /// caller's CPU.
     fn by_threads(&mut self) -> io::Result<Vec<f64>>;
-    /// What a message took by one loop, ns, as often.
+    /// Times of a message by one loop, ns, as many as by threads.
     fn by_loop(&mut self) -> io::Result<Vec<f64>>;
 }
 
-/// What a party's threads take beyond its loop, by their number, all on `cpu`.
+/// Measures what a party's threads take beyond its loop, by their number, all on `cpu`.
 pub(super) fn by_number<P: Party>(
     what: &str,
     cpu: usize,
@@ -74,7 +84,7 @@ pub(super) fn by_number<P: Party>(
     pacer: Pacer,
     missing: &mut Vec<Missing>,
     party: impl Fn(usize) -> io::Result<P>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     let mut refuse = |why: String| missing.push(Missing { what: what.into(), why });
     clock::pin(&[cpu]).map_err(CalibrateError::system("pinning a thread"))?;
     let mut found = Vec::new();
@@ -99,7 +109,7 @@ pub(super) fn by_number<P: Party>(
     Ok(found)
 }
 
-/// Answers by as many threads, and by one loop over as many connections: by round, ns.
+/// Times by threads and by one loop over as many connections, ns, in the order of the rounds.
 #[derive(Default)]
 struct Pair {
     threaded: Vec<f64>,
@@ -108,10 +118,10 @@ struct Pair {
 }
 
 impl Pair {
-    fn cost(&self, threads: u32) -> Option<CrowdCost> {
+    fn cost(&self, threads: u32) -> Option<CrowdRow> {
         let colder: Vec<f64> = self.threaded.iter().zip(&self.looped).map(|(threads, one)| threads - one).collect();
-        let [threaded, looped, colder] = [&self.threaded, &self.looped, &colder].map(|rounds| Cost::of(rounds));
-        Some(CrowdCost { threads, threaded: threaded?, looped: looped?, colder: colder? })
+        let [threaded, looped, colder] = [&self.threaded, &self.looped, &colder].map(|rounds| Repeats::new(rounds));
+        Some(CrowdRow { threads, threaded: threaded?, looped: looped?, colder: colder? })
     }
 }
 
@@ -136,17 +146,17 @@ fn pair(mut party: impl Party, effort: Effort, mut pacer: Pacer) -> io::Result<P
     Ok(pair)
 }
 
-/// One of a party's threads, to be spawned.
+/// A builder for one of a party's threads.
 pub(super) fn thread() -> thread::Builder {
     thread::Builder::new().name("calibrate".into()).stack_size(STACK)
 }
 
-/// What a joined thread answers.
+/// The result of a joined thread.
 pub(super) fn ended<T>(joined: thread::Result<io::Result<T>>) -> io::Result<T> {
     joined.unwrap_or_else(|_| Err(io::Error::other("a thread of the calibration panicked")))
 }
 
-/// The median over the connections, round by round: a mean would be that of the interrupts among them.
+/// The median over the connections, round by round. Interrupts would dominate a mean.
 fn per_round(times: &[Vec<u64>]) -> Vec<f64> {
     (WARM..ROUNDS)
         .filter_map(|round| {
@@ -156,12 +166,13 @@ fn per_round(times: &[Vec<u64>]) -> Vec<f64> {
         .collect()
 }
 
-/// The connections, as many at a time as get a message at once: where they begin, and how many they are.
+/// The batches of connections that get a message at once: the first connection of each, and how
+/// many they are.
 fn batches(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).step_by(BATCH).map(move |first| (first, BATCH.min(count - first)))
 }
 
-/// Connections that a driver puts messages on: the calling thread.
+/// Connections on which the calling thread, the driver, puts messages.
 struct Crowd {
     peers: Peers,
     sessions: Vec<Session>,
@@ -175,14 +186,15 @@ impl Party for Crowd {
             for (stream, session) in peers.server.iter().zip(sessions) {
                 servers.push(thread().spawn_scoped(scope, move || {
                     clock::never_preempt();
-                    // A message that does not come ends the wait, and the thread.
+                    // If a message does not come, the wait ends, and the thread with it.
                     (0..ROUNDS).map(|_| answer(stream, stream, session)).collect::<io::Result<Vec<u64>>>()
                 })?);
             }
             for _ in 0..ROUNDS {
                 for (first, count) in batches(peers.server.len()) {
                     peers.fill(first, count)?;
-                    // The last reply first: by then the others are most likely there, and wake nobody.
+                    // The last reply is read first. By then the others are most likely there, and
+                    // wake nobody.
                     peers.drain(first + count - 1, 1)?;
                     peers.drain(first, count - 1)?;
                 }
@@ -209,7 +221,8 @@ impl Party for Crowd {
     }
 }
 
-/// One message in, one answer out: what it took from the one's return to the other's, ns.
+/// Reads one message and writes one answer. Returns the time from the return of the read to that of
+/// the write, ns.
 pub(super) fn answer(mut from: impl io::Read, mut to: impl io::Write, session: &mut Session) -> io::Result<u64> {
     let mut room = [0; ROOM];
     let n = from.read(&mut room)?;
@@ -226,7 +239,7 @@ pub(super) fn answer(mut from: impl io::Read, mut to: impl io::Write, session: &
 pub(super) struct Session {
     name: String,
     pub(super) messages: u64,
-    /// Of all its messages.
+    /// Checksum of all its messages.
     checksum: u32,
 }
 
@@ -253,7 +266,7 @@ mod tests {
     #[test]
     fn every_connection_answers_every_round() {
         let allowed = clock::allowed().unwrap();
-        // On a thread of its own: the test's may go where they want.
+        // It runs on a thread of its own, because pinning would stay with the test's thread.
         let times = thread::spawn(move || {
             clock::pin(&[clock::two_cpus(&allowed).0]).unwrap();
             let mut crowd = Crowd { peers: Peers::connect(BATCH + 3).unwrap(), sessions: sessions(BATCH + 3) };

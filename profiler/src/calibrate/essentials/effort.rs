@@ -1,13 +1,12 @@
-//! How much time and how many repeats the essentials take: by plan on a quiet machine, and with an end on a busy one.
+//! How much time and how many repeats the essentials take. A quiet machine gets what was planned;
+//! on a busy one the time is limited.
 
 use std::time::{Duration, Instant};
 
-use super::{
-    super::{CalibrateError, clock},
-    Missing,
-};
+use crate::calibrate::{error::CalibrateError, result::Missing, rig::clock};
 
-/// How thoroughly the essentials are measured: the small differences between ways of waiting are what takes time.
+/// How thoroughly the essentials are measured. The small differences between ways of waiting are
+/// what takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::calibrate) enum Effort {
     /// In under 2 s.
@@ -17,7 +16,7 @@ pub(in crate::calibrate) enum Effort {
 }
 
 impl Effort {
-    /// How often what scatters is repeated, against the quickest.
+    /// How many times as often as in the quickest calibration scattering figures are repeated.
     pub(in crate::calibrate) fn times(self) -> u32 {
         match self {
             Self::Quick => 1,
@@ -26,24 +25,24 @@ impl Effort {
     }
 }
 
-/// How often something is repeated: by number, and by wall time in ns, because among hundreds of runnable threads what takes a
-/// millisecond takes a second.
+/// How often something is repeated: by number, and by wall time in ns, because among hundreds of
+/// runnable threads a millisecond of work takes a second.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Repeats {
-    /// So many, ...
+pub(super) struct Schedule {
+    /// At least so many repeats, ...
     pub(super) least: usize,
-    /// ... and more until this is over, ...
+    /// ... and more until so much time is over, ...
     pub(super) length: u64,
-    /// ... but no more than so many.
+    /// ... but at most so many.
     pub(super) most: usize,
-    /// Once this is over, ...
+    /// Once so much time is over, ...
     pub(super) longest: u64,
-    /// ... so many are enough.
+    /// ... so many repeats are enough.
     pub(super) fewest: usize,
 }
 
-impl Repeats {
-    /// With more effort all of it but what is enough.
+impl Schedule {
+    /// The schedule at a higher effort: longer, and with more repeats.
     pub(super) fn at(self, effort: Effort) -> Self {
         let times = effort.times();
         Self {
@@ -54,19 +53,19 @@ impl Repeats {
         }
     }
 
-    /// From now on: the repeats that count, by their number.
+    /// Begins, and yields the numbers of the repeats, from 0.
     pub(super) fn begin(self) -> impl Iterator<Item = usize> {
         let begun = clock::wall();
         (0..).take_while(move |&done| self.go_on(done, clock::wall() - begun))
     }
 
-    /// From now on, with one in front of those that count: 0, which warms up.
+    /// Begins, and yields the numbers of the repeats from 1, after a repeat 0 that warms up.
     pub(super) fn begin_warm(self) -> impl Iterator<Item = usize> {
         let begun = clock::wall();
         (0..).take_while(move |&repeat| repeat == 0 || self.go_on(repeat - 1, clock::wall() - begun))
     }
 
-    /// Whether there is another one, after `done` of them and so much time.
+    /// Whether there is another repeat, after `done` of them and so much time.
     fn go_on(self, done: usize, elapsed: u64) -> bool {
         done < self.most
             && (done < self.least || elapsed <= self.length)
@@ -81,12 +80,13 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// From now on.
-    pub(super) fn begins(within: Duration) -> Self {
+    /// Starts the clock.
+    pub(super) fn new(within: Duration) -> Self {
         Self { begun: Instant::now(), within }
     }
 
-    /// A part that there need not be: nothing, and a reason, once the time is over.
+    /// Measures a part that predictions can do without. Once the time is over, the part is missing,
+    /// with that reason.
     pub(super) fn spend<T>(
         &self,
         what: &str,
@@ -100,11 +100,11 @@ impl Time {
             return Ok(Vec::new());
         }
         let found = part(missing);
-        self.told(what);
+        self.log(what);
         found
     }
 
-    pub(super) fn told(&self, what: &str) {
+    pub(super) fn log(&self, what: &str) {
         log::info!("calibrated {what}, {:.2} s after the start", self.begun.elapsed().as_secs_f64());
     }
 }
@@ -115,9 +115,10 @@ mod tests {
 
     #[test]
     fn repeats_end_by_number_by_time_and_early_where_each_takes_long() {
-        let plan = Repeats { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
+        let plan = Schedule { least: 9, length: 650, most: 61, longest: 8_000, fewest: 3 };
         let times = |each: u64| (0..).take_while(|&done| plan.go_on(done, each * done as u64)).count();
-        // All of them; until the time is over; the least; until far too much time is over; what is enough.
+        // In this order: all of them, until the time is over, the least, until far too much time is
+        // over, what is enough.
         assert_eq!([1, 20, 100, 1_000, 10_000].map(times), [61, 33, 9, 9, 3]);
         assert!(plan.at(Effort::Thorough).go_on(61, 650));
     }

@@ -1,4 +1,5 @@
-//! Cached 4 KiB reads by interface and depth: `pread`, a runtime's blocking pool, Linux AIO, io_uring.
+//! Cached 4 KiB reads by interface and depth: `pread`, a runtime's blocking pool, Linux AIO,
+//! io_uring.
 
 use std::{
     fs::File,
@@ -10,16 +11,20 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{
-    super::{
-        aio,
-        clock::{self, Watch},
-        pace::Pacer,
-        ring, scratch,
-        stats::Cost,
+use crate::{
+    calibrate::{
+        result::{FileRow, Missing},
+        rig::{
+            aio,
+            clock::{self, Watch},
+            pace::Pacer,
+            ring, scratch,
+        },
     },
-    FileStep, Missing, Repeats, note,
+    quantity::Repeats,
 };
+
+use super::{effort::Schedule, note::note};
 
 const DEPTHS: [usize; 3] = [1, 8, 64];
 /// Bytes of a read.
@@ -28,11 +33,11 @@ const BLOCK: usize = 4096;
 const BLOCKS: usize = 256;
 /// Reads of a series.
 const READS: usize = 128;
-/// Of each depth.
-const REPEATS: Repeats = Repeats { least: 11, length: 0, most: 11, longest: 500_000_000, fewest: 3 };
+/// The schedule of each depth.
+const REPEATS: Schedule = Schedule { least: 11, length: 0, most: 11, longest: 500_000_000, fewest: 3 };
 
-/// The steps, as far as they can be had.
-pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileStep> {
+/// Measures reads at each depth, as far as each way is there.
+pub(super) fn measure(allowed: &[usize], first: usize, pacer: Pacer, missing: &mut Vec<Missing>) -> Vec<FileRow> {
     let steps = scratch::file(None, BLOCK * BLOCKS)
         .map_err(|e| format!("no file to read from: {e}"))
         .and_then(|file| DEPTHS.iter().map(|&depth| step(depth, &file, [&[first], allowed], pacer, missing)).collect());
@@ -45,7 +50,7 @@ fn step(
     cpus: [&[usize]; 2],
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<FileStep, String> {
+) -> Result<FileRow, String> {
     let watch = Watch::new();
     let mut reader = Reader { buffers: vec![[0; BLOCK]; depth], at: 0 };
     let mut pools =
@@ -78,11 +83,11 @@ fn step(
             }
         }
     }
-    let [pread, pool, pool_across, aio, uring] = cells.each_ref().map(|repeats: &Vec<f64>| Cost::of(repeats));
-    Ok(FileStep { depth: depth as u32, pread: pread.ok_or("a read took no time")?, pool, pool_across, aio, uring })
+    let [pread, pool, pool_across, aio, uring] = cells.each_ref().map(|repeats: &Vec<f64>| Repeats::new(repeats));
+    Ok(FileRow { depth: depth as u32, pread: pread.ok_or("a read took no time")?, pool, pool_across, aio, uring })
 }
 
-/// Where the next read goes: a stride that visits every block of the file.
+/// The block of the next read. The stride visits every block of the file.
 fn after(at: usize) -> usize {
     (at + 37) % BLOCKS
 }
@@ -142,7 +147,7 @@ impl Reader {
             }
         }
         let own = watch.since(begun);
-        // Where the file system cannot try without waiting, worker threads do the reads.
+        // If the file system cannot try a read without waiting, worker threads do it.
         let workers = clock::ring_workers();
         Ok(own + clock::cpu_of_all(&workers).saturating_sub(theirs))
     }
@@ -173,9 +178,9 @@ impl Pool {
         clock::thread_cpu() + clock::cpu_of_all(&self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// `depth` tasks that each read, one after the other.
+    /// Runs `depth` tasks that each read one block after the other.
     fn series(&self, depth: usize) -> Result<u64, String> {
-        // Its threads are started from here, and run where this one does.
+        // The pool's threads are started from this one and run where it does.
         clock::pin(&self.cpus).map_err(|e| e.to_string())?;
         let begun = self.cpu();
         let read = |file: Arc<File>, at: usize| {

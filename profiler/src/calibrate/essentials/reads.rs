@@ -1,33 +1,39 @@
-//! What a read costs whose data is there, by medium and size: what a read that blocked is held against where the target
-//! has none that did not.
+//! What a read costs whose data is there, by medium and size. Reads that blocked are compared with
+//! it if the target has none that did not block.
 //!
-//! As in a server, each message comes through a pair of ends of its own, and over sockets each is answered before the next one
-//! comes. TCP would make another read of it otherwise: the one that empties a connection on which nothing is ever sent back sends
-//! an acknowledgement at once (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
+//! As in a server, each message comes through a pair of ends of its own, and over sockets each is
+//! answered before the next one comes. Without an answer, TCP would do more work in the read: it
+//! sends an acknowledgement at once when it empties a connection on which nothing is ever sent back
+//! (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
 
 use std::{
     fs::File,
     io::{self, Read, Write},
 };
 
-use super::{
-    super::{
-        CalibrateError,
-        clock::{self, Watch},
-        pace::Pacer,
-        peers::{MESSAGE, ROOM},
-        stats::Cost,
-        trip,
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::ReadRow,
+        rig::{
+            block,
+            clock::{self, Watch},
+            pace::Pacer,
+            peers::{MESSAGE, ROOM},
+        },
     },
-    Effort, Medium, ReadCost, Repeats,
+    machine::Medium,
+    quantity::Repeats,
 };
+
+use super::effort::{Effort, Schedule};
 
 /// Sizes of a message, bytes.
 const SIZES: [usize; 2] = [64, 4096];
-/// Messages that wait before a repeat is timed, each in a pair of ends.
+/// Messages that are in place before a repeat is timed, each in a pair of ends of its own.
 const MESSAGES: usize = 12;
-/// Repeats at the least effort.
-const REPEATS: Repeats = Repeats { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
+/// The schedule at the least effort.
+const REPEATS: Schedule = Schedule { least: 21, length: 500_000_000, most: 251, longest: 500_000_000, fewest: 21 };
 
 /// Both ends of a medium.
 struct Ends {
@@ -36,18 +42,18 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(medium: Medium) -> io::Result<Self> {
-        trip::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
+    fn new(medium: Medium) -> io::Result<Self> {
+        block::link(medium).map(|(reader, writer)| Self { reader: reader.into(), writer: writer.into() })
     }
 }
 
-/// Through every medium.
-pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>, CalibrateError> {
+/// Measures reads on every medium.
+pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadRow>, CalibrateError> {
     let failed = || CalibrateError::system("a pipe or socket of the calibration");
     let (watch, plan) = (Watch::new(), REPEATS.at(effort));
     let mut found = Vec::new();
     for medium in Medium::ALL {
-        let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::of(medium)).collect();
+        let all: io::Result<Vec<Ends>> = (0..MESSAGES).map(|_| Ends::new(medium)).collect();
         let mut all = all.map_err(failed())?;
         for bytes in SIZES {
             let mut repeats = Vec::with_capacity(plan.most);
@@ -62,8 +68,8 @@ pub(super) fn measure(effort: Effort, mut pacer: Pacer) -> Result<Vec<ReadCost>,
                     answer(&mut all).map_err(failed())?;
                 }
             }
-            let cost = Cost::of(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;
-            found.push(ReadCost { medium, bytes: bytes as u32, cost });
+            let cost = Repeats::new(&repeats).ok_or_else(|| CalibrateError::Failed("a read took no time".into()))?;
+            found.push(ReadRow { medium, bytes: bytes as u32, cost });
         }
     }
     Ok(found)

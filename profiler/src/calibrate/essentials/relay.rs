@@ -1,33 +1,41 @@
-//! The relay: what it costs to hand a message on when each of many threads waits for its own, on one CPU.
+//! The relay: what it costs to hand a message on among many threads that wait for it, on one CPU.
 //!
-//! Threads stand in a ring of pipes; one message goes round. Each thread reads it, does the little that a stage does in user mode, writes
-//! it into the next pipe, which wakes the next thread, and blocks for the next round. One loop does the same reads and writes in the
-//! same order; it blocks for nothing and wakes nobody. Nothing drives the ring, so that nothing else runs meanwhile: the CPU that all
-//! threads used is the messages', with the block, the switch, the wake-up of a thread that has not run for a round, the return to user
-//! mode, and whatever the others have left cold.
+//! Pipes connect the threads in a ring, and one message goes round. Each thread reads it, does the
+//! little that a stage does in user mode, writes it into the next pipe, which wakes the next
+//! thread, and blocks for the next round. One loop does the same reads and writes in the same
+//! order, and neither blocks nor wakes anybody.
+//!
+//! Nothing else runs meanwhile, so that all CPU of the threads belongs to the messages: the block,
+//! the switch, the wake-up of a thread that has not run for a round, the return to user mode, and
+//! the caches that the other threads have left cold.
 
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 
-use super::{
-    super::{CalibrateError, clock, pace::Pacer, peers::MESSAGE},
-    CrowdCost, Effort, Missing,
-    crowd::{self, Party, ROUNDS, Session, WARM},
+use crate::calibrate::{
+    error::CalibrateError,
+    result::{CrowdRow, Missing},
+    rig::{clock, pace::Pacer, peers::MESSAGE},
 };
 
-/// In words.
+use super::{
+    crowd::{self, Party, ROUNDS, Session, WARM},
+    effort::Effort,
+};
+
+/// What this part is called.
 pub(super) const WHAT: &str = "wake-ups among many threads";
 
-/// By number of threads, all on `cpu`.
+/// Measures the relay by number of threads, all on `cpu`.
 pub(super) fn measure(
     cpu: usize,
     effort: Effort,
     pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<Vec<CrowdCost>, CalibrateError> {
+) -> Result<Vec<CrowdRow>, CalibrateError> {
     crowd::by_number(WHAT, cpu, effort, pacer, missing, Relay::new)
 }
 
-/// Where one stands in the ring.
+/// One place in the ring.
 #[derive(Debug)]
 struct Stage {
     from: PipeReader,
@@ -41,7 +49,7 @@ impl Stage {
     }
 }
 
-/// The ring; between two turns the message waits at the first stage.
+/// The ring. Between two turns the message waits at the first stage.
 #[derive(Debug)]
 struct Relay {
     stages: Vec<Stage>,
@@ -62,7 +70,8 @@ impl Relay {
 }
 
 impl Party for Relay {
-    /// Threads own their ends: where one gives up, the next finds the end of its pipe, and so on round the ring.
+    /// The threads own their ends. If one gives up, the next finds the end of its pipe, and so on
+    /// round the ring.
     fn by_threads(&mut self) -> io::Result<Vec<f64>> {
         let mut threads = Vec::with_capacity(self.stages.len());
         for mut stage in std::mem::take(&mut self.stages) {

@@ -1,6 +1,7 @@
-//! A tokio current-thread server that is measured from inside: the task that writes the last reply of a batch stops the
-//! clock, takes the replies, puts the next batch in place and starts the clock. So the runtime never leaves its loop, and
-//! what is timed is its steady state: park (one `epoll_wait`), wakers, task polls, reads, writes.
+//! A tokio current-thread server that is measured from inside. The task that writes the last reply
+//! of a batch stops the clock, takes the replies, puts the next batch in place and starts the
+//! clock. The runtime never leaves its loop, so that its steady state is timed: park (one
+//! `epoll_wait`), wakers, task polls, reads, writes.
 
 use std::{
     future::poll_fn,
@@ -18,7 +19,7 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use super::super::{
+use crate::calibrate::rig::{
     clock::{self, Watch},
     peers::{self, MESSAGE, Peers, ROOM},
 };
@@ -26,7 +27,7 @@ use super::super::{
 /// What the tasks share. One thread runs them all.
 struct Shared {
     clients: Vec<TcpStream>,
-    /// Replies that the batch still waits for.
+    /// Replies of the batch that are still to be written.
     open: AtomicUsize,
     batch: Mutex<Batch>,
 }
@@ -37,7 +38,7 @@ struct Batch {
     size: usize,
     /// Batches to come, this one included.
     left: usize,
-    /// Not timed: the first batch warms up.
+    /// Whether this is the first batch, which warms up and is not timed.
     warming: bool,
     begun: u64,
     spent: u64,
@@ -52,7 +53,7 @@ pub(super) struct RuntimeServer {
 }
 
 impl RuntimeServer {
-    /// A task for each of these connections.
+    /// A server with a task for each of these connections.
     pub(super) fn new(peers: Peers, watch: Watch) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let batch =
@@ -99,7 +100,7 @@ impl RuntimeServer {
 
 async fn serve(mut stream: tokio::net::TcpStream, shared: &Shared) -> io::Result<()> {
     let mut room = [0; ROOM];
-    // Ends with the runtime, or when the other end closes.
+    // This loop ends with the runtime, or when the other end closes.
     loop {
         let n = stream.read(&mut room).await?;
         if n == 0 {

@@ -1,18 +1,27 @@
-//! The server step: what it costs to learn that connections are ready, by how many are ready at once. The five variants
-//! take turns in an order that rotates with every repeat, so that drift hits all alike.
+//! The server step: what it costs to learn that connections are ready, by how many are ready at
+//! once. The five variants take turns in an order that rotates with every repeat, so that drift
+//! affects all alike.
 
 use std::{io, net::TcpStream, os::fd::AsRawFd as _};
 
-use super::{
-    super::{
-        CalibrateError,
-        clock::{self, Watch},
-        pace::Pacer,
-        peers::{self, PATIENCE, Peers, ROOM},
-        ring::RingServer,
-        stats::Cost,
+use crate::{
+    calibrate::{
+        error::CalibrateError,
+        result::{Beyond, Missing, StepRow},
+        rig::{
+            clock::{self, Watch},
+            pace::Pacer,
+            peers::{self, PATIENCE, Peers, ROOM},
+            per_call::per_call,
+            ring::RingServer,
+        },
     },
-    Beyond, Effort, Missing, Repeats, Step, note,
+    quantity::Repeats,
+};
+
+use super::{
+    effort::{Effort, Schedule},
+    note::note,
     runtime::RuntimeServer,
 };
 
@@ -22,8 +31,8 @@ const EVENTS: [usize; 6] = [1, 2, 4, 8, 16, 64];
 const CONNECTIONS: usize = peers::in_turns(EVENTS[EVENTS.len() - 1]);
 /// Messages of each cell in each repeat.
 const MESSAGES: usize = 64;
-/// Repeats at the least effort.
-const REPEATS: Repeats = Repeats { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
+/// The schedule at the least effort.
+const REPEATS: Schedule = Schedule { least: 9, length: 650_000_000, most: 61, longest: 8_000_000_000, fewest: 3 };
 
 const VARIANTS: [Variant; 5] = [Variant::Ready, Variant::Level, Variant::Again, Variant::Runtime, Variant::Uring];
 
@@ -36,18 +45,18 @@ enum Variant {
     Uring,
 }
 
-/// The steps, and the cost of an attempt that gives `EAGAIN`.
+/// Measures the steps, and the cost of an attempt that gives `EAGAIN`.
 pub(super) fn measure(
     effort: Effort,
     mut pacer: Pacer,
     missing: &mut Vec<Missing>,
-) -> Result<(Vec<Step>, Cost), CalibrateError> {
+) -> Result<(Vec<StepRow>, Repeats), CalibrateError> {
     let mut lab = Lab::new(missing).map_err(CalibrateError::system(
         "loopback connections for the calibration (800 descriptors: ulimit -n 1024 suffices)",
     ))?;
     let again = lab.again(pacer)?;
     pacer.mark();
-    // By events: repeats, each with what the variants took per message.
+    // By events: the repeats, each with what every variant took per message.
     let mut cells: Vec<Vec<[Option<f64>; VARIANTS.len()]>> = vec![Vec::new(); EVENTS.len()];
     for repeat in REPEATS.at(effort).begin_warm() {
         for (e, &events) in EVENTS.iter().enumerate() {
@@ -64,16 +73,16 @@ pub(super) fn measure(
     }
     let steps = EVENTS.iter().zip(&cells).map(|(&events, repeats)| {
         let cost = |of: &dyn Fn(&[Option<f64>; VARIANTS.len()]) -> Option<f64>| {
-            Cost::of(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
+            Repeats::new(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
         };
         let [ready, level, again, runtime, uring] = [0, 1, 2, 3, 4].map(|v| cost(&|row| row[v]));
         let [level_beyond, again_beyond, runtime_beyond, uring_beyond] =
             [1, 2, 3, 4].map(|v| cost(&|row| Some(row[v]? - row[0]?)));
         let beyond =
             Beyond { level: level_beyond?, again: again_beyond?, runtime: runtime_beyond, uring: uring_beyond };
-        Some(Step { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring, beyond })
+        Some(StepRow { events: events as u32, ready: ready?, level: level?, again: again?, runtime, uring, beyond })
     });
-    let steps = steps.collect::<Option<Vec<Step>>>();
+    let steps = steps.collect::<Option<Vec<StepRow>>>();
     Ok((steps.ok_or_else(|| CalibrateError::Failed("a server step took no time".into()))?, again))
 }
 
@@ -83,7 +92,7 @@ struct Lab {
     plain: Peers,
     polled: Polled,
     runtime: Option<RuntimeServer>,
-    // Before its sockets: its receives are ended while they are open.
+    // Stands before its sockets, because its receives must end while they are open.
     ring: Option<RingServer>,
     ring_peers: Peers,
     first: usize,
@@ -106,14 +115,15 @@ impl Lab {
         })
     }
 
-    /// Where the next batch begins.
+    /// The first connection of the next batch.
     fn next(&mut self, size: usize) -> usize {
         let first = self.first / size * size % peers::in_turns(size);
         self.first = first + size;
         first
     }
 
-    /// CPU of `batches` batches of `events` messages, ns; none where the variant cannot be had.
+    /// CPU of `batches` batches of `events` messages, ns. `None` if the variant does not exist
+    /// here.
     fn series(
         &mut self,
         variant: Variant,
@@ -208,10 +218,10 @@ impl Lab {
         Ok(spent)
     }
 
-    fn again(&self, pacer: Pacer) -> Result<Cost, CalibrateError> {
+    fn again(&self, pacer: Pacer) -> Result<Repeats, CalibrateError> {
         let fd = self.polled.peers.server[0].as_raw_fd();
         let mut room = [0_u8; ROOM];
-        let cost = super::per_call(pacer, || {
+        let cost = per_call(pacer, || {
             // SAFETY: the kernel writes at most `ROOM` bytes into `room`.
             unsafe { libc::recv(fd, room.as_mut_ptr().cast(), ROOM, 0) };
         });
@@ -239,7 +249,7 @@ impl Polled {
         Ok(Self { epoll, peers, events, room: [0; ROOM] })
     }
 
-    /// Waits and serves until `events` messages are answered: one wait, as they are there.
+    /// Waits and serves until `events` messages are answered. As all are there, one wait suffices.
     fn serve(&mut self, events: usize, until_again: bool) -> io::Result<()> {
         let mut missing = events;
         while missing > 0 {

@@ -9,14 +9,16 @@ use std::{
 
 use rustix::event::{EventfdFlags, epoll};
 
-use super::{
-    super::{clock, essentials::per_call, pace::Pacer, scratch},
-    Budget, Cell, EpollRow, Figure,
+use crate::calibrate::{
+    result::{EpollRow, Figure},
+    rig::{clock, pace::Pacer, per_call::per_call, scratch},
 };
+
+use super::budget::{Budget, Cell};
 
 /// Events found by an `epoll_wait`.
 const EVENTS: [u32; 8] = [0, 1, 2, 4, 8, 16, 64, 256];
-/// Threads of a repeat.
+/// Threads that a repeat creates.
 const THREADS: u64 = 50;
 
 pub(super) struct Calls {
@@ -43,7 +45,7 @@ fn figure(pacer: Pacer, call: impl FnMut()) -> Figure {
 fn open_close(dir: Option<&Path>, pacer: Pacer) -> io::Result<Figure> {
     let named = scratch::Named::make(dir)?;
     Ok(figure(pacer, || {
-        // One that fails is not open for long: the file is ours.
+        // The file is ours, so that the open does not fail.
         drop(File::open(named.path()));
     }))
 }
@@ -71,7 +73,8 @@ fn thread() -> Figure {
     cell.figure()
 }
 
-/// Event counters that nobody reads stay ready: a level-triggered wait finds all of them, every time.
+/// Event counters that nobody reads stay ready, so that a level-triggered wait finds all of them
+/// every time.
 fn epoll_wait(events: u32, pacer: Pacer) -> io::Result<Figure> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let counters: Vec<OwnedFd> = (0..events.max(1))

@@ -1,5 +1,6 @@
-//! How a thread learns that some of 64 descriptors have a message, and reads them: by interface, for pipes and for TCP.
-//! Putting the messages in place is not timed, and neither is the wake-up that goes with it.
+//! What it costs a thread to learn that some of 64 descriptors have a message, and to read it: by
+//! interface, for pipes and for TCP. Neither the writing of the messages nor the wake-up by it is
+//! timed.
 
 use std::{
     io,
@@ -14,24 +15,28 @@ use std::{
 use io_uring::{IoUring, opcode, types};
 use rustix::event::epoll;
 
-use super::{
-    super::{
-        clock::{self, Watch},
-        essentials::Medium,
-        peers::{MESSAGE, Peers},
-        ring,
+use crate::{
+    calibrate::{
+        result::{ReadyInterface, ReadyRow},
+        rig::{
+            clock::{self, Watch},
+            peers::{MESSAGE, Peers},
+            ring,
+        },
     },
-    Budget, Cell, ReadyInterface, ReadyRow,
+    machine::Medium,
 };
+
+use super::budget::{Budget, Cell};
 
 /// Open descriptors.
 const OPEN: usize = 64;
-/// Of them with a message at once.
+/// Descriptors that have a message at once.
 const READY: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Messages of a series.
 const MESSAGES: usize = 128;
 const MEDIA: [Medium; 2] = [Medium::Pipe, Medium::Tcp];
-/// A message that is not taken by then never is, ns.
+/// A message that is not read after so long will not be, ns.
 const PATIENCE: u64 = 2_000_000_000;
 /// The same for waits, ms.
 const WAIT: i32 = 2_000;
@@ -106,7 +111,7 @@ struct Lab {
     epoll: Part<(Links, OwnedFd)>,
     plain: Part<Links>,
     threads: Part<Readers>,
-    // Before its descriptors.
+    // Stands before its descriptors, because its reads must end while they are open.
     ring: Part<ArmedRing>,
 }
 
@@ -244,7 +249,7 @@ impl Readers {
             let body = move || {
                 clock::never_preempt();
                 tids[i].store(clock::tid(), Ordering::Release);
-                // Its last message is an empty one.
+                // The last message of a reader is an empty one.
                 while links.take(i).is_ok() {
                     taken.fetch_add(1, Ordering::AcqRel);
                 }
@@ -263,7 +268,7 @@ impl Readers {
             std::thread::yield_now();
         }
         let tids: Vec<i32> = self.tids[first..first + ready].iter().map(awake).collect();
-        // Whoever was just started or still reads gets to block first.
+        // Readers that have just started or still read must block first.
         std::thread::yield_now();
         let (cpu, before) = (clock::cpu_of_all(&tids), self.taken.load(Ordering::Acquire));
         self.links.fill(first, ready)?;
@@ -273,7 +278,8 @@ impl Readers {
             }
             std::thread::yield_now();
         }
-        // The last one is counted when it has come back from its message; it blocks again before this thread goes on.
+        // The last reader is counted when it has read its message. It blocks again before this
+        // thread goes on.
         std::thread::yield_now();
         Ok(clock::cpu_of_all(&tids).saturating_sub(cpu))
     }
@@ -281,7 +287,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        // An empty or short message is the end of a reader.
+        // An empty or short message ends a reader.
         for end in &self.links.write {
             let _ = rustix::io::write(end, &[0]);
         }
@@ -291,7 +297,7 @@ impl Drop for Readers {
     }
 }
 
-/// Reads armed on every descriptor; completions run when they are asked for.
+/// Reads are armed on every descriptor. Completions run when they are asked for.
 struct ArmedRing {
     ring: IoUring,
     links: Links,
@@ -314,13 +320,13 @@ impl ArmedRing {
     fn arm(&mut self, i: usize) -> Result<(), String> {
         let fd = types::Fd(self.links.read[i].as_raw_fd());
         let read = opcode::Read::new(fd, self.rooms[i].as_mut_ptr(), 4096).offset(u64::MAX).build();
-        // SAFETY: the rooms are boxed and stay until nothing is armed.
+        // SAFETY: the buffers are boxed and stay until nothing is armed.
         unsafe { self.ring.submission().push(&read.user_data(i as u64)) }.map_err(|e| e.to_string())?;
         self.armed += 1;
         Ok(())
     }
 
-    /// Takes `count` messages with one enter, which arms what the last turn took.
+    /// Takes `count` messages with one enter, which also arms the reads that the last turn took.
     fn turn(&mut self, count: usize) -> Result<(), String> {
         let mut missing = count;
         while missing > 0 {
@@ -341,7 +347,8 @@ impl ArmedRing {
 
 impl Drop for ArmedRing {
     fn drop(&mut self) {
-        // A message, or the end of the stream, ends each read. Ends after as many enters as there are reads.
+        // A message or the end of the stream ends each read. This loop ends after as many enters as
+        // there are reads.
         let _ = self.ring.submit();
         for end in &self.links.write {
             let _ = rustix::io::write(end, &[0]);
@@ -353,7 +360,7 @@ impl Drop for ArmedRing {
             self.armed = self.armed.saturating_sub(self.ring.completion().count());
         }
         if self.armed > 0 {
-            // The kernel may still write there: the rooms stay for ever.
+            // The kernel may still write there, so the buffers must never be freed.
             std::mem::forget(std::mem::take(&mut self.rooms));
         }
     }

@@ -1,5 +1,6 @@
-//! Random 4 KiB reads through every interface side by side, by depth, from the page cache and past it. CPU is that of the
-//! whole process: helpers of the C library and the kernel's threads for our rings are its threads.
+//! Random 4 KiB reads through every interface side by side, by depth, from the page cache and past
+//! it. CPU is that of the whole process, because helpers of the C library and the kernel's threads
+//! for our rings are threads of it.
 
 use std::{
     fs::File,
@@ -10,21 +11,26 @@ use std::{
 
 use io_uring::{IoUring, opcode, types};
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{DiskRow, Figure, FileInterface},
+    rig::{
         aio, clock, ring,
         scratch::{Aligned, FILE_BYTES, Files},
     },
-    Budget, Cell, DiskRow, Figure, FileInterface, posix,
+};
+
+use super::{
+    budget::{Budget, Cell},
+    posix,
 };
 
 /// Reads at once.
 const DEPTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 const BLOCK: usize = 4096;
-/// Reads of a series: from memory, and from the disk.
+/// Reads of a series from the page cache, and from the disk.
 const CACHED: usize = 256;
 const DIRECT: usize = 64;
-/// How long the kernel's thread looks for work before it sleeps, ms.
+/// How long the kernel's polling thread looks for work before it sleeps, ms.
 const SQPOLL_IDLE: u32 = 1;
 
 pub(super) fn measure(files: &Files) -> Vec<DiskRow> {
@@ -44,7 +50,7 @@ pub(super) fn measure(files: &Files) -> Vec<DiskRow> {
     rows
 }
 
-/// Every interface at one depth, in an order that rotates.
+/// Measures every interface at one depth, in an order that rotates.
 fn cells(file: &File, direct: bool, depth: usize) -> Vec<DiskRow> {
     let reads = if direct { DIRECT.max(depth) } else { CACHED };
     let mut lab = Lab::new(file, depth, reads);
@@ -100,7 +106,8 @@ impl<'a> Lab<'a> {
             posix: posix::Requests::new(depth),
             aio: aio::Context::new(depth),
             ring: IoUring::new(entries).map_err(|e| ring::why(&e, false)),
-            // Twice the room: the polling thread tells of a batch's reads before it gives their entries back.
+            // It has twice the room, because the polling thread completes the reads of a batch
+            // before it gives their entries back.
             polled: IoUring::builder().setup_sqpoll(SQPOLL_IDLE).build(entries * 2).map_err(|e| ring::why(&e, false)),
         }
     }
@@ -111,7 +118,8 @@ impl<'a> Lab<'a> {
         if interface == FileInterface::Threads {
             return self.threads();
         }
-        // The process's clock does not know what a thread that runs on another CPU has used since its last tick.
+        // The clock of the process does not include what a thread on another CPU has used since its
+        // last tick.
         let mut exact = Vec::new();
         if interface == FileInterface::UringSqpoll {
             exact = clock::ring_workers();
@@ -152,7 +160,8 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// `depth` threads that each read one after the other; their start and end do not count.
+    /// Reads with `depth` threads, each one block after the other. Their start and end do not
+    /// count.
     fn threads(&mut self) -> Result<(u64, u64), String> {
         let each = self.reads / self.depth;
         let start = Barrier::new(self.depth);
@@ -182,7 +191,8 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// Until the kernel's polling threads have stopped looking for work: the next interface's CPU is the whole process's.
+/// Waits until the kernel's polling threads have stopped looking for work. Otherwise their CPU
+/// would count for the next interface, for which the whole process is measured.
 fn fall_asleep(threads: &[i32]) {
     let own = clock::tid();
     let others: Vec<i32> = threads.iter().copied().filter(|&tid| tid != own).collect();
@@ -200,7 +210,7 @@ fn fall_asleep(threads: &[i32]) {
     }
 }
 
-/// A block's offset: xorshift, so that nothing can read ahead.
+/// The offset of a random block, by xorshift, so that nothing can read ahead.
 fn next(random: &mut u64) -> u64 {
     *random ^= *random << 13;
     *random ^= *random >> 7;
@@ -215,7 +225,8 @@ fn uring(ring: &mut Result<IoUring, String>, fd: i32, buffers: &mut [Aligned], o
         // SAFETY: the buffers outlive the wait below, which ends with all of them.
         unsafe { ring.submission().push(&read) }.map_err(|e| e.to_string())?;
     }
-    // Also on SQPOLL: the wait enters, unless the completions are there already; nothing is submitted by it.
+    // With SQPOLL too: the call enters to wait, unless the completions are there, and submits
+    // nothing.
     ring.submit_and_wait(offsets.len()).map_err(|e| ring::why(&e, false))?;
     let short = ring.completion().filter(|done| done.result() != BLOCK as i32).count();
     if short == 0 { Ok(()) } else { Err(format!("io_uring: {short} reads came short")) }

@@ -1,9 +1,13 @@
-//! What a timer interrupt takes from the thread that it hits: gaps in a loop that does nothing but read the clock, as far as
-//! they keep the tick's time, held against the kernel's own count of local timer interrupts.
+//! What a timer interrupt takes from the thread that it hits. A loop does nothing but read the
+//! clock; its gaps that recur with the tick's period are the interrupts. The kernel's own count of
+//! local timer interrupts checks that these are most of them.
 
-use super::{
-    super::{clock, stats},
-    Figure, Interrupts,
+use crate::{
+    calibrate::{
+        result::{Figure, Interrupts},
+        rig::clock,
+    },
+    quantity::median,
 };
 
 /// Stretches of the loop, and ns of wall time of each.
@@ -11,7 +15,8 @@ const STRETCHES: usize = 21;
 const LENGTH: u64 = 80_000_000;
 /// Ticks per second that kernels are built with (`CONFIG_HZ`).
 const RATES: [u64; 4] = [100, 250, 300, 1_000];
-/// What belongs to a tick: gaps from a little before it is due to when its last exit to a hypervisor is over, ns.
+/// Gaps belong to a tick from a little before it is due until its last exit to a hypervisor is
+/// over, ns.
 const BEFORE: u64 = 30_000;
 const AFTER: u64 = 100_000;
 
@@ -32,11 +37,11 @@ pub(super) fn measure(cpu: usize) -> Interrupts {
             Err(reason) => why = reason,
         }
     }
-    let rate = (!rates.is_empty()).then(|| stats::median(&rates));
-    Interrupts { timer: Figure::of(&costs, &why), timer_per_second: rate, block }
+    let rate = (!rates.is_empty()).then(|| median(&rates));
+    Interrupts { timer: Figure::from_repeats(&costs, &why), timer_per_second: rate, block }
 }
 
-/// Median gap, ns, and interrupts per second.
+/// Runs the loop once: the median gap, ns, and interrupts per second.
 fn stretch(cpu: usize) -> Result<(f64, f64), String> {
     let mut gaps: Vec<(u64, u64)> = Vec::with_capacity(1 << 12);
     let preempted = clock::preemptions_so_far();
@@ -48,7 +53,7 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
         let now = clock::wall();
         let step = now - last;
         shortest = shortest.min(step.max(1));
-        // Ten times what the loop needs is somebody else.
+        // A gap ten times as long as a round of the loop comes from something else.
         if step > 400 && step > shortest * 10 && gaps.len() < gaps.capacity() {
             gaps.push((last, step));
         }
@@ -59,7 +64,7 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
     if interrupts < 3 {
         return Err(format!("{interrupts} timer interrupts in {} ms: the tick is off", elapsed / 1_000_000));
     }
-    // Another thread's turn is a gap too, and its interrupts count.
+    // The turn of another thread is a gap too, and its interrupts are counted.
     if clock::preemptions_so_far() > preempted {
         return Err("other programs kept the CPU busy: the loop was preempted in every stretch".into());
     }
@@ -71,7 +76,7 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
             off.abs() as u64
         }),
     );
-    // Gaps that do not keep the tick's time belong to something else: other interrupts, or a hypervisor.
+    // Gaps that do not recur with the tick belong to other interrupts or to a hypervisor.
     if (ticks.len() as f64) < 0.7 * interrupts as f64 {
         return Err(format!(
             "of {interrupts} timer interrupts only {} stand out among {} gaps",
@@ -79,14 +84,15 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
             gaps.len()
         ));
     }
-    Ok((stats::median(&ticks), rate))
+    Ok((median(&ticks), rate))
 }
 
-/// What each tick took, ns: the gaps that recur with its period, added up where one tick made several.
+/// What each tick took, ns: the gaps that recur with its period. If one tick made several gaps, it
+/// is their sum.
 fn ticks(gaps: &[(u64, u64)], period: Option<u64>) -> Vec<f64> {
     let Some(period) = period else { return Vec::new() };
     let mut best = Vec::new();
-    // Each gap may be the first tick; the one that most others keep time with is.
+    // Any gap may be the first tick. It is the one with which most others recur.
     for &(first, _) in gaps.iter().take(64) {
         let mut ticks: Vec<(u64, u64)> = Vec::new();
         for &(at, length) in gaps.iter().filter(|(at, _)| at + BEFORE >= first) {

@@ -1,17 +1,18 @@
-//! POSIX AIO: `aio_read` and `lio_listio`. glibc does it with threads of its own, one request at a time per descriptor.
+//! POSIX AIO: `aio_read` and `lio_listio`. The C library does it with threads of its own; glibc
+//! takes one request at a time per descriptor.
 
 use std::{io, os::fd::RawFd};
 
-use super::super::scratch::Aligned;
+use crate::calibrate::rig::scratch::Aligned;
 
-/// Reads in flight, and their control blocks, which the library keeps pointers to.
+/// The control blocks of reads in flight. The library keeps pointers to them.
 pub(super) struct Requests {
     blocks: Vec<libc::aiocb>,
 }
 
 impl Requests {
     pub(super) fn new(depth: usize) -> Self {
-        // SAFETY: all zero is an aiocb; it is what the standard asks for before use.
+        // SAFETY: all zero is a valid aiocb, and the standard asks for it before use.
         let blank: libc::aiocb = unsafe { std::mem::zeroed() };
         Self { blocks: vec![blank; depth] }
     }
@@ -27,7 +28,7 @@ impl Requests {
         block.aio_sigevent.sigev_notify = libc::SIGEV_NONE;
     }
 
-    /// One `aio_read` for each buffer, then `aio_suspend` until all are there.
+    /// Reads with one `aio_read` for each buffer, then `aio_suspend` until all are there.
     pub(super) fn each(&mut self, fd: RawFd, buffers: &mut [Aligned], offsets: &[u64]) -> io::Result<()> {
         for (i, (buffer, &offset)) in buffers.iter_mut().zip(offsets).enumerate() {
             self.prepare(i, fd, buffer, offset);
@@ -41,13 +42,14 @@ impl Requests {
         self.wait(buffers.len())
     }
 
-    /// One `lio_listio` for all, which waits.
+    /// Reads with one `lio_listio` for all, which waits.
     pub(super) fn list(&mut self, fd: RawFd, buffers: &mut [Aligned], offsets: &[u64]) -> io::Result<()> {
         for (i, (buffer, &offset)) in buffers.iter_mut().zip(offsets).enumerate() {
             self.prepare(i, fd, buffer, offset);
         }
         let mut list: Vec<*mut libc::aiocb> = self.blocks.iter_mut().map(std::ptr::from_mut).collect();
-        // SAFETY: the list is read during the call; blocks and buffers stay until `wait` has seen the end of them.
+        // SAFETY: the list is read during the call; blocks and buffers stay until `wait` has seen
+        // the end of them.
         let result = unsafe {
             libc::lio_listio(libc::LIO_WAIT, list.as_mut_ptr(), list.len() as libc::c_int, std::ptr::null_mut())
         };
@@ -56,7 +58,7 @@ impl Requests {
         if result == 0 { Ok(()) } else { Err(error) }
     }
 
-    /// Until the first `count` are over.
+    /// Waits until the first `count` reads are over.
     fn wait(&mut self, count: usize) -> io::Result<()> {
         let mut bad = None;
         for block in &mut self.blocks[..count] {
@@ -78,7 +80,7 @@ impl Requests {
             }
             // SAFETY: it is over, and this is asked once.
             let bytes = unsafe { libc::aio_return(block) };
-            // SAFETY: as above.
+            // SAFETY: the block is ours, and its read is over.
             if bytes != unsafe { (*block).aio_nbytes } as isize && bad.is_none() {
                 bad = Some(io::ErrorKind::UnexpectedEof.into());
             }

@@ -2,17 +2,19 @@
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use super::{
-    super::{
+use crate::calibrate::{
+    result::{Figure, SizeRow},
+    rig::{
         clock::{self, Watch},
         scratch::{Aligned, FILE_BYTES, Files},
     },
-    Budget, Cell, Figure, SizeRow,
 };
 
-/// Bytes, each four times the one before.
+use super::budget::{Budget, Cell};
+
+/// Bytes of a read or a write, each four times the size before.
 const SIZES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
-/// From here on `O_DIRECT`.
+/// The smallest size that `O_DIRECT` takes.
 const DIRECT: usize = 4 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub(super) fn measure(files: &Files) -> Vec<SizeRow> {
 }
 
 fn row(bytes: usize, files: &Files) -> SizeRow {
-    // As many as touch 4 MiB, within limits, so that each size takes about as long.
+    // As many calls as touch 4 MiB, within limits, so that every size takes about the same time.
     let cached = ((4 << 20) / bytes).clamp(8, 400);
     let direct = ((1 << 20) / bytes).clamp(2, 24);
     let (cached_read, _) = cell(&files.cached, bytes, cached, Way::Read);
@@ -62,7 +64,7 @@ fn cell(file: &File, bytes: usize, calls: usize, way: Way) -> (Figure, Figure) {
     while let Some(repeat) = budget.next() {
         let (wall_begun, cpu_begun) = (clock::wall(), clock::thread_cpu());
         let done = (0..calls).try_for_each(|_| {
-            // A stride that is odd in pages meets all of the file before it comes back.
+            // A stride of an odd number of pages visits all of the file before it comes back.
             at = (at + bytes.max(4096) * 5) % (FILE_BYTES - bytes + 1) / 4096 * 4096;
             match way {
                 Way::Read => file.read_exact_at(buffer.bytes(), at as u64),

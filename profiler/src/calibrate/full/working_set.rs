@@ -1,16 +1,20 @@
-//! A block's indirect part: both sides touch a working set between blocks. What touching costs after a block, less what it
-//! costs a thread that never leaves, is the cold caches'.
+//! The indirect cost of a block: both sides touch a working set between blocks. What touching costs
+//! more after a block than in a thread that never leaves is the cost of cold caches.
 
-use super::{
-    super::{
-        clock::{self, Watch},
-        essentials::{Medium, SHORT_IDLE},
-        trip::{Plan, one_block},
+use crate::{
+    calibrate::{
+        result::{Figure, SHORT_IDLE, WorkingSetRow},
+        rig::{
+            block::{Plan, one_block},
+            clock::{self, Watch},
+        },
     },
-    Budget, Cell, Figure, WorkingSetRow,
+    machine::Medium,
 };
 
-/// Bytes on each side.
+use super::budget::{Budget, Cell};
+
+/// Bytes of the working set on each side.
 const BYTES: [usize; 5] = [0, 32 << 10, 256 << 10, 2 << 20, 8 << 20];
 
 pub(super) fn measure(first: usize, second: Option<usize>) -> Vec<WorkingSetRow> {
@@ -34,7 +38,7 @@ pub(super) fn measure(first: usize, second: Option<usize>) -> Vec<WorkingSetRow>
             let mut blocks = Medium::ALL.map(|_| Cell::default());
             let mut latencies = Medium::ALL.map(|_| Cell::default());
             let mut budget = Budget::new(7, 31, 1_200);
-            // Nothing is warmed up: each series does that by itself.
+            // No repeat warms up, because each series does that by itself.
             while let Some(repeat) = budget.next() {
                 for (i, medium) in Medium::ALL.into_iter().enumerate() {
                     let block = one_block(plan(medium), watch).map(|b| b.cost).map_err(|e| e.to_string());
@@ -56,7 +60,7 @@ pub(super) fn measure(first: usize, second: Option<usize>) -> Vec<WorkingSetRow>
             }
         }
     }
-    // The last series left its CPU to this thread alone.
+    // The last series may have pinned this thread to another CPU.
     let _ = clock::pin(&[first]);
     rows
 }

@@ -1,6 +1,6 @@
 //! What async would give back, in JSON.
 
-use crate::{cost, predict};
+use crate::{cost, predict, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::figure::{Figure, Ratio};
 use crate::{
     predict::{Ground, replay::Queues},
     quantity::Estimate,
-    words::{self, InWords},
+    words::InWords,
 };
 
 /// What async would give back: a scenario per way of waiting, never mixed.
@@ -107,7 +107,7 @@ impl WhatIf {
             },
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
-            calibration: found.priced.as_ref().map(|p| p.source.clone()),
+            calibration: found.priced.as_ref().map(|p| words::prices(&p.source)),
             notes: found.caveats.iter().map(InWords::in_words).collect(),
         }
     }

@@ -107,7 +107,7 @@ fn calibration() -> Calibration {
         crowd: Vec::new(),
         relay: Vec::new(),
         pace: None,
-        source: "made up".to_owned(),
+        source: "made up".to_owned().into(),
     }
 }
 

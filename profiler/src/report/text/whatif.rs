@@ -6,7 +6,7 @@ use super::{
     table::{Side, Table},
     words::NOTHING,
 };
-use crate::{answer::Report, predict::WhatIf, quantity::Estimate, words::InWords};
+use crate::{answer::Report, predict::WhatIf, quantity::Estimate, words::{self, InWords}};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
@@ -55,7 +55,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         n => format!("{n} event loops"),
     };
     let ground = what_if.ground.sleeps();
-    let source = what_if.priced.as_ref().map_or(NOTHING, |p| p.source.as_str());
+    let source = what_if.priced.as_ref().map_or_else(|| NOTHING.to_owned(), |p| words::prices(&p.source));
     page.wrapped_at(
         Ink::Dim,
         "  ",
@@ -63,7 +63,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         &format!(
             "modelled: {loops} on {} CPUs; {ground}; prices {}; --explain shows the sums",
             what_if.allowed_cpus,
-            clean(source)
+            clean(&source)
         ),
     );
 }

@@ -12,6 +12,7 @@ use crate::{
         text::{NA, clean, fit, percent, span, width},
         theme::Ink,
     },
+    words,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
@@ -112,11 +113,11 @@ fn ground(page: &mut Page, report: &Report) {
         }
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.priced.as_ref().map_or(NA, |p| p.source.as_str());
+    let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
     page.blank();
     page.wrapped(
         2,
-        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(source)),
+        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(&source)),
         Ink::Dim,
     );
 }

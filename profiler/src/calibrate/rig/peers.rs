@@ -1,5 +1,5 @@
-//! Many TCP loopback connections of which both ends are ours: messages are put in place by the thread that is measured,
-//! between the measured parts.
+//! TCP loopback connections of which both ends are ours. The thread that is measured puts the
+//! messages in place itself, between the measured parts.
 
 use std::{
     io::{self, Read, Write},
@@ -9,34 +9,36 @@ use std::{
 };
 
 /// Bytes of a message and of its reply.
-pub(super) const MESSAGE: usize = 64;
-/// Room of a server's read, larger than a message as it is in most servers.
-pub(super) const ROOM: usize = 4096;
-/// A message on loopback that is not there by then never comes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const MESSAGE: usize = 64;
+/// Size of a server's buffer, larger than a message as in most servers.
+pub(crate) const ROOM: usize = 4096;
+/// A message on loopback that is not there after so long will not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Connections over which batches of so many messages take turns. io_uring's replies to one batch go with the next one, so that two
-/// are under way; with more of them than that, connections would be as cold as in a server with far more than it has ready at once.
-pub(super) const fn in_turns(batch: usize) -> usize {
+/// The number of connections over which batches of so many messages take turns. Two batches are
+/// under way at once, because io_uring's replies to one batch go out with the next. More
+/// connections would be as cold as those of a server that has far more of them than are ready at
+/// once.
+pub(crate) const fn in_turns(batch: usize) -> usize {
     2 * batch
 }
 
-/// Connections; the server's ends may be given away.
-pub(super) struct Peers {
-    pub(super) server: Vec<TcpStream>,
-    pub(super) client: Vec<TcpStream>,
+/// Connections. The server's ends may be moved out.
+pub(crate) struct Peers {
+    pub(crate) server: Vec<TcpStream>,
+    pub(crate) client: Vec<TcpStream>,
 }
 
 impl Peers {
-    /// `count` connections, blocking, without delay, that leave no TIME_WAIT behind.
-    pub(super) fn connect(count: usize) -> io::Result<Self> {
+    /// Makes `count` connections that block, send without delay, and leave no TIME_WAIT behind.
+    pub(crate) fn connect(count: usize) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let mut peers = Self { server: Vec::with_capacity(count), client: Vec::with_capacity(count) };
         for _ in 0..count {
             let client = TcpStream::connect_timeout(&address, PATIENCE)?;
             let own = client.local_addr()?;
-            // A stranger may have found the port.
+            // Another program may have found the port.
             let server = loop {
                 let (stream, from) = listener.accept()?;
                 if from == own {
@@ -56,29 +58,29 @@ impl Peers {
     }
 
     /// Puts a message on each of `count` connections from `first` on.
-    pub(super) fn fill(&self, first: usize, count: usize) -> io::Result<()> {
+    pub(crate) fn fill(&self, first: usize, count: usize) -> io::Result<()> {
         fill(&self.client[first..first + count])
     }
 
-    /// Takes the replies.
-    pub(super) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
+    /// Reads the replies.
+    pub(crate) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
         drain(&self.client[first..first + count])
     }
 
-    /// The server ends' descriptors.
-    pub(super) fn server_fds(&self) -> Vec<RawFd> {
+    /// The descriptors of the server's ends.
+    pub(crate) fn server_fds(&self) -> Vec<RawFd> {
         self.server.iter().map(AsRawFd::as_raw_fd).collect()
     }
 }
 
-pub(super) fn fill(clients: &[TcpStream]) -> io::Result<()> {
+pub(crate) fn fill(clients: &[TcpStream]) -> io::Result<()> {
     for mut client in clients {
         client.write_all(&[7; MESSAGE])?;
     }
     Ok(())
 }
 
-pub(super) fn drain(clients: &[TcpStream]) -> io::Result<()> {
+pub(crate) fn drain(clients: &[TcpStream]) -> io::Result<()> {
     let mut reply = [0; MESSAGE];
     for mut client in clients {
         client.read_exact(&mut reply)?;
@@ -90,8 +92,8 @@ fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
 }
 
-/// One message in, one reply out, on the server's side; `Ok(false)` where nothing was there.
-pub(super) fn serve(mut stream: &TcpStream, room: &mut [u8; ROOM]) -> io::Result<bool> {
+/// Reads one message and writes its reply, on the server's side. `Ok(false)` if nothing was there.
+pub(crate) fn serve(mut stream: &TcpStream, room: &mut [u8; ROOM]) -> io::Result<bool> {
     match stream.read(room) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(n) => stream.write_all(&room[..n]).map(|()| true),

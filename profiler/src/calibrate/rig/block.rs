@@ -1,8 +1,11 @@
-//! Messages of one byte from a thread that never blocks to one that blocks for each; and the same reads and writes by one
-//! thread, whose data is always there. The reader's difference is what blocking costs; the writer's is what waking costs.
+//! One block. A thread that never blocks sends messages of one byte to a thread that blocks for
+//! each; and one thread does the same writes and reads alone, so that its data is always there. The
+//! difference between the readers is what blocking costs, that between the writers is what waking
+//! costs.
 //!
-//! One way only, on purpose: where two threads answer each other, a Unix socket's reader wakes the peer by freeing the
-//! message (`unix_write_space`), and the waker's part would be found in its next read.
+//! Messages go one way only. If two threads answered each other, the reader of a Unix socket would
+//! wake its peer when it frees the message (`unix_write_space`), and a part of the waker's cost
+//! would appear in its next read.
 
 use std::{
     io,
@@ -10,24 +13,24 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use crate::{machine::Medium, quantity::median};
+
 use super::{
     clock::{self, Watch},
-    essentials::Medium,
     peers::Peers,
-    stats,
 };
 
 /// Messages before the first one that counts.
 const WARM: u64 = 2;
-/// A message that is not taken by then never is, ns.
+/// A message that is not read after so long will not be, ns.
 const PATIENCE: u64 = 2_000_000_000;
 
-/// A reader that waited for its CPU longer than this per message, ns, shared it with somebody: what it paid is not the way
-/// out of idle, nor a switch between two threads. Out of idle, a virtual machine takes 10 µs.
+/// A reader that waited longer than this for its CPU per message, ns, shared it with another
+/// program, and its series does not count. A virtual machine needs 10 µs to leave idle.
 const MOST_DELAY: u64 = 50_000;
 
-/// Read end and write end.
-pub(super) fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
+/// The read end and the write end of a new pipe or connection.
+pub(crate) fn link(medium: Medium) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(match medium {
         Medium::Pipe => {
             let (read, write) = io::pipe()?;
@@ -54,7 +57,7 @@ fn take(end: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Times, ns, one for each message; empty where nobody asks for them.
+/// Times, ns, one for each message. Empty if they are not asked for.
 type Stamps = [AtomicU64];
 
 fn give(end: &OwnedFd) -> io::Result<()> {
@@ -62,7 +65,7 @@ fn give(end: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A working set: a byte of every cache line is written.
+/// A working set, of which each touch writes one byte in every cache line.
 struct Lines(Vec<u8>);
 
 impl Lines {
@@ -74,42 +77,43 @@ impl Lines {
     }
 }
 
-/// How a series goes.
+/// One series of messages.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) medium: Medium,
-    /// Where the writer runs, which is the calling thread, and where the reader does.
-    pub(super) cpus: (usize, usize),
-    pub(super) messages: u64,
-    /// How long the reader's CPU is left idle, from when the reader is about to block, ns: only on two CPUs.
-    pub(super) idle: u64,
+pub(crate) struct Plan {
+    pub(crate) medium: Medium,
+    /// The CPU of the writer, which is the calling thread, and the CPU of the reader.
+    pub(crate) cpus: (usize, usize),
+    pub(crate) messages: u64,
+    /// How long the reader's CPU is left idle after the reader is about to block, ns. Only with two
+    /// CPUs.
+    pub(crate) idle: u64,
     /// Bytes of its own that each thread touches for each message.
-    pub(super) touch: usize,
+    pub(crate) touch: usize,
 }
 
 /// What a message costs, ns of CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PerMessage {
-    /// The reader: its read, and its working set.
-    pub(super) read: f64,
-    /// The writer's write.
-    pub(super) write: f64,
+pub(crate) struct PerMessage {
+    /// What the reader pays for its read and its working set.
+    pub(crate) read: f64,
+    /// What the writer pays for its write.
+    pub(crate) write: f64,
 }
 
 /// One block, ns of CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OneBlock {
-    /// Leaving and coming back.
-    pub(super) cost: f64,
-    /// The waker's part.
-    pub(super) wake: f64,
+pub(crate) struct OneBlock {
+    /// What the blocked thread pays for leaving and coming back.
+    pub(crate) cost: f64,
+    /// What the waker pays.
+    pub(crate) wake: f64,
 }
 
 impl Plan {
-    /// One thread writes and reads: nothing blocks. It is pinned.
-    pub(super) fn ready(self, watch: Watch) -> io::Result<PerMessage> {
+    /// The calling thread writes and reads, and nothing blocks. It stays pinned.
+    pub(crate) fn ready(self, watch: Watch) -> io::Result<PerMessage> {
         let (read_end, write_end) = link(self.medium)?;
-        // Where the reader will be: its caches and its neighbours.
+        // On the CPU of the reader, with the same caches and neighbours.
         clock::pin(&[self.cpus.1])?;
         let mut lines = Lines(vec![0; self.touch]);
         let (mut read, mut write) = (0, 0);
@@ -129,8 +133,9 @@ impl Plan {
         Ok(PerMessage { read: per(read), write: per(write) })
     }
 
-    /// From just before the write to just after the reader's return, ns of wall time: the median message.
-    pub(super) fn latency(self, watch: Watch) -> io::Result<f64> {
+    /// The time from just before the write to just after the reader's return, ns of wall time, for
+    /// the median message.
+    pub(crate) fn latency(self, watch: Watch) -> io::Result<f64> {
         let stamps = |_| AtomicU64::new(0);
         let (sent, got): (Vec<_>, Vec<_>) = (0..self.messages + WARM).map(|m| (stamps(m), stamps(m))).unzip();
         self.stamped(watch, &sent, &got)?;
@@ -140,11 +145,11 @@ impl Plan {
             .skip(WARM as usize)
             .map(|(sent, got)| got.load(Ordering::Relaxed).saturating_sub(sent.load(Ordering::Relaxed)) as f64)
             .collect();
-        Ok(stats::median(&latencies))
+        Ok(median(&latencies))
     }
 
-    /// The reader blocks for every message. The calling thread is pinned.
-    pub(super) fn blocking(self, watch: Watch) -> io::Result<PerMessage> {
+    /// The reader blocks for every message. The calling thread stays pinned.
+    pub(crate) fn blocking(self, watch: Watch) -> io::Result<PerMessage> {
         self.stamped(watch, &[], &[])
     }
 
@@ -184,7 +189,7 @@ impl Plan {
         Ok(wrote as f64 / self.messages as f64)
     }
 
-    /// Until the reader has taken `messages` and blocks again.
+    /// Waits until the reader has taken `messages` and blocks again.
     fn settle(self, messages: u64, taken: &AtomicU64) -> io::Result<()> {
         let begun = clock::wall();
         while taken.load(Ordering::Acquire) <= messages {
@@ -228,9 +233,9 @@ impl Plan {
         let spent = watch.since(cpu);
         let blocks = clock::blocks_so_far() - blocks;
         let waited = clock::waited_so_far().zip(waited).map_or(0, |(now, then)| now - then);
-        // So that the writer need not wait for a message that nobody is left for.
+        // The writer must not wait any longer: there is no reader.
         taken.store(u64::MAX, Ordering::Release);
-        // Reads that found their message in place would be called cheap blocks.
+        // A read that finds its message in place is no block, and would count as a cheap one.
         if blocks * 20 < self.messages * 19 {
             return Err(io::Error::other(format!("of {} reads only {blocks} blocked", self.messages)));
         }
@@ -242,7 +247,7 @@ impl Plan {
 }
 
 /// One block: a ready series and a blocking one.
-pub(super) fn one_block(plan: Plan, watch: Watch) -> io::Result<OneBlock> {
+pub(crate) fn one_block(plan: Plan, watch: Watch) -> io::Result<OneBlock> {
     let ready = plan.ready(watch)?;
     let blocked = plan.blocking(watch)?;
     Ok(OneBlock { cost: blocked.read - ready.read, wake: blocked.write - ready.write })

@@ -1,4 +1,4 @@
-//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file into buffers of its own.
+//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file.
 
 use std::{io, os::fd::RawFd};
 
@@ -36,7 +36,7 @@ struct IoEvent {
 const PREAD: u16 = 0;
 
 /// A context, and room for what is in flight.
-pub(super) struct Context {
+pub(crate) struct Context {
     id: libc::c_ulong,
     iocbs: Vec<Iocb>,
     pointers: Vec<*mut Iocb>,
@@ -44,8 +44,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// For `depth` reads at once.
-    pub(super) fn new(depth: usize) -> Result<Self, String> {
+    /// A context for `depth` reads at once.
+    pub(crate) fn new(depth: usize) -> Result<Self, String> {
         let mut id: libc::c_ulong = 0;
         // SAFETY: the kernel writes the context's id.
         if unsafe { libc::syscall(libc::SYS_io_setup, depth as libc::c_long, &raw mut id) } != 0 {
@@ -64,11 +64,11 @@ impl Context {
         })
     }
 
-    /// Reads `bytes` at each offset into its buffer: one submit, and waits until all are there.
+    /// Reads `bytes` at each offset into its buffer with one submit, and waits until all are there.
     ///
     /// # Safety
     /// Each buffer has room for `bytes`, and is touched by nobody else until this returns.
-    pub(super) unsafe fn read(&mut self, fd: RawFd, bytes: usize, reads: &[(u64, *mut u8)]) -> Result<(), String> {
+    pub(crate) unsafe fn read(&mut self, fd: RawFd, bytes: usize, reads: &[(u64, *mut u8)]) -> Result<(), String> {
         self.pointers.clear();
         for (iocb, &(offset, buffer)) in self.iocbs.iter_mut().zip(reads) {
             *iocb = Iocb {

@@ -1,35 +1,34 @@
-//! Sweet spots: which interface is cheapest, by how much over the next, and where that is within the noise. Pure.
+//! Sweet spots: which interface is cheapest, by how much over the next, and where that is within
+//! the noise. Pure.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Medium,
-    full::{Figure, FileInterface, Full, ReadyInterface},
-    stats::Cost,
-};
+use super::result::{Figure, FileInterface, Full, ReadyInterface};
+use crate::{machine::Medium, quantity::Repeats};
 
 /// The cheapest of several, and whether it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice<T> {
-    /// The cheapest by its median.
+    /// The one with the least median.
     pub best: T,
-    /// The next by its median; none where there is no other.
+    /// The one with the next median. `None` if there is no other.
     pub next: Option<T>,
-    /// How much cheaper than the next, as a share of the next's median: 0 to 1.
+    /// How much cheaper the best is than the next, as a share of the next's median, 0 to 1.
     pub by: f64,
-    /// All whose median may be that of the best, the best included: more than one means no difference beyond the noise.
+    /// All whose median may be that of the best, the best included. More than one means that there
+    /// is no difference beyond the noise.
     pub level: Vec<T>,
 }
 
 impl<T: Copy + PartialEq> Choice<T> {
-    /// Among those that have a cost; none where there are none.
-    pub fn among(costs: &[(T, Cost)]) -> Option<Self> {
+    /// The choice among costs. `None` if there are none.
+    pub fn among(costs: &[(T, Repeats)]) -> Option<Self> {
         let mut sorted = costs.to_vec();
         sorted.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
         let &(best, cost) = sorted.first()?;
         let next = sorted.get(1);
         let by = next.map_or(0.0, |(_, next)| if next.median > 0.0 { 1.0 - cost.median / next.median } else { 0.0 });
-        let level = sorted.iter().filter(|(_, other)| other.overlaps(&cost)).map(|&(name, _)| name).collect();
+        let level = sorted.iter().filter(|(_, other)| other.overlaps(cost)).map(|&(name, _)| name).collect();
         Some(Self { best, next: next.map(|&(name, _)| name), by, level })
     }
 
@@ -48,31 +47,31 @@ pub struct SweetSpots {
     pub descriptors: Vec<ReadySpot>,
 }
 
-/// Where files are read.
+/// The best way to read files in one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileSpot {
-    /// `O_DIRECT`; otherwise from the page cache.
+    /// Whether with `O_DIRECT`, past the page cache.
     pub direct: bool,
     /// Reads at once.
     pub depth: u32,
-    /// Which.
+    /// The best interface.
     pub choice: Choice<FileInterface>,
 }
 
-/// Where descriptors are waited for.
+/// The best way to wait for descriptors in one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadySpot {
-    /// Of what kind.
+    /// What the descriptors are.
     pub medium: Medium,
-    /// With a message at once.
+    /// Descriptors that have a message at once.
     pub ready: u32,
-    /// Which.
+    /// The best interface.
     pub choice: Choice<ReadyInterface>,
 }
 
 impl SweetSpots {
-    /// From the interfaces side by side.
-    pub fn of(full: &Full) -> Self {
+    /// Compares the interfaces of a full calibration, place by place.
+    pub fn new(full: &Full) -> Self {
         let cost = |figure: &Figure| figure.cost().copied();
         let mut places: Vec<(bool, u32)> = full.disk.iter().map(|row| (row.direct, row.depth)).collect();
         places.dedup();
@@ -96,8 +95,8 @@ impl SweetSpots {
 mod tests {
     use super::*;
 
-    fn cost(low: f64, median: f64, high: f64) -> Cost {
-        Cost { median, low, high, repeats: 9 }
+    fn cost(low: f64, median: f64, high: f64) -> Repeats {
+        Repeats { median, low, high, repeats: 9 }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! io_uring, as far as calibration needs it: rings that say why they cannot be had, and receives that are ended before
-//! their buffers go.
+//! io_uring, as far as calibration needs it: rings that say why they cannot be made, and receives
+//! that end before their buffers do.
 
 use std::{io, os::fd::RawFd};
 
@@ -7,17 +7,17 @@ use io_uring::{IoUring, opcode, squeue, types};
 
 use super::peers::{MESSAGE, ROOM};
 
-/// What a completion was for: the low bit of its user data.
+/// What a completion was for stands in the low bit of its user data: set for a send.
 const SEND: u64 = 1;
 
-/// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the work of a receive then
-/// happens in the part that is measured, and not in the write that wakes it.
-pub(super) fn deferred(entries: u32) -> Result<IoUring, String> {
+/// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the
+/// work of a receive then happens in the part that is measured, and not in the write that wakes it.
+pub(crate) fn deferred(entries: u32) -> Result<IoUring, String> {
     IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).map_err(|e| why(&e, true))
 }
 
 /// The reason a ring was refused.
-pub(super) fn why(error: &io::Error, deferred: bool) -> String {
+pub(crate) fn why(error: &io::Error, deferred: bool) -> String {
     match error.raw_os_error() {
         Some(libc::ENOSYS) => "this kernel has no io_uring".into(),
         Some(libc::EPERM | libc::EACCES) => {
@@ -29,7 +29,7 @@ pub(super) fn why(error: &io::Error, deferred: bool) -> String {
 }
 
 /// A server's event loop on a ring: a receive is armed on every connection.
-pub(super) struct RingServer {
+pub(crate) struct RingServer {
     ring: IoUring,
     fds: Vec<RawFd>,
     rooms: Vec<Box<[u8; ROOM]>>,
@@ -40,8 +40,8 @@ pub(super) struct RingServer {
 }
 
 impl RingServer {
-    /// Over these descriptors, which stay open and others' until this is dropped.
-    pub(super) fn new(fds: Vec<RawFd>) -> Result<Self, String> {
+    /// A server on these descriptors, which must stay open until it is dropped.
+    pub(crate) fn new(fds: Vec<RawFd>) -> Result<Self, String> {
         let entries = (fds.len() as u32 * 2).next_power_of_two();
         let ring = deferred(entries)?;
         let rooms = fds.iter().map(|_| Box::new([0; ROOM])).collect();
@@ -54,7 +54,8 @@ impl RingServer {
     }
 
     fn push(&mut self, entry: &squeue::Entry) -> Result<(), String> {
-        // SAFETY: every entry points into `rooms`, whose boxes stay where they are until nothing is armed or sent.
+        // SAFETY: every entry points into `rooms`, whose boxes stay where they are until nothing is
+        // armed or sent.
         unsafe { self.ring.submission().push(entry) }.map_err(|_| "io_uring: the submission queue is full".into())
     }
 
@@ -67,9 +68,9 @@ impl RingServer {
         Ok(())
     }
 
-    /// One turn of the loop, one enter: sends the replies and arms the receives that the last turn queued, takes `count`
-    /// messages, queues their replies and the next receives.
-    pub(super) fn turn(&mut self, count: usize) -> Result<(), String> {
+    /// One turn of the loop, with one enter. It sends the replies and arms the receives that the
+    /// last turn queued, takes `count` messages, and queues their replies and the next receives.
+    pub(crate) fn turn(&mut self, count: usize) -> Result<(), String> {
         let mut missing = count;
         // Ends: every enter waits for a completion that is due, and a turn that gets none gives up.
         while missing > 0 {
@@ -81,12 +82,12 @@ impl RingServer {
     }
 
     /// Sends what is queued, and waits for it.
-    pub(super) fn flush(&mut self) -> Result<(), String> {
+    pub(crate) fn flush(&mut self) -> Result<(), String> {
         self.ring.submit_and_wait(self.sending).map_err(|e| why(&e, false))?;
         self.reap().map(|_| ())
     }
 
-    /// Takes every completion there is; how many were messages.
+    /// Takes every completion there is, and returns how many were messages.
     fn reap(&mut self) -> Result<usize, String> {
         let mut messages = 0;
         loop {
@@ -119,10 +120,11 @@ impl RingServer {
 
 impl Drop for RingServer {
     fn drop(&mut self) {
-        // A receive ends when its socket is shut down. Ends after as many enters as there are requests.
+        // A receive ends when its socket is shut down. This loop ends after as many enters as there
+        // are requests.
         let fds = self.fds.clone();
         for fd in fds {
-            // SAFETY: a number; the worst it can be is closed.
+            // SAFETY: takes a number. If it is closed, the call fails.
             unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
         }
         for _ in 0..=self.fds.len() * 2 {
@@ -135,7 +137,7 @@ impl Drop for RingServer {
             }
         }
         if self.armed + self.sending > 0 {
-            // The kernel may still write there: the rooms stay for ever.
+            // The kernel may still write there, so the rooms must never be freed.
             std::mem::forget(std::mem::take(&mut self.rooms));
         }
     }

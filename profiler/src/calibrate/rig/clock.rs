@@ -1,4 +1,5 @@
-//! Clocks and CPUs: CPU time of threads, what reading it costs, switches, and pinning of our own threads.
+//! Clocks and CPUs: the CPU time of threads and what it costs to read it, switches, and the pinning
+//! of our own threads.
 
 use std::{io, time::Duration};
 
@@ -7,18 +8,20 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// CPU time of the calling thread, ns: `CLOCK_THREAD_CPUTIME_ID`, the scheduler's `sum_exec_runtime` up to now.
-pub(super) fn thread_cpu() -> u64 {
+/// CPU time of the calling thread, ns: `CLOCK_THREAD_CPUTIME_ID`, the scheduler's
+/// `sum_exec_runtime` up to now.
+pub(crate) fn thread_cpu() -> u64 {
     ns(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time of this process, ns: all threads that live and have lived, the kernel's threads of its rings included.
-pub(super) fn process_cpu() -> u64 {
+/// CPU time of this process, ns: of all threads that live or have lived, and of the kernel's
+/// threads for its rings.
+pub(crate) fn process_cpu() -> u64 {
     ns(clock_gettime(ClockId::ProcessCPUTime))
 }
 
 /// Wall time, ns.
-pub(super) fn wall() -> u64 {
+pub(crate) fn wall() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
 }
 
@@ -26,8 +29,8 @@ fn ns(time: rustix::time::Timespec) -> u64 {
     Duration::try_from(time).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// CPU time of another thread of this process, ns; none once it has ended.
-pub(super) fn cpu_of(tid: i32) -> Option<u64> {
+/// CPU time of another thread of this process, ns. `None` once it has ended.
+pub(crate) fn cpu_of(tid: i32) -> Option<u64> {
     // CPUCLOCK_PERTHREAD (4) with CPUCLOCK_SCHED (2): include/linux/posix-timers.h.
     let clock = ((!tid) << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -36,18 +39,19 @@ pub(super) fn cpu_of(tid: i32) -> Option<u64> {
     (result == 0).then_some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-/// Sum of [`cpu_of`] over threads that live.
-pub(super) fn cpu_of_all(tids: &[i32]) -> u64 {
+/// The sum of [`cpu_of`] over the threads that live.
+pub(crate) fn cpu_of_all(tids: &[i32]) -> u64 {
     tids.iter().filter_map(|&tid| cpu_of(tid)).sum()
 }
 
 /// The calling thread's id.
-pub(super) fn tid() -> i32 {
+pub(crate) fn tid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// What an empty interval between two readings of [`thread_cpu`] shows, ns: subtracted from every interval.
-pub(super) fn empty_interval() -> u64 {
+/// What an empty interval between two readings of [`thread_cpu`] shows, ns. It is subtracted from
+/// every interval.
+pub(crate) fn empty_interval() -> u64 {
     let mut readings: Vec<u64> = (0..400)
         .map(|_| {
             let begun = thread_cpu();
@@ -58,30 +62,30 @@ pub(super) fn empty_interval() -> u64 {
     readings[readings.len() / 2]
 }
 
-/// A stopwatch of the calling thread's CPU time; its own reading is taken off.
+/// A stopwatch of the calling thread's CPU time. It subtracts what its own readings cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     empty: u64,
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { empty: empty_interval() }
     }
 
-    /// CPU since `begun`, without the reading, ns.
-    pub(super) fn since(self, begun: u64) -> u64 {
+    /// CPU since `begun`, ns, without the readings.
+    pub(crate) fn since(self, begun: u64) -> u64 {
         (thread_cpu() - begun).saturating_sub(self.empty)
     }
 }
 
 /// Voluntary switches of the calling thread so far.
-pub(super) fn blocks_so_far() -> u64 {
+pub(crate) fn blocks_so_far() -> u64 {
     switches().0
 }
 
 /// Involuntary switches of the calling thread so far.
-pub(super) fn preemptions_so_far() -> u64 {
+pub(crate) fn preemptions_so_far() -> u64 {
     switches().1
 }
 
@@ -94,13 +98,13 @@ fn switches() -> (u64, u64) {
 }
 
 /// CPUs that the calling thread may use.
-pub(super) fn allowed() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }
 
 /// Runs the calling thread on these CPUs only.
-pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
+pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
         set.set(cpu);
@@ -108,8 +112,8 @@ pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
-/// Two CPUs that share no core where the machine has such; one alone where there is but one.
-pub(super) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
+/// Two CPUs that share no core, if the machine has such. The second is `None` if there is but one.
+pub(crate) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
     let first = allowed.first().copied().unwrap_or(0);
     let siblings = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list"))
         .unwrap_or_default();
@@ -125,22 +129,25 @@ pub(super) fn two_cpus(allowed: &[usize]) -> (usize, Option<usize>) {
     (first, others().find(|&cpu| !shares(cpu)).or_else(|| others().next()))
 }
 
-/// Undoes [`never_preempt`], for threads that are started from here.
-pub(super) fn preempt_as_usual() {
+/// Undoes [`never_preempt`], so that it does not apply to threads that are started from here.
+pub(crate) fn preempt_as_usual() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one sched_param. Refusal is harmless.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param) };
 }
 
-/// Wake-ups by this thread, and of it, preempt nobody: a wake-up leads to one switch, and only where somebody blocks.
-pub(super) fn never_preempt() {
+/// Makes wake-ups by this thread, and of it, preempt nobody. A wake-up then leads to a switch only
+/// if somebody blocks.
+pub(crate) fn never_preempt() {
     let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not assumed.
+    // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not
+    // assumed.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
-/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They are threads of the process.
-pub(super) fn ring_workers() -> Vec<i32> {
+/// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They count
+/// as threads of the process.
+pub(crate) fn ring_workers() -> Vec<i32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let is_worker = |tid: &i32| {
         std::fs::read_to_string(format!("/proc/self/task/{tid}/comm")).is_ok_and(|name| name.starts_with("iou-"))
@@ -149,14 +156,15 @@ pub(super) fn ring_workers() -> Vec<i32> {
     tids.filter(is_worker).collect()
 }
 
-/// Time that the calling thread was runnable and not running so far, ns; none where the kernel keeps no account of it.
-pub(super) fn waited_so_far() -> Option<u64> {
+/// How long the calling thread was runnable and did not run so far, ns. `None` if the kernel does
+/// not count it.
+pub(crate) fn waited_so_far() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// CPU time of the machine so far, in ticks of `USER_HZ`: all but idle, and all.
-pub(super) fn machine_so_far() -> (u64, u64) {
+pub(crate) fn machine_so_far() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
     // user nice system idle iowait irq softirq steal; guest time is part of user's.

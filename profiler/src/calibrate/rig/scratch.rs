@@ -1,4 +1,4 @@
-//! Files of our own to read and write: without a name from the moment they are open, so that nothing is left behind.
+//! Files to read and write. They have no name once they are open, so that nothing is left behind.
 
 use std::{
     fs::File,
@@ -8,7 +8,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-/// Where a file may go when nothing is said: first what survives a reboot, which is seldom memory.
+/// Where a file may go. Without a folder it goes first to one that survives a reboot, because that
+/// one is seldom in memory.
 fn places(dir: Option<&Path>) -> Vec<PathBuf> {
     match dir {
         Some(dir) => vec![dir.to_owned()],
@@ -16,8 +17,8 @@ fn places(dir: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
-/// A file of `bytes` bytes, written, in the page cache, without a name.
-pub(super) fn file(dir: Option<&Path>, bytes: usize) -> io::Result<File> {
+/// A file without a name, of `bytes` bytes that are written and in the page cache.
+pub(crate) fn file(dir: Option<&Path>, bytes: usize) -> io::Result<File> {
     let mut last = io::ErrorKind::NotFound.into();
     for place in places(dir) {
         match unnamed(&place).and_then(|file| write(file, bytes)) {
@@ -54,20 +55,20 @@ fn write(mut file: File, bytes: usize) -> io::Result<File> {
 }
 
 /// Bytes of the files that the full calibration reads and writes.
-pub(super) const FILE_BYTES: usize = 32 << 20;
+pub(crate) const FILE_BYTES: usize = 32 << 20;
 
 /// Two files of [`FILE_BYTES`]: one in the page cache, one to be read past it.
-pub(super) struct Files {
-    pub(super) cached: File,
-    /// Open with `O_DIRECT`; or why that is refused.
-    pub(super) direct: Result<File, String>,
+pub(crate) struct Files {
+    pub(crate) cached: File,
+    /// Open with `O_DIRECT`, or why that is refused.
+    pub(crate) direct: Result<File, String>,
 }
 
 impl Files {
-    /// In `dir`, or where files go.
-    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+    /// Makes both files in `dir`, or where files go without one.
+    pub(crate) fn make(dir: Option<&Path>) -> io::Result<Self> {
         let cached = file(dir, FILE_BYTES)?;
-        // What is still to be written would be written in the middle of a measurement.
+        // Otherwise the rest would be written in the middle of a measurement.
         cached.sync_data()?;
         let direct = direct(dir, &file_system(&cached));
         Ok(Self { cached, direct })
@@ -75,7 +76,7 @@ impl Files {
 }
 
 fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
-    // Since 6.6 tmpfs takes the flag, and reads the page cache all the same.
+    // Since Linux 6.6 tmpfs takes the flag, and still reads from the page cache.
     if matches!(file_system, "tmpfs" | "ramfs") {
         return Err(format!("{file_system} keeps its files in the page cache: name a folder on a disk with --dir"));
     }
@@ -93,8 +94,8 @@ fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
     Ok(file)
 }
 
-/// The name of the type of a file's file system, from `/proc/self/mountinfo`; `unknown` where it is not listed.
-pub(super) fn file_system(file: &File) -> String {
+/// The type of a file's file system, from `/proc/self/mountinfo`. `unknown` if it is not listed.
+pub(crate) fn file_system(file: &File) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let device = file.metadata().map_or(0, |m| m.dev());
     let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
@@ -105,31 +106,31 @@ pub(super) fn file_system(file: &File) -> String {
     kind.unwrap_or("unknown").to_owned()
 }
 
-/// A buffer that `O_DIRECT` takes: it begins at a page.
-pub(super) struct Aligned {
+/// A buffer that begins at a page, as `O_DIRECT` wants it.
+pub(crate) struct Aligned {
     room: Vec<u8>,
     bytes: usize,
 }
 
-/// What every disk's blocks fit into.
+/// Bytes of a page. The blocks of every disk fit into one.
 const PAGE: usize = 4096;
 
 impl Aligned {
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self { room: vec![0x5a; bytes + PAGE], bytes }
     }
 
-    pub(super) fn bytes(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         let from = self.room.as_ptr().align_offset(PAGE).min(PAGE);
         &mut self.room[from..from + self.bytes]
     }
 }
 
-/// A file with a name, for as long as this lives.
-pub(super) struct Named(PathBuf);
+/// A file that has a name until this is dropped.
+pub(crate) struct Named(PathBuf);
 
 impl Named {
-    pub(super) fn make(dir: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn make(dir: Option<&Path>) -> io::Result<Self> {
         let mut last = io::ErrorKind::NotFound.into();
         for place in places(dir) {
             let path = place.join(format!(".should-i-async-{}-{}", std::process::id(), super::clock::tid()));
@@ -141,7 +142,7 @@ impl Named {
         Err(last)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

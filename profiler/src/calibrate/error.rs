@@ -1,0 +1,70 @@
+//! Why there is no calibration, and why a kept one is of no use.
+
+use std::{io, path::PathBuf};
+
+/// Why there is no calibration.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrateError {
+    /// A socket, pipe, file or thread could not be had.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The cache file could not be written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A measurement came to nothing.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CalibrateError {
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// Why a cache file is of no use here.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// There is no cache file.
+    #[error("no calibration of this machine yet: run should-i-async calibrate")]
+    None,
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is cut, or no calibration.
+    #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The parser's reason.
+        reason: String,
+    },
+    /// The file is sound and comes from elsewhere.
+    #[error(
+        "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What differs: kernel, machine, version or layout.
+        what: &'static str,
+        /// What the file has.
+        theirs: String,
+        /// What this machine has.
+        ours: String,
+    },
+    /// Neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
+    NoPlace,
+}

@@ -1,0 +1,138 @@
+//! From what was measured to the price list of this machine.
+
+use super::result::{BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, ReadRow, StepRow};
+use crate::{
+    machine::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    quantity::{Estimate, Repeats},
+};
+
+/// The price list, at the pace at which it was measured. The caller adds where it comes from.
+pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
+    let direct = full.map_or(&[] as &[DiskRow], |full| &full.disk);
+    Calibration {
+        steps: found.steps.iter().map(Step::from).collect(),
+        reads: found.reads.iter().map(ReadCost::from).collect(),
+        blocks: found.blocks.iter().map(BlockCost::from).collect(),
+        files: found.file.iter().map(FileCost::from).collect(),
+        direct: direct.iter().filter_map(direct_read).collect(),
+        crowd: found.crowd.iter().map(Crowd::from).collect(),
+        relay: found.relay.iter().map(Crowd::from).collect(),
+        pace: Some(found.pace),
+        ..Calibration::default()
+    }
+}
+
+/// The median with its 90 % interval.
+fn cost(repeats: Repeats) -> Cost {
+    repeats.estimate().into()
+}
+
+impl From<&StepRow> for Step {
+    fn from(row: &StepRow) -> Self {
+        // The price list subtracts `ready` again. What is left are the differences, whose intervals
+        // are narrower than those of two costs.
+        let ready = Estimate::exact(row.ready.median);
+        let plus = |beyond: Repeats| {
+            let Estimate { value, low, high } = beyond.estimate();
+            let ready = ready.value;
+            Cost::from(Estimate { value: ready + value, low: ready + low, high: ready + high })
+        };
+        Self {
+            events: row.events,
+            ready: ready.into(),
+            level: plus(row.beyond.level),
+            again: plus(row.beyond.again),
+            runtime: row.beyond.runtime.map(plus),
+            uring: row.beyond.uring.map(plus),
+        }
+    }
+}
+
+impl From<&ReadRow> for ReadCost {
+    fn from(row: &ReadRow) -> Self {
+        Self { class: row.medium.class(), bytes: row.bytes, cost: cost(row.cost) }
+    }
+}
+
+impl From<&BlockRow> for BlockCost {
+    fn from(row: &BlockRow) -> Self {
+        Self {
+            class: row.medium.class(),
+            idle: row.via_idle.then_some(row.idle as f64),
+            cost: cost(row.cost),
+            wake: cost(row.wake),
+        }
+    }
+}
+
+impl From<&FileRow> for FileCost {
+    fn from(row: &FileRow) -> Self {
+        Self { depth: row.depth, pread: cost(row.pread), pool: row.pool.map(cost), uring: row.uring.map(cost) }
+    }
+}
+
+impl From<&CrowdRow> for Crowd {
+    fn from(row: &CrowdRow) -> Self {
+        Self { threads: row.threads, cost: cost(row.colder) }
+    }
+}
+
+/// A device or a hypervisor behaves differently from one moment to the next, so that the interval
+/// is the scatter.
+fn direct_read(row: &DiskRow) -> Option<DirectRead> {
+    if !row.direct || row.interface != FileInterface::Uring {
+        return None;
+    }
+    let cost = row.cpu.cost()?.scatter().into();
+    Some(DirectRead { batch: row.depth, cost })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calibrate::result::{Beyond, Figure},
+        machine::Way,
+    };
+
+    /// So many repeats that the interval of the median is 1 % wide on each side.
+    fn sure(median: f64) -> Repeats {
+        Repeats { median, low: median, high: median, repeats: 400 }
+    }
+
+    #[test]
+    fn a_step_costs_what_its_repeats_differ_by_and_not_the_difference_of_medians() {
+        let beyond = Beyond { level: sure(400.0), again: sure(600.0), runtime: None, uring: Some(sure(-50.0)) };
+        let row = StepRow {
+            events: 1,
+            ready: Repeats { median: 2_000.0, low: 1_000.0, high: 4_000.0, repeats: 9 },
+            level: sure(2_500.0),
+            again: sure(2_700.0),
+            runtime: None,
+            uring: Some(sure(2_000.0)),
+            beyond,
+        };
+        let list = Calibration { steps: vec![Step::from(&row)], ..Calibration::default() };
+        let naive = list.tax(Way::Naive, 1.0).unwrap();
+        assert_eq!((naive.low, naive.median, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
+        assert_eq!(list.tax(Way::Tuned, 1.0).unwrap().median, -50.0);
+        assert_eq!(list.tax(Way::Runtime, 1.0), None);
+    }
+
+    #[test]
+    fn only_direct_reads_through_a_ring_have_a_price_and_it_is_as_unsure_as_they_scatter() {
+        let cpu = Figure::Measured(Repeats { median: 2_000.0, low: 1_500.0, high: 4_000.0, repeats: 41 });
+        let row = |interface, direct, cpu: &Figure| DiskRow {
+            interface,
+            direct,
+            depth: 8,
+            cpu: cpu.clone(),
+            latency: Figure::unavailable(""),
+        };
+        let found = direct_read(&row(FileInterface::Uring, true, &cpu)).unwrap();
+        assert_eq!((found.batch, found.cost.low, found.cost.median, found.cost.high), (8, 1_500.0, 2_000.0, 4_000.0));
+        assert_eq!(direct_read(&row(FileInterface::Uring, false, &cpu)), None);
+        assert_eq!(direct_read(&row(FileInterface::Threads, true, &cpu)), None);
+        assert_eq!(direct_read(&row(FileInterface::Uring, true, &Figure::unavailable("no disk"))), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a thread can block on, as far as it is calibrated.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::BlockClass;
+
+/// What a thread blocks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// A pipe.
+    Pipe,
+    /// A Unix stream socket.
+    Unix,
+    /// TCP over loopback.
+    Tcp,
+}
+
+impl Medium {
+    /// Every medium.
+    pub const ALL: [Self; 3] = [Self::Pipe, Self::Unix, Self::Tcp];
+
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::Unix => "Unix socket",
+            Self::Tcp => "TCP socket",
+        }
+    }
+
+    /// The class of its blocks.
+    pub const fn class(self) -> BlockClass {
+        match self {
+            Self::Pipe => BlockClass::Pipe,
+            Self::Unix => BlockClass::Unix,
+            Self::Tcp => BlockClass::Tcp,
+        }
+    }
+
+    /// The medium that comes closest to blocks of this class: every other socket counts as TCP.
+    /// `None` for files, locks and the rest.
+    pub const fn nearest(class: BlockClass) -> Option<Self> {
+        match class {
+            BlockClass::Pipe => Some(Self::Pipe),
+            BlockClass::Unix => Some(Self::Unix),
+            BlockClass::Tcp | BlockClass::Udp | BlockClass::SocketOther => Some(Self::Tcp),
+            _ => None,
+        }
+    }
+}

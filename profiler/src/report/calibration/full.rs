@@ -1,0 +1,143 @@
+//! The rest of a calibration: tables by size, by events, by working set, by interface.
+
+use super::{
+    figure::{size, span},
+    page::Page,
+};
+use crate::{
+    calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, WorkingSetRow},
+    machine::Medium,
+};
+
+/// Where a figure makes no sense.
+const NOT_HERE: &str = "–";
+/// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
+const BLOCK: u64 = 4096;
+
+pub(super) fn render(page: &mut Page, full: &Full) {
+    page.title(&format!("reads and writes by size ({}); direct: O_DIRECT, with its latency", full.file_system));
+    sizes(page, &full.sizes);
+    epoll(page, &full.epoll);
+    working_sets(page, &full.working_sets);
+    for direct in [false, true] {
+        let kind = if direct { "O_DIRECT" } else { "cached" };
+        page.title(&format!("random 4 KiB reads, {kind}, per read, by reads at once"));
+        files(page, kind, full.disk.iter().filter(|row| row.direct == direct));
+    }
+    for medium in [Medium::Pipe, Medium::Tcp] {
+        page.title(&format!("64 open {}s, per message, by how many have one at once", medium.name()));
+        descriptors(page, full.descriptors.iter().filter(|row| row.medium == medium));
+    }
+}
+
+fn sizes(page: &mut Page, sizes: &[SizeRow]) {
+    let mut rows = Vec::new();
+    for row in sizes {
+        let mut line = vec![size(row.bytes)];
+        for figure in [&row.cached_read, &row.cached_write] {
+            line.push(page.cell("cached reads and writes", figure));
+        }
+        for (what, figure) in [
+            ("direct read", &row.direct_read),
+            ("direct read", &row.direct_read_latency),
+            ("direct write", &row.direct_write),
+            ("direct write", &row.direct_write_latency),
+        ] {
+            line.push(if row.bytes < BLOCK { NOT_HERE.into() } else { page.cell(what, figure) });
+        }
+        rows.push(line);
+    }
+    page.table(&["", "read", "write", "direct read", "takes", "direct write", "takes"], &rows);
+}
+
+fn epoll(page: &mut Page, calls: &[EpollRow]) {
+    page.title("epoll_wait, by events found");
+    let mut rows = Vec::new();
+    for row in calls {
+        let each = row.call.cost().filter(|_| row.events > 0);
+        let each = each.map_or_else(|| NOT_HERE.into(), |call| span(call.median / f64::from(row.events)));
+        rows.push(vec![row.events.to_string(), page.cell("epoll_wait", &row.call), each]);
+    }
+    page.table(&["events", "call", "per event"], &rows);
+}
+
+fn working_sets(page: &mut Page, blocks: &[WorkingSetRow]) {
+    page.title("block with a working set on either side, by its size; and from write to return");
+    let mut rows = Vec::new();
+    for via_idle in [false, true] {
+        let (what, place) = if via_idle { ("blocks through idle", ", idle") } else { ("blocks on one CPU", "") };
+        for medium in Medium::ALL {
+            let mut line = vec![format!("{}{place}", medium.name())];
+            let mut latency = String::new();
+            for row in blocks.iter().filter(|row| (row.medium, row.via_idle) == (medium, via_idle)) {
+                line.push(page.cell(what, &row.block));
+                if let Some(figure) = &row.latency {
+                    latency = page.cell(what, figure);
+                }
+            }
+            line.push(latency);
+            rows.push(line);
+        }
+    }
+    let mut sizes: Vec<u64> = blocks.iter().map(|row| row.bytes).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let names: Vec<String> = sizes.into_iter().map(size).collect();
+    let mut header: Vec<&str> = vec![""];
+    header.extend(names.iter().map(String::as_str));
+    header.push("takes");
+    page.table(&header, &rows);
+}
+
+fn files<'a>(page: &mut Page, kind: &str, reads: impl Iterator<Item = &'a DiskRow>) {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for row in reads {
+        let cell = page.cell(&format!("{kind} reads by {}", row.interface.name()), &row.cpu);
+        push(&mut rows, row.depth, cell);
+    }
+    let mut header = vec![""];
+    header.extend(FileInterface::ALL.map(FileInterface::name));
+    page.table(&header, &rows);
+}
+
+fn descriptors<'a>(page: &mut Page, messages: impl Iterator<Item = &'a ReadyRow>) {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for row in messages {
+        let cell = page.cell(&format!("{}s by {}", row.medium.name(), row.interface.name()), &row.cpu);
+        push(&mut rows, row.ready, cell);
+    }
+    let mut header = vec![""];
+    header.extend(ReadyInterface::ALL.map(ReadyInterface::name));
+    page.table(&header, &rows);
+}
+
+/// Adds a cell to the line of `key`, which is the last one or a new one.
+fn push(rows: &mut Vec<Vec<String>>, key: u32, cell: String) {
+    let key = key.to_string();
+    match rows.last_mut().filter(|row| row.first() == Some(&key)) {
+        Some(row) => row.push(cell),
+        None => rows.push(vec![key, cell]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{calibrate::Figure, quantity::Repeats};
+
+    #[test]
+    fn a_block_among_large_working_sets_may_be_noise_and_never_a_bare_negative_cost() {
+        let block = |median, low, high| Figure::Measured(Repeats { median, low, high, repeats: 9 });
+        let row = |bytes, block| {
+            let latency = (bytes == 0).then(|| Figure::unavailable("no time"));
+            WorkingSetRow { medium: Medium::Pipe, via_idle: true, bytes, block, latency }
+        };
+        let blocks = [row(0, block(700.0, 680.0, 730.0)), row(8 << 20, block(-18_300.0, -40_000.0, 12_000.0))];
+        let mut page = Page::new(&[]);
+        working_sets(&mut page, &blocks);
+        let text = page.finish();
+        let line = text.lines().find(|line| line.contains("pipe, idle")).unwrap();
+        assert_eq!(line, "  pipe, idle         700 ns ±4%  noise ±26.0 µs  unavailable", "{text}");
+        assert!(text.contains("blocks through idle: no time"), "{text}");
+    }
+}

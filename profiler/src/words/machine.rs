@@ -1,0 +1,70 @@
+//! Where prices come from, in words.
+
+use crate::machine::{Origin, Source, Taken};
+
+/// Above this share of the CPUs for others, the words about the prices say so.
+const CROWDED: f64 = 0.25;
+
+/// Where prices come from, and who else used the machine while they were measured.
+pub fn origin(Origin { taken, others }: Origin) -> String {
+    let taken = match taken {
+        Taken::Earlier { seconds } => format!("from `calibrate` of this machine and kernel, {} old", age(seconds)),
+        Taken::OnTheSpot => "measured right after the target; `calibrate` measures them better".into(),
+    };
+    if others < CROWDED {
+        return taken;
+    }
+    format!("{taken}; {:.0} % of the CPUs were in use by others while it was taken", others * 100.0)
+}
+
+/// Where these prices come from, and what their pace was.
+pub fn prices(source: &Source) -> String {
+    let words = source.words();
+    match source.slowed_by * 100.0 {
+        percent if percent >= 0.5 => {
+            format!("{words}; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
+        }
+        percent if percent <= -0.5 => {
+            format!("{words}; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
+        }
+        _ => words.to_owned(),
+    }
+}
+
+fn age(seconds: u64) -> String {
+    match seconds {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_says_how_old_prices_are_and_who_else_was_there() {
+        let hours = origin(Origin { taken: Taken::Earlier { seconds: 7_300 }, others: 0.1 });
+        assert_eq!(hours, "from `calibrate` of this machine and kernel, 2 h old");
+        let crowded = origin(Origin { taken: Taken::OnTheSpot, others: 0.92 });
+        assert_eq!(
+            crowded,
+            "measured right after the target; `calibrate` measures them better; 92 % of the CPUs were in use by others while \
+             it was taken"
+        );
+    }
+
+    #[test]
+    fn another_pace_is_said_from_half_a_per_cent_on() {
+        let at = |slowed_by| {
+            let mut source = Source::from("made up".to_owned());
+            source.slowed_by = slowed_by;
+            prices(&source)
+        };
+        assert_eq!(at(0.25), "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
+        assert_eq!(at(-0.02), "made up; the CPUs were 2 % faster meanwhile, and so are the prices");
+        assert_eq!(at(0.004), "made up");
+    }
+}
