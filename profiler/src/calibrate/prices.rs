@@ -2,7 +2,7 @@
 
 use super::result::{BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, ReadRow, StepRow};
 use crate::{
-    machine::{BlockCost, Calibration, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, ReadCost, Step},
     quantity::{Estimate, Repeats},
 };
 
@@ -22,11 +22,6 @@ pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
     }
 }
 
-/// The median with its 90 % interval.
-fn cost(repeats: Repeats) -> Cost {
-    repeats.estimate().into()
-}
-
 impl From<&StepRow> for Step {
     fn from(row: &StepRow) -> Self {
         // The price list subtracts `ready` again. What is left are the differences, whose intervals
@@ -35,7 +30,7 @@ impl From<&StepRow> for Step {
         let plus = |beyond: Repeats| {
             let Estimate { value, low, high } = beyond.estimate();
             let ready = ready.value;
-            Cost::from(Estimate { value: ready + value, low: ready + low, high: ready + high })
+            Estimate { value: ready + value, low: ready + low, high: ready + high }
         };
         Self {
             events: row.events,
@@ -50,7 +45,7 @@ impl From<&StepRow> for Step {
 
 impl From<&ReadRow> for ReadCost {
     fn from(row: &ReadRow) -> Self {
-        Self { class: row.medium.class(), bytes: row.bytes, cost: cost(row.cost) }
+        Self { class: row.medium.class(), bytes: row.bytes, cost: row.cost.estimate() }
     }
 }
 
@@ -59,21 +54,26 @@ impl From<&BlockRow> for BlockCost {
         Self {
             class: row.medium.class(),
             idle: row.via_idle.then_some(row.idle as f64),
-            cost: cost(row.cost),
-            wake: cost(row.wake),
+            cost: row.cost.estimate(),
+            wake: row.wake.estimate(),
         }
     }
 }
 
 impl From<&FileRow> for FileCost {
     fn from(row: &FileRow) -> Self {
-        Self { depth: row.depth, pread: cost(row.pread), pool: row.pool.map(cost), uring: row.uring.map(cost) }
+        Self {
+            depth: row.depth,
+            pread: row.pread.estimate(),
+            pool: row.pool.map(Repeats::estimate),
+            uring: row.uring.map(Repeats::estimate),
+        }
     }
 }
 
 impl From<&CrowdRow> for Crowd {
     fn from(row: &CrowdRow) -> Self {
-        Self { threads: row.threads, cost: cost(row.colder) }
+        Self { threads: row.threads, cost: row.colder.estimate() }
     }
 }
 
@@ -114,8 +114,8 @@ mod tests {
         };
         let list = Calibration { steps: vec![Step::from(&row)], ..Calibration::default() };
         let naive = list.tax(Way::Naive, 1.0).unwrap();
-        assert_eq!((naive.low, naive.median, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
-        assert_eq!(list.tax(Way::Tuned, 1.0).unwrap().median, -50.0);
+        assert_eq!((naive.low, naive.value, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
+        assert_eq!(list.tax(Way::Tuned, 1.0).unwrap().value, -50.0);
         assert_eq!(list.tax(Way::Runtime, 1.0), None);
     }
 
@@ -130,7 +130,7 @@ mod tests {
             latency: Figure::unavailable(""),
         };
         let found = direct_read(&row(FileInterface::Uring, true, &cpu)).unwrap();
-        assert_eq!((found.batch, found.cost.low, found.cost.median, found.cost.high), (8, 1_500.0, 2_000.0, 4_000.0));
+        assert_eq!((found.batch, found.cost.low, found.cost.value, found.cost.high), (8, 1_500.0, 2_000.0, 4_000.0));
         assert_eq!(direct_read(&row(FileInterface::Uring, false, &cpu)), None);
         assert_eq!(direct_read(&row(FileInterface::Threads, true, &cpu)), None);
         assert_eq!(direct_read(&row(FileInterface::Uring, true, &Figure::unavailable("no disk"))), None);

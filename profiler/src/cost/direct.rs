@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, SiteRecord, Stat},
-    machine::{Calibration, Cost, slower},
+    machine::{Calibration, slower},
     quantity::Estimate,
 };
 
@@ -287,11 +287,11 @@ impl<'a> Pools<'a> {
         }
         let bytes = site.site.bytes as f64 / site.site.calls as f64;
         let ready = self.bases.calibration?.read(site.place.class, bytes)?;
-        let unsure = ((ready.high - ready.low) / 3.29).powi(2);
+        let unsure = ready.standard_error().powi(2);
         let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
         // The calibrated one was timed by the kernel's account.
         let less = |stat: &Stat| {
-            mean(stat).map_or((0.0, 0.0), |(m, e)| ((m - hooks) * charged - ready.median, e * charged.powi(2) + unsure))
+            mean(stat).map_or((0.0, 0.0), |(m, e)| ((m - hooks) * charged - ready.value, e * charged.powi(2) + unsure))
         };
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
@@ -305,14 +305,13 @@ impl<'a> Pools<'a> {
         let blocked = mean(&site.site.blocked).map_or(0.0, |(ns, _)| ns);
         let (near, idle) = (calibration.block(class, None)?.cost, calibration.block(class, Some(blocked))?.cost);
         let blocks = blocks_per_call(site);
-        // A 90 % interval of a normal distribution is 3.29 standard errors wide.
-        let variance = |cost: Cost| ((cost.high - cost.low) / 3.29 * blocks).powi(2);
+        let variance = |cost: Estimate| (cost.standard_error() * blocks).powi(2);
         // A call cannot cost more for having blocked than it cost altogether.
         let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |(m, _)| cost.min(m - self.bases.hook));
         // What the kernel charges for the way out of idle is in the ledger already, and in the calibrated cost too.
-        let away = (idle.median - self.bases.charge).max(0.0) * blocks;
+        let away = (idle.value - self.bases.charge).max(0.0) * blocks;
         Some(PerBlock {
-            near: most(&site.site.cpu_blocked_near, near.median * blocks),
+            near: most(&site.site.cpu_blocked_near, near.value * blocks),
             away: most(&site.site.cpu_blocked_away, away),
             variance_near: variance(near),
             variance_away: variance(idle),

@@ -11,5 +11,5 @@ pub use medium::Medium;
 pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
 pub use price_list::Calibration;
-pub use row::{BlockCost, Cost, Crowd, DirectRead, FileCost, ReadCost, Step};
+pub use row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step};
 pub use way::Way;

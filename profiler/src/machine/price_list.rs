@@ -4,10 +4,10 @@ use super::{
     medium::Medium,
     origin::Source,
     pace::slower,
-    row::{BlockCost, Cost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step},
     way::Way,
 };
-use crate::event::BlockClass;
+use crate::{event::BlockClass, quantity::Estimate};
 
 /// What this machine charges for waiting in other ways.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -42,7 +42,7 @@ impl Calibration {
     /// that gets slower with the pace.
     pub fn at_pace(&self, pace: Option<f64>) -> Self {
         let by = slower(self.pace, pace);
-        let to = |cost: Cost| cost.times(by);
+        let to = |cost: Estimate| cost.scaled(by);
         let step = |s: &Step| Step {
             events: s.events,
             ready: to(s.ready),
@@ -77,20 +77,20 @@ impl Calibration {
     /// What an event costs beyond a read and a write that find their data, if each wait returns so
     /// many events. Readiness does the same read and write and asks besides, so that a negative
     /// price is noise of a busy machine. A ring makes fewer calls and may cost less.
-    pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Cost> {
+    pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Estimate> {
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, events_per_wait)?;
-        Some(if way == Way::Tuned { tax } else { tax.at_least_nothing() })
+        Some(if way == Way::Tuned { tax } else { tax.at_least_zero() })
     }
 
     /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line
     /// through both.
-    pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Cost> {
+    pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Estimate> {
         let nearest = Medium::nearest(class)?.class();
         let mut sizes = self.reads.iter().filter(|r| r.class == nearest);
         let (small, large) = (sizes.next()?, sizes.next()?);
         let (a, b) = (f64::from(small.bytes), f64::from(large.bytes));
-        Some(Cost::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
+        Some(Estimate::between(small.cost, large.cost, ((bytes - a) / (b - a)).max(0.0)))
     }
 
     /// A block of this class. A class that was not measured counts as the nearest medium, and an
@@ -108,23 +108,23 @@ impl Calibration {
     }
 
     /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
-    pub fn file_tax(&self, depth: f64) -> Option<Cost> {
+    pub fn file_tax(&self, depth: f64) -> Option<Estimate> {
         at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
     /// What a read past the page cache costs through `io_uring`, if each enter submits so many.
-    pub fn direct_read(&self, batch: f64) -> Option<Cost> {
+    pub fn direct_read(&self, batch: f64) -> Option<Estimate> {
         at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
     }
 
     /// What code after a block costs more among so many threads that take turns.
-    pub fn crowd(&self, threads: f64) -> Option<Cost> {
+    pub fn crowd(&self, threads: f64) -> Option<Estimate> {
         among(&self.crowd, threads)
     }
 
     /// What a message costs more that so many threads hand on to each other. For pipes and Unix
     /// sockets only.
-    pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Cost> {
+    pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Estimate> {
         match Medium::nearest(class)? {
             Medium::Pipe | Medium::Unix => among(&self.relay, threads),
             Medium::Tcp => None,
@@ -132,19 +132,19 @@ impl Calibration {
     }
 
     /// What handing a file read to a runtime's thread pool costs beyond reading it.
-    pub fn pool_tax(&self) -> Option<Cost> {
+    pub fn pool_tax(&self) -> Option<Estimate> {
         self.files.first().and_then(|f| Some(f.pool?.beyond(f.pread)))
     }
 }
 
-fn among(threads_of: &[Crowd], threads: f64) -> Option<Cost> {
+fn among(threads_of: &[Crowd], threads: f64) -> Option<Estimate> {
     at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
 /// The cost at any number, from those measured at a few. Between two of them it is interpolated by
 /// the logarithm of the number; beyond the outermost it stays as it is there.
-fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option<Cost> {
-    let points: Vec<(f64, Cost)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
+fn at_number(measured: impl Iterator<Item = (u32, Estimate)>, number: f64) -> Option<Estimate> {
+    let points: Vec<(f64, Estimate)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
     let at = number.max(1.0).log2();
     let after = points.iter().position(|&(x, _)| x >= at);
     match after {
@@ -152,7 +152,7 @@ fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option
         Some(0) => points.first().map(|&(_, cost)| cost),
         Some(i) => {
             let ((x0, a), (x1, b)) = (points[i - 1], points[i]);
-            Some(Cost::between(a, b, (at - x0) / (x1 - x0)))
+            Some(Estimate::between(a, b, (at - x0) / (x1 - x0)))
         }
     }
 }
@@ -161,8 +161,8 @@ fn at_number(measured: impl Iterator<Item = (u32, Cost)>, number: f64) -> Option
 mod tests {
     use super::*;
 
-    fn sure(ns: f64) -> Cost {
-        Cost { median: ns, low: ns, high: ns }
+    fn sure(ns: f64) -> Estimate {
+        Estimate::exact(ns)
     }
 
     fn block(class: BlockClass, idle: Option<f64>, ns: f64) -> BlockCost {
@@ -176,18 +176,18 @@ mod tests {
             level: sure(again - 100.0),
             again: sure(again),
             runtime: None,
-            uring: Some(Cost { median: 1_300.0, low: 1_200.0, high: 1_400.0 }),
+            uring: Some(Estimate { value: 1_300.0, low: 1_200.0, high: 1_400.0 }),
         }
     }
 
     #[test]
     fn the_tax_falls_with_the_events_that_a_wait_returns() {
         let calibration = Calibration { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..Calibration::default() };
-        let tax = |events| calibration.tax(Way::Naive, events).unwrap().median;
+        let tax = |events| calibration.tax(Way::Naive, events).unwrap().value;
         assert_eq!((tax(1.0), tax(2.0), tax(4.0), tax(100.0)), (600.0, 400.0, 200.0, 200.0));
         assert_eq!(calibration.tax(Way::Runtime, 1.0), None, "what was not measured has no value");
         let tuned = calibration.tax(Way::Tuned, 1.0).unwrap();
-        assert_eq!((tuned.low, tuned.median, tuned.high), (200.0, 300.0, 400.0));
+        assert_eq!((tuned.low, tuned.value, tuned.high), (200.0, 300.0, 400.0));
     }
 
     #[test]
@@ -197,8 +197,8 @@ mod tests {
         disturbed.again.low = 800.0;
         disturbed.uring = Some(sure(700.0));
         let calibration = Calibration { steps: vec![disturbed], ..Calibration::default() };
-        assert_eq!(calibration.tax(Way::Naive, 8.0), Some(Cost { median: 0.0, low: 0.0, high: 200.0 }));
-        assert_eq!(calibration.tax(Way::Tuned, 8.0).map(|t| t.median), Some(-300.0), "fewer calls may cost less");
+        assert_eq!(calibration.tax(Way::Naive, 8.0), Some(Estimate { value: 0.0, low: 0.0, high: 200.0 }));
+        assert_eq!(calibration.tax(Way::Tuned, 8.0).map(|t| t.value), Some(-300.0), "fewer calls may cost less");
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
             block(BlockClass::Tcp, Some(5e6), 4_000.0),
         ];
         let calibration = Calibration { blocks, ..Calibration::default() };
-        let cost = |class, idle| calibration.block(class, idle).map(|b| b.cost.median);
+        let cost = |class, idle| calibration.block(class, idle).map(|b| b.cost.value);
         assert_eq!(cost(BlockClass::Udp, None), Some(900.0));
         assert_eq!(cost(BlockClass::Unix, None), Some(700.0));
         assert_eq!(cost(BlockClass::Pipe, Some(1e3)), None);
@@ -232,9 +232,9 @@ mod tests {
             ..Calibration::default()
         };
         let now = of_then.at_pace(Some(10_000.0));
-        assert_eq!(now.tax(Way::Naive, 1.0).unwrap().median, 750.0);
-        assert_eq!((now.reads[0].cost.median, now.crowd[0].cost.high), (1_000.0, 625.0));
-        assert_eq!((now.blocks[0].cost.median, now.blocks[0].wake.low), (1_125.0, 375.0));
+        assert_eq!(now.tax(Way::Naive, 1.0).unwrap().value, 750.0);
+        assert_eq!((now.reads[0].cost.value, now.crowd[0].cost.high), (1_000.0, 625.0));
+        assert_eq!((now.blocks[0].cost.value, now.blocks[0].wake.low), (1_125.0, 375.0));
         assert_eq!(now.blocks[1], of_then.blocks[1]);
         assert_eq!(now.pace, Some(10_000.0));
         assert_eq!((now.source.words(), now.source.slowed_by), ("made up", 0.25));

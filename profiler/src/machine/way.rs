@@ -1,6 +1,7 @@
 //! Ways to wait for many descriptors.
 
-use super::row::{Cost, Step};
+use super::row::Step;
+use crate::quantity::Estimate;
 
 /// A way to wait for many descriptors in one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -36,7 +37,7 @@ impl Way {
     }
 
     /// What a server step costs in this way.
-    pub(super) fn cost_of(self, step: &Step) -> Option<Cost> {
+    pub(super) fn cost_of(self, step: &Step) -> Option<Estimate> {
         match self {
             Self::Naive => Some(step.again),
             Self::Runtime => step.runtime,

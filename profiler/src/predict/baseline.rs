@@ -1,7 +1,9 @@
 //! The target when nobody looks: what shares are of, and how steady it is.
 
-use crate::machine::slower;
-use crate::quantity::Nanos;
+use crate::{
+    machine::slower,
+    quantity::{Nanos, Z90},
+};
 
 /// The target while nothing is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -72,7 +74,7 @@ impl Alone {
         let (before, after) = parts.split_at(parts.len() / 2);
         // What drifts does not average out.
         let drift = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() / 2.0 };
-        let unsteady = 1.645 * (variance / count).sqrt().max(drift) / mean;
+        let unsteady = Z90 * (variance / count).sqrt().max(drift) / mean;
         // Only before the programs came: what had queued up under them is still worked off after them.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
@@ -109,7 +111,7 @@ mod tests {
         let (few, many) = (unsteady(&[90, 110, 110, 90]), unsteady(&[90, 110, 110, 90].repeat(4)));
         assert!(many < 0.6 * few, "{few} and {many}");
         let drift = unsteady(&[vec![90; 8], vec![110; 8]].concat());
-        assert!((drift - 1.645 * 0.1).abs() < 1e-9, "{drift}");
+        assert!((drift - Z90 * 0.1).abs() < 1e-9, "{drift}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     prices::DirectReads,
     term::{Term, TermBasis, TermKind},
 };
-use crate::machine::{Cost, Way};
+use crate::{machine::Way, quantity::Estimate};
 
 /// How deep peers sleep in another way of waiting cannot be told: this share of the distance to as
 /// deep as can be, and to not at all, goes into the interval.
@@ -17,7 +17,7 @@ const UNKNOWN_DEPTH: f64 = 0.5;
 pub(super) struct Direct {
     pub(super) reads: DirectReads,
     /// What each costs then.
-    pub(super) cost: Cost,
+    pub(super) cost: Estimate,
 }
 
 impl Engine {
@@ -52,7 +52,7 @@ impl Engine {
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let took = batch * self.cpu / self.blocks(way).count.max(1.0);
         let block = self.calibration.block(self.prices.kin, Some(took));
-        block.map_or(each, |block| block.wake.median.max(each))
+        block.map_or(each, |block| block.wake.value.max(each))
     }
 
     /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of waiting: a part of what lies between
@@ -61,7 +61,7 @@ impl Engine {
     pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
         let batch = counted.events_per_wait.max(1.0);
-        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.median.min(each));
+        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.value.min(each));
         let (stay, idle) = (self.staying(way, batch), self.idle_wake(way, batch, each));
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }

@@ -1,7 +1,7 @@
 //! What it costs that many threads take turns: the code after each block runs cold.
 
 use super::{engine::Engine, note::Caveat, replay::Trace};
-use crate::machine::{Cost, Way};
+use crate::{machine::Way, quantity::Estimate};
 
 /// Of what the target runs outside of its blocks, what coldness can be at most.
 pub(super) const MOST_COLD: f64 = 0.5;
@@ -14,24 +14,24 @@ impl Engine {
     }
 
     /// How many threads take turns, and what code after a block costs more for it.
-    pub(super) fn crowd(&self, way: Way) -> Option<(f64, Cost)> {
+    pub(super) fn crowd(&self, way: Way) -> Option<(f64, Estimate)> {
         self.calibrated_crowd(way).filter(|(_, cost)| cost.low > 0.0 && self.is_credible(cost))
     }
 
-    fn calibrated_crowd(&self, way: Way) -> Option<(f64, Cost)> {
+    fn calibrated_crowd(&self, way: Way) -> Option<(f64, Estimate)> {
         let threads = self.connections(way);
         let cost = self.calibration.crowd(threads)?;
         (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
     }
 
     /// Whether so much of what the target runs outside of its blocks can be cold: else the crowd was calibrated among others.
-    fn is_credible(&self, crowd: &Cost) -> bool {
-        crowd.median * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
+    fn is_credible(&self, crowd: &Estimate) -> bool {
+        crowd.value * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
     }
 
     /// Why the calibrated crowd is not counted on, where it should be.
     pub(super) fn incredible_crowd(&self) -> Option<Caveat> {
         let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.0 == 0.0)?;
-        (!self.is_credible(&cost)).then_some(Caveat::IncredibleCrowd { each: cost.median, threads })
+        (!self.is_credible(&cost)).then_some(Caveat::IncredibleCrowd { each: cost.value, threads })
     }
 }

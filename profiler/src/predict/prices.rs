@@ -191,7 +191,7 @@ struct Switches<'a> {
 impl Switches<'_> {
     /// A calibrated block whose CPU was idle for so long, ns; `None`: from thread to thread.
     fn calibrated(&self, idle: Option<f64>) -> Option<f64> {
-        Some(self.calibration?.block(self.kin, idle)?.cost.median)
+        Some(self.calibration?.block(self.kin, idle)?.cost.value)
     }
 
     /// A block that hands the CPU to another thread of the target, ns.
@@ -219,7 +219,7 @@ impl Switches<'_> {
         // back to itself. That is no more than so many were calibrated to leave cold: what else makes
         // a switch dear waits for the loop too.
         let crowd = self.calibration.and_then(|c| c.crowd(self.threads));
-        let many = crowd.map_or(f64::INFINITY, |cost| cost.median.max(0.0));
+        let many = crowd.map_or(f64::INFINITY, |cost| cost.value.max(0.0));
         let colder = self.calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
         if parts.nears > MIN_CALLS as f64 && colder > 0.0 {
             Figure::modelled(away - colder, Note::LessCrowd { measured: away, colder })
@@ -232,7 +232,7 @@ impl Switches<'_> {
     fn calibrated_wake(&self) -> Option<f64> {
         let sums = self.window.sums();
         let idle = (sums.woke_other > sums.woken_io_by_self).then(|| idle_time(self.window));
-        Some(self.calibration?.block(self.kin, idle)?.wake.median)
+        Some(self.calibration?.block(self.kin, idle)?.wake.value)
     }
 
     fn other_wake(&self, pools: &Pools<'_>, reference: Option<Reference>) -> Figure<f64, Note> {
@@ -248,11 +248,11 @@ impl Switches<'_> {
     }
 
     fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
-        let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.median.max(0.0));
+        let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
         // A message among so many threads costs no less than in a ring that hardly has a working set.
         // What is not in the block and not in code after it is the waker's, or lies outside of calls:
         // the way back to user mode restores the thread's registers.
-        let handing_on = self.calibration.and_then(|c| Some(c.relay(self.kin, self.threads)?.median - near - cold(c)));
+        let handing_on = self.calibration.and_then(|c| Some(c.relay(self.kin, self.threads)?.value - near - cold(c)));
         match handing_on.zip(self.calibrated_wake()) {
             Some((ns, plain)) if ns > plain && !quiet_is_usual(&self.window.sites) => {
                 Figure::modelled(ns, Note::HandedOn(self.threads))

@@ -9,10 +9,7 @@ use super::{
     scenario::Scenario,
     term::{Term, TermBasis, TermKind},
 };
-use crate::{
-    machine::{Cost, Way},
-    quantity::Estimate,
-};
+use crate::{machine::Way, quantity::Estimate};
 
 /// Waits whose events are counted when the first price of an event is looked up.
 const FIRST_GUESS: f64 = 4.0;
@@ -28,9 +25,9 @@ impl Engine {
     /// it.
     pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
         let guess = self.calibration.tax(way, FIRST_GUESS)?;
-        let mut settings = self.settings(way, loops, queues, guess.median);
+        let mut settings = self.settings(way, loops, queues, guess.value);
         let first = self.count(way, &settings)?;
-        settings.tax = self.calibration.tax(way, self.per_wait(&first))?.median;
+        settings.tax = self.calibration.tax(way, self.per_wait(&first))?.value;
         let closed = self.count(way, &settings)?;
         let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
         let tax = self.calibration.tax(way, self.per_wait(&closed))?;
@@ -49,7 +46,7 @@ impl Engine {
             sleeps_per_block: sum.stays,
             sleeps_per_second: sum.blocks.count * sum.stays / self.seconds.max(1e-9),
             events_per_wait: closed.events_per_wait,
-            event_tax: self.calibration.tax(way, closed.events_per_wait).map(|tax| tax.median),
+            event_tax: self.calibration.tax(way, closed.events_per_wait).map(|tax| tax.value),
             terms,
         })
     }
@@ -68,7 +65,7 @@ struct Sum<'a> {
     way: Way,
     closed: Counted,
     /// Waiting for an event in this way, ns.
-    tax: Cost,
+    tax: Estimate,
     /// Blocks that go.
     blocks: Blocks,
     /// Of the blocks that indirect costs are counted over, the share that goes.
@@ -82,12 +79,12 @@ struct Sum<'a> {
     sleepers: f64,
     /// Blocks on cached files.
     plain_files: f64,
-    crowd: Option<(f64, Cost)>,
+    crowd: Option<(f64, Estimate)>,
     gathered: Option<Term>,
 }
 
 impl<'a> Sum<'a> {
-    fn new(engine: &'a Engine, way: Way, closed: Counted, tax: Cost) -> Self {
+    fn new(engine: &'a Engine, way: Way, closed: Counted, tax: Estimate) -> Self {
         let blocks = engine.blocks(way);
         let file = if way == Way::Tuned { engine.prices.file } else { Blocks::default() };
         let direct = engine.direct_reads(way, &closed);
@@ -159,7 +156,7 @@ impl<'a> Sum<'a> {
     fn runs_warm_calibrated(&self) -> Option<Term> {
         let (threads, cost) = self.crowd?;
         let count = self.engine.prices.net.count * (1.0 - self.stays);
-        Some(Term::gain(TermKind::RunsWarmCalibrated, count, cost.median, TermBasis::Crowd(threads)))
+        Some(Term::gain(TermKind::RunsWarmCalibrated, count, cost.value, TermBasis::Crowd(threads)))
     }
 
     fn preemptions(&self) -> Option<Term> {
@@ -175,12 +172,12 @@ impl<'a> Sum<'a> {
     fn events(&self) -> Option<Term> {
         let count = self.engine.prices.net.count;
         let basis = TermBasis::Waits(self.engine.per_wait(&self.closed), self.way);
-        (count > 0.0).then(|| Term::loss(TermKind::EventsWaited, count, self.tax.median, basis))
+        (count > 0.0).then(|| Term::loss(TermKind::EventsWaited, count, self.tax.value, basis))
     }
 
     fn turns(&self) -> Option<Term> {
         let (count, net) = (self.engine.prices.turns, self.engine.prices.net.count);
-        let term = || Term::loss(TermKind::TurnsWaited, count, self.tax.median, TermBasis::OneByOne);
+        let term = || Term::loss(TermKind::TurnsWaited, count, self.tax.value, TermBasis::OneByOne);
         (count >= 1.0 && net > 0.0).then(term)
     }
 
@@ -194,12 +191,12 @@ impl<'a> Sum<'a> {
     fn direct_reads_come(&self) -> Option<Term> {
         let Direct { reads, cost } = self.direct?;
         let basis = TermBasis::Enters(self.closed.events_per_wait);
-        Some(Term::loss(TermKind::DirectReadsCome, reads.count, cost.median, basis))
+        Some(Term::loss(TermKind::DirectReadsCome, reads.count, cost.value, basis))
     }
 
     fn file_reads(&self) -> Option<Term> {
         let tax = self.engine.calibration.file_tax(self.closed.events_per_wait)?;
-        let term = || Term::loss(TermKind::FileReadsCome, self.plain_files, tax.median, TermBasis::BeyondPread);
+        let term = || Term::loss(TermKind::FileReadsCome, self.plain_files, tax.value, TermBasis::BeyondPread);
         (self.plain_files >= 1.0).then(term)
     }
 
@@ -209,13 +206,13 @@ impl<'a> Sum<'a> {
         let net = engine.prices.net.count;
         let parts = [
             self.blocks.direct * engine.spread,
-            net * (self.tax.high - self.tax.low) / 2.0,
+            net * self.tax.half_width(),
             engine.indirect.1 * (1.0 - stays) * self.part,
             self.sleepers * self.closed.half * self.sleep,
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
             engine.cpu * engine.unsteady,
-            self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * (cost.high - cost.low) / 2.0),
-            self.direct.map_or(0.0, |d| d.reads.count * (d.cost.high - d.cost.low) / 2.0),
+            self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
+            self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
@@ -227,13 +224,13 @@ impl<'a> Sum<'a> {
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
         let pool = match self.way {
             // A runtime hands every call on a file to its pool, whether it would block or not.
-            Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.median * engine.prices.file_calls),
+            Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
             Way::Naive | Way::Tuned => 0.0,
         };
         // In a loop that takes turns, what a thread read in one go may come as events of their own,
         // or in one go as today.
-        let one_by_one = -(ready - turns) * self.tax.median.max(0.0);
-        let in_one_go = turns * self.tax.median.max(0.0);
+        let one_by_one = -(ready - turns) * self.tax.value.max(0.0);
+        let in_one_go = turns * self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.closed);
         let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);

@@ -14,7 +14,12 @@ use super::{
     scenario::{Ground, Scenario},
     term::{Term, TermBasis, TermKind},
 };
-use crate::{aggregate::Window, event::Sums, machine::{Source, Way}, quantity::Estimate};
+use crate::{
+    aggregate::Window,
+    event::Sums,
+    machine::{Source, Way},
+    quantity::Estimate,
+};
 
 /// Blocks below which no saving is stated.
 pub const MIN_BLOCKS: f64 = 200.0;

@@ -179,7 +179,8 @@ fn ground(what_if: &WhatIf) -> String {
         ),
         Ground::Histogram => "sleeps are coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let prices = what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", words::prices(&p.source)));
+    let prices =
+        what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", words::prices(&p.source)));
     format!(
         "Modelled. The report takes {} on {}; {ground}{prices}.",
         plural(what_if.loops.into(), "event loop", "event loops"),

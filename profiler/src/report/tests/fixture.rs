@@ -10,8 +10,8 @@ use crate::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
         Sums,
     },
-    machine::{BlockCost, Calibration, Cost, FileCost, Step},
-    quantity::{Addr, Nanos, Tgid, Tid},
+    machine::{BlockCost, Calibration, FileCost, Step},
+    quantity::{Addr, Estimate, Nanos, Tgid, Tid},
 };
 
 pub(super) const PID: u32 = 4242;
@@ -87,7 +87,7 @@ pub(super) fn empty(name: &str) -> Case {
 
 /// A machine on which waiting in another way has a price.
 fn calibration() -> Calibration {
-    let cost = |ns: f64| Cost { median: ns, low: ns * 0.97, high: ns * 1.03 };
+    let cost = |ns: f64| Estimate { value: ns, low: ns * 0.97, high: ns * 1.03 };
     let step = |events: u32, again: f64| Step {
         events,
         ready: cost(2_000.0),

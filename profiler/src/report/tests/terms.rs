@@ -4,13 +4,13 @@ use super::fixture::{Case, files, server};
 use crate::{
     answer::Report,
     event::{BlockClass, Stat},
-    machine::{BlockCost, Cost, Crowd, DirectRead, Way},
+    machine::{BlockCost, Crowd, DirectRead, Way},
     predict::{Baseline, Caveat, Prices, Scenario, TermKind},
-    quantity::{Nanos, Provenance},
+    quantity::{Estimate, Nanos, Provenance},
 };
 
-fn sure(ns: f64) -> Cost {
-    Cost { median: ns, low: ns, high: ns }
+fn sure(ns: f64) -> Estimate {
+    Estimate::exact(ns)
 }
 
 fn scenario(report: &Report, way: Way) -> &Scenario {

@@ -6,7 +6,12 @@ use super::{
     table::{Side, Table},
     words::NOTHING,
 };
-use crate::{answer::Report, predict::WhatIf, quantity::Estimate, words::{self, InWords}};
+use crate::{
+    answer::Report,
+    predict::WhatIf,
+    quantity::Estimate,
+    words::{self, InWords},
+};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
