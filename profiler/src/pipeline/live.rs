@@ -13,7 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Failure, Measurement, Progress, Request, measure, outputs, recording};
+use super::{
+    measure,
+    measurement::{Failure, Measurement, Progress, Request},
+    outputs, recording,
+};
 use crate::{
     aggregate::Window,
     answer::{Profile, Report, Sampled, Weight},
