@@ -6,6 +6,7 @@ mod baseline;
 mod facts;
 mod filing;
 pub mod live;
+mod measurement;
 pub mod outputs;
 mod pace;
 pub mod playback;
@@ -17,119 +18,12 @@ mod sampling;
 mod stacks;
 mod streaming;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::sync::atomic::AtomicBool;
 
-use crate::{
-    aggregate::Window,
-    answer::{Inputs, Report, Sampled},
-    event::DecodeError,
-    kernel::{self, LoadError},
-    process::{Process, Target, TargetError},
-    quantity::Nanos,
-};
+pub use measurement::{Failure, Measurement, Progress, Request};
 
+use crate::process::Process;
 use run::Run;
-
-/// What to measure, checked.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The target.
-    pub target: Target,
-    /// How long; `None`: until the target ends or the user stops it.
-    pub duration: Option<Nanos>,
-    /// Whether processes that the target forks belong to it.
-    pub follow: bool,
-    /// Room for threads; `None`: from the target.
-    pub max_threads: Option<u32>,
-    /// Room for sites.
-    pub max_sites: Option<u32>,
-    /// Share of the target's CPU that the programs may use; `None`: whatever it takes.
-    pub max_overhead: Option<f64>,
-    /// Which form of the programs; `None`: the best that the kernel takes.
-    pub form: Option<kernel::Form>,
-    /// Whether prices of this machine are wanted, for a prediction. Without a cached calibration that takes 1.5 s of CPU.
-    pub price: bool,
-    /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
-    pub stacks: bool,
-    /// Whether looks are wanted while it runs ([`Progress::look_every`]): what only the end would tell is then measured first.
-    pub looks: bool,
-    /// Keep the last window's bytes, for fixtures.
-    pub keep_wire: bool,
-}
-
-impl Request {
-    /// All of a target, every event of it, until it ends: what the callers change is what they name.
-    pub fn exact(target: Target) -> Self {
-        Self {
-            target,
-            duration: None,
-            follow: false,
-            max_threads: None,
-            max_sites: None,
-            max_overhead: None,
-            form: None,
-            price: false,
-            stacks: false,
-            looks: false,
-            keep_wire: false,
-        }
-    }
-}
-
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The target.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// The kernel side.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Records that make no sense.
-    #[error("{0}. This is a bug of should-i-async: please report it with the output of `should-i-async doctor`")]
-    Decode(#[from] DecodeError),
-}
-
-/// What the user sees while it runs.
-pub trait Progress {
-    /// The programs are attached and events count.
-    fn begun(&mut self) {}
-    /// So much of the duration is over.
-    fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
-    /// How often a look at the measurement so far is wanted; `None`: never.
-    fn look_every(&self) -> Option<Nanos> {
-        None
-    }
-    /// A look at everything so far. The programs go on counting meanwhile.
-    fn look(&mut self, _so_far: Measurement) {}
-    /// Costs of this machine are measured now, because none are kept: for so long at most.
-    fn pricing(&mut self, _at_most: Duration) {}
-    /// What was last told of is over.
-    fn done(&mut self) {}
-}
-
-/// A measurement: what the programs saw, and what is known beside it.
-#[derive(Clone, Debug)]
-pub struct Measurement {
-    /// The last window as it came over the wire ([`kernel::Harvest::to_bytes`]), where [`Request::keep_wire`] asked for it.
-    pub wire: Option<Vec<u8>>,
-    /// All windows, added up.
-    pub window: Window,
-    /// Names, facts and outside counters.
-    pub inputs: Inputs,
-    /// Stacks, where [`Request::stacks`] asked for them.
-    pub sampled: Option<Arc<Sampled>>,
-}
-
-impl Measurement {
-    /// What it means.
-    pub fn report(self) -> Report {
-        Report::new(&self.window, self.inputs)
-    }
-}
 
 /// Measures. `stop` ends the measurement early; it is then as good as any other of that length.
 ///

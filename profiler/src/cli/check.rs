@@ -16,10 +16,8 @@ use super::{
     settings::Selection,
 };
 use crate::{
-    answer::Report,
     kernel::{Options, Session},
     pipeline::{self, Progress, Request},
-    report,
 };
 
 pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
@@ -28,7 +26,7 @@ pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
     let measured = on_target(&flags.selection(), &flags.command, |request, progress| {
         Ok(pipeline::measure(request, &stop, progress)?)
     })?;
-    show(&measured.report(), &flags.view())
+    output::show(&measured.report(), &flags.view())
 }
 
 /// Does something with what the flags say: a target that lives, or a command that is started once events count, and ended
@@ -49,28 +47,6 @@ pub(super) fn on_target<T>(
     let found = measure(&request, &mut ProgressLine::new().on_begin(|| started = command.release()));
     started?;
     found
-}
-
-/// How a report is shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct View {
-    pub(super) json: bool,
-    pub(super) verbose: bool,
-    pub(super) explain: bool,
-}
-
-pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
-    if view.json {
-        return output::print(&report::json(found));
-    }
-    let options = report::TextOptions {
-        width: output::width(),
-        verbose: view.verbose,
-        explain: view.explain,
-        color: output::wants_color(),
-        ..Default::default()
-    };
-    output::print(&report::text(found, &options))
 }
 
 /// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel detaches everything.

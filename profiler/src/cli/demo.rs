@@ -1,6 +1,12 @@
 //! `demo`: a small blocking server under load, measured like any other process.
 
-use super::{check, exit::CliError, flags::DemoFlags, output::ProgressLine, settings};
+use super::{
+    check,
+    exit::CliError,
+    flags::DemoFlags,
+    output::{self, ProgressLine, View},
+    settings,
+};
 use crate::{
     demo::Children,
     pipeline::{self, Request},
@@ -22,5 +28,5 @@ pub(super) fn run(flags: &DemoFlags) -> Result<(), CliError> {
     let request = Request { duration: Some(duration), price: true, ..Request::exact(process::resolve(&spec)?) };
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;
     drop(children);
-    check::show(&found.report(), &check::View { json: flags.json, ..Default::default() })
+    output::show(&found.report(), &View { json: flags.json, ..Default::default() })
 }

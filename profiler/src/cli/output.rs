@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::exit::CliError;
-use crate::{pipeline::Progress, quantity::Nanos};
+use crate::{answer::Report, pipeline::Progress, quantity::Nanos, report};
 
 /// Writes a result to stdout, all of it or with an error.
 pub(super) fn print(text: &str) -> Result<(), CliError> {
@@ -17,6 +17,29 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(CliError::Output),
     }
+}
+
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct View {
+    pub(super) json: bool,
+    pub(super) verbose: bool,
+    pub(super) explain: bool,
+}
+
+/// Writes a report to stdout.
+pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
+    if view.json {
+        return print(&report::json(found));
+    }
+    let options = report::TextOptions {
+        width: width(),
+        verbose: view.verbose,
+        explain: view.explain,
+        color: wants_color(),
+        ..Default::default()
+    };
+    print(&report::text(found, &options))
 }
 
 /// One clear message.

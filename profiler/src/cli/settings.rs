@@ -1,9 +1,9 @@
 //! Flags into settings: every value checked before anything is attached.
 
 use super::{
-    check::View,
     exit::CliError,
     flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags},
+    output::View,
 };
 use crate::{
     answer::{Per, Weight},

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Request, facts::process_cpu, pace::PaceWatch};
+use super::{facts::process_cpu, measurement::Request, pace::PaceWatch};
 use crate::{
     predict::Baseline,
     process::{self, Target},

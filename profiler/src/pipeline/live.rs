@@ -12,7 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Failure, Measurement, Progress, Request, ask::Asked, measure, outputs, recording};
+use super::{
+    ask::Asked,
+    measure,
+    measurement::{Failure, Measurement, Progress, Request},
+    outputs, recording,
+};
 use crate::{
     aggregate::Window,
     answer::{Inputs, Profile, Report, Sampled, Weight},

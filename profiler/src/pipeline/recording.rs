@@ -1,9 +1,9 @@
 //! From a measurement to a recording: the whole, and the parts that a screen can scroll through.
 
+use super::measurement::{Measurement, Progress};
 use crate::{
     aggregate::Window,
     answer::{Inputs, Report, Sampled},
-    pipeline::{Measurement, Progress},
     predict::Engine,
     quantity::Nanos,
     record::{Part, Recording},

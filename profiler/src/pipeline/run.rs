@@ -9,9 +9,10 @@ use std::{
 };
 
 use super::{
-    Failure, Progress, Request, baseline,
+    baseline,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
+    measurement::{Failure, Progress, Request},
     pace::{PaceWatch, Taken},
     prices::Pricing,
     reference,

@@ -15,7 +15,8 @@ use crate::{
 };
 
 use reader::Reader;
-use worker::{Sleeper, Worker};
+use table::Sleeper;
+use worker::Worker;
 
 /// Blocked calls whose stacks are wanted, a second.
 const WANTED: f64 = 200.0;

@@ -6,6 +6,7 @@
 //! so that the profiler is not asked how cheap it is.
 
 mod figures;
+mod findings;
 mod kernel;
 mod limits;
 mod load;

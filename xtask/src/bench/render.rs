@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     figures::{Bar, Spread, increase, mebibytes, millis, nanos, percent, thousands},
+    findings::{Findings, Limits},
     limits::{MANY, RunTime},
     load::CONNECTIONS,
     observer::Observer,
-    overhead::{Findings, Limits},
 };
 use crate::host::markdown::table;
 

@@ -13,7 +13,7 @@ use object::{
     read::elf::{ElfFile64, ProgramHeader as _},
 };
 
-use super::NAME;
+use super::files::NAME;
 use crate::{
     ebpf, exec,
     host::{

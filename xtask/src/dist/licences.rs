@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::{NAME, sorted};
-use crate::exec;
+use super::files::{NAME, sorted};
+use crate::{exec, host::arch::Arch};
 
 /// What the name of such a file begins with, in capitals.
 const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
@@ -64,7 +64,7 @@ struct Kind {
 pub(super) fn third_party(root: &Path) -> Result<String> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["metadata", "--locked", "--format-version", "1"]);
-    for arch in super::Arch::ALL {
+    for arch in Arch::ALL {
         cargo.args(["--filter-platform", &arch.target()]);
     }
     let metadata: Metadata = serde_json::from_str(&exec::output(&mut cargo)?).context("reading cargo's metadata")?;

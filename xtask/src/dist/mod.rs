@@ -5,17 +5,14 @@
 //! target/dist-check.
 
 mod build;
+mod files;
 mod licences;
 mod package;
 mod trial;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::{
     exec,
@@ -26,10 +23,7 @@ use crate::{
     say,
 };
 use build::Purpose;
-
-/// The command, its package and its files.
-const NAME: &str = crate::host::package::TOOL;
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use files::{NAME, VERSION, sorted};
 
 /// Makes static programs for x86_64 and aarch64, completions, man pages, and Debian packages, and
 /// tries one of these.
@@ -102,14 +96,6 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     say(&format!("dist: all in {}", out.display()))
 }
 
-/// Files of a folder, by name.
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
-}
-
 /// SHA256SUMS of everything that is made to be fetched, for `sha256sum --check`.
 fn sums(out: &Path) -> Result<()> {
     let mut command = Command::new("sha256sum");
@@ -130,15 +116,6 @@ fn thousands(n: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// When the sources were last changed, in seconds since 1970. Everything that is made has this
-/// date, so that it is the same when it is made again.
-fn source_date(root: &Path) -> Result<u64> {
-    let text = exec::output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
-    let seconds = text.trim().parse().with_context(|| format!("git's date: {text}"))?;
-    ensure!(seconds > 0, "git's date is {seconds}");
-    Ok(seconds)
 }
 
 #[cfg(test)]

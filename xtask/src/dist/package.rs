@@ -9,8 +9,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Arch, NAME, Purpose, VERSION, licences, sorted, source_date};
-use crate::exec;
+use super::{
+    build::Purpose,
+    files::{NAME, VERSION, sorted, source_date},
+    licences,
+};
+use crate::{exec, host::arch::Arch};
 
 /// What the package holds beside a man page for each command.
 const FILES: [&str; 12] = [

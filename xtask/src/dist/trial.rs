@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{NAME, VERSION};
+use super::files::{NAME, VERSION, sorted};
 use crate::{exec, host::child::Running};
 
 const UNIT: &str = "usr/lib/systemd/system/should-i-async-record@.service";
@@ -195,7 +195,7 @@ impl Trial {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`{}`: {}: {said}", exec::line(&command), output.status);
 
-        let made = super::sorted(&records)?;
+        let made = sorted(&records)?;
         let [recording] = &made[..] else { bail!("the unit's command left {} files: {said}", made.len()) };
         let mut report = Command::new(self.root.join("usr/bin").join(NAME));
         let text = exec::output(report.arg("report").arg(recording))?;

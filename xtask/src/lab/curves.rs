@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use plotters::prelude::*;
 
 use super::{
-    ipc::{Cell, Point, Results, bytes},
     plot::{Area, FONT, GRID, TEXT, TITLE, plain},
+    sweep::{Cell, Point, Results, bytes},
 };
 
 const PANEL: (u32, u32) = (430, 310);
@@ -115,7 +115,7 @@ fn panel_of(area: &Area, cells: &[&Cell], scale: &Scale, title: &str) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::{super::ipc::tests::results, *};
+    use super::{super::sweep::tests::results, *};
 
     #[test]
     fn every_panel_has_a_curve_per_working_set_and_nothing_is_drawn_of_nothing() {

@@ -11,10 +11,13 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{curves, documents};
+use super::{
+    curves,
+    results::documents,
+    sweep::{Cache, Cell, Point, Results, bytes},
+};
 use crate::{
     harness::report::{self, Ipc, Range, Report},
     host::{
@@ -76,45 +79,6 @@ impl std::fmt::Display for NoCounters {
 }
 
 impl std::error::Error for NoCounters {}
-
-/// A cache of the CPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Cache {
-    pub(super) level: u32,
-    pub(super) bytes: u64,
-}
-
-/// A point of a curve.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Point {
-    /// Instructions since the return.
-    pub(super) at: f64,
-    pub(super) ipc: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
-/// What `check` said about one working set, rate of calls and rate of blocks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Cell {
-    pub(super) working_set: u64,
-    pub(super) touches: u64,
-    pub(super) one_blocks_in: u32,
-    pub(super) blocked: Vec<Point>,
-    pub(super) direct: Vec<Point>,
-    /// Cycles that a block costs in user mode: value, low, high.
-    pub(super) cycles: Option<[f64; 3]>,
-    /// Why there are no cycles.
-    pub(super) reason: Option<String>,
-}
-
-/// A sweep over all cells.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Results {
-    pub(super) machine: Vec<(String, String)>,
-    pub(super) caches: Vec<Cache>,
-    pub(super) cells: Vec<Cell>,
-}
 
 pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
@@ -262,14 +226,6 @@ fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> 
     })
 }
 
-/// A size in the unit that fits.
-pub(super) fn bytes(n: u64) -> String {
-    match n {
-        ..1_048_576 => format!("{} KiB", n / 1024),
-        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
-    }
-}
-
 fn line(cell: &Cell) -> String {
     let cost = match cell.cycles {
         Some([value, low, high]) => format!("{value:.0} cycles per block ({low:.0} to {high:.0})"),
@@ -286,7 +242,7 @@ fn line(cell: &Cell) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use serde_json::json;
 
@@ -343,34 +299,5 @@ pub(super) mod tests {
         let cell = cell(&report(&ipc), 1 << 21, 100, 2).unwrap();
         assert_eq!(cell.blocked, [Point { at: 50.0, ipc: 0.5, low: 0.4, high: 0.6 }]);
         assert!(cell.direct.is_empty() && line(&cell).contains("n/a: too few") && line(&cell).starts_with("2.0 MiB"));
-    }
-
-    /// A run over a small sweep.
-    pub(in crate::lab) fn results() -> Results {
-        let caches = vec![Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }];
-        let curve = |fall: f64| -> Vec<Point> {
-            let at = |i: i32| 10f64.powf(1.0 + f64::from(i) / 4.0);
-            let ipc = |x: f64| 2.0 - fall * (-x / 3_000.0).exp();
-            (0..16)
-                .map(|i| Point { at: at(i), ipc: ipc(at(i)), low: ipc(at(i)) - 0.1, high: ipc(at(i)) + 0.1 })
-                .collect()
-        };
-        let mut cells = Vec::new();
-        for touches in [100, 1_000] {
-            for one_blocks_in in [2, 8] {
-                for (i, working_set) in working_sets(&caches, false).into_iter().enumerate() {
-                    cells.push(Cell {
-                        working_set,
-                        touches,
-                        one_blocks_in,
-                        blocked: curve(0.4 * i as f64 + 0.2),
-                        direct: curve(0.1),
-                        cycles: Some([900.0, 800.0, 1_000.0]),
-                        reason: None,
-                    });
-                }
-            }
-        }
-        Results { machine: vec![("CPU".to_owned(), "made up".to_owned())], caches, cells }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
 //! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is apart:
-//! curves of the IPC after returns, drawn by [`curves`].
+//! its [`sweep`] gives curves of the IPC
+//! after returns, drawn by [`curves`].
 
 mod cells;
 mod curves;
@@ -12,6 +13,7 @@ mod plot;
 mod predict;
 mod programs;
 mod results;
+mod sweep;
 mod table;
 
 use std::{
@@ -23,7 +25,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use crate::say;
-use results::Results;
+use results::{Results, documents};
 
 /// Predictions against the truth.
 #[derive(Args)]
@@ -51,11 +53,6 @@ struct From {
     /// Folder to write to [default: docs/lab]
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
-}
-
-/// What the command writes for readers.
-fn documents(root: &Path) -> PathBuf {
-    root.join("docs").join("lab")
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {

@@ -13,9 +13,8 @@ use fastrand::Rng;
 
 use super::{
     cells::{self, Load, Program, Setup},
-    documents,
     programs::Lab,
-    results::Results,
+    results::{Results, documents},
     table,
 };
 use crate::{

@@ -1,6 +1,9 @@
 //! results.json: what a run of the lab found, on which machine.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -42,4 +45,9 @@ impl Results {
         text.push('\n');
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))
     }
+}
+
+/// The folder of what the lab writes for readers.
+pub(super) fn documents(root: &Path) -> PathBuf {
+    root.join("docs").join("lab")
 }

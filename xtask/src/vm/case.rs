@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Arch, Cell};
+use super::cell::Cell;
+use crate::host::arch::Arch;
 
 /// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs
 /// that are not here: kernel_faults and kernel_live need what a guest does not have (setcap,

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Arch, Cell};
-use crate::exec;
+use super::cell::Cell;
+use crate::{exec, host::arch::Arch};
 
 /// Where Debian has the kernels of the matrix, and busybox for every guest.
 const SUITES: [&str; 5] = ["bullseye", "bookworm", "bookworm-backports", "trixie", "sid"];

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use super::case::{self, Case, TESTS_IN_GUEST, WORKLOADS_IN_GUEST};
 use super::initramfs::{Archive, script};
-use super::{Arch, Options};
+use super::options::Options;
 use crate::host::{
-    arch::{cargo_build_static, strip},
+    arch::{Arch, cargo_build_static, strip},
     package::{self, Programs, TOOL, WORKLOADS},
 };
 

@@ -6,9 +6,12 @@
 //! PMU and every run is the same. The results are in docs/kernels.md.
 
 mod case;
+mod cell;
 mod fetch;
 mod guest;
 mod initramfs;
+mod options;
+mod row;
 mod run;
 mod table;
 
@@ -16,151 +19,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
 
 use self::case::Case;
+use self::cell::{Cell, SERIES};
 use self::fetch::Fetched;
 use self::guest::GuestPrograms;
+pub(crate) use self::options::Options;
+use self::row::Row;
 use self::run::{Guest, Outcome};
 use crate::host::{arch::Arch, child};
 use crate::say;
-
-/// The matrix: each of these for each architecture. A series is what a kernel's version begins
-/// with.
-const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "7"];
-
-/// Runs the tool and its kernel tests on other kernels, under emulation.
-#[derive(Args)]
-pub(crate) struct Options {
-    /// Only kernels of these series.
-    #[arg(long, value_delimiter = ',', value_parser = SERIES, value_name = "SERIES")]
-    kernels: Vec<String>,
-    /// Only these architectures.
-    #[arg(long, value_delimiter = ',')]
-    arch: Vec<Arch>,
-    /// Only half of the kernels, two of each architecture and one of each series.
-    #[arg(long, value_name = "WHICH")]
-    half: Option<Half>,
-    /// Only tests whose name contains this.
-    #[arg(long)]
-    filter: Option<String>,
-    /// What the PMU of an aarch64 guest counts.
-    #[arg(long, default_value = "full")]
-    pmu: Pmu,
-    /// Puts this file into the guests' /bin too.
-    #[arg(long, value_name = "FILE")]
-    add: Vec<PathBuf>,
-    /// Kills a COMMAND that takes longer, in seconds of the guest.
-    #[arg(long, default_value_t = 300)]
-    limit: u64,
-    /// Fetches the kernels anew.
-    #[arg(long)]
-    refresh: bool,
-    /// Leaves out the tests that take long and hardly depend on the kernel.
-    #[arg(long)]
-    brief: bool,
-    /// Lists the tests that are not run in the guests, with the reasons, and runs nothing.
-    #[arg(long)]
-    left_out: bool,
-    /// Guests at a time. Default: one for each CPU.
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// Runs this in the guests instead of the tests, and prints what it says. The test programs are
-    /// in /t/deps.
-    #[arg(last = true)]
-    command: Vec<String>,
-}
-
-/// What an aarch64 guest's PMU counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Pmu {
-    /// Cycles and instructions.
-    Full,
-    /// Cycles: instructions cannot be counted where they are not the clock.
-    Cycles,
-    /// There is none.
-    None,
-}
-
-/// Half of the matrix.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Half {
-    /// The first where the number of days since 1970 (UTC) is even, the second where it is odd.
-    Today,
-    First,
-    Second,
-}
-
-/// A kernel of the matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Cell {
-    arch: Arch,
-    series: &'static str,
-}
-
-/// What came of a kernel.
-struct Row {
-    cell: Cell,
-    /// Version of the package, where there is one.
-    version: Option<String>,
-    seconds: Option<f64>,
-    /// By test.
-    results: Vec<(String, Outcome)>,
-    /// What the failed tests said.
-    failed: String,
-}
-
-impl Arch {
-    fn qemu(self) -> &'static str {
-        match self {
-            Self::X86_64 => "qemu-system-x86_64",
-            Self::Aarch64 => "qemu-system-aarch64",
-        }
-    }
-
-    fn console(self) -> &'static str {
-        match self {
-            Self::X86_64 => "ttyS0",
-            Self::Aarch64 => "ttyAMA0",
-        }
-    }
-}
-
-impl Half {
-    /// Whether a kernel is in this half. The halves lie like the two colours of a chessboard.
-    fn has(self, cell: Cell) -> bool {
-        let series = SERIES.iter().position(|&series| series == cell.series).unwrap_or(0);
-        let odd = match self {
-            Self::First => 0,
-            Self::Second => 1,
-            Self::Today => (days_since_1970() % 2) as usize,
-        };
-        (series + cell.arch as usize) % 2 == odd
-    }
-}
-
-fn days_since_1970() -> u64 {
-    const DAY: u64 = 24 * 60 * 60;
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / DAY)
-}
-
-impl Row {
-    fn outcome(&self, test: &str) -> Option<&Outcome> {
-        self.results.iter().find(|(name, _)| name == test).map(|(_, outcome)| outcome)
-    }
-
-    fn not_run(cell: Cell, version: Option<String>, cases: &[&Case], why: &str) -> Self {
-        let results = cases.iter().map(|case| (case.name.clone(), Outcome::NotRun { why: why.to_owned() })).collect();
-        Self { cell, version, seconds: None, results, failed: String::new() }
-    }
-
-    fn any(&self, is: impl Fn(&Outcome) -> bool) -> bool {
-        self.results.iter().any(|(_, outcome)| is(outcome))
-    }
-}
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
@@ -297,23 +168,5 @@ impl Matrix<'_> {
         }
         eprintln!("{name}: {:.0} s{}", ran.seconds, row.failed);
         Ok(row)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halves_share_nothing_and_have_every_series_and_architecture() {
-        let all: Vec<Cell> =
-            Arch::ALL.into_iter().flat_map(|arch| SERIES.map(|series| Cell { arch, series })).collect();
-        for half in [Half::First, Half::Second] {
-            let own: Vec<Cell> = all.iter().copied().filter(|&cell| half.has(cell)).collect();
-            assert!(SERIES.iter().all(|series| own.iter().filter(|cell| cell.series == *series).count() == 1));
-            assert!(Arch::ALL.iter().all(|arch| own.iter().filter(|cell| cell.arch == *arch).count() == 2));
-        }
-        assert!(all.iter().all(|&cell| Half::First.has(cell) != Half::Second.has(cell)));
-        assert!(all.iter().any(|&cell| Half::Today.has(cell)));
     }
 }

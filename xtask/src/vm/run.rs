@@ -7,19 +7,46 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::case::Case;
 use super::fetch::Kernel;
 use super::initramfs::{BEGIN, RESULT};
-use super::{Arch, Pmu};
-use crate::host::child;
+use crate::host::{arch::Arch, child};
 
 /// From power-on to the first test, and from the last one to the end.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// What a shell says of a program that `timeout` has killed.
 const KILLED: i32 = 128 + 9;
+
+/// What an aarch64 guest's PMU counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Pmu {
+    /// Cycles and instructions.
+    Full,
+    /// Cycles: instructions cannot be counted where they are not the clock.
+    Cycles,
+    /// There is none.
+    None,
+}
+
+impl Arch {
+    fn qemu(self) -> &'static str {
+        match self {
+            Self::X86_64 => "qemu-system-x86_64",
+            Self::Aarch64 => "qemu-system-aarch64",
+        }
+    }
+
+    fn console(self) -> &'static str {
+        match self {
+            Self::X86_64 => "ttyS0",
+            Self::Aarch64 => "ttyAMA0",
+        }
+    }
+}
 
 /// How a test in a guest ended.
 #[derive(Clone, Debug, PartialEq)]

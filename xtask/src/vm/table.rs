@@ -1,8 +1,6 @@
 //! Kernel × test, as a table.
 
-use super::case::Case;
-use super::run::Outcome;
-use super::{Cell, Row};
+use super::{case::Case, cell::Cell, row::Row, run::Outcome};
 use crate::host::markdown;
 
 /// One row a kernel, one column a test.
@@ -46,8 +44,8 @@ pub(super) fn columns(cases: impl Iterator<Item = Case>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Arch;
     use super::*;
+    use crate::host::arch::Arch;
 
     #[test]
     fn a_cell_says_what_happened() {

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
     super::{
-        Failure, Measurement, Progress, baseline, facts,
+        baseline, facts,
         facts::{daemon_cost, process_cpu},
+        measurement::{Failure, Measurement, Progress},
         prices::{self, Priced, Pricing},
         reference,
         stacks::Stacks,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::worker::Sleeper;
 use crate::{
     answer::{Sampled, SampledStack, StackQuality, Taken},
     event::{BlockClass, Place, StackMoment, StackRecord},
@@ -15,6 +14,16 @@ use crate::{
 const MOST: usize = 50_000;
 /// Bytes of a sleeping thread's stack that are read.
 const ASLEEP_BYTES: usize = 8_192;
+
+/// A thread that is asleep when the measurement ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sleeper {
+    pub(super) tgid: Tgid,
+    pub(super) tid: Tid,
+    pub(super) class: BlockClass,
+    /// Its blocked time of that class.
+    pub(super) blocked: Nanos,
+}
 
 /// A stack of addresses, interned.
 type TraceId = u32;

@@ -9,26 +9,12 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::table::Table;
-use crate::{
-    answer::Sampled,
-    event::{BlockClass, StackRecord},
-    quantity::{Nanos, Tgid, Tid},
-};
+use super::table::{Sleeper, Table};
+use crate::{answer::Sampled, event::StackRecord};
 
 /// Bytes of stacks that may wait. The debug information of a large program is read at its first stack, for seconds where the
 /// machine is slow: at a thousand copies of a kilobyte or two a second this is ten seconds' worth.
 const WAITING: usize = 16 << 20;
-
-/// A thread that is asleep when the measurement ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sleeper {
-    pub(super) tgid: Tgid,
-    pub(super) tid: Tid,
-    pub(super) class: BlockClass,
-    /// Its blocked time of that class.
-    pub(super) blocked: Nanos,
-}
 
 enum Message {
     /// With their size in bytes.
