@@ -22,9 +22,9 @@
 //!     );
 //! }
 //! # assert!(report.verdict().starts_with("Perhaps: "), "{}", report.verdict());
-//! # let sites: Vec<_> = report.sites().into_iter().map(|s| (s.syscall, s.blocked_calls)).collect();
+//! # let sites = report.sites().into_iter().map(|s| (s.syscall, s.blocked_calls));
 //! # let expected = [("read", 280_000), ("accept4", 14), ("write", 0)];
-//! # assert_eq!(sites, expected.map(|(syscall, blocked)| (syscall.to_owned(), blocked)));
+//! # assert!(sites.eq(expected.map(|(syscall, blocked)| (syscall.to_owned(), blocked))));
 //! # Ok::<(), should_i_async::OpenError>(())
 //! ```
 //!
@@ -92,7 +92,7 @@ pub struct Recording(record::Recording);
 pub struct OpenError(record::RecordError);
 
 impl Recording {
-    /// Reads a recording. Everything that a report needs is in it, so it can be read on any machine.
+    /// Reads a recording. It holds everything that a report needs, so any machine can read it.
     ///
     /// # Errors
     /// The file cannot be read, is no recording, is damaged, or is of another version.
@@ -117,7 +117,7 @@ impl Report {
         self.0.verdict.sentence.clone()
     }
 
-    /// The places in the target's code that made syscalls, the one with the most blocked time first.
+    /// The places in the target's code that made syscalls, the longest blocked first.
     pub fn sites(&self) -> Vec<Site> {
         self.0.sites.iter().map(Site::from_view).collect()
     }
@@ -127,8 +127,8 @@ impl Report {
         report::json(&self.0)
     }
 
-    /// The whole report as plain text, in lines of at most 100 columns. Names of the target are safe
-    /// to print.
+    /// The whole report as plain text, in lines of at most 100 columns. Names that the target chose
+    /// are safe to print in it.
     pub fn text(&self) -> String {
         report::text(&self.0, &report::TextOptions::default())
     }
