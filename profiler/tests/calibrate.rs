@@ -1,5 +1,4 @@
-//! `calibrate`: the statistics, the cache, and the command itself with every section of its JSON.
-//! No test asserts a time.
+//! `calibrate`: the statistics, the cache, and the command itself with every section of its JSON. No test asserts a time.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -195,7 +194,7 @@ fn a_quick_calibration_has_every_section_and_is_kept() {
             is_cost(&step[variant], variant);
         }
         for (variant, what) in [("runtime", "runtime server step"), ("uring", "io_uring server step")] {
-            // It is missing, and nothing says why: that must not happen.
+            // Not here, and nobody says why: that must not be.
             assert!(!step[variant].is_null() || is_missing(what), "{variant}: {missing:?}");
             if !step[variant].is_null() {
                 is_cost(&step[variant], variant);
