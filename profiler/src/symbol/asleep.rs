@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use super::copy::{Registers, StackCopy};
 use super::frame::{Frame, Origin};
-use super::module::printable;
-use super::unwind::{Registers, StackCopy};
+use super::printable::printable;
 use crate::quantity::{Tgid, Tid};
 
 /// How often a thread that moves while it is looked at is looked at again.

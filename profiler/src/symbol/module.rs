@@ -3,17 +3,18 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::MemfdFlags;
 
 use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
 use super::maps::{DELETED, FileKey, Mapping};
 use super::perf_map::JitSource;
+use super::printable::printable;
+use super::root::open_in_root;
 use crate::quantity::Tgid;
 
 /// What lies behind a mapping.
@@ -137,25 +138,6 @@ fn open_mapped(tgid: Tgid, mapping: &Mapping) -> Option<File> {
     by_name.or_else(|| File::open(format!("/proc/{tgid}/exe")).ok().filter(same))
 }
 
-/// Opens a path as the process would see it, symbolic links included.
-fn open_in_root(tgid: Tgid, path: &str) -> Option<File> {
-    // NONBLOCK: a pipe that someone has put there must not hold us up.
-    let file = File::from(open_at_root(tgid, path, OFlags::RDONLY | OFlags::NONBLOCK)?);
-    file.metadata().is_ok_and(|meta| meta.is_file()).then_some(file)
-}
-
-/// As [`open_in_root`], for anything. Links never lead out of the process's root into ours.
-pub(super) fn open_at_root(tgid: Tgid, path: &str, flags: OFlags) -> Option<OwnedFd> {
-    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, format!("/proc/{tgid}/root"), directory, Mode::empty()).ok()?;
-    rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT).ok()
-}
-
 fn open_debug(tgid: Tgid, path: &str) -> Option<File> {
     open_in_root(tgid, path).or_else(|| File::open(path).ok())
-}
-
-/// Text of another process for a terminal: no control characters, because a name can carry an escape sequence.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

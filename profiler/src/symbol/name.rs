@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::address::{CodeAddress, ModuleId};
 use super::blaze::{Blaze, Named, Names};
 use super::boundary::{self, Jumps};
+use super::copy::Trace;
 use super::elf::ElfFile;
 use super::frame::{Frame, Origin};
-use super::module::{Kind, Module, Modules, printable};
+use super::module::{Kind, Module, Modules};
 use super::perf_map::PerfMap;
-use super::unwind::Trace;
+use super::printable::printable;
 
 /// Names addresses. Reads files and takes its time: it belongs on a thread that nothing waits for.
 pub struct Symbolizer {

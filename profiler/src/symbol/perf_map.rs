@@ -8,7 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::module::{open_at_root, printable};
+use super::printable::printable;
+use super::root::open_at_root;
 use crate::process::Process;
 use crate::quantity::Tgid;
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _};
 
 use super::address::{CodeAddress, ModuleId};
+use super::copy::{Registers, StackCopy, Trace};
 use super::memo::{Memo, Reads, Word};
 use super::module::Modules;
 use super::process::{Framehop, Process};
@@ -17,48 +18,6 @@ pub const MOST_FRAMES: usize = 128;
 /// Stands for a register that nobody knows: no stack and no code is there, so that a step which needs it fails. With 0
 /// framehop would take the thread's end for reached.
 const UNKNOWN: u64 = 1;
-
-/// User-mode registers at the moment of the copy. 0: not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// Instruction pointer.
-    pub ip: u64,
-    /// Stack pointer.
-    pub sp: u64,
-    /// Frame pointer: `rbp`, `x29`.
-    pub fp: u64,
-    /// Link register, aarch64 only.
-    pub lr: u64,
-}
-
-/// A copy of the inner end of a thread's stack.
-#[derive(Clone, Copy, Debug)]
-pub struct StackCopy<'a> {
-    /// Whose.
-    pub tgid: Tgid,
-    /// As they were.
-    pub registers: Registers,
-    /// From the stack pointer upwards.
-    pub bytes: &'a [u8],
-}
-
-impl StackCopy<'_> {
-    /// The word at a distance from the stack pointer.
-    pub(super) fn word(&self, distance: u64) -> Option<u64> {
-        let start = usize::try_from(distance).ok()?;
-        let bytes = self.bytes.get(start..start.checked_add(8)?)?;
-        Some(u64::from_le_bytes(bytes.try_into().ok()?))
-    }
-}
-
-/// A stack as code addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trace {
-    /// The innermost first.
-    pub frames: Vec<CodeAddress>,
-    /// Whether the thread's outermost frame was reached.
-    pub complete: bool,
-}
 
 /// What the unwinder did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,7 +186,7 @@ fn walk(
             if let Word::Exactly(value) = *word
                 && code_pointer(value) != caller
             {
-                *word = Word::of_register(value, copy);
+                *word = Word::from_register(value, copy);
             }
         }
         let (Some(at), Some(next)) = (process.locate(caller, true), FrameAddress::from_return_address(caller)) else {
