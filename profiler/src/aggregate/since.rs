@@ -5,7 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::{OpenEnd, Quality, ThreadTotals, Window};
+use super::{
+    quality::Quality,
+    totals::{OpenEnd, ThreadTotals},
+    window::Window,
+};
 use crate::event::{CLASS_COUNT, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Sums};
 use crate::{
     event::{counted_sums, signed_sums},

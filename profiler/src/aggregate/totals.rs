@@ -1,6 +1,6 @@
 //! A thread's totals: its record with the last interval closed, so that its wall time has no gap.
 
-use super::Silent;
+use super::silent::Silent;
 use crate::{
     event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord, counted_sums, signed_sums},
     quantity::{Nanos, Tgid, Tid},
