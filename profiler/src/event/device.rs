@@ -1,8 +1,11 @@
 //! A block device's record, decoded.
 
-use profiler_common::device::{Device, DeviceSide};
+use profiler_common::{
+    device::{Device, DeviceSide},
+    stat::BUCKETS,
+};
 
-use super::{BUCKETS, DecodeError, LIMIT};
+use super::error::{DecodeError, LIMIT};
 use crate::quantity::Nanos;
 
 /// One side's requests on a device.

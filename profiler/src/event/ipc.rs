@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
 
-use super::{DecodeError, LIMIT, Place, joined, place};
+use super::{
+    error::{DecodeError, LIMIT},
+    join::joined,
+    place::{Place, place},
+};
 use crate::kernel::RawIpc;
 
 /// The windows after one site's returns.

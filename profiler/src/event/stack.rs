@@ -1,8 +1,15 @@
 //! Stacks, decoded.
 
-use profiler_common::stack::{FRAMES, kind};
+use profiler_common::{
+    class::BlockClass,
+    stack::{FRAMES, kind},
+};
 
-use super::{BlockClass, DecodeError, Place, class, place};
+use super::{
+    class::class,
+    error::DecodeError,
+    place::{Place, place},
+};
 use crate::{
     kernel::RawStack,
     quantity::{Nanos, Tgid, Tid},

@@ -1,8 +1,8 @@
 //! Streamed block ends, decoded.
 
-use profiler_common::stream::BlockEnd as Raw;
+use profiler_common::{class::BlockClass, stream::BlockEnd as Raw};
 
-use super::{BlockClass, DecodeError, class};
+use super::{class::class, error::DecodeError};
 use crate::{
     kernel::RawSpan,
     quantity::{Nanos, Tid},

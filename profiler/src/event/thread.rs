@@ -1,11 +1,15 @@
 //! A thread's record, decoded.
 
 use profiler_common::{
+    class::BlockClass,
     counted_sums, signed_sums, syscall,
-    thread::{Thread, mark, phase},
+    thread::{ClassSum, Sums, Thread, mark, phase},
 };
 
-use super::{BlockClass, ClassSum, DecodeError, LIMIT, Sums, class};
+use super::{
+    class::class,
+    error::{DecodeError, LIMIT},
+};
 use crate::{
     kernel::{Chunks, syscalls},
     quantity::{Nanos, Tgid, Tid},
