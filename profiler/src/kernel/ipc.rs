@@ -6,11 +6,11 @@ use profiler_common::{
 };
 
 use super::{
-    harvest::RawSite,
-    loader::LoadError,
+    error::LoadError,
     per_cpu::{PerCpu, clear},
     pmu::Grade,
     session::Session,
+    site::RawSite,
 };
 
 /// What hardware counters told, as it came over the wire; all CPUs added up.

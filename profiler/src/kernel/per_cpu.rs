@@ -5,7 +5,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray, PerCpuValues},
 };
 
-use super::loader::LoadError;
+use super::error::LoadError;
 
 /// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
 #[repr(transparent)]

@@ -16,7 +16,7 @@ use profiler_common::ipc::{counter, extra::EXTRAS};
 
 use self::event::{Which, open, open_overflows};
 use self::period::{FIRST, adapted};
-use super::loader::LoadError;
+use super::error::LoadError;
 use crate::quantity::Nanos;
 
 /// Maps of `profiler-ebpf/src/ipc.rs` and the bit of each in the programs' `COUNTERS`.

@@ -12,12 +12,7 @@ use profiler_common::{
     thread::Thread,
 };
 
-use super::{
-    harvest::{Harvest, RawSite},
-    ipc::RawIpc,
-    sampler::SampleCounts,
-    stream::RawSpan,
-};
+use super::{harvest::Harvest, ipc::RawIpc, sampler::SampleCounts, site::RawSite, stream::RawSpan};
 use crate::quantity::Nanos;
 
 const MAGIC: &[u8; 8] = b"sia-wire";

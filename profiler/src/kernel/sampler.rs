@@ -9,7 +9,7 @@ use aya::{
 };
 use profiler_common::sample::{FRAMES, Sample};
 
-use super::loader::{LoadError, Loaded};
+use super::{error::LoadError, loader::Loaded};
 
 /// Samples a second and CPU. Prime, so that it does not run in step with timers.
 const FREQUENCY: u64 = 499;

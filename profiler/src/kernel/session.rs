@@ -14,13 +14,15 @@ use profiler_common::thread::{LATE, Thread};
 use super::{
     chunks::Chunks,
     clock,
-    loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
-    offsets::Hook,
+    error::LoadError,
+    hooks::{Hook, Spares},
+    loader::{Loaded, load},
+    options::{Form, Options},
     pmu::Grade,
     sampler::Sampler,
-    spare::Spares,
     stacks::StackRing,
     stream::{Stream, take_ring},
+    tids::TIDS_PER_CHUNK,
 };
 use crate::quantity::{Nanos, Tgid, Tid};
 
@@ -111,7 +113,7 @@ impl Session {
 
     pub(super) fn attach_one(&mut self, hook: &Hook, program: &str) -> Result<(), LoadError> {
         let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
-        let Some(program) = self.loaded.ebpf.program_mut(&program_name(program, self.loaded.form)) else {
+        let Some(program) = self.loaded.ebpf.program_mut(&self.loaded.form.program_name(program)) else {
             return Err(failed("not in the object".into()));
         };
         let link = match self.loaded.form {
@@ -124,6 +126,19 @@ impl Session {
         };
         self.links.push(link.map_err(|error| failed(error.to_string()))?);
         Ok(())
+    }
+
+    /// Attaches the spares, where they are needed.
+    pub(super) fn attach_spares(&mut self) -> Result<(), LoadError> {
+        if self.spares.0.is_none() {
+            return Ok(());
+        }
+        let hooks: Vec<Hook> = self.hooks_with_spares().cloned().collect();
+        hooks.iter().try_for_each(|hook| hook.spare.map_or(Ok(()), |spare| self.attach_one(hook, spare)))
+    }
+
+    pub(super) fn hooks_with_spares(&self) -> impl Iterator<Item = &Hook> {
+        self.loaded.hooks.iter().filter(|hook| hook.spare.is_some())
     }
 
     /// Attaches the CPU-clock samples too, where that can be had: they are evidence beside the rest, and no reason to fail.

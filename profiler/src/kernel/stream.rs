@@ -3,7 +3,7 @@
 use aya::maps::{MapData, RingBuf};
 use profiler_common::stream::BlockEnd;
 
-use super::loader::{LoadError, Loaded};
+use super::{error::LoadError, loader::Loaded};
 use crate::quantity::Nanos;
 
 /// Records kept at most: 6.4 MB. Beyond it every second span is dropped, and the rest stays spread over the measurement.

@@ -4,9 +4,9 @@
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use super::machine::Version;
+use super::super::version::Version;
+use super::finding::{Finding, plain};
 use super::rights::{CAP_SYS_ADMIN, Rights, sysctl};
-use super::{Finding, plain};
 
 // Commands, program, attach and map types of include/uapi/linux/bpf.h.
 const BPF_MAP_CREATE: libc::c_long = 0;
@@ -228,7 +228,7 @@ fn explain(error: &io::Error, rights: &Rights, version: Option<Version>) -> (Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::super::rights::{CAP_BPF, CAP_PERFMON};
     use super::*;
 
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_the_capabilities_promise_the_kernel_keeps() {
-        let rights = Rights::of_self();
+        let rights = Rights::read_own();
         let found = programs(&rights, None, None);
         assert_eq!(found.len(), 3);
         if !rights.may_load() {

@@ -5,8 +5,8 @@ use std::io;
 use profiler_common::ipc::extra::EXTRAS;
 
 use super::super::pmu::{Grade, Pmu};
+use super::finding::{Finding, plain};
 use super::rights::{Rights, sysctl};
-use super::{Finding, plain};
 
 /// The sysctl, Documentation/admin-guide/sysctl/kernel.rst: 1 forbids whole CPUs, 2 kernel stacks too, some
 /// distributions' 3 and 4 everything; cap_perfmon lifts it.
@@ -138,7 +138,7 @@ fn refusal(error: &io::Error, counters: &Counters, rights: &Rights) -> (String, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::super::rights::CAP_PERFMON;
     use super::*;
 

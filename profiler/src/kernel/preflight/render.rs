@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, Status};
+use super::finding::{Finding, Status};
 
 const COLUMNS: usize = 100;
 /// Where the detail starts: after `degraded  locked memory   `.

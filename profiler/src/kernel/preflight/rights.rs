@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::Finding;
+use super::finding::Finding;
 
 /// `PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` of include/linux/proc_ns.h.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -32,7 +32,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    pub(super) fn of_self() -> Self {
+    pub(super) fn read_own() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let namespace = fs::read_link("/proc/self/ns/user").ok();
@@ -153,7 +153,7 @@ fn lockdown_of(text: Option<&str>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::*;
 
     fn rights(capabilities: &[u32]) -> Rights {
