@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use profiler_common::ipc::IpcCounts;
 use proptest::prelude::*;
 use should_i_async::{
     aggregate::{Histogram, Silent, Window},
     answer::{Inputs, Report},
     event::Family,
     event::{
-        self, BUCKETS, BlockClass, IpcCounts, Pairs, SiteWindows, Stat,
+        self, BUCKETS, BlockClass, Pairs, SiteWindows, Stat,
         ipc_layout::{BINS, before},
     },
     kernel::{Harvest, RawIpc, RecordedError},

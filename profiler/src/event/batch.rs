@@ -1,8 +1,9 @@
 //! event/batch: everything of one measurement, decoded at once.
 
-use profiler_common::{control::Counters, site::Site, thread::Sums};
+use profiler_common::{site::Site, thread::Sums};
 
 use super::{
+    counters::Counters,
     device::{self, DeviceRecord},
     error::{DecodeError, LIMIT},
     ipc::{self, IpcRecord},
@@ -74,7 +75,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
             .collect::<Result<_, _>>()?,
         spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
         samples: harvest.samples.into(),
-        counters: harvest.counters,
+        counters: harvest.counters.into(),
         ipc: harvest.ipc.as_ref().map(ipc::decode).transpose()?,
         programs: harvest.programs.iter().map(ProgramRecord::from).collect(),
     })

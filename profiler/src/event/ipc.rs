@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
+use profiler_common::ipc::{BINS, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
 
 use super::{
     error::{DecodeError, LIMIT},
+    ipc_counts::IpcCounts,
     join::joined,
     place::{Place, place},
 };
@@ -117,7 +118,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
         period: raw.period,
         sites: by_place(sites.into_iter()),
         curves: raw.curves.chunks(BINS).map(<[Pairs]>::to_vec).collect(),
-        counts: raw.counts,
+        counts: raw.counts.into(),
         samples_lost: raw.samples_lost,
     })
 }

@@ -6,9 +6,11 @@
 
 mod batch;
 mod class;
+mod counters;
 mod device;
 mod error;
 mod ipc;
+mod ipc_counts;
 mod join;
 mod mark;
 mod place;
@@ -20,14 +22,15 @@ mod stream;
 mod thread;
 
 pub use batch::{Batch, decode};
+pub use counters::Counters;
 pub use device::{DeviceRecord, Side};
 pub use error::DecodeError;
 pub use ipc::{IpcRecord, SiteIpc};
+pub use ipc_counts::IpcCounts;
 pub use place::Place;
 pub use profiler_common::{
     class::{BlockClass, CLASS_COUNT, Family},
-    control::Counters,
-    ipc::{self as ipc_layout, IpcCounts, Pairs, SiteWindows, Windows},
+    ipc::{self as ipc_layout, Pairs, SiteWindows, Windows},
     site::Site,
     stat::{BUCKETS, Stat},
     thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
