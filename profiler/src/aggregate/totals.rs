@@ -2,7 +2,7 @@
 
 use super::silent::Silent;
 use crate::{
-    event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord, counted_sums, signed_sums},
+    event::{BlockClass, Call, Phase, Sums, ThreadRecord},
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -46,27 +46,6 @@ pub struct ThreadTotals {
     pub dead: bool,
     /// Whether it had no event at all.
     pub silent: bool,
-}
-
-/// Adds sums; the charges are signed, in two's complement.
-pub(super) fn add(to: &mut Sums, from: &Sums) {
-    macro_rules! fields {
-        ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
-    }
-    counted_sums!(fields);
-    signed_sums!(fields);
-    for i in 0..CLASS_COUNT {
-        let (to, from) = (&mut to.classes[i], &from.classes[i]);
-        to.blocks += from.blocks;
-        to.blocked += from.blocked;
-        to.run_delay += from.run_delay;
-    }
-    for (to, from) in to.bursts.iter_mut().zip(from.bursts) {
-        *to = to.wrapping_add(from);
-    }
-    for (to, from) in to.concurrency.iter_mut().zip(from.concurrency) {
-        *to = to.wrapping_add(from);
-    }
 }
 
 impl ThreadTotals {
@@ -146,7 +125,7 @@ impl ThreadTotals {
     /// Adds a later window of the same thread.
     pub(super) fn absorb(&mut self, later: &Self) {
         self.wall += later.wall;
-        add(&mut self.sums, &later.sums);
+        self.sums.merge(&later.sums);
         self.cpu_unknown += later.cpu_unknown;
         self.unknown += later.unknown;
         self.excess += later.excess;

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use super::{
     quality::Quality,
     silent::Silent,
-    totals::{OpenEnd, ThreadTotals, accounted, add},
+    totals::{OpenEnd, ThreadTotals, accounted},
 };
 use crate::{
     event::{Batch, DeviceRecord, IpcRecord, ProgramRecord, SampleCounts, Site, SiteRecord, Span, Sums, join_sites},
@@ -111,7 +111,7 @@ impl Window {
                 }
             }
         }
-        add(&mut self.pooled, &later.pooled);
+        self.pooled.merge(&later.pooled);
         let own = std::mem::take(&mut self.sites);
         self.sites = join_sites(own.into_iter().chain(later.sites));
         self.overflow.merge(&later.overflow);
@@ -142,7 +142,7 @@ impl Window {
     pub fn keep_busiest(&mut self, most: usize) {
         self.sort();
         for thread in self.threads.drain(most.min(self.threads.len())..) {
-            add(&mut self.pooled, &thread.sums);
+            self.pooled.merge(&thread.sums);
         }
     }
 
@@ -160,7 +160,7 @@ impl Window {
     pub fn sums(&self) -> Sums {
         let mut sum = self.pooled;
         for thread in &self.threads {
-            add(&mut sum, &thread.sums);
+            sum.merge(&thread.sums);
         }
         sum
     }

@@ -153,7 +153,7 @@ impl<'a> Bases<'a> {
             hook: hook(window, "switch"),
             hook_enter: hook(window, "enter"),
             hook_wake: hook(window, "waking"),
-            charge: sums.charge_away as i64 as f64 / sums.away_io.max(1) as f64,
+            charge: sums.charge_away as f64 / sums.away_io.max(1) as f64,
             charged: 1.0 - (sums.uncharged as f64 / sums.checked_cpu.max(1) as f64).min(1.0),
         }
     }

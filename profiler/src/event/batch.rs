@@ -1,6 +1,6 @@
 //! event/batch: everything of one measurement, decoded at once.
 
-use profiler_common::{site::Site, thread::Sums};
+use profiler_common::site::Site;
 
 use super::{
     counters::Counters,
@@ -11,7 +11,8 @@ use super::{
     sample::SampleCounts,
     site::{SiteRecord, decode_sites, sane},
     stream::{self, Span},
-    thread::{Threads, insane},
+    sums::Sums,
+    thread::Threads,
 };
 use crate::{kernel::Harvest, quantity::Nanos};
 
@@ -54,7 +55,8 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
     if harvest.end < harvest.start || harvest.end.as_nanos() >= 1 << 62 || harvest.measured.as_nanos() >= LIMIT {
         return Err(DecodeError { record: "window", id: harvest.epoch, field: "end", value: u32::MAX });
     }
-    if let Some(field) = insane(&harvest.pooled.sums) {
+    let pooled = Sums::from(&harvest.pooled.sums);
+    if let Some(field) = pooled.insane() {
         return Err(DecodeError { record: "pool", id: 0, field, value: u32::MAX });
     }
     if !sane(&harvest.overflow) {
@@ -65,7 +67,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
         end: harvest.end,
         measured: harvest.measured,
         threads: Threads::check(harvest.alive, harvest.departed, harvest.epoch)?,
-        pooled: harvest.pooled.sums,
+        pooled,
         sites: decode_sites(&harvest.sites)?,
         overflow: harvest.overflow,
         devices: harvest

@@ -19,6 +19,7 @@ mod sample;
 mod site;
 mod stack;
 mod stream;
+mod sums;
 mod thread;
 
 pub use batch::{Batch, decode};
@@ -33,12 +34,11 @@ pub use profiler_common::{
     ipc::{self as ipc_layout, Pairs, SiteWindows, Windows},
     site::Site,
     stat::{BUCKETS, Stat},
-    thread::{CONCURRENCY_BUCKETS, ClassSum, Sums},
 };
-pub(crate) use profiler_common::{counted_sums, signed_sums};
 pub use program::ProgramRecord;
 pub use sample::SampleCounts;
 pub use site::{SiteRecord, SizeWindows, decode_sites, join_sites};
 pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stream::{BlockEnd, Span};
+pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Sums};
 pub use thread::{Call, Phase, ThreadRecord, Threads};

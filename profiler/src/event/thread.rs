@@ -2,14 +2,11 @@
 
 use profiler_common::{
     class::BlockClass,
-    counted_sums, signed_sums, syscall,
-    thread::{ClassSum, Sums, Thread, mark, phase},
+    syscall,
+    thread::{Thread, mark, phase},
 };
 
-use super::{
-    class::class,
-    error::{DecodeError, LIMIT},
-};
+use super::{class::class, error::DecodeError, sums::Sums};
 use crate::{
     kernel::{Chunks, syscalls},
     quantity::{Nanos, Tgid, Tid},
@@ -134,22 +131,9 @@ impl Threads {
     }
 }
 
-/// The first counter that holds more than two years of nanoseconds: memory that is not a record.
-pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
-    macro_rules! named {
-        ($($name:ident)*) => { [$((stringify!($name), sums.$name)),*] };
-    }
-    let counted = counted_sums!(named).into_iter().find(|&(_, value)| value >= LIMIT);
-    let signed = || signed_sums!(named).into_iter().find(|&(_, value)| (value as i64).unsigned_abs() >= LIMIT);
-    if let Some((name, _)) = counted.or_else(signed) {
-        return Some(name);
-    }
-    let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;
-    sums.classes.iter().any(class).then_some("classes")
-}
-
 pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
-    if let Some(field) = insane(&raw.sums) {
+    let sums = Sums::from(&raw.sums);
+    if let Some(field) = sums.insane() {
         return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
     }
     let at = Nanos::from_nanos;
@@ -185,7 +169,7 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         asleep_at_start: raw.marks & mark::ASLEEP_AT_START != 0,
         born_inside: raw.marks & mark::BORN_INSIDE != 0,
         first: at(raw.first),
-        sums: raw.sums,
+        sums,
     })
 }
 
