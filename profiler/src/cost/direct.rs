@@ -120,8 +120,7 @@ pub(crate) fn mean(stat: &Stat) -> Option<(f64, f64)> {
     }
     let n = stat.count as f64;
     let mean = stat.sum as f64 / n;
-    let squares = stat.squares_high as f64 * 2f64.powi(64) + stat.squares_low as f64;
-    let variance = (squares / n - mean * mean).max(0.0);
+    let variance = (stat.squares as f64 / n - mean * mean).max(0.0);
     Some((mean, variance / n))
 }
 

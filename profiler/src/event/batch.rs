@@ -1,7 +1,5 @@
 //! event/batch: everything of one measurement, decoded at once.
 
-use profiler_common::site::Site;
-
 use super::{
     counters::Counters,
     device::{self, DeviceRecord},
@@ -9,7 +7,8 @@ use super::{
     ipc::{self, IpcRecord},
     program::ProgramRecord,
     sample::SampleCounts,
-    site::{SiteRecord, decode_sites, sane},
+    seen::{Site, sane},
+    site::{SiteRecord, decode_sites},
     stream::{self, Span},
     sums::Sums,
     thread::Threads,
@@ -69,7 +68,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
         threads: Threads::check(harvest.alive, harvest.departed, harvest.epoch)?,
         pooled,
         sites: decode_sites(&harvest.sites)?,
-        overflow: harvest.overflow,
+        overflow: Site::from(&harvest.overflow),
         devices: harvest
             .devices
             .iter()

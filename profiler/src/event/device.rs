@@ -1,11 +1,11 @@
 //! A block device's record, decoded.
 
-use profiler_common::{
-    device::{Device, DeviceSide},
+use profiler_common::device::{Device, DeviceSide};
+
+use super::{
+    error::{DecodeError, LIMIT},
     stat::BUCKETS,
 };
-
-use super::error::{DecodeError, LIMIT};
 use crate::quantity::Nanos;
 
 /// One side's requests on a device.

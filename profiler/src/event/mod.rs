@@ -16,8 +16,10 @@ mod mark;
 mod place;
 mod program;
 mod sample;
+mod seen;
 mod site;
 mod stack;
+mod stat;
 mod stream;
 mod sums;
 mod thread;
@@ -32,13 +34,13 @@ pub use place::Place;
 pub use profiler_common::{
     class::{BlockClass, CLASS_COUNT, Family},
     ipc::{self as ipc_layout, Pairs, SiteWindows, Windows},
-    site::Site,
-    stat::{BUCKETS, Stat},
 };
 pub use program::ProgramRecord;
 pub use sample::SampleCounts;
+pub use seen::Site;
 pub use site::{SiteRecord, SizeWindows, decode_sites, join_sites};
 pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
+pub use stat::{BUCKETS, Stat};
 pub use stream::{BlockEnd, Span};
 pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Sums};
 pub use thread::{Call, Phase, ThreadRecord, Threads};

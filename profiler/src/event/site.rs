@@ -1,11 +1,13 @@
 //! event/site: what was seen at a call place.
 
-use profiler_common::{site::Site, stat::Stat};
+use profiler_common::site as wire;
 
 use super::{
-    error::{DecodeError, LIMIT},
+    error::DecodeError,
     join::joined,
     place::{Place, place},
+    seen::{Site, sane},
+    stat::Stat,
 };
 use crate::{kernel::RawSite, quantity::Tgid};
 
@@ -92,7 +94,7 @@ impl SiteRecord {
 /// # Errors
 /// The first one that makes no sense.
 pub fn decode_sites(sites: &[RawSite]) -> Result<Vec<SiteRecord>, DecodeError> {
-    let records = sites.iter().filter(|s| s.site != Site::ZERO).map(site).collect::<Result<Vec<_>, _>>()?;
+    let records = sites.iter().filter(|s| s.site != wire::Site::ZERO).map(record).collect::<Result<Vec<_>, _>>()?;
     Ok(join_sites(records))
 }
 
@@ -101,23 +103,7 @@ pub fn join_sites(records: impl IntoIterator<Item = SiteRecord>) -> Vec<SiteReco
     joined(records, |site| site.place.clone(), SiteRecord::merge)
 }
 
-pub(super) fn sane(s: &Site) -> bool {
-    let stats = [
-        &s.cpu_direct_warm,
-        &s.cpu_direct_cold,
-        &s.cpu_direct_woke,
-        &s.cpu_blocked_near,
-        &s.cpu_blocked_away,
-        &s.blocked,
-        &s.run_delay,
-        &s.user_after_direct,
-        &s.user_after_blocked,
-    ];
-    let counters = [s.calls, s.blocked_calls, s.blocks, s.errors, s.bytes, s.cpu_before, s.windows_preempted];
-    stats.iter().flat_map(|s| [s.count, s.sum, s.squares_high]).chain(counters).all(|n| n < LIMIT)
-}
-
-fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
+fn record(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
     let key = raw.key;
     let place = place(key.nr, key.class, key.abi, key.ip, key.space)?;
     if !sane(&raw.site) {
@@ -129,5 +115,5 @@ fn site(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
         // Plus one on the wire, so that zero is none.
         descriptor.checked_sub(1).map(|fd| fd as i32),
     );
-    Ok(SiteRecord::of_one_size(place, last_caller, key.size, raw.site))
+    Ok(SiteRecord::of_one_size(place, last_caller, key.size, Site::from(&raw.site)))
 }
