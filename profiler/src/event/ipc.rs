@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use profiler_common::ipc::{BINS, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
+use profiler_common::ipc;
 
 use super::{
     error::{DecodeError, LIMIT},
     ipc_counts::IpcCounts,
+    ipc_layout::{BINS, before::KINDS, extra::EXTRAS},
     join::joined,
     place::{Place, place},
+    windows::{Pairs, SiteWindows},
 };
 use crate::kernel::RawIpc;
 
@@ -27,7 +29,7 @@ pub struct SiteIpc {
 pub struct IpcRecord {
     /// Instructions are counted too; `false`: cycles alone.
     pub instructions: bool,
-    /// Which optional counters run, see `profiler_common::ipc::extra`.
+    /// Which optional counters run, see [`super::ipc_layout::extra`].
     pub extras: [bool; EXTRAS],
     /// One in so many returns was followed, at the end.
     pub every: u64,
@@ -105,7 +107,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
                 return Err(absurd(nr, "windows"));
             }
             let place = key.map(|k| place(k.nr, k.class, k.abi, k.ip, k.space)).transpose()?;
-            Ok(SiteIpc { place, windows: *windows })
+            Ok(SiteIpc { place, windows: SiteWindows::from(windows) })
         })
         .collect::<Result<Vec<_>, _>>()?;
     if !matches!(raw.curves.len(), 0 | CURVES) || !raw.curves.iter().all(sane) {
@@ -117,7 +119,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
         every: raw.every,
         period: raw.period,
         sites: by_place(sites.into_iter()),
-        curves: raw.curves.chunks(BINS).map(<[Pairs]>::to_vec).collect(),
+        curves: raw.curves.chunks(BINS).map(|curve| curve.iter().map(Pairs::from).collect()).collect(),
         counts: raw.counts.into(),
         samples_lost: raw.samples_lost,
     })
@@ -127,7 +129,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
 const CURVES: usize = KINDS * BINS;
 
 /// Sums of so many numbers below 2^32.
-fn sane(p: &Pairs) -> bool {
+fn sane(p: &ipc::Pairs) -> bool {
     [p.count, p.cycles, p.instructions].iter().all(|&n| n < LIMIT)
         && [p.cycles, p.instructions].iter().all(|&n| n >> 32 <= p.count)
 }

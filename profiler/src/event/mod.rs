@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod ipc;
 mod ipc_counts;
+pub mod ipc_layout;
 mod join;
 mod mark;
 mod place;
@@ -23,6 +24,7 @@ mod stat;
 mod stream;
 mod sums;
 mod thread;
+mod windows;
 
 pub use batch::{Batch, decode};
 pub use counters::Counters;
@@ -31,10 +33,7 @@ pub use error::DecodeError;
 pub use ipc::{IpcRecord, SiteIpc};
 pub use ipc_counts::IpcCounts;
 pub use place::Place;
-pub use profiler_common::{
-    class::{BlockClass, CLASS_COUNT, Family},
-    ipc::{self as ipc_layout, Pairs, SiteWindows, Windows},
-};
+pub use profiler_common::class::{BlockClass, CLASS_COUNT, Family};
 pub use program::ProgramRecord;
 pub use sample::SampleCounts;
 pub use seen::Site;
@@ -44,3 +43,4 @@ pub use stat::{BUCKETS, Stat};
 pub use stream::{BlockEnd, Span};
 pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Sums};
 pub use thread::{Call, Phase, ThreadRecord, Threads};
+pub use windows::{Pairs, SiteWindows, Windows};
