@@ -27,13 +27,13 @@ mod thread;
 mod windows;
 
 pub use batch::{Batch, decode};
+pub use class::{BlockClass, CLASS_COUNT, Family};
 pub use counters::Counters;
 pub use device::{DeviceRecord, Side};
 pub use error::DecodeError;
 pub use ipc::{IpcRecord, SiteIpc};
 pub use ipc_counts::IpcCounts;
 pub use place::Place;
-pub use profiler_common::class::{BlockClass, CLASS_COUNT, Family};
 pub use program::ProgramRecord;
 pub use sample::SampleCounts;
 pub use seen::Site;

@@ -1,11 +1,11 @@
 //! event/place: where a call was made.
 
-use profiler_common::{
-    class::BlockClass,
-    syscall::{ABI_COMPAT, ABI_X32},
-};
+use profiler_common::syscall::{ABI_COMPAT, ABI_X32};
 
-use super::{class::class, error::DecodeError};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+};
 use crate::{kernel::syscalls, quantity::Addr};
 
 /// A call place.

@@ -1,12 +1,9 @@
 //! Stacks, decoded.
 
-use profiler_common::{
-    class::BlockClass,
-    stack::{FRAMES, kind},
-};
+use profiler_common::stack::{FRAMES, kind};
 
 use super::{
-    class::class,
+    class::{BlockClass, class},
     error::DecodeError,
     place::{Place, place},
 };

@@ -1,8 +1,11 @@
 //! Streamed block ends, decoded.
 
-use profiler_common::{class::BlockClass, stream::BlockEnd as Raw};
+use profiler_common::stream::BlockEnd as Raw;
 
-use super::{class::class, error::DecodeError};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+};
 use crate::{
     kernel::RawSpan,
     quantity::{Nanos, Tid},

@@ -1,8 +1,8 @@
 //! event/sums: the sums of a thread, signed where they are signed.
 
-use profiler_common::{class::CLASS_COUNT, counted_sums, signed_sums, thread};
+use profiler_common::{counted_sums, signed_sums, thread};
 
-use super::{error::LIMIT, stat::BUCKETS};
+use super::{class::CLASS_COUNT, error::LIMIT, stat::BUCKETS};
 
 /// Buckets of [`Sums::concurrency`]: 0–7 exactly, then 8–15, 16–31 … and the last one open from
 /// 1,024.

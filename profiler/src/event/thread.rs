@@ -1,12 +1,15 @@
 //! A thread's record, decoded.
 
 use profiler_common::{
-    class::BlockClass,
     syscall,
     thread::{Thread, mark, phase},
 };
 
-use super::{class::class, error::DecodeError, sums::Sums};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+    sums::Sums,
+};
 use crate::{
     kernel::{Chunks, syscalls},
     quantity::{Nanos, Tgid, Tid},
