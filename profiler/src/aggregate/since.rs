@@ -1,7 +1,7 @@
 //! What happened between two looks at one measurement: the later one less the earlier.
 //!
-//! A look reads counters while the programs go on counting, each whole but not all of one moment: a difference that would
-//! come out negative by an event is zero.
+//! A look reads counters while the programs go on counting, each whole but not all of one moment: a
+//! difference that would come out negative by an event is zero.
 
 use std::collections::HashMap;
 
@@ -95,8 +95,8 @@ fn program(later: &ProgramRecord, earlier: &ProgramRecord) -> ProgramRecord {
 }
 
 impl Window {
-    /// What happened since an earlier look at the same measurement. Threads that were gone by then, and sites without a call
-    /// since, are left out.
+    /// What happened since an earlier look at the same measurement. Threads that were gone by then,
+    /// and sites without a call since, are left out.
     pub fn since(&self, earlier: &Self) -> Self {
         let known: HashMap<(Tgid, Tid), &ThreadTotals> =
             earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();

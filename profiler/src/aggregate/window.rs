@@ -138,7 +138,8 @@ impl Window {
         self.sort();
     }
 
-    /// Keeps the threads that used the most CPU by name, and adds the others to those whose names were lost.
+    /// Keeps the threads that used the most CPU by name, and adds the others to those whose names
+    /// were lost.
     pub fn keep_busiest(&mut self, most: usize) {
         self.sort();
         for thread in self.threads.drain(most.min(self.threads.len())..) {

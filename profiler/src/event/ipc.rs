@@ -1,4 +1,5 @@
-//! What hardware counters told: windows after returns by site, the curves' bins, and what was left out.
+//! What hardware counters told: windows after returns by site, the curves' bins, and what was left
+//! out.
 
 use std::collections::HashMap;
 
@@ -17,8 +18,8 @@ use crate::kernel::RawIpc;
 /// The windows after one site's returns.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SiteIpc {
-    /// Where the calls were made; `None`: windows that follow no call (after an involuntary switch at first sight, or a
-    /// site that found no room).
+    /// Where the calls were made; `None`: windows that follow no call (after an involuntary switch
+    /// at first sight, or a site that found no room).
     pub place: Option<Place>,
     /// By what came before.
     pub windows: SiteWindows,
@@ -37,8 +38,8 @@ pub struct IpcRecord {
     pub period: u64,
     /// Windows by site.
     pub sites: Vec<SiteIpc>,
-    /// By kind of return and bin: instructions and cycles since the return, at overflow samples. Empty without samples,
-    /// else `KINDS` curves of `BINS`.
+    /// By kind of return and bin: instructions and cycles since the return, at overflow samples.
+    /// Empty without samples, else `KINDS` curves of `BINS`.
     pub curves: Vec<Vec<Pairs>>,
     /// What counted and what was left out.
     pub counts: IpcCounts,

@@ -16,7 +16,8 @@ use crate::{kernel::RawSite, quantity::Tgid};
 pub struct SiteRecord {
     /// Where.
     pub place: Place,
-    /// The process and descriptor of the last call there; the descriptor only where the call has one.
+    /// The process and descriptor of the last call there; the descriptor only where the call has
+    /// one.
     pub last_caller: (Tgid, Option<i32>),
     /// What was seen.
     pub site: Site,
@@ -25,7 +26,8 @@ pub struct SiteRecord {
     pub sizes: Vec<SizeWindows>,
 }
 
-/// Windows of one site's calls of one size class, after blocks and after none: what is compared is of one size.
+/// Windows of one site's calls of one size class, after blocks and after none: what is compared is
+/// of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SizeWindows {
     /// See `profiler_common::site::size_class`.

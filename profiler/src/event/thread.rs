@@ -94,8 +94,8 @@ pub struct ThreadRecord {
     pub sums: Sums,
 }
 
-/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as they come, and need not be
-/// there in two forms at once.
+/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as
+/// they come, and need not be there in two forms at once.
 #[derive(Clone, Debug)]
 pub struct Threads {
     raw: Chunks<Thread>,
@@ -147,7 +147,8 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         phase::UNSEEN => Phase::Unseen,
         phase::ON_CPU => Phase::OnCpu { since: at(raw.since) },
         phase::BLOCKED => Phase::Blocked { class: block()?, off: at(raw.off) },
-        // A wake-up noted before the switch-out raced with it: the thread was runnable from the start.
+        // A wake-up noted before the switch-out raced with it: the thread was runnable from the
+        // start.
         phase::WOKEN => Phase::Woken { class: block()?, off: at(raw.off), wake: at(raw.wake.max(raw.off)) },
         phase::PREEMPTED => Phase::Preempted { off: at(raw.off) },
         phase::BORN => Phase::Born { at: at(raw.off) },

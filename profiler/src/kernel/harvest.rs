@@ -85,8 +85,8 @@ impl Session {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// A look at everything so far, while events go on counting: each counter is whole, but not all are of one moment.
-    /// Without streamed block ends.
+    /// A look at everything so far, while events go on counting: each counter is whole, but not all
+    /// are of one moment. Without streamed block ends.
     ///
     /// # Errors
     /// A map that cannot be read.

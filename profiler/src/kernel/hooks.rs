@@ -90,6 +90,7 @@ fn spare_of(program: &str) -> Option<&'static str> {
     }
 }
 
-/// Runs that had been left out of each first program when its spare came; `None`: the spares are not needed so far.
+/// Runs that had been left out of each first program when its spare came; `None`: the spares are
+/// not needed so far.
 #[derive(Debug, Default)]
 pub(super) struct Spares(pub(super) Option<HashMap<&'static str, u64>>);

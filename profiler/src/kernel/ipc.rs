@@ -60,7 +60,8 @@ impl Session {
         unsafe { (&raw const (*self.loaded.control.at(0)).ipc_every).read_volatile() }
     }
 
-    /// Adapts the distance of overflow samples to how fast the CPUs run. To be called a few times a second.
+    /// Adapts the distance of overflow samples to how fast the CPUs run. To be called a few times a
+    /// second.
     pub fn tune_samples(&mut self) {
         self.loaded.pmu.tune();
     }

@@ -19,7 +19,8 @@ impl Calls {
     /// None of them.
     pub(super) const NONE: Self = Self(None);
 
-    /// Those that this kernel wants: where programs on system calls are preempted, and all of the functions are there.
+    /// Those that this kernel wants: where programs on system calls are preempted, and all of the
+    /// functions are there.
     pub(super) fn wanted(types: &Btf) -> Self {
         if programs_are_preempted() { Self::from_btf(types) } else { Self::NONE }
     }

@@ -32,8 +32,8 @@ use super::{
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
-/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond that, names are lost, sums
-/// are not.
+/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond
+/// that, names are lost, sums are not.
 const EXITS_BYTES: u32 = 1 << 21;
 
 /// Room for streamed block ends: 26,000 between two looks, 1.3 million a second.
@@ -72,7 +72,8 @@ pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
 }
 
 fn load_best(options: &Options) -> Result<Loaded, LoadError> {
-    // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may fail.
+    // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may
+    // fail.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
     let types = Btf::load(Path::new(VMLINUX))?;
@@ -80,8 +81,8 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     let mut pmu = if options.counters && !options.empty { Pmu::open() } else { Pmu::absent() };
     let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
-    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
-    // (`profiler-ebpf/src/maps.rs`).
+    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are
+    // mmapable (`profiler-ebpf/src/maps.rs`).
     let (control, tids, threads) = unsafe {
         (
             map_array(&ebpf, "SIA_CONTROL", 1)?,
@@ -103,7 +104,8 @@ fn empty_hooks() -> Vec<Hook> {
     .to_vec()
 }
 
-/// The best form that the kernel does not refuse, with calls of kernel functions where it wants and takes them.
+/// The best form that the kernel does not refuse, with calls of kernel functions where it wants and
+/// takes them.
 fn load_accepted(options: &Options, types: &Btf, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
     let forms = options.form.map_or_else(|| vec![Form::Typed, Form::Raw], |form| vec![form]);
     let wanted = Calls::wanted(types);

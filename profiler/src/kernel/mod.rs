@@ -1,5 +1,5 @@
-//! kernel: the only room that knows aya and the wire. Loads the programs, attaches them, reads their maps back as plain
-//! records ([`Harvest`]).
+//! kernel: the only room that knows aya and the wire. Loads the programs, attaches them, reads
+//! their maps back as plain records ([`Harvest`]).
 
 mod btf;
 mod chunks;

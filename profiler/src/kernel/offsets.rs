@@ -32,7 +32,8 @@ const SECOND_ARGUMENT: u32 = 8;
 /// Where the running kernel keeps what the programs read.
 ///
 /// # Errors
-/// The first member that is not found, by name. Members that only newer or only older kernels have may be absent.
+/// The first member that is not found, by name. Members that only newer or only older kernels have
+/// may be absent.
 pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
     let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
     let frame = |i: usize| match FRAME[i] {

@@ -12,7 +12,8 @@ use super::error::LoadError;
 #[derive(Clone, Copy)]
 pub(super) struct Wire<T>(pub(super) T);
 
-// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
+// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers
+// alone.
 unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
 
 /// A per-CPU array, to be read.

@@ -1,9 +1,11 @@
-//! kernel/spare: second copies of the programs on system calls, for runs that the kernel leaves out of the first.
+//! kernel/spare: second copies of the programs on system calls, for runs that the kernel leaves out
+//! of the first.
 //!
-//! Since 7.0 a program on a system call can lose the CPU while the kernel counts it as running; then it does not run for the
-//! thread that the CPU turns to, until it has the CPU again. A spare is another program to the kernel: it sees by the thread's
-//! state that the first one did not run, and does its work. It costs a run at every call, so it is attached only once runs
-//! have been left out.
+//! Since 7.0 a program on a system call can lose the CPU while the kernel counts it as running;
+//! then it does not run for the thread that the CPU turns to, until it has the CPU again. A spare
+//! is another program to the kernel: it sees by the thread's state that the first one did not run,
+//! and does its work. It costs a run at every call, so it is attached only once runs have been left
+//! out.
 
 use std::collections::HashMap;
 
@@ -15,7 +17,8 @@ use super::{
 };
 
 impl Session {
-    /// Attaches the spares if the kernel has left out runs. To be called a few times a second while events count.
+    /// Attaches the spares if the kernel has left out runs. To be called a few times a second while
+    /// events count.
     ///
     /// # Errors
     /// A tracepoint that refuses.
@@ -33,7 +36,8 @@ impl Session {
         self.attach_spares()
     }
 
-    /// What the programs cost so far, a spare with its first; zero runs while the kernel keeps no statistics.
+    /// What the programs cost so far, a spare with its first; zero runs while the kernel keeps no
+    /// statistics.
     pub fn costs(&self) -> Vec<ProgramCost> {
         let cost = |hook: &Hook| {
             let first = self.cost(hook.program)?;
@@ -58,8 +62,8 @@ impl Session {
 }
 
 impl ProgramCost {
-    /// With its spare, which came when so many runs had been left out: an event is lost since where both were left out, which
-    /// is at most as often as one of them was.
+    /// With its spare, which came when so many runs had been left out: an event is lost since where
+    /// both were left out, which is at most as often as one of them was.
     fn with(self, before: u64, spare: &Self) -> Self {
         let since = self.missed.saturating_sub(before).min(spare.missed);
         Self { time: self.time + spare.time, missed: before + since, ..self }

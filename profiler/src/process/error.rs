@@ -1,4 +1,5 @@
-//! target/error: why something cannot be measured, one variant and one clear message for each reason.
+//! target/error: why something cannot be measured, one variant and one clear message for each
+//! reason.
 
 use std::io;
 
@@ -17,7 +18,8 @@ impl std::fmt::Display for Candidate {
     }
 }
 
-/// Why the user's input gives nothing to measure. Every message says what happened and what to do next.
+/// Why the user's input gives nothing to measure. Every message says what happened and what to do
+/// next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -134,7 +136,8 @@ pub enum TargetError {
         pid: u32,
     },
 
-    /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other numbers.
+    /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other
+    /// numbers.
     #[error(
         "should-i-async runs inside a PID namespace ({namespace}), where PIDs differ from those that the kernel \
          reports: start its container with `docker run --pid=host --privileged`, or run it on the host"

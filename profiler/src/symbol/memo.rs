@@ -1,16 +1,19 @@
-//! symbol/memo: traces that were unwound before. The same call path leaves the same return addresses at the same places
-//! of the stack, whatever the data between them: so what unwinding read is compared, and nothing is unwound again.
+//! symbol/memo: traces that were unwound before. The same call path leaves the same return
+//! addresses at the same places of the stack, whatever the data between them: so what unwinding
+//! read is compared, and nothing is unwound again.
 //!
-//! Unwinding is a function of the registers and of the words it reads. Addresses inside the copy count by their distance
-//! from the stack pointer, because a path may be taken at any depth and on any thread; a word that was neither a return
-//! address nor an address inside the copy was a register's old content that led nowhere, so that any such word does.
+//! Unwinding is a function of the registers and of the words it reads. Addresses inside the copy
+//! count by their distance from the stack pointer, because a path may be taken at any depth and on
+//! any thread; a word that was neither a return address nor an address inside the copy was a
+//! register's old content that led nowhere, so that any such word does.
 
 use std::collections::HashMap;
 
 use super::copy::{StackCopy, Trace};
 use crate::quantity::Tgid;
 
-/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is hot comes back at once.
+/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is
+/// hot comes back at once.
 const MOST_TRACES: usize = 1 << 15;
 const MOST_OF_ONE: usize = 16;
 

@@ -1,9 +1,10 @@
 //! symbol: from copies of stacks to named frames.
 //!
-//! Two halves that meet in the table of modules. The [`Unwinder`] follows a copy of a stack outwards while its process
-//! lives, and keeps the files it goes through open: its addresses are places in files, which outlive the process. The
-//! [`Symbolizer`] names those, on another thread and as late as one likes. What cannot be followed or named is counted
-//! and shown as an address; nothing here fails.
+//! Two halves that meet in the table of modules. The [`Unwinder`] follows a copy of a stack
+//! outwards while its process lives, and keeps the files it goes through open: its addresses are
+//! places in files, which outlive the process. The [`Symbolizer`] names those, on another thread
+//! and as late as one likes. What cannot be followed or named is counted and shown as an address;
+//! nothing here fails.
 
 mod address;
 mod application;

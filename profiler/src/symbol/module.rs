@@ -1,5 +1,5 @@
-//! symbol/module: the table of modules, shared by the unwinder, which adds to it, and the symbolizer, which reads it on
-//! another thread.
+//! symbol/module: the table of modules, shared by the unwinder, which adds to it, and the
+//! symbolizer, which reads it on another thread.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -71,13 +71,14 @@ impl Modules {
         self.lock().modules.get(id.0 as usize).map(Arc::clone)
     }
 
-    /// The module of a mapping of a file: the one that is known, or a new one. `None` where the file cannot be had or
-    /// is no program.
+    /// The module of a mapping of a file: the one that is known, or a new one. `None` where the
+    /// file cannot be had or is no program.
     pub(super) fn of_file(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let known = self.lock().by_file.get(&mapping.file).copied();
         if let Some(id) = known {
             let module = self.get(id)?;
-            // The kept descriptor keeps the inode, so its number is still this file's; the content may have changed.
+            // The kept descriptor keeps the inode, so its number is still this file's; the content
+            // may have changed.
             if matches!(&module.kind, Kind::Elf(elf) if elf.stamp == Stamp::of(&elf.file)) {
                 return Some((id, module));
             }
@@ -92,7 +93,8 @@ impl Modules {
         Some((id, module))
     }
 
-    /// The vdso of a process. It is no file: its bytes come from the process's memory, once for each variant.
+    /// The vdso of a process. It is no file: its bytes come from the process's memory, once for
+    /// each variant.
     pub(super) fn of_vdso(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let mut bytes = vec![0; usize::try_from(mapping.range.end - mapping.range.start).ok()?];
         let memory = File::open(format!("/proc/{tgid}/mem")).ok()?;
@@ -124,7 +126,8 @@ impl Modules {
 /// Opens the file behind a mapping, and never another one that has taken its name.
 fn open_mapped(tgid: Tgid, mapping: &Mapping) -> Option<File> {
     let (start, end) = (mapping.range.start, mapping.range.end);
-    // Works for deleted files and across mount namespaces; needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
+    // Works for deleted files and across mount namespaces; needs CAP_CHECKPOINT_RESTORE or
+    // CAP_SYS_ADMIN.
     let by_range = format!("/proc/{tgid}/map_files/{start:x}-{end:x}");
     let regular = |path: &str| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     if let Some(file) = regular(&by_range).and_then(|_| File::open(&by_range).ok()) {

@@ -1,5 +1,5 @@
-//! symbol/unwind: from a copy of a stack to code addresses, by the unwind information that compilers leave in every
-//! program (`.eh_frame`), by frame pointers where there is none.
+//! symbol/unwind: from a copy of a stack to code addresses, by the unwind information that
+//! compilers leave in every program (`.eh_frame`), by frame pointers where there is none.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::quantity::Tgid;
 /// Frames of a trace at most.
 pub const MOST_FRAMES: usize = 128;
 
-/// Stands for a register that nobody knows: no stack and no code is there, so that a step which needs it fails. With 0
-/// framehop would take the thread's end for reached.
+/// Stands for a register that nobody knows: no stack and no code is there, so that a step which
+/// needs it fails. With 0 framehop would take the thread's end for reached.
 const UNKNOWN: u64 = 1;
 
 /// What the unwinder did.
@@ -91,8 +91,8 @@ impl Unwinder {
         }
     }
 
-    /// A process has been made by another. Its own maps are read at its first stack; where it has gone by then, its
-    /// parent's stand for them.
+    /// A process has been made by another. Its own maps are read at its first stack; where it has
+    /// gone by then, its parent's stand for them.
     pub fn forked(&mut self, parent: Tgid, child: Tgid) {
         if let Some(process) = self.processes.get(&parent).map(|parent| parent.forked(child)) {
             self.processes.insert(child, process);
@@ -174,8 +174,9 @@ fn walk(
             None => process.framehop.unwind_frame(address, &mut registers, cache, &mut read),
         };
         if failed && stub.is_none() {
-            // Where a rule cannot be followed, framehop falls back on frame pointers, and keeps that for this address:
-            // for the next copy too, which may be longer. Asking on behalf of nobody takes the place of what was kept.
+            // Where a rule cannot be followed, framehop falls back on frame pointers, and keeps
+            // that for this address: for the next copy too, which may be longer. Asking on behalf
+            // of nobody takes the place of what was kept.
             let mut no_stack = |_| Err(());
             let _ = nothing.unwind_frame(address, &mut registers.clone(), cache, &mut no_stack);
         }
@@ -235,7 +236,8 @@ fn code_pointer(value: u64) -> u64 {
     value
 }
 
-/// User space has 48 bits of address; where the CPU signs return addresses, the signature is above them.
+/// User space has 48 bits of address; where the CPU signs return addresses, the signature is above
+/// them.
 #[cfg(target_arch = "aarch64")]
 const ADDRESS_BITS: u64 = u64::MAX >> 16;
 

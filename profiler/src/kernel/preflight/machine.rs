@@ -136,7 +136,8 @@ fn schedstat_of(text: Option<&str>) -> Finding {
     let slices = text.and_then(|text| text.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
     match slices {
         Some(1..) => Finding::ok(name, "CPU times are checked against the kernel's own"),
-        // This process runs, so it has had a slice of CPU time: three zeroes mean that nobody counts.
+        // This process runs, so it has had a slice of CPU time: three zeroes mean that nobody
+        // counts.
         Some(0) => Finding::degraded(
             name,
             "switched off: CPU times cannot be checked against the kernel's own",

@@ -1,6 +1,6 @@
-//! kernel/preflight: what this kernel and this user can and cannot measure, each with the exact mend. It tries the real
-//! thing wherever that leaves nothing behind, works without any rights, and never fails: what cannot be found out is a
-//! finding too.
+//! kernel/preflight: what this kernel and this user can and cannot measure, each with the exact
+//! mend. It tries the real thing wherever that leaves nothing behind, works without any rights, and
+//! never fails: what cannot be found out is a finding too.
 
 mod bpf;
 mod finding;
@@ -25,10 +25,11 @@ pub fn pmu_words() -> String {
 pub struct Probes {
     /// The id of the typedef `btf_trace_sched_switch`; `None` where BTF cannot be read or lacks it.
     pub sched_switch_btf_id: Option<u32>,
-    /// Tracepoints by name (`sched_switch`, `block_rq_issue`) and whether the kernel has them. What is not listed is
-    /// reported as unknown.
+    /// Tracepoints by name (`sched_switch`, `block_rq_issue`) and whether the kernel has them. What
+    /// is not listed is reported as unknown.
     pub tracepoints: Vec<(&'static str, bool)>,
-    /// Whether programs may read the registers of a thread that sleeps; `None` where BTF cannot be read.
+    /// Whether programs may read the registers of a thread that sleeps; `None` where BTF cannot be
+    /// read.
     pub task_registers: Option<bool>,
     /// Bytes that the maps will take.
     pub map_bytes: u64,
@@ -97,7 +98,8 @@ fn tracepoint(&(name, needed, what): &(&'static str, bool, &str), probes: &Probe
     if needed { Finding::missing("tracepoint", detail, mend) } else { Finding::degraded("tracepoint", detail, mend) }
 }
 
-/// A program that is preempted keeps itself from running for the threads that the CPU turns to. See `kernel/spare.rs`.
+/// A program that is preempted keeps itself from running for the threads that the CPU turns to. See
+/// `kernel/spare.rs`.
 fn system_calls(version: Version) -> Finding {
     let name = "system calls";
     if !version.preempts_programs() {

@@ -1,4 +1,5 @@
-//! kernel/preflight/rights: what this user may do: capabilities (capabilities(7)), namespaces, lockdown.
+//! kernel/preflight/rights: what this user may do: capabilities (capabilities(7)), namespaces,
+//! lockdown.
 
 use std::fs;
 
@@ -132,7 +133,8 @@ pub(super) fn pid_namespace() -> Finding {
     }
 }
 
-/// Kernel lockdown, kernel_lockdown(7). That reading memory truly works is tried with a program of its own.
+/// Kernel lockdown, kernel_lockdown(7). That reading memory truly works is tried with a program of
+/// its own.
 pub(super) fn lockdown() -> Finding {
     lockdown_of(fs::read_to_string("/sys/kernel/security/lockdown").ok().as_deref())
 }
