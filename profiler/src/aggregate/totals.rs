@@ -36,7 +36,7 @@ pub struct ThreadTotals {
     pub unknown: Nanos,
     /// Wall time accounted beyond the wall: an error of ours, shown like the former.
     pub excess: Nanos,
-    /// See [`OpenEnd`].
+    /// How its last interval ended.
     pub open_end: OpenEnd,
     /// Whether it was asleep when the window began.
     pub asleep_at_start: bool,

@@ -15,7 +15,7 @@ pub struct Side {
     pub requests: u64,
     /// Of these, reads.
     pub reads: u64,
-    /// Bytes.
+    /// Bytes of all requests.
     pub bytes: u64,
     /// Insert to issue, sum.
     pub queue_time: Nanos,

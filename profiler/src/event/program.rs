@@ -7,9 +7,9 @@ use crate::{kernel::ProgramCost, quantity::Nanos};
 pub struct ProgramRecord {
     /// The program.
     pub name: String,
-    /// Runs.
+    /// How often it ran.
     pub runs: u64,
-    /// Time in them.
+    /// Time in these runs.
     pub time: Nanos,
     /// Runs left out by the kernel.
     pub missed: u64,

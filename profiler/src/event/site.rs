@@ -14,7 +14,7 @@ use crate::{kernel::RawSite, quantity::Tgid};
 /// A site.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SiteRecord {
-    /// Where.
+    /// Where the calls were made.
     pub place: Place,
     /// The process and descriptor of the last call there; the descriptor only where the call has
     /// one.

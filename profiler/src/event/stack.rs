@@ -46,7 +46,7 @@ pub enum StackMoment {
     },
     /// Somebody woke it. An interrupt that found the CPU idle has neither.
     Waker {
-        /// Who.
+        /// The thread that woke it.
         by: Option<(Tgid, Tid)>,
     },
     /// The CPU clock hit it.

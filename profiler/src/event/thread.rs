@@ -22,38 +22,38 @@ pub enum Phase {
     Unseen,
     /// On a CPU; accounted up to `since`.
     OnCpu {
-        /// Up to when.
+        /// Its time is accounted up to this moment.
         since: Nanos,
     },
     /// Blocked.
     Blocked {
-        /// On what.
+        /// What it waits for.
         class: BlockClass,
-        /// Since when.
+        /// When it left the CPU.
         off: Nanos,
     },
     /// Woken, and waiting for a CPU.
     Woken {
-        /// After a block on this.
+        /// What it had waited for.
         class: BlockClass,
-        /// Switched out at.
+        /// When it left the CPU.
         off: Nanos,
-        /// Woken at.
+        /// When it was woken; never before `off`.
         wake: Nanos,
     },
     /// Preempted, and waiting for a CPU.
     Preempted {
-        /// Since when.
+        /// When it left the CPU.
         off: Nanos,
     },
     /// Born, and waiting for its first CPU.
     Born {
-        /// Since when.
+        /// When it was born.
         at: Nanos,
     },
     /// Gone.
     Dead {
-        /// When.
+        /// When it ended.
         at: Nanos,
     },
 }
@@ -88,7 +88,7 @@ pub struct ThreadRecord {
     pub asleep_at_start: bool,
     /// Whether it was born inside the window.
     pub born_inside: bool,
-    /// Since when it is measured.
+    /// When its measurement began.
     pub first: Nanos,
     /// Its sums.
     pub sums: Sums,

@@ -51,7 +51,7 @@ pub fn waits_for(nr: usize) -> Wait {
     }
 }
 
-/// See [`waits_for`].
+/// What a call waits for, as far as its number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Known from the call alone.

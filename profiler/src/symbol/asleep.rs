@@ -17,7 +17,7 @@ const PAGE: u64 = 4096;
 /// A thread's stack while it slept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SleepingStack {
-    /// Whose.
+    /// The thread that slept.
     pub tgid: Tgid,
     /// The system call it is in, by the numbering of the thread's own ABI; `None`: asleep outside
     /// of one (page fault).

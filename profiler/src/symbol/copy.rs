@@ -19,9 +19,9 @@ pub struct Registers {
 /// A copy of the inner end of a thread's stack.
 #[derive(Clone, Copy, Debug)]
 pub struct StackCopy<'a> {
-    /// Whose.
+    /// The process whose stack it is.
     pub tgid: Tgid,
-    /// As they were.
+    /// The registers when the copy was made.
     pub registers: Registers,
     /// From the stack pointer upwards.
     pub bytes: &'a [u8],

@@ -48,7 +48,7 @@ struct Segment {
 pub(super) struct Stamp(u64, i64, i64);
 
 impl Stamp {
-    pub(super) fn of(file: &File) -> Option<Self> {
+    pub(super) fn read(file: &File) -> Option<Self> {
         let meta = file.metadata().ok()?;
         Some(Self(meta.size(), meta.mtime(), meta.mtime_nsec()))
     }
@@ -83,7 +83,7 @@ impl ElfFile {
         let debug = debug.and_then(|id| find_debug(id, open_debug));
         // Unwinding follows 64-bit code only.
         let sections = if elf.is_64() { sections(&elf, &map) } else { ExplicitModuleSectionInfo::default() };
-        Some(Self { stamp: Stamp::of(&file), debug, segments, sections, file })
+        Some(Self { stamp: Stamp::read(&file), debug, segments, sections, file })
     }
 
     /// What to subtract from a virtual address to get the file's own, for a mapping that begins at

@@ -79,7 +79,7 @@ impl Modules {
             let module = self.get(id)?;
             // The kept descriptor keeps the inode, so its number is still this file's; the content
             // may have changed.
-            if matches!(&module.kind, Kind::Elf(elf) if elf.stamp == Stamp::of(&elf.file)) {
+            if matches!(&module.kind, Kind::Elf(elf) if elf.stamp == Stamp::read(&elf.file)) {
                 return Some((id, module));
             }
         }

@@ -17,7 +17,7 @@ use perf_event::{
 pub(super) enum Which {
     /// Cycles, of the kernel too or in user mode only.
     Cycles { kernel: bool },
-    /// Instructions, likewise.
+    /// Instructions, of the kernel too or in user mode only.
     Instructions { kernel: bool },
     /// Misses of the last-level cache, user mode.
     LastLevelMisses,
