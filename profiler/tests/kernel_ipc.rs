@@ -62,7 +62,7 @@ fn each(pairs: &Pairs) -> u64 {
     assert!(pairs.count > 0, "none was whole");
     let each = pairs.instructions / pairs.count;
     let all = (each * pairs.count, (each * each * pairs.count) as f64);
-    assert_eq!((pairs.instructions, pairs.instructions_squared.value()), all);
+    assert_eq!((pairs.instructions, pairs.instructions_squared as f64), all);
     each
 }
 

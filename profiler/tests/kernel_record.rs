@@ -280,9 +280,9 @@ fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() 
     let after = apart();
     drop(children);
     let sums = measurement.window.sums();
-    let (near, away) = (sums.charge_io.wrapping_sub(sums.charge_away) as i64, sums.charge_away as i64);
+    let (near, away) = (sums.charge_io - sums.charge_away, sums.charge_away);
     let cpu = sums.checked_cpu;
-    let other = sums.charge_other as i64;
+    let other = sums.charge_other;
     figures!(
         "of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}",
         sums.uncharged

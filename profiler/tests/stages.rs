@@ -3,15 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before};
 use proptest::prelude::*;
 use should_i_async::{
     aggregate::{Histogram, Silent, Window},
     answer::{Inputs, Report},
     event::Family,
-    event::{
-        self, BUCKETS, BlockClass, IpcCounts, Pairs, SiteWindows, Stat,
-        ipc_layout::{BINS, before},
-    },
+    event::{self, BUCKETS, BlockClass, Stat},
     kernel::{Harvest, RawIpc, RecordedError},
     quantity::{Nanos, Tid},
     report,
@@ -74,7 +72,7 @@ fn what_counters_told_is_kept_and_decoded() {
     let record = event::decode(kept).unwrap().ipc.unwrap();
     let batch = event::decode(demo()).unwrap();
     assert!(batch.sites.iter().any(|s| Some(&s.place) == record.sites[0].place.as_ref()));
-    assert_eq!((record.sites[1].place.as_ref(), record.sites[1].windows), (None, windows));
+    assert_eq!((record.sites[1].place.as_ref(), record.sites[1].windows), (None, event::SiteWindows::from(&windows)));
     assert_eq!(record.curves.len(), before::KINDS);
     assert_eq!(record.curves[before::BLOCKED as usize][7].cycles, 20);
     assert_eq!((record.every, record.period, record.samples_lost), (4, 1_000_003, 2));

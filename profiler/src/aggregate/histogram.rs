@@ -12,7 +12,8 @@ impl Histogram<'_> {
         self.0.iter().copied().map(u64::from).sum()
     }
 
-    /// A quantile, interpolated inside its bucket: exact to the bucket, a factor of two. `None` without durations.
+    /// A quantile, interpolated inside its bucket: exact to the bucket, a factor of two. `None`
+    /// without durations.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         let count = self.count();
         if count == 0 {

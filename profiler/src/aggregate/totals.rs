@@ -1,8 +1,8 @@
 //! A thread's totals: its record with the last interval closed, so that its wall time has no gap.
 
-use super::Silent;
+use super::silent::Silent;
 use crate::{
-    event::{BlockClass, CLASS_COUNT, Call, Phase, Sums, ThreadRecord, counted_sums, signed_sums},
+    event::{BlockClass, Call, Phase, Sums, ThreadRecord},
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -36,7 +36,7 @@ pub struct ThreadTotals {
     pub unknown: Nanos,
     /// Wall time accounted beyond the wall: an error of ours, shown like the former.
     pub excess: Nanos,
-    /// See [`OpenEnd`].
+    /// How its last interval ended.
     pub open_end: OpenEnd,
     /// Whether it was asleep when the window began.
     pub asleep_at_start: bool,
@@ -48,40 +48,40 @@ pub struct ThreadTotals {
     pub silent: bool,
 }
 
-/// Adds sums; the charges are signed, in two's complement.
-pub(super) fn add(to: &mut Sums, from: &Sums) {
-    macro_rules! fields {
-        ($($name:ident)*) => { $(to.$name = to.$name.wrapping_add(from.$name);)* };
-    }
-    counted_sums!(fields);
-    signed_sums!(fields);
-    for i in 0..CLASS_COUNT {
-        let (to, from) = (&mut to.classes[i], &from.classes[i]);
-        to.blocks += from.blocks;
-        to.blocked += from.blocked;
-        to.run_delay += from.run_delay;
-    }
-    for (to, from) in to.bursts.iter_mut().zip(from.bursts) {
-        *to = to.wrapping_add(from);
-    }
-    for (to, from) in to.concurrency.iter_mut().zip(from.concurrency) {
-        *to = to.wrapping_add(from);
-    }
-}
-
 impl ThreadTotals {
-    /// Closes a record at `end`. `None` for a thread that was filed, but is not of this measurement: it was gone before the
-    /// start.
+    /// Closes a record at `end`. `None` for a thread that was filed and is not of this measurement:
+    /// it was gone before the start.
     pub(super) fn close(record: &ThreadRecord, measured: Nanos, end: Nanos, known: Option<Silent>) -> Option<Self> {
-        let mut sums = record.sums;
+        let mut totals = Self {
+            tid: record.tid,
+            tgid: record.tgid,
+            wall: end.saturating_sub(record.first),
+            sums: record.sums,
+            cpu_unknown: Nanos::ZERO,
+            unknown: Nanos::ZERO,
+            excess: Nanos::ZERO,
+            open_end: OpenEnd::Closed,
+            asleep_at_start: record.asleep_at_start,
+            born_inside: record.born_inside,
+            dead: matches!(record.phase, Phase::Dead { .. }),
+            silent: record.phase == Phase::Unseen,
+        };
+        totals.open_end =
+            if totals.silent { totals.close_silent(measured, known?) } else { totals.close_interval(record, end) };
+        let accounted = Nanos::from_nanos(accounted(&totals.sums)) + totals.cpu_unknown;
+        totals.unknown = totals.wall.saturating_sub(accounted);
+        totals.excess = accounted.saturating_sub(totals.wall);
+        Some(totals)
+    }
+
+    /// Adds the last interval, from the last event to `end`.
+    fn close_interval(&mut self, record: &ThreadRecord, end: Nanos) -> OpenEnd {
         let left = |from: Nanos| end.saturating_sub(from).as_nanos();
-        let mut cpu_unknown = Nanos::ZERO;
-        let mut unknown = Nanos::ZERO;
-        let mut wall = end.saturating_sub(record.first);
-        let mut silent = false;
-        let open_end = match record.phase {
+        let sums = &mut self.sums;
+        match record.phase {
+            Phase::Unseen => OpenEnd::Closed,
             Phase::Dead { at } => {
-                wall = at.saturating_sub(record.first);
+                self.wall = at.saturating_sub(record.first);
                 OpenEnd::Closed
             }
             Phase::OnCpu { since } => {
@@ -109,44 +109,31 @@ impl ThreadTotals {
                 sums.born_delay += left(at);
                 OpenEnd::Runnable
             }
-            Phase::Unseen => {
-                silent = true;
-                // Filed in mid-window: since then.
-                wall = wall.min(measured);
-                match known? {
-                    Silent { asleep_on: Some(class), .. } => {
-                        sums.classes[class as usize].blocked += wall.as_nanos();
-                        OpenEnd::Blocked(class)
-                    }
-                    Silent { on_cpu, .. } => {
-                        cpu_unknown = on_cpu.min(wall);
-                        OpenEnd::Running
-                    }
-                }
+        }
+    }
+
+    /// A thread without an event did one thing all the time: it slept, or it ran.
+    fn close_silent(&mut self, measured: Nanos, known: Silent) -> OpenEnd {
+        // A thread that was filed in mid-window is measured since then.
+        self.wall = self.wall.min(measured);
+        let end = match known.asleep_on {
+            Some(class) => {
+                self.sums.classes[class as usize].blocked += self.wall.as_nanos();
+                OpenEnd::Blocked(class)
+            }
+            None => {
+                self.cpu_unknown = known.on_cpu.min(self.wall);
+                OpenEnd::Running
             }
         };
-        let accounted = Nanos::from_nanos(accounted(&sums)) + cpu_unknown;
-        unknown += wall.saturating_sub(accounted);
-        Some(Self {
-            tid: record.tid,
-            tgid: record.tgid,
-            wall,
-            sums,
-            cpu_unknown,
-            unknown,
-            excess: accounted.saturating_sub(wall),
-            open_end,
-            asleep_at_start: record.asleep_at_start || (silent && cpu_unknown == Nanos::ZERO),
-            born_inside: record.born_inside,
-            dead: matches!(record.phase, Phase::Dead { .. }),
-            silent,
-        })
+        self.asleep_at_start |= self.cpu_unknown == Nanos::ZERO;
+        end
     }
 
     /// Adds a later window of the same thread.
     pub(super) fn absorb(&mut self, later: &Self) {
         self.wall += later.wall;
-        add(&mut self.sums, &later.sums);
+        self.sums.merge(&later.sums);
         self.cpu_unknown += later.cpu_unknown;
         self.unknown += later.unknown;
         self.excess += later.excess;

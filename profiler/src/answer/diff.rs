@@ -222,7 +222,7 @@ fn value(measure: Measure, window: &Window, prices: &HashMap<Place, f64>) -> f64
         Measure::Cpu => cpu(window),
         Measure::Cost => {
             let sites = window.sites.iter().filter_map(|s| Some(prices.get(&s.place)? * s.site.blocked_calls as f64));
-            sites.sum::<f64>() + sums.charge_io as i64 as f64
+            sites.sum::<f64>() + sums.charge_io as f64
         }
         Measure::Blocks => in_io(|c| c.blocks),
         Measure::Blocked => in_io(|c| c.blocked),

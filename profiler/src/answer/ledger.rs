@@ -121,7 +121,7 @@ impl CpuLedger {
         let sums = window.sums();
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
-        let (charge_io, charge_other) = (sums.charge_io as i64, sums.charge_other as i64);
+        let (charge_io, charge_other) = (sums.charge_io, sums.charge_other);
         let charge = sums.charge();
         // Not -0.
         let uncharged = 0.0 - sums.uncharged as f64;

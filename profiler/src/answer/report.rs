@@ -230,7 +230,7 @@ impl Report {
         let answerable =
             Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
         let sums = window.sums();
-        let charge = sums.charge_io as i64 as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
+        let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {
             verdict: Verdict::new(&answerable, advice),

@@ -118,8 +118,7 @@ pub(crate) fn mean(stat: &Stat) -> Option<(f64, f64)> {
     }
     let n = stat.count as f64;
     let mean = stat.sum as f64 / n;
-    let squares = stat.squares_high as f64 * 2f64.powi(64) + stat.squares_low as f64;
-    let variance = (squares / n - mean * mean).max(0.0);
+    let variance = (stat.squares as f64 / n - mean * mean).max(0.0);
     Some((mean, variance / n))
 }
 
@@ -151,7 +150,7 @@ impl<'a> Bases<'a> {
             hook: hook(window, "switch"),
             hook_enter: hook(window, "enter"),
             hook_wake: hook(window, "waking"),
-            charge: sums.charge_away as i64 as f64 / sums.away_io.max(1) as f64,
+            charge: sums.charge_away as f64 / sums.away_io.max(1) as f64,
             charged: 1.0 - (sums.uncharged as f64 / sums.checked_cpu.max(1) as f64).min(1.0),
         }
     }

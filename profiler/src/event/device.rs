@@ -2,7 +2,10 @@
 
 use profiler_common::device::{Device, DeviceSide};
 
-use super::{BUCKETS, DecodeError, LIMIT};
+use super::{
+    error::{DecodeError, LIMIT},
+    stat::BUCKETS,
+};
 use crate::quantity::Nanos;
 
 /// One side's requests on a device.
@@ -12,7 +15,7 @@ pub struct Side {
     pub requests: u64,
     /// Of these, reads.
     pub reads: u64,
-    /// Bytes.
+    /// Bytes of all requests.
     pub bytes: u64,
     /// Insert to issue, sum.
     pub queue_time: Nanos,

@@ -1,17 +1,25 @@
-//! What hardware counters told: windows after returns by site, the curves' bins, and what was left out.
+//! What hardware counters told: windows after returns by site, the curves' bins, and what was left
+//! out.
 
 use std::collections::HashMap;
 
-use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before::KINDS, extra::EXTRAS};
+use profiler_common::ipc;
 
-use super::{DecodeError, LIMIT, Place, joined, place};
+use super::{
+    error::{DecodeError, LIMIT},
+    ipc_counts::IpcCounts,
+    ipc_layout::{BINS, before::KINDS, extra::EXTRAS},
+    join::joined,
+    place::{Place, place},
+    windows::{Pairs, SiteWindows},
+};
 use crate::kernel::RawIpc;
 
 /// The windows after one site's returns.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SiteIpc {
-    /// Where the calls were made; `None`: windows that follow no call (after an involuntary switch at first sight, or a
-    /// site that found no room).
+    /// Where the calls were made; `None`: windows that follow no call (after an involuntary switch
+    /// at first sight, or a site that found no room).
     pub place: Option<Place>,
     /// By what came before.
     pub windows: SiteWindows,
@@ -22,7 +30,7 @@ pub struct SiteIpc {
 pub struct IpcRecord {
     /// Instructions are counted too; `false`: cycles alone.
     pub instructions: bool,
-    /// Which optional counters run, see `profiler_common::ipc::extra`.
+    /// Which optional counters run, see [`super::ipc_layout::extra`].
     pub extras: [bool; EXTRAS],
     /// One in so many returns was followed, at the end.
     pub every: u64,
@@ -30,8 +38,8 @@ pub struct IpcRecord {
     pub period: u64,
     /// Windows by site.
     pub sites: Vec<SiteIpc>,
-    /// By kind of return and bin: instructions and cycles since the return, at overflow samples. Empty without samples,
-    /// else `KINDS` curves of `BINS`.
+    /// By kind of return and bin: instructions and cycles since the return, at overflow samples.
+    /// Empty without samples, else `KINDS` curves of `BINS`.
     pub curves: Vec<Vec<Pairs>>,
     /// What counted and what was left out.
     pub counts: IpcCounts,
@@ -100,7 +108,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
                 return Err(absurd(nr, "windows"));
             }
             let place = key.map(|k| place(k.nr, k.class, k.abi, k.ip, k.space)).transpose()?;
-            Ok(SiteIpc { place, windows: *windows })
+            Ok(SiteIpc { place, windows: SiteWindows::from(windows) })
         })
         .collect::<Result<Vec<_>, _>>()?;
     if !matches!(raw.curves.len(), 0 | CURVES) || !raw.curves.iter().all(sane) {
@@ -112,8 +120,8 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
         every: raw.every,
         period: raw.period,
         sites: by_place(sites.into_iter()),
-        curves: raw.curves.chunks(BINS).map(<[Pairs]>::to_vec).collect(),
-        counts: raw.counts,
+        curves: raw.curves.chunks(BINS).map(|curve| curve.iter().map(Pairs::from).collect()).collect(),
+        counts: raw.counts.into(),
         samples_lost: raw.samples_lost,
     })
 }
@@ -122,7 +130,7 @@ pub(super) fn decode(raw: &RawIpc) -> Result<IpcRecord, DecodeError> {
 const CURVES: usize = KINDS * BINS;
 
 /// Sums of so many numbers below 2^32.
-fn sane(p: &Pairs) -> bool {
+fn sane(p: &ipc::Pairs) -> bool {
     [p.count, p.cycles, p.instructions].iter().all(|&n| n < LIMIT)
         && [p.cycles, p.instructions].iter().all(|&n| n >> 32 <= p.count)
 }

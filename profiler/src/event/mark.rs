@@ -1,6 +1,6 @@
 //! Short names of places and devices, as stacks and tables show them.
 
-use super::{DeviceRecord, Place};
+use super::{device::DeviceRecord, place::Place};
 
 impl Place {
     /// How a call stands in a stack: `read (TCP)`.

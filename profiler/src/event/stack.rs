@@ -2,7 +2,11 @@
 
 use profiler_common::stack::{FRAMES, kind};
 
-use super::{BlockClass, DecodeError, Place, class, place};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+    place::{Place, place},
+};
 use crate::{
     kernel::RawStack,
     quantity::{Nanos, Tgid, Tid},
@@ -42,7 +46,7 @@ pub enum StackMoment {
     },
     /// Somebody woke it. An interrupt that found the CPU idle has neither.
     Waker {
-        /// Who.
+        /// The thread that woke it.
         by: Option<(Tgid, Tid)>,
     },
     /// The CPU clock hit it.

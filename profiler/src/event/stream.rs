@@ -2,7 +2,10 @@
 
 use profiler_common::stream::BlockEnd as Raw;
 
-use super::{BlockClass, DecodeError, class};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+};
 use crate::{
     kernel::RawSpan,
     quantity::{Nanos, Tid},

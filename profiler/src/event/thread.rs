@@ -1,11 +1,15 @@
 //! A thread's record, decoded.
 
 use profiler_common::{
-    counted_sums, signed_sums, syscall,
+    syscall,
     thread::{Thread, mark, phase},
 };
 
-use super::{BlockClass, ClassSum, DecodeError, LIMIT, Sums, class};
+use super::{
+    class::{BlockClass, class},
+    error::DecodeError,
+    sums::Sums,
+};
 use crate::{
     kernel::{Chunks, syscalls},
     quantity::{Nanos, Tgid, Tid},
@@ -18,38 +22,38 @@ pub enum Phase {
     Unseen,
     /// On a CPU; accounted up to `since`.
     OnCpu {
-        /// Up to when.
+        /// Its time is accounted up to this moment.
         since: Nanos,
     },
     /// Blocked.
     Blocked {
-        /// On what.
+        /// What it waits for.
         class: BlockClass,
-        /// Since when.
+        /// When it left the CPU.
         off: Nanos,
     },
     /// Woken, and waiting for a CPU.
     Woken {
-        /// After a block on this.
+        /// What it had waited for.
         class: BlockClass,
-        /// Switched out at.
+        /// When it left the CPU.
         off: Nanos,
-        /// Woken at.
+        /// When it was woken; never before `off`.
         wake: Nanos,
     },
     /// Preempted, and waiting for a CPU.
     Preempted {
-        /// Since when.
+        /// When it left the CPU.
         off: Nanos,
     },
     /// Born, and waiting for its first CPU.
     Born {
-        /// Since when.
+        /// When it was born.
         at: Nanos,
     },
     /// Gone.
     Dead {
-        /// When.
+        /// When it ended.
         at: Nanos,
     },
 }
@@ -84,14 +88,14 @@ pub struct ThreadRecord {
     pub asleep_at_start: bool,
     /// Whether it was born inside the window.
     pub born_inside: bool,
-    /// Since when it is measured.
+    /// When its measurement began.
     pub first: Nanos,
     /// Its sums.
     pub sums: Sums,
 }
 
-/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as they come, and need not be
-/// there in two forms at once.
+/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as
+/// they come, and need not be there in two forms at once.
 #[derive(Clone, Debug)]
 pub struct Threads {
     raw: Chunks<Thread>,
@@ -130,22 +134,9 @@ impl Threads {
     }
 }
 
-/// The first counter that holds more than two years of nanoseconds: memory that is not a record.
-pub(super) fn insane(sums: &Sums) -> Option<&'static str> {
-    macro_rules! named {
-        ($($name:ident)*) => { [$((stringify!($name), sums.$name)),*] };
-    }
-    let counted = counted_sums!(named).into_iter().find(|&(_, value)| value >= LIMIT);
-    let signed = || signed_sums!(named).into_iter().find(|&(_, value)| (value as i64).unsigned_abs() >= LIMIT);
-    if let Some((name, _)) = counted.or_else(signed) {
-        return Some(name);
-    }
-    let class = |c: &ClassSum| c.blocks >= LIMIT || c.blocked >= LIMIT || c.run_delay >= LIMIT;
-    sums.classes.iter().any(class).then_some("classes")
-}
-
 pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
-    if let Some(field) = insane(&raw.sums) {
+    let sums = Sums::from(&raw.sums);
+    if let Some(field) = sums.insane() {
         return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
     }
     let at = Nanos::from_nanos;
@@ -156,7 +147,8 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         phase::UNSEEN => Phase::Unseen,
         phase::ON_CPU => Phase::OnCpu { since: at(raw.since) },
         phase::BLOCKED => Phase::Blocked { class: block()?, off: at(raw.off) },
-        // A wake-up noted before the switch-out raced with it: the thread was runnable from the start.
+        // A wake-up noted before the switch-out raced with it: the thread was runnable from the
+        // start.
         phase::WOKEN => Phase::Woken { class: block()?, off: at(raw.off), wake: at(raw.wake.max(raw.off)) },
         phase::PREEMPTED => Phase::Preempted { off: at(raw.off) },
         phase::BORN => Phase::Born { at: at(raw.off) },
@@ -181,7 +173,7 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         asleep_at_start: raw.marks & mark::ASLEEP_AT_START != 0,
         born_inside: raw.marks & mark::BORN_INSIDE != 0,
         first: at(raw.first),
-        sums: raw.sums,
+        sums,
     })
 }
 

@@ -1,8 +1,9 @@
-//! The running kernel's type information (BTF): where its structures keep their members, and what its tracepoints pass.
+//! The running kernel's type information (BTF): where its structures keep their members, and what
+//! its tracepoints pass.
 //!
-//! Only what the offsets need is decoded. aya parses the same file for its relocations but keeps members to itself; the
-//! crates that do give them are either LGPL or stopped before the newer kinds. The format is in the kernel's
-//! `Documentation/bpf/btf.rst`.
+//! Only what the offsets need is decoded. aya parses the same file for its relocations but keeps
+//! members to itself; the crates that do give them are either LGPL or stopped before the newer
+//! kinds. The format is in the kernel's `Documentation/bpf/btf.rst`.
 
 use std::{collections::HashMap, path::Path};
 
@@ -219,8 +220,8 @@ impl Btf {
         None
     }
 
-    /// Byte offset of a member; `path` descends through embedded structures, as in `se.sum_exec_runtime`. Anonymous
-    /// structures and unions on the way are looked through.
+    /// Byte offset of a member; `path` descends through embedded structures, as in
+    /// `se.sum_exec_runtime`. Anonymous structures and unions on the way are looked through.
     pub fn offset(&self, structure: &str, path: &str) -> Option<u32> {
         let mut id = *self.structs.get(self.names.get(structure)?)?;
         let mut base = 0;
@@ -251,7 +252,8 @@ impl Btf {
         u32::try_from(index).ok()
     }
 
-    /// Id of the type of a tracepoint, as `bpf(2)` wants it for `tp_btf`; `None` where the kernel has no such tracepoint.
+    /// Id of the type of a tracepoint, as `bpf(2)` wants it for `tp_btf`; `None` where the kernel
+    /// has no such tracepoint.
     pub fn tracepoint(&self, name: &str) -> Option<u32> {
         self.typedefs.get(self.names.get(&format!("btf_trace_{name}"))?).copied()
     }

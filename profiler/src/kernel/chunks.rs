@@ -1,7 +1,8 @@
-//! A list that gives its memory back while it is consumed: ten thousand thread records are 17 MB, and what they become must
-//! not stand beside all of them.
+//! A list that gives its memory back while it is consumed: ten thousand thread records are 17 MB,
+//! and what they become must not stand beside all of them.
 
-/// Elements a chunk. Far above the size from which the allocator asks the kernel, so that a dropped chunk is given back.
+/// Elements a chunk. Far above the size from which the allocator asks the kernel, so that a dropped
+/// chunk is given back.
 const CHUNK: usize = 256;
 
 /// A list in chunks.

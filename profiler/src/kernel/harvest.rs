@@ -10,11 +10,12 @@ use profiler_common::{
 
 use super::{
     chunks::Chunks,
+    error::LoadError,
     ipc::RawIpc,
-    loader::LoadError,
     per_cpu::{self, PerCpu, Wire, no_map, unreadable},
     sampler::SampleCounts,
     session::Session,
+    site::RawSite,
     statistics::ProgramCost,
     stream::RawSpan,
 };
@@ -24,21 +25,12 @@ const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";
 const DEVICES: &str = "SIA_DEVICES";
 
-/// A site with its place, all CPUs added up.
-#[derive(Clone, Copy, Debug)]
-pub struct RawSite {
-    /// The place.
-    pub key: SiteKey,
-    /// What was seen there.
-    pub site: Site,
-}
-
 /// Everything the programs gathered, as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Harvest {
-    /// First and last moment of the windows.
+    /// First moment of the windows.
     pub start: Nanos,
-    /// Likewise.
+    /// Last moment of the windows.
     pub end: Nanos,
     /// Time in which events counted; less than end − start where the measurement was sampled.
     pub measured: Nanos,
@@ -93,8 +85,8 @@ impl Session {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// A look at everything so far, while events go on counting: each counter is whole, but not all are of one moment.
-    /// Without streamed block ends.
+    /// A look at everything so far, while events go on counting: each counter is whole, but not all
+    /// are of one moment. Without streamed block ends.
     ///
     /// # Errors
     /// A map that cannot be read.

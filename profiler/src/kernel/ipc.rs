@@ -6,11 +6,11 @@ use profiler_common::{
 };
 
 use super::{
-    harvest::RawSite,
-    loader::LoadError,
+    error::LoadError,
     per_cpu::{PerCpu, clear},
     pmu::Grade,
     session::Session,
+    site::RawSite,
 };
 
 /// What hardware counters told, as it came over the wire; all CPUs added up.
@@ -60,7 +60,8 @@ impl Session {
         unsafe { (&raw const (*self.loaded.control.at(0)).ipc_every).read_volatile() }
     }
 
-    /// Adapts the distance of overflow samples to how fast the CPUs run. To be called a few times a second.
+    /// Adapts the distance of overflow samples to how fast the CPUs run. To be called a few times a
+    /// second.
     pub fn tune_samples(&mut self) {
         self.loaded.pmu.tune();
     }

@@ -2,7 +2,7 @@
 
 use profiler_common::kfunc::FUNCTIONS;
 
-use super::btf::Btf;
+use super::{btf::Btf, version::programs_are_preempted};
 
 /// `BPF_JMP | BPF_CALL` of `include/uapi/linux/bpf.h`.
 const CALL: u8 = 0x85;
@@ -19,12 +19,13 @@ impl Calls {
     /// None of them.
     pub(super) const NONE: Self = Self(None);
 
-    /// Those that this kernel wants: where programs on system calls are preempted, and all of the functions are there.
+    /// Those that this kernel wants: where programs on system calls are preempted, and all of the
+    /// functions are there.
     pub(super) fn wanted(types: &Btf) -> Self {
-        if super::preflight::programs_are_preempted() { Self::of(types) } else { Self::NONE }
+        if programs_are_preempted() { Self::from_btf(types) } else { Self::NONE }
     }
 
-    fn of(types: &Btf) -> Self {
+    fn from_btf(types: &Btf) -> Self {
         let mut ids = [0; FUNCTIONS.len()];
         for (id, (_, name)) in ids.iter_mut().zip(FUNCTIONS) {
             let Some(found) = types.function(name) else { return Self::NONE };

@@ -9,31 +9,31 @@ use aya::{
 };
 use profiler_common::{
     control::Control,
-    ipc::{BINS, SiteWindows, before::KINDS},
+    ipc::{BINS, before::KINDS},
     offsets::Offsets,
     syscall::TABLE_LEN,
     thread::Thread,
 };
 
 use super::{
-    btf::{Btf, BtfError, VMLINUX},
+    btf::{Btf, VMLINUX},
+    error::LoadError,
+    hooks::{Hook, hooks},
     kfunc::Calls,
     mapped::Mapped,
-    offsets::{Hook, hooks, resolve},
+    offsets::resolve,
+    options::{Form, Options},
     pmu::{Grade, Pmu},
     syscalls,
+    tids::{TidChunk, tid_chunks},
 };
 
 /// The object that `cargo xtask ebpf` builds.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
-/// Thread ids per value of `SIA_TIDS`, as in `profiler-ebpf/src/maps.rs`.
-pub(super) const TIDS_PER_CHUNK: usize = 1 << 14;
-pub(super) type TidChunk = [u32; TIDS_PER_CHUNK];
-
-/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond that, names are lost, sums
-/// are not.
+/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond
+/// that, names are lost, sums are not.
 const EXITS_BYTES: u32 = 1 << 21;
 
 /// Room for streamed block ends: 26,000 between two looks, 1.3 million a second.
@@ -43,114 +43,6 @@ const STREAM_BYTES: u32 = 1 << 20;
 const STACKS_BYTES: u32 = 1 << 22;
 /// The least that a ring may have.
 const NO_STACKS_BYTES: u32 = 1 << 16;
-
-/// How the programs are attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// `tp_btf`: typed pointers, read directly.
-    Typed,
-    /// Raw tracepoints: for kernels that refuse the former.
-    Raw,
-}
-
-impl Form {
-    /// As shown in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Typed => "tp_btf",
-            Self::Raw => "raw tracepoints",
-        }
-    }
-}
-
-/// Sizes and switches of a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Threads that can be measured at once.
-    pub max_threads: u32,
-    /// Call places that can be told apart.
-    pub max_sites: u32,
-    /// Whether processes forked by the target belong to it.
-    pub follow: bool,
-    /// Only load this form; `None`: typed, and raw where that is refused.
-    pub form: Option<Form>,
-    /// The same hooks with nothing in them: the floor of the overhead, for benchmarks.
-    pub empty: bool,
-    /// Whether stacks will be asked for.
-    pub stacks: bool,
-    /// Whether hardware counters are read, where there are any.
-    pub counters: bool,
-}
-
-impl Options {
-    /// Sizes for a target of so many threads.
-    pub fn for_threads(threads: usize) -> Self {
-        // Mapped memory: a quarter more than there are, for those yet to come.
-        let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
-        Self {
-            max_threads: room as u32,
-            max_sites: 2_048,
-            follow: false,
-            form: None,
-            empty: false,
-            stacks: false,
-            counters: true,
-        }
-    }
-}
-
-impl Options {
-    /// Bytes that the maps of these sizes take, all CPUs included.
-    pub fn map_bytes(&self) -> u64 {
-        let cpus = aya::util::nr_cpus().unwrap_or(1) as u64;
-        let sites = u64::from(self.max_sites) * size_of::<profiler_common::site::Site>() as u64 * cpus;
-        let windows =
-            if self.counters { u64::from(self.max_sites) * size_of::<SiteWindows>() as u64 * cpus } else { 0 };
-        let threads = u64::from(self.max_threads) * size_of::<Thread>() as u64;
-        sites + windows + 2 * threads + (pid_max() * 4) as u64
-    }
-}
-
-/// Why the programs could not be loaded. Each message says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The kernel's types are missing or strange.
-    #[error(transparent)]
-    Btf(#[from] BtfError),
-    /// `bpf(2)` refused for lack of rights.
-    #[error(
-        "not permitted to load kernel programs. Run as root, or give the binary CAP_BPF and CAP_PERFMON; \
-         `should-i-async doctor` prints the exact command"
-    )]
-    Denied,
-    /// A size that cannot be had.
-    #[error(
-        "the kernel would not make the maps ({0}). Ask for less with --max-threads or --max-sites, or raise the \
-         memory lock limit (`ulimit -l unlimited`; kernels before 5.11 count maps against it)"
-    )]
-    NoMemory(String),
-    /// Neither form of a program was accepted.
-    #[error(
-        "the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`"
-    )]
-    Refused {
-        /// The program.
-        program: String,
-        /// The kernel's reason.
-        reason: String,
-    },
-    /// A tracepoint could not be attached.
-    #[error("cannot attach to tracepoint {tracepoint}: {reason}. `should-i-async doctor` says what this kernel lacks")]
-    Attach {
-        /// The tracepoint.
-        tracepoint: String,
-        /// The kernel's reason.
-        reason: String,
-    },
-    /// Anything else that aya reports.
-    #[error("cannot load the kernel object: {0}")]
-    Object(String),
-}
 
 pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
@@ -180,7 +72,8 @@ pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
 }
 
 fn load_best(options: &Options) -> Result<Loaded, LoadError> {
-    // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may fail.
+    // Kernels before 5.11 count maps against this limit; raising it needs CAP_SYS_RESOURCE and may
+    // fail.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
     let types = Btf::load(Path::new(VMLINUX))?;
@@ -188,8 +81,8 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     let mut pmu = if options.counters && !options.empty { Pmu::open() } else { Pmu::absent() };
     let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
-    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are mmapable
-    // (`profiler-ebpf/src/maps.rs`).
+    // SAFETY: the three maps are made of integers, hold as many values as asked for, and are
+    // mmapable (`profiler-ebpf/src/maps.rs`).
     let (control, tids, threads) = unsafe {
         (
             map_array(&ebpf, "SIA_CONTROL", 1)?,
@@ -211,7 +104,8 @@ fn empty_hooks() -> Vec<Hook> {
     .to_vec()
 }
 
-/// The best form that the kernel does not refuse, with calls of kernel functions where it wants and takes them.
+/// The best form that the kernel does not refuse, with calls of kernel functions where it wants and
+/// takes them.
 fn load_accepted(options: &Options, types: &Btf, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
     let forms = options.form.map_or_else(|| vec![Form::Typed, Form::Raw], |form| vec![form]);
     let wanted = Calls::wanted(types);
@@ -289,7 +183,7 @@ fn load_program(
     form: Form,
     types: &aya::Btf,
 ) -> Result<(), LoadError> {
-    let name = program_name(program, form);
+    let name = form.program_name(program);
     let refused = |reason: String| LoadError::Refused { program: name.clone(), reason };
     let program = ebpf.program_mut(&name).ok_or_else(|| refused("not in the object".into()))?;
     let result = match form {
@@ -313,14 +207,6 @@ fn load_program(
     })
 }
 
-/// What an entry point is called in the object.
-pub(super) fn program_name(program: &str, form: Form) -> String {
-    match form {
-        Form::Typed => program.to_owned(),
-        Form::Raw => format!("{program}_raw"),
-    }
-}
-
 /// Slots and sites are handed out by popping a queue; number 0 is never handed out.
 fn fill(ebpf: &mut Ebpf, name: &str, len: u32) -> Result<(), LoadError> {
     let map = ebpf.map_mut(name).ok_or_else(|| LoadError::Object(format!("no map {name}")))?;
@@ -340,18 +226,6 @@ unsafe fn map_array<T: Copy>(ebpf: &Ebpf, name: &str, len: usize) -> Result<Mapp
     };
     // SAFETY: by contract.
     unsafe { Mapped::new(data.fd().as_fd(), len) }.map_err(|e| LoadError::NoMemory(format!("{name}: {e}")))
-}
-
-fn tid_chunks() -> usize {
-    pid_max().div_ceil(TIDS_PER_CHUNK) + 1
-}
-
-fn pid_max() -> usize {
-    std::fs::read_to_string("/proc/sys/kernel/pid_max")
-        .ok()
-        .and_then(|s| s.trim().parse().ok())
-        // PID_MAX_LIMIT of include/linux/threads.h
-        .unwrap_or(4 << 20)
 }
 
 fn load_error(error: &aya::EbpfError) -> LoadError {

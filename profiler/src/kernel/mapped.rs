@@ -1,4 +1,5 @@
-//! Array maps as memory (`BPF_F_MMAPABLE`): reading ten thousand threads is then a copy, not ten thousand system calls.
+//! Array maps as memory (`BPF_F_MMAPABLE`): reading ten thousand threads is then a copy, not ten
+//! thousand system calls.
 
 use std::{os::fd::AsFd, ptr::NonNull};
 
@@ -15,8 +16,8 @@ impl<T: Copy> Mapped<T> {
     /// Maps the `len` values of an array map whose value type is `T`.
     ///
     /// # Safety
-    /// The map is an array of at least `len` values of `T`'s size, made with `BPF_F_MMAPABLE`, and `T` is made of
-    /// integers alone (any bit pattern is a value).
+    /// The map is an array of at least `len` values of `T`'s size, made with `BPF_F_MMAPABLE`, and
+    /// `T` is made of integers alone (any bit pattern is a value).
     pub(super) unsafe fn new(fd: impl AsFd, len: usize) -> rustix::io::Result<Self> {
         let page = rustix::param::page_size();
         let bytes = (len * size_of::<T>()).next_multiple_of(page);
@@ -31,8 +32,8 @@ impl<T: Copy> Mapped<T> {
         self.len
     }
 
-    /// Copies a value out. The kernel may be writing it: each word is whole, the value as a whole may be of two moments,
-    /// unless the programs are stopped.
+    /// Copies a value out. The kernel may be writing it: each word is whole, the value as a whole
+    /// may be of two moments, unless the programs are stopped.
     pub(super) fn read(&self, index: usize) -> T {
         assert!(index < self.len, "index {index} of {}", self.len);
         // SAFETY: inside the mapping; volatile, because the kernel writes it.

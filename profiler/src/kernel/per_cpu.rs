@@ -5,14 +5,15 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray, PerCpuValues},
 };
 
-use super::loader::LoadError;
+use super::error::LoadError;
 
 /// aya wants its own mark on what it copies; the orphan rule wants a type of ours.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub(super) struct Wire<T>(pub(super) T);
 
-// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers alone.
+// SAFETY: used for the structures of profiler-common only, which are `repr(C)` and made of integers
+// alone.
 unsafe impl<T: Copy + 'static> aya::Pod for Wire<T> {}
 
 /// A per-CPU array, to be read.

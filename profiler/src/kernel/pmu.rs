@@ -1,7 +1,9 @@
-//! kernel/pmu: hardware counters of every CPU: opened, handed to the programs, their overflows sampled, closed again.
+//! kernel/pmu: hardware counters of every CPU: opened, handed to the programs, their overflows
+//! sampled, closed again.
 //!
-//! One pinned group a CPU, of any process: what the programs read is always running, or refused. Each optional counter and
-//! the sampled one is pinned on its own, so that one that finds no room takes nothing else along.
+//! One pinned group a CPU, of any process: what the programs read is always running, or refused.
+//! Each optional counter and the sampled one is pinned on its own, so that one that finds no room
+//! takes nothing else along.
 
 mod event;
 mod period;
@@ -16,7 +18,7 @@ use profiler_common::ipc::{counter, extra::EXTRAS};
 
 use self::event::{Which, open, open_overflows};
 use self::period::{FIRST, adapted};
-use super::loader::LoadError;
+use super::error::LoadError;
 use crate::quantity::Nanos;
 
 /// Maps of `profiler-ebpf/src/ipc.rs` and the bit of each in the programs' `COUNTERS`.
@@ -108,8 +110,8 @@ impl Pmu {
         }
     }
 
-    /// Opens what there is on every CPU that is online. Never fails: [`Self::grade`] says what came of it, and
-    /// [`Self::refused`] why it is not more.
+    /// Opens what there is on every CPU that is online. Never fails: [`Self::grade`] says what came
+    /// of it, and [`Self::refused`] why it is not more.
     pub fn open() -> Self {
         let online = match aya::util::online_cpus() {
             Ok(online) => online,
@@ -173,7 +175,8 @@ impl Pmu {
         self.grade
     }
 
-    /// Why the grade is not the next one, or the kernel's part is not counted; `None` where all could be had.
+    /// Why the grade is not the next one, or the kernel's part is not counted; `None` where all
+    /// could be had.
     pub fn refused(&self) -> Option<&io::Error> {
         self.refused.as_ref()
     }
@@ -232,7 +235,8 @@ impl Pmu {
     pub(super) fn start(&mut self) {
         for cpu in &mut self.cpus {
             for leader in leaders(cpu) {
-                // Another profiler may have come since they were opened. What the programs cannot read, they count.
+                // Another profiler may have come since they were opened. What the programs cannot
+                // read, they count.
                 if let Err(error) = event::enable(leader).and_then(|()| event::count(leader)) {
                     log::warn!("a hardware counter of CPU {} does not run: {error}", cpu.number);
                 }
@@ -261,7 +265,8 @@ impl Pmu {
         self.account();
     }
 
-    /// Adds the overflows that should have come since the last time; answers the most instructions that a CPU executed.
+    /// Adds the overflows that should have come since the last time; answers the most instructions
+    /// that a CPU executed.
     fn account(&mut self) -> u64 {
         let mut most = 0;
         for overflows in self.cpus.iter_mut().filter_map(|cpu| cpu.overflows.as_mut()) {
@@ -274,7 +279,8 @@ impl Pmu {
         most
     }
 
-    /// Adapts the period to how fast the CPUs execute instructions. To be called a few times a second.
+    /// Adapts the period to how fast the CPUs execute instructions. To be called a few times a
+    /// second.
     pub(super) fn tune(&mut self) {
         if self.grade != Grade::Sampling || !self.running {
             return;

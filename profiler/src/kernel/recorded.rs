@@ -1,6 +1,8 @@
-//! A harvest as bytes: the wire's own structures, one after the other, for tests and benchmarks of the stages behind.
+//! A harvest as bytes: the wire's own structures, one after the other, for tests and benchmarks of
+//! the stages behind.
 //!
-//! Not an exchange format: it holds for one layout version and one byte order, and says so when it does not fit.
+//! Not an exchange format: it holds for one layout version and one byte order, and says so when it
+//! does not fit.
 
 use profiler_common::{
     LAYOUT_VERSION,
@@ -12,12 +14,7 @@ use profiler_common::{
     thread::Thread,
 };
 
-use super::{
-    harvest::{Harvest, RawSite},
-    ipc::RawIpc,
-    sampler::SampleCounts,
-    stream::RawSpan,
-};
+use super::{harvest::Harvest, ipc::RawIpc, sampler::SampleCounts, site::RawSite, stream::RawSpan};
 use crate::quantity::Nanos;
 
 const MAGIC: &[u8; 8] = b"sia-wire";

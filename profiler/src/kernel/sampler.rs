@@ -9,7 +9,7 @@ use aya::{
 };
 use profiler_common::sample::{FRAMES, Sample};
 
-use super::loader::{LoadError, Loaded};
+use super::{error::LoadError, loader::Loaded};
 
 /// Samples a second and CPU. Prime, so that it does not run in step with timers.
 const FREQUENCY: u64 = 499;
@@ -105,8 +105,8 @@ impl Sampler {
         Self { ring, links: Vec::new(), functions: Functions::default(), counts: SampleCounts::default() }
     }
 
-    /// Loads the program once, and attaches it to every CPU. Without it nothing else is lost: an error is a reason to
-    /// name.
+    /// Loads the program once, and attaches it to every CPU. Without it nothing else is lost: an
+    /// error is a reason to name.
     pub(super) fn attach(&mut self, loaded: &mut Loaded) -> Result<(), LoadError> {
         let failed = |reason: String| LoadError::Attach { tracepoint: "cpu-clock".into(), reason };
         let program = loaded.ebpf.program_mut("sia_sample").ok_or_else(|| failed("not in the object".into()))?;
@@ -141,7 +141,8 @@ impl Sampler {
     pub(super) fn drain(&mut self) {
         while let Some(item) = self.ring.next() {
             if item.len() >= size_of::<Sample>() {
-                // SAFETY: as many bytes as a `Sample` has, and any bytes are one: it is made of integers alone.
+                // SAFETY: as many bytes as a `Sample` has, and any bytes are one: it is made of
+                // integers alone.
                 let sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
                 count(&mut self.counts, &self.functions, &sample);
             }

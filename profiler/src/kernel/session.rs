@@ -14,13 +14,15 @@ use profiler_common::thread::{LATE, Thread};
 use super::{
     chunks::Chunks,
     clock,
-    loader::{Form, LoadError, Loaded, Options, TIDS_PER_CHUNK, load, program_name},
-    offsets::Hook,
+    error::LoadError,
+    hooks::{Hook, Spares},
+    loader::{Loaded, load},
+    options::{Form, Options},
     pmu::Grade,
     sampler::Sampler,
-    spare::Spares,
     stacks::StackRing,
     stream::{Stream, take_ring},
+    tids::TIDS_PER_CHUNK,
 };
 use crate::quantity::{Nanos, Tgid, Tid};
 
@@ -32,8 +34,8 @@ enum Link {
 /// The log of the programs' rare anomalies; `flush` hands it to `log`.
 pub type ProgramLog = aya_log::EbpfLogger<&'static dyn log::Log>;
 
-/// Loaded programs and their maps. Dropping it detaches everything; so does the process's end, however it ends, because
-/// links and maps live by their descriptors.
+/// Loaded programs and their maps. Dropping it detaches everything; so does the process's end,
+/// however it ends, because links and maps live by their descriptors.
 pub struct Session {
     pub(super) loaded: Loaded,
     links: Vec<Link>,
@@ -88,7 +90,8 @@ impl Session {
         self.loaded.form
     }
 
-    /// Takes the log of the programs' rare anomalies; each call of the returned function flushes it to `log`.
+    /// Takes the log of the programs' rare anomalies; each call of the returned function flushes it
+    /// to `log`.
     pub fn take_log(&mut self) -> Option<ProgramLog> {
         aya_log::EbpfLogger::init(&mut self.loaded.ebpf).ok()
     }
@@ -111,7 +114,7 @@ impl Session {
 
     pub(super) fn attach_one(&mut self, hook: &Hook, program: &str) -> Result<(), LoadError> {
         let failed = |reason: String| LoadError::Attach { tracepoint: hook.tracepoint.to_owned(), reason };
-        let Some(program) = self.loaded.ebpf.program_mut(&program_name(program, self.loaded.form)) else {
+        let Some(program) = self.loaded.ebpf.program_mut(&self.loaded.form.program_name(program)) else {
             return Err(failed("not in the object".into()));
         };
         let link = match self.loaded.form {
@@ -126,7 +129,21 @@ impl Session {
         Ok(())
     }
 
-    /// Attaches the CPU-clock samples too, where that can be had: they are evidence beside the rest, and no reason to fail.
+    /// Attaches the spares, where they are needed.
+    pub(super) fn attach_spares(&mut self) -> Result<(), LoadError> {
+        if self.spares.0.is_none() {
+            return Ok(());
+        }
+        let hooks: Vec<Hook> = self.hooks_with_spares().cloned().collect();
+        hooks.iter().try_for_each(|hook| hook.spare.map_or(Ok(()), |spare| self.attach_one(hook, spare)))
+    }
+
+    pub(super) fn hooks_with_spares(&self) -> impl Iterator<Item = &Hook> {
+        self.loaded.hooks.iter().filter(|hook| hook.spare.is_some())
+    }
+
+    /// Attaches the CPU-clock samples too, where that can be had: they are evidence beside the
+    /// rest, and no reason to fail.
     pub fn attach_samples(&mut self) {
         if let Err(error) = self.sampler.attach(&mut self.loaded) {
             log::warn!("no CPU-clock samples: {error}");
@@ -146,7 +163,8 @@ impl Session {
         self.set_tracking(0);
     }
 
-    /// Forgets every thread: none is measured until it is filed again. For another measurement with the same programs.
+    /// Forgets every thread: none is measured until it is filed again. For another measurement with
+    /// the same programs.
     pub fn forget_threads(&mut self) {
         for chunk in 0..self.loaded.tids.len() {
             // SAFETY: inside the mapping; whole words.
@@ -154,8 +172,8 @@ impl Session {
         }
     }
 
-    /// Frees the slots of threads that ended while nothing was attached. `alive` says of each whether it lives.
-    /// Answers how many live.
+    /// Frees the slots of threads that ended while nothing was attached. `alive` says of each
+    /// whether it lives. Answers how many live.
     pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) -> usize {
         let mut living = 0;
         for slot in self.live_slots() {
@@ -165,8 +183,8 @@ impl Session {
                 living += 1;
                 continue;
             }
-            // Only if it is still this thread's: the kernel side may have freed it meanwhile, and freed twice it would be
-            // two threads'.
+            // Only if it is still this thread's: the kernel side may have freed it meanwhile, and
+            // freed twice it would be two threads'.
             let ours = self
                 .tid_word(tid)
                 .is_some_and(|word| word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok());
@@ -202,7 +220,8 @@ impl Session {
         groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
     }
 
-    /// Files a thread that lives already. True if it is new here; false if it was filed, or if there is no room (counted).
+    /// Files a thread that lives already. True if it is new here; false if it was filed, or if
+    /// there is no room (counted).
     pub fn add_thread(&mut self, tgid: Tgid, tid: Tid) -> bool {
         if self.tid_word(tid).is_none_or(|word| word.load(Ordering::Acquire) != 0) {
             return false;
@@ -210,7 +229,8 @@ impl Session {
         let Some(slot) = self.free_slot() else {
             // The list of threads is gone through more than once: each is lost once.
             if self.refused.insert(tid) {
-                // SAFETY: the mapped control page; a lost update only makes a count of losses smaller by one.
+                // SAFETY: the mapped control page; a lost update only makes a count of losses
+                // smaller by one.
                 unsafe { (*self.loaded.control.at(0)).counters.threads_lost += 1 };
             }
             return false;
@@ -222,7 +242,8 @@ impl Session {
         thread.space = tgid.as_raw() << 1;
         thread.epoch = LATE;
         thread.first = clock::now().as_nanos();
-        // SAFETY: inside the mapping; the slot is free, so no program touches it before the word below is written.
+        // SAFETY: inside the mapping; the slot is free, so no program touches it before the word
+        // below is written.
         unsafe { self.loaded.threads.at(slot as usize).write_volatile(thread) };
         if let Some(word) = self.tid_word(tid) {
             word.store(slot, Ordering::Release);
@@ -240,7 +261,8 @@ impl Session {
     pub fn begin(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
         let at = clock::now();
-        // SAFETY: the mapped control page. The programs read `enabled` first, and it is written last.
+        // SAFETY: the mapped control page. The programs read `enabled` first, and it is written
+        // last.
         unsafe {
             (&raw mut (*control).runnable.value).write_volatile(0);
             (&raw mut (*control).start).write_volatile(at.as_nanos());
@@ -252,7 +274,8 @@ impl Session {
         at
     }
 
-    /// From now on every block end is streamed. To be drained often enough: a full ring loses them, counted.
+    /// From now on every block end is streamed. To be drained often enough: a full ring loses them,
+    /// counted.
     pub fn begin_span(&mut self) {
         self.stream.begin(clock::now());
         self.set_stream(1);
@@ -274,8 +297,8 @@ impl Session {
         unsafe { (&raw mut (*self.loaded.control.at(0)).stream).write_volatile(value) };
     }
 
-    /// From now on the stack of one in `every` blocked calls of a thread is taken, and of each that blocks for `long`;
-    /// `every` of 0: none.
+    /// From now on the stack of one in `every` blocked calls of a thread is taken, and of each that
+    /// blocks for `long`; `every` of 0: none.
     pub fn set_stacks(&self, every: u32, long: Nanos) {
         let control = self.loaded.control.at(0);
         // SAFETY: the mapped control page; words that only this side writes.
@@ -290,7 +313,8 @@ impl Session {
         self.stacks.take()
     }
 
-    /// Events stop counting. What is left open is closed at this moment by whoever reads the harvest.
+    /// Events stop counting. What is left open is closed at this moment by whoever reads the
+    /// harvest.
     pub fn finish(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
         // SAFETY: the mapped control page.
@@ -304,8 +328,8 @@ impl Session {
         self.end
     }
 
-    /// Takes the records of threads that are gone out of the ring. To be called often enough: a full ring loses names,
-    /// not sums.
+    /// Takes the records of threads that are gone out of the ring. To be called often enough: a
+    /// full ring loses names, not sums.
     pub fn drain(&mut self) -> usize {
         let mut taken = 0;
         self.sampler.drain();
@@ -340,7 +364,8 @@ impl Session {
         self.live_slots()
             .into_iter()
             .map(|slot| {
-                // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
+                // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole
+                // word.
                 let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
                 2 * sums.calls
                     + sums.voluntary

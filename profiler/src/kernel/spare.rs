@@ -1,34 +1,24 @@
-//! kernel/spare: second copies of the programs on system calls, for runs that the kernel leaves out of the first.
+//! kernel/spare: second copies of the programs on system calls, for runs that the kernel leaves out
+//! of the first.
 //!
-//! Since 7.0 a program on a system call can lose the CPU while the kernel counts it as running; then it does not run for the
-//! thread that the CPU turns to, until it has the CPU again. A spare is another program to the kernel: it sees by the thread's
-//! state that the first one did not run, and does its work. It costs a run at every call, so it is attached only once runs
-//! have been left out.
+//! Since 7.0 a program on a system call can lose the CPU while the kernel counts it as running;
+//! then it does not run for the thread that the CPU turns to, until it has the CPU again. A spare
+//! is another program to the kernel: it sees by the thread's state that the first one did not run,
+//! and does its work. It costs a run at every call, so it is attached only once runs have been left
+//! out.
 
 use std::collections::HashMap;
 
 use super::{
-    loader::{LoadError, program_name},
-    offsets::Hook,
+    error::LoadError,
+    hooks::Hook,
     session::Session,
     statistics::{self, ProgramCost},
 };
 
-/// The spare of an entry point, in `profiler-ebpf/src/main.rs`.
-pub(super) fn of(program: &str) -> Option<&'static str> {
-    match program {
-        "sia_sys_enter" => Some("sia_sys_enter_spare"),
-        "sia_sys_exit" => Some("sia_sys_exit_spare"),
-        _ => None,
-    }
-}
-
-/// Runs that had been left out of each first program when its spare came; `None`: the spares are not needed so far.
-#[derive(Debug, Default)]
-pub(super) struct Spares(Option<HashMap<&'static str, u64>>);
-
 impl Session {
-    /// Attaches the spares if the kernel has left out runs. To be called a few times a second while events count.
+    /// Attaches the spares if the kernel has left out runs. To be called a few times a second while
+    /// events count.
     ///
     /// # Errors
     /// A tracepoint that refuses.
@@ -46,20 +36,8 @@ impl Session {
         self.attach_spares()
     }
 
-    /// Attaches the spares, where they are needed.
-    pub(super) fn attach_spares(&mut self) -> Result<(), LoadError> {
-        if self.spares.0.is_none() {
-            return Ok(());
-        }
-        let hooks: Vec<Hook> = self.hooks_with_spares().cloned().collect();
-        hooks.iter().try_for_each(|hook| hook.spare.map_or(Ok(()), |spare| self.attach_one(hook, spare)))
-    }
-
-    fn hooks_with_spares(&self) -> impl Iterator<Item = &Hook> {
-        self.loaded.hooks.iter().filter(|hook| hook.spare.is_some())
-    }
-
-    /// What the programs cost so far, a spare with its first; zero runs while the kernel keeps no statistics.
+    /// What the programs cost so far, a spare with its first; zero runs while the kernel keeps no
+    /// statistics.
     pub fn costs(&self) -> Vec<ProgramCost> {
         let cost = |hook: &Hook| {
             let first = self.cost(hook.program)?;
@@ -73,7 +51,7 @@ impl Session {
     }
 
     fn cost(&self, program: &str) -> Option<ProgramCost> {
-        let name = program_name(program, self.loaded.form);
+        let name = self.loaded.form.program_name(program);
         let fd = match self.loaded.ebpf.program(&name)? {
             aya::programs::Program::BtfTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
             aya::programs::Program::RawTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
@@ -84,8 +62,8 @@ impl Session {
 }
 
 impl ProgramCost {
-    /// With its spare, which came when so many runs had been left out: an event is lost since where both were left out, which
-    /// is at most as often as one of them was.
+    /// With its spare, which came when so many runs had been left out: an event is lost since where
+    /// both were left out, which is at most as often as one of them was.
     fn with(self, before: u64, spare: &Self) -> Self {
         let since = self.missed.saturating_sub(before).min(spare.missed);
         Self { time: self.time + spare.time, missed: before + since, ..self }

@@ -37,7 +37,8 @@ fn decode(item: &[u8]) -> Option<RawStack> {
     if item.len() != size_of::<StackHeader>() && item.len() != size_of::<StackCopy>() {
         return None;
     }
-    // SAFETY: at least as many bytes as a header has, and any bytes are one: it is made of integers alone.
+    // SAFETY: at least as many bytes as a header has, and any bytes are one: it is made of integers
+    // alone.
     let header = unsafe { item.as_ptr().cast::<StackHeader>().read_unaligned() };
     let user = &item[size_of::<StackHeader>()..];
     let user = &user[..(header.user_bytes as usize).min(COPY).min(user.len())];

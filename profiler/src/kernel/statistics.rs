@@ -1,4 +1,5 @@
-//! What the programs themselves cost: the kernel's own account of their runs (`BPF_ENABLE_STATS`, 5.8 and later).
+//! What the programs themselves cost: the kernel's own account of their runs (`BPF_ENABLE_STATS`,
+//! 5.8 and later).
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -11,7 +12,8 @@ pub struct ProgramCost {
     pub name: String,
     /// Runs.
     pub runs: u64,
-    /// Time in them. The kernel's measurement itself adds some tens of ns to each run; it is not in here.
+    /// Time in them. The kernel's measurement itself adds some tens of ns to each run; it is not in
+    /// here.
     pub time: Nanos,
     /// Runs that the kernel left out because the program was already running on that CPU.
     pub missed: u64,

@@ -1,12 +1,14 @@
-//! The stream of block ends: taken out of its ring in spans, bounded in memory however long the measurement lasts.
+//! The stream of block ends: taken out of its ring in spans, bounded in memory however long the
+//! measurement lasts.
 
 use aya::maps::{MapData, RingBuf};
 use profiler_common::stream::BlockEnd;
 
-use super::loader::{LoadError, Loaded};
+use super::{error::LoadError, loader::Loaded};
 use crate::quantity::Nanos;
 
-/// Records kept at most: 6.4 MB. Beyond it every second span is dropped, and the rest stays spread over the measurement.
+/// Records kept at most: 6.4 MB. Beyond it every second span is dropped, and the rest stays spread
+/// over the measurement.
 const MOST: usize = 200_000;
 
 /// A stretch of time in which every block end was streamed.
@@ -50,7 +52,8 @@ impl Stream {
         let before = span.ends.len();
         while let Some(item) = self.ring.next() {
             if item.len() == size_of::<BlockEnd>() {
-                // SAFETY: as many bytes as a `BlockEnd` has, and any bytes are one: it is made of integers alone.
+                // SAFETY: as many bytes as a `BlockEnd` has, and any bytes are one: it is made of
+                // integers alone.
                 span.ends.push(unsafe { item.as_ptr().cast::<BlockEnd>().read_unaligned() });
             }
         }
@@ -75,7 +78,8 @@ impl Stream {
         true
     }
 
-    /// The newest spans that are closed, as many as together have at most so many block ends (but one at least).
+    /// The newest spans that are closed, as many as together have at most so many block ends (but
+    /// one at least).
     pub(super) fn newest(&self, most: usize) -> Vec<RawSpan> {
         let mut left = most;
         let mut newest: Vec<RawSpan> = self

@@ -1,4 +1,5 @@
-//! Syscalls by name: what each waits for, and what a number is called in which table. One list serves every architecture.
+//! Syscalls by name: what each waits for, and what a number is called in which table. One list
+//! serves every architecture.
 
 use profiler_common::{
     class::BlockClass,
@@ -39,8 +40,8 @@ fn describe(name: &str) -> u16 {
     }
 }
 
-/// What a call waits for: its class, or the descriptor in its first argument. For threads that sleep through a whole
-/// window, whose call is known from `/proc` only.
+/// What a call waits for: its class, or the descriptor in its first argument. For threads that
+/// sleep through a whole window, whose call is known from `/proc` only.
 pub fn waits_for(nr: usize) -> Wait {
     let word = native(nr).map_or(OTHER, describe);
     match BlockClass::from_wire(word as u8) {
@@ -50,7 +51,7 @@ pub fn waits_for(nr: usize) -> Wait {
     }
 }
 
-/// See [`waits_for`].
+/// What a call waits for, as far as its number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Known from the call alone.
@@ -80,7 +81,8 @@ fn compat(nr: usize) -> Option<&'static str> {
     return syscalls::arm::Sysno::new(nr).map(|s| s.name());
 }
 
-/// The name of a call, its table named where it is not the machine's own: `read`, `read (32-bit)`, `syscall 999`.
+/// The name of a call, its table named where it is not the machine's own: `read`, `read (32-bit)`,
+/// `syscall 999`.
 pub fn name(nr: u16, abi: u8) -> String {
     let nr = usize::from(nr);
     let (found, table) = match abi {
@@ -97,7 +99,8 @@ mod tests {
 
     #[test]
     fn every_described_name_exists_in_this_machines_table_or_is_an_old_one() {
-        // A misspelt name would silently be "other"; these are absent from the newer architectures only.
+        // A misspelt name would silently be "other"; these are absent from the newer architectures
+        // only.
         let table = table();
         for (nr, name) in [
             (libc::SYS_read, "read"),

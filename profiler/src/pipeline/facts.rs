@@ -107,7 +107,7 @@ impl Silents {
 
     fn class_of_call(&mut self, tgid: Tgid, nr: u64, first: u64) -> BlockClass {
         match syscalls::waits_for(usize::try_from(nr).unwrap_or(usize::MAX)) {
-            syscalls::Wait::Class(class) => class,
+            syscalls::Wait::Class(class) => class.into(),
             syscalls::Wait::Descriptor => {
                 let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
                 class_of_descriptor(&table.describe(first as i32))

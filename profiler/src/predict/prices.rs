@@ -163,7 +163,7 @@ fn direct_costs(window: &Window, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks
         BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
     };
     let (net_count, file_count) = (blocks_of(false), blocks_of(true));
-    let charge = sums.charge_io as i64 as f64;
+    let charge = sums.charge_io as f64;
     let part = |file: bool, count: f64| -> (Blocks, Parts) {
         let mut parts = Parts::default();
         for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file() == file) {
@@ -213,7 +213,7 @@ impl Switches<'_> {
         }
         // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of
         // them came to.
-        let charge = self.window.sums().charge_away as i64 as f64;
+        let charge = self.window.sums().charge_away as f64;
         let away = ((parts.away + charge) / parts.aways).max(near);
         // The target comes back to one of many threads, which others have left cold; a loop comes
         // back to itself. That is no more than so many were calibrated to leave cold: what else makes

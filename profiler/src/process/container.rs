@@ -1,15 +1,18 @@
-//! target/container: which container a process runs in, from the names that runtimes give their cgroups.
+//! target/container: which container a process runs in, from the names that runtimes give their
+//! cgroups.
 
 /// How many digits of a 64-digit id people read: what `docker ps` shows.
 const SHORT: usize = 12;
 
-/// The container that a /proc/PID/cgroup file names, as `runtime:id` with a short id; `None` on the host.
+/// The container that a /proc/PID/cgroup file names, as `runtime:id` with a short id; `None` on the
+/// host.
 ///
-/// Names seen in the wild: `/docker/ID`, `docker-ID.scope`, `libpod-ID.scope`, `cri-containerd-ID.scope`,
-/// `crio-ID.scope`, `…:cri-containerd:ID`, `/kubepods/…/podUID/ID`, `/lxc/NAME`, `/lxc.payload.NAME`,
-/// `machine-NAME.scope` (systemd-nspawn).
+/// Names seen in the wild: `/docker/ID`, `docker-ID.scope`, `libpod-ID.scope`,
+/// `cri-containerd-ID.scope`, `crio-ID.scope`, `…:cri-containerd:ID`, `/kubepods/…/podUID/ID`,
+/// `/lxc/NAME`, `/lxc.payload.NAME`, `machine-NAME.scope` (systemd-nspawn).
 pub(crate) fn from_cgroup(text: &str) -> Option<String> {
-    // hierarchy:controllers:path; the path may hold colons. Innermost component first: containers nest.
+    // hierarchy:controllers:path; the path may hold colons. Innermost component first: containers
+    // nest.
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
     paths.flat_map(|path| component_pairs(path).rev().collect::<Vec<_>>()).find_map(|(parents, name)| {
         let hex = |id: &str| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());

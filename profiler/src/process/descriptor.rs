@@ -44,12 +44,14 @@ pub enum Descriptor {
         peer: Option<SocketAddr>,
         /// Connections are accepted from it.
         listening: bool,
-        /// The connection was accepted here: some socket of this namespace listens on its local port.
+        /// The connection was accepted here: some socket of this namespace listens on its local
+        /// port.
         inbound: bool,
     },
     /// A unix socket.
     Unix {
-        /// Path, or abstract name with `@` before it. Accepted connections have their listener's; connecting ones none.
+        /// Path, or abstract name with `@` before it. Accepted connections have their listener's;
+        /// connecting ones none.
         name: Option<String>,
         /// The name of the other end, known only in the network namespace of this process.
         peer: Option<String>,
@@ -58,7 +60,8 @@ pub enum Descriptor {
         /// Connections are accepted from it.
         listening: bool,
     },
-    /// No file at all: `eventfd`, `eventpoll`, `timerfd`, `io_uring`, `memfd:…`, as the kernel calls it.
+    /// No file at all: `eventfd`, `eventpoll`, `timerfd`, `io_uring`, `memfd:…`, as the kernel
+    /// calls it.
     Anon(String),
     /// Closed meanwhile, or the process has gone.
     Gone,
@@ -88,8 +91,8 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The descriptors of one process. Socket tables are read once and kept; a socket that is missing makes them be read
-/// again, at most twice a second.
+/// The descriptors of one process. Socket tables are read once and kept; a socket that is missing
+/// makes them be read again, at most twice a second.
 #[derive(Debug)]
 pub struct DescriptorTable {
     /// Of /proc, see [`proc::shared_dir`].
@@ -104,7 +107,8 @@ pub fn describe(tgid: Tgid, fd: i32) -> Descriptor {
     DescriptorTable::new(tgid).describe(fd)
 }
 
-/// Whether a descriptor was opened with `O_DIRECT`: `flags` of `/proc/PID/fdinfo/FD`, octal. `false` where that cannot be read.
+/// Whether a descriptor was opened with `O_DIRECT`: `flags` of `/proc/PID/fdinfo/FD`, octal.
+/// `false` where that cannot be read.
 pub fn opened_direct(tgid: Tgid, fd: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{fd}")).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
@@ -202,7 +206,8 @@ fn is_bound(address: &SocketAddr) -> bool {
     address.port() != 0
 }
 
-/// The protocol's name by the kernel (net/socket.c, `sockfs_xattr_get`), which saves reading the wrong tables.
+/// The protocol's name by the kernel (net/socket.c, `sockfs_xattr_get`), which saves reading the
+/// wrong tables.
 fn protocol_name(link: &str) -> Option<String> {
     let mut name = [0_u8; 64];
     let length = rustix::fs::getxattr(link, "system.sockprotoname", &mut name).ok()?;
@@ -265,7 +270,8 @@ impl fmt::Display for Descriptor {
     }
 }
 
-/// Both ends; where that is too wide only the own port, and then the peer's network and host without the middle.
+/// Both ends; where that is too wide only the own port, and then the peer's network and host
+/// without the middle.
 fn connection(proto: &Protocol, local: SocketAddr, arrow: char, peer: SocketAddr, room: usize) -> String {
     let both = format!("{proto} {local} {arrow} {peer}");
     if both.chars().count() <= room {

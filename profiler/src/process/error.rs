@@ -1,4 +1,5 @@
-//! target/error: why something cannot be measured, one variant and one clear message for each reason.
+//! target/error: why something cannot be measured, one variant and one clear message for each
+//! reason.
 
 use std::io;
 
@@ -17,7 +18,8 @@ impl std::fmt::Display for Candidate {
     }
 }
 
-/// Why the user's input gives nothing to measure. Every message says what happened and what to do next.
+/// Why the user's input gives nothing to measure. Every message says what happened and what to do
+/// next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -32,14 +34,14 @@ pub enum TargetError {
     /// The number belongs to nothing, in this or in any other PID namespace that this user can see.
     #[error("there is no process {pid}: it may have exited; look for it with `pgrep -a NAME` or `ps -ef`")]
     NoSuchPid {
-        /// As given.
+        /// The number that was given.
         pid: u32,
     },
 
     /// The thread does not exist, or not any more.
     #[error("there is no thread {tid}: it may have exited; list a process's threads with `ls /proc/PID/task`")]
     NoSuchTid {
-        /// As given.
+        /// The number that was given.
         tid: u32,
     },
 
@@ -49,7 +51,7 @@ pub enum TargetError {
          run as root, or with cap_sys_ptrace"
     )]
     Hidden {
-        /// As given.
+        /// The number that was given.
         pid: u32,
     },
 
@@ -59,7 +61,7 @@ pub enum TargetError {
         also_inside(.pid, .inside)
     )]
     KernelThread {
-        /// As given.
+        /// The number that was given.
         pid: u32,
         /// Command name.
         comm: String,
@@ -73,7 +75,7 @@ pub enum TargetError {
          nothing of it runs any more"
     )]
     Zombie {
-        /// As given.
+        /// The number that was given.
         pid: u32,
         /// Command name.
         comm: String,
@@ -84,7 +86,7 @@ pub enum TargetError {
     /// A thread's id where a process is asked for.
     #[error("{tid} is a thread of process {tgid} ({comm}): use -p {tgid} for all of it, or -p {tgid} -t {tid}")]
     IsThread {
-        /// As given.
+        /// The number that was given.
         tid: u32,
         /// The process it belongs to.
         tgid: u32,
@@ -95,7 +97,7 @@ pub enum TargetError {
     /// The thread is of another process than those asked for.
     #[error("thread {tid} belongs to process {tgid}, which was not asked for: use -p {tgid} -t {tid}")]
     ThreadElsewhere {
-        /// As given.
+        /// The number that was given.
         tid: u32,
         /// The process it belongs to.
         tgid: u32,
@@ -107,7 +109,7 @@ pub enum TargetError {
          should-i-async cap_sys_ptrace (`should-i-async doctor` prints the command)"
     )]
     NotPermitted {
-        /// As given.
+        /// The number that was given.
         pid: u32,
         /// Command name.
         comm: String,
@@ -121,7 +123,7 @@ pub enum TargetError {
          PIDs, {}", .candidates.len(), list(.candidates)
     )]
     AmbiguousPid {
-        /// As given.
+        /// The number that was given.
         pid: u32,
         /// Sorted by host PID.
         candidates: Vec<Candidate>,
@@ -130,11 +132,12 @@ pub enum TargetError {
     /// should-i-async's own PID or thread.
     #[error("{pid} is should-i-async itself, and measuring that measures the measuring: give another PID")]
     Itself {
-        /// As given.
+        /// The number that was given.
         pid: u32,
     },
 
-    /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other numbers.
+    /// should-i-async runs in a container with a PID namespace of its own: the kernel reports other
+    /// numbers.
     #[error(
         "should-i-async runs inside a PID namespace ({namespace}), where PIDs differ from those that the kernel \
          reports: start its container with `docker run --pid=host --privileged`, or run it on the host"

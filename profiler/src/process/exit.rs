@@ -15,14 +15,15 @@ use crate::quantity::Tgid;
 /// How often a process without a pidfd is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Whether the process still runs: the same PID with the same start time (a PID is given again), and not a zombie.
+/// Whether the process still runs: the same PID with the same start time (a PID is given again),
+/// and not a zombie.
 pub fn is_alive(process: &Process) -> bool {
     let stat = Stat::read(process.tgid.as_raw());
     stat.is_ok_and(|stat| stat.started == process.started && !stat.is_zombie())
 }
 
-/// Waits for the end of a set of processes. A pidfd each; where the kernel or a sandbox refuses pidfd_open, /proc is
-/// looked at every 20 ms instead.
+/// Waits for the end of a set of processes. A pidfd each; where the kernel or a sandbox refuses
+/// pidfd_open, /proc is looked at every 20 ms instead.
 #[derive(Debug)]
 pub struct ExitWatch {
     running: Vec<Watched>,
@@ -40,7 +41,8 @@ impl ExitWatch {
     ///
     /// # Errors
     ///
-    /// [`TargetError::Watch`] where no descriptor is left for a pidfd (EMFILE, ENFILE) or memory is short.
+    /// [`TargetError::Watch`] where no descriptor is left for a pidfd (EMFILE, ENFILE) or memory is
+    /// short.
     pub fn new(processes: &[Process]) -> Result<Self, TargetError> {
         let mut watch = Self { running: Vec::new(), exited: Vec::new() };
         for process in processes {
@@ -55,7 +57,8 @@ impl ExitWatch {
         Ok(watch)
     }
 
-    /// Waits until every process has exited, at most for `timeout`; zero only looks. `true` where none runs any more.
+    /// Waits until every process has exited, at most for `timeout`; zero only looks. `true` where
+    /// none runs any more.
     ///
     /// # Errors
     ///
@@ -78,8 +81,8 @@ impl ExitWatch {
         &self.exited
     }
 
-    /// The pidfds of those that run, for an event loop: readable once the process has exited. Processes without one
-    /// are only seen by [`ExitWatch::wait`].
+    /// The pidfds of those that run, for an event loop: readable once the process has exited.
+    /// Processes without one are only seen by [`ExitWatch::wait`].
     pub fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.running.iter().filter_map(|watched| Some(watched.pidfd.as_ref()?.as_fd()))
     }
@@ -99,7 +102,8 @@ impl ExitWatch {
         let pause = left.into_iter().chain(limit).min();
         let pause = pause.and_then(|pause| Timespec::try_from(pause).ok());
         match poll(&mut fds, pause.as_ref()) {
-            // A signal is the caller's business, and may have set the flag that ends the measurement: look again.
+            // A signal is the caller's business, and may have set the flag that ends the
+            // measurement: look again.
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

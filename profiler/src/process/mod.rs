@@ -1,5 +1,6 @@
-//! target: from what the user names (PIDs, threads, a process tree) to the processes to measure, and what is known of
-//! them: names, threads, the kernel's own counters, descriptors, and their end. Everything comes from /proc.
+//! target: from what the user names (PIDs, threads, a process tree) to the processes to measure,
+//! and what is known of them: names, threads, the kernel's own counters, descriptors, and their
+//! end. Everything comes from /proc.
 
 mod container;
 mod descriptor;
@@ -34,7 +35,8 @@ pub struct TargetSpec {
     pub pids: Vec<u32>,
     /// Threads to restrict the measurement to; without `pids` they also choose the processes.
     pub tids: Vec<u32>,
-    /// Descendants at the start too. Later ones are the kernel side's business, which sees each fork.
+    /// Descendants at the start too. Later ones are the kernel side's business, which sees each
+    /// fork.
     pub tree: bool,
 }
 
@@ -61,7 +63,8 @@ impl Target {
 pub struct Process {
     /// As the initial PID namespace numbers it.
     pub tgid: Tgid,
-    /// Every PID that it has, from the host's to the innermost namespace's (`NSpid` of /proc/PID/status).
+    /// Every PID that it has, from the host's to the innermost namespace's (`NSpid` of
+    /// /proc/PID/status).
     pub ns_pids: Vec<u32>,
     /// Command name, at most 15 bytes.
     pub comm: String,
@@ -71,7 +74,8 @@ pub struct Process {
     pub exe: Option<PathBuf>,
     /// Effective user.
     pub uid: u32,
-    /// Start, in clock ticks since boot: with the PID, what makes a process this one and no later one.
+    /// Start, in clock ticks since boot: with the PID, what makes a process this one and no later
+    /// one.
     pub started: u64,
     /// `runtime:id` from its cgroup, for example `docker:0123456789ab`.
     pub container: Option<String>,
@@ -136,7 +140,8 @@ impl fmt::Display for Process {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// The number is no host PID; one process has it inside a PID namespace, and that one was taken.
+    /// The number is no host PID; one process has it inside a PID namespace, and that one was
+    /// taken.
     NamespacePid {
         /// As the user gave it.
         given: u32,
@@ -154,7 +159,8 @@ pub enum Note {
         /// Whether a debugger holds it (state t).
         traced: bool,
     },
-    /// The user may look at the process, but not into its descriptors: addresses and paths will be missing.
+    /// The user may look at the process, but not into its descriptors: addresses and paths will be
+    /// missing.
     DescriptorsHidden {
         /// The process.
         tgid: Tgid,

@@ -1,5 +1,6 @@
-//! target/proc: the few fields of /proc that this room needs, read and parsed by hand, because 10,000 threads are read
-//! in one go. Formats: proc(5), fs/proc/array.c (`do_task_stat`, `proc_pid_status`).
+//! target/proc: the few fields of /proc that this room needs, read and parsed by hand, because
+//! 10,000 threads are read in one go. Formats: proc(5), fs/proc/array.c (`do_task_stat`,
+//! `proc_pid_status`).
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -42,14 +43,15 @@ impl Stat {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Exited and not yet reaped. A leader that has exited while its other threads run is a zombie by state only:
-    /// the process is alive.
+    /// Exited and not yet reaped. A leader that has exited while its other threads run is a zombie
+    /// by state only: the process is alive.
     pub(crate) fn is_zombie(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
 }
 
-/// What /proc/PID/status says, as far as it matters here. For a thread's id, `tgid` names its process.
+/// What /proc/PID/status says, as far as it matters here. For a thread's id, `tgid` names its
+/// process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) tgid: u32,
@@ -88,13 +90,14 @@ fn numbers(field: &[u8]) -> impl Iterator<Item = u32> + '_ {
     words.filter_map(|word| word.parse().ok())
 }
 
-/// Where the command name of a stat line ends. The name may hold any byte, brackets and newlines too, so the last
-/// closing bracket is the one.
+/// Where the command name of a stat line ends. The name may hold any byte, brackets and newlines
+/// too, so the last closing bracket is the one.
 pub(crate) fn comm_end(stat: &[u8]) -> Option<usize> {
     stat.iter().rposition(|&b| b == b')')
 }
 
-/// A whole small file. Files of /proc have no size, so the size query of `std::fs::read` is a wasted system call.
+/// A whole small file. Files of /proc have no size, so the size query of `std::fs::read` is a
+/// wasted system call.
 pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut text = Vec::with_capacity(2048);
@@ -109,7 +112,8 @@ pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Text of another process for a terminal: no control characters, because a command name can carry an escape sequence.
+/// Text of another process for a terminal: no control characters, because a command name can carry
+/// an escape sequence.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
@@ -130,8 +134,8 @@ pub(crate) fn is_denied(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
-/// Where to look for what threads share (descriptors, executable, arguments): a leader that has exited while its other
-/// threads run has let go of it all, so then one of those.
+/// Where to look for what threads share (descriptors, executable, arguments): a leader that has
+/// exited while its other threads run has let go of it all, so then one of those.
 pub(crate) fn shared_dir(pid: u32) -> String {
     let leader = format!("/proc/{pid}");
     if !Stat::read(pid).is_ok_and(|stat| stat.state == 'Z' && stat.threads > 1) {

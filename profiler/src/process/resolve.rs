@@ -25,8 +25,8 @@ fn own_namespace() -> Option<String> {
 ///
 /// # Errors
 ///
-/// One [`TargetError`] for the first thing that cannot be measured. Descendants that `--tree` adds never fail: they are
-/// left out with a [`Note`].
+/// One [`TargetError`] for the first thing that cannot be measured. Descendants that `--tree` adds
+/// never fail: they are left out with a [`Note`].
 pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     if !in_initial_pid_namespace() {
         return Err(TargetError::InsidePidNamespace { namespace: own_namespace().unwrap_or_default() });
@@ -80,7 +80,8 @@ fn find(pid: u32, notes: &mut Vec<Note>) -> Result<Process, TargetError> {
 }
 
 fn find_inside(pid: u32, notes: &mut Vec<Note>) -> Result<Process, TargetError> {
-    // With hidepid=invisible /proc denies that the process exists; a signal of number zero does not.
+    // With hidepid=invisible /proc denies that the process exists; a signal of number zero does
+    // not.
     if exists(pid) {
         return Err(TargetError::Hidden { pid });
     }
@@ -206,7 +207,8 @@ fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note
     let mut queue: Vec<u32> = seen.iter().copied().collect();
     while let Some(parent) = queue.pop() {
         for &child in children.get(&parent).into_iter().flatten() {
-            // should-i-async started from the very shell that it measures: neither it nor its children are meant.
+            // should-i-async started from the very shell that it measures: neither it nor its
+            // children are meant.
             if child == std::process::id() || !seen.insert(child) {
                 continue;
             }

@@ -1,5 +1,6 @@
-//! target/sockets: the socket tables of the target's network namespace, by inode. Formats: proc_net(5),
-//! net/ipv4/tcp_ipv4.c (`tcp4_seq_show`), net/ipv4/udp.c, net/unix/af_unix.c (`unix_seq_show`).
+//! target/sockets: the socket tables of the target's network namespace, by inode. Formats:
+//! proc_net(5), net/ipv4/tcp_ipv4.c (`tcp4_seq_show`), net/ipv4/udp.c, net/unix/af_unix.c
+//! (`unix_seq_show`).
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 const TCP_LISTEN: u8 = 0x0a;
 /// `__SO_ACCEPTCON` of include/uapi/linux/net.h: the unix socket listens.
 const SO_ACCEPTCON: u32 = 0x1_0000;
-/// A table is read again for an inode that it lacks, but not sooner than this, and not sooner than a multiple of what
-/// reading it took: a server with 100,000 sockets and a thousand new ones a second must not be read all the time.
+/// A table is read again for an inode that it lacks, but not sooner than this, and not sooner than
+/// a multiple of what reading it took: a server with 100,000 sockets and a thousand new ones a
+/// second must not be read all the time.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const READ_AGAIN_COST: u32 = 50;
 
@@ -90,7 +92,8 @@ impl SocketTable {
         Self { dir, tables: HashMap::new() }
     }
 
-    /// Looks a socket up, in a fresh copy of the table where it is missing and the copy is old enough.
+    /// Looks a socket up, in a fresh copy of the table where it is missing and the copy is old
+    /// enough.
     pub(crate) fn find(&mut self, table: Table, inode: u64) -> Option<&Entry> {
         let again = self.tables.get(&table).is_none_or(|read| {
             let old = read.at.elapsed() >= READ_AGAIN_AFTER.max(read.took * READ_AGAIN_COST);
@@ -102,7 +105,8 @@ impl SocketTable {
         self.tables.get(&table)?.sockets.get(&inode)
     }
 
-    /// Whether a TCP socket of the namespace listens on the port: connections with it as local port came in.
+    /// Whether a TCP socket of the namespace listens on the port: connections with it as local port
+    /// came in.
     pub(crate) fn is_listening_port(&mut self, port: u16) -> bool {
         [Table::Tcp, Table::Tcp6].into_iter().any(|table| {
             let read = self.tables.entry(table).or_insert_with(|| Read::new(&self.dir, table));
@@ -161,8 +165,8 @@ fn widened(address: SocketAddr) -> SocketAddrV6 {
     }
 }
 
-/// `0100007F:1F90`: the address as words in the machine's byte order, the port as a number. An IPv4 address in an IPv6
-/// socket comes out as IPv4.
+/// `0100007F:1F90`: the address as words in the machine's byte order, the port as a number. An IPv4
+/// address in an IPv6 socket comes out as IPv4.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -181,7 +185,8 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// `Num: RefCount Protocol Flags Type St Inode Path`; the path may hold spaces, an abstract name starts with `@`.
+/// `Num: RefCount Protocol Flags Type St Inode Path`; the path may hold spaces, an abstract name
+/// starts with `@`.
 fn parse_unix(line: &str) -> Option<(u64, Entry)> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let mut rest = line;

@@ -1,5 +1,5 @@
-//! target/thread: the threads of a process and the kernel's own counters of each, against which every report checks
-//! itself.
+//! target/thread: the threads of a process and the kernel's own counters of each, against which
+//! every report checks itself.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -9,19 +9,21 @@ use rustix::fs::{Mode, OFlags, RawDir};
 use super::proc;
 use crate::quantity::{Nanos, Tgid, Tid};
 
-/// Room for the names of some 40,000 threads, so that one system call sees them all at one moment. With a small buffer
-/// the kernel resumes by position where the last thread has exited meanwhile, and then skips or repeats some.
+/// Room for the names of some 40,000 threads, so that one system call sees them all at one moment.
+/// With a small buffer the kernel resumes by position where the last thread has exited meanwhile,
+/// and then skips or repeats some.
 const TASK_DIR_BYTES: usize = 1 << 20;
 
 /// The kernel's own counters of one thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadCounters {
-    /// `voluntary_ctxt_switches` of /proc/PID/task/TID/status: the thread left the CPU by its own will.
+    /// `voluntary_ctxt_switches` of /proc/PID/task/TID/status: the thread left the CPU by its own
+    /// will.
     pub voluntary: u64,
     /// `nonvoluntary_ctxt_switches` of the same file.
     pub involuntary: u64,
-    /// CPU time, `se.sum_exec_runtime` (first field of schedstat). While the thread runs it is as of the last tick.
-    /// `None` where the kernel has no CONFIG_SCHED_INFO.
+    /// CPU time, `se.sum_exec_runtime` (first field of schedstat). While the thread runs it is as
+    /// of the last tick. `None` where the kernel has no CONFIG_SCHED_INFO.
     pub on_cpu: Option<Nanos>,
     /// Time on the run queue, `sched_info.run_delay` (second field of schedstat). `None` as above.
     pub run_delay: Option<Nanos>,
@@ -41,11 +43,12 @@ pub struct SyscallState {
 /// What one thread does at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadState {
-    /// As in /proc/PID/task/TID/stat: R running or runnable, S asleep, D uninterruptible, T stopped, Z exited.
+    /// As in /proc/PID/task/TID/stat: R running or runnable, S asleep, D uninterruptible, T
+    /// stopped, Z exited.
     pub state: char,
-    /// `None` while it runs, where it sleeps outside a system call (page fault), or where the rights are missing
-    /// (`PTRACE_MODE_ATTACH`: cap_sys_ptrace for other users' threads) or the kernel has no
-    /// CONFIG_HAVE_ARCH_TRACEHOOK.
+    /// `None` while it runs, where it sleeps outside a system call (page fault), or where the
+    /// rights are missing (`PTRACE_MODE_ATTACH`: cap_sys_ptrace for other users' threads) or the
+    /// kernel has no CONFIG_HAVE_ARCH_TRACEHOOK.
     pub syscall: Option<SyscallState>,
 }
 
@@ -84,8 +87,9 @@ pub fn counters(tgid: Tgid, tid: Tid) -> Option<ThreadCounters> {
     })
 }
 
-/// `on-cpu run-delay slices` (kernel/sched/stats.h, `proc_pid_schedstat`). A kernel without the accounting writes three
-/// zeroes; a thread that exists has had a slice, unless it is this very moment's child.
+/// `on-cpu run-delay slices` (kernel/sched/stats.h, `proc_pid_schedstat`). A kernel without the
+/// accounting writes three zeroes; a thread that exists has had a slice, unless it is this very
+/// moment's child.
 fn parse_schedstat(text: &[u8]) -> Option<(Nanos, Nanos)> {
     let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse::<u64>);
     let (on_cpu, delay, slices) = (fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?);
@@ -104,7 +108,8 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     Some(ThreadState { state, syscall })
 }
 
-/// `running`, `-1 sp pc` (asleep outside a system call) or `nr a0 … a5 sp pc` (fs/proc/base.c, `proc_pid_syscall`).
+/// `running`, `-1 sp pc` (asleep outside a system call) or `nr a0 … a5 sp pc` (fs/proc/base.c,
+/// `proc_pid_syscall`).
 fn parse_syscall(text: &[u8]) -> Option<SyscallState> {
     let mut words = str::from_utf8(text).ok()?.split_ascii_whitespace();
     let nr = words.next()?.parse().ok()?;
@@ -123,13 +128,15 @@ pub fn comm(tgid: Tgid, tid: Tid) -> Option<String> {
     Some(proc::printable(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
-/// CPU time of a whole process, its exited threads included, exact at this moment even for threads that run (schedstat
-/// is as of the last tick). `None` where it has gone. From the process's CPU clock, kernel/time/posix-cpu-timers.c.
+/// CPU time of a whole process, its exited threads included, exact at this moment even for threads
+/// that run (schedstat is as of the last tick). `None` where it has gone. From the process's CPU
+/// clock, kernel/time/posix-cpu-timers.c.
 pub fn cpu_time(tgid: Tgid) -> Option<Nanos> {
     // MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of include/linux/posix-timers.h.
     let clock = (!i32::try_from(tgid.as_raw()).ok()? << 3) | 2;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec for the kernel to fill; a clock of a process that has gone is EINVAL.
+    // SAFETY: `time` is a valid timespec for the kernel to fill; a clock of a process that has gone
+    // is EINVAL.
     let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     let (secs, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
     (result == 0).then(|| Nanos::from_nanos(secs * 1_000_000_000 + nanos))

@@ -1,8 +1,10 @@
-//! Numbers that name something in the kernel: threads, processes, addresses. Each is a type of its own.
+//! Numbers that name something in the kernel: threads, processes, addresses. Each is a type of its
+//! own.
 
 use std::fmt;
 
-/// A kernel task's id as the initial PID namespace sees it (`task_struct.pid`; `gettid` for user space).
+/// A kernel task's id as the initial PID namespace sees it (`task_struct.pid`; `gettid` for user
+/// space).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Tid(u32);
 

@@ -1,5 +1,5 @@
-//! quantity: what a figure is. Units, intervals, provenance, and the statistics behind them. Pure, and
-//! every other room rests on it.
+//! quantity: what a figure is. Units, intervals, provenance, and the statistics behind them. Pure,
+//! and every other room rests on it.
 
 pub(crate) mod bootstrap;
 mod estimate;

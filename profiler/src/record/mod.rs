@@ -1,7 +1,9 @@
-//! record: recordings as files. One file has everything that a report needs on another machine, names included.
+//! record: recordings as files. One file has everything that a report needs on another machine,
+//! names included.
 //!
-//! `docs/recordings.md` describes the format: eight bytes of mark, a version, and a gzip stream of one MessagePack value
-//! whose structures are maps with the field names of [`Recording`] and what it holds.
+//! `docs/recordings.md` describes the format: eight bytes of mark, a version, and a gzip stream of
+//! one MessagePack value whose structures are maps with the field names of [`Recording`] and what
+//! it holds.
 
 use std::{
     fs::File,
@@ -32,7 +34,8 @@ pub struct Part {
     /// CPU that the profiler's own process used in it.
     #[serde(default)]
     pub daemon_cpu: Nanos,
-    /// What happened in it: without streamed block ends, and with the busiest threads only; the others are pooled.
+    /// What happened in it: without streamed block ends, and with the busiest threads only; the
+    /// others are pooled.
     pub window: Window,
 }
 

@@ -1,18 +1,22 @@
-//! symbol/application: the innermost frame of a stack that is the program's own, and not a wrapper around the system call.
+//! symbol/application: the innermost frame of a stack that is the program's own, and not a wrapper
+//! around the system call.
 //!
 //! Skipped, from the innermost frame on:
 //!
 //! - the kernel, marks and the vdso;
-//! - the C library by its file: `libc`, `libpthread`, the dynamic loader, of glibc and musl. libstdc++ is not skipped, nor
-//!   is any other library: which part of `libpq` waits is worth knowing;
-//! - Rust's standard library by its paths (`std::sys::…`, `core::…`, `<alloc::… as …>`) or by where its sources are: it is
-//!   compiled into the program;
-//! - wrappers by their names (`__libc_read`, `poll`): in a program linked statically the file does not tell. Only where no
-//!   frame of a C library was seen further in: below one, a function that is called `read` is the program's.
+//! - the C library by its file: `libc`, `libpthread`, the dynamic loader, of glibc and musl.
+//! libstdc++ is not skipped, nor   is any other library: which part of `libpq` waits is worth
+//! knowing;
+//! - Rust's standard library by its paths (`std::sys::…`, `core::…`, `<alloc::… as …>`) or by where
+//! its sources are: it is   compiled into the program;
+//! - wrappers by their names (`__libc_read`, `poll`): in a program linked statically the file does
+//! not tell. Only where no   frame of a C library was seen further in: below one, a function that
+//! is called `read` is the program's.
 
 use super::frame::{Frame, Origin};
 
-/// The innermost frame of the application; `frames` with the innermost first. `None` where all of them are libraries.
+/// The innermost frame of the application; `frames` with the innermost first. `None` where all of
+/// them are libraries.
 pub fn application_frame(frames: &[Frame]) -> Option<&Frame> {
     let mut below_libc = false;
     frames.iter().find(|frame| {
@@ -28,7 +32,8 @@ pub fn application_frame(frames: &[Frame]) -> Option<&Frame> {
     })
 }
 
-/// `libc.so.6`, `libc-2.31.so`, `ld-linux-x86-64.so.2`, `ld-musl-aarch64.so.1` (musl's libc and loader are one file).
+/// `libc.so.6`, `libc-2.31.so`, `ld-linux-x86-64.so.2`, `ld-musl-aarch64.so.1` (musl's libc and
+/// loader are one file).
 fn is_system_module(module: &str) -> bool {
     let names = ["libc", "libpthread", "ld", "ld-linux", "ld-musl", "libc.musl"];
     names.iter().any(|name| {
@@ -48,7 +53,8 @@ fn is_rust_std(frame: &Frame) -> bool {
     while let Some(inner) = ["<", "&", "mut ", "*const ", "*mut ", "dyn "].iter().find_map(|p| path.strip_prefix(p)) {
         path = inner;
     }
-    // C++ has `std::` too; of its own names only `std::thread` is among these, which waits in libstdc++.
+    // C++ has `std::` too; of its own names only `std::thread` is among these, which waits in
+    // libstdc++.
     const MODULES: [&str; 14] = [
         "sys",
         "sys_common",

@@ -1,12 +1,12 @@
-//! symbol/asleep: the stack of a thread that sleeps, without a kernel program: for threads that slept through the whole
-//! measurement, which no event tells of.
+//! symbol/asleep: the stack of a thread that sleeps, without a kernel program: for threads that
+//! slept through the whole measurement, which no event tells of.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use super::copy::{Registers, StackCopy};
 use super::frame::{Frame, Origin};
-use super::module::printable;
-use super::unwind::{Registers, StackCopy};
+use super::printable::printable;
 use crate::quantity::{Tgid, Tid};
 
 /// How often a thread that moves while it is looked at is looked at again.
@@ -17,9 +17,10 @@ const PAGE: u64 = 4096;
 /// A thread's stack while it slept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SleepingStack {
-    /// Whose.
+    /// The thread that slept.
     pub tgid: Tgid,
-    /// The system call it is in, by the numbering of the thread's own ABI; `None`: asleep outside of one (page fault).
+    /// The system call it is in, by the numbering of the thread's own ABI; `None`: asleep outside
+    /// of one (page fault).
     pub syscall: Option<u64>,
     /// Instruction and stack pointer; the kernel does not tell the others.
     pub registers: Registers,
@@ -44,8 +45,8 @@ struct Place {
     ip: u64,
 }
 
-/// The stack of a thread, if it sleeps and stays asleep while it is read. `None` also where it has gone, where the rights
-/// are missing (`PTRACE_MODE_ATTACH`), or for a kernel thread.
+/// The stack of a thread, if it sleeps and stays asleep while it is read. `None` also where it has
+/// gone, where the rights are missing (`PTRACE_MODE_ATTACH`), or for a kernel thread.
 pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<SleepingStack> {
     let folder = format!("/proc/{tgid}/task/{tid}");
     let place = || parse_place(&std::fs::read_to_string(format!("{folder}/syscall")).ok()?);
@@ -54,7 +55,8 @@ pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<Sleeping
         let before = place()?;
         let bytes = read_up(&memory, before.sp, max_bytes);
         let kernel = std::fs::read_to_string(format!("{folder}/stack")).unwrap_or_default();
-        // The same place twice with the thread awake in between leaves the stack as it is, but for what is below it.
+        // The same place twice with the thread awake in between leaves the stack as it is, but for
+        // what is below it.
         if place()? == before && !bytes.is_empty() {
             let registers = Registers { ip: before.ip, sp: before.sp, fp: 0, lr: 0 };
             return Some(SleepingStack {
@@ -97,7 +99,8 @@ fn read_up(memory: &File, start: u64, max_bytes: usize) -> Vec<u8> {
     bytes
 }
 
-/// Lines of `[<0>] pipe_read+0x3f6/0x4a0` (fs/proc/base.c, `proc_pid_stack`), of modules with ` [name]` behind.
+/// Lines of `[<0>] pipe_read+0x3f6/0x4a0` (fs/proc/base.c, `proc_pid_stack`), of modules with `
+/// [name]` behind.
 fn kernel_frames(text: &str) -> Vec<Frame> {
     let name = |line: &str| {
         let symbol = line.split_once("] ")?.1;

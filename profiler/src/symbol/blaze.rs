@@ -1,5 +1,6 @@
-//! symbol/blaze: blazesym on a thread of its own. Its types cannot leave the thread they were made on, and a file with
-//! broken debug information may bring it down: then only that file goes without.
+//! symbol/blaze: blazesym on a thread of its own. Its types cannot leave the thread they were made
+//! on, and a file with broken debug information may bring it down: then only that file goes
+//! without.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -18,8 +19,8 @@ pub(super) struct Named {
     pub(super) inlined: bool,
 }
 
-/// What stands at an address: the innermost inlined function first, the function that was compiled last. Empty where
-/// there is no name.
+/// What stands at an address: the innermost inlined function first, the function that was compiled
+/// last. Empty where there is no name.
 pub(super) type Names = Vec<Named>;
 
 /// Where names come from.
@@ -42,10 +43,11 @@ pub(super) struct Blaze {
 }
 
 impl Blaze {
-    /// Names addresses that the file states. `None` where the file cannot be read as a whole. `debug`: with inlined
-    /// functions and source lines.
+    /// Names addresses that the file states. `None` where the file cannot be read as a whole.
+    /// `debug`: with inlined functions and source lines.
     pub(super) fn elf(&mut self, file: &File, debug: bool, addresses: &[u64]) -> Option<Vec<Names>> {
-        // By descriptor: the path may name another file by now, or none. blazesym tells files apart by inode and time.
+        // By descriptor: the path may name another file by now, or none. blazesym tells files apart
+        // by inode and time.
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         self.ask(Symbols::Elf { path, debug }, addresses)
     }
@@ -95,7 +97,8 @@ fn answer(symbolizer: &Symbolizer, question: &Question) -> Answer {
             symbolizer.symbolize(&Source::Elf(elf), Input::VirtOffset(addresses))
         }
         Symbols::Kernel => {
-            // A vmlinux with debug information would take seconds and hundreds of MiB, for names that kallsyms has.
+            // A vmlinux with debug information would take seconds and hundreds of MiB, for names
+            // that kallsyms has.
             let kernel = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
             let symbols = symbolizer.symbolize(&Source::Kernel(kernel.clone()), Input::AbsAddr(addresses));
             symbols.map(|symbols| corrected(symbolizer, &kernel, addresses, symbols))
@@ -104,12 +107,13 @@ fn answer(symbolizer: &Symbolizer, question: &Question) -> Answer {
     Some(symbols.ok()?.iter().map(names).collect())
 }
 
-/// No function of the kernel is as long as this, bytes. kallsyms has no sizes: past the last symbol of a region (between
-/// the kernel and its modules, or in code that a JIT compiler made) the last one would lend its name to all.
+/// No function of the kernel is as long as this, bytes. kallsyms has no sizes: past the last symbol
+/// of a region (between the kernel and its modules, or in code that a JIT compiler made) the last
+/// one would lend its name to all.
 const MOST_OF_KERNEL_FUNCTION: usize = 1 << 20;
 
-/// What kallsyms alone gets wrong. An address right at the start of a function is a return address, from a call that ends
-/// the function before it.
+/// What kallsyms alone gets wrong. An address right at the start of a function is a return address,
+/// from a call that ends the function before it.
 fn corrected<'a>(
     symbolizer: &'a Symbolizer,
     kernel: &Kernel,

@@ -1,9 +1,10 @@
-//! symbol/boundary: what a stripped file still tells of its functions: where each begins, from the index of its unwind
-//! information (`.eh_frame_hdr`; Linux Standard Base, Core, 10.6.2), and which exported function jumps into a nameless one.
+//! symbol/boundary: what a stripped file still tells of its functions: where each begins, from the
+//! index of its unwind information (`.eh_frame_hdr`; Linux Standard Base, Core, 10.6.2), and which
+//! exported function jumps into a nameless one.
 //!
-//! Compilers split functions: the exported `aeProcessEvents` of Redis tests its arguments and jumps to the rest, a local
-//! function whose symbol `strip` removes. Where exactly one exported function jumps to the start of a nameless one, that
-//! one is called `aeProcessEvents.local`.
+//! Compilers split functions: the exported `aeProcessEvents` of Redis tests its arguments and jumps
+//! to the rest, a local function whose symbol `strip` removes. Where exactly one exported function
+//! jumps to the start of a nameless one, that one is called `aeProcessEvents.local`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,14 +12,16 @@ use std::ops::Range;
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
-/// Encodings (`DW_EH_PE_…`) that every linker writes: count as `udata4`, table as `datarel | sdata4`.
+/// Encodings (`DW_EH_PE_…`) that every linker writes: count as `udata4`, table as `datarel |
+/// sdata4`.
 const COUNT: u8 = 0x03;
 const TABLE: u8 = 0x3b;
 /// Version, three encodings, pointer to `.eh_frame`, count.
 const HEADER: usize = 12;
 const ROW: usize = 8;
 
-/// Where the function begins that an address is in. `index` is `.eh_frame_hdr`, which the file places at `at`.
+/// Where the function begins that an address is in. `index` is `.eh_frame_hdr`, which the file
+/// places at `at`.
 pub(super) fn function_start(index: &[u8], at: u64, address: u64) -> Option<u64> {
     let rows = rows(index)?;
     let start = |row: &[u8]| {
@@ -42,12 +45,14 @@ fn rows(index: &[u8]) -> Option<&[u8]> {
     index.get(HEADER..HEADER + usize::try_from(count).ok()?.checked_mul(ROW)?)
 }
 
-/// By the start of a nameless function: the exported function that jumps to it, where there is only one.
+/// By the start of a nameless function: the exported function that jumps to it, where there is only
+/// one.
 pub(super) type Jumps = HashMap<u64, Option<String>>;
 
 /// Finds them in a file; `is_start` tells whether a function begins at an address.
 pub(super) fn jumps(file: &File, is_start: impl Fn(u64) -> bool) -> Option<Jumps> {
-    // SAFETY: as for the mapping that unwinding reads (elf.rs): a program that runs, mapped privately to be read.
+    // SAFETY: as for the mapping that unwinding reads (elf.rs): a program that runs, mapped
+    // privately to be read.
     let map = unsafe { memmap2::Mmap::map(file) }.ok()?;
     let elf = object::File::parse(&*map).ok()?;
     let text = elf.section_by_name(".text")?;
@@ -70,8 +75,8 @@ pub(super) fn jumps(file: &File, is_start: impl Fn(u64) -> bool) -> Option<Jumps
     Some(jumps)
 }
 
-/// Where a function's code may jump to outside of itself. Every byte is taken for an instruction's start: what is none
-/// hits the start of a function by chance only.
+/// Where a function's code may jump to outside of itself. Every byte is taken for an instruction's
+/// start: what is none hits the start of a function by chance only.
 #[cfg(target_arch = "x86_64")]
 fn targets(body: &[u8], range: &Range<u64>) -> Vec<u64> {
     let mut targets = Vec::new();

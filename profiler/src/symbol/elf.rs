@@ -1,4 +1,5 @@
-//! symbol/elf: what unwinding and naming need of an ELF file, parsed once and shared by all processes that map it.
+//! symbol/elf: what unwinding and naming need of an ELF file, parsed once and shared by all
+//! processes that map it.
 
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -11,10 +12,12 @@ use object::{Object as _, ObjectSection as _, ObjectSegment as _};
 
 use super::boundary;
 
-/// Mappings begin at a page, segments anywhere. The largest page that the supported architectures map files with.
+/// Mappings begin at a page, segments anywhere. The largest page that the supported architectures
+/// map files with.
 const PAGE: u64 = 64 << 10;
 
-/// A run of bytes of a mapped file. Cheap to clone, so that each process's unwinder can hold the same sections.
+/// A run of bytes of a mapped file. Cheap to clone, so that each process's unwinder can hold the
+/// same sections.
 #[derive(Clone, Default)]
 pub(super) struct Bytes {
     map: Option<Arc<Mmap>>,
@@ -39,18 +42,20 @@ struct Segment {
     executable: bool,
 }
 
-/// Size, and last change in seconds and nanoseconds: a file that was written over in place keeps its inode.
+/// Size, and last change in seconds and nanoseconds: a file that was written over in place keeps
+/// its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp(u64, i64, i64);
 
 impl Stamp {
-    pub(super) fn of(file: &File) -> Option<Self> {
+    pub(super) fn read(file: &File) -> Option<Self> {
         let meta = file.metadata().ok()?;
         Some(Self(meta.size(), meta.mtime(), meta.mtime_nsec()))
     }
 }
 
-/// A parsed file. Holds its descriptor, so that it can be named when it is deleted and its processes have gone.
+/// A parsed file. Holds its descriptor, so that it can be named when it is deleted and its
+/// processes have gone.
 pub(super) struct ElfFile {
     pub(super) file: File,
     /// Separate debug information, found by build id; its descriptor.
@@ -61,7 +66,8 @@ pub(super) struct ElfFile {
 }
 
 impl ElfFile {
-    /// `None` where it is no ELF file. `open_debug` gets paths like `/usr/lib/debug/.build-id/ab/cdef.debug`.
+    /// `None` where it is no ELF file. `open_debug` gets paths like
+    /// `/usr/lib/debug/.build-id/ab/cdef.debug`.
     pub(super) fn parse(file: File, open_debug: impl Fn(&str) -> Option<File>) -> Option<Self> {
         let map = Arc::new(map(&file)?);
         let elf = object::File::parse(&**map).ok()?;
@@ -77,14 +83,15 @@ impl ElfFile {
         let debug = debug.and_then(|id| find_debug(id, open_debug));
         // Unwinding follows 64-bit code only.
         let sections = if elf.is_64() { sections(&elf, &map) } else { ExplicitModuleSectionInfo::default() };
-        Some(Self { stamp: Stamp::of(&file), debug, segments, sections, file })
+        Some(Self { stamp: Stamp::read(&file), debug, segments, sections, file })
     }
 
-    /// What to subtract from a virtual address to get the file's own, for a mapping that begins at `start` with the
-    /// file's byte `offset`.
+    /// What to subtract from a virtual address to get the file's own, for a mapping that begins at
+    /// `start` with the file's byte `offset`.
     pub(super) fn bias(&self, start: u64, offset: u64) -> Option<u64> {
         let holds = |s: &&Segment| s.file.start & !(PAGE - 1) <= offset && offset < s.file.end;
-        // Two segments may share a page of the file. The mapping is executable, so that one is meant.
+        // Two segments may share a page of the file. The mapping is executable, so that one is
+        // meant.
         let executable = self.segments.iter().filter(holds).find(|s| s.executable);
         let segment = executable.or_else(|| self.segments.iter().find(holds))?;
         let stated = segment.address.wrapping_sub(segment.file.start).wrapping_add(offset);
@@ -97,7 +104,8 @@ impl ElfFile {
         ExplicitModuleSectionInfo { base_svma, ..self.sections.clone() }
     }
 
-    /// Where the function begins that an address is in, as far as the index of the unwind information knows.
+    /// Where the function begins that an address is in, as far as the index of the unwind
+    /// information knows.
     pub(super) fn function_start(&self, address: u64) -> Option<u64> {
         let at = self.sections.eh_frame_hdr_svma.as_ref()?.start;
         boundary::function_start(self.sections.eh_frame_hdr.as_deref()?, at, address)
@@ -110,8 +118,9 @@ impl ElfFile {
 }
 
 fn map(file: &File) -> Option<Mmap> {
-    // SAFETY: a private, read-only mapping of a regular file or of our own memory file. A program file that runs cannot
-    // be written (ETXTBSY). A library that is cut short in place would raise SIGBUS here as in the processes that map it.
+    // SAFETY: a private, read-only mapping of a regular file or of our own memory file. A program
+    // file that runs cannot be written (ETXTBSY). A library that is cut short in place would raise
+    // SIGBUS here as in the processes that map it.
     unsafe { Mmap::map(file) }.ok()
 }
 
@@ -140,7 +149,8 @@ fn sections(elf: &object::File<'_>, map: &Arc<Mmap>) -> ExplicitModuleSectionInf
     }
 }
 
-/// Debug information by build id, where distributions install it. Checked, because it may be of another version.
+/// Debug information by build id, where distributions install it. Checked, because it may be of
+/// another version.
 fn find_debug(build_id: &[u8], open: impl Fn(&str) -> Option<File>) -> Option<File> {
     let hex: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let (first, rest) = hex.split_at_checked(2)?;

@@ -1,4 +1,5 @@
-//! symbol/maps: the executable part of /proc/PID/maps (proc(5); fs/proc/task_mmu.c, `show_map_vma`).
+//! symbol/maps: the executable part of /proc/PID/maps (proc(5); fs/proc/task_mmu.c,
+//! `show_map_vma`).
 
 use std::ops::Range;
 
@@ -18,8 +19,8 @@ pub(super) struct Mapping {
     pub(super) path: String,
 }
 
-/// What identifies a file across processes. Overlay and copy-on-write file systems show another device here than
-/// `stat` does, so it is compared with its like only.
+/// What identifies a file across processes. Overlay and copy-on-write file systems show another
+/// device here than `stat` does, so it is compared with its like only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct FileKey {
     pub(super) device: (u32, u32),

@@ -1,16 +1,19 @@
-//! symbol/memo: traces that were unwound before. The same call path leaves the same return addresses at the same places
-//! of the stack, whatever the data between them: so what unwinding read is compared, and nothing is unwound again.
+//! symbol/memo: traces that were unwound before. The same call path leaves the same return
+//! addresses at the same places of the stack, whatever the data between them: so what unwinding
+//! read is compared, and nothing is unwound again.
 //!
-//! Unwinding is a function of the registers and of the words it reads. Addresses inside the copy count by their distance
-//! from the stack pointer, because a path may be taken at any depth and on any thread; a word that was neither a return
-//! address nor an address inside the copy was a register's old content that led nowhere, so that any such word does.
+//! Unwinding is a function of the registers and of the words it reads. Addresses inside the copy
+//! count by their distance from the stack pointer, because a path may be taken at any depth and on
+//! any thread; a word that was neither a return address nor an address inside the copy was a
+//! register's old content that led nowhere, so that any such word does.
 
 use std::collections::HashMap;
 
-use super::unwind::{StackCopy, Trace};
+use super::copy::{StackCopy, Trace};
 use crate::quantity::Tgid;
 
-/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is hot comes back at once.
+/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is
+/// hot comes back at once.
 const MOST_TRACES: usize = 1 << 15;
 const MOST_OF_ONE: usize = 16;
 
@@ -29,7 +32,7 @@ pub(super) enum Word {
 
 impl Word {
     /// A register's content, which is no return address.
-    pub(super) fn of_register(value: u64, copy: &StackCopy<'_>) -> Self {
+    pub(super) fn from_register(value: u64, copy: &StackCopy<'_>) -> Self {
         match value.checked_sub(copy.registers.sp) {
             Some(distance) if distance < copy.bytes.len() as u64 => Self::Inside(distance),
             _ => Self::Outside,
@@ -58,7 +61,7 @@ pub(super) struct Memo {
 impl Memo {
     pub(super) fn find(&self, copy: &StackCopy<'_>, generation: u32) -> Option<&Trace> {
         let known = self.traces.get(&(copy.tgid, copy.registers.ip))?;
-        let frame_pointer = Word::of_register(copy.registers.fp, copy);
+        let frame_pointer = Word::from_register(copy.registers.fp, copy);
         let same = |known: &&Known| {
             known.generation == generation
                 && known.frame_pointer == frame_pointer
@@ -73,7 +76,7 @@ impl Memo {
             self.traces.clear();
             self.kept = 0;
         }
-        let frame_pointer = Word::of_register(copy.registers.fp, copy);
+        let frame_pointer = Word::from_register(copy.registers.fp, copy);
         let link = copy.registers.lr;
         let reads = reads.into_boxed_slice();
         let known = Known { generation, frame_pointer, link, reads, trace: trace.clone() };
@@ -96,7 +99,7 @@ fn matches(copy: &StackCopy<'_>, distance: u64, expected: Word) -> bool {
     match (copy.word(distance), expected) {
         (None, Word::Missing) => true,
         (Some(value), Word::Exactly(same)) => value == same,
-        (Some(value), Word::Inside(_) | Word::Outside) => Word::of_register(value, copy) == expected,
+        (Some(value), Word::Inside(_) | Word::Outside) => Word::from_register(value, copy) == expected,
         _ => false,
     }
 }

@@ -1,19 +1,20 @@
-//! symbol/module: the table of modules, shared by the unwinder, which adds to it, and the symbolizer, which reads it on
-//! another thread.
+//! symbol/module: the table of modules, shared by the unwinder, which adds to it, and the
+//! symbolizer, which reads it on another thread.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::MemfdFlags;
 
 use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
 use super::maps::{DELETED, FileKey, Mapping};
 use super::perf_map::JitSource;
+use super::printable::printable;
+use super::root::open_in_root;
 use crate::quantity::Tgid;
 
 /// What lies behind a mapping.
@@ -70,14 +71,15 @@ impl Modules {
         self.lock().modules.get(id.0 as usize).map(Arc::clone)
     }
 
-    /// The module of a mapping of a file: the one that is known, or a new one. `None` where the file cannot be had or
-    /// is no program.
+    /// The module of a mapping of a file: the one that is known, or a new one. `None` where the
+    /// file cannot be had or is no program.
     pub(super) fn of_file(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let known = self.lock().by_file.get(&mapping.file).copied();
         if let Some(id) = known {
             let module = self.get(id)?;
-            // The kept descriptor keeps the inode, so its number is still this file's; the content may have changed.
-            if matches!(&module.kind, Kind::Elf(elf) if elf.stamp == Stamp::of(&elf.file)) {
+            // The kept descriptor keeps the inode, so its number is still this file's; the content
+            // may have changed.
+            if matches!(&module.kind, Kind::Elf(elf) if elf.stamp == Stamp::read(&elf.file)) {
                 return Some((id, module));
             }
         }
@@ -91,7 +93,8 @@ impl Modules {
         Some((id, module))
     }
 
-    /// The vdso of a process. It is no file: its bytes come from the process's memory, once for each variant.
+    /// The vdso of a process. It is no file: its bytes come from the process's memory, once for
+    /// each variant.
     pub(super) fn of_vdso(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let mut bytes = vec![0; usize::try_from(mapping.range.end - mapping.range.start).ok()?];
         let memory = File::open(format!("/proc/{tgid}/mem")).ok()?;
@@ -123,7 +126,8 @@ impl Modules {
 /// Opens the file behind a mapping, and never another one that has taken its name.
 fn open_mapped(tgid: Tgid, mapping: &Mapping) -> Option<File> {
     let (start, end) = (mapping.range.start, mapping.range.end);
-    // Works for deleted files and across mount namespaces; needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
+    // Works for deleted files and across mount namespaces; needs CAP_CHECKPOINT_RESTORE or
+    // CAP_SYS_ADMIN.
     let by_range = format!("/proc/{tgid}/map_files/{start:x}-{end:x}");
     let regular = |path: &str| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     if let Some(file) = regular(&by_range).and_then(|_| File::open(&by_range).ok()) {
@@ -137,25 +141,6 @@ fn open_mapped(tgid: Tgid, mapping: &Mapping) -> Option<File> {
     by_name.or_else(|| File::open(format!("/proc/{tgid}/exe")).ok().filter(same))
 }
 
-/// Opens a path as the process would see it, symbolic links included.
-fn open_in_root(tgid: Tgid, path: &str) -> Option<File> {
-    // NONBLOCK: a pipe that someone has put there must not hold us up.
-    let file = File::from(open_at_root(tgid, path, OFlags::RDONLY | OFlags::NONBLOCK)?);
-    file.metadata().is_ok_and(|meta| meta.is_file()).then_some(file)
-}
-
-/// As [`open_in_root`], for anything. Links never lead out of the process's root into ours.
-pub(super) fn open_at_root(tgid: Tgid, path: &str, flags: OFlags) -> Option<OwnedFd> {
-    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, format!("/proc/{tgid}/root"), directory, Mode::empty()).ok()?;
-    rustix::fs::openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT).ok()
-}
-
 fn open_debug(tgid: Tgid, path: &str) -> Option<File> {
     open_in_root(tgid, path).or_else(|| File::open(path).ok())
-}
-
-/// Text of another process for a terminal: no control characters, because a name can carry an escape sequence.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::address::{CodeAddress, ModuleId};
 use super::blaze::{Blaze, Named, Names};
 use super::boundary::{self, Jumps};
+use super::copy::Trace;
 use super::elf::ElfFile;
 use super::frame::{Frame, Origin};
-use super::module::{Kind, Module, Modules, printable};
+use super::module::{Kind, Module, Modules};
 use super::perf_map::PerfMap;
-use super::unwind::Trace;
+use super::printable::printable;
 
 /// Names addresses. Reads files and takes its time: it belongs on a thread that nothing waits for.
 pub struct Symbolizer {
@@ -35,8 +36,9 @@ impl Symbolizer {
         }
     }
 
-    /// Names addresses, each of which [`Self::frames`] then knows. Those named before cost a look-up; JIT code without a
-    /// name is asked for again, because the runtime may have written it down since. The more at once the better.
+    /// Names addresses, each of which [`Self::frames`] then knows. Those named before cost a
+    /// look-up; JIT code without a name is asked for again, because the runtime may have written it
+    /// down since. The more at once the better.
     pub fn name(&mut self, addresses: impl IntoIterator<Item = CodeAddress>) {
         let mut wanted: HashMap<ModuleId, Vec<CodeAddress>> = HashMap::new();
         for address in addresses {
@@ -64,8 +66,8 @@ impl Symbolizer {
         }
     }
 
-    /// What stands at an address: the innermost inlined function first, the function that it was inlined into last.
-    /// Empty where [`Self::name`] has not seen it.
+    /// What stands at an address: the innermost inlined function first, the function that it was
+    /// inlined into last. Empty where [`Self::name`] has not seen it.
     pub fn frames(&self, address: CodeAddress) -> &[Frame] {
         self.named.get(&address).map_or(&[], Vec::as_slice)
     }
@@ -76,7 +78,8 @@ impl Symbolizer {
         trace.frames.iter().flat_map(|&at| self.frames(at)).cloned().collect()
     }
 
-    /// Names kernel addresses, in their order. Without the right to read /proc/kallsyms they have none.
+    /// Names kernel addresses, in their order. Without the right to read /proc/kallsyms they have
+    /// none.
     pub fn kernel(&mut self, addresses: &[u64]) -> Vec<Vec<Frame>> {
         let mut missing: Vec<u64> = addresses.iter().copied().filter(|at| !self.kernel.contains_key(at)).collect();
         missing.sort_unstable();
@@ -91,8 +94,8 @@ impl Symbolizer {
         addresses.iter().map(|at| self.kernel.get(at).cloned().unwrap_or_default()).collect()
     }
 
-    /// From separate debug information, else from the file with what it links to, else from its symbol tables only, else
-    /// from what its code says.
+    /// From separate debug information, else from the file with what it links to, else from its
+    /// symbol tables only, else from what its code says.
     fn of_elf(&mut self, id: ModuleId, elf: &ElfFile, addresses: &[CodeAddress]) -> Vec<Names> {
         let mut names = vec![Names::new(); addresses.len()];
         let sources = [elf.debug.as_ref().map(|file| (file, true)), Some((&elf.file, true)), Some((&elf.file, false))];
@@ -131,7 +134,8 @@ fn frames(module: &Module, address: CodeAddress, names: Names) -> Vec<Frame> {
     let frames = names.into_iter().map(|name| frame(name, &module.name, origin)).collect();
     let unnamed = match &module.kind {
         Kind::Elf(elf) => {
-            // The function's start, where it is known: calls from different places of one function are one frame.
+            // The function's start, where it is known: calls from different places of one function
+            // are one frame.
             let at = elf.function_start(address.for_lookup()).unwrap_or(address.address);
             format!("[{}+{at:#x}]", module.name.trim_matches(['[', ']']))
         }

@@ -1,5 +1,6 @@
 //! symbol/perf_map: names of JIT-compiled code, from the file that the runtime writes for profilers
-//! (tools/perf/Documentation/jit-interface.txt): lines of `START SIZE name`, hexadecimal, the newest last.
+//! (tools/perf/Documentation/jit-interface.txt): lines of `START SIZE name`, hexadecimal, the
+//! newest last.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,15 +9,17 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::module::{open_at_root, printable};
+use super::printable::printable;
+use super::root::open_at_root;
 use crate::process::Process;
 use crate::quantity::Tgid;
 
 /// As much is read of one file. Larger ones exist only where something has gone wrong.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Where a process's perf map is. Holds the folder, because /proc/PID/root goes with the process; the file itself may
-/// appear later than the code, or only at the process's exit (Java's `-XX:+DumpPerfMapAtExit`).
+/// Where a process's perf map is. Holds the folder, because /proc/PID/root goes with the process;
+/// the file itself may appear later than the code, or only at the process's exit (Java's
+/// `-XX:+DumpPerfMapAtExit`).
 pub(super) struct JitSource {
     folder: Option<OwnedFd>,
     file_name: String,
@@ -74,7 +77,8 @@ impl PerfMap {
 
     fn add(&mut self, text: &str) {
         for (start, end, name) in text.lines().filter_map(parse_line) {
-            // Code that was thrown away: its memory has been used again. A partly covered entry is gone too.
+            // Code that was thrown away: its memory has been used again. A partly covered entry is
+            // gone too.
             while let Some((&old, _)) =
                 self.entries.range(..end).next_back().filter(|(_, (old_end, _))| *old_end > start)
             {

@@ -1,4 +1,5 @@
-//! symbol/process: one process's address space: which module is where, and framehop's view of the same.
+//! symbol/process: one process's address space: which module is where, and framehop's view of the
+//! same.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use crate::quantity::Tgid;
 /// So often at most are the maps of a process read because an address lies in none of them.
 const REREAD_AFTER: Duration = Duration::from_millis(100);
 
-/// So old at most are the maps that a stack is unwound by: a library can be replaced at the same address.
+/// So old at most are the maps that a stack is unwound by: a library can be replaced at the same
+/// address.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// framehop for the architecture that this runs on.
@@ -64,7 +66,8 @@ impl Process {
         Self { mappings: self.mappings.clone(), regions, framehop: self.framehop.clone(), ..Self::new(child) }
     }
 
-    /// For code of a JIT compiler: how far above the stack pointer the next return address is, where the code tells.
+    /// For code of a JIT compiler: how far above the stack pointer the next return address is,
+    /// where the code tells.
     pub(super) fn stub_distance(&mut self, at: CodeAddress) -> Option<u64> {
         let in_jit = self.jit == Some(at.module) && at.is_return;
         if in_jit { self.stubs.distance(self.tgid, at.address) } else { None }
@@ -83,7 +86,8 @@ impl Process {
         self.read_at.is_none_or(|at| at.elapsed() >= if missing { REREAD_AFTER } else { STALE_AFTER })
     }
 
-    /// Reads the maps. Whether they have changed. Those of a process that has gone stay as they were.
+    /// Reads the maps. Whether they have changed. Those of a process that has gone stay as they
+    /// were.
     pub(super) fn refresh(&mut self, modules: &Modules) -> bool {
         self.read_at = Some(Instant::now());
         let Some(mappings) = maps::read(self.tgid).filter(|mappings| *mappings != self.mappings) else { return false };

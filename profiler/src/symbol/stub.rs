@@ -1,6 +1,6 @@
-//! symbol/stub: code without unwind information that keeps no frame pointer either, but is so short that it can be read:
-//! the trampolines of Python's `-X perf`, which do `sub $8, %rsp; call …; add $8, %rsp; ret`. What follows the call tells
-//! where the return address is.
+//! symbol/stub: code without unwind information that keeps no frame pointer either, but is so short
+//! that it can be read: the trampolines of Python's `-X perf`, which do `sub $8, %rsp; call …; add
+//! $8, %rsp; ret`. What follows the call tells where the return address is.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +20,8 @@ pub(super) struct Stubs {
 }
 
 impl Stubs {
-    /// Where the caller's return address is, as a distance from the stack pointer, if the code after `address` says so.
+    /// Where the caller's return address is, as a distance from the stack pointer, if the code
+    /// after `address` says so.
     pub(super) fn distance(&mut self, tgid: Tgid, address: u64) -> Option<u64> {
         if cfg!(not(target_arch = "x86_64")) {
             // Calls leave the return address in a register, so that such code keeps a frame.

@@ -1,4 +1,5 @@
-//! symbol/tests: real stacks of real processes, taken without a kernel program, against what is known of them.
+//! symbol/tests: real stacks of real processes, taken without a kernel program, against what is
+//! known of them.
 
 mod capture;
 

@@ -1,11 +1,12 @@
-//! symbol/unwind: from a copy of a stack to code addresses, by the unwind information that compilers leave in every
-//! program (`.eh_frame`), by frame pointers where there is none.
+//! symbol/unwind: from a copy of a stack to code addresses, by the unwind information that
+//! compilers leave in every program (`.eh_frame`), by frame pointers where there is none.
 
 use std::collections::HashMap;
 
 use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _};
 
 use super::address::{CodeAddress, ModuleId};
+use super::copy::{Registers, StackCopy, Trace};
 use super::memo::{Memo, Reads, Word};
 use super::module::Modules;
 use super::process::{Framehop, Process};
@@ -14,51 +15,9 @@ use crate::quantity::Tgid;
 /// Frames of a trace at most.
 pub const MOST_FRAMES: usize = 128;
 
-/// Stands for a register that nobody knows: no stack and no code is there, so that a step which needs it fails. With 0
-/// framehop would take the thread's end for reached.
+/// Stands for a register that nobody knows: no stack and no code is there, so that a step which
+/// needs it fails. With 0 framehop would take the thread's end for reached.
 const UNKNOWN: u64 = 1;
-
-/// User-mode registers at the moment of the copy. 0: not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// Instruction pointer.
-    pub ip: u64,
-    /// Stack pointer.
-    pub sp: u64,
-    /// Frame pointer: `rbp`, `x29`.
-    pub fp: u64,
-    /// Link register, aarch64 only.
-    pub lr: u64,
-}
-
-/// A copy of the inner end of a thread's stack.
-#[derive(Clone, Copy, Debug)]
-pub struct StackCopy<'a> {
-    /// Whose.
-    pub tgid: Tgid,
-    /// As they were.
-    pub registers: Registers,
-    /// From the stack pointer upwards.
-    pub bytes: &'a [u8],
-}
-
-impl StackCopy<'_> {
-    /// The word at a distance from the stack pointer.
-    pub(super) fn word(&self, distance: u64) -> Option<u64> {
-        let start = usize::try_from(distance).ok()?;
-        let bytes = self.bytes.get(start..start.checked_add(8)?)?;
-        Some(u64::from_le_bytes(bytes.try_into().ok()?))
-    }
-}
-
-/// A stack as code addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trace {
-    /// The innermost first.
-    pub frames: Vec<CodeAddress>,
-    /// Whether the thread's outermost frame was reached.
-    pub complete: bool,
-}
 
 /// What the unwinder did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,8 +91,8 @@ impl Unwinder {
         }
     }
 
-    /// A process has been made by another. Its own maps are read at its first stack; where it has gone by then, its
-    /// parent's stand for them.
+    /// A process has been made by another. Its own maps are read at its first stack; where it has
+    /// gone by then, its parent's stand for them.
     pub fn forked(&mut self, parent: Tgid, child: Tgid) {
         if let Some(process) = self.processes.get(&parent).map(|parent| parent.forked(child)) {
             self.processes.insert(child, process);
@@ -215,8 +174,9 @@ fn walk(
             None => process.framehop.unwind_frame(address, &mut registers, cache, &mut read),
         };
         if failed && stub.is_none() {
-            // Where a rule cannot be followed, framehop falls back on frame pointers, and keeps that for this address:
-            // for the next copy too, which may be longer. Asking on behalf of nobody takes the place of what was kept.
+            // Where a rule cannot be followed, framehop falls back on frame pointers, and keeps
+            // that for this address: for the next copy too, which may be longer. Asking on behalf
+            // of nobody takes the place of what was kept.
             let mut no_stack = |_| Err(());
             let _ = nothing.unwind_frame(address, &mut registers.clone(), cache, &mut no_stack);
         }
@@ -227,7 +187,7 @@ fn walk(
             if let Word::Exactly(value) = *word
                 && code_pointer(value) != caller
             {
-                *word = Word::of_register(value, copy);
+                *word = Word::from_register(value, copy);
             }
         }
         let (Some(at), Some(next)) = (process.locate(caller, true), FrameAddress::from_return_address(caller)) else {
@@ -276,7 +236,8 @@ fn code_pointer(value: u64) -> u64 {
     value
 }
 
-/// User space has 48 bits of address; where the CPU signs return addresses, the signature is above them.
+/// User space has 48 bits of address; where the CPU signs return addresses, the signature is above
+/// them.
 #[cfg(target_arch = "aarch64")]
 const ADDRESS_BITS: u64 = u64::MAX >> 16;
 

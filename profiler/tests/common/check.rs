@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use should_i_async::kernel::preflight::programs_are_preempted;
+use should_i_async::kernel::programs_are_preempted;
 use should_i_async::pipeline::{Measurement, Request};
 use should_i_async::{
     aggregate::{OpenEnd, ThreadTotals},

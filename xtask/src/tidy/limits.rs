@@ -51,15 +51,24 @@ pub(super) fn functions(sources: &[SourceFile], exceptions: &[Long]) -> Vec<Find
     findings
 }
 
-/// Sentences in rooms that give out facts, and names excepted there that no longer exist.
-pub(super) fn sentences(sources: &[SourceFile], rooms: &[&str], names: &[TargetName]) -> Vec<Finding> {
+/// Sentences in rooms that give out facts, and names excepted there that no longer exist. In the
+/// room of the quantities `Display` may format: it prints a number with its unit.
+pub(super) fn sentences(
+    sources: &[SourceFile],
+    rooms: &[&str],
+    numbers_in: &str,
+    names: &[TargetName],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut needed = vec![false; names.len()];
     for source in sources {
         let place = Place::new(&source.path);
         let Some(room) = place.room.filter(|room| rooms.contains(&room.as_str()) && !place.is_test) else { continue };
+        let is_number = |at: usize| {
+            room == numbers_in && source.syntax.displays.iter().any(|&(from, to)| (from..=to).contains(&at))
+        };
         for (name, line) in &source.syntax.macros {
-            if rules::SENTENCE_MACROS.contains(&name.as_str()) {
+            if rules::SENTENCE_MACROS.contains(&name.as_str()) && !is_number(*line) {
                 let message = format!("`{name}!` in {room}: it gives out facts, others put them into words");
                 findings.push(finding(source, Rule::Sentences, *line, message));
             }

@@ -81,7 +81,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 fn of_all(sources: &[SourceFile]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources.iter().flat_map(limits::columns).collect();
     findings.extend(limits::functions(sources, rules::LONG));
-    findings.extend(limits::sentences(sources, rooms::SILENT_ROOMS, rooms::TARGET_NAMES));
+    findings.extend(limits::sentences(sources, rooms::SILENT_ROOMS, rooms::NUMBERS_IN, rooms::TARGET_NAMES));
     for krate in rules::CRATES {
         let tree = tree::Tree::new(krate, sources);
         findings.extend(circles::check(&tree));

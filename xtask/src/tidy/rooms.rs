@@ -251,6 +251,10 @@ pub(super) const IMPURE: &[Impure] = &[
 /// all outputs.
 pub(super) const SILENT_ROOMS: &[&str] = &["quantity", "machine", "cost", "predict", "answer"];
 
+/// The silent room whose types print themselves. Display of a quantity is a number with its unit,
+/// and no sentence.
+pub(super) const NUMBERS_IN: &str = "quantity";
+
 /// Text that a silent room may show, because it comes from the target or its machine.
 pub(super) struct TargetName {
     /// The field or parameter, or the function that returns it; `Type::field` where the name alone

@@ -127,6 +127,7 @@ pub(super) fn as_text() -> String {
         let _ = writeln!(text, "  {} ({})", impure.path.join("::"), impure.why);
     }
     let _ = writeln!(text, "No {}! in {},", SENTENCE_MACROS.join("!, "), rooms::SILENT_ROOMS.join(", "));
+    let _ = writeln!(text, "but in Display in {}, where a number is printed with its unit,", rooms::NUMBERS_IN);
     text.push_str("and no text in what they show but these names:\n");
     for name in rooms::TARGET_NAMES {
         let _ = writeln!(text, "  {} ({})", name.name, name.why);

@@ -18,6 +18,7 @@ pub(super) struct Tables {
     pub(super) pure: &'static [&'static str],
     pub(super) impure: &'static [Impure],
     pub(super) silent: &'static [&'static str],
+    pub(super) numbers_in: &'static str,
     pub(super) wire_ends_in: &'static str,
     pub(super) crates: &'static [Crate],
     pub(super) folders: &'static [&'static str],
@@ -32,6 +33,7 @@ impl Tables {
         pure: rooms::PURE_ROOMS,
         impure: rooms::IMPURE,
         silent: rooms::SILENT_ROOMS,
+        numbers_in: rooms::NUMBERS_IN,
         wire_ends_in: rooms::WIRE_ENDS_IN,
         crates: rules::CRATES,
         folders: rules::SOURCE_FOLDERS,
@@ -52,6 +54,7 @@ impl Tables {
         }
         named.extend(self.pure.iter().map(|room| (*room, "the pure rooms".to_owned())));
         named.extend(self.silent.iter().map(|room| (*room, "the silent rooms".to_owned())));
+        named.push((self.numbers_in, "the room that prints numbers".to_owned()));
         named.push((self.wire_ends_in, "the end of the wire".to_owned()));
         // A reason names a room as a folder: `kernel/`.
         let reasons = self.rooms.iter().map(|room| room.why).chain(self.homes.iter().map(|home| home.why));

@@ -20,6 +20,8 @@ pub(super) struct Syntax {
     pub(super) functions: Vec<Function>,
     /// Macro calls: name and line.
     pub(super) macros: Vec<(String, usize)>,
+    /// First and last line of each `impl … Display for …`.
+    pub(super) displays: Vec<(usize, usize)>,
     /// The types that public items show.
     pub(super) surface: Vec<Exposed>,
 }
@@ -82,6 +84,7 @@ impl Syntax {
                 test_modules: Vec::new(),
                 functions: Vec::new(),
                 macros: Vec::new(),
+                displays: Vec::new(),
                 surface: surface::of_file(&file),
             },
             at: 0,
@@ -268,6 +271,11 @@ impl<'ast> Visit<'ast> for Reader {
             syn::Type::Path(path) => path.path.segments.last().map(|segment| plain(&segment.ident)),
             _ => None,
         };
+        let what = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
+        if what.is_some_and(|segment| segment.ident == "Display") {
+            let last = item.brace_token.span.close().end().line;
+            self.syntax.displays.push((item.impl_token.span.start().line, last));
+        }
         let outer = std::mem::replace(&mut self.owner, owner);
         visit::visit_item_impl(self, item);
         self.owner = outer;

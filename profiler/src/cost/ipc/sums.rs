@@ -24,13 +24,12 @@ pub(crate) struct Centred {
 
 /// n · Σuv − Σu · Σv over n, in whole numbers as far as they reach: in floating point the two are nearly equal, and little is
 /// left of their difference.
-fn centred(n: u64, product: &crate::event::ipc_layout::Wide, u: u64, v: u64) -> f64 {
-    let sum = (u128::from(product.high) << 64) | u128::from(product.low);
+fn centred(n: u64, product: u128, u: u64, v: u64) -> f64 {
     let means = u128::from(u) * u128::from(v);
-    match sum.checked_mul(u128::from(n)) {
+    match product.checked_mul(u128::from(n)) {
         Some(whole) if whole >= means => (whole - means) as f64 / n as f64,
         Some(whole) => -((means - whole) as f64) / n as f64,
-        None => product.value() - u as f64 * (v as f64 / n as f64),
+        None => product as f64 - u as f64 * (v as f64 / n as f64),
     }
 }
 
@@ -45,9 +44,9 @@ impl Centred {
             n,
             x: pairs.instructions as f64 / n,
             y: pairs.cycles as f64 / n,
-            xx: centred(pairs.count, &pairs.instructions_squared, pairs.instructions, pairs.instructions).max(0.0),
-            yy: centred(pairs.count, &pairs.cycles_squared, pairs.cycles, pairs.cycles).max(0.0),
-            xy: centred(pairs.count, &pairs.product, pairs.instructions, pairs.cycles),
+            xx: centred(pairs.count, pairs.instructions_squared, pairs.instructions, pairs.instructions).max(0.0),
+            yy: centred(pairs.count, pairs.cycles_squared, pairs.cycles, pairs.cycles).max(0.0),
+            xy: centred(pairs.count, pairs.product, pairs.instructions, pairs.cycles),
         })
     }
 

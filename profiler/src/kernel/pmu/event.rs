@@ -1,5 +1,6 @@
-//! kernel/pmu/event: one perf event of one CPU. The crate describes it; opening is our own, because its groups begin with an
-//! event of the calling process, and one CPU's events of any process cannot be in such a group.
+//! kernel/pmu/event: one perf event of one CPU. The crate describes it; opening is our own, because
+//! its groups begin with an event of the calling process, and one CPU's events of any process
+//! cannot be in such a group.
 
 use std::{
     io,
@@ -16,7 +17,7 @@ use perf_event::{
 pub(super) enum Which {
     /// Cycles, of the kernel too or in user mode only.
     Cycles { kernel: bool },
-    /// Instructions, likewise.
+    /// Instructions, of the kernel too or in user mode only.
     Instructions { kernel: bool },
     /// Misses of the last-level cache, user mode.
     LastLevelMisses,
@@ -49,7 +50,8 @@ fn described(which: Which) -> Builder<'static> {
     }
 }
 
-/// Opens an event of whatever runs on a CPU; with a leader, as a member of its group. It does not count yet.
+/// Opens an event of whatever runs on a CPU; with a leader, as a member of its group. It does not
+/// count yet.
 pub(super) fn open(which: Which, cpu: u32, leader: Option<BorrowedFd>) -> io::Result<OwnedFd> {
     let mut builder = described(which);
     let kernel = matches!(which, Which::Cycles { kernel: true } | Which::Instructions { kernel: true });
@@ -67,7 +69,8 @@ pub(super) fn open_overflows(cpu: u32, period: u64) -> io::Result<OwnedFd> {
 
 fn open_described(mut builder: Builder, cpu: u32, leader: Option<BorrowedFd>) -> io::Result<OwnedFd> {
     let group = leader.map_or(-1, |fd| fd.as_raw_fd());
-    // SAFETY: the kernel reads the attributes, whose size is in them; the result is a new descriptor or an error.
+    // SAFETY: the kernel reads the attributes, whose size is in them; the result is a new
+    // descriptor or an error.
     let fd = unsafe {
         libc::syscall(libc::SYS_perf_event_open, &raw mut *builder.attrs_mut(), -1, cpu, group, FLAG_FD_CLOEXEC)
     };
@@ -105,7 +108,8 @@ pub(super) fn attach(event: BorrowedFd, program: BorrowedFd) -> io::Result<()> {
 }
 
 fn control(fd: &impl AsFd, request: libc::Ioctl, argument: libc::c_ulong) -> io::Result<()> {
-    // SAFETY: a perf event's requests; the one with a pointer is given one to a word that lives until it returns.
+    // SAFETY: a perf event's requests; the one with a pointer is given one to a word that lives
+    // until it returns.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request, argument) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,12 +1,13 @@
-//! kernel/preflight/bpf: bpf(2) by hand: the smallest program and map of each kind that measuring needs, made and
-//! dropped again. By hand, because a refusal's errno is the finding, and nothing else may stand in its way.
+//! kernel/preflight/bpf: bpf(2) by hand: the smallest program and map of each kind that measuring
+//! needs, made and dropped again. By hand, because a refusal's errno is the finding, and nothing
+//! else may stand in its way.
 
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use super::machine::Version;
+use super::super::version::Version;
+use super::finding::{Finding, plain};
 use super::rights::{CAP_SYS_ADMIN, Rights, sysctl};
-use super::{Finding, plain};
 
 // Commands, program, attach and map types of include/uapi/linux/bpf.h.
 const BPF_MAP_CREATE: libc::c_long = 0;
@@ -25,8 +26,8 @@ const NOTHING: [u64; 2] = [0xb7, 0x95];
 const READS_KERNEL: [u64; 7] =
     [0xa1bf, 0xffff_fff8_0000_0107, 0x0000_0008_0000_02b7, 0x03b7, 0x0000_0071_0000_0085, 0xb7, 0x95];
 
-/// The head of `union bpf_attr` for BPF_PROG_LOAD, as far as any program here needs it. The kernel takes a shorter
-/// attribute than its own, and a longer one whose end is zero.
+/// The head of `union bpf_attr` for BPF_PROG_LOAD, as far as any program here needs it. The kernel
+/// takes a shorter attribute than its own, and a longer one whose end is zero.
 #[repr(C)]
 #[derive(Default)]
 struct ProgLoad {
@@ -68,8 +69,8 @@ struct EnableStats {
 }
 
 fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
-    // SAFETY: `attr` is a readable plain structure of the given size, and the buffers that it points to outlive the
-    // call. The kernel checks everything else.
+    // SAFETY: `attr` is a readable plain structure of the given size, and the buffers that it
+    // points to outlive the call. The kernel checks everything else.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) };
     match i32::try_from(fd) {
         // SAFETY: each of the commands used here returns a new descriptor that nobody else owns.
@@ -170,7 +171,8 @@ pub(super) fn statistics(rights: &Rights) -> Finding {
     }
 }
 
-/// Without the compiler the programs are interpreted. Nothing where the kernel does not tell this user.
+/// Without the compiler the programs are interpreted. Nothing where the kernel does not tell this
+/// user.
 pub(super) fn jit() -> Option<Finding> {
     Some(match sysctl("net/core/bpf_jit_enable")? {
         0 => Finding::degraded(
@@ -228,7 +230,7 @@ fn explain(error: &io::Error, rights: &Rights, version: Option<Version>) -> (Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::super::rights::{CAP_BPF, CAP_PERFMON};
     use super::*;
 
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_the_capabilities_promise_the_kernel_keeps() {
-        let rights = Rights::of_self();
+        let rights = Rights::read_own();
         let found = programs(&rights, None, None);
         assert_eq!(found.len(), 3);
         if !rights.may_load() {

@@ -5,7 +5,8 @@ use std::io::{self, Read as _};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::Finding;
+use super::super::version::Version;
+use super::finding::Finding;
 use super::rights::{CAP_SYS_RESOURCE, Rights};
 
 /// The oldest kernel that is supported.
@@ -16,22 +17,6 @@ const CGROUP_ACCOUNTING: Version = Version(5, 11);
 const BTF_MAGIC: u16 = 0xeb9f;
 /// Reading them leaves the CPU for a device or another world, microseconds each.
 const SLOW_CLOCKS: [&str; 4] = ["hpet", "acpi_pm", "jiffies", "refined-jiffies"];
-
-/// A kernel's version, without the patch level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version(pub(super) u32, pub(super) u32);
-
-impl Version {
-    /// `6.18.44-cloud`, `5.10-rc1`.
-    fn parse(release: &str) -> Option<Self> {
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-        Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-    }
-}
-
-pub(super) fn kernel_version() -> Option<Version> {
-    Version::parse(&rustix::system::uname().release().to_string_lossy())
-}
 
 pub(super) fn kernel() -> Finding {
     let uname = rustix::system::uname();
@@ -151,7 +136,8 @@ fn schedstat_of(text: Option<&str>) -> Finding {
     let slices = text.and_then(|text| text.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
     match slices {
         Some(1..) => Finding::ok(name, "CPU times are checked against the kernel's own"),
-        // This process runs, so it has had a slice of CPU time: three zeroes mean that nobody counts.
+        // This process runs, so it has had a slice of CPU time: three zeroes mean that nobody
+        // counts.
         Some(0) => Finding::degraded(
             name,
             "switched off: CPU times cannot be checked against the kernel's own",
@@ -216,7 +202,7 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::*;
 
     #[test]

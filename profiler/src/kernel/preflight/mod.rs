@@ -1,64 +1,23 @@
-//! kernel/preflight: what this kernel and this user can and cannot measure, each with the exact mend. It tries the real
-//! thing wherever that leaves nothing behind, works without any rights, and never fails: what cannot be found out is a
-//! finding too.
+//! kernel/preflight: what this kernel and this user can and cannot measure, each with the exact
+//! mend. It tries the real thing wherever that leaves nothing behind, works without any rights, and
+//! never fails: what cannot be found out is a finding too.
 
 mod bpf;
+mod finding;
 mod machine;
 mod perf;
 mod render;
 mod rights;
 
+pub use finding::{Finding, Status};
 pub use render::render;
 
+use super::version::{Version, kernel_version};
 use rights::Rights;
-
-/// How one prerequisite stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// As needed.
-    Ok,
-    /// Measuring works, and some figures will be missing or dearer.
-    Degraded,
-    /// Measuring does not work.
-    Missing,
-}
 
 /// What hardware counters there are, in one line.
 pub fn pmu_words() -> String {
-    perf::pmu(&Rights::of_self()).detail
-}
-
-/// One prerequisite, looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// One or two words; several findings may share them (`tracepoint`).
-    pub name: &'static str,
-    /// How it stands.
-    pub status: Status,
-    /// What was found, and what depends on it.
-    pub detail: String,
-    /// What to do about it, commands in backticks. An `Ok` finding may have one too, as a hint.
-    pub mend: Option<String>,
-}
-
-impl Finding {
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Ok, detail: detail.into(), mend: None }
-    }
-
-    fn degraded(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name, status: Status::Degraded, detail: detail.into(), mend: Some(mend.into()) }
-    }
-
-    fn missing(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name, status: Status::Missing, detail: detail.into(), mend: Some(mend.into()) }
-    }
-}
-
-/// An error without its number, which says nothing to people: `Operation not permitted`.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
+    perf::pmu(&Rights::read_own()).detail
 }
 
 /// What the caller has read from BTF, and what it plans.
@@ -66,10 +25,11 @@ fn plain(error: &std::io::Error) -> String {
 pub struct Probes {
     /// The id of the typedef `btf_trace_sched_switch`; `None` where BTF cannot be read or lacks it.
     pub sched_switch_btf_id: Option<u32>,
-    /// Tracepoints by name (`sched_switch`, `block_rq_issue`) and whether the kernel has them. What is not listed is
-    /// reported as unknown.
+    /// Tracepoints by name (`sched_switch`, `block_rq_issue`) and whether the kernel has them. What
+    /// is not listed is reported as unknown.
     pub tracepoints: Vec<(&'static str, bool)>,
-    /// Whether programs may read the registers of a thread that sleeps; `None` where BTF cannot be read.
+    /// Whether programs may read the registers of a thread that sleeps; `None` where BTF cannot be
+    /// read.
     pub task_registers: Option<bool>,
     /// Bytes that the maps will take.
     pub map_bytes: u64,
@@ -77,8 +37,8 @@ pub struct Probes {
 
 /// Looks at everything, in the order in which one thing needs the other.
 pub fn examine(probes: &Probes) -> Vec<Finding> {
-    let rights = Rights::of_self();
-    let version = machine::kernel_version();
+    let rights = Rights::read_own();
+    let version = kernel_version();
     let mut findings = vec![
         machine::kernel(),
         machine::btf(),
@@ -138,20 +98,11 @@ fn tracepoint(&(name, needed, what): &(&'static str, bool, &str), probes: &Probe
     if needed { Finding::missing("tracepoint", detail, mend) } else { Finding::degraded("tracepoint", detail, mend) }
 }
 
-/// Since 7.0 (`__bpf_trace_run` takes `rcu_read_lock_dont_migrate`) programs on tracepoints run with preemption on.
-fn preempted(version: machine::Version) -> bool {
-    version >= machine::Version(7, 0)
-}
-
-/// Whether the running kernel may preempt a program on a system call.
-pub fn programs_are_preempted() -> bool {
-    machine::kernel_version().is_some_and(preempted)
-}
-
-/// A program that is preempted keeps itself from running for the threads that the CPU turns to. See [`super::spare`].
-fn system_calls(version: machine::Version) -> Finding {
+/// A program that is preempted keeps itself from running for the threads that the CPU turns to. See
+/// `kernel/spare.rs`.
+fn system_calls(version: Version) -> Finding {
     let name = "system calls";
-    if !preempted(version) {
+    if !version.preempts_programs() {
         return Finding::ok(name, "programs on them are not preempted: every call is seen");
     }
     Finding::degraded(

@@ -5,11 +5,11 @@ use std::io;
 use profiler_common::ipc::extra::EXTRAS;
 
 use super::super::pmu::{Grade, Pmu};
+use super::finding::{Finding, plain};
 use super::rights::{Rights, sysctl};
-use super::{Finding, plain};
 
-/// The sysctl, Documentation/admin-guide/sysctl/kernel.rst: 1 forbids whole CPUs, 2 kernel stacks too, some
-/// distributions' 3 and 4 everything; cap_perfmon lifts it.
+/// The sysctl, Documentation/admin-guide/sysctl/kernel.rst: 1 forbids whole CPUs, 2 kernel stacks
+/// too, some distributions' 3 and 4 everything; cap_perfmon lifts it.
 pub(super) fn paranoid(rights: &Rights) -> Finding {
     let value = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
     paranoid_of(value.ok().and_then(|text| text.trim().parse().ok()), rights)
@@ -121,7 +121,8 @@ fn refusal(error: &io::Error, counters: &Counters, rights: &Rights) -> (String, 
                 format!("`sudo sysctl kernel.perf_event_paranoid=0`, or {}", rights.mend()),
             )
         }
-        // Both ways of the kernel to say that no counter is left: at the opening, and when it is to run.
+        // Both ways of the kernel to say that no counter is left: at the opening, and when it is to
+        // run.
         Some(libc::EBUSY | libc::ENOSPC | libc::EINVAL) if counters.watchdog => (
             "the NMI watchdog holds one of the counters, and the others do not suffice".into(),
             "`sudo sysctl kernel.nmi_watchdog=0` for the time of the measurement".into(),
@@ -138,7 +139,7 @@ fn refusal(error: &io::Error, counters: &Counters, rights: &Rights) -> (String, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::super::rights::CAP_PERFMON;
     use super::*;
 

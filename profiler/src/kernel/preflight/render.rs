@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, Status};
+use super::finding::{Finding, Status};
 
 const COLUMNS: usize = 100;
 /// Where the detail starts: after `degraded  locked memory   `.
@@ -10,8 +10,9 @@ const DETAIL: usize = 26;
 /// Where the mend starts.
 const MEND: usize = 10;
 
-/// One line for each finding, wrapped at 100 columns, and indented under it what mends it. A mend that has stood there
-/// before is referred to. A command that must be broken is broken with a backslash, so that a shell takes it as it is.
+/// One line for each finding, wrapped at 100 columns, and indented under it what mends it. A mend
+/// that has stood there before is referred to. A command that must be broken is broken with a
+/// backslash, so that a shell takes it as it is.
 pub fn render(findings: &[Finding]) -> String {
     let mut text = String::new();
     for (at, finding) in findings.iter().enumerate() {

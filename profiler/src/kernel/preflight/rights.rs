@@ -1,8 +1,9 @@
-//! kernel/preflight/rights: what this user may do: capabilities (capabilities(7)), namespaces, lockdown.
+//! kernel/preflight/rights: what this user may do: capabilities (capabilities(7)), namespaces,
+//! lockdown.
 
 use std::fs;
 
-use super::Finding;
+use super::finding::Finding;
 
 /// `PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` of include/linux/proc_ns.h.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -32,7 +33,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    pub(super) fn of_self() -> Self {
+    pub(super) fn read_own() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let namespace = fs::read_link("/proc/self/ns/user").ok();
@@ -132,7 +133,8 @@ pub(super) fn pid_namespace() -> Finding {
     }
 }
 
-/// Kernel lockdown, kernel_lockdown(7). That reading memory truly works is tried with a program of its own.
+/// Kernel lockdown, kernel_lockdown(7). That reading memory truly works is tried with a program of
+/// its own.
 pub(super) fn lockdown() -> Finding {
     lockdown_of(fs::read_to_string("/sys/kernel/security/lockdown").ok().as_deref())
 }
@@ -153,7 +155,7 @@ fn lockdown_of(text: Option<&str>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::*;
 
     fn rights(capabilities: &[u32]) -> Rights {

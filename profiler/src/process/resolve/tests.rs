@@ -112,7 +112,8 @@ fn a_stopped_process_is_noted() {
     assert_eq!(target.notes[0], Note::Stopped { tgid: target.processes[0].tgid, traced: false });
 }
 
-/// Starts two processes that have the same number inside a PID namespace each, one that the host does not use.
+/// Starts two processes that have the same number inside a PID namespace each, one that the host
+/// does not use.
 #[test]
 fn a_number_of_a_namespace_is_understood_where_it_is_unambiguous() {
     if !rustix::process::geteuid().is_root() {

@@ -152,10 +152,10 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.classes[class as usize].blocked = WALL - user - kernel - delay;
     sums.classes[class as usize].run_delay = delay;
     if class.family() == crate::event::Family::BlockingIo {
-        sums.charge_io += blocks * 250;
-        sums.charge_away += blocks * 250;
+        sums.charge_io += (blocks * 250).cast_signed();
+        sums.charge_away += (blocks * 250).cast_signed();
     } else {
-        sums.charge_other += blocks * 250;
+        sums.charge_other += (blocks * 250).cast_signed();
     }
     sums.concurrency[0] = (blocks / 2) as u32;
     sums.concurrency[1] = (blocks / 4) as u32;

@@ -216,8 +216,8 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
         wakes_others(&mut case, 0.0);
         // One CPU, full: ten seconds of it.
         let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
-        let charge: u64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
-        case.inputs.window.measured = Nanos::from_nanos(cpu + charge);
+        let charge: i64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
+        case.inputs.window.measured = Nanos::from_nanos(cpu.saturating_add_signed(charge));
         // Before it, and after it, when what had queued up is still worked off.
         case.inputs.baselines = [busy_ms, busy_ms, 124, 124]
             .map(|ms| Baseline {

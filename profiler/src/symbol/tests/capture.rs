@@ -1,4 +1,5 @@
-//! symbol/tests/capture: children that block at a known place, and their stacks, taken as a debugger does.
+//! symbol/tests/capture: children that block at a known place, and their stacks, taken as a
+//! debugger does.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -24,7 +25,8 @@ impl Stack {
     }
 }
 
-/// A process with one thread that waits in `read` of its standard input, or in a sleep. Its end: the input is closed.
+/// A process with one thread that waits in `read` of its standard input, or in a sleep. Its end:
+/// the input is closed.
 pub(super) struct Child {
     process: std::process::Child,
     tid: Tid,

@@ -78,7 +78,7 @@ const NAMED: &str = "pub struct T { pub thread: String } pub struct D { pub name
 
 fn silent(body: &str) -> Vec<String> {
     let body = format!("{NAMED}{body}");
-    messages(sentences(&sources(&[("profiler/src/cost/mod.rs", &body)]), &["cost"], NAMES))
+    messages(sentences(&sources(&[("profiler/src/cost/mod.rs", &body)]), &["cost"], "quantity", NAMES))
 }
 
 #[track_caller]
@@ -107,11 +107,23 @@ fn silent_rooms_may_name_the_target_and_test_themselves() {
     fine("#[cfg(test)] mod tests { pub fn f() -> String { format!(\"a\") } }");
     fine("pub struct B { pub thread: Option<String> }");
     let elsewhere = sources(&[("profiler/src/words/mod.rs", "pub fn f() -> String { format!(\"a\") }")]);
-    assert!(sentences(&elsewhere, &["cost"], &[]).is_empty());
+    assert!(sentences(&elsewhere, &["cost"], "quantity", &[]).is_empty());
+}
+
+#[test]
+fn a_quantity_prints_itself_and_says_nothing_else() {
+    let found = |body: &str| {
+        let sources = sources(&[("profiler/src/quantity/nanos.rs", body)]);
+        messages(sentences(&sources, &["quantity"], "quantity", &[]))
+    };
+    let display = "impl fmt::Display for A { fn fmt(&self, f: F) -> R { f.pad(&format!(\"{} ns\", self.0)) } }";
+    assert!(found(display).is_empty());
+    assert_eq!(found(&format!("{display}\nfn f() {{ format!(\"a\"); }}")).len(), 1);
+    assert_eq!(found("impl fmt::Debug for A { fn fmt(&self, f: F) -> R { write!(f, \"a\") } }").len(), 1);
 }
 
 #[test]
 fn a_name_that_no_longer_exists_is_an_error() {
-    let found = sentences(&sources(&[("profiler/src/cost/mod.rs", "")]), &["cost"], NAMES);
+    let found = sentences(&sources(&[("profiler/src/cost/mod.rs", "")]), &["cost"], "quantity", NAMES);
     assert!(found.len() == 2 && found.iter().all(|finding| finding.rule == Rule::Stale), "{found:?}");
 }

@@ -17,6 +17,7 @@ const TABLES: Tables = Tables {
     pure: &["event"],
     impure: &[Impure { path: &["libc"], why: "/proc belongs to event/" }],
     silent: &["cost"],
+    numbers_in: "cost",
     wire_ends_in: "event",
     crates: &[Crate { folder: "profiler/src", root: "lib.rs", has_rooms: true }],
     folders: &["profiler"],
@@ -60,6 +61,7 @@ fn a_rule_that_names_a_gone_room_is_stale() {
     stale(&Tables { homes: HOMES, ..TABLES }, "the home of aya: no room `attic`");
     stale(&Tables { pure: &["attic"], ..TABLES }, "the pure rooms: no room `attic`");
     stale(&Tables { silent: &["attic"], ..TABLES }, "the silent rooms: no room `attic`");
+    stale(&Tables { numbers_in: "attic", ..TABLES }, "the room that prints numbers: no room `attic`");
     stale(&Tables { wire_ends_in: "attic", ..TABLES }, "the end of the wire: no room `attic`");
     const REASON: &[Impure] = &[Impure { path: &["libc"], why: "syscalls belong to attic/" }];
     stale(&Tables { impure: REASON, ..TABLES }, "no room `attic`");

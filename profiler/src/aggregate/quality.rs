@@ -1,0 +1,88 @@
+//! aggregate/quality: what a measurement lost, and what it left open.
+
+/// Losses, rarities and open ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Quality {
+    /// Threads not measured for lack of room.
+    pub threads_lost: u64,
+    /// Calls not told apart by site for lack of room.
+    pub calls_without_site: u64,
+    /// Threads whose sums were kept but not their names.
+    pub threads_pooled: u64,
+    /// Block requests not measured for lack of room.
+    pub requests_lost: u64,
+    /// Devices not measured for lack of room.
+    pub devices_lost: u64,
+    /// Program runs that the kernel left out.
+    pub runs_missed: u64,
+    /// Wake-ups seen before the switch-out they answer.
+    pub raced_wakes: u64,
+    /// Switch-ins for which the kernel's tracepoint did not fire.
+    pub missed_switch_ins: u64,
+    /// Block ends that found no room in the stream.
+    pub stream_lost: u64,
+    /// CPU-clock samples that found no room.
+    pub samples_lost: u64,
+    /// Stacks that found no room.
+    pub stacks_lost: u64,
+    /// Threads that were asleep when the window began.
+    pub open_at_start: u64,
+    /// Threads whose last interval was closed by the window's end.
+    pub open_at_end: u64,
+    /// Threads without any event.
+    pub silent: u64,
+    /// Births in the window.
+    pub forks: u64,
+    /// Program starts in the window.
+    pub execs: u64,
+    /// Ends of threads in the window.
+    pub exits: u64,
+}
+
+impl Quality {
+    /// Everything that was lost: what must be zero for the ledger to be exact.
+    pub fn lost(&self) -> u64 {
+        self.threads_lost + self.requests_lost + self.devices_lost + self.runs_missed
+    }
+
+    /// What was lost of the events themselves, and in which words.
+    pub fn losses(&self) -> [(u64, &'static str); 6] {
+        [
+            (self.threads_lost, "threads not measured for lack of room"),
+            (self.calls_without_site, "calls not told apart by site for lack of room"),
+            (self.threads_pooled, "threads that ended are in the sums and not in the table"),
+            (self.requests_lost, "block requests not measured for lack of room"),
+            (self.devices_lost, "devices not measured for lack of room"),
+            (self.runs_missed, "program runs left out by the kernel: events are missing"),
+        ]
+    }
+
+    /// What was lost of the evidence beside them: no count depends on it.
+    pub fn evidence_losses(&self) -> [(u64, &'static str); 2] {
+        [
+            (self.stream_lost, "block ends that found no room in the stream"),
+            (self.samples_lost, "CPU-clock samples that found no room"),
+        ]
+    }
+
+    pub(super) fn absorb(&mut self, later: &Self) {
+        // The kernel counts missed runs from the load on; the rest is counted per window.
+        self.runs_missed = later.runs_missed;
+        self.threads_lost += later.threads_lost;
+        self.calls_without_site += later.calls_without_site;
+        self.threads_pooled += later.threads_pooled;
+        self.requests_lost += later.requests_lost;
+        self.devices_lost += later.devices_lost;
+        self.raced_wakes += later.raced_wakes;
+        self.missed_switch_ins += later.missed_switch_ins;
+        self.stream_lost += later.stream_lost;
+        self.samples_lost += later.samples_lost;
+        self.stacks_lost += later.stacks_lost;
+        self.open_at_start += later.open_at_start;
+        self.open_at_end += later.open_at_end;
+        self.silent += later.silent;
+        self.forks += later.forks;
+        self.execs += later.execs;
+        self.exits += later.exits;
+    }
+}

@@ -1,0 +1,17 @@
+//! aggregate/silent: threads without a single event, of which only `/proc` knows.
+
+use crate::{
+    event::BlockClass,
+    quantity::{Nanos, Tid},
+};
+
+/// What is known from outside of a thread that had no event in the whole window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silent {
+    /// The thread.
+    pub tid: Tid,
+    /// What it sleeps on, where `/proc` tells; `None`: it was running all the time.
+    pub asleep_on: Option<BlockClass>,
+    /// CPU that the kernel charged it over the window.
+    pub on_cpu: Nanos,
+}

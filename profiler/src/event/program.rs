@@ -1,0 +1,22 @@
+//! event/program: what a program of ours cost.
+
+use crate::{kernel::ProgramCost, quantity::Nanos};
+
+/// A program's cost.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ProgramRecord {
+    /// The program.
+    pub name: String,
+    /// How often it ran.
+    pub runs: u64,
+    /// Time in these runs.
+    pub time: Nanos,
+    /// Runs left out by the kernel.
+    pub missed: u64,
+}
+
+impl From<&ProgramCost> for ProgramRecord {
+    fn from(raw: &ProgramCost) -> Self {
+        Self { name: raw.name.clone(), runs: raw.runs, time: raw.time, missed: raw.missed }
+    }
+}

@@ -1,0 +1,44 @@
+//! kernel/error: why the programs could not be loaded or attached.
+
+use super::btf::BtfError;
+
+/// Why the programs could not be loaded. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel's types are missing or strange.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// `bpf(2)` refused for lack of rights.
+    #[error(
+        "not permitted to load kernel programs. Run as root, or give the binary CAP_BPF and CAP_PERFMON; \
+         `should-i-async doctor` prints the exact command"
+    )]
+    Denied,
+    /// A size that cannot be had.
+    #[error(
+        "the kernel would not make the maps ({0}). Ask for less with --max-threads or --max-sites, or raise the \
+         memory lock limit (`ulimit -l unlimited`; kernels before 5.11 count maps against it)"
+    )]
+    NoMemory(String),
+    /// Neither form of a program was accepted.
+    #[error(
+        "the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`"
+    )]
+    Refused {
+        /// The program.
+        program: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// A tracepoint could not be attached.
+    #[error("cannot attach to tracepoint {tracepoint}: {reason}. `should-i-async doctor` says what this kernel lacks")]
+    Attach {
+        /// The tracepoint.
+        tracepoint: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Anything else that aya reports.
+    #[error("cannot load the kernel object: {0}")]
+    Object(String),
+}
