@@ -49,7 +49,7 @@ fn recorded(pid: u32, seconds: u64) -> Recording {
 
 fn profile(recording: &Recording) -> (Report, Profile) {
     let report = report_of(recording);
-    let profile = Profile::of(&report, &recording.window, &recording.sampled);
+    let profile = Profile::new(&report, &recording.window, &recording.sampled);
     (report, profile)
 }
 

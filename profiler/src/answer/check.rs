@@ -46,7 +46,7 @@ pub struct Check {
 }
 
 impl Check {
-    pub(crate) fn of(window: &Window, total_cpu: Nanos, process_cpu: Option<Nanos>) -> Self {
+    pub(crate) fn new(window: &Window, total_cpu: Nanos, process_cpu: Option<Nanos>) -> Self {
         let sums: Sums = window.sums();
         let differs = |s: &Sums| s.voluntary != s.kernel_voluntary || s.involuntary != s.kernel_involuntary;
         Self {

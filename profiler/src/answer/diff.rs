@@ -315,7 +315,7 @@ impl PredictionCheck {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::report::Inputs, *};
+    use super::{super::inputs::Inputs, *};
     use crate::{
         aggregate::{OpenEnd, ThreadTotals},
         event::Sums,

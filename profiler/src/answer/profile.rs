@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     report::Report,
-    sampled::{Sampled, SampledStack, Taken, share_out},
+    sampled::{Sampled, SampledStack, StackQuality, Taken, share_out},
 };
 use crate::{
     aggregate::Window,
@@ -94,23 +94,6 @@ pub struct Stack {
     pub samples: u64,
     /// Its parts.
     pub weights: Weights,
-}
-
-/// How good the stacks are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct StackQuality {
-    /// Stacks taken at blocks.
-    pub samples: u64,
-    /// Of the CPU clock.
-    pub clock_samples: u64,
-    /// Stacks that found no room in the ring or in the queue to the unwinder.
-    pub lost: u64,
-    /// Whose outer end could not be reached.
-    pub truncated: u64,
-    /// Block samples whose innermost application frame (the first outside of libc and the kernel) has a name.
-    pub named: u64,
-    /// Block samples with a waker's stack.
-    pub with_waker: u64,
 }
 
 /// Stacks of a measurement.
@@ -218,7 +201,7 @@ const OPEN: &str = "[open at start or end]";
 
 impl Profile {
     /// Shares the report's figures out among the stacks that were sampled. `window` is the one that the report was made of.
-    pub fn of(report: &Report, window: &Window, sampled: &Sampled) -> Self {
+    pub fn new(report: &Report, window: &Window, sampled: &Sampled) -> Self {
         let mut making = Making {
             sampled,
             frames: sampled.frames.clone(),

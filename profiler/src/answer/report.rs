@@ -1,10 +1,9 @@
 //! The report: everything that is printed, drawn or exported of one measurement.
 
-use std::collections::HashMap;
-
 use super::{
     advice,
     check::Check,
+    inputs::{Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
     note::Note,
     score::Score,
@@ -16,56 +15,9 @@ use crate::{
     cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{DeviceRecord, Family, Place},
     machine::Calibration,
-    predict::{self, Alone, Baseline, Engine, Given, Prices, WhatIf},
+    predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
 };
-
-/// A process of the target.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ProcessFacts {
-    /// Its PID in the initial namespace.
-    pub tgid: u32,
-    /// Its PIDs from the outermost namespace to its own.
-    pub ns_pids: Vec<u32>,
-    /// Its command name.
-    pub name: String,
-    /// Its command line.
-    pub command: String,
-    /// The container it is in, where that shows.
-    pub container: Option<String>,
-}
-
-/// What is known of target and machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Facts {
-    /// The processes at the start.
-    pub processes: Vec<ProcessFacts>,
-    /// How the target was chosen: things to know, one line each.
-    pub notes: Vec<String>,
-    /// Kernel release.
-    pub kernel: String,
-    /// CPUs online.
-    pub cpus: u32,
-    /// CPUs that the target's threads may use.
-    pub allowed_cpus: u32,
-    /// How the programs are attached.
-    pub form: String,
-    /// When the measurement began, seconds since the epoch.
-    pub began_at: u64,
-}
-
-/// The measured interval.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct WindowFacts {
-    /// From the first to the last moment.
-    pub wall: Nanos,
-    /// Time in which events counted.
-    pub measured: Nanos,
-    /// Windows, where the measurement was sampled; 1 otherwise.
-    pub windows: u32,
-    /// How it ended: `duration over`, `target exited`, `interrupted`.
-    pub ended: String,
-}
 
 /// What measuring cost.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,71 +32,6 @@ pub struct SelfCost {
     pub daemon_cpu: Nanos,
     /// Its largest resident size, bytes.
     pub daemon_bytes: u64,
-}
-
-/// What the model needs beside the window.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Inputs {
-    /// Target and machine.
-    pub facts: Facts,
-    /// The interval.
-    pub window: WindowFacts,
-    /// What the descriptor of a place's last call was, while it was open.
-    pub descriptors: HashMap<Place, String>,
-    /// Places whose descriptor was opened with `O_DIRECT`.
-    #[serde(default)]
-    pub direct_files: Vec<Place>,
-    /// Names of threads.
-    pub thread_names: HashMap<Tid, String>,
-    /// Names of devices, by major and minor.
-    pub device_names: HashMap<(u32, u32), String>,
-    /// The reference block.
-    pub reference: Option<Reference>,
-    /// The target without the programs, before and after.
-    pub baselines: Vec<Baseline>,
-    /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
-    #[serde(default)]
-    pub pace: Option<f64>,
-    /// What waiting in other ways costs on this machine.
-    pub calibration: Option<Calibration>,
-    /// Why that is not known, where it will not be.
-    #[serde(default)]
-    pub no_calibration: Option<String>,
-    /// Why no hardware counters ran, where none did.
-    #[serde(default)]
-    pub no_counters: Option<String>,
-    /// CPU of the target's processes over the window, by their CPU clocks.
-    pub process_cpu: Option<Nanos>,
-    /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where not measured.
-    pub hook_entry: f64,
-    /// CPU of the profiler's own process.
-    pub daemon_cpu: Nanos,
-    /// Its largest resident size, bytes.
-    pub daemon_bytes: u64,
-    /// Direct share of each window, where the measurement was sampled: what its interval is made of.
-    pub shares: Vec<f64>,
-    /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
-    pub slices: Vec<Slice>,
-}
-
-impl Inputs {
-    /// With what waiting in other ways costs, or why that is not known; neither where it may still be.
-    pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
-        match priced {
-            Some(Ok(calibration)) => self.calibration = Some(calibration),
-            Some(Err(why)) => self.no_calibration = Some(why),
-            None => {}
-        }
-    }
-}
-
-/// A look in mid-measurement: everything since its start.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Slice {
-    /// CPU of the target's processes.
-    pub cpu: Nanos,
-    /// Calls that blocked and their kernel CPU, by place.
-    pub blocked: Vec<(Place, u64, Nanos)>,
 }
 
 /// Everything of one measurement.
@@ -234,8 +121,8 @@ impl Report {
         let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {
             verdict: Verdict::new(&answerable, advice),
-            estimators: Estimators::of(&window.sites, &pools, charge, sampled),
-            check: Check::of(window, cpu.total, inputs.process_cpu),
+            estimators: Estimators::new(&window.sites, &pools, charge, sampled),
+            check: Check::new(window, cpu.total, inputs.process_cpu),
             sites: site_views(window, &inputs, &pools),
             threads: thread_views(window, &inputs),
             devices: device_views(window, &inputs),
@@ -248,7 +135,7 @@ impl Report {
             cpu,
             wall,
             device_wait: Nanos::from_nanos(sums.device_wait),
-            wakeups: Wakeups::of(&sums, wake),
+            wakeups: Wakeups::new(&sums, wake),
             quality: window.quality.clone(),
             self_cost,
             reference,
@@ -276,12 +163,12 @@ impl Parts {
         // One run of the switch program may see one thread of the target off and the next one on.
         let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
         let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
-        let ipc = Ipc::of(window, inputs.no_counters.as_deref());
+        let ipc = Ipc::new(window, inputs.no_counters.as_deref());
         let counted = match (ipc.value(), ipc.note()) {
             (Some(ipc), _) => ipc.cost.clone(),
             (None, why) => Figure::unavailable(why.cloned().unwrap_or(ipc::Note::NoCounters)),
         };
-        let indirect = Indirect::of(&window.sites, counted);
+        let indirect = Indirect::new(&window.sites, counted);
         Self {
             wall: WallLedger::new(window),
             self_cost: self_cost(window, &cpu, events, inputs),
@@ -305,7 +192,7 @@ fn given<'a>(
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
     // What the target takes when nobody looks, for as many switches.
-    let alone = Alone::of(&inputs.baselines, inputs.pace, total, window.sums().voluntary);
+    let alone = Alone::new(&inputs.baselines, inputs.pace, total, window.sums().voluntary);
     let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
     let prices =
         Prices::new(window, pools, calibration, reference, &inputs.direct_files).map(|p| p.less_excess(excess));
@@ -330,12 +217,12 @@ fn given<'a>(
 
 fn site_views(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Vec<SiteView> {
     let descriptor = |place: &Place| inputs.descriptors.get(place).cloned().unwrap_or_default();
-    window.sites.iter().map(|site| SiteView::of(site, pools, descriptor(&site.place))).collect()
+    window.sites.iter().map(|site| SiteView::new(site, pools, descriptor(&site.place))).collect()
 }
 
 fn thread_views(window: &Window, inputs: &Inputs) -> Vec<ThreadView> {
     let name = |tid: &Tid| inputs.thread_names.get(tid).cloned().unwrap_or_default();
-    window.threads.iter().map(|thread| ThreadView::of(thread, name(&thread.tid))).collect()
+    window.threads.iter().map(|thread| ThreadView::new(thread, name(&thread.tid))).collect()
 }
 
 fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {
@@ -343,7 +230,7 @@ fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {
         let known = inputs.device_names.get(&(device.major, device.minor)).cloned();
         known.unwrap_or_else(|| device.number())
     };
-    window.devices.iter().map(|device| DeviceView::of(device, name(device))).collect()
+    window.devices.iter().map(|device| DeviceView::new(device, name(device))).collect()
 }
 
 fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, inputs: &Inputs) -> SelfCost {

@@ -1,6 +1,5 @@
 //! Sampled stacks with their names, before the ledger's figures are shared out among them.
 
-use super::profile::StackQuality;
 use crate::{
     event::{BlockClass, Place},
     symbol::Frame,
@@ -38,6 +37,23 @@ pub struct SampledStack {
     pub blocked: f64,
     /// Run-queue delay that they stand for, ns.
     pub delay: f64,
+}
+
+/// How good the stacks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StackQuality {
+    /// Stacks taken at blocks.
+    pub samples: u64,
+    /// Of the CPU clock.
+    pub clock_samples: u64,
+    /// Stacks that found no room in the ring or in the queue to the unwinder.
+    pub lost: u64,
+    /// Whose outer end could not be reached.
+    pub truncated: u64,
+    /// Block samples whose innermost application frame (the first outside of libc and the kernel) has a name.
+    pub named: u64,
+    /// Block samples with a waker's stack.
+    pub with_waker: u64,
 }
 
 /// All stacks of a measurement.

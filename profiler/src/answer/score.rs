@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
+    inputs::{Inputs, Slice},
     ledger::CpuLedger,
     note::Note,
-    report::{Inputs, Slice},
 };
 use crate::{
     aggregate::Window,

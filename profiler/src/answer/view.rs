@@ -60,7 +60,7 @@ fn average(stat: &Stat) -> Option<Nanos> {
 }
 
 impl SiteView {
-    pub(crate) fn of(record: &SiteRecord, pools: &Pools<'_>, descriptor: String) -> Self {
+    pub(crate) fn new(record: &SiteRecord, pools: &Pools<'_>, descriptor: String) -> Self {
         let site = &record.site;
         Self {
             syscall: record.place.syscall.clone(),
@@ -122,7 +122,7 @@ pub struct ThreadView {
 }
 
 impl ThreadView {
-    pub(crate) fn of(thread: &ThreadTotals, name: String) -> Self {
+    pub(crate) fn new(thread: &ThreadTotals, name: String) -> Self {
         let sums = &thread.sums;
         let mostly = BlockClass::ALL
             .into_iter()
@@ -161,7 +161,7 @@ pub struct DeviceView {
 }
 
 impl DeviceView {
-    pub(crate) fn of(record: &DeviceRecord, name: String) -> Self {
+    pub(crate) fn new(record: &DeviceRecord, name: String) -> Self {
         Self {
             name,
             service_p50: Histogram(&record.target.service).quantile(0.5),
@@ -189,7 +189,7 @@ pub struct Wakeups {
 }
 
 impl Wakeups {
-    pub(crate) fn of(sums: &Sums, cost: Figure<f64, predict::Note>) -> Self {
+    pub(crate) fn new(sums: &Sums, cost: Figure<f64, predict::Note>) -> Self {
         Self {
             same_process: sums.woken_by_self,
             other_process: sums.woken_by_other,

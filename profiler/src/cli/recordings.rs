@@ -72,7 +72,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
             color: output::wants_color(),
             ..TextOptions::default()
         };
-        let profile = Profile::of(&found, &recording.window, &recording.sampled);
+        let profile = Profile::new(&found, &recording.window, &recording.sampled);
         return output::print(&(report::text(&found, &options) + &report::stacks(&profile, &options)));
     }
     let side = match (flags.user, flags.kernel) {
@@ -80,7 +80,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
         (_, true) => Some(StackSide::Kernel),
         _ => None,
     };
-    let profile = outputs::one_side(Profile::of(&found, &recording.window, &recording.sampled), side);
+    let profile = outputs::one_side(Profile::new(&found, &recording.window, &recording.sampled), side);
     for file in &mut files {
         file.weight = flags.weight.as_deref().and_then(settings::weight);
         let bytes = outputs::write(file, &Shown { report: &found, engine: engine.as_ref(), profile: &profile })?;
@@ -107,7 +107,7 @@ impl Read {
     }
 
     fn profile(&self) -> Profile {
-        Profile::of(&self.report, &self.recording.window, &self.recording.sampled)
+        Profile::new(&self.report, &self.recording.window, &self.recording.sampled)
     }
 }
 

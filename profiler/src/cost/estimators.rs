@@ -29,7 +29,7 @@ pub struct Estimators {
 impl Estimators {
     /// `charge` is what the kernel charges for the way out of idle, per blocking-IO block, ns;
     /// `sampled` is estimator (b).
-    pub(crate) fn of(sites: &[SiteRecord], pools: &Pools<'_>, charge: f64, sampled: Figure<f64, Note>) -> Self {
+    pub(crate) fn new(sites: &[SiteRecord], pools: &Pools<'_>, charge: f64, sampled: Figure<f64, Note>) -> Self {
         let io: Vec<&SiteRecord> =
             sites.iter().filter(|s| s.place.class.family() == Family::BlockingIo && s.site.blocks > 0).collect();
         let mean_by = |of: &dyn Fn(&SiteRecord) -> Option<f64>| -> Option<(f64, f64)> {

@@ -7,6 +7,7 @@
 
 use super::{
     direct::{MIN_CALLS, RARE},
+    effect::Effect,
     ipc,
     note::Note,
 };
@@ -14,17 +15,6 @@ use crate::{
     event::{BlockClass, Family, SiteRecord, Stat},
     quantity::{Estimate, Figure},
 };
-
-/// Extra CPU after blocks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Effect {
-    /// Per block, ns.
-    pub per_block: f64,
-    /// All of it, ns.
-    pub total: Estimate,
-    /// Blocks at sites where it could be told.
-    pub matched: u64,
-}
 
 /// Both windows, and the counters.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +88,7 @@ fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) 
 }
 
 impl Indirect {
-    pub(crate) fn of(sites: &[SiteRecord], counted: Figure<Effect, ipc::Note>) -> Self {
+    pub(crate) fn new(sites: &[SiteRecord], counted: Figure<Effect, ipc::Note>) -> Self {
         let io = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && s.place.class != BlockClass::BadFd;
         Self {
             counted,
@@ -164,7 +154,7 @@ mod tests {
     }
 
     fn by_time(sites: &[SiteRecord]) -> Indirect {
-        Indirect::of(sites, Figure::unavailable(ipc::Note::NoCounters))
+        Indirect::new(sites, Figure::unavailable(ipc::Note::NoCounters))
     }
 
     #[test]
@@ -173,7 +163,7 @@ mod tests {
         let sites = [site(stat(noisy(10_300)), stat(noisy(10_000)))];
         let effect = Effect { per_block: 90.0, total: Estimate::with_half_width(9e4, 1e4), matched: 1_000 };
         let counted = Figure::measured(effect);
-        let indirect = Indirect::of(&sites, counted.clone());
+        let indirect = Indirect::new(&sites, counted.clone());
         assert_eq!(indirect.total().value(), counted.value());
         assert_eq!(indirect.user.value().unwrap().per_block, 300.0);
         assert_eq!(by_time(&sites).total().value().unwrap().per_block, 300.0);

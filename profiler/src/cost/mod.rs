@@ -1,6 +1,7 @@
 //! cost: what blocking costs the target today, directly and indirectly. Pure.
 
 mod direct;
+mod effect;
 mod estimators;
 mod indirect;
 pub mod ipc;
@@ -10,6 +11,7 @@ pub(crate) use direct::{Bases, Pools, RARE, mean};
 pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use estimators::Estimators;
 pub(crate) use estimators::sampled;
-pub use indirect::{Effect, Indirect};
+pub use effect::Effect;
+pub use indirect::Indirect;
 pub use ipc::{Before, Curve, Ipc};
 pub use note::{Disagreement, Note};

@@ -228,7 +228,7 @@ impl Looks {
         let report = self.report(whole, whole_inputs);
         let last = Arc::new(Report::around(&last, stretch, report.what_if.clone()));
         let profile = match &self.sampled {
-            Some(sampled) => Profile::of(&report, whole, sampled),
+            Some(sampled) => Profile::new(&report, whole, sampled),
             None => Profile::default(),
         };
         let snapshot = Snapshot {

@@ -26,7 +26,7 @@ impl Playback {
     /// At the end of a recording: all of it is shown.
     pub fn new(recording: Recording) -> Self {
         let (whole, engine) = recording::report_with_engine(&recording);
-        let profile = Arc::new(Profile::of(&whole, &recording.window, &recording.sampled));
+        let profile = Arc::new(Profile::new(&whole, &recording.window, &recording.sampled));
         let mut playback = Self {
             recording,
             whole: Arc::new(whole),

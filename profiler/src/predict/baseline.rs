@@ -54,7 +54,7 @@ impl Alone {
 
     /// `None` where there is too little of it, or where the target did less for its switches meanwhile. Where it seems to have needed
     /// more than with the programs attached, it is unsteady, and they did nothing to it.
-    pub(crate) fn of(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
+    pub(crate) fn new(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
         // A machine is not as fast in one half second as in the next.
         let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_baseline_of_a_faster_moment_is_brought_to_the_pace_of_the_measured_one() {
-        let of = |parts: &[Baseline], pace| Alone::of(parts, pace, Nanos::from_millis(3_000), 20_000);
+        let of = |parts: &[Baseline], pace| Alone::new(parts, pace, Nanos::from_millis(3_000), 20_000);
         let own = |parts: &[Baseline], pace| of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
         assert_eq!(own(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)), Some(2_500.0));
         assert_eq!(own(&[part(100, Some(8.0)), part(125, None)], None), Some(2_250.0));
@@ -106,7 +106,7 @@ mod tests {
     fn a_mean_of_more_parts_is_surer_but_drift_stays() {
         let unsteady = |all: &[u64]| {
             let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms, None)).collect();
-            Alone::of(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().unsteady
+            Alone::new(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().unsteady
         };
         let (few, many) = (unsteady(&[90, 110, 110, 90]), unsteady(&[90, 110, 110, 90].repeat(4)));
         assert!(many < 0.6 * few, "{few} and {many}");
@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_target_that_seems_slower_alone_is_unsteady_and_not_sped_up() {
-        let alone = Alone::of(&[part(150, None), part(250, None)], None, Nanos::from_millis(3_000), 20_000).unwrap();
+        let alone = Alone::new(&[part(150, None), part(250, None)], None, Nanos::from_millis(3_000), 20_000).unwrap();
         assert_eq!((alone.cpu, alone.excess(2.8e9)), (3e9, 0.0));
         assert!(alone.unsteady > 0.3);
-        assert_eq!(Alone::of(&[part(50, None), part(60, None)], None, Nanos::from_millis(3_000), 20_000), None);
+        assert_eq!(Alone::new(&[part(50, None), part(60, None)], None, Nanos::from_millis(3_000), 20_000), None);
     }
 }

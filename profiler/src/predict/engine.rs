@@ -74,7 +74,7 @@ impl Engine {
             window
                 .spans
                 .iter()
-                .map(|span| Trace::of(span, counts))
+                .map(|span| Trace::from_span(span, counts))
                 .filter(|t| t.connections() > 0)
                 .take_while(|t| {
                     events += t.events();

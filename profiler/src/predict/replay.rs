@@ -111,7 +111,7 @@ pub struct Trace {
 
 impl Trace {
     /// From the blocks of the classes that `counts` accepts. Bursts between two other blocks of a thread are added up.
-    pub fn of(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
+    pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
         let length = span.end.saturating_sub(span.start).as_nanos();
         let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for end in &span.ends {
@@ -433,7 +433,7 @@ mod tests {
                 end(BlockClass::Tcp, 1_230, 1_900, 30),
             ],
         };
-        let trace = Trace::of(&span, |class| class == BlockClass::Tcp);
+        let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp);
         let connection = Connection { first: 100, cycles: vec![Cycle { service: 80.0, gap: 670 }] };
         assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });
         assert_eq!((trace.events(), trace.connections()), (2, 1));

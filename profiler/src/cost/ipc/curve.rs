@@ -1,7 +1,7 @@
 //! The recovery curve: how many cycles the first so many instructions after a return took, and what that says of their IPC.
 
 use super::{
-    Before,
+    before::Before,
     note::Note,
     sums::{Centred, normal},
 };
@@ -83,7 +83,7 @@ fn pooled(bins: &[Pairs]) -> Vec<Pairs> {
 
 fn knots(bins: &[Pairs]) -> Vec<Knot> {
     let mut knots: Vec<Knot> = Vec::new();
-    for sums in pooled(bins).iter().filter_map(Centred::of) {
+    for sums in pooled(bins).iter().filter_map(Centred::from_pairs) {
         let (x, y) = knots.last().map_or((0.0, 0.0), |k| (k.sums.x, k.sums.y));
         if sums.x <= x {
             continue;
@@ -183,7 +183,7 @@ fn still_rising(x: &[f64], y: &[f64], variance: &[f64], first: usize) -> bool {
 }
 
 impl Curve {
-    pub(crate) fn of(before: Before, bins: &[Pairs]) -> Self {
+    pub(crate) fn new(before: Before, bins: &[Pairs]) -> Self {
         debug_assert_eq!(bins.len(), ipc_layout::BINS);
         let knots = knots(bins);
         let samples = bins.iter().map(|b| b.count).sum();

@@ -1,6 +1,6 @@
 //! The fit: cycles = a + b·instructions of the windows at one site, and what a block adds to a.
 
-use super::{Before, note::Note, sums::Centred};
+use super::{before::Before, comparison::Comparison, note::Note, sums::Centred};
 use crate::{
     cost::direct::RARE,
     event::{Place, SiteIpc},
@@ -24,32 +24,12 @@ pub struct Line {
 }
 
 impl Line {
-    fn of(c: &Centred) -> Option<Self> {
+    fn fitted(c: &Centred) -> Option<Self> {
         let (b, (a, variance), freedom) = (c.slope()?, c.intercept()?, c.n - 2.0);
         Some(Self {
             a: Estimate::from_variance(a, variance, freedom),
             b: Estimate::from_variance(b, c.residual() / c.xx, freedom),
         })
-    }
-}
-
-/// How the cost of a block was told from the windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// One slope for both kinds at the site: the difference of the two a.
-    CommonSlope,
-    /// The slopes differ: the distance of the two lines at the mean instructions of the windows after blocks.
-    OwnSlopes,
-    /// The instructions do not vary and are as many in both kinds: the difference of the means.
-    EqualInstructions,
-    /// No calls at this site that did not block: against the a of so many other sites.
-    OtherSites(usize),
-}
-
-impl Comparison {
-    /// Whether it compares windows after the same call.
-    pub const fn same_site(self) -> bool {
-        !matches!(self, Self::OtherSites(_))
     }
 }
 
@@ -154,7 +134,7 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn of(direct: &[Centred]) -> Option<Self> {
+    fn new(direct: &[Centred]) -> Option<Self> {
         let lines: Vec<(f64, f64)> = direct.iter().filter_map(Centred::intercept).collect();
         let n = lines.len() as f64;
         let a = lines.iter().map(|l| l.0).sum::<f64>() / n;
@@ -180,7 +160,7 @@ impl Elsewhere {
 
 fn enough(site: &SiteIpc, before: Before) -> Option<Centred> {
     let pairs = &site.windows.kinds[before.index()].user;
-    (pairs.count >= MIN_WINDOWS).then(|| Centred::of(pairs)).flatten()
+    (pairs.count >= MIN_WINDOWS).then(|| Centred::from_pairs(pairs)).flatten()
 }
 
 /// Every site's windows: lines by kind and what a block costs; the site with the most windows after blocks first.
@@ -198,7 +178,7 @@ pub(crate) fn sites(sites: &[SiteIpc]) -> Vec<SiteFit> {
             kinds: Before::ALL.iter().filter_map(|&before| kind(site, before)).collect(),
             cost: match cost(site, &|| {
                 let others = direct.iter().enumerate().filter(|(n, _)| *n != i);
-                Elsewhere::of(&others.filter_map(|(_, c)| *c).collect::<Vec<_>>())
+                Elsewhere::new(&others.filter_map(|(_, c)| *c).collect::<Vec<_>>())
             }) {
                 Ok(told) if told.by.same_site() => Figure::measured(told.cycles()),
                 Ok(told) => Figure::modelled(told.cycles(), Note::Compared(told.by)),
@@ -212,13 +192,13 @@ pub(crate) fn sites(sites: &[SiteIpc]) -> Vec<SiteFit> {
 }
 
 fn kind(site: &SiteIpc, before: Before) -> Option<KindFit> {
-    let c = Centred::of(&site.windows.kinds[before.index()].user)?;
+    let c = Centred::from_pairs(&site.windows.kinds[before.index()].user)?;
     Some(KindFit {
         before,
         windows: c.n as u64,
         instructions: c.x,
         ipc: c.ipc(),
-        line: Line::of(&c).filter(|_| c.n >= MIN_WINDOWS as f64),
+        line: Line::fitted(&c).filter(|_| c.n >= MIN_WINDOWS as f64),
     })
 }
 
@@ -248,7 +228,7 @@ pub(crate) struct Total {
 impl Total {
     /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with another's, but for those who are
     /// compared with the same other sites.
-    pub(crate) fn of<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
+    pub(crate) fn new<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
         let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
         for (site, blocks) in sites {
             let Some(cost) = site.cost.value() else { continue };

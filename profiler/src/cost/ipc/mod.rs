@@ -3,6 +3,8 @@
 //! [`fit`] finds what a block costs at a site: cycles = a + b·instructions over whole windows, a of the windows after blocks
 //! less a of those after none. [`curve`] shows how that comes about: the IPC over the instructions since the return.
 
+mod before;
+mod comparison;
 mod curve;
 mod fit;
 #[cfg(test)]
@@ -12,12 +14,14 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use before::Before;
+pub use comparison::Comparison;
 pub use curve::{Curve, MIN_SAMPLES as MIN_CURVE_SAMPLES, Point, RECOVERED};
-pub use fit::{BlockCycles, Comparison, KindFit, Line, MIN_WINDOWS, SiteFit};
+pub use fit::{BlockCycles, KindFit, Line, MIN_WINDOWS, SiteFit};
 pub use note::{Coverage, Note};
 use std::collections::HashMap;
 
-use super::indirect::Effect;
+use super::effect::Effect;
 use crate::event::{IpcCounts, IpcRecord, Windows, ipc_layout};
 use crate::{
     aggregate::Window,
@@ -25,55 +29,6 @@ use crate::{
     quantity::{Estimate, Figure},
 };
 use sums::Centred;
-
-/// What came before a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Before {
-    /// Nothing that is known.
-    Unknown,
-    /// A call that did not block.
-    Direct,
-    /// A call that blocked.
-    Blocked,
-    /// An involuntary switch.
-    Preempted,
-}
-
-impl Before {
-    /// In the order of reports.
-    pub const ALL: [Self; ipc_layout::before::KINDS] = [Self::Blocked, Self::Direct, Self::Preempted, Self::Unknown];
-
-    /// Its place in a record.
-    pub(crate) const fn index(self) -> usize {
-        let kind = match self {
-            Self::Unknown => ipc_layout::before::NONE,
-            Self::Direct => ipc_layout::before::DIRECT,
-            Self::Blocked => ipc_layout::before::BLOCKED,
-            Self::Preempted => ipc_layout::before::PREEMPTED,
-        };
-        kind as usize
-    }
-
-    /// In reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Direct => "direct call",
-            Self::Blocked => "block",
-            Self::Preempted => "preemption",
-        }
-    }
-
-    /// For programs.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Direct => "direct",
-            Self::Blocked => "blocked",
-            Self::Preempted => "preempted",
-        }
-    }
-}
 
 /// Counters beside cycles and instructions.
 pub const EXTRA_NAMES: [&str; ipc_layout::extra::EXTRAS] = ["LLC misses", "dTLB misses", "branch misses"];
@@ -96,8 +51,8 @@ pub struct KindIpc {
 }
 
 impl KindIpc {
-    fn of(before: Before, windows: &Windows, extras: [bool; ipc_layout::extra::EXTRAS]) -> Option<Self> {
-        let c = Centred::of(&windows.user)?;
+    fn new(before: Before, windows: &Windows, extras: [bool; ipc_layout::extra::EXTRAS]) -> Option<Self> {
+        let c = Centred::from_pairs(&windows.user)?;
         let instructions = windows.user.instructions as f64;
         let per_thousand = |(&n, on): (&u64, bool)| (on && instructions > 0.0).then(|| n as f64 / instructions * 1e3);
         let mut misses = [None; ipc_layout::extra::EXTRAS];
@@ -140,7 +95,7 @@ pub struct Ipc {
 
 impl Ipc {
     /// What the window's record says; unavailable where there is none, for the reason that the outside knows, if any.
-    pub(crate) fn of(window: &Window, reason: Option<&str>) -> Figure<Self, Note> {
+    pub(crate) fn new(window: &Window, reason: Option<&str>) -> Figure<Self, Note> {
         match &window.ipc {
             None => Figure::unavailable(
                 reason.map_or(Note::NoCounters, |kernel| Note::NoCountersBecause { kernel: kernel.to_owned() }),
@@ -160,11 +115,11 @@ impl Ipc {
         for site in &record.sites {
             all.iter_mut().zip(&site.windows.kinds).for_each(|(sum, kind)| sum.merge(kind));
         }
-        let kinds = Before::ALL.iter().filter_map(|&b| KindIpc::of(b, &all[b.index()], record.extras)).collect();
+        let kinds = Before::ALL.iter().filter_map(|&b| KindIpc::new(b, &all[b.index()], record.extras)).collect();
         let sites = fit::sites(&record.sites);
         let curves = Before::ALL
             .iter()
-            .filter_map(|&b| Some(Curve::of(b, record.curves.get(b.index())?)))
+            .filter_map(|&b| Some(Curve::new(b, record.curves.get(b.index())?)))
             .filter(|c| c.samples > 0)
             .collect();
         let after = &all[Before::Blocked.index()];
@@ -234,7 +189,7 @@ fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate), No
     let priced = |same_only: bool| {
         let known = |s: &SiteFit| s.place.as_ref().and_then(|p| blocks.get(p)).copied();
         let fits = sites.iter().filter(move |s| !same_only || s.cost.value().is_some_and(|c| c.by.same_site()));
-        fit::Total::of(fits.filter_map(|s| Some((s, known(s)?))))
+        fit::Total::new(fits.filter_map(|s| Some((s, known(s)?))))
     };
     let (same, any) = (priced(true), priced(false));
     let mean = |total: &fit::Total| (total.blocks, total.per_block());

@@ -1,6 +1,6 @@
 //! What the figures of the hardware counters rest on, or why there is none.
 
-use super::Comparison;
+use super::comparison::Comparison;
 
 /// What a figure of the counters rests on, or why it could not be told.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,7 +35,7 @@ fn centred(n: u64, product: u128, u: u64, v: u64) -> f64 {
 
 impl Centred {
     /// `None` without pairs.
-    pub(crate) fn of(pairs: &Pairs) -> Option<Self> {
+    pub(crate) fn from_pairs(pairs: &Pairs) -> Option<Self> {
         if pairs.count == 0 {
             return None;
         }

@@ -112,7 +112,7 @@ fn an_exact_machine_gives_exact_figures() {
 fn centred_sums_survive_numbers_that_are_nearly_equal() {
     let mut pairs = Pairs::ZERO;
     (0..1_000_000u64).for_each(|i| pairs.add(4_000_000_000 + i % 2, 4_200_000_000 + 3 * (i % 2)));
-    let c = Centred::of(&pairs).unwrap();
+    let c = Centred::from_pairs(&pairs).unwrap();
     assert_eq!((c.xx, c.xy, c.yy), (250_000.0, 750_000.0, 2_250_000.0));
     assert!(!c.varies());
 }
@@ -186,7 +186,7 @@ fn a_known_curve_is_recovered() {
     let truth = fall.recovered(RECOVERED);
     let lost = (fall.slow - fall.steady) * fall.efold;
     let curves: Vec<Curve> = (0..SEEDS)
-        .map(|seed| Curve::of(Before::Blocked, &Maker::new(seed * 31 + 7).curve(fall, 200_000.0, 20_000)))
+        .map(|seed| Curve::new(Before::Blocked, &Maker::new(seed * 31 + 7).curve(fall, 200_000.0, 20_000)))
         .collect();
     let share = |hit: &dyn Fn(&Curve) -> bool| curves.iter().filter(|c| hit(c)).count() as f64 / SEEDS as f64;
     let of = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|&e| holds(e, truth));
@@ -209,17 +209,17 @@ fn a_known_curve_is_recovered() {
 fn a_curve_without_a_fall_or_an_end_says_so() {
     let mut maker = Maker::new(2);
     let flat = Fall { slow: 0.5, steady: 0.5, efold: 1.0, noise: 0.02 };
-    let curve = Curve::of(Before::Direct, &maker.curve(flat, 100_000.0, 20_000));
+    let curve = Curve::new(Before::Direct, &maker.curve(flat, 100_000.0, 20_000));
     assert_eq!(curve.recovered.note(), Some(&Note::NoFall));
     assert!(holds(*curve.steady.value().unwrap(), 2.0));
 
     let slow = Fall { slow: 4.0, steady: 0.5, efold: 50_000.0, noise: 0.02 };
-    let curve = Curve::of(Before::Blocked, &maker.curve(slow, 60_000.0, 20_000));
+    let curve = Curve::new(Before::Blocked, &maker.curve(slow, 60_000.0, 20_000));
     assert_eq!((curve.steady.value(), curve.steady.note()), (None, Some(&Note::StillRising)));
 
-    let few = Curve::of(Before::Blocked, &maker.curve(flat, 1_000.0, 40));
+    let few = Curve::new(Before::Blocked, &maker.curve(flat, 1_000.0, 40));
     assert_eq!((few.steady.note(), few.points.len()), (Some(&Note::FewSamples), 1));
-    let none = Curve::of(Before::Blocked, &maker.curve(flat, 1_000.0, 0));
+    let none = Curve::new(Before::Blocked, &maker.curve(flat, 1_000.0, 0));
     assert_eq!((none.points.len(), none.samples), (0, 0));
 }
 
@@ -227,7 +227,7 @@ fn a_curve_without_a_fall_or_an_end_says_so() {
 fn no_counters_and_no_instructions_are_reasons() {
     let empty = |ipc| {
         let made = window(ipc);
-        Ipc::of(&made, Some("no PMU (ENOENT)"))
+        Ipc::new(&made, Some("no PMU (ENOENT)"))
     };
     assert_eq!(empty(None).note(), Some(&Note::NoCountersBecause { kernel: "no PMU (ENOENT)".into() }));
     let mut cycles_only = record(both(&mut Maker::new(1), (LAW, 50), (LAW, 50)));

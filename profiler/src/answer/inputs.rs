@@ -1,0 +1,124 @@
+//! What an answer is made from, beside the window: facts of target and machine, names, baselines,
+//! prices.
+
+use std::collections::HashMap;
+
+use crate::{
+    cost::Reference,
+    event::Place,
+    machine::Calibration,
+    predict::Baseline,
+    quantity::{Nanos, Tid},
+};
+
+/// A process of the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ProcessFacts {
+    /// Its PID in the initial namespace.
+    pub tgid: u32,
+    /// Its PIDs from the outermost namespace to its own.
+    pub ns_pids: Vec<u32>,
+    /// Its command name.
+    pub name: String,
+    /// Its command line.
+    pub command: String,
+    /// The container it is in, where that shows.
+    pub container: Option<String>,
+}
+
+/// What is known of target and machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Facts {
+    /// The processes at the start.
+    pub processes: Vec<ProcessFacts>,
+    /// How the target was chosen: things to know, one line each.
+    pub notes: Vec<String>,
+    /// Kernel release.
+    pub kernel: String,
+    /// CPUs online.
+    pub cpus: u32,
+    /// CPUs that the target's threads may use.
+    pub allowed_cpus: u32,
+    /// How the programs are attached.
+    pub form: String,
+    /// When the measurement began, seconds since the epoch.
+    pub began_at: u64,
+}
+
+/// The measured interval.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct WindowFacts {
+    /// From the first to the last moment.
+    pub wall: Nanos,
+    /// Time in which events counted.
+    pub measured: Nanos,
+    /// Windows, where the measurement was sampled; 1 otherwise.
+    pub windows: u32,
+    /// How it ended: `duration over`, `target exited`, `interrupted`.
+    pub ended: String,
+}
+
+/// What the model needs beside the window.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Inputs {
+    /// Target and machine.
+    pub facts: Facts,
+    /// The interval.
+    pub window: WindowFacts,
+    /// What the descriptor of a place's last call was, while it was open.
+    pub descriptors: HashMap<Place, String>,
+    /// Places whose descriptor was opened with `O_DIRECT`.
+    #[serde(default)]
+    pub direct_files: Vec<Place>,
+    /// Names of threads.
+    pub thread_names: HashMap<Tid, String>,
+    /// Names of devices, by major and minor.
+    pub device_names: HashMap<(u32, u32), String>,
+    /// The reference block.
+    pub reference: Option<Reference>,
+    /// The target without the programs, before and after.
+    pub baselines: Vec<Baseline>,
+    /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
+    #[serde(default)]
+    pub pace: Option<f64>,
+    /// What waiting in other ways costs on this machine.
+    pub calibration: Option<Calibration>,
+    /// Why that is not known, where it will not be.
+    #[serde(default)]
+    pub no_calibration: Option<String>,
+    /// Why no hardware counters ran, where none did.
+    #[serde(default)]
+    pub no_counters: Option<String>,
+    /// CPU of the target's processes over the window, by their CPU clocks.
+    pub process_cpu: Option<Nanos>,
+    /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where not measured.
+    pub hook_entry: f64,
+    /// CPU of the profiler's own process.
+    pub daemon_cpu: Nanos,
+    /// Its largest resident size, bytes.
+    pub daemon_bytes: u64,
+    /// Direct share of each window, where the measurement was sampled: what its interval is made of.
+    pub shares: Vec<f64>,
+    /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
+    pub slices: Vec<Slice>,
+}
+
+impl Inputs {
+    /// With what waiting in other ways costs, or why that is not known; neither where it may still be.
+    pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
+        match priced {
+            Some(Ok(calibration)) => self.calibration = Some(calibration),
+            Some(Err(why)) => self.no_calibration = Some(why),
+            None => {}
+        }
+    }
+}
+
+/// A look in mid-measurement: everything since its start.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Slice {
+    /// CPU of the target's processes.
+    pub cpu: Nanos,
+    /// Calls that blocked and their kernel CPU, by place.
+    pub blocked: Vec<(Place, u64, Nanos)>,
+}
