@@ -1,4 +1,5 @@
-//! What a screen is fed with: snapshots of a measurement under way, or of a recording, and what the user asks back.
+//! What a screen is fed with: snapshots of a measurement under way, or of a recording, and what the
+//! user asks back.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

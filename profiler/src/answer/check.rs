@@ -27,19 +27,21 @@ impl Counted {
 /// The check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// Voluntary switches, against `task_struct.nvcsw` (what `/proc/PID/task/TID/status` prints), read at the same switch.
+    /// Voluntary switches, against `task_struct.nvcsw` (what `/proc/PID/task/TID/status` prints),
+    /// read at the same switch.
     pub voluntary: Counted,
     /// Involuntary switches, against `nivcsw`.
     pub involuntary: Counted,
     /// Blocks of all classes, against voluntary switches: that no switch is without a class.
     pub blocks: Counted,
-    /// CPU between the first and the last switch-out of each thread: by the tracepoints, against `se.sum_exec_runtime`
-    /// (what schedstat prints).
+    /// CPU between the first and the last switch-out of each thread: by the tracepoints, against
+    /// `se.sum_exec_runtime` (what schedstat prints).
     pub cpu: Counted,
-    /// The same with what the kernel charges for the way out of idle (see the CPU ledger) taken as ours.
+    /// The same with what the kernel charges for the way out of idle (see the CPU ledger) taken as
+    /// ours.
     pub charge: i64,
-    /// CPU of the whole window, against the process's CPU clock at its start and end; `None` where that was not to be had
-    /// (processes that came or went).
+    /// CPU of the whole window, against the process's CPU clock at its start and end; `None` where
+    /// that was not to be had (processes that came or went).
     pub process_cpu: Option<Counted>,
     /// Threads whose counts differ.
     pub threads_that_differ: Vec<u32>,

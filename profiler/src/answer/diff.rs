@@ -1,7 +1,9 @@
-//! Two measurements side by side: what a unit of work takes in each, and which differences are beyond the noise.
+//! Two measurements side by side: what a unit of work takes in each, and which differences are
+//! beyond the noise.
 //!
-//! The noise is that of each recording's own parts (about a second each), by the bootstrap that the score uses. Two runs of
-//! one program differ by more than either varies inside; a difference that matters should be seen in more than one pair.
+//! The noise is that of each recording's own parts (about a second each), by the bootstrap that the
+//! score uses. Two runs of one program differ by more than either varies inside; a difference that
+//! matters should be seen in more than one pair.
 
 use std::collections::HashMap;
 
@@ -275,8 +277,8 @@ impl Diff {
 }
 
 impl PredictionCheck {
-    /// Holds the prediction of a blocking program's recording against its async version's. Without a
-    /// way it is the one that the second program's calls suggest: `io_uring`, or else readiness
+    /// Holds the prediction of a blocking program's recording against its async version's. Without
+    /// a way it is the one that the second program's calls suggest: `io_uring`, or else readiness
     /// without a runtime.
     ///
     /// # Errors

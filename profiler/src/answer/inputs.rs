@@ -91,20 +91,24 @@ pub struct Inputs {
     pub no_counters: Option<String>,
     /// CPU of the target's processes over the window, by their CPU clocks.
     pub process_cpu: Option<Nanos>,
-    /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where not measured.
+    /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where
+    /// not measured.
     pub hook_entry: f64,
     /// CPU of the profiler's own process.
     pub daemon_cpu: Nanos,
     /// Its largest resident size, bytes.
     pub daemon_bytes: u64,
-    /// Direct share of each window, where the measurement was sampled: what its interval is made of.
+    /// Direct share of each window, where the measurement was sampled: what its interval is made
+    /// of.
     pub shares: Vec<f64>,
-    /// Looks at the sites while the measurement ran: what its interval is made of where it was not sampled.
+    /// Looks at the sites while the measurement ran: what its interval is made of where it was not
+    /// sampled.
     pub slices: Vec<Slice>,
 }
 
 impl Inputs {
-    /// With what waiting in other ways costs, or why that is not known; neither where it may still be.
+    /// With what waiting in other ways costs, or why that is not known; neither where it may still
+    /// be.
     pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
         match priced {
             Some(Ok(calibration)) => self.calibration = Some(calibration),

@@ -1,4 +1,5 @@
-//! The two ledgers: where the CPU went, and where the wall time of the threads went. What is left over is printed.
+//! The two ledgers: where the CPU went, and where the wall time of the threads went. What is left
+//! over is printed.
 
 use super::note::Note;
 use crate::{
@@ -25,8 +26,8 @@ pub struct CpuLedger {
     pub blocking_io: Figure<f64, Note>,
     /// Direct cost of all other blocks and of preemptions, signed ns.
     pub other_switches: Figure<f64, Note>,
-    /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen by the hypervisor, or
-    /// interrupts.
+    /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen
+    /// by the hypervisor, or interrupts.
     pub uncharged: Figure<f64, Note>,
     /// Softirq work that hit the target.
     pub softirq: Figure<Nanos, Note>,
@@ -112,7 +113,8 @@ impl WallLedger {
 }
 
 impl CpuLedger {
-    /// The line of what was not charged, where there is something in it: most machines steal nothing.
+    /// The line of what was not charged, where there is something in it: most machines steal
+    /// nothing.
     pub fn uncharged_line(&self) -> Option<&Figure<f64, Note>> {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }

@@ -1,4 +1,5 @@
-//! answer: what a measurement means: ledgers, score, verdict, tables, and the [`Report`] that holds them all. Pure.
+//! answer: what a measurement means: ledgers, score, verdict, tables, and the [`Report`] that holds
+//! them all. Pure.
 
 mod advice;
 mod check;

@@ -1,7 +1,9 @@
-//! The profile: stacks with what was lost in them. Stacks are samples; the figures they share out are exact.
+//! The profile: stacks with what was lost in them. Stacks are samples; the figures they share out
+//! are exact.
 //!
-//! Each weight of a stack is its part of the ledger's own figure, in whole nanoseconds: the sum over all stacks is the
-//! ledger's line, to the nanosecond. What no stack was taken for stands below a mark that says so.
+//! Each weight of a stack is its part of the ledger's own figure, in whole nanoseconds: the sum
+//! over all stacks is the ledger's line, to the nanosecond. What no stack was taken for stands
+//! below a mark that says so.
 
 use std::collections::HashMap;
 
@@ -81,14 +83,16 @@ impl Weights {
 /// A stack.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Stack {
-    /// The site in [`super::report::Report::sites`] that it was taken in; none: in user mode, or outside of syscalls.
+    /// The site in [`super::report::Report::sites`] that it was taken in; none: in user mode, or
+    /// outside of syscalls.
     pub site: Option<usize>,
     /// What it waited for; none for stacks of the CPU clock.
     pub class: Option<BlockClass>,
-    /// Indices into [`Profile::frames`], the outermost first: the thread's name, its functions, the syscall's mark, the kernel's
-    /// functions.
+    /// Indices into [`Profile::frames`], the outermost first: the thread's name, its functions, the
+    /// syscall's mark, the kernel's functions.
     pub frames: Vec<u32>,
-    /// The waker's stack, the innermost first (as an off-wake graph goes on from the sleeper); empty where none was seen.
+    /// The waker's stack, the innermost first (as an off-wake graph goes on from the sleeper);
+    /// empty where none was seen.
     pub waker: Vec<u32>,
     /// Samples behind it; 0: nothing was sampled, the rest of a figure.
     pub samples: u64,
@@ -184,7 +188,8 @@ impl Making<'_> {
     }
 }
 
-/// A figure by site and what no site has of it: exact where the sites do not have more than there is.
+/// A figure by site and what no site has of it: exact where the sites do not have more than there
+/// is.
 fn by_site(total: u64, sites: &[u64]) -> (Vec<u64>, u64) {
     let sum: u64 = sites.iter().sum();
     if sum <= total {
@@ -200,7 +205,8 @@ const NO_STACK: &str = "[no stack taken]";
 const OPEN: &str = "[open at start or end]";
 
 impl Profile {
-    /// Shares the report's figures out among the stacks that were sampled. `window` is the one that the report was made of.
+    /// Shares the report's figures out among the stacks that were sampled. `window` is the one that
+    /// the report was made of.
     pub fn new(report: &Report, window: &Window, sampled: &Sampled) -> Self {
         let mut making = Making {
             sampled,
@@ -256,7 +262,8 @@ impl Profile {
         }
     }
 
-    /// The direct cost, by what each site is thought to cost; a site that costs nothing gets nothing.
+    /// The direct cost, by what each site is thought to cost; a site that costs nothing gets
+    /// nothing.
     fn costs(making: &mut Making<'_>, report: &Report, window: &Window, at: &HashMap<&Place, Vec<usize>>) {
         let total = report.cpu.blocking_io.value().map_or(0, |ns| ns.round().max(0.0) as u64);
         let cost = |i: usize| match report.sites[i].class.family() {

@@ -50,7 +50,8 @@ pub struct StackQuality {
     pub lost: u64,
     /// Whose outer end could not be reached.
     pub truncated: u64,
-    /// Block samples whose innermost application frame (the first outside of libc and the kernel) has a name.
+    /// Block samples whose innermost application frame (the first outside of libc and the kernel)
+    /// has a name.
     pub named: u64,
     /// Block samples with a waker's stack.
     pub with_waker: u64,
@@ -69,8 +70,8 @@ pub struct Sampled {
     pub unavailable: Option<String>,
 }
 
-/// Shares a figure out in proportion to weights: whole numbers whose sum is the figure, by largest remainders. Where no
-/// weight is positive there is nobody to share it out to.
+/// Shares a figure out in proportion to weights: whole numbers whose sum is the figure, by largest
+/// remainders. Where no weight is positive there is nobody to share it out to.
 pub(crate) fn share_out(total: u64, weights: &[f64]) -> Option<Vec<u64>> {
     let sum: f64 = weights.iter().filter(|w| **w > 0.0).sum();
     if !(sum > 0.0 && sum.is_finite()) {

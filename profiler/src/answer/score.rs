@@ -30,7 +30,8 @@ const MIN_SLICES: usize = 5;
 
 /// Direct cost and CPU between each two looks, ns.
 fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64, f64)> {
-    // What a call would cost without its block, by place: the same for all slices, so that only time varies.
+    // What a call would cost without its block, by place: the same for all slices, so that only
+    // time varies.
     let base: HashMap<&Place, f64> = window
         .sites
         .iter()
@@ -101,7 +102,8 @@ impl Score {
                 .sum::<f64>()
                 .sqrt();
             let means = direct.value().map(|&d| Estimate::with_half_width(d, half / total));
-            // The spread over time holds what the means' errors do not: that the machine and the load change.
+            // The spread over time holds what the means' errors do not: that the machine and the
+            // load change.
             let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).and_then(|&d| around(d, &slices));
             means.zip(over_time).map(|(a, b)| if b.half_width() > a.half_width() { b } else { a }).or(means)
         };

@@ -184,7 +184,8 @@ pub struct Wakeups {
     pub others: u64,
     /// What a wake-up costs the one who wakes, ns.
     pub cost: Figure<f64, predict::Note>,
-    /// Other threads of the target that ran or could run at each wake-up: 0 to 7, then 8–15, 16–31 …
+    /// Other threads of the target that ran or could run at each wake-up: 0 to 7, then 8–15, 16–31
+    /// …
     pub concurrency: Vec<u64>,
 }
 
@@ -200,7 +201,8 @@ impl Wakeups {
         }
     }
 
-    /// Share of wake-ups at which no other thread of the target ran or could run; `None` without wake-ups.
+    /// Share of wake-ups at which no other thread of the target ran or could run; `None` without
+    /// wake-ups.
     pub fn alone(&self) -> Option<f64> {
         let all: u64 = self.concurrency.iter().sum();
         (all > 0).then(|| self.concurrency.first().copied().unwrap_or(0) as f64 / all as f64)

@@ -1,10 +1,11 @@
 //! Direct cost of a block: in place, or against what this machine was found to charge.
 //!
-//! The kernel CPU of a call that blocked, minus that of the same call that did not, minus what the hooks put into it. Where
-//! the target gives no call that did not block (a server whose every read waits), calls of the same syscall and class
-//! elsewhere in the target serve; then what a block of this class was calibrated to cost; then the reference, the same
-//! difference measured right after the target with a pipe of our own. For files the difference would be between a miss and
-//! a hit, work that async pays too: there only the last two count.
+//! The kernel CPU of a call that blocked, minus that of the same call that did not, minus what the
+//! hooks put into it. Where the target gives no call that did not block (a server whose every read
+//! waits), calls of the same syscall and class elsewhere in the target serve; then what a block of
+//! this class was calibrated to cost; then the reference, the same difference measured right after
+//! the target with a pipe of our own. For files the difference would be between a miss and a hit,
+//! work that async pays too: there only the last two count.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,8 @@ pub const MIN_CALLS: u64 = 30;
 /// Calls that did not block, per one that did, below which they are exceptions.
 pub(crate) const RARE: f64 = 0.1;
 
-/// The reference: what one block costs on this machine, measured on a pipe of the profiler's own right after the target.
+/// The reference: what one block costs on this machine, measured on a pipe of the profiler's own
+/// right after the target.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Reference {
     /// Kernel CPU of a read that blocks minus that of one that does not, ns.
@@ -135,8 +137,8 @@ pub(crate) struct Bases<'a> {
     pub(crate) hook_wake: f64,
     /// What the kernel charges for the way out of idle, per block that took it, ns.
     pub(crate) charge: f64,
-    /// The share of its time on the CPU that the kernel charged to the target: what is stolen meanwhile falls on calls that block
-    /// and on others alike.
+    /// The share of its time on the CPU that the kernel charged to the target: what is stolen
+    /// meanwhile falls on calls that block and on others alike.
     pub(crate) charged: f64,
 }
 
@@ -215,7 +217,8 @@ impl<'a> Pools<'a> {
         self.bases.hook + self.bases.hook_enter
     }
 
-    /// A site's direct cost by the best base there is; `None` where it never blocked, or where nothing gives one.
+    /// A site's direct cost by the best base there is; `None` where it never blocked, or where
+    /// nothing gives one.
     pub(crate) fn direct(&self, site: &SiteRecord) -> Option<DirectCost> {
         [Basis::SameSite, Basis::SameCall, Basis::ReadyCall, Basis::Calibrated, Basis::Reference]
             .into_iter()
@@ -249,15 +252,15 @@ impl<'a> Pools<'a> {
 
     /// Estimator (a): calls that blocked less calls that did not.
     fn against(&self, site: &SiteRecord, blocked: &Stat, direct: &Stat) -> Option<PerBlock> {
-        // Calls that wait for something other than one descriptor differ in kind when they do not: a futex call that does
-        // not block wakes somebody, a fork does not wait at all.
+        // Calls that wait for something other than one descriptor differ in kind when they do not:
+        // a futex call that does not block wakes somebody, a fork does not wait at all.
         let class = site.place.class;
         let comparable = !class.is_file() && class.family() == Family::BlockingIo;
         if !comparable || blocked.count < MIN_CALLS || direct.count < MIN_CALLS {
             return None;
         }
-        // A call that hardly ever finds its data is a special one when it does: the data came while the thread was preempted,
-        // and the socket's backlog with it.
+        // A call that hardly ever finds its data is a special one when it does: the data came while
+        // the thread was preempted, and the socket's backlog with it.
         let rare = (direct.count as f64) < RARE * blocked.count as f64;
         if rare && self.ready_call(site).is_some() {
             return None;
@@ -271,14 +274,15 @@ impl<'a> Pools<'a> {
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
         let found = PerBlock { near, away, variance_near, variance_away };
-        // It is special by being dearer, and the difference too small: no block is cheaper than one on a pipe.
+        // It is special by being dearer, and the difference too small: no block is cheaper than one
+        // on a pipe.
         let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
         let too_small = rare && found.of(site) < least;
         (!too_small).then_some(found)
     }
 
-    /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks of the call's start are in the
-    /// first alone.
+    /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks
+    /// of the call's start are in the first alone.
     fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
         let name = &site.place.syscall;
         if !(name.contains("read") || name.contains("recv")) || site.site.calls == 0 {
@@ -307,7 +311,8 @@ impl<'a> Pools<'a> {
         let variance = |cost: Estimate| (cost.standard_error() * blocks).powi(2);
         // A call cannot cost more for having blocked than it cost altogether.
         let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |(m, _)| cost.min(m - self.bases.hook));
-        // What the kernel charges for the way out of idle is in the ledger already, and in the calibrated cost too.
+        // What the kernel charges for the way out of idle is in the ledger already, and in the
+        // calibrated cost too.
         let away = (idle.value - self.bases.charge).max(0.0) * blocks;
         Some(PerBlock {
             near: most(&site.site.cpu_blocked_near, near.value * blocks),

@@ -1,9 +1,12 @@
-//! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went cold.
+//! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went
+//! cold.
 //!
-//! With a PMU, instructions and cycles after each return tell it (see [`super::ipc`]). Two windows show it without one. *User windows*: the user-mode CPU from a syscall's return to the next call, at the same
-//! return site, after calls that blocked against calls that did not. *Kernel windows*: the kernel CPU of a call that did not
-//! block, right after one that did against any other, at the same site. Both compare like with like only as far as the
-//! program does the same thing in both cases, which nobody can promise: the figure is modelled.
+//! With a PMU, instructions and cycles after each return tell it (see [`super::ipc`]). Two windows
+//! show it without one. *User windows*: the user-mode CPU from a syscall's return to the next call,
+//! at the same return site, after calls that blocked against calls that did not. *Kernel windows*:
+//! the kernel CPU of a call that did not block, right after one that did against any other, at the
+//! same site. Both compare like with like only as far as the program does the same thing in both
+//! cases, which nobody can promise: the figure is modelled.
 
 use super::{
     direct::{MIN_CALLS, RARE},
@@ -27,7 +30,8 @@ pub struct Indirect {
     pub kernel: Figure<Effect, Note>,
 }
 
-/// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor at work.
+/// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor
+/// at work.
 const OUTLIER: usize = 3;
 
 /// Mean and variance of the mean, with outliers left out as far as the histogram shows them.
@@ -61,7 +65,8 @@ fn robust(stat: &Stat) -> Option<(f64, f64)> {
     Some((mean, variance / count + unsure * unsure))
 }
 
-/// One comparison per site and size: (after a block, after none, blocks that the difference stands for).
+/// One comparison per site and size: (after a block, after none, blocks that the difference stands
+/// for).
 fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) -> Figure<Effect, Note> {
     let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
     for (after, none) in pairs {
@@ -192,7 +197,8 @@ mod tests {
     #[test]
     fn calls_of_one_size_are_compared_with_each_other() {
         let noisy = |mean: u64, n: u64| (0..n).map(move |i| mean + i * 37 % 200);
-        // What blocks is mostly large, what does not is mostly small: taken together, that would pass for a slowdown.
+        // What blocks is mostly large, what does not is mostly small: taken together, that would
+        // pass for a slowdown.
         let mut mixed = of_size(1, stat(noisy(2_100, 100)), stat(noisy(2_000, 1_000)));
         mixed.merge(&of_size(6, stat(noisy(50_100, 1_000)), stat(noisy(50_000, 500))));
         assert_eq!(by_time(&[mixed]).user.value().unwrap().per_block, 100.0);

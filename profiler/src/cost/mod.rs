@@ -9,9 +9,9 @@ mod note;
 
 pub(crate) use direct::{Bases, Pools, RARE, mean};
 pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
+pub use effect::Effect;
 pub use estimators::Estimators;
 pub(crate) use estimators::sampled;
-pub use effect::Effect;
 pub use indirect::Indirect;
 pub use ipc::{Before, Curve, Ipc};
 pub use note::{Disagreement, Note};

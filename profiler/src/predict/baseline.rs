@@ -26,7 +26,8 @@ const MIN_SWITCHES: u64 = 200;
 /// What the baselines say of the measured interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Alone {
-    /// CPU for as many voluntary switches without the programs, at the pace of the measured interval, ns.
+    /// CPU for as many voluntary switches without the programs, at the pace of the measured
+    /// interval, ns.
     pub(crate) cpu: f64,
     /// Half the 90 % interval of that CPU, as a share.
     pub(crate) unsteady: f64,
@@ -43,8 +44,8 @@ impl Alone {
         (own - self.cpu).max(0.0)
     }
 
-    /// Whether the hooks took most of what the target left free without them: then its requests queue as they do not when
-    /// nobody looks.
+    /// Whether the hooks took most of what the target left free without them: then its requests
+    /// queue as they do not when nobody looks.
     pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, cpus: u32) -> bool {
         let with = total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
@@ -52,8 +53,9 @@ impl Alone {
         self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
     }
 
-    /// `None` where there is too little of it, or where the target did less for its switches meanwhile. Where it seems to have needed
-    /// more than with the programs attached, it is unsteady, and they did nothing to it.
+    /// `None` where there is too little of it, or where the target did less for its switches
+    /// meanwhile. Where it seems to have needed more than with the programs attached, it is
+    /// unsteady, and they did nothing to it.
     pub(crate) fn new(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
         // A machine is not as fast in one half second as in the next.
@@ -75,7 +77,8 @@ impl Alone {
         // What drifts does not average out.
         let drift = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() / 2.0 };
         let unsteady = Z90 * (variance / count).sqrt().max(drift) / mean;
-        // Only before the programs came: what had queued up under them is still worked off after them.
+        // Only before the programs came: what had queued up under them is still worked off after
+        // them.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| cpu.as_nanos() as f64 / wall.as_nanos() as f64);

@@ -21,9 +21,10 @@ pub(super) struct Direct {
 }
 
 impl Engine {
-    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the peer, the others find it
-    /// awake. That first one finds it asleep for as long as the batch took, on a CPU that went idle meanwhile: one by one, a reply often
-    /// comes while the peer is still on its way to sleep, which is cheap. So it is the cheap ones that go.
+    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the
+    /// peer, the others find it awake. That first one finds it asleep for as long as the batch
+    /// took, on a CPU that went idle meanwhile: one by one, a reply often comes while the peer is
+    /// still on its way to sleep, which is cheap. So it is the cheap ones that go.
     pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
         let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
         if way != Way::Tuned {
@@ -42,22 +43,25 @@ impl Engine {
         })
     }
 
-    /// Wake-ups of others that stay. Where each event leads to several, those that belong to one event do not go.
+    /// Wake-ups of others that stay. Where each event leads to several, those that belong to one
+    /// event do not go.
     fn staying(&self, way: Way, batch: f64) -> f64 {
         let wakes = self.prices.other_wakes;
         if way == Way::Tuned { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
     }
 
-    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns: no less than today's mean.
+    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns: no less
+    /// than today's mean.
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let took = batch * self.cpu / self.blocks(way).count.max(1.0);
         let block = self.calibration.block(self.prices.kin, Some(took));
         block.map_or(each, |block| block.wake.value.max(each))
     }
 
-    /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of waiting: a part of what lies between
-    /// today's mean price and that of a peer whose CPU is idle, and of one that is still awake. How deep peers sleep is up to their own pace
-    /// against the target's, and that changes.
+    /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of
+    /// waiting: a part of what lies between today's mean price and that of a peer whose CPU is
+    /// idle, and of one that is still awake. How deep peers sleep is up to their own pace against
+    /// the target's, and that changes.
     pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
         let batch = counted.events_per_wait.max(1.0);
@@ -66,7 +70,8 @@ impl Engine {
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }
 
-    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not calibrated.
+    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not
+    /// calibrated.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
         let cost = self.calibration.direct_read(counted.events_per_wait)?;

@@ -24,7 +24,8 @@ impl Engine {
         (threads > 1.0 && self.prices.net.count > 0.0).then_some((threads, cost))
     }
 
-    /// Whether so much of what the target runs outside of its blocks can be cold: else the crowd was calibrated among others.
+    /// Whether so much of what the target runs outside of its blocks can be cold: else the crowd
+    /// was calibrated among others.
     fn is_credible(&self, crowd: &Estimate) -> bool {
         crowd.value * self.prices.net.count <= MOST_COLD * (self.cpu - self.prices.all().direct).max(0.0)
     }

@@ -34,8 +34,8 @@ pub struct Engine {
     pub(super) before_block: f64,
     /// Relative spread of the direct cost over time: half its 90 % interval.
     pub(super) spread: f64,
-    /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; both 0 where the interval
-    /// includes zero.
+    /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; both 0 where the
+    /// interval includes zero.
     pub(super) indirect: (f64, f64),
     /// Whether hardware counters told its user-mode part.
     pub(super) by_counters: bool,
@@ -134,7 +134,8 @@ impl Engine {
         Some(Counted { sleeps_per_event, half, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
     }
 
-    /// Without a stream: a wake-up that found fewer threads than there are loops would have found a loop asleep.
+    /// Without a stream: a wake-up that found fewer threads than there are loops would have found a
+    /// loop asleep.
     fn coarse(&self, loops: u32) -> Option<Counted> {
         let all: f64 = self.concurrency.iter().sum();
         let alone: f64 = self.concurrency.iter().take(loops as usize).sum();
@@ -152,7 +153,8 @@ impl Engine {
             queues,
             arrivals: Arrivals::Closed,
             less,
-            // The hooks at the return from the call that sends, at the next call and at the switch are half of those of a message.
+            // The hooks at the return from the call that sends, at the next call and at the switch
+            // are half of those of a message.
             trailing: (self.before_block + self.hooks_per_block / 2.0).min(less),
             tax,
             entered: (way == Way::Tuned).then_some(self.in_kernel),

@@ -1,5 +1,5 @@
-//! Why a prediction says what it says, as values: what prices rest on, what has to be known with it,
-//! why there is none.
+//! Why a prediction says what it says, as values: what prices rest on, what has to be known with
+//! it, why there is none.
 
 /// What a price rests on, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]

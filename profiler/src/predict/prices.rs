@@ -9,7 +9,8 @@ use crate::{
     quantity::{Figure, Nanos},
 };
 
-/// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was seen.
+/// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was
+/// seen.
 const LEAST_LEFT: f64 = 0.2;
 
 /// What blocks of some classes cost the target altogether.
@@ -58,8 +59,8 @@ pub struct Prices {
     pub turns: f64,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
-    /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody else, as the target's are but for
-    /// what many threads make of a switch.
+    /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
+    /// else, as the target's are but for what many threads make of a switch.
     pub sleep: Figure<f64, Note>,
     /// What most of its blocks on sockets and pipes wait for.
     pub kin: BlockClass,
@@ -133,8 +134,9 @@ impl Prices {
         self.net.plus(self.file)
     }
 
-    /// With what the hooks did to the target beyond their own run time taken off what depends on its pace against others': a target
-    /// that is slower finds its peers asleep more often, and wakes them, and its disk idle, and rings for it.
+    /// With what the hooks did to the target beyond their own run time taken off what depends on
+    /// its pace against others': a target that is slower finds its peers asleep more often, and
+    /// wakes them, and its disk idle, and rings for it.
     pub(crate) fn less_excess(mut self, excess: f64) -> Self {
         let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
         let reads = &mut self.direct_reads;
@@ -211,13 +213,13 @@ impl Switches<'_> {
                 None => Figure::modelled(near, Note::SwitchForSleep),
             };
         }
-        // The same two switches, and the way out of idle: dearer than a plain one, whatever a few of
-        // them came to.
+        // The same two switches, and the way out of idle: dearer than a plain one, whatever a few
+        // of them came to.
         let charge = self.window.sums().charge_away as f64;
         let away = ((parts.away + charge) / parts.aways).max(near);
         // The target comes back to one of many threads, which others have left cold; a loop comes
-        // back to itself. That is no more than so many were calibrated to leave cold: what else makes
-        // a switch dear waits for the loop too.
+        // back to itself. That is no more than so many were calibrated to leave cold: what else
+        // makes a switch dear waits for the loop too.
         let crowd = self.calibration.and_then(|c| c.crowd(self.threads));
         let many = crowd.map_or(f64::INFINITY, |cost| cost.value.max(0.0));
         let colder = self.calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
@@ -249,9 +251,9 @@ impl Switches<'_> {
 
     fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
         let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
-        // A message among so many threads costs no less than in a ring that hardly has a working set.
-        // What is not in the block and not in code after it is the waker's, or lies outside of calls:
-        // the way back to user mode restores the thread's registers.
+        // A message among so many threads costs no less than in a ring that hardly has a working
+        // set. What is not in the block and not in code after it is the waker's, or lies outside of
+        // calls: the way back to user mode restores the thread's registers.
         let handing_on = self.calibration.and_then(|c| Some(c.relay(self.kin, self.threads)?.value - near - cold(c)));
         match handing_on.zip(self.calibrated_wake()) {
             Some((ns, plain)) if ns > plain && !quiet_is_usual(&self.window.sites) => {
@@ -262,8 +264,8 @@ impl Switches<'_> {
     }
 }
 
-/// What a wake-up costs the one who wakes, by the calls that did against those at the same site that did not, without the hook
-/// that runs for it, ns; and how many calls that rests on.
+/// What a wake-up costs the one who wakes, by the calls that did against those at the same site
+/// that did not, without the hook that runs for it, ns; and how many calls that rests on.
 fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     let (mut sum, mut calls) = (0.0, 0u64);
     for site in sites {
@@ -279,7 +281,8 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     (calls > 0).then(|| ((sum / calls as f64).max(0.0), calls))
 }
 
-/// Whether calls that send without waking anybody are common enough to be compared with: where they are rare, they are of another kind.
+/// Whether calls that send without waking anybody are common enough to be compared with: where they
+/// are rare, they are of another kind.
 fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
     let (woke, quiet) = sites.iter().fold((0u64, 0u64), |(woke, quiet), site| {
         let at = &site.site;

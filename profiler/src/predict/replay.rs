@@ -1,13 +1,15 @@
 //! Replay: the recorded wake-ups and bursts, run through event loops.
 //!
-//! Each thread of the target that blocks on IO becomes a connection: it becomes ready when the thread was woken, wants the
-//! CPU that the thread used until its next block, and is then away for as long as the thread was blocked. A loop takes all
-//! that is ready, serves it one after the other, and asks again; it sleeps only if nothing is ready. Two answers bound
-//! what would happen: in the *closed* loop the next arrival follows the reply, as with clients that wait for it; in the
-//! *open* loop arrivals come when they were recorded, however fast the replies are. What is counted is how often a loop
-//! slept and how many events its waits returned: prices come later.
+//! Each thread of the target that blocks on IO becomes a connection: it becomes ready when the
+//! thread was woken, wants the CPU that the thread used until its next block, and is then away for
+//! as long as the thread was blocked. A loop takes all that is ready, serves it one after the
+//! other, and asks again; it sleeps only if nothing is ready. Two answers bound what would happen:
+//! in the *closed* loop the next arrival follows the reply, as with clients that wait for it; in
+//! the *open* loop arrivals come when they were recorded, however fast the replies are. What is
+//! counted is how often a loop slept and how many events its waits returned: prices come later.
 //!
-//! Simulated time is in nanoseconds since the start of a span. Pure and seedless: the same trace gives the same answer.
+//! Simulated time is in nanoseconds since the start of a span. Pure and seedless: the same trace
+//! gives the same answer.
 
 use std::{
     cmp::Reverse,
@@ -45,13 +47,14 @@ pub struct Settings {
     pub arrivals: Arrivals,
     /// Taken off each burst: the switch that it paid, and the hooks, ns.
     pub less: f64,
-    /// Of that, what lay between the reply and the block, ns. A peer answers the reply, and knows nothing of the block: it takes as
-    /// long as it did from the one, and so longer from the end of the burst.
+    /// Of that, what lay between the reply and the block, ns. A peer answers the reply, and knows
+    /// nothing of the block: it takes as long as it did from the one, and so longer from the end of
+    /// the burst.
     pub trailing: f64,
     /// Added to each: what waiting costs per event, ns.
     pub tax: f64,
-    /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one event after the other, once the rest
-    /// of the whole batch is done. The replies leave there.
+    /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one
+    /// event after the other, once the rest of the whole batch is done. The replies leave there.
     pub entered: Option<f64>,
     /// From the arrival to the first instruction of a loop that slept, ns.
     pub wake_up: f64,
@@ -110,7 +113,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// From the blocks of the classes that `counts` accepts. Bursts between two other blocks of a thread are added up.
+    /// From the blocks of the classes that `counts` accepts. Bursts between two other blocks of a
+    /// thread are added up.
     pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
         let length = span.end.saturating_sub(span.start).as_nanos();
         let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -152,8 +156,8 @@ impl Trace {
         self.connections.len()
     }
 
-    /// Wake-up to switch-in over the block ends of these spans that came back to an idle CPU, or one that was with somebody else:
-    /// how long a loop that slept takes to run, ns.
+    /// Wake-up to switch-in over the block ends of these spans that came back to an idle CPU, or
+    /// one that was with somebody else: how long a loop that slept takes to run, ns.
     pub fn wake_up(spans: &[Span]) -> Option<f64> {
         let away = spans.iter().flat_map(|s| &s.ends).filter(|e| e.away);
         let (sum, n) = away.fold((0.0, 0u64), |(sum, n), e| (sum + e.delay.as_nanos() as f64, n + 1));
@@ -349,7 +353,8 @@ mod tests {
     fn one_connection_sleeps_at_every_wait_and_saves_nothing() {
         for arrivals in [Arrivals::Closed, Arrivals::Open] {
             let outcome = trace(1, 10.0, 90, 5_000).replay(&settings(arrivals));
-            // Its first arrival is at the very start of the span, where the loop does not sleep yet.
+            // Its first arrival is at the very start of the span, where the loop does not sleep
+            // yet.
             assert_eq!(outcome, Outcome { served: 50, waits: 50, sleeps: 49 }, "{arrivals:?}");
         }
     }
@@ -374,8 +379,8 @@ mod tests {
 
     #[test]
     fn a_peer_answers_the_reply_and_not_the_block() {
-        // Two connections that are away for as long as the other is served: with 20 of 60 ns gone, the one is there again before
-        // the other is done, unless all 20 lay behind the reply.
+        // Two connections that are away for as long as the other is served: with 20 of 60 ns gone,
+        // the one is there again before the other is done, unless all 20 lay behind the reply.
         let trace = trace(2, 60.0, 35, 100_000);
         let sleeps = |trailing| {
             let settings = Settings { less: 20.0, trailing, ..settings(Arrivals::Closed) };

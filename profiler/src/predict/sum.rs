@@ -21,8 +21,8 @@ const UNKNOWN_INDIRECT: f64 = 0.5;
 const UNSURE_HOOKS: f64 = 0.25;
 
 impl Engine {
-    /// What a way of waiting gives back on so many loops; `None` where this machine has no price for
-    /// it.
+    /// What a way of waiting gives back on so many loops; `None` where this machine has no price
+    /// for it.
     pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
         let guess = self.calibration.tax(way, FIRST_GUESS)?;
         let mut settings = self.settings(way, loops, queues, guess.value);

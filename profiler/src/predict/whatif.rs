@@ -1,9 +1,9 @@
 //! What if it were async: the same work on event loops, priced.
 //!
-//! Saving = the direct cost of the blocks that would go, the wake-ups among the target's own threads
-//! and their preemptions of each other, less the sleeps that remain (the [`replay`](super::replay)
-//! counts them), less the tax of waiting in another way (calibrated on this machine). Scenarios are
-//! never mixed: each way of waiting has its own figure.
+//! Saving = the direct cost of the blocks that would go, the wake-ups among the target's own
+//! threads and their preemptions of each other, less the sleeps that remain (the
+//! [`replay`](super::replay) counts them), less the tax of waiting in another way (calibrated on
+//! this machine). Scenarios are never mixed: each way of waiting has its own figure.
 
 use super::{
     engine::Engine,
@@ -23,7 +23,8 @@ use crate::{
 
 /// Blocks below which no saving is stated.
 pub const MIN_BLOCKS: f64 = 200.0;
-/// Too few blocks to count, but a share of the CPU that is below this even if each were dear: the answer is 0.
+/// Too few blocks to count, but a share of the CPU that is below this even if each were dear: the
+/// answer is 0.
 const NEGLIGIBLE: f64 = 0.01;
 /// What "dear" is, where nothing was measured, ns: about ten times a usual one.
 const DEAR: f64 = 20_000.0;

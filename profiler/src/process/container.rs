@@ -1,4 +1,4 @@
-//! target/container: which container a process runs in, from the names that runtimes give their
+//! process/container: which container a process runs in, from the names that runtimes give their
 //! cgroups.
 
 /// How many digits of a 64-digit id people read: what `docker ps` shows.

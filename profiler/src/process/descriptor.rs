@@ -1,4 +1,4 @@
-//! target/descriptor: what a file descriptor of the target is, in words for people.
+//! process/descriptor: what a file descriptor of the target is, in words for people.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! target/error: why something cannot be measured, one variant and one clear message for each
+//! process/error: why something cannot be measured, one variant and one clear message for each
 //! reason.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! target/exit: whether the target still lives, and waiting for its end.
+//! process/exit: whether the target still lives, and waiting for its end.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! target/list: every process of the machine, for a user to choose from.
+//! process/list: every process of the machine, for a user to choose from.
 
 use super::{
     proc::{self, Stat, Status},

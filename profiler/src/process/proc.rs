@@ -1,4 +1,4 @@
-//! target/proc: the few fields of /proc that this room needs, read and parsed by hand, because
+//! process/proc: the few fields of /proc that this room needs, read and parsed by hand, because
 //! 10,000 threads are read in one go. Formats: proc(5), fs/proc/array.c (`do_task_stat`,
 //! `proc_pid_status`).
 

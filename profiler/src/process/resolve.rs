@@ -1,4 +1,4 @@
-//! target/resolve: checks what the user named, and finds it.
+//! process/resolve: checks what the user named, and finds it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;

@@ -1,4 +1,4 @@
-//! target/sockets: the socket tables of the target's network namespace, by inode. Formats:
+//! process/sockets: the socket tables of the target's network namespace, by inode. Formats:
 //! proc_net(5), net/ipv4/tcp_ipv4.c (`tcp4_seq_show`), net/ipv4/udp.c, net/unix/af_unix.c
 //! (`unix_seq_show`).
 

@@ -1,4 +1,4 @@
-//! target/thread: the threads of a process and the kernel's own counters of each, against which
+//! process/thread: the threads of a process and the kernel's own counters of each, against which
 //! every report checks itself.
 
 use std::ffi::CStr;

@@ -1,4 +1,4 @@
-//! target/unix_peer: whom a unix socket is connected to, which /proc does not tell: sock_diag(7),
+//! process/unix_peer: whom a unix socket is connected to, which /proc does not tell: sock_diag(7),
 //! one question for one socket. It sees the network namespace of this process only.
 
 use std::fs;

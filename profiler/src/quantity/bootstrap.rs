@@ -2,7 +2,8 @@
 
 use super::estimate::Estimate;
 
-/// Resamples. The 5th and 95th percentile of so many are good to a few per cent of the interval's width.
+/// Resamples. The 5th and 95th percentile of so many are good to a few per cent of the interval's
+/// width.
 const RESAMPLES: usize = 400;
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): the same windows give the same interval.
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn the_interval_holds_the_true_ratio_about_nine_times_in_ten() {
-        // Windows of 20 draws from a known distribution: numerator uniform in 0..2, denominator 1, so that the truth is 1.
+        // Windows of 20 draws from a known distribution: numerator uniform in 0..2, denominator 1,
+        // so that the truth is 1.
         let mut random = Random(7);
         let mut uniform = || random.below(2_000_001) as f64 / 1e6;
         let hits = (0..300)

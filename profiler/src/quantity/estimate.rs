@@ -1,6 +1,7 @@
 //! One shape for a value that is not known exactly: the value with its 90 % interval.
 
-/// The 95th percentile of the standard normal distribution: half a 90 % interval, in standard errors.
+/// The 95th percentile of the standard normal distribution: half a 90 % interval, in standard
+/// errors.
 pub const Z90: f64 = 1.644_853_6;
 
 /// A value with its 90 % interval, in the unit that its field names.
@@ -68,8 +69,8 @@ impl Estimate {
         Self { value: mix(a.value, b.value), low: mix(a.low, b.low), high: mix(a.high, b.high) }
     }
 
-    /// For a quantity that cannot be negative: a negative value becomes 0, and the upper end becomes
-    /// as far above 0 as the lower end was below.
+    /// For a quantity that cannot be negative: a negative value becomes 0, and the upper end
+    /// becomes as far above 0 as the lower end was below.
     pub fn at_least_zero(self) -> Self {
         if self.value >= 0.0 { self } else { Self { value: 0.0, low: 0.0, high: -self.low } }
     }
@@ -80,8 +81,8 @@ impl Estimate {
     }
 }
 
-/// How much wider than the normal distribution's a 90 % interval of Student's t is (the expansion of
-/// Cornish and Fisher).
+/// How much wider than the normal distribution's a 90 % interval of Student's t is (the expansion
+/// of Cornish and Fisher).
 fn student_widening(freedom: f64) -> f64 {
     let v = freedom.max(1.0);
     let z2 = Z90 * Z90;

@@ -48,7 +48,8 @@ impl Ipc {
         (0..EXTRA_NAMES.len()).filter(|&i| self.kinds.iter().any(|k| k.misses[i].is_some())).collect()
     }
 
-    /// Heads of the columns of [`Ipc::rows`]; misses are per 1000 instructions, and only those that were counted.
+    /// Heads of the columns of [`Ipc::rows`]; misses are per 1000 instructions, and only those that
+    /// were counted.
     pub fn heading(&self) -> Vec<&'static str> {
         let mut heads = vec!["after a", "windows", "instructions", "IPC, user (90 %)", "with kernel"];
         heads.extend(self.counted_extras().into_iter().filter_map(|i| EXTRA_NAMES.get(i)));

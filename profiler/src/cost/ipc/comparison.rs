@@ -5,7 +5,8 @@
 pub enum Comparison {
     /// One slope for both kinds at the site: the difference of the two a.
     CommonSlope,
-    /// The slopes differ: the distance of the two lines at the mean instructions of the windows after blocks.
+    /// The slopes differ: the distance of the two lines at the mean instructions of the windows
+    /// after blocks.
     OwnSlopes,
     /// The instructions do not vary and are as many in both kinds: the difference of the means.
     EqualInstructions,

@@ -1,4 +1,5 @@
-//! The recovery curve: how many cycles the first so many instructions after a return took, and what that says of their IPC.
+//! The recovery curve: how many cycles the first so many instructions after a return took, and what
+//! that says of their IPC.
 
 use super::{
     before::Before,
@@ -32,10 +33,11 @@ pub struct Point {
     pub instructions: f64,
     /// Their mean cycles since the return.
     pub cycles: f64,
-    /// Where the local IPC belongs: the middle, in instructions since the return, of what lies between the point before and
-    /// this one.
+    /// Where the local IPC belongs: the middle, in instructions since the return, of what lies
+    /// between the point before and this one.
     pub middle: f64,
-    /// IPC between the point before (or the return) and this one; none where noise is larger than the step.
+    /// IPC between the point before (or the return) and this one; none where noise is larger than
+    /// the step.
     pub local: Option<Estimate>,
     /// IPC from the return to here.
     pub cumulative: Option<Estimate>,
@@ -52,7 +54,8 @@ pub struct Curve {
     pub points: Vec<Point>,
     /// IPC of the last two doublings.
     pub steady: Figure<Estimate, Note>,
-    /// Cycles that were lost until then: what the way to the steady state took beyond the steady IPC.
+    /// Cycles that were lost until then: what the way to the steady state took beyond the steady
+    /// IPC.
     pub lost: Figure<Estimate, Note>,
     /// Instructions since the return from which on the IPC is [`RECOVERED`] of the steady one.
     pub recovered: Figure<Estimate, Note>,
@@ -65,7 +68,8 @@ struct Knot {
     variance: f64,
 }
 
-/// Bins, pooled from the return on until each has enough samples; what is left over goes to the last.
+/// Bins, pooled from the return on until each has enough samples; what is left over goes to the
+/// last.
 fn pooled(bins: &[Pairs]) -> Vec<Pairs> {
     let mut points: Vec<Pairs> = Vec::new();
     let mut open = Pairs::ZERO;
@@ -136,8 +140,9 @@ fn line(x: &[f64], y: &[f64], variance: &[f64]) -> Option<(f64, f64, f64, f64)> 
     (xx > 0.0 && b > 0.0).then(|| (my - b * mx, b, 1.0 / weight + mx * mx / xx, 1.0 / xx))
 }
 
-/// Cycles per instruction from knot to knot that never rise: neighbours that do are pooled (isotonic regression). A pipeline
-/// warms up; what looks like cooling down is noise, or another kind of window.
+/// Cycles per instruction from knot to knot that never rise: neighbours that do are pooled
+/// (isotonic regression). A pipeline warms up; what looks like cooling down is noise, or another
+/// kind of window.
 fn falling(x: &[f64], y: &[f64]) -> Vec<f64> {
     let mut blocks: Vec<(f64, f64, usize)> = Vec::new();
     let (mut px, mut py) = (0.0, 0.0);
@@ -155,7 +160,8 @@ fn falling(x: &[f64], y: &[f64]) -> Vec<f64> {
     blocks.into_iter().flat_map(|(x, y, n)| std::iter::repeat_n(y / x, n)).collect()
 }
 
-/// Instructions at which the cycles per instruction come down to `bound`; 0: they were never above it.
+/// Instructions at which the cycles per instruction come down to `bound`; 0: they were never above
+/// it.
 fn crossing(x: &[f64], y: &[f64], bound: f64) -> Option<f64> {
     let slopes = falling(x, y);
     let at = slopes.iter().position(|&c| c <= bound)?;
@@ -210,7 +216,8 @@ fn read(knots: &[Knot]) -> Result<[Figure<Estimate, Note>; 3], Note> {
     Ok([steady, lost, recovered(&x, &y, &variance, first, b)])
 }
 
-/// Where the curve has recovered; the interval by drawing the points anew from what is known of them.
+/// Where the curve has recovered; the interval by drawing the points anew from what is known of
+/// them.
 fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Figure<Estimate, Note> {
     let at = |y: &[f64], b: f64| crossing(x, y, b / RECOVERED);
     let Some(value) = at(y, b) else {

@@ -51,8 +51,9 @@ impl Maker {
         windows
     }
 
-    /// Samples of a curve: from `slow` cycles per instruction after the return down to `steady`, by e-folds of so many
-    /// instructions; windows as long as `longest`, their noise a share of the cycles.
+    /// Samples of a curve: from `slow` cycles per instruction after the return down to `steady`, by
+    /// e-folds of so many instructions; windows as long as `longest`, their noise a share of the
+    /// cycles.
     pub(crate) fn curve(&mut self, fall: Fall, longest: f64, n: u64) -> Vec<Pairs> {
         let mut bins = vec![Pairs::ZERO; ipc_layout::BINS];
         for _ in 0..n {
@@ -101,8 +102,8 @@ pub(crate) fn record(sites: Vec<SiteIpc>) -> IpcRecord {
     record
 }
 
-/// A server's record: reads that blocked and reads that did not at `read`, writes that never blocked at `write`; curves that
-/// recover from a block within some thousands of instructions.
+/// A server's record: reads that blocked and reads that did not at `read`, writes that never
+/// blocked at `write`; curves that recover from a block within some thousands of instructions.
 pub(crate) fn server(read: Place, write: Place) -> IpcRecord {
     let mut maker = Maker::new(4);
     let law = Law { a: 400.0, b: 0.5, instructions: (12_000.0, 0.5), noise: 300.0, growing: false, outliers: 500 };

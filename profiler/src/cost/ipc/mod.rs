@@ -1,7 +1,9 @@
-//! IPC after returns: what hardware counters tell of the instructions that follow a block, a call without one, a preemption.
+//! IPC after returns: what hardware counters tell of the instructions that follow a block, a call
+//! without one, a preemption.
 //!
-//! [`fit`] finds what a block costs at a site: cycles = a + b·instructions over whole windows, a of the windows after blocks
-//! less a of those after none. [`curve`] shows how that comes about: the IPC over the instructions since the return.
+//! [`fit`] finds what a block costs at a site: cycles = a + b·instructions over whole windows, a of
+//! the windows after blocks less a of those after none. [`curve`] shows how that comes about: the
+//! IPC over the instructions since the return.
 
 mod before;
 mod comparison;
@@ -94,7 +96,8 @@ pub struct Ipc {
 }
 
 impl Ipc {
-    /// What the window's record says; unavailable where there is none, for the reason that the outside knows, if any.
+    /// What the window's record says; unavailable where there is none, for the reason that the
+    /// outside knows, if any.
     pub(crate) fn new(window: &Window, reason: Option<&str>) -> Figure<Self, Note> {
         match &window.ipc {
             None => Figure::unavailable(
@@ -179,8 +182,9 @@ impl Ipc {
     }
 }
 
-/// Cycles of a blocking-IO block, with the blocks that it stands for: from sites that can be compared with themselves where
-/// these have half of the blocks, else from all that can be compared.
+/// Cycles of a blocking-IO block, with the blocks that it stands for: from sites that can be
+/// compared with themselves where these have half of the blocks, else from all that can be
+/// compared.
 fn cycles(sites: &[SiteFit], known: &[SiteRecord]) -> Figure<(u64, Estimate), Note> {
     let io = |p: &Place| p.class.family() == Family::BlockingIo && p.class != BlockClass::BadFd;
     let blocks: HashMap<&Place, u64> =

@@ -22,8 +22,8 @@ pub(crate) struct Centred {
     pub(crate) xy: f64,
 }
 
-/// n · Σuv − Σu · Σv over n, in whole numbers as far as they reach: in floating point the two are nearly equal, and little is
-/// left of their difference.
+/// n · Σuv − Σu · Σv over n, in whole numbers as far as they reach: in floating point the two are
+/// nearly equal, and little is left of their difference.
 fn centred(n: u64, product: u128, u: u64, v: u64) -> f64 {
     let means = u128::from(u) * u128::from(v);
     match product.checked_mul(u128::from(n)) {
@@ -60,7 +60,8 @@ impl Centred {
         self.varies().then(|| self.xy / self.xx)
     }
 
-    /// Where the least-squares line meets no instructions at all, and the variance of that; `None` where there is no line.
+    /// Where the least-squares line meets no instructions at all, and the variance of that; `None`
+    /// where there is no line.
     pub(crate) fn intercept(&self) -> Option<(f64, f64)> {
         let b = self.slope()?;
         Some((self.y - b * self.x, self.residual() * (1.0 / self.n + self.x * self.x / self.xx)))

@@ -78,7 +78,8 @@ fn the_cost_of_a_block_is_covered_with_any_slopes() {
         });
         assert!((0.85..=0.96).contains(&covered), "{after:?}: {covered}");
     }
-    // Noise that grows with the instructions is not what the intervals are made for; they still hold most of the time.
+    // Noise that grows with the instructions is not what the intervals are made for; they still
+    // hold most of the time.
     let grows = Law { growing: true, ..LAW };
     let covered = coverage(|maker| {
         let told = cost(&both(maker, (Law { a: 2_000.0, instructions: (9_000.0, 0.4), ..grows }, 300), (grows, 900)));
