@@ -7,7 +7,7 @@ mod json;
 mod text;
 
 pub use json::{SCHEMA_VERSION, json, json_value, schema};
-pub use text::{TextOptions, diff, prediction_check, stacks, text};
+pub use text::{diff, options::TextOptions, prediction_check, stacks, text};
 
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@ use super::{
     history::History,
     keymap::{Action, Place},
     prompt::Line,
+    sheets::{devices, sites, threads},
     table::Table,
+    tabs::View,
     text::clean,
     theme::Theme,
-    view::{View, devices, sites, threads},
 };
 use crate::{
     answer::{Profile, Report, SiteView},

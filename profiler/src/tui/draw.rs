@@ -16,9 +16,10 @@ use super::{
     keymap::Place,
     page::Page,
     pen::Pen,
+    tabs::View,
     text::{clock, cut, cut_middle, width},
     theme::Ink,
-    view::{self, View, help},
+    view::{self, help},
 };
 use crate::feed::{Snapshot, State};
 

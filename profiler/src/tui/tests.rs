@@ -21,8 +21,8 @@ pub(crate) use feed::{counted, screens_of};
 use super::{
     app::{App, Title},
     draw::draw,
+    tabs::View,
     theme::Theme,
-    view::View,
 };
 use crate::{
     aggregate::{Silent, Window},

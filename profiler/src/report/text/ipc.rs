@@ -1,8 +1,8 @@
 //! IPC after returns, where hardware counters ran.
 
 use super::{
-    TextOptions,
     clean::{clean, width},
+    options::TextOptions,
     page::{Ink, Page},
 };
 use crate::answer::Report;

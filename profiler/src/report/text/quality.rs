@@ -1,7 +1,7 @@
 //! Quality and self-cost: what was lost, and what measuring cost.
 
 use super::{
-    TextOptions,
+    options::TextOptions,
     page::{Ink, Page},
     words::{figure, percent, provenance, span},
 };

@@ -1,8 +1,8 @@
 //! The blocking sites: which calls waited, on what, and what that cost.
 
 use super::{
-    TextOptions,
     clean::{clean, cut_middle, width},
+    options::TextOptions,
     page::{Ink, Page},
     table::{Side, Table},
     words::{NOTHING, maybe, span},

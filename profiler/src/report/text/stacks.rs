@@ -1,7 +1,7 @@
 //! Stacks: how many were taken, and how good they are. What they show is drawn elsewhere.
 
 use super::{
-    TextOptions,
+    options::TextOptions,
     page::{Ink, Page},
     words::percent,
 };

@@ -1,8 +1,8 @@
 //! The threads.
 
 use super::{
-    TextOptions,
     clean::clean,
+    options::TextOptions,
     page::{Ink, Page},
     table::{Side, Table},
     words::{NOTHING, maybe},

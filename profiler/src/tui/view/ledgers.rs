@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-use super::overview::WIDE;
-
+/// From this width on the legend stands beside the chart.
+pub(super) const WIDE: u16 = 76;
+/// Columns of the legend where it stands beside the chart.
 const LEGEND: u16 = 40;
 
 /// What a part of the ledger is of the whole.

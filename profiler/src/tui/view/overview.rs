@@ -17,7 +17,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::ledgers::{cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
+use super::ledgers::{WIDE, cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
 use crate::{
     answer::Report,
     event::Family,
@@ -32,8 +32,6 @@ use crate::{
 
 /// From this height on the CPU ledger is a chart over time; below it is one bar.
 const TALL: u16 = 18;
-/// From this width on the legend stands beside the chart.
-pub(super) const WIDE: u16 = 76;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     let (width, height) = (pen.width(), pen.height());
