@@ -14,8 +14,11 @@ mod tables;
 mod whatif;
 mod words;
 
-use super::{clean, svg};
-use crate::answer::{Profile, Report};
+use super::svg;
+use crate::{
+    answer::{Profile, Report},
+    text::clean,
+};
 pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -68,25 +71,9 @@ pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
         page.raw(
             "<section id=\"text\"><h2>As text</h2>\n<details><summary>The same report for a terminal</summary>\n<pre>",
         );
-        page.text(&without_colour(text_report)).raw("</pre></details></section>\n");
+        page.text(&clean::uncoloured(text_report)).raw("</pre></details></section>\n");
     }
     page.raw("</main>\n<footer>should-i-async ").raw(env!("CARGO_PKG_VERSION")).raw("</footer>\n<script>\n");
     page.raw(SCRIPT).raw("</script>\n<script>\n").raw(FLAME_SCRIPT).raw("</script>\n</body>\n</html>\n");
     page.finish()
-}
-
-/// Line by line, so that neither escape sequences nor other control characters get through.
-fn without_colour(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\x1b') {
-        out.push_str(&rest[..at]);
-        // A sequence of colours is `ESC [ … m`.
-        rest = &rest[at + 1..];
-        if let Some(end) = rest.strip_prefix('[').and_then(|_| rest.find(|c: char| c.is_ascii_alphabetic())) {
-            rest = &rest[end + 1..];
-        }
-    }
-    out.push_str(rest);
-    out.chars().filter(|&c| c == '\n' || !c.is_control()).collect()
 }

@@ -4,7 +4,6 @@
 //! the files. Names come from the target, which may have chosen them to break a format: each format makes them safe in
 //! its own way, and none of them can be made to fetch anything.
 
-mod clean;
 pub mod folded;
 mod format;
 pub mod html;
@@ -17,6 +16,7 @@ pub mod svg;
 pub use format::Format;
 
 use crate::answer::{Profile, Weight};
+use crate::text::clean;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,8 @@ use std::{collections::HashMap, io::Write};
 use flate2::{Compression, write::GzEncoder};
 use prost::Message;
 
-use super::{clean, paths::Frames};
+use super::paths::Frames;
+use crate::text::clean;
 use crate::{
     answer::{Profile, Report, Stack, Weight},
     symbol::{Frame, Origin},

@@ -2,7 +2,8 @@
 //!
 //! The same drawing stands in the page and in a file of its own; it follows the reader's light or dark setting.
 
-use super::{ExportError, clean, html::Markup, svg::target};
+use super::{ExportError, html::Markup, svg::target};
+use crate::text::{clean, fit};
 use crate::words::SURVIVORS;
 use crate::{
     answer::Report,
@@ -194,7 +195,7 @@ pub fn picture(report: &Report) -> Result<String, ExportError> {
     page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let title = format!("IPC after returns: {}", target(report));
     let subtitle = ipc.coverage();
-    if !draw(&mut page, ipc, &title, &clean::cut(&subtitle, SUBTITLE), NAMESPACE) {
+    if !draw(&mut page, ipc, &title, &fit::cut_chars(&subtitle, SUBTITLE), NAMESPACE) {
         return Err(ExportError::NoCurve("too few overflow samples".to_owned()));
     }
     Ok(page.finish())

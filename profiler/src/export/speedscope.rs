@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{clean, paths::Paths, svg::target};
+use super::{paths::Paths, svg::target};
+use crate::text::clean;
 use crate::{
     answer::{Profile, Report, Weight},
     symbol::Origin,

@@ -8,10 +8,11 @@ use inferno::{
 };
 
 use super::{
-    ExportError, clean,
+    ExportError,
     folded::{self, Names},
 };
 use crate::answer::{Profile, Report, Weight};
+use crate::text::{clean, fit};
 
 /// Characters of the verdict that fit below the title.
 const SUBTITLE: usize = 150;
@@ -99,7 +100,7 @@ pub fn diff(
 
     let mut options = options(clean::line(title));
     let unit = clean::line(scale.unit);
-    options.subtitle = Some(clean::cut(
+    options.subtitle = Some(fit::cut_chars(
         &format!(
             "{}: {} → {} {unit} · red: more, blue: less · as wide as {}; {} only {} is not drawn",
             weight.title(),
@@ -165,5 +166,5 @@ fn subtitle(report: &Report) -> String {
     }
     parts.push(report.window.measured.to_string());
     parts.push(clean::line(&report.verdict.sentence));
-    clean::cut(&parts.join(" · "), SUBTITLE)
+    fit::cut_chars(&parts.join(" · "), SUBTITLE)
 }

@@ -17,7 +17,6 @@
 //! ```
 
 mod check;
-mod clean;
 mod cpu;
 mod devices;
 mod diff;

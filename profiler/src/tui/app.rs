@@ -11,9 +11,9 @@ use super::{
     sheets::{devices, sites, threads},
     table::Table,
     tabs::View,
-    text::clean,
     theme::Theme,
 };
+use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Report, SiteView},
     feed::{Snapshot, State, Update},

@@ -3,10 +3,8 @@
 
 use std::{cell::Cell, collections::HashMap};
 
-use super::{
-    text::{clean, holds},
-    theme::Whose,
-};
+use super::{text::holds, theme::Whose};
+use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Weight},
     symbol::{Frame, Origin},

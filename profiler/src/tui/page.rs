@@ -1,9 +1,7 @@
 //! A text in lines of a given width, with its ink: what views that scroll are written on.
 
-use super::{
-    text::{fit, width, wrap},
-    theme::Ink,
-};
+use super::theme::Ink;
+use crate::text::fit::{fit, width, wrap};
 
 /// A line: pieces with their ink.
 pub(super) type Line = Vec<(String, Ink)>;

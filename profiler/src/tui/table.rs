@@ -5,11 +5,8 @@ use std::{
     cmp::{Ordering, Reverse},
 };
 
-use super::{
-    pen::Pen,
-    text::{fit, holds},
-    theme::Ink,
-};
+use super::{pen::Pen, text::holds, theme::Ink};
+use crate::text::fit::fit;
 
 /// A column.
 pub(super) struct Column<R> {

@@ -2,8 +2,9 @@
 
 use super::{
     markup::{Cell, Markup, Table},
-    words::{NONE, provenance, span},
+    words::provenance,
 };
+use crate::text::numbers::{NA, span};
 use crate::{
     answer::Report,
     cost::ipc::{Ipc, SiteFit},
@@ -18,7 +19,7 @@ pub(super) fn render(page: &mut Markup, report: &Report) {
     match report.ipc.value() {
         Some(ipc) => counted(page, report, ipc),
         None => {
-            page.raw("<p>").raw(NONE).raw(": ").name(report.ipc.note()).raw("</p>\n");
+            page.raw("<p>").raw(NA).raw(": ").name(report.ipc.note()).raw("</p>\n");
         }
     }
     page.raw("</section>\n");
@@ -79,6 +80,6 @@ fn sites(page: &mut Markup, ipc: &Ipc) {
 fn cycles(site: &SiteFit) -> Cell {
     match site.cost.value() {
         Some(cost) => Cell::figure(cost.cycles.whole(), cost.cycles.value),
-        None => Cell::none(NONE, site.cost.note()),
+        None => Cell::none(NA, site.cost.note()),
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{
     markup::Markup,
-    words::{part, percent, provenance, span, told},
+    words::{provenance, told},
 };
-use crate::text::numbers::{count, plural};
+use crate::text::numbers::{count, part, percent, plural, span};
 use crate::{
     answer::{Report, WallLine},
     event::Family,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::clean;
+use crate::text::clean;
 
 /// A page under way.
 #[derive(Default)]

@@ -2,8 +2,9 @@
 
 use super::{
     markup::Markup,
-    words::{figure, provenance, span},
+    words::{figure, provenance},
 };
+use crate::text::numbers::span;
 use crate::{answer::Report, quantity::Figure};
 
 pub(super) fn render(page: &mut Markup, report: &Report) {

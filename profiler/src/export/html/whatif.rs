@@ -4,8 +4,11 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::{clean, markup::Markup, words::span};
-use crate::text::numbers::{count, plural};
+use super::markup::Markup;
+use crate::text::{
+    clean,
+    numbers::{count, plural, span},
+};
 use crate::{
     machine::Way,
     predict::{Engine, Ground, Saving, Scenario, WhatIf, replay::Queues},

@@ -1,27 +1,9 @@
 //! Figures in words. A missing one is `n/a`, with its reason, and never a number.
 
 use crate::{
-    quantity::{Figure, Interval, Nanos, Provenance},
-    text::numbers,
+    quantity::{Figure, Interval, Provenance},
+    text::numbers::NA,
 };
-
-/// What stands where there is no figure.
-pub(super) const NONE: &str = "n/a";
-
-/// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
-pub(super) fn percent(ratio: f64) -> String {
-    numbers::share(ratio, 1).unwrap_or_else(|| NONE.to_owned())
-}
-
-/// A part of a whole in percent; `n/a` where the whole is nothing.
-pub(super) fn part(part: f64, whole: Nanos) -> String {
-    numbers::part(part, whole).unwrap_or_else(|| NONE.to_owned())
-}
-
-/// Signed nanoseconds.
-pub(super) fn span(ns: f64) -> String {
-    numbers::span(ns).unwrap_or_else(|| NONE.to_owned())
-}
 
 /// A 90 % interval of a share.
 pub(super) fn interval(i: Interval) -> String {
@@ -30,13 +12,13 @@ pub(super) fn interval(i: Interval) -> String {
 
 /// `measured`, `modelled: how`, `n/a: why`.
 pub(super) fn provenance<T>(figure: &Figure<T>) -> String {
-    let name = if figure.provenance() == Provenance::Unavailable { NONE } else { figure.provenance().name() };
+    let name = if figure.provenance() == Provenance::Unavailable { NA } else { figure.provenance().name() };
     if figure.note().is_empty() { name.to_owned() } else { format!("{name}: {}", figure.note()) }
 }
 
 /// A figure, or `n/a`.
 pub(super) fn figure<T>(figure: &Figure<T>, words: impl FnOnce(&T) -> String) -> String {
-    figure.value().map_or_else(|| NONE.to_owned(), words)
+    figure.value().map_or_else(|| NA.to_owned(), words)
 }
 
 /// A figure with where it comes from; without one only the reason.

@@ -1,11 +1,13 @@
 //! `check --explain`: how this very figure came about, step by step.
 
 use super::{
-    clean::clean,
     page::{Ink, Page},
-    words::{figure, percent, provenance, span},
+    words::{figure, provenance},
 };
-use crate::text::numbers::count;
+use crate::text::{
+    clean::clean,
+    numbers::{NA, count, percent, span},
+};
 use crate::{answer::Report, event::Family, predict::Scenario, quantity::Figure};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -117,7 +119,7 @@ fn indirect(page: &mut Page, report: &Report) {
                 count(e.matched),
                 provenance(effect)
             ),
-            None => format!("{name}: unavailable, {}", provenance(effect)),
+            None => format!("{name}: {NA}, {}", provenance(effect)),
         };
         detail(page, &text);
     }

@@ -1,6 +1,6 @@
 //! The page: lines that never exceed its width, whatever is put on them.
 
-use super::clean::{cut, pieces, width};
+use crate::text::fit::{cut, pieces, width};
 
 /// Weight of a line. Meaning never hangs on it: the words say the same without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

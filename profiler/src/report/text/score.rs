@@ -1,9 +1,9 @@
 //! The answer: verdict and score.
 
-use super::{
+use super::page::{Ink, Page};
+use crate::text::{
     clean::clean,
-    page::{Ink, Page},
-    words::percent,
+    numbers::{NA, percent},
 };
 use crate::{answer::Report, event::Family, quantity::Figure};
 
@@ -38,6 +38,6 @@ fn sentence(report: &Report) -> String {
 }
 
 fn origin<T>(figure: &Figure<T>) -> String {
-    let name = figure.provenance().name();
+    let name = if figure.value().is_none() { NA } else { figure.provenance().name() };
     if figure.note().is_empty() { name.to_owned() } else { format!("{name} ({})", clean(figure.note())) }
 }

@@ -1,11 +1,10 @@
 //! What async would give back, and what is cheaper.
 
 use super::{
-    clean::clean,
     page::{Ink, Page},
     table::{Side, Table},
-    words::NOTHING,
 };
+use crate::text::{clean::clean, numbers::NA};
 use crate::{
     answer::Report,
     predict::{Ground, Saving, WhatIf},
@@ -61,7 +60,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         Ground::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
         Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
     };
-    let source = what_if.engine.as_ref().map_or(NOTHING, |e| e.calibration().source.as_str());
+    let source = what_if.engine.as_ref().map_or(NA, |e| e.calibration().source.as_str());
     page.wrapped_at(
         Ink::Dim,
         "  ",

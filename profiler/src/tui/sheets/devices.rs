@@ -1,13 +1,13 @@
 //! The table of block devices: the target's own requests.
 
+use crate::text::{
+    clean::clean,
+    numbers::{bytes, maybe, mean, short as count},
+};
 use crate::{
     answer::DeviceView,
     quantity::Nanos,
-    text::numbers::{bytes, short as count},
-    tui::{
-        table::{Column, Sheet, by_name},
-        text::{clean, maybe, mean},
-    },
+    tui::table::{Column, Sheet, by_name},
 };
 
 /// Sorted by requests at first.

@@ -2,14 +2,14 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::text::{
+    clean::clean,
+    numbers::{NA, bytes, maybe, short as count, span},
+};
 use crate::{
     answer::SiteView,
     cost::Basis,
-    text::numbers::{bytes, short as count},
-    tui::{
-        table::{Column, Sheet, by_name},
-        text::{NA, NOTHING, clean, maybe, span},
-    },
+    tui::table::{Column, Sheet, by_name},
 };
 
 /// Sorted by blocked time at first.
@@ -28,7 +28,7 @@ fn cost(site: &SiteView, of: fn(crate::cost::DirectCost) -> f64) -> String {
     match site.direct {
         Some(direct) if direct.basis == Basis::SameSite => span(of(direct)),
         Some(direct) => format!("~{}", span(of(direct))),
-        None if site.blocked_calls == 0 => NOTHING.to_owned(),
+        None if site.blocked_calls == 0 => NA.to_owned(),
         None => NA.to_owned(),
     }
 }

@@ -1,13 +1,14 @@
 //! The table of threads.
 
+use crate::text::{
+    clean::clean,
+    numbers::{maybe, rate, share},
+};
 use crate::{
     aggregate::OpenEnd,
     answer::ThreadView,
     quantity::Nanos,
-    tui::{
-        table::{Column, Sheet, by_name},
-        text::{clean, maybe, rate, share},
-    },
+    tui::table::{Column, Sheet, by_name},
 };
 
 /// Sorted by CPU at first.

@@ -2,7 +2,8 @@
 
 use crate::{
     cost::ipc::{Before, Curve},
-    tui::{page::Page, text::width, theme::Ink},
+    text::fit::width,
+    tui::{page::Page, theme::Ink},
 };
 
 /// Rows of a drawing, its axes not counted.

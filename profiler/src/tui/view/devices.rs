@@ -3,7 +3,8 @@
 use crate::{
     event::BlockClass,
     quantity::Nanos,
-    tui::{app::App, pen::Pen, sheets::devices::SHEET, text::cut, theme::Ink},
+    text::fit::cut,
+    tui::{app::App, pen::Pen, sheets::devices::SHEET, theme::Ink},
 };
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {

@@ -1,16 +1,19 @@
 //! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
 
 use super::curve;
+use crate::text::{
+    clean::clean,
+    numbers::{short as count, span},
+};
 use crate::words::{SURVIVORS, reason};
 use crate::{
     cost::{Effect, ipc::Ipc},
     feed::Snapshot,
     quantity::Figure,
-    text::numbers::short as count,
     tui::{
         app::App,
         page::Page,
-        text::{clean, figure, origin, span},
+        text::{figure, origin},
         theme::Ink,
     },
 };

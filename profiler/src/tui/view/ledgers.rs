@@ -1,5 +1,9 @@
 //! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as bars.
 
+use crate::text::{
+    fit::{cut, fit, width, wrap},
+    numbers::{NA, percent, plural, share},
+};
 use crate::{
     answer::Report,
     event::Family,
@@ -9,7 +13,7 @@ use crate::{
         app::{App, Scope},
         history::{Entry, PARTS, column, parts},
         pen::Pen,
-        text::{NA, cut, figure, fit, origin, percent, share, width, wrap},
+        text::{figure, origin},
         theme::Ink,
     },
 };
@@ -210,7 +214,12 @@ pub(super) fn wall(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     };
     let column = pen.text(0, 0, "WALL", Ink::Bold);
     let room = usize::from(pen.width().saturating_sub(column));
-    pen.text(0, column, &cut(&format!("  {} threads, {scope}", report.threads.len()), room), Ink::Dim);
+    pen.text(
+        0,
+        column,
+        &cut(&format!("  {}, {scope}", plural(report.threads.len() as u64, "thread", "threads")), room),
+        Ink::Dim,
+    );
     let total = report.wall.total;
     let names = 18.min(pen.width() / 3);
     for (i, line) in wall_lines(app, snapshot).iter().enumerate() {

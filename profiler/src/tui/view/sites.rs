@@ -1,18 +1,21 @@
 //! Blocking sites: the table, and behind each row its stacks and costs.
 
+use crate::text::{
+    clean::clean,
+    numbers::{NA, bytes, maybe, rate, ratio, short as count, span},
+};
 use crate::{
     answer::{Profile, SiteView, Stack, Weight},
     cost::Basis,
     feed::Snapshot,
     quantity::Nanos,
     symbol::Frame,
-    text::numbers::{bytes, short as count},
     tui::{
         app::{App, SiteKey},
         page::Page,
         pen::Pen,
         sheets::sites::{SHEET, name},
-        text::{NA, NOTHING, bracketed, clean, maybe, percent, rate, span},
+        text::bracketed,
         theme::Ink,
     },
 };
@@ -130,7 +133,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
     }
     for stack in here.iter().take(MOST) {
         let own = stack.weights.of(weight);
-        let part = if total > 0 { percent(own as f64 / total as f64) } else { NOTHING.to_owned() };
+        let part = ratio(own, total);
         let samples = match stack.samples {
             0 => "not sampled".to_owned(),
             n => format!("{} samples", count(n)),

@@ -1,16 +1,15 @@
 //! What async would give back: every way of waiting, on as many loops as asked for.
 
+use crate::text::{
+    clean::clean,
+    fit::{fit, width},
+    numbers::{NA, percent, short as count, span},
+};
 use crate::{
     answer::Report,
     feed::Snapshot,
     predict::{Ground, Scenario, replay::Queues},
-    text::numbers::short as count,
-    tui::{
-        app::App,
-        page::Page,
-        text::{NA, clean, fit, percent, span, width},
-        theme::Ink,
-    },
+    tui::{app::App, page::Page, theme::Ink},
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
