@@ -12,7 +12,8 @@ use crate::{
 pub enum Names {
     /// The name alone.
     Plain,
-    /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a JIT compiler.
+    /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a
+    /// JIT compiler.
     Annotated,
 }
 
@@ -32,8 +33,8 @@ impl Names {
     }
 }
 
-/// Lines in the order of their frames; stacks without any of this weight are left out. The waker's frames follow after
-/// `--`, the innermost first. The sum of all lines is [`Profile::total`], ns.
+/// Lines in the order of their frames; stacks without any of this weight are left out. The waker's
+/// frames follow after `--`, the innermost first. The sum of all lines is [`Profile::total`], ns.
 pub fn write(profile: &Profile, weight: Weight, names: Names) -> String {
     let mut out = String::new();
     for (stack, ns) in lines(profile, weight, names) {
@@ -57,8 +58,8 @@ pub(super) fn lines(profile: &Profile, weight: Weight, names: Names) -> Vec<(Str
     paths.stacks.iter().filter(|(_, parts)| of(parts) > 0).map(|(path, parts)| (text(path), of(parts))).collect()
 }
 
-/// A name for a folded stack. Its line is `frame;frame count`, or with two counts for a difference, and `# ` begins a
-/// comment: no name may look like a separator, a count or a comment.
+/// A name for a folded stack. Its line is `frame;frame count`, or with two counts for a difference,
+/// and `# ` begins a comment: no name may look like a separator, a count or a comment.
 fn safe(name: &str) -> String {
     let mut name = clean::line(name).replace(';', ":");
     if name.is_empty() {

@@ -1,7 +1,8 @@
 //! html: the report for a browser, all in one file that fetches nothing.
 //!
-//! Everything that is said is in the markup and can be read and printed without scripts; the scripts sort tables, move the
-//! what-if slider and draw the flame graph from data that stands in the page. The page forbids itself any request.
+//! Everything that is said is in the markup and can be read and printed without scripts; the
+//! scripts sort tables, move the what-if slider and draw the flame graph from data that stands in
+//! the page. The page forbids itself any request.
 
 mod answer;
 mod flame;
@@ -39,7 +40,8 @@ const SECTIONS: [(&str, &str); 10] = [
     ("text", "As text"),
 ];
 
-/// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is left out where empty.
+/// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is
+/// left out where empty.
 pub fn page(report: &Report, profile: &Profile, text_report: &str) -> String {
     let mut page = Markup::default();
     page.raw(

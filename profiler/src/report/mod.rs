@@ -1,7 +1,9 @@
-//! report: from the model to what is read: text for a terminal, JSON for programs, and the JSON's schema.
+//! report: from the model to what is read: text for a terminal, JSON for programs, and the JSON's
+//! schema.
 //!
-//! Renderers choose the words and the order, never the figures: those come from [`crate::answer::Report`] with their
-//! provenance. What is unavailable is printed as that word, or as `null`, never as 0.
+//! Renderers choose the words and the order, never the figures: those come from
+//! [`crate::answer::Report`] with their provenance. What is unavailable is printed as `n/a`, or
+//! as `null`, never as 0.
 
 mod json;
 mod text;

@@ -1,4 +1,5 @@
-//! text: the report for a terminal, the answer first, then the evidence in the order in which one would doubt it.
+//! text: the report for a terminal, the answer first, then the evidence in the order in which one
+//! would doubt it.
 //!
 //! ```text
 //! verdict, score, evidence

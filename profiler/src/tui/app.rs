@@ -1,4 +1,5 @@
-//! The state behind the screen: takes updates and keys, gives orders. It draws nothing, reads no clock and does no IO.
+//! The state behind the screen: takes updates and keys, gives orders. It draws nothing, reads no
+//! clock and does no IO.
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc};
 

@@ -233,7 +233,8 @@ impl Chooser {
     }
 }
 
-/// Lets the user choose a process; `None` if they left without, or `stop` was set. `list` is asked every second.
+/// Lets the user choose a process; `None` if they left without, or `stop` was set. `list` is asked
+/// every second.
 ///
 /// # Errors
 /// Standard output is no terminal, or the terminal went away.

@@ -1,5 +1,5 @@
-//! The flame graph's tree, and where one stands in it. What is drawn of it is a layout: rows of frames that are at least a
-//! column wide.
+//! The flame graph's tree, and where one stands in it. What is drawn of it is a layout: rows of
+//! frames that are at least a column wide.
 
 use std::{cell::Cell, collections::HashMap};
 

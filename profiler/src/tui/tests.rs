@@ -1,4 +1,5 @@
-//! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make of them.
+//! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make
+//! of them.
 
 mod feed;
 mod keys;

@@ -80,7 +80,8 @@ fn score(page: &mut Markup, report: &Report) {
     let score = &report.score;
     page.raw("<div class=\"score\"><div><span class=\"big\">").text(&figure(&score.direct, |&r| percent(r)));
     page.raw("</span> <span>blocking-IO overhead: direct cost as a share of its CPU<br><small>");
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // uncertain.
     let blocked = report.wall.blocks_in(Family::BlockingIo) > 0;
     if let Some(i) = score.interval.filter(|_| blocked && score.direct.value().is_some()) {
         page.text(&interval(i)).raw(" · ");

@@ -1,4 +1,5 @@
-//! The flame graph's data: every distinct stack with all its weights, as differences from the stack before it.
+//! The flame graph's data: every distinct stack with all its weights, as differences from the stack
+//! before it.
 
 use serde::Serialize;
 
@@ -20,7 +21,8 @@ struct Data {
     modules: Vec<String>,
     /// Name, place in `modules`, kind.
     frames: Vec<(String, u32, Kind)>,
-    /// For each stack: how many frames it shares with the one before, how many follow, these, and its weights, ns.
+    /// For each stack: how many frames it shares with the one before, how many follow, these, and
+    /// its weights, ns.
     stacks: Vec<u64>,
 }
 

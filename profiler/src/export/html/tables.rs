@@ -29,7 +29,7 @@ const NEVER_BLOCKED: &str = "none of its calls blocked";
 pub(super) fn sites(page: &mut Markup, report: &Report) {
     page.raw("<section id=\"sites\"><h2>Sites: which calls blocked</h2>\n");
     if report.sites.is_empty() {
-        page.raw("<p>n/a: no call was seen.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": no call was seen.</p></section>\n");
         return;
     }
     let mut table = Table::new(&[
@@ -99,7 +99,7 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
 pub(super) fn threads(page: &mut Markup, report: &Report) {
     page.raw("<section id=\"threads\"><h2>Threads</h2>\n");
     if report.threads.is_empty() {
-        page.raw("<p>n/a: no thread was measured.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": no thread was measured.</p></section>\n");
         return;
     }
     let mut table = Table::new(&[

@@ -1,4 +1,5 @@
-//! The what-if: every way of waiting on every number of loops, worked out beforehand; the slider only chooses.
+//! The what-if: every way of waiting on every number of loops, worked out beforehand; the slider
+//! only chooses.
 
 use std::thread;
 
@@ -7,14 +8,15 @@ use serde::Serialize;
 use super::markup::Markup;
 use crate::text::{
     clean,
-    numbers::{count, plural, span},
+    numbers::{NA, count, plural, span},
 };
 use crate::{
     machine::Way,
     predict::{Engine, Ground, Saving, Scenario, WhatIf, replay::Queues},
 };
 
-/// So many loops can be chosen one by one; beyond, each step doubles: replays are what the page takes longest for.
+/// So many loops can be chosen one by one; beyond, each step doubles: replays are what the page
+/// takes longest for.
 const ONE_BY_ONE: u32 = 8;
 
 const QUEUES: [Queues; 2] = [Queues::Own, Queues::Stealing];
@@ -32,7 +34,8 @@ struct Choices {
 
 #[derive(Clone, Serialize)]
 struct Row {
-    /// Saving, its interval, CPU-seconds per second, the open-loop share, sleeps per block and per second, events per wait.
+    /// Saving, its interval, CPU-seconds per second, the open-loop share, sleeps per block and per
+    /// second, events per wait.
     cells: [String; 7],
     /// Low, middle and high on the bars, %.
     bar: [f64; 3],
@@ -63,7 +66,7 @@ impl Axis {
 pub(super) fn render(page: &mut Markup, what_if: &WhatIf) {
     page.raw("<section id=\"what-if\"><h2>What if: what async would give back</h2>\n");
     if let Some(why) = &what_if.refused {
-        page.raw("<p>n/a: ").name(why).raw("</p>\n");
+        page.raw("<p>").raw(NA).raw(": ").name(why).raw("</p>\n");
     } else {
         let loops = choices(what_if);
         let grid = match &what_if.engine {
@@ -175,7 +178,7 @@ fn table(page: &mut Markup, shown: &[Scenario], axis: Axis) {
                 }
             }
             None => {
-                page.raw("<td colspan=\"8\">n/a: this machine has no price for it</td>");
+                page.raw("<td colspan=\"8\">").raw(NA).raw(": this machine has no price for it</td>");
             }
         }
         page.raw("</tr>\n");

@@ -60,7 +60,8 @@ impl Page {
         }
     }
 
-    /// `lead`, then `text` in as many lines as it takes, all of them beginning in the column where `lead` ends.
+    /// `lead`, then `text` in as many lines as it takes, all of them beginning in the column where
+    /// `lead` ends.
     pub(super) fn wrapped(&mut self, ink: Ink, lead: &str, text: &str) {
         self.wrapped_at(ink, lead, width(lead), text);
     }

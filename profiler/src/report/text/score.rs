@@ -22,7 +22,8 @@ fn sentence(report: &Report) -> String {
     match score.direct.value() {
         Some(&ratio) => {
             text.push_str(&format!("{} of CPU", percent(ratio)));
-            // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+            // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+            // uncertain.
             if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
                 text.push_str(&format!(" ({:.1}–{:.1}, 90 %)", interval.low * 100.0, interval.high * 100.0));
             }

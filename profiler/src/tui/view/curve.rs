@@ -1,4 +1,5 @@
-//! Curves in characters: IPC upwards from 0, instructions since the return to the right, in powers of ten.
+//! Curves in characters: IPC upwards from 0, instructions since the return to the right, in powers
+//! of ten.
 
 use crate::{
     cost::ipc::{Before, Curve},

@@ -1,4 +1,5 @@
-//! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
+//! Instructions per cycle over the instructions since a return: the curves, what they say, and what
+//! is known without counters.
 
 use super::curve;
 use crate::text::{
@@ -26,7 +27,8 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     match snapshot.whole.ipc.value() {
         Some(ipc) => counted(page, ipc),
         None => {
-            // The screen's own reason is of this machine; that of a recording is of where it was made.
+            // The screen's own reason is of this machine; that of a recording is of where it was
+            // made.
             let why = app.title.ipc_reason.as_ref();
             page.wrapped(2, "no hardware counters", Ink::Bold);
             page.wrapped(2, &clean(&why.cloned().unwrap_or_else(|| reason(&snapshot.whole.ipc))), Ink::Plain);

@@ -1,4 +1,5 @@
-//! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as bars.
+//! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as
+//! bars.
 
 use crate::text::{
     fit::{cut, fit, width, wrap},
@@ -32,7 +33,8 @@ fn part_of(report: &Report, part: usize) -> String {
     }
 }
 
-/// Whether a line of the ledger says anything here: softirqs have their own only where they are hooked.
+/// Whether a line of the ledger says anything here: softirqs have their own only where they are
+/// hooked.
 fn shown(report: &Report, part: usize) -> bool {
     match part {
         4 => report.cpu.uncharged_line().is_some(),

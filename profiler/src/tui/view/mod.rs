@@ -94,7 +94,8 @@ pub(super) fn find_line(app: &App, wanted: &str, back: bool, skip: bool) -> bool
     let found = steps.map(at).find(|&i| lines.get(i).is_some_and(|line| holds(&Page::plain(line), wanted)));
     if let Some(line) = found {
         scroll.lines.set(lines.len());
-        // Lines of the last page cannot be scrolled to the top: there they are in sight all the same.
+        // Lines of the last page cannot be scrolled to the top: there they are in sight all the
+        // same.
         scroll.offset.set(line);
         scroll.by(0);
     }

@@ -121,7 +121,8 @@ fn score_text(report: &Report, narrow: bool) -> String {
     if score.direct.value().is_none() {
         return origin(&score.direct);
     }
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // uncertain.
     if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
         let level = if narrow { "" } else { ", 90 %" };
         text.push_str(&format!(" ({:.1}–{:.1}{level})", interval.low * 100.0, interval.high * 100.0));

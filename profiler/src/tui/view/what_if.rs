@@ -128,12 +128,12 @@ fn terms(page: &mut Page, scenario: &Scenario) {
     }
     let rate = &scenario.cpu_per_second;
     let text = format!(
-        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {:.0} sleeps a second remain",
+        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {} sleeps a second remain",
         percent(scenario.saving.value),
         rate.value,
         rate.low,
         rate.high,
-        scenario.sleeps_per_second
+        count(scenario.sleeps_per_second.max(0.0).round() as u64)
     );
     page.columns((&fit("=", 8, true), Ink::Plain), &text, Ink::Plain);
 }
