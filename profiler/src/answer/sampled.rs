@@ -48,13 +48,26 @@ pub struct StackQuality {
     pub clock_samples: u64,
     /// Stacks that found no room in the ring or in the queue to the unwinder.
     pub lost: u64,
-    /// Whose outer end could not be reached.
+    /// Stacks whose outer end could not be reached. [`Self::truncated()`] is what to print.
     pub truncated: u64,
     /// Block samples whose innermost application frame (the first outside of libc and the kernel)
     /// has a name.
     pub named: u64,
     /// Block samples with a waker's stack.
     pub with_waker: u64,
+}
+
+impl StackQuality {
+    /// Stacks of both kinds.
+    pub const fn all(&self) -> u64 {
+        self.samples + self.clock_samples
+    }
+
+    /// Those whose outer end could not be reached: at most all of them. Older recordings count
+    /// wakers' stacks too.
+    pub fn truncated(&self) -> u64 {
+        self.truncated.min(self.all())
+    }
 }
 
 /// All stacks of a measurement.

@@ -1,9 +1,7 @@
 //! Folded stacks: what flame graph tools read. One line per distinct stack, `frame;frame;… ns`.
 
-use super::{
-    clean,
-    paths::{Parts, Paths},
-};
+use super::paths::{Parts, Paths};
+use crate::text::clean;
 use crate::{
     answer::{Profile, Weight},
     symbol::{Frame, Origin},
@@ -14,13 +12,14 @@ use crate::{
 pub enum Names {
     /// The name alone.
     Plain,
-    /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a JIT compiler.
+    /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a
+    /// JIT compiler.
     Annotated,
 }
 
 impl Names {
     fn of(self, frame: &Frame) -> String {
-        let mut name = clean::folded(&frame.name);
+        let mut name = safe(&frame.name);
         if self == Self::Annotated {
             name.push_str(match frame.origin {
                 Origin::Kernel => "_[k]",
@@ -34,8 +33,8 @@ impl Names {
     }
 }
 
-/// Lines in the order of their frames; stacks without any of this weight are left out. The waker's frames follow after
-/// `--`, the innermost first. The sum of all lines is [`Profile::total`], ns.
+/// Lines in the order of their frames; stacks without any of this weight are left out. The waker's
+/// frames follow after `--`, the innermost first. The sum of all lines is [`Profile::total`], ns.
 pub fn write(profile: &Profile, weight: Weight, names: Names) -> String {
     let mut out = String::new();
     for (stack, ns) in lines(profile, weight, names) {
@@ -57,4 +56,25 @@ pub(super) fn lines(profile: &Profile, weight: Weight, names: Names) -> Vec<(Str
         frames.join(";")
     };
     paths.stacks.iter().filter(|(_, parts)| of(parts) > 0).map(|(path, parts)| (text(path), of(parts))).collect()
+}
+
+/// A name for a folded stack. Its line is `frame;frame count`, or with two counts for a difference,
+/// and `# ` begins a comment: no name may look like a separator, a count or a comment.
+fn safe(name: &str) -> String {
+    let mut name = clean::line(name).replace(';', ":");
+    if name.is_empty() {
+        return "[unnamed]".to_owned();
+    }
+    if let Some(at) = name.rfind(' ')
+        && name[at + 1..].chars().all(|c| c.is_ascii_digit() || c == '.')
+    {
+        name.replace_range(at..=at, "_");
+    }
+    if name.starts_with("# ") {
+        name.replace_range(1..2, "_");
+    } else if name == "#" {
+        // Alone on its line, the count's space follows.
+        name.push('_');
+    }
+    name
 }

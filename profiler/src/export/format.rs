@@ -42,7 +42,8 @@ impl Format {
         }
     }
 
-    /// The format of a file of this name; `None` where its ending is none of the known ones. Case does not matter.
+    /// The format of a file of this name; `None` where its ending is none of the known ones. Case
+    /// does not matter.
     pub fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let fits = |format: &Self| name.len() > format.ending().len() && name.ends_with(format.ending());
@@ -50,7 +51,8 @@ impl Format {
         Self::ALL.into_iter().filter(fits).max_by_key(|f| f.ending().len())
     }
 
-    /// Whether it is drawn by one weight, that somebody has to choose; the others hold all of them or none.
+    /// Whether it is drawn by one weight, that somebody has to choose; the others hold all of them
+    /// or none.
     pub const fn has_one_weight(self) -> bool {
         matches!(self, Self::Svg | Self::Folded)
     }

@@ -1,7 +1,8 @@
 //! html: the report for a browser, all in one file that fetches nothing.
 //!
-//! Everything that is said is in the markup and can be read and printed without scripts; the scripts sort tables, move the
-//! what-if slider and draw the flame graph from data that stands in the page. The page forbids itself any request.
+//! Everything that is said is in the markup and can be read and printed without scripts; the
+//! scripts sort tables, move the what-if slider and draw the flame graph from data that stands in
+//! the page. The page forbids itself any request.
 
 mod answer;
 mod flame;
@@ -14,9 +15,12 @@ mod tables;
 mod whatif;
 mod words;
 
-use super::{clean, svg};
-use crate::answer::{Profile, Report};
-use crate::predict::Grid;
+use super::svg;
+use crate::{
+    answer::{Profile, Report},
+    predict::Grid,
+    text::clean,
+};
 pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -37,7 +41,8 @@ const SECTIONS: [(&str, &str); 10] = [
     ("text", "As text"),
 ];
 
-/// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is left out where empty.
+/// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is
+/// left out where empty.
 pub fn page(report: &Report, profile: &Profile, grid: Option<&Grid>, text_report: &str) -> String {
     let mut page = Markup::default();
     page.raw(
@@ -69,25 +74,9 @@ pub fn page(report: &Report, profile: &Profile, grid: Option<&Grid>, text_report
         page.raw(
             "<section id=\"text\"><h2>As text</h2>\n<details><summary>The same report for a terminal</summary>\n<pre>",
         );
-        page.text(&without_colour(text_report)).raw("</pre></details></section>\n");
+        page.text(&clean::uncoloured(text_report)).raw("</pre></details></section>\n");
     }
     page.raw("</main>\n<footer>should-i-async ").raw(env!("CARGO_PKG_VERSION")).raw("</footer>\n<script>\n");
     page.raw(SCRIPT).raw("</script>\n<script>\n").raw(FLAME_SCRIPT).raw("</script>\n</body>\n</html>\n");
     page.finish()
-}
-
-/// Line by line, so that neither escape sequences nor other control characters get through.
-fn without_colour(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\x1b') {
-        out.push_str(&rest[..at]);
-        // A sequence of colours is `ESC [ … m`.
-        rest = &rest[at + 1..];
-        if let Some(end) = rest.strip_prefix('[').and_then(|_| rest.find(|c: char| c.is_ascii_alphabetic())) {
-            rest = &rest[end + 1..];
-        }
-    }
-    out.push_str(rest);
-    out.chars().filter(|&c| c == '\n' || !c.is_control()).collect()
 }

@@ -1,10 +1,11 @@
-//! export: a report and its stacks in the formats that other tools read. `docs/exports.md` says what each one means.
+//! export: a report and its stacks in the formats that other tools read. `docs/exports.md` says
+//! what each one means.
 //!
-//! Pure functions from [`crate::answer::Report`] and [`crate::answer::Profile`] to strings and bytes: whoever calls opens
-//! the files. Names come from the target, which may have chosen them to break a format: each format makes them safe in
-//! its own way, and none of them can be made to fetch anything.
+//! Pure functions from [`crate::answer::Report`] and [`crate::answer::Profile`] to strings and
+//! bytes: whoever calls opens the files. Names come from the target, which may have chosen them to
+//! break a format: each format makes them safe in its own way, and none of them can be made to
+//! fetch anything.
 
-mod clean;
 pub mod folded;
 mod format;
 pub mod html;
@@ -17,6 +18,7 @@ pub mod svg;
 pub use format::Format;
 
 use crate::answer::{Profile, Weight};
+use crate::text::clean;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]

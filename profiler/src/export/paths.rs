@@ -63,8 +63,8 @@ impl<'a> Frames<'a> {
 pub(super) struct Paths<K> {
     /// Ascending.
     pub(super) keys: Vec<K>,
-    /// Indices into the keys, and what lies on exactly this stack. Ascending, so that stacks with a common beginning stand
-    /// together: sorted by their text they would not (`a`, `a::b`, `a;c`).
+    /// Indices into the keys, and what lies on exactly this stack. Ascending, so that stacks with a
+    /// common beginning stand together: sorted by their text they would not (`a`, `a::b`, `a;c`).
     pub(super) stacks: Vec<(Vec<u32>, Parts)>,
 }
 

@@ -7,7 +7,8 @@ use std::{collections::HashMap, io::Write};
 use flate2::{Compression, write::GzEncoder};
 use prost::Message;
 
-use super::{clean, paths::Frames};
+use super::paths::Frames;
+use crate::text::clean;
 use crate::{
     answer::{Profile, Report, Stack, Weight},
     symbol::{Frame, Origin},
@@ -24,7 +25,8 @@ const fn sample_type(weight: Weight) -> &'static str {
     }
 }
 
-/// Sample types in the order of [`Weight::ALL`], ns each, then the number of samples. The same input gives the same bytes.
+/// Sample types in the order of [`Weight::ALL`], ns each, then the number of samples. The same
+/// input gives the same bytes.
 ///
 /// # Errors
 ///
@@ -148,12 +150,14 @@ impl<'a> Builder<'a> {
         pairs.into_iter().filter_map(label).collect()
     }
 
-    /// Locations, the innermost first. The waker's frames lie on top of the sleeper's: the outermost of them comes first.
+    /// Locations, the innermost first. The waker's frames lie on top of the sleeper's: the
+    /// outermost of them comes first.
     fn stack(&mut self, stack: &Stack) -> Vec<u64> {
         let mut ids = Vec::with_capacity(stack.frames.len() + stack.waker.len() + 1);
         let path: Vec<u32> = self.frames.path(stack).collect();
         let own = stack.frames.len().max(1);
-        // Upside down, none of them is inlined into the one below it: each is a location of its own.
+        // Upside down, none of them is inlined into the one below it: each is a location of its
+        // own.
         for &frame in path.iter().skip(own).rev() {
             ids.push(self.location(&[frame]));
         }
@@ -200,7 +204,8 @@ impl<'a> Builder<'a> {
         Line { function_id, line }
     }
 
-    /// Marks are in no file: number 0 means none. All names are there already, and readers must not look for others.
+    /// Marks are in no file: number 0 means none. All names are there already, and readers must not
+    /// look for others.
     fn mapping(&mut self, frame: &Frame, inlined: bool) -> u64 {
         if frame.origin == Origin::Mark || frame.module.is_empty() {
             return 0;

@@ -1,8 +1,14 @@
-//! The recovery curve as SVG: IPC over the instructions since a return, one curve per kind of return, with 90 % intervals.
+//! The recovery curve as SVG: IPC over the instructions since a return, one curve per kind of
+//! return, with 90 % intervals.
 //!
-//! The same drawing stands in the page and in a file of its own; it follows the reader's light or dark setting.
+//! The same drawing stands in the page and in a file of its own; it follows the reader's light or
+//! dark setting.
 
-use super::{ExportError, clean, html::Markup, svg::target};
+use super::{ExportError, html::Markup, svg::target};
+use crate::text::{
+    clean, fit,
+    numbers::{count, plural},
+};
 use crate::words::SURVIVORS;
 use crate::words::note;
 use crate::{
@@ -73,7 +79,8 @@ fn class(before: Before) -> &'static str {
     before.key()
 }
 
-/// Draws the curves into markup; nothing where no point has an IPC. `space` is the namespace, which a page has by itself.
+/// Draws the curves into markup; nothing where no point has an IPC. `space` is the namespace, which
+/// a page has by itself.
 pub(super) fn draw(page: &mut Markup, ipc: &Ipc, title: &str, subtitle: &str, space: &'static str) -> bool {
     let Some(axes) = Axes::over(&ipc.curves) else { return false };
     page.raw("<svg").raw(space).raw(" class=\"ipc\" role=\"img\" viewBox=\"0 0 ").number(WIDTH);
@@ -173,11 +180,11 @@ fn one(page: &mut Markup, axes: &Axes, curve: &Curve) {
         let (x, y) = (axes.x(point.middle), axes.y(local.value));
         page.raw("<circle r=\"3\" cx=\"").number(x).raw("\" cy=\"").number(y).raw("\"><title>");
         page.text(&format!(
-            "around {:.0} instructions after a {}: IPC {}, {} samples",
-            point.middle,
+            "around {} instructions after a {}: IPC {}, {}",
+            count(point.middle.max(0.0).round() as u64),
             curve.before.name(),
             local.words(3),
-            point.samples
+            plural(point.samples, "sample", "samples")
         ));
         page.raw("</title></circle>\n");
     }
@@ -196,7 +203,7 @@ pub fn picture(report: &Report) -> Result<String, ExportError> {
     page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let title = format!("IPC after returns: {}", target(report));
     let subtitle = ipc.coverage();
-    if !draw(&mut page, ipc, &title, &clean::cut(&subtitle, SUBTITLE), NAMESPACE) {
+    if !draw(&mut page, ipc, &title, &fit::cut_chars(&subtitle, SUBTITLE), NAMESPACE) {
         return Err(ExportError::NoCurve("too few overflow samples".to_owned()));
     }
     Ok(page.finish())

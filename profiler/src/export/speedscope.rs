@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{clean, paths::Paths, svg::target};
+use super::{paths::Paths, svg::target};
+use crate::text::clean;
 use crate::{
     answer::{Profile, Report, Weight},
     symbol::Origin,
@@ -60,8 +61,8 @@ fn frame(frame: &crate::symbol::Frame) -> Frame {
     Frame { name: if name.is_empty() { "[unnamed]".to_owned() } else { name }, file, line }
 }
 
-/// One profile per weight, in the order of [`Weight::ALL`], ns. Those of which no stack has any part are there, and empty;
-/// the first that is not is shown first.
+/// One profile per weight, in the order of [`Weight::ALL`], ns. Those of which no stack has any
+/// part are there, and empty; the first that is not is shown first.
 pub fn encode(profile: &Profile, report: &Report) -> String {
     let paths = Paths::of(profile, frame);
     let sampled = |(place, weight): (usize, Weight)| {

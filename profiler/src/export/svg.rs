@@ -8,14 +8,16 @@ use inferno::{
 };
 
 use super::{
-    ExportError, clean,
+    ExportError,
     folded::{self, Names},
 };
 use crate::answer::{Profile, Report, Weight};
+use crate::text::{clean, fit, numbers::count};
 
 /// Characters of the verdict that fit below the title.
 const SUBTITLE: usize = 150;
-/// The larger side of a difference is scaled to about so many units: whole numbers are drawn, and small ones are noise.
+/// The larger side of a difference is scaled to about so many units: whole numbers are drawn, and
+/// small ones are noise.
 const UNITS: f64 = 1e12;
 
 /// What turns the nanoseconds of two measurements into figures that can be compared.
@@ -53,7 +55,8 @@ pub fn flame(profile: &Profile, report: &Report, weight: Weight) -> Result<Strin
     draw(&mut options, &lines)
 }
 
-/// Red where the second measurement has more on a stack, blue where it has less, both scaled. `title` names the two.
+/// Red where the second measurement has more on a stack, blue where it has less, both scaled.
+/// `title` names the two.
 pub fn diff(
     before: &Profile,
     after: &Profile,
@@ -82,16 +85,10 @@ pub fn diff(
         lines.into_iter().map(|(stack, ns)| format!("{stack} {:.0}\n", ns as f64 * factor * zoom)).collect()
     };
     let (first, second) = (text(first, scale.before), text(second, scale.after));
-    let mut merged = Vec::new();
-    let (left, right) = match widths {
-        Widths::Before => (second, first),
-        Widths::After => (first, second),
+    let lines = match widths {
+        Widths::Before => side_by_side(&second, &first)?,
+        Widths::After => side_by_side(&first, &second)?,
     };
-    differential::from_readers(differential::Options::default(), left.as_bytes(), right.as_bytes(), &mut merged)?;
-    let merged = String::from_utf8_lossy(&merged).into_owned();
-    let mut lines: Vec<String> = merged.lines().map(str::to_owned).collect();
-    lines.sort_unstable_by(|a, b| by_frames(a, b));
-
     // A stack's two figures stand at the end of its line, the one that it is drawn by last.
     let only = |line: &String| line.strip_suffix(" 0")?.rsplit_once(' ')?.1.parse::<f64>().ok();
     // Not `sum`, which calls the sum of nothing -0.
@@ -99,7 +96,7 @@ pub fn diff(
 
     let mut options = options(clean::line(title));
     let unit = clean::line(scale.unit);
-    options.subtitle = Some(clean::cut(
+    options.subtitle = Some(fit::cut_chars(
         &format!(
             "{}: {} → {} {unit} · red: more, blue: less · as wide as {}; {} only {} is not drawn",
             weight.title(),
@@ -117,9 +114,19 @@ pub fn diff(
     draw(&mut options, &lines)
 }
 
-/// Three significant figures of what may be small.
+/// Lines with two counts each: that of the left, and that of the right, which the drawing is as wide
+/// as. In the order of their frames.
+fn side_by_side(left: &str, right: &str) -> Result<Vec<String>, ExportError> {
+    let mut merged = Vec::new();
+    differential::from_readers(differential::Options::default(), left.as_bytes(), right.as_bytes(), &mut merged)?;
+    let mut lines: Vec<String> = String::from_utf8_lossy(&merged).lines().map(str::to_owned).collect();
+    lines.sort_unstable_by(|a, b| by_frames(a, b));
+    Ok(lines)
+}
+
+/// What may be small: with two digits behind its point below 100.
 fn figure(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value >= 100.0 { count(value.round() as u64) } else { format!("{value:.2}") }
 }
 
 fn options(title: String) -> Options<'static> {
@@ -129,8 +136,8 @@ fn options(title: String) -> Options<'static> {
     options.colors = Palette::Multi(MultiPalette::Java);
     // Colours by name and not by chance.
     options.deterministic = true;
-    // The only mode that takes lines in the order given, if from the end: sorted by their text, stacks with a common
-    // beginning would not stand together.
+    // The only mode that takes lines in the order given, if from the end: sorted by their text,
+    // stacks with a common beginning would not stand together.
     options.flame_chart = true;
     options
 }
@@ -165,5 +172,5 @@ fn subtitle(report: &Report) -> String {
     }
     parts.push(report.window.measured.to_string());
     parts.push(clean::line(&report.verdict.sentence()));
-    clean::cut(&parts.join(" · "), SUBTITLE)
+    fit::cut_chars(&parts.join(" · "), SUBTITLE)
 }

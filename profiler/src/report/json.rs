@@ -1,7 +1,8 @@
-//! JSON: one object with everything that the text shows, untruncated. Types of its own: the model may change, this
-//! contract only together with [`SCHEMA_VERSION`].
+//! JSON: one object with everything that the text shows, untruncated. Types of its own: the model
+//! may change, this contract only together with [`SCHEMA_VERSION`].
 //!
-//! The unit is in the key (`_ns`, `_bytes`, `_ratio`, `_count`), the provenance in the value, see [`figure::Figure`].
+//! The unit is in the key (`_ns`, `_bytes`, `_ratio`, `_count`), the provenance in the value, see
+//! [`figure::Figure`].
 
 mod figure;
 mod ipc;
@@ -23,9 +24,11 @@ use figure::{Figure, Ratio};
 /// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// One measurement of a running process by should-i-async: how much CPU its blocking IO costs, and the evidence.
+/// One measurement of a running process by should-i-async: how much CPU its blocking IO costs, and
+/// the evidence.
 ///
-/// Durations are nanoseconds, shares are ratios (0.5 is 50 %). A figure without a value says why in its note.
+/// Durations are nanoseconds, shares are ratios (0.5 is 50 %). A figure without a value says why in
+/// its note.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "should-i-async report")]
 struct Document {
@@ -52,7 +55,8 @@ struct Document {
     cpu: ledgers::Cpu,
     /// Where the wall time of its threads went.
     wall: ledgers::Wall,
-    /// Every call place, the one with the most blocked time first; those that never blocked included.
+    /// Every call place, the one with the most blocked time first; those that never blocked
+    /// included.
     sites: Vec<views::Site>,
     /// Every thread, the busiest first.
     threads: Vec<views::Thread>,
@@ -194,7 +198,8 @@ impl Answer {
 
 /// The report as a JSON value.
 pub fn json_value(report: &answer::Report) -> Value {
-    // Only a map with keys that are no strings, or a failing Serialize of our own, could fail: there is neither.
+    // Only a map with keys that are no strings, or a failing Serialize of our own, could fail:
+    // there is neither.
     serde_json::to_value(Document::of(report)).unwrap_or_default()
 }
 
@@ -205,7 +210,8 @@ pub fn json(report: &answer::Report) -> String {
     format!("{text}\n")
 }
 
-/// The JSON Schema of [`json`], generated from the types that are serialised, with a newline at its end.
+/// The JSON Schema of [`json`], generated from the types that are serialised, with a newline at its
+/// end.
 pub fn schema() -> String {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     format!("{:#}\n", sorted(generator.into_root_schema_for::<Document>().to_value()))

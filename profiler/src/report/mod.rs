@@ -1,14 +1,16 @@
-//! report: from the model to what is read: text for a terminal, JSON for programs, and the JSON's schema.
+//! report: from the model to what is read: text for a terminal, JSON for programs, and the JSON's
+//! schema.
 //!
-//! Renderers choose the words and the order, never the figures: those come from [`crate::answer::Report`] with their
-//! provenance. What is unavailable is printed as that word, or as `null`, never as 0.
+//! Renderers choose the words and the order, never the figures: those come from
+//! [`crate::answer::Report`] with their provenance. What is unavailable is printed as `n/a`, or
+//! as `null`, never as 0.
 
 pub(crate) mod calibration;
 mod json;
 mod text;
 
 pub use json::{SCHEMA_VERSION, json, json_value, schema};
-pub use text::{TextOptions, diff, prediction_check, stacks, text};
+pub use text::{diff, options::TextOptions, prediction_check, stacks, text};
 
 #[cfg(test)]
 mod tests;

@@ -176,7 +176,8 @@ fn json_is_what_the_schema_promises() {
         assert_eq!(errors, Vec::<String>::new(), "{name}");
         assert_eq!(value["schema_version"], SCHEMA_VERSION);
     }
-    // The schema is no rubber stamp: a missing figure that passes for 0 is refused, and so is a value without origin.
+    // The schema is no rubber stamp: a missing figure that passes for 0 is refused, and so is a
+    // value without origin.
     let good = json_value(&server().report());
     for (pointer, bad) in [
         ("/cpu/softirq_ns/value", serde_json::json!(0)),

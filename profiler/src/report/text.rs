@@ -1,4 +1,5 @@
-//! text: the report for a terminal, the answer first, then the evidence in the order in which one would doubt it.
+//! text: the report for a terminal, the answer first, then the evidence in the order in which one
+//! would doubt it.
 //!
 //! ```text
 //! verdict, score, evidence
@@ -17,12 +18,12 @@
 //! ```
 
 mod check;
-mod clean;
 mod cpu;
 mod devices;
 mod diff;
 mod explain;
 mod ipc;
+pub(super) mod options;
 mod page;
 mod quality;
 mod score;
@@ -38,36 +39,9 @@ mod words;
 
 use crate::answer::Report;
 pub use diff::{diff, prediction_check};
+use options::TextOptions;
 use page::Page;
 pub use stacks::stacks;
-
-/// How the text is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextOptions {
-    /// Columns that a line may use; less than [`TextOptions::MIN_WIDTH`] counts as that.
-    pub width: usize,
-    /// Blocking sites shown.
-    pub top_sites: usize,
-    /// Threads shown.
-    pub top_threads: usize,
-    /// Whether sites that never blocked are listed too, and what most readers skip.
-    pub verbose: bool,
-    /// Whether the figures are derived step by step.
-    pub explain: bool,
-    /// Whether bold and dim are used (ANSI).
-    pub color: bool,
-}
-
-impl TextOptions {
-    /// The narrowest page that the tables fit on.
-    pub const MIN_WIDTH: usize = 80;
-}
-
-impl Default for TextOptions {
-    fn default() -> Self {
-        Self { width: 100, top_sites: 10, top_threads: 10, verbose: false, explain: false, color: false }
-    }
-}
 
 /// The report as text. Names are made safe for a terminal: control characters never get through.
 pub fn text(report: &Report, options: &TextOptions) -> String {

@@ -1,7 +1,10 @@
-//! Numbers as people read them: the same on every screen and in every file. Where there is no number there are no words:
-//! each output has its own for that.
+//! Numbers as people read them: the same on every screen and in every file. Thousands stand apart,
+//! units are scaled and have three digits, and what is missing has one word.
 
 use crate::quantity::Nanos;
+
+/// What stands where there is no number. Why there is none stands beside it, where that is known.
+pub const NA: &str = "n/a";
 
 /// A count with its thousands apart.
 pub fn count(n: u64) -> String {
@@ -16,12 +19,22 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// A number of up to three digits before its point, printed with three in all.
+fn three_digits(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}")
+}
+
 /// A count for a column: exact up to seven digits.
 pub fn short(n: u64) -> String {
     match n {
         0..10_000_000 => count(n),
-        10_000_000..10_000_000_000 => format!("{:.1} M", n as f64 / 1e6),
-        _ => format!("{:.1} G", n as f64 / 1e9),
+        10_000_000..999_500_000 => format!("{} M", three_digits(n as f64 / 1e6)),
+        _ => format!("{} G", three_digits(n as f64 / 1e9)),
     }
 }
 
@@ -30,34 +43,97 @@ pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// A share in percent with so many digits; what is there and too small to print is `<0.1 %`, not 0. `None`: no number.
-pub fn share(ratio: f64, digits: usize) -> Option<String> {
+/// A difference of counts: with its sign, `exact` where there is none.
+pub fn difference(n: i64) -> String {
+    match n {
+        0 => "exact".to_owned(),
+        n if n < 0 => format!("-{}", count(n.unsigned_abs())),
+        n => format!("+{}", count(n.unsigned_abs())),
+    }
+}
+
+/// A ratio in percent with so many digits.
+fn with_digits(ratio: f64, digits: usize) -> String {
     let percent = ratio * 100.0;
     let step = 0.1f64.powi(digits as i32);
-    if !percent.is_finite() {
-        return None;
+    match percent.abs() {
+        p if !p.is_finite() => NA.to_owned(),
+        0.0 => "0 %".to_owned(),
+        p if p < step / 2.0 && percent < 0.0 => format!(">-{step:.digits$} %"),
+        p if p < step / 2.0 => format!("<{step:.digits$} %"),
+        _ => format!("{percent:.digits$} %"),
     }
-    Some(if percent == 0.0 {
-        "0 %".to_owned()
-    } else if percent.abs() < step / 2.0 {
-        if percent < 0.0 { format!(">-{step:.digits$} %") } else { format!("<{step:.digits$} %") }
-    } else {
-        format!("{percent:.digits$} %")
-    })
 }
 
-/// A part of a whole in percent; `None` where the whole is nothing.
-pub fn part(part: f64, whole: Nanos) -> Option<String> {
-    if whole == Nanos::ZERO { None } else { share(part / whole.as_nanos() as f64, 1) }
+/// A ratio in percent; what is there and too small to print is `<0.1 %`, not 0.
+pub fn percent(ratio: f64) -> String {
+    with_digits(ratio, 1)
 }
 
-/// Signed nanoseconds in the unit that fits; `None`: no number.
-pub fn span(ns: f64) -> Option<String> {
+/// A ratio that should be tiny, one digit finer.
+pub fn residual(ratio: f64) -> String {
+    with_digits(ratio, 2)
+}
+
+/// So many of so many, in percent.
+pub fn ratio(part: u64, whole: u64) -> String {
+    percent(part as f64 / whole as f64)
+}
+
+/// A part of a time in percent, in nanoseconds: it may be negative.
+pub fn part(part: f64, whole: Nanos) -> String {
+    if whole == Nanos::ZERO { NA.to_owned() } else { percent(part / whole.as_nanos() as f64) }
+}
+
+/// A part of a time in percent.
+pub fn share(time: Nanos, whole: Nanos) -> String {
+    part(time.as_nanos() as f64, whole)
+}
+
+/// Signed nanoseconds in the unit that fits.
+pub fn span(ns: f64) -> String {
     if !ns.is_finite() {
-        return None;
+        return NA.to_owned();
     }
     let size = Nanos::from_nanos(ns.abs().round() as u64);
-    Some(if ns < 0.0 && size > Nanos::ZERO { format!("-{size}") } else { size.to_string() })
+    if ns < 0.0 && size > Nanos::ZERO { format!("-{size}") } else { size.to_string() }
+}
+
+/// A time where there is one.
+pub fn maybe(time: Option<Nanos>) -> String {
+    time.map_or_else(|| NA.to_owned(), |t| t.to_string())
+}
+
+/// A mean where something was counted.
+pub fn mean(sum: Nanos, count: u64) -> String {
+    maybe(sum.as_nanos().checked_div(count).map(Nanos::from_nanos))
+}
+
+/// Seconds as a clock shows them: `12.3 s`, `4:05`, `1:02:03`.
+pub fn clock(at: Nanos) -> String {
+    let seconds = at.as_secs_f64();
+    let whole = seconds as u64;
+    match whole {
+        0..100 => format!("{seconds:.1} s"),
+        100..3600 => format!("{}:{:02}", whole / 60, whole % 60),
+        _ => format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60),
+    }
+}
+
+/// So many in so many seconds, as a rate.
+pub fn rate(n: u64, seconds: f64) -> String {
+    if seconds > 0.0 { per_second(n as f64 / seconds) } else { NA.to_owned() }
+}
+
+/// A rate in events per second.
+pub fn per_second(rate: f64) -> String {
+    match rate {
+        r if !r.is_finite() => NA.to_owned(),
+        r if r >= 999_500.0 => format!("{} M/s", three_digits(r / 1e6)),
+        r if r >= 1e4 => format!("{} k/s", three_digits(r / 1e3)),
+        r if r >= 10.0 || r == 0.0 => format!("{}/s", count(r.round() as u64)),
+        r => format!("{r:.1}/s"),
+    }
 }
 
 /// Bytes in the unit that fits.
@@ -66,14 +142,14 @@ pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     let mut name = "B";
     for unit in UNITS {
-        // What would be printed as 1024.0 is the next unit's.
-        if value < 1023.95 {
+        // What would be printed as 1024 is 1.00 of the next unit.
+        if value < 1023.5 {
             break;
         }
         value /= 1024.0;
         name = unit;
     }
-    if name == "B" { format!("{n} B") } else { format!("{value:.1} {name}") }
+    if name == "B" { format!("{n} B") } else { format!("{} {name}", three_digits(value)) }
 }
 
 #[cfg(test)]
@@ -84,15 +160,56 @@ mod tests {
     fn counts_shares_and_sizes_read_well() {
         assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
         assert_eq!((short(9_999_999), short(12_345_678)), ("9,999,999".into(), "12.3 M".into()));
+        assert_eq!((short(999_499_999), short(999_500_000)), ("999 M".into(), "1.00 G".into()));
         assert_eq!(
             (plural(1, "thread", "threads"), plural(0, "thread", "threads")),
             ("1 thread".into(), "0 threads".into())
         );
-        let one = |ratio| share(ratio, 1).unwrap();
-        assert_eq!((one(0.0), one(0.0001), one(-0.0001)), ("0 %".into(), "<0.1 %".into(), ">-0.1 %".into()));
-        assert_eq!((one(0.123), share(f64::NAN, 1)), ("12.3 %".into(), None));
-        assert_eq!(share(0.000_01, 2), Some("<0.01 %".into()));
-        assert_eq!((span(-1_500.0), span(-0.2), span(f64::NAN)), (Some("-1.50 µs".into()), Some("0 ns".into()), None));
-        assert_eq!((bytes(1023), bytes(1024), bytes(1 << 20)), ("1023 B".into(), "1.0 KiB".into(), "1.0 MiB".into()));
+        assert_eq!(
+            (difference(0), difference(-1_234), difference(1_234)),
+            ("exact".into(), "-1,234".into(), "+1,234".into())
+        );
+        assert_eq!(
+            (percent(0.0), percent(0.0001), percent(-0.0001)),
+            ("0 %".into(), "<0.1 %".into(), ">-0.1 %".into())
+        );
+        assert_eq!((percent(0.123), residual(0.000_01)), ("12.3 %".into(), "<0.01 %".into()));
+        assert_eq!((ratio(1, 8), part(-1.0, Nanos::from_nanos(2))), ("12.5 %".into(), "-50.0 %".into()));
+        assert_eq!((span(-1_500.0), span(-0.2)), ("-1.50 µs".into(), "0 ns".into()));
+        assert_eq!((bytes(1023), bytes(1024), bytes(1 << 20)), ("1023 B".into(), "1.00 KiB".into(), "1.00 MiB".into()));
+        assert_eq!((bytes(1_048_575), bytes(12_900_000)), ("1.00 MiB".into(), "12.3 MiB".into()));
+        assert_eq!(
+            (clock(Nanos::from_millis(12_340)), clock(Nanos::from_millis(3_723_000))),
+            ("12.3 s".into(), "1:02:03".into())
+        );
+    }
+
+    #[test]
+    fn rates_have_three_digits() {
+        let rates = [0.0, 0.26, 9.96, 1_234.0, 41_234.0, 417_812.0, 999_700.0];
+        assert_eq!(
+            rates.map(per_second),
+            ["0/s", "0.3/s", "10.0/s", "1,234/s", "41.2 k/s", "418 k/s", "1.00 M/s"].map(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_one_word_and_no_number() {
+        let nothing = Nanos::ZERO;
+        for text in [
+            percent(f64::NAN),
+            residual(f64::INFINITY),
+            ratio(0, 0),
+            ratio(1, 0),
+            part(3.0, nothing),
+            share(nothing, nothing),
+            span(f64::NAN),
+            maybe(None),
+            mean(nothing, 0),
+            rate(3, 0.0),
+            per_second(f64::NAN),
+        ] {
+            assert_eq!(text, NA);
+        }
     }
 }

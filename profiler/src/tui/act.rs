@@ -6,8 +6,10 @@ use super::{
     app::{App, Prompt, Purpose, Scope, Scroll, SiteKey},
     keymap::{Action, find},
     prompt::Line,
+    sheets::{devices, sites, threads},
     table::{Sheet, Table},
-    view::{self, View, devices, sites, threads},
+    tabs::View,
+    view,
 };
 use crate::{
     feed::{Command, State},

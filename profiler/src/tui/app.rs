@@ -1,4 +1,5 @@
-//! The state behind the screen: takes updates and keys, gives orders. It draws nothing, reads no clock and does no IO.
+//! The state behind the screen: takes updates and keys, gives orders. It draws nothing, reads no
+//! clock and does no IO.
 
 use std::{cell::Cell, collections::VecDeque, sync::Arc};
 
@@ -8,11 +9,12 @@ use super::{
     history::History,
     keymap::{Action, Place},
     prompt::Line,
+    sheets::{devices, sites, threads},
     table::Table,
-    text::clean,
+    tabs::View,
     theme::Theme,
-    view::{View, devices, sites, threads},
 };
+use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Report, SiteView},
     feed::{Command, Snapshot, State, Update},

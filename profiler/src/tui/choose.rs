@@ -18,11 +18,15 @@ use super::{
     prompt::Line,
     table::{Column, Sheet, Table, by_name},
     terminal::{Input, Screen},
-    text::{NA, clean, cut, holds, per_second, percent},
+    text::holds,
     theme::{Ink, Theme},
     view::{draw_text, help},
 };
-use crate::text::numbers::short as count;
+use crate::text::{
+    clean::clean,
+    fit::cut,
+    numbers::{NA, per_second, percent, short as count},
+};
 
 /// A process to choose.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -229,7 +233,8 @@ impl Chooser {
     }
 }
 
-/// Lets the user choose a process; `None` if they left without, or `stop` was set. `list` is asked every second.
+/// Lets the user choose a process; `None` if they left without, or `stop` was set. `list` is asked
+/// every second.
 ///
 /// # Errors
 /// Standard output is no terminal, or the terminal went away.

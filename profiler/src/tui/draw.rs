@@ -16,11 +16,16 @@ use super::{
     keymap::Place,
     page::Page,
     pen::Pen,
-    text::{clock, cut, cut_middle, width},
+    tabs::View,
     theme::Ink,
-    view::{self, View, help},
+    view::{self, help},
 };
 use crate::feed::{Snapshot, State};
+use crate::text::{
+    clean::clean,
+    fit::{cut, cut_middle, width, wrap},
+    numbers::clock,
+};
 
 /// Below this nothing is drawn but that it is too small.
 pub(super) const LEAST: (u16, u16) = (40, 10);
@@ -44,7 +49,7 @@ pub(super) fn too_small(pen: &mut Pen<'_>) -> bool {
     let small = width < LEAST.0 || height < LEAST.1;
     if small {
         let text = format!("terminal too small ({width}x{height}), need {}x{}", LEAST.0, LEAST.1);
-        for (row, line) in super::text::wrap(&text, width.into()).iter().enumerate() {
+        for (row, line) in wrap(&text, width.into()).iter().enumerate() {
             pen.text(row as u16, 0, line, Ink::Plain);
         }
     }
@@ -81,7 +86,7 @@ fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
         (None, None) => {
             let wrong = app.messages.iter().rfind(|m| m.bad).map(|m| (m.text.as_str(), Ink::Bad));
             let (text, ink) = wrong.unwrap_or(("waiting for the first figures …", Ink::Dim));
-            for (row, line) in super::text::wrap(text, width.into()).iter().enumerate() {
+            for (row, line) in wrap(text, width.into()).iter().enumerate() {
                 body.text(row as u16, 0, line, ink);
             }
         }
@@ -138,7 +143,7 @@ fn tabs(pen: &mut Pen<'_>, app: &App) {
 
 fn banner(pen: &mut Pen<'_>, why: &str) {
     pen.ink_row(0, Ink::Bad);
-    let text = format!(" {}: everything stays to be looked at; e exports, q quits", super::text::clean(why));
+    let text = format!(" {}: everything stays to be looked at; e exports, q quits", clean(why));
     pen.text(0, 0, &cut(&text, pen.width().into()), Ink::Bad);
 }
 

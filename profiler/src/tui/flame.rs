@@ -1,12 +1,10 @@
-//! The flame graph's tree, and where one stands in it. What is drawn of it is a layout: rows of frames that are at least a
-//! column wide.
+//! The flame graph's tree, and where one stands in it. What is drawn of it is a layout: rows of
+//! frames that are at least a column wide.
 
 use std::{cell::Cell, collections::HashMap};
 
-use super::{
-    text::{clean, holds},
-    theme::Whose,
-};
+use super::{text::holds, theme::Whose};
+use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Weight},
     symbol::{Frame, Origin},

@@ -9,7 +9,8 @@ use crate::{
     quantity::{Figure, Nanos},
 };
 
-/// Lines of the CPU ledger: long and short names, glyphs. The glyphs tell them apart where there is no colour.
+/// Lines of the CPU ledger: long and short names, glyphs. The glyphs tell them apart where there is
+/// no colour.
 pub(super) const PARTS: [(&str, &str, &str); 7] = [
     ("user mode", "user", "█"),
     ("syscall work", "calls", "▒"),
@@ -55,8 +56,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes an interval; one at the same time is replaced. Time that goes back is a new start, except in recordings,
-    /// which are walked in both directions.
+    /// Takes an interval; one at the same time is replaced. Time that goes back is a new start,
+    /// except in recordings, which are walked in both directions.
     pub(super) fn push(&mut self, snapshot: &Snapshot) {
         let seconds = snapshot.interval.as_secs_f64().max(1e-9);
         let cpus = parts(&snapshot.last.cpu).map(|part| part.value().map(|&ns| ns.max(0.0) / 1e9 / seconds));
@@ -89,8 +90,8 @@ impl History {
     }
 }
 
-/// A stacked column: for each of `rows` cells, from the bottom up, the part that fills it. Parts are rounded where they
-/// meet, so that no error adds up.
+/// A stacked column: for each of `rows` cells, from the bottom up, the part that fills it. Parts
+/// are rounded where they meet, so that no error adds up.
 pub(super) fn column(parts: &[Option<f64>; 7], most: f64, rows: usize) -> Vec<Option<usize>> {
     let mut cells = vec![None; rows];
     if most <= 0.0 {

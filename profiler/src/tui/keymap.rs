@@ -243,8 +243,8 @@ pub(super) const KEYMAP: &[Binding] = &[
     row(Place::Processes, &[key('/')], Action::Search, "show only processes whose line holds this"),
 ];
 
-/// The keys behind what a terminal sent in one go: Esc and a key right after it look like that key with Alt, which nothing
-/// here asks for.
+/// The keys behind what a terminal sent in one go: Esc and a key right after it look like that key
+/// with Alt, which nothing here asks for.
 pub(super) fn strokes(event: KeyEvent) -> impl Iterator<Item = KeyEvent> {
     let both = event.modifiers.contains(KeyModifiers::ALT);
     let plain = KeyEvent::new(event.code, event.modifiers.difference(KeyModifiers::ALT));

@@ -1,9 +1,10 @@
-//! tui: the live screen. The model's figures, drawn; what the user asks for goes back as orders, and nothing else does.
+//! tui: the live screen. The model's figures, drawn; what the user asks for goes back as orders,
+//! and nothing else does.
 //!
-//! `App` is the state: it takes updates and keys and gives orders, and neither draws nor reads a clock. `draw` makes a screen
-//! of it and changes nothing but where texts are scrolled to. `keymap` is the one table of keys, which the help prints.
-//! `terminal` takes and gives back the terminal. Of 10,000 threads the visible ones are formatted, and they are sorted when
-//! data or order change.
+//! `App` is the state: it takes updates and keys and gives orders, and neither draws nor reads a
+//! clock. `draw` makes a screen of it and changes nothing but where texts are scrolled to. `keymap`
+//! is the one table of keys, which the help prints. `terminal` takes and gives back the terminal.
+//! Of 10,000 threads the visible ones are formatted, and they are sorted when data or order change.
 
 mod act;
 mod app;
@@ -16,7 +17,9 @@ mod keymap;
 mod page;
 mod pen;
 mod prompt;
+mod sheets;
 mod table;
+mod tabs;
 mod terminal;
 mod text;
 mod theme;

@@ -1,9 +1,7 @@
 //! A text in lines of a given width, with its ink: what views that scroll are written on.
 
-use super::{
-    text::{fit, width, wrap},
-    theme::Ink,
-};
+use super::theme::Ink;
+use crate::text::fit::{fit, width, wrap};
 
 /// A line: pieces with their ink.
 pub(super) type Line = Vec<(String, Ink)>;
@@ -57,7 +55,8 @@ impl Page {
         }
     }
 
-    /// A name and what there is to say of it: in two columns where there is room, one below the other elsewhere.
+    /// A name and what there is to say of it: in two columns where there is room, one below the
+    /// other elsewhere.
     pub(super) fn entry(&mut self, name: &str, text: &str, ink: Ink) {
         const NAMES: usize = 22;
         if self.width < 3 * NAMES {
@@ -67,7 +66,8 @@ impl Page {
         }
     }
 
-    /// What stands on the left, as wide as it is, and beside it a text in as many lines as it takes.
+    /// What stands on the left, as wide as it is, and beside it a text in as many lines as it
+    /// takes.
     pub(super) fn columns(&mut self, (name, name_ink): (&str, Ink), text: &str, ink: Ink) {
         let names = width(name) + 3;
         let mut first = format!("  {name} ");
@@ -77,8 +77,8 @@ impl Page {
         }
     }
 
-    /// Rows in columns as wide as what is in them, right-aligned but for the first; columns that do not fit go, the last
-    /// first. The first row is the heading.
+    /// Rows in columns as wide as what is in them, right-aligned but for the first; columns that do
+    /// not fit go, the last first. The first row is the heading.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let wide = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| width(cell)).max().unwrap_or(0);

@@ -2,10 +2,8 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{
-    text::width,
-    theme::{Ink, Theme},
-};
+use super::theme::{Ink, Theme};
+use crate::text::fit::width;
 
 /// A part of the screen to write on; rows and columns count from its own corner.
 pub(super) struct Pen<'a> {

@@ -1,15 +1,13 @@
-//! A table that sorts, scrolls and drops columns: ten thousand rows cost no more to draw than the visible ones.
+//! A table that sorts, scrolls and drops columns: ten thousand rows cost no more to draw than the
+//! visible ones.
 
 use std::{
     cell::Cell,
     cmp::{Ordering, Reverse},
 };
 
-use super::{
-    pen::Pen,
-    text::{fit, holds},
-    theme::Ink,
-};
+use super::{pen::Pen, text::holds, theme::Ink};
+use crate::text::fit::fit;
 
 /// A column.
 pub(super) struct Column<R> {
@@ -42,7 +40,8 @@ impl<R> Column<R> {
 pub(super) struct Sheet<R: 'static> {
     /// The first is the one that stays put when columns move.
     pub(super) columns: &'static [Column<R>],
-    /// The least that the column which takes what is left makes sense with, where the screen is not narrow.
+    /// The least that the column which takes what is left makes sense with, where the screen is not
+    /// narrow.
     pub(super) least: u16,
     /// What a row is known by when figures and order change.
     pub(super) id: fn(&R) -> u64,
@@ -81,7 +80,7 @@ impl Table {
         self.arrange_some(sheet, rows, |_| true);
     }
 
-    /// Likewise, with some rows left out.
+    /// The same with only those rows that `keep` takes.
     pub(super) fn arrange_some<R>(&mut self, sheet: &Sheet<R>, rows: &[R], keep: impl Fn(&R) -> bool) {
         self.order = (0..rows.len() as u32).filter(|&i| rows.get(i as usize).is_some_and(&keep)).collect();
         if let Some(column) = sheet.columns.get(self.sort) {
@@ -155,8 +154,8 @@ impl Table {
         self.shift = self.shift.saturating_add_signed(by).min(most);
     }
 
-    /// Selects the next row that holds the text, from the one under the cursor on (`skip`: behind it); whether there is
-    /// one.
+    /// Selects the next row that holds the text, from the one under the cursor on (`skip`: behind
+    /// it); whether there is one.
     pub(super) fn find<R>(&mut self, sheet: &Sheet<R>, rows: &[R], text: &str, back: bool, skip: bool) -> bool {
         let n = self.order.len();
         let hit = |at: &usize| {

@@ -1,5 +1,5 @@
-//! The terminal: taken, and given back as it was found, however this ends; keys as they come; a screen that is drawn when
-//! something changed and no more than ten times a second.
+//! The terminal: taken, and given back as it was found, however this ends; keys as they come; a
+//! screen that is drawn when something changed and no more than ten times a second.
 
 use std::{
     io::{self, IsTerminal as _, Stdout, stdout},
@@ -90,7 +90,8 @@ impl Screen {
         let done = Arc::new(AtomicBool::new(false));
         let (sender, inputs) = sync_channel(KEYS);
         let stop = Arc::clone(&done);
-        // A thread of its own: of a terminal that hung up crossterm reads without end, and nothing else must wait for that.
+        // A thread of its own: of a terminal that hung up crossterm reads without end, and nothing
+        // else must wait for that.
         let reader = std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 let input = match next_input() {

@@ -1,4 +1,5 @@
-//! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make of them.
+//! The screen as it is seen: rendered buffers of made-up and recorded windows, and what keys make
+//! of them.
 
 mod feed;
 mod keys;
@@ -21,8 +22,8 @@ pub(crate) use feed::{counted, screens_of};
 use super::{
     app::{App, Title},
     draw::draw,
+    tabs::View,
     theme::Theme,
-    view::View,
 };
 use crate::{
     aggregate::{Silent, Window},

@@ -1,5 +1,5 @@
-//! Ink: what a piece of the screen is, and how that looks with and without colour. Without, everything is told apart by
-//! glyphs, bold, dim and reverse.
+//! Ink: what a piece of the screen is, and how that looks with and without colour. Without,
+//! everything is told apart by glyphs, bold, dim and reverse.
 
 use ratatui::style::{Color, Modifier, Style};
 

@@ -3,9 +3,9 @@
 use super::{
     markup::Markup,
     svg,
-    words::{figure, interval, percent, provenance},
+    words::{figure, interval, provenance},
 };
-use crate::text::numbers::plural;
+use crate::text::numbers::{percent, plural};
 use crate::{
     answer::{Answer, Report},
     event::Family,
@@ -60,7 +60,7 @@ fn target(page: &mut Markup, report: &Report) {
     let window = &report.window;
     page.raw(" · measured ").text(&window.measured.to_string());
     if window.windows > 1 {
-        page.text(&format!(" of {}, in {} windows", window.wall, window.windows));
+        page.text(&format!(" of {}, in {}", window.wall, plural(window.windows.into(), "window", "windows")));
     }
     if !window.ended.is_empty() {
         page.raw(" (").name(&window.ended).raw(")");
@@ -80,7 +80,8 @@ fn score(page: &mut Markup, report: &Report) {
     let score = &report.score;
     page.raw("<div class=\"score\"><div><span class=\"big\">").text(&figure(&score.direct, |&r| percent(r)));
     page.raw("</span> <span>blocking-IO overhead: direct cost as a share of its CPU<br><small>");
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // uncertain.
     let blocked = report.wall.blocks_in(Family::BlockingIo) > 0;
     if let Some(i) = score.interval.filter(|_| blocked && score.direct.value().is_some()) {
         page.text(&interval(i)).raw(" · ");

@@ -1,9 +1,13 @@
-//! The flame graph's data: every distinct stack with all its weights, as differences from the stack before it.
+//! The flame graph's data: every distinct stack with all its weights, as differences from the stack
+//! before it.
 
 use serde::Serialize;
 
-use super::{clean, markup::Markup, words::percent};
-use crate::text::numbers::{count, plural};
+use super::markup::Markup;
+use crate::text::{
+    clean,
+    numbers::{NA, count, plural, ratio},
+};
 use crate::{
     answer::{Profile, Weight},
     export::paths::Paths,
@@ -17,7 +21,8 @@ struct Data {
     modules: Vec<String>,
     /// Name, place in `modules`, kind.
     frames: Vec<(String, u32, Kind)>,
-    /// For each stack: how many frames it shares with the one before, how many follow, these, and its weights, ns.
+    /// For each stack: how many frames it shares with the one before, how many follow, these, and
+    /// its weights, ns.
     stacks: Vec<u64>,
 }
 
@@ -86,7 +91,9 @@ pub(super) fn render(page: &mut Markup, profile: &Profile) {
     page.raw("<section id=\"flame\"><h2>Flame graph</h2>\n");
     let data = data(profile);
     if data.stacks.is_empty() {
-        page.raw("<p>n/a: ")
+        page.raw("<p>")
+            .raw(NA)
+            .raw(": ")
             .name(profile.unavailable.as_deref().unwrap_or("no stacks were taken"))
             .raw("</p></section>\n");
         return;
@@ -116,16 +123,15 @@ pub(super) fn render(page: &mut Markup, profile: &Profile) {
 
 fn quality(page: &mut Markup, profile: &Profile) {
     let q = &profile.quality;
-    let share = |n: u64, of: u64| if of == 0 { "n/a".to_owned() } else { percent(n as f64 / of as f64) };
     page.text(&format!(
         "{} at blocks and {} of the CPU clock; {} lost. Of those at blocks {} have a named innermost application frame, {} a \
          waker's stack. {} could not be followed to their outer end.",
         plural(q.samples, "stack", "stacks"),
         count(q.clock_samples),
         count(q.lost),
-        share(q.named, q.samples),
-        share(q.with_waker, q.samples),
-        share(q.truncated, q.samples + q.clock_samples),
+        ratio(q.named, q.samples),
+        ratio(q.with_waker, q.samples),
+        ratio(q.truncated(), q.all()),
     ));
     page.raw(" Stacks are samples; the sum over all of them is the ledger's figure.");
 }

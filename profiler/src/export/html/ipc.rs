@@ -2,8 +2,9 @@
 
 use super::{
     markup::{Cell, Markup, Table},
-    words::{NONE, provenance, span},
+    words::provenance,
 };
+use crate::text::numbers::{NA, span};
 use crate::words::note;
 use crate::{
     answer::Report,
@@ -19,7 +20,7 @@ pub(super) fn render(page: &mut Markup, report: &Report) {
     match report.ipc.value() {
         Some(ipc) => counted(page, report, ipc),
         None => {
-            page.raw("<p>").raw(NONE).raw(": ").name(&note(&report.ipc)).raw("</p>\n");
+            page.raw("<p>").raw(NA).raw(": ").name(&note(&report.ipc)).raw("</p>\n");
         }
     }
     page.raw("</section>\n");
@@ -80,6 +81,6 @@ fn sites(page: &mut Markup, ipc: &Ipc) {
 fn cycles(site: &SiteFit) -> Cell {
     match site.cost.value() {
         Some(cost) => Cell::figure(cost.cycles.whole(), cost.cycles.value),
-        None => Cell::none(NONE, &note(&site.cost)),
+        None => Cell::none(NA, &note(&site.cost)),
     }
 }

@@ -1,11 +1,12 @@
-//! The two ledgers: a bar for the whole, a row with a bar for each line. What is left over is a line too.
+//! The two ledgers: a bar for the whole, a row with a bar for each line. What is left over is a
+//! line too.
 
 use super::{
     markup::Markup,
-    words::{part, percent, provenance, span, told},
+    words::{provenance, told},
 };
 use crate::answer::Note;
-use crate::text::numbers::{count, plural};
+use crate::text::numbers::{NA, count, part, percent, plural, span};
 use crate::{
     answer::{Report, WallLine},
     event::Family,
@@ -54,7 +55,7 @@ fn row(page: &mut Markup, line: &Line, total: Nanos, wall: bool) {
             page.number((share * 100.0).round() / 100.0).raw("%\"></i></td>");
         }
         None => {
-            page.raw("<td class=\"n\">n/a</td><td class=\"n\">n/a</td><td></td>");
+            page.raw("<td class=\"n\">").raw(NA).raw("</td><td class=\"n\">").raw(NA).raw("</td><td></td>");
         }
     }
     if wall {
@@ -72,7 +73,7 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
     let cpu = &report.cpu;
     page.raw("<section id=\"cpu\"><h2>CPU: where its processor time went</h2>\n");
     if cpu.total == Nanos::ZERO {
-        page.raw("<p>n/a: the target used no CPU.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": the target used no CPU.</p></section>\n");
         return;
     }
     let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
@@ -128,7 +129,7 @@ pub(super) fn wall(page: &mut Markup, report: &Report) {
     let wall = &report.wall;
     page.raw("<section id=\"wall\"><h2>Wall: where the time of its threads went</h2>\n");
     if wall.total == Nanos::ZERO {
-        page.raw("<p>n/a: no thread was measured.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": no thread was measured.</p></section>\n");
         return;
     }
     let plain =
@@ -174,7 +175,7 @@ fn wakeups(report: &Report) -> String {
     let w = &report.wakeups;
     let alone = match w.alone() {
         Some(share) => format!("at {} of them no other thread of it ran or could run", percent(share)),
-        None => "how many threads could run then is n/a: it had no wake-ups".to_owned(),
+        None => format!("how many threads could run then is {NA}: it had no wake-ups"),
     };
     format!(
         "Its threads were woken by each other {} times, by other processes {} times, by interrupts and kernel threads {} times; \

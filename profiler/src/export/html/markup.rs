@@ -1,10 +1,11 @@
-//! Markup that cannot be broken by what stands in it: what is not a literal of this program is escaped.
+//! Markup that cannot be broken by what stands in it: what is not a literal of this program is
+//! escaped.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::clean;
+use crate::text::clean;
 
 /// A page under way.
 #[derive(Default)]
@@ -50,7 +51,8 @@ impl Markup {
     pub(super) fn data<T: Serialize>(&mut self, id: &'static str, data: &T) -> &mut Self {
         self.raw("<script type=\"application/json\" id=\"").raw(id).raw("\">");
         let json = serde_json::to_string(data).unwrap_or_default();
-        // In JSON these stand inside of strings only; unescaped, `</script>` or `<!--` in a name would end the element.
+        // In JSON these stand inside of strings only; unescaped, `</script>` or `<!--` in a name
+        // would end the element.
         for c in json.chars() {
             match c {
                 '<' => self.out.push_str("\\u003c"),

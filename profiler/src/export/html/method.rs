@@ -2,9 +2,10 @@
 
 use super::{
     markup::Markup,
-    words::{figure, provenance, span},
+    words::{figure, provenance},
 };
 use crate::cost::Note;
+use crate::text::numbers::span;
 use crate::words::disagreement;
 use crate::{answer::Report, quantity::Figure};
 

@@ -1,10 +1,7 @@
 //! Quality, self-cost, and the check against the kernel's own counters.
 
-use super::{
-    markup::Markup,
-    words::{NONE, part, percent, span, told},
-};
-use crate::text::numbers::{bytes, count, plural};
+use super::{markup::Markup, words::told};
+use crate::text::numbers::{self, NA, bytes, count, part, percent, plural, span};
 use crate::{
     answer::{Counted, Profile, Report},
     quantity::Nanos,
@@ -55,7 +52,7 @@ pub(super) fn render(page: &mut Markup, report: &Report, profile: &Profile) {
             span(r.standard_error),
             plural(r.blocks, "block", "blocks")
         ),
-        None => format!("{NONE}: not measured"),
+        None => format!("{NA}: not measured"),
     };
     line(page, "reference block", &reference);
     page.raw("</dl>\n");
@@ -90,7 +87,7 @@ fn check(page: &mut Markup, report: &Report) {
         }
         page.raw("</tr>\n");
     };
-    let counts = |c: Counted| [count(c.ours), count(c.kernel), difference(c, |d| format!("{d:+}"))];
+    let counts = |c: Counted| [count(c.ours), count(c.kernel), numbers::difference(c.difference())];
     let times = |c: Counted| {
         let [ours, kernel] = [c.ours, c.kernel].map(|ns| Nanos::from_nanos(ns).to_string());
         [ours, kernel, difference(c, |d| c.ratio().map_or_else(|| span(d as f64), percent))]
@@ -105,7 +102,7 @@ fn check(page: &mut Markup, report: &Report) {
         "CPU in all, against the process's CPU clock",
         match check.process_cpu {
             Some(cpu) => times(cpu),
-            None => [report.cpu.total.to_string(), format!("{NONE}: processes came or went"), NONE.to_owned()],
+            None => [report.cpu.total.to_string(), format!("{NA}: processes came or went"), NA.to_owned()],
         },
     );
     page.raw("</tbody></table></div>\n<p class=\"note\">");

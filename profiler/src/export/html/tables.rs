@@ -1,10 +1,7 @@
 //! The tables: sites, threads, devices.
 
-use super::{
-    markup::{Cell, Markup, Table},
-    words::{NONE, span},
-};
-use crate::text::numbers::{bytes, count, plural};
+use super::markup::{Cell, Markup, Table};
+use crate::text::numbers::{NA, bytes, count, plural, span};
 use crate::{
     aggregate::OpenEnd,
     answer::{Report, SiteView},
@@ -24,7 +21,7 @@ fn time(t: Nanos) -> Cell {
 }
 
 fn maybe(t: Option<Nanos>, why_not: &str) -> Cell {
-    t.map_or_else(|| Cell::none(NONE, why_not), time)
+    t.map_or_else(|| Cell::none(NA, why_not), time)
 }
 
 const NEVER_BLOCKED: &str = "none of its calls blocked";
@@ -32,7 +29,7 @@ const NEVER_BLOCKED: &str = "none of its calls blocked";
 pub(super) fn sites(page: &mut Markup, report: &Report) {
     page.raw("<section id=\"sites\"><h2>Sites: which calls blocked</h2>\n");
     if report.sites.is_empty() {
-        page.raw("<p>n/a: no call was seen.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": no call was seen.</p></section>\n");
         return;
     }
     let mut table = Table::new(&[
@@ -75,7 +72,7 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
             let range = format!("{} ({} to {})", span(d.total.value), span(d.total.low), span(d.total.high));
             (Cell::figure(span(d.per_call), d.per_call), Cell::figure(range, d.total.value), Cell::word(d.basis.name()))
         }
-        None => (Cell::none(NONE, no_base), Cell::none(NONE, no_base), Cell::word(format!("{NONE}: {no_base}"))),
+        None => (Cell::none(NA, no_base), Cell::none(NA, no_base), Cell::word(format!("{NA}: {no_base}"))),
     };
     let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
     let why = if blocked { "not measured" } else { NEVER_BLOCKED };
@@ -102,7 +99,7 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
 pub(super) fn threads(page: &mut Markup, report: &Report) {
     page.raw("<section id=\"threads\"><h2>Threads</h2>\n");
     if report.threads.is_empty() {
-        page.raw("<p>n/a: no thread was measured.</p></section>\n");
+        page.raw("<p>").raw(NA).raw(": no thread was measured.</p></section>\n");
         return;
     }
     let mut table = Table::new(&[

@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 
-use super::{clean, markup::Markup, words::span};
+use super::markup::Markup;
 use crate::{
     machine::Way,
     predict::{Grid, Ground, Scenario, WhatIf},
     quantity::Estimate,
-    text::numbers::{count, plural},
+    text::{
+        clean,
+        numbers::{NA, count, plural, span},
+    },
     words::{self, InWords},
 };
 
@@ -24,7 +27,8 @@ struct Choices {
 
 #[derive(Clone, Serialize)]
 struct Row {
-    /// Saving, its interval, CPU-seconds per second, the open-loop share, sleeps per block and per second, events per wait.
+    /// Saving, its interval, CPU-seconds per second, the open-loop share, sleeps per block and per
+    /// second, events per wait.
     cells: [String; 7],
     /// Low, middle and high on the bars, %.
     bar: [f64; 3],
@@ -55,7 +59,7 @@ impl Axis {
 pub(super) fn render(page: &mut Markup, what_if: &WhatIf, grid: Option<&Grid>) {
     page.raw("<section id=\"what-if\"><h2>What if: what async would give back</h2>\n");
     if let Some(why) = &what_if.refused {
-        page.raw("<p>n/a: ").name(&why.in_words()).raw("</p>\n");
+        page.raw("<p>").raw(NA).raw(": ").name(&why.in_words()).raw("</p>\n");
     } else {
         scenarios(page, what_if, grid);
     }
@@ -140,7 +144,7 @@ fn table(page: &mut Markup, shown: &[Scenario], axis: Axis) {
                 }
             }
             None => {
-                page.raw("<td colspan=\"8\">n/a: this machine has no price for it</td>");
+                page.raw("<td colspan=\"8\">").raw(NA).raw(": this machine has no price for it</td>");
             }
         }
         page.raw("</tr>\n");

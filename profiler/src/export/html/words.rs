@@ -1,28 +1,10 @@
 //! Figures in words. A missing one is `n/a`, with its reason, and never a number.
 
 use crate::{
-    quantity::{Estimate, Figure, Nanos, Provenance},
-    text::numbers,
+    quantity::{Estimate, Figure, Provenance},
+    text::numbers::NA,
     words::InWords,
 };
-
-/// What stands where there is no figure.
-pub(super) const NONE: &str = "n/a";
-
-/// A share in percent; what is there and too small to print is `<0.1 %`, not 0.
-pub(super) fn percent(ratio: f64) -> String {
-    numbers::share(ratio, 1).unwrap_or_else(|| NONE.to_owned())
-}
-
-/// A part of a whole in percent; `n/a` where the whole is nothing.
-pub(super) fn part(part: f64, whole: Nanos) -> String {
-    numbers::part(part, whole).unwrap_or_else(|| NONE.to_owned())
-}
-
-/// Signed nanoseconds.
-pub(super) fn span(ns: f64) -> String {
-    numbers::span(ns).unwrap_or_else(|| NONE.to_owned())
-}
 
 /// A 90 % interval of a share.
 pub(super) fn interval(i: Estimate) -> String {
@@ -31,13 +13,13 @@ pub(super) fn interval(i: Estimate) -> String {
 
 /// `measured`, `modelled: how`, `n/a: why`.
 pub(super) fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
-    let name = if figure.provenance() == Provenance::Unavailable { NONE } else { figure.provenance().name() };
+    let name = if figure.provenance() == Provenance::Unavailable { NA } else { figure.provenance().name() };
     figure.note().map_or_else(|| name.to_owned(), |note| format!("{name}: {}", note.in_words()))
 }
 
 /// A figure, or `n/a`.
 pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
-    figure.value().map_or_else(|| NONE.to_owned(), words)
+    figure.value().map_or_else(|| NA.to_owned(), words)
 }
 
 /// A figure with where it comes from; without one only the reason.

@@ -1,4 +1,5 @@
-//! The messages of pprof's `proto/profile.proto`, those fields that are written, by their public numbers.
+//! The messages of pprof's `proto/profile.proto`, those fields that are written, by their public
+//! numbers.
 
 /// The root.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -43,7 +43,8 @@ impl Build {
     }
 }
 
-/// What a thread-per-connection server looks like: blocks with and without a waker, inlined frames, CPU, and a rest.
+/// What a thread-per-connection server looks like: blocks with and without a waker, inlined frames,
+/// CPU, and a rest.
 pub(super) fn server() -> Profile {
     let mut build = Build::default();
     let main = user("main");

@@ -28,7 +28,8 @@ struct Tag<'a> {
     closed: bool,
 }
 
-/// The tags of a page, by HTML's rules as far as this page uses them: quoted attributes, raw text in script and style.
+/// The tags of a page, by HTML's rules as far as this page uses them: quoted attributes, raw text
+/// in script and style.
 fn tags(html: &str) -> Vec<Tag<'_>> {
     let mut found = Vec::new();
     let mut rest = html;

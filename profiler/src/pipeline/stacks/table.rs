@@ -140,15 +140,15 @@ impl Table {
         id
     }
 
-    fn trace(&mut self, tgid: Tgid, stack: &StackRecord) -> TraceId {
+    /// The user stack, and whether its outer end was reached.
+    fn trace(&mut self, tgid: Tgid, stack: &StackRecord) -> (TraceId, bool) {
         if stack.user.is_empty() {
-            return self.user.id(Vec::new());
+            return (self.user.id(Vec::new()), true);
         }
         let r = stack.registers;
         let registers = symbol::Registers { ip: r.ip, sp: r.sp, fp: r.fp, lr: r.lr };
         let trace = self.unwinder.unwind(&StackCopy { tgid, registers, bytes: &stack.user });
-        self.quality.truncated += u64::from(!trace.complete);
-        self.user.id(trace.frames)
+        (self.user.id(trace.frames), trace.complete)
     }
 
     /// Takes a stack in.
@@ -164,7 +164,8 @@ impl Table {
             }
             StackMoment::Waker { by } => {
                 let (comm, user) = match *by {
-                    Some((tgid, tid)) => (self.comm(tgid, tid), self.trace(tgid, &stack)),
+                    // A waker's stack is no sample: it is not among those that can be truncated.
+                    Some((tgid, tid)) => (self.comm(tgid, tid), self.trace(tgid, &stack).0),
                     None => (self.comms.id("[idle CPU]".into()), self.user.id(Vec::new())),
                 };
                 let kernel = self.kernel.id(stack.kernel);
@@ -211,12 +212,14 @@ impl Table {
         stack: &StackRecord,
         waker: Option<Waker>,
     ) -> Key {
+        let (user, complete) = self.trace(stack.tgid, stack);
+        self.quality.truncated += u64::from(!complete);
         Key {
             place,
             class,
             moment,
             comm: self.comm(stack.tgid, stack.tid),
-            user: self.trace(stack.tgid, stack),
+            user,
             kernel: self.kernel.id(stack.kernel.clone()),
             waker,
         }
@@ -373,5 +376,38 @@ impl Naming {
                     || f.name.starts_with("el0_interrupt")
                     || f.name.starts_with("el1_interrupt"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::StackRegisters;
+
+    /// A user stack that leads nowhere, of a process that is not there.
+    fn stack(moment: StackMoment) -> StackRecord {
+        StackRecord {
+            tid: Tid::from_raw(u32::MAX),
+            tgid: Tgid::from_raw(u32::MAX),
+            off: Nanos::from_nanos(7),
+            class: BlockClass::Tcp,
+            weight: 1,
+            moment,
+            registers: StackRegisters { ip: 0x1000, sp: 0x2000, ..StackRegisters::default() },
+            user: vec![0; 64].into(),
+            kernel: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn no_more_stacks_are_truncated_than_were_taken() {
+        let mut table = Table::new();
+        let nobody = (Tgid::from_raw(u32::MAX), Tid::from_raw(u32::MAX));
+        for moment in [StackMoment::Waker { by: Some(nobody) }, StackMoment::Off { outside: true }, StackMoment::Clock]
+        {
+            table.add(stack(moment));
+        }
+        let quality = table.quality;
+        assert_eq!((quality.all(), quality.truncated), (2, 2), "{quality:?}");
     }
 }

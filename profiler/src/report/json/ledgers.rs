@@ -11,15 +11,16 @@ use crate::{event::Family, quantity::Nanos};
 const NO_CPU: &str = "the target used no CPU";
 const NO_WALL: &str = "no thread was measured";
 
-/// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not charged, softirq and rest make up the
-/// total.
+/// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not
+/// charged, softirq and rest make up the total.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cpu {
     /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
     total_ns: Figure<u64>,
     /// By the tracepoints alone: switch-in to switch-out.
     on_cpu_ns: Figure<u64>,
-    /// What the kernel charged beyond that on the way out of idle, less what was stolen; negative where it charged less.
+    /// What the kernel charged beyond that on the way out of idle, less what was stolen; negative
+    /// where it charged less.
     charge_ns: Figure<i64>,
     /// In user mode, page faults and interrupts that hit it included.
     user_ns: Figure<u64>,
@@ -37,7 +38,8 @@ pub(super) struct Cpu {
     other_switches_ns: Figure<f64>,
     /// Its share of the total.
     other_switches_ratio: Figure<Ratio>,
-    /// What the lines above have and the kernel did not charge, negative: stolen by the hypervisor, or interrupts.
+    /// What the lines above have and the kernel did not charge, negative: stolen by the hypervisor,
+    /// or interrupts.
     uncharged_ns: Figure<f64>,
     /// Its share of the total.
     uncharged_ratio: Figure<Ratio>,

@@ -27,7 +27,8 @@ pub(super) struct Quality {
     runs_missed_count: Figure<u64>,
     /// Wake-ups seen before the switch-out they answer.
     raced_wakes_count: Figure<u64>,
-    /// Switch-ins for which the kernel's tracepoint did not fire; their time is booked as run-queue delay.
+    /// Switch-ins for which the kernel's tracepoint did not fire; their time is booked as run-queue
+    /// delay.
     missed_switch_ins_count: Figure<u64>,
     /// Threads that were asleep when the window began.
     open_at_start_count: Figure<u64>,
@@ -58,7 +59,8 @@ pub(super) struct SelfCost {
     profiler_memory_bytes: Figure<u64>,
 }
 
-/// What one block costs on this machine, measured on a pipe of the profiler's own right after the target.
+/// What one block costs on this machine, measured on a pipe of the profiler's own right after the
+/// target.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Reference {
     /// Kernel CPU of a read that blocks minus that of one that does not.
@@ -80,10 +82,11 @@ pub(super) struct Check {
     involuntary: CountCheck,
     /// Blocks of all classes, against voluntary switches.
     blocks: CountCheck,
-    /// CPU by the tracepoints, against `se.sum_exec_runtime` (what schedstat prints), between each thread's first and
-    /// last switch-out.
+    /// CPU by the tracepoints, against `se.sum_exec_runtime` (what schedstat prints), between each
+    /// thread's first and last switch-out.
     cpu: TimeCheck,
-    /// CPU that the kernel charges on the way out of idle, less what was stolen: in its figure and not in ours.
+    /// CPU that the kernel charges on the way out of idle, less what was stolen: in its figure and
+    /// not in ours.
     charge_ns: Figure<i64>,
     /// CPU with that charge added to ours.
     cpu_with_charge: TimeCheck,

@@ -111,7 +111,8 @@ fn calibration() -> Calibration {
     }
 }
 
-/// What was streamed of `threads` threads that are woken together, ten times in a tenth of a second.
+/// What was streamed of `threads` threads that are woken together, ten times in a tenth of a
+/// second.
 fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
     let at = |us: u64| Nanos::from_micros(us);
     let end = |thread: u32, round: u64| BlockEnd {

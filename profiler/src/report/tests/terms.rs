@@ -71,7 +71,8 @@ fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
     };
     let near = prices(1e9).near;
     assert!(near > 200.0);
-    // A switch of the target is as cheap as between two threads: its sleeps cost what they were measured to cost.
+    // A switch of the target is as cheap as between two threads: its sleeps cost what they were
+    // measured to cost.
     let (as_measured, less) = (prices(near), prices(near - 150.0));
     assert_eq!(as_measured.sleep.provenance(), Provenance::Measured);
     let (measured, loops) = (as_measured.sleep.value().unwrap(), less.sleep.value().unwrap());
@@ -142,7 +143,7 @@ fn wakes(case: &mut Case, in_place: u64, idle: f64) {
     }
 }
 
-/// Likewise, of a target whose threads wake peers 20,000 times each.
+/// The same of a target whose threads wake peers 20,000 times each.
 fn wakes_others(case: &mut Case, idle: f64) {
     for thread in &mut case.window.threads {
         thread.sums.woke_other = 20_000;
@@ -296,7 +297,8 @@ fn a_message_among_threads_costs_no_less_than_in_a_ring_of_as_many() {
     let (_, wake, other) = sum(Some(near + 100.0 + 2_000.0), 0);
     assert!((wake - 2_000.0).abs() < 1e-6, "what is left of a message: {wake} ns");
     assert_eq!(other, plain, "wake-ups of others are no such message");
-    // A ring that is cheaper than this target's blocks says nothing, and what many quiet calls say in place comes first.
+    // A ring that is cheaper than this target's blocks says nothing, and what many quiet calls say
+    // in place comes first.
     assert_eq!(sum(Some(near), 0).1, plain);
     assert!((sum(Some(near + 2_100.0), 1_000).1 - 400.0).abs() < 200.0);
 }

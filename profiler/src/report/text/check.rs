@@ -3,9 +3,8 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, residual, span},
 };
-use crate::text::numbers::{count, short};
+use crate::text::numbers::{NA, difference, residual, short, span};
 use crate::{
     answer::{Counted, Report},
     quantity::Nanos,
@@ -38,8 +37,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         None => table.row([
             "CPU in all, against the process's CPU clock".to_owned(),
             report.cpu.total.to_string(),
-            "unavailable".to_owned(),
-            NOTHING.to_owned(),
+            NA.to_owned(),
+            NA.to_owned(),
         ]),
     }
     page.table(&table.lines(2, page.width()));
@@ -67,11 +66,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
 }
 
 fn counts(counted: Counted) -> String {
-    match counted.difference() {
-        0 => "exact".to_owned(),
-        d if d < 0 => format!("-{}", count(d.unsigned_abs())),
-        d => format!("+{}", count(d.unsigned_abs())),
-    }
+    difference(counted.difference())
 }
 
 fn times(counted: Counted) -> String {

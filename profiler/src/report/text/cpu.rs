@@ -3,8 +3,9 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{figure, part, provenance, span},
+    words::{figure, provenance},
 };
+use crate::text::numbers::{NA, part, span};
 use crate::{
     answer::{CpuLedger, Note, Report},
     quantity::{Figure, Nanos, Provenance},
@@ -67,7 +68,7 @@ fn notes(page: &mut Page, lines: &[(&str, Figure<f64, Note>)]) {
     let mut said: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, line) in lines.iter().filter(|(_, line)| line.note().is_some()) {
         let note = match line.provenance() {
-            Provenance::Unavailable => format!("unavailable: {}", provenance(line)),
+            Provenance::Unavailable => format!("{NA}: {}", provenance(line)),
             _ => provenance(line),
         };
         match said.iter_mut().find(|(other, _)| *other == note) {

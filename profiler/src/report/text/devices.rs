@@ -1,12 +1,13 @@
 //! The block devices, where the target had requests.
 
 use super::{
-    clean::clean,
     page::{Ink, Page},
     table::{Side, Table},
-    words::{maybe, mean},
 };
-use crate::text::numbers::{bytes, short};
+use crate::text::{
+    clean::clean,
+    numbers::{bytes, maybe, mean, short},
+};
 use crate::{
     answer::{DeviceView, Report},
     event::BlockClass,

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::clean::clean;
+use crate::text::{
+    clean::clean,
+    numbers::{NA, count, span},
+};
 use crate::{
     answer::{Change, Diff, Measure, PredictionCheck},
     quantity::{Estimate, Nanos},
@@ -11,11 +14,11 @@ use crate::{
 
 fn amount(measure: Measure, value: f64) -> String {
     if measure.is_time() {
-        let sign = if value < 0.0 { "−" } else { "" };
-        return format!("{sign}{}", Nanos::from_nanos(value.abs().round() as u64));
+        return span(value);
     }
     match value.abs() {
-        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 100.0 && value < 0.0 => format!("-{}", count(v.round() as u64)),
+        v if v >= 100.0 => count(v.round() as u64),
         v if v >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
@@ -58,7 +61,7 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
         let (relative, interval) = match (change.relative(), change.difference) {
             (Some(share), Some(d)) => (percent(share), range(d, change.before)),
             (Some(share), None) => (percent(share), String::new()),
-            (None, _) => ("n/a".to_owned(), String::new()),
+            (None, _) => (NA.to_owned(), String::new()),
         };
         let _ = writeln!(
             out,
@@ -98,7 +101,7 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
             );
         }
         Err(why) => {
-            let _ = writeln!(out, "predicted ({})  n/a: {}", check.way.words(), why.in_words());
+            let _ = writeln!(out, "predicted ({})  {NA}: {}", check.way.words(), why.in_words());
         }
     }
     let interval = check.interval.map_or_else(

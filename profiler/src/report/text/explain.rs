@@ -1,9 +1,12 @@
 //! `check --explain`: how this very figure came about, step by step.
 
 use super::{
-    clean::clean,
     page::{Ink, Page},
-    words::{figure, percent, provenance, span},
+    words::{figure, provenance},
+};
+use crate::text::{
+    clean::clean,
+    numbers::{NA, count, percent, span},
 };
 use crate::{
     answer::Report,
@@ -11,7 +14,6 @@ use crate::{
     event::Family,
     predict::Scenario,
     quantity::Figure,
-    text::numbers::count,
     words::{self, InWords},
 };
 
@@ -125,7 +127,7 @@ fn indirect(page: &mut Page, report: &Report) {
                 count(e.matched),
                 provenance(effect)
             ),
-            None => format!("{name}: unavailable, {}", provenance(effect)),
+            None => format!("{name}: {NA}, {}", provenance(effect)),
         };
         detail(page, &text);
     }

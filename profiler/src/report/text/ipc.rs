@@ -1,11 +1,11 @@
 //! IPC after returns, where hardware counters ran.
 
 use super::{
-    TextOptions,
-    clean::{clean, width},
+    options::TextOptions,
     page::{Ink, Page},
 };
 use crate::answer::Report;
+use crate::text::{clean::clean, fit::width};
 use crate::words::SURVIVORS;
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {

@@ -1,6 +1,6 @@
 //! The page: lines that never exceed its width, whatever is put on them.
 
-use super::clean::{cut, pieces, width};
+use crate::text::fit::{cut, pieces, width};
 
 /// Weight of a line. Meaning never hangs on it: the words say the same without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Page {
         }
     }
 
-    /// `lead`, then `text` in as many lines as it takes, all of them beginning in the column where `lead` ends.
+    /// `lead`, then `text` in as many lines as it takes, all of them beginning in the column where
+    /// `lead` ends.
     pub(super) fn wrapped(&mut self, ink: Ink, lead: &str, text: &str) {
         self.wrapped_at(ink, lead, width(lead), text);
     }

@@ -1,11 +1,11 @@
 //! Quality and self-cost: what was lost, and what measuring cost.
 
 use super::{
-    TextOptions,
+    options::TextOptions,
     page::{Ink, Page},
-    words::{figure, percent, provenance, span},
+    words::{figure, provenance},
 };
-use crate::text::numbers::{bytes, count, plural};
+use crate::text::numbers::{NA, bytes, count, percent, plural, span};
 use crate::{aggregate::Quality, answer::Report, quantity::Provenance};
 
 const LEAD: usize = 18;
@@ -47,7 +47,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let own = &report.self_cost;
     let per_event = match own.per_event.value() {
         Some(&ns) => format!("{} each, {}", span(ns), provenance(&own.per_event)),
-        None => format!("cost of each unavailable: {}", provenance(&own.per_event)),
+        None => format!("cost of each {NA}: {}", provenance(&own.per_event)),
     };
     line(page, "events", &format!("{}; {per_event}", count(own.events)));
     let share = figure(&own.share, |&r| format!("{} of the target's CPU", percent(r)));
@@ -61,7 +61,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
             span(r.standard_error),
             plural(r.blocks, "block", "blocks")
         ),
-        None => "unavailable: not measured".to_owned(),
+        None => format!("{NA}: not measured"),
     };
     line(page, "reference block", &reference);
 }

@@ -1,9 +1,9 @@
 //! The answer: verdict and score.
 
-use super::{
+use super::page::{Ink, Page};
+use crate::text::{
     clean::clean,
-    page::{Ink, Page},
-    words::percent,
+    numbers::{NA, percent},
 };
 use crate::{
     answer::Report,
@@ -27,7 +27,8 @@ fn sentence(report: &Report) -> String {
     match score.direct.value() {
         Some(&ratio) => {
             text.push_str(&format!("{} of CPU", percent(ratio)));
-            // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+            // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+            // uncertain.
             if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
                 text.push_str(&format!(" ({:.1}–{:.1}, 90 %)", interval.low * 100.0, interval.high * 100.0));
             }
@@ -43,7 +44,7 @@ fn sentence(report: &Report) -> String {
 }
 
 fn origin<T, N: InWords>(figure: &Figure<T, N>) -> String {
-    let name = figure.provenance().name();
+    let name = if figure.value().is_none() { NA } else { figure.provenance().name() };
     let note = clean(&note(figure));
     if note.is_empty() { name.to_owned() } else { format!("{name} ({note})") }
 }

@@ -1,13 +1,15 @@
 //! The blocking sites: which calls waited, on what, and what that cost.
 
 use super::{
-    TextOptions,
-    clean::{clean, cut_middle, width},
+    options::TextOptions,
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, maybe, span},
 };
-use crate::text::numbers::{count, plural, short};
+use crate::text::{
+    clean::clean,
+    fit::{cut_middle, width},
+    numbers::{NA, bytes, count, maybe, plural, short, span},
+};
 use crate::{
     answer::{Report, SiteView},
     cost::Basis,
@@ -87,11 +89,10 @@ fn list(page: &mut Page, sites: &[&SiteView], verbose: bool) {
             maybe(site.run_delay_mean),
             maybe(site.cpu_blocked_mean),
             maybe(site.cpu_direct_mean),
-            site.direct.map_or_else(|| NOTHING.to_owned(), |d| span(d.per_call)),
+            site.direct.map_or_else(|| NA.to_owned(), |d| span(d.per_call)),
             match site.direct {
                 Some(direct) => against(direct.basis).to_owned(),
-                None if site.blocked_calls == 0 => NOTHING.to_owned(),
-                None => "unavailable".to_owned(),
+                None => NA.to_owned(),
             },
         ]);
     }
@@ -135,12 +136,12 @@ fn name(page: &mut Page, site: &SiteView) {
 
 fn extra(page: &mut Page, site: &SiteView) {
     let mut text = format!(
-        "at {}, process {}; {}, {}, {} bytes",
+        "at {}, process {}; {}, {}, {}",
         site.ip,
         site.tgid,
         plural(site.blocks, "block", "blocks"),
         plural(site.errors, "error", "errors"),
-        count(site.bytes),
+        bytes(site.bytes),
     );
     if let Some(before) = site.cpu_before_mean {
         text.push_str(&format!("; kernel CPU before the first block {before}"));

@@ -1,40 +1,41 @@
 //! Stacks: how many were taken, and how good they are. What they show is drawn elsewhere.
 
 use super::{
-    TextOptions,
+    options::TextOptions,
     page::{Ink, Page},
-    words::percent,
 };
 use crate::answer::Profile;
-use crate::text::numbers::count;
+use crate::text::{
+    clean::clean,
+    numbers::{NA, count, ratio},
+};
 
 /// The section that follows the report of a recording.
 pub fn stacks(profile: &Profile, options: &TextOptions) -> String {
     let mut page = Page::new(options.width.max(TextOptions::MIN_WIDTH), options.color);
     page.title("STACKS", "samples; what they share out are the ledger's figures, exactly");
     if let Some(why) = &profile.unavailable {
-        page.line(Ink::Plain, &format!("  unavailable: {why}"));
+        page.line(Ink::Plain, &format!("  {NA}: {}", clean(why)));
         return page.finish();
     }
     let q = profile.quality;
-    let share = |n: u64, of: u64| if of == 0 { "n/a".to_owned() } else { percent(n as f64 / of as f64) };
     page.line(
         Ink::Plain,
         &format!(
             "  {} at blocks, {} of them with a named innermost application frame, {} with their waker's",
             count(q.samples),
-            share(q.named, q.samples),
-            share(q.with_waker, q.samples)
+            ratio(q.named, q.samples),
+            ratio(q.with_waker, q.samples)
         ),
     );
     page.line(Ink::Plain, &format!("  {} by the CPU clock", count(q.clock_samples)));
-    let all = q.samples + q.clock_samples;
+    let all = q.all();
     page.line(
         Ink::Plain,
         &format!(
             "  {} truncated ({} of {}): their outer end was not reached; {} lost",
-            count(q.truncated),
-            share(q.truncated, all),
+            count(q.truncated()),
+            ratio(q.truncated(), all),
             count(all),
             count(q.lost)
         ),
@@ -54,9 +55,12 @@ mod tests {
         let text = stacks(&Profile { quality, ..Profile::default() }, &TextOptions::default());
         assert!(text.contains("5 truncated (1.0 % of 500)") && text.contains("7 lost"), "{text}");
         assert!(text.contains("99.5 % of them with a named") && text.contains("75.0 % with their waker's"), "{text}");
+        let old = StackQuality { samples: 4, truncated: 6, ..StackQuality::default() };
+        let text = stacks(&Profile { quality: old, ..Profile::default() }, &TextOptions::default());
+        assert!(text.contains("4 truncated (100.0 % of 4)"), "wakers' stacks were counted too: {text}");
         let none = stacks(&Profile::default(), &TextOptions::default());
         assert!(none.contains("n/a") && !none.contains("NaN"), "{none}");
         let refused = Profile { unavailable: Some("no samples".into()), ..Profile::default() };
-        assert!(stacks(&refused, &TextOptions::default()).contains("unavailable: no samples"));
+        assert!(stacks(&refused, &TextOptions::default()).contains("n/a: no samples"));
     }
 }

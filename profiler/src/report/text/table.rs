@@ -1,6 +1,6 @@
 //! Aligned columns, as wide as their contents; one column gives way where the page is too narrow.
 
-use super::clean::{cut_middle, width};
+use crate::text::fit::{cut_middle, width};
 
 /// Which side a column's contents stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

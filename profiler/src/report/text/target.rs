@@ -1,11 +1,8 @@
 //! The target: who was measured, how long, how.
 
-use super::{
-    clean::clean,
-    page::{Ink, Page},
-};
+use super::page::{Ink, Page};
 use crate::answer::Report;
-use crate::text::numbers::plural;
+use crate::text::{clean::clean, numbers::plural};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let facts = &report.facts;

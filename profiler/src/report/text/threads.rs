@@ -1,13 +1,14 @@
 //! The threads.
 
 use super::{
-    TextOptions,
-    clean::clean,
+    options::TextOptions,
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, maybe},
 };
-use crate::text::numbers::{plural, short};
+use crate::text::{
+    clean::clean,
+    numbers::{NA, maybe, plural, short},
+};
 use crate::{answer::Report, quantity::Nanos};
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
@@ -39,7 +40,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
             thread.cpu.to_string(),
             thread.run_delay.to_string(),
             thread.blocked.to_string(),
-            thread.mostly.map_or(NOTHING, |c| c.name()).to_owned(),
+            thread.mostly.map_or(NA, |c| c.name()).to_owned(),
             short(thread.voluntary),
             short(thread.involuntary),
             maybe(thread.burst_mean),

@@ -2,10 +2,10 @@
 
 use super::{
     page::{Ink, Page},
-    words::{figure, percent, provenance, span},
+    words::{figure, provenance},
 };
 use crate::answer::Report;
-use crate::text::numbers::count;
+use crate::text::numbers::{count, percent, span};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let wakeups = &report.wakeups;

@@ -3,9 +3,9 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{NOTHING, family, part},
+    words::family,
 };
-use crate::text::numbers::{plural, short};
+use crate::text::numbers::{NA, part, plural, short};
 use crate::{
     answer::{Report, WallLine},
     event::Family,
@@ -53,7 +53,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         match lines.as_slice() {
             // The one family that the question is about is named even where it is empty.
             [] if group == Family::BlockingIo => {
-                let none = || NOTHING.to_owned();
+                let none = || NA.to_owned();
                 table.row([format!("blocked: {}", family(group)), none(), none(), short(0), none()]);
             }
             [] => {}

@@ -1,11 +1,10 @@
 //! What async would give back, and what is cheaper.
 
 use super::{
-    clean::clean,
     page::{Ink, Page},
     table::{Side, Table},
-    words::NOTHING,
 };
+use crate::text::{clean::clean, numbers::NA};
 use crate::{
     answer::Report,
     predict::WhatIf,
@@ -60,7 +59,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         n => format!("{n} event loops"),
     };
     let ground = what_if.ground.sleeps();
-    let source = what_if.priced.as_ref().map_or_else(|| NOTHING.to_owned(), |p| words::prices(&p.source));
+    let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
     page.wrapped_at(
         Ink::Dim,
         "  ",

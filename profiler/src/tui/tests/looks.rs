@@ -90,6 +90,23 @@ fn what_is_missing_is_a_word_with_its_reason_and_never_0() {
 }
 
 #[test]
+fn what_windows_cost_stands_beside_the_mean_over_all_time() {
+    let mut report = busy(1.0);
+    report.self_cost.share = report.self_cost.share.map(|_| 0.13);
+    report.window = WindowFacts {
+        wall: Nanos::from_millis(10_000),
+        measured: Nanos::from_millis(1_250),
+        windows: 6,
+        ended: String::new(),
+    };
+    let text = screen(&with(snapshot_of(report.clone(), report.clone(), 1, State::Measuring)), 120, 40);
+    assert!(text.contains("self-cost ~13.0 % of its CPU in windows, ~1.6 % over all time"), "{text}");
+    report.window.measured = report.window.wall;
+    let text = screen(&with(snapshot_of(report.clone(), report, 1, State::Measuring)), 120, 40);
+    assert!(text.contains("self-cost ~13.0 % of its CPU ·"), "{text}");
+}
+
+#[test]
 fn without_stacks_the_views_say_why() {
     let mut snapshot = snapshot_of(busy(1.0), busy(1.0), 1, State::Measuring);
     let why = "stacks need CAP_SYSLOG";

@@ -1,8 +1,10 @@
-//! Curves in characters: IPC upwards from 0, instructions since the return to the right, in powers of ten.
+//! Curves in characters: IPC upwards from 0, instructions since the return to the right, in powers
+//! of ten.
 
 use crate::{
     cost::ipc::{Before, Curve},
-    tui::{page::Page, text::width, theme::Ink},
+    text::fit::width,
+    tui::{page::Page, theme::Ink},
 };
 
 /// Rows of a drawing, its axes not counted.

@@ -1,5 +1,10 @@
 //! The flame graph, hanging from its root: a row per depth, the selected frame in words below it.
 
+use crate::text::{
+    clean::clean,
+    fit::{cut, cut_middle, fit, wrap},
+    numbers::{NA, percent, short as count},
+};
 use crate::{
     feed::Snapshot,
     quantity::Nanos,
@@ -7,7 +12,7 @@ use crate::{
         app::App,
         flame::{Flame, Label, Layout, Spot},
         pen::Pen,
-        text::{NA, bracketed, clean, cut, cut_middle, fit, percent, wrap},
+        text::bracketed,
         theme::Ink,
     },
 };
@@ -93,7 +98,8 @@ fn selected(pen: &mut Pen<'_>, flame: &Flame) {
     let name = label.short() + &bracketed(&label.module);
     pen.text(row, 0, &cut_middle(&name, width), Ink::Bold);
     let of = |whole: u64| percent(node.value as f64 / whole.max(1) as f64);
-    let mut text = format!("{} ({} ns)  {} of all", Nanos::from_nanos(node.value), node.value, of(flame.tree.total()));
+    let mut text =
+        format!("{} ({} ns)  {} of all", Nanos::from_nanos(node.value), count(node.value), of(flame.tree.total()));
     if let Some(zoom) = flame.tree.node(flame.zoom).filter(|_| flame.zoom != 0) {
         text.push_str(&format!(", {} of the zoom", of(zoom.value)));
     }

@@ -1,17 +1,19 @@
 //! The help: the keymap as it is, and what the marks on the screen mean.
 
+use crate::text::{
+    fit::{fit, width},
+    numbers::NA,
+};
 use crate::tui::{
     keymap::{KEYMAP, Place},
     page::Page,
-    text::{fit, width},
     theme::Ink,
 };
 
 /// What is not a key.
-const MARKS: [(&str, &str); 5] = [
+const MARKS: [(&str, &str); 4] = [
     ("~", "modelled: derived from measurements by an assumption that is named with it"),
-    ("n/a", "not to be had here, and why; never 0"),
-    ("–", "nothing to count"),
+    (NA, "no figure: nothing to count, or not to be had here, and why; never 0"),
     ("whole", "figures of everything since the start; `t` shows those of the last interval"),
     ("_[k] _[j] _[i]", "frames of the kernel, of a JIT compiler, inlined"),
 ];

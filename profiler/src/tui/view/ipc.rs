@@ -1,17 +1,21 @@
-//! Instructions per cycle over the instructions since a return: the curves, what they say, and what is known without counters.
+//! Instructions per cycle over the instructions since a return: the curves, what they say, and what
+//! is known without counters.
 
 use super::curve;
+use crate::text::{
+    clean::clean,
+    numbers::{short as count, span},
+};
 use crate::words::InWords;
 use crate::words::{SURVIVORS, reason};
 use crate::{
     cost::{Effect, ipc::Ipc},
     feed::Snapshot,
     quantity::Figure,
-    text::numbers::short as count,
     tui::{
         app::App,
         page::Page,
-        text::{clean, figure, origin, span},
+        text::{figure, origin},
         theme::Ink,
     },
 };
@@ -24,7 +28,8 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     match snapshot.whole.ipc.value() {
         Some(ipc) => counted(page, ipc),
         None => {
-            // The screen's own reason is of this machine; that of a recording is of where it was made.
+            // The screen's own reason is of this machine; that of a recording is of where it was
+            // made.
             let why = app.title.ipc_reason.as_ref();
             page.wrapped(2, "no hardware counters", Ink::Bold);
             page.wrapped(2, &clean(&why.cloned().unwrap_or_else(|| reason(&snapshot.whole.ipc))), Ink::Plain);

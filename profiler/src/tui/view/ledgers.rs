@@ -1,6 +1,11 @@
-//! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as bars.
+//! The two ledgers as they are drawn at a glance: CPU stacked over time or as one bar, wall as
+//! bars.
 
 use crate::answer::Note;
+use crate::text::{
+    fit::{cut, fit, width, wrap},
+    numbers::{NA, percent, plural, share},
+};
 use crate::{
     answer::Report,
     event::Family,
@@ -10,13 +15,14 @@ use crate::{
         app::{App, Scope},
         history::{Entry, PARTS, column, parts},
         pen::Pen,
-        text::{NA, cut, figure, fit, origin, percent, share, width, wrap},
+        text::{figure, origin},
         theme::Ink,
     },
 };
 
-use super::overview::WIDE;
-
+/// From this width on the legend stands beside the chart.
+pub(super) const WIDE: u16 = 76;
+/// Columns of the legend where it stands beside the chart.
 const LEGEND: u16 = 40;
 
 /// What a part of the ledger is of the whole.
@@ -28,7 +34,8 @@ fn part_of(report: &Report, part: usize) -> String {
     }
 }
 
-/// Whether a line of the ledger says anything here: softirqs have their own only where they are hooked.
+/// Whether a line of the ledger says anything here: softirqs have their own only where they are
+/// hooked.
 fn shown(report: &Report, part: usize) -> bool {
     match part {
         4 => report.cpu.uncharged_line().is_some(),
@@ -210,7 +217,12 @@ pub(super) fn wall(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     };
     let column = pen.text(0, 0, "WALL", Ink::Bold);
     let room = usize::from(pen.width().saturating_sub(column));
-    pen.text(0, column, &cut(&format!("  {} threads, {scope}", report.threads.len()), room), Ink::Dim);
+    pen.text(
+        0,
+        column,
+        &cut(&format!("  {}, {scope}", plural(report.threads.len() as u64, "thread", "threads")), room),
+        Ink::Dim,
+    );
     let total = report.wall.total;
     let names = 18.min(pen.width() / 3);
     for (i, line) in wall_lines(app, snapshot).iter().enumerate() {

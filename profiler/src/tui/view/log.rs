@@ -1,15 +1,18 @@
-//! The log of quality: what was lost or left open, how good the stacks are, what measuring cost, whether the kernel's own
-//! counters agree; then notes and what was told.
+//! The log of quality: what was lost or left open, how good the stacks are, what measuring cost,
+//! whether the kernel's own counters agree; then notes and what was told.
 
+use crate::text::{
+    clean::clean,
+    numbers::{NA, bytes, clock, difference, percent, plural, ratio, short as count, span},
+};
 use crate::{
     answer::{Counted, Profile, Report},
     feed::Snapshot,
     quantity::Nanos,
-    text::numbers::{bytes, short as count},
     tui::{
         app::App,
         page::Page,
-        text::{NA, NOTHING, clean, clock, figure, origin, percent, span},
+        text::{figure, origin},
         theme::Ink,
     },
 };
@@ -60,21 +63,25 @@ fn check(page: &mut Page, report: &Report) {
     let check = &report.check;
     page.title("Against the kernel's own counters");
     let counted = |page: &mut Page, name: &str, c: Counted| {
-        let text = format!("{} here, {} there: {:+}", count(c.ours), count(c.kernel), c.difference());
+        let text = format!("{} here, {} there: {}", count(c.ours), count(c.kernel), difference(c.difference()));
         page.entry(name, &text, if c.difference() == 0 { Ink::Plain } else { Ink::Bad });
     };
     counted(page, "voluntary switches", check.voluntary);
     counted(page, "involuntary switches", check.involuntary);
     counted(page, "blocks, all classes", check.blocks);
     let time = |page: &mut Page, name: &str, c: Counted| {
-        let share = c.ratio().map_or_else(|| NOTHING.to_owned(), percent);
+        let share = c.ratio().map_or_else(|| NA.to_owned(), percent);
         let text = format!("{} here, {} there: {share}", Nanos::from_nanos(c.ours), Nanos::from_nanos(c.kernel));
         page.entry(name, &text, Ink::Plain);
     };
     time(page, "CPU at switches", check.cpu);
     match check.process_cpu {
         Some(c) => time(page, "CPU of the processes", c),
-        None => page.entry("CPU of the processes", "n/a: processes came or went, or could not be read", Ink::Plain),
+        None => page.entry(
+            "CPU of the processes",
+            &format!("{NA}: processes came or went, or could not be read"),
+            Ink::Plain,
+        ),
     }
     page.entry("charged at switch-in", &span(check.charge as f64), Ink::Plain);
     if !check.threads_that_differ.is_empty() {
@@ -93,18 +100,14 @@ fn stacks(page: &mut Page, profile: &Profile) {
         return;
     }
     let q = &profile.quality;
-    let all = q.samples + q.clock_samples;
-    let of = |n: u64, all: u64| match all {
-        0 => format!("{} ({NOTHING})", count(n)),
-        _ => format!("{} ({})", count(n), percent(n as f64 / all as f64)),
-    };
+    let of = |n: u64, all: u64| format!("{} ({})", count(n), ratio(n, all));
     page.entry(
         "taken",
         &format!("{} at blocks, {} by the CPU clock", count(q.samples), count(q.clock_samples)),
         Ink::Plain,
     );
     page.entry("lost", &count(q.lost), if q.lost > 0 { Ink::Bad } else { Ink::Plain });
-    page.entry("truncated", &format!("{}: the outer end was not reached", of(q.truncated, all)), Ink::Plain);
+    page.entry("truncated", &format!("{}: the outer end was not reached", of(q.truncated(), q.all())), Ink::Plain);
     page.entry("innermost app frame", &format!("named in {} of those at blocks", of(q.named, q.samples)), Ink::Plain);
     page.entry("with a waker", &of(q.with_waker, q.samples), Ink::Plain);
 }
@@ -149,8 +152,8 @@ fn target(page: &mut Page, report: &Report) {
         clean(&facts.form)
     );
     page.entry("machine", &machine, Ink::Plain);
-    let window =
-        format!("{} measured of {}, in {} windows", report.window.measured, report.window.wall, report.window.windows);
+    let windows = plural(report.window.windows.into(), "window", "windows");
+    let window = format!("{} measured of {}, in {windows}", report.window.measured, report.window.wall);
     page.entry("measured", &window, Ink::Plain);
     for note in &facts.notes {
         page.wrapped(2, &clean(note), Ink::Plain);

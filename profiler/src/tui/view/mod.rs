@@ -16,53 +16,11 @@ use super::{
     app::{App, Scroll},
     page::Page,
     pen::Pen,
+    tabs::View,
     text::holds,
     theme::Ink,
 };
 use crate::feed::Snapshot;
-
-/// A view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
-    Overview,
-    Threads,
-    Sites,
-    WhatIf,
-    Devices,
-    Ipc,
-    Flame,
-    Log,
-}
-
-impl View {
-    /// In the order of their digits.
-    pub(super) const ALL: [Self; 8] =
-        [Self::Overview, Self::Threads, Self::Sites, Self::WhatIf, Self::Devices, Self::Ipc, Self::Flame, Self::Log];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "overview",
-            Self::Threads => "threads",
-            Self::Sites => "sites",
-            Self::WhatIf => "what-if",
-            Self::Devices => "devices",
-            Self::Ipc => "IPC",
-            Self::Flame => "flame",
-            Self::Log => "log",
-        }
-    }
-
-    /// The view so many further on, round and round.
-    pub(super) fn step(self, by: usize) -> Self {
-        Self::ALL.get((self as usize + by) % Self::ALL.len()).copied().unwrap_or(Self::Overview)
-    }
-
-    /// The view of a digit.
-    pub(super) fn numbered(digit: char) -> Option<Self> {
-        let number = digit.to_digit(10)? as usize;
-        Self::ALL.get(number.checked_sub(1)?).copied()
-    }
-}
 
 /// Draws the view shown.
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
@@ -136,7 +94,8 @@ pub(super) fn find_line(app: &App, wanted: &str, back: bool, skip: bool) -> bool
     let found = steps.map(at).find(|&i| lines.get(i).is_some_and(|line| holds(&Page::plain(line), wanted)));
     if let Some(line) = found {
         scroll.lines.set(lines.len());
-        // Lines of the last page cannot be scrolled to the top: there they are in sight all the same.
+        // Lines of the last page cannot be scrolled to the top: there they are in sight all the
+        // same.
         scroll.offset.set(line);
         scroll.by(0);
     }

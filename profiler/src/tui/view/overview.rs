@@ -17,7 +17,12 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::ledgers::{cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
+use super::ledgers::{WIDE, cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, wall_bar, wall_lines};
+use crate::text::{
+    clean::clean,
+    fit::{cut, width, wrap},
+    numbers::{percent, rate, span},
+};
 use crate::{
     answer::Report,
     event::Family,
@@ -25,15 +30,15 @@ use crate::{
     tui::{
         app::App,
         pen::Pen,
-        text::{clean, cut, figure, origin, percent, rate, span, width, wrap},
+        text::{figure, origin},
         theme::Ink,
     },
 };
 
 /// From this height on the CPU ledger is a chart over time; below it is one bar.
 const TALL: u16 = 18;
-/// From this width on the legend stands beside the chart.
-pub(super) const WIDE: u16 = 76;
+/// Where less than this part of the time was measured, the programs were attached for windows only.
+const SAMPLED: f64 = 0.9;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     let (width, height) = (pen.width(), pen.height());
@@ -116,7 +121,8 @@ fn score_text(report: &Report, narrow: bool) -> String {
     if score.direct.value().is_none() {
         return origin(&score.direct);
     }
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look uncertain.
+    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // uncertain.
     if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
         let level = if narrow { "" } else { ", 90 %" };
         text.push_str(&format!(" ({:.1}–{:.1}{level})", interval.low * 100.0, interval.high * 100.0));
@@ -162,14 +168,26 @@ fn trend(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot, row: u16, from: u16)
     pen.text(row, column, text, Ink::Plain);
 }
 
+/// Share of the target's CPU that the programs use in the mean, where they are attached for windows
+/// only: as if the target used its CPU between windows as it does in them.
+fn share_over_all_time(report: &Report) -> Option<f64> {
+    let window = &report.window;
+    let part = window.measured.as_secs_f64() / window.wall.as_secs_f64();
+    report.self_cost.share.value().filter(|_| part < SAMPLED).map(|share| share * part)
+}
+
 fn rates_text(snapshot: &Snapshot) -> String {
     let last = &snapshot.last;
     let seconds = snapshot.interval.as_secs_f64();
     let own = &last.self_cost;
     let blocks = last.wall.blocks_in(Family::BlockingIo);
-    let share = match own.share.value() {
-        Some(_) => figure(&own.share, |&s| format!("{} of its CPU", percent(s))),
-        None => origin(&own.share),
+    let share = match (own.share.value(), share_over_all_time(&snapshot.whole)) {
+        (None, _) => origin(&own.share),
+        (Some(_), None) => figure(&own.share, |&s| format!("{} of its CPU", percent(s))),
+        (Some(_), Some(mean)) => {
+            let windows = figure(&own.share, |&s| format!("{} of its CPU in windows", percent(s)));
+            format!("{windows}, ~{} over all time", percent(mean))
+        }
     };
     let profiler = percent(own.daemon_cpu.as_secs_f64() / seconds.max(1e-9));
     format!(

@@ -1,17 +1,16 @@
 //! What async would give back: every way of waiting, on as many loops as asked for.
 
+use crate::text::{
+    clean::clean,
+    fit::{fit, width},
+    numbers::{NA, percent, short as count, span},
+};
 use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
     predict::{Ground, Scenario, replay::Queues},
-    text::numbers::short as count,
-    tui::{
-        app::App,
-        page::Page,
-        text::{NA, clean, fit, percent, span, width},
-        theme::Ink,
-    },
+    tui::{app::App, page::Page, theme::Ink},
     words,
 };
 
@@ -131,12 +130,12 @@ fn terms(page: &mut Page, scenario: &Scenario) {
     }
     let rate = &scenario.cpu_per_second;
     let text = format!(
-        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {:.0} sleeps a second remain",
+        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {} sleeps a second remain",
         percent(scenario.saving.value),
         rate.value,
         rate.low,
         rate.high,
-        scenario.sleeps_per_second
+        count(scenario.sleeps_per_second.max(0.0).round() as u64)
     );
     page.columns((&fit("=", 8, true), Ink::Plain), &text, Ink::Plain);
 }
