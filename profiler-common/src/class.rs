@@ -6,7 +6,6 @@
 
 /// What a block waits for. The check at the end of this file fails the build where a variant is not
 /// in its place of `ALL`.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockClass {
@@ -80,7 +79,6 @@ pub enum BlockClass {
 pub const CLASS_COUNT: usize = 32;
 
 /// The families that the reports keep apart.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Blocking IO on one descriptor: what an async version would wait for in its event loop.
@@ -194,45 +192,6 @@ impl BlockClass {
             | Self::Compat
             | Self::Other
             | Self::Kernel => Family::Other,
-        }
-    }
-
-    /// The class's name on screens, in JSON and in docs.
-    #[cfg(feature = "user")]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Unix => "unix",
-            Self::SocketOther => "socket",
-            Self::Pipe => "pipe",
-            Self::Tty => "tty",
-            Self::File => "file",
-            Self::BlockDevice => "blockdev",
-            Self::CharDevice => "chardev",
-            Self::EventFd => "eventfd",
-            Self::TimerFd => "timerfd",
-            Self::SignalFd => "signalfd",
-            Self::Inotify => "inotify",
-            Self::AnonFd => "anonfd",
-            Self::BadFd => "bad-fd",
-            Self::Accept => "accept",
-            Self::Futex => "futex",
-            Self::Sleep => "sleep",
-            Self::EventWait => "event-wait",
-            Self::IoUring => "io_uring",
-            Self::LinuxAio => "linux-aio",
-            Self::ChildWait => "child",
-            Self::Signal => "signal",
-            Self::FileLock => "file-lock",
-            Self::Ipc => "sysv-ipc",
-            Self::PageFault => "page-fault",
-            Self::Stopped => "stopped",
-            Self::Exit => "exit",
-            Self::Compat => "compat32",
-            Self::Other => "other",
-            Self::Kernel => "kernel",
         }
     }
 }

@@ -92,7 +92,6 @@ pub const OCTAVES: usize = 32;
 pub const BINS: usize = OCTAVES * BINS_PER_OCTAVE;
 
 /// A sum that does not overflow: of products of numbers below 2^32.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wide {
@@ -122,25 +121,10 @@ impl Wide {
         self.low = low;
         self.high += other.high + u64::from(carry);
     }
-
-    /// Takes away what had been summed at an earlier look; 0 where that was more.
-    pub fn reduce(&mut self, earlier: &Self) {
-        let (low, borrow) = self.low.overflowing_sub(earlier.low);
-        match self.high.checked_sub(earlier.high + u64::from(borrow)) {
-            Some(high) => *self = Self { low, high },
-            None => *self = Self::ZERO,
-        }
-    }
-
-    /// As a floating-point number.
-    pub fn value(&self) -> f64 {
-        self.high as f64 * 18_446_744_073_709_551_616.0 + self.low as f64
-    }
 }
 
 /// Pairs of (instructions, cycles), user mode only: what a line `cycles = a + b·instructions` is
 /// fitted to.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
@@ -189,20 +173,9 @@ impl Pairs {
         self.instructions_squared.merge(&other.instructions_squared);
         self.product.merge(&other.product);
     }
-
-    /// Takes away what had been summed at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.count = self.count.saturating_sub(earlier.count);
-        self.cycles = self.cycles.saturating_sub(earlier.cycles);
-        self.instructions = self.instructions.saturating_sub(earlier.instructions);
-        self.cycles_squared.reduce(&earlier.cycles_squared);
-        self.instructions_squared.reduce(&earlier.instructions_squared);
-        self.product.reduce(&earlier.product);
-    }
 }
 
 /// Windows of one kind at one site.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Windows {
@@ -233,21 +206,9 @@ impl Windows {
             *mine += theirs;
         }
     }
-
-    /// Takes away what had been seen at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.user.reduce(&earlier.user);
-        self.all_cycles = self.all_cycles.saturating_sub(earlier.all_cycles);
-        self.all_instructions = self.all_instructions.saturating_sub(earlier.all_instructions);
-        self.user_ns = self.user_ns.saturating_sub(earlier.user_ns);
-        for (mine, theirs) in self.extras.iter_mut().zip(earlier.extras) {
-            *mine = mine.saturating_sub(theirs);
-        }
-    }
 }
 
 /// What one CPU saw of the windows after one site's returns, by what came before.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SiteWindows {
@@ -259,11 +220,6 @@ impl SiteWindows {
     /// Adds what another CPU saw.
     pub fn merge(&mut self, other: &Self) {
         self.kinds.iter_mut().zip(&other.kinds).for_each(|(a, b)| a.merge(b));
-    }
-
-    /// Takes away what had been seen at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.kinds.iter_mut().zip(&earlier.kinds).for_each(|(a, b)| a.reduce(b));
     }
 }
 
@@ -301,7 +257,6 @@ pub fn bin(instructions: u64) -> usize {
 }
 
 /// What was seen and what was left out; one per CPU.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IpcCounts {
@@ -340,19 +295,5 @@ impl IpcCounts {
         self.samples_outside += other.samples_outside;
         self.samples_failed += other.samples_failed;
         self.overflows += other.overflows;
-    }
-
-    /// Takes away what had been counted at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.returns = self.returns.saturating_sub(earlier.returns);
-        self.windows = self.windows.saturating_sub(earlier.windows);
-        self.switched = self.switched.saturating_sub(earlier.switched);
-        self.multiplexed = self.multiplexed.saturating_sub(earlier.multiplexed);
-        self.failed = self.failed.saturating_sub(earlier.failed);
-        self.too_long = self.too_long.saturating_sub(earlier.too_long);
-        self.samples = self.samples.saturating_sub(earlier.samples);
-        self.samples_outside = self.samples_outside.saturating_sub(earlier.samples_outside);
-        self.samples_failed = self.samples_failed.saturating_sub(earlier.samples_failed);
-        self.overflows = self.overflows.saturating_sub(earlier.overflows);
     }
 }

@@ -54,7 +54,6 @@ pub const fn size_class(bytes: u64) -> u64 {
 }
 
 /// What one CPU saw at a site. The user side adds the CPUs up.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -147,47 +146,6 @@ impl Site {
         self.run_delay.merge(&other.run_delay);
         self.user_after_direct.merge(&other.user_after_direct);
         self.user_after_blocked.merge(&other.user_after_blocked);
-    }
-
-    /// Takes away what had been seen at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.calls = self.calls.saturating_sub(earlier.calls);
-        self.blocked_calls = self.blocked_calls.saturating_sub(earlier.blocked_calls);
-        self.blocks = self.blocks.saturating_sub(earlier.blocks);
-        self.errors = self.errors.saturating_sub(earlier.errors);
-        self.bytes = self.bytes.saturating_sub(earlier.bytes);
-        self.cpu_before = self.cpu_before.saturating_sub(earlier.cpu_before);
-        self.windows_preempted = self.windows_preempted.saturating_sub(earlier.windows_preempted);
-        self.cpu_direct_warm.reduce(&earlier.cpu_direct_warm);
-        self.cpu_direct_cold.reduce(&earlier.cpu_direct_cold);
-        self.cpu_direct_woke.reduce(&earlier.cpu_direct_woke);
-        self.cpu_blocked_near.reduce(&earlier.cpu_blocked_near);
-        self.cpu_blocked_away.reduce(&earlier.cpu_blocked_away);
-        self.blocked.reduce(&earlier.blocked);
-        self.run_delay.reduce(&earlier.run_delay);
-        self.user_after_direct.reduce(&earlier.user_after_direct);
-        self.user_after_blocked.reduce(&earlier.user_after_blocked);
-    }
-
-    /// Kernel CPU of all calls that did not block.
-    pub fn cpu_direct(&self) -> Stat {
-        let mut all = self.cpu_direct_quiet();
-        all.merge(&self.cpu_direct_woke);
-        all
-    }
-
-    /// Kernel CPU of all calls that did not block and woke nobody.
-    pub fn cpu_direct_quiet(&self) -> Stat {
-        let mut all = self.cpu_direct_warm;
-        all.merge(&self.cpu_direct_cold);
-        all
-    }
-
-    /// Kernel CPU of all calls that blocked.
-    pub fn cpu_blocked(&self) -> Stat {
-        let mut all = self.cpu_blocked_near;
-        all.merge(&self.cpu_blocked_away);
-        all
     }
 }
 

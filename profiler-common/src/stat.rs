@@ -5,7 +5,6 @@
 pub const BUCKETS: usize = 36;
 
 /// Count, sum, sum of squares and histogram of a duration in nanoseconds.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -19,7 +18,6 @@ pub struct Stat {
     /// Sum of squares, ns², high half.
     pub squares_high: u64,
     /// The log2 histogram.
-    #[cfg_attr(feature = "user", serde(with = "serde_big_array::BigArray"))]
     pub buckets: [u32; BUCKETS],
 }
 
@@ -52,25 +50,6 @@ impl Stat {
         let mut i = 0;
         while i < BUCKETS {
             self.buckets[i] = self.buckets[i].wrapping_add(other.buckets[i]);
-            i += 1;
-        }
-    }
-
-    /// Takes away what had been counted at an earlier look.
-    pub fn reduce(&mut self, earlier: &Self) {
-        self.count = self.count.saturating_sub(earlier.count);
-        self.sum = self.sum.saturating_sub(earlier.sum);
-        let (low, borrow) = self.squares_low.overflowing_sub(earlier.squares_low);
-        let taken = earlier.squares_high + u64::from(borrow);
-        if taken <= self.squares_high {
-            self.squares_low = low;
-            self.squares_high -= taken;
-        } else {
-            (self.squares_low, self.squares_high) = (0, 0);
-        }
-        let mut i = 0;
-        while i < BUCKETS {
-            self.buckets[i] = self.buckets[i].saturating_sub(earlier.buckets[i]);
             i += 1;
         }
     }

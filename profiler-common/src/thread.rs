@@ -81,7 +81,6 @@ pub const fn concurrency_bucket(others: u64) -> usize {
 }
 
 /// Blocks of one class.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassSum {
@@ -95,7 +94,6 @@ pub struct ClassSum {
 
 /// Sums of a thread over the measurement: counters only, so that they can be added as an array of
 /// words.
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
@@ -169,7 +167,6 @@ pub struct Sums {
     /// Blocks by class.
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
-    #[cfg_attr(feature = "user", serde(with = "serde_big_array::BigArray"))]
     pub bursts: [u32; BUCKETS],
     /// Other threads of the target running or runnable at each wake-up.
     pub concurrency: [u32; CONCURRENCY_BUCKETS],
@@ -219,12 +216,6 @@ impl Sums {
         // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
         unsafe { core::mem::zeroed() }
     };
-
-    /// What the kernel charged to the thread beyond what the tracepoints saw of it, ns.
-    #[inline(always)]
-    pub const fn charge(&self) -> i64 {
-        self.charge_io.wrapping_add(self.charge_other).wrapping_sub(self.uncharged) as i64
-    }
 }
 
 /// From this much on, CPU time of a stretch that was charged to nobody counts as stolen, ns. It is

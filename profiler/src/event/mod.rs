@@ -1,8 +1,9 @@
 //! event: what came over the wire, decoded with checks into owned records. No IO, no clock.
 //!
-//! Counters stay as the wire has them: they are plain sums of nanoseconds and counts, and there is
-//! nothing to get wrong. Everything that is a discriminant, an id or a moment gets its type here,
-//! and a record that makes no sense is an error that says which field.
+//! The wire ends here: its types are copied into event's own. What is signed is an `i64`, a sum of
+//! 128 bits is a `u128`, and everything that is a discriminant, an id or a moment gets its type. A
+//! record that makes no sense is an error that says which field. Recordings keep these types under
+//! the names and in the shapes that the wire gave them, so that every build reads them.
 
 mod batch;
 mod class;

@@ -45,9 +45,9 @@ pub struct Sums {
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
     /// CPU that the kernel charged to the thread for coming back from blocking-IO blocks, over what
-    /// the tracepoints saw of it, ns. Where a wake-up interrupts the
-    /// idle task, the kernel's clock starts at the wake-up, and the switch comes later
-    /// (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c).
+    /// the tracepoints saw of it, ns. Where a wake-up interrupts the idle task, the kernel's clock
+    /// starts at the wake-up, and the switch comes later (`rq_clock_skip_update` in
+    /// `wakeup_preempt`, kernel/sched/core.c).
     #[serde(with = "twos_complement")]
     pub charge_io: i64,
     /// Of that: for coming back to a CPU that had been idle or with somebody else than the target.

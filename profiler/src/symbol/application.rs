@@ -5,13 +5,13 @@
 //!
 //! - the kernel, marks and the vdso;
 //! - the C library by its file: `libc`, `libpthread`, the dynamic loader, of glibc and musl.
-//! libstdc++ is not skipped, nor   is any other library: which part of `libpq` waits is worth
-//! knowing;
+//!   libstdc++ is not skipped, nor is any other library: which part of `libpq` waits is worth
+//!   knowing;
 //! - Rust's standard library by its paths (`std::sys::…`, `core::…`, `<alloc::… as …>`) or by where
-//! its sources are: it is   compiled into the program;
+//!   its sources are: it is compiled into the program;
 //! - wrappers by their names (`__libc_read`, `poll`): in a program linked statically the file does
-//! not tell. Only where no   frame of a C library was seen further in: below one, a function that
-//! is called `read` is the program's.
+//!   not tell. Only where no frame of a C library was seen further in: below one, a function that
+//!   is called `read` is the program's.
 
 use super::frame::{Frame, Origin};
 
