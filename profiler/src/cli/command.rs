@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::{exit::CliError, flags::LaunchFlags};
@@ -33,16 +34,15 @@ pub(super) struct Command {
 
 impl Command {
     /// Starts the waiting process.
-    pub(super) fn spawn(command: &[OsString]) -> Result<Self, CliError> {
-        let system = |what| move |source| CliError::System { what, source };
-        let (wait, gate) = pipe().map_err(system("cannot make a pipe"))?;
-        let (status, report) = pipe().map_err(system("cannot make a pipe"))?;
+    pub(super) fn spawn(command: &[OsString]) -> Result<Self> {
+        let (wait, gate) = pipe().context("cannot make a pipe")?;
+        let (status, report) = pipe().context("cannot make a pipe")?;
         for fd in [wait.as_raw_fd(), report.as_raw_fd()] {
             // SAFETY: open descriptors of the two pipes, which outlive the borrow.
             let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-            fcntl_setfd(fd, FdFlags::empty()).map_err(|e| system("cannot share a pipe")(e.into()))?;
+            fcntl_setfd(fd, FdFlags::empty()).context("cannot share a pipe")?;
         }
-        let own = std::env::current_exe().map_err(system("cannot find this program"))?;
+        let own = std::env::current_exe().context("cannot find this program")?;
         let child = std::process::Command::new(own)
             .arg("launch")
             .arg(wait.as_raw_fd().to_string())
@@ -51,7 +51,7 @@ impl Command {
             .args(command)
             .stdout(Stdio::from(std::io::stderr()))
             .spawn()
-            .map_err(system("cannot start the command"))?;
+            .context("cannot start the command")?;
         Ok(Self {
             name: command.first().map(|c| c.to_string_lossy().into_owned()).unwrap_or_default(),
             child: RefCell::new(child),
@@ -65,7 +65,7 @@ impl Command {
     }
 
     /// Lets it become the command, and waits until it is.
-    pub(super) fn release(&self) -> Result<(), CliError> {
+    pub(super) fn release(&self) -> Result<()> {
         let failed = |source| CliError::Command { command: self.name.clone(), source };
         if let Some(mut gate) = self.gate.borrow_mut().take() {
             gate.write_all(b"g").map_err(failed)?;
@@ -73,7 +73,7 @@ impl Command {
         // Closed by a successful exec; else the reason.
         let mut code = [0; 4];
         match self.status.borrow_mut().read(&mut code) {
-            Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code)))),
+            Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code))).into()),
             _ => Ok(()),
         }
     }

@@ -17,6 +17,7 @@ mod settings;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 pub use exit::Exit;
@@ -57,18 +58,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Calibrate(flags) => calibrate::run(&flags),
         Sub::Schema => output::print(&crate::report::schema()),
         Sub::Pages(flags) => pages::run(&flags),
-        Sub::Launch(flags) => Err(command::launch(&flags)),
-        Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).map_err(Into::into),
-        Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).map_err(Into::into),
+        Sub::Launch(flags) => Err(command::launch(&flags).into()),
+        Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).context(demo::FAILED),
+        Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).context(demo::FAILED),
         Sub::EmptyHooks(flags) => check::empty_hooks(&flags),
     };
     match result {
         Ok(()) => Exit::Success.into(),
-        Err(failure) => {
-            if let Some(text) = failure.text() {
+        Err(error) => {
+            if let Some(text) = exit::message(&error) {
                 output::complain(&text);
             }
-            failure.exit().into()
+            exit::code(&error).into()
         }
     }
 }

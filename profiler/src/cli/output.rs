@@ -5,17 +5,19 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
+
 use super::exit::CliError;
 use crate::{answer::Report, pipeline::Progress, quantity::Nanos, report};
 
 /// Writes a result to stdout, all of it or with an error.
-pub(super) fn print(text: &str) -> Result<(), CliError> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
         // `| head` has seen enough: that is not our failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(CliError::Output),
+        result => result.map_err(|error| CliError::Output(error).into()),
     }
 }
 
@@ -28,7 +30,7 @@ pub(super) struct View {
 }
 
 /// Writes a report to stdout.
-pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
+pub(super) fn show(found: &Report, view: &View) -> Result<()> {
     if view.json {
         return print(&report::json(found));
     }

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use anyhow::Result;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::{
@@ -10,7 +11,7 @@ use clap_mangen::{
 };
 
 use super::{
-    exit::{CliError, Exit},
+    exit::Exit,
     flags::{Flags, PagesFlags},
 };
 use crate::pipeline::outputs::OutputError;
@@ -21,7 +22,7 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 const NAME: &str = "should-i-async";
 
 /// Writes a completion for each shell, and a man page for the command and each subcommand.
-pub(super) fn run(flags: &PagesFlags) -> Result<(), CliError> {
+pub(super) fn run(flags: &PagesFlags) -> Result<()> {
     write(&flags.folder).map_err(|source| OutputError::Io { path: flags.folder.clone(), source }.into())
 }
 
@@ -181,6 +182,6 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_made_is_an_error() {
         let error = run(&PagesFlags { folder: "/dev/null/pages".into() }).unwrap_err();
-        assert_eq!(error.exit(), Exit::Output);
+        assert_eq!(crate::cli::exit::code(&error), Exit::Output);
     }
 }

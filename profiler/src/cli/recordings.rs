@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use anyhow::{Result, bail};
+
 use super::{
     check,
     exit::CliError,
@@ -23,7 +25,7 @@ use crate::{
 };
 
 /// Measures, and keeps it.
-pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
+pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = check::stop_flag()?;
     writable(&flags.output)?;
@@ -47,7 +49,7 @@ pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
 }
 
 /// A place that cannot be written is told before half a minute has gone by.
-fn writable(path: &Path) -> Result<(), CliError> {
+fn writable(path: &Path) -> Result<()> {
     let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
     if path.is_dir() {
         return Err(unwritable(std::io::Error::from(std::io::ErrorKind::IsADirectory)).into());
@@ -59,7 +61,7 @@ fn writable(path: &Path) -> Result<(), CliError> {
 }
 
 /// Writes a recording as what the names say.
-pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
+pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
     let recording = Recording::read(&flags.file)?;
     let found = report_of(&recording);
@@ -95,7 +97,7 @@ struct Read {
 }
 
 impl Read {
-    fn file(path: &Path) -> Result<Self, CliError> {
+    fn file(path: &Path) -> Result<Self> {
         let recording = Recording::read(path)?;
         let report = report_of(&recording);
         Ok(Self { recording, report })
@@ -111,13 +113,13 @@ impl Read {
 }
 
 /// Compares two recordings.
-pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
+pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let per = settings::per(&flags.per)?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
     if let Some(path) = &flags.output
         && !path.to_string_lossy().ends_with(".svg")
     {
-        return Err(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
+        bail!(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
     }
     let (before, after) = (Read::file(&flags.before)?, Read::file(&flags.after)?);
     let (first, second) = (before.parts(), after.parts());
@@ -148,15 +150,15 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
     if worse.is_empty() {
         return Ok(());
     }
-    Err(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
+    bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
 }
 
 /// Holds a prediction against what came.
-pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<(), CliError> {
+pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     let (first, second) = flags.per.split_once(',').unwrap_or((&flags.per, &flags.per));
     let per = (settings::per(first)?, settings::per(second)?);
     if per.0 == Per::CpuSecond || per.1 == Per::CpuSecond {
-        return Err(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
+        bail!(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
     }
     let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
     let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);

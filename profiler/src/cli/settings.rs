@@ -127,7 +127,7 @@ impl Selection<'_> {
     }
 
     /// Settings for a target that lives already, or for a command that waits to be started as `child`.
-    pub(super) fn request(&self, child: Option<u32>) -> Result<Request, CliError> {
+    pub(super) fn request(&self, child: Option<u32>) -> anyhow::Result<Request> {
         let given = self.duration.map(duration).transpose()?;
         let max_overhead = if self.cost.exact { None } else { Some(share(&self.cost.max_overhead)?) };
         let (max_threads, max_sites) = self.cost.rooms()?;

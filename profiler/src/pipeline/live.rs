@@ -13,9 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Error, Result};
+
 use super::{
     measure,
-    measurement::{Failure, Measurement, Progress, Request},
+    measurement::{Measurement, Progress, Request, in_one_line},
     outputs, recording,
 };
 use crate::{
@@ -45,8 +47,8 @@ pub struct Live {
     interval: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     latest: Arc<Mutex<Option<Latest>>>,
-    thread: Option<JoinHandle<Result<(), Failure>>>,
-    failure: Option<Failure>,
+    thread: Option<JoinHandle<Result<()>>>,
+    failure: Option<Error>,
     over: bool,
 }
 
@@ -83,9 +85,9 @@ impl Live {
             looks.end(measurement);
             Ok(())
         });
-        let (thread, failure) = match thread {
+        let (thread, failure) = match thread.context("cannot start the thread that measures") {
             Ok(thread) => (Some(thread), None),
-            Err(error) => (None, Some(Failure::Load(crate::kernel::LoadError::Object(error.to_string())))),
+            Err(error) => (None, Some(error)),
         };
         Self { updates, answers: VecDeque::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
@@ -93,8 +95,8 @@ impl Live {
     /// Ends the measurement. What was wrong with it, if something was.
     ///
     /// # Errors
-    /// See [`Failure`].
-    pub fn end(mut self) -> Result<(), Failure> {
+    /// As those of [`measure`].
+    pub fn end(mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         // Nobody reads what is still to come.
         drop(std::mem::replace(&mut self.updates, sync_channel(1).1));
@@ -139,7 +141,7 @@ impl Feed for Live {
                 if !std::mem::replace(&mut self.over, true) {
                     self.join();
                     if let Some(failure) = &self.failure {
-                        return Some(Update::Problem(failure.to_string()));
+                        return Some(Update::Problem(in_one_line(failure)));
                     }
                 }
                 std::thread::sleep(wait);

@@ -71,6 +71,21 @@ pub enum Failure {
     Decode(#[from] DecodeError),
 }
 
+/// What was being done, and what went wrong with it; each cause once.
+pub fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let said = cause.to_string();
+        // Many errors name their cause themselves.
+        if text.is_empty() {
+            text = said;
+        } else if !text.contains(&said) {
+            text = text + ": " + &said;
+        }
+    }
+    text
+}
+
 /// What the user sees while it runs.
 pub trait Progress {
     /// The programs are attached and events count.
