@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -11,14 +10,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     command::Command,
-    flags::{CheckFlags, EmptyHooksFlags},
+    flags::CheckFlags,
     output::{self, ProgressLine},
     settings::Selection,
 };
-use crate::{
-    kernel::{Options, Session},
-    pipeline::{self, Progress, Request},
-};
+use crate::pipeline::{self, Progress, Request};
 
 pub(super) fn run(flags: &CheckFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
@@ -57,19 +53,4 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
             .context("cannot catch signals")?;
     }
     Ok(stop)
-}
-
-/// Attaches empty programs for a while.
-pub(super) fn empty_hooks(flags: &EmptyHooksFlags) -> Result<()> {
-    let stop = stop_flag()?;
-    let mut session = Session::open(&Options { empty: true, ..Options::for_threads(0) })?;
-    session.attach()?;
-    output::print("attached")?;
-    for _ in 0..flags.seconds * 20 {
-        if stop.load(std::sync::atomic::Ordering::Relaxed) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
 }

@@ -44,8 +44,6 @@ pub(super) enum Sub {
     DemoServer(DemoServerFlags),
     #[command(hide = true)]
     DemoClient(DemoClientFlags),
-    #[command(hide = true)]
-    EmptyHooks(EmptyHooksFlags),
 }
 
 /// Whose threads, and at what cost.
@@ -273,12 +271,5 @@ pub(super) struct DemoClientFlags {
     #[arg(long)]
     pub(super) cpu: Option<usize>,
     #[arg(long, default_value_t = 60)]
-    pub(super) seconds: u64,
-}
-
-/// The floor: empty programs on the same hooks, for benchmarks.
-#[derive(Debug, Args)]
-pub(super) struct EmptyHooksFlags {
-    #[arg(long, default_value_t = 10)]
     pub(super) seconds: u64,
 }

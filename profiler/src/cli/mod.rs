@@ -61,7 +61,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Launch(flags) => Err(command::launch(&flags).into()),
         Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).context(demo::FAILED),
         Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).context(demo::FAILED),
-        Sub::EmptyHooks(flags) => check::empty_hooks(&flags),
     };
     match result {
         Ok(()) => Exit::Success.into(),
