@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use procfs::{Current as _, Meminfo};
+
 use super::{
     baseline,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
@@ -33,8 +35,8 @@ use crate::{
 
 /// How long one look at the target takes: exits and Ctrl-C are noticed within it.
 const TICK: Duration = Duration::from_millis(20);
-/// After so many looks at a target that is gone, its threads are looked up: those that end while the programs watch have
-/// handed over their records long before.
+/// After so many looks at a target that is gone, its threads are looked up: those that end while
+/// the programs watch have handed over their records long before.
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
@@ -65,7 +67,8 @@ pub(super) struct Run<'a> {
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
-    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed, and up to this one.
+    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed,
+    /// and up to this one.
     pace: Option<PaceWatch>,
     paced: Taken,
     unpaced: Taken,
@@ -81,6 +84,13 @@ pub(super) struct Run<'a> {
     daemon_before: Nanos,
 }
 
+/// When something was last done.
+struct Last {
+    drained: Nanos,
+    looked: Nanos,
+    shown: Nanos,
+}
+
 impl<'a> Run<'a> {
     /// Loads, attaches, files the threads that live, and opens the first window.
     pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
@@ -93,7 +103,8 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
+        // A command that has not been started yet has nothing to show, and the CPU clock is the
+        // whole process's.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
         let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
@@ -147,11 +158,11 @@ impl<'a> Run<'a> {
         progress: &mut dyn Progress,
     ) -> Result<&'static str, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
-        let (mut drained, mut looked) = (self.first, Nanos::ZERO);
         // The first figures come soon; a budget may leave the target alone for seconds after them.
         let first_look =
             progress.look_every().filter(|_| self.request.looks).map(|every| every.saturating_sub(FIRST_LOOK));
-        let mut shown = self.first.saturating_sub(first_look.unwrap_or(Nanos::ZERO));
+        let shown = self.first.saturating_sub(first_look.unwrap_or(Nanos::ZERO));
+        let mut last = Last { drained: self.first, looked: Nanos::ZERO, shown };
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -166,8 +177,9 @@ impl<'a> Run<'a> {
                     self.wait_for_last_switches();
                     return Ok("target exited");
                 }
-                // The named ones are gone, what they forked goes on: nothing to wait for but time. A thread that ended
-                // between two windows, or before the programs were attached, was not seen to end: /proc knows.
+                // The named ones are gone, what they forked goes on: nothing to wait for but time.
+                // A thread that ended between two windows, or before the programs were attached,
+                // was not seen to end: /proc knows.
                 gone_for += 1;
                 if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
                     return Ok("target exited");
@@ -175,36 +187,54 @@ impl<'a> Run<'a> {
                 std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
             }
             let now = kernel::now();
-            self.streaming.tick(&mut self.session, now);
-            if now.saturating_sub(drained) >= DRAIN {
-                drained = now;
-                self.session.drain();
-                self.session.call_spares()?;
-                self.flush_log();
-                progress.tick(now.saturating_sub(self.first), self.request.duration);
-            }
-            if now.saturating_sub(looked) >= LOOK {
-                looked = now;
-                self.look()?;
-                file_late_threads(&mut self.session, &self.request.target);
-            }
-            if progress.look_every().is_some_and(|every| now.saturating_sub(shown) >= every) {
-                shown = now;
-                if let Some(so_far) = self.so_far(processes)? {
-                    progress.look(so_far);
-                }
-            }
+            self.tick(now, &mut last, processes, progress)?;
             if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
-                // Above the budget: this window ends, the programs leave, and come back for the next one.
-                self.streaming.close(&mut self.session, now);
-                self.session.finish();
-                self.take_window()?;
-                self.session.detach();
-                if !pause(self.governor.pause(), deadline, stop) {
-                    self.open_window()?;
-                }
+                self.rest(now, deadline, stop)?;
             }
         }
+    }
+
+    /// Does what is due.
+    fn tick(
+        &mut self,
+        now: Nanos,
+        last: &mut Last,
+        processes: &[Process],
+        progress: &mut dyn Progress,
+    ) -> Result<(), Failure> {
+        self.streaming.tick(&mut self.session, now);
+        if now.saturating_sub(last.drained) >= DRAIN {
+            last.drained = now;
+            self.session.drain();
+            self.session.call_spares()?;
+            self.flush_log();
+            progress.tick(now.saturating_sub(self.first), self.request.duration);
+        }
+        if now.saturating_sub(last.looked) >= LOOK {
+            last.looked = now;
+            self.look()?;
+            file_late_threads(&mut self.session, &self.request.target);
+        }
+        if progress.look_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
+            last.shown = now;
+            if let Some(so_far) = self.so_far(processes)? {
+                progress.look(so_far);
+            }
+        }
+        Ok(())
+    }
+
+    /// The programs cost more than the budget: the window ends, the programs leave, and come back
+    /// for the next one.
+    fn rest(&mut self, now: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> Result<(), Failure> {
+        self.streaming.close(&mut self.session, now);
+        self.session.finish();
+        self.take_window()?;
+        self.session.detach();
+        if !pause(self.governor.pause(), deadline, stop) {
+            self.open_window()?;
+        }
+        Ok(())
     }
 
     /// The named processes are gone, but what they forked may live.
@@ -228,7 +258,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Looks at the sites while their descriptors are open, and while the target can still be asked for its CPU.
+    /// Looks at the sites while their descriptors are open, and while the target can still be asked
+    /// for its CPU.
     fn look(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
@@ -274,7 +305,8 @@ impl<'a> Run<'a> {
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
                 let mut threads = process::threads(tgid);
-                // A leader that nobody has waited for is still listed: a zombie, like a command of our own.
+                // A leader that nobody has waited for is still listed: a zombie, like a command of
+                // our own.
                 threads.retain(|&t| {
                     t.as_raw() != tgid.as_raw()
                         || process::snapshot_state(tgid, t).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
@@ -320,13 +352,12 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// The kernel takes maps from whatever memory there is, and ends other processes where that runs out.
+/// The kernel takes maps from whatever memory there is, and ends other processes where that runs
+/// out.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
-    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let available = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let available = Meminfo::current().ok().and_then(|memory| memory.mem_available);
     let needed = options.map_bytes();
-    match available.map(|kib| kib.saturating_mul(1024)) {
+    match available {
         Some(available) if needed > available => Err(LoadError::NoMemory(format!(
             "they need {} MiB, and {} MiB are available",
             needed >> 20,
