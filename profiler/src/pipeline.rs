@@ -1,5 +1,5 @@
-//! pipeline: the composition root. Target → kernel session → windows → report; the only place that has a clock, a target and
-//! a model at once.
+//! pipeline: the composition root. Target → kernel session → windows → report; the only place that
+//! has a clock, a target and a model at once.
 
 mod baseline;
 mod facts;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{exit::CliError, flags::CalibrateFlags, output};
 use crate::calibrate::{self, Calibration, cache};
 
-/// What was being done, in a message.
+/// What a message says was being done.
 const FAILED: &str = "the calibration failed";
 
 pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {

@@ -24,8 +24,8 @@ pub(super) fn run(flags: &CheckFlags) -> Result<()> {
     output::show(&measured.report(), &flags.view())
 }
 
-/// Does something with what the flags say: a target that lives, or a command that is started once events count, and ended
-/// with the measurement.
+/// Does something with what the flags say: a target that lives, or a command that is started once
+/// events count, and ended with the measurement.
 pub(super) fn on_target<T>(
     selection: &Selection<'_>,
     command: &[OsString],
@@ -44,7 +44,8 @@ pub(super) fn on_target<T>(
     found
 }
 
-/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel detaches everything.
+/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel
+/// detaches everything.
 pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -1,7 +1,8 @@
 //! `-- CMD`: a command that is measured from its first instruction.
 //!
-//! The command must not run before the programs count. So this binary starts itself once more (`launch`), that process
-//! waits for a byte, and then becomes the command. Its stdout goes to stderr: stdout is for the report.
+//! The command must not run before the programs count. So this binary starts itself once more
+//! (`launch`), that process waits for a byte, and then becomes the command. Its stdout goes to
+//! stderr: stdout is for the report.
 
 use std::{
     cell::RefCell,
@@ -70,7 +71,7 @@ impl Command {
         if let Some(mut gate) = self.gate.borrow_mut().take() {
             gate.write_all(b"g").map_err(failed)?;
         }
-        // Closed by a successful exec; else the reason.
+        // A successful exec closes the pipe; a failed one writes the reason.
         let mut code = [0; 4];
         match self.status.borrow_mut().read(&mut code) {
             Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code))).into()),
@@ -80,7 +81,7 @@ impl Command {
 }
 
 impl Drop for Command {
-    /// Ends it, if it still runs, waiting or not: it is ours, whether or not there was something to report.
+    /// Ends the command if it still runs: this process started it.
     fn drop(&mut self) {
         end(self.child.get_mut());
     }
@@ -104,7 +105,7 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The waiting process: never comes back but with an error.
+/// The waiting process. Returns only with an error.
 pub(super) fn launch(flags: &LaunchFlags) -> CliError {
     // SAFETY: the descriptors that `spawn` left open for this process, and nobody else's.
     let (mut wait, mut status) = unsafe { (File::from_raw_fd(flags.wait_fd), File::from_raw_fd(flags.status_fd)) };

@@ -15,7 +15,7 @@ use crate::{
     process::{self, TargetSpec},
 };
 
-/// What was being done, in a message.
+/// What a message says was being done.
 pub(super) const FAILED: &str = "the demo failed";
 
 pub(super) fn run(flags: &DemoFlags) -> Result<()> {

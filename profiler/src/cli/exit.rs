@@ -1,4 +1,5 @@
-//! How a run ends: exit codes and the message that goes with each. `docs/faults.md` is the table for people.
+//! How a run ends: exit codes and the message that goes with each. `docs/faults.md` is the table
+//! for people.
 
 use std::{error::Error, process::ExitCode};
 
@@ -13,7 +14,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done; also when Ctrl-C or the target's end cut the measurement short: the report was printed.
+    /// Done; also when Ctrl-C or the target's end cut the measurement short: the report was
+    /// printed.
     Success = 0,
     /// `doctor`: `check` could not work here.
     Unfit = 1,
@@ -64,19 +66,19 @@ impl From<Exit> for ExitCode {
 /// other room has an error for it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
-    /// A flag's value.
+    /// A flag has a value that makes no sense.
     #[error("{0}")]
     Usage(String),
     /// `doctor` found that `check` could not work here. It has already printed why.
     #[error("")]
     Unfit,
-    /// `diff --fail-above`; the table is printed.
+    /// A cost rose by more than `diff --fail-above` allows. The table is printed.
     #[error("{0}")]
     Worse(String),
-    /// stdout.
+    /// stdout cannot be written.
     #[error("cannot write the result: {0}. Nothing is lost but the text: run again with stdout somewhere else")]
     Output(std::io::Error),
-    /// `-- CMD`.
+    /// `-- CMD` cannot be run.
     #[error("cannot run {command}: {source}")]
     Command {
         /// The command's first word.

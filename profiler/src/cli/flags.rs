@@ -132,7 +132,8 @@ pub(super) struct ReportFlags {
     /// Where to; the ending names the format
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Vec<PathBuf>,
-    /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there is none]
+    /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there
+    /// is none]
     #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"])]
     pub(super) weight: Option<String>,
     /// The program's frames only
@@ -157,7 +158,8 @@ pub(super) struct DiffFlags {
     pub(super) before: PathBuf,
     /// The recording after
     pub(super) after: PathBuf,
-    /// What figures are divided by: cpu-second, second, or the name of a syscall that each request makes once
+    /// What figures are divided by: cpu-second, second, or the name of a syscall that each request
+    /// makes once
     #[arg(long, value_name = "UNIT", default_value = "cpu-second")]
     pub(super) per: String,
     /// Fail if CPU, direct cost or run-queue delay per unit rose by more than this
@@ -178,8 +180,8 @@ pub(super) struct PredictCheckFlags {
     pub(super) blocking: PathBuf,
     /// The async version's recording
     pub(super) twin: PathBuf,
-    /// What CPU is divided by: second (if both had the same load), or the name of a syscall that each request makes once;
-    /// two names where they differ
+    /// What CPU is divided by: second (if both had the same load), or the name of a syscall that
+    /// each request makes once; two names where they differ
     #[arg(long, value_name = "UNIT[,UNIT]", default_value = "second")]
     pub(super) per: String,
     /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]

@@ -45,7 +45,7 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
     watch(flags, pids, &stop)
 }
 
-/// What was being done, in a message.
+/// What a message says was being done.
 const SCREEN: &str = "the terminal failed";
 
 fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<()> {

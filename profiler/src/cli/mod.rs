@@ -1,4 +1,5 @@
-//! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to stderr.
+//! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to
+//! stderr.
 
 mod calibrate;
 mod check;
@@ -26,8 +27,8 @@ use flags::Sub;
 
 /// Parses, works, and says how it ended; see [`Exit`] for the codes.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Large blocks go back to the kernel when they are freed, always: glibc raises this threshold by itself otherwise, and a
-    // daemon would keep what one report needed.
+    // Large blocks go back to the kernel when they are freed, always: glibc raises this threshold
+    // by itself otherwise, and a daemon would keep what one report needed.
     #[cfg(target_env = "gnu")]
     // SAFETY: called before any other thread exists.
     unsafe {

@@ -44,12 +44,12 @@ pub(super) fn show(found: &Report, view: &View) -> Result<()> {
     print(&report::text(found, &options))
 }
 
-/// One clear message.
+/// Writes a message to stderr, with the command's name.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "should-i-async: {text}");
 }
 
-/// What was done, where the result is a file.
+/// Writes to stderr what was done, where the result is a file.
 pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -65,7 +65,7 @@ pub(super) fn width() -> usize {
     if columns == 0 { 100 } else { columns.clamp(80, 100) }
 }
 
-/// A line on a terminal, and nothing elsewhere.
+/// Progress as one line on a terminal; elsewhere nothing is shown.
 pub(super) struct ProgressLine<'a> {
     shown: bool,
     terminal: bool,

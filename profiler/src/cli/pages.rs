@@ -57,7 +57,8 @@ fn pages(command: &Command) -> Vec<(String, Vec<u8>)> {
         clap_complete::generate(shell, &mut command.clone(), name, &mut text);
         files.push((shell.file_name(name), text));
     }
-    // Completions want it as it is, pages with what clap adds: its flags, and the names of subcommands in full.
+    // Completions want it as it is, pages with what clap adds: its flags, and the names of
+    // subcommands in full.
     let mut built = command.clone();
     built.build();
     files.push(page(&built, main_page));

@@ -1,4 +1,5 @@
-//! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of them.
+//! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of
+//! them.
 
 use std::{fs, path::Path};
 
@@ -24,7 +25,7 @@ use crate::{
     report::{self, TextOptions},
 };
 
-/// Measures, and keeps it.
+/// Measures and writes a recording.
 pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = check::stop_flag()?;
@@ -48,7 +49,7 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     Ok(())
 }
 
-/// A place that cannot be written is told before half a minute has gone by.
+/// Fails at once where the file cannot be written, and not after half a minute of measuring.
 fn writable(path: &Path) -> Result<()> {
     let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
     if path.is_dir() {
@@ -60,7 +61,7 @@ fn writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a recording as what the names say.
+/// Writes a recording in the formats that the file names say.
 pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
     let recording = Recording::read(&flags.file)?;
@@ -90,7 +91,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     Ok(())
 }
 
-/// A recording with what it says.
+/// A recording with its report.
 struct Read {
     recording: Recording,
     report: Report,
@@ -153,7 +154,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
 }
 
-/// Holds a prediction against what came.
+/// Compares the prediction of one recording with what another one measured.
 pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     let (first, second) = flags.per.split_once(',').unwrap_or((&flags.per, &flags.per));
     let per = (settings::per(first)?, settings::per(second)?);

@@ -18,10 +18,10 @@ use crate::{
     quantity::Nanos,
 };
 
-/// Measured when nothing is said.
+/// How long `check` measures unless the user says so.
 const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
 
-/// Recorded when nothing is said.
+/// How long `record` records unless the user says so.
 const DEFAULT_RECORDING: Nanos = Nanos::from_millis(30_000);
 
 /// The units of a duration; without one it is in seconds.
@@ -106,7 +106,7 @@ impl TargetFlags {
         Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
     }
 
-    /// Likewise, without an end, for a process that was chosen from a list.
+    /// What is to be watched without an end: a process that was chosen from a list.
     pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
         Selection { pid, ..self.selection(None, None) }
     }

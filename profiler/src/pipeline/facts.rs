@@ -19,7 +19,7 @@ use crate::{
 /// Names by key, for reports.
 type Names<K> = HashMap<K, String>;
 
-/// Names of threads are read one by one: beyond so many, only the busiest.
+/// Names of threads are read one by one, and of so many at most.
 const NAMED_THREADS: usize = 2_000;
 
 /// What descriptors are, looked up while they are open.

@@ -1,5 +1,5 @@
-//! A measurement under way as a feed for the screen. It runs on a thread of its own: whatever the screen does, nothing is
-//! missed, and whatever the kernel does, the keys answer.
+//! A measurement under way as a feed for the screen. It runs on a thread of its own: whatever the
+//! screen does, nothing is missed, and whatever the kernel does, the keys answer.
 
 use std::{
     collections::VecDeque,
@@ -28,16 +28,17 @@ use crate::{
     quantity::Nanos,
 };
 
-/// Updates that may wait for the screen; a look for which there is no room is left out, the next one has all of it.
+/// Updates that may wait for the screen; a look for which there is no room is left out, the next
+/// one has all of it.
 const WAITING: usize = 4;
 /// A replay is made anew after so long.
 const REPLAY_EVERY: Nanos = Nanos::from_millis(5_000);
 /// How long leaving the screen may take.
 const LEAVE: Duration = Duration::from_millis(100);
-/// How often the screen is told something new, where the user does not say.
+/// How often the screen gets a new snapshot unless the user sets it.
 pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
 
-/// The screen's end.
+/// What the screen holds of a measurement under way.
 pub struct Live {
     updates: Receiver<Update>,
     /// Answers to orders that the screen has not fetched yet.
@@ -52,7 +53,7 @@ pub struct Live {
     over: bool,
 }
 
-/// What was shown last: what an export writes.
+/// What was shown last. An export writes it.
 #[derive(Clone)]
 struct Latest {
     report: Arc<Report>,
@@ -92,16 +93,17 @@ impl Live {
         Self { updates, answers: VecDeque::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
 
-    /// Ends the measurement. What was wrong with it, if something was.
+    /// Ends the measurement.
     ///
     /// # Errors
-    /// As those of [`measure`].
+    /// What was wrong with the measurement: see [`measure`].
     pub fn end(mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         // Nobody reads what is still to come.
         drop(std::mem::replace(&mut self.updates, sync_channel(1).1));
-        // A failure is there at once. A measurement would go on to look at its end from all sides, for nobody: it ends with
-        // the process, and the kernel detaches what it had attached.
+        // A failure is there at once. A measurement would go on for a while to gather its results,
+        // and nobody would read them: it ends with the process, and the kernel detaches what it had
+        // attached.
         let until = Instant::now() + LEAVE;
         while self.thread.as_ref().is_some_and(|t| !t.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
@@ -165,7 +167,7 @@ impl Feed for Live {
     }
 }
 
-/// The measuring thread's end.
+/// What the measuring thread holds: it turns looks into snapshots for the screen.
 struct Looks {
     out: SyncSender<Update>,
     resets: Receiver<()>,
@@ -185,7 +187,7 @@ impl Looks {
     fn snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
         let Measurement { window, inputs, sampled, .. } = so_far;
         self.sampled = sampled.or(self.sampled.take());
-        // However often it was asked for since the look before.
+        // Several orders since the look before count as one.
         let reset = self.resets.try_iter().count() > 0;
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));

@@ -21,7 +21,7 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// At the end of a recording: all of it is shown.
+    /// Begins at the end of a recording, so that all of it is shown.
     pub fn new(recording: Recording) -> Self {
         let whole = Arc::new(recording::report_of(&recording));
         let profile = Arc::new(Profile::of(&whole, &recording.window, &recording.sampled));
@@ -33,7 +33,7 @@ impl Playback {
         playback
     }
 
-    /// What it is the recording of.
+    /// The report of the whole recording.
     pub fn report(&self) -> &Report {
         &self.whole
     }

@@ -33,20 +33,20 @@ use crate::{
     quantity::{Nanos, Tgid},
 };
 
-/// How long one look at the target takes: exits and Ctrl-C are noticed within it.
+/// The target's exit and Ctrl-C are noticed within this time.
 const TICK: Duration = Duration::from_millis(20);
-/// After so many looks at a target that is gone, its threads are looked up: those that end while
-/// the programs watch have handed over their records long before.
+/// Once the target is gone, its threads are looked up after so many ticks. A thread that ended
+/// while the programs were attached has handed over its record long before.
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
-/// A screen's first look comes after so long.
+/// A screen gets its first figures after this time.
 const FIRST_LOOK: Nanos = Nanos::from_millis(150);
-/// Block ends that a look in mid-measurement replays: the newest.
+/// A look while the measurement runs replays the newest block ends, at most so many.
 const LOOK_EVENTS: usize = 10_000;
 /// How often descriptors are looked up while they are open.
 const LOOK: Nanos = Nanos::from_millis(250);
-/// Why a measurement ended that was told to.
+/// Why a measurement ended that Ctrl-C or a caller stopped.
 const INTERRUPTED: &str = "interrupted";
 
 /// A measurement under way.
@@ -177,9 +177,9 @@ impl<'a> Run<'a> {
                     self.wait_for_last_switches();
                     return Ok("target exited");
                 }
-                // The named ones are gone, what they forked goes on: nothing to wait for but time.
-                // A thread that ended between two windows, or before the programs were attached,
-                // was not seen to end: /proc knows.
+                // The named processes are gone, and what they forked goes on. A thread that ended
+                // between two windows, or before the programs were attached, was not seen to end:
+                // /proc knows.
                 gone_for += 1;
                 if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
                     return Ok("target exited");
@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
 
     /// Opens another window, after a pause in which nothing was attached.
     fn open_window(&mut self) -> Result<(), Failure> {
-        // Who ended meanwhile was not seen to end, and who was born not to be born.
+        // The programs saw no thread end or begin meanwhile.
         self.forget_dead();
         self.session.attach()?;
         if self.request.price {
@@ -340,7 +340,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Sizes from the target, unless the user gave them.
+/// Takes sizes from the target unless the user gave them.
 fn options(request: &Request) -> Options {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
@@ -352,8 +352,8 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// The kernel takes maps from whatever memory there is, and ends other processes where that runs
-/// out.
+/// Fails where the maps need more memory than is available: the kernel would make them all the same,
+/// and then kill other processes.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
     let available = Meminfo::current().ok().and_then(|memory| memory.mem_available);
     let needed = options.map_bytes();
@@ -371,7 +371,7 @@ fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
     deadline.map_or(TICK, |d| d.saturating_sub(now).to_duration().min(TICK))
 }
 
-/// Sleeps between two windows; true if the measurement is over meanwhile.
+/// Sleeps between two windows. Returns true if the measurement is over meanwhile.
 fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
     let until = kernel::now() + length;
     loop {
@@ -386,7 +386,7 @@ fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
     }
 }
 
-/// The windows so far: one, unless the measurement is sampled.
+/// The windows so far, added up. There is one unless the measurement is sampled.
 #[derive(Default)]
 struct Windows {
     total: Option<Window>,

@@ -82,7 +82,7 @@ struct Pending {
 /// What tells named stacks apart: moment, place, class, frames, the waker's frames.
 type Named = (Moment, Option<Place>, Option<BlockClass>, Vec<u32>, Vec<u32>);
 
-/// Interns values.
+/// Values by number: equal ones have the same.
 struct Interned<T> {
     ids: HashMap<T, u32>,
     values: Vec<T>,
@@ -104,7 +104,7 @@ impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
     }
 }
 
-/// The table.
+/// All stacks so far, each distinct one with its counts.
 pub(super) struct Table {
     unwinder: Unwinder,
     symbolizer: Symbolizer,
@@ -160,7 +160,7 @@ impl Table {
         self.user.id(trace.frames)
     }
 
-    /// Takes a stack in.
+    /// Counts a stack.
     pub(super) fn add(&mut self, stack: StackRecord) {
         match &stack.moment {
             StackMoment::Off { outside: false } => {
@@ -239,7 +239,7 @@ impl Table {
         self.stacks.entry(key).or_default().add(more);
     }
 
-    /// Takes in a thread that is asleep: its stack is read from `/proc`.
+    /// Counts a thread that is asleep. Its stack is read from `/proc`.
     pub(super) fn add_asleep(&mut self, sleeper: &Sleeper) {
         let Some(found) = symbol::sleeping_stack(sleeper.tgid, sleeper.tid, ASLEEP_BYTES) else { return };
         let trace = self.unwinder.unwind(&found.copy());
@@ -254,7 +254,7 @@ impl Table {
         self.count(key, Counts { samples: 1, weight: 1.0, blocked: blocked.max(1.0), delay: 0.0 });
     }
 
-    /// Everything so far, with names. `lost`: stacks that never came here.
+    /// Everything so far, with names. `lost` stacks never came here.
     pub(super) fn named(&mut self, lost: u64) -> Sampled {
         self.symbolizer.name(self.user.values.iter().flatten().copied());
         let mut naming = Naming { frames: Interned::new(), kernel: self.kernel_names() };
