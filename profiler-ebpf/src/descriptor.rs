@@ -154,8 +154,8 @@ fn socket_class(socket: *const u8) -> BlockClass {
 /// of `anon_inode_getfile`).
 #[inline(always)]
 fn anonymous_class(file: *const u8) -> BlockClass {
-    // SAFETY: `file.f_path.dentry` and its name, which is at least eight bytes long with its zero in
-    // all cases below.
+    // SAFETY: `file.f_path.dentry` and its name, which is at least eight bytes long with its zero
+    // in all cases below.
     let name: [u8; 8] = unsafe {
         let dentry = probe::<u64>(file, offset!(file_dentry)) as *const u8;
         let name = probe::<u64>(dentry, offset!(dentry_name)) as *const [u8; 8];

@@ -184,8 +184,8 @@ pub fn open(control: &Control, t: &mut Thread, site: u32, kind: u32) {
         return;
     }
     if every > 1 {
-        // Between two that are followed lie 0 to 2·(every − 1), so that a period of the program does
-        // not show.
+        // Between two that are followed lie 0 to 2·(every − 1), so that a period of the program
+        // does not show.
         // SAFETY: no arguments.
         t.open.skip = unsafe { bpf_get_prandom_u32() } as u32 % (2 * every - 1);
     }

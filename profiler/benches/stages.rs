@@ -4,6 +4,7 @@
 //! The size is that of a large server: 10,000 threads, 500 call sites.
 
 use divan::{Bencher, black_box};
+use fastrand::Rng;
 use profiler_common::{
     class::{BlockClass, CLASS_COUNT},
     control::Counters,
@@ -29,70 +30,59 @@ fn main() {
     divan::main();
 }
 
-/// Random numbers that are the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-}
-
-fn stat(numbers: &mut Numbers) -> Stat {
+fn stat(numbers: &mut Rng) -> Stat {
     let mut stat = Stat::ZERO;
     for _ in 0..32 {
-        stat.add(numbers.below(1 << 20));
+        stat.add(numbers.u64(..1 << 20));
     }
     stat
 }
 
-fn sums(numbers: &mut Numbers) -> Sums {
-    let blocks = 1 + numbers.below(100_000);
+fn sums(numbers: &mut Rng) -> Sums {
+    let blocks = 1 + numbers.u64(..100_000);
     let mut sums = Sums {
-        user: numbers.below(1 << 28),
-        kernel: numbers.below(1 << 28),
+        user: numbers.u64(..1 << 28),
+        kernel: numbers.u64(..1 << 28),
         calls: 2 * blocks,
         blocked_calls: blocks,
         voluntary: blocks,
         switch_ins: blocks,
         woken_by_other: blocks,
         kernel_voluntary: blocks,
-        burst_sum: numbers.below(1 << 28),
+        burst_sum: numbers.u64(..1 << 28),
         classes: [ClassSum::default(); CLASS_COUNT],
         ..Sums::ZERO
     };
     sums.classes[BlockClass::Tcp as usize] =
-        ClassSum { blocks, blocked: numbers.below(1 << 33), run_delay: numbers.below(1 << 28) };
+        ClassSum { blocks, blocked: numbers.u64(..1 << 33), run_delay: numbers.u64(..1 << 28) };
     for _ in 0..BUCKETS {
-        sums.bursts[numbers.below(BUCKETS as u64) as usize] += 1;
+        sums.bursts[numbers.usize(..BUCKETS)] += 1;
     }
     sums
 }
 
-fn harvest() -> Harvest {
-    let mut numbers = Numbers(7);
+fn threads(numbers: &mut Rng) -> Vec<Thread> {
     let phases = [phase::BLOCKED, phase::BLOCKED, phase::BLOCKED, phase::WOKEN, phase::ON_CPU, phase::UNSEEN];
-    let alive = (1..=THREADS)
+    (1..=THREADS)
         .map(|tid| Thread {
             tid,
             tgid: 1,
             epoch: EPOCH,
-            phase: phases[numbers.below(phases.len() as u64) as usize],
+            phase: phases[numbers.usize(..phases.len())],
             block_class: BlockClass::Tcp as u32,
             nr: 0,
             first: START,
-            since: END - numbers.below(1_000_000),
+            since: END - numbers.u64(..1_000_000),
             off: END - 2_000_000,
-            wake: END - numbers.below(1_000_000),
-            sums: sums(&mut numbers),
+            wake: END - numbers.u64(..1_000_000),
+            sums: sums(numbers),
             ..Thread::ZERO
         })
-        .collect();
-    let sites = (0..SITES)
+        .collect()
+}
+
+fn sites(numbers: &mut Rng) -> Vec<RawSite> {
+    (0..SITES)
         .map(|i| RawSite {
             key: SiteKey {
                 ip: 0x5555_0000_0000 + i * 0x40,
@@ -106,19 +96,24 @@ fn harvest() -> Harvest {
                 calls: 64,
                 blocked_calls: 32,
                 blocks: 32,
-                bytes: numbers.below(1 << 30),
-                cpu_before: numbers.below(1 << 20),
+                bytes: numbers.u64(..1 << 30),
+                cpu_before: numbers.u64(..1 << 20),
                 last_tgid_fd: (1 << 32) | (i + 1),
-                cpu_direct_warm: stat(&mut numbers),
-                cpu_blocked_near: stat(&mut numbers),
-                blocked: stat(&mut numbers),
-                run_delay: stat(&mut numbers),
-                user_after_direct: stat(&mut numbers),
-                user_after_blocked: stat(&mut numbers),
+                cpu_direct_warm: stat(numbers),
+                cpu_blocked_near: stat(numbers),
+                blocked: stat(numbers),
+                run_delay: stat(numbers),
+                user_after_direct: stat(numbers),
+                user_after_blocked: stat(numbers),
                 ..Site::ZERO
             },
         })
-        .collect();
+        .collect()
+}
+
+fn harvest() -> Harvest {
+    let mut numbers = Rng::with_seed(7);
+    let (alive, sites) = (threads(&mut numbers), sites(&mut numbers));
     Harvest {
         start: Nanos::from_nanos(START),
         end: Nanos::from_nanos(END),

@@ -1,5 +1,5 @@
-//! pipeline: the composition root. Target → kernel session → windows → report; the only place that has a clock, a target and
-//! a model at once.
+//! pipeline: the composition root. Target → kernel session → windows → report; the only place that
+//! has a clock, a target and a model at once.
 
 mod ask;
 mod baseline;
@@ -20,7 +20,9 @@ mod streaming;
 
 use std::sync::atomic::AtomicBool;
 
-pub use measurement::{Failure, Measurement, Progress, Request};
+use anyhow::{Context as _, Result};
+
+pub use measurement::{Failure, Measurement, Progress, Request, in_one_line};
 
 use crate::process::Process;
 use run::Run;
@@ -28,13 +30,13 @@ use run::Run;
 /// Measures. `stop` ends the measurement early; it is then as good as any other of that length.
 ///
 /// # Errors
-/// See [`Failure`]. Nothing stays attached, whatever happens.
-pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<Measurement, Failure> {
+/// A [`Failure`], with what was being done. Nothing stays attached, whatever happens.
+pub fn measure(request: &Request, stop: &AtomicBool, progress: &mut dyn Progress) -> Result<Measurement> {
     let mut run = Run::begin(request)?;
     progress.begun();
     // With `-- CMD` the process has become the command only now.
     let processes: Vec<_> =
         request.target.processes.iter().map(|p| Process::read(p.tgid).unwrap_or_else(|_| p.clone())).collect();
-    let ended = run.until_the_end(stop, &processes, progress)?;
-    run.finish(ended, &processes, stop, progress)
+    let ended = run.until_the_end(stop, &processes, progress).context("the measurement broke off")?;
+    run.finish(ended, &processes, stop, progress).context("the measurement could not be read at its end")
 }

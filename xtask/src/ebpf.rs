@@ -23,7 +23,7 @@ use crate::{exec, say};
 
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "should-i-async-bpf";
-const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
+pub(crate) const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
 const SET_UP: &str = "run `.ci/setup`, which installs what the kernel object is built with";
 
 /// Set for the run of ourselves as rustc's wrapper.

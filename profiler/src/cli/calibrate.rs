@@ -5,18 +5,23 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context as _, Result, bail};
+
 use super::{exit::CliError, flags::CalibrateFlags, output};
 use crate::{
     calibrate::{self, Calibration, cache},
     report::calibration,
 };
 
-pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
+/// What a message says was being done.
+const FAILED: &str = "the calibration failed";
+
+pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {
     if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
-        return Err(CliError::Usage(format!("--dir {}: no such folder", dir.display())));
+        bail!(CliError::Usage(format!("--dir {}: no such folder", dir.display())));
     }
     let (essentials, full) = if flags.quick {
-        (calibrate::measure(Duration::MAX)?, None)
+        (calibrate::measure(Duration::MAX).context(FAILED)?, None)
     } else {
         let terminal = std::io::stderr().is_terminal();
         let result = calibrate::measure_all(flags.dir.as_deref(), &mut |part| {
@@ -27,7 +32,7 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<(), CliError> {
         if terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
-        let (essentials, full) = result?;
+        let (essentials, full) = result.context(FAILED)?;
         (essentials, Some(full))
     };
     // What an earlier, longer run found out still holds: same kernel, same machine, same version.

@@ -3,39 +3,34 @@
 use std::{
     ffi::OsString,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
+use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     command::Command,
-    exit::CliError,
-    flags::{CheckFlags, EmptyHooksFlags},
+    flags::CheckFlags,
     output::{self, ProgressLine},
     settings::Selection,
 };
-use crate::{
-    kernel::{Options, Session},
-    pipeline::{self, Progress, Request},
-};
+use crate::pipeline::{self, Progress, Request};
 
-pub(super) fn run(flags: &CheckFlags) -> Result<(), CliError> {
+pub(super) fn run(flags: &CheckFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = stop_flag()?;
-    let measured = on_target(&flags.selection(), &flags.command, |request, progress| {
-        Ok(pipeline::measure(request, &stop, progress)?)
-    })?;
+    let measured =
+        on_target(&flags.selection(), &flags.command, |request, progress| pipeline::measure(request, &stop, progress))?;
     output::show(&measured.report(), &flags.view())
 }
 
-/// Does something with what the flags say: a target that lives, or a command that is started once events count, and ended
-/// with the measurement.
+/// Does something with what the flags say: a target that lives, or a command that is started once
+/// events count, and ended with the measurement.
 pub(super) fn on_target<T>(
     selection: &Selection<'_>,
     command: &[OsString],
-    measure: impl FnOnce(&Request, &mut dyn Progress) -> Result<T, CliError>,
-) -> Result<T, CliError> {
+    measure: impl FnOnce(&Request, &mut dyn Progress) -> Result<T>,
+) -> Result<T> {
     if command.is_empty() {
         return measure(&selection.request(None)?, &mut ProgressLine::new());
     }
@@ -49,28 +44,14 @@ pub(super) fn on_target<T>(
     found
 }
 
-/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel detaches everything.
-pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, CliError> {
+/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once, and the kernel
+/// detaches everything.
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|source| CliError::System { what: "cannot catch signals", source })?;
+            .context("cannot catch signals")?;
     }
     Ok(stop)
-}
-
-/// Attaches empty programs for a while.
-pub(super) fn empty_hooks(flags: &EmptyHooksFlags) -> Result<(), CliError> {
-    let stop = stop_flag()?;
-    let mut session = Session::open(&Options { empty: true, ..Options::for_threads(0) })?;
-    session.attach()?;
-    output::print("attached")?;
-    for _ in 0..flags.seconds * 20 {
-        if stop.load(std::sync::atomic::Ordering::Relaxed) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! `-- CMD`: a command that is measured from its first instruction.
 //!
-//! The command must not run before the programs count. So this binary starts itself once more (`launch`), that process
-//! waits for a byte, and then becomes the command. Its stdout goes to stderr: stdout is for the report.
+//! The command must not run before the programs count. So this binary starts itself once more
+//! (`launch`), that process waits for a byte, and then becomes the command. Its stdout goes to
+//! stderr: stdout is for the report.
 
 use std::{
     cell::RefCell,
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::{exit::CliError, flags::LaunchFlags};
@@ -33,16 +35,15 @@ pub(super) struct Command {
 
 impl Command {
     /// Starts the waiting process.
-    pub(super) fn spawn(command: &[OsString]) -> Result<Self, CliError> {
-        let system = |what| move |source| CliError::System { what, source };
-        let (wait, gate) = pipe().map_err(system("cannot make a pipe"))?;
-        let (status, report) = pipe().map_err(system("cannot make a pipe"))?;
+    pub(super) fn spawn(command: &[OsString]) -> Result<Self> {
+        let (wait, gate) = pipe().context("cannot make a pipe")?;
+        let (status, report) = pipe().context("cannot make a pipe")?;
         for fd in [wait.as_raw_fd(), report.as_raw_fd()] {
             // SAFETY: open descriptors of the two pipes, which outlive the borrow.
             let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-            fcntl_setfd(fd, FdFlags::empty()).map_err(|e| system("cannot share a pipe")(e.into()))?;
+            fcntl_setfd(fd, FdFlags::empty()).context("cannot share a pipe")?;
         }
-        let own = std::env::current_exe().map_err(system("cannot find this program"))?;
+        let own = std::env::current_exe().context("cannot find this program")?;
         let child = std::process::Command::new(own)
             .arg("launch")
             .arg(wait.as_raw_fd().to_string())
@@ -51,7 +52,7 @@ impl Command {
             .args(command)
             .stdout(Stdio::from(std::io::stderr()))
             .spawn()
-            .map_err(system("cannot start the command"))?;
+            .context("cannot start the command")?;
         Ok(Self {
             name: command.first().map(|c| c.to_string_lossy().into_owned()).unwrap_or_default(),
             child: RefCell::new(child),
@@ -65,22 +66,22 @@ impl Command {
     }
 
     /// Lets it become the command, and waits until it is.
-    pub(super) fn release(&self) -> Result<(), CliError> {
+    pub(super) fn release(&self) -> Result<()> {
         let failed = |source| CliError::Command { command: self.name.clone(), source };
         if let Some(mut gate) = self.gate.borrow_mut().take() {
             gate.write_all(b"g").map_err(failed)?;
         }
-        // Closed by a successful exec; else the reason.
+        // A successful exec closes the pipe; a failed one writes the reason.
         let mut code = [0; 4];
         match self.status.borrow_mut().read(&mut code) {
-            Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code)))),
+            Ok(4) => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(code))).into()),
             _ => Ok(()),
         }
     }
 }
 
 impl Drop for Command {
-    /// Ends it, if it still runs, waiting or not: it is ours, whether or not there was something to report.
+    /// Ends the command if it still runs: this process started it.
     fn drop(&mut self) {
         end(self.child.get_mut());
     }
@@ -104,7 +105,7 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The waiting process: never comes back but with an error.
+/// The waiting process. Returns only with an error.
 pub(super) fn launch(flags: &LaunchFlags) -> CliError {
     // SAFETY: the descriptors that `spawn` left open for this process, and nobody else's.
     let (mut wait, mut status) = unsafe { (File::from_raw_fd(flags.wait_fd), File::from_raw_fd(flags.status_fd)) };

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use anyhow::Result;
+
 use super::{exit::CliError, output};
 use crate::kernel::{Btf, Options, TRACEPOINTS, VMLINUX, preflight};
 
-pub(super) fn run() -> Result<(), CliError> {
+pub(super) fn run() -> Result<()> {
     let btf = Btf::load(Path::new(VMLINUX)).ok();
     let probes = preflight::Probes {
         sched_switch_btf_id: btf.as_ref().and_then(|b| b.tracepoint("sched_switch")),
@@ -18,5 +20,5 @@ pub(super) fn run() -> Result<(), CliError> {
     };
     let findings = preflight::examine(&probes);
     output::print(&preflight::render(&findings))?;
-    if preflight::verdict(&findings) { Ok(()) } else { Err(CliError::Unfit) }
+    if preflight::verdict(&findings) { Ok(()) } else { Err(CliError::Unfit.into()) }
 }

@@ -1,10 +1,11 @@
-//! How a run ends: exit codes and the message that goes with each. `docs/faults.md` is the table for people.
+//! How a run ends: exit codes and the message that goes with each. `docs/faults.md` is the table
+//! for people.
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use crate::{
     kernel::LoadError,
-    pipeline::{Failure, outputs::OutputError},
+    pipeline::{self, Failure, outputs::OutputError},
     process::TargetError,
     record::RecordError,
 };
@@ -13,7 +14,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done; also when Ctrl-C or the target's end cut the measurement short: the report was printed.
+    /// Done; also when Ctrl-C or the target's end cut the measurement short: the report was
+    /// printed.
     Success = 0,
     /// `doctor`: `check` could not work here.
     Unfit = 1,
@@ -60,99 +62,129 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for.
+/// Why a command did not do what it was asked for, where that has an exit code of its own and no
+/// other room has an error for it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
-    /// A flag's value.
+    /// A flag has a value that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// No report.
-    #[error(transparent)]
-    Failure(#[from] Failure),
-    /// `check` could not work: already printed.
+    /// `doctor` found that `check` could not work here. It has already printed why.
     #[error("")]
     Unfit,
-    /// `diff --fail-above`; the table is printed.
+    /// A cost rose by more than `diff --fail-above` allows. The table is printed.
     #[error("{0}")]
     Worse(String),
-    /// A recording.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A file of a report.
-    #[error(transparent)]
-    File(#[from] OutputError),
-    /// stdout.
+    /// stdout cannot be written.
     #[error("cannot write the result: {0}. Nothing is lost but the text: run again with stdout somewhere else")]
     Output(std::io::Error),
-    /// `-- CMD`.
+    /// `-- CMD` cannot be run.
     #[error("cannot run {command}: {source}")]
     Command {
-        /// As given.
+        /// The command's first word.
         command: String,
         /// The system's reason.
         source: std::io::Error,
     },
-    /// `demo`.
-    #[error("the demo failed: {0}")]
-    Demo(#[from] crate::demo::DemoError),
-    /// `calibrate`.
-    #[error("the calibration failed: {0}")]
-    Calibrate(#[from] crate::calibrate::CalibrateError),
-    /// Signals, pipes, processes of our own.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
-    },
 }
 
-impl From<TargetError> for CliError {
-    fn from(error: TargetError) -> Self {
-        Self::Failure(error.into())
+/// The message of an error. `None` where everything has been said.
+pub(super) fn message(error: &anyhow::Error) -> Option<String> {
+    if matches!(error.downcast_ref(), Some(CliError::Unfit)) {
+        return None;
     }
+    Some(pipeline::in_one_line(error))
 }
 
-impl From<LoadError> for CliError {
-    fn from(error: LoadError) -> Self {
-        Self::Failure(error.into())
-    }
+/// The exit code of an error: that of the first of its causes that has one.
+pub(super) fn code(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(code_of).unwrap_or(Exit::Internal)
+}
+
+/// The exit code of one cause. `None` where it is none of those that code decides on.
+fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
+    let own = cause.downcast_ref().map(CliError::code);
+    let target = || cause.downcast_ref().map(code_of_target);
+    let load = || cause.downcast_ref().map(code_of_load);
+    let failure = || {
+        cause.downcast_ref().map(|failure| match failure {
+            Failure::Target(error) => code_of_target(error),
+            Failure::Load(error) => code_of_load(error),
+            Failure::Decode(_) => Exit::Internal,
+        })
+    };
+    let record = || {
+        cause.downcast_ref().map(|error| match error {
+            RecordError::Unwritable { .. } => Exit::Output,
+            _ => Exit::Usage,
+        })
+    };
+    let file = || {
+        cause.downcast_ref().map(|error| match error {
+            OutputError::Ending(_) => Exit::Usage,
+            _ => Exit::Output,
+        })
+    };
+    own.or_else(target).or_else(load).or_else(failure).or_else(record).or_else(file)
 }
 
 impl CliError {
-    pub(super) fn text(&self) -> Option<String> {
-        match self {
-            Self::Unfit => None,
-            other => Some(other.to_string()),
-        }
-    }
-
-    pub(super) fn exit(&self) -> Exit {
+    fn code(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Unfit => Exit::Unfit,
-            Self::Output(_) | Self::Record(RecordError::Unwritable { .. }) => Exit::Output,
-            Self::Record(_) => Exit::Usage,
-            Self::File(OutputError::Ending(_)) => Exit::Usage,
-            Self::File(_) => Exit::Output,
+            Self::Output(_) => Exit::Output,
             Self::Worse(_) => Exit::Worse,
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
             Self::Command { .. } => Exit::NotExecutable,
-            Self::Demo(_) | Self::Calibrate(_) | Self::System { .. } => Exit::Internal,
-            Self::Failure(Failure::Target(error)) => match error {
-                TargetError::NotPermitted { .. } | TargetError::Hidden { .. } => Exit::Permission,
-                TargetError::Empty => Exit::Usage,
-                _ => Exit::Target,
-            },
-            Self::Failure(Failure::Load(error)) => match error {
-                LoadError::Denied => Exit::Permission,
-                LoadError::Btf(_) | LoadError::NoMemory(_) | LoadError::Refused { .. } | LoadError::Attach { .. } => {
-                    Exit::Kernel
-                }
-                LoadError::Object(_) => Exit::Internal,
-            },
-            Self::Failure(Failure::Decode(_)) => Exit::Internal,
         }
+    }
+}
+
+fn code_of_target(error: &TargetError) -> Exit {
+    match error {
+        TargetError::NotPermitted { .. } | TargetError::Hidden { .. } => Exit::Permission,
+        TargetError::Empty => Exit::Usage,
+        _ => Exit::Target,
+    }
+}
+
+fn code_of_load(error: &LoadError) -> Exit {
+    match error {
+        LoadError::Denied => Exit::Permission,
+        LoadError::Btf(_) | LoadError::NoMemory(_) | LoadError::Refused { .. } | LoadError::Attach { .. } => {
+            Exit::Kernel
+        }
+        LoadError::Object(_) => Exit::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, Error};
+
+    use super::*;
+
+    fn refused() -> std::io::Error {
+        std::io::Error::from(std::io::ErrorKind::PermissionDenied)
+    }
+
+    #[test]
+    fn a_message_says_what_was_being_done_and_each_cause_once() {
+        let plain = Err::<(), _>(refused()).context("cannot make a pipe").unwrap_err();
+        assert_eq!(message(&plain).as_deref(), Some("cannot make a pipe: permission denied"));
+        assert_eq!(code(&plain), Exit::Internal);
+        let named = Error::new(CliError::Command { command: "true".into(), source: refused() });
+        assert_eq!(message(&named).as_deref(), Some("cannot run true: permission denied"));
+        assert_eq!(code(&named), Exit::NotExecutable);
+    }
+
+    #[test]
+    fn context_hides_no_exit_code() {
+        let error = Error::new(Failure::Load(LoadError::Denied)).context("inside").context("outside");
+        assert_eq!(code(&error), Exit::Permission);
+        assert!(message(&error).is_some_and(|text| text.starts_with("outside: inside: not permitted")));
+        assert_eq!(code(&Error::new(TargetError::Empty)), Exit::Usage);
+        assert_eq!(message(&Error::new(CliError::Unfit)), None);
     }
 }

@@ -44,8 +44,6 @@ pub(super) enum Sub {
     DemoServer(DemoServerFlags),
     #[command(hide = true)]
     DemoClient(DemoClientFlags),
-    #[command(hide = true)]
-    EmptyHooks(EmptyHooksFlags),
 }
 
 /// Whose threads, and at what cost.
@@ -134,7 +132,8 @@ pub(super) struct ReportFlags {
     /// Where to; the ending names the format
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Vec<PathBuf>,
-    /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there is none]
+    /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there
+    /// is none]
     #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"])]
     pub(super) weight: Option<String>,
     /// The program's frames only
@@ -159,7 +158,8 @@ pub(super) struct DiffFlags {
     pub(super) before: PathBuf,
     /// The recording after
     pub(super) after: PathBuf,
-    /// What figures are divided by: cpu-second, second, or the name of a syscall that each request makes once
+    /// What figures are divided by: cpu-second, second, or the name of a syscall that each request
+    /// makes once
     #[arg(long, value_name = "UNIT", default_value = "cpu-second")]
     pub(super) per: String,
     /// Fail if CPU, direct cost or run-queue delay per unit rose by more than this
@@ -180,8 +180,8 @@ pub(super) struct PredictCheckFlags {
     pub(super) blocking: PathBuf,
     /// The async version's recording
     pub(super) twin: PathBuf,
-    /// What CPU is divided by: second (if both had the same load), or the name of a syscall that each request makes once;
-    /// two names where they differ
+    /// What CPU is divided by: second (if both had the same load), or the name of a syscall that
+    /// each request makes once; two names where they differ
     #[arg(long, value_name = "UNIT[,UNIT]", default_value = "second")]
     pub(super) per: String,
     /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]
@@ -273,12 +273,5 @@ pub(super) struct DemoClientFlags {
     #[arg(long)]
     pub(super) cpu: Option<usize>,
     #[arg(long, default_value_t = 60)]
-    pub(super) seconds: u64,
-}
-
-/// The floor: empty programs on the same hooks, for benchmarks.
-#[derive(Debug, Args)]
-pub(super) struct EmptyHooksFlags {
-    #[arg(long, default_value_t = 10)]
     pub(super) seconds: u64,
 }

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use anyhow::{Context as _, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::{exit::CliError, flags::LiveFlags};
@@ -20,16 +21,15 @@ use crate::{
     tui::{self, ProcessRow, Title},
 };
 
-pub(super) fn run(flags: &LiveFlags) -> Result<(), CliError> {
+pub(super) fn run(flags: &LiveFlags) -> Result<()> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage(
+        bail!(CliError::Usage(
             "live draws on a terminal, and this is none: use `check` for one answer, `record` for a file".into(),
         ));
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|source| CliError::System { what: "cannot catch signals", source })?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
     }
     if let Some(file) = &flags.file {
         return play(file, &stop);
@@ -45,11 +45,10 @@ pub(super) fn run(flags: &LiveFlags) -> Result<(), CliError> {
     watch(flags, pids, &stop)
 }
 
-fn screen(source: std::io::Error) -> CliError {
-    CliError::System { what: "the terminal failed", source }
-}
+/// What a message says was being done.
+const SCREEN: &str = "the terminal failed";
 
-fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<(), CliError> {
+fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<()> {
     let request = flags.target.selection_of(pids).request(None)?;
     let name = request.target.processes.first().map_or_else(String::new, |p| format!("{} ({})", p.comm, p.tgid));
     let more = request.target.processes.len().saturating_sub(1);
@@ -63,10 +62,10 @@ fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<(), 
     let shown = tui::run(&mut feed, &title, stop);
     // What was wrong with the measurement explains more than a terminal that was left.
     feed.end()?;
-    shown.map_err(screen)
+    shown.context(SCREEN)
 }
 
-fn play(file: &Path, stop: &AtomicBool) -> Result<(), CliError> {
+fn play(file: &Path, stop: &AtomicBool) -> Result<()> {
     let mut feed = Playback::new(Recording::read(file)?);
     let title = Title {
         name: file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
@@ -75,11 +74,11 @@ fn play(file: &Path, stop: &AtomicBool) -> Result<(), CliError> {
         // The recording knows why, of the machine that it was made on.
         ipc_reason: None,
     };
-    tui::run(&mut feed, &title, stop).map_err(screen)
+    tui::run(&mut feed, &title, stop).context(SCREEN)
 }
 
 /// Lets the user choose a process.
-fn choose(stop: &AtomicBool) -> Result<Option<u32>, CliError> {
+fn choose(stop: &AtomicBool) -> Result<Option<u32>> {
     let users = users();
     let mut before: HashMap<(u32, u64), (Nanos, Option<u64>)> = HashMap::new();
     let mut at = Instant::now();
@@ -107,7 +106,7 @@ fn choose(stop: &AtomicBool) -> Result<Option<u32>, CliError> {
         before = listed.iter().map(|p| ((p.pid, p.started), (p.cpu, p.voluntary))).collect();
         rows
     };
-    tui::choose(&mut list, stop).map_err(screen)
+    tui::choose(&mut list, stop).context(SCREEN)
 }
 
 /// Names of users by number.

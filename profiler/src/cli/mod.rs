@@ -1,4 +1,5 @@
-//! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to stderr.
+//! cli: raw flags, then validated settings, then work. Results go to stdout, everything else to
+//! stderr.
 
 mod calibrate;
 mod check;
@@ -17,6 +18,7 @@ mod settings;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 pub use exit::Exit;
@@ -25,8 +27,8 @@ use flags::Sub;
 
 /// Parses, works, and says how it ended; see [`Exit`] for the codes.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Large blocks go back to the kernel when they are freed, always: glibc raises this threshold by itself otherwise, and a
-    // daemon would keep what one report needed.
+    // Large blocks go back to the kernel when they are freed, always: glibc raises this threshold
+    // by itself otherwise, and a daemon would keep what one report needed.
     #[cfg(target_env = "gnu")]
     // SAFETY: called before any other thread exists.
     unsafe {
@@ -57,18 +59,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Calibrate(flags) => calibrate::run(&flags),
         Sub::Schema => output::print(&crate::report::schema()),
         Sub::Pages(flags) => pages::run(&flags),
-        Sub::Launch(flags) => Err(command::launch(&flags)),
-        Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).map_err(Into::into),
-        Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).map_err(Into::into),
-        Sub::EmptyHooks(flags) => check::empty_hooks(&flags),
+        Sub::Launch(flags) => Err(command::launch(&flags).into()),
+        Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).context(demo::FAILED),
+        Sub::DemoClient(flags) => crate::demo::client(&flags.settings()).context(demo::FAILED),
     };
     match result {
         Ok(()) => Exit::Success.into(),
-        Err(failure) => {
-            if let Some(text) = failure.text() {
+        Err(error) => {
+            if let Some(text) = exit::message(&error) {
                 output::complain(&text);
             }
-            failure.exit().into()
+            exit::code(&error).into()
         }
     }
 }

@@ -5,17 +5,19 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
+
 use super::exit::CliError;
 use crate::{answer::Report, pipeline::Progress, quantity::Nanos, report};
 
 /// Writes a result to stdout, all of it or with an error.
-pub(super) fn print(text: &str) -> Result<(), CliError> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
         // `| head` has seen enough: that is not our failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(CliError::Output),
+        result => result.map_err(|error| CliError::Output(error).into()),
     }
 }
 
@@ -28,7 +30,7 @@ pub(super) struct View {
 }
 
 /// Writes a report to stdout.
-pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
+pub(super) fn show(found: &Report, view: &View) -> Result<()> {
     if view.json {
         return print(&report::json(found));
     }
@@ -42,12 +44,12 @@ pub(super) fn show(found: &Report, view: &View) -> Result<(), CliError> {
     print(&report::text(found, &options))
 }
 
-/// One clear message.
+/// Writes a message to stderr, with the command's name.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "should-i-async: {text}");
 }
 
-/// What was done, where the result is a file.
+/// Writes to stderr what was done, where the result is a file.
 pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -63,7 +65,7 @@ pub(super) fn width() -> usize {
     if columns == 0 { 100 } else { columns.clamp(80, 100) }
 }
 
-/// A line on a terminal, and nothing elsewhere.
+/// Progress as one line on a terminal; elsewhere nothing is shown.
 pub(super) struct ProgressLine<'a> {
     shown: bool,
     terminal: bool,

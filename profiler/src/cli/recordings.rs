@@ -1,6 +1,9 @@
-//! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of them.
+//! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of
+//! them.
 
 use std::{fs, path::Path};
+
+use anyhow::{Result, bail};
 
 use super::{
     check,
@@ -23,8 +26,8 @@ use crate::{
     report::{self, TextOptions},
 };
 
-/// Measures, and keeps it.
-pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
+/// Measures and writes a recording.
+pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = check::stop_flag()?;
     writable(&flags.output)?;
@@ -47,8 +50,8 @@ pub(super) fn record(flags: &RecordFlags) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A place that cannot be written is told before half a minute has gone by.
-fn writable(path: &Path) -> Result<(), CliError> {
+/// Fails at once where the file cannot be written, and not after half a minute of measuring.
+fn writable(path: &Path) -> Result<()> {
     let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
     if path.is_dir() {
         return Err(unwritable(std::io::Error::from(std::io::ErrorKind::IsADirectory)).into());
@@ -59,8 +62,8 @@ fn writable(path: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Writes a recording as what the names say.
-pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
+/// Writes a recording in the formats that the file names say.
+pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
     let recording = Recording::read(&flags.file)?;
     let (found, engine) = report_with_engine(&recording);
@@ -89,14 +92,14 @@ pub(super) fn report(flags: &ReportFlags) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A recording with what it says.
+/// A recording with its report.
 struct Read {
     recording: Recording,
     report: Report,
 }
 
 impl Read {
-    fn file(path: &Path) -> Result<Self, CliError> {
+    fn file(path: &Path) -> Result<Self> {
         let recording = Recording::read(path)?;
         let report = report_of(&recording);
         Ok(Self { recording, report })
@@ -112,13 +115,13 @@ impl Read {
 }
 
 /// Compares two recordings.
-pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
+pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let per = settings::per(&flags.per)?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
     if let Some(path) = &flags.output
         && !path.to_string_lossy().ends_with(".svg")
     {
-        return Err(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
+        bail!(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
     }
     let (before, after) = (Read::file(&flags.before)?, Read::file(&flags.after)?);
     let (first, second) = (before.parts(), after.parts());
@@ -149,15 +152,15 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<(), CliError> {
     if worse.is_empty() {
         return Ok(());
     }
-    Err(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
+    bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
 }
 
-/// Holds a prediction against what came.
-pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<(), CliError> {
+/// Compares the prediction of one recording with what another one measured.
+pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     let (first, second) = flags.per.split_once(',').unwrap_or((&flags.per, &flags.per));
     let per = (settings::per(first)?, settings::per(second)?);
     if per.0 == Per::CpuSecond || per.1 == Per::CpuSecond {
-        return Err(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
+        bail!(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
     }
     let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
     let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);

@@ -1,5 +1,9 @@
 //! Flags into settings: every value checked before anything is attached.
 
+use std::time::Duration;
+
+use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
+
 use super::{
     exit::CliError,
     flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags},
@@ -14,39 +18,43 @@ use crate::{
     quantity::Nanos,
 };
 
-/// Measured when nothing is said.
+/// How long `check` measures unless the user says so.
 const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
 
-/// Recorded when nothing is said.
+/// How long `record` records unless the user says so.
 const DEFAULT_RECORDING: Nanos = Nanos::from_millis(30_000);
+
+/// The units of a duration; without one it is in seconds.
+const UNITS: [CustomTimeUnit<'static>; 6] = [
+    CustomTimeUnit::with_default(TimeUnit::NanoSecond, &["ns"]),
+    CustomTimeUnit::with_default(TimeUnit::MicroSecond, &["us", "µs"]),
+    CustomTimeUnit::with_default(TimeUnit::MilliSecond, &["ms"]),
+    CustomTimeUnit::with_default(TimeUnit::Second, &["s"]),
+    CustomTimeUnit::with_default(TimeUnit::Minute, &["m", "min"]),
+    CustomTimeUnit::with_default(TimeUnit::Hour, &["h"]),
+];
+
+/// The longest duration. It also keeps the sum with the clock far from overflow.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// The shortest duration.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A duration as typed: `250ms`, `1.5s`, `2m`; a plain number is seconds.
 pub(super) fn duration(text: &str) -> Result<Nanos, CliError> {
     let bad = |why: &str| CliError::Usage(format!("bad duration '{text}': {why}; give it like 500ms, 10s or 2m"));
-    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == 'µ').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let scale = match unit {
-        "ns" => 1.0,
-        "us" | "µs" => 1e3,
-        "ms" => 1e6,
-        "" | "s" => 1e9,
-        "m" | "min" => 60e9,
-        "h" => 3_600e9,
-        _ => return Err(bad("unknown unit")),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| bad("not a number"))?;
-    if !number.is_finite() || number < 0.0 {
-        return Err(bad("not a length of time"));
+    let parser =
+        CustomDurationParserBuilder::new().time_units(&UNITS).allow_time_unit_delimiter().disable_infinity().build();
+    let parsed = parser.parse(text.trim()).map_err(|error| match error {
+        ParseError::TimeUnit(..) => bad("unknown unit"),
+        ParseError::NegativeNumber => bad("not a length of time"),
+        _ => bad("not a number"),
+    })?;
+    match Duration::try_from(parsed) {
+        Ok(length) if length < SHORTEST => Err(bad("nothing can be measured in less than 1ms")),
+        Ok(length) if length <= LONGEST => Ok(Nanos::from_nanos(length.as_nanos() as u64)),
+        _ => Err(bad("longer than a day")),
     }
-    let ns = number * scale;
-    // A day; also keeps the sum with the clock far from overflow.
-    if ns > 86_400e9 {
-        return Err(bad("longer than a day"));
-    }
-    if ns < 1e6 {
-        return Err(bad("nothing can be measured in less than 1ms"));
-    }
-    Ok(Nanos::from_nanos(ns as u64))
 }
 
 /// `3%`, `0.03` or `3`.
@@ -98,7 +106,7 @@ impl TargetFlags {
         Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
     }
 
-    /// Likewise, without an end, for a process that was chosen from a list.
+    /// What is to be watched without an end: a process that was chosen from a list.
     pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
         Selection { pid, ..self.selection(None, None) }
     }
@@ -126,8 +134,9 @@ impl Selection<'_> {
         Ok(())
     }
 
-    /// Settings for a target that lives already, or for a command that waits to be started as `child`.
-    pub(super) fn request(&self, child: Option<u32>) -> Result<Request, CliError> {
+    /// Settings for a target that lives already, or for a command that waits to be started as
+    /// `child`.
+    pub(super) fn request(&self, child: Option<u32>) -> anyhow::Result<Request> {
         let given = self.duration.map(duration).transpose()?;
         let max_overhead = if self.cost.exact { None } else { Some(share(&self.cost.max_overhead)?) };
         let (max_threads, max_sites) = self.cost.rooms()?;
@@ -208,6 +217,22 @@ mod tests {
         for text in ["0", "0s", "-1s", "abc", "5 parsecs", "1e99s", "NaN", ""] {
             let error = duration(text).expect_err(text).to_string();
             assert!(error.contains("give it like"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_duration_is_told_what_is_wrong_with_it() {
+        for (text, why) in [
+            ("5 parsecs", "unknown unit"),
+            ("abc", "not a number"),
+            ("", "not a number"),
+            ("-1s", "not a length of time"),
+            ("25h", "longer than a day"),
+            ("1e99s", "longer than a day"),
+            ("999us", "nothing can be measured in less than 1ms"),
+        ] {
+            let expected = format!("bad duration '{text}': {why}; give it like 500ms, 10s or 2m");
+            assert_eq!(duration(text).expect_err(text).to_string(), expected);
         }
     }
 

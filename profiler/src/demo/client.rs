@@ -1,5 +1,5 @@
-//! The demo's load: closed loop, every connection always has one request on its way. One thread and an event loop, so that
-//! the load costs little beside what it loads.
+//! The demo's load: closed loop, every connection always has one request on its way. One thread and
+//! an event loop, so that the load costs little beside what it loads.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -24,8 +24,8 @@ pub struct ClientSettings {
     pub seconds: u64,
 }
 
-/// Loads the server until its time is over. Prints `running` once every connection has had a reply, and
-/// `REQUESTS NANOSECONDS` at the end.
+/// Loads the server until its time is over. Prints `running` once every connection has had a reply,
+/// and `REQUESTS NANOSECONDS` at the end.
 ///
 /// # Errors
 /// No socket, or a server that closes.

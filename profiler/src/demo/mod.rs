@@ -1,5 +1,5 @@
-//! demo: a thread-per-connection echo server and its load, as child processes of the command. They talk over loopback,
-//! last a bounded time, and die with their parent.
+//! demo: a thread-per-connection echo server and its load, as child processes of the command. They
+//! talk over loopback, last a bounded time, and die with their parent.
 
 mod client;
 mod server;
@@ -19,15 +19,15 @@ const MESSAGE: usize = 64;
 /// Why the demo did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Sockets, processes, threads.
+    /// A socket, a process or a thread cannot be had.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// A child said something else than its port.
+    /// A child printed something else than what was expected.
     #[error("the server did not start: it printed {0:?}")]
     Server(String),
 }
 
-/// Ends with its parent, whatever happens to that.
+/// Has the kernel kill this process when its parent ends.
 fn die_with_parent() -> std::io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())
@@ -58,7 +58,7 @@ impl Children {
         Self::start_with(&std::env::current_exe()?, connections, seconds)
     }
 
-    /// Likewise, from a binary that need not be the running one: a test's is another.
+    /// Starts both from the binary `own`. A test is not the binary that it wants to start.
     ///
     /// # Errors
     /// As for [`Self::start`].

@@ -1,5 +1,6 @@
-//! The baseline: CPU of the target per voluntary switch while nothing is attached. Hooks slow their target down, and a target
-//! that is slower meets its peers at other moments; what that did to it shows only against itself.
+//! The baseline: CPU of the target per voluntary switch while nothing is attached. Hooks slow their
+//! target down, and a target that is slower meets its peers at other moments; what that did to it
+//! shows only against itself.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,19 @@ use crate::{
     quantity::Nanos,
 };
 
-/// The target is watched before the programs are attached, and again after they have left, in parts of so many ns: their spread
-/// says how steady it is.
+/// Length of a part, in ns. The target is watched in parts before the programs are attached, and
+/// again after they have left. The spread of the parts says how steady the target is.
 const LENGTH: u64 = 125_000_000;
-/// Parts each time: of a measurement this share, and at least and at most so many.
+/// The parts before and after a measurement each take one in `SHARE` of its time. There are at
+/// least `FEWEST` and at most `MOST`.
 const SHARE: u64 = 6;
 const FEWEST: u64 = 2;
 const MOST: u64 = 8;
-/// Beyond so many threads reading their counters would itself be a load.
+/// Reading the counters of more threads than this would itself be a load.
 const MOST_THREADS: usize = 2_000;
 
-/// Watches for a while, by how long the measurement is to last; nothing where the target is too large, or ends meanwhile.
+/// Watches for a while that depends on the length of the measurement. Returns nothing where the
+/// target has too many threads or ends meanwhile.
 pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline> {
     let target = &request.target;
     let count = request.duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
@@ -42,15 +45,15 @@ pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline
     parts
 }
 
-/// Where the counters stand.
+/// Reads the counters. `None` where the target has too many threads or is gone.
 fn counters(target: &Target) -> Option<Baseline> {
     let threads: Vec<_> =
         target.tgids().flat_map(|tgid| process::threads(tgid).into_iter().map(move |t| (tgid, t))).collect();
     if threads.len() > MOST_THREADS {
         return None;
     }
-    // The switches of hundreds of threads take a while to read, the first time longer than the next: the CPU is that of the
-    // middle of it, so that both are of one interval.
+    // Reading the switches of hundreds of threads takes a while, and longer the first time. The CPU
+    // is that of the middle of it, so that both are of one interval.
     let before = process_cpu(target)?;
     let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(process::counters(tgid, tid)?.voluntary)).sum();
     let meanwhile = process_cpu(target)?.saturating_sub(before);

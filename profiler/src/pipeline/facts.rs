@@ -1,4 +1,5 @@
-//! Facts from outside the programs: names, descriptors, devices, threads without events, our own cost.
+//! Facts from outside the programs: names, descriptors, devices, threads without events, our own
+//! cost.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +19,7 @@ use crate::{
 /// Names by key, for reports.
 type Names<K> = HashMap<K, String>;
 
-/// Names of threads are read one by one: beyond so many, only the busiest.
+/// Names of threads are read one by one, and of so many at most.
 const NAMED_THREADS: usize = 2_000;
 
 /// What descriptors are, looked up while they are open.
@@ -36,7 +37,8 @@ impl Descriptors {
             let (tgid, Some(fd)) = site.last_caller else { continue };
             let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
             let found = table.describe(fd);
-            // Closed by now, or another file under the same number: the earlier answer, if there is one, is the better one.
+            // Closed by now, or another file under the same number: the earlier answer, if there is
+            // one, is the better one.
             if fits(&found, site.place.class) {
                 self.names.insert(site.place.clone(), format!("{found:#}"));
                 if site.place.class == BlockClass::File && process::opened_direct(tgid, fd) {
@@ -58,8 +60,8 @@ impl Descriptors {
     }
 }
 
-/// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent in the last window too
-/// still waits where it waited.
+/// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent
+/// in the last window too still waits where it waited.
 #[derive(Default)]
 pub(super) struct Silents {
     tables: HashMap<Tgid, DescriptorTable>,
@@ -116,25 +118,29 @@ impl Silents {
     }
 }
 
-/// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has had in its life: it may just as well have
-/// been woken after the window. The kernel's figure is as of the last tick.
+/// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has had
+/// in its life: it may just as well have been woken after the window. The kernel's figure is as of
+/// the last tick.
 fn could_have_run(ever: Option<Nanos>, measured: Nanos) -> bool {
     ever.is_none_or(|ever| ever >= Nanos::from_nanos(measured.as_nanos() / 2))
 }
 
-/// Whether a call came through the 32-bit table: `/proc/PID/syscall` has the number, but not the table. The instruction before
-/// the return address tells: `syscall` or, for the other table, `int 0x80` or `sysenter`.
+/// Whether a call came through the 32-bit table: `/proc/PID/syscall` has the number, but not the
+/// table. The instruction before the return address tells: `syscall` or, for the other table, `int
+/// 0x80` or `sysenter`.
 #[cfg(target_arch = "x86_64")]
 fn is_compat(tgid: Tgid, ip: u64) -> bool {
     let mut code = [0u8; 2];
     let local = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
     let remote = libc::iovec { iov_base: ip.wrapping_sub(2) as *mut _, iov_len: code.len() };
-    // SAFETY: the kernel writes at most two bytes to `code`, and checks the other process's address.
+    // SAFETY: the kernel writes at most two bytes to `code`, and checks the other process's
+    // address.
     let read = unsafe { libc::process_vm_readv(tgid.as_raw() as i32, &raw const local, 1, &raw const remote, 1, 0) };
     read == 2 && (code == [0xcd, 0x80] || code == [0x0f, 0x34])
 }
 
-/// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life, its program's.
+/// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life,
+/// its program's.
 #[cfg(target_arch = "aarch64")]
 fn is_compat(tgid: Tgid, _ip: u64) -> bool {
     /// Magic and class: `ELFCLASS32`.
@@ -246,12 +252,8 @@ pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
 pub(super) fn daemon_cost() -> (Nanos, u64) {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let cpu = Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
-        .unwrap_or(0);
+    let status = procfs::process::Process::myself().and_then(|own| own.status());
+    let peak = status.ok().and_then(|status| status.vmhwm).unwrap_or(0);
     (cpu, peak * 1024)
 }
 

@@ -5,8 +5,8 @@ use crate::{
     process::{self, Process, Target},
 };
 
-/// Files every thread that lives now. Births are followed by the kernel side from the attachment on; a thread born by one
-/// that was not filed yet is found by looking again.
+/// Files every thread that lives now. Births are followed by the kernel side from the attachment
+/// on; a thread born by one that was not filed yet is found by looking again.
 pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError> {
     if let Some(only) = &target.threads_only {
         session.ignore_births();
@@ -36,7 +36,8 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
     Ok(())
 }
 
-/// Threads that came without the fork tracepoint: the kernel's own workers for io_uring (`create_io_thread`).
+/// Threads that came without the fork tracepoint: the kernel's own workers for io_uring
+/// (`create_io_thread`).
 pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
     if target.threads_only.is_some() {
         return;

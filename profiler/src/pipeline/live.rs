@@ -1,5 +1,5 @@
-//! A measurement under way as a feed for the screen. It runs on a thread of its own: whatever the screen does, nothing is
-//! missed, and whatever the kernel does, the keys answer.
+//! A measurement under way as a feed for the screen. It runs on a thread of its own: whatever the
+//! screen does, nothing is missed, and whatever the kernel does, the keys answer.
 
 use std::{
     path::Path,
@@ -12,10 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, Error, Result};
+
 use super::{
     ask::Asked,
     measure,
-    measurement::{Failure, Measurement, Progress, Request},
+    measurement::{Measurement, Progress, Request, in_one_line},
     outputs, recording,
 };
 use crate::{
@@ -26,16 +28,17 @@ use crate::{
     quantity::Nanos,
 };
 
-/// Updates that may wait for the screen; a look for which there is no room is left out, the next one has all of it.
+/// Updates that may wait for the screen; a look for which there is no room is left out, the next
+/// one has all of it.
 const WAITING: usize = 4;
 /// A replay is made anew after so long.
 const REPLAY_EVERY: Nanos = Nanos::from_millis(5_000);
 /// How long leaving the screen may take.
 const LEAVE: Duration = Duration::from_millis(100);
-/// How often the screen is told something new, where the user does not say.
+/// How often the screen gets a new snapshot unless the user sets it.
 pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
 
-/// The screen's end.
+/// What the screen holds of a measurement under way.
 pub struct Live {
     updates: Receiver<Update>,
     /// Answers to orders that the screen has not fetched yet.
@@ -45,12 +48,12 @@ pub struct Live {
     interval: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     latest: Arc<Mutex<Option<Latest>>>,
-    thread: Option<JoinHandle<Result<(), Failure>>>,
-    failure: Option<Failure>,
+    thread: Option<JoinHandle<Result<()>>>,
+    failure: Option<Error>,
     over: bool,
 }
 
-/// What was shown last: what an export writes.
+/// What was shown last. An export writes it.
 #[derive(Clone)]
 struct Latest {
     report: Arc<Report>,
@@ -84,23 +87,24 @@ impl Live {
             looks.end(measurement);
             Ok(())
         });
-        let (thread, failure) = match thread {
+        let (thread, failure) = match thread.context("cannot start the thread that measures") {
             Ok(thread) => (Some(thread), None),
-            Err(error) => (None, Some(Failure::Load(crate::kernel::LoadError::Object(error.to_string())))),
+            Err(error) => (None, Some(error)),
         };
         Self { updates, asked: Asked::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
 
-    /// Ends the measurement. What was wrong with it, if something was.
+    /// Ends the measurement.
     ///
     /// # Errors
-    /// See [`Failure`].
-    pub fn end(mut self) -> Result<(), Failure> {
+    /// What was wrong with the measurement: see [`measure`].
+    pub fn end(mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         // Nobody reads what is still to come.
         drop(std::mem::replace(&mut self.updates, sync_channel(1).1));
-        // A failure is there at once. A measurement would go on to look at its end from all sides, for nobody: it ends with
-        // the process, and the kernel detaches what it had attached.
+        // A failure is there at once. A measurement would go on for a while to gather its results,
+        // and nobody would read them: it ends with the process, and the kernel detaches what it had
+        // attached.
         let until = Instant::now() + LEAVE;
         while self.thread.as_ref().is_some_and(|t| !t.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
@@ -145,7 +149,7 @@ impl Feed for Live {
                 if !std::mem::replace(&mut self.over, true) {
                     self.join();
                     if let Some(failure) = &self.failure {
-                        return Some(Update::Problem(failure.to_string()));
+                        return Some(Update::Problem(in_one_line(failure)));
                     }
                 }
                 std::thread::sleep(wait);
@@ -182,7 +186,7 @@ struct Replayed {
     engine: Option<Arc<Engine>>,
 }
 
-/// The measuring thread's end.
+/// What the measuring thread holds: it turns looks into snapshots for the screen.
 struct Looks {
     out: SyncSender<Update>,
     resets: Receiver<()>,
@@ -203,7 +207,7 @@ impl Looks {
     fn snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
         let Measurement { window, inputs, sampled, .. } = so_far;
         self.sampled = sampled.or(self.sampled.take());
-        // However often it was asked for since the look before.
+        // Several orders since the look before count as one.
         let reset = self.resets.try_iter().count() > 0;
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));

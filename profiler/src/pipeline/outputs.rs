@@ -16,53 +16,54 @@ use crate::{
 /// A file that is wanted.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Where.
+    /// The file's name.
     pub path: PathBuf,
-    /// What.
+    /// Its format.
     pub format: Format,
-    /// What flame graphs and folded stacks are weighted by; `None`: blocking cost, or blocked time where there is none.
+    /// What flame graphs and folded stacks are weighted by; `None`: blocking cost, or blocked time
+    /// where there is none.
     pub weight: Option<Weight>,
 }
 
-/// What it is made of.
+/// What a file is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     /// The report.
     pub report: &'a Report,
     /// The engine behind its prediction, for what a page lets its reader choose.
     pub engine: Option<&'a Engine>,
-    /// Its stacks.
+    /// The stacks that belong to the report.
     pub profile: &'a Profile,
 }
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// A name that says nothing.
+    /// The ending names no format.
     #[error("{}: the ending of a file's name says its format; give one of {}", .0.display(), Format::endings())]
     Ending(PathBuf),
-    /// Nothing to draw.
+    /// There is nothing to draw with this weight.
     #[error("{}: {source}; --weight takes cost, blocked, run-delay or cpu", path.display())]
     Export {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be drawn.
         source: ExportError,
     },
-    /// No curve.
+    /// There is no recovery curve.
     #[error("{}: {source}; `should-i-async doctor` says what the hardware counts", path.display())]
     Curve {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why there is none.
         source: ExportError,
     },
-    /// The system's.
+    /// The file cannot be written.
     #[error("cannot write {}: {source}. Give another place", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         source: std::io::Error,
     },
 }
@@ -80,12 +81,12 @@ impl Output {
     }
 }
 
-/// The weight to draw by where the user does not say: what the tool is about, if the target has any.
+/// The weight where the user names none: the first of cost, blocked time and CPU that is not zero.
 fn default_weight(profile: &Profile) -> Weight {
     [Weight::Cost, Weight::Blocked, Weight::Cpu].into_iter().find(|&w| profile.total(w) > 0).unwrap_or(Weight::Blocked)
 }
 
-/// Writes a file; answers its size, bytes.
+/// Writes a file and returns its size in bytes.
 ///
 /// # Errors
 /// See [`OutputError`]; nothing is left behind then.
@@ -139,7 +140,7 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
     Ok(text.into_bytes())
 }
 
-/// One side of the stacks only, where asked for.
+/// The stacks with only one side's frames. `None` keeps both.
 pub fn one_side(profile: Profile, side: Option<StackSide>) -> Profile {
     match side {
         None => profile,

@@ -1,5 +1,5 @@
-//! The pace of the target's CPUs while it is measured: a thread on each of them takes the yardstick now and then, so that prices
-//! that were measured at another pace can be brought to this one.
+//! The pace of the target's CPUs while it is measured: a thread on each of them takes the yardstick
+//! now and then, so that prices that were measured at another pace can be brought to this one.
 
 use std::{
     sync::{
@@ -21,7 +21,8 @@ const MOST_CPUS: usize = 16;
 /// Yardsticks that make a pace.
 const FEW: f64 = 5.0;
 
-/// The yardsticks so far: how many, and the sum of the logarithms of their ns. The difference of two is what was between them.
+/// The yardsticks so far: how many, and the sum of the logarithms of their ns. The difference of
+/// two is what was between them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taken {
     count: f64,
@@ -46,7 +47,7 @@ pub(super) struct PaceWatch {
 }
 
 impl PaceWatch {
-    /// On the CPUs that the target may use.
+    /// Starts a thread on each of the CPUs that the target may use.
     pub(super) fn begin(target: &Target) -> Self {
         let watch = Self { stop: Arc::default(), taken: Arc::default() };
         let reachable = reachable();
@@ -68,12 +69,12 @@ impl PaceWatch {
         watch
     }
 
-    /// All of them so far.
+    /// All yardsticks so far.
     pub(super) fn so_far(&self) -> Taken {
         *self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those since then.
+    /// The yardsticks since `then`.
     pub(super) fn since(&self, then: Taken) -> Taken {
         let now = self.so_far();
         Taken { count: now.count - then.count, logs: now.logs - then.logs }

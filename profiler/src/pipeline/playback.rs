@@ -23,7 +23,7 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// At the end of a recording: all of it is shown.
+    /// Begins at the end of a recording, so that all of it is shown.
     pub fn new(recording: Recording) -> Self {
         let (whole, engine) = recording::report_with_engine(&recording);
         let profile = Arc::new(Profile::new(&whole, &recording.window, &recording.sampled));
@@ -44,7 +44,7 @@ impl Playback {
         playback
     }
 
-    /// What it is the recording of.
+    /// The report of the whole recording.
     pub fn report(&self) -> &Report {
         &self.whole
     }

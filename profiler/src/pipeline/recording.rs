@@ -11,9 +11,9 @@ use crate::{
 
 /// Length of a part.
 const PART: Nanos = Nanos::from_millis(1_000);
-/// Parts kept at most: beyond it, each two neighbours become one.
+/// The most parts that are kept. Beyond it, each two neighbours become one.
 const MOST_PARTS: usize = 600;
-/// Threads that a part keeps by name: the busiest.
+/// A part keeps so many threads by name: the busiest.
 const PART_THREADS: usize = 128;
 
 /// Gathers the parts, and passes everything on to whoever shows the progress.
@@ -27,7 +27,7 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// One that reports to `shown`.
+    /// Passes the progress on to `shown`.
     pub fn new(shown: &'a mut dyn Progress) -> Self {
         Self { shown, every: PART, start: None, before: None, daemon_before: Nanos::ZERO, parts: Vec::new() }
     }
@@ -99,7 +99,7 @@ impl Progress for Recorder<'_> {
     }
 }
 
-/// What a recording says.
+/// The report of a whole recording.
 pub fn report_of(recording: &Recording) -> Report {
     report_with_engine(recording).0
 }

@@ -1,5 +1,5 @@
-//! The reference block: two threads of our own over two pipes, seen by the same programs. Reads that block and reads that
-//! do not give estimator (a) for this machine, whatever the target does.
+//! The reference block: two threads of our own over two pipes, seen by the same programs. Reads
+//! that block and reads that do not give estimator (a) for this machine, whatever the target does.
 
 use std::{
     io::{Read, Write, pipe},
@@ -15,11 +15,12 @@ use crate::{
     quantity::{Tgid, Tid, median},
 };
 
-/// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on a machine full of runnable threads a
-/// round takes milliseconds.
+/// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on
+/// a machine full of runnable threads a round takes milliseconds.
 const LENGTH: Duration = Duration::from_millis(40);
 const LONGEST: Duration = Duration::from_millis(1_000);
-/// Rounds that are enough, and rounds at most: as many reads that block; reads that do not are half as many.
+/// Rounds that are enough, and rounds at most: as many reads that block; reads that do not are half
+/// as many.
 const ENOUGH: usize = 4 * MIN_CALLS as usize;
 const ROUNDS: usize = 2_000;
 
@@ -39,8 +40,8 @@ pub(super) enum ReferenceError {
     TooFew,
 }
 
-/// Measures the reference with a session that has no target, yet or any more: a window in which our reads block and our writes wake, and
-/// one in which they do neither.
+/// Measures the reference with a session that has no target, yet or any more: a window in which our
+/// reads block and our writes wake, and one in which they do neither.
 pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError> {
     session.forget_threads();
     session.attach()?;

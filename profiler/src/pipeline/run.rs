@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use procfs::{Current as _, Meminfo};
+
 use super::{
     baseline,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
@@ -31,20 +33,20 @@ use crate::{
     quantity::{Nanos, Tgid},
 };
 
-/// How long one look at the target takes: exits and Ctrl-C are noticed within it.
+/// The target's exit and Ctrl-C are noticed within this time.
 const TICK: Duration = Duration::from_millis(20);
-/// After so many looks at a target that is gone, its threads are looked up: those that end while the programs watch have
-/// handed over their records long before.
+/// Once the target is gone, its threads are looked up after so many ticks. A thread that ended
+/// while the programs were attached has handed over its record long before.
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
-/// A screen's first look comes after so long.
+/// A screen gets its first figures after this time.
 const FIRST_LOOK: Nanos = Nanos::from_millis(150);
-/// Block ends that a look in mid-measurement replays: the newest.
+/// A look while the measurement runs replays the newest block ends, at most so many.
 const LOOK_EVENTS: usize = 10_000;
 /// How often descriptors are looked up while they are open.
 const LOOK: Nanos = Nanos::from_millis(250);
-/// Why a measurement ended that was told to.
+/// Why a measurement ended that Ctrl-C or a caller stopped.
 const INTERRUPTED: &str = "interrupted";
 
 /// A measurement under way.
@@ -65,7 +67,8 @@ pub(super) struct Run<'a> {
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
-    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed, and up to this one.
+    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed,
+    /// and up to this one.
     pace: Option<PaceWatch>,
     paced: Taken,
     unpaced: Taken,
@@ -81,6 +84,13 @@ pub(super) struct Run<'a> {
     daemon_before: Nanos,
 }
 
+/// When something was last done.
+struct Last {
+    drained: Nanos,
+    looked: Nanos,
+    shown: Nanos,
+}
+
 impl<'a> Run<'a> {
     /// Loads, attaches, files the threads that live, and opens the first window.
     pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
@@ -93,7 +103,8 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started yet has nothing to show, and the CPU clock is the whole process's.
+        // A command that has not been started yet has nothing to show, and the CPU clock is the
+        // whole process's.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
         let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
@@ -147,11 +158,11 @@ impl<'a> Run<'a> {
         progress: &mut dyn Progress,
     ) -> Result<&'static str, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
-        let (mut drained, mut looked) = (self.first, Nanos::ZERO);
         // The first figures come soon; a budget may leave the target alone for seconds after them.
         let first_look =
             progress.look_every().filter(|_| self.request.looks).map(|every| every.saturating_sub(FIRST_LOOK));
-        let mut shown = self.first.saturating_sub(first_look.unwrap_or(Nanos::ZERO));
+        let shown = self.first.saturating_sub(first_look.unwrap_or(Nanos::ZERO));
+        let mut last = Last { drained: self.first, looked: Nanos::ZERO, shown };
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -166,8 +177,9 @@ impl<'a> Run<'a> {
                     self.wait_for_last_switches();
                     return Ok("target exited");
                 }
-                // The named ones are gone, what they forked goes on: nothing to wait for but time. A thread that ended
-                // between two windows, or before the programs were attached, was not seen to end: /proc knows.
+                // The named processes are gone, and what they forked goes on. A thread that ended
+                // between two windows, or before the programs were attached, was not seen to end:
+                // /proc knows.
                 gone_for += 1;
                 if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
                     return Ok("target exited");
@@ -175,36 +187,54 @@ impl<'a> Run<'a> {
                 std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
             }
             let now = kernel::now();
-            self.streaming.tick(&mut self.session, now);
-            if now.saturating_sub(drained) >= DRAIN {
-                drained = now;
-                self.session.drain();
-                self.session.call_spares()?;
-                self.flush_log();
-                progress.tick(now.saturating_sub(self.first), self.request.duration);
-            }
-            if now.saturating_sub(looked) >= LOOK {
-                looked = now;
-                self.look()?;
-                file_late_threads(&mut self.session, &self.request.target);
-            }
-            if progress.look_every().is_some_and(|every| now.saturating_sub(shown) >= every) {
-                shown = now;
-                if let Some(so_far) = self.so_far(processes)? {
-                    progress.look(so_far);
-                }
-            }
+            self.tick(now, &mut last, processes, progress)?;
             if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
-                // Above the budget: this window ends, the programs leave, and come back for the next one.
-                self.streaming.close(&mut self.session, now);
-                self.session.finish();
-                self.take_window()?;
-                self.session.detach();
-                if !pause(self.governor.pause(), deadline, stop) {
-                    self.open_window()?;
-                }
+                self.rest(now, deadline, stop)?;
             }
         }
+    }
+
+    /// Does what is due.
+    fn tick(
+        &mut self,
+        now: Nanos,
+        last: &mut Last,
+        processes: &[Process],
+        progress: &mut dyn Progress,
+    ) -> Result<(), Failure> {
+        self.streaming.tick(&mut self.session, now);
+        if now.saturating_sub(last.drained) >= DRAIN {
+            last.drained = now;
+            self.session.drain();
+            self.session.call_spares()?;
+            self.flush_log();
+            progress.tick(now.saturating_sub(self.first), self.request.duration);
+        }
+        if now.saturating_sub(last.looked) >= LOOK {
+            last.looked = now;
+            self.look()?;
+            file_late_threads(&mut self.session, &self.request.target);
+        }
+        if progress.look_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
+            last.shown = now;
+            if let Some(so_far) = self.so_far(processes)? {
+                progress.look(so_far);
+            }
+        }
+        Ok(())
+    }
+
+    /// The programs cost more than the budget: the window ends, the programs leave, and come back
+    /// for the next one.
+    fn rest(&mut self, now: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> Result<(), Failure> {
+        self.streaming.close(&mut self.session, now);
+        self.session.finish();
+        self.take_window()?;
+        self.session.detach();
+        if !pause(self.governor.pause(), deadline, stop) {
+            self.open_window()?;
+        }
+        Ok(())
     }
 
     /// The named processes are gone, but what they forked may live.
@@ -228,7 +258,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Looks at the sites while their descriptors are open, and while the target can still be asked for its CPU.
+    /// Looks at the sites while their descriptors are open, and while the target can still be asked
+    /// for its CPU.
     fn look(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
@@ -274,7 +305,8 @@ impl<'a> Run<'a> {
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
                 let mut threads = process::threads(tgid);
-                // A leader that nobody has waited for is still listed: a zombie, like a command of our own.
+                // A leader that nobody has waited for is still listed: a zombie, like a command of
+                // our own.
                 threads.retain(|&t| {
                     t.as_raw() != tgid.as_raw()
                         || process::snapshot_state(tgid, t).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
@@ -287,7 +319,7 @@ impl<'a> Run<'a> {
 
     /// Opens another window, after a pause in which nothing was attached.
     fn open_window(&mut self) -> Result<(), Failure> {
-        // Who ended meanwhile was not seen to end, and who was born not to be born.
+        // The programs saw no thread end or begin meanwhile.
         self.forget_dead();
         self.session.attach()?;
         if self.request.price {
@@ -308,7 +340,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Sizes from the target, unless the user gave them.
+/// Takes sizes from the target unless the user gave them.
 fn options(request: &Request) -> Options {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
@@ -320,13 +352,12 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// The kernel takes maps from whatever memory there is, and ends other processes where that runs out.
+/// Fails where the maps need more memory than is available: the kernel would make them all the same,
+/// and then kill other processes.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
-    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let available = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let available = Meminfo::current().ok().and_then(|memory| memory.mem_available);
     let needed = options.map_bytes();
-    match available.map(|kib| kib.saturating_mul(1024)) {
+    match available {
         Some(available) if needed > available => Err(LoadError::NoMemory(format!(
             "they need {} MiB, and {} MiB are available",
             needed >> 20,
@@ -340,7 +371,7 @@ fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {
     deadline.map_or(TICK, |d| d.saturating_sub(now).to_duration().min(TICK))
 }
 
-/// Sleeps between two windows; true if the measurement is over meanwhile.
+/// Sleeps between two windows. Returns true if the measurement is over meanwhile.
 fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
     let until = kernel::now() + length;
     loop {
@@ -355,7 +386,7 @@ fn pause(length: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> bool {
     }
 }
 
-/// The windows so far: one, unless the measurement is sampled.
+/// The windows so far, added up. There is one unless the measurement is sampled.
 #[derive(Default)]
 struct Windows {
     total: Option<Window>,

@@ -1,4 +1,5 @@
-//! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached for windows only.
+//! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached
+//! for windows only.
 
 use super::facts::process_cpu;
 use crate::{
@@ -10,20 +11,22 @@ use crate::{
 
 /// Length of a window, where the measurement is sampled.
 const WINDOW: Nanos = Nanos::from_millis(200);
-/// Windows never leave more than this between them: a rare burst would be missed for ever.
+/// The longest pause between two windows. A longer one could miss a rare burst every time.
 const LONGEST_PAUSE: Nanos = Nanos::from_millis(3_800);
-/// The kernel keeps statistics for this long …
+/// The kernel keeps statistics for this long in each [`PERIOD`]. Keeping them costs two clock reads
+/// for each run of a program.
 const STATISTICS: Nanos = Nanos::from_millis(100);
-/// … once in this long. Keeping them costs two clock reads a run.
+/// How often statistics are kept.
 const PERIOD: Nanos = Nanos::from_millis(1_000);
-/// The rarest that returns are followed, and the most that this changes at once.
+/// Hardware counters are read after one in so many returns at least, and a step changes that by
+/// this factor at most.
 const RAREST: f64 = 4_096.0;
 const STEEPEST: f64 = 16.0;
 /// Calls in a series of the calibration of the hook, and series.
 const CALLS: u32 = 2_000;
 const SERIES: u32 = 10;
 
-/// Watches the cost.
+/// Watches what the programs cost, and says when a window has to end.
 pub(super) struct Governor {
     budget: Option<f64>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
@@ -55,8 +58,8 @@ impl Governor {
         Self { budget, hook: 0.0, paced: 0.0, on: None, last: None, share: None }
     }
 
-    /// Attaches the programs, and times a system call of our own before and after: what a hook costs those who are not the
-    /// target is what the kernel pays for the hook itself.
+    /// Attaches the programs, and times a system call of our own before and after: what a hook
+    /// costs those who are not the target is what the kernel pays for the hook itself.
     pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
         let (before, _) = time_calls();
         session.attach()?;
@@ -75,7 +78,8 @@ impl Governor {
         }
     }
 
-    /// Whether this window has to end, because the programs cost more than the budget. To be called at every tick.
+    /// Whether this window has to end, because the programs cost more than the budget. To be called
+    /// at every tick.
     pub(super) fn over(&mut self, session: &Session, target: &Target, elapsed: Nanos) -> bool {
         match self.on.take() {
             None if self.last.is_none_or(|last| elapsed.saturating_sub(last) >= PERIOD) => {
@@ -100,7 +104,8 @@ impl Governor {
         }
     }
 
-    /// The programs run for the whole machine; the target's part are its own events, at the mean cost of a run.
+    /// The programs run for the whole machine; the target's part are its own events, at the mean
+    /// cost of a run.
     fn share_since(&self, from: &From, session: &Session, target: &Target) -> Option<f64> {
         let (runs, time) = runs_and_time(&session.costs());
         let runs = runs.checked_sub(from.runs).filter(|&n| n > 0)?;
@@ -128,8 +133,9 @@ impl Governor {
     }
 }
 
-/// One in how many returns is to have its hardware counters read, where now it is one in `every` and the programs' share is
-/// this: what the budget leaves is for the rest first, so that counters alone never make a measurement a sampled one.
+/// One in how many returns is to have its hardware counters read, where now it is one in `every`
+/// and the programs' share is this: what the budget leaves is for the rest first, so that counters
+/// alone never make a measurement a sampled one.
 fn thinned(every: u32, share: f64, budget: f64) -> u32 {
     let half = budget.max(1e-6) / 2.0;
     if every == 0 {
@@ -144,8 +150,8 @@ fn thinned(every: u32, share: f64, budget: f64) -> u32 {
     }
 }
 
-/// CPU of a system call that does nothing, in yardsticks, and the yardstick's ns: medians of several series, each at the pace
-/// before it.
+/// CPU of a system call that does nothing, in yardsticks, and the yardstick's ns: medians of
+/// several series, each at the pace before it.
 fn time_calls() -> (f64, f64) {
     let series = || {
         let pace = yardstick();

@@ -1,5 +1,5 @@
-//! Stacks while a measurement runs: how many are taken, and the threads of their own on which they are read, and unwound and
-//! named, so that none ever waits for the other.
+//! Stacks while a measurement runs: how many are taken. One thread reads them and another one
+//! unwinds and names them, so that the measurement waits for neither.
 
 mod reader;
 mod table;
@@ -18,17 +18,18 @@ use reader::Reader;
 use table::Sleeper;
 use worker::Worker;
 
-/// Blocked calls whose stacks are wanted, a second.
+/// Stacks of so many blocked calls are wanted each second.
 const WANTED: f64 = 200.0;
-/// What is assumed of a target that nobody has looked at yet.
+/// One in so many blocked calls has its stack taken until the target's rate is known.
 const FIRST_EVERY: u32 = 64;
-/// By so much more often at most than before.
+/// A step makes stacks more frequent by this factor at most.
 const SOONEST: u32 = 4;
-/// Calls that blocked at least so long are always taken …
+/// The stack of a call that blocked at least so long is always taken, unless [`MANY_LONG`] is
+/// exceeded.
 const LONG: Nanos = Nanos::from_millis(20);
-/// … unless more than so many of them come a second: then only longer ones are.
+/// If more than so many long calls come each second, only longer ones are taken.
 const MANY_LONG: f64 = 200.0;
-/// A live screen's stacks are named anew after so long: it takes a few milliseconds for a thousand stacks.
+/// How often the stacks of a live screen are named anew. A thousand stacks take a few milliseconds.
 const NAMES_EVERY: Nanos = Nanos::from_millis(3_000);
 /// Threads asleep at the end whose stacks are read from `/proc`.
 const SLEEPERS: usize = 512;
@@ -39,15 +40,15 @@ pub(super) struct Stacks {
     worker: Worker,
     every: u32,
     long: Nanos,
-    /// When the rate was last set, and the blocked calls at that time. Nothing blocks in a measurement that has not begun: until the
-    /// first look there is no rate.
+    /// When the rate was last set, and the blocked calls at that time. Nothing blocks in a
+    /// measurement that has not begun: until the first look there is no rate.
     tuned: Option<(Nanos, u64)>,
     /// When names were last asked for.
     asked: Option<Nanos>,
 }
 
 impl Stacks {
-    /// From now on stacks are taken. `None` where somebody else has the session's.
+    /// Starts taking stacks. `None` where the session's stacks are already taken.
     pub(super) fn begin(session: &mut Session) -> Option<Self> {
         let ring = session.take_stacks()?;
         session.set_stacks(FIRST_EVERY, LONG);
@@ -65,7 +66,8 @@ impl Stacks {
             return;
         }
         let rate = blocked_calls.saturating_sub(calls) as f64 / seconds;
-        // More often by and by: where the machine is so busy that this is long not called again, the ring would overflow until then.
+        // Stacks become more frequent step by step. On a busy machine it may take long until this
+        // is called again, and the ring would overflow until then.
         self.every = ((rate / WANTED).ceil() as u32).max(self.every / SOONEST).max(1);
         let long_rate = self.reader.take_long() as f64 / seconds;
         if long_rate > MANY_LONG {
@@ -78,7 +80,7 @@ impl Stacks {
         self.tuned = Some((now, blocked_calls));
     }
 
-    /// The stacks as they were known a few seconds ago; asks for newer ones now and then. Never waits.
+    /// The stacks as of a few seconds ago. Asks for newer ones now and then, and never waits.
     pub(super) fn latest(&mut self) -> Option<Arc<Sampled>> {
         let now = kernel::now();
         if self.asked.is_none_or(|at| now.saturating_sub(at) >= NAMES_EVERY) {
@@ -88,7 +90,7 @@ impl Stacks {
         self.worker.latest()
     }
 
-    /// The programs are detached: takes what is left, and waits for the names.
+    /// To be called once the programs are detached. Takes what is left and waits for the names.
     pub(super) fn finish(self, window: &Window) -> Arc<Sampled> {
         drop(self.reader);
         let asleep = window.threads.iter().filter_map(|t| match t.open_end {

@@ -1,4 +1,5 @@
-//! When block ends are streamed: all the time while there are few, a fifth of it while there are many.
+//! When block ends are streamed: all the time while there are few, a fifth of it while there are
+//! many.
 
 use crate::{kernel::Session, quantity::Nanos};
 
@@ -8,7 +9,8 @@ const MANY: f64 = 20_000.0;
 const BUSY_SPAN: Nanos = Nanos::from_millis(50);
 /// The pause after it.
 const PAUSE: Nanos = Nanos::from_millis(200);
-/// A span of a quiet stream, which goes on at once: the unit over which the replay's spread is taken.
+/// A span of a quiet stream, which goes on at once: the unit over which the replay's spread is
+/// taken.
 const QUIET_SPAN: Nanos = Nanos::from_millis(250);
 
 /// Opens and closes the spans of a window.
@@ -39,7 +41,7 @@ impl Streaming {
         }
     }
 
-    /// The window is over.
+    /// Ends the span that is open. To be called when the window is over.
     pub(super) fn close(&mut self, session: &mut Session, now: Nanos) {
         session.end_span();
         self.open = None;

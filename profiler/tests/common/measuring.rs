@@ -6,14 +6,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use should_i_async::kernel::Form;
-use should_i_async::pipeline::{Failure, Measurement, Progress, Request, measure};
+use should_i_async::pipeline::{Measurement, Progress, Request, measure};
 use should_i_async::process::{self, TargetSpec};
 use should_i_async::quantity::Nanos;
 
 /// A measurement that goes on.
 pub(crate) struct Measuring {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Measurement, Failure>>,
+    thread: JoinHandle<anyhow::Result<Measurement>>,
 }
 
 struct Begun(Sender<()>);
@@ -49,7 +49,7 @@ impl Measuring {
         let thread = std::thread::spawn(move || measure(&request, &flag, &mut Begun(begun)));
         if wait.recv().is_err() {
             match thread.join() {
-                Ok(Err(failure)) => panic!("cannot measure: {failure}"),
+                Ok(Err(failure)) => panic!("cannot measure: {failure:#}"),
                 other => panic!("the measurement never began: {:?}", other.map(|m| m.is_ok())),
             }
         }
@@ -64,6 +64,6 @@ impl Measuring {
 
     /// Waits until it ends by itself.
     pub(crate) fn join(self) -> Measurement {
-        self.thread.join().unwrap().unwrap_or_else(|failure| panic!("{failure}"))
+        self.thread.join().unwrap().unwrap_or_else(|failure| panic!("{failure:#}"))
     }
 }

@@ -1,5 +1,5 @@
-//! What a process holds in the kernel: its BPF links, programs and maps, found through its descriptors, so that another
-//! profiler on the same machine is not taken for ours.
+//! What a process holds in the kernel: its BPF links, programs and maps, found through its
+//! descriptors, so that another profiler on the same machine is not taken for ours.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,5 @@
-//! What needs no comparison: run time of the programs, CPU and memory of the daemon, time until it measures.
+//! What needs no comparison: run time of the programs, CPU and memory of the daemon, time until it
+//! measures.
 
 use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 

@@ -1,4 +1,5 @@
-//! One measurement: a fresh server, an observer on it, the load for exactly so long, and what a request cost.
+//! One measurement: a fresh server, an observer on it, the load for exactly so long, and what a
+//! request cost.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -64,7 +65,8 @@ impl Server {
         self.running.pid()
     }
 
-    /// Loads it for so many seconds. `at_start` and `at_end` are called when counted requests begin and end.
+    /// Loads it for so many seconds. `at_start` and `at_end` are called when counted requests begin
+    /// and end.
     pub(super) fn load(
         &self,
         own: &Path,
@@ -96,7 +98,8 @@ pub(super) struct Served {
     pub(super) length: Duration,
 }
 
-/// Measures; again where other programs disturbed it, by their CPU time alone. The number says how often again.
+/// Measures; again where other programs disturbed it, by their CPU time alone. The number says how
+/// often again.
 pub(super) fn measure(own: &Path, observer: Observer, seconds: u64, patience: Duration) -> Result<(Sample, u32)> {
     let mut again = 0;
     loop {

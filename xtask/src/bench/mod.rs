@@ -2,11 +2,13 @@
 //!
 //! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`]
 //! that need no comparison, judged and rendered. `programs` holds two kernel objects against each
-//! other. Everything is seen from outside (CPU clocks, `/proc`, the kernel's own BPF statistics),
-//! so that the profiler is not asked how cheap it is.
+//! other. [`floor`] is a process that `overhead` starts. Everything is seen from outside (CPU
+//! clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not asked how cheap
+//! it is.
 
 mod figures;
 mod findings;
+mod floor;
 mod kernel;
 mod limits;
 mod load;
@@ -32,11 +34,14 @@ pub(crate) struct Options {
 enum What {
     Overhead(overhead::Options),
     Programs(programs::Options),
+    #[command(hide = true)]
+    EmptyHooks(floor::Options),
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     match &options.what {
         What::Overhead(options) => overhead::run(root, options),
         What::Programs(options) => programs::run(root, options),
+        What::EmptyHooks(options) => floor::run(root, options),
     }
 }

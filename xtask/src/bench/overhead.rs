@@ -1,10 +1,7 @@
-//! `cargo xtask bench overhead`: rounds of every configuration in random order, then the limits, then the verdicts.
+//! `cargo xtask bench overhead`: rounds of every configuration in random order, then the limits,
+//! then the verdicts.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -24,7 +21,8 @@ use crate::{
 
 /// Rounds of what is not compared, at most.
 const LIMIT_ROUNDS: u32 = 5;
-/// CPU per request of the demo's server under check, its floor and its peers, and the limits of the daemon.
+/// CPU per request of the demo's server under check, its floor and its peers, and the limits of the
+/// daemon.
 #[derive(Args)]
 pub(super) struct Options {
     /// Rounds; each measures every configuration once, in random order.
@@ -102,11 +100,10 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn compare(binaries: &Binaries, options: &Options, found: &mut Findings) -> Result<()> {
-    let mut random = Random::new();
     for round in 0..options.rounds {
         let mut order: Vec<Observer> = clap::ValueEnum::value_variants().to_vec();
         order.retain(|o| *o == Observer::None || options.only.is_empty() || options.only.contains(o));
-        random.shuffle(&mut order);
+        fastrand::shuffle(&mut order);
         for observer in order {
             if found.absent.contains_key(&observer) {
                 continue;
@@ -146,40 +143,4 @@ fn one_line(text: &str) -> String {
 fn progress(line: &str) -> Result<()> {
     use std::io::Write as _;
     writeln!(std::io::stderr(), "bench: {line}").context("writing to stderr")
-}
-
-/// Orders without a pattern: xorshift64, Marsaglia 2003.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self((since.as_nanos() as u64) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
-            items.swap(i, (self.next() % (i as u64 + 1)) as usize);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shuffle_loses_nothing() {
-        let mut items: Vec<u32> = (0..50).collect();
-        Random::new().shuffle(&mut items);
-        items.sort_unstable();
-        assert_eq!(items, (0..50).collect::<Vec<_>>());
-    }
 }

@@ -23,6 +23,7 @@ use super::{
     observer::Observer,
 };
 use crate::{
+    ebpf::OBJECT,
     exec,
     host::{
         child, machine,
@@ -31,8 +32,6 @@ use crate::{
     },
     say,
 };
-
-const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
 #[derive(Args)]

@@ -69,8 +69,8 @@ pub(crate) fn judge(cell: &Cell) -> Option<Judged> {
     })
 }
 
-/// Seconds from the last prediction on disk to the start of the first async form: below zero where a
-/// form was started too early. `None` without predictions or without a form that was started.
+/// Seconds from the last prediction on disk to the start of the first async form: below zero where
+/// a form was started too early. `None` without predictions or without a form that was started.
 pub(crate) fn head_start(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> Option<f64> {
     let last = cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max()?;
     Some((i128::from(first_twin_unix_ns?) - i128::from(last)) as f64 / 1e9)

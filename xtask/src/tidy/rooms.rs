@@ -168,6 +168,7 @@ pub(super) const HOMES: &[Home] = &[
     Home { krate: "clap", rooms: &["cli"], tests_may: false, why: "flags are validated once, into settings" },
     Home { krate: "clap_complete", rooms: &["cli"], tests_may: false, why: "completions are made of the flags" },
     Home { krate: "clap_mangen", rooms: &["cli"], tests_may: false, why: "man pages are made of the flags" },
+    Home { krate: "fundu", rooms: &["cli"], tests_may: false, why: "durations are typed as flags" },
     Home { krate: "rmp_serde", rooms: &["record"], tests_may: false, why: "one room knows the format of recordings" },
     Home {
         krate: "flate2",
@@ -186,7 +187,6 @@ pub(super) const HOMES: &[Home] = &[
             "kernel",
             "event",
             "aggregate",
-            "event",
             "symbol",
             "machine",
             "cost",

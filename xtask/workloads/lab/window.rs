@@ -5,6 +5,7 @@
 use std::io::{PipeReader, PipeWriter, Read, Write};
 
 use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
 use serde_json::Map;
 
 use crate::session::{self, Common, Tally};
@@ -46,10 +47,10 @@ impl Chain {
         ensure!(u32::try_from(places).is_ok(), "a working set of {bytes} bytes is too large");
         let step = STRIDE / size_of::<u32>();
         let mut order: Vec<u32> = (0..places as u32).collect();
-        let mut state = 1u64;
+        let mut random = Rng::with_seed(1);
         // Sattolo's shuffle: one cycle through all of them.
         for i in (1..places).rev() {
-            order.swap(i, below(&mut state, i as u64) as usize);
+            order.swap(i, random.usize(..i));
         }
         let mut next = vec![0; places * step];
         for (i, &to) in order.iter().enumerate() {
@@ -68,12 +69,6 @@ impl Chain {
         self.at = at;
         at
     }
-}
-
-/// A number below `n`, from Knuth's linear congruence.
-fn below(state: &mut u64, n: u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) % n
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -105,13 +100,13 @@ fn work(
     (touches, batch, limit): (u64, u32, Option<u64>),
 ) -> Result<()> {
     let mut job = tally.job(0, limit);
-    let mut state = 2u64;
+    let mut random = Rng::with_seed(2);
     while job.more() {
         ask.write_all(&[1]).context("asking")?;
         for _ in 0..batch {
             let mut byte = [0];
             told.read_exact(&mut byte).context("reading")?;
-            let place = chain.touch(touches / 2 + below(&mut state, touches + 1));
+            let place = chain.touch(touches / 2 + random.u64(..=touches));
             job.perform(&u64::from(place).to_le_bytes());
             if !job.more() {
                 break;

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use fastrand::Rng;
 use io_uring::{IoUring, opcode, types};
 
 use crate::calibrate::{
@@ -86,7 +87,7 @@ struct Lab<'a> {
     reads: usize,
     buffers: Vec<Aligned>,
     offsets: Vec<u64>,
-    random: u64,
+    random: Rng,
     posix: posix::Requests,
     aio: Result<aio::Context, String>,
     ring: Result<IoUring, String>,
@@ -102,7 +103,7 @@ impl<'a> Lab<'a> {
             reads,
             buffers: (0..depth).map(|_| Aligned::new(BLOCK)).collect(),
             offsets: vec![0; depth],
-            random: 0x9e37_79b9_7f4a_7c15,
+            random: Rng::with_seed(0),
             posix: posix::Requests::new(depth),
             aio: aio::Context::new(depth),
             ring: IoUring::new(entries).map_err(|e| ring::why(&e, false)),
@@ -165,20 +166,19 @@ impl<'a> Lab<'a> {
     fn threads(&mut self) -> Result<(u64, u64), String> {
         let each = self.reads / self.depth;
         let start = Barrier::new(self.depth);
-        let seeds: Vec<u64> = (0..self.depth).map(|i| self.random.wrapping_add(i as u64 * 0x1234_5677)).collect();
-        next(&mut self.random);
+        let forks: Vec<Rng> = (0..self.depth).map(|_| self.random.fork()).collect();
         let file = self.file;
-        let read = |mut random: u64, buffer: &mut Aligned| {
+        let read = |mut random: Rng, buffer: &mut Aligned| {
             start.wait();
             let (wall, cpu) = (clock::wall(), clock::thread_cpu());
             let done = (0..each).try_for_each(|_| file.read_exact_at(buffer.bytes(), next(&mut random)));
             done.map(|()| (clock::thread_cpu() - cpu, wall, clock::wall())).map_err(|e| format!("pread: {e}"))
         };
         let ended: Vec<Result<(u64, u64, u64), String>> = std::thread::scope(|scope| {
-            let handles: Vec<_> = seeds
+            let handles: Vec<_> = forks
                 .into_iter()
                 .zip(&mut self.buffers)
-                .map(|(seed, buffer)| scope.spawn(move || read(seed, buffer)))
+                .map(|(random, buffer)| scope.spawn(move || read(random, buffer)))
                 .collect();
             handles.into_iter().map(|h| h.join().unwrap_or_else(|_| Err("a thread panicked".into()))).collect()
         });
@@ -210,12 +210,9 @@ fn fall_asleep(threads: &[i32]) {
     }
 }
 
-/// The offset of a random block, by xorshift, so that nothing can read ahead.
-fn next(random: &mut u64) -> u64 {
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    *random % (FILE_BYTES / BLOCK) as u64 * BLOCK as u64
+/// The offset of a random block, so that nothing can read ahead.
+fn next(random: &mut Rng) -> u64 {
+    random.u64(..(FILE_BYTES / BLOCK) as u64) * BLOCK as u64
 }
 
 fn uring(ring: &mut Result<IoUring, String>, fd: i32, buffers: &mut [Aligned], offsets: &[u64]) -> Result<(), String> {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Detaches, and adds up.
+    /// Detaches the programs and adds everything up.
     pub(in crate::pipeline) fn finish(
         mut self,
         ended: &str,
@@ -49,7 +49,7 @@ impl Run<'_> {
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
         let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref()) };
-        // What is measured now is our own, with a pace of its own.
+        // What follows measures this process, which takes yardsticks of its own.
         self.pace = None;
         if !self.request.looks {
             self.reference = reference::measure(&mut self.session).ok();
@@ -90,14 +90,15 @@ impl Run<'_> {
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
     }
 
-    /// Prices where they are wanted; nobody waits long for those that are to be measured first.
+    /// The prices, where they are wanted. Waits for them if they are still being measured: up to
+    /// `PATIENCE`, or `SHORT_PATIENCE` where a screen is watching.
     fn last_prices(&mut self, ended: &str, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
         let patience = if self.request.looks { prices::SHORT_PATIENCE } else { prices::PATIENCE };
         let mut pricing = self.pricing.take().or_else(|| self.request.price.then(Pricing::begin))?;
         if pricing.is_coming() {
             progress.pricing(patience);
         }
-        // What has ended the measurement is no reason to hurry.
+        // The Ctrl-C that ended the measurement does not end the wait; a later one does.
         let priced = pricing.wait(patience, || ended != INTERRUPTED && stop.load(Ordering::Relaxed));
         progress.done();
         Some(priced)

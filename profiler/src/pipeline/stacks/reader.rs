@@ -1,5 +1,5 @@
-//! The thread that empties the ring. A look at everything, or a part of a recording, takes a second where the machine is slow; the
-//! ring is full after half of one.
+//! The thread that empties the ring. A look at everything, or a part of a recording, takes a second
+//! where the machine is slow; the ring is full after half of one.
 
 use std::{
     sync::{
@@ -17,16 +17,16 @@ use crate::{
     quantity::Nanos,
 };
 
-/// How often it looks.
+/// How often the ring is emptied.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// What is shared with the thread.
+/// What the thread and its owner share.
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    /// Calls that were blocked for so long count as long ones, ns.
+    /// A call that was blocked for so many ns is a long one.
     long: AtomicU64,
-    /// So many of them came since this was last asked.
+    /// Long calls since [`Reader::take_long`] was last called.
     taken: AtomicU64,
 }
 
@@ -36,7 +36,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// From now on what comes is handed over. Calls that were blocked for `long` count as long ones.
+    /// Starts the thread. It hands what comes to `inbox`. A call that was blocked for `long` is a
+    /// long one.
     pub(super) fn start(ring: StackRing, inbox: Inbox, long: Nanos) -> Self {
         let shared = Arc::new(Shared { long: long.as_nanos().into(), ..Shared::default() });
         let theirs = Arc::clone(&shared);
@@ -53,14 +54,14 @@ impl Reader {
         self.shared.long.store(long.as_nanos(), Ordering::Relaxed);
     }
 
-    /// How many long ones have come since the last time.
+    /// How many long calls have come since this was last called.
     pub(super) fn take_long(&self) -> u64 {
         self.shared.taken.swap(0, Ordering::Relaxed)
     }
 }
 
 impl Drop for Reader {
-    /// Takes what is left, and ends.
+    /// Hands over what is left in the ring, and ends the thread.
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {

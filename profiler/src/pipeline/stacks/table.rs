@@ -63,6 +63,15 @@ struct Counts {
     delay: f64,
 }
 
+impl Counts {
+    fn add(&mut self, more: Self) {
+        self.samples += more.samples;
+        self.weight += more.weight;
+        self.blocked += more.blocked;
+        self.delay += more.delay;
+    }
+}
+
 /// What came of a block before its call returned.
 #[derive(Default)]
 struct Pending {
@@ -73,7 +82,7 @@ struct Pending {
 /// What tells named stacks apart: moment, place, class, frames, the waker's frames.
 type Named = (Moment, Option<Place>, Option<BlockClass>, Vec<u32>, Vec<u32>);
 
-/// Interns values.
+/// Values by number: equal ones have the same.
 struct Interned<T> {
     ids: HashMap<T, u32>,
     values: Vec<T>,
@@ -95,7 +104,7 @@ impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
     }
 }
 
-/// The table.
+/// All stacks so far, each distinct one with its counts.
 pub(super) struct Table {
     unwinder: Unwinder,
     symbolizer: Symbolizer,
@@ -151,7 +160,7 @@ impl Table {
         (self.user.id(trace.frames), trace.complete)
     }
 
-    /// Takes a stack in.
+    /// Counts a stack.
     pub(super) fn add(&mut self, stack: StackRecord) {
         match &stack.moment {
             StackMoment::Off { outside: false } => {
@@ -230,14 +239,10 @@ impl Table {
             self.quality.lost += 1;
             return;
         }
-        let counts = self.stacks.entry(key).or_default();
-        counts.samples += more.samples;
-        counts.weight += more.weight;
-        counts.blocked += more.blocked;
-        counts.delay += more.delay;
+        self.stacks.entry(key).or_default().add(more);
     }
 
-    /// Takes in a thread that is asleep: its stack is read from `/proc`.
+    /// Counts a thread that is asleep. Its stack is read from `/proc`.
     pub(super) fn add_asleep(&mut self, sleeper: &Sleeper) {
         let Some(found) = symbol::sleeping_stack(sleeper.tgid, sleeper.tid, ASLEEP_BYTES) else { return };
         let trace = self.unwinder.unwind(&found.copy());
@@ -252,97 +257,107 @@ impl Table {
         self.count(key, Counts { samples: 1, weight: 1.0, blocked: blocked.max(1.0), delay: 0.0 });
     }
 
-    /// Everything so far, with names. `lost`: stacks that never came here.
+    /// Everything so far, with names. `lost` stacks never came here.
     pub(super) fn named(&mut self, lost: u64) -> Sampled {
         self.symbolizer.name(self.user.values.iter().flatten().copied());
-        let mut naming = Naming { frames: Interned::new(), kernel: HashMap::new() };
-        let asked: Vec<u64> = {
-            let mut all: Vec<u64> = self.kernel.values.iter().flatten().copied().collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        };
-        naming.kernel = asked.iter().copied().zip(self.symbolizer.kernel(&asked)).collect();
-
-        // Of each place, the kernel stack that was seen most.
-        let mut offs: HashMap<&Place, (TraceId, u64)> = HashMap::new();
-        for ((place, trace), &count) in &self.off_counts {
-            let best = offs.entry(place).or_insert((*trace, count));
-            if (count, std::cmp::Reverse(*trace)) > (best.1, std::cmp::Reverse(best.0)) {
-                *best = (*trace, count);
-            }
-        }
+        let mut naming = Naming { frames: Interned::new(), kernel: self.kernel_names() };
+        let offs = commonest(&self.off_counts);
         let mut quality = self.quality;
         quality.lost += lost;
         let mut stacks: HashMap<Named, Counts> = HashMap::new();
         for (key, counts) in &self.stacks {
-            let user: Vec<Frame> = self.user.values[key.user as usize]
-                .iter()
-                .flat_map(|&address| self.symbolizer.frames(address).to_vec())
-                .collect();
+            let user = user_frames(&self.symbolizer, &self.user.values[key.user as usize]);
             if key.moment != Moment::Clock {
                 let named = symbol::application_frame(&user).is_some_and(|f| f.named);
                 quality.named += if named { counts.samples } else { 0 };
             }
-            let mut frames = vec![naming.frames.id(Frame::mark(&self.comms.values[key.comm as usize]))];
-            frames.extend(user.into_iter().rev().map(|f| naming.frames.id(f)));
-            let mark = match (&key.place, key.class) {
-                (Some(place), _) => Some(place.call_mark()),
-                (None, Some(class)) => Some(format!("[{}]", class.name())),
-                (None, None) => None,
-            };
-            frames.extend(mark.map(|m| naming.frames.id(Frame::mark(m))));
-            let kernel = match &key.place {
-                Some(place) => offs.get(place).map_or(key.kernel, |o| o.0),
-                None => key.kernel,
-            };
-            let kernel = naming.kernel_frames(&self.kernel.values[kernel as usize]);
-            frames.extend(kernel.into_iter().rev());
-            let waker = key.waker.as_ref().map_or_else(Vec::new, |waker| {
-                let kernel = &self.kernel.values[waker.kernel as usize];
-                let mut ids = naming.kernel_frames(kernel);
-                if !naming.is_interrupt(&ids) {
-                    let user = &self.user.values[waker.user as usize];
-                    let user = user.iter().flat_map(|&address| self.symbolizer.frames(address).to_vec());
-                    ids.extend(user.map(|f| naming.frames.id(f)));
-                    ids.push(naming.frames.id(Frame::mark(&self.comms.values[waker.comm as usize])));
-                } else {
-                    ids.push(naming.frames.id(Frame::mark("[interrupt]")));
-                }
-                ids
-            });
+            let kernel = key.place.as_ref().and_then(|place| offs.get(place)).map_or(key.kernel, |o| o.0);
+            let frames = self.frames(key, user, kernel, &mut naming);
+            let waker = key.waker.as_ref().map_or_else(Vec::new, |waker| self.waker_frames(waker, &mut naming));
             let entry = stacks.entry((key.moment, key.place.clone(), key.class, frames, waker)).or_default();
-            entry.samples += counts.samples;
-            entry.weight += counts.weight;
-            entry.blocked += counts.blocked;
-            entry.delay += counts.delay;
+            entry.add(*counts);
         }
-        let mut stacks: Vec<SampledStack> = stacks
-            .into_iter()
-            .map(|((moment, place, class, frames, waker), counts)| SampledStack {
-                taken: match (moment, place) {
-                    (Moment::Call, Some(place)) => Taken::Call(place),
-                    (Moment::Asleep, _) => Taken::Asleep,
-                    (Moment::Clock, _) => Taken::Clock,
-                    _ => Taken::Outside,
-                },
-                class,
-                frames,
-                waker,
-                samples: counts.samples,
-                weight: counts.weight,
-                blocked: counts.blocked,
-                delay: counts.delay,
-            })
-            .collect();
+        let mut stacks: Vec<SampledStack> = stacks.into_iter().map(sampled_stack).collect();
         stacks.sort_by(|a, b| (&a.frames, &a.waker).cmp(&(&b.frames, &b.waker)));
         let unavailable = (stacks.is_empty() && quality.lost == 0)
             .then(|| "no stack was taken: nothing blocked, and nothing ran".to_owned());
         Sampled { frames: naming.frames.values, stacks, quality, unavailable }
     }
+
+    /// The frames of every kernel address that is in a stack.
+    fn kernel_names(&mut self) -> HashMap<u64, Vec<Frame>> {
+        let mut asked: Vec<u64> = self.kernel.values.iter().flatten().copied().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked.iter().copied().zip(self.symbolizer.kernel(&asked)).collect()
+    }
+
+    /// A stack from its outermost frame, the thread's name, to its innermost. `kernel` is the
+    /// kernel's part of it.
+    fn frames(&self, key: &Key, user: Vec<Frame>, kernel: TraceId, naming: &mut Naming) -> Vec<u32> {
+        let mut frames = vec![naming.frames.id(Frame::mark(&self.comms.values[key.comm as usize]))];
+        frames.extend(user.into_iter().rev().map(|f| naming.frames.id(f)));
+        let mark = match (&key.place, key.class) {
+            (Some(place), _) => Some(place.call_mark()),
+            (None, Some(class)) => Some(format!("[{}]", class.name())),
+            (None, None) => None,
+        };
+        frames.extend(mark.map(|m| naming.frames.id(Frame::mark(m))));
+        let kernel = naming.kernel_frames(&self.kernel.values[kernel as usize]);
+        frames.extend(kernel.into_iter().rev());
+        frames
+    }
+
+    /// A waker's stack from its innermost frame to its outermost.
+    fn waker_frames(&self, waker: &Waker, naming: &mut Naming) -> Vec<u32> {
+        let mut ids = naming.kernel_frames(&self.kernel.values[waker.kernel as usize]);
+        if naming.is_interrupt(&ids) {
+            ids.push(naming.frames.id(Frame::mark("[interrupt]")));
+        } else {
+            let user = user_frames(&self.symbolizer, &self.user.values[waker.user as usize]);
+            ids.extend(user.into_iter().map(|f| naming.frames.id(f)));
+            ids.push(naming.frames.id(Frame::mark(&self.comms.values[waker.comm as usize])));
+        }
+        ids
+    }
 }
 
-/// A pool's threads differ by a number behind their name; in a flame graph they are one: `worker-*`.
+fn user_frames(symbolizer: &Symbolizer, addresses: &[CodeAddress]) -> Vec<Frame> {
+    addresses.iter().flat_map(|&address| symbolizer.frames(address).to_vec()).collect()
+}
+
+/// Of each place, the kernel stack that was seen most, and how often.
+fn commonest(counts: &HashMap<(Place, TraceId), u64>) -> HashMap<&Place, (TraceId, u64)> {
+    let mut most: HashMap<&Place, (TraceId, u64)> = HashMap::new();
+    for ((place, trace), &count) in counts {
+        let best = most.entry(place).or_insert((*trace, count));
+        if (count, std::cmp::Reverse(*trace)) > (best.1, std::cmp::Reverse(best.0)) {
+            *best = (*trace, count);
+        }
+    }
+    most
+}
+
+fn sampled_stack(((moment, place, class, frames, waker), counts): (Named, Counts)) -> SampledStack {
+    SampledStack {
+        taken: match (moment, place) {
+            (Moment::Call, Some(place)) => Taken::Call(place),
+            (Moment::Asleep, _) => Taken::Asleep,
+            (Moment::Clock, _) => Taken::Clock,
+            _ => Taken::Outside,
+        },
+        class,
+        frames,
+        waker,
+        samples: counts.samples,
+        weight: counts.weight,
+        blocked: counts.blocked,
+        delay: counts.delay,
+    }
+}
+
+/// A pool's threads differ by a number behind their name; in a flame graph they are one:
+/// `worker-*`.
 fn without_number(name: String) -> String {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     if stem.is_empty() || stem.len() == name.len() { name } else { format!("{stem}*") }
@@ -355,7 +370,8 @@ struct Naming {
 }
 
 impl Naming {
-    /// Kernel frames, the innermost first, without those of our own hook and of the kernel's way into it.
+    /// Kernel frames, the innermost first, without those of our own hook and of the kernel's way
+    /// into it.
     fn kernel_frames(&mut self, addresses: &[u64]) -> Vec<u32> {
         let named: Vec<Frame> =
             addresses.iter().flat_map(|a| self.kernel.get(a).cloned().unwrap_or_default()).collect();

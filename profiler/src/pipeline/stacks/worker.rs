@@ -12,20 +12,21 @@ use std::{
 use super::table::{Sleeper, Table};
 use crate::{answer::Sampled, event::StackRecord};
 
-/// Bytes of stacks that may wait. The debug information of a large program is read at its first stack, for seconds where the
-/// machine is slow: at a thousand copies of a kilobyte or two a second this is ten seconds' worth.
+/// Bytes of stacks that may wait. The debug information of a large program is read at its first
+/// stack, for seconds where the machine is slow: at a thousand copies of a kilobyte or two a second
+/// this is ten seconds' worth.
 const WAITING: usize = 16 << 20;
 
 enum Message {
-    /// With their size in bytes.
+    /// Stacks, with their size in bytes.
     Stacks(Vec<StackRecord>, usize),
     /// Names are wanted for what is there.
     Snapshot,
-    /// The last one.
+    /// The measurement is over: these threads are asleep.
     Finish(Vec<Sleeper>),
 }
 
-/// The way to the thread.
+/// Sends stacks to the thread.
 #[derive(Clone)]
 pub(super) struct Inbox {
     queue: Sender<Message>,
@@ -34,7 +35,7 @@ pub(super) struct Inbox {
     lost: Arc<AtomicU64>,
 }
 
-/// The thread.
+/// The thread that unwinds and names, as its owner sees it.
 pub(super) struct Worker {
     inbox: Inbox,
     latest: Arc<Mutex<Option<Arc<Sampled>>>>,
@@ -55,7 +56,7 @@ impl Worker {
         Self { inbox, latest, thread }
     }
 
-    /// A way to it, for another thread.
+    /// An inbox for another thread.
     pub(super) fn inbox(&self) -> Inbox {
         self.inbox.clone()
     }
@@ -70,7 +71,7 @@ impl Worker {
         self.latest.lock().ok()?.clone()
     }
 
-    /// Waits for the last one. `lost` are those that the ring had no room for.
+    /// Waits for the last table. The ring had no room for `lost` stacks.
     pub(super) fn finish(self, asleep: Vec<Sleeper>, lost: u64) -> Arc<Sampled> {
         let Self { inbox, thread, .. } = self;
         let gone = || Sampled { unavailable: Some("the thread that unwinds has ended".into()), ..Sampled::default() };
