@@ -88,7 +88,7 @@ fn what_grew_is_red_and_what_shrank_is_blue() {
         assert!(grows[0] > grows[2] && shrinks[2] > shrinks[0], "{widths:?}: {grows:?} {shrinks:?}");
         assert_eq!(stays[0], stays[2], "{widths:?}: {stays:?}");
         assert!(svg.contains(&format!("grows_[i] ({wide}")) || svg.contains(&format!("grows ({wide} ns per request")));
-        assert!(svg.contains("7500 → 6000 ns per request"), "the subtitle");
+        assert!(svg.contains("7,500 → 6,000 ns per request"), "the subtitle");
     }
 }
 

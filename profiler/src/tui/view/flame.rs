@@ -3,7 +3,7 @@
 use crate::text::{
     clean::clean,
     fit::{cut, cut_middle, fit, wrap},
-    numbers::{NA, percent, short as count},
+    numbers::{NA, count, percent},
 };
 use crate::{
     feed::Snapshot,
