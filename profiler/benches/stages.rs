@@ -1,4 +1,5 @@
-//! Benchmarks of the pure stages, on a made-up harvest: `cargo bench --package should-i-async --bench stages`.
+//! Benchmarks of the pure stages, on a made-up harvest:
+//! `cargo bench --package should-i-async --bench stages`.
 //!
 //! The size is that of a large server: 10,000 threads, 500 call sites.
 
@@ -28,7 +29,7 @@ fn main() {
     divan::main();
 }
 
-/// Numbers without a pattern, the same in every run (splitmix64).
+/// Random numbers that are the same in every run (splitmix64).
 struct Numbers(u64);
 
 impl Numbers {

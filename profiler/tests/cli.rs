@@ -1,5 +1,5 @@
-//! The command line without the kernel side: help, flags that make no sense, targets that cannot be measured, commands
-//! that cannot be run. No test here needs rights. `docs/faults.md` names each.
+//! The command line without the kernel side: help, flags that make no sense, targets that cannot be
+//! measured, commands that cannot be run. No test here needs rights. `docs/faults.md` names each.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -69,7 +69,7 @@ fn refuses(args: &[&str], code: i32, words: &[&str]) -> String {
     ended.err
 }
 
-/// As [`refuses`], with one line that is ours.
+/// As [`refuses`], and the message is a single line of our own.
 fn says(args: &[&str], code: i32, words: &[&str]) {
     let text = refuses(args, code, words);
     assert!(text.starts_with("should-i-async: ") && text.trim_end().lines().count() == 1, "{args:?}: {text}");

@@ -1,4 +1,5 @@
-//! `check -- CMD` where the command forks often: it is sampled, and ends with the command all the same.
+//! `check -- CMD` of a command that forks often: the measurement is sampled, and still ends with
+//! the command.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -15,7 +16,7 @@ fn a_command_that_forks_often_ends_the_measurement_with_its_end() {
     if !common::can_measure() {
         return;
     }
-    // Says when it is over: how long three hundred processes take is the machine's affair.
+    // The command says when it is over: how long 300 processes take depends on the machine.
     let over = std::env::temp_dir().join(format!("sia-kernel-command-{}", std::process::id()));
     let script = "for i in $(seq 1 300); do cat /dev/null; done; : > \"$0\"";
     let mut check = Command::new(env!("CARGO_BIN_EXE_should-i-async"))

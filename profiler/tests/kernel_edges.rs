@@ -1,5 +1,6 @@
-//! What happens at the edges of a measurement, on the real kernel: targets that are asleep, die, multiply, become another
-//! program, or are too many; and the other ways to measure. Runs with `--test-threads=1`.
+//! What happens at the edges of a measurement, on the real kernel: targets that are asleep, die,
+//! multiply, become another program, or are too many; and the other ways to measure. Runs with
+//! `--test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -67,8 +68,9 @@ fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
 /// How often a wait is made longer when it was over before its measurement began.
 const LONGER: u32 = 4;
 
-/// `start` begins a wait of so long and then a measurement of it; again, with a wait as long as two of those measurements took
-/// to begin, where the wait was over by then: attaching takes seconds on an emulated CPU, and longer beside other load.
+/// Calls `start`, which begins a wait of the given length and then a measurement of it. If the wait
+/// was over before the measurement began, tries again with a wait of twice the time that this took:
+/// attaching takes seconds on an emulated CPU, and longer beside other load.
 fn attached_in_time<T>(wait: &mut Duration, mut start: impl FnMut(Duration) -> (T, Measuring)) -> (T, Measuring) {
     for _ in 0..LONGER {
         let asked = Instant::now();
@@ -95,7 +97,8 @@ fn agrees(measurement: &Measurement) {
     assert!(check.counts_agree(), "{check:?}");
 }
 
-/// The wait that is open when the measurement begins has its class, its time in the window, and no block: that was before.
+/// A wait that is open when the measurement begins has its class and its time in the window. It has
+/// no block, because that was before.
 #[test]
 fn already_blocked_at_attach() {
     if !can_measure() {
@@ -125,7 +128,8 @@ fn already_blocked_at_attach() {
         assert_eq!(by_class(&t.sums).get("pipe"), Some(&1), "{kind}: the finishing park, and nothing else");
         assert_eq!(all_blocks(&t.sums), 1, "{kind}: {:?}", by_class(&t.sums));
         assert!(t.asleep_at_start && t.sums.open_calls == 1, "{kind}: {t:?}");
-        // The wait had at most what is left of its whole length, and at least what is left after the way here.
+        // At most what is left of the wait's whole length, and at least what is left of it after
+        // the time that the test needed to get here.
         let whole = line.rows[0].blocked_max;
         let left = sum.blocked;
         let gone = begun.saturating_sub(measurement.window.start).as_nanos();
@@ -190,8 +194,8 @@ fn a_target_that_does_nothing() {
     }
 }
 
-/// A wait in a call of the 32-bit table, seen from /proc only, is not taken for the call that has its number in the
-/// machine's own table (read is 3 there, and 3 is close here).
+/// A wait in a call of the 32-bit table, seen from /proc only, is not taken for the call that has
+/// its number in the machine's own table (read is 3 there, and 3 is close here).
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_silent_32_bit_wait_is_not_mislabelled() {
@@ -228,7 +232,7 @@ fn calls_of_the_32_bit_table() {
         assert_eq!(site.errors, 0, "{name}");
     }
     outcome.has_calls(outcome.sites("read (32-bit)", "compat32").blocks, row.blocks);
-    // What the numbers 3 and 20 mean in the machine's own table.
+    // The calls that have the numbers 3 and 20 in the machine's own table.
     for name in ["close", "writev"] {
         let wrong = outcome.measurement.window.sites.iter().filter(|s| s.place.syscall == name);
         assert_eq!(wrong.map(|s| s.site.blocks).sum::<u64>(), 0, "{name}");
@@ -262,7 +266,7 @@ fn killed_in_the_middle() {
     assert!(!report.sites.is_empty() && report.cpu.total.as_nanos() > 0);
 }
 
-/// A process that comes to its end: its last block of each thread is the exit.
+/// A process that comes to its end: the last block of each of its threads is the exit.
 #[test]
 fn exits_normally() {
     if !can_measure() {
@@ -292,8 +296,8 @@ fn exits_normally() {
     }
 }
 
-/// Threads that start, block once and die, by the thousand: every block is counted. A name may be lost for want of room in
-/// the ring, a sum never.
+/// Threads that start, block once and die, by the thousand: every block is counted. A name may be
+/// lost for want of room in the ring, a sum never.
 #[test]
 fn threads_that_start_and_die_by_the_thousand() {
     if !can_measure() {
@@ -330,7 +334,7 @@ fn threads_that_start_and_die_by_the_thousand() {
             let named: BTreeSet<u32> = born.iter().map(|t| t.tid.as_raw()).collect();
             assert!(outcome.line.rows.iter().all(|row| named.contains(&row.tid)));
         }
-        // A newborn's counters begin at zero, and so does our account of it: its row, and the exit after it.
+        // A newborn's counters begin at zero, and so do ours: the blocks of its row, and its exit.
         for row in &outcome.line.rows {
             let mut own = born.iter().filter(|t| t.tid.as_raw() == row.tid);
             if let (Some(t), None) = (own.next(), own.next()) {
@@ -340,7 +344,8 @@ fn threads_that_start_and_die_by_the_thousand() {
     }
 }
 
-/// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target, without it does not.
+/// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target,
+/// without it does not.
 #[test]
 fn fork_and_exec_in_the_middle() {
     if !can_measure() {
@@ -399,7 +404,8 @@ fn exec_from_a_thread_that_is_not_the_leader() {
         nothing_lost(&measurement);
         ledger_closes(&measurement);
         agrees(&measurement);
-        // The one of the exec may be among them: then nobody knew of the worker's new number in time.
+        // The run at the exec may be among those that the kernel left out. Then nobody knew the
+        // worker's new number in time.
         if runs_missed(&measurement) {
             continue;
         }
@@ -484,7 +490,7 @@ fn one_worker_is_true(measurement: &Measurement, row: &Row) {
     assert_eq!((t.sums.voluntary, t.sums.involuntary), (t.sums.kernel_voluntary, t.sums.kernel_involuntary));
 }
 
-/// More threads than there is room for: those that found none are counted once each, the others are exact.
+/// More threads than there is room for: each that found none is counted once, the others are exact.
 #[test]
 fn too_little_room_for_threads() {
     if !can_measure() {
@@ -507,7 +513,8 @@ fn too_little_room_for_threads() {
     assert_eq!(window.quality.threads_lost, 101 - 63, "threads that found no room");
 }
 
-/// More call places than there is room for: those calls are at no site, and counted; class totals stay exact.
+/// More call places than there is room for: calls without a site are counted, and the totals of
+/// their class stay exact.
 #[test]
 fn too_little_room_for_sites() {
     if !can_measure() {
@@ -555,8 +562,8 @@ fn raw_tracepoints_count_the_same() {
     }
 }
 
-/// A budget that is too small for the target: the measurement is sampled, says so, and what it measured is whole. It ends
-/// in a window or between two, whichever it happens to be.
+/// A budget that is too small for the target: the measurement is sampled, says so, and what it
+/// measured is whole. It ends in a window or between two, whichever it happens to be.
 #[test]
 fn sampled() {
     if !can_measure() {

@@ -1,5 +1,5 @@
-//! The profiler against workloads whose truth is known by construction, on the real kernel: counts exactly, times within
-//! the bounds that the project states. Runs with `--test-threads=1`.
+//! The profiler against workloads whose truth is known by construction, on the real kernel: counts
+//! exactly, times within the bounds that the project states. Runs with `--test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -66,8 +66,8 @@ fn percent(ours: u64, theirs: u64) -> f64 {
     100.0 * (ours as f64 / theirs as f64 - 1.0)
 }
 
-/// The device decides whether and how often an O_DIRECT read blocks; class, bytes, requests and the kernel's count of
-/// switches are known all the same.
+/// The device decides whether and how often an O_DIRECT read blocks; class, bytes, requests and the
+/// kernel's count of switches are known all the same.
 #[test]
 fn file_direct() {
     if !can_measure() {
@@ -81,7 +81,7 @@ fn file_direct() {
     let window = &outcome.measurement.window;
     figures!("blocks {}, devices {:?}", row.blocks, window.devices);
     let (reads, bytes) = window.devices.iter().fold((0, 0), |(r, b), d| (r + d.target.reads, b + d.target.bytes));
-    // A file that is in pieces on the disk can take more than one request a read; it never takes fewer.
+    // A fragmented file can take more than one request a read, but never less than one.
     assert!(reads >= row.calls, "{reads} requests for {} reads", row.calls);
     assert_eq!(bytes, row.bytes);
     let sums = &outcome.thread(row.tid).sums;
@@ -103,13 +103,14 @@ fn blocked_time_of_sleeps() {
         let (low, high) = with_tolerance(row.blocked_min, row.blocked_max, row.blocks);
         figures!("sleep {us} µs: {} ns in [{}, {}]", sum.blocked, row.blocked_min, row.blocked_max);
         assert!((low..=high).contains(&sum.blocked), "{us} µs: {} ns are not in {low}..={high}", sum.blocked);
-        // What lies between the two is the way in, and the run queue.
+        // The way into the kernel and the run queue lie between the two.
         assert!(sum.blocked + sum.run_delay <= row.blocked_max, "{us} µs: {sum:?} in {row:?}");
     }
 }
 
-/// As above, for waits that another thread ends. The truth holds without tolerance here: the driver's shortest wait begins
-/// once the reader has left the CPU and ends before it is woken, and the reader's longest is around the whole call.
+/// As above, for waits that another thread ends. The bounds hold without tolerance here: the
+/// driver's lower bound begins after the reader has left the CPU and ends before it is woken, and
+/// the reader's upper bound is around the whole call.
 #[test]
 fn blocked_time_of_held_reads() {
     if !can_measure() {
@@ -134,7 +135,8 @@ fn with_tolerance(min: u64, max: u64, waits: u64) -> (u64, u64) {
     (min.saturating_sub(slack(min)), max + slack(max))
 }
 
-/// A burner, long enough to be preempted: each of its nanoseconds, by the tracepoints and with the charge.
+/// A thread that burns CPU for long enough to be preempted: tracepoints and charge together have
+/// each of its nanoseconds.
 #[test]
 fn cpu_of_burners() {
     if !can_measure() {
@@ -154,7 +156,8 @@ fn cpu_of_burners() {
     process_cpu_agrees(&outcome);
 }
 
-/// Two threads that hand a byte to and fro on one CPU: more than 100,000 switches a second, and none is lost.
+/// Two threads that hand a byte to and fro on one CPU: more than 100,000 switches a second, and
+/// none is lost.
 #[test]
 fn pingpong_at_100_000_switches_a_second() {
     if !can_measure() {

@@ -1,5 +1,6 @@
-//! Faults with the real binary on the real kernel: missing rights, missing kernel parts, targets that go away, signals,
-//! results that cannot be written. Needs root; runs with `--test-threads=1`. `docs/faults.md` names each test.
+//! Faults with the real binary on the real kernel: missing rights, missing kernel parts, targets
+//! that go away, signals, results that cannot be written. Needs root; runs with `--test-threads=1`.
+//! `docs/faults.md` names each test.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -36,12 +37,12 @@ fn target_exits_in_the_middle() {
     if !can_fault() {
         return;
     }
-    // By itself.
+    // The target exits by itself.
     let mut target = Target::start("sh", &["-c", "read line"]);
     let live = Live::attached(&mut tool(&["check", "-p", &target.pid(), "-d", "20s"]), Stdio::piped());
     drop(target.0.stdin.take());
     assert!(live.end().report().contains("target exited"));
-    // Killed.
+    // The target is killed.
     let mut target = Target::sleeper();
     let live = Live::attached(&mut tool(&["check", "--json", "-p", &target.pid(), "-d", "20s"]), Stdio::piped());
     target.0.kill().unwrap();
@@ -226,7 +227,7 @@ fn output_that_cannot_be_written() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let ended = Live::spawn(&mut tool(&args), full.into()).end();
         ended.refusal(6, &["cannot write the result", "No space left", "run again"]);
-        // `| head` that has seen enough.
+        // As with `| head`, once it has seen enough.
         let (read, write) = pipe().unwrap();
         drop(read);
         let ended = Live::spawn(&mut tool(&args), write.into()).end();
@@ -402,7 +403,7 @@ fn an_unprivileged_user_is_told_what_to_do() {
     run(&mut place.tool(&["check", "-p", &own.pid(), "-d", "100ms"])).refusal(4, &denied);
     run(&mut place.tool(&["check", "--json", "-p", &own.pid(), "-d", "100ms"])).refusal(4, &denied);
     without_orphans_but(&own, || run(&mut place.tool(&["check", "--", "true"])).refusal(4, &denied));
-    // Somebody else's.
+    // A process of another user.
     let other = Target::sleeper();
     let words = ["no rights to look into process", "of user 0", "cap_sys_ptrace"];
     run(&mut place.tool(&["check", "-p", &other.pid()])).refusal(4, &words);
@@ -415,7 +416,7 @@ fn an_unprivileged_user_is_told_what_to_do() {
     assert!(doctor.out.lines().all(|line| line.chars().count() <= 100), "{}", doctor.out);
 }
 
-/// With a child that lives: it is the only one left.
+/// Runs a test; afterwards `child` must be the only child of this process, orphans included.
 fn without_orphans_but(child: &Target, test: impl FnOnce()) {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     test();

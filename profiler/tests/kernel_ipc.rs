@@ -1,6 +1,7 @@
-//! Hardware counters against a workload whose instructions are known one by one. Exact where the machine has counters that
-//! sample (an aarch64 guest under emulation gives them: `cargo xtask vm`); elsewhere the reason that there are none.
-//! Runs with `--test-threads=1`.
+//! Hardware counters against a workload whose instructions are known one by one. Figures are exact
+//! where the machine has counters that sample, as an aarch64 guest under emulation has
+//! (`cargo xtask vm`). Elsewhere the reason that there are none is checked. Runs with
+//! `--test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -13,7 +14,7 @@ use should_i_async::{
     pipeline::Request,
 };
 
-/// Instructions of a spin, a round.
+/// Instructions in each round of a spin.
 const A_ROUND: u64 = 2;
 
 fn numbers(value: &serde_json::Value) -> Vec<u64> {
@@ -44,7 +45,7 @@ fn measured(form: Option<Form>) -> Option<(check::Outcome, IpcRecord)> {
     }
 }
 
-/// Sites of a call, those of fewer instructions a window first.
+/// Sites of a call, the one with the fewest instructions a window first.
 fn sites<'a>(record: &'a IpcRecord, syscall: &str) -> Vec<&'a SiteIpc> {
     let mut sites: Vec<_> =
         record.sites.iter().filter(|s| s.place.as_ref().is_some_and(|p| p.syscall == syscall)).collect();
@@ -65,8 +66,8 @@ fn each(pairs: &Pairs) -> u64 {
     each
 }
 
-/// Cycles an instruction where the machine is emulated with a fixed `-icount shift=2`: exactly so many in running code, and
-/// more in a window with idle in it.
+/// Cycles per instruction on a machine that is emulated with `-icount shift=2`: exactly so many in
+/// running code, and more in a window that contains idle time.
 const EMULATED: u64 = 4;
 
 fn holds(form: Option<Form>) {
@@ -77,7 +78,7 @@ fn holds(form: Option<Form>) {
     figures!("{c:?}, every {}, period {}, lost {}", record.every, record.period, record.samples_lost);
     assert_eq!(record.every, 1);
     assert_eq!((c.multiplexed, c.failed, c.too_long), (0, 0, 0));
-    // A window that is open at the end is neither; one a thread.
+    // A window that is open at the end is neither. There is one for each thread at most.
     let told = c.windows + c.switched;
     assert!((c.returns - 2..=c.returns).contains(&told), "{told} of {}", c.returns);
     assert_eq!(record.sites.iter().flat_map(|s| &s.windows.kinds).map(|k| k.user.count).sum::<u64>(), c.windows);
@@ -99,8 +100,8 @@ fn holds(form: Option<Form>) {
         let overhead = *overhead.get_or_insert_with(|| each(pairs) - A_ROUND * rounds);
         assert!(overhead < 10, "{overhead}");
         assert_eq!(each(pairs), A_ROUND * rounds + overhead);
-        // A spin that lost the CPU is not whole: what is left of it after the last time is a window of its own kind. All of it
-        // is, where that was on the way out of the call.
+        // A spin that lost the CPU is not whole: what is left of it after the last time is a window
+        // of its own kind. If that was on the way out of the call, all of the spin is left.
         let rest = &kinds[before::PREEMPTED as usize].user;
         assert_eq!(pairs.count + rest.count, calls, "{rest:?}");
         assert!(rest.instructions <= (A_ROUND * rounds + overhead) * rest.count, "{rest:?}");
@@ -117,7 +118,7 @@ fn holds(form: Option<Form>) {
     figures!("after read: {blocked:?}");
     let rounds_blocked = truth["rounds_blocked"].as_u64().unwrap();
     assert!(!emulated || blocked.user.cycles == EMULATED * blocked.user.instructions);
-    // The kernel's way out and in again is in there, the user's own and nothing of the wait.
+    // It contains the kernel's way out and in again and the program's own code, but not the wait.
     assert!(blocked.all_cycles > blocked.user.cycles && blocked.all_instructions > blocked.user.instructions);
     assert!(!emulated || blocked.all_cycles < blocked.user.cycles * 21 / 20);
     assert!(blocked.user.count <= calls[0] && blocked.user.count + c.switched >= calls[0]);
@@ -126,8 +127,8 @@ fn holds(form: Option<Form>) {
     curves(&record, A_ROUND * rounds[rounds.len() - 1] + overhead.unwrap(), emulated);
 }
 
-/// Overflows lie within the windows: none beyond the longest spin, as many as instructions were executed, and their IPC is
-/// that of the windows.
+/// Overflows lie within the windows: none beyond the longest spin, as many as instructions were
+/// executed, and their IPC is that of the windows.
 fn curves(record: &IpcRecord, longest: u64, emulated: bool) {
     let c = record.counts;
     let sampled: u64 = record.curves.iter().flatten().map(|p| p.count).sum();
@@ -141,13 +142,15 @@ fn curves(record: &IpcRecord, longest: u64, emulated: bool) {
                 pairs.cycles
             );
             assert!(pairs.instructions / pairs.count <= longest, "bin {bin}");
-            // A window is a spin and less than ten instructions more: so many instructions since the return are in the spin.
+            // A window is a spin and less than ten instructions more, so every sample that lies
+            // within the bin's instructions was taken in the spin.
             assert!(!emulated || pairs.cycles == EMULATED * pairs.instructions, "bin {bin}: {pairs:?}");
         }
     }
     assert!(c.samples > 0 && c.samples + c.samples_outside + c.samples_failed <= c.overflows, "{c:?}");
     assert_eq!(c.samples_failed, 0);
-    // Under emulation most may not come at all, and are counted as lost (docs/kernels.md); on a processor they should.
+    // Under emulation most samples may not come, and are counted as lost (docs/kernels.md). On a
+    // processor they should come.
     assert!(emulated || record.samples_lost * 5 <= c.overflows, "{} lost of {}", record.samples_lost, c.overflows);
 }
 

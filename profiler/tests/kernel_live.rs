@@ -1,5 +1,5 @@
-//! The live screen in a real terminal: keys sent by tmux, the screen as tmux shows it, a real process behind it. Skipped,
-//! loudly, where there is no tmux; in CI that is a failure.
+//! The live screen in a real terminal: keys sent by tmux, the screen as tmux shows it, a real
+//! process behind it. Skipped, loudly, where there is no tmux; in CI that is a failure.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -141,7 +141,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The demo's server under load: it and its load are ended with the test, or by themselves after a minute.
+/// The demo's server under load. Both end with the test, or by themselves after a minute.
 struct Busy(demo::Children);
 
 impl Busy {
@@ -150,7 +150,8 @@ impl Busy {
     }
 }
 
-/// A cache with this machine's prices: measuring them takes a CPU for seconds, which here are the target's, and is tested elsewhere.
+/// A cache with this machine's prices. Measuring them here would take a CPU from the target for
+/// seconds; other tests do that.
 fn calibrated() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
@@ -272,7 +273,7 @@ fn a_terminal_that_goes_away_ends_it() {
     terminal.shows(&["WALL"]);
     let pid = terminal.pid();
     terminal.tmux(&["kill-server"]);
-    // Whoever inherits it may take its time to reap it.
+    // The process that inherits it may take a while to reap it.
     let (tgid, leader) = (Tgid::from_raw(pid.as_raw_pid() as u32), Tid::from_raw(pid.as_raw_pid() as u32));
     let zombie = || process::snapshot_state(tgid, leader).is_none_or(|s| s.state == 'Z');
     let gone = || zombie() && process::threads(tgid).len() <= 1;
@@ -383,7 +384,8 @@ fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
     }
 }
 
-/// Looks in mid-measurement see the target and nothing else: the profiler's own threads make far more calls of other kinds.
+/// Looks in mid-measurement see the target alone. The profiler's own threads make far more calls,
+/// of other kinds, and none of these is seen.
 #[test]
 fn looks_are_of_the_target_alone() {
     if !can_measure() {

@@ -1,5 +1,5 @@
-//! `record` and `report` against real targets: stacks have names, their weights are the ledger's figures, and nothing that
-//! is wrong with a file goes by in silence. Needs root.
+//! `record` and `report` against real targets: stacks have names, their weights are the ledger's
+//! figures, and nothing that is wrong with a file goes by in silence. Needs root.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -84,7 +84,8 @@ fn the_demo_has_names_and_the_weights_are_the_ledgers_figures() {
         return;
     }
     let children = demo();
-    // A part is a second, and as much longer as taking it lasts: where that is long, so is the recording.
+    // A part lasts a second and the time that taking it needs. Where that is long, the recording
+    // is made longer.
     let mut seconds = 3;
     let mut recording = recorded(children.server_pid(), seconds);
     while recording.parts.len() < 2 && seconds < 48 {
@@ -95,7 +96,7 @@ fn the_demo_has_names_and_the_weights_are_the_ledgers_figures() {
     assert_sums(&report, &profile);
     assert_named(&profile);
     assert!(profile.quality.truncated * 10 <= profile.quality.samples + profile.quality.clock_samples);
-    // The function that serves a connection is on the stack of nearly all that is blocked on sockets.
+    // The function that serves a connection is on nearly every stack that is blocked on sockets.
     let cost = profile.total(Weight::Cost);
     let served: u64 = profile
         .stacks
@@ -189,7 +190,8 @@ fn the_same_twice_is_no_difference_and_a_limit_below_it_is_kept() {
     assert_eq!(text.matches("within the noise").count(), 7, "{text}");
 }
 
-/// A server of the distribution, without frame pointers and stripped: PostgreSQL, Redis and nginx export their functions.
+/// A server of the distribution, without frame pointers and stripped: PostgreSQL, Redis and nginx
+/// export their functions.
 #[test]
 fn a_packaged_server_has_names() {
     if !can_measure() {
@@ -227,7 +229,8 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// One request at a time until told to stop, or for half a minute; answers how many were answered.
+/// Sends one request at a time until told to stop, or for half a minute. Returns how many were
+/// answered.
 fn ask(port: u16, stop: &AtomicBool) -> u64 {
     use std::io::{Read as _, Write as _};
     let begun = std::time::Instant::now();
@@ -249,8 +252,9 @@ fn ask(port: u16, stop: &AtomicBool) -> u64 {
     answered
 }
 
-/// What /proc/stat has of time that no thread is charged, ns of all CPUs: stolen, and interrupts where the kernel has an account of
-/// their own for them (else they are guessed at ticks, and threads are charged). `None`: the kernel does not say which.
+/// Time in /proc/stat that no thread is charged for, in ns over all CPUs: stolen time, and
+/// interrupts if the kernel has an account of their own for them. If not, they are guessed at
+/// ticks, and threads are charged for them. `None`: the kernel does not say which.
 fn apart() -> Option<u64> {
     let mut config = String::new();
     let packed = std::fs::File::open("/proc/config.gz").ok()?;
@@ -261,8 +265,9 @@ fn apart() -> Option<u64> {
     Some((ticks[7] + interrupts) * 10_000_000)
 }
 
-/// Wake-ups from softirqs stop the clock by which the kernel charges until the switch, which shifts microseconds from one thread
-/// of the target to the next, thousands of times a second. That is neither stolen nor a cost of blocking.
+/// A wake-up from a softirq stops the clock by which the kernel charges until the next switch. That
+/// moves microseconds from one thread of the target to the next, thousands of times a second. It is
+/// neither stolen time nor a cost of blocking.
 #[test]
 fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() {
     if !can_measure() {
@@ -282,7 +287,7 @@ fn what_is_charged_to_nobody_was_stolen_and_what_moves_between_threads_is_not() 
         "of {cpu} ns: {near} near, {away} away, {other} other, {} to nobody; stolen {before:?} to {after:?}",
         sums.uncharged
     );
-    // 0.5 to 2.2 % as it is, 4 to 8 % where what moves is taken for stolen.
+    // Measured: 0.5 to 2.2 %; 4 to 8 % if time that moves is taken for stolen.
     assert!(near.unsigned_abs() * 25 <= cpu, "{near} of {cpu} ns");
     if let (Some(before), Some(after)) = (before, after) {
         // /proc/stat counts in steps of 10 ms.

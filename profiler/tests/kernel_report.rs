@@ -1,5 +1,6 @@
-//! The demo, end to end on the real kernel: its JSON holds to the committed schema, its ledgers close, and nothing stays
-//! behind. With `SIA_RECORD=1` it also makes the fixture of `stages.rs` anew.
+//! The demo, end to end on the real kernel: its JSON keeps to the committed schema, its ledgers
+//! close, and nothing stays behind. With `SIA_RECORD=1` it also renews the fixture of
+//! `stages.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -51,7 +52,7 @@ impl Progress for Silent {
     fn tick(&mut self, _: Nanos, _: Option<Nanos>) {}
 }
 
-/// Not a check of its own: makes the fixture, where that is asked for.
+/// Makes the fixture if that is asked for; checks nothing.
 #[test]
 fn record_the_fixture() {
     if std::env::var_os("SIA_RECORD").is_none() || !common::can_measure() {

@@ -1,5 +1,5 @@
-//! What the replay and the estimators run on, against workloads whose truth is known: streamed block ends, calls that wake,
-//! CPU-clock samples, and the sum that a prediction is.
+//! What the replay and the estimators run on, against workloads whose truth is known: streamed
+//! block ends, calls that wake, CPU-clock samples, and the sum that a prediction is.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -9,7 +9,7 @@ mod common;
 use common::{can_measure, check, measuring::request};
 use should_i_async::{event::BlockClass, machine::Way, pipeline::Request, predict::Ground};
 
-/// Few enough to be over before a busy stream would pause.
+/// So few that the workload is over before a busy stream would pause.
 const BLOCKS: u64 = 300;
 
 #[test]
@@ -48,7 +48,8 @@ fn calls_that_wake_are_told_from_those_that_do_not() {
             writes += site.site.calls;
         }
         if site.place.syscall == "read" {
-            // A read that empties nothing wakes nobody; but an interrupt that hits it may, and counts as the call's.
+            // A read that empties nothing wakes nobody. But an interrupt that hits it may wake
+            // somebody, and counts as the call's.
             let hit = site.site.cpu_direct_woke.count;
             assert!(hit * 20 <= site.site.calls.max(20), "{hit} of {} reads", site.site.calls);
         }
@@ -65,18 +66,19 @@ fn calls_of_one_place_are_told_apart_by_size() {
         return;
     }
     const READS: u64 = 300;
-    // Reads of one byte from a pipe and from /dev/zero, and reads of an empty pipe, which are errors.
+    // Reads of one byte from a pipe and from /dev/zero, and of an empty pipe, which are errors.
     let outcome = check::run(&["nonblock", "--n", &READS.to_string()]);
     for (class, sizes) in [(BlockClass::Pipe, vec![0, 1]), (BlockClass::CharDevice, vec![1])] {
         let sites = outcome.measurement.window.sites.iter();
         let reads: Vec<_> = sites.filter(|s| s.place.syscall == "read" && s.place.class == class).collect();
-        // An interrupt that wakes somebody in the middle of a read takes that one out of the windows.
+        // If an interrupt wakes somebody in the middle of a read, that read is in no window.
         let hit: u64 = reads.iter().map(|s| s.site.cpu_direct_woke.count).sum();
         for size in 0..9 {
             let windows = reads.iter().flat_map(|s| &s.sizes).filter(|w| w.size == size);
             let calls: u64 = windows.map(|w| w.cpu_warm.count + w.cpu_cold.count).sum();
             let expected = if sizes.contains(&size) { READS } else { 0 };
-            // A run that the kernel left out may be the start of a write, whose end then counts with the read before it.
+            // The kernel may leave out the run at the start of a write. Its end then counts with
+            // the read before it.
             let untold = check::excused(&outcome.measurement);
             assert!(
                 (expected.saturating_sub(hit + untold)..=expected + untold).contains(&calls),
@@ -94,7 +96,7 @@ fn cpu_clock_samples_hit_user_code_where_there_is_nothing_else() {
     let outcome =
         check::run_as(&["burn", "--ms", "1000"], |pid| vec![Request { price: true, ..request(pid) }]).remove(0);
     let samples = outcome.measurement.window.samples;
-    // 499 a second: the count is the CPU time, to the factor that a few samples allow.
+    // 499 a second: the count gives the CPU time, to the factor that a few samples allow.
     let expected = outcome.process_cpu * 499 / 1_000_000_000;
     assert!(
         samples.samples * 2 >= expected && samples.samples <= expected * 2 + 20,

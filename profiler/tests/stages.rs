@@ -1,4 +1,5 @@
-//! The pure stages on a recorded window and on arbitrary ones: decode, aggregate, model. Needs no root.
+//! The pure stages on a recorded window and on arbitrary ones: decode, aggregate, cost, predict,
+//! answer. Needs no root.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -16,7 +17,8 @@ use should_i_async::{
     report,
 };
 
-/// Eight connections of the demo for half a second; `SIA_RECORD=1 cargo test --test kernel_report` makes it anew.
+/// Eight connections of the demo for half a second; `SIA_RECORD=1 cargo test --test kernel_report`
+/// makes it anew.
 const DEMO: &[u8] = include_bytes!("fixtures/demo.wire");
 
 fn demo() -> Harvest {
@@ -36,7 +38,7 @@ fn a_recorded_window_closes_and_agrees_with_the_kernels_counters() {
     let window = Window::close(event::decode(harvest.clone()).unwrap(), &silent(&harvest));
     assert!(window.threads.len() >= 9, "{} threads", window.threads.len());
     for thread in &window.threads {
-        // On the real kernel two CPUs' clocks meet at a wake-up: microseconds, not more.
+        // A wake-up compares the clocks of two CPUs. They differ by microseconds at most.
         let open = thread.unknown + thread.excess;
         assert!(open.as_nanos() <= thread.wall.as_nanos() / 100, "{}: {open} of {}", thread.tid, thread.wall);
     }
@@ -77,7 +79,7 @@ fn what_counters_told_is_kept_and_decoded() {
     assert_eq!(record.curves[before::BLOCKED as usize][7].cycles, 20);
     assert_eq!((record.every, record.period, record.samples_lost), (4, 1_000_003, 2));
 
-    // More cycles than so many windows below 2^32 can have.
+    // More cycles than that many windows of less than 2^32 cycles can have.
     let mut torn = harvest.clone();
     torn.ipc.as_mut().unwrap().sites[0].1.kinds[0].user = Pairs { count: 1, cycles: 1 << 33, ..Pairs::ZERO };
     assert!(event::decode(torn).unwrap_err().to_string().contains("windows"));
@@ -125,7 +127,8 @@ fn the_committed_schema_is_the_one_that_the_types_make() {
 }
 
 proptest! {
-    /// Whatever comes over the wire: a decoded window or an error, never a panic, and a text for every window.
+    /// Whatever comes over the wire gives a decoded window or an error, never a panic, and every
+    /// window has a text.
     #[test]
     fn damaged_windows_never_panic(at in 12usize..DEMO.len(), byte in any::<u8>(), more in any::<[u8; 8]>()) {
         let mut bytes = DEMO.to_vec();
@@ -141,7 +144,8 @@ proptest! {
         }
     }
 
-    /// Sums, squares and buckets of shards are those of the whole, however the durations are spread over CPUs.
+    /// Sums, squares and buckets of shards are those of the whole, however the durations are spread
+    /// over CPUs.
     #[test]
     fn merged_statistics_are_those_of_the_whole(values in prop::collection::vec((any::<bool>(), 0u64..1 << 40), 0..200)) {
         let (mut left, mut right, mut whole) = (Stat::ZERO, Stat::ZERO, Stat::ZERO);
@@ -165,7 +169,8 @@ proptest! {
         prop_assert!(quantile(1.0) <= 2 * highest.max(1));
     }
 
-    /// Every thread's wall time is accounted, unknown included, whatever the moment at which the window ends.
+    /// Every thread's wall time is accounted, unknown included, whatever the moment at which the
+    /// window ends.
     #[test]
     fn wall_time_has_no_gap_whenever_the_window_ends(later in 0u64..1 << 40) {
         let mut harvest = demo();

@@ -1,5 +1,5 @@
-//! Stacks of programs as a distribution ships them: stripped, without frame pointers, in mount namespaces of their own.
-//! Taken while they sleep, by the kernel's own account of where.
+//! Stacks of programs as a distribution ships them: stripped, without frame pointers, in mount
+//! namespaces of their own. Taken while they sleep, by the kernel's own account of where.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -27,7 +27,7 @@ impl Running {
         Tgid::from_raw(self.0.id())
     }
 
-    /// The named stacks of its threads, once a whole look at them satisfies; the last look otherwise.
+    /// The named stacks of its threads: of the first look that is `enough`, else of the last one.
     fn stacks(&self, enough: impl Fn(&[Vec<Frame>]) -> bool) -> (Vec<Vec<Frame>>, Counters) {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
@@ -78,7 +78,8 @@ fn a_stripped_server_is_followed_to_the_start_of_every_thread_and_named() {
     assert!(ready(&stacks), "{stacks:#?}");
     assert_eq!((counters.truncated, counters.no_module), (0, 0));
     let event_loop = stacks.iter().find(|stack| calls(stack, "epoll_wait")).unwrap();
-    // The function that waits is local, and its symbol is stripped; it is the rest of an exported one.
+    // The function that waits is local and its symbol is stripped, so it has the name of an
+    // exported one before it.
     let innermost = application_frame(event_loop).unwrap();
     assert!(innermost.named && innermost.name.starts_with("ae"), "{event_loop:#?}");
     assert!(calls(event_loop, "aeMain") && calls(event_loop, "main"));

@@ -13,7 +13,8 @@ use super::measuring::{self, Measuring};
 use super::procfs::{self, Counters};
 use super::truth::{Line, Row, Truth};
 
-/// A workload measured from `ready` to its truth line, with the kernel's counters over the same interval.
+/// A workload measured from `ready` to its truth line, with the kernel's counters over the same
+/// interval.
 pub(crate) struct Outcome {
     pub(crate) pid: u32,
     pub(crate) line: Line,
@@ -57,7 +58,7 @@ fn process_cpu(pid: u32) -> u64 {
     should_i_async::process::cpu_time(should_i_async::quantity::Tgid::from_raw(pid)).unwrap().as_nanos()
 }
 
-/// Sum of a class's blocks, and likewise.
+/// Blocks of a class.
 pub(crate) fn blocks(sums: &Sums, class: BlockClass) -> u64 {
     sums.classes[class as usize].blocks
 }
@@ -106,13 +107,14 @@ impl Outcome {
         sum
     }
 
-    /// Whether a kernel since 7.0 left out runs of programs at system calls: blocks and switches are exact all the same, but not
-    /// always in their class, and calls are short.
+    /// Whether the kernel (7.0 or later) left out runs of programs at system calls. Blocks and
+    /// switches are still exact, but not always in their class, and some calls are missing.
     pub(crate) fn runs_missed(&self) -> bool {
         runs_missed(&self.measurement)
     }
 
-    /// The workload's calls at a place, as the sites have them; each run that the kernel left out may be one of them.
+    /// The sites have the workload's calls at a place. Each run that the kernel left out may be a
+    /// call that is missing.
     pub(crate) fn has_calls(&self, calls: u64, truth: u64) {
         let least = truth.saturating_sub(excused(&self.measurement));
         assert!((least..=truth).contains(&calls), "{calls} calls, and {truth} were made");
@@ -139,8 +141,8 @@ impl Outcome {
         assert!(report.check.counts_agree(), "{:?}", report.check);
     }
 
-    /// Switches of a thread equal what /proc counted from before the measurement to after it: the thread was asleep at
-    /// both moments.
+    /// Switches of a thread equal what /proc counted between two moments, before and after the
+    /// measurement. The thread was asleep at both.
     pub(crate) fn switches_are_the_kernels(&self, tid: u32) {
         let (thread, kernel) = (self.thread(tid), self.kernel(tid));
         let sums = &thread.sums;
@@ -150,10 +152,11 @@ impl Outcome {
         assert_eq!(ours, (sums.kernel_voluntary, sums.kernel_involuntary), "the check of thread {tid}");
     }
 
-    /// CPU of a thread, as the report's ledger has it (tracepoints and charge), equals schedstat's to within 1 %. By
-    /// construction it is exact: the thread was asleep at both moments, and the charge makes up for what the kernel's
-    /// clock sees of a switch and the tracepoints do not (the way out of idle, and with the other sign interrupts and
-    /// stolen time). 2 µs are for threads that hardly ran.
+    /// CPU of a thread, as the report's ledger has it (tracepoints and charge), equals schedstat's
+    /// to within 1 %. It should be exact: the thread was asleep at both moments, and the charge
+    /// makes up for what the kernel's clock sees of a switch and the tracepoints do not (the way
+    /// out of idle, and with the other sign interrupts and stolen time). 2 µs are for threads that
+    /// hardly ran.
     pub(crate) fn cpu_is_the_kernels(&self, tid: u32) {
         let (thread, kernel) = (self.thread(tid), self.kernel(tid));
         let ours = thread.cpu().as_nanos().saturating_add_signed(thread.sums.charge());
@@ -185,8 +188,9 @@ impl Outcome {
         }
     }
 
-    /// Calls, blocks, bytes and errors at the workers' sites. The waits at the gate begin before the measurement or never
-    /// return in it, so they are at no site. The driver may share a site: it naps, and it wakes each futex wait once.
+    /// Calls, blocks, bytes and errors at the workers' sites. The waits at the gate begin before
+    /// the measurement or never return in it, so they are at no site. The driver may share a site:
+    /// it naps, and it wakes each futex wait once.
     pub(crate) fn sites_are_true(&self) {
         if self.runs_missed() {
             return;
@@ -201,7 +205,8 @@ impl Outcome {
             let naps = if class == "sleep" { blocks(&self.thread(self.pid).sums, BlockClass::Sleep) } else { 0 };
             let wakes = if class == "futex" { sum(|r| r.blocks) } else { 0 };
             let ours = (site.calls, site.blocks, site.bytes, site.errors);
-            // A nap whose timer is over before it sleeps is a call that blocks nobody, and only the driver could tell of it.
+            // A nap whose timer is over before it sleeps is a call that does not block. Only the
+            // driver could count it.
             let over = site.calls.saturating_sub(sum(|r| r.calls) + naps).min(naps);
             let calls = sum(|r| r.calls) + naps + over + wakes;
             let blocks = sum(|r| r.blocks - sleepless(r)) + naps;
@@ -223,8 +228,8 @@ impl Outcome {
     }
 }
 
-/// Sleeps of a worker that blocked nobody, because the timer was over before the sleep began: on a slow machine the kernel itself
-/// counts fewer switches than there were sleeps.
+/// Sleeps of a worker that did not block, because the timer was over before the sleep began. On a
+/// slow machine the kernel itself counts fewer switches than there were sleeps.
 fn sleepless(row: &Row) -> u64 {
     if row.class == "sleep" { row.blocks.saturating_sub(row.voluntary) } else { 0 }
 }
@@ -234,12 +239,12 @@ pub(crate) fn runs_missed(measurement: &Measurement) -> bool {
     excused(measurement) > 0
 }
 
-/// Runs of programs that the kernel may leave out: since 7.0, and it says how many.
+/// How many runs of programs the kernel left out. It does so since 7.0, and counts them.
 pub(crate) fn excused(measurement: &Measurement) -> u64 {
     if programs_are_preempted() { measurement.window.quality.runs_missed } else { 0 }
 }
 
-/// No event and no thread is missing; but for the runs of programs that a kernel may leave out.
+/// No event and no thread is missing, except runs of programs that the kernel left out.
 pub(crate) fn no_event_lost(measurement: &Measurement) {
     let quality = &measurement.window.quality;
     assert_eq!(quality.lost() - excused(measurement), 0, "{quality:?}");

@@ -1,5 +1,5 @@
-//! What the kernel tests share: a workload whose truth is known, a measurement of it, and the kernel's own counters,
-//! read by the test itself.
+//! What the kernel tests share: a workload whose truth is known, a measurement of it, and the
+//! kernel's own counters, read by the test itself.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
@@ -14,7 +14,7 @@ use std::io::Write;
 
 use rustix::thread::CapabilitySet;
 
-/// Whether kernel tests can run here. Where they cannot, that is a failure in CI and a loud skip elsewhere.
+/// Whether kernel tests can run here. If not, that is a failure in CI and a loud skip elsewhere.
 pub(crate) fn can_measure() -> bool {
     let wanted = CapabilitySet::BPF | CapabilitySet::PERFMON;
     let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);

@@ -1,5 +1,5 @@
-//! The kernel's own counters of threads, read from /proc by the tests' own code: what the profiler says of them is what is
-//! being tested.
+//! The kernel's own counters of threads, read from /proc by code of the tests: the profiler's code
+//! for that is what they test.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(crate) fn all(pid: u32) -> BTreeMap<u32, Counters> {
     tids(pid).into_iter().filter_map(|tid| Some((tid, Counters::read(pid, tid)?))).collect()
 }
 
-/// Waits until the threads of a process have left the CPU by themselves so often.
+/// Waits until the threads of a process have made so many voluntary switches.
 pub(crate) fn await_switches(pid: u32, count: u64) {
     let begun = Instant::now();
     loop {
@@ -63,8 +63,8 @@ pub(crate) fn await_switches(pid: u32, count: u64) {
     }
 }
 
-/// Waits until a thread is off the CPU in one of `calls`. `/proc/…/syscall` only names the call of a thread that has left
-/// the CPU.
+/// Waits until a thread is off the CPU in one of `calls`. `/proc/…/syscall` only names the call of
+/// a thread that has left the CPU.
 pub(crate) fn await_asleep(pid: u32, tid: u32, calls: &[i64]) {
     let begun = Instant::now();
     loop {

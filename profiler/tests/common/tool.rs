@@ -1,4 +1,5 @@
-//! The tool as a user starts it: running, ended, refusing; targets that end with their test; programs by their ids.
+//! The tool as a user starts it, while it runs, ends or refuses; targets that end with their test;
+//! BPF programs by their ids.
 
 use std::{
     io::{Read, Write as _},
@@ -18,7 +19,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const FREED: Duration = Duration::from_secs(3);
 pub(crate) const NOBODY: u32 = 65534;
 
-/// Root, who may become others and cover parts of /sys.
+/// Whether tests of faults can run here: they need root, to become other users and to cover parts
+/// of /sys.
 pub(crate) fn can_fault() -> bool {
     if !super::can_measure() {
         return false;
@@ -139,7 +141,8 @@ impl Live {
     }
 }
 
-/// Numbers of a process's BPF descriptors: programs have `prog_id`, links have `link_id` and the program's `prog_id`.
+/// Numbers of a process's BPF descriptors: programs have `prog_id`, links have `link_id` and the
+/// program's `prog_id`.
 pub(crate) fn fd_values(pid: u32, key: &str) -> Vec<u32> {
     let Ok(fds) = std::fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return Vec::new() };
     let texts = fds.filter_map(|fd| std::fs::read_to_string(fd.ok()?.path()).ok());
@@ -152,7 +155,8 @@ pub(crate) fn fd_values(pid: u32, key: &str) -> Vec<u32> {
 
 /// Whether the kernel still has a program of that number; numbers are not given again soon.
 pub(crate) fn is_loaded(id: u32) -> bool {
-    // BPF_PROG_GET_FD_BY_ID of include/uapi/linux/bpf.h; its attributes are the id and two words that are zero.
+    // BPF_PROG_GET_FD_BY_ID of include/uapi/linux/bpf.h; its attributes are the id and two words
+    // that are zero.
     const GET_FD_BY_ID: libc::c_int = 13;
     let attributes = [id, 0, 0];
     // SAFETY: reads twelve bytes of attributes and returns a new descriptor or -1.
