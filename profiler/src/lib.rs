@@ -114,7 +114,7 @@ pub struct Report(answer::Report);
 impl Report {
     /// The answer to "should it be async?", one sentence.
     pub fn verdict(&self) -> String {
-        self.0.verdict.sentence.clone()
+        self.0.verdict.sentence()
     }
 
     /// The places in the target's code that made syscalls, the longest blocked first.
