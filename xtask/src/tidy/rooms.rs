@@ -265,12 +265,16 @@ pub(super) const TARGET_NAMES: &[TargetName] = &[
     TargetName { name: "descriptors", why: "the target's sockets, pipes and files" },
     TargetName { name: "thread_names", why: "the target names its threads" },
     TargetName { name: "device_names", why: "the kernel names its devices" },
-    TargetName { name: "ThreadView::name", why: "the target names its threads" },
-    TargetName { name: "DeviceView::name", why: "the kernel names its devices" },
-    TargetName { name: "ProcessFacts::name", why: "the program's name" },
     TargetName { name: "command", why: "the target's command line" },
     TargetName { name: "container", why: "the container's name" },
-    TargetName { name: "kernel", why: "the kernel's own version string" },
+    TargetName { name: "kernel", why: "the kernel's own words: its version, its errors" },
+    TargetName { name: "Facts::form", why: "the kernel's name of the programs' type" },
+    TargetName { name: "Facts::notes", why: "kept in the recording as it was said when the target was chosen" },
+    TargetName { name: "unavailable", why: "kept in the recording as it was said when stacks were missing" },
+    TargetName { name: "no_calibration", why: "the error of the system that measured, kept in the recording" },
+    TargetName { name: "no_counters", why: "the error of the kernel that measured, kept in the recording" },
+    TargetName { name: "priced", why: "a price list, or the error of the system instead" },
+    TargetName { name: "name", why: "what the target or the kernel calls a thread or a device" },
 ];
 
 /// The crate that gives errors their context. Its home has a rule of its own.
