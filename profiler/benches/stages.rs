@@ -15,7 +15,7 @@ use should_i_async::{
     aggregate::{Silent, Window},
     answer::{Inputs, Report},
     event::{self, Batch},
-    kernel::{Harvest, RawSite},
+    kernel::{Chunks, Harvest, RawSite},
     quantity::{Nanos, Tid},
 };
 
@@ -73,61 +73,67 @@ fn sums(numbers: &mut Numbers) -> Sums {
     sums
 }
 
+/// Threads in the middle of a block, of a wake-up or of a run, and some without any event.
+fn threads(numbers: &mut Numbers) -> Chunks<Thread> {
+    let phases = [phase::BLOCKED, phase::BLOCKED, phase::BLOCKED, phase::WOKEN, phase::ON_CPU, phase::UNSEEN];
+    let thread = |tid| Thread {
+        tid,
+        tgid: 1,
+        epoch: EPOCH,
+        phase: phases[numbers.below(phases.len() as u64) as usize],
+        block_class: BlockClass::Tcp as u32,
+        nr: 0,
+        first: START,
+        since: END - numbers.below(1_000_000),
+        off: END - 2_000_000,
+        wake: END - numbers.below(1_000_000),
+        sums: sums(numbers),
+        ..Thread::ZERO
+    };
+    (1..=THREADS).map(thread).collect()
+}
+
+/// Call sites of which every second call blocks.
+fn sites(numbers: &mut Numbers) -> Vec<RawSite> {
+    let site = |i| RawSite {
+        key: SiteKey {
+            ip: 0x5555_0000_0000 + i * 0x40,
+            nr: (i % 60) as u16,
+            class: BlockClass::ALL[1 + (i % 8) as usize].wire(),
+            abi: 0,
+            space: 2,
+            size: 3,
+        },
+        site: Site {
+            calls: 64,
+            blocked_calls: 32,
+            blocks: 32,
+            bytes: numbers.below(1 << 30),
+            cpu_before: numbers.below(1 << 20),
+            last_tgid_fd: (1 << 32) | (i + 1),
+            cpu_direct_warm: stat(numbers),
+            cpu_blocked_near: stat(numbers),
+            blocked: stat(numbers),
+            run_delay: stat(numbers),
+            user_after_direct: stat(numbers),
+            user_after_blocked: stat(numbers),
+            ..Site::ZERO
+        },
+    };
+    (0..SITES).map(site).collect()
+}
+
 fn harvest() -> Harvest {
     let mut numbers = Numbers(7);
-    let phases = [phase::BLOCKED, phase::BLOCKED, phase::BLOCKED, phase::WOKEN, phase::ON_CPU, phase::UNSEEN];
-    let alive = (1..=THREADS)
-        .map(|tid| Thread {
-            tid,
-            tgid: 1,
-            epoch: EPOCH,
-            phase: phases[numbers.below(phases.len() as u64) as usize],
-            block_class: BlockClass::Tcp as u32,
-            nr: 0,
-            first: START,
-            since: END - numbers.below(1_000_000),
-            off: END - 2_000_000,
-            wake: END - numbers.below(1_000_000),
-            sums: sums(&mut numbers),
-            ..Thread::ZERO
-        })
-        .collect();
-    let sites = (0..SITES)
-        .map(|i| RawSite {
-            key: SiteKey {
-                ip: 0x5555_0000_0000 + i * 0x40,
-                nr: (i % 60) as u16,
-                class: BlockClass::ALL[1 + (i % 8) as usize].wire(),
-                abi: 0,
-                space: 2,
-                size: 3,
-            },
-            site: Site {
-                calls: 64,
-                blocked_calls: 32,
-                blocks: 32,
-                bytes: numbers.below(1 << 30),
-                cpu_before: numbers.below(1 << 20),
-                last_tgid_fd: (1 << 32) | (i + 1),
-                cpu_direct_warm: stat(&mut numbers),
-                cpu_blocked_near: stat(&mut numbers),
-                blocked: stat(&mut numbers),
-                run_delay: stat(&mut numbers),
-                user_after_direct: stat(&mut numbers),
-                user_after_blocked: stat(&mut numbers),
-                ..Site::ZERO
-            },
-        })
-        .collect();
     Harvest {
         start: Nanos::from_nanos(START),
         end: Nanos::from_nanos(END),
         measured: Nanos::from_nanos(END - START),
         epoch: EPOCH,
-        alive,
-        departed: should_i_async::kernel::Chunks::default(),
+        alive: threads(&mut numbers),
+        departed: Chunks::default(),
         pooled: Thread::ZERO,
-        sites,
+        sites: sites(&mut numbers),
         overflow: Site::ZERO,
         spans: Vec::new(),
         samples: Default::default(),
