@@ -151,7 +151,7 @@ fn batch() -> Batch {
 /// What `/proc` would say of every thread without events.
 fn silent() -> Vec<Silent> {
     (1..=THREADS)
-        .map(|tid| Silent { tid: Tid::from_raw(tid), asleep_on: Some(BlockClass::Futex), on_cpu: Nanos::ZERO })
+        .map(|tid| Silent { tid: Tid::from_raw(tid), asleep_on: Some(event::BlockClass::Futex), on_cpu: Nanos::ZERO })
         .collect()
 }
 
