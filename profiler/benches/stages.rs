@@ -16,7 +16,7 @@ use should_i_async::{
     aggregate::{Silent, Window},
     answer::{Inputs, Report},
     event::{self, Batch},
-    kernel::{Harvest, RawSite},
+    kernel::{Chunks, Harvest, RawSite},
     quantity::{Nanos, Tid},
 };
 
@@ -61,7 +61,8 @@ fn sums(numbers: &mut Rng) -> Sums {
     sums
 }
 
-fn threads(numbers: &mut Rng) -> Vec<Thread> {
+/// Threads in the middle of a block, of a wake-up or of a run, and some without any event.
+fn threads(numbers: &mut Rng) -> Chunks<Thread> {
     let phases = [phase::BLOCKED, phase::BLOCKED, phase::BLOCKED, phase::WOKEN, phase::ON_CPU, phase::UNSEEN];
     (1..=THREADS)
         .map(|tid| Thread {
@@ -81,6 +82,7 @@ fn threads(numbers: &mut Rng) -> Vec<Thread> {
         .collect()
 }
 
+/// Call sites of which every second call blocks.
 fn sites(numbers: &mut Rng) -> Vec<RawSite> {
     (0..SITES)
         .map(|i| RawSite {
@@ -113,16 +115,15 @@ fn sites(numbers: &mut Rng) -> Vec<RawSite> {
 
 fn harvest() -> Harvest {
     let mut numbers = Rng::with_seed(7);
-    let (alive, sites) = (threads(&mut numbers), sites(&mut numbers));
     Harvest {
         start: Nanos::from_nanos(START),
         end: Nanos::from_nanos(END),
         measured: Nanos::from_nanos(END - START),
         epoch: EPOCH,
-        alive,
-        departed: should_i_async::kernel::Chunks::default(),
+        alive: threads(&mut numbers),
+        departed: Chunks::default(),
         pooled: Thread::ZERO,
-        sites,
+        sites: sites(&mut numbers),
         overflow: Site::ZERO,
         spans: Vec::new(),
         samples: Default::default(),
