@@ -7,7 +7,6 @@ mod figure;
 mod id;
 mod nanos;
 
-pub(crate) use bootstrap::Random;
 pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Interval, Provenance};
 pub use id::{Addr, Tgid, Tid};

@@ -2,11 +2,11 @@
 
 use super::{
     Before,
-    sums::{Centred, Estimate, normal},
+    sums::{Centred, Estimate, Random, normal},
 };
 use crate::{
     event::{Pairs, ipc_layout},
-    quantity::{Figure, Interval, Random},
+    quantity::{Figure, Interval},
 };
 
 /// Samples that a point needs; neighbouring bins are pooled until they have as many.
