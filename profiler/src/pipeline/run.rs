@@ -352,8 +352,8 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// Fails where the maps need more memory than is available: the kernel would make them all the same,
-/// and then kill other processes.
+/// Fails where the maps need more memory than is available: the kernel would make them all the
+/// same, and then kill other processes.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
     let available = Meminfo::current().ok().and_then(|memory| memory.mem_available);
     let needed = options.map_bytes();

@@ -8,7 +8,6 @@ mod id;
 mod nanos;
 mod repeats;
 
-pub(crate) use bootstrap::Random;
 pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Provenance};
 pub use id::{Addr, Tgid, Tid};

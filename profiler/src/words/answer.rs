@@ -1,12 +1,15 @@
 //! Notes of the ledgers and what two recordings say of each other, in words.
 
 use super::InWords;
-use crate::answer::{NoPrediction, NoUnits, Note, Per, Which};
+use crate::{
+    answer::{NoPrediction, NoUnits, Note, Per, Which},
+    text::numbers::count,
+};
 
 impl InWords for Note {
     fn in_words(&self) -> String {
         let plain = match self {
-            Self::NoBase(calls) => return format!("{calls} calls that blocked have no base to compare with"),
+            Self::NoBase(calls) => return format!("{} calls that blocked have no base to compare with", count(*calls)),
             Self::AgainstOthers => {
                 "kernel CPU of calls that blocked less that of calls that did not, pooled or against the reference"
             }

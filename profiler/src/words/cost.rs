@@ -16,11 +16,15 @@ impl InWords for Note {
                 let percent = 100.0 * share;
                 return format!("from the {percent:.0} % of the blocks whose call also returned without one");
             }
-            Self::FewSamples(n) => return format!("only {n} CPU-clock samples: measure longer, or under load"),
+            Self::FewSamples(n) => {
+                return format!("only {} CPU-clock samples: measure longer, or under load", count(*n));
+            }
             Self::Samples { schedule, all } => {
                 return format!(
-                    "{schedule} of {all} CPU-clock samples are below __schedule; over all switches, not only those of \
-                     blocking IO"
+                    "{} of {} CPU-clock samples are below __schedule; over all switches, not only those of \
+                     blocking IO",
+                    count(*schedule),
+                    count(*all)
                 );
             }
             Self::Counters(note) => return note.in_words(),
@@ -93,6 +97,7 @@ impl InWords for ipc::Note {
         let plain = match self {
             Self::NoCountersBecause { kernel } => kernel,
             Self::NoWindow(left) => {
+                let left = count(*left);
                 return format!("no window after a return could be counted; {left} were left out");
             }
             Self::Counted(coverage) => return coverage.in_words(),

@@ -12,8 +12,3 @@ pub trait InWords {
 pub fn note<T, N: InWords>(figure: &Figure<T, N>) -> String {
     figure.note().map(InWords::in_words).unwrap_or_default()
 }
-
-/// A share in percent, with one digit.
-pub(super) fn percent(ratio: f64) -> String {
-    format!("{:.1} %", ratio * 100.0)
-}

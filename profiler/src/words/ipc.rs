@@ -4,11 +4,8 @@ use super::{InWords, note};
 use crate::{
     cost::ipc::{self, Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
     quantity::{Estimate, Figure},
-    text::numbers::{count, plural},
+    text::numbers::{NA, count, plural, span},
 };
-
-/// What stands where there is no figure.
-const NONE: &str = "n/a";
 
 impl Estimate {
     /// With so many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
@@ -34,11 +31,11 @@ impl KindIpc {
             self.before.name().to_owned(),
             count(self.windows),
             count(self.instructions.round() as u64),
-            self.user.map_or_else(|| NONE.to_owned(), |ipc| ipc.words(3)),
-            self.all.map_or_else(|| NONE.to_owned(), |ipc| format!("{ipc:.3}")),
+            self.user.map_or_else(|| NA.to_owned(), |ipc| ipc.words(3)),
+            self.all.map_or_else(|| NA.to_owned(), |ipc| format!("{ipc:.3}")),
         ];
         let misses = counted.iter().map(|&i| self.misses.get(i).copied().flatten());
-        cells.extend(misses.map(|m| m.map_or_else(|| NONE.to_owned(), |m| format!("{m:.2}"))));
+        cells.extend(misses.map(|m| m.map_or_else(|| NA.to_owned(), |m| format!("{m:.2}"))));
         cells
     }
 }
@@ -91,16 +88,16 @@ impl Ipc {
         match (self.cycles.value(), self.cost.value()) {
             (Some(cycles), Some(cost)) => {
                 format!(
-                    "{} cycles = {:.0} ns each at {:.2} GHz, {} blocks; {}: {}",
+                    "{} cycles = {} each at {:.2} GHz, {} blocks; {}: {}",
                     cycles.whole(),
-                    cost.per_block,
+                    span(cost.per_block),
                     self.clock.value().copied().unwrap_or(f64::NAN),
                     count(cost.matched),
                     self.cost.provenance().name(),
                     note(&self.cost)
                 )
             }
-            _ => format!("{NONE}: {}", note(&self.cost)),
+            _ => format!("{NA}: {}", note(&self.cost)),
         }
     }
 }
@@ -119,7 +116,7 @@ impl SiteFit {
     pub fn words(&self) -> String {
         let mut text = match self.cost.value() {
             Some(cost) => format!("{} cycles per block, {}", cost.cycles.whole(), cost.by.in_words()),
-            None => format!("{NONE}: {}", note(&self.cost)),
+            None => format!("{NA}: {}", note(&self.cost)),
         };
         for (before, of) in [(Before::Blocked, "after blocks"), (Before::Direct, "after none")] {
             let Some(kind) = self.kind(before) else { continue };
@@ -137,7 +134,7 @@ impl Curve {
     pub fn words(&self) -> String {
         let samples = plural(self.samples, "sample", "samples");
         let (Some(steady), Some(lost)) = (self.steady.value(), self.lost.value()) else {
-            return format!("{samples}; {NONE}: {}", note(&self.steady));
+            return format!("{samples}; {NA}: {}", note(&self.steady));
         };
         let recovered = match self.recovered.value() {
             Some(at) => {
@@ -155,5 +152,5 @@ pub const SURVIVORS: &str = "Only windows that last so many instructions tell of
 
 /// What there is to say of a measurement without a result.
 pub fn reason(ipc: &Figure<Ipc, ipc::Note>) -> String {
-    format!("{NONE}: {}", note(ipc))
+    format!("{NA}: {}", note(ipc))
 }

@@ -5,19 +5,28 @@ use crate::{
     cost,
     predict::{Caveat, Ground, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
+    text::numbers::{count, span},
 };
+
+/// A number of things that was computed.
+pub(super) fn whole(n: f64) -> String {
+    count(n.max(0.0).round() as u64)
+}
 
 impl InWords for Note {
     fn in_words(&self) -> String {
         let plain = match self {
             Self::LessCrowd { measured, colder } => {
                 return format!(
-                    "{measured:.0} ns measured, less the {colder:.0} ns that many threads make of a switch"
+                    "{} measured, less the {} that many threads make of a switch",
+                    span(*measured),
+                    span(*colder)
                 );
             }
             Self::WakingCalls(calls) => {
                 return format!(
-                    "in place: {calls} calls that woke somebody against those at the same sites that did not"
+                    "in place: {} calls that woke somebody against those at the same sites that did not",
+                    count(*calls)
                 );
             }
             Self::HandedOn(threads) => {
@@ -45,7 +54,11 @@ impl InWords for Refusal {
         let plain = match self {
             Self::CalibrationFailed { kernel } => kernel,
             Self::FewBlocks { blocks, seconds } => {
-                return format!("not enough blocks ({blocks:.0}) in this interval, measure for about {seconds:.0} s");
+                return format!(
+                    "not enough blocks ({}) in this interval, measure for about {} s",
+                    whole(*blocks),
+                    whole(*seconds)
+                );
             }
             Self::NoCpu => "the target used next to no CPU: there is nothing to save",
             Self::NoBlockPrice => NO_BLOCK_PRICE,
@@ -63,14 +76,15 @@ impl InWords for Caveat {
             Self::FilesBlock(blocks) => format!(
                 "{} of its blocks are on files: readiness (epoll) gains nothing there, and runtimes send file IO to a pool of \
                  threads that block just the same.",
-                *blocks as u64
+                count(*blocks as u64)
             ),
             Self::HooksFilledCpu => "The hooks filled the CPU that the target leaves free when nobody looks: it was measured \
                                      under a higher load than its own, and replies that leave together are not counted on."
                 .to_owned(),
             Self::IncredibleCrowd { each, threads } => format!(
-                "Code after a block was calibrated to cost {each:.0} ns more where {threads:.0} threads take turns: more than \
-                 this target's code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet."
+                "Code after a block was calibrated to cost {} more where {threads:.0} threads take turns: more than this target's \
+                 code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",
+                span(*each)
             ),
             Self::NotCovered(share) => format!(
                 "The cost of {:.0} % of the blocks could not be told; they are taken to cost what the others do.",
@@ -84,7 +98,9 @@ impl Ground {
     /// How the sleeps that remain were counted, for the line below the scenarios.
     pub fn sleeps(&self) -> String {
         match self {
-            Self::Replay { events, spans } => format!("sleeps from a replay of {events} blocks in {spans} spans"),
+            Self::Replay { events, spans } => {
+                format!("sleeps from a replay of {} blocks in {spans} spans", count(*events as u64))
+            }
             Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
         }
     }
@@ -93,34 +109,36 @@ impl Ground {
 impl Term {
     /// What goes, comes or stays, and how often.
     pub fn what(&self) -> String {
-        let n = self.count;
+        let n = whole(self.count);
         match self.kind {
-            TermKind::BlocksGo => format!("{n:.0} blocks go"),
-            TermKind::OwnWakeupsGo => format!("{n:.0} wake-ups among its own threads go"),
-            TermKind::OtherWakeupsGo => format!("{n:.0} wake-ups of others go, several replies leave at once"),
+            TermKind::BlocksGo => format!("{n} blocks go"),
+            TermKind::OwnWakeupsGo => format!("{n} wake-ups among its own threads go"),
+            TermKind::OtherWakeupsGo => format!("{n} wake-ups of others go, several replies leave at once"),
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
             TermKind::RunsWarmCalibrated => "code after blocks runs warm".to_owned(),
-            TermKind::PreemptionsGo => format!("{n:.0} preemptions of its threads by each other go"),
-            TermKind::SleepsRemain => format!("{n:.0} sleeps remain"),
-            TermKind::EventsWaited => format!("{n:.0} events are waited for in another way"),
-            TermKind::TurnsWaited => format!("{n:.0} messages that were read without a block are waited for too"),
-            TermKind::DirectReadsGo => format!("{n:.0} reads past the page cache: the rest of their calls goes"),
-            TermKind::DirectReadsCome => format!("{n:.0} reads past the page cache through io_uring"),
-            TermKind::FileReadsCome => format!("{n:.0} file reads through io_uring"),
-            TermKind::FewBlocks => format!("{n:.0} blocking-IO blocks"),
+            TermKind::PreemptionsGo => format!("{n} preemptions of its threads by each other go"),
+            TermKind::SleepsRemain => format!("{n} sleeps remain"),
+            TermKind::EventsWaited => format!("{n} events are waited for in another way"),
+            TermKind::TurnsWaited => format!("{n} messages that were read without a block are waited for too"),
+            TermKind::DirectReadsGo => format!("{n} reads past the page cache: the rest of their calls goes"),
+            TermKind::DirectReadsCome => format!("{n} reads past the page cache through io_uring"),
+            TermKind::FileReadsCome => format!("{n} file reads through io_uring"),
+            TermKind::FewBlocks => format!("{n} blocking-IO blocks"),
         }
     }
 
     /// What each costs and how that came about.
     pub fn how(&self) -> String {
-        let each = format!("{:.0} ns each", self.each);
+        let each = format!("{} each", span(self.each));
         match self.basis {
             TermBasis::Against(Some(basis)) => format!("{each}, against: {}", basis.name()),
             TermBasis::Against(None) => format!("{each}, without a base"),
             TermBasis::Priced(note) => format!("{each}, {}", note.in_words()),
             TermBasis::PricedBeside { note, stay, idle } => format!(
-                "{each}, {}; the {stay:.0} that stay find the peer's CPU idle: {idle:.0} ns each",
-                note.in_words()
+                "{each}, {}; the {} that stay find the peer's CPU idle: {} each",
+                note.in_words(),
+                whole(stay),
+                span(idle)
             ),
             TermBasis::SameSites { counters: true } => {
                 "same sites and sizes, after a block against after none; user mode by hardware counters".to_owned()
@@ -142,7 +160,7 @@ impl Term {
             TermBasis::Enters(reads) => format!("{each} where an enter submits {reads:.1}, calibrated"),
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
             TermBasis::NotEvenAt(ns) => {
-                format!("not even at {} µs each would they be 1 % of its CPU", ns / 1e3)
+                format!("not even at {} each would they be 1 % of its CPU", span(ns))
             }
         }
     }

@@ -1,10 +1,14 @@
 //! The verdict, its evidence and its advice, in sentences.
 
-use super::{InWords, in_words::percent, predict::base};
+use super::{
+    InWords,
+    predict::{base, whole},
+};
 use crate::{
     answer::{Advice, Evidence, NoGain, Reason, SmallCalls, Verdict},
     predict::Ground,
     quantity::Estimate,
+    text::numbers::{self, count, percent, span},
 };
 
 /// The ends of a saving in percent.
@@ -34,24 +38,30 @@ impl InWords for Reason {
     fn in_words(&self) -> String {
         match self {
             Self::TooLittle { seconds, cpu, blocks } => format!(
-                "Not enough happened in {seconds:.1} s ({cpu} of CPU, {blocks} blocks): measure under load, or longer with -d."
+                "Not enough happened in {seconds:.1} s ({cpu} of CPU, {} blocks): measure under load, or longer with -d.",
+                count(*blocks)
             ),
             Self::OnlyEventWaits(events) => format!(
-                "No: it is already async. Its {events} event waits are its way to sleep; no thread blocked on a descriptor."
+                "No: it is already async. Its {} event waits are its way to sleep; no thread blocked on a descriptor.",
+                count(*events)
             ),
-            Self::MostlyEventWaits { events, io } => {
-                format!("No: it is mostly async already ({events} event waits against {io} blocking-IO blocks).")
-            }
+            Self::MostlyEventWaits { events, io } => format!(
+                "No: it is mostly async already ({} event waits against {} blocking-IO blocks).",
+                count(*events),
+                count(*io)
+            ),
             Self::NoBlockingIo => "No: it does no blocking IO. Its CPU goes into its own work.".to_owned(),
             Self::Locks { locks, io } => format!(
-                "No: it waits on locks more often ({locks} blocks) than on IO ({io}); async would not remove them."
+                "No: it waits on locks more often ({} blocks) than on IO ({}); async would not remove them.",
+                count(*locks),
+                count(*io)
             ),
             Self::NoPrediction { direct, why } => format!(
                 "Blocking costs {} of its CPU directly; what async would give back cannot be told: {}.",
                 percent(*direct),
                 why.in_words()
             ),
-            Self::NothingKnown { io, why } => format!("It blocked on IO {io} times, but {}.", why.in_words()),
+            Self::NothingKnown { io, why } => format!("It blocked on IO {} times, but {}.", count(*io), why.in_words()),
             Self::FilesByCompletion(saving) => format!(
                 "Only with io_uring: its blocks are on files, where epoll gains nothing; completion would give back {} of its CPU.",
                 range(saving)
@@ -62,7 +72,7 @@ impl InWords for Reason {
                 percent(*direct)
             ),
             Self::Unsure(saving) => format!(
-                "Perhaps: an event loop would give back {} of its CPU ({}); that is not told from nothing.",
+                "Perhaps: an event loop would give back {} of its CPU ({}); the interval includes zero.",
                 percent(saving.value),
                 range(saving)
             ),
@@ -109,17 +119,19 @@ impl InWords for Evidence {
     fn in_words(&self) -> String {
         match self {
             Self::Blocks { io, seconds, cpu } => format!(
-                "{io} blocking-IO blocks in {seconds:.1} s ({:.0} a second) on {cpu} of CPU",
-                *io as f64 / seconds.max(1e-9)
+                "{} blocking-IO blocks in {seconds:.1} s ({} a second) on {cpu} of CPU",
+                count(*io),
+                whole(*io as f64 / seconds.max(1e-9))
             ),
             Self::BlockCost { each, basis, share } => format!(
-                "a block costs {each:.0} ns of CPU ({}), {} of the target's CPU in all",
+                "a block costs {} of CPU ({}), {} of the target's CPU in all",
+                span(*each),
                 base(*basis),
                 percent(*share)
             ),
             Self::Loops { loops, sleeps_per_block, events_per_wait, ground } => {
                 let ground = match ground {
-                    Ground::Replay { events, .. } => format!("replay of {events} recorded blocks"),
+                    Ground::Replay { events, .. } => format!("replay of {} recorded blocks", count(*events as u64)),
                     Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
                 };
                 let loops = if *loops == 1 { "one loop".to_owned() } else { format!("{loops} loops") };
@@ -129,10 +141,12 @@ impl InWords for Evidence {
                 )
             }
             Self::EventTaxes(taxes) => {
-                let taxes: Vec<String> = taxes.iter().map(|(way, ns)| format!("{} {ns:.0} ns", way.name())).collect();
+                let taxes: Vec<String> =
+                    taxes.iter().map(|(way, ns)| format!("{} {}", way.name(), span(*ns))).collect();
                 format!("waiting in another way costs per event, calibrated here: {}", taxes.join(", "))
             }
             Self::OtherWaits(blocks) => {
+                let blocks = count(*blocks);
                 format!("{blocks} blocks are not IO: locks, timers, event waits; async does not remove them")
             }
         }
@@ -143,8 +157,8 @@ impl InWords for Advice {
     fn in_words(&self) -> String {
         match self {
             Self::FewerThreads { threads, preemptions } => format!(
-                "Fewer threads: {threads} of them preempted each other {preemptions:.0} times a second; a pool as large as the \
-                 CPUs would not."
+                "Fewer threads: {threads} of them preempted each other {} times a second; a pool as large as the CPUs would not.",
+                whole(*preemptions)
             ),
             Self::PinThreads { own_wakes, over_idle } => format!(
                 "Pin threads that hand work to each other to one CPU: {:.0} of 100 blocks end with a wake-up by a thread of its \
@@ -153,13 +167,16 @@ impl InWords for Advice {
                 100.0 * over_idle
             ),
             Self::LargerBuffers(SmallCalls { syscall, bytes, per_second, .. }) => format!(
-                "Larger buffers: {syscall} on files moves {bytes:.0} bytes a call, {per_second:.0} times a second; 64 KiB a call \
-                 costs little more."
+                "Larger buffers: {syscall} on files moves {} a call, {} times a second; 64 KiB a call costs little more.",
+                numbers::bytes(*bytes as u64),
+                whole(*per_second)
             ),
             Self::GatherWrites(SmallCalls { syscall, class, bytes, per_second }) => format!(
-                "Gather writes: {syscall} on {} sends {bytes:.0} bytes a call, {per_second:.0} times a second; writev or a \
-                 buffer would send several at once, where more than one is due.",
-                class.name()
+                "Gather writes: {syscall} on {} sends {} a call, {} times a second; writev or a buffer would send several at \
+                 once, where more than one is due.",
+                class.name(),
+                numbers::bytes(*bytes as u64),
+                whole(*per_second)
             ),
         }
     }

@@ -1,4 +1,5 @@
-//! dist/files: what the files that are made are called, when they are dated, and what lies in a folder.
+//! dist/files: what the files that are made are called, when they are dated, and what lies in a
+//! folder.
 
 use std::{
     fs,

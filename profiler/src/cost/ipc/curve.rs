@@ -4,11 +4,11 @@
 use super::{
     before::Before,
     note::Note,
-    sums::{Centred, normal},
+    sums::{Centred, Random, normal},
 };
 use crate::{
     event::{Pairs, ipc_layout},
-    quantity::{Estimate, Figure, Random},
+    quantity::{Estimate, Figure},
 };
 
 /// Samples that a point needs; neighbouring bins are pooled until they have as many.

@@ -1,10 +1,10 @@
 //! Records made by hand, of known truth: what the tests of model, reports and screens look at.
 
-use super::{Before, sums::normal};
-use crate::{
-    event::{IpcRecord, Pairs, Place, SiteIpc, SiteWindows, Windows, ipc_layout},
-    quantity::Random,
+use super::{
+    Before,
+    sums::{Random, normal},
 };
+use crate::event::{IpcRecord, Pairs, Place, SiteIpc, SiteWindows, Windows, ipc_layout};
 
 /// Windows as a program with a known line makes them.
 #[derive(Clone, Copy, Debug)]

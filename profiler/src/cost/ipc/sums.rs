@@ -1,9 +1,6 @@
 //! Means and centred sums of (instructions, cycles): what the fit and the curve are made of.
 
-use crate::{
-    event::Pairs,
-    quantity::{Estimate, Random},
-};
+use crate::{event::Pairs, quantity::Estimate};
 
 /// Counters count in whole cycles: no mean is known better than that. Variance of a rounding error.
 const ROUNDING: f64 = 1.0 / 12.0;
@@ -91,6 +88,24 @@ impl Centred {
         let spread = self.xx - 2.0 * ratio * self.xy + ratio * ratio * self.yy;
         let variance = spread.max(0.0) / (self.n * (self.n - 1.0)) / (self.y * self.y);
         Some(Estimate::from_variance(ratio, variance, self.n - 1.0))
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): the same curve gives the same interval.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Uniform in 0..1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
