@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    answer::{Profile, Report, Weight},
+    answer::{Ended, Profile, Report, Weight},
     predict::{Question, Scenario},
     quantity::Nanos,
 };
@@ -14,8 +14,8 @@ use crate::{
 pub enum State {
     /// Under way.
     Measuring,
-    /// Over, and why: `target exited`, `stopped`.
-    Ended(String),
+    /// Over, and why.
+    Ended(Ended),
     /// A recording: this part of so many, counted from 0.
     Recorded {
         /// The part shown last.

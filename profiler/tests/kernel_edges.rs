@@ -16,6 +16,7 @@ use common::measuring::{Measuring, raw_request, request, request_for};
 use common::procfs;
 use common::truth::{Row, Truth};
 use common::{can_measure, figures};
+use should_i_async::answer::Ended;
 use should_i_async::kernel;
 use should_i_async::pipeline::{Measurement, Request};
 use should_i_async::process::TargetSpec;
@@ -252,7 +253,7 @@ fn killed_in_the_middle() {
     procfs::await_switches(truth.pid(), 300);
     truth.kill();
     let measurement = measuring.join();
-    assert_eq!(measurement.inputs.window.ended, "target exited");
+    assert_eq!(measurement.inputs.window.ended, Ended::TargetExited);
     nothing_lost(&measurement);
     ledger_closes(&measurement);
     agrees(&measurement);
@@ -278,7 +279,7 @@ fn exits_normally() {
     let line = truth.line();
     truth.end();
     let measurement = measuring.join();
-    assert_eq!(measurement.inputs.window.ended, "target exited");
+    assert_eq!(measurement.inputs.window.ended, Ended::TargetExited);
     nothing_lost(&measurement);
     ledger_closes(&measurement);
     agrees(&measurement);

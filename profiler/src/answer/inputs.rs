@@ -45,6 +45,27 @@ pub struct Facts {
     pub began_at: u64,
 }
 
+/// How a measurement ended. Recordings keep it in the words that users read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Ended {
+    /// Nobody said.
+    #[default]
+    #[serde(rename = "")]
+    Unknown,
+    /// The time that was asked for was over.
+    #[serde(rename = "duration over")]
+    DurationOver,
+    /// The target was gone.
+    #[serde(rename = "target exited")]
+    TargetExited,
+    /// It has not ended yet: a look in mid-measurement.
+    #[serde(rename = "measuring")]
+    Measuring,
+    /// The user stopped it.
+    #[serde(rename = "interrupted")]
+    Interrupted,
+}
+
 /// The measured interval.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WindowFacts {
@@ -54,8 +75,8 @@ pub struct WindowFacts {
     pub measured: Nanos,
     /// Windows, where the measurement was sampled; 1 otherwise.
     pub windows: u32,
-    /// How it ended: `duration over`, `target exited`, `interrupted`.
-    pub ended: String,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 /// What the model needs beside the window.

@@ -17,7 +17,7 @@ mod view;
 pub use advice::{Advice, SmallCalls};
 pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, NoUnits, Per, PredictionCheck, Which};
-pub use inputs::{Facts, Inputs, ProcessFacts, Slice, WindowFacts};
+pub use inputs::{Ended, Facts, Inputs, ProcessFacts, Slice, WindowFacts};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use note::Note;
 pub use profile::{Profile, Stack, Weight, Weights};

@@ -34,7 +34,7 @@ impl From<&StepRow> for Step {
         };
         Self {
             events: row.events,
-            ready: ready.into(),
+            ready,
             level: plus(row.beyond.level),
             again: plus(row.beyond.again),
             runtime: row.beyond.runtime.map(plus),
@@ -83,7 +83,7 @@ fn direct_read(row: &DiskRow) -> Option<DirectRead> {
     if !row.direct || row.interface != FileInterface::Uring {
         return None;
     }
-    let cost = row.cpu.cost()?.scatter().into();
+    let cost = row.cpu.cost()?.scatter();
     Some(DirectRead { batch: row.depth, cost })
 }
 

@@ -114,8 +114,8 @@ pub fn diff(
     draw(&mut options, &lines)
 }
 
-/// Lines with two counts each: that of the left, and that of the right, which the drawing is as wide
-/// as. In the order of their frames.
+/// Lines with two counts each: that of the left, and that of the right, which the drawing is as
+/// wide as. In the order of their frames.
 fn side_by_side(left: &str, right: &str) -> Result<Vec<String>, ExportError> {
     let mut merged = Vec::new();
     differential::from_readers(differential::Options::default(), left.as_bytes(), right.as_bytes(), &mut merged)?;

@@ -266,7 +266,7 @@ impl Looks {
 
     /// The last look, which is not left out.
     fn end(&mut self, measurement: Measurement) {
-        let ended = measurement.inputs.window.ended.clone();
+        let ended = measurement.inputs.window.ended;
         self.replayed = None;
         let snapshot = self.snapshot(measurement, State::Ended(ended));
         let _ = self.out.send(Update::Snapshot(Box::new(snapshot)));

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{self, Slice},
+    answer::{self, Ended, Slice},
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
@@ -46,8 +46,6 @@ const FIRST_LOOK: Nanos = Nanos::from_millis(150);
 const LOOK_EVENTS: usize = 10_000;
 /// How often descriptors are looked up while they are open.
 const LOOK: Nanos = Nanos::from_millis(250);
-/// Why a measurement ended that Ctrl-C or a caller stopped.
-const INTERRUPTED: &str = "interrupted";
 
 /// A measurement under way.
 pub(super) struct Run<'a> {
@@ -156,7 +154,7 @@ impl<'a> Run<'a> {
         stop: &AtomicBool,
         processes: &[Process],
         progress: &mut dyn Progress,
-    ) -> Result<&'static str, Failure> {
+    ) -> Result<Ended, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
         // The first figures come soon; a budget may leave the target alone for seconds after them.
         let first_look =
@@ -167,22 +165,22 @@ impl<'a> Run<'a> {
         loop {
             let now = kernel::now();
             if deadline.is_some_and(|d| now >= d) {
-                return Ok("duration over");
+                return Ok(Ended::DurationOver);
             }
             if stop.load(Ordering::Relaxed) {
-                return Ok(INTERRUPTED);
+                return Ok(Ended::Interrupted);
             }
             if self.watch.wait(wait_for(deadline, now))? {
                 if !self.open || !self.followed_alive() {
                     self.wait_for_last_switches();
-                    return Ok("target exited");
+                    return Ok(Ended::TargetExited);
                 }
                 // The named processes are gone, and what they forked goes on. A thread that ended
                 // between two windows, or before the programs were attached, was not seen to end:
                 // /proc knows.
                 gone_for += 1;
                 if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
-                    return Ok("target exited");
+                    return Ok(Ended::TargetExited);
                 }
                 std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
             }

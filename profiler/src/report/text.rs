@@ -9,7 +9,7 @@
 //! WALL       where its threads' time went
 //! SITES      which calls blocked
 //! THREADS    who they are
-//! IPC        what hardware counters told of the instructions after blocks; only where there are any
+//! IPC        what hardware counters told of the instructions after blocks; only where any
 //! WAKE-UPS   from whom, and whether a loop would have slept all the same
 //! DEVICES    only where the target had requests
 //! QUALITY    what was lost, what measuring cost

@@ -11,6 +11,7 @@ use super::{
     tabs::View,
     view,
 };
+use crate::words::InWords;
 use crate::{
     feed::{Command, State},
     quantity::Nanos,
@@ -270,7 +271,7 @@ impl App {
         match self.snapshot.as_ref().map(|s| &s.state) {
             Some(State::Recorded { .. }) => self.tell(false, "a recording cannot begin anew"),
             Some(State::Ended(why)) => {
-                let text = format!("{why}: there is nothing left to measure anew");
+                let text = format!("{}: there is nothing left to measure anew", why.in_words());
                 self.tell(true, &text);
             }
             _ => {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::text::clean::clean;
 use crate::{
-    answer::{Profile, Report, SiteView},
+    answer::{Ended, Profile, Report, SiteView},
     feed::{Command, Snapshot, State, Update},
     quantity::Nanos,
 };
@@ -287,10 +287,10 @@ impl App {
     }
 
     /// Why the measurement is over, where it is.
-    pub(super) fn ended(&self) -> Option<&str> {
+    pub(super) fn ended(&self) -> Option<Ended> {
         // Also while frozen: that the target is gone is to be known.
         match &self.newer.as_ref().or(self.snapshot.as_ref())?.state {
-            State::Ended(why) => Some(why),
+            State::Ended(why) => Some(*why),
             _ => None,
         }
     }

@@ -26,6 +26,7 @@ use crate::text::{
     fit::{cut, cut_middle, width, wrap},
     numbers::clock,
 };
+use crate::words::InWords;
 
 /// Below this nothing is drawn but that it is too small.
 pub(super) const LEAST: (u16, u16) = (40, 10);
@@ -66,7 +67,7 @@ fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
     tabs(pen, app);
     let mut top = 2;
     if let Some(why) = app.ended() {
-        banner(&mut pen.part(top, 0, 1, width), why);
+        banner(&mut pen.part(top, 0, 1, width), &why.in_words());
         top += 1;
     }
     let mut bottom = height - 1;

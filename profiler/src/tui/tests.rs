@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     aggregate::{Silent, Window},
-    answer::{Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
+    answer::{Ended, Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
     event::{self, BlockClass},
     feed::{Snapshot, State, Update},
     kernel::Harvest,
@@ -165,7 +165,7 @@ fn demo() -> Report {
     let (wall, measured) = (window.end.saturating_sub(window.start), window.measured);
     let inputs = Inputs {
         facts: Facts { cpus: 2, allowed_cpus: 2, ..Facts::default() },
-        window: WindowFacts { wall, measured, windows: 1, ended: "duration over".to_owned() },
+        window: WindowFacts { wall, measured, windows: 1, ended: Ended::DurationOver },
         ..Inputs::default()
     };
     Report::new(&window, inputs)

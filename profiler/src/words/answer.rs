@@ -2,9 +2,22 @@
 
 use super::InWords;
 use crate::{
-    answer::{NoPrediction, NoUnits, Note, Per, Which},
+    answer::{Ended, NoPrediction, NoUnits, Note, Per, Which},
     text::numbers::count,
 };
+
+impl InWords for Ended {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Unknown => "",
+            Self::DurationOver => "duration over",
+            Self::TargetExited => "target exited",
+            Self::Measuring => "measuring",
+            Self::Interrupted => "interrupted",
+        }
+        .to_owned()
+    }
+}
 
 impl InWords for Note {
     fn in_words(&self) -> String {

@@ -5,7 +5,9 @@ use super::{
     svg,
     words::{figure, interval, provenance},
 };
+use crate::answer::Ended;
 use crate::text::numbers::{percent, plural};
+use crate::words::InWords;
 use crate::{
     answer::{Answer, Report},
     event::Family,
@@ -62,8 +64,8 @@ fn target(page: &mut Markup, report: &Report) {
     if window.windows > 1 {
         page.text(&format!(" of {}, in {}", window.wall, plural(window.windows.into(), "window", "windows")));
     }
-    if !window.ended.is_empty() {
-        page.raw(" (").name(&window.ended).raw(")");
+    if window.ended != Ended::Unknown {
+        page.raw(" (").text(&window.ended.in_words()).raw(")");
     }
     page.raw(" · ").text(&plural(report.threads.len() as u64, "thread", "threads"));
     if !facts.kernel.is_empty() {

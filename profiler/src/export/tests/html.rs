@@ -107,7 +107,6 @@ fn hostile_report() -> (Report, Option<Grid>) {
     facts.processes[0].container = Some(name.to_owned());
     name.clone_into(&mut facts.kernel);
     facts.notes = vec![name.to_owned()];
-    name.clone_into(&mut case.inputs.window.ended);
     let (mut report, grid) = report_and_grid(case);
     let kernel = name.to_owned();
     report.verdict.reason = Reason::NothingKnown { io: 1, why: Refusal::CalibrationFailed { kernel } };

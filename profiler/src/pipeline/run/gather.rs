@@ -11,11 +11,11 @@ use super::{
         reference,
         stacks::Stacks,
     },
-    INTERRUPTED, LOOK_EVENTS, Run,
+    LOOK_EVENTS, Run,
 };
 use crate::{
     aggregate::Window,
-    answer::{Inputs, WindowFacts},
+    answer::{Ended, Inputs, WindowFacts},
     event,
     kernel::LoadError,
     process::Process,
@@ -26,7 +26,7 @@ impl Run<'_> {
     /// Detaches the programs and adds everything up.
     pub(in crate::pipeline) fn finish(
         mut self,
-        ended: &str,
+        ended: Ended,
         processes: &[Process],
         stop: &AtomicBool,
         progress: &mut dyn Progress,
@@ -79,7 +79,7 @@ impl Run<'_> {
         }
         let cpu = process_cpu(&self.request.target);
         let Some(total) = total else { return Ok(None) };
-        let mut inputs = self.inputs(&total, "measuring", processes, cpu, daemon_cost());
+        let mut inputs = self.inputs(&total, Ended::Measuring, processes, cpu, daemon_cost());
         inputs.window.windows += open;
         if inputs.window.windows > 1 {
             // The process's clock went on between the windows.
@@ -92,14 +92,14 @@ impl Run<'_> {
 
     /// The prices, where they are wanted. Waits for them if they are still being measured: up to
     /// `PATIENCE`, or `SHORT_PATIENCE` where a screen is watching.
-    fn last_prices(&mut self, ended: &str, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
+    fn last_prices(&mut self, ended: Ended, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
         let patience = if self.request.looks { prices::SHORT_PATIENCE } else { prices::PATIENCE };
         let mut pricing = self.pricing.take().or_else(|| self.request.price.then(Pricing::begin))?;
         if pricing.is_coming() {
             progress.pricing(patience);
         }
         // The Ctrl-C that ended the measurement does not end the wait; a later one does.
-        let priced = pricing.wait(patience, || ended != INTERRUPTED && stop.load(Ordering::Relaxed));
+        let priced = pricing.wait(patience, || ended != Ended::Interrupted && stop.load(Ordering::Relaxed));
         progress.done();
         Some(priced)
     }
@@ -107,7 +107,7 @@ impl Run<'_> {
     fn inputs(
         &self,
         total: &Window,
-        ended: &str,
+        ended: Ended,
         processes: &[Process],
         cpu_after: Option<Nanos>,
         daemon: (Nanos, u64),
@@ -123,7 +123,7 @@ impl Run<'_> {
                 wall: total.end.saturating_sub(self.first),
                 measured: total.measured,
                 windows: self.windows.count,
-                ended: ended.to_owned(),
+                ended,
             },
             descriptors: self.descriptors.names(),
             direct_files: self.descriptors.direct(),

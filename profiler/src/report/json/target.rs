@@ -1,6 +1,7 @@
 //! Target and interval in JSON.
 
 use crate::answer;
+use crate::words::InWords;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ impl Window {
             measured_ns: Figure::time(window.measured),
             windows_count: Figure::measured(window.windows),
             sampled: window.windows > 1,
-            ended: window.ended.clone(),
+            ended: window.ended.in_words(),
             threads_count: Figure::measured(report.threads.len() as u64),
         }
     }

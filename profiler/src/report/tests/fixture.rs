@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
-    answer::{Facts, Inputs, ProcessFacts, Report, WindowFacts},
+    answer::{Ended, Facts, Inputs, ProcessFacts, Report, WindowFacts},
     cost::Reference,
     event::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
@@ -68,7 +68,7 @@ pub(super) fn empty(name: &str) -> Case {
                 wall: Nanos::from_nanos(WALL),
                 measured: Nanos::from_nanos(WALL),
                 windows: 1,
-                ended: "duration over".to_owned(),
+                ended: Ended::DurationOver,
             },
             reference: Some(Reference {
                 per_block: 1_180.0,

@@ -1,8 +1,10 @@
 //! The target: who was measured, how long, how.
 
 use super::page::{Ink, Page};
+use crate::answer::Ended;
 use crate::answer::Report;
 use crate::text::{clean::clean, numbers::plural};
+use crate::words::InWords;
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let facts = &report.facts;
@@ -36,8 +38,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     } else {
         format!("measured for {}", window.measured)
     };
-    if !window.ended.is_empty() {
-        how.push_str(&format!(" ({})", clean(&window.ended)));
+    if window.ended != Ended::Unknown {
+        how.push_str(&format!(" ({})", window.ended.in_words()));
     }
     how.push_str(&format!(" · {} seen", plural(report.threads.len() as u64, "thread", "threads")));
     page.wrapped(Ink::Plain, "  ", &how);

@@ -188,7 +188,7 @@ fn frozen_the_screen_stands_still_and_then_catches_up() {
     let frozen = screen(&app, 120, 40);
     assert!(frozen.contains("FROZEN"));
     assert!(frozen.lines().skip(1).eq(before.lines().skip(1)), "{frozen}");
-    app.apply(Update::Snapshot(snapshot_of(busy(3.0), busy(3.0), 61, State::Ended("target exited".to_owned()))));
+    app.apply(Update::Snapshot(snapshot_of(busy(3.0), busy(3.0), 61, State::Ended(Ended::TargetExited))));
     assert!(screen(&app, 120, 40).contains("target exited"), "that is told also while frozen");
     type_in(&mut app, "p");
     let on = screen(&app, 120, 40);
@@ -198,7 +198,7 @@ fn frozen_the_screen_stands_still_and_then_catches_up() {
 #[test]
 fn after_the_end_everything_stays_and_a_new_start_is_refused() {
     let mut app = server();
-    app.apply(Update::Snapshot(snapshot_of(busy(1.0), busy(1.0), 41, State::Ended("target exited".to_owned()))));
+    app.apply(Update::Snapshot(snapshot_of(busy(1.0), busy(1.0), 41, State::Ended(Ended::TargetExited))));
     for view in View::ALL {
         show(&mut app, view);
         assert!(screen(&app, 80, 24).contains("target exited"), "{}", view.name());

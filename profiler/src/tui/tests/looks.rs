@@ -60,7 +60,7 @@ fn counted_curves_look_as_reviewed_with_what_was_left_out() {
 
 #[test]
 fn a_recorded_window_is_shown_with_what_it_does_not_know() {
-    let app = with(snapshot_of(demo(), demo(), 1, State::Ended("target exited".to_owned())));
+    let app = with(snapshot_of(demo(), demo(), 1, State::Ended(Ended::TargetExited)));
     let text = screen(&app, 120, 40);
     assert!(text.contains("target exited: everything stays"), "{text}");
     // What was recorded is another time another; what kind of thing it is stays.
@@ -97,7 +97,7 @@ fn what_windows_cost_stands_beside_the_mean_over_all_time() {
         wall: Nanos::from_millis(10_000),
         measured: Nanos::from_millis(1_250),
         windows: 6,
-        ended: String::new(),
+        ended: Ended::Unknown,
     };
     let text = screen(&with(snapshot_of(report.clone(), report.clone(), 1, State::Measuring)), 120, 40);
     assert!(text.contains("self-cost ~13.0 % of its CPU in windows, ~1.6 % over all time"), "{text}");
@@ -154,7 +154,7 @@ fn names_of_the_target_cannot_write_on_the_screen() {
     case.inputs.facts.processes[0].command = evil.repeat(20);
     case.inputs.facts.notes = vec![evil.to_owned()];
     let report = case.report();
-    let mut snapshot = snapshot_of(report.clone(), report, 1, State::Ended(evil.to_owned()));
+    let mut snapshot = snapshot_of(report.clone(), report, 1, State::Ended(Ended::TargetExited));
     let mut profile = profile();
     profile.frames.iter_mut().for_each(|f| f.name = format!("{evil}{}", f.name));
     snapshot.profile = Arc::new(profile);
@@ -286,7 +286,7 @@ proptest! {
             (made::server().report(), State::Measuring),
             (made::files().report(), State::Recorded { part: 3, parts: 7 }),
             (made::empty("gone").report(), State::Recorded { part: 0, parts: 0 }),
-            (made::event_loop().report(), State::Ended("target exited".to_owned())),
+            (made::event_loop().report(), State::Ended(Ended::TargetExited)),
             (made::one_connection().report(), State::Measuring),
         ];
         let mut app = App::new(&title(), Theme::new(true));
