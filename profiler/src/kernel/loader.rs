@@ -77,8 +77,8 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
     let types = Btf::load(Path::new(VMLINUX))?;
-    let hooks = if options.empty { empty_hooks() } else { hooks(&types)? };
-    let mut pmu = if options.counters && !options.empty { Pmu::open() } else { Pmu::absent() };
+    let hooks = hooks(&types)?;
+    let mut pmu = if options.counters { Pmu::open() } else { Pmu::absent() };
     let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
     // SAFETY: the three maps are made of integers, hold as many values as asked for, and are
@@ -91,17 +91,6 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
         )
     };
     Ok(Loaded { ebpf, form, hooks, control, tids, threads, pmu })
-}
-
-fn empty_hooks() -> Vec<Hook> {
-    [
-        ("sched_switch", "sia_empty_switch"),
-        ("sched_waking", "sia_empty_waking"),
-        ("sys_enter", "sia_empty_enter"),
-        ("sys_exit", "sia_empty_exit"),
-    ]
-    .map(|(tracepoint, program)| Hook { tracepoint, program, optional: false, spare: None })
-    .to_vec()
 }
 
 /// The best form that the kernel does not refuse, with calls of kernel functions where it wants and

@@ -42,8 +42,6 @@ pub struct Options {
     pub follow: bool,
     /// Only load this form; `None`: typed, and raw where that is refused.
     pub form: Option<Form>,
-    /// The same hooks with nothing in them: the floor of the overhead, for benchmarks.
-    pub empty: bool,
     /// Whether stacks will be asked for.
     pub stacks: bool,
     /// Whether hardware counters are read, where there are any.
@@ -60,7 +58,6 @@ impl Options {
             max_sites: 2_048,
             follow: false,
             form: None,
-            empty: false,
             stacks: false,
             counters: true,
         }
