@@ -8,20 +8,18 @@ mod answer;
 mod flame;
 mod ipc;
 mod ledgers;
-mod markup;
 mod method;
 mod quality;
 mod tables;
 mod whatif;
 mod words;
 
-use super::svg;
+use super::{markup::Markup, svg};
 use crate::{
     answer::{Profile, Report},
     predict::Grid,
     text::clean,
 };
-pub(super) use markup::Markup;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");

@@ -9,6 +9,7 @@
 pub mod folded;
 mod format;
 pub mod html;
+mod markup;
 mod paths;
 pub mod pprof;
 pub mod recovery;

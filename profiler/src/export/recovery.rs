@@ -4,7 +4,7 @@
 //! The same drawing stands in the page and in a file of its own; it follows the reader's light or
 //! dark setting.
 
-use super::{ExportError, html::Markup, svg::target};
+use super::{ExportError, markup::Markup, svg::target};
 use crate::text::{
     clean, fit,
     numbers::{count, plural},

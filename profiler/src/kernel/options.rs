@@ -53,14 +53,7 @@ impl Options {
     pub fn for_threads(threads: usize) -> Self {
         // Mapped memory: a quarter more than there are, for those yet to come.
         let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
-        Self {
-            max_threads: room as u32,
-            max_sites: 2_048,
-            follow: false,
-            form: None,
-            stacks: false,
-            counters: true,
-        }
+        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, stacks: false, counters: true }
     }
 
     /// Bytes that the maps of these sizes take, all CPUs included.

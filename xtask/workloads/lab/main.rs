@@ -27,6 +27,7 @@ mod control;
 mod echo;
 mod fanout;
 mod files;
+mod line;
 mod load;
 mod session;
 mod sys;

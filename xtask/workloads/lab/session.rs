@@ -13,6 +13,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
+use crate::line::say;
 use crate::sys;
 use crate::work::{Counter, Job};
 
@@ -222,12 +223,6 @@ fn answer(tally: &Tally, terminated: &OwnedFd, length: Duration) -> Result<()> {
             }
         }
     }
-}
-
-/// One line on stdout, at once.
-pub(crate) fn say(line: &Value) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).context("writing to stdout")
 }
 
 /// The part of a ready line that names the port.

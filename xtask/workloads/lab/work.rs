@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::session;
+use crate::line;
 
 /// Words of the buffer that the work goes over: 1 KiB, the state of a session.
 const WORDS: usize = 128;
@@ -102,7 +102,7 @@ pub(crate) struct SpinRateArgs {
 /// Prints how fast the work runs.
 pub(crate) fn spin_rate(args: &SpinRateArgs) -> Result<()> {
     crate::sys::keep_on(&args.cpu)?;
-    session::say(&serde_json::json!({ "iterations_per_us": iterations_per_us() }))
+    line::say(&serde_json::json!({ "iterations_per_us": iterations_per_us() }))
 }
 
 /// Iterations of the work that fit into a microsecond of CPU time.

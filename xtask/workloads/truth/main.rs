@@ -23,6 +23,8 @@
 //! `pipe` for the finishing park.
 
 mod alone;
+#[cfg(target_arch = "x86_64")]
+mod compat;
 mod ipc;
 mod json;
 mod life;

@@ -302,20 +302,12 @@ fn child_waiter(calls: u64) -> Result<Service> {
     }
     let (mut children, mut gates) = (children.into_iter(), gates.into_iter());
     let call = move |_: &Cell| {
-        wait_for(children.next().context("no child left")?)?;
+        sys::wait_for(children.next().context("no child left")?)?;
         Ok(0)
     };
     Ok(Service::new("child", "wait4", libc::SYS_wait4, call, move |_| {
         Ok(gates.next().context("no gate left")?.write_all(b"x")?)
     }))
-}
-
-/// Blocks in wait4 until child `pid` has ended well.
-pub(crate) fn wait_for(pid: i32) -> Result<()> {
-    let pid = rustix::process::Pid::from_raw(pid).context("not a process id")?;
-    let ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).context("wait4")?;
-    ensure!(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)), "the child did not exit with 0");
-    Ok(())
 }
 
 fn timer_reader() -> Result<Service> {
@@ -348,7 +340,7 @@ fn add_one(mut event: &File) -> Result<()> {
 fn compat_reader() -> Result<Service> {
     use std::os::fd::AsRawFd;
 
-    crate::life::compat_or_error()?;
+    crate::compat::compat_or_error()?;
     let (reader, mut writer) = sys::pipe()?;
     // The 32-bit table takes 32-bit addresses.
     // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
@@ -365,8 +357,8 @@ fn compat_reader() -> Result<Service> {
     ensure!(low != libc::MAP_FAILED, "no memory below 2 GiB");
     let address = u32::try_from(low as usize)?;
     let call = move |_: &Cell| {
-        ensure!(crate::life::int80(20, 0, 0, 0) > 0, "32-bit getpid failed");
-        let got = crate::life::int80(u32::try_from(COMPAT_READ)?, u32::try_from(reader.as_raw_fd())?, address, 1);
+        ensure!(crate::compat::int80(20, 0, 0, 0) > 0, "32-bit getpid failed");
+        let got = crate::compat::int80(u32::try_from(COMPAT_READ)?, u32::try_from(reader.as_raw_fd())?, address, 1);
         ensure!(got == 1, "32-bit read returned {got}");
         Ok(1)
     };

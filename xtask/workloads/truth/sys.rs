@@ -136,3 +136,11 @@ fn owned(fd: libc::c_int, call: &'static str) -> Result<OwnedFd> {
     // SAFETY: the call just returned this open descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// Blocks in wait4 until child `pid` has ended well.
+pub(crate) fn wait_for(pid: i32) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(pid).context("not a process id")?;
+    let ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).context("wait4")?;
+    anyhow::ensure!(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)), "the child did not exit with 0");
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! The answer: verdict, score, evidence, and what is cheaper than a rewrite.
 
 use super::{
-    markup::Markup,
+    super::markup::Markup,
     svg,
     words::{figure, interval, provenance},
 };

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::markup::Markup;
+use super::super::markup::Markup;
 use crate::text::{
     clean,
     numbers::{NA, count, plural, ratio},

@@ -1,7 +1,7 @@
 //! IPC after returns: the recovery curve, the windows by kind, what a block costs by site.
 
 use super::{
-    markup::{Cell, Markup, Table},
+    super::markup::{Cell, Markup, Table},
     words::provenance,
 };
 use crate::text::numbers::{NA, span};

@@ -2,7 +2,7 @@
 //! line too.
 
 use super::{
-    markup::Markup,
+    super::markup::Markup,
     words::{provenance, told},
 };
 use crate::answer::Note;

@@ -1,7 +1,7 @@
 //! The method in short, with this measurement's estimators.
 
 use super::{
-    markup::Markup,
+    super::markup::Markup,
     words::{figure, provenance},
 };
 use crate::cost::Note;

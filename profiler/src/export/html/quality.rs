@@ -1,6 +1,6 @@
 //! Quality, self-cost, and the check against the kernel's own counters.
 
-use super::{markup::Markup, words::told};
+use super::{super::markup::Markup, words::told};
 use crate::text::numbers::{self, NA, bytes, count, part, percent, plural, span};
 use crate::{
     answer::{Counted, Profile, Report},

@@ -1,6 +1,6 @@
 //! The tables: sites, threads, devices.
 
-use super::markup::{Cell, Markup, Table};
+use super::super::markup::{Cell, Markup, Table};
 use crate::text::numbers::{NA, bytes, count, plural, span};
 use crate::{
     aggregate::OpenEnd,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::markup::Markup;
+use super::super::markup::Markup;
 use crate::{
     machine::Way,
     predict::{Grid, Ground, Scenario, WhatIf},

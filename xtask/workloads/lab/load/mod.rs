@@ -154,7 +154,7 @@ fn generate(
         if !warm && now >= harvest.warm_at {
             warm = true;
             plan.set_limit(limit, now);
-            session::say(&json!({ "warm": true }))?;
+            crate::line::say(&json!({ "warm": true }))?;
             now = sys::now_ns();
         }
         // The clock is read after each send: a burst of requests takes longer than the precision of
@@ -171,7 +171,7 @@ fn generate(
         if tally.rests() && asked > answered && clients.outstanding() == 0 {
             answered = asked;
             harvest.keep(&plan, shared);
-            session::say(&json!({ "resting": true }))?;
+            crate::line::say(&json!({ "resting": true }))?;
         }
         let until = plan.next_due(now).into_iter().chain((!warm).then_some(harvest.warm_at)).min();
         let timeout = until.map_or(PATIENCE_NS, |until| until.saturating_sub(now).min(PATIENCE_NS));
