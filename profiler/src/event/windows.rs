@@ -30,14 +30,14 @@ impl Pairs {
     pub const ZERO: Self =
         Self { count: 0, cycles: 0, instructions: 0, cycles_squared: 0, instructions_squared: 0, product: 0 };
 
-    /// Adds one pair; both numbers below 2^32.
+    /// Adds one pair.
     pub fn add(&mut self, instructions: u64, cycles: u64) {
         self.count += 1;
         self.cycles += cycles;
         self.instructions += instructions;
-        self.cycles_squared += u128::from(cycles * cycles);
-        self.instructions_squared += u128::from(instructions * instructions);
-        self.product += u128::from(cycles * instructions);
+        self.cycles_squared += u128::from(cycles) * u128::from(cycles);
+        self.instructions_squared += u128::from(instructions) * u128::from(instructions);
+        self.product += u128::from(cycles) * u128::from(instructions);
     }
 
     /// Adds what was summed elsewhere, or later.

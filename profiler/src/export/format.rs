@@ -44,7 +44,7 @@ impl Format {
 
     /// The format of a file of this name; `None` where its ending is none of the known ones. Case
     /// does not matter.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub fn from_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let fits = |format: &Self| name.len() > format.ending().len() && name.ends_with(format.ending());
         // `.speedscope.json` ends in `.json` too: the longest ending is meant.

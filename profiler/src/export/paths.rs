@@ -23,7 +23,7 @@ pub(super) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    pub(super) fn of(profile: &'a Profile) -> Self {
+    pub(super) fn new(profile: &'a Profile) -> Self {
         Self { given: &profile.frames, waker: Frame::mark(WAKER), missing: Frame::mark(MISSING) }
     }
 
@@ -69,8 +69,8 @@ pub(super) struct Paths<K> {
 }
 
 impl<K: Ord + Clone + std::hash::Hash> Paths<K> {
-    pub(super) fn of(profile: &Profile, key: impl Fn(&Frame) -> K) -> Self {
-        let frames = Frames::of(profile);
+    pub(super) fn new(profile: &Profile, key: impl Fn(&Frame) -> K) -> Self {
+        let frames = Frames::new(profile);
         let by_frame: Vec<K> = frames.iter().map(key).collect();
         let mut keys = by_frame.clone();
         keys.sort_unstable();

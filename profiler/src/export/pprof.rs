@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
         Self {
             profile,
             report,
-            frames: Frames::of(profile),
+            frames: Frames::new(profile),
             strings: Strings::new(),
             functions: Vec::new(),
             by_function: HashMap::new(),

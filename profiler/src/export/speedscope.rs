@@ -64,7 +64,7 @@ fn frame(frame: &crate::symbol::Frame) -> Frame {
 /// One profile per weight, in the order of [`Weight::ALL`], ns. Those of which no stack has any
 /// part are there, and empty; the first that is not is shown first.
 pub fn encode(profile: &Profile, report: &Report) -> String {
-    let paths = Paths::of(profile, frame);
+    let paths = Paths::new(profile, frame);
     let sampled = |(place, weight): (usize, Weight)| {
         let of = |parts: &[u64; 4]| parts.get(place).copied().unwrap_or(0);
         let (samples, weights): (Vec<_>, Vec<_>) = paths

@@ -32,10 +32,10 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
         (".svg", None),
         ("", None),
     ] {
-        assert_eq!(Format::of(Path::new(name)), format, "{name}");
+        assert_eq!(Format::from_path(Path::new(name)), format, "{name}");
     }
     assert_eq!(Format::endings(), ".txt, .json, .html, .svg, .ipc.svg, .folded, .pb.gz, .speedscope.json");
     for format in Format::ALL {
-        assert_eq!(Format::of(Path::new(&format!("x{}", format.ending()))), Some(format));
+        assert_eq!(Format::from_path(Path::new(&format!("x{}", format.ending()))), Some(format));
     }
 }

@@ -74,7 +74,7 @@ impl Output {
     /// # Errors
     /// An ending that is none of the known ones.
     pub fn for_file(path: &Path) -> Result<Self, OutputError> {
-        match Format::of(path) {
+        match Format::from_path(path) {
             Some(format) => Ok(Self { path: path.to_owned(), format, weight: None }),
             None => Err(OutputError::Ending(path.to_owned())),
         }

@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
+use crate::text::clean::as_read;
+
 /// `PF_KTHREAD` of include/linux/sched.h: the task runs in the kernel only.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
@@ -112,11 +114,9 @@ pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Text of another process for a terminal: no control characters, because a command name can carry
-/// an escape sequence.
+/// Text of another process as it is kept: see [`as_read`].
 pub(crate) fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    as_read(&String::from_utf8_lossy(bytes))
 }
 
 /// As [`printable`], line by line.

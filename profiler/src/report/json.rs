@@ -140,45 +140,45 @@ struct Score {
 }
 
 impl Document {
-    fn of(report: &answer::Report) -> Self {
+    fn new(report: &answer::Report) -> Self {
         let score = &report.score;
         let bound = |end: Option<f64>| Figure::derived(&score.direct, end, "no interval was estimated");
         Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
             verdict: Verdict {
-                answer: Answer::of(report.verdict.answer),
+                answer: Answer::new(report.verdict.answer),
                 sentence: report.verdict.sentence(),
                 evidence: report.verdict.evidence_lines(),
                 advice: report.verdict.advice_lines(),
             },
             score: Score {
-                direct_ratio: Figure::of(&score.direct),
+                direct_ratio: Figure::new(&score.direct),
                 direct_low_ratio: bound(score.interval.map(|i| i.low)),
                 direct_high_ratio: bound(score.interval.map(|i| i.high)),
-                indirect_ratio: Figure::of(&score.indirect),
+                indirect_ratio: Figure::new(&score.indirect),
             },
-            what_if: whatif::WhatIf::of(&report.what_if),
-            estimators: whatif::Estimators::of(&report.estimators),
-            ipc: ipc::Ipc::of(report),
-            target: target::Target::of(&report.facts),
-            window: target::Window::of(report),
-            cpu: ledgers::Cpu::of(&report.cpu),
-            wall: ledgers::Wall::of(&report.wall),
-            sites: report.sites.iter().map(views::Site::of).collect(),
-            threads: report.threads.iter().map(views::Thread::of).collect(),
-            wakeups: views::Wakeups::of(&report.wakeups),
-            devices: views::Devices::of(report),
-            quality: quality::Quality::of(&report.quality),
-            self_cost: quality::SelfCost::of(&report.self_cost),
-            reference_block: quality::Reference::of(report.reference.as_ref()),
-            check: quality::Check::of(report),
+            what_if: whatif::WhatIf::new(&report.what_if),
+            estimators: whatif::Estimators::new(&report.estimators),
+            ipc: ipc::Ipc::new(report),
+            target: target::Target::new(&report.facts),
+            window: target::Window::new(report),
+            cpu: ledgers::Cpu::new(&report.cpu),
+            wall: ledgers::Wall::new(&report.wall),
+            sites: report.sites.iter().map(views::Site::new).collect(),
+            threads: report.threads.iter().map(views::Thread::new).collect(),
+            wakeups: views::Wakeups::new(&report.wakeups),
+            devices: views::Devices::new(report),
+            quality: quality::Quality::new(&report.quality),
+            self_cost: quality::SelfCost::new(&report.self_cost),
+            reference_block: quality::Reference::new(report.reference.as_ref()),
+            check: quality::Check::new(report),
         }
     }
 }
 
 impl Answer {
-    const fn of(answer: answer::Answer) -> Self {
+    const fn new(answer: answer::Answer) -> Self {
         match answer {
             answer::Answer::NotEnoughData => Self::NotEnoughData,
             answer::Answer::AlreadyAsync => Self::AlreadyAsync,
@@ -200,13 +200,13 @@ impl Answer {
 pub fn json_value(report: &answer::Report) -> Value {
     // Only a map with keys that are no strings, or a failing Serialize of our own, could fail:
     // there is neither.
-    serde_json::to_value(Document::of(report)).unwrap_or_default()
+    serde_json::to_value(Document::new(report)).unwrap_or_default()
 }
 
 /// The report as JSON text, with a newline at its end.
 pub fn json(report: &answer::Report) -> String {
     // From the types, not from the value: so the keys keep the order in which they are explained.
-    let text = serde_json::to_string_pretty(&Document::of(report)).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&Document::new(report)).unwrap_or_default();
     format!("{text}\n")
 }
 

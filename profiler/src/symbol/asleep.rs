@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt as _;
 
 use super::copy::{Registers, StackCopy};
 use super::frame::{Frame, Origin};
-use super::printable::printable;
 use crate::quantity::{Tgid, Tid};
+use crate::text::clean::as_read;
 
 /// How often a thread that moves while it is looked at is looked at again.
 const ATTEMPTS: usize = 3;
@@ -106,7 +106,7 @@ fn kernel_frames(text: &str) -> Vec<Frame> {
         let symbol = line.split_once("] ")?.1;
         let name = symbol.split(['+', ' ']).next().filter(|name| !name.is_empty())?;
         let named = !name.starts_with("0x");
-        let name = if named { printable(name) } else { format!("[{name}]") };
+        let name = if named { as_read(name) } else { format!("[{name}]") };
         Some(Frame { module: "[kernel]".to_owned(), origin: Origin::Kernel, named, ..Frame::mark(name) })
     };
     text.lines().filter_map(name).collect()

@@ -19,7 +19,6 @@ mod memo;
 mod module;
 mod name;
 mod perf_map;
-mod printable;
 mod process;
 mod root;
 mod stub;

@@ -13,9 +13,9 @@ use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
 use super::maps::{DELETED, FileKey, Mapping};
 use super::perf_map::JitSource;
-use super::printable::printable;
 use super::root::open_in_root;
 use crate::quantity::Tgid;
+use crate::text::clean::as_read;
 
 /// What lies behind a mapping.
 pub(super) enum Kind {
@@ -85,7 +85,7 @@ impl Modules {
         }
         let elf = ElfFile::parse(open_mapped(tgid, mapping)?, |path| open_debug(tgid, path))?;
         let path = mapping.path.strip_suffix(DELETED).unwrap_or(&mapping.path);
-        let name = Path::new(path).file_name().map_or_else(String::new, |name| printable(&name.to_string_lossy()));
+        let name = Path::new(path).file_name().map_or_else(String::new, |name| as_read(&name.to_string_lossy()));
         let mut registry = self.lock();
         let id = registry.add(Module { name, kind: Kind::Elf(Box::new(elf)) });
         registry.by_file.insert(mapping.file, id);

@@ -1,5 +1,6 @@
 //! symbol/name: code addresses with their names, each looked up once.
 
+use crate::text::clean::as_read;
 use std::collections::HashMap;
 
 use super::address::{CodeAddress, ModuleId};
@@ -10,7 +11,6 @@ use super::elf::ElfFile;
 use super::frame::{Frame, Origin};
 use super::module::{Kind, Module, Modules};
 use super::perf_map::PerfMap;
-use super::printable::printable;
 
 /// Names addresses. Reads files and takes its time: it belongs on a thread that nothing waits for.
 pub struct Symbolizer {
@@ -146,9 +146,9 @@ fn frames(module: &Module, address: CodeAddress, names: Names) -> Vec<Frame> {
 
 fn frame(named: Named, module: &str, origin: Origin) -> Frame {
     Frame {
-        name: printable(&named.name),
+        name: as_read(&named.name),
         module: module.to_owned(),
-        source: named.source.map(|(file, line)| (printable(&file), line)),
+        source: named.source.map(|(file, line)| (as_read(&file), line)),
         origin,
         inlined: named.inlined,
         named: true,

@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::printable::printable;
 use super::root::open_at_root;
 use crate::process::Process;
 use crate::quantity::Tgid;
+use crate::text::clean::as_read;
 
 /// As much is read of one file. Larger ones exist only where something has gone wrong.
 const MOST_BYTES: u64 = 256 << 20;
@@ -101,7 +101,7 @@ fn parse_line(line: &str) -> Option<(u64, u64, String)> {
     let hex = |digits: &str| u64::from_str_radix(digits.strip_prefix("0x").unwrap_or(digits), 16).ok();
     let (start, name) = (hex(start)?, name.trim());
     let end = start.checked_add(hex(size)?)?;
-    (end > start && !name.is_empty()).then(|| (start, end, printable(name)))
+    (end > start && !name.is_empty()).then(|| (start, end, as_read(name)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Names as the target chose them, made safe: for a terminal, and for files that other programs
-//! read. Both rules rest on one look at the characters.
+//! Names as the target chose them, made safe: as they are read, for a terminal, and for files that
+//! other programs read.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -51,6 +51,12 @@ impl From<char> for Kind {
             }
         }
     }
+}
+
+/// As it is kept when it is read from another process: one character for each, and none that begins
+/// an escape sequence or ends a line. What is written is cleaned again, by the rule of its output.
+pub fn as_read(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// For a terminal, in aligned columns: every character that is left has a width and stays on its

@@ -200,7 +200,7 @@ impl App {
                 (Some((_, scroll)), _) => scroll.act(action),
                 (None, Action::Open) => {
                     let site = self.sites.selected(&report.sites);
-                    self.detail = site.map(|site| (SiteKey::of(site), Scroll::default()));
+                    self.detail = site.map(|site| (SiteKey::new(site), Scroll::default()));
                 }
                 (None, _) => in_table(&mut self.sites, &sites::SHEET, &report.sites, action),
             },

@@ -106,7 +106,7 @@ pub(super) struct SiteKey {
 }
 
 impl SiteKey {
-    pub(super) fn of(site: &SiteView) -> Self {
+    pub(super) fn new(site: &SiteView) -> Self {
         Self { syscall: site.syscall.clone(), class: site.class, ip: site.ip, tgid: site.tgid }
     }
 

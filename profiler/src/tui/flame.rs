@@ -23,7 +23,7 @@ pub(super) struct Label {
 }
 
 impl Label {
-    fn of(frame: &Frame) -> Self {
+    fn new(frame: &Frame) -> Self {
         let whose = match frame.origin {
             Origin::User => Whose::User,
             Origin::Jit => Whose::Jit,
@@ -34,7 +34,7 @@ impl Label {
     }
 
     fn mark(name: &str) -> Self {
-        Self::of(&Frame::mark(name))
+        Self::new(&Frame::mark(name))
     }
 
     /// With the usual endings that say whose it is: `_[k]`, `_[j]`, `_[i]`.
@@ -69,7 +69,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn of(profile: &Profile, weight: Weight) -> Self {
+    pub(super) fn new(profile: &Profile, weight: Weight) -> Self {
         let mut known: HashMap<Label, usize> = HashMap::new();
         let mut labels = Vec::new();
         let mut number = |label: Label| {
@@ -80,7 +80,7 @@ impl Tree {
         };
         let all = number(Label::mark("all"));
         let woken_by = number(Label::mark(WOKEN_BY));
-        let frames: Vec<usize> = profile.frames.iter().map(|f| number(Label::of(f))).collect();
+        let frames: Vec<usize> = profile.frames.iter().map(|f| number(Label::new(f))).collect();
         let mut nodes = vec![Node { label: all, parent: 0, children: Vec::new(), value: 0, depth: 0 }];
         let mut edges: HashMap<(usize, usize), usize> = HashMap::new();
         for stack in &profile.stacks {
@@ -222,7 +222,7 @@ impl Flame {
     /// Takes new stacks, and stays where it stood as far as there still is such a place.
     pub(super) fn rebuild(&mut self, profile: &Profile, search: &str) {
         let (zoom, selected) = (self.tree.path(self.zoom), self.tree.path(self.selected));
-        self.tree = Tree::of(profile, self.weight);
+        self.tree = Tree::new(profile, self.weight);
         self.zoom = self.tree.follow(&zoom);
         self.selected = self.tree.follow(&selected);
         self.search(search);

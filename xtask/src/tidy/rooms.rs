@@ -39,7 +39,7 @@ pub(super) const ROOMS: &[Room] = &[
     Room { name: "aggregate", may: May::Only(&["event", "quantity"]), why: "a stage imports only the one before it" },
     Room {
         name: "symbol",
-        may: May::Only(&["aggregate", "event", "process", "quantity"]),
+        may: May::Only(&["aggregate", "event", "process", "text", "quantity"]),
         why: "names come from windows and from the target's /proc: its maps, its descriptors",
     },
     Room {

@@ -67,7 +67,7 @@ fn data(profile: &Profile) -> Data {
         text if text.is_empty() => "[unnamed]".to_owned(),
         text => text,
     };
-    let paths = Paths::of(profile, |f| (name(&f.name), clean::line(&f.module), Kind::of(f)));
+    let paths = Paths::new(profile, |f| (name(&f.name), clean::line(&f.module), Kind::of(f)));
     let mut modules: Vec<String> = paths.keys.iter().map(|(_, module, _)| module.clone()).collect();
     modules.sort_unstable();
     modules.dedup();

@@ -102,7 +102,7 @@ struct File {
 }
 
 impl File {
-    fn of(profile: &Profile) -> Self {
+    fn read(profile: &Profile) -> Self {
         let bytes = encode(profile, &fixture::server().report()).unwrap();
         let mut raw = Vec::new();
         flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut raw).unwrap();
@@ -139,7 +139,7 @@ impl File {
 #[test]
 fn values_sum_to_the_figures() {
     for profile in [server(), hostile(), Profile::default()] {
-        let file = File::of(&profile);
+        let file = File::read(&profile);
         let types: Vec<(&str, &str)> =
             file.root.messages(1).iter().map(|t| (file.string(t.number(1)), file.string(t.number(2)))).collect();
         let ns = "nanoseconds";
@@ -160,7 +160,7 @@ fn values_sum_to_the_figures() {
 #[test]
 fn the_tables_are_as_the_format_wants_them() {
     for profile in [server(), hostile()] {
-        let file = File::of(&profile);
+        let file = File::read(&profile);
         assert_eq!(file.strings[0], "");
         let mut sorted = file.strings.clone();
         sorted.sort_unstable();
@@ -185,7 +185,7 @@ fn the_tables_are_as_the_format_wants_them() {
 
 #[test]
 fn stacks_read_back_with_inlined_frames_and_wakers() {
-    let file = File::of(&server());
+    let file = File::read(&server());
     let samples = file.root.messages(2);
     let own = ["main", "echo::serve", "echo::read_request", "<T as std::io::Read>::read", "read"];
     assert_eq!(file.stack(&samples[1]), own);

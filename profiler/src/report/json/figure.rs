@@ -69,7 +69,7 @@ impl<T> Figure<T> {
 
 impl Figure<f64> {
     /// A number from the model; one that is none (a division by nothing) is unavailable.
-    pub(super) fn of<N: InWords>(figure: &quantity::Figure<f64, N>) -> Self {
+    pub(super) fn new<N: InWords>(figure: &quantity::Figure<f64, N>) -> Self {
         Self::derived(figure, figure.value().copied(), "not a number")
     }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_unavailable() {
-        let nan = Figure::of(&quantity::Figure::<_, Note>::measured(f64::NAN));
+        let nan = Figure::new(&quantity::Figure::<_, Note>::measured(f64::NAN));
         assert_eq!(nan, Figure::unavailable("not a number"));
         assert_eq!(Figure::ratio(0.0, 0.0, "nothing").provenance, Provenance::Unavailable);
         assert_eq!(Figure::finite(f64::INFINITY).value, None);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_origin_goes_with_the_value() {
-        let figure = Figure::of(&quantity::Figure::modelled(0.5, Note::SmallWorkingSets));
+        let figure = Figure::new(&quantity::Figure::modelled(0.5, Note::SmallWorkingSets));
         assert_eq!(
             serde_json::to_string(&figure).unwrap(),
             r#"{"value":0.5,"provenance":"modelled","note":"two threads with small working sets, on this machine"}"#

@@ -36,7 +36,7 @@ struct Bounded {
 }
 
 impl Bounded {
-    fn of<T, N: InWords>(figure: &quantity::Figure<T, N>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
+    fn new<T, N: InWords>(figure: &quantity::Figure<T, N>, estimate: impl FnOnce(&T) -> Estimate) -> Self {
         let told = figure.value().map(estimate).filter(|e| [e.value, e.low, e.high].iter().all(|v| v.is_finite()));
         let note = figure.note().map(InWords::in_words);
         match told {
@@ -62,7 +62,7 @@ impl Bounded {
     }
 
     fn figure(figure: &quantity::Figure<Estimate, ipc::Note>) -> Self {
-        Self::of(figure, |e| *e)
+        Self::new(figure, |e| *e)
     }
 
     fn maybe(estimate: Option<Estimate>, why_not: &str) -> Self {
@@ -207,8 +207,8 @@ fn total(effect: &Effect) -> Estimate {
 }
 
 impl Ipc {
-    pub(super) fn of(report: &answer::Report) -> Self {
-        let by_time = Bounded::of(&report.indirect.user, total);
+    pub(super) fn new(report: &answer::Report) -> Self {
+        let by_time = Bounded::new(&report.indirect.user, total);
         let Some(ipc) = report.ipc.value() else {
             let why = &words::note(&report.ipc);
             let none = || Bounded::maybe(None, why);
@@ -234,13 +234,13 @@ impl Ipc {
             followed_one_in_count: Figure::measured(ipc.every),
             sample_period_count: Figure::maybe(Some(ipc.period).filter(|p| *p > 0), "no overflow samples"),
             indirect_cycles_per_block_count: Bounded::figure(&ipc.cycles),
-            indirect_per_block_ns: Figure::of(&ipc.cost.map(|e| e.per_block)),
-            indirect_total_ns: Bounded::of(&ipc.cost, total),
+            indirect_per_block_ns: Figure::new(&ipc.cost.map(|e| e.per_block)),
+            indirect_total_ns: Bounded::new(&ipc.cost, total),
             indirect_total_by_time_ns: by_time,
-            cycles_per_nanosecond_ratio: Figure::of(&ipc.clock),
-            kinds: ipc.kinds.iter().map(Kind::of).collect(),
-            sites: ipc.sites.iter().map(Site::of).collect(),
-            curves: ipc.curves.iter().map(Curve::of).collect(),
+            cycles_per_nanosecond_ratio: Figure::new(&ipc.clock),
+            kinds: ipc.kinds.iter().map(Kind::new).collect(),
+            sites: ipc.sites.iter().map(Site::new).collect(),
+            curves: ipc.curves.iter().map(Curve::new).collect(),
             counts: counted
                 .into_iter()
                 .chain(ipc.left_out())
@@ -251,7 +251,7 @@ impl Ipc {
 }
 
 impl Kind {
-    fn of(kind: &ipc::KindIpc) -> Self {
+    fn new(kind: &ipc::KindIpc) -> Self {
         let misses = kind.misses.map(|m| Figure::maybe(m.map(|m| m / 1e3), "not counted on this machine"));
         let [llc_misses_ratio, dtlb_misses_ratio, branch_misses_ratio] = misses;
         Self {
@@ -268,13 +268,13 @@ impl Kind {
 }
 
 impl Site {
-    fn of(site: &ipc::SiteFit) -> Self {
+    fn new(site: &ipc::SiteFit) -> Self {
         let place = site.place.as_ref();
         Self {
             syscall: place.map(|p| p.syscall.clone()),
             class: place.map(|p| p.class.name()),
             address: place.map(|p| format!("{:#x}", p.ip.as_raw())),
-            indirect_cycles_per_block_count: Bounded::of(&site.cost, |c: &BlockCycles| c.cycles),
+            indirect_cycles_per_block_count: Bounded::new(&site.cost, |c: &BlockCycles| c.cycles),
             compared: site.cost.value().map(|c| c.by.in_words()),
             lines: site
                 .kinds
@@ -292,7 +292,7 @@ impl Site {
 }
 
 impl Curve {
-    fn of(curve: &ipc::Curve) -> Self {
+    fn new(curve: &ipc::Curve) -> Self {
         Self {
             after: curve.before.key(),
             samples_count: Figure::measured(curve.samples),

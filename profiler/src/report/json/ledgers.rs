@@ -122,7 +122,7 @@ pub(super) enum FamilyName {
 }
 
 impl FamilyName {
-    pub(super) const fn of(family: Family) -> Self {
+    pub(super) const fn new(family: Family) -> Self {
         match family {
             Family::BlockingIo => Self::BlockingIo,
             Family::EventWait => Self::EventWait,
@@ -135,7 +135,7 @@ impl FamilyName {
 }
 
 impl Cpu {
-    pub(super) fn of(cpu: &answer::CpuLedger) -> Self {
+    pub(super) fn new(cpu: &answer::CpuLedger) -> Self {
         let total = cpu.total.as_nanos() as f64;
         let share = |f: &quantity::Figure<f64, Note>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
         let time_share = |f: &quantity::Figure<Nanos, Note>| share(&f.map(|t| t.as_nanos() as f64));
@@ -147,11 +147,11 @@ impl Cpu {
             user_ratio: time_share(&cpu.user),
             calls_ns: Figure::of_time(&cpu.calls),
             calls_ratio: time_share(&cpu.calls),
-            blocking_io_ns: Figure::of(&cpu.blocking_io),
+            blocking_io_ns: Figure::new(&cpu.blocking_io),
             blocking_io_ratio: share(&cpu.blocking_io),
-            other_switches_ns: Figure::of(&cpu.other_switches),
+            other_switches_ns: Figure::new(&cpu.other_switches),
             other_switches_ratio: share(&cpu.other_switches),
-            uncharged_ns: Figure::of(&cpu.uncharged),
+            uncharged_ns: Figure::new(&cpu.uncharged),
             uncharged_ratio: share(&cpu.uncharged),
             softirq_ns: Figure::of_time(&cpu.softirq),
             softirq_ratio: time_share(&cpu.softirq),
@@ -162,11 +162,11 @@ impl Cpu {
 }
 
 impl Wall {
-    pub(super) fn of(wall: &answer::WallLedger) -> Self {
+    pub(super) fn new(wall: &answer::WallLedger) -> Self {
         let share = |time: Nanos| Figure::ratio(time.as_nanos() as f64, wall.total.as_nanos() as f64, NO_WALL);
         let line = |l: &answer::WallLine| WallLine {
             class: l.class.name(),
-            family: FamilyName::of(l.class.family()),
+            family: FamilyName::new(l.class.family()),
             blocks_count: Figure::measured(l.blocks),
             blocked_ns: Figure::time(l.blocked),
             blocked_ratio: share(l.blocked),

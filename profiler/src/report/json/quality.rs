@@ -125,7 +125,7 @@ struct TimeCheck {
 }
 
 impl Quality {
-    pub(super) fn of(quality: &aggregate::Quality) -> Self {
+    pub(super) fn new(quality: &aggregate::Quality) -> Self {
         let count = Figure::measured;
         Self {
             lost_count: count(quality.lost()),
@@ -148,11 +148,11 @@ impl Quality {
 }
 
 impl SelfCost {
-    pub(super) fn of(cost: &answer::SelfCost) -> Self {
+    pub(super) fn new(cost: &answer::SelfCost) -> Self {
         Self {
             events_count: Figure::measured(cost.events),
-            per_event_ns: Figure::of(&cost.per_event),
-            target_cpu_ratio: Figure::of(&cost.share),
+            per_event_ns: Figure::new(&cost.per_event),
+            target_cpu_ratio: Figure::new(&cost.share),
             profiler_cpu_ns: Figure::time(cost.daemon_cpu),
             profiler_memory_bytes: Figure::measured(cost.daemon_bytes),
         }
@@ -160,7 +160,7 @@ impl SelfCost {
 }
 
 impl Reference {
-    pub(super) fn of(reference: Option<&cost::Reference>) -> Self {
+    pub(super) fn new(reference: Option<&cost::Reference>) -> Self {
         const WHY_NOT: &str = "not measured";
         Self {
             per_block_ns: reference.map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.per_block)),
@@ -172,23 +172,23 @@ impl Reference {
 }
 
 impl Check {
-    pub(super) fn of(report: &answer::Report) -> Self {
+    pub(super) fn new(report: &answer::Report) -> Self {
         let (check, wall, cpu) = (&report.check, &report.wall, &report.cpu);
         let left = (wall.unknown + wall.excess).as_nanos() as f64;
         Self {
             counts_agree: check.counts_agree(),
-            voluntary: CountCheck::of(check.voluntary),
-            involuntary: CountCheck::of(check.involuntary),
-            blocks: CountCheck::of(check.blocks),
-            cpu: TimeCheck::of(check.cpu),
+            voluntary: CountCheck::new(check.voluntary),
+            involuntary: CountCheck::new(check.involuntary),
+            blocks: CountCheck::new(check.blocks),
+            cpu: TimeCheck::new(check.cpu),
             charge_ns: Figure::measured(check.charge),
-            cpu_with_charge: TimeCheck::of(answer::Counted {
+            cpu_with_charge: TimeCheck::new(answer::Counted {
                 ours: check.cpu.ours.saturating_add_signed(check.charge),
                 kernel: check.cpu.kernel,
             }),
             process_cpu: check
                 .process_cpu
-                .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), GONE), TimeCheck::of),
+                .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), GONE), TimeCheck::new),
             threads_that_differ: check.threads_that_differ.clone(),
             wall_residual_ratio: Figure::ratio(left, wall.total.as_nanos() as f64, "no thread was measured"),
             cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, "the target used no CPU"),
@@ -197,7 +197,7 @@ impl Check {
 }
 
 impl CountCheck {
-    fn of(counted: answer::Counted) -> Self {
+    fn new(counted: answer::Counted) -> Self {
         Self {
             ours_count: Figure::measured(counted.ours),
             kernel_count: Figure::measured(counted.kernel),
@@ -207,7 +207,7 @@ impl CountCheck {
 }
 
 impl TimeCheck {
-    fn of(counted: answer::Counted) -> Self {
+    fn new(counted: answer::Counted) -> Self {
         Self {
             ours_ns: Figure::measured(counted.ours),
             kernel_ns: Figure::measured(counted.kernel),

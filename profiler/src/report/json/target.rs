@@ -57,7 +57,7 @@ pub(super) struct Window {
 }
 
 impl Target {
-    pub(super) fn of(facts: &answer::Facts) -> Self {
+    pub(super) fn new(facts: &answer::Facts) -> Self {
         let process = |p: &answer::ProcessFacts| Process {
             pid: p.tgid,
             namespace_pids: p.ns_pids.clone(),
@@ -76,7 +76,7 @@ impl Target {
 }
 
 impl Window {
-    pub(super) fn of(report: &answer::Report) -> Self {
+    pub(super) fn new(report: &answer::Report) -> Self {
         let window = &report.window;
         Self {
             began_at_unix_seconds: report.facts.began_at,

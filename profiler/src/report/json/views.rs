@@ -222,7 +222,7 @@ struct Side {
 }
 
 impl Site {
-    pub(super) fn of(site: &answer::SiteView) -> Self {
+    pub(super) fn new(site: &answer::SiteView) -> Self {
         let blocked = |time: Option<Nanos>| Figure::maybe_time(time, NEVER_BLOCKED);
         let cost = |pick: fn(&cost::DirectCost) -> f64| match &site.direct {
             None if site.blocked_calls == 0 => Figure::unavailable(NEVER_BLOCKED),
@@ -234,7 +234,7 @@ impl Site {
         Self {
             syscall: site.syscall.clone(),
             class: site.class.name(),
-            family: FamilyName::of(site.class.family()),
+            family: FamilyName::new(site.class.family()),
             address: site.ip.to_string(),
             pid: site.tgid.as_raw(),
             descriptor: site.descriptor.clone(),
@@ -269,7 +269,7 @@ impl Site {
 }
 
 impl Thread {
-    pub(super) fn of(thread: &answer::ThreadView) -> Self {
+    pub(super) fn new(thread: &answer::ThreadView) -> Self {
         let (open_end, class) = match thread.open_end {
             OpenEnd::Closed => (OpenEndName::Closed, None),
             OpenEnd::Running => (OpenEndName::Running, None),
@@ -297,7 +297,7 @@ impl Thread {
 }
 
 impl Wakeups {
-    pub(super) fn of(wakeups: &answer::Wakeups) -> Self {
+    pub(super) fn new(wakeups: &answer::Wakeups) -> Self {
         let last = wakeups.concurrency.len().saturating_sub(1);
         let buckets = wakeups.concurrency.iter().enumerate().filter(|&(_, &n)| n > 0).map(|(i, &count)| {
             // 0 to 7 exactly, then powers of two.
@@ -310,7 +310,7 @@ impl Wakeups {
             other_process_count: Figure::measured(wakeups.other_process),
             kernel_count: Figure::measured(wakeups.kernel),
             caused_other_process_count: Figure::measured(wakeups.others),
-            caused_cost_ns: Figure::of(&wakeups.cost),
+            caused_cost_ns: Figure::new(&wakeups.cost),
             alone_ratio: Figure::maybe(wakeups.alone(), "no thread was woken"),
             concurrency_count: Figure::measured(buckets.collect()),
         }
@@ -318,18 +318,18 @@ impl Wakeups {
 }
 
 impl Devices {
-    pub(super) fn of(report: &answer::Report) -> Self {
+    pub(super) fn new(report: &answer::Report) -> Self {
         let waited = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
         Self {
             file_wait_ns: Figure::time(waited),
             device_wait_ns: Figure::time(report.device_wait),
-            list: report.devices.iter().map(Device::of).collect(),
+            list: report.devices.iter().map(Device::new).collect(),
         }
     }
 }
 
 impl Device {
-    fn of(device: &answer::DeviceView) -> Self {
+    fn new(device: &answer::DeviceView) -> Self {
         let service = |time| Figure::maybe_time(time, "the target had no request").noted(TO_A_BUCKET);
         Self {
             name: device.name.clone(),
@@ -337,14 +337,14 @@ impl Device {
             minor: device.record.minor,
             service_p50_ns: service(device.service_p50),
             service_p99_ns: service(device.service_p99),
-            target: Side::of(&device.record.target),
-            others: Side::of(&device.record.others),
+            target: Side::new(&device.record.target),
+            others: Side::new(&device.record.others),
         }
     }
 }
 
 impl Side {
-    fn of(side: &event::Side) -> Self {
+    fn new(side: &event::Side) -> Self {
         let mean = |sum: Nanos| Figure::maybe(sum.as_nanos().checked_div(side.requests), "no request");
         Self {
             requests_count: Figure::measured(side.requests),

@@ -95,10 +95,10 @@ pub(super) struct Estimators {
 }
 
 impl WhatIf {
-    pub(super) fn of(found: &predict::WhatIf) -> Self {
+    pub(super) fn new(found: &predict::WhatIf) -> Self {
         Self {
             refused: found.refused.as_ref().map(InWords::in_words),
-            scenarios: found.scenarios.iter().map(Scenario::of).collect(),
+            scenarios: found.scenarios.iter().map(Scenario::new).collect(),
             loops: found.loops,
             allowed_cpus: found.allowed_cpus,
             ground: match found.ground {
@@ -114,7 +114,7 @@ impl WhatIf {
 }
 
 impl Scenario {
-    fn of(found: &predict::Scenario) -> Self {
+    fn new(found: &predict::Scenario) -> Self {
         let range = |s: Estimate| Range { low: s.low, value: s.value, high: s.high };
         Self {
             name: found.way.name(),
@@ -135,11 +135,11 @@ impl Scenario {
 }
 
 impl Estimators {
-    pub(super) fn of(found: &cost::Estimators) -> Self {
+    pub(super) fn new(found: &cost::Estimators) -> Self {
         Self {
-            in_place_ns: Figure::of(&found.in_place),
-            sampled_ns: Figure::of(&found.sampled),
-            calibrated_ns: Figure::of(&found.calibrated),
+            in_place_ns: Figure::new(&found.in_place),
+            sampled_ns: Figure::new(&found.sampled),
+            calibrated_ns: Figure::new(&found.calibrated),
             disagreement: words::disagreement(&found.disagreements),
         }
     }
