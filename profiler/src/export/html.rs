@@ -14,7 +14,9 @@ mod tables;
 mod whatif;
 mod words;
 
-use super::{markup::Markup, svg};
+use maud::{DOCTYPE, PreEscaped, html};
+
+use super::svg;
 use crate::{
     answer::{Profile, Report},
     predict::Grid,
@@ -39,42 +41,60 @@ const SECTIONS: [(&str, &str); 10] = [
     ("text", "As text"),
 ];
 
+/// What the page allows itself: no request, no form, its own scripts and styles.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; \
+                      form-action 'none'";
+
 /// The page. `text_report` is the report as text, for whoever wants to copy it into a mail; it is
 /// left out where empty.
 pub fn page(report: &Report, profile: &Profile, grid: Option<&Grid>, text_report: &str) -> String {
-    let mut page = Markup::default();
-    page.raw(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-    );
-    page.text(&svg::target(report)).raw(": should-i-async</title>\n<style>\n").raw(STYLE);
-    page.raw("</style>\n</head>\n<body>\n<header>\n");
-    answer::render(&mut page, report);
-    page.raw("</header>\n<nav aria-label=\"Sections\">");
-    for (id, name) in SECTIONS.into_iter().filter(|&(id, _)| id != "text" || !text_report.is_empty()) {
-        page.raw("<a href=\"#").raw(id).raw("\">").raw(name).raw("</a> ");
-    }
-    page.raw("</nav>\n<main>\n");
-    whatif::render(&mut page, &report.what_if, grid);
-    ledgers::cpu(&mut page, report);
-    ledgers::wall(&mut page, report);
-    flame::render(&mut page, profile);
-    tables::sites(&mut page, report);
-    tables::threads(&mut page, report);
-    tables::devices(&mut page, report);
-    ipc::render(&mut page, report);
-    quality::render(&mut page, report, profile);
-    method::render(&mut page, report);
-    if !text_report.is_empty() {
-        page.raw(
-            "<section id=\"text\"><h2>As text</h2>\n<details><summary>The same report for a terminal</summary>\n<pre>",
-        );
-        page.text(&clean::uncoloured(text_report)).raw("</pre></details></section>\n");
-    }
-    page.raw("</main>\n<footer>should-i-async ").raw(env!("CARGO_PKG_VERSION")).raw("</footer>\n<script>\n");
-    page.raw(SCRIPT).raw("</script>\n<script>\n").raw(FLAME_SCRIPT).raw("</script>\n</body>\n</html>\n");
-    page.finish()
+    let sections = SECTIONS.into_iter().filter(|&(id, _)| id != "text" || !text_report.is_empty());
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                "\n" meta charset="utf-8";
+                "\n" meta http-equiv="Content-Security-Policy" content=(POLICY);
+                "\n" meta name="viewport" content="width=device-width, initial-scale=1";
+                "\n" meta name="color-scheme" content="light dark";
+                "\n" title { (svg::target(report)) ": should-i-async" }
+                "\n" style { "\n" (PreEscaped(STYLE)) }
+            }
+            body {
+                "\n" header { (answer::render(report)) }
+                "\n"
+                nav aria-label="Sections" {
+                    @for (id, name) in sections { a href={ "#" (id) } { (name) } " " }
+                }
+                "\n"
+                main {
+                    (whatif::render(&report.what_if, grid))
+                    (ledgers::cpu(report))
+                    (ledgers::wall(report))
+                    (flame::render(profile))
+                    (tables::sites(report))
+                    (tables::threads(report))
+                    (tables::devices(report))
+                    (ipc::render(report))
+                    (quality::render(report, profile))
+                    (method::render(report))
+                    @if !text_report.is_empty() {
+                        section id="text" {
+                            h2 { "As text" }
+                            details {
+                                summary { "The same report for a terminal" }
+                                pre { (clean::uncoloured(text_report)) }
+                            }
+                        }
+                    }
+                }
+                "\n" footer { "should-i-async " (env!("CARGO_PKG_VERSION")) }
+                "\n" script { "\n" (PreEscaped(SCRIPT)) }
+                "\n" script { "\n" (PreEscaped(FLAME_SCRIPT)) }
+                "\n"
+            }
+        }
+        "\n"
+    };
+    page.into_string()
 }

@@ -1,72 +1,34 @@
-//! Markup that cannot be broken by what stands in it: what is not a literal of this program is
-//! escaped.
+//! What markup is made of beside `maud`, which escapes whatever is no literal: names from the
+//! target, numbers, data for scripts, and tables that sort.
 
-use std::fmt::Write;
-
+use maud::{Markup, PreEscaped, Render, html};
 use serde::Serialize;
 
 use crate::text::clean;
 
-/// A page under way.
-#[derive(Default)]
-pub(in crate::export) struct Markup {
-    out: String,
+/// A name that the target chose, on one line.
+pub(super) fn name(name: &str) -> String {
+    clean::line(name)
 }
 
-impl Markup {
-    /// Markup itself: literals only.
-    pub(in crate::export) fn raw(&mut self, html: &'static str) -> &mut Self {
-        self.out.push_str(html);
-        self
-    }
+/// A number for machines: an attribute's value, a length in CSS. What is not finite is neither.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub(super) f64);
 
-    /// Text, also inside of quoted attributes.
-    pub(in crate::export) fn text(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            match c {
-                '&' => self.out.push_str("&amp;"),
-                '<' => self.out.push_str("&lt;"),
-                '>' => self.out.push_str("&gt;"),
-                '"' => self.out.push_str("&quot;"),
-                '\'' => self.out.push_str("&#39;"),
-                c => self.out.push(c),
-            }
-        }
-        self
+impl Render for Number {
+    fn render_to(&self, out: &mut String) {
+        let value = if self.0.is_finite() { self.0 } else { 0.0 };
+        value.to_string().render_to(out);
     }
+}
 
-    /// A name that the target chose.
-    pub(super) fn name(&mut self, name: &str) -> &mut Self {
-        self.text(&clean::line(name))
-    }
-
-    /// A number for machines: an attribute's value, a length in CSS.
-    pub(in crate::export) fn number(&mut self, value: f64) -> &mut Self {
-        // Writing into a string does not fail. What is not finite would not be CSS.
-        let _ = write!(self.out, "{}", if value.is_finite() { value } else { 0.0 });
-        self
-    }
-
-    /// Data for the page's scripts.
-    pub(super) fn data<T: Serialize>(&mut self, id: &'static str, data: &T) -> &mut Self {
-        self.raw("<script type=\"application/json\" id=\"").raw(id).raw("\">");
-        let json = serde_json::to_string(data).unwrap_or_default();
-        // In JSON these stand inside of strings only; unescaped, `</script>` or `<!--` in a name
-        // would end the element.
-        for c in json.chars() {
-            match c {
-                '<' => self.out.push_str("\\u003c"),
-                '>' => self.out.push_str("\\u003e"),
-                '&' => self.out.push_str("\\u0026"),
-                c => self.out.push(c),
-            }
-        }
-        self.raw("</script>\n")
-    }
-
-    pub(in crate::export) fn finish(self) -> String {
-        self.out
-    }
+/// Data for the page's scripts.
+pub(super) fn data<T: Serialize>(id: &str, data: &T) -> Markup {
+    let json = serde_json::to_string(data).unwrap_or_default();
+    // In JSON these stand inside of strings only; unescaped, `</script>` or `<!--` in a name would
+    // end the element.
+    let json = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    html! { script type="application/json" id=(id) { (PreEscaped(json)) } "\n" }
 }
 
 /// A cell of a table.
@@ -76,14 +38,14 @@ pub(super) struct Cell {
     /// What it is sorted by, where that is a number.
     value: Option<f64>,
     /// Why there is no figure, or more of a name than there is room for.
-    title: String,
+    title: Option<String>,
     numeric: bool,
 }
 
 impl Cell {
     /// A word.
     pub(super) fn word(text: impl AsRef<str>) -> Self {
-        Self { text: clean::line(text.as_ref()), ..Self::default() }
+        Self { text: name(text.as_ref()), ..Self::default() }
     }
 
     /// A figure: `value` is what it is sorted by.
@@ -93,7 +55,12 @@ impl Cell {
 
     /// No figure; sorted behind all others.
     pub(super) fn none(text: &str, why: &str) -> Self {
-        Self { text: text.to_owned(), title: clean::line(why), numeric: true, ..Self::default() }
+        let title = Some(name(why)).filter(|title| !title.is_empty());
+        Self { text: text.to_owned(), title, numeric: true, ..Self::default() }
+    }
+
+    fn class(&self) -> Option<&'static str> {
+        self.numeric.then_some("n")
     }
 }
 
@@ -113,30 +80,37 @@ impl Table {
         self.rows.push(cells);
     }
 
-    pub(super) fn render(&self, page: &mut Markup, caption: &str) {
-        page.raw("<div class=\"scroll\" tabindex=\"0\"><table class=\"sortable\"><caption>").text(caption);
-        page.raw("</caption><thead><tr>");
-        let numeric = |column: usize| self.rows.first().and_then(|r| r.get(column)).is_some_and(|c| c.numeric);
-        for (i, (name, explanation)) in self.columns.iter().enumerate() {
-            page.raw(if numeric(i) { "<th scope=\"col\" class=\"n\"" } else { "<th scope=\"col\"" });
-            page.raw("><button type=\"button\" title=\"").text(explanation).raw("\">").raw(name);
-            page.raw("</button></th>");
-        }
-        page.raw("</tr></thead><tbody>\n");
-        for row in &self.rows {
-            page.raw("<tr>");
-            for cell in row {
-                page.raw(if cell.numeric { "<td class=\"n\"" } else { "<td" });
-                if let Some(value) = cell.value {
-                    page.raw(" data-v=\"").number(value).raw("\"");
+    pub(super) fn render(&self, caption: &str) -> Markup {
+        let class = |column: usize| self.rows.first().and_then(|row| row.get(column)).and_then(Cell::class);
+        html! {
+            div class="scroll" tabindex="0" {
+                table class="sortable" {
+                    caption { (caption) }
+                    thead {
+                        tr {
+                            @for (i, (name, explanation)) in self.columns.iter().enumerate() {
+                                th scope="col" class=[class(i)] {
+                                    button type="button" title=(explanation) { (name) }
+                                }
+                            }
+                        }
+                    }
+                    tbody {
+                        "\n"
+                        @for row in &self.rows {
+                            tr {
+                                @for cell in row {
+                                    td class=[cell.class()] data-v=[cell.value.map(Number)] title=[&cell.title] {
+                                        (cell.text)
+                                    }
+                                }
+                            }
+                            "\n"
+                        }
+                    }
                 }
-                if !cell.title.is_empty() {
-                    page.raw(" title=\"").text(&cell.title).raw("\"");
-                }
-                page.raw(">").text(&cell.text).raw("</td>");
             }
-            page.raw("</tr>\n");
+            "\n"
         }
-        page.raw("</tbody></table></div>\n");
     }
 }

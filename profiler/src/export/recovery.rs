@@ -4,17 +4,18 @@
 //! The same drawing stands in the page and in a file of its own; it follows the reader's light or
 //! dark setting.
 
-use super::{ExportError, markup::Markup, svg::target};
-use crate::text::{
-    clean, fit,
-    numbers::{count, plural},
-};
-use crate::words::SURVIVORS;
-use crate::words::note;
+use maud::{Markup, PreEscaped, html};
+
+use super::{ExportError, markup::Number, svg::target};
 use crate::{
     answer::Report,
     cost::ipc::{Before, Curve, Ipc},
     quantity::Estimate,
+    text::{
+        clean, fit,
+        numbers::{count, plural},
+    },
+    words::{SURVIVORS, note},
 };
 
 const WIDTH: f64 = 860.0;
@@ -79,36 +80,37 @@ fn class(before: Before) -> &'static str {
     before.key()
 }
 
-/// Draws the curves into markup; nothing where no point has an IPC. `space` is the namespace, which
-/// a page has by itself.
-pub(super) fn draw(page: &mut Markup, ipc: &Ipc, title: &str, subtitle: &str, space: &'static str) -> bool {
-    let Some(axes) = Axes::over(&ipc.curves) else { return false };
-    page.raw("<svg").raw(space).raw(" class=\"ipc\" role=\"img\" viewBox=\"0 0 ").number(WIDTH);
-    page.raw(" ").number(HEIGHT).raw("\" width=\"100%\" style=\"max-width:").number(WIDTH).raw("px\">\n<title>");
-    page.text(title).raw("</title>\n").raw(STYLE);
-    page.raw("<rect class=\"paper\" width=\"").number(WIDTH).raw("\" height=\"").number(HEIGHT).raw("\"/>\n");
-    text(page, "h", LEFT, 22.0, title);
-    if !subtitle.is_empty() {
-        text(page, "dim", LEFT, 40.0, subtitle);
-    }
-    grid(page, &axes);
-    legend(page, ipc);
-    // The most important last: on top.
-    for curve in ipc.curves.iter().rev() {
-        one(page, &axes, curve);
-    }
-    page.raw("</svg>\n");
-    true
+/// Draws the curves; `None` where no point has an IPC. `space` is the namespace, which a page has by
+/// itself.
+pub(super) fn draw(ipc: &Ipc, title: &str, subtitle: &str, space: Option<&str>) -> Option<Markup> {
+    let axes = Axes::over(&ipc.curves)?;
+    Some(html! {
+        svg xmlns=[space] class="ipc" role="img" viewBox={ "0 0 " (Number(WIDTH)) " " (Number(HEIGHT)) }
+            width="100%" style={ "max-width:" (Number(WIDTH)) "px" }
+        {
+            "\n" title { (title) }
+            "\n" (PreEscaped(STYLE))
+            rect class="paper" width=(Number(WIDTH)) height=(Number(HEIGHT)) {}
+            "\n" (text("h", LEFT, 22.0, title))
+            @if !subtitle.is_empty() { (text("dim", LEFT, 40.0, subtitle)) }
+            (grid(&axes))
+            (legend(ipc))
+            // The most important last: on top.
+            @for curve in ipc.curves.iter().rev() { (one(&axes, curve)) }
+        }
+        "\n"
+    })
 }
 
-fn text(page: &mut Markup, class: &'static str, x: f64, y: f64, text: &str) {
-    page.raw("<text class=\"").raw(class).raw("\" x=\"").number(x).raw("\" y=\"").number(y).raw("\">");
-    page.text(text).raw("</text>\n");
+fn text(class: &str, x: f64, y: f64, text: &str) -> Markup {
+    html! { text class=(class) x=(Number(x)) y=(Number(y)) { (text) } "\n" }
 }
 
-fn line(page: &mut Markup, class: &'static str, from: (f64, f64), to: (f64, f64)) {
-    page.raw("<line class=\"").raw(class).raw("\" x1=\"").number(from.0).raw("\" y1=\"").number(from.1);
-    page.raw("\" x2=\"").number(to.0).raw("\" y2=\"").number(to.1).raw("\"/>\n");
+fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
+    html! {
+        line class=(class) x1=(Number(from.0)) y1=(Number(from.1)) x2=(Number(to.0)) y2=(Number(to.1)) {}
+        "\n"
+    }
 }
 
 /// Steps of 1, 2 or 5 that divide the axis into about six.
@@ -118,80 +120,92 @@ fn step(top: f64) -> f64 {
     [1.0, 2.0, 5.0].into_iter().map(|n| n * power).find(|s| *s >= rough).unwrap_or(10.0 * power)
 }
 
-fn grid(page: &mut Markup, axes: &Axes) {
-    for power in axes.low as i32..=axes.high as i32 {
-        let value = 10f64.powi(power);
-        let x = axes.x(value);
-        line(page, "grid", (x, TOP), (x, BOTTOM));
-        text(page, "dim mid", x, BOTTOM + 17.0, &format!("{}", value as u64));
-        for n in 2..10 {
-            let minor = value * f64::from(n);
-            if minor.log10() <= axes.high {
-                line(page, "axis", (axes.x(minor), BOTTOM), (axes.x(minor), BOTTOM + 3.0));
+/// The lines at powers of ten, and ticks between them.
+fn powers(axes: &Axes) -> Markup {
+    let bottom = |x: f64| (x, BOTTOM);
+    html! {
+        @for power in axes.low as i32..=axes.high as i32 {
+            @let value = 10f64.powi(power);
+            @let x = axes.x(value);
+            (line("grid", (x, TOP), bottom(x)))
+            (text("dim mid", x, BOTTOM + 17.0, &(value as u64).to_string()))
+            @for minor in (2..10).map(|n| value * f64::from(n)).filter(|minor| minor.log10() <= axes.high) {
+                (line("axis", bottom(axes.x(minor)), (axes.x(minor), BOTTOM + 3.0)))
             }
         }
     }
+}
+
+fn grid(axes: &Axes) -> Markup {
     let step = step(axes.top);
     let ticks = (axes.top / step) as usize;
-    for n in 0..=ticks.min(20) {
-        let value = n as f64 * step;
-        line(page, "grid", (LEFT, axes.y(value)), (RIGHT, axes.y(value)));
-        text(page, "dim end", LEFT - 7.0, axes.y(value) + 4.0, &format!("{value:.2}"));
-    }
-    line(page, "axis", (LEFT, BOTTOM), (RIGHT, BOTTOM));
-    line(page, "axis", (LEFT, TOP), (LEFT, BOTTOM));
-    text(page, "mid", f64::midpoint(LEFT, RIGHT), BOTTOM + 36.0, "instructions since the return to user mode");
-    text(page, "dim mid", f64::midpoint(LEFT, RIGHT), BOTTOM + 54.0, SURVIVORS);
-    text(page, "", 8.0, TOP - 8.0, "IPC (user mode), band: 90 %");
-}
-
-fn legend(page: &mut Markup, ipc: &Ipc) {
-    let mut x = RIGHT - 150.0 * ipc.curves.len() as f64;
-    for curve in &ipc.curves {
-        page.raw("<rect class=\"").raw(class(curve.before)).raw("\" x=\"").number(x).raw("\" y=\"").number(TOP - 19.0);
-        page.raw("\" width=\"12\" height=\"12\"/>\n");
-        text(page, "", x + 18.0, TOP - 8.0, &format!("after a {}", curve.before.name()));
-        x += 150.0;
+    let middle = f64::midpoint(LEFT, RIGHT);
+    html! {
+        (powers(axes))
+        @for n in 0..=ticks.min(20) {
+            @let value = n as f64 * step;
+            (line("grid", (LEFT, axes.y(value)), (RIGHT, axes.y(value))))
+            (text("dim end", LEFT - 7.0, axes.y(value) + 4.0, &format!("{value:.2}")))
+        }
+        (line("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)))
+        (line("axis", (LEFT, TOP), (LEFT, BOTTOM)))
+        (text("mid", middle, BOTTOM + 36.0, "instructions since the return to user mode"))
+        (text("dim mid", middle, BOTTOM + 54.0, SURVIVORS))
+        (text("", 8.0, TOP - 8.0, "IPC (user mode), band: 90 %"))
     }
 }
 
-fn points(page: &mut Markup, places: impl Iterator<Item = (f64, f64)>) {
-    page.raw(" points=\"");
-    for (x, y) in places {
-        page.number(x).raw(",").number(y).raw(" ");
+fn legend(ipc: &Ipc) -> Markup {
+    let left = RIGHT - 150.0 * ipc.curves.len() as f64;
+    html! {
+        @for (i, curve) in ipc.curves.iter().enumerate() {
+            @let x = left + 150.0 * i as f64;
+            rect class=(class(curve.before)) x=(Number(x)) y=(Number(TOP - 19.0)) width="12" height="12" {}
+            "\n"
+            (text("", x + 18.0, TOP - 8.0, &format!("after a {}", curve.before.name())))
+        }
     }
-    page.raw("\"/>\n");
 }
 
-fn one(page: &mut Markup, axes: &Axes, curve: &Curve) {
-    let class = class(curve.before);
+/// The places as a `points` attribute has them.
+fn points(places: impl Iterator<Item = (f64, f64)>) -> String {
+    places.map(|(x, y)| format!("{x},{y} ")).collect()
+}
+
+fn one(axes: &Axes, curve: &Curve) -> Markup {
     let places: Vec<(f64, Estimate)> = told(curve).collect();
-    page.raw("<g class=\"").raw(class).raw("\">\n<polygon class=\"band\"");
     let upper = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.high)));
     let lower = places.iter().rev().map(|(x, y)| (axes.x(*x), axes.y(y.low)));
-    points(page, upper.chain(lower));
-    page.raw("<polyline class=\"line\"");
-    points(page, places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.value))));
-    if let Some(steady) = curve.steady.value() {
-        line(page, "steady", (LEFT, axes.y(steady.value)), (RIGHT, axes.y(steady.value)));
-    }
-    for point in &curve.points {
-        let Some(local) = point.local else { continue };
-        let (x, y) = (axes.x(point.middle), axes.y(local.value));
-        page.raw("<circle r=\"3\" cx=\"").number(x).raw("\" cy=\"").number(y).raw("\"><title>");
-        page.text(&format!(
+    let middle = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.value)));
+    let marks = curve.points.iter().filter_map(|point| {
+        let local = point.local?;
+        let words = format!(
             "around {} instructions after a {}: IPC {}, {}",
             count(point.middle.max(0.0).round() as u64),
             curve.before.name(),
             local.words(3),
             plural(point.samples, "sample", "samples")
-        ));
-        page.raw("</title></circle>\n");
+        );
+        Some((axes.x(point.middle), axes.y(local.value), words))
+    });
+    html! {
+        g class=(class(curve.before)) {
+            "\n" polygon class="band" points=(points(upper.chain(lower))) {}
+            "\n" polyline class="line" points=(points(middle)) {}
+            "\n"
+            @if let Some(steady) = curve.steady.value() {
+                (line("steady", (LEFT, axes.y(steady.value)), (RIGHT, axes.y(steady.value))))
+            }
+            @for (x, y, words) in marks {
+                circle r="3" cx=(Number(x)) cy=(Number(y)) { title { (words) } }
+                "\n"
+            }
+        }
+        "\n"
     }
-    page.raw("</g>\n");
 }
 
-const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
+const NAMESPACE: &str = "http://www.w3.org/2000/svg";
 
 /// A file of its own.
 ///
@@ -199,12 +213,9 @@ const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
 /// Without counters, or without samples for a curve; the error says why.
 pub fn picture(report: &Report) -> Result<String, ExportError> {
     let ipc = report.ipc.value().ok_or_else(|| ExportError::NoCurve(clean::line(&note(&report.ipc))))?;
-    let mut page = Markup::default();
-    page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let title = format!("IPC after returns: {}", target(report));
-    let subtitle = ipc.coverage();
-    if !draw(&mut page, ipc, &title, &fit::cut_chars(&subtitle, SUBTITLE), NAMESPACE) {
-        return Err(ExportError::NoCurve("too few overflow samples".to_owned()));
-    }
-    Ok(page.finish())
+    let subtitle = fit::cut_chars(&ipc.coverage(), SUBTITLE);
+    let picture = draw(ipc, &title, &subtitle, Some(NAMESPACE))
+        .ok_or_else(|| ExportError::NoCurve("too few overflow samples".to_owned()))?;
+    Ok(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", picture.into_string()))
 }

@@ -1,9 +1,10 @@
 //! The flame graph's data: every distinct stack with all its weights, as differences from the stack
 //! before it.
 
+use maud::{Markup, html};
 use serde::Serialize;
 
-use super::super::markup::Markup;
+use super::super::markup;
 use crate::text::{
     clean,
     numbers::{NA, count, plural, ratio},
@@ -51,7 +52,7 @@ impl From<Kind> for u8 {
 }
 
 impl Kind {
-    fn of(frame: &Frame) -> Self {
+    fn new(frame: &Frame) -> Self {
         match frame.origin {
             Origin::Kernel => Self::Kernel,
             Origin::Mark => Self::Mark,
@@ -67,7 +68,7 @@ fn data(profile: &Profile) -> Data {
         text if text.is_empty() => "[unnamed]".to_owned(),
         text => text,
     };
-    let paths = Paths::new(profile, |f| (name(&f.name), clean::line(&f.module), Kind::of(f)));
+    let paths = Paths::new(profile, |f| (name(&f.name), clean::line(&f.module), Kind::new(f)));
     let mut modules: Vec<String> = paths.keys.iter().map(|(_, module, _)| module.clone()).collect();
     modules.sort_unstable();
     modules.dedup();
@@ -87,51 +88,86 @@ fn data(profile: &Profile) -> Data {
     Data { weights, modules, frames, stacks }
 }
 
-pub(super) fn render(page: &mut Markup, profile: &Profile) {
-    page.raw("<section id=\"flame\"><h2>Flame graph</h2>\n");
+pub(super) fn render(profile: &Profile) -> Markup {
     let data = data(profile);
-    if data.stacks.is_empty() {
-        page.raw("<p>")
-            .raw(NA)
-            .raw(": ")
-            .name(profile.unavailable.as_deref().unwrap_or("no stacks were taken"))
-            .raw("</p></section>\n");
-        return;
+    html! {
+        section id="flame" {
+            h2 { "Flame graph" }
+            "\n"
+            @if data.stacks.is_empty() {
+                p {
+                    (NA) ": "
+                    (markup::name(profile.unavailable.as_deref().unwrap_or("no stacks were taken")))
+                }
+            } @else {
+                (controls(&data))
+                (graph())
+                p class="note" { (legend()) (quality(profile)) }
+                "\n" (markup::data("flame-data", &data))
+            }
+        }
+        "\n"
     }
-    page.raw("<div class=\"controls\"><label>width <select id=\"flame-weight\">");
-    let first = data.weights.iter().position(|w| w.total > 0).unwrap_or(0);
-    for (i, weight) in data.weights.iter().enumerate() {
-        page.raw("<option value=\"").number(i as f64);
-        page.raw(if i == first { "\" selected>" } else { "\">" });
-        page.raw(weight.title).raw(": ").text(&Nanos::from_nanos(weight.total).to_string()).raw("</option>");
-    }
-    page.raw(
-        "</select></label>\n<label>search <input type=\"search\" id=\"flame-search\" placeholder=\"name or regular expression\"\
-         ></label> <output id=\"flame-matched\" aria-live=\"polite\"></output>\n\
-         <button type=\"button\" id=\"flame-reset\" disabled>Reset zoom</button></div>\n\
-         <div id=\"flame-graph\" tabindex=\"0\" role=\"tree\" aria-label=\"Flame graph, callers above callees. Arrow keys move, \
-         Enter zooms, Escape zooms out.\"></div>\n\
-         <p id=\"flame-detail\" aria-live=\"polite\">&nbsp;</p>\n\
-         <noscript><p>The flame graph is drawn by a script; <code>report FILE -o flame.svg</code> writes it as a picture.</p>\
-         </noscript>\n<p class=\"note\"><i class=\"dot k0\"></i>program <i class=\"dot k1\"></i>inlined <i class=\"dot k2\"></i>JIT \
-         <i class=\"dot k3\"></i>kernel <i class=\"dot k4\"></i>marks: syscalls, reasons, and <code>--</code>, below which the \
-         waker's stack follows, innermost first <i class=\"dot waker\"></i>. ",
-    );
-    quality(page, profile);
-    page.raw("</p>\n").data("flame-data", &data).raw("</section>\n");
 }
 
-fn quality(page: &mut Markup, profile: &Profile) {
+fn controls(data: &Data) -> Markup {
+    let first = data.weights.iter().position(|w| w.total > 0).unwrap_or(0);
+    html! {
+        div class="controls" {
+            label {
+                "width "
+                select id="flame-weight" {
+                    @for (i, weight) in data.weights.iter().enumerate() {
+                        option value=(i) selected[i == first] {
+                            (weight.title) ": " (Nanos::from_nanos(weight.total).to_string())
+                        }
+                    }
+                }
+            }
+            "\n"
+            label { "search " input type="search" id="flame-search" placeholder="name or regular expression"; }
+            " " output id="flame-matched" aria-live="polite" {}
+            "\n" button type="button" id="flame-reset" disabled { "Reset zoom" }
+        }
+        "\n"
+    }
+}
+
+/// What the script draws into.
+fn graph() -> Markup {
+    let keys = "Flame graph, callers above callees. Arrow keys move, Enter zooms, Escape zooms out.";
+    html! {
+        div id="flame-graph" tabindex="0" role="tree" aria-label=(keys) {}
+        "\n" p id="flame-detail" aria-live="polite" { "\u{a0}" }
+        "\n"
+        noscript {
+            p {
+                "The flame graph is drawn by a script; " code { "report FILE -o flame.svg" } " writes it as a picture."
+            }
+        }
+        "\n"
+    }
+}
+
+fn legend() -> Markup {
+    html! {
+        i class="dot k0" {} "program " i class="dot k1" {} "inlined " i class="dot k2" {} "JIT "
+        i class="dot k3" {} "kernel " i class="dot k4" {} "marks: syscalls, reasons, and " code { "--" }
+        ", below which the waker's stack follows, innermost first " i class="dot waker" {} ". "
+    }
+}
+
+fn quality(profile: &Profile) -> String {
     let q = &profile.quality;
-    page.text(&format!(
+    format!(
         "{} at blocks and {} of the CPU clock; {} lost. Of those at blocks {} have a named innermost application frame, {} a \
-         waker's stack. {} could not be followed to their outer end.",
+         waker's stack. {} could not be followed to their outer end. Stacks are samples; the sum over all of them is the \
+         ledger's figure.",
         plural(q.samples, "stack", "stacks"),
         count(q.clock_samples),
         count(q.lost),
         ratio(q.named, q.samples),
         ratio(q.with_waker, q.samples),
         ratio(q.truncated(), q.all()),
-    ));
-    page.raw(" Stacks are samples; the sum over all of them is the ledger's figure.");
+    )
 }

@@ -1,16 +1,17 @@
 //! The two ledgers: a bar for the whole, a row with a bar for each line. What is left over is a
 //! line too.
 
+use maud::{Markup, html};
+
 use super::{
-    super::markup::Markup,
+    super::markup::{Number, name},
     words::{provenance, told},
 };
-use crate::answer::Note;
-use crate::text::numbers::{NA, count, part, percent, plural, span};
 use crate::{
-    answer::{Report, WallLine},
+    answer::{CpuLedger, Note, Report, WallLedger, WallLine},
     event::Family,
     quantity::{Figure, Nanos},
+    text::numbers::{NA, count, part, percent, plural, span},
 };
 
 /// A line of a ledger.
@@ -31,51 +32,77 @@ impl Line {
     }
 }
 
-fn whole(page: &mut Markup, lines: &[Line], total: Nanos) {
-    page.raw("<div class=\"stack\" aria-hidden=\"true\">");
+/// A width in CSS: a share in percent, to a hundredth.
+fn width(share: f64) -> Markup {
+    html! { "width:" (Number((share * 100.0).round() / 100.0)) "%" }
+}
+
+fn whole(lines: &[Line], total: Nanos) -> Markup {
     let total = total.as_nanos() as f64;
-    for line in lines {
-        let share = line.value.value().map_or(0.0, |ns| ns / total * 100.0);
-        // What is negative has no width; its number is in the table.
-        if share > 0.0 {
-            page.raw("<i class=\"").raw(line.class).raw("\" style=\"width:").number((share * 100.0).round() / 100.0);
-            page.raw("%\" title=\"").text(&line.name).raw("\"></i>");
+    let share = |line: &Line| line.value.value().map_or(0.0, |ns| ns / total * 100.0);
+    html! {
+        div class="stack" aria-hidden="true" {
+            // What is negative has no width; its number is in the table.
+            @for line in lines.iter().filter(|line| share(line) > 0.0) {
+                i class=(line.class) style=(width(share(line)).0) title=(line.name) {}
+            }
         }
+        "\n"
     }
-    page.raw("</div>\n");
 }
 
-fn row(page: &mut Markup, line: &Line, total: Nanos, wall: bool) {
-    page.raw("<tr><th scope=\"row\"><i class=\"dot ").raw(line.class).raw("\"></i>").text(&line.name).raw("</th>");
-    match line.value.value() {
-        Some(&ns) => {
-            let share = (ns / total.as_nanos() as f64 * 100.0).clamp(0.0, 100.0);
-            page.raw("<td class=\"n\">").text(&span(ns)).raw("</td><td class=\"n\">").text(&part(ns, total));
-            page.raw("</td><td class=\"bar\"><i class=\"").raw(line.class).raw("\" style=\"width:");
-            page.number((share * 100.0).round() / 100.0).raw("%\"></i></td>");
+fn row(line: &Line, total: Nanos, wall: bool) -> Markup {
+    html! {
+        tr {
+            th scope="row" { i class={ "dot " (line.class) } {} (line.name) }
+            @match line.value.value() {
+                Some(&ns) => {
+                    td class="n" { (span(ns)) }
+                    td class="n" { (part(ns, total)) }
+                    td class="bar" {
+                        i class=(line.class)
+                            style=(width((ns / total.as_nanos() as f64 * 100.0).clamp(0.0, 100.0)).0) {}
+                    }
+                }
+                None => { td class="n" { (NA) } td class="n" { (NA) } td {} }
+            }
+            @if wall {
+                td class="n" { (line.blocks.map(count).unwrap_or_default()) }
+                td class="n" { (line.delay.map(|delay| delay.to_string()).unwrap_or_default()) }
+            } @else {
+                td { (name(&line.note)) }
+            }
         }
-        None => {
-            page.raw("<td class=\"n\">").raw(NA).raw("</td><td class=\"n\">").raw(NA).raw("</td><td></td>");
-        }
+        "\n"
     }
-    if wall {
-        let words = [line.blocks.map(count), line.delay.map(|d| d.to_string())];
-        for text in words {
-            page.raw("<td class=\"n\">").text(text.as_deref().unwrap_or("")).raw("</td>");
-        }
-    } else {
-        page.raw("<td>").name(&line.note).raw("</td>");
-    }
-    page.raw("</tr>\n");
 }
 
-pub(super) fn cpu(page: &mut Markup, report: &Report) {
+/// The heads of the columns, each with whether it is one of numbers.
+fn heads(columns: &[(&str, bool)]) -> Markup {
+    html! {
+        thead {
+            tr {
+                @for &(column, numeric) in columns {
+                    @if column.is_empty() { th {} } @else { th scope="col" class=[numeric.then_some("n")] { (column) } }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn cpu(report: &Report) -> Markup {
     let cpu = &report.cpu;
-    page.raw("<section id=\"cpu\"><h2>CPU: where its processor time went</h2>\n");
-    if cpu.total == Nanos::ZERO {
-        page.raw("<p>").raw(NA).raw(": the target used no CPU.</p></section>\n");
-        return;
+    html! {
+        section id="cpu" {
+            h2 { "CPU: where its processor time went" }
+            "\n"
+            @if cpu.total == Nanos::ZERO { p { (NA) ": the target used no CPU." } } @else { (cpu_table(cpu)) }
+        }
+        "\n"
     }
+}
+
+fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
     let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
     let mut rest = Line::new("rest", "rest", Figure::measured(cpu.rest.round()));
     rest.note = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
@@ -92,25 +119,38 @@ pub(super) fn cpu(page: &mut Markup, report: &Report) {
         |line: &Figure<f64, Note>| Line::new("stolen or interrupted: not charged", "uncharged", line.clone());
     lines.extend(cpu.uncharged_line().map(uncharged));
     lines.extend([Line::new("softirq", "softirq", time(&cpu.softirq)), rest]);
-    whole(page, &lines, cpu.total);
-    page.raw(
-        "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">line</th><th scope=\"col\" class=\"n\">\
-         time</th><th scope=\"col\" class=\"n\">share</th><th></th><th scope=\"col\">provenance</th></tr></thead><tbody>\n",
-    );
-    lines.iter().for_each(|line| row(page, line, cpu.total, false));
-    page.raw("</tbody><tfoot><tr><th scope=\"row\">total</th><td class=\"n\">").text(&cpu.total.to_string());
-    page.raw("</td><td class=\"n\">100.0 %</td><td></td><td>").text(&match cpu.charge {
+    lines
+}
+
+fn cpu_table(cpu: &CpuLedger) -> Markup {
+    let lines = cpu_lines(cpu);
+    let charge = cpu.charge as f64;
+    let seen = match cpu.charge {
         0 => "all of it seen by the tracepoints".to_owned(),
-        c if c > 0 => {
-            format!(
-                "{} by the tracepoints, {} charged by the kernel on the way out of idle",
-                cpu.on_cpu,
-                span(c as f64)
-            )
+        1.. => {
+            format!("{} by the tracepoints, {} charged by the kernel on the way out of idle", cpu.on_cpu, span(charge))
         }
-        c => format!("{} by the tracepoints, less {} that the kernel did not charge", cpu.on_cpu, span(-c as f64)),
-    });
-    page.raw("</td></tr></tfoot></table></div></section>\n");
+        _ => format!("{} by the tracepoints, less {} that the kernel did not charge", cpu.on_cpu, span(-charge)),
+    };
+    let columns = [("line", false), ("time", true), ("share", true), ("", false), ("provenance", false)];
+    html! {
+        (whole(&lines, cpu.total))
+        div class="scroll" tabindex="0" {
+            table {
+                (heads(&columns))
+                tbody { "\n" @for line in &lines { (row(line, cpu.total, false)) } }
+                tfoot {
+                    tr {
+                        th scope="row" { "total" }
+                        td class="n" { (cpu.total.to_string()) }
+                        td class="n" { "100.0 %" }
+                        td {}
+                        td { (seen) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A family's name and colour class.
@@ -125,15 +165,32 @@ const fn family(family: Family) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn wall(page: &mut Markup, report: &Report) {
-    let wall = &report.wall;
-    page.raw("<section id=\"wall\"><h2>Wall: where the time of its threads went</h2>\n");
-    if wall.total == Nanos::ZERO {
-        page.raw("<p>").raw(NA).raw(": no thread was measured.</p></section>\n");
-        return;
+pub(super) fn wall(report: &Report) -> Markup {
+    html! {
+        section id="wall" {
+            h2 { "Wall: where the time of its threads went" }
+            "\n"
+            @if report.wall.total == Nanos::ZERO {
+                p { (NA) ": no thread was measured." }
+            } @else {
+                (wall_table(report))
+                p class="note" {
+                    "Neither blocked time nor run-queue delay is CPU."
+                    @if report.wall.blocks_in(Family::BlockingIo) == 0 { " No block on a descriptor began here." }
+                }
+                "\n"
+                p class="note" { (name(&wakeups(report))) }
+            }
+        }
+        "\n"
     }
-    let plain =
-        |name: &str, class: &'static str, time: Nanos| Line::new(name, class, Figure::measured(time.as_nanos() as f64));
+}
+
+fn plain(name: &str, class: &'static str, time: Nanos) -> Line {
+    Line::new(name, class, Figure::measured(time.as_nanos() as f64))
+}
+
+fn wall_lines(wall: &WallLedger) -> Vec<Line> {
     let mut lines = vec![
         plain("on a CPU", "user", wall.on_cpu),
         plain("run-queue delay: after wake-ups", "delay", wall.run_delay),
@@ -149,26 +206,42 @@ pub(super) fn wall(page: &mut Markup, report: &Report) {
         }
     }));
     lines.push(plain("unknown", "rest", wall.unknown));
-    whole(page, &lines, wall.total);
+    lines
+}
+
+fn wall_table(report: &Report) -> Markup {
+    let wall = &report.wall;
+    let mut lines = wall_lines(wall);
+    let bar = whole(&lines, wall.total);
     lines.push(plain("counted twice", "rest", wall.excess));
-    page.raw(
-        "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">line</th><th scope=\"col\" class=\"n\">\
-         time</th><th scope=\"col\" class=\"n\">share</th><th></th><th scope=\"col\" class=\"n\">blocks</th>\
-         <th scope=\"col\" class=\"n\">run-queue delay after</th></tr></thead><tbody>\n",
-    );
-    lines.iter().for_each(|line| row(page, line, wall.total, true));
-    page.raw("</tbody><tfoot><tr><th scope=\"row\">total, ").text(&plural(
-        report.threads.len() as u64,
-        "thread",
-        "threads",
-    ));
-    page.raw("</th><td class=\"n\">").text(&wall.total.to_string());
-    page.raw("</td><td class=\"n\">100.0 %</td><td></td><td></td><td></td></tr></tfoot></table></div>\n");
-    page.raw("<p class=\"note\">Neither blocked time nor run-queue delay is CPU.");
-    if wall.blocks_in(Family::BlockingIo) == 0 {
-        page.raw(" No block on a descriptor began here.");
+    let columns = [
+        ("line", false),
+        ("time", true),
+        ("share", true),
+        ("", false),
+        ("blocks", true),
+        ("run-queue delay after", true),
+    ];
+    html! {
+        (bar)
+        div class="scroll" tabindex="0" {
+            table {
+                (heads(&columns))
+                tbody { "\n" @for line in &lines { (row(line, wall.total, true)) } }
+                tfoot {
+                    tr {
+                        th scope="row" { "total, " (plural(report.threads.len() as u64, "thread", "threads")) }
+                        td class="n" { (wall.total.to_string()) }
+                        td class="n" { "100.0 %" }
+                        td {}
+                        td {}
+                        td {}
+                    }
+                }
+            }
+        }
+        "\n"
     }
-    page.raw("</p>\n<p class=\"note\">").name(&wakeups(report)).raw("</p></section>\n");
 }
 
 fn wakeups(report: &Report) -> String {

@@ -1,6 +1,8 @@
 //! The tables: sites, threads, devices.
 
-use super::super::markup::{Cell, Markup, Table};
+use maud::{Markup, html};
+
+use super::super::markup::{Cell, Table};
 use crate::text::numbers::{NA, bytes, count, plural, span};
 use crate::{
     aggregate::OpenEnd,
@@ -26,12 +28,32 @@ fn maybe(t: Option<Nanos>, why_not: &str) -> Cell {
 
 const NEVER_BLOCKED: &str = "none of its calls blocked";
 
-pub(super) fn sites(page: &mut Markup, report: &Report) {
-    page.raw("<section id=\"sites\"><h2>Sites: which calls blocked</h2>\n");
-    if report.sites.is_empty() {
-        page.raw("<p>").raw(NA).raw(": no call was seen.</p></section>\n");
-        return;
+/// A section with a table, and what follows it; `None`: there is nothing to show, for this reason.
+fn section(id: &str, title: &str, body: Result<Markup, &str>) -> Markup {
+    html! {
+        section id=(id) {
+            h2 { (title) }
+            "\n"
+            @match body {
+                Ok(body) => (body),
+                Err(why) => p { (NA) ": " (why) "." },
+            }
+        }
+        "\n"
     }
+}
+
+/// What is in the JSON report only.
+fn more(text: Option<String>) -> Markup {
+    html! { @if let Some(text) = text { p class="note" { "… and " (text) ": see the JSON report." } } }
+}
+
+pub(super) fn sites(report: &Report) -> Markup {
+    let body = if report.sites.is_empty() { Err("no call was seen") } else { Ok(site_table(report)) };
+    section("sites", "Sites: which calls blocked", body)
+}
+
+fn site_table(report: &Report) -> Markup {
     let mut table = Table::new(&[
         ("syscall", "the call"),
         ("class", "what it waits for"),
@@ -53,15 +75,13 @@ pub(super) fn sites(page: &mut Markup, report: &Report) {
     for site in report.sites.iter().take(MOST_SITES) {
         table.row(site_row(site));
     }
-    table.render(page, "The longest blocked first. Click on a column's name to sort by it; times are means per call where not said otherwise.");
-    if let Some(more) = report.sites.get(MOST_SITES..).filter(|m| !m.is_empty()) {
-        let blocked: Nanos = more.iter().map(|s| s.blocked).sum();
-        let words = plural(more.len() as u64, "more site", "more sites");
-        page.raw("<p class=\"note\">… and ")
-            .text(&format!("{words} ({blocked} blocked): see the JSON report."))
-            .raw("</p>");
-    }
-    page.raw("</section>\n");
+    let rest = report.sites.get(MOST_SITES..).filter(|rest| !rest.is_empty()).map(|rest| {
+        let blocked: Nanos = rest.iter().map(|s| s.blocked).sum();
+        format!("{} ({blocked} blocked)", plural(rest.len() as u64, "more site", "more sites"))
+    });
+    let caption = "The longest blocked first. Click on a column's name to sort by it; times are means per call where not said \
+                   otherwise.";
+    html! { (table.render(caption)) (more(rest)) }
 }
 
 fn site_row(site: &SiteView) -> Vec<Cell> {
@@ -96,12 +116,12 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
     ]
 }
 
-pub(super) fn threads(page: &mut Markup, report: &Report) {
-    page.raw("<section id=\"threads\"><h2>Threads</h2>\n");
-    if report.threads.is_empty() {
-        page.raw("<p>").raw(NA).raw(": no thread was measured.</p></section>\n");
-        return;
-    }
+pub(super) fn threads(report: &Report) -> Markup {
+    let body = if report.threads.is_empty() { Err("no thread was measured") } else { Ok(thread_table(report)) };
+    section("threads", "Threads", body)
+}
+
+fn thread_table(report: &Report) -> Markup {
     let mut table = Table::new(&[
         ("thread", "its id"),
         ("process", "its process"),
@@ -142,20 +162,17 @@ pub(super) fn threads(page: &mut Markup, report: &Report) {
             }),
         ]);
     }
-    table.render(page, "The busiest first.");
-    if let Some(more) = report.threads.get(MOST_THREADS..).filter(|m| !m.is_empty()) {
-        let cpu: Nanos = more.iter().map(|t| t.cpu).sum();
-        let words = plural(more.len() as u64, "more thread", "more threads");
-        page.raw("<p class=\"note\">… and ").text(&format!("{words} ({cpu} of CPU): see the JSON report.")).raw("</p>");
-    }
-    page.raw("</section>\n");
+    let rest = report.threads.get(MOST_THREADS..).filter(|rest| !rest.is_empty()).map(|rest| {
+        let cpu: Nanos = rest.iter().map(|t| t.cpu).sum();
+        format!("{} ({cpu} of CPU)", plural(rest.len() as u64, "more thread", "more threads"))
+    });
+    html! { (table.render("The busiest first.")) (more(rest)) }
 }
 
-pub(super) fn devices(page: &mut Markup, report: &Report) {
+pub(super) fn devices(report: &Report) -> Markup {
     if report.devices.is_empty() {
-        return;
+        return Markup::default();
     }
-    page.raw("<section id=\"devices\"><h2>Devices</h2>\n");
     let mut table = Table::new(&[
         ("device", "its name"),
         ("requests", "the target's own, completed"),
@@ -183,7 +200,12 @@ pub(super) fn devices(page: &mut Markup, report: &Report) {
             number(device.record.others.requests),
         ]);
     }
-    table.render(page, "Block devices, the target's own requests.");
-    page.raw("<p class=\"note\">Of the time waited on files and pages, ").text(&report.device_wait.to_string());
-    page.raw(" passed while a request of the waiting thread was at a device.</p></section>\n");
+    let body = html! {
+        (table.render("Block devices, the target's own requests."))
+        p class="note" {
+            "Of the time waited on files and pages, " (report.device_wait.to_string())
+            " passed while a request of the waiting thread was at a device."
+        }
+    };
+    section("devices", "Devices", Ok(body))
 }

@@ -1,8 +1,9 @@
 //! The what-if: every way of waiting on every number of loops; the slider only chooses.
 
+use maud::{Markup, html};
 use serde::Serialize;
 
-use super::super::markup::Markup;
+use super::super::markup::{self, Number, name};
 use crate::{
     machine::Way,
     predict::{Grid, Ground, Scenario, WhatIf},
@@ -56,35 +57,38 @@ impl Axis {
     }
 }
 
-pub(super) fn render(page: &mut Markup, what_if: &WhatIf, grid: Option<&Grid>) {
-    page.raw("<section id=\"what-if\"><h2>What if: what async would give back</h2>\n");
-    if let Some(why) = &what_if.refused {
-        page.raw("<p>").raw(NA).raw(": ").name(&why.in_words()).raw("</p>\n");
-    } else {
-        scenarios(page, what_if, grid);
+pub(super) fn render(what_if: &WhatIf, grid: Option<&Grid>) -> Markup {
+    html! {
+        section id="what-if" {
+            h2 { "What if: what async would give back" }
+            "\n"
+            @match &what_if.refused {
+                Some(why) => { p { (NA) ": " (name(&why.in_words())) } "\n" }
+                None => (scenarios(what_if, grid)),
+            }
+            @for caveat in &what_if.caveats { p class="note" { (name(&caveat.in_words())) } "\n" }
+        }
+        "\n"
     }
-    for caveat in &what_if.caveats {
-        page.raw("<p class=\"note\">").name(&caveat.in_words()).raw("</p>\n");
-    }
-    page.raw("</section>\n");
 }
 
-fn scenarios(page: &mut Markup, what_if: &WhatIf, grid: Option<&Grid>) {
+fn scenarios(what_if: &WhatIf, grid: Option<&Grid>) -> Markup {
     let shown = &what_if.scenarios;
     let axis = Axis::over(grid.into_iter().flat_map(Grid::scenarios).chain(shown));
-    if let Some(grid) = grid {
-        controls(page, what_if, &grid.loops);
+    html! {
+        @if let Some(grid) = grid { (controls(what_if, &grid.loops)) }
+        (table(shown, axis))
+        @if let Some(grid) = grid { (markup::data("what-if-data", &choices(what_if, grid, axis))) }
+        (sums(shown))
+        p class="note" { (name(&ground(what_if))) }
+        "\n"
     }
-    table(page, shown, axis);
-    if let Some(grid) = grid {
-        let row = |s: &Option<Scenario>| s.as_ref().map(|s| Row::of(s, axis));
-        let rows = grid.rows.iter().map(|queue| queue.iter().map(|ways| ways.iter().map(row).collect()).collect());
-        let start = start(what_if, &grid.loops);
-        let loops = grid.loops.clone();
-        page.data("what-if-data", &Choices { loops, start, zero: axis.at(0.0), rows: rows.collect() });
-    }
-    sums(page, shown);
-    page.raw("<p class=\"note\">").name(&ground(what_if)).raw("</p>\n");
+}
+
+fn choices(what_if: &WhatIf, grid: &Grid, axis: Axis) -> Choices {
+    let row = |s: &Option<Scenario>| s.as_ref().map(|s| Row::new(s, axis));
+    let rows = grid.rows.iter().map(|queue| queue.iter().map(|ways| ways.iter().map(row).collect()).collect());
+    Choices { loops: grid.loops.clone(), start: start(what_if, &grid.loops), zero: axis.at(0.0), rows: rows.collect() }
 }
 
 /// Which of the numbers of loops the report took.
@@ -93,7 +97,7 @@ fn start(what_if: &WhatIf, loops: &[u32]) -> usize {
 }
 
 impl Row {
-    fn of(s: &Scenario, axis: Axis) -> Self {
+    fn new(s: &Scenario, axis: Axis) -> Self {
         Self {
             cells: [
                 format!("{:.1} %", s.saving.value * 100.0),
@@ -110,68 +114,112 @@ impl Row {
     }
 }
 
-fn controls(page: &mut Markup, what_if: &WhatIf, loops: &[u32]) {
-    let start = start(what_if, loops);
-    page.raw("<div class=\"controls\"><label for=\"loops\">event loops</label> <input type=\"range\" id=\"loops\" min=\"0\" max=\"");
-    page.number(loops.len().saturating_sub(1) as f64).raw("\" step=\"1\" value=\"").number(start as f64);
-    page.raw("\"> <output id=\"loops-out\" for=\"loops\">").text(&what_if.loops.to_string());
-    page.raw(
-        "</output>\n<fieldset><legend>connections</legend>\
-         <label><input type=\"radio\" name=\"queues\" value=\"0\" checked> belong to one loop each</label> \
-         <label><input type=\"radio\" name=\"queues\" value=\"1\"> are taken by whichever loop is free</label></fieldset></div>\n",
-    );
-}
-
-fn table(page: &mut Markup, shown: &[Scenario], axis: Axis) {
-    page.raw(
-        "<div class=\"scroll\" tabindex=\"0\"><table id=\"what-if-table\"><thead><tr><th scope=\"col\">way of waiting</th>\
-         <th scope=\"col\" class=\"n\">saving</th><th scope=\"col\" class=\"n\">90 %</th><th></th>\
-         <th scope=\"col\" class=\"n\">CPU-s per s</th><th scope=\"col\" class=\"n\" title=\"if arrivals do not follow replies\">\
-         open loop</th><th scope=\"col\" class=\"n\">sleeps per block</th><th scope=\"col\" class=\"n\">sleeps per s</th>\
-         <th scope=\"col\" class=\"n\">events per wait</th></tr></thead><tbody aria-live=\"polite\">\n",
-    );
-    for way in Way::ALL {
-        page.raw("<tr><th scope=\"row\"><strong>").raw(way.name()).raw("</strong><br><small>").raw(way.words());
-        page.raw("</small></th>");
-        match shown.iter().find(|s| s.way == way) {
-            Some(scenario) => {
-                let row = Row::of(scenario, axis);
-                for (i, cell) in row.cells.iter().enumerate() {
-                    if i == 2 {
-                        bar(page, row.bar, axis);
-                    }
-                    page.raw("<td class=\"n\" data-cell>").text(cell).raw("</td>");
-                }
-            }
-            None => {
-                page.raw("<td colspan=\"8\">").raw(NA).raw(": this machine has no price for it</td>");
+fn controls(what_if: &WhatIf, loops: &[u32]) -> Markup {
+    let (last, start) = (loops.len().saturating_sub(1), start(what_if, loops));
+    html! {
+        div class="controls" {
+            label for="loops" { "event loops" }
+            " " input type="range" id="loops" min="0" max=(last) step="1" value=(start);
+            " " output id="loops-out" for="loops" { (what_if.loops) }
+            "\n"
+            fieldset {
+                legend { "connections" }
+                label { input type="radio" name="queues" value="0" checked; " belong to one loop each" }
+                " "
+                label { input type="radio" name="queues" value="1"; " are taken by whichever loop is free" }
             }
         }
-        page.raw("</tr>\n");
+        "\n"
     }
-    page.raw("</tbody></table></div>\n<p class=\"note\">In % of the CPU that it uses when nobody looks; negative: it would take more. \
-              The ways are never mixed.</p>\n");
 }
 
-fn bar(page: &mut Markup, [low, value, high]: [f64; 3], axis: Axis) {
+fn table(shown: &[Scenario], axis: Axis) -> Markup {
+    html! {
+        div class="scroll" tabindex="0" {
+            table id="what-if-table" {
+                thead {
+                    tr {
+                        th scope="col" { "way of waiting" }
+                        th scope="col" class="n" { "saving" }
+                        th scope="col" class="n" { "90 %" }
+                        th {}
+                        th scope="col" class="n" { "CPU-s per s" }
+                        th scope="col" class="n" title="if arrivals do not follow replies" { "open loop" }
+                        th scope="col" class="n" { "sleeps per block" }
+                        th scope="col" class="n" { "sleeps per s" }
+                        th scope="col" class="n" { "events per wait" }
+                    }
+                }
+                tbody aria-live="polite" {
+                    "\n"
+                    @for way in Way::ALL { (way_row(way, shown.iter().find(|s| s.way == way), axis)) }
+                }
+            }
+        }
+        "\n"
+        p class="note" {
+            "In % of the CPU that it uses when nobody looks; negative: it would take more. The ways are never mixed."
+        }
+        "\n"
+    }
+}
+
+fn way_row(way: Way, scenario: Option<&Scenario>, axis: Axis) -> Markup {
+    let row = scenario.map(|scenario| Row::new(scenario, axis));
+    html! {
+        tr {
+            th scope="row" { strong { (way.name()) } br; small { (way.words()) } }
+            @match row {
+                Some(row) => {
+                    @for (i, cell) in row.cells.iter().enumerate() {
+                        @if i == 2 { (bar(row.bar, axis)) }
+                        td class="n" data-cell { (cell) }
+                    }
+                }
+                None => td colspan="8" { (NA) ": this machine has no price for it" },
+            }
+        }
+        "\n"
+    }
+}
+
+fn bar([low, value, high]: [f64; 3], axis: Axis) -> Markup {
     let width = ((high - low).max(0.5) * 10.0).round() / 10.0;
-    page.raw("<td class=\"range\"><span><b style=\"left:").number(axis.at(0.0));
-    page.raw("%\"></b><i style=\"left:").number(low).raw("%;width:").number(width);
-    page.raw("%\"></i><u style=\"left:").number(value).raw("%\"></u></span></td>");
+    html! {
+        td class="range" {
+            span {
+                b style={ "left:" (Number(axis.at(0.0))) "%" } {}
+                i style={ "left:" (Number(low)) "%;width:" (Number(width)) "%" } {}
+                u style={ "left:" (Number(value)) "%" } {}
+            }
+        }
+    }
 }
 
 /// How each figure adds up.
-fn sums(page: &mut Markup, shown: &[Scenario]) {
-    page.raw("<details id=\"what-if-sums\"><summary>How each of them adds up</summary>\n");
-    for way in Way::ALL {
-        page.raw("<h3>").raw(way.name()).raw("</h3><table><tbody>");
-        for term in shown.iter().filter(|s| s.way == way).flat_map(|s| &s.terms) {
-            page.raw("<tr><td class=\"n\">").text(&span(term.ns)).raw("</td><td>").name(&term.what());
-            page.raw("</td><td><small>").name(&term.how()).raw("</small></td></tr>");
+fn sums(shown: &[Scenario]) -> Markup {
+    html! {
+        details id="what-if-sums" {
+            summary { "How each of them adds up" }
+            "\n"
+            @for way in Way::ALL {
+                h3 { (way.name()) }
+                table {
+                    tbody {
+                        @for term in shown.iter().filter(|s| s.way == way).flat_map(|s| &s.terms) {
+                            tr {
+                                td class="n" { (span(term.ns)) }
+                                td { (name(&term.what())) }
+                                td { small { (name(&term.how())) } }
+                            }
+                        }
+                    }
+                }
+                "\n"
+            }
         }
-        page.raw("</tbody></table>\n");
+        "\n"
     }
-    page.raw("</details>\n");
 }
 
 fn ground(what_if: &WhatIf) -> String {
