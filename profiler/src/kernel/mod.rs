@@ -11,6 +11,7 @@ mod ipc;
 mod kfunc;
 mod loader;
 mod mapped;
+pub mod memory;
 mod offsets;
 mod options;
 mod per_cpu;

@@ -252,9 +252,13 @@ pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
 pub(super) fn daemon_cost() -> (Nanos, u64) {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let cpu = Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
-    let status = procfs::process::Process::myself().and_then(|own| own.status());
-    let peak = status.ok().and_then(|status| status.vmhwm).unwrap_or(0);
-    (cpu, peak * 1024)
+    (cpu, peak_of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()).unwrap_or(0))
+}
+
+/// The largest resident size, bytes, as `/proc/PID/status` has it.
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]

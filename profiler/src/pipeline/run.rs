@@ -8,8 +8,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use procfs::{Current as _, Meminfo};
-
 use super::{
     baseline,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
@@ -353,9 +351,8 @@ fn options(request: &Request) -> Options {
 /// Fails where the maps need more memory than is available: the kernel would make them all the
 /// same, and then kill other processes.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
-    let available = Meminfo::current().ok().and_then(|memory| memory.mem_available);
     let needed = options.map_bytes();
-    match available {
+    match kernel::memory::available() {
         Some(available) if needed > available => Err(LoadError::NoMemory(format!(
             "they need {} MiB, and {} MiB are available",
             needed >> 20,

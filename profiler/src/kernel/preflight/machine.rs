@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::super::version::Version;
+use super::super::{memory, version::Version};
 use super::finding::Finding;
 use super::rights::{CAP_SYS_RESOURCE, Rights};
 
@@ -60,8 +60,7 @@ pub(super) fn btf() -> Finding {
 
 /// Whether the maps fit.
 pub(super) fn memory(needed: u64) -> Finding {
-    let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of(&text));
-    memory_of(available, cgroup_room(), needed)
+    memory_of(memory::available(), cgroup_room(), needed)
 }
 
 fn memory_of(available: Option<u64>, cgroup: Option<u64>, needed: u64) -> Finding {
@@ -79,11 +78,6 @@ fn memory_of(available: Option<u64>, cgroup: Option<u64>, needed: u64) -> Findin
         return Finding::missing(name, detail, mend);
     }
     Finding::ok(name, detail)
-}
-
-fn available_of(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The least that this process's cgroup (version 2) and those above it leave.
@@ -221,7 +215,6 @@ mod tests {
 
     #[test]
     fn memory_counts_the_narrower_of_machine_and_cgroup() {
-        assert_eq!(available_of("MemFree: 1 kB\nMemAvailable:    2048 kB\n"), Some(2 << 20));
         assert_eq!(memory_of(Some(100), None, 99).status, Status::Ok);
         assert_eq!(memory_of(Some(100), Some(10), 99).status, Status::Missing);
         assert_eq!(memory_of(None, None, 99).status, Status::Degraded);
