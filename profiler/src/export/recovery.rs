@@ -80,8 +80,8 @@ fn class(before: Before) -> &'static str {
     before.key()
 }
 
-/// Draws the curves; `None` where no point has an IPC. `space` is the namespace, which a page has by
-/// itself.
+/// Draws the curves; `None` where no point has an IPC. `space` is the namespace, which a page has
+/// by itself.
 pub(super) fn draw(ipc: &Ipc, title: &str, subtitle: &str, space: Option<&str>) -> Option<Markup> {
     let axes = Axes::over(&ipc.curves)?;
     Some(html! {
