@@ -1,4 +1,4 @@
-//! target: from what the user names (PIDs, threads, a process tree) to the processes to measure,
+//! process: from what the user names (PIDs, threads, a process tree) to the processes to measure,
 //! and what is known of them: names, threads, the kernel's own counters, descriptors, and their
 //! end. Everything comes from /proc.
 

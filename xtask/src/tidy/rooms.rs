@@ -164,6 +164,7 @@ pub(super) const HOMES: &[Home] = &[
     Home { krate: "blazesym", rooms: &["symbol"], tests_may: false, why: "one room names addresses" },
     Home { krate: "framehop", rooms: &["symbol"], tests_may: false, why: "one room unwinds" },
     Home { krate: "inferno", rooms: &["export"], tests_may: false, why: "pictures are an export" },
+    Home { krate: "maud", rooms: &["export"], tests_may: false, why: "the page is an export" },
     Home { krate: "prost", rooms: &["export"], tests_may: true, why: "pprof is an export" },
     Home { krate: "clap", rooms: &["cli"], tests_may: false, why: "flags are validated once, into settings" },
     Home { krate: "clap_complete", rooms: &["cli"], tests_may: false, why: "completions are made of the flags" },
