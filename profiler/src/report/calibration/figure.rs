@@ -1,9 +1,9 @@
 //! One figure of a calibration as a cell of a table.
 
-use crate::quantity::{Nanos, Repeats};
-
-/// What stands where there is no figure.
-pub(super) const UNAVAILABLE: &str = "unavailable";
+use crate::{
+    quantity::{Nanos, Repeats},
+    text::numbers::NA,
+};
 
 /// The median, ± half the spread as a share of it. For a cost that may be zero there is no such
 /// share: it is called noise, ± half the spread.
@@ -16,7 +16,7 @@ pub(super) fn cost(cost: &Repeats) -> String {
 }
 
 pub(super) fn maybe(value: Option<&Repeats>) -> String {
-    value.map_or_else(|| UNAVAILABLE.to_owned(), cost)
+    value.map_or_else(|| NA.to_owned(), cost)
 }
 
 /// A time with its sign: a difference of two costs may be negative.
@@ -51,7 +51,7 @@ mod tests {
         let cell = |median, low, high, repeats| cost(&Repeats { median, low, high, repeats });
         assert_eq!(cell(2_090.0, 2_000.0, 2_200.0, 21), "2.09 µs ±5%");
         assert_eq!(cell(-300.0, -330.0, -270.0, 61), "-300 ns ±10%", "all repeats agree that it is less");
-        assert_eq!(maybe(None), "unavailable");
+        assert_eq!(maybe(None), "n/a");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The page of a calibration: titles, tables, wrapped text, and at its end what is unavailable.
+//! The page of a calibration: titles, tables, wrapped text, and at its end why figures are missing.
 
 use std::fmt::Write as _;
 
-use super::figure::{UNAVAILABLE, cost};
+use super::figure::cost;
 use crate::calibrate::{Figure, Missing};
+use crate::text::numbers::NA;
 
 /// Columns of a page.
 const WIDTH: usize = 100;
@@ -11,12 +12,12 @@ const WIDTH: usize = 100;
 /// The page under construction.
 pub(super) struct Page {
     out: String,
-    /// What is unavailable, with its reason, each once.
+    /// What is missing, with its reason, each once.
     missing: Vec<(String, String)>,
 }
 
 impl Page {
-    /// An empty page; the essentials that are missing come first among what is unavailable.
+    /// An empty page; the essentials that are missing come first among what is missing.
     pub(super) fn new(missing: &[Missing]) -> Self {
         Self { out: String::new(), missing: missing.iter().map(|m| (m.what.clone(), m.why.clone())).collect() }
     }
@@ -39,7 +40,7 @@ impl Page {
                 if !self.missing.iter().any(|(w, y)| w == what && y == why) {
                     self.missing.push((what.to_owned(), why.clone()));
                 }
-                UNAVAILABLE.to_owned()
+                NA.to_owned()
             }
         }
     }
@@ -81,11 +82,11 @@ impl Page {
         self.line(line.trim_end());
     }
 
-    /// The page, with the reasons for what is unavailable at its end.
+    /// The page, with the reasons for what is missing at its end.
     pub(super) fn finish(mut self) -> String {
         let missing = std::mem::take(&mut self.missing);
         if !missing.is_empty() {
-            self.title("unavailable");
+            self.title("n/a, and why");
             // One reason often stands for many figures.
             let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
             for (what, why) in missing {
