@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     answer::{Ended, Profile, Report, Weight},
-    predict::{Question, Scenario},
+    predict::{Engine, Question, Scenario},
     quantity::Nanos,
 };
 
@@ -36,18 +36,31 @@ pub struct Snapshot {
     pub whole: Arc<Report>,
     /// The last interval alone. Its what-if is that of the whole.
     pub last: Arc<Report>,
+    /// What the prediction of the whole can be asked again with; `None` where there is nothing to
+    /// ask. Two looks with one engine have one what-if.
+    pub engine: Option<Arc<Engine>>,
     /// Stacks since the start.
     pub profile: Arc<Profile>,
     /// How it stands.
     pub state: State,
 }
 
-/// What another number of loops would give back.
+/// What another number of loops would give back, on what one look has seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// What was asked.
+pub struct Inquiry {
+    /// The engine of that look.
+    pub engine: Arc<Engine>,
+    /// The loops.
     pub question: Question,
-    /// One per way of waiting that this machine has a price for.
+}
+
+/// The answer to an inquiry. Every inquiry gets one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// What was asked.
+    pub inquiry: Inquiry,
+    /// One per way of waiting that this machine has a price for; none where it could not be worked
+    /// out, and an [`Update::Problem`] says why.
     pub scenarios: Vec<Scenario>,
 }
 
@@ -57,7 +70,7 @@ pub enum Update {
     /// A new look.
     Snapshot(Box<Snapshot>),
     /// The answer to [`Command::Ask`].
-    Answer(Answer),
+    Reply(Reply),
     /// The answer to an order, one line: `wrote flame.svg (120 KiB)`.
     Note(String),
     /// An order failed; one line that says what to do.
@@ -79,7 +92,7 @@ pub enum Command {
         weight: Weight,
     },
     /// Work out the what-if on other loops than the report's.
-    Ask(Question),
+    Ask(Inquiry),
     /// In a recording: show this part.
     Seek(usize),
 }

@@ -1,16 +1,12 @@
-//! Asks the engine again: for a screen, one question at a time on a thread of its own; for a page,
-//! all questions at once.
+//! Asks the engine again: for a screen, on a thread of its own; for a page, all questions at once.
 
 use std::{
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
 
 use crate::{
-    feed::{Answer, Update},
+    feed::{Inquiry, Reply, Update},
     machine::Way,
     predict::{Answers, Engine, Grid, Question, WhatIf},
 };
@@ -26,35 +22,39 @@ pub(super) fn grid(engine: &Engine, what_if: &WhatIf) -> Grid {
         let share = questions.len().div_ceil(workers).max(1);
         thread::scope(|scope| {
             let ask = |part: &[Question]| part.iter().map(|&question| answers(engine, question)).collect::<Vec<_>>();
-            let parts: Vec<_> = questions.chunks(share).map(|part| scope.spawn(move || ask(part))).collect();
-            // A worker that panicked has said so; its cells are left out.
-            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+            let parts: Vec<_> =
+                questions.chunks(share).map(|part| (part.len(), scope.spawn(move || ask(part)))).collect();
+            // A worker that panicked has said so; its cells stay empty.
+            let nothing = |cells| vec![Answers::default(); cells];
+            parts.into_iter().flat_map(|(cells, part)| part.join().unwrap_or_else(|_| nothing(cells))).collect()
         })
     })
 }
 
-/// A screen's questions and the answers that it has not fetched yet.
-pub(super) struct Asked {
+/// What a screen is told beside the looks: replies that it has not fetched yet.
+pub(super) struct Replies {
     updates_in: Sender<Update>,
     updates: Receiver<Update>,
 }
 
-impl Asked {
+impl Replies {
     pub(super) fn new() -> Self {
         let (updates_in, updates) = channel();
         Self { updates_in, updates }
     }
 
-    /// Works an answer out, on a thread of its own.
-    pub(super) fn ask(&self, engine: Arc<Engine>, question: Question) {
+    /// Works a reply out, on a thread of its own.
+    pub(super) fn ask(&self, inquiry: Inquiry) {
         let out = self.updates_in.clone();
+        let asked = inquiry.clone();
         let work = move || {
-            let scenarios = answers(&engine, question).into_iter().flatten().collect();
+            let scenarios = answers(&asked.engine, asked.question).into_iter().flatten().collect();
             // Nobody reads it any more where the screen was left.
-            let _ = out.send(Update::Answer(Answer { question, scenarios }));
+            let _ = out.send(Update::Reply(Reply { inquiry: asked, scenarios }));
         };
         if let Err(error) = thread::Builder::new().name("sia-what-if".into()).spawn(work) {
             self.say(Update::Problem(format!("cannot start a thread for the what-if: {error}")));
+            self.say(Update::Reply(Reply { inquiry, scenarios: Vec::new() }));
         }
     }
 
@@ -64,7 +64,7 @@ impl Asked {
         let _ = self.updates_in.send(update);
     }
 
-    /// The next answer that is there already.
+    /// The next one that is there already.
     pub(super) fn next(&self) -> Option<Update> {
         self.updates.try_recv().ok()
     }

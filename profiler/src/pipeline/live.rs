@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Error, Result};
 
 use super::{
-    ask::Asked,
+    ask::Replies,
     measure,
     measurement::{Measurement, Progress, Request, in_one_line},
     outputs, recording,
@@ -42,7 +42,7 @@ pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
 pub struct Live {
     updates: Receiver<Update>,
     /// Answers to orders that the screen has not fetched yet.
-    asked: Asked,
+    replies: Replies,
     /// Orders to begin anew.
     resets: Sender<()>,
     interval: Arc<AtomicU64>,
@@ -91,7 +91,7 @@ impl Live {
             Ok(thread) => (Some(thread), None),
             Err(error) => (None, Some(error)),
         };
-        Self { updates, asked: Asked::new(), resets, interval, stop, latest, thread, failure, over: false }
+        Self { updates, replies: Replies::new(), resets, interval, stop, latest, thread, failure, over: false }
     }
 
     /// Ends the measurement.
@@ -139,7 +139,7 @@ impl Live {
 
 impl Feed for Live {
     fn next(&mut self, wait: Duration) -> Option<Update> {
-        if let Some(answer) = self.asked.next() {
+        if let Some(answer) = self.replies.next() {
             return Some(answer);
         }
         match self.updates.recv_timeout(wait) {
@@ -166,13 +166,9 @@ impl Feed for Live {
             }
             Command::Export { path, weight } => {
                 let answer = self.export(&path, weight);
-                self.asked.say(answer);
+                self.replies.say(answer);
             }
-            Command::Ask(question) => {
-                if let Some(engine) = self.latest().and_then(|latest| latest.engine) {
-                    self.asked.ask(engine, question);
-                }
-            }
+            Command::Ask(inquiry) => self.replies.ask(inquiry),
             Command::Seek(_) => {}
         }
     }
@@ -240,13 +236,16 @@ impl Looks {
             interval,
             whole: Arc::new(report),
             last,
+            engine: self.replayed.as_ref().and_then(|replayed| replayed.engine.clone()),
             profile: Arc::new(profile),
             state,
         };
         if let Ok(mut latest) = self.latest.lock() {
-            let engine = self.replayed.as_ref().and_then(|r| r.engine.clone());
-            *latest =
-                Some(Latest { report: Arc::clone(&snapshot.whole), engine, profile: Arc::clone(&snapshot.profile) });
+            *latest = Some(Latest {
+                report: Arc::clone(&snapshot.whole),
+                engine: snapshot.engine.clone(),
+                profile: Arc::clone(&snapshot.profile),
+            });
         }
         self.before = Some(window);
         snapshot

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
-use super::{ask::Asked, outputs, recording};
+use super::{ask::Replies, outputs, recording};
 use crate::{
     aggregate::Window,
     answer::{Profile, Report, Weight},
@@ -17,7 +17,7 @@ pub struct Playback {
     recording: Recording,
     whole: Arc<Report>,
     engine: Option<Arc<Engine>>,
-    asked: Asked,
+    replies: Replies,
     profile: Arc<Profile>,
     waiting: VecDeque<Update>,
 }
@@ -31,7 +31,7 @@ impl Playback {
             recording,
             whole: Arc::new(whole),
             engine: engine.map(Arc::new),
-            asked: Asked::new(),
+            replies: Replies::new(),
             profile,
             waiting: VecDeque::new(),
         };
@@ -72,6 +72,7 @@ impl Playback {
             interval: shown.window.end.saturating_sub(shown.window.start),
             whole,
             last: of(&shown.window, shown.daemon_cpu),
+            engine: self.engine.clone(),
             profile: Arc::clone(&self.profile),
             state: State::Recorded { part, parts },
         })));
@@ -103,7 +104,7 @@ impl SoFar {
 
 impl Feed for Playback {
     fn next(&mut self, wait: Duration) -> Option<Update> {
-        let next = self.waiting.pop_front().or_else(|| self.asked.next());
+        let next = self.waiting.pop_front().or_else(|| self.replies.next());
         if next.is_none() {
             std::thread::sleep(wait);
         }
@@ -113,11 +114,7 @@ impl Feed for Playback {
     fn send(&mut self, command: Command) {
         match command {
             Command::Seek(part) => self.seek(part),
-            Command::Ask(question) => {
-                if let Some(engine) = &self.engine {
-                    self.asked.ask(Arc::clone(engine), question);
-                }
-            }
+            Command::Ask(inquiry) => self.replies.ask(inquiry),
             Command::Export { path, weight } => self.export(&path, weight),
             Command::Interval(_) => {
                 let length = self.recording.parts.first().map_or(Nanos::ZERO, |p| p.at);

@@ -205,14 +205,20 @@ impl App {
                 (None, _) => in_table(&mut self.sites, &sites::SHEET, &report.sites, action),
             },
             View::WhatIf => match action {
-                Action::Left => self.ask.change(&report, -1),
-                Action::Right => self.ask.change(&report, 1),
-                Action::UsualLoops => self.ask.usual(),
-                Action::Queues => self.ask.turn_queues(),
+                Action::Left => self.change_loops(-1),
+                Action::Right => self.change_loops(1),
+                Action::UsualLoops => self.other_loops.usual(),
+                Action::Queues => self.other_loops.turn_queues(),
                 _ => self.scroll().act(action),
             },
             View::Flame => self.act_in_flame(action),
             View::Overview | View::Ipc | View::Log => self.scroll().act(action),
+        }
+    }
+
+    fn change_loops(&mut self, by: i32) {
+        if let Some(snapshot) = &self.snapshot {
+            self.other_loops.change(snapshot, by);
         }
     }
 

@@ -4,10 +4,10 @@
 use std::{cell::Cell, collections::VecDeque, sync::Arc};
 
 use super::{
-    ask::Ask,
     flame::Flame,
     history::History,
     keymap::{Action, Place},
+    other_loops::OtherLoops,
     prompt::Line,
     sheets::{devices, sites, threads},
     table::Table,
@@ -144,7 +144,7 @@ pub(crate) struct App {
     pub(super) sites: Table,
     pub(super) devices: Table,
     pub(super) detail: Option<(SiteKey, Scroll)>,
-    pub(super) ask: Ask,
+    pub(super) other_loops: OtherLoops,
     /// One for each view that is a text.
     pub(super) scrolls: [Scroll; View::ALL.len()],
     pub(super) flame: Flame,
@@ -178,7 +178,7 @@ impl App {
             sites: Table::sorted_by(sites::SORTED_BY),
             devices: Table::sorted_by(devices::SORTED_BY),
             detail: None,
-            ask: Ask::default(),
+            other_loops: OtherLoops::default(),
             scrolls: Default::default(),
             flame: Flame::default(),
             flame_of: None,
@@ -195,7 +195,10 @@ impl App {
         match update {
             Update::Note(text) => self.tell(false, &text),
             Update::Problem(text) => self.tell(true, &text),
-            Update::Answer(answer) => self.ask.take(answer),
+            Update::Reply(reply) => {
+                self.other_loops.take(reply);
+                self.settle();
+            }
             Update::Snapshot(snapshot) => {
                 self.history.push(&snapshot);
                 if let State::Recorded { part, .. } = snapshot.state
@@ -234,7 +237,7 @@ impl App {
                 self.flame_of = Some(Arc::clone(&snapshot.profile));
                 self.flame.rebuild(&snapshot.profile, &self.search);
             }
-            View::WhatIf => self.orders.extend(self.ask.settle(&snapshot.whole)),
+            View::WhatIf => self.orders.extend(self.other_loops.settle(snapshot)),
             _ => {}
         }
     }

@@ -8,12 +8,12 @@
 
 mod act;
 mod app;
-mod ask;
 mod choose;
 mod draw;
 mod flame;
 mod history;
 mod keymap;
+mod other_loops;
 mod page;
 mod pen;
 mod prompt;

@@ -31,6 +31,7 @@ use crate::{
     event::{self, BlockClass},
     feed::{Snapshot, State, Update},
     kernel::Harvest,
+    predict::Engine,
     quantity::Nanos,
     symbol::{Frame, Origin},
 };
@@ -54,6 +55,12 @@ fn busy(times: f64) -> Report {
         thread.sums.user = (thread.sums.user as f64 * times) as u64;
     }
     case.report()
+}
+
+/// What the server's prediction can be asked again with.
+fn engine() -> Arc<Engine> {
+    let case = made::server();
+    Arc::new(Report::with_engine(&case.window, case.inputs).1.expect("the server has a prediction"))
 }
 
 fn profile() -> Profile {
@@ -112,6 +119,7 @@ fn snapshot_of(whole: Report, last: Report, n: u64, state: State) -> Box<Snapsho
         interval: INTERVAL,
         whole: Arc::new(whole),
         last: Arc::new(last),
+        engine: None,
         profile: Arc::new(profile()),
         state,
     })
@@ -124,9 +132,11 @@ fn server() -> App {
         let whole = Arc::new(busy(1.0));
         let loads: Vec<Arc<Report>> = (0..8u8).map(|i| Arc::new(busy(1.0 + f64::from(i) / 8.0))).collect();
         let stacks = Arc::new(profile());
+        let engine = engine();
         let look = |n: u64| Snapshot {
             whole: Arc::clone(&whole),
             last: Arc::clone(&loads[[n % 16, 15 - n % 16].into_iter().min().unwrap_or(0) as usize]),
+            engine: Some(Arc::clone(&engine)),
             profile: Arc::clone(&stacks),
             at: Nanos::from_nanos(INTERVAL.as_nanos() * n),
             interval: INTERVAL,

@@ -46,14 +46,19 @@ fn take(app: &mut App, feed: &mut dyn Feed) {
 
 /// Hands orders over and takes what comes of them; every question is answered before it returns.
 fn obey(app: &mut App, feed: &mut dyn Feed, orders: Vec<Command>) {
-    let asked = orders.iter().filter(|order| matches!(order, Command::Ask(_))).count();
-    orders.into_iter().for_each(|order| feed.send(order));
     let mut answered = 0;
+    let send = |orders: Vec<Command>, feed: &mut dyn Feed| {
+        let inquiries = orders.iter().filter(|order| matches!(order, Command::Ask(_))).count();
+        orders.into_iter().for_each(|order| feed.send(order));
+        inquiries
+    };
+    let mut asked = send(orders, feed);
     for _ in 0..1_000 {
         match feed.next(Duration::from_millis(10)) {
             Some(update) => {
-                answered += usize::from(matches!(update, Update::Answer(_)));
+                answered += usize::from(matches!(update, Update::Reply(_)));
                 app.apply(update);
+                asked += send(app.orders(), feed);
             }
             None if answered == asked => return,
             None => {}

@@ -6,14 +6,15 @@ use super::{
     super::{
         app::Scope,
         keymap::{Action, KEYMAP, Place},
+        other_loops::Found,
     },
     *,
 };
 use crate::{
     answer::Weight,
-    feed::{Answer, Command},
+    feed::{Command, Inquiry, Reply},
     machine::Way,
-    predict::replay::Queues,
+    predict::{Question, replay::Queues},
 };
 
 /// The order for a file, weighted as the flame graph is at first.
@@ -103,8 +104,7 @@ fn prepare(app: &mut App, place: Place, action: Action) {
         (Place::Tables, Action::SortLeft) => drop(type_in(app, ">>")),
         (Place::Tables, Action::Left) => drop(type_in(app, "l")),
         (Place::WhatIf, Action::UsualLoops) => {
-            let report = app.report().unwrap();
-            let key = if app.ask.loops(&report) > 1 { "h" } else { "l" };
+            let key = if asked(app).loops > 1 { "h" } else { "l" };
             type_in(app, key);
         }
         (Place::WhatIf, Action::Left) => drop(type_in(app, "ll")),
@@ -266,47 +266,102 @@ fn t_turns_between_everything_and_the_last_interval() {
     assert!(text.contains("last interval") && text.contains("1 of 1"), "{text}");
 }
 
-/// Answers what the app asks, as the feed does.
-fn answer(app: &mut App, orders: Vec<Command>) -> usize {
-    let case = made::server();
-    let engine = Report::with_engine(&case.window, case.inputs).1.unwrap();
-    let questions = orders.into_iter().filter_map(|order| match order {
-        Command::Ask(question) => Some(question),
+/// What the feed is asked.
+fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
+    let asked = |order| match order {
+        Command::Ask(inquiry) => Some(inquiry),
         _ => None,
-    });
-    let answers: Vec<Answer> = questions
-        .map(|question| {
-            let ask = |way| engine.scenario(way, question.loops, question.queues);
-            Answer { question, scenarios: Way::ALL.into_iter().filter_map(ask).collect() }
-        })
-        .collect();
-    let asked = answers.len();
-    answers.into_iter().for_each(|answer| app.apply(Update::Answer(answer)));
-    asked
+    };
+    orders.into_iter().filter_map(asked).collect()
+}
+
+/// Answers an inquiry, as the feed does; what is asked next.
+fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
+    let Question { queues, loops } = inquiry.question;
+    let scenarios = Way::ALL.into_iter().filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
+    app.apply(Update::Reply(Reply { inquiry, scenarios }));
+    inquiries(app.orders())
+}
+
+fn asked(app: &App) -> Question {
+    app.other_loops.question(app.snapshot.as_ref().unwrap())
+}
+
+fn found(app: &App) -> Found<'_> {
+    app.other_loops.found(app.snapshot.as_ref().unwrap())
 }
 
 #[test]
-fn other_loops_are_asked_for_once_and_answered_by_the_feed() {
+fn other_loops_are_asked_for_once_and_one_after_the_other() {
     let mut app = server();
     show(&mut app, View::WhatIf);
-    let report = app.report().unwrap();
-    let usual = app.ask.loops(&report);
-    let orders = type_in(&mut app, "hhhh");
-    assert_eq!(app.ask.loops(&report), 1);
-    answer(&mut app, orders);
-    let orders = type_in(&mut app, "o");
-    assert_eq!(app.ask.scenarios(&report), &report.what_if.scenarios[..], "that of the report until it is there");
-    assert_eq!(answer(&mut app, orders), 1);
-    for scenario in app.ask.scenarios(&report) {
-        assert_eq!((scenario.loops, scenario.queues), (1, Queues::Stealing));
-    }
-    assert_eq!(app.ask.scenarios(&report).len(), Way::ALL.len());
-    let orders = type_in(&mut app, "oo");
-    assert_eq!(answer(&mut app, orders), 0, "known already");
+    let own = app.report().unwrap().what_if.scenarios.clone();
+    let usual = asked(&app);
+    assert_eq!(found(&app), Found::Now(&own));
+    // The screen asks for the first change, and waits with the others.
+    let mut orders = inquiries(type_in(&mut app, "lho"));
+    let inquiry = orders.pop().unwrap();
+    assert!(orders.is_empty());
+    assert_eq!(asked(&app), Question { queues: Queues::Stealing, loops: 1 });
+    assert_eq!(found(&app), Found::NotYet);
+    let text = screen(&app, 100, 40);
+    assert!(text.contains("On 1 event loop, stealing") && text.contains("n/a: being worked out"), "{text}");
+    assert!(!text.contains("sleeps/block"), "no table under a title that is not its own: {text}");
+    // Its answer is not what is asked by now; that is asked next.
+    let mut orders = answer(&mut app, inquiry);
+    assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
+    assert!(answer(&mut app, orders.remove(0)).is_empty());
+    let Found::Now(scenarios) = found(&app) else { panic!("{:?}", found(&app)) };
+    assert_eq!(scenarios.len(), Way::ALL.len());
+    assert!(scenarios.iter().all(|s| (s.loops, s.queues) == (1, Queues::Stealing)));
+    assert!(screen(&app, 100, 40).contains("sleeps/block"));
+    assert!(inquiries(type_in(&mut app, "oo")).is_empty(), "known already");
     type_in(&mut app, "llllllll");
-    assert_eq!(app.ask.loops(&report), 2, "no more than the target has CPUs");
+    assert_eq!(asked(&app).loops, 2, "no more than the target has CPUs");
     type_in(&mut app, "mo");
-    assert_eq!((app.ask.loops(&report), app.ask.scenarios(&report)), (usual, &report.what_if.scenarios[..]));
+    assert_eq!((asked(&app), found(&app)), (usual, Found::Now(&own)));
+}
+
+#[test]
+fn an_answer_counts_for_the_look_that_it_was_asked_about() {
+    let mut app = server();
+    show(&mut app, View::WhatIf);
+    let first = inquiries(type_in(&mut app, "o")).pop().unwrap();
+    // A look with another replay comes before the answer.
+    let mut look = app.snapshot.clone().unwrap();
+    look.engine = Some(engine());
+    app.apply(Update::Snapshot(look.clone()));
+    assert!(inquiries(app.orders()).is_empty(), "one at a time");
+    let second = answer(&mut app, first.clone()).pop().unwrap();
+    assert!(Arc::ptr_eq(&second.engine, look.engine.as_ref().unwrap()));
+    assert!(matches!(found(&app), Found::Before(_)));
+    assert!(screen(&app, 100, 40).contains("of a look before"));
+    assert!(answer(&mut app, second).is_empty());
+    assert!(matches!(found(&app), Found::Now(_)));
+    // While the screen holds still, what it asks is about what it shows.
+    type_in(&mut app, "p");
+    assert!(app.frozen);
+    let mut newer = look.clone();
+    newer.engine = Some(engine());
+    app.apply(Update::Snapshot(newer));
+    let about = inquiries(type_in(&mut app, "l")).pop().unwrap();
+    assert!(Arc::ptr_eq(&about.engine, look.engine.as_ref().unwrap()));
+}
+
+#[test]
+fn what_cannot_be_worked_out_says_so_and_is_not_asked_again() {
+    let mut app = server();
+    show(&mut app, View::WhatIf);
+    let inquiry = inquiries(type_in(&mut app, "o")).pop().unwrap();
+    app.apply(Update::Reply(Reply { inquiry, scenarios: Vec::new() }));
+    assert!(inquiries(app.orders()).is_empty());
+    assert!(screen(&app, 100, 40).contains("n/a: could not be worked out"));
+    // Where there is nothing to ask, other loops cannot be chosen.
+    let mut look = app.snapshot.clone().unwrap();
+    look.engine = None;
+    app.apply(Update::Snapshot(look));
+    type_in(&mut app, "lo");
+    assert!(matches!(found(&app), Found::Now(_)) && inquiries(app.orders()).is_empty());
 }
 
 #[test]

@@ -9,22 +9,23 @@ use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
-    predict::{Ground, Scenario, replay::Queues},
-    tui::{app::App, page::Page, theme::Ink},
+    predict::{Question, Scenario, replay::Queues},
+    tui::{
+        app::App,
+        other_loops::{Found, most},
+        page::Page,
+        theme::Ink,
+    },
     words,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let report = &*snapshot.whole;
-    question(page, app, report);
+    question(page, app, snapshot);
     if let Some(why) = &report.what_if.refused {
         page.wrapped(2, &format!("{NA}: {}", clean(&why.in_words())), Ink::Bold);
     } else {
-        let scenarios = app.ask.scenarios(report);
-        table(page, scenarios);
-        bars(page, scenarios);
-        ground(page, report);
-        scenarios.iter().for_each(|scenario| terms(page, scenario));
+        found(page, app.other_loops.found(snapshot), report);
     }
     if !report.what_if.caveats.is_empty() || !report.verdict.advice.is_empty() {
         page.title("To know");
@@ -38,22 +39,40 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
 }
 
 /// What is asked, and the keys that ask something else.
-fn question(page: &mut Page, app: &App, report: &Report) {
-    let what_if = &report.what_if;
-    let loops = app.ask.loops(report);
-    let queues = match app.ask.queues {
+fn question(page: &mut Page, app: &App, snapshot: &Snapshot) {
+    let what_if = &snapshot.whole.what_if;
+    let Question { loops, queues } = app.other_loops.question(snapshot);
+    let queues = match queues {
         Queues::Own => "a queue each",
         Queues::Stealing => "stealing from each other",
     };
     let noun = if loops == 1 { "event loop" } else { "event loops" };
     page.title(&format!("On {loops} {noun}, {queues}"));
-    if what_if.priced.is_some() {
-        let most = what_if.allowed_cpus.max(what_if.loops);
+    if snapshot.engine.is_some() {
+        let most = most(snapshot);
         page.wrapped(0, &format!("← → loops (1–{most})  m usual ({})  o queues", what_if.loops), Ink::Dim);
     } else if what_if.refused.is_none() {
         page.wrapped(0, "too few blocks for other loops to matter", Ink::Dim);
     }
     page.blank();
+}
+
+fn found(page: &mut Page, found: Found<'_>, report: &Report) {
+    let scenarios = match found {
+        Found::NotYet => return page.line(vec![(format!("  {NA}: being worked out"), Ink::Bold)]),
+        Found::Now([]) if !report.what_if.scenarios.is_empty() => {
+            return page.line(vec![(format!("  {NA}: could not be worked out; the log says why"), Ink::Bold)]);
+        }
+        Found::Before(before) => {
+            page.line(vec![("  of a look before; being worked out anew".to_owned(), Ink::Bold)]);
+            before
+        }
+        Found::Now(now) => now,
+    };
+    table(page, scenarios);
+    bars(page, scenarios);
+    ground(page, report);
+    scenarios.iter().for_each(|scenario| terms(page, scenario));
 }
 
 fn table(page: &mut Page, scenarios: &[Scenario]) {
@@ -106,17 +125,16 @@ fn bars(page: &mut Page, scenarios: &[Scenario]) {
 
 fn ground(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
-    let ground = match what_if.ground {
-        Ground::Replay { events, spans } => {
-            format!("sleeps from a replay of {} blocks in {spans} spans", count(events as u64))
-        }
-        Ground::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
-    };
     let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
     page.blank();
     page.wrapped(
         2,
-        &format!("modelled: {ground}; {} CPUs allowed; prices {}", what_if.allowed_cpus, clean(&source)),
+        &format!(
+            "modelled: {}; {} CPUs allowed; prices {}",
+            what_if.ground.sleeps(),
+            what_if.allowed_cpus,
+            clean(&source)
+        ),
         Ink::Dim,
     );
 }
