@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     aggregate::Window,
-    event::{BlockClass, Family, SiteRecord},
+    event::{BlockClass, Family, SiteRecord, Sums},
     predict::Prices,
 };
 
@@ -54,8 +54,7 @@ pub struct SmallCalls {
 }
 
 /// The cheapest first.
-pub(crate) fn advise(window: &Window, prices: &Prices, cpu: f64, seconds: f64) -> Vec<Advice> {
-    let sums = window.sums();
+pub(crate) fn advise(window: &Window, sums: &Sums, prices: &Prices, cpu: f64, seconds: f64) -> Vec<Advice> {
     let threads = window.threads.iter().filter(|t| t.sums.voluntary > 0).count();
     let mut advice = Vec::new();
     let between: f64 = prices.preemptions * prices.near;

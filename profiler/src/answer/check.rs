@@ -48,8 +48,7 @@ pub struct Check {
 }
 
 impl Check {
-    pub(crate) fn new(window: &Window, total_cpu: Nanos, process_cpu: Option<Nanos>) -> Self {
-        let sums: Sums = window.sums();
+    pub(crate) fn new(window: &Window, sums: &Sums, total_cpu: Nanos, process_cpu: Option<Nanos>) -> Self {
         let differs = |s: &Sums| s.voluntary != s.kernel_voluntary || s.involuntary != s.kernel_involuntary;
         Self {
             voluntary: Counted { ours: sums.voluntary, kernel: sums.kernel_voluntary },

@@ -5,7 +5,7 @@ use super::note::Note;
 use crate::{
     aggregate::Window,
     cost::{Basis, Pools},
-    event::{BlockClass, Family},
+    event::{BlockClass, Family, Sums},
     quantity::{Figure, Nanos, Provenance},
 };
 
@@ -70,8 +70,7 @@ pub struct WallLedger {
 }
 
 impl WallLedger {
-    pub(crate) fn new(window: &Window) -> Self {
-        let sums = window.sums();
+    pub(crate) fn new(window: &Window, sums: &Sums) -> Self {
         let threads = &window.threads;
         let mut classes: Vec<WallLine> = BlockClass::ALL
             .iter()
@@ -119,8 +118,7 @@ impl CpuLedger {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
-    pub(crate) fn new(window: &Window, pools: &Pools<'_>) -> Self {
-        let sums = window.sums();
+    pub(crate) fn new(window: &Window, sums: &Sums, pools: &Pools<'_>) -> Self {
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
         let (charge_io, charge_other) = (sums.charge_io, sums.charge_other);

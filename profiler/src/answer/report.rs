@@ -13,7 +13,7 @@ use super::{
 use crate::{
     aggregate::{Quality, Window},
     cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
-    event::{DeviceRecord, Family, Place},
+    event::{DeviceRecord, Family, Place, Sums},
     machine::Calibration,
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
@@ -86,43 +86,42 @@ impl Report {
     /// The report of a window, and the engine behind its prediction, which can be asked again with
     /// other loops; `None` where there is none.
     pub fn with_engine(window: &Window, inputs: Inputs) -> (Self, Option<Engine>) {
-        let sums = window.sums();
-        Self::build(window, inputs, |given| WhatIf::new(window, &sums, given))
+        Self::build(window, inputs, |sums, given| WhatIf::new(window, sums, given))
     }
 
     /// The report of a window around a prediction that was made before: a replay is too dear for
     /// every look of a live screen.
     pub fn around(window: &Window, inputs: Inputs, what_if: WhatIf) -> Self {
-        Self::build(window, inputs, |_| (what_if, None)).0
+        Self::build(window, inputs, |_, _| (what_if, None)).0
     }
 
     fn build(
         window: &Window,
         inputs: Inputs,
-        predict: impl FnOnce(&Given<'_>) -> (WhatIf, Option<Engine>),
+        predict: impl FnOnce(&Sums, &Given<'_>) -> (WhatIf, Option<Engine>),
     ) -> (Self, Option<Engine>) {
+        let sums = window.sums();
         // Prices of another moment, at the pace of this interval.
         let reference = inputs.reference.map(|r| r.at_pace(inputs.pace));
         let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
-        let pools = Pools::new(&window.sites, Bases::new(window, reference, calibration.as_ref()));
-        let parts = Parts::new(window, &inputs, &pools);
+        let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
+        let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let (given, wake) = given(window, &inputs, &pools, &parts, calibration.as_ref());
-        let (what_if, engine) = predict(&given);
+        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref());
+        let (what_if, engine) = predict(&sums, &given);
         let advice = given
             .prices
             .as_ref()
-            .map_or_else(Vec::new, |p| advice::advise(window, p, given.cpu.max(1.0), seconds.max(1e-9)));
+            .map_or_else(Vec::new, |p| advice::advise(window, &sums, p, given.cpu.max(1.0), seconds.max(1e-9)));
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let answerable =
             Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
-        let sums = window.sums();
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {
             verdict: Verdict::new(&answerable, advice),
             estimators: Estimators::new(&window.sites, &pools, charge, sampled),
-            check: Check::new(window, cpu.total, inputs.process_cpu),
+            check: Check::new(window, &sums, cpu.total, inputs.process_cpu),
             sites: site_views(window, &inputs, &pools),
             threads: thread_views(window, &inputs),
             devices: device_views(window, &inputs),
@@ -157,9 +156,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Self {
-        let sums = window.sums();
-        let cpu = CpuLedger::new(window, pools);
+    fn new(window: &Window, sums: &Sums, inputs: &Inputs, pools: &Pools<'_>) -> Self {
+        let cpu = CpuLedger::new(window, sums, pools);
         // One run of the switch program may see one thread of the target off and the next one on.
         let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
         let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
@@ -170,7 +168,7 @@ impl Parts {
         };
         let indirect = Indirect::new(&window.sites, counted);
         Self {
-            wall: WallLedger::new(window),
+            wall: WallLedger::new(window, sums),
             self_cost: self_cost(window, &cpu, events, inputs),
             score: Score::new(window, &cpu, pools, inputs, &indirect),
             cpu,
@@ -184,6 +182,7 @@ impl Parts {
 /// What a prediction starts from, and what a wake-up of another process costs.
 fn given<'a>(
     window: &Window,
+    sums: &Sums,
     inputs: &'a Inputs,
     pools: &Pools<'_>,
     parts: &Parts,
@@ -192,10 +191,10 @@ fn given<'a>(
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
     // What the target takes when nobody looks, for as many switches.
-    let alone = Alone::new(&inputs.baselines, inputs.pace, total, window.sums().voluntary);
+    let alone = Alone::new(&inputs.baselines, inputs.pace, total, sums.voluntary);
     let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
     let prices =
-        Prices::new(window, pools, calibration, reference, &inputs.direct_files).map(|p| p.less_excess(excess));
+        Prices::new(window, sums, pools, calibration, reference, &inputs.direct_files).map(|p| p.less_excess(excess));
     let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);

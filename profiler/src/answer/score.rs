@@ -64,8 +64,9 @@ fn around(value: f64, windows: &[(f64, f64)]) -> Option<Estimate> {
 /// Direct cost of the blocking-IO blocks of a window as a share of its CPU, with no other base than
 /// its own calls; `None` where it cannot be told.
 pub fn direct_share(window: &Window) -> Option<f64> {
-    let pools = Pools::new(&window.sites, Bases::new(window, None, None));
-    let cpu = CpuLedger::new(window, &pools);
+    let sums = window.sums();
+    let pools = Pools::new(&window.sites, Bases::new(window, &sums, None, None));
+    let cpu = CpuLedger::new(window, &sums, &pools);
     let total = cpu.total.as_nanos() as f64;
     cpu.blocking_io.value().filter(|_| total > 0.0).map(|ns| ns / total)
 }

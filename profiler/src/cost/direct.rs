@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::Window,
-    event::{BlockClass, Family, SiteRecord, Stat},
+    event::{BlockClass, Family, SiteRecord, Stat, Sums},
     machine::{Calibration, slower},
     quantity::Estimate,
 };
@@ -144,8 +144,12 @@ pub(crate) struct Bases<'a> {
 
 impl<'a> Bases<'a> {
     /// The bases of a window's sites.
-    pub(crate) fn new(window: &Window, reference: Option<Reference>, calibration: Option<&'a Calibration>) -> Self {
-        let sums = window.sums();
+    pub(crate) fn new(
+        window: &Window,
+        sums: &Sums,
+        reference: Option<Reference>,
+        calibration: Option<&'a Calibration>,
+    ) -> Self {
         Self {
             reference,
             calibration,

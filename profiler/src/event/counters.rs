@@ -38,35 +38,20 @@ pub struct Counters {
 
 impl From<control::Counters> for Counters {
     fn from(raw: control::Counters) -> Self {
-        let control::Counters {
-            threads_lost,
-            calls_without_site,
-            exits_pooled,
-            requests_lost,
-            devices_lost,
-            forks,
-            execs,
-            exits,
-            raced_wakes,
-            missed_switch_ins,
-            stream_lost,
-            samples_lost,
-            stacks_lost,
-        } = raw;
         Self {
-            threads_lost,
-            calls_without_site,
-            exits_pooled,
-            requests_lost,
-            devices_lost,
-            forks,
-            execs,
-            exits,
-            raced_wakes,
-            missed_switch_ins,
-            stream_lost,
-            samples_lost,
-            stacks_lost,
+            threads_lost: raw.threads_lost,
+            calls_without_site: raw.calls_without_site,
+            exits_pooled: raw.exits_pooled,
+            requests_lost: raw.requests_lost,
+            devices_lost: raw.devices_lost,
+            forks: raw.forks,
+            execs: raw.execs,
+            exits: raw.exits,
+            raced_wakes: raw.raced_wakes,
+            missed_switch_ins: raw.missed_switch_ins,
+            stream_lost: raw.stream_lost,
+            samples_lost: raw.samples_lost,
+            stacks_lost: raw.stacks_lost,
         }
     }
 }

@@ -59,29 +59,17 @@ impl IpcCounts {
 
 impl From<ipc::IpcCounts> for IpcCounts {
     fn from(raw: ipc::IpcCounts) -> Self {
-        let ipc::IpcCounts {
-            returns,
-            windows,
-            switched,
-            multiplexed,
-            failed,
-            too_long,
-            samples,
-            samples_outside,
-            samples_failed,
-            overflows,
-        } = raw;
         Self {
-            returns,
-            windows,
-            switched,
-            multiplexed,
-            failed,
-            too_long,
-            samples,
-            samples_outside,
-            samples_failed,
-            overflows,
+            returns: raw.returns,
+            windows: raw.windows,
+            switched: raw.switched,
+            multiplexed: raw.multiplexed,
+            failed: raw.failed,
+            too_long: raw.too_long,
+            samples: raw.samples,
+            samples_outside: raw.samples_outside,
+            samples_failed: raw.samples_failed,
+            overflows: raw.overflows,
         }
     }
 }

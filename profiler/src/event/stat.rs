@@ -56,8 +56,8 @@ impl From<&stat::Stat> for Stat {
     }
 }
 
-/// One number of two halves.
-const fn wide(low: u64, high: u64) -> u128 {
+/// One number of two halves, as sums of squares are on the wire and in recordings.
+pub(super) const fn wide(low: u64, high: u64) -> u128 {
     (high as u128) << 64 | low as u128
 }
 

@@ -2,7 +2,10 @@
 
 use profiler_common::ipc;
 
-use super::ipc_layout::{before, extra};
+use super::{
+    ipc_layout::{before, extra},
+    stat::wide,
+};
 
 /// Pairs of (instructions, cycles), user mode only: what a line `cycles = a + b·instructions` is
 /// fitted to.
@@ -138,7 +141,7 @@ impl From<&ipc::Pairs> for Pairs {
 }
 
 fn whole(raw: &ipc::Wide) -> u128 {
-    u128::from(raw.high) << 64 | u128::from(raw.low)
+    wide(raw.low, raw.high)
 }
 
 impl From<&ipc::Windows> for Windows {
@@ -164,6 +167,8 @@ impl From<&ipc::SiteWindows> for SiteWindows {
 mod halves {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use super::wide;
+
     #[derive(Serialize, Deserialize)]
     struct Halves {
         low: u64,
@@ -175,7 +180,7 @@ mod halves {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        Halves::deserialize(from).map(|Halves { low, high }| u128::from(high) << 64 | u128::from(low))
+        Halves::deserialize(from).map(|Halves { low, high }| wide(low, high))
     }
 }
 

@@ -4,7 +4,7 @@ use super::note::Note;
 use crate::{
     aggregate::{ThreadTotals, Window},
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean},
-    event::{BlockClass, Family, Place, SiteRecord},
+    event::{BlockClass, Family, Place, SiteRecord, Sums},
     machine::Calibration,
     quantity::{Figure, Nanos},
 };
@@ -86,19 +86,19 @@ impl Prices {
     /// `None` where the cost of no block could be told.
     pub(crate) fn new(
         window: &Window,
+        sums: &Sums,
         pools: &Pools<'_>,
         calibration: Option<&Calibration>,
         reference: Option<Reference>,
         direct_files: &[Place],
     ) -> Option<Self> {
-        let sums = window.sums();
-        let ((net, net_parts), (file, file_parts)) = direct_costs(window, pools);
+        let ((net, net_parts), (file, file_parts)) = direct_costs(window, sums, pools);
         let parts = net_parts.plus(&file_parts);
         let all = net.count + file.count;
         if all > 0.0 && parts.covered == 0.0 {
             return None;
         }
-        let switches = Switches { window, calibration, kin: most_of(window), threads: blockers(window) };
+        let switches = Switches { window, sums, calibration, kin: most_of(sums), threads: blockers(window) };
         let near = switches.near(&parts, reference);
         let other_wake = switches.other_wake(pools, reference);
         let file_calls =
@@ -158,8 +158,7 @@ impl Prices {
 }
 
 /// Direct cost of the blocks on sockets and their like, and of those on files.
-fn direct_costs(window: &Window, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks, Parts)) {
-    let sums = window.sums();
+fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks, Parts)) {
     let blocks_of = |file: bool| -> f64 {
         let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
         BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
@@ -183,6 +182,8 @@ fn direct_costs(window: &Window, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks
 /// What switches and wake-ups are priced by.
 struct Switches<'a> {
     window: &'a Window,
+    /// Over all of its threads.
+    sums: &'a Sums,
     calibration: Option<&'a Calibration>,
     /// The class of most blocks.
     kin: BlockClass,
@@ -208,14 +209,14 @@ impl Switches<'_> {
 
     fn sleep(&self, parts: &Parts, near: f64) -> Figure<f64, Note> {
         if parts.aways < MIN_CALLS as f64 {
-            return match self.calibrated(Some(idle_time(self.window))) {
+            return match self.calibrated(Some(self.idle_time())) {
                 Some(ns) => Figure::modelled(ns, Note::CalibratedSleep),
                 None => Figure::modelled(near, Note::SwitchForSleep),
             };
         }
         // The same two switches, and the way out of idle: dearer than a plain one, whatever a few
         // of them came to.
-        let charge = self.window.sums().charge_away as f64;
+        let charge = self.sums.charge_away as f64;
         let away = ((parts.away + charge) / parts.aways).max(near);
         // The target comes back to one of many threads, which others have left cold; a loop comes
         // back to itself. That is no more than so many were calibrated to leave cold: what else
@@ -232,9 +233,16 @@ impl Switches<'_> {
 
     /// A calibrated wake-up like most of the target's, ns.
     fn calibrated_wake(&self) -> Option<f64> {
-        let sums = self.window.sums();
-        let idle = (sums.woke_other > sums.woken_io_by_self).then(|| idle_time(self.window));
+        let others = self.sums.woke_other > self.sums.woken_io_by_self;
+        let idle = others.then(|| self.idle_time());
         Some(self.calibration?.block(self.kin, idle)?.wake.value)
+    }
+
+    /// Wall time without CPU of the target, spread over the blocks that left the CPU idle, ns.
+    fn idle_time(&self) -> f64 {
+        let sums = self.sums;
+        let idle = (self.window.measured.as_nanos() as f64 - (sums.user + sums.kernel) as f64).max(0.0);
+        idle / sums.away_io.max(1) as f64
     }
 
     fn other_wake(&self, pools: &Pools<'_>, reference: Option<Reference>) -> Figure<f64, Note> {
@@ -296,8 +304,7 @@ fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
 }
 
 /// The class with the most blocking-IO blocks.
-fn most_of(window: &Window) -> BlockClass {
-    let sums = window.sums();
+fn most_of(sums: &Sums) -> BlockClass {
     let io = BlockClass::ALL.into_iter().filter(|c| c.family() == Family::BlockingIo && !c.is_file());
     io.max_by_key(|&c| sums.classes[c as usize].blocks).unwrap_or(BlockClass::Pipe)
 }
@@ -308,13 +315,6 @@ fn blockers(window: &Window) -> f64 {
         BlockClass::ALL.iter().any(|&c| c.family() == Family::BlockingIo && t.sums.classes[c as usize].blocks > 0)
     };
     window.threads.iter().filter(blocks).count() as f64
-}
-
-/// Wall time without CPU of the target, spread over the blocks that left the CPU idle, ns.
-fn idle_time(window: &Window) -> f64 {
-    let sums = window.sums();
-    let idle = (window.measured.as_nanos() as f64 - (sums.user + sums.kernel) as f64).max(0.0);
-    idle / sums.away_io.max(1) as f64
 }
 
 fn is_io(site: &SiteRecord) -> bool {

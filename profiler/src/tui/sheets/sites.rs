@@ -28,7 +28,6 @@ fn cost(site: &SiteView, of: fn(crate::cost::DirectCost) -> f64) -> String {
     match site.direct {
         Some(direct) if direct.basis == Basis::SameSite => span(of(direct)),
         Some(direct) => format!("~{}", span(of(direct))),
-        None if site.blocked_calls == 0 => NA.to_owned(),
         None => NA.to_owned(),
     }
 }
