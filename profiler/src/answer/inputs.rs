@@ -48,10 +48,6 @@ pub struct Facts {
 /// How a measurement ended. Recordings keep it in the words that users read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Ended {
-    /// Nobody said.
-    #[default]
-    #[serde(rename = "")]
-    Unknown,
     /// The time that was asked for was over.
     #[serde(rename = "duration over")]
     DurationOver,
@@ -64,6 +60,10 @@ pub enum Ended {
     /// The user stopped it.
     #[serde(rename = "interrupted")]
     Interrupted,
+    /// Nobody said, or in words that are not known here.
+    #[default]
+    #[serde(rename = "", other)]
+    Unknown,
 }
 
 /// The measured interval.

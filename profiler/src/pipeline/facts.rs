@@ -13,7 +13,7 @@ use crate::{
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, preflight, syscalls},
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
-    quantity::{Nanos, Tgid, Tid},
+    quantity::{Nanos, Tgid, Tid, kib},
 };
 
 /// Names by key, for reports.
@@ -257,8 +257,7 @@ pub(super) fn daemon_cost() -> (Nanos, u64) {
 
 /// The largest resident size, bytes, as `/proc/PID/status` has it.
 fn peak_of(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    kib::bytes_of(status, "VmHWM")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{cost::Effect, machine::Calibration, quantity::Estimate};
 pub(crate) struct Given<'a> {
     /// `None` where the cost of a block could not be told.
     pub(crate) prices: Option<Prices>,
-    /// Or why there is none, where that is known.
+    /// What this machine was calibrated to; else why it was not, where that is known.
     pub(crate) calibration: Result<&'a Calibration, Option<&'a str>>,
     /// CPU of the target without the hooks, ns.
     pub(crate) cpu: f64,

@@ -59,8 +59,8 @@ pub enum Refusal {
     NotCalibrated,
     /// This machine could not be calibrated.
     CalibrationFailed {
-        /// The kernel's own message, with what was tried.
-        kernel: String,
+        /// As it was said where it was tried; a recording keeps that.
+        said: String,
     },
     /// Too few blocks for a figure, and enough that they could matter.
     FewBlocks {

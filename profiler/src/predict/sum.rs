@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{machine::Way, quantity::Estimate};
 
-/// Waits whose events are counted when the first price of an event is looked up.
+/// Events per wait at which the price of an event is looked up before the replay has counted them.
 const FIRST_GUESS: f64 = 4.0;
 /// An indirect cost that cannot be told is not none: this share of the direct cost goes into the
 /// interval.

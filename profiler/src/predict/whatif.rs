@@ -91,7 +91,7 @@ impl WhatIf {
         let calibration = match given.calibration {
             Ok(calibration) if !calibration.steps.is_empty() => calibration,
             Ok(_) | Err(None) => return refuse(Refusal::NotCalibrated),
-            Err(Some(why)) => return refuse(Refusal::CalibrationFailed { kernel: why.to_owned() }),
+            Err(Some(why)) => return refuse(Refusal::CalibrationFailed { said: why.to_owned() }),
         };
         let engine = Engine::new(window, sums, given, prices.clone(), calibration.clone());
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);

@@ -5,6 +5,7 @@ pub(crate) mod bootstrap;
 mod estimate;
 mod figure;
 mod id;
+pub(crate) mod kib;
 mod nanos;
 mod repeats;
 

@@ -187,6 +187,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Ended;
 
     fn file(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("sia-record-{}-{name}", std::process::id()))
@@ -249,5 +250,15 @@ mod tests {
         assert!(small().write(&folder).is_err());
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
         std::fs::remove_dir(folder).unwrap();
+    }
+
+    #[test]
+    fn an_ending_is_kept_in_words_and_unknown_words_can_be_read() {
+        let pack = |words: &str| rmp_serde::to_vec_named(words).unwrap();
+        let read = |words: &str| rmp_serde::from_slice::<Ended>(&pack(words)).unwrap();
+        assert_eq!(rmp_serde::to_vec_named(&Ended::TargetExited).unwrap(), pack("target exited"));
+        assert_eq!(read("target exited"), Ended::TargetExited);
+        assert_eq!(rmp_serde::to_vec_named(&Ended::Unknown).unwrap(), pack(""));
+        assert_eq!(read("power cut"), Ended::Unknown);
     }
 }

@@ -95,7 +95,7 @@ impl InWords for Comparison {
 impl InWords for ipc::Note {
     fn in_words(&self) -> String {
         let plain = match self {
-            Self::NoCountersBecause { kernel } => kernel,
+            Self::NoCountersBecause { said } => said,
             Self::NoWindow(left) => {
                 let left = count(*left);
                 return format!("no window after a return could be counted; {left} were left out");

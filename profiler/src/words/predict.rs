@@ -52,7 +52,7 @@ const NO_BLOCK_PRICE: &str = "what a block costs could not be told: no call of t
 impl InWords for Refusal {
     fn in_words(&self) -> String {
         let plain = match self {
-            Self::CalibrationFailed { kernel } => kernel,
+            Self::CalibrationFailed { said } => said,
             Self::FewBlocks { blocks, seconds } => {
                 return format!(
                     "not enough blocks ({}) in this interval, measure for about {} s",

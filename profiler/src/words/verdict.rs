@@ -168,14 +168,14 @@ impl InWords for Advice {
             ),
             Self::LargerBuffers(SmallCalls { syscall, bytes, per_second, .. }) => format!(
                 "Larger buffers: {syscall} on files moves {} a call, {} times a second; 64 KiB a call costs little more.",
-                numbers::bytes(*bytes as u64),
+                numbers::bytes(bytes.round() as u64),
                 whole(*per_second)
             ),
             Self::GatherWrites(SmallCalls { syscall, class, bytes, per_second }) => format!(
                 "Gather writes: {syscall} on {} sends {} a call, {} times a second; writev or a buffer would send several at \
                  once, where more than one is due.",
                 class.name(),
-                numbers::bytes(*bytes as u64),
+                numbers::bytes(bytes.round() as u64),
                 whole(*per_second)
             ),
         }

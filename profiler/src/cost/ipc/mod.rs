@@ -101,7 +101,7 @@ impl Ipc {
     pub(crate) fn new(window: &Window, reason: Option<&str>) -> Figure<Self, Note> {
         match &window.ipc {
             None => Figure::unavailable(
-                reason.map_or(Note::NoCounters, |kernel| Note::NoCountersBecause { kernel: kernel.to_owned() }),
+                reason.map_or(Note::NoCounters, |why| Note::NoCountersBecause { said: why.to_owned() }),
             ),
             Some(record) if !record.instructions => Figure::unavailable(Note::CyclesOnly),
             Some(record) if record.counts.windows == 0 && record.counts.samples == 0 => {

@@ -7,10 +7,10 @@ use super::comparison::Comparison;
 pub enum Note {
     /// No counters ran, and nobody said why.
     NoCounters,
-    /// No counters ran: what the kernel answered.
+    /// No counters ran, for this reason.
     NoCountersBecause {
-        /// The kernel's own message.
-        kernel: String,
+        /// As it was said where they were opened; a recording keeps that.
+        said: String,
     },
     /// The hardware counts cycles but no instructions.
     CyclesOnly,

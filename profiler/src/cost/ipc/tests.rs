@@ -230,7 +230,7 @@ fn no_counters_and_no_instructions_are_reasons() {
         let made = window(ipc);
         Ipc::new(&made, Some("no PMU (ENOENT)"))
     };
-    assert_eq!(empty(None).note(), Some(&Note::NoCountersBecause { kernel: "no PMU (ENOENT)".into() }));
+    assert_eq!(empty(None).note(), Some(&Note::NoCountersBecause { said: "no PMU (ENOENT)".into() }));
     let mut cycles_only = record(both(&mut Maker::new(1), (LAW, 50), (LAW, 50)));
     cycles_only.instructions = false;
     assert_eq!(empty(Some(cycles_only)).note(), Some(&Note::CyclesOnly));

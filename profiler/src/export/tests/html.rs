@@ -109,14 +109,14 @@ fn hostile_report() -> (Report, Option<Grid>) {
     facts.notes = vec![name.to_owned()];
     let (mut report, grid) = report_and_grid(case);
     let kernel = name.to_owned();
-    report.verdict.reason = Reason::NothingKnown { io: 1, why: Refusal::CalibrationFailed { kernel } };
+    report.verdict.reason = Reason::NothingKnown { io: 1, why: Refusal::CalibrationFailed { said: kernel } };
     report.verdict.advice = vec![Advice::LargerBuffers(SmallCalls {
         syscall: name.to_owned(),
         class: BlockClass::File,
         bytes: 1.0,
         per_second: 1e4,
     })];
-    report.indirect.counted = Figure::unavailable(Note::NoCountersBecause { kernel: name.to_owned() });
+    report.indirect.counted = Figure::unavailable(Note::NoCountersBecause { said: name.to_owned() });
     (report, grid)
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::figure::{Figure, Ratio};
 use crate::{event::Family, quantity::Nanos};
 
-const NO_CPU: &str = "the target used no CPU";
+pub(super) const NO_CPU: &str = "the target used no CPU";
 const NO_WALL: &str = "no thread was measured";
 
 /// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not

@@ -191,7 +191,7 @@ impl Check {
                 .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), GONE), TimeCheck::new),
             threads_that_differ: check.threads_that_differ.clone(),
             wall_residual_ratio: Figure::ratio(left, wall.total.as_nanos() as f64, "no thread was measured"),
-            cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, "the target used no CPU"),
+            cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, super::ledgers::NO_CPU),
         }
     }
 }
