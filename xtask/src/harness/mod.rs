@@ -5,12 +5,13 @@
 //! [`forecast`] asks `check` about every blocking program and reads its [`report`], and [`journal`]
 //! puts each answer on disk; then [`measure`] runs both forms in turns, each a [`stage`] with a
 //! load of its own. [`judge`] compares, on values of [`results`], by the arithmetic of
-//! [`statistics`]. [`progress`] says meanwhile how far it is.
+//! [`statistics`]; [`table`] and [`plot`] show it. [`progress`] says meanwhile how far it is.
 
 pub(crate) mod forecast;
 mod journal;
 pub(crate) mod judge;
 pub(crate) mod measure;
+pub(crate) mod plot;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod results;
@@ -18,3 +19,4 @@ pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod stage;
 pub(crate) mod statistics;
+pub(crate) mod table;

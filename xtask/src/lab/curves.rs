@@ -5,10 +5,8 @@ use std::{collections::BTreeSet, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use plotters::prelude::*;
 
-use super::{
-    plot::{Area, FONT, GRID, TEXT, TITLE, plain},
-    sweep::{Cell, Point, Results, bytes},
-};
+use super::sweep::{Cell, Point, Results, bytes};
+use crate::harness::plot::{Area, FONT, GRID, TEXT, TITLE, plain};
 
 const PANEL: (u32, u32) = (430, 310);
 

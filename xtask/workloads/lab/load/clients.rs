@@ -1,10 +1,11 @@
-//! The load's connections: at most one request each, every reply compared with what was sent.
+//! The load's connections: at most one request each, every reply looked at.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use anyhow::{Context, Result, bail};
 
+use super::protocol::Protocol;
 use crate::sys::{self, Poller};
 
 /// What a readable connection had.
@@ -30,21 +31,23 @@ struct Client {
 
 /// All connections.
 pub(super) struct Clients {
+    protocol: Protocol,
     clients: Vec<Client>,
     outstanding: usize,
     alive: usize,
 }
 
 impl Clients {
-    pub(super) fn connect(port: u16, connections: u32, bytes: usize) -> Result<Self> {
+    pub(super) fn connect(port: u16, connections: u32, protocol: Protocol) -> Result<Self> {
         let mut clients = Vec::with_capacity(connections as usize);
         for connection in 0..connections {
             let stream = sys::connect(port)?;
             stream.set_nonblocking(true).context("a connection that does not block")?;
+            let (request, reply) = protocol.buffers(connection);
             clients.push(Client {
                 stream: Some(stream),
-                request: (0..bytes).map(|at| (at as u32 ^ connection) as u8).collect(),
-                reply: vec![0; bytes],
+                request,
+                reply,
                 received: 0,
                 sent: 0,
                 since: 0,
@@ -52,7 +55,7 @@ impl Clients {
                 waiting: false,
             });
         }
-        Ok(Self { alive: clients.len(), clients, outstanding: 0 })
+        Ok(Self { protocol, alive: clients.len(), clients, outstanding: 0 })
     }
 
     pub(super) fn register(&self, poller: &Poller) -> Result<()> {
@@ -77,7 +80,7 @@ impl Clients {
         let client = &mut self.clients[connection as usize];
         client.sent += 1;
         let stamp = u64::from(connection) << 40 | client.sent;
-        client.request[..8].copy_from_slice(&stamp.to_le_bytes());
+        self.protocol.stamp(&mut client.request, stamp);
         client.received = 0;
         client.since = since;
         client.counts = counts;
@@ -112,15 +115,11 @@ impl Clients {
             Ok(_) if !client.waiting => Err(anyhow::anyhow!("a reply that nobody waits for")),
             Ok(read) => {
                 client.received += read;
-                Ok(client.received == client.reply.len())
+                self.protocol.is_whole(&client.request, &client.reply[..client.received])
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
             Err(error) => Err(anyhow::Error::new(error).context("receiving a reply")),
         };
-        let done = done.and_then(|whole| match whole && client.reply != client.request {
-            true => bail!("a reply differs from its request"),
-            false => Ok(whole),
-        });
         match done {
             Ok(true) => {
                 client.waiting = false;

@@ -1,8 +1,9 @@
-//! `lab load`: the load for an echo server, closed loop or open loop, from one epoll thread that
-//! sleeps until there is something to do.
+//! `lab load`: the load for an echo or HTTP server, closed loop or open loop, from one epoll thread
+//! that sleeps until there is something to do.
 
 mod clients;
 mod plan;
+mod protocol;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +13,7 @@ use serde_json::{Map, json};
 
 use self::clients::{Clients, Outcome};
 use self::plan::{Limit, Plan};
+use self::protocol::Protocol;
 use crate::echo::parse_bytes;
 use crate::session::{self, Common, Tally};
 use crate::sys::{self, Poller};
@@ -43,6 +45,9 @@ pub(crate) struct Args {
     /// Bytes of a request, and of its reply.
     #[arg(long, default_value_t = 64, value_parser = parse_bytes)]
     bytes: usize,
+    /// Speaks HTTP/1.1: GETs of this path on connections that are kept.
+    #[arg(long, value_name = "PATH", conflicts_with = "bytes")]
+    http: Option<String>,
     /// Seed of arrivals and think times.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -57,6 +62,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    fn protocol(&self) -> Protocol {
+        match &self.http {
+            Some(path) => Protocol::Http { path: path.clone() },
+            None => Protocol::Echo { bytes: self.bytes },
+        }
+    }
+
     fn limit(&self) -> Result<Limit> {
         match (self.requests, self.duration) {
             (Some(requests), None) => Ok(Limit::Requests(requests)),
@@ -96,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     session::run_with(
         &args.common,
         |tally| {
-            let clients = Clients::connect(args.port, args.connections, args.bytes)?;
+            let clients = Clients::connect(args.port, args.connections, args.protocol())?;
             let plan = Plan::new(args.rate, args.think_us, args.seed, args.connections);
             let (own, shared) = (Arc::clone(tally), Arc::clone(&summary));
             tally.spawn("load", move |_| {
