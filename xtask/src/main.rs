@@ -9,6 +9,7 @@ mod goldens;
 mod harness;
 mod host;
 mod lab;
+mod pairs;
 mod pictures;
 mod schema;
 mod test;
@@ -30,6 +31,7 @@ enum Command {
     Ebpf(ebpf::Options),
     Goldens(goldens::Options),
     Lab(lab::Options),
+    Pairs(pairs::Options),
     Pictures(pictures::Options),
     Schema(schema::Options),
     Test(test::Options),
@@ -60,6 +62,7 @@ fn run() -> Result<()> {
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Goldens(options) => goldens::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
+        Command::Pairs(options) => pairs::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),

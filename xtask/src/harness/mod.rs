@@ -5,8 +5,10 @@
 //! [`forecast`] asks `check` about every blocking program and reads its [`report`], and [`journal`]
 //! puts each answer on disk; then [`measure`] runs both forms in turns, each a [`stage`] with a
 //! load of its own. [`judge`] compares, on values of [`results`], by the arithmetic of
-//! [`statistics`]; [`table`] and [`plot`] show it. [`progress`] says meanwhile how far it is.
+//! [`statistics`]; [`table`] and [`plot`] show it. [`workload`] starts
+//! programs of ours. [`progress`] says meanwhile how far it is.
 
+pub(crate) mod choice;
 pub(crate) mod forecast;
 mod journal;
 pub(crate) mod judge;
@@ -20,3 +22,4 @@ pub(crate) mod run;
 pub(crate) mod stage;
 pub(crate) mod statistics;
 pub(crate) mod table;
+pub(crate) mod workload;

@@ -1,6 +1,7 @@
 //! What several subcommands use: programs that run beside us, clocks, the machine, tables, and what
 //! cargo builds.
 
+pub(crate) mod apt;
 pub(crate) mod arch;
 pub(crate) mod child;
 pub(crate) mod clocks;

@@ -1,7 +1,7 @@
 //! The cells: each compares a blocking program under a load with its async twin, by a scenario of
 //! `check`.
 
-use crate::harness::row::Scenario;
+use crate::harness::{choice::is_match, row::Scenario};
 
 /// A program of the lab without its way of doing IO (`--mode`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -201,20 +201,6 @@ pub(super) fn chosen(quick: bool, only: Option<&str>) -> Vec<Setup> {
     all().into_iter().filter_map(keep).collect()
 }
 
-/// Whether `text` is what `pattern` describes, where `*` stands for anything.
-fn is_match(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    // Another star follows this part, so its leftmost place is always right.
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -233,13 +219,6 @@ mod tests {
         assert!(measured(&all()) >= 24);
         assert!(measured(&chosen(true, None)) >= 12);
         assert_eq!(all().iter().filter(|setup| setup.is_control()).count(), 5);
-    }
-
-    #[test]
-    fn stars_stand_for_anything() {
-        assert!(is_match("*", "abc") && is_match("a*c", "abc") && is_match("a*", "a") && is_match("abc", "abc"));
-        assert!(is_match("*c64*epoll", "echo-closed-c64-w10us-epoll"));
-        assert!(!is_match("a", "abc") && !is_match("*b", "abc") && !is_match("ab*bc", "abc"));
     }
 
     #[test]

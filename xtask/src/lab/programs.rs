@@ -5,32 +5,23 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 
 use super::cells::{Load, Program, Setup, Twin};
 use crate::{
     harness::{
-        row::{self, Active, Count, Ended, Group, Row, Start},
+        row::{self, Group, Row},
         stage::WARM_UP,
+        workload::{END_WITHIN, READY_WITHIN, Role, Workload, answer, number},
     },
-    host::{child::Running, clocks},
+    host::child::Running,
 };
 
 /// The target has a core to itself; load and backend have the other one.
 const TARGET_CPU: &str = "0";
 const LOAD_CPU: &str = "1";
-/// Until a program says that it is ready.
-const READY_WITHIN: Duration = Duration::from_secs(15);
-/// Until a program that was told to end is gone.
-const END_WITHIN: Duration = Duration::from_secs(10);
-/// A program ends by itself when it outlives what it was started for by so much.
-const MARGIN: Duration = Duration::from_secs(60);
-/// Lines of a program that are read in search of an answer.
-const LINES_AT_MOST: u32 = 10_000;
 const BYTES: &str = "64";
 const FILE_BYTES: usize = 128 << 20;
 
@@ -144,7 +135,11 @@ impl Lab {
             }
             Load::Closed { .. } | Load::Open { .. } => {
                 let line = self.load_arguments(setup.load)?;
-                row::Load::Client(Box::new(self.program("load", line, Role::Client { seed: self.seed })))
+                row::Load::Client(Box::new(self.program(
+                    "load",
+                    line,
+                    Role::Client { seed: self.seed, warm_up: WARM_UP },
+                )))
             }
         };
         Ok(Group {
@@ -158,13 +153,13 @@ impl Lab {
     }
 
     /// One way of a setup's program.
-    fn target(&self, setup: &Setup, mode: &'static str) -> LabProgram {
+    fn target(&self, setup: &Setup, mode: &'static str) -> Workload {
         let file = matches!(setup.program, Program::Files { .. }).then(|| self.file.clone());
         self.program(mode, self.arguments(setup, mode), Role::Target { file })
     }
 
-    fn program(&self, name: &'static str, arguments: Vec<String>, role: Role) -> LabProgram {
-        LabProgram { binary: self.binary.clone(), name, arguments, role }
+    fn program(&self, name: &'static str, arguments: Vec<String>, role: Role) -> Workload {
+        Workload { binary: self.binary.clone(), name, arguments, role }
     }
 
     /// Why a setup cannot run here; `None` where it can.
@@ -183,134 +178,6 @@ fn direct_read(file: &Path) -> Result<()> {
         .open(file)
         .with_context(|| format!("opening {} with O_DIRECT", file.display()))?;
     Ok(())
-}
-
-/// One way of a program of the lab.
-struct LabProgram {
-    binary: PathBuf,
-    name: &'static str,
-    /// What all its starts have in common.
-    arguments: Vec<String>,
-    role: Role,
-}
-
-/// What a program is for.
-enum Role {
-    /// It is measured. Some read a file.
-    Target { file: Option<PathBuf> },
-    /// It loads a target.
-    Client { seed: u64 },
-    /// It answers a target.
-    Backend,
-}
-
-impl row::Program for LabProgram {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn line(&self) -> String {
-        self.arguments.join(" ")
-    }
-
-    fn start(&self, start: &Start) -> Result<Box<dyn Active>> {
-        let seconds = (start.stay + MARGIN).as_secs().to_string();
-        let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).args(["--seconds", &seconds]);
-        let peer = start.peer.map(|port| port.to_string());
-        let ready = match &self.role {
-            Role::Target { file } => {
-                command.args(file.iter().flat_map(|file| [Path::new("--file"), file]));
-                command.args(peer.iter().flat_map(|port| ["--backend", port]));
-                "pid"
-            }
-            Role::Backend => "pid",
-            Role::Client { seed } => {
-                let port = peer.as_deref().context("the server of a client has no port")?;
-                command.args(["--port", port, "--seed", &seed.to_string(), "--duration", &seconds]);
-                command.args(["--warmup", &WARM_UP.as_secs_f64().to_string()]);
-                "warm"
-            }
-        };
-        let mut running = Running::start(&mut command)?;
-        let ready = answer(&mut running, ready, start.deadline.at_most(READY_WITHIN)?)?;
-        let port = ready.get("port").and_then(Value::as_u64).map(u16::try_from).transpose()?;
-        Ok(Box::new(LabActive { running, port, rests: matches!(self.role, Role::Client { .. }) }))
-    }
-}
-
-/// A program of the lab that runs.
-struct LabActive {
-    running: Running,
-    port: Option<u16>,
-    /// Whether it knows how to rest. What does not is stopped by a signal.
-    rests: bool,
-}
-
-impl Active for LabActive {
-    fn pid(&self) -> u32 {
-        self.running.pid()
-    }
-
-    fn port(&self) -> Option<u16> {
-        self.port
-    }
-
-    fn check_alive(&mut self) -> Result<()> {
-        self.running.check_alive()
-    }
-
-    fn cpu(&self) -> Result<Duration> {
-        clocks::process_cpu(self.running.pid())
-    }
-
-    fn count(&mut self, within: Duration) -> Result<Option<Count>> {
-        self.running.tell("count")?;
-        let count = answer(&mut self.running, "now_ns", within)?;
-        Ok(Some(Count { operations: number(&count, "operations")?, at_ns: number(&count, "now_ns")? }))
-    }
-
-    fn rest(&mut self, within: Duration) -> Result<()> {
-        if self.rests {
-            self.running.tell("rest")?;
-            answer(&mut self.running, "resting", within)?;
-        } else {
-            self.running.freeze();
-        }
-        Ok(())
-    }
-
-    fn go(&mut self) -> Result<()> {
-        if self.rests {
-            return self.running.tell("go");
-        }
-        self.running.thaw();
-        Ok(())
-    }
-
-    fn end(self: Box<Self>) -> Result<Ended> {
-        let said = self.running.close(END_WITHIN)?;
-        let last = said.stdout.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
-        let number = |key: &str| last.as_ref()?.get(key)?.as_f64();
-        Ok(Ended { errors: number("errors").unwrap_or(0.0), p99_ns: number("p99_ns") })
-    }
-}
-
-/// The next line of a program that is a JSON object with this key.
-fn answer(program: &mut Running, key: &str, within: Duration) -> Result<Value> {
-    for _ in 0..LINES_AT_MOST {
-        let line = program.next_line(within)?;
-        if let Ok(value) = serde_json::from_str::<Value>(&line)
-            && value.get(key).is_some()
-        {
-            return Ok(value);
-        }
-    }
-    bail!("no line with {key:?} among {LINES_AT_MOST}")
-}
-
-fn number(value: &Value, key: &str) -> Result<f64> {
-    value.get(key).and_then(Value::as_f64).with_context(|| format!("{value}: {key:?} is no number"))
 }
 
 #[cfg(test)]

@@ -14,10 +14,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::cell::Cell;
-use crate::{exec, host::arch::Arch};
+use crate::{
+    exec,
+    host::{
+        apt::{self, SUITES},
+        arch::Arch,
+    },
+};
 
-/// Where Debian has the kernels of the matrix, and busybox for every guest.
-const SUITES: [&str; 5] = ["bullseye", "bookworm", "bookworm-backports", "trixie", "sid"];
 const SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -155,7 +159,7 @@ impl Apt {
             fs::create_dir_all(dir.join(part)).with_context(|| format!("making {}", dir.display()))?;
         }
         fs::write(dir.join("status"), "")?;
-        fs::write(dir.join("sources.list"), sources(&served()?)?)?;
+        fs::write(dir.join("sources.list"), sources(&apt::served()?)?)?;
         let at = |part: &str| dir.join(part).display().to_string();
         let options = [
             format!("Dir::Etc::sourcelist={}", at("sources.list")),
@@ -222,28 +226,16 @@ impl Apt {
     }
 }
 
-/// Addresses and suites that the machine's apt is set up with.
-fn served() -> Result<Vec<(String, String)>> {
-    let mut targets = Command::new("apt-get");
-    targets.args(["indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"]);
-    let text = exec::output(&mut targets).context("this machine has no apt: kernels cannot be fetched")?;
-    let pair = |line: &str| line.split_once(' ').map(|(uri, suite)| (uri.to_owned(), suite.to_owned()));
-    Ok(text.lines().filter_map(pair).collect())
-}
-
 /// The sources of the kernels. Security updates are a mirror of their own, beside the plain one
 /// where apt has none.
 fn sources(served: &[(String, String)]) -> Result<String> {
-    let (mirror, _) = served
-        .iter()
-        .find(|(_, suite)| SUITES.contains(&suite.as_str()))
-        .context("the machine's apt is set up with no Debian mirror: kernels cannot be fetched")?;
+    let mirror = apt::mirror(served).context("kernels cannot be fetched")?;
     let security = served.iter().find(|(_, suite)| SECURITY_SUITES.contains(&suite.as_str()));
     let security =
         security.map_or_else(|| format!("{}-security/", mirror.trim_end_matches('/')), |(uri, _)| uri.clone());
     let mut list = Vec::new();
     let plain = SUITES.iter().map(|suite| (mirror, suite));
-    for (uri, suite) in plain.chain(SECURITY_SUITES.iter().map(|suite| (&security, suite))) {
+    for (uri, suite) in plain.chain(SECURITY_SUITES.iter().map(|suite| (security.as_str(), suite))) {
         writeln!(list, "deb [arch=amd64,arm64 target=Packages signed-by={KEYRING}] {uri} {suite} main")?;
     }
     Ok(String::from_utf8(list)?)

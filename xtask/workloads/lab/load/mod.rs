@@ -1,5 +1,5 @@
-//! `lab load`: the load for an echo or HTTP server, closed loop or open loop, from one epoll thread
-//! that sleeps until there is something to do.
+//! `lab load`: the load for an echo, HTTP or Redis server, closed loop or open loop, from one epoll
+//! thread that sleeps until there is something to do.
 
 mod clients;
 mod plan;
@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Speaks HTTP/1.1: GETs of this path on connections that are kept.
     #[arg(long, value_name = "PATH", conflicts_with = "bytes")]
     http: Option<String>,
+    /// Speaks to a Redis server: PING.
+    #[arg(long, conflicts_with_all = ["bytes", "http"])]
+    redis: bool,
     /// Seed of arrivals and think times.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -64,6 +67,7 @@ pub(crate) struct Args {
 impl Args {
     fn protocol(&self) -> Protocol {
         match &self.http {
+            _ if self.redis => Protocol::Redis,
             Some(path) => Protocol::Http { path: path.clone() },
             None => Protocol::Echo { bytes: self.bytes },
         }

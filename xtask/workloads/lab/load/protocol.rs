@@ -7,6 +7,9 @@ const HEADERS: usize = 64;
 /// Bytes of an HTTP reply at most.
 const REPLY: usize = 1 << 20;
 
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const PONG: &[u8] = b"+PONG\r\n";
+
 /// What is spoken.
 #[derive(Clone, Debug)]
 pub(super) enum Protocol {
@@ -17,6 +20,8 @@ pub(super) enum Protocol {
     },
     /// `GET` of this path by HTTP/1.1, on a connection that is kept.
     Http { path: String },
+    /// `PING` by the protocol of Redis.
+    Redis,
 }
 
 impl Protocol {
@@ -28,6 +33,7 @@ impl Protocol {
                 let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
                 (request.into_bytes(), vec![0; REPLY])
             }
+            Self::Redis => (PING.to_vec(), vec![0; PONG.len()]),
         }
     }
 
@@ -35,7 +41,7 @@ impl Protocol {
     pub(super) fn stamp(&self, request: &mut [u8], stamp: u64) {
         match self {
             Self::Echo { .. } => request[..8].copy_from_slice(&stamp.to_le_bytes()),
-            Self::Http { .. } => {}
+            Self::Http { .. } | Self::Redis => {}
         }
     }
 
@@ -48,6 +54,10 @@ impl Protocol {
                 Ok(true)
             }
             Self::Http { .. } => whole_http(reply),
+            Self::Redis => {
+                ensure!(PONG.starts_with(reply), "no PONG");
+                Ok(reply.len() == PONG.len())
+            }
         }
     }
 }

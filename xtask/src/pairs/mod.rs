@@ -1,0 +1,181 @@
+//! `cargo xtask pairs`: the yardstick. A pair is public software in its blocking form and in an
+//! async one. `check` sees only the blocking form and says what async would give back; then both
+//! are measured.
+//!
+//! [`rows`] says what is compared, [`needs`] brings it onto the machine, [`program`] starts it. The
+//! [`harness`](crate::harness) predicts, measures and judges. [`results`] keeps the last runs, and
+//! [`document`] shows them.
+
+mod document;
+mod needs;
+mod program;
+mod results;
+mod rows;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use fastrand::Rng;
+
+use crate::{
+    harness::{
+        forecast::CHECK,
+        measure::{self, Effort},
+        plot,
+        progress::tell,
+        results::{Settings, Status},
+        row::{Deadline, Group},
+        run::{LIMIT, Run},
+    },
+    host::{
+        child, machine,
+        package::{self, LAB},
+    },
+    say,
+};
+use needs::Place;
+use results::{Kept, Results};
+use rows::{Load, Pair};
+
+/// The name of the suite in messages.
+const SUITE: &str = "pairs";
+const TURNS: (u32, Duration) = (12, Duration::from_millis(200));
+const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(150));
+/// How long the blocking form is watched to find the rate that it can serve.
+const CAPACITY: Duration = Duration::from_secs(3);
+
+/// Public programs, blocking and async: what is predicted from the one, and what both measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The first load of each pair, shorter runs.
+    #[arg(long)]
+    quick: bool,
+    /// Only rows whose id matches; `*` stands for anything.
+    #[arg(long, value_name = "GLOB")]
+    only: Option<String>,
+    /// Times that each prediction is taken; the median counts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
+    checks: u32,
+    /// Rounds of each row
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: u32,
+    /// Seed of the order of the runs
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds to wait for other programs to be done, before each prediction and each measurement.
+    #[arg(long, default_value_t = 5)]
+    patience: u64,
+    /// Builds nothing and takes `should-i-async` and `lab` from here.
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+    /// Installs nothing: what is missing is not run.
+    #[arg(long)]
+    no_install: bool,
+    /// Adds the run to docs/pairs/results.json, where the last three are kept, and draws it.
+    #[arg(long)]
+    write: bool,
+    /// Writes docs/pairs anew from results.json, and runs nothing.
+    #[arg(long, conflicts_with_all = ["write", "only", "quick"])]
+    table: bool,
+    /// Lists the rows, and runs nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let documents = root.join("docs").join("pairs");
+    let chosen = rows::chosen(options.quick, options.only.as_deref())?;
+    if options.list {
+        return chosen.iter().try_for_each(|(pair, load)| say(&pair.line(load)));
+    }
+    if options.table {
+        return publish(&Kept::read(&documents)?, &documents);
+    }
+    child::catch_interrupts()?;
+    let programs = package::Pair::find(root, LAB, options.binaries.as_deref())?;
+    let place = Place::new(root, programs.workload)?;
+    let effort = options.effort();
+    let run = Run {
+        suite: SUITE,
+        tool: &programs.tool,
+        folder: &place.folder,
+        checks: options.checks,
+        calibrate: true,
+        rounds: options.repeats,
+        effort,
+        patience: Duration::from_secs(options.patience),
+    };
+    let groups = options.groups(&place, &chosen)?;
+    let mut found = Results::new(&machine::facts(root)?, options.settings(effort));
+    run.all(groups, &mut Rng::with_seed(options.seed), |so_far| {
+        found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;
+        found.cells = so_far.cells;
+        found.write(&place.folder.join("results.json"))
+    })?;
+    say(&document::tables(&found))?;
+    if options.write {
+        let kept = Kept::read_or_empty(&documents)?.with(found.clone());
+        kept.write(&documents)?;
+        publish(&kept, &documents)?;
+    }
+    let failed = found.cells.iter().filter(|cell| cell.status == Status::Failed).count();
+    ensure!(failed == 0, "{failed} of {} rows failed", found.cells.len());
+    Ok(())
+}
+
+impl Options {
+    fn effort(&self) -> Effort {
+        let (turns, length) = if self.quick { QUICK_TURNS } else { TURNS };
+        Effort { turns, length }
+    }
+
+    fn settings(&self, effort: Effort) -> Settings {
+        Settings {
+            quick: self.quick,
+            only: self.only.clone(),
+            checks: self.checks,
+            repeats: self.repeats,
+            turns: effort.turns,
+            seed: self.seed,
+            turn_s: effort.length.as_secs_f64(),
+            check_s: CHECK.as_secs_f64(),
+            first_twin_unix_ns: None,
+        }
+    }
+
+    /// The rows as the harness compares them, with what they need on the machine.
+    fn groups(&self, place: &Place, chosen: &[(&'static Pair, Load)]) -> Result<Vec<Group>> {
+        let mut groups = Vec::new();
+        for (pair, load) in chosen {
+            tell(SUITE, &format!("preparing {}", pair.id))?;
+            let obstacle = pair.needs.iter().find_map(|need| place.meet(need, !self.no_install).err());
+            child::check_interrupt()?;
+            let obstacle = obstacle.map(|error| format!("{error:#}"));
+            let rate = match (load, &obstacle) {
+                (Load::Open { connections, percent }, None) => {
+                    let closed = pair.group(place, &Load::Closed { connections: *connections }, None, None);
+                    let rate = measure::rate(&closed, CAPACITY, Deadline::after(LIMIT));
+                    let rate = rate.with_context(|| format!("{}: the rate that it can serve", pair.id))?;
+                    Some(rate * f64::from(*percent) / 100.0)
+                }
+                _ => None,
+            };
+            groups.push(pair.group(place, load, rate, obstacle));
+        }
+        Ok(groups)
+    }
+}
+
+/// Writes results.md and the plots of the newest run.
+fn publish(kept: &Kept, documents: &Path) -> Result<()> {
+    let path = documents.join("results.md");
+    fs::write(&path, document::document(kept)?).with_context(|| format!("writing {}", path.display()))?;
+    let mut written = vec![path];
+    written.extend(plot::draw(&plot::points(&kept.newest()?.cells)?, documents)?);
+    written.iter().try_for_each(|path| say(&format!("written: {}", path.display())))
+}

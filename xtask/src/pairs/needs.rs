@@ -1,0 +1,195 @@
+//! What a pair needs on the machine, and how it gets there: Debian's packages, PyPI's in a folder
+//! of their own, a newer Debian in another, and servers of ours on public interfaces, built from
+//! xtask/pairs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{exec, host::apt};
+
+/// One thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Packages of the machine's own Debian.
+    Debian(&'static [&'static str]),
+    /// Packages of PyPI, in `venv`.
+    Python(&'static [&'static str]),
+    /// A program of ours: the compiler, its source, its libraries. It is called as the source.
+    Built { compiler: &'static str, source: &'static str, flags: &'static [&'static str] },
+    /// A newer Debian in the folder `SUITE`, with these packages.
+    Root { suite: &'static str, packages: &'static [&'static str] },
+    /// A Java program of ours, for the Debian in this folder.
+    Java { suite: &'static str, source: &'static str },
+    /// A file of random bytes, `blocks.bin`, and direct IO on it.
+    File { mib: usize },
+}
+
+/// Where everything is.
+pub(super) struct Place {
+    /// What is installed and built.
+    pub(super) folder: PathBuf,
+    /// Sources of ours.
+    pub(super) sources: PathBuf,
+    /// The binary of the lab, which has the load.
+    pub(super) load: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new(root: &Path, load: PathBuf) -> Result<Self> {
+        let folder = root.join("target").join("pairs");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        Ok(Self { folder, sources: root.join("xtask").join("pairs"), load })
+    }
+
+    /// The file that is read and written.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.join("blocks.bin")
+    }
+
+    /// Brings it here; with `install` false it only looks. An error is the reason why it is not
+    /// there.
+    pub(super) fn meet(&self, need: &Need, install: bool) -> Result<()> {
+        match need {
+            Need::Debian(packages) => debian(packages, install),
+            Need::Python(packages) => self.python(packages, install),
+            Need::Built { compiler, source, flags } => self.build(compiler, source, flags),
+            Need::Root { suite, packages } => self.root(suite, packages, install),
+            Need::Java { suite, source } => self.java(suite, source),
+            Need::File { mib } => self.blocks(*mib),
+        }
+    }
+
+    fn python(&self, packages: &[&str], install: bool) -> Result<()> {
+        let python = self.folder.join("venv").join("bin").join("python");
+        let there = |package: &str| {
+            let name = package.split("==").next().unwrap_or(package);
+            Command::new(&python).args(["-m", "pip", "show", "-q", name]).output().is_ok_and(|o| o.status.success())
+        };
+        if packages.iter().all(|package| there(package)) {
+            return Ok(());
+        }
+        ensure!(install, "not installed: {}", packages.join(", "));
+        if !python.exists() {
+            quietly(Command::new("python3").args(["-m", "venv"]).arg(self.folder.join("venv")))?;
+        }
+        quietly(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(packages))
+    }
+
+    fn build(&self, compiler: &str, source: &str, flags: &[&str]) -> Result<()> {
+        let (from, to) = (self.sources.join(source), self.folder.join(stem(source)));
+        if is_newer(&to, &from) {
+            return Ok(());
+        }
+        quietly(Command::new(compiler).args(["-O2", "-o"]).arg(&to).arg(&from).args(flags))
+    }
+
+    fn root(&self, suite: &str, packages: &[&str], install: bool) -> Result<()> {
+        let root = self.folder.join(suite);
+        let there = |package: &str| root.join("var/lib/dpkg/info").join(format!("{package}.list")).exists();
+        // Debootstrap takes this away when it is done.
+        let done = root.join("etc").exists() && !root.join("debootstrap").exists();
+        if !done {
+            ensure!(install, "no Debian {suite} in {}", root.display());
+            debian(&["debootstrap"], install)?;
+            quietly(
+                Command::new("debootstrap")
+                    .args(["--variant=minbase", suite])
+                    .arg(&root)
+                    .arg(apt::mirror(&apt::served()?)?),
+            )?;
+        }
+        let missing: Vec<&str> = packages.iter().copied().filter(|package| !there(package)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        ensure!(install, "not in {}: {}", root.display(), missing.join(", "));
+        let mut command = Command::new("chroot");
+        command.arg(&root).args(["apt-get", "install", "-y", "-q", "--no-install-recommends"]).args(missing);
+        quietly(command.env("DEBIAN_FRONTEND", "noninteractive"))
+    }
+
+    fn java(&self, suite: &str, source: &str) -> Result<()> {
+        let (root, from) = (self.folder.join(suite), self.sources.join(source));
+        let inside = root.join("pairs");
+        fs::create_dir_all(&inside).with_context(|| format!("creating {}", inside.display()))?;
+        if is_newer(&inside.join(format!("{}.class", stem(source))), &from) {
+            return Ok(());
+        }
+        fs::copy(&from, inside.join(source)).with_context(|| format!("copying {}", from.display()))?;
+        quietly(Command::new("chroot").arg(&root).args(["javac", "-d", "/pairs"]).arg(format!("/pairs/{source}")))
+    }
+
+    fn blocks(&self, mib: usize) -> Result<()> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = self.file();
+        if !fs::metadata(&file).is_ok_and(|found| found.len() == (mib << 20) as u64) {
+            // No zeroes: some storage keeps them by not keeping them.
+            let mut bytes = vec![0; mib << 20];
+            fastrand::Rng::with_seed(1).fill(&mut bytes);
+            fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
+            fs::File::open(&file)?.sync_all().with_context(|| format!("writing {}", file.display()))?;
+        }
+        let direct = fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(&file);
+        direct.map(drop).context("no direct reads")
+    }
+}
+
+fn debian(packages: &[&str], install: bool) -> Result<()> {
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| !apt::is_installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    ensure!(install, "not installed: {}", missing.join(", "));
+    let mut command = Command::new("apt-get");
+    command.args(["install", "-y", "-q", "--no-install-recommends"]).args(missing);
+    quietly(command.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Runs it; its output is shown only where it fails.
+fn quietly(command: &mut Command) -> Result<()> {
+    let line = exec::line(command);
+    let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    ensure!(
+        output.status.success(),
+        "`{line}`: {}: {}",
+        output.status,
+        last.into_iter().rev().collect::<Vec<_>>().join("; ")
+    );
+    Ok(())
+}
+
+fn stem(source: &str) -> &str {
+    source.split_once('.').map_or(source, |(stem, _)| stem)
+}
+
+/// Whether it was made after its source.
+fn is_newer(made: &Path, source: &Path) -> bool {
+    let time = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    time(made).zip(time(source)).is_some_and(|(made, source)| made >= source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_a_reason_and_nothing_is_installed() {
+        let place = Place { folder: "/nonexistent".into(), sources: "/nonexistent".into(), load: PathBuf::new() };
+        let why = |need| format!("{:#}", place.meet(&need, false).unwrap_err());
+        assert_eq!(why(Need::Debian(&["no-such-package-1"])), "not installed: no-such-package-1");
+        assert_eq!(why(Need::Python(&["gevent"])), "not installed: gevent");
+        assert!(why(Need::Root { suite: "trixie", packages: &[] }).contains("no Debian trixie"));
+    }
+
+    #[test]
+    fn a_program_is_called_as_its_source() {
+        assert_eq!((stem("mhd.c"), stem("plain")), ("mhd", "plain"));
+    }
+}
