@@ -285,6 +285,8 @@ fn the_schema_is_json() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let schema: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert!(schema["properties"]["schema_version"].is_object(), "{schema}");
+    let kept: serde_json::Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    assert!(schema == kept, "docs/report.schema.json is of another version: run `cargo xtask schema`");
 }
 
 #[test]
