@@ -26,6 +26,10 @@ pub const EXEC: u16 = 1 << 13;
 /// `exit`, `exit_group`: never returns.
 pub const LEAVE: u16 = 1 << 14;
 
+/// `poll`, `ppoll`: the first argument is an array of `struct pollfd`, the second its length. A wait
+/// on one descriptor is a wait for that descriptor.
+pub const POLL: u16 = 1 << 15;
+
 /// The call came through the 32-bit table.
 pub const ABI_COMPAT: u8 = 1;
 /// The call came through the x32 table (x86_64 only).

@@ -1,6 +1,6 @@
 //! One system call: which it is, on what descriptor, from which place, and what it came to.
 
-use aya_ebpf::EbpfContext;
+use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_user};
 use aya_log_ebpf::warn;
 use profiler_common::{
     class::BlockClass,
@@ -93,10 +93,30 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
     what
 }
 
+/// A `poll` of one descriptor is a wait for that descriptor: the class becomes its own. The running
+/// task has just made the call, so its array can be read; what cannot be stays an event wait.
+#[inline(always)]
+pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8) {
+    // SAFETY: the registers of the tracepoint's argument.
+    let (array, length) =
+        unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
+    if length as u32 != 1 || t.abi == ABI_COMPAT as u32 {
+        return;
+    }
+    // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`.
+    if let Ok(fd) = unsafe { bpf_probe_read_user(array as *const i32) }
+        && fd >= 0
+    {
+        t.fd = fd as u32;
+        t.class = descriptor::class_of::<A>(control, task, t.tgid, fd as u32) as u32;
+    }
+}
+
 /// The call that a thread was in when the window began, from the registers with which it entered
 /// the kernel.
 #[inline(always)]
 pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) {
+    let (ip, fd, class) = (t.ip, t.fd, t.class);
     t.nr = syscall::UNKNOWN;
     t.class = BlockClass::Unknown as u32;
     t.marks |= mark::OPEN_CALL;
@@ -116,7 +136,13 @@ pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) 
         t.marks &= !mark::OPEN_CALL;
         return;
     }
-    identify::<A>(control, t, task, regs, nr as u64);
+    let what = identify::<A>(control, t, task, regs, nr as u64);
+    // The array of another task cannot be read. Where the thread's last call came from the same
+    // place, it waits for the same descriptor.
+    if what & syscall::POLL != 0 && t.ip == ip {
+        t.fd = fd;
+        t.class = class;
+    }
 }
 
 /// The user window ends with the next call. One that a preemption hit measures the preemption: it

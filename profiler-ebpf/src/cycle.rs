@@ -336,7 +336,14 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     call::close_window(t);
     call::reset(t);
     let what = call::identify::<A>(control, t, task, regs, id);
-    if what & (syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL) == 0 {
+    if what
+        & (syscall::POLL | syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL)
+        == 0
+    {
+        return;
+    }
+    if what & syscall::POLL != 0 {
+        call::identify_polled::<A>(control, t, task, regs);
         return;
     }
     // It changes what later calls mean.

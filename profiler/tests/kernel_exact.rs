@@ -36,6 +36,8 @@ exact! {
     tty: ["tty"];
     futex: ["futex"];
     epoll: ["epoll"];
+    poll_of_one: ["poll"];
+    poll_of_two: ["poll-two"];
     accept: ["accept"];
     wait4: ["wait4", "--n", "100"];
     sleep: ["sleep", "--n", "200"];

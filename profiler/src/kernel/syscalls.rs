@@ -3,7 +3,7 @@
 
 use profiler_common::{
     class::BlockClass,
-    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, TABLE_LEN},
+    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, POLL, TABLE_LEN},
 };
 
 /// The word for a syscall that is not listed: shown by its name.
@@ -27,9 +27,8 @@ fn describe(name: &str) -> u16 {
         "accept" | "accept4" => BlockClass::Accept as u16,
         "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u16,
         "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u16,
-        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "poll" | "ppoll" | "select" | "pselect6" => {
-            BlockClass::EventWait as u16
-        }
+        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "select" | "pselect6" => BlockClass::EventWait as u16,
+        "poll" | "ppoll" => BlockClass::EventWait as u16 | POLL,
         "io_uring_enter" => BlockClass::IoUring as u16,
         "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u16,
         "wait4" | "waitid" | "vfork" => BlockClass::ChildWait as u16,
@@ -46,6 +45,7 @@ pub fn waits_for(nr: usize) -> Wait {
     let word = native(nr).map_or(OTHER, describe);
     match BlockClass::from_wire(word as u8) {
         _ if word & FD != 0 => Wait::Descriptor,
+        _ if word & POLL != 0 => Wait::Polled,
         Some(class) => Wait::Class(class),
         None => Wait::Class(BlockClass::Other),
     }
@@ -58,6 +58,9 @@ pub enum Wait {
     Class(BlockClass),
     /// That of the descriptor in the first argument.
     Descriptor,
+    /// That of the only descriptor of an array, else an event: the first argument points to the
+    /// array, the second is its length.
+    Polled,
 }
 
 /// This machine's table, for the kernel programs.

@@ -12,7 +12,7 @@ use crate::{
     answer::{Facts, ProcessFacts},
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, preflight, syscalls},
-    process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, Target},
+    process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
 };
 
@@ -102,19 +102,30 @@ impl Silents {
             ('T' | 't', _) => Some(Some(BlockClass::Stopped)),
             ('Z' | 'X', _) => None,
             (_, Some(call)) if is_compat(tgid, call.ip) => Some(Some(BlockClass::Compat)),
-            (_, Some(call)) => Some(Some(self.class_of_call(tgid, call.nr, call.args[0]))),
+            (_, Some(call)) => Some(Some(self.class_of_call(tgid, &call))),
             (_, None) => Some(Some(BlockClass::Unknown)),
         }
     }
 
-    fn class_of_call(&mut self, tgid: Tgid, nr: u64, first: u64) -> BlockClass {
-        match syscalls::waits_for(usize::try_from(nr).unwrap_or(usize::MAX)) {
+    fn class_of_call(&mut self, tgid: Tgid, call: &SyscallState) -> BlockClass {
+        let [first, second, ..] = call.args;
+        match syscalls::waits_for(usize::try_from(call.nr).unwrap_or(usize::MAX)) {
             syscalls::Wait::Class(class) => class.into(),
-            syscalls::Wait::Descriptor => {
-                let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
-                class_of_descriptor(&table.describe(first as i32))
+            syscalls::Wait::Descriptor => self.class_of(tgid, first as i32),
+            syscalls::Wait::Polled => {
+                // `fd` is the first member of `struct pollfd`.
+                let mut fd = [0; 4];
+                if second as u32 != 1 || !process::read_memory(tgid, first, &mut fd) {
+                    return BlockClass::EventWait;
+                }
+                self.class_of(tgid, i32::from_ne_bytes(fd))
             }
         }
+    }
+
+    fn class_of(&mut self, tgid: Tgid, fd: i32) -> BlockClass {
+        let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
+        class_of_descriptor(&table.describe(fd))
     }
 }
 
@@ -131,12 +142,7 @@ fn could_have_run(ever: Option<Nanos>, measured: Nanos) -> bool {
 #[cfg(target_arch = "x86_64")]
 fn is_compat(tgid: Tgid, ip: u64) -> bool {
     let mut code = [0u8; 2];
-    let local = libc::iovec { iov_base: code.as_mut_ptr().cast(), iov_len: code.len() };
-    let remote = libc::iovec { iov_base: ip.wrapping_sub(2) as *mut _, iov_len: code.len() };
-    // SAFETY: the kernel writes at most two bytes to `code`, and checks the other process's
-    // address.
-    let read = unsafe { libc::process_vm_readv(tgid.as_raw() as i32, &raw const local, 1, &raw const remote, 1, 0) };
-    read == 2 && (code == [0xcd, 0x80] || code == [0x0f, 0x34])
+    process::read_memory(tgid, ip.wrapping_sub(2), &mut code) && (code == [0xcd, 0x80] || code == [0x0f, 0x34])
 }
 
 /// Whether a call came through the 32-bit table: on arm64 a process has one table for all its life,

@@ -7,6 +7,7 @@ mod descriptor;
 mod error;
 mod exit;
 mod list;
+mod memory;
 mod proc;
 mod resolve;
 mod sockets;
@@ -21,6 +22,7 @@ pub use descriptor::{Descriptor, DescriptorTable, Protocol, describe, opened_dir
 pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive};
 pub use list::{Listed, list};
+pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use thread::{
     SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads,

@@ -100,6 +100,10 @@ enum Kind {
     Burn,
     /// An epoll loop over an eventfd.
     Epoll,
+    /// A poll of one TCP connection, then a receive: reads with a timeout.
+    Poll,
+    /// A poll of a TCP connection and of a pipe that never ends it, then a receive.
+    PollTwo,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.

@@ -131,6 +131,8 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::Futex => Ok(futex_waiter()),
         Kind::Eventfd => event_reader(),
         Kind::Epoll => epoll_loop(),
+        Kind::Poll => polled_receiver(false),
+        Kind::PollTwo => polled_receiver(true),
         Kind::Accept => acceptor(),
         Kind::Wait4 => child_waiter(calls),
         Kind::Int80 => compat_reader(),
@@ -149,6 +151,32 @@ fn tcp_receiver() -> Result<Service> {
     near.set_nodelay(true)?;
     let call = move |_: &Cell| one_byte(&mut far);
     Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
+}
+
+/// Receives of one byte from a TCP connection, each after a poll that waits for it. With `watched`
+/// the poll also looks at a pipe, as servers do to be told to end.
+fn polled_receiver(watched: bool) -> Result<Service> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
+    let (mut far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    let (reader, writer) = sys::pipe()?;
+    let call = move |_: &Cell| {
+        let mut ends = vec![PollFd::new(&far, PollFlags::IN)];
+        ends.extend(watched.then(|| PollFd::new(&reader, PollFlags::IN)));
+        let ready = rustix::event::poll(&mut ends, Some(&Timespec { tv_sec: 300, tv_nsec: 0 }))?;
+        ensure!(ready == 1, "{ready} descriptors are ready");
+        one_byte(&mut far)?;
+        // The row is about the wait, which moves no bytes.
+        Ok(0)
+    };
+    let class = if watched { "event-wait" } else { "tcp" };
+    let mut service = Service::new(class, "ppoll", libc::SYS_ppoll, call, move |_| {
+        let _open = &writer;
+        Ok(near.write_all(b"x")?)
+    });
+    service.beside = &["recvfrom"];
+    Ok(service)
 }
 
 /// Blocking receives of one byte from a unix stream socket.
