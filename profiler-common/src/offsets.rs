@@ -51,6 +51,14 @@ pub struct Offsets {
     pub inode_sb: u32,
     /// `super_block.s_magic`
     pub sb_magic: u32,
+    /// `eventpoll.rbr.rb_root.rb_node`
+    pub eventpoll_root: u32,
+    /// `epitem.ffd.file`, from its node in the tree, which is its first member
+    pub epitem_file: u32,
+    /// `rb_node.rb_left`
+    pub node_left: u32,
+    /// `rb_node.rb_right`
+    pub node_right: u32,
     /// `socket.sk`
     pub socket_sk: u32,
     /// `sock.__sk_common.skc_family`
@@ -63,6 +71,10 @@ pub struct Offsets {
     pub regs_arg0: u32,
     /// Second syscall argument: `pt_regs.si`, arm64 `regs[1]`
     pub regs_arg1: u32,
+    /// Third syscall argument: `pt_regs.dx`, arm64 `regs[2]`
+    pub regs_arg2: u32,
+    /// Fourth syscall argument: `pt_regs.r10`, arm64 `regs[3]`
+    pub regs_arg3: u32,
     /// User stack pointer
     pub regs_sp: u32,
     /// User frame pointer: `pt_regs.bp`, arm64 `regs[29]`

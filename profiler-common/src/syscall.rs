@@ -15,7 +15,8 @@ pub const UNKNOWN: u32 = u32::MAX - 2;
 pub const FD: u16 = 1 << 8;
 /// The return value is a number of bytes.
 pub const BYTES: u16 = 1 << 9;
-/// `close` (together with [`FD`]): forgets the class of the descriptor in the first argument.
+/// `close` (together with [`FD`]), `epoll_ctl` (without it): forgets the class of the descriptor in
+/// the first argument.
 pub const CLOSE: u16 = 1 << 10;
 /// `dup2`, `dup3`: forgets the class of the descriptor in the second argument.
 pub const DUP: u16 = 1 << 11;
@@ -27,8 +28,11 @@ pub const EXEC: u16 = 1 << 13;
 pub const LEAVE: u16 = 1 << 14;
 
 /// `poll`, `ppoll`: the first argument is an array of `struct pollfd`, the second its length. A wait
-/// on one descriptor is a wait for that descriptor.
+/// on one descriptor is a wait for that descriptor. Together with [`BYTES`]: `select`, `pselect6`,
+/// whose first argument is the highest descriptor plus one, and the next three point to bits.
 pub const POLL: u16 = 1 << 15;
+/// See [`POLL`].
+pub const SELECT: u16 = POLL | BYTES;
 
 /// The call came through the 32-bit table.
 pub const ABI_COMPAT: u8 = 1;

@@ -93,23 +93,68 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
     what
 }
 
-/// A `poll` of one descriptor is a wait for that descriptor: the class becomes its own. The running
-/// task has just made the call, so its array can be read; what cannot be stays an event wait.
+/// A `poll` or `select` of one descriptor is a wait for that descriptor: the class becomes its own.
+/// The running task has just made the call, so its array can be read; what cannot be stays an event
+/// wait.
 #[inline(always)]
-pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8) {
+pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u16) {
     // SAFETY: the registers of the tracepoint's argument.
-    let (array, length) =
+    let (first, second) =
         unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
-    if length as u32 != 1 || t.abi == ABI_COMPAT as u32 {
-        return;
-    }
-    // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`.
-    if let Ok(fd) = unsafe { bpf_probe_read_user(array as *const i32) }
-        && fd >= 0
-    {
+    let fd = if what & syscall::SELECT == syscall::SELECT {
+        // SAFETY: the same registers.
+        let (third, fourth) =
+            unsafe { (A::field::<u64>(regs, offset!(regs_arg2)), A::field::<u64>(regs, offset!(regs_arg3))) };
+        only_selected(first, second, third, fourth)
+    } else if second as u32 == 1 {
+        // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`.
+        unsafe { bpf_probe_read_user(first as *const i32) }.unwrap_or(-1)
+    } else {
+        -1
+    };
+    if fd >= 0 {
         t.fd = fd as u32;
         t.class = descriptor::class_of::<A>(control, task, t.tgid, fd as u32) as u32;
     }
+}
+
+/// Words of a set of descriptors that are looked at: 1,024 descriptors, as many as the C library's
+/// sets have.
+const SELECTED_WORDS: u64 = 16;
+
+/// The only descriptor in up to three sets; -1 where there are more, or none, or they cannot be
+/// read.
+#[inline(never)]
+fn only_selected(beyond: u64, read: u64, write: u64, except: u64) -> i32 {
+    // An `int`, and the highest descriptor is in a set.
+    let words = (beyond & 0xffff_ffff).div_ceil(64);
+    if words == 0 || words > SELECTED_WORDS {
+        return -1;
+    }
+    let mut found = -1;
+    for i in 0..SELECTED_WORDS {
+        if i >= words {
+            break;
+        }
+        let bits = selected(read, i) | selected(write, i) | selected(except, i);
+        if bits != 0 {
+            if found >= 0 || bits & (bits - 1) != 0 {
+                return -1;
+            }
+            found = (i * 64) as i32 + bits.trailing_zeros() as i32;
+        }
+    }
+    found
+}
+
+#[inline(always)]
+fn selected(set: u64, word: u64) -> u64 {
+    if set == 0 {
+        return 0;
+    }
+    // What cannot be read counts as more than one.
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user((set + word * 8) as *const u64) }.unwrap_or(u64::MAX)
 }
 
 /// The call that a thread was in when the window began, from the registers with which it entered
@@ -178,7 +223,7 @@ pub struct Returned {
 #[inline(always)]
 pub fn count_at_site<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, call: &Returned) -> Option<u32> {
     let failed = (-MAX_ERRNO..0).contains(&call.value);
-    let moves_bytes = call.what & syscall::BYTES != 0;
+    let moves_bytes = call.what & syscall::SELECT == syscall::BYTES;
     let bytes = if failed || !moves_bytes { 0 } else { call.value as u64 };
     let index = site_of(ctx, control, t, call.nr, size_class(bytes));
     let site = site(index)?;

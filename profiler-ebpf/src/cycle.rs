@@ -343,11 +343,15 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
         return;
     }
     if what & syscall::POLL != 0 {
-        call::identify_polled::<A>(control, t, task, regs);
+        call::identify_polled::<A>(control, t, task, regs, what);
         return;
     }
     // It changes what later calls mean.
     if what & syscall::CLOSE != 0 {
+        if what & syscall::FD == 0 {
+            // SAFETY: the registers of the tracepoint's argument.
+            t.fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;
+        }
         descriptor::forget(tgid, t.fd);
     }
     if what & syscall::DUP != 0 {

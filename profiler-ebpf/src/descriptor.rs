@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 use profiler_common::{class::BlockClass, control::Control};
 
 use crate::{
-    access::{Access, offset, probe},
+    access::{Access, offset, present, probe},
     maps::{FD_SLOTS, SIA_FDS},
 };
 
@@ -88,7 +88,7 @@ fn resolve<A: Access>(task: *const u8, fd: u32) -> u8 {
     file_class(table, fd as u64)
 }
 
-/// The class of a file. From here on pointers are plain numbers: `fdtable.fd` is an array of
+/// The class of a descriptor. From here on pointers are plain numbers: `fdtable.fd` is an array of
 /// pointers, whose elements have no type to the verifier.
 #[inline(never)]
 fn file_class(table: u64, fd: u64) -> u8 {
@@ -97,6 +97,35 @@ fn file_class(table: u64, fd: u64) -> u8 {
     if file == 0 {
         return BlockClass::BadFd as u8;
     }
+    let class = open_file_class(file);
+    if class != BlockClass::EventWait as u8 {
+        return class;
+    }
+    match only_watched(file as *const u8) {
+        0 => class,
+        watched => open_file_class(watched),
+    }
+}
+
+/// What an epoll watches, if that is one file; 0 otherwise. `epoll_ctl` has the class forgotten.
+#[inline(always)]
+fn only_watched(epoll: *const u8) -> u64 {
+    if !present(offset!(eventpoll_root)) || !present(offset!(epitem_file)) {
+        return 0;
+    }
+    // SAFETY: `file.private_data` of an epoll is its `struct eventpoll`, whose tree has a node per
+    // file (fs/eventpoll.c). What is freed meanwhile reads as something or as zero.
+    unsafe {
+        let watch = probe::<u64>(epoll, offset!(file_private)) as *const u8;
+        let node = probe::<u64>(watch, offset!(eventpoll_root)) as *const u8;
+        let more: u64 = probe::<u64>(node, offset!(node_left)) | probe::<u64>(node, offset!(node_right));
+        if node.is_null() || more != 0 { 0 } else { probe(node, offset!(epitem_file)) }
+    }
+}
+
+/// The class of an open file.
+#[inline(never)]
+fn open_file_class(file: u64) -> u8 {
     let file = file as *const u8;
     // SAFETY: an open file of the running task.
     let (inode, private) = unsafe {

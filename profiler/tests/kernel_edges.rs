@@ -61,7 +61,7 @@ fn held(kind: &str, call: i64, hold: Duration) -> (Truth, u32) {
     while procfs::Counters::read(truth.pid(), worker).unwrap().voluntary == parked {
         std::thread::sleep(Duration::from_micros(100));
     }
-    let calls = if kind == "epoll" { EVENT_WAITS.to_vec() } else { vec![call] };
+    let calls = if kind.starts_with("epoll") { EVENT_WAITS.to_vec() } else { vec![call] };
     procfs::await_asleep(truth.pid(), worker, &calls);
     (truth, worker)
 }
@@ -178,10 +178,15 @@ fn a_target_that_does_nothing() {
     if !can_measure() {
         return;
     }
-    // The array of a poll that began before the programs did is read from outside.
-    for (kind, call, class) in
-        HELD.into_iter().chain([("poll", libc::SYS_ppoll, "tcp"), ("poll-two", libc::SYS_ppoll, "event-wait")])
-    {
+    // What is waited for in a call from before the programs is read from outside.
+    let by_array = [
+        ("poll", libc::SYS_ppoll, "tcp"),
+        ("poll-two", libc::SYS_ppoll, "event-wait"),
+        ("select", libc::SYS_pselect6, "tcp"),
+        ("select-two", libc::SYS_pselect6, "event-wait"),
+        ("epoll-one", EPOLL_WAIT, "eventfd"),
+    ];
+    for (kind, call, class) in HELD.into_iter().chain(by_array) {
         let (truth, worker) = held(kind, call, Duration::from_secs(60));
         let measuring = Measuring::start(request(truth.pid()));
         std::thread::sleep(Duration::from_millis(30));

@@ -37,7 +37,10 @@ exact! {
     futex: ["futex"];
     epoll: ["epoll"];
     poll_of_one: ["poll"];
+    epoll_of_one: ["epoll-one"];
     poll_of_two: ["poll-two"];
+    select_of_one: ["select"];
+    select_of_two: ["select-two"];
     accept: ["accept"];
     wait4: ["wait4", "--n", "100"];
     sleep: ["sleep", "--n", "200"];

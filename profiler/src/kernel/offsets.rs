@@ -11,11 +11,11 @@ const COMPAT: (&str, u32) = ("thread_info.status", 0x2);
 #[cfg(target_arch = "aarch64")]
 const COMPAT: (&str, u32) = ("thread_info.flags", 1 << 22);
 
-/// `pt_regs`: instruction pointer, first and second syscall argument, syscall number.
+/// `pt_regs`: instruction pointer, first syscall argument, syscall number.
 #[cfg(target_arch = "x86_64")]
-const REGISTERS: [&str; 4] = ["ip", "di", "si", "orig_ax"];
+const REGISTERS: [&str; 3] = ["ip", "di", "orig_ax"];
 #[cfg(target_arch = "aarch64")]
-const REGISTERS: [&str; 4] = ["pc", "orig_x0", "regs", "syscallno"];
+const REGISTERS: [&str; 3] = ["pc", "orig_x0", "syscallno"];
 
 /// `pt_regs`: frame pointer and link register, each with the bytes behind it.
 #[cfg(target_arch = "x86_64")]
@@ -23,11 +23,11 @@ const FRAME: [Option<(&str, u32)>; 2] = [Some(("bp", 0)), None];
 #[cfg(target_arch = "aarch64")]
 const FRAME: [Option<(&str, u32)>; 2] = [Some(("regs", 29 * 8)), Some(("regs", 30 * 8))];
 
-/// Bytes from `REGISTERS[2]` to the second argument: on arm64 it is `regs[1]`.
+/// `pt_regs`: second, third and fourth syscall argument, each with the bytes behind it.
 #[cfg(target_arch = "x86_64")]
-const SECOND_ARGUMENT: u32 = 0;
+const ARGUMENTS: [(&str, u32); 3] = [("si", 0), ("dx", 0), ("r10", 0)];
 #[cfg(target_arch = "aarch64")]
-const SECOND_ARGUMENT: u32 = 8;
+const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 
 /// Where the running kernel keeps what the programs read.
 ///
@@ -40,6 +40,7 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         Some((member, behind)) => btf.require("pt_regs", member).map(|at| at + behind),
         None => Ok(ABSENT),
     };
+    let argument = |i: usize| btf.require("pt_regs", ARGUMENTS[i].0).map(|at| at + ARGUMENTS[i].1);
     let rq_disk = optional("request", "rq_disk");
     let queue_disk = optional("request_queue", "disk");
     if rq_disk == ABSENT && queue_disk == ABSENT {
@@ -71,16 +72,22 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         inode_rdev: btf.require("inode", "i_rdev")?,
         inode_sb: btf.require("inode", "i_sb")?,
         sb_magic: btf.require("super_block", "s_magic")?,
+        eventpoll_root: optional("eventpoll", "rbr.rb_root.rb_node"),
+        epitem_file: optional("epitem", "ffd.file"),
+        node_left: btf.require("rb_node", "rb_left")?,
+        node_right: btf.require("rb_node", "rb_right")?,
         socket_sk: btf.require("socket", "sk")?,
         sock_family: btf.require("sock", "__sk_common.skc_family")?,
         sock_protocol: btf.require("sock", "sk_protocol")?,
         regs_ip: btf.require("pt_regs", REGISTERS[0])?,
         regs_arg0: btf.require("pt_regs", REGISTERS[1])?,
-        regs_arg1: btf.require("pt_regs", REGISTERS[2])? + SECOND_ARGUMENT,
+        regs_arg1: argument(0)?,
+        regs_arg2: argument(1)?,
+        regs_arg3: argument(2)?,
         regs_sp: btf.require("pt_regs", "sp")?,
         regs_fp: frame(0)?,
         regs_lr: frame(1)?,
-        regs_nr: if has_task_registers { btf.require("pt_regs", REGISTERS[3])? } else { ABSENT },
+        regs_nr: if has_task_registers { btf.require("pt_regs", REGISTERS[2])? } else { ABSENT },
         rq_queue: optional("request", "q"),
         queue_disk,
         rq_disk,

@@ -3,7 +3,7 @@
 
 use profiler_common::{
     class::BlockClass,
-    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, POLL, TABLE_LEN},
+    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, POLL, SELECT, TABLE_LEN},
 };
 
 /// The word for a syscall that is not listed: shown by its name.
@@ -27,7 +27,10 @@ fn describe(name: &str) -> u16 {
         "accept" | "accept4" => BlockClass::Accept as u16,
         "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u16,
         "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u16,
-        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "select" | "pselect6" => BlockClass::EventWait as u16,
+        // That of an epoll is the event wait, or what it watches if that is one descriptor.
+        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => FD,
+        "epoll_ctl" => OTHER | CLOSE,
+        "select" | "pselect6" => BlockClass::EventWait as u16 | SELECT,
         "poll" | "ppoll" => BlockClass::EventWait as u16 | POLL,
         "io_uring_enter" => BlockClass::IoUring as u16,
         "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u16,
@@ -45,6 +48,7 @@ pub fn waits_for(nr: usize) -> Wait {
     let word = native(nr).map_or(OTHER, describe);
     match BlockClass::from_wire(word as u8) {
         _ if word & FD != 0 => Wait::Descriptor,
+        _ if word & SELECT == SELECT => Wait::Selected,
         _ if word & POLL != 0 => Wait::Polled,
         Some(class) => Wait::Class(class),
         None => Wait::Class(BlockClass::Other),
@@ -61,6 +65,9 @@ pub enum Wait {
     /// That of the only descriptor of an array, else an event: the first argument points to the
     /// array, the second is its length.
     Polled,
+    /// That of the only descriptor in up to three sets of bits, else an event: the first argument is
+    /// the highest descriptor plus one, the next three point to the sets.
+    Selected,
 }
 
 /// This machine's table, for the kernel programs.

@@ -120,12 +120,43 @@ impl Silents {
                 }
                 self.class_of(tgid, i32::from_ne_bytes(fd))
             }
+            syscalls::Wait::Selected => match only_selected(tgid, call.args) {
+                Some(fd) => self.class_of(tgid, fd),
+                None => BlockClass::EventWait,
+            },
         }
     }
 
     fn class_of(&mut self, tgid: Tgid, fd: i32) -> BlockClass {
         let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
-        class_of_descriptor(&table.describe(fd))
+        let class = class_of_descriptor(&table.describe(fd));
+        match process::only_watched(tgid, fd).filter(|_| class == BlockClass::EventWait) {
+            Some(watched) => class_of_descriptor(&table.describe(watched)),
+            None => class,
+        }
+    }
+}
+
+/// The only descriptor that a `select` waits for: the highest one plus one, then up to three sets of
+/// bits. `None` where there are more.
+fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
+    /// As many as the C library's sets have.
+    const MOST: u32 = 1_024;
+    let [beyond, sets @ ..] = args;
+    let beyond = u32::try_from(beyond).ok().filter(|&beyond| beyond <= MOST)?;
+    let mut found = vec![0u8; beyond.div_ceil(64) as usize * 8];
+    for &set in sets.iter().take(3).filter(|&&set| set != 0) {
+        let mut bits = vec![0; found.len()];
+        if !process::read_memory(tgid, set, &mut bits) {
+            return None;
+        }
+        found.iter_mut().zip(bits).for_each(|(found, bits)| *found |= bits);
+    }
+    let words = found.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
+    let mut selected = words.zip(0..).filter(|(word, _)| *word != 0);
+    match (selected.next(), selected.next()) {
+        (Some((word, i)), None) if word.is_power_of_two() => Some(i * 64 + word.trailing_zeros() as i32),
+        _ => None,
     }
 }
 
@@ -190,6 +221,7 @@ fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
             "timerfd" => BlockClass::TimerFd,
             "signalfd" => BlockClass::SignalFd,
             "inotify" | "fanotify" => BlockClass::Inotify,
+            "eventpoll" => BlockClass::EventWait,
             _ => BlockClass::AnonFd,
         },
         Descriptor::Gone => BlockClass::BadFd,

@@ -115,6 +115,15 @@ pub fn opened_direct(tgid: Tgid, fd: i32) -> bool {
     flags.and_then(|f| i32::from_str_radix(f.trim(), 8).ok()).is_some_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
+/// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
+/// holds the epoll meanwhile: only to be asked of one in which somebody sleeps.
+pub fn only_watched(tgid: Tgid, epoll: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{epoll}")).ok()?;
+    let mut watched = text.lines().filter_map(|line| line.strip_prefix("tfd:"));
+    let only = watched.next()?.split_whitespace().next()?.parse().ok()?;
+    watched.next().is_none().then_some(only)
+}
+
 impl DescriptorTable {
     /// Reads no socket table yet.
     pub fn new(tgid: Tgid) -> Self {

@@ -98,12 +98,18 @@ enum Kind {
     Nonblock,
     /// Arithmetic.
     Burn,
-    /// An epoll loop over an eventfd.
+    /// An epoll loop over an eventfd and a pipe that never ends a wait.
     Epoll,
+    /// Waits for an eventfd by an epoll that watches nothing else.
+    EpollOne,
     /// A poll of one TCP connection, then a receive: reads with a timeout.
     Poll,
     /// A poll of a TCP connection and of a pipe that never ends it, then a receive.
     PollTwo,
+    /// As poll, by select.
+    Select,
+    /// As poll-two, by select.
+    SelectTwo,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.

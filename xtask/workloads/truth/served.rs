@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll};
+use rustix::event::{EventfdFlags, FdSetElement, PollFd, PollFlags, epoll, fd_set_insert, fd_set_num_elements, select};
 use rustix::thread::futex;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
@@ -130,9 +131,12 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::SocketUdp => udp_receiver(),
         Kind::Futex => Ok(futex_waiter()),
         Kind::Eventfd => event_reader(),
-        Kind::Epoll => epoll_loop(),
-        Kind::Poll => polled_receiver(false),
-        Kind::PollTwo => polled_receiver(true),
+        Kind::Epoll => epoll_loop(true),
+        Kind::EpollOne => epoll_loop(false),
+        Kind::Poll => polled_receiver(By::Poll, false),
+        Kind::PollTwo => polled_receiver(By::Poll, true),
+        Kind::Select => polled_receiver(By::Select, false),
+        Kind::SelectTwo => polled_receiver(By::Select, true),
         Kind::Accept => acceptor(),
         Kind::Wait4 => child_waiter(calls),
         Kind::Int80 => compat_reader(),
@@ -153,25 +157,60 @@ fn tcp_receiver() -> Result<Service> {
     Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
 }
 
-/// Receives of one byte from a TCP connection, each after a poll that waits for it. With `watched`
-/// the poll also looks at a pipe, as servers do to be told to end.
-fn polled_receiver(watched: bool) -> Result<Service> {
+/// The call that waits for descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Poll,
+    Select,
+}
+
+impl By {
+    /// Waits until the first of these can be read. Returns how many can.
+    fn wait(self, ends: &[BorrowedFd<'_>]) -> Result<usize> {
+        let long = Timespec { tv_sec: 300, tv_nsec: 0 };
+        match self {
+            Self::Poll => {
+                let mut ends: Vec<PollFd<'_>> = ends.iter().map(|end| PollFd::new(end, PollFlags::IN)).collect();
+                Ok(rustix::event::poll(&mut ends, Some(&long))?)
+            }
+            Self::Select => {
+                let numbers: Vec<i32> = ends.iter().map(AsRawFd::as_raw_fd).collect();
+                let beyond = numbers.iter().max().map_or(0, |most| most + 1);
+                let mut set = vec![FdSetElement::default(); fd_set_num_elements(numbers.len(), beyond)];
+                numbers.iter().for_each(|&number| fd_set_insert(&mut set, number));
+                // SAFETY: the descriptors are open, and the set has room for all of them.
+                Ok(usize::try_from(unsafe { select(beyond, Some(&mut set), None, None, Some(&long)) }?)?)
+            }
+        }
+    }
+
+    fn syscall(self) -> (&'static str, i64) {
+        match self {
+            Self::Poll => ("ppoll", libc::SYS_ppoll),
+            Self::Select => ("pselect6", libc::SYS_pselect6),
+        }
+    }
+}
+
+/// Receives of one byte from a TCP connection, each after a call that waits for it. With `watched`
+/// the call also looks at a pipe, as servers do to be told to end.
+fn polled_receiver(by: By, watched: bool) -> Result<Service> {
     let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
     let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
     let (mut far, _) = listener.accept()?;
     near.set_nodelay(true)?;
     let (reader, writer) = sys::pipe()?;
     let call = move |_: &Cell| {
-        let mut ends = vec![PollFd::new(&far, PollFlags::IN)];
-        ends.extend(watched.then(|| PollFd::new(&reader, PollFlags::IN)));
-        let ready = rustix::event::poll(&mut ends, Some(&Timespec { tv_sec: 300, tv_nsec: 0 }))?;
+        let ends: Vec<BorrowedFd<'_>> = std::iter::once(far.as_fd()).chain(watched.then(|| reader.as_fd())).collect();
+        let ready = by.wait(&ends)?;
         ensure!(ready == 1, "{ready} descriptors are ready");
         one_byte(&mut far)?;
         // The row is about the wait, which moves no bytes.
         Ok(0)
     };
     let class = if watched { "event-wait" } else { "tcp" };
-    let mut service = Service::new(class, "ppoll", libc::SYS_ppoll, call, move |_| {
+    let (name, number) = by.syscall();
+    let mut service = Service::new(class, name, number, call, move |_| {
         let _open = &writer;
         Ok(near.write_all(b"x")?)
     });
@@ -295,13 +334,19 @@ fn tty_reader() -> Result<Service> {
     Ok(service)
 }
 
-/// An event loop that is asleep in `epoll_wait` before each of its events.
-fn epoll_loop() -> Result<Service> {
+/// An event loop that is asleep in `epoll_wait` before each of its events. With `watched` it also
+/// looks at a pipe.
+fn epoll_loop(watched: bool) -> Result<Service> {
     let event = Arc::new(eventfd(EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&queue, &*event, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    let (reader, writer) = sys::pipe()?;
+    if watched {
+        epoll::add(&queue, &reader, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
+    }
     let far = Arc::clone(&event);
     let call = move |_: &Cell| {
+        let _open = (&reader, &writer);
         let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
         let (ready, _) = epoll::wait(&queue, &mut room[..], None)?;
         ensure!(ready.len() == 1, "epoll_wait returned {} events", ready.len());
@@ -309,7 +354,8 @@ fn epoll_loop() -> Result<Service> {
         read_counter(&far)?;
         Ok(0)
     };
-    let mut service = Service::new("event-wait", "epoll_pwait", libc::SYS_epoll_pwait, call, move |_| add_one(&event));
+    let class = if watched { "event-wait" } else { "eventfd" };
+    let mut service = Service::new(class, "epoll_pwait", libc::SYS_epoll_pwait, call, move |_| add_one(&event));
     // rustix takes whichever of these the C library's kernel headers promise.
     service.numbers.push(libc::SYS_epoll_pwait2);
     #[cfg(target_arch = "x86_64")]
