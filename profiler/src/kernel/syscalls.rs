@@ -65,8 +65,8 @@ pub enum Wait {
     /// That of the only descriptor of an array, else an event: the first argument points to the
     /// array, the second is its length.
     Polled,
-    /// That of the only descriptor in up to three sets of bits, else an event: the first argument is
-    /// the highest descriptor plus one, the next three point to the sets.
+    /// That of the only descriptor in up to three sets of bits, else an event: the first argument
+    /// is the highest descriptor plus one, the next three point to the sets.
     Selected,
 }
 

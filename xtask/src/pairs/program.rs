@@ -184,7 +184,7 @@ impl Active for Served {
 
     fn target(&self) -> Vec<String> {
         let mut target = vec!["-p".to_owned(), self.pid().to_string()];
-        if self.tree.0.len() > 1 {
+        if Tree::of(self.pid()).0.len() > 1 {
             target.push("--tree".to_owned());
         }
         target
@@ -218,6 +218,11 @@ impl Active for Served {
     fn go(&mut self) -> Result<()> {
         self.tree.signal(Signal::CONT);
         Ok(())
+    }
+
+    fn look(&mut self) {
+        // A server may have started its workers after it listened.
+        self.tree = Tree::of(self.running.pid());
     }
 
     fn end(mut self: Box<Self>) -> Result<Ended> {

@@ -79,7 +79,8 @@ const fn form(name: &'static str, words: &'static str) -> Form {
 
 const FEW: Load = Load::Closed { connections: 8 };
 const SOME: Load = Load::Closed { connections: 64 };
-const MANY: Load = Load::Closed { connections: 256 };
+/// Not 256: at a multiple of 128 the epoll form of libmicrohttpd 0.9.75 stands still.
+const MANY: Load = Load::Closed { connections: 250 };
 const HALF: Load = Load::Open { connections: 64, percent: 50 };
 
 /// What most pairs have.
@@ -95,9 +96,10 @@ const SERVER: Pair = Pair {
     answers: &[],
 };
 
-const PYTHON: &[Need] = &[Need::Debian(&["python3-venv"]), Need::Python(&["gevent", "uvloop", "gunicorn"])];
+const PYTHON: &[Need] =
+    &[Need::Debian(&["python3-venv"]), Need::Python(&["gevent", "uvloop", "gunicorn", "packaging"])];
 const TRIXIE: &[Need] = &[
-    Need::Root { suite: "trixie", packages: &["openjdk-25-jdk-headless"] },
+    Need::Root { suite: "trixie", packages: &["openjdk-25-jdk-headless", "tomcat10"] },
     Need::Java { suite: "trixie", source: "Server.java" },
 ];
 const FILES: &[Need] = &[Need::Debian(&["fio"]), Need::File { mib: 512 }];
@@ -168,9 +170,15 @@ const PAIRS: &[Pair] = &[
     Pair {
         id: "java",
         needs: TRIXIE,
-        blocking: form("platform", "chroot {at}/trixie java -cp /pairs Server --port {port} --form platform"),
+        blocking: form(
+            "platform",
+            "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form platform\"",
+        ),
         async_forms: &[(
-            form("virtual", "chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual"),
+            form(
+                "virtual",
+                "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual\"",
+            ),
             Scenario::Runtime,
         )],
         loads: &[SOME, FEW, HALF],
@@ -182,13 +190,67 @@ const PAIRS: &[Pair] = &[
         needs: TRIXIE,
         blocking: form(
             "platform",
-            "chroot {at}/trixie java -cp /pairs Server --port {port} --form platform --timeout 30",
+            "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form platform --timeout 30\"",
         ),
         async_forms: &[(
-            form("virtual", "chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual --timeout 30"),
+            form(
+                "virtual",
+                "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual --timeout 30\"",
+            ),
             Scenario::Runtime,
         )],
         warm_up: 6,
+        ..SERVER
+    },
+    Pair {
+        id: "tomcat",
+        needs: TRIXIE,
+        blocking: form("platform", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} platform"),
+        async_forms: &[(
+            form("virtual", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} virtual"),
+            Scenario::Runtime,
+        )],
+        speaks: Speaks::Http("/fixed"),
+        warm_up: 8,
+        ..SERVER
+    },
+    Pair {
+        id: "asio",
+        needs: &[
+            Need::Debian(&["libboost-dev", "g++"]),
+            Need::Built { compiler: "c++", source: "asio.cpp", flags: &["-std=c++17", "-lpthread"] },
+        ],
+        blocking: form("threads", "{at}/asio --port {port} --form threads"),
+        async_forms: &[(form("async", "{at}/asio --port {port} --form async"), Scenario::Naive)],
+        loads: &[SOME, FEW, HALF],
+        ..SERVER
+    },
+    Pair {
+        id: "apache",
+        needs: &[Need::Debian(&["apache2-bin"])],
+        blocking: form("worker", "{sources}/apache.sh {at} {port} worker"),
+        async_forms: &[(form("event", "{sources}/apache.sh {at} {port} event"), Scenario::Naive)],
+        speaks: Speaks::Http("/fixed"),
+        ..SERVER
+    },
+    Pair {
+        id: "uwsgi",
+        needs: &[Need::Debian(&["uwsgi-core", "uwsgi-plugin-python3", "uwsgi-plugin-gevent-python3"])],
+        blocking: form(
+            "threads",
+            "uwsgi-core --plugin python3 --plugin http --http 127.0.0.1:{port} --http-keepalive=60 --http-to {at}/uwsgi-{port} \
+             --socket {at}/uwsgi-{port} --master --die-on-term --need-app --disable-logging --chdir {sources} --wsgi-file wsgi_app.py \
+             --processes 1 --listen 1024 --enable-threads --threads 64",
+        ),
+        async_forms: &[(
+            form(
+                "gevent",
+                "uwsgi-core --plugin python3,gevent_python3 --plugin http --http 127.0.0.1:{port} --http-keepalive=60 --http-to \
+                 {at}/uwsgi-{port} --socket {at}/uwsgi-{port} --master --die-on-term --need-app --disable-logging --chdir {sources} \
+                 --wsgi-file wsgi_app.py --processes 1 --listen 1024 --gevent 1000 --gevent-monkey-patch",
+            ),
+            Scenario::Runtime,
+        )],
         ..SERVER
     },
     Pair {
@@ -226,6 +288,21 @@ const PAIRS: &[Pair] = &[
         needs: &[Need::Debian(&["redis-server"])],
         blocking: form("redis", "redis-server --port {port} --bind 127.0.0.1 --save \"\" --appendonly no"),
         speaks: Speaks::Redis,
+        answers: &[Answer::AlreadyAsync],
+        ..SERVER
+    },
+    Pair {
+        id: "control-nginx",
+        needs: &[Need::Debian(&["nginx-light"])],
+        blocking: form("nginx", "{sources}/nginx.sh {at} {port}"),
+        speaks: Speaks::Http("/fixed"),
+        answers: &[Answer::AlreadyAsync],
+        ..SERVER
+    },
+    Pair {
+        id: "control-go",
+        needs: &[Need::Debian(&["golang-go"]), Need::Built { compiler: "go", source: "gohttp.go", flags: &[] }],
+        blocking: form("net/http", "{at}/gohttp --port {port}"),
         answers: &[Answer::AlreadyAsync],
         ..SERVER
     },
