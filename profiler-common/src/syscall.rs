@@ -27,9 +27,10 @@ pub const EXEC: u16 = 1 << 13;
 /// `exit`, `exit_group`: never returns.
 pub const LEAVE: u16 = 1 << 14;
 
-/// `poll`, `ppoll`: the first argument is an array of `struct pollfd`, the second its length. A wait
-/// on one descriptor is a wait for that descriptor. Together with [`BYTES`]: `select`, `pselect6`,
-/// whose first argument is the highest descriptor plus one, and the next three point to bits.
+/// `poll`, `ppoll`: the first argument is an array of `struct pollfd`, the second its length. A
+/// wait on one descriptor is a wait for that descriptor. Together with [`BYTES`]: `select`,
+/// `pselect6`, whose first argument is the highest descriptor plus one, and the next three point to
+/// bits.
 pub const POLL: u16 = 1 << 15;
 /// See [`POLL`].
 pub const SELECT: u16 = POLL | BYTES;

@@ -114,8 +114,19 @@ impl Report {
             .as_ref()
             .map_or_else(Vec::new, |p| advice::advise(window, &sums, p, given.cpu.max(1.0), seconds.max(1e-9)));
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
-        let answerable =
-            Answerable { cpu: &cpu, wall: &wall, what_if: &what_if, direct: score.direct.value().copied(), seconds };
+        let calls_in = |family: Family| -> u64 {
+            let sites = window.sites.iter().filter(|s| s.place.class.family() == family);
+            sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
+        };
+        let answerable = Answerable {
+            io_calls: calls_in(Family::BlockingIo),
+            event_calls: calls_in(Family::EventWait),
+            cpu: &cpu,
+            wall: &wall,
+            what_if: &what_if,
+            direct: score.direct.value().copied(),
+            seconds,
+        };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {

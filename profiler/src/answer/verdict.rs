@@ -29,6 +29,8 @@ pub enum Answer {
     LowConcurrency,
     /// It waits on locks more than on IO.
     Locks,
+    /// Its threads hand work to each other more often than they block on IO.
+    HandOver,
     /// It blocks on files: readiness (epoll) would not help there, completion (`io_uring`) might.
     Files,
     /// Yes, but only with completion (`io_uring`), batched.
@@ -70,6 +72,16 @@ pub enum Reason {
         locks: u64,
         /// Blocking-IO blocks.
         io: u64,
+    },
+    /// Its threads wait for each other about as often as they do IO, and block on it more rarely: a
+    /// pool, or locks between threads that serve.
+    HandOver {
+        /// Blocks on locks.
+        waits: u64,
+        /// Calls on descriptors, blocked or not.
+        calls: u64,
+        /// What switches other than those of blocking IO cost, as a share of its CPU.
+        cost: Option<f64>,
     },
     /// Blocking costs this share of its CPU, and there is no prediction.
     NoPrediction {
@@ -135,6 +147,7 @@ impl Reason {
             Self::OnlyEventWaits(_) | Self::MostlyEventWaits { .. } => Answer::AlreadyAsync,
             Self::NoBlockingIo => Answer::NoBlockingIo,
             Self::Locks { .. } => Answer::Locks,
+            Self::HandOver { .. } => Answer::HandOver,
             Self::NoPrediction { .. } => Answer::Blocking,
             Self::FilesByCompletion(_) | Self::FilesCostLittle(_) => Answer::Files,
             Self::Unsure(_) => Answer::Unsure,
@@ -209,8 +222,18 @@ const CLEARLY_MORE: f64 = 0.02;
 /// Sleeps per block from which a loop is said to sleep as often as threads block.
 const AS_OFTEN: f64 = 0.6;
 
+/// Calls on descriptors per wait for a lock below which threads are said to fight for locks: what
+/// serves makes at least one call per hand-over, or per few of them.
+const SERVES: f64 = 0.1;
+/// Calls on descriptors per wait for a lock from which such waits are said to be rare.
+const RARELY: f64 = 10.0;
+
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
+    /// Calls on descriptors that blocking IO is counted on, blocked or not.
+    pub(crate) io_calls: u64,
+    /// Calls that wait for events, blocked or not.
+    pub(crate) event_calls: u64,
     pub(crate) cpu: &'a CpuLedger,
     pub(crate) wall: &'a WallLedger,
     pub(crate) what_if: &'a WhatIf,
@@ -241,13 +264,17 @@ impl Answerable<'_> {
             return Reason::OnlyEventWaits(events);
         }
         if io == 0 && locks == 0 {
-            return Reason::NoBlockingIo;
+            // Busy all the time, it never had to sleep.
+            let serves = self.event_calls >= MIN_BLOCKS && self.io_calls >= MIN_BLOCKS;
+            return if serves { Reason::OnlyEventWaits(self.event_calls) } else { Reason::NoBlockingIo };
         }
         if events > 10 * io.max(1) && events * 2 >= all {
             return Reason::MostlyEventWaits { events, io };
         }
-        if locks > io {
-            return Reason::Locks { locks, io };
+        if locks > io
+            && let Some(reason) = self.on_locks(locks, io)
+        {
+            return reason;
         }
         if let Some(why) = self.what_if.refused.clone() {
             return match self.direct {
@@ -256,6 +283,25 @@ impl Answerable<'_> {
             };
         }
         if files * 2 > io { self.on_files() } else { self.by_saving() }
+    }
+
+    /// It waits for locks more often than for IO; `None` where such waits are too rare to be the
+    /// answer.
+    fn on_locks(&self, locks: u64, io: u64) -> Option<Reason> {
+        let calls_per_wait = self.io_calls as f64 / locks as f64;
+        if calls_per_wait > RARELY {
+            let events = self.event_calls;
+            return (events > 10 * io.max(1)).then_some(Reason::MostlyEventWaits { events, io });
+        }
+        if locks < MIN_BLOCKS {
+            return None;
+        }
+        if calls_per_wait < SERVES {
+            return Some(Reason::Locks { locks, io });
+        }
+        let total = self.cpu.total.as_nanos() as f64;
+        let cost = self.cpu.other_switches.value().map(|ns| (ns / total.max(1.0)).max(0.0));
+        Some(Reason::HandOver { waits: locks, calls: self.io_calls, cost })
     }
 
     fn on_files(&self) -> Reason {

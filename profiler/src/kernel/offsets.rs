@@ -41,11 +41,7 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         None => Ok(ABSENT),
     };
     let argument = |i: usize| btf.require("pt_regs", ARGUMENTS[i].0).map(|at| at + ARGUMENTS[i].1);
-    let rq_disk = optional("request", "rq_disk");
-    let queue_disk = optional("request_queue", "disk");
-    if rq_disk == ABSENT && queue_disk == ABSENT {
-        return Err(BtfError::Missing("request.rq_disk or request_queue.disk".into()));
-    }
+    let (rq_disk, queue_disk) = disk_of_request(btf)?;
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
         task_tgid: btf.require("task_struct", "tgid")?,
@@ -96,4 +92,12 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         rq_len: btf.require("request", "__data_len")?,
         rq_flags: btf.require("request", "cmd_flags")?,
     })
+}
+
+/// `request.rq_disk` and `request_queue.disk`: older kernels have the one, newer ones the other.
+fn disk_of_request(btf: &Btf) -> Result<(u32, u32), BtfError> {
+    match (btf.offset("request", "rq_disk"), btf.offset("request_queue", "disk")) {
+        (None, None) => Err(BtfError::Missing("request.rq_disk or request_queue.disk".into())),
+        (request, queue) => Ok((request.unwrap_or(ABSENT), queue.unwrap_or(ABSENT))),
+    }
 }

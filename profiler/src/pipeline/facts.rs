@@ -137,8 +137,8 @@ impl Silents {
     }
 }
 
-/// The only descriptor that a `select` waits for: the highest one plus one, then up to three sets of
-/// bits. `None` where there are more.
+/// The only descriptor that a `select` waits for: the highest one plus one, then up to three sets
+/// of bits. `None` where there are more.
 fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
     /// As many as the C library's sets have.
     const MOST: u32 = 1_024;

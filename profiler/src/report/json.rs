@@ -114,6 +114,9 @@ enum Answer {
     LowConcurrency,
     /// It waits on locks more than on IO.
     Locks,
+    /// Its threads hand work to each other, or share a lock, about as often as they do IO: what
+    /// async would give back of that is not predicted.
+    HandOver,
     /// It blocks on files: readiness (epoll) would not help there, completion (`io_uring`) might.
     Files,
     /// Yes, but only with completion (`io_uring`), batched.
@@ -190,6 +193,7 @@ impl Answer {
             answer::Answer::Yes => Self::Yes,
             answer::Answer::Unsure => Self::Unsure,
             answer::Answer::Locks => Self::Locks,
+            answer::Answer::HandOver => Self::HandOver,
             answer::Answer::Files => Self::Files,
             answer::Answer::Blocking => Self::Blocking,
         }

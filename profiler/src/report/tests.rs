@@ -5,10 +5,16 @@ mod terms;
 
 use unicode_width::UnicodeWidthStr;
 
-use fixture::{Case, called, counted, empty, event_loop, files, named, one_connection, server, site, thread};
+use fixture::{
+    Case, called, counted, empty, event_loop, files, hand_over, named, one_connection, server, site, thread,
+};
 
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
-use crate::{answer::Report, event::BlockClass, quantity::Nanos};
+use crate::{
+    answer::{Answer, Report},
+    event::BlockClass,
+    quantity::Nanos,
+};
 
 fn idle() -> Case {
     let mut case = empty("sleeper");
@@ -144,6 +150,21 @@ fn counted_cycles_stand_for_windows_of_time_and_say_so() {
     assert!(!without.contains("IPC AFTER RETURNS") && without.contains("no hardware counters ran"), "{without}");
     let json = json_value(&server().report());
     assert!(json["ipc"]["indirect_total_ns"]["value"].is_null() && json["ipc"]["unavailable"].is_string());
+}
+
+#[test]
+fn locks_a_pool_and_rare_parks_beside_an_event_loop_are_told_apart() {
+    let answer = |waits, calls| hand_over(waits, calls).report().verdict.answer;
+    assert_eq!(answer(60_000, 0), Answer::Locks);
+    assert_eq!(answer(60_000, 100), Answer::Locks);
+    assert_eq!(answer(60_000, 90_000), Answer::HandOver);
+    // As the idle threads of a Go server park: the loop serves.
+    assert_eq!(answer(3_500, 400_000), Answer::AlreadyAsync);
+    // Seven parks of a server that is busy all the while carry no answer.
+    assert_eq!(answer(7, 400_000), Answer::AlreadyAsync);
+    let said = hand_over(60_000, 90_000).report().verdict.sentence();
+    assert!(said.contains("they waited for each other 60,000 times beside 90,000 calls"), "{said}");
+    assert!(said.contains("That switching takes 6.4 % of its CPU"), "{said}");
 }
 
 #[test]

@@ -34,6 +34,20 @@ impl Verdict {
     }
 }
 
+fn hand_over(waits: u64, calls: u64, cost: Option<f64>) -> String {
+    let cost = match cost {
+        Some(cost) => format!("takes {} of its CPU, the wake-ups not counted", percent(cost)),
+        None => "has a cost that cannot be told".to_owned(),
+    };
+    format!(
+        "Not known: its threads hand work to each other or share a lock; they waited for each other {} times beside {} calls on \
+         descriptors. That switching {cost}. One thread that waits for all of its IO needs none of it; how much would come \
+         back is not predicted.",
+        count(waits),
+        count(calls)
+    )
+}
+
 impl InWords for Reason {
     fn in_words(&self) -> String {
         match self {
@@ -56,6 +70,7 @@ impl InWords for Reason {
                 count(*locks),
                 count(*io)
             ),
+            Self::HandOver { waits, calls, cost } => hand_over(*waits, *calls, *cost),
             Self::NoPrediction { direct, why } => format!(
                 "Blocking costs {} of its CPU directly; what async would give back cannot be told: {}.",
                 percent(*direct),

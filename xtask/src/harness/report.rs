@@ -49,6 +49,7 @@ pub(crate) enum Answer {
     CpuBound,
     LowConcurrency,
     Locks,
+    HandOver,
     Files,
     YesTuned,
     Yes,
@@ -66,7 +67,13 @@ impl Answer {
             | Self::CpuBound
             | Self::LowConcurrency
             | Self::Locks => true,
-            Self::NotEnoughData | Self::Files | Self::YesTuned | Self::Yes | Self::Unsure | Self::Blocking => false,
+            Self::NotEnoughData
+            | Self::HandOver
+            | Self::Files
+            | Self::YesTuned
+            | Self::Yes
+            | Self::Unsure
+            | Self::Blocking => false,
         }
     }
 }

@@ -28,6 +28,7 @@ const fn badge(answer: Answer) -> (&'static str, &'static str) {
         Answer::CostsLittle => ("no: it costs little", "no"),
         Answer::LowConcurrency => ("no: low concurrency", "no"),
         Answer::Locks => ("no: it waits on locks", "no"),
+        Answer::HandOver => ("threads hand work over", "unsure"),
     }
 }
 

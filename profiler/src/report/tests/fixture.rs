@@ -281,6 +281,24 @@ pub(super) fn event_loop() -> Case {
     named(case, &[(5, "anon_inode:[eventpoll]")], "nginx")
 }
 
+/// An event loop with a pool: its threads wait for each other so often beside so many calls that
+/// find their data. No calls: threads that fight for locks.
+pub(super) fn hand_over(waits: u64, calls: u64) -> Case {
+    let mut case = empty("pool");
+    case.window.threads = vec![
+        thread(PID, 300_000_000, 400_000_000, BlockClass::EventWait, 3_000),
+        thread(PID + 1, 300_000_000, 400_000_000, BlockClass::Futex, waits),
+    ];
+    case.window.sites = vec![
+        called(site(BlockClass::Futex, "futex", 5), 2 * waits, waits, 120_000),
+        called(site(BlockClass::EventWait, "epoll_wait", 7), calls / 2, 3_000.min(calls / 2), 9_000),
+    ];
+    if calls > 0 {
+        case.window.sites.push(called(site(BlockClass::Tcp, "recvfrom", 6), calls, 0, 0));
+    }
+    named(case, &[], "pool")
+}
+
 /// Waits for a device below its files.
 pub(super) fn files() -> Case {
     let mut case = empty("indexer");
