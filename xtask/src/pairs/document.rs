@@ -39,7 +39,7 @@ first; none is chosen. Do not edit.
 A row is a public program in its blocking form under a load, and the same program in an async form. `check -d {check:.0}s --exact`
 is shown the blocking form only; its answer is on disk before any async form of the run is started. Then both forms run
 without the profiler on one CPU, each with a load of its own on the other CPU: in each of {rounds} rounds they are started anew,
-and take {turns} turns of {turn:.1} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
+and take {turns} turns of {turn:.2} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
 the blocking one, with a 90 % interval by bootstrap over rounds and turns. CPU is the CPU clock of all processes of the
 program. Operations are counted by the load (replies), for fio by the device. The load is a closed loop on kept
 connections (`c64`: 64 of them), or Poisson arrivals at half of what the blocking form can serve (`r50`). A control is a
@@ -61,7 +61,7 @@ As root, on a machine with two CPUs and nothing else to do. It installs what it 
 under target/pairs.
 
 ```sh
-cargo xtask pairs --checks {checks} --repeats {rounds} --seed {seed} --write
+cargo xtask pairs{quick} --checks {checks} --repeats {rounds} --seed {seed} --write
 ```
 ",
         runs = if kept.runs.len() == 1 { "run".to_owned() } else { format!("{} runs", kept.runs.len()) },
@@ -72,6 +72,7 @@ cargo xtask pairs --checks {checks} --repeats {rounds} --seed {seed} --write
         turn = settings.turn_s,
         tables = tables(newest),
         before = before(&kept.runs[1..]),
+        quick = if settings.quick { " --quick" } else { "" },
         checks = settings.checks,
         seed = settings.seed,
     ))

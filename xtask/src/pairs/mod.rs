@@ -24,6 +24,7 @@ use fastrand::Rng;
 
 use crate::{
     harness::{
+        choice::is_match,
         forecast::CHECK,
         measure::{self, Effort},
         plot,
@@ -165,7 +166,9 @@ impl Options {
                 }
                 _ => None,
             };
-            groups.push(pair.group(place, load, rate, obstacle));
+            let mut group = pair.group(place, load, rate, obstacle);
+            group.rows.retain(|row| self.only.as_ref().is_none_or(|glob| is_match(glob, &row.id)));
+            groups.push(group);
         }
         Ok(groups)
     }
