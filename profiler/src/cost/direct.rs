@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::Window,
-    event::{BlockClass, Family, SiteRecord, Stat, Sums},
+    event::{BlockClass, Family, Place, SiteRecord, Stat, Sums},
     machine::{Calibration, slower},
     quantity::Estimate,
 };
@@ -288,12 +288,7 @@ impl<'a> Pools<'a> {
     /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks
     /// of the call's start are in the first alone.
     fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
-        let name = &site.place.syscall;
-        if !(name.contains("read") || name.contains("recv")) || site.site.calls == 0 {
-            return None;
-        }
-        let bytes = site.site.bytes as f64 / site.site.calls as f64;
-        let ready = self.bases.calibration?.read(site.place.class, bytes)?;
+        let ready = self.ready(site)?;
         let unsure = ready.standard_error().powi(2);
         let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
         // The calibrated one was timed by the kernel's account.
@@ -303,6 +298,25 @@ impl<'a> Pools<'a> {
         let (near, variance_near) = less(&site.site.cpu_blocked_near);
         let (away, variance_away) = less(&site.site.cpu_blocked_away);
         Some(PerBlock { near, away, variance_near, variance_away })
+    }
+
+    /// What a call of this site was calibrated to cost where it finds what it waits for. One that
+    /// only waits stands for a read of nothing.
+    fn ready(&self, site: &SiteRecord) -> Option<Estimate> {
+        let name = &site.place.syscall;
+        let reads = name.contains("read") || name.contains("recv") || only_waits(&site.place);
+        if !reads || site.site.calls == 0 {
+            return None;
+        }
+        let bytes = site.site.bytes as f64 / site.site.calls as f64;
+        self.bases.calibration?.read(site.place.class, bytes)
+    }
+
+    /// What the calls of a site that only wait cost beside their blocks, ns: whoever waits in
+    /// another way does not make them. `None` where they do more, or where that is not known.
+    pub(crate) fn waiting_calls(&self, site: &SiteRecord) -> Option<f64> {
+        let ready = self.ready(site).filter(|_| only_waits(&site.place))?;
+        Some(ready.value * site.site.calls as f64)
     }
 
     /// Estimator (c): the calibrated cost of a block of this class.
@@ -338,6 +352,14 @@ impl<'a> Pools<'a> {
     }
 }
 
+/// Whether a call does nothing but wait until a descriptor is ready.
+pub(crate) fn only_waits(place: &Place) -> bool {
+    matches!(
+        place.syscall.as_str(),
+        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait" | "epoll_pwait2"
+    )
+}
+
 fn blocks_per_call(site: &SiteRecord) -> f64 {
     let calls = site.site.blocked_calls.max(1);
     site.site.blocks.max(calls) as f64 / calls as f64
@@ -347,7 +369,7 @@ fn blocks_per_call(site: &SiteRecord) -> f64 {
 mod tests {
     use super::*;
     use crate::{
-        event::{Place, Site},
+        event::Site,
         quantity::{Addr, Tgid},
     };
 

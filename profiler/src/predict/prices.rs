@@ -57,6 +57,9 @@ pub struct Prices {
     pub ready_reads: f64,
     /// Of those, messages of their own: each was answered or passed on by a write.
     pub turns: f64,
+    /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
+    /// makes none of them.
+    pub waiting_calls: Blocks,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
@@ -112,6 +115,7 @@ impl Prices {
             file_calls: file_calls.sum(),
             direct_reads: direct_reads(window, pools, direct_files),
             ready_reads,
+            waiting_calls: waiting_calls(window, pools),
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             sleep: switches.sleep(&parts, near),
@@ -319,6 +323,12 @@ fn blockers(window: &Window) -> f64 {
 
 fn is_io(site: &SiteRecord) -> bool {
     site.place.class.family() == Family::BlockingIo
+}
+
+/// Calls that only wait for one descriptor.
+fn waiting_calls(window: &Window, pools: &Pools<'_>) -> Blocks {
+    let known = window.sites.iter().filter(|s| is_io(s)).filter_map(|s| Some((s.site.calls, pools.waiting_calls(s)?)));
+    known.fold(Blocks::default(), |sum, (calls, ns)| sum.plus(Blocks { count: calls as f64, direct: ns }))
 }
 
 /// Calls that neither blocked nor failed, where others at the same site blocked.

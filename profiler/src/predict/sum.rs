@@ -110,6 +110,7 @@ impl<'a> Sum<'a> {
     fn terms(&self) -> Vec<Term> {
         let gone = [
             Some(self.blocks_go()),
+            self.waiting_calls(),
             self.own_wakeups(),
             self.gathered.filter(|_| !self.engine.filled),
             self.runs_warm(),
@@ -131,6 +132,11 @@ impl<'a> Sum<'a> {
         let Blocks { count, direct } = self.blocks;
         let basis = TermBasis::Against(self.engine.prices.basis);
         Term { kind: TermKind::BlocksGo, count, each: direct / count.max(1.0), ns: direct, basis }
+    }
+
+    fn waiting_calls(&self) -> Option<Term> {
+        let Blocks { count, direct } = self.engine.prices.waiting_calls;
+        (count > 0.0).then(|| Term::gain(TermKind::WaitingCallsGo, count, direct / count, TermBasis::ReadyRead))
     }
 
     fn own_wakeups(&self) -> Option<Term> {

@@ -35,6 +35,8 @@ impl Term {
 pub enum TermKind {
     /// Blocks that go.
     BlocksGo,
+    /// Calls that only wait for one descriptor that go.
+    WaitingCallsGo,
     /// Wake-ups among the target's own threads that go.
     OwnWakeupsGo,
     /// Wake-ups of other processes that go, because several replies leave at once.
@@ -92,6 +94,8 @@ pub enum TermBasis {
     Waits(f64, Way),
     /// A loop that takes turns finds them one by one.
     OneByOne,
+    /// As a calibrated read whose data is there.
+    ReadyRead,
     /// Measured in place.
     InPlace,
     /// Calibrated where an enter submits so many reads.

@@ -112,6 +112,7 @@ impl Term {
         let n = whole(self.count);
         match self.kind {
             TermKind::BlocksGo => format!("{n} blocks go"),
+            TermKind::WaitingCallsGo => format!("{n} calls that only wait for one descriptor go"),
             TermKind::OwnWakeupsGo => format!("{n} wake-ups among its own threads go"),
             TermKind::OtherWakeupsGo => format!("{n} wake-ups of others go, several replies leave at once"),
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
@@ -156,6 +157,7 @@ impl Term {
                 format!("{each} where a wait returns {events:.1}, calibrated: {}", way.words())
             }
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
+            TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),
             TermBasis::InPlace => format!("{each}, in place"),
             TermBasis::Enters(reads) => format!("{each} where an enter submits {reads:.1}, calibrated"),
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),

@@ -1,10 +1,10 @@
 //! The terms of the what-if: each is there for its reason, and changes the sum by what it says.
 
-use super::fixture::{Case, files, server};
+use super::fixture::{Case, called, files, server, site};
 use crate::{
     answer::Report,
     event::{BlockClass, Stat},
-    machine::{BlockCost, Crowd, DirectRead, Way},
+    machine::{BlockCost, Crowd, DirectRead, ReadCost, Way},
     predict::{Baseline, Caveat, Prices, Scenario, TermKind},
     quantity::{Estimate, Nanos, Provenance},
 };
@@ -398,4 +398,28 @@ fn nobody_is_promised_the_cpu_of_the_targets_own_code() {
     assert!(near < far, "{near} and {far}");
     // Half of it may have run cold.
     assert!((far - (1.0 - user / 2.0)).abs() < 1e-9, "{far} beside {user} of user mode");
+}
+
+#[test]
+fn a_call_that_only_waits_goes_as_a_whole() {
+    let polled = |ready: f64| {
+        let mut case = server();
+        for record in case.window.sites.iter_mut().filter(|s| s.place.syscall == "read") {
+            *record = called(site(BlockClass::Tcp, "poll", 7), 280_000, 280_000, 450_000);
+            record.site.bytes = 0;
+        }
+        let calibration = case.inputs.calibration.as_mut().expect("a calibration");
+        calibration.reads =
+            [1, 4_096].map(|bytes| ReadCost { class: BlockClass::Tcp, bytes, cost: sure(ready) }).to_vec();
+        let report = case.report();
+        let naive = scenario(&report, Way::Naive);
+        let [blocks, calls] = [TermKind::BlocksGo, TermKind::WaitingCallsGo].map(|kind| term(naive, kind).unwrap());
+        assert!((calls - 280_000.0 * ready).abs() < 1.0, "{calls} ns of waiting calls");
+        blocks + calls
+    };
+    // Where the block ends and the call begins is a matter of the ready call's price; the sum is
+    // not.
+    assert!((polled(300.0) - polled(600.0)).abs() < 1.0);
+    // A read stays: only its block goes.
+    assert_eq!(term(scenario(&server().report(), Way::Naive), TermKind::WaitingCallsGo), None);
 }
