@@ -99,7 +99,8 @@ impl Ground {
     pub fn sleeps(&self) -> String {
         match self {
             Self::Replay { events, spans } => {
-                format!("sleeps from a replay of {} blocks in {spans} spans", count(*events as u64))
+                let noun = if *spans == 1 { "span" } else { "spans" };
+                format!("sleeps from a replay of {} blocks in {spans} {noun}", count(*events as u64))
             }
             Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::markup::{self, Number, name};
 use crate::{
     machine::Way,
-    predict::{Grid, Ground, Scenario, WhatIf},
+    predict::{Grid, Scenario, WhatIf},
     quantity::Estimate,
     text::{
         clean,
@@ -223,14 +223,7 @@ fn sums(shown: &[Scenario]) -> Markup {
 }
 
 fn ground(what_if: &WhatIf) -> String {
-    let ground = match what_if.ground {
-        Ground::Replay { events, spans } => format!(
-            "sleeps are counted by a replay of {} in {}",
-            plural(events as u64, "recorded block", "recorded blocks"),
-            plural(spans as u64, "span", "spans")
-        ),
-        Ground::Histogram => "sleeps are coarse, from how many threads could run at each wake-up".to_owned(),
-    };
+    let ground = what_if.ground.sleeps();
     let prices =
         what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", words::prices(&p.source)));
     format!(

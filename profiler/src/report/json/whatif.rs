@@ -5,11 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-use crate::{
-    predict::{Ground, replay::Queues},
-    quantity::Estimate,
-    words::InWords,
-};
+use crate::{predict::replay::Queues, quantity::Estimate, words::InWords};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -101,10 +97,7 @@ impl WhatIf {
             scenarios: found.scenarios.iter().map(Scenario::new).collect(),
             loops: found.loops,
             allowed_cpus: found.allowed_cpus,
-            ground: match found.ground {
-                Ground::Replay { events, spans } => format!("replay of {events} blocks in {spans} spans"),
-                Ground::Histogram => "coarse: threads that could run at each wake-up".to_owned(),
-            },
+            ground: found.ground.sleeps(),
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
             calibration: found.priced.as_ref().map(|p| words::prices(&p.source)),
