@@ -336,8 +336,7 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     call::close_window(t);
     call::reset(t);
     let what = call::identify::<A>(control, t, task, regs, id);
-    if what
-        & (syscall::POLL | syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL)
+    if what & (syscall::POLL | syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL)
         == 0
     {
         return;

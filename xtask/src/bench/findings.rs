@@ -36,6 +36,21 @@ pub(super) struct Limits {
 }
 
 impl Findings {
+    /// Nothing found yet.
+    pub(super) fn new(rounds: u32, seconds: u64) -> Self {
+        Self {
+            rounds,
+            seconds,
+            samples: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            repeated: 0,
+            limits_disturbed: false,
+            check_runs: RunTime::default(),
+            empty_runs: RunTime::default(),
+            limits: None,
+        }
+    }
+
     /// Rounds in which none of these configurations was disturbed.
     fn rounds_of<const N: usize>(&self, observers: [Observer; N]) -> Vec<[&Sample; N]> {
         let sample = |observer, round| {
@@ -126,17 +141,7 @@ mod tests {
     }
 
     fn findings() -> Findings {
-        Findings {
-            rounds: 2,
-            seconds: 1,
-            samples: BTreeMap::new(),
-            absent: BTreeMap::new(),
-            repeated: 0,
-            limits_disturbed: false,
-            check_runs: RunTime::default(),
-            empty_runs: RunTime::default(),
-            limits: None,
-        }
+        Findings::new(2, 1)
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! `cargo xtask bench overhead`: rounds of every configuration in random order, then the limits,
 //! then the verdicts.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Args;
 
 use super::{
     findings::{Findings, Limits, bars},
-    limits::{self, RunTime},
-    load,
+    limits, load,
     machine::{self, Binaries, Tracefs},
     observer::Observer,
     render,
@@ -56,17 +55,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     let binaries = Binaries::build(root)?;
     let _tracefs = Tracefs::mount()?;
     let facts = machine::facts(root)?;
-    let mut found = Findings {
-        rounds: options.rounds,
-        seconds: options.seconds,
-        samples: BTreeMap::new(),
-        absent: BTreeMap::new(),
-        repeated: 0,
-        limits_disturbed: false,
-        check_runs: RunTime::default(),
-        empty_runs: RunTime::default(),
-        limits: None,
-    };
+    let mut found = Findings::new(options.rounds, options.seconds);
     compare(&binaries, options, &mut found)?;
     if !options.no_limits {
         let rounds = options.rounds.min(LIMIT_ROUNDS);

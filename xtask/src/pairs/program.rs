@@ -30,11 +30,11 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     /// It is a server: its load does.
-    ByLoad,
+    Load,
     /// The device under the file that it reads or writes: requests that were done.
-    ByDevice,
+    Device,
     /// Nobody: it computes, and a µs of CPU stands for an operation.
-    ByClock,
+    Clock,
 }
 
 /// One form of a public program.
@@ -66,11 +66,11 @@ impl Program for Public {
         command.args(["-c", TARGET_CPU]).args(words).current_dir(&self.folder);
         let mut running = Running::start(&mut command)?;
         let counter = match self.counted {
-            Counted::ByLoad => Counter::Load,
-            Counted::ByDevice => Counter::Device(device_of(&self.file)?),
-            Counted::ByClock => Counter::Clock,
+            Counted::Load => Counter::Load,
+            Counted::Device => Counter::Device(device_of(&self.file)?),
+            Counted::Clock => Counter::Clock,
         };
-        if self.counted == Counted::ByLoad {
+        if self.counted == Counted::Load {
             wait_until("the server does not listen", start.deadline.at_most(READY_WITHIN)?, || {
                 running.check_alive()?;
                 Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())

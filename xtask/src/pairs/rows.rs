@@ -90,7 +90,7 @@ const SERVER: Pair = Pair {
     blocking: form("", ""),
     async_forms: &[],
     loads: &[SOME, FEW],
-    counted: Counted::ByLoad,
+    counted: Counted::Load,
     speaks: Speaks::Http("/"),
     warm_up: 0,
     answers: &[],
@@ -280,7 +280,7 @@ const PAIRS: &[Pair] = &[
             ),
         ],
         loads: &[Load::Alone],
-        counted: Counted::ByDevice,
+        counted: Counted::Device,
         ..SERVER
     },
     Pair {
@@ -311,7 +311,7 @@ const PAIRS: &[Pair] = &[
         needs: &[Need::Debian(&["openssl"])],
         blocking: form("openssl", "openssl speed -seconds 600 -evp sha256"),
         loads: &[Load::Alone],
-        counted: Counted::ByClock,
+        counted: Counted::Clock,
         answers: &[Answer::CpuBound, Answer::NoBlockingIo],
         ..SERVER
     },
@@ -320,7 +320,7 @@ const PAIRS: &[Pair] = &[
         needs: &[Need::Debian(&["xz-utils"]), Need::File { mib: 512 }],
         blocking: form("xz", "sh -c \"exec xz -6 -c {file} > /dev/null\""),
         loads: &[Load::Alone],
-        counted: Counted::ByClock,
+        counted: Counted::Clock,
         answers: &[Answer::CpuBound, Answer::NoBlockingIo, Answer::CostsLittle],
         ..SERVER
     },
