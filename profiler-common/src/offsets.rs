@@ -63,6 +63,8 @@ pub struct Offsets {
     pub socket_sk: u32,
     /// `sock.__sk_common.skc_family`
     pub sock_family: u32,
+    /// `sock.__sk_common.skc_state`
+    pub sock_state: u32,
     /// `sock.sk_protocol`
     pub sock_protocol: u32,
     /// `pt_regs.ip`, arm64 `user_pt_regs.pc`

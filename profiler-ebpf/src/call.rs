@@ -114,13 +114,13 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
     };
     if fd >= 0 {
         t.fd = fd as u32;
-        t.class = descriptor::class_of::<A>(control, task, t.tgid, fd as u32) as u32;
+        t.class = descriptor::waited_for(descriptor::class_of::<A>(control, task, t.tgid, fd as u32)) as u32;
     }
 }
 
-/// Words of a set of descriptors that are looked at: 1,024 descriptors, as many as the C library's
-/// sets have.
-const SELECTED_WORDS: u64 = 16;
+/// Words of a set of descriptors that are looked at: 256 descriptors. The verifier follows every
+/// way through them; with higher descriptors it stays an event wait.
+const SELECTED_WORDS: u64 = 4;
 
 /// The only descriptor in up to three sets; -1 where there are more, or none, or they cannot be
 /// read.
@@ -131,12 +131,15 @@ fn only_selected(beyond: u64, read: u64, write: u64, except: u64) -> i32 {
     if words == 0 || words > SELECTED_WORDS {
         return -1;
     }
+    // The kernel does not look beyond the highest descriptor.
+    let last = u64::MAX >> (words * 64 - (beyond & 0xffff_ffff));
     let mut found = -1;
     for i in 0..SELECTED_WORDS {
         if i >= words {
             break;
         }
-        let bits = selected(read, i) | selected(write, i) | selected(except, i);
+        let mask = if i + 1 == words { last } else { u64::MAX };
+        let bits = (selected(read, i) | selected(write, i) | selected(except, i)) & mask;
         if bits != 0 {
             if found >= 0 || bits & (bits - 1) != 0 {
                 return -1;
@@ -161,7 +164,7 @@ fn selected(set: u64, word: u64) -> u64 {
 /// the kernel.
 #[inline(always)]
 pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) {
-    let (ip, fd, class) = (t.ip, t.fd, t.class);
+    let (before, ip, fd, class) = (t.nr, t.ip, t.fd, t.class);
     t.nr = syscall::UNKNOWN;
     t.class = BlockClass::Unknown as u32;
     t.marks |= mark::OPEN_CALL;
@@ -182,9 +185,9 @@ pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) 
         return;
     }
     let what = identify::<A>(control, t, task, regs, nr as u64);
-    // The array of another task cannot be read. Where the thread's last call came from the same
-    // place, it waits for the same descriptor.
-    if what & syscall::POLL != 0 && t.ip == ip {
+    // The array of another task cannot be read. Where the thread was in such a call from the same
+    // place when the window before ended, it waits for the same descriptor.
+    if what & syscall::POLL != 0 && t.nr == before && t.ip == ip {
         t.fd = fd;
         t.class = class;
     }

@@ -58,6 +58,8 @@ use crate::{
 const STOPPED: u32 = 0x4 | 0x8;
 /// `TASK_UNINTERRUPTIBLE`
 const UNINTERRUPTIBLE: u32 = 0x2;
+/// `EPOLL_CTL_MOD` of `include/uapi/linux/eventpoll.h`: what is watched stays.
+const EPOLL_CTL_MOD: u32 = 3;
 /// `TASK_DEAD`
 const DEAD: u32 = 0x80;
 
@@ -350,6 +352,10 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
         if what & syscall::FD == 0 {
             // SAFETY: the registers of the tracepoint's argument.
             t.fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;
+            // SAFETY: the same registers.
+            if unsafe { A::field::<u64>(regs, offset!(regs_arg1)) } as u32 == EPOLL_CTL_MOD {
+                return;
+            }
         }
         descriptor::forget(tgid, t.fd);
     }

@@ -18,6 +18,9 @@ const S_IFDIR: u16 = 0o040_000;
 const S_IFCHR: u16 = 0o020_000;
 const S_IFIFO: u16 = 0o010_000;
 
+/// `TCP_LISTEN` of `include/net/tcp_states.h`, which Unix sockets use too.
+const LISTEN: u8 = 10;
+
 /// `ANON_INODE_FS_MAGIC` of `include/uapi/linux/magic.h`
 const ANON_INODE_FS: u64 = 0x0904_1934;
 
@@ -103,7 +106,18 @@ fn file_class(table: u64, fd: u64) -> u8 {
     }
     match only_watched(file as *const u8) {
         0 => class,
-        watched => open_file_class(watched),
+        watched => waited_for(open_file_class(watched)),
+    }
+}
+
+/// What a wait for readiness on one descriptor of this class waits for. One for its own waker alone
+/// is an event loop's that has nothing to do.
+#[inline(always)]
+pub fn waited_for(class: u8) -> u8 {
+    if class == BlockClass::EventFd as u8 || class == BlockClass::TimerFd as u8 || class == BlockClass::SignalFd as u8 {
+        BlockClass::EventWait as u8
+    } else {
+        class
     }
 }
 
@@ -166,10 +180,14 @@ fn open_file_class(file: u64) -> u8 {
 #[inline(always)]
 fn socket_class(socket: *const u8) -> BlockClass {
     // SAFETY: `file.private_data` of a socket's file is its `struct socket` (net/socket.c).
-    let (family, protocol): (u16, u16) = unsafe {
+    let (family, protocol, state): (u16, u16, u8) = unsafe {
         let sk = probe::<u64>(socket, offset!(socket_sk)) as *const u8;
-        (probe(sk, offset!(sock_family)), probe(sk, offset!(sock_protocol)))
+        (probe(sk, offset!(sock_family)), probe(sk, offset!(sock_protocol)), probe(sk, offset!(sock_state)))
     };
+    // What is waited for on a socket that listens is a connection.
+    if state == LISTEN {
+        return BlockClass::Accept;
+    }
     match (family, protocol) {
         // AF_INET and AF_INET6; IPPROTO_TCP, IPPROTO_MPTCP, IPPROTO_UDP
         (2 | 10, 6 | 262) => BlockClass::Tcp,

@@ -184,7 +184,9 @@ fn a_target_that_does_nothing() {
         ("poll-two", libc::SYS_ppoll, "event-wait"),
         ("select", libc::SYS_pselect6, "tcp"),
         ("select-two", libc::SYS_pselect6, "event-wait"),
-        ("epoll-one", EPOLL_WAIT, "eventfd"),
+        ("epoll-one", EPOLL_WAIT, "tcp"),
+        ("epoll-two", EPOLL_WAIT, "event-wait"),
+        ("poll-listener", libc::SYS_ppoll, "accept"),
     ];
     for (kind, call, class) in HELD.into_iter().chain(by_array) {
         let (truth, worker) = held(kind, call, Duration::from_secs(60));

@@ -38,6 +38,8 @@ exact! {
     epoll: ["epoll"];
     poll_of_one: ["poll"];
     epoll_of_one: ["epoll-one"];
+    epoll_of_two: ["epoll-two"];
+    poll_of_a_listener: ["poll-listener"];
     poll_of_two: ["poll-two"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];

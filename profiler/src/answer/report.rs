@@ -13,7 +13,7 @@ use super::{
 use crate::{
     aggregate::{Quality, Window},
     cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
-    event::{DeviceRecord, Family, Place, Sums},
+    event::{DeviceRecord, Family, Place, SiteRecord, Sums},
     machine::Calibration,
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
@@ -115,7 +115,9 @@ impl Report {
             .map_or_else(Vec::new, |p| advice::advise(window, &sums, p, given.cpu.max(1.0), seconds.max(1e-9)));
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let calls_in = |family: Family| -> u64 {
-            let sites = window.sites.iter().filter(|s| s.place.class.family() == family);
+            let does_io =
+                |s: &&SiteRecord| family != Family::BlockingIo || s.site.bytes > 0 || cost::only_waits(&s.place);
+            let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
             sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
         };
         let answerable = Answerable {

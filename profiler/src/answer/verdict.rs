@@ -230,7 +230,7 @@ const RARELY: f64 = 10.0;
 
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
-    /// Calls on descriptors that blocking IO is counted on, blocked or not.
+    /// Calls that moved bytes or waited for one descriptor, blocked or not.
     pub(crate) io_calls: u64,
     /// Calls that wait for events, blocked or not.
     pub(crate) event_calls: u64,
@@ -291,7 +291,8 @@ impl Answerable<'_> {
         let calls_per_wait = self.io_calls as f64 / locks as f64;
         if calls_per_wait > RARELY {
             let events = self.event_calls;
-            return (events > 10 * io.max(1)).then_some(Reason::MostlyEventWaits { events, io });
+            let many = events > 10 * io && events >= locks.max(MIN_BLOCKS);
+            return many.then_some(Reason::MostlyEventWaits { events, io });
         }
         if locks < MIN_BLOCKS {
             return None;

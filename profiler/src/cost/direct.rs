@@ -312,11 +312,10 @@ impl<'a> Pools<'a> {
         self.bases.calibration?.read(site.place.class, bytes)
     }
 
-    /// What the calls of a site that only wait cost beside their blocks, ns: whoever waits in
-    /// another way does not make them. `None` where they do more, or where that is not known.
-    pub(crate) fn waiting_calls(&self, site: &SiteRecord) -> Option<f64> {
-        let ready = self.ready(site).filter(|_| only_waits(&site.place))?;
-        Some(ready.value * site.site.calls as f64)
+    /// What a call that only waits costs beside its block, ns: whoever waits in another way does
+    /// not make it. `None` where a site's calls do more, or where that is not known.
+    pub(crate) fn waiting_call(&self, site: &SiteRecord) -> Option<Estimate> {
+        self.ready(site).filter(|_| only_waits(&site.place))
     }
 
     /// Estimator (c): the calibrated cost of a block of this class.

@@ -7,7 +7,7 @@ mod indirect;
 pub mod ipc;
 mod note;
 
-pub(crate) use direct::{Bases, Pools, RARE, mean};
+pub(crate) use direct::{Bases, Pools, RARE, mean, only_waits};
 pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use effect::Effect;
 pub use estimators::Estimators;

@@ -74,6 +74,7 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         node_right: btf.require("rb_node", "rb_right")?,
         socket_sk: btf.require("socket", "sk")?,
         sock_family: btf.require("sock", "__sk_common.skc_family")?,
+        sock_state: btf.require("sock", "__sk_common.skc_state")?,
         sock_protocol: btf.require("sock", "sk_protocol")?,
         regs_ip: btf.require("pt_regs", REGISTERS[0])?,
         regs_arg0: btf.require("pt_regs", REGISTERS[1])?,

@@ -17,9 +17,10 @@ fn describe(name: &str) -> u16 {
         | "copy_file_range" => FD | BYTES,
         "recvmmsg" | "sendmmsg" | "connect" | "shutdown" | "fsync" | "fdatasync" | "sync_file_range" | "ftruncate"
         | "fallocate" | "getdents" | "getdents64" | "fstat" | "fstatfs" | "lseek" | "ioctl" | "setsockopt"
-        | "getsockopt" | "getsockname" | "getpeername" | "bind" | "listen" | "fchmod" | "fchown" | "readahead"
-        | "fadvise64" | "syncfs" | "fgetxattr" | "fsetxattr" => FD,
-        "close" => FD | CLOSE,
+        | "getsockopt" | "getsockname" | "getpeername" | "bind" | "fchmod" | "fchown" | "readahead" | "fadvise64"
+        | "syncfs" | "fgetxattr" | "fsetxattr" => FD,
+        // A socket that listens is waited on for other things.
+        "close" | "listen" => FD | CLOSE,
         "dup2" | "dup3" => OTHER | DUP,
         "close_range" | "unshare" => OTHER | FORGET_ALL,
         "execve" | "execveat" => OTHER | EXEC | FORGET_ALL,

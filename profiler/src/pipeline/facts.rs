@@ -118,10 +118,10 @@ impl Silents {
                 if second as u32 != 1 || !process::read_memory(tgid, first, &mut fd) {
                     return BlockClass::EventWait;
                 }
-                self.class_of(tgid, i32::from_ne_bytes(fd))
+                waited_for(self.class_of(tgid, i32::from_ne_bytes(fd)))
             }
             syscalls::Wait::Selected => match only_selected(tgid, call.args) {
-                Some(fd) => self.class_of(tgid, fd),
+                Some(fd) => waited_for(self.class_of(tgid, fd)),
                 None => BlockClass::EventWait,
             },
         }
@@ -130,18 +130,27 @@ impl Silents {
     fn class_of(&mut self, tgid: Tgid, fd: i32) -> BlockClass {
         let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
         let class = class_of_descriptor(&table.describe(fd));
-        match process::only_watched(tgid, fd).filter(|_| class == BlockClass::EventWait) {
-            Some(watched) => class_of_descriptor(&table.describe(watched)),
-            None => class,
+        if class != BlockClass::EventWait {
+            return class;
         }
+        process::only_watched(tgid, fd)
+            .map_or(class, |watched| waited_for(class_of_descriptor(&table.describe(watched))))
+    }
+}
+
+/// As in the kernel programs (`descriptor.rs`): a wait for its own waker alone is an event loop's.
+fn waited_for(class: BlockClass) -> BlockClass {
+    match class {
+        BlockClass::EventFd | BlockClass::TimerFd | BlockClass::SignalFd => BlockClass::EventWait,
+        other => other,
     }
 }
 
 /// The only descriptor that a `select` waits for: the highest one plus one, then up to three sets
 /// of bits. `None` where there are more.
 fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
-    /// As many as the C library's sets have.
-    const MOST: u32 = 1_024;
+    /// As many as the kernel programs look at.
+    const MOST: u32 = 256;
     let [beyond, sets @ ..] = args;
     let beyond = u32::try_from(beyond).ok().filter(|&beyond| beyond <= MOST)?;
     let mut found = vec![0u8; beyond.div_ceil(64) as usize * 8];
@@ -151,6 +160,12 @@ fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
             return None;
         }
         found.iter_mut().zip(bits).for_each(|(found, bits)| *found |= bits);
+    }
+    if beyond % 64 != 0
+        && let Some(last) = found.last_chunk_mut::<8>()
+    {
+        // The kernel does not look beyond the highest descriptor.
+        *last = (u64::from_ne_bytes(*last) & ((1 << (beyond % 64)) - 1)).to_ne_bytes();
     }
     let words = found.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
     let mut selected = words.zip(0..).filter(|(word, _)| *word != 0);
@@ -212,6 +227,7 @@ fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
             }
         }
         Descriptor::Fifo { .. } | Descriptor::Pipe { .. } => BlockClass::Pipe,
+        Descriptor::Socket { listening: true, .. } | Descriptor::Unix { listening: true, .. } => BlockClass::Accept,
         Descriptor::Socket { proto: Protocol::Tcp, .. } => BlockClass::Tcp,
         Descriptor::Socket { proto: Protocol::Udp, .. } => BlockClass::Udp,
         Descriptor::Socket { .. } => BlockClass::SocketOther,

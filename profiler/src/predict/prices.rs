@@ -3,7 +3,7 @@
 use super::note::Note;
 use crate::{
     aggregate::{ThreadTotals, Window},
-    cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean},
+    cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean, only_waits},
     event::{BlockClass, Family, Place, SiteRecord, Sums},
     machine::Calibration,
     quantity::{Figure, Nanos},
@@ -60,6 +60,8 @@ pub struct Prices {
     /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
     /// makes none of them.
     pub waiting_calls: Blocks,
+    /// Half the 90 % interval of that, ns.
+    pub waiting_half: f64,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
@@ -108,6 +110,7 @@ impl Prices {
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
+        let waiting = waiting_calls(window, pools);
         let replies: f64 = net_sites().map(writes).sum();
         Some(Self {
             net,
@@ -115,7 +118,8 @@ impl Prices {
             file_calls: file_calls.sum(),
             direct_reads: direct_reads(window, pools, direct_files),
             ready_reads,
-            waiting_calls: waiting_calls(window, pools),
+            waiting_calls: waiting.0,
+            waiting_half: waiting.1,
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             sleep: switches.sleep(&parts, near),
@@ -325,16 +329,25 @@ fn is_io(site: &SiteRecord) -> bool {
     site.place.class.family() == Family::BlockingIo
 }
 
-/// Calls that only wait for one descriptor.
-fn waiting_calls(window: &Window, pools: &Pools<'_>) -> Blocks {
-    let known = window.sites.iter().filter(|s| is_io(s)).filter_map(|s| Some((s.site.calls, pools.waiting_calls(s)?)));
-    known.fold(Blocks::default(), |sum, (calls, ns)| sum.plus(Blocks { count: calls as f64, direct: ns }))
+/// Calls that only wait for one descriptor, and half the interval of what they cost.
+fn waiting_calls(window: &Window, pools: &Pools<'_>) -> (Blocks, f64) {
+    let io = window.sites.iter().filter(|s| is_io(s));
+    io.filter_map(|s| Some((s.site.calls as f64, pools.waiting_call(s)?))).fold(
+        (Blocks::default(), 0.0),
+        |(sum, half), (calls, each)| {
+            (sum.plus(Blocks { count: calls, direct: calls * each.value }), half + calls * each.half_width())
+        },
+    )
 }
 
 /// Calls that neither blocked nor failed, where others at the same site blocked.
 fn ready_reads(record: &SiteRecord) -> f64 {
     let site = &record.site;
-    if site.blocked_calls == 0 { 0.0 } else { site.calls.saturating_sub(site.blocked_calls + site.errors) as f64 }
+    if site.blocked_calls == 0 || only_waits(&record.place) {
+        0.0
+    } else {
+        site.calls.saturating_sub(site.blocked_calls + site.errors) as f64
+    }
 }
 
 /// Calls that sent something.

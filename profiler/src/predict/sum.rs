@@ -219,6 +219,7 @@ impl<'a> Sum<'a> {
             engine.cpu * engine.unsteady,
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
+            engine.prices.waiting_half,
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }

@@ -157,12 +157,14 @@ impl Options {
             let obstacle = pair.needs.iter().find_map(|need| place.meet(need, !self.no_install).err());
             child::check_interrupt()?;
             let obstacle = obstacle.map(|error| format!("{error:#}"));
+            let mut obstacle = obstacle;
             let rate = match (load, &obstacle) {
                 (Load::Open { connections, percent }, None) => {
                     let closed = pair.group(place, &Load::Closed { connections: *connections }, None, None);
                     let rate = measure::rate(&closed, CAPACITY, Deadline::after(LIMIT));
-                    let rate = rate.with_context(|| format!("{}: the rate that it can serve", pair.id))?;
-                    Some(rate * f64::from(*percent) / 100.0)
+                    child::check_interrupt()?;
+                    obstacle = rate.as_ref().err().map(|error| format!("the rate that it can serve: {error:#}"));
+                    rate.ok().map(|rate| rate * f64::from(*percent) / 100.0)
                 }
                 _ => None,
             };

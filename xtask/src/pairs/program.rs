@@ -64,20 +64,21 @@ impl Program for Public {
         let words = self.words.iter().map(|word| word.replace("{port}", &port.to_string()));
         let mut command = Command::new("taskset");
         command.args(["-c", TARGET_CPU]).args(words).current_dir(&self.folder);
-        let mut running = Running::start(&mut command)?;
         let counter = match self.counted {
             Counted::Load => Counter::Load,
             Counted::Device => Counter::Device(device_of(&self.file)?),
             Counted::Clock => Counter::Clock,
         };
+        // From here on whatever happens ends all of its processes.
+        let mut served = Served::new(Running::start(&mut command)?, port, counter)?;
         if self.counted == Counted::Load {
             wait_until("the server does not listen", start.deadline.at_most(READY_WITHIN)?, || {
-                running.check_alive()?;
+                served.check_alive()?;
                 Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
             })?;
         }
-        let tree = Tree::of(running.pid());
-        Ok(Box::new(Served { running, port, tree, counter }))
+        served.look();
+        Ok(Box::new(served))
     }
 }
 
@@ -110,7 +111,7 @@ fn requests(stat: &str) -> Option<u64> {
 }
 
 /// A process and its descendants.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tree(Vec<Member>);
 
 /// A process, told from a later one with its number by the time of its start.
@@ -137,7 +138,7 @@ impl Tree {
     }
 
     fn signal(&self, signal: Signal) {
-        // Children first: who restarts them must not see them go.
+        // The first one first: it must not start again what goes.
         for member in self.0.iter().filter(|member| Member::of(member.pid).as_ref() == Some(member)) {
             if let Some(pid) = Pid::from_raw(member.pid.cast_signed()) {
                 let _ = kill_process(pid, signal);
@@ -169,8 +170,29 @@ fn children(pid: u32) -> Vec<Member> {
 struct Served {
     running: Running,
     port: u16,
+    /// The first process: its number may be another's once it has ended.
+    root: Member,
     tree: Tree,
     counter: Counter,
+}
+
+impl Served {
+    fn new(running: Running, port: u16, counter: Counter) -> Result<Self> {
+        let root = Member::of(running.pid()).context("it ended at once")?;
+        Ok(Self { running, port, root, tree: Tree(vec![root]), counter })
+    }
+
+    /// The processes that live now; those that were known, where the first one has ended.
+    fn members(&self) -> Vec<Member> {
+        let mut members = self.tree.0.clone();
+        if Member::of(self.root.pid) == Some(self.root) {
+            members.extend(Tree::of(self.root.pid).0);
+        }
+        members.retain(|member| Member::of(member.pid).as_ref() == Some(member));
+        members.sort_by_key(|member| (*member != self.root, member.pid));
+        members.dedup();
+        members
+    }
 }
 
 impl Active for Served {
@@ -184,7 +206,7 @@ impl Active for Served {
 
     fn target(&self) -> Vec<String> {
         let mut target = vec!["-p".to_owned(), self.pid().to_string()];
-        if Tree::of(self.pid()).0.len() > 1 {
+        if self.members().len() > 1 {
             target.push("--tree".to_owned());
         }
         target
@@ -222,7 +244,7 @@ impl Active for Served {
 
     fn look(&mut self) {
         // A server may have started its workers after it listened.
-        self.tree = Tree::of(self.running.pid());
+        self.tree = Tree(self.members());
     }
 
     fn end(mut self: Box<Self>) -> Result<Ended> {
@@ -235,8 +257,8 @@ impl Active for Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // Of a tree the first one would leave the others behind.
-        self.tree = Tree::of(self.running.pid());
+        // The first one alone would leave the others behind.
+        self.look();
         self.tree.signal(Signal::CONT);
         self.tree.signal(Signal::TERM);
         let gone = || self.tree.0.iter().all(|member| Member::of(member.pid).as_ref() != Some(member));
@@ -265,7 +287,7 @@ mod tests {
             Ok(members.len() == 3)
         })
         .unwrap();
-        drop(Served { running, port: 0, tree: Tree::default(), counter: Counter::Clock });
+        drop(Served::new(running, 0, Counter::Clock).unwrap());
         assert!(members.iter().all(|member| Member::of(member.pid).as_ref() != Some(member)));
     }
 }

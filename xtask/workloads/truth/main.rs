@@ -98,10 +98,14 @@ enum Kind {
     Nonblock,
     /// Arithmetic.
     Burn,
-    /// An epoll loop over an eventfd and a pipe that never ends a wait.
+    /// An epoll loop over an eventfd, its own waker.
     Epoll,
-    /// Waits for an eventfd by an epoll that watches nothing else.
+    /// As poll, by an epoll.
     EpollOne,
+    /// As poll-two, by an epoll.
+    EpollTwo,
+    /// As poll, for a connection on a socket that listens.
+    PollListener,
     /// A poll of one TCP connection, then a receive: reads with a timeout.
     Poll,
     /// A poll of a TCP connection and of a pipe that never ends it, then a receive.

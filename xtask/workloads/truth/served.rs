@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -131,8 +131,10 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::SocketUdp => udp_receiver(),
         Kind::Futex => Ok(futex_waiter()),
         Kind::Eventfd => event_reader(),
-        Kind::Epoll => epoll_loop(true),
-        Kind::EpollOne => epoll_loop(false),
+        Kind::Epoll => epoll_loop(),
+        Kind::EpollOne => polled_receiver(By::Epoll, false),
+        Kind::EpollTwo => polled_receiver(By::Epoll, true),
+        Kind::PollListener => polled_listener(),
         Kind::Poll => polled_receiver(By::Poll, false),
         Kind::PollTwo => polled_receiver(By::Poll, true),
         Kind::Select => polled_receiver(By::Select, false),
@@ -157,21 +159,32 @@ fn tcp_receiver() -> Result<Service> {
     Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
 }
 
+/// rustix takes whichever of these the C library's kernel headers promise.
+#[cfg(target_arch = "x86_64")]
+const MORE_EPOLL_WAITS: &[i64] = &[libc::SYS_epoll_pwait2, libc::SYS_epoll_wait];
+#[cfg(not(target_arch = "x86_64"))]
+const MORE_EPOLL_WAITS: &[i64] = &[libc::SYS_epoll_pwait2];
+
 /// The call that waits for descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Poll,
     Select,
+    Epoll,
 }
 
 impl By {
     /// Waits until the first of these can be read. Returns how many can.
-    fn wait(self, ends: &[BorrowedFd<'_>]) -> Result<usize> {
+    fn wait(self, ends: &[BorrowedFd<'_>], queue: &OwnedFd) -> Result<usize> {
         let long = Timespec { tv_sec: 300, tv_nsec: 0 };
         match self {
             Self::Poll => {
                 let mut ends: Vec<PollFd<'_>> = ends.iter().map(|end| PollFd::new(end, PollFlags::IN)).collect();
                 Ok(rustix::event::poll(&mut ends, Some(&long))?)
+            }
+            Self::Epoll => {
+                let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
+                Ok(epoll::wait(queue, &mut room[..], None)?.0.len())
             }
             Self::Select => {
                 let numbers: Vec<i32> = ends.iter().map(AsRawFd::as_raw_fd).collect();
@@ -188,6 +201,7 @@ impl By {
         match self {
             Self::Poll => ("ppoll", libc::SYS_ppoll),
             Self::Select => ("pselect6", libc::SYS_pselect6),
+            Self::Epoll => ("epoll_pwait", libc::SYS_epoll_pwait),
         }
     }
 }
@@ -200,9 +214,14 @@ fn polled_receiver(by: By, watched: bool) -> Result<Service> {
     let (mut far, _) = listener.accept()?;
     near.set_nodelay(true)?;
     let (reader, writer) = sys::pipe()?;
+    let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&queue, &far, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    if watched {
+        epoll::add(&queue, &reader, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
+    }
     let call = move |_: &Cell| {
         let ends: Vec<BorrowedFd<'_>> = std::iter::once(far.as_fd()).chain(watched.then(|| reader.as_fd())).collect();
-        let ready = by.wait(&ends)?;
+        let ready = by.wait(&ends, &queue)?;
         ensure!(ready == 1, "{ready} descriptors are ready");
         one_byte(&mut far)?;
         // The row is about the wait, which moves no bytes.
@@ -214,7 +233,29 @@ fn polled_receiver(by: By, watched: bool) -> Result<Service> {
         let _open = &writer;
         Ok(near.write_all(b"x")?)
     });
+    if by == By::Epoll {
+        service.numbers.extend(MORE_EPOLL_WAITS);
+    }
     service.beside = &["recvfrom"];
+    Ok(service)
+}
+
+/// Polls of a listener, each before an accept that does not wait.
+fn polled_listener() -> Result<Service> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let address = listener.local_addr()?;
+    let call = move |_: &Cell| {
+        let mut end = [PollFd::new(&listener, PollFlags::IN)];
+        let ready = rustix::event::poll(&mut end, Some(&Timespec { tv_sec: 300, tv_nsec: 0 }))?;
+        ensure!(ready == 1, "{ready} descriptors are ready");
+        drop(listener.accept()?);
+        Ok(0)
+    };
+    let mut service = Service::new("accept", "ppoll", libc::SYS_ppoll, call, move |_| {
+        drop(TcpStream::connect(address)?);
+        Ok(())
+    });
+    service.beside = &["accept4", "close"];
     Ok(service)
 }
 
@@ -334,19 +375,13 @@ fn tty_reader() -> Result<Service> {
     Ok(service)
 }
 
-/// An event loop that is asleep in `epoll_wait` before each of its events. With `watched` it also
-/// looks at a pipe.
-fn epoll_loop(watched: bool) -> Result<Service> {
+/// An event loop that is asleep in `epoll_wait` before each of its events.
+fn epoll_loop() -> Result<Service> {
     let event = Arc::new(eventfd(EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&queue, &*event, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    let (reader, writer) = sys::pipe()?;
-    if watched {
-        epoll::add(&queue, &reader, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
-    }
     let far = Arc::clone(&event);
     let call = move |_: &Cell| {
-        let _open = (&reader, &writer);
         let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
         let (ready, _) = epoll::wait(&queue, &mut room[..], None)?;
         ensure!(ready.len() == 1, "epoll_wait returned {} events", ready.len());
@@ -354,12 +389,8 @@ fn epoll_loop(watched: bool) -> Result<Service> {
         read_counter(&far)?;
         Ok(0)
     };
-    let class = if watched { "event-wait" } else { "eventfd" };
-    let mut service = Service::new(class, "epoll_pwait", libc::SYS_epoll_pwait, call, move |_| add_one(&event));
-    // rustix takes whichever of these the C library's kernel headers promise.
-    service.numbers.push(libc::SYS_epoll_pwait2);
-    #[cfg(target_arch = "x86_64")]
-    service.numbers.push(libc::SYS_epoll_wait);
+    let mut service = Service::new("event-wait", "epoll_pwait", libc::SYS_epoll_pwait, call, move |_| add_one(&event));
+    service.numbers.extend(MORE_EPOLL_WAITS);
     service.beside = &["read"];
     Ok(service)
 }
