@@ -5,6 +5,7 @@ pub(crate) mod apt;
 pub(crate) mod arch;
 pub(crate) mod child;
 pub(crate) mod clocks;
+pub(crate) mod file;
 pub(crate) mod machine;
 pub(crate) mod markdown;
 pub(crate) mod package;

@@ -1,11 +1,7 @@
 //! The programs of the lab, as the harness runs them: their command lines, and the protocol that
 //! `lab` speaks on stdin and stdout (xtask/workloads/lab/main.rs).
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -16,7 +12,7 @@ use crate::{
         stage::WARM_UP,
         workload::{END_WITHIN, READY_WITHIN, Role, Workload, answer, number},
     },
-    host::child::Running,
+    host::{child::Running, file},
 };
 
 /// The target has a core to itself; load and backend have the other one.
@@ -57,16 +53,7 @@ impl Lab {
 
     /// Creates the file for the file cells, unless it is there.
     pub(super) fn create_file(&self) -> Result<()> {
-        if fs::metadata(&self.file).is_ok_and(|found| found.len() == FILE_BYTES as u64) {
-            return Ok(());
-        }
-        // No zeroes: some storage keeps them by not keeping them.
-        let mut rng = fastrand::Rng::with_seed(self.seed);
-        let mut bytes = vec![0; FILE_BYTES];
-        rng.fill(&mut bytes);
-        fs::write(&self.file, bytes).with_context(|| format!("writing {}", self.file.display()))?;
-        let file = fs::File::open(&self.file)?;
-        file.sync_all().with_context(|| format!("writing {}", self.file.display()))
+        file::create_random(&self.file, FILE_BYTES, self.seed)
     }
 
     /// Command line of the target, without the binary.
@@ -165,19 +152,8 @@ impl Lab {
     /// Why a setup cannot run here; `None` where it can.
     fn obstacle(&self, setup: &Setup) -> Option<String> {
         let Program::Files { direct: true, .. } = setup.program else { return None };
-        direct_read(&self.file).err().map(|error| format!("no direct reads: {error:#}"))
+        file::read_directly(&self.file).err().map(|error| format!("no direct reads: {error:#}"))
     }
-}
-
-/// An error where the file's filesystem does not allow O_DIRECT.
-fn direct_read(file: &Path) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(file)
-        .with_context(|| format!("opening {} with O_DIRECT", file.display()))?;
-    Ok(())
 }
 
 #[cfg(test)]

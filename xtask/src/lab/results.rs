@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::harness::results::{Cell, Settings};
+use crate::{
+    harness::results::{Cell, Settings},
+    host::file::write_json,
+};
 
 const VERSION: u32 = 3;
 
@@ -41,9 +44,7 @@ impl Results {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+        write_json(self, path)
     }
 }
 

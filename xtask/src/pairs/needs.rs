@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{exec, host::apt};
+use crate::{
+    exec,
+    host::{apt, file},
+};
 
 /// One thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,17 +132,8 @@ impl Place {
     }
 
     fn blocks(&self, mib: usize) -> Result<()> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let file = self.file();
-        if !fs::metadata(&file).is_ok_and(|found| found.len() == (mib << 20) as u64) {
-            // No zeroes: some storage keeps them by not keeping them.
-            let mut bytes = vec![0; mib << 20];
-            fastrand::Rng::with_seed(1).fill(&mut bytes);
-            fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
-            fs::File::open(&file)?.sync_all().with_context(|| format!("writing {}", file.display()))?;
-        }
-        let direct = fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(&file);
-        direct.map(drop).context("no direct reads")
+        file::create_random(&self.file(), mib << 20, 1)?;
+        file::read_directly(&self.file()).context("no direct reads")
     }
 }
 

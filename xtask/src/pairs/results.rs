@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::harness::results::{Cell, Settings};
+use crate::{
+    harness::results::{Cell, Settings},
+    host::file::write_json,
+};
 
 const VERSION: u32 = 1;
 /// Runs that are kept.
@@ -30,7 +33,7 @@ impl Results {
 
     /// Writes this run alone.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        write(self, path)
+        write_json(self, path)
     }
 }
 
@@ -68,14 +71,8 @@ impl Kept {
 
     pub(super) fn write(&self, documents: &Path) -> Result<()> {
         fs::create_dir_all(documents).with_context(|| format!("creating {}", documents.display()))?;
-        write(self, &documents.join(FILE))
+        write_json(self, &documents.join(FILE))
     }
-}
-
-fn write(value: &impl Serialize, path: &Path) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]

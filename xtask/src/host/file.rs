@@ -1,0 +1,31 @@
+//! Files that are read past the page cache, and results as JSON.
+
+use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+/// Creates a file of random bytes, unless one of this length is there. No zeroes: some storage
+/// keeps them by not keeping them.
+pub(crate) fn create_random(file: &Path, length: usize, seed: u64) -> Result<()> {
+    if fs::metadata(file).is_ok_and(|found| found.len() == length as u64) {
+        return Ok(());
+    }
+    let mut bytes = vec![0; length];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    let written = fs::write(file, bytes).and_then(|()| fs::File::open(file)?.sync_all());
+    written.with_context(|| format!("writing {}", file.display()))
+}
+
+/// An error where the file's filesystem does not allow O_DIRECT.
+pub(crate) fn read_directly(file: &Path) -> Result<()> {
+    let opened = fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(file);
+    opened.map(drop).with_context(|| format!("opening {} with O_DIRECT", file.display()))
+}
+
+/// Writes a value for programs and for eyes.
+pub(crate) fn write_json(value: &impl Serialize, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
