@@ -23,7 +23,7 @@ pub mod thread;
 
 /// Raised whenever a layout changes. The user side and the object are built together; a recording
 /// may be older.
-pub const LAYOUT_VERSION: u32 = 8;
+pub const LAYOUT_VERSION: u32 = 9;
 
 /// The time from `then` to `now`; 0 where `then` is later. The kernel side never traps.
 #[inline(always)]

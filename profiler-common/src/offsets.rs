@@ -55,6 +55,10 @@ pub struct Offsets {
     pub eventpoll_root: u32,
     /// `epitem.ffd.file`, from its node in the tree, which is its first member
     pub epitem_file: u32,
+    /// `epitem.event.data`, from the same place
+    pub epitem_data: u32,
+    /// `epoll_event.data`, which is packed on x86_64 only
+    pub epoll_data: u32,
     /// `rb_node.rb_left`
     pub node_left: u32,
     /// `rb_node.rb_right`

@@ -7,12 +7,14 @@
 pub struct BlockEnd {
     /// `task_struct.pid`
     pub tid: u32,
+    /// `task_struct.pid` of who woke it; 0 for the kernel.
+    pub waker: u32,
     /// Block class, [`crate::class::BlockClass::wire`].
     pub class: u8,
     /// 1: before it, the CPU was idle or ran something else than the target.
     pub away: u8,
     /// Keeps the layout free of holes.
-    pub reserved: u16,
+    pub reserved: [u8; 6],
     /// When it left the CPU, `CLOCK_MONOTONIC` ns.
     pub off: u64,
     /// When it was woken, ns.
@@ -23,7 +25,7 @@ pub struct BlockEnd {
     pub delay: u32,
 }
 
-const _: () = assert!(size_of::<BlockEnd>() == 32);
+const _: () = assert!(size_of::<BlockEnd>() == 40);
 
 /// A duration in 32 bits.
 #[inline(always)]

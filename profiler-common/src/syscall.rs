@@ -34,6 +34,9 @@ pub const LEAVE: u16 = 1 << 14;
 pub const POLL: u16 = 1 << 15;
 /// See [`POLL`].
 pub const SELECT: u16 = POLL | BYTES;
+/// `epoll_wait`: the descriptor in the first argument is an epoll, the second points to room for
+/// events.
+pub const EPOLL: u16 = POLL | FD;
 
 /// The call came through the 32-bit table.
 pub const ABI_COMPAT: u8 = 1;

@@ -51,7 +51,13 @@ pub mod mark {
     pub const COLD: u32 = 64;
     /// In this call it woke a thread, of the target or not.
     pub const WOKE: u32 = 128;
+    /// Its polls of a few descriptors are waits for one of them: see [`super::STEADY`].
+    pub const OWN: u32 = 512;
 }
+
+/// So many waits on the same few descriptors, each ended by the same one, make the next ones waits
+/// for that one: a connection's own thread that also watches a pipe.
+pub const STEADY: u32 = 4;
 
 /// [`Thread::epoch`] of a thread that the user side has filed and of which no event was seen yet.
 /// Its [`Thread::first`] says when it was filed.
@@ -164,6 +170,15 @@ pub struct Sums {
     pub checked_cpu: u64,
     /// Sum of the bursts, ns; there are `voluntary` of them.
     pub burst_sum: u64,
+    /// Calls that move bytes and returned, blocked or not.
+    pub io_calls: u64,
+    /// Waits on several descriptors that returned, blocked or not.
+    pub event_calls: u64,
+    /// Waits on several descriptors that slept and that one of them ended.
+    pub event_ends: u64,
+    /// Of those: ended by another descriptor than such a wait before. Over `event_ends` it is the
+    /// turnover: near 0 for a connection's own thread, near 1 for an event loop.
+    pub event_turns: u64,
     /// Blocks by class.
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -179,7 +194,8 @@ macro_rules! counted_sums {
     ($do:ident) => {
         $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
             preempted uncharged born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
-            preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum)
+            preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum
+            io_calls event_calls event_ends event_turns)
     };
 }
 
@@ -278,6 +294,13 @@ pub struct Thread {
     pub stack_in: u32,
     /// Blocked calls that the next stack stands for.
     pub stack_gap: u32,
+    /// Who woke it last: `task_struct.pid`; 0 for the kernel.
+    pub waker: u32,
+    /// So many waits on several descriptors in a row were ended by the same one.
+    pub steady: u32,
+    /// Which descriptor ended the last wait on several of them: for a poll the length of the array
+    /// and the place in it, for an epoll the word that is registered with the descriptor.
+    pub ended_by: u64,
     /// When the measurement of this thread began (start of the window, or its birth), ns.
     pub first: u64,
     /// On CPU: up to when its time is accounted, ns.

@@ -14,6 +14,7 @@ use crate::{
     access::{Access, offset, present},
     descriptor,
     maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump},
+    turnover,
 };
 
 /// What each syscall of this machine's table is; see `profiler_common::syscall`. The loader fills
@@ -94,6 +95,7 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
 }
 
 /// A `poll` or `select` of one descriptor is a wait for that descriptor: the class becomes its own.
+/// So is a poll of a few by a thread whose waits the same one of them always ends.
 /// The running task has just made the call, so its array can be read; what cannot be stays an event
 /// wait.
 #[inline(always)]
@@ -106,11 +108,13 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
         let (third, fourth) =
             unsafe { (A::field::<u64>(regs, offset!(regs_arg2)), A::field::<u64>(regs, offset!(regs_arg3))) };
         only_selected(first, second, third, fourth)
-    } else if second as u32 == 1 {
-        // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`.
-        unsafe { bpf_probe_read_user(first as *const i32) }.unwrap_or(-1)
     } else {
-        -1
+        match turnover::place_waited_for(t, second as u32) {
+            // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`,
+            // which has eight bytes.
+            Some(i) => unsafe { bpf_probe_read_user((first + i * 8) as *const i32) }.unwrap_or(-1),
+            None => -1,
+        }
     };
     if fd >= 0 {
         t.fd = fd as u32;
@@ -187,7 +191,7 @@ pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) 
     let what = identify::<A>(control, t, task, regs, nr as u64);
     // The array of another task cannot be read. Where the thread was in such a call from the same
     // place when the window before ended, it waits for the same descriptor.
-    if what & syscall::POLL != 0 && t.nr == before && t.ip == ip {
+    if what & syscall::EPOLL == syscall::POLL && t.nr == before && t.ip == ip {
         t.fd = fd;
         t.class = class;
     }

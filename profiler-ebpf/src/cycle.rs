@@ -51,7 +51,7 @@ use crate::{
     maps::{bump, measuring, thread},
     requests,
     slots::{FirstSight, add_runnable, find, first_sight, note_runnable},
-    stacks, stream, wakers,
+    stacks, stream, turnover, wakers,
 };
 
 /// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.
@@ -344,7 +344,10 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
         return;
     }
     if what & syscall::POLL != 0 {
-        call::identify_polled::<A>(control, t, task, regs, what);
+        // What an epoll is waited on for is remembered with its descriptor.
+        if what & syscall::FD == 0 {
+            call::identify_polled::<A>(control, t, task, regs, what);
+        }
         return;
     }
     // It changes what later calls mean.
@@ -405,6 +408,13 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         descriptor::forget(tgid, t.fd);
         if what & syscall::EXEC != 0 {
             end_exec(control, t, task);
+        }
+    }
+    t.sums.io_calls += (what & syscall::SELECT == syscall::BYTES) as u64;
+    if what & syscall::POLL != 0 {
+        t.sums.event_calls += (t.class == BlockClass::EventWait as u32) as u64;
+        if blocked && value > 0 {
+            turnover::ended::<A>(control, t, task, regs, what);
         }
     }
     let returned = Returned { nr, what, value, tgid };

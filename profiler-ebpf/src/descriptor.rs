@@ -71,35 +71,50 @@ pub fn forget(tgid: u32, fd: u32) {
     }
 }
 
+/// A wait on this epoll is for a descriptor of this class, until it is told to watch others.
+#[inline(always)]
+pub fn remember(control: &Control, tgid: u32, fd: u32, class: u8) {
+    if let Some(place) = place(tgid, fd) {
+        // SAFETY: `place` is inside the map's value.
+        unsafe { *place = word(control.fd_generation, tgid, fd, class) };
+    }
+}
+
 #[inline(always)]
 fn resolve<A: Access>(task: *const u8, fd: u32) -> u8 {
+    match file_of::<A>(task, fd) {
+        0 => BlockClass::BadFd as u8,
+        file => file_class(file),
+    }
+}
+
+/// The open file behind a descriptor of the running task; 0 where there is none. From here on
+/// pointers are plain numbers: `fdtable.fd` is an array of pointers, whose elements have no type to
+/// the verifier.
+#[inline(always)]
+pub fn file_of<A: Access>(task: *const u8, fd: u32) -> u64 {
     // SAFETY: typed members from the running task on; a null pointer on the way reads as null.
     let (max, table) = unsafe {
         let files: *const u8 = A::field(task, offset!(task_files));
         if files.is_null() {
-            return BlockClass::BadFd as u8;
+            return 0;
         }
         let fdt: *const u8 = A::field(files, offset!(files_fdt));
         if fdt.is_null() {
-            return BlockClass::BadFd as u8;
+            return 0;
         }
         (A::field::<u32>(fdt, offset!(fdt_max)), A::field::<u64>(fdt, offset!(fdt_fd)))
     };
     if fd >= max {
-        return BlockClass::BadFd as u8;
+        return 0;
     }
-    file_class(table, fd as u64)
+    // SAFETY: what cannot be read is zero.
+    unsafe { probe((table + fd as u64 * 8) as *const u8, 0) }
 }
 
-/// The class of a descriptor. From here on pointers are plain numbers: `fdtable.fd` is an array of
-/// pointers, whose elements have no type to the verifier.
+/// The class of an open file, that of an epoll by what it watches.
 #[inline(never)]
-fn file_class(table: u64, fd: u64) -> u8 {
-    // SAFETY: what cannot be read is zero.
-    let file: u64 = unsafe { probe((table + fd * 8) as *const u8, 0) };
-    if file == 0 {
-        return BlockClass::BadFd as u8;
-    }
+fn file_class(file: u64) -> u8 {
     let class = open_file_class(file);
     if class != BlockClass::EventWait as u8 {
         return class;
@@ -121,20 +136,95 @@ pub fn waited_for(class: u8) -> u8 {
     }
 }
 
+/// A node of an epoll's tree, and the nodes below it; 0 where there is none.
+struct Watched {
+    node: u64,
+    left: u64,
+    right: u64,
+}
+
+impl Watched {
+    #[inline(always)]
+    fn new(node: u64) -> Self {
+        // SAFETY: what cannot be read is zero.
+        let (left, right) = unsafe {
+            (probe(node as *const u8, offset!(node_left)), probe(node as *const u8, offset!(node_right)))
+        };
+        Self { node, left, right }
+    }
+
+    /// The root of what an epoll watches.
+    #[inline(always)]
+    fn root(epoll: u64) -> Self {
+        if !present(offset!(eventpoll_root)) || !present(offset!(epitem_file)) {
+            return Self { node: 0, left: 0, right: 0 };
+        }
+        // SAFETY: `file.private_data` of an epoll is its `struct eventpoll`, whose tree has a node
+        // per file (fs/eventpoll.c). What is freed meanwhile reads as something or as zero.
+        Self::new(unsafe {
+            let watch: u64 = probe(epoll as *const u8, offset!(file_private));
+            probe(watch as *const u8, offset!(eventpoll_root))
+        })
+    }
+
+    /// The only or the last one of its branch.
+    #[inline(always)]
+    fn is_leaf(&self) -> bool {
+        self.left | self.right == 0
+    }
+
+    #[inline(always)]
+    fn class(&self) -> u8 {
+        // SAFETY: what cannot be read is zero, and has no class.
+        open_file_class(unsafe { probe(self.node as *const u8, offset!(epitem_file)) })
+    }
+
+    #[inline(always)]
+    fn data(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { probe(self.node as *const u8, offset!(epitem_data)) }
+    }
+}
+
 /// What an epoll watches, if that is one file; 0 otherwise. `epoll_ctl` has the class forgotten.
 #[inline(always)]
 fn only_watched(epoll: *const u8) -> u64 {
-    if !present(offset!(eventpoll_root)) || !present(offset!(epitem_file)) {
+    let root = Watched::root(epoll as u64);
+    if root.node == 0 || !root.is_leaf() {
         return 0;
     }
-    // SAFETY: `file.private_data` of an epoll is its `struct eventpoll`, whose tree has a node per
-    // file (fs/eventpoll.c). What is freed meanwhile reads as something or as zero.
-    unsafe {
-        let watch = probe::<u64>(epoll, offset!(file_private)) as *const u8;
-        let node = probe::<u64>(watch, offset!(eventpoll_root)) as *const u8;
-        let more: u64 = probe::<u64>(node, offset!(node_left)) | probe::<u64>(node, offset!(node_right));
-        if node.is_null() || more != 0 { 0 } else { probe(node, offset!(epitem_file)) }
+    // SAFETY: what cannot be read is zero.
+    unsafe { probe(root.node as *const u8, offset!(epitem_file)) }
+}
+
+/// What a wait on an epoll is for that watches up to three files and that always the one ends that
+/// is registered with `data`: that file's class. An event wait where there are more, where it is a
+/// waker, and where another of them listens: that is a loop with one busy client.
+#[inline(never)]
+pub fn class_in_few(epoll: u64, data: u64) -> u8 {
+    if epoll == 0 || !present(offset!(epitem_data)) {
+        return BlockClass::EventWait as u8;
     }
+    let root = Watched::root(epoll);
+    let mut class = BlockClass::EventWait as u8;
+    let mut listens = false;
+    // A tree of three is a root with two leaves: it is balanced (lib/rbtree.c).
+    for node in [root.node, root.left, root.right] {
+        if node == 0 {
+            continue;
+        }
+        let watched = Watched::new(node);
+        if node != root.node && !watched.is_leaf() {
+            return BlockClass::EventWait as u8;
+        }
+        let own = watched.class();
+        if watched.data() == data {
+            class = waited_for(own);
+        } else if own == BlockClass::Accept as u8 {
+            listens = true;
+        }
+    }
+    if listens { BlockClass::EventWait as u8 } else { class }
 }
 
 /// The class of an open file.

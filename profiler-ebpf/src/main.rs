@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `access`, `maps`, `preempt` | reading the kernel, the maps, preemption |
 //! | `descriptor` | what a descriptor is |
+//! | `turnover` | which of several descriptors ends a wait |
 //! | `ipc` | hardware counters and their windows |
 //! | `stacks`, `samples`, `stream` | what goes to the user side through rings |
 //! | `requests` | block requests |
@@ -44,6 +45,7 @@ mod samples;
 mod slots;
 mod stacks;
 mod stream;
+mod turnover;
 mod wakers;
 
 use access::{Probed, Typed};

@@ -14,9 +14,10 @@ use crate::maps::{SIA_STREAM, bump};
 pub fn block_ended(control: &mut Control, t: &Thread, wake: u64, delay: u64, away: bool) {
     let end = BlockEnd {
         tid: t.tid,
+        waker: t.waker,
         class: t.block_class as u8,
         away: away as u8,
-        reserved: 0,
+        reserved: [0; 6],
         off: t.off,
         wake,
         burst: narrow(t.ended_burst),

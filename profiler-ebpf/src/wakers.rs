@@ -20,6 +20,7 @@ const KTHREAD: u32 = 0x0020_0000;
 #[inline(always)]
 pub fn count<A: Access>(control: &Control, t: &mut Thread) {
     let waker = bpf_get_current_pid_tgid();
+    t.waker = 0;
     if waker == 0 {
         t.sums.woken_by_kernel += 1;
     } else if (waker >> 32) as u32 == t.tgid {
@@ -32,6 +33,7 @@ pub fn count<A: Access>(control: &Control, t: &mut Thread) {
                 if let Some(w) = waking {
                     w.marks |= mark::WOKE;
                 }
+                t.waker = waker as u32;
                 t.sums.woken_by_self += 1;
                 if BLOCKING_IO_MASK >> (t.block_class & 31) & 1 != 0 {
                     t.sums.woken_io_by_self += 1;
@@ -41,6 +43,7 @@ pub fn count<A: Access>(control: &Control, t: &mut Thread) {
     } else if is_kernel_thread::<A>() {
         t.sums.woken_by_kernel += 1;
     } else {
+        t.waker = waker as u32;
         t.sums.woken_by_other += 1;
     }
 }

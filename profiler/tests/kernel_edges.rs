@@ -178,7 +178,8 @@ fn a_target_that_does_nothing() {
     if !can_measure() {
         return;
     }
-    // What is waited for in a call from before the programs is read from outside.
+    // What is waited for in a call from before the programs is read from outside. Which of several
+    // descriptors ends the waits, only waits that end can tell.
     let by_array = [
         ("poll", libc::SYS_ppoll, "tcp"),
         ("poll-two", libc::SYS_ppoll, "event-wait"),

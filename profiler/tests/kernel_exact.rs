@@ -41,6 +41,13 @@ exact! {
     epoll_of_two: ["epoll-two"];
     poll_of_a_listener: ["poll-listener"];
     poll_of_two: ["poll-two"];
+    poll_of_three: ["poll-three"];
+    poll_of_many: ["poll-many"];
+    poll_of_a_server: ["poll-server"];
+    epoll_of_three: ["epoll-three"];
+    epoll_of_many: ["epoll-many"];
+    epoll_of_one_busy_among_many: ["epoll-busy"];
+    epoll_of_a_server: ["epoll-server"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];
     accept: ["accept"];
@@ -48,6 +55,35 @@ exact! {
     sleep: ["sleep", "--n", "200"];
     nonblock: ["nonblock"];
     burn: ["burn"];
+}
+
+/// Who is a loop: how many of the waits on several descriptors another one ended than the one before.
+#[test]
+fn turnover() {
+    if !can_measure() {
+        return;
+    }
+    let n = 200;
+    for (kind, ends, turns) in [
+        ("poll", 0, 0),
+        ("epoll-one", 0, 0),
+        ("poll-two", n, 1),
+        ("select-two", n, 1),
+        ("epoll-two", n, 1),
+        ("poll-many", n, n),
+        ("epoll-many", n, n),
+        ("epoll-busy", n, 1),
+        ("poll-server", n, 1),
+    ] {
+        let outcome = check::run(&[kind, "--n", &n.to_string()]);
+        if outcome.runs_missed() {
+            return;
+        }
+        let sums = &outcome.thread(outcome.line.rows[0].tid).sums;
+        assert_eq!((sums.event_ends, sums.event_turns), (ends, turns), "{kind}");
+        // The byte that each wait was for.
+        assert_eq!(sums.io_calls, n, "{kind}");
+    }
 }
 
 /// For `--nocapture`: how the CPU time compares.

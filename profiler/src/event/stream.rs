@@ -16,6 +16,9 @@ use crate::{
 pub struct BlockEnd {
     /// The thread.
     pub tid: Tid,
+    /// Who woke it; `None` for the kernel.
+    #[serde(default)]
+    pub waker: Option<Tid>,
     /// What it had waited for.
     pub class: BlockClass,
     /// Whether the CPU had been idle, or with somebody else than the target.
@@ -52,6 +55,7 @@ fn block_end(raw: &Raw) -> Result<BlockEnd, DecodeError> {
     let off = Nanos::from_nanos(raw.off);
     Ok(BlockEnd {
         tid: Tid::from_raw(raw.tid),
+        waker: (raw.waker != 0).then(|| Tid::from_raw(raw.waker)),
         class: class("block end", raw.tid, u32::from(raw.class))?,
         away: raw.away != 0,
         off,

@@ -92,6 +92,18 @@ pub struct Sums {
     pub checked_cpu: u64,
     /// Sum of the bursts, ns; there are `voluntary` of them.
     pub burst_sum: u64,
+    /// Calls that move bytes and returned, blocked or not.
+    #[serde(default)]
+    pub io_calls: u64,
+    /// Waits on several descriptors that returned, blocked or not.
+    #[serde(default)]
+    pub event_calls: u64,
+    /// Waits on several descriptors that slept and that one of them ended.
+    #[serde(default)]
+    pub event_ends: u64,
+    /// Of those: ended by another descriptor than such a wait before.
+    #[serde(default)]
+    pub event_turns: u64,
     /// Blocks by class.
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -152,6 +164,10 @@ impl Sums {
         kernel_runtime: 0,
         checked_cpu: 0,
         burst_sum: 0,
+        io_calls: 0,
+        event_calls: 0,
+        event_ends: 0,
+        event_turns: 0,
         classes: [ClassSum { blocks: 0, blocked: 0, run_delay: 0 }; CLASS_COUNT],
         bursts: [0; BUCKETS],
         concurrency: [0; CONCURRENCY_BUCKETS],

@@ -70,6 +70,8 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         sb_magic: btf.require("super_block", "s_magic")?,
         eventpoll_root: optional("eventpoll", "rbr.rb_root.rb_node"),
         epitem_file: optional("epitem", "ffd.file"),
+        epitem_data: optional("epitem", "event.data"),
+        epoll_data: optional("epoll_event", "data"),
         node_left: btf.require("rb_node", "rb_left")?,
         node_right: btf.require("rb_node", "rb_right")?,
         socket_sk: btf.require("socket", "sk")?,

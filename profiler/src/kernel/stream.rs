@@ -7,7 +7,7 @@ use profiler_common::stream::BlockEnd;
 use super::{error::LoadError, loader::Loaded};
 use crate::quantity::Nanos;
 
-/// Records kept at most: 6.4 MB. Beyond it every second span is dropped, and the rest stays spread
+/// Records kept at most: 8 MB. Beyond it every second span is dropped, and the rest stays spread
 /// over the measurement.
 const MOST: usize = 200_000;
 

@@ -3,7 +3,7 @@
 
 use profiler_common::{
     class::BlockClass,
-    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EXEC, FD, FORGET_ALL, LEAVE, POLL, SELECT, TABLE_LEN},
+    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EPOLL, EXEC, FD, FORGET_ALL, LEAVE, POLL, SELECT, TABLE_LEN},
 };
 
 /// The word for a syscall that is not listed: shown by its name.
@@ -29,7 +29,7 @@ fn describe(name: &str) -> u16 {
         "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u16,
         "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u16,
         // That of an epoll is the event wait, or what it watches if that is one descriptor.
-        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => FD,
+        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => EPOLL,
         "epoll_ctl" => OTHER | CLOSE,
         "select" | "pselect6" => BlockClass::EventWait as u16 | SELECT,
         "poll" | "ppoll" => BlockClass::EventWait as u16 | POLL,

@@ -422,6 +422,7 @@ mod tests {
         let at = Nanos::from_nanos;
         let end = |class, off, wake, burst| BlockEnd {
             tid: Tid::from_raw(1),
+            waker: None,
             class,
             away: false,
             off: at(off),

@@ -104,12 +104,26 @@ enum Kind {
     EpollOne,
     /// As poll-two, by an epoll.
     EpollTwo,
+    /// As poll-three, by an epoll.
+    EpollThree,
+    /// As poll-many, by an epoll.
+    EpollMany,
+    /// As epoll-many, with one client that sends.
+    EpollBusy,
+    /// As poll-server, by an epoll.
+    EpollServer,
     /// As poll, for a connection on a socket that listens.
     PollListener,
     /// A poll of one TCP connection, then a receive: reads with a timeout.
     Poll,
     /// A poll of a TCP connection and of a pipe that never ends it, then a receive.
     PollTwo,
+    /// As poll-two, of two pipes.
+    PollThree,
+    /// A poll of eight TCP connections that take turns, then a receive: a loop.
+    PollMany,
+    /// As poll-two, and of the socket that the connection came by: a loop with one client.
+    PollServer,
     /// As poll, by select.
     Select,
     /// As poll-two, by select.

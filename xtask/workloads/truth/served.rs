@@ -39,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) wake: Wake,
     /// Calls beside each call that never block.
     pub(crate) beside: &'static [&'static str],
+    /// The first so many calls are event waits: only then is it known what the thread waits for.
+    pub(crate) unknown: u64,
     /// What the worker does, on the CPU, after each call and before the next.
     pub(crate) settle: Option<Box<dyn FnMut() + Send>>,
 }
@@ -58,6 +60,7 @@ impl Service {
             call: Box::new(call),
             wake: Box::new(wake),
             beside: &[],
+            unknown: 0,
             settle: None,
         }
     }
@@ -78,7 +81,8 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
     let mut workers = Vec::with_capacity(args.workers());
     let mut wakers = Vec::with_capacity(args.workers());
     for _ in 0..args.workers() {
-        let Service { class, syscall, numbers, mut call, wake, beside, mut settle } = service(args.kind, calls)?;
+        let Service { class, syscall, numbers, mut call, wake, beside, unknown, mut settle } =
+            service(args.kind, calls)?;
         wakers.push(Waker { numbers, wake });
         workers.push(Worker::spawn("served", move |cell| {
             let mut deed = Deed::new(class, syscall);
@@ -91,9 +95,14 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
                     settle();
                 }
             }
-            deed.calls = calls;
-            deed.blocks = calls;
+            let unknown = unknown.min(calls);
+            deed.calls = calls - unknown;
+            deed.blocks = calls - unknown;
             deed.other_calls = beside.iter().map(|name| (*name, calls)).collect();
+            if unknown > 0 {
+                deed.other_blocks.push(("event-wait", unknown));
+                deed.other_calls.push((syscall, unknown));
+            }
             Ok(deed)
         })?);
     }
@@ -132,13 +141,20 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::Futex => Ok(futex_waiter()),
         Kind::Eventfd => event_reader(),
         Kind::Epoll => epoll_loop(),
-        Kind::EpollOne => polled_receiver(By::Epoll, false),
-        Kind::EpollTwo => polled_receiver(By::Epoll, true),
+        Kind::EpollOne => polled_receiver(By::Epoll, Watch::ONE),
+        Kind::EpollTwo => polled_receiver(By::Epoll, Watch::TWO),
+        Kind::EpollThree => polled_receiver(By::Epoll, Watch::THREE),
+        Kind::EpollMany => polled_receiver(By::Epoll, Watch::MANY),
+        Kind::EpollBusy => polled_receiver(By::Epoll, Watch::BUSY),
+        Kind::EpollServer => polled_receiver(By::Epoll, Watch::SERVER),
         Kind::PollListener => polled_listener(),
-        Kind::Poll => polled_receiver(By::Poll, false),
-        Kind::PollTwo => polled_receiver(By::Poll, true),
-        Kind::Select => polled_receiver(By::Select, false),
-        Kind::SelectTwo => polled_receiver(By::Select, true),
+        Kind::Poll => polled_receiver(By::Poll, Watch::ONE),
+        Kind::PollTwo => polled_receiver(By::Poll, Watch::TWO),
+        Kind::PollThree => polled_receiver(By::Poll, Watch::THREE),
+        Kind::PollMany => polled_receiver(By::Poll, Watch::MANY),
+        Kind::PollServer => polled_receiver(By::Poll, Watch::SERVER),
+        Kind::Select => polled_receiver(By::Select, Watch::ONE),
+        Kind::SelectTwo => polled_receiver(By::Select, Watch::TWO),
         Kind::Accept => acceptor(),
         Kind::Wait4 => child_waiter(calls),
         Kind::Int80 => compat_reader(),
@@ -206,36 +222,88 @@ impl By {
     }
 }
 
-/// Receives of one byte from a TCP connection, each after a call that waits for it. With `watched`
-/// the call also looks at a pipe, as servers do to be told to end.
-fn polled_receiver(by: By, watched: bool) -> Result<Service> {
+/// What a call that waits looks at.
+#[derive(Clone, Copy)]
+struct Watch {
+    /// TCP connections.
+    connections: usize,
+    /// So many of them get a byte, in turns; the others never do.
+    busy: usize,
+    /// Pipes that never end the wait: how servers are told to end.
+    pipes: usize,
+    /// Whether the socket that the connections came by is watched, too.
+    listener: bool,
+}
+
+impl Watch {
+    const ONE: Self = Self { connections: 1, busy: 1, pipes: 0, listener: false };
+    const TWO: Self = Self { pipes: 1, ..Self::ONE };
+    const THREE: Self = Self { pipes: 2, ..Self::ONE };
+    /// A loop.
+    const MANY: Self = Self { connections: 8, busy: 8, pipes: 0, listener: false };
+    /// A loop with one busy client.
+    const BUSY: Self = Self { busy: 1, ..Self::MANY };
+    /// A loop with one client.
+    const SERVER: Self = Self { listener: true, ..Self::TWO };
+
+    /// What its waits are for, and how many of them it takes to tell: the first ends a wait by
+    /// another descriptor than none, and four by the same one follow.
+    fn class(self, by: By) -> (&'static str, u64) {
+        match self.connections + self.pipes {
+            1 if !self.listener => ("tcp", 0),
+            2 | 3 if !self.listener && by != By::Select => ("tcp", 5),
+            _ => ("event-wait", 0),
+        }
+    }
+}
+
+/// Receives of one byte from TCP connections, each after a call that waits for it.
+fn polled_receiver(by: By, watch: Watch) -> Result<Service> {
     let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-    let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-    let (mut far, _) = listener.accept()?;
-    near.set_nodelay(true)?;
-    let (reader, writer) = sys::pipe()?;
+    let (mut near, mut far) = (Vec::new(), Vec::new());
+    for _ in 0..watch.connections {
+        near.push(TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?);
+        far.push(listener.accept()?.0);
+    }
+    near.iter().try_for_each(|near| near.set_nodelay(true))?;
+    let pipes = (0..watch.pipes).map(|_| sys::pipe()).collect::<Result<Vec<_>>>()?;
+    let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&queue, &far, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    if watched {
-        epoll::add(&queue, &reader, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
+    let mut turn = 0;
+    let mut ends: Vec<OwnedFd> = Vec::new();
+    for end in far.iter().map(AsFd::as_fd).chain(readers.iter().map(AsFd::as_fd)) {
+        ends.push(end.try_clone_to_owned()?);
+    }
+    if watch.listener {
+        ends.push(listener.into());
+    }
+    if by == By::Epoll {
+        for (end, number) in ends.iter().zip(1..) {
+            epoll::add(&queue, end, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
+        }
     }
     let call = move |_: &Cell| {
-        let ends: Vec<BorrowedFd<'_>> = std::iter::once(far.as_fd()).chain(watched.then(|| reader.as_fd())).collect();
+        let ends: Vec<BorrowedFd<'_>> = ends.iter().map(AsFd::as_fd).collect();
         let ready = by.wait(&ends, &queue)?;
         ensure!(ready == 1, "{ready} descriptors are ready");
-        one_byte(&mut far)?;
+        one_byte(&mut far[turn])?;
+        turn = (turn + 1) % watch.busy;
         // The row is about the wait, which moves no bytes.
         Ok(0)
     };
-    let class = if watched { "event-wait" } else { "tcp" };
+    let (class, unknown) = watch.class(by);
     let (name, number) = by.syscall();
+    let mut next = 0;
     let mut service = Service::new(class, name, number, call, move |_| {
-        let _open = &writer;
-        Ok(near.write_all(b"x")?)
+        let _open = &writers;
+        near[next].write_all(b"x")?;
+        next = (next + 1) % watch.busy;
+        Ok(())
     });
     if by == By::Epoll {
         service.numbers.extend(MORE_EPOLL_WAITS);
     }
+    service.unknown = unknown;
     service.beside = &["recvfrom"];
     Ok(service)
 }

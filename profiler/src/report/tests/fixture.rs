@@ -117,6 +117,7 @@ fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
     let at = |us: u64| Nanos::from_micros(us);
     let end = |thread: u32, round: u64| BlockEnd {
         tid: Tid::from_raw(PID + thread),
+        waker: None,
         class,
         away: thread == 0,
         off: at(round * 1_000 + u64::from(thread) * 16),

@@ -1,0 +1,166 @@
+//! Which of several descriptors ends a wait. An event loop is woken by one and then by another; a
+//! connection's own thread that also watches a pipe is always woken by its connection, and blocks
+//! as if it read from it.
+//!
+//! Looked at when a wait that slept returns: what the call left in the caller's memory names the
+//! descriptor. Which one it is, is known by its place (poll), by the word that it is registered
+//! with (epoll) or by its number (select); so a connection's own thread stays one when its next
+//! connection has another number.
+
+use aya_ebpf::helpers::bpf_probe_read_user;
+use profiler_common::{
+    class::BlockClass,
+    control::Control,
+    syscall,
+    thread::{STEADY, Thread, mark},
+};
+
+use crate::{
+    access::{Access, offset, present},
+    descriptor,
+};
+
+/// More descriptors than that are an event loop's, whoever ends its waits.
+const FEW: u32 = 3;
+/// As often a loop whose waits one descriptor always ends is looked at again: a power of two.
+const AGAIN: u32 = 64;
+/// Entries of a poll's array that are looked at, in steps of [`STEP`].
+const POLLED: u32 = 64;
+const STEP: u32 = 8;
+
+/// The place in a poll's array of the only descriptor that is waited for: of one, or of a few where
+/// the same one has always ended the wait.
+#[inline(always)]
+pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
+    if length == 1 {
+        return Some(0);
+    }
+    let own = t.marks & mark::OWN != 0 && length <= FEW && t.ended_by >> 32 == length as u64;
+    own.then_some(t.ended_by & 3)
+}
+
+/// A wait that slept has returned events.
+#[inline(always)]
+pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u16) {
+    if t.class != BlockClass::EventWait as u32 && t.steady < STEADY {
+        // For one descriptor alone.
+        return;
+    }
+    // SAFETY: the registers with which the call was made. Only the first argument is written over
+    // by what it returns, on arm64, and is kept beside.
+    let (first, second) =
+        unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
+    let by = if what & syscall::EPOLL == syscall::EPOLL {
+        first_event(second)
+    } else if what & syscall::SELECT == syscall::SELECT {
+        // SAFETY: the same registers.
+        let third: u64 = unsafe { A::field(regs, offset!(regs_arg2)) };
+        first_selected(second, third)
+    } else {
+        first_polled(first, second as u32)
+    };
+    let Some(by) = by else { return };
+    t.sums.event_ends += 1;
+    if t.ended_by != by {
+        t.ended_by = by;
+        t.steady = 0;
+        t.marks &= !mark::OWN;
+        t.sums.event_turns += 1;
+        if what & syscall::FD != 0 && t.class != BlockClass::EventWait as u32 {
+            descriptor::forget(t.tgid, t.fd);
+        }
+        return;
+    }
+    t.steady += 1;
+    if t.steady & (AGAIN - 1) == STEADY && t.class == BlockClass::EventWait as u32 {
+        if what & syscall::EPOLL == syscall::EPOLL {
+            let class = descriptor::class_in_few(descriptor::file_of::<A>(task, t.fd), by);
+            if class != BlockClass::EventWait as u8 {
+                descriptor::remember(control, t.tgid, t.fd, class);
+            }
+        } else if what & syscall::SELECT == syscall::POLL
+            && second as u32 <= FEW
+            && !another_listens::<A>(control, t, task, first, second as u32)
+        {
+            t.marks |= mark::OWN;
+        }
+    }
+}
+
+/// The word that the first event's descriptor is registered with.
+#[inline(always)]
+fn first_event(events: u64) -> Option<u64> {
+    if !present(offset!(epoll_data)) {
+        return None;
+    }
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user((events + offset!(epoll_data) as u64) as *const u64) }.ok()
+}
+
+/// The length of a poll's array and the place of the first entry with an event.
+#[inline(never)]
+fn first_polled(array: u64, length: u32) -> Option<u64> {
+    let length = if length > POLLED { POLLED } else { length };
+    let mut from = 0;
+    while from < POLLED {
+        if from >= length {
+            break;
+        }
+        // The entries behind the last one may not be there: of a short array, one is read at a
+        // time.
+        let whole = length - from >= STEP;
+        // SAFETY: the helper checks the address. `struct pollfd` has eight bytes, `revents` are the
+        // last two.
+        let entries: [u64; STEP as usize] = if whole {
+            unsafe { bpf_probe_read_user((array + from as u64 * 8) as *const [u64; STEP as usize]) }.ok()?
+        } else {
+            [0; STEP as usize]
+        };
+        for i in 0..STEP {
+            if from + i >= length {
+                break;
+            }
+            let entry = if whole {
+                entries[i as usize]
+            } else {
+                // SAFETY: as above.
+                unsafe { bpf_probe_read_user((array + (from + i) as u64 * 8) as *const u64) }.ok()?
+            };
+            if entry >> 48 != 0 {
+                return Some((length as u64) << 32 | (from + i) as u64);
+            }
+        }
+        from += STEP;
+    }
+    None
+}
+
+/// The lowest descriptor below 64 that can be read or written.
+#[inline(always)]
+fn first_selected(read: u64, write: u64) -> Option<u64> {
+    for set in [read, write] {
+        if set != 0 {
+            // SAFETY: the helper checks the address.
+            let bits = unsafe { bpf_probe_read_user(set as *const u64) }.ok()?;
+            if bits != 0 {
+                return Some(1 << 63 | bits.trailing_zeros() as u64);
+            }
+        }
+    }
+    None
+}
+
+/// Whether a poll's array has a socket that listens, beside the one that ended the wait.
+#[inline(always)]
+fn another_listens<A: Access>(control: &Control, t: &Thread, task: *const u8, array: u64, length: u32) -> bool {
+    for i in 0..FEW {
+        if i < length && i as u64 != t.ended_by & 3 {
+            // SAFETY: the helper checks the address.
+            let fd = unsafe { bpf_probe_read_user((array + i as u64 * 8) as *const u32) }.unwrap_or(u32::MAX);
+            if descriptor::class_of::<A>(control, task, t.tgid, fd) == BlockClass::Accept as u8 {
+                return true;
+            }
+        }
+    }
+    false
+}
