@@ -63,7 +63,7 @@ pub enum BlockClass {
     Ipc = 25,
     /// No syscall: a page fault that had to wait.
     PageFault = 26,
-    /// No syscall: stopped by a signal or a tracer.
+    /// Stopped by a signal.
     Stopped = 27,
     /// Leaving: `exit`, `exit_group`.
     Exit = 28,
@@ -73,10 +73,18 @@ pub enum BlockClass {
     Other = 30,
     /// No syscall and no page fault: on the way back to user space (signal delivery, task work).
     Kernel = 31,
+    /// Any call that slept and that its own time limit ended: a timer.
+    Timeout = 32,
+    /// `fsync` and its kin, waiting for the file system's journal to be written.
+    Journal = 33,
+    /// Frozen by a cgroup, or for suspend.
+    Frozen = 34,
+    /// Stopped by a tracer.
+    Traced = 35,
 }
 
 /// How many classes there are; arrays per class have this length.
-pub const CLASS_COUNT: usize = 32;
+pub const CLASS_COUNT: usize = 36;
 
 /// The families that the reports keep apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +105,7 @@ pub enum Family {
 
 /// A bit for each class of [`Family::BlockingIo`]. The kernel programs test a bit in place of
 /// reading a table.
-pub const BLOCKING_IO_MASK: u32 = {
+pub const BLOCKING_IO_MASK: u64 = {
     let mut mask = 0;
     let mut i = 0;
     while i < CLASS_COUNT {
@@ -144,6 +152,10 @@ impl BlockClass {
         Self::Compat,
         Self::Other,
         Self::Kernel,
+        Self::Timeout,
+        Self::Journal,
+        Self::Frozen,
+        Self::Traced,
     ];
 
     /// The number on the wire.
@@ -156,9 +168,15 @@ impl BlockClass {
         if (raw as usize) < CLASS_COUNT { Some(Self::ALL[raw as usize]) } else { None }
     }
 
+    /// Whether waits of this class are blocking IO: [`BLOCKING_IO_MASK`] for a number.
+    #[inline(always)]
+    pub const fn blocks_on_io(wire: u32) -> bool {
+        BLOCKING_IO_MASK >> (wire & 63) & 1 != 0
+    }
+
     /// Whether a storage device ends the wait, not a peer. Readiness (epoll) gains nothing there.
     pub const fn is_file(self) -> bool {
-        matches!(self, Self::File | Self::BlockDevice)
+        matches!(self, Self::File | Self::BlockDevice | Self::Journal)
     }
 
     /// The family this class is reported in.
@@ -172,6 +190,7 @@ impl BlockClass {
             | Self::Tty
             | Self::File
             | Self::BlockDevice
+            | Self::Journal
             | Self::CharDevice
             | Self::EventFd
             | Self::SignalFd
@@ -179,7 +198,7 @@ impl BlockClass {
             | Self::AnonFd => Family::BlockingIo,
             Self::EventWait | Self::IoUring | Self::LinuxAio => Family::EventWait,
             Self::Futex | Self::FileLock => Family::Lock,
-            Self::Sleep | Self::TimerFd => Family::Timer,
+            Self::Sleep | Self::TimerFd | Self::Timeout => Family::Timer,
             Self::Accept => Family::Accept,
             Self::Unknown
             | Self::BadFd
@@ -188,6 +207,8 @@ impl BlockClass {
             | Self::Ipc
             | Self::PageFault
             | Self::Stopped
+            | Self::Traced
+            | Self::Frozen
             | Self::Exit
             | Self::Compat
             | Self::Other

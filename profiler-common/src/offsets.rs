@@ -16,6 +16,14 @@ pub struct Offsets {
     pub task_flags: u32,
     /// `task_struct.__state`, before 5.14 `state`
     pub task_state: u32,
+    /// The byte of `task_struct.in_iowait`, a bit-field
+    pub task_iowait: u32,
+    /// Its bit in that byte.
+    pub iowait_mask: u32,
+    /// The byte of `task_struct.frozen`, a bit-field: the cgroup's freezer (v2) holds it
+    pub task_frozen: u32,
+    /// Its bit in that byte.
+    pub frozen_mask: u32,
     /// `task_struct.nvcsw`
     pub task_nvcsw: u32,
     /// `task_struct.nivcsw`

@@ -301,6 +301,8 @@ pub struct Thread {
     /// Which descriptor ended the last wait on several of them: for a poll the length of the array
     /// and the place in it, for an epoll the word that is registered with the descriptor.
     pub ended_by: u64,
+    /// Of no meaning between events: the verifier does not follow what goes through it.
+    pub scratch: u64,
     /// When the measurement of this thread began (start of the window, or its birth), ns.
     pub first: u64,
     /// On CPU: up to when its time is accounted, ns.

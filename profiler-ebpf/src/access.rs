@@ -42,6 +42,18 @@ pub fn present(offset: usize) -> bool {
     offset != ABSENT as usize
 }
 
+/// The same value, which the verifier knows nothing of any more: it went through a map's memory. A
+/// result that has one of many constants has all that follows verified once for each of them.
+#[inline(always)]
+pub fn forgotten(scratch: &mut u64, value: u64) -> u64 {
+    let scratch: *mut u64 = scratch;
+    // SAFETY: a reference can be written and read. Volatile, so that both are done.
+    unsafe {
+        core::ptr::write_volatile(scratch, value);
+        core::ptr::read_volatile(scratch)
+    }
+}
+
 /// A way to read kernel structures.
 pub trait Access {
     /// Reads a field of a structure that a tracepoint's argument (or the current task) leads to by

@@ -20,7 +20,7 @@ use crate::{
 /// What each syscall of this machine's table is; see `profiler_common::syscall`. The loader fills
 /// it in.
 #[unsafe(no_mangle)]
-pub static SYSCALLS: [u16; TABLE_LEN] = [BlockClass::Other as u16; TABLE_LEN];
+pub static SYSCALLS: [u32; TABLE_LEN] = [BlockClass::Other as u32; TABLE_LEN];
 
 /// `__X32_SYSCALL_BIT` of `arch/x86/include/uapi/asm/unistd.h`
 const X32_BIT: u64 = 0x4000_0000;
@@ -30,19 +30,19 @@ const MAX_ERRNO: i64 = 4095;
 
 /// The table's word for a call.
 #[inline(always)]
-fn describe(nr: u32) -> u16 {
+fn describe(nr: u32) -> u32 {
     let i = nr as usize;
     if i < TABLE_LEN {
         // SAFETY: inside the table.
-        unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u16>().add(i)) }
+        unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u32>().add(i)) }
     } else {
-        BlockClass::Other as u16
+        BlockClass::Other as u32
     }
 }
 
 /// The table's word for the call that a thread was in; 0 for one of the 32-bit table.
 #[inline(always)]
-pub fn described(t: &Thread, nr: u32) -> u16 {
+pub fn described(t: &Thread, nr: u32) -> u32 {
     if t.abi == ABI_COMPAT as u32 { 0 } else { describe(nr) }
 }
 
@@ -59,7 +59,7 @@ pub fn reset(t: &mut Thread) {
 
 /// Notes number, table, place, descriptor and class of a call. Returns the table's word for it.
 #[inline(always)]
-pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, id: u64) -> u16 {
+pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, id: u64) -> u32 {
     let mut nr = id as u32;
     let mut abi = 0;
     if present(offset!(task_compat)) {
@@ -78,6 +78,10 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
     t.ip = unsafe { A::field(regs, offset!(regs_ip)) };
     t.nr = nr & 0xffff;
     t.abi = abi as u32;
+    if abi != ABI_COMPAT && describe(nr) & syscall::RESTART != 0 {
+        // It waits for what the call before did: no other came in between.
+        return BlockClass::Other as u32;
+    }
     t.fd = u32::MAX;
     if abi == ABI_COMPAT {
         t.class = BlockClass::Compat as u32;
@@ -99,10 +103,17 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
 /// The running task has just made the call, so its array can be read; what cannot be stays an event
 /// wait.
 #[inline(always)]
-pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u16) {
+pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
     // SAFETY: the registers of the tracepoint's argument.
     let (first, second) =
         unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
+    if first as u32 == 0 && what & syscall::SELECT == syscall::SELECT
+        || second as u32 == 0 && what & syscall::SELECT == syscall::POLL
+    {
+        // Without descriptors it is a way to sleep.
+        t.class = BlockClass::Timeout as u32;
+        return;
+    }
     let fd = if what & syscall::SELECT == syscall::SELECT {
         // SAFETY: the same registers.
         let (third, fourth) =
@@ -197,6 +208,18 @@ pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) 
     }
 }
 
+/// Whether a task entered the kernel by an exception or an interrupt: then no call is on record in
+/// its registers, which a call leaves there until it is back in user mode.
+#[inline(always)]
+pub fn came_by_exception<A: Access>(task: *const u8) -> bool {
+    if !present(offset!(regs_nr)) {
+        return false;
+    }
+    let regs = A::registers(task);
+    // SAFETY: the task's registers.
+    !regs.is_null() && (unsafe { A::field::<u32>(regs, offset!(regs_nr)) } as i32) < 0
+}
+
 /// The user window ends with the next call. One that a preemption hit measures the preemption: it
 /// is left out, and counted.
 #[inline(always)]
@@ -218,7 +241,7 @@ pub struct Returned {
     /// Its number.
     pub nr: u32,
     /// The table's word for it.
-    pub what: u16,
+    pub what: u32,
     /// What it returned.
     pub value: i64,
     /// Its process.

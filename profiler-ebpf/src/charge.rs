@@ -5,7 +5,7 @@
 //! charged. They are read at each switch-out, and the difference goes to the switch-in before it.
 
 use profiler_common::{
-    class::BLOCKING_IO_MASK,
+    class::{BlockClass, CLASS_COUNT},
     since, syscall,
     thread::{CAUSE_AWAY, Thread, UNCHARGED},
 };
@@ -132,7 +132,7 @@ fn charge_switch_in(t: &mut Thread, charge: u64, voluntary: bool, to_own: bool) 
     sums.charge_other = sums.charge_other.wrapping_add(t.owed.wrapping_sub(owed));
     // CAUSE_OTHER has bits that neither a class nor CAUSE_AWAY has.
     let class = t.cause & !CAUSE_AWAY;
-    if class < 32 && BLOCKING_IO_MASK >> class & 1 != 0 {
+    if class < CLASS_COUNT as u32 && BlockClass::blocks_on_io(class) {
         sums.charge_io += gain;
         if t.cause != class {
             sums.charge_away += gain;

@@ -34,17 +34,17 @@ use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid};
 use profiler_common::{
-    class::{BLOCKING_IO_MASK, BlockClass},
+    class::{BlockClass, CLASS_COUNT},
     control::Control,
     ipc::before,
     since,
     site::OVERFLOW_SITE,
     stat, syscall,
-    thread::{CAUSE_AWAY, CAUSE_OTHER, Thread, mark, phase, window},
+    thread::{CAUSE_AWAY, CAUSE_OTHER, ClassSum, Thread, mark, phase, window},
 };
 
 use crate::{
-    access::{Access, now, offset},
+    access::{Access, now, offset, present},
     births::{begin_exec, depart, end_exec},
     call::{self, Returned},
     charge, descriptor, ipc,
@@ -54,8 +54,16 @@ use crate::{
     stacks, stream, turnover, wakers,
 };
 
-/// `__TASK_STOPPED | __TASK_TRACED` of `include/linux/sched.h`.
-const STOPPED: u32 = 0x4 | 0x8;
+/// `__TASK_STOPPED` of `include/linux/sched.h`
+const STOPPED: u32 = 0x4;
+/// `__TASK_TRACED`
+const TRACED: u32 = 0x8;
+/// `TASK_FROZEN`, 6.1 and later
+const FROZEN: u32 = 0x8000;
+/// `PF_FROZEN`, before 6.1; later kernels use the bit for one of their own threads
+const FLAG_FROZEN: u32 = 0x1_0000;
+/// `EAGAIN`, `ETIME`, `ETIMEDOUT` of `include/uapi/asm-generic/errno.h`
+const TIMED_OUT: [i64; 3] = [-11, -62, -110];
 /// `TASK_UNINTERRUPTIBLE`
 const UNINTERRUPTIBLE: u32 = 0x2;
 /// `EPOLL_CTL_MOD` of `include/uapi/linux/eventpoll.h`: what is watched stays.
@@ -115,11 +123,13 @@ fn switch_out<A: Access>(
     let voluntary = !preempt && (state != 0 || charge::counted_voluntary::<A>(t, task));
     let owed = charge::read_counters::<A>(t, task, voluntary, to_own);
     if voluntary {
-        let class = block_class(t, state);
+        let class = block_class::<A>(t, task, state);
         t.block_class = class as u32;
         t.phase = phase::BLOCKED;
         t.sums.voluntary += 1;
-        t.sums.classes[class as usize & 31].blocks += 1;
+        if let Some(sum) = sum_of(t, class as u32) {
+            sum.blocks += 1;
+        }
         if t.call_blocks == 0 {
             t.call_before = t.call_cpu;
         }
@@ -165,21 +175,82 @@ fn end_burst(t: &mut Thread) {
     t.burst = 0;
 }
 
-/// What a block waits for: the call's class, or, outside a call, what the state says.
+/// The sums of a class.
 #[inline(always)]
-fn block_class(t: &Thread, state: u32) -> u8 {
+fn sum_of(t: &mut Thread, class: u32) -> Option<&mut ClassSum> {
+    let i = class as usize;
+    if i < CLASS_COUNT { Some(&mut t.sums.classes[i]) } else { None }
+}
+
+/// What a block waits for: the call's class, or what the state says.
+#[inline(always)]
+fn block_class<A: Access>(t: &Thread, task: *const u8, state: u32) -> u8 {
     if state & DEAD != 0 || t.marks & mark::LEAVING != 0 {
         return BlockClass::Exit as u8;
+    }
+    if state & (UNINTERRUPTIBLE | STOPPED | TRACED | FROZEN) != 0 || t.nr >= syscall::UNKNOWN {
+        return special_class::<A>(t, task, state);
+    }
+    t.class as u8
+}
+
+/// The class of a sleep that is not plainly the call's: stopped, frozen, for the disk, outside of
+/// any call.
+#[inline(always)]
+fn special_class<A: Access>(t: &Thread, task: *const u8, state: u32) -> u8 {
+    if state & TRACED != 0 {
+        return BlockClass::Traced as u8;
     }
     if state & STOPPED != 0 {
         return BlockClass::Stopped as u8;
     }
+    if state & FROZEN != 0 || is_frozen::<A>(t, task) {
+        return BlockClass::Frozen as u8;
+    }
+    if state & UNINTERRUPTIBLE == 0 {
+        return match t.nr {
+            // Some faults can be interrupted, those that a supervisor answers above all
+            // (`userfaultfd_get_blocking_state`, fs/userfaultfd.c).
+            syscall::NONE if call::came_by_exception::<A>(task) => BlockClass::PageFault as u8,
+            syscall::NONE | syscall::BORN => BlockClass::Kernel as u8,
+            syscall::UNKNOWN => BlockClass::Unknown as u8,
+            _ => t.class as u8,
+        };
+    }
     match t.nr {
-        syscall::NONE if state & UNINTERRUPTIBLE != 0 => BlockClass::PageFault as u8,
-        syscall::NONE | syscall::BORN => BlockClass::Kernel as u8,
+        syscall::NONE => BlockClass::PageFault as u8,
+        syscall::BORN => BlockClass::Kernel as u8,
+        nr if is_waiting_for_disk::<A>(task) => match t.class {
+            class if nr != syscall::UNKNOWN && class == BlockClass::BlockDevice as u32 => class as u8,
+            _ => BlockClass::File as u8,
+        },
         syscall::UNKNOWN => BlockClass::Unknown as u8,
+        nr if call::described(t, nr) & syscall::SYNC != 0 => BlockClass::Journal as u8,
         _ => t.class as u8,
     }
+}
+
+/// Whether the freezer of its cgroup holds a thread on its way back to user mode, or, before 6.1,
+/// the refrigerator anywhere.
+#[inline(always)]
+fn is_frozen<A: Access>(t: &Thread, task: *const u8) -> bool {
+    // SAFETY: a task of the tracepoint's arguments.
+    let held = t.nr == syscall::NONE && bit_of::<A>(task, offset!(task_frozen), offset!(frozen_mask));
+    // SAFETY: as above.
+    held || unsafe { A::field::<u32>(task, offset!(task_flags)) } & FLAG_FROZEN != 0
+}
+
+/// Whether the kernel counts a sleeping thread as waiting for IO (`io_schedule`,
+/// kernel/sched/core.c): for the disk, whatever the call.
+#[inline(always)]
+fn is_waiting_for_disk<A: Access>(task: *const u8) -> bool {
+    bit_of::<A>(task, offset!(task_iowait), offset!(iowait_mask))
+}
+
+#[inline(always)]
+fn bit_of<A: Access>(task: *const u8, byte: usize, mask: usize) -> bool {
+    // SAFETY: the byte of a bit-field of the task of a tracepoint's argument.
+    present(byte) && unsafe { A::field::<u8>(task, byte) } as usize & mask != 0
 }
 
 /// A thread gets the CPU, which was idle before or with somebody else than the target (`away`).
@@ -229,15 +300,16 @@ fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
     let delay = since(now, wake);
     let class = t.block_class;
     t.cause = class;
-    let sum = &mut t.sums.classes[class as usize & 31];
-    sum.blocked += blocked;
-    sum.run_delay += delay;
+    if let Some(sum) = sum_of(t, class) {
+        sum.blocked += blocked;
+        sum.run_delay += delay;
+    }
     t.call_blocked += blocked;
     t.call_delay += delay;
     if away {
         t.cause |= CAUSE_AWAY;
         t.marks |= mark::AWAY;
-        if BLOCKING_IO_MASK >> (class & 31) & 1 != 0 {
+        if BlockClass::blocks_on_io(class) {
             t.sums.away_io += 1;
         }
     }
@@ -378,6 +450,40 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     }
 }
 
+/// Whether a call that slept returns because its own time limit was over: a wait for descriptors
+/// without any, and others with an error.
+#[inline(always)]
+fn timed_out(what: u32, value: i64) -> bool {
+    if what & syscall::POLL != 0 {
+        return value == 0;
+    }
+    value == TIMED_OUT[0] || value == TIMED_OUT[1] || value == TIMED_OUT[2]
+}
+
+/// The call's blocks were for the time, not for what the call names.
+#[inline(always)]
+fn count_as_timeout(t: &mut Thread) {
+    let (blocks, blocked, run_delay) = (t.call_blocks as u64, t.call_blocked, t.call_delay);
+    let class = t.class;
+    if class == BlockClass::Sleep as u32 || class == BlockClass::Timeout as u32 {
+        return;
+    }
+    let Some(sum) = sum_of(t, class) else { return };
+    // A block of another class among them (stopped, for the disk): all of them stay.
+    if sum.blocks < blocks || sum.blocked < blocked || sum.run_delay < run_delay {
+        return;
+    }
+    sum.blocks -= blocks;
+    sum.blocked -= blocked;
+    sum.run_delay -= run_delay;
+    t.class = BlockClass::Timeout as u32;
+    if let Some(sum) = sum_of(t, BlockClass::Timeout as u32) {
+        sum.blocks += blocks;
+        sum.blocked += blocked;
+        sum.run_delay += run_delay;
+    }
+}
+
 /// `sys_exit(regs, value)`
 #[inline(always)]
 pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) {
@@ -411,11 +517,9 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         }
     }
     t.sums.io_calls += (what & syscall::SELECT == syscall::BYTES) as u64;
-    if what & syscall::POLL != 0 {
-        t.sums.event_calls += (t.class == BlockClass::EventWait as u32) as u64;
-        if blocked && value > 0 {
-            turnover::ended::<A>(control, t, task, regs, what);
-        }
+    t.sums.event_calls += (what & syscall::POLL != 0 && t.class == BlockClass::EventWait as u32) as u64;
+    if blocked && timed_out(what, value) {
+        count_as_timeout(t);
     }
     let returned = Returned { nr, what, value, tgid };
     let Some(site) = call::count_at_site(ctx, control, t, &returned) else { return };
@@ -423,4 +527,8 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         stacks::at_return::<A>(control, t, nr, regs, now);
     }
     ipc::open(control, t, site, if blocked { before::BLOCKED } else { before::DIRECT });
+    // Last: the verifier follows what comes after it once for each way through it.
+    if blocked && value > 0 && what & syscall::POLL != 0 {
+        turnover::ended::<A>(control, t, task, regs, what);
+    }
 }

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 use profiler_common::{class::BlockClass, control::Control};
 
 use crate::{
-    access::{Access, offset, present, probe},
+    access::{Access, forgotten, offset, present, probe},
     maps::{FD_SLOTS, SIA_FDS},
 };
 
@@ -147,9 +147,8 @@ impl Watched {
     #[inline(always)]
     fn new(node: u64) -> Self {
         // SAFETY: what cannot be read is zero.
-        let (left, right) = unsafe {
-            (probe(node as *const u8, offset!(node_left)), probe(node as *const u8, offset!(node_right)))
-        };
+        let (left, right) =
+            unsafe { (probe(node as *const u8, offset!(node_left)), probe(node as *const u8, offset!(node_right))) };
         Self { node, left, right }
     }
 
@@ -201,13 +200,14 @@ fn only_watched(epoll: *const u8) -> u64 {
 /// is registered with `data`: that file's class. An event wait where there are more, where it is a
 /// waker, and where another of them listens: that is a loop with one busy client.
 #[inline(never)]
-pub fn class_in_few(epoll: u64, data: u64) -> u8 {
+pub fn class_in_few(scratch: &mut u64, epoll: u64, data: u64) -> u8 {
     if epoll == 0 || !present(offset!(epitem_data)) {
         return BlockClass::EventWait as u8;
     }
     let root = Watched::root(epoll);
     let mut class = BlockClass::EventWait as u8;
     let mut listens = false;
+    let mut others = false;
     // A tree of three is a root with two leaves: it is balanced (lib/rbtree.c).
     for node in [root.node, root.left, root.right] {
         if node == 0 {
@@ -217,14 +217,19 @@ pub fn class_in_few(epoll: u64, data: u64) -> u8 {
         if node != root.node && !watched.is_leaf() {
             return BlockClass::EventWait as u8;
         }
-        let own = watched.class();
+        let own = forgotten(scratch, watched.class() as u64) as u8;
         if watched.data() == data {
-            class = waited_for(own);
+            // Some register all of their files with the same word: a waker is not the one.
+            let own = waited_for(own);
+            if own != BlockClass::EventWait as u8 {
+                others |= class != own && class != BlockClass::EventWait as u8;
+                class = own;
+            }
         } else if own == BlockClass::Accept as u8 {
             listens = true;
         }
     }
-    if listens { BlockClass::EventWait as u8 } else { class }
+    if listens || others { BlockClass::EventWait as u8 } else { class }
 }
 
 /// The class of an open file.

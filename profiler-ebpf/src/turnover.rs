@@ -16,7 +16,7 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, offset, present},
+    access::{Access, forgotten, offset, present},
     descriptor,
 };
 
@@ -41,7 +41,7 @@ pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
 
 /// A wait that slept has returned events.
 #[inline(always)]
-pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u16) {
+pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
     if t.class != BlockClass::EventWait as u32 && t.steady < STEADY {
         // For one descriptor alone.
         return;
@@ -60,6 +60,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         first_polled(first, second as u32)
     };
     let Some(by) = by else { return };
+    let by = forgotten(&mut t.scratch, by);
     t.sums.event_ends += 1;
     if t.ended_by != by {
         t.ended_by = by;
@@ -74,7 +75,8 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     t.steady += 1;
     if t.steady & (AGAIN - 1) == STEADY && t.class == BlockClass::EventWait as u32 {
         if what & syscall::EPOLL == syscall::EPOLL {
-            let class = descriptor::class_in_few(descriptor::file_of::<A>(task, t.fd), by);
+            let class = descriptor::class_in_few(&mut t.scratch, descriptor::file_of::<A>(task, t.fd), by);
+            let class = forgotten(&mut t.scratch, class as u64) as u8;
             if class != BlockClass::EventWait as u8 {
                 descriptor::remember(control, t.tgid, t.fd, class);
             }
@@ -152,12 +154,13 @@ fn first_selected(read: u64, write: u64) -> Option<u64> {
 
 /// Whether a poll's array has a socket that listens, beside the one that ended the wait.
 #[inline(always)]
-fn another_listens<A: Access>(control: &Control, t: &Thread, task: *const u8, array: u64, length: u32) -> bool {
+fn another_listens<A: Access>(control: &Control, t: &mut Thread, task: *const u8, array: u64, length: u32) -> bool {
     for i in 0..FEW {
         if i < length && i as u64 != t.ended_by & 3 {
             // SAFETY: the helper checks the address.
             let fd = unsafe { bpf_probe_read_user((array + i as u64 * 8) as *const u32) }.unwrap_or(u32::MAX);
-            if descriptor::class_of::<A>(control, task, t.tgid, fd) == BlockClass::Accept as u8 {
+            let class = descriptor::class_of::<A>(control, task, t.tgid, fd) as u64;
+            if forgotten(&mut t.scratch, class) == BlockClass::Accept as u64 {
                 return true;
             }
         }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{
-    class::BLOCKING_IO_MASK,
+    class::BlockClass,
     control::Control,
     syscall,
     thread::{Thread, mark},
@@ -32,10 +32,14 @@ pub fn count<A: Access>(control: &Control, t: &mut Thread) {
             waking => {
                 if let Some(w) = waking {
                     w.marks |= mark::WOKE;
+                    // A timer's interrupt that hits a thread in some call ends waits, too.
+                    let futex = BlockClass::Futex as u32;
+                    if t.block_class != futex || w.class == futex || w.marks & mark::LEAVING != 0 {
+                        t.waker = waker as u32;
+                    }
                 }
-                t.waker = waker as u32;
                 t.sums.woken_by_self += 1;
-                if BLOCKING_IO_MASK >> (t.block_class & 31) & 1 != 0 {
+                if BlockClass::blocks_on_io(t.block_class) {
                     t.sums.woken_io_by_self += 1;
                 }
             }

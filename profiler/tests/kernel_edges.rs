@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::check::{
-    self, all_blocks, blocks, by_class, class_named, ledger_closes, no_event_lost, nothing_lost, runs_missed,
+    self, agrees, all_blocks, blocks, by_class, class_named, ledger_closes, no_event_lost, nothing_lost, runs_missed,
+    thread,
 };
 use common::measuring::{Measuring, raw_request, request, request_for};
 use common::procfs;
@@ -84,18 +85,6 @@ fn attached_in_time<T>(wait: &mut Duration, mut start: impl FnMut(Duration) -> (
         *wait = Duration::from_micros((took * 2).as_micros() as u64);
     }
     panic!("attaching takes longer than {wait:?}")
-}
-
-fn thread(measurement: &Measurement, tid: u32) -> &ThreadTotals {
-    let mut found = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == tid);
-    let thread = found.next().unwrap_or_else(|| panic!("thread {tid} is not in the window"));
-    assert!(found.next().is_none(), "thread {tid} is in the window twice");
-    thread
-}
-
-fn agrees(measurement: &Measurement) {
-    let check = measurement.clone().report().check;
-    assert!(check.counts_agree(), "{check:?}");
 }
 
 /// A wait that is open when the measurement begins has its class and its time in the window. It has

@@ -48,6 +48,12 @@ exact! {
     epoll_of_many: ["epoll-many"];
     epoll_of_one_busy_among_many: ["epoll-busy"];
     epoll_of_a_server: ["epoll-server"];
+    poll_that_times_out: ["poll-timeout", "--n", "200"];
+    poll_of_nothing: ["poll-nothing", "--n", "200"];
+    select_that_times_out: ["select-timeout", "--n", "200"];
+    epoll_that_times_out: ["epoll-timeout", "--n", "200"];
+    futex_that_times_out: ["futex-timeout", "--n", "200"];
+    receive_that_times_out: ["recv-timeout", "--n", "50", "--us", "4000"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];
     accept: ["accept"];

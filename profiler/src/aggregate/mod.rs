@@ -5,8 +5,10 @@
 //! switch-out on record and no switch-in. Here they are closed at the window's end, and counted as
 //! open.
 
+mod bonds;
 mod histogram;
 mod quality;
+mod roles;
 mod silent;
 mod since;
 mod totals;
@@ -14,6 +16,7 @@ mod window;
 
 pub use histogram::Histogram;
 pub use quality::Quality;
+pub use roles::{Role, RoleBasis, RoleLine, Roles, ThreadRole};
 pub use silent::Silent;
 pub use totals::{OpenEnd, ThreadTotals};
 pub use window::Window;

@@ -24,5 +24,5 @@ pub use profile::{Profile, Stack, Weight, Weights};
 pub use report::{Report, SelfCost};
 pub use sampled::{Sampled, SampledStack, StackQuality, Taken};
 pub use score::{Score, direct_share};
-pub use verdict::{Answer, Evidence, NoGain, Reason, Verdict};
+pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};

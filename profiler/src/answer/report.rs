@@ -11,7 +11,7 @@ use super::{
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
-    aggregate::{Quality, Window},
+    aggregate::{Quality, RoleLine, Roles, Window},
     cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{DeviceRecord, Family, Place, SiteRecord, Sums},
     machine::Calibration,
@@ -61,6 +61,8 @@ pub struct Report {
     pub sites: Vec<SiteView>,
     /// Threads, the busiest first.
     pub threads: Vec<ThreadView>,
+    /// What they are in their program, the role with the most CPU first.
+    pub roles: Vec<RoleLine>,
     /// Devices.
     pub devices: Vec<DeviceView>,
     /// Blocked time on files and pages while a request of the waiting thread was at the device.
@@ -120,7 +122,9 @@ impl Report {
             let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
             sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
         };
+        let roles = Roles::new(window);
         let answerable = Answerable {
+            roles: &roles,
             io_calls: calls_in(Family::BlockingIo),
             event_calls: calls_in(Family::EventWait),
             cpu: &cpu,
@@ -136,7 +140,8 @@ impl Report {
             estimators: Estimators::new(&window.sites, &pools, charge, sampled),
             check: Check::new(window, &sums, cpu.total, inputs.process_cpu),
             sites: site_views(window, &inputs, &pools),
-            threads: thread_views(window, &inputs),
+            threads: thread_views(window, &inputs, &roles),
+            roles: roles.lines,
             devices: device_views(window, &inputs),
             facts: inputs.facts,
             window: inputs.window,
@@ -232,9 +237,9 @@ fn site_views(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Vec<SiteVi
     window.sites.iter().map(|site| SiteView::new(site, pools, descriptor(&site.place))).collect()
 }
 
-fn thread_views(window: &Window, inputs: &Inputs) -> Vec<ThreadView> {
+fn thread_views(window: &Window, inputs: &Inputs, roles: &Roles) -> Vec<ThreadView> {
     let name = |tid: &Tid| inputs.thread_names.get(tid).cloned().unwrap_or_default();
-    window.threads.iter().map(|thread| ThreadView::new(thread, name(&thread.tid))).collect()
+    window.threads.iter().map(|thread| ThreadView::new(thread, roles.of(thread.tid), name(&thread.tid))).collect()
 }
 
 fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {

@@ -5,6 +5,7 @@ use super::{
     ledger::{CpuLedger, WallLedger},
 };
 use crate::{
+    aggregate::{Role, RoleLine, Roles},
     cost::Basis,
     event::Family,
     machine::Way,
@@ -76,6 +77,8 @@ pub enum Reason {
     /// Its threads wait for each other about as often as they do IO, and block on it more rarely: a
     /// pool, or locks between threads that serve.
     HandOver {
+        /// Which of the two.
+        kind: HandOver,
         /// Blocks on locks.
         waits: u64,
         /// Calls on descriptors, blocked or not.
@@ -114,6 +117,17 @@ pub enum Reason {
     OnlyCompletion(Estimate),
     /// Another way of waiting would give nothing back.
     NoGain(NoGain),
+}
+
+/// Why threads that do IO wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOver {
+    /// So many of them get their work from others.
+    Pool(u64),
+    /// So many of them serve a connection or files each, and share a lock.
+    SharedLock(u64),
+    /// The wake-ups that were seen do not tell.
+    Unknown,
 }
 
 /// Why another way of waiting would give nothing back.
@@ -196,6 +210,8 @@ pub enum Evidence {
     EventTaxes(Vec<(Way, f64)>),
     /// So many blocks are not on IO.
     OtherWaits(u64),
+    /// What its threads are, those with the most CPU first; the others took the rest.
+    Roles(Vec<RoleLine>),
 }
 
 /// The answer and what it rests on.
@@ -205,7 +221,7 @@ pub struct Verdict {
     pub answer: Answer,
     /// The answer with its figures.
     pub reason: Reason,
-    /// What it rests on: five lines at most.
+    /// What it rests on: six lines at most.
     pub evidence: Vec<Evidence>,
     /// What is cheaper than a rewrite.
     pub advice: Vec<Advice>,
@@ -215,6 +231,8 @@ pub struct Verdict {
 const MIN_BLOCKS: u64 = 30;
 /// CPU below which nothing is said.
 const MIN_CPU: Nanos = Nanos::from_millis(1);
+/// CPU per time measured below which nothing is said on few blocks.
+const HARDLY_RUNS: f64 = 0.01;
 /// A share of the CPU below which it is called little.
 const LITTLE: f64 = 0.03;
 /// A saving that is larger by this share of the CPU is worth naming beside another.
@@ -228,6 +246,11 @@ const SERVES: f64 = 0.1;
 /// Calls on descriptors per wait for a lock from which such waits are said to be rare.
 const RARELY: f64 = 10.0;
 
+/// Roles whose threads block while somebody else does the work or the IO.
+const BLOCKING: [Role; 3] = [Role::Connection, Role::Files, Role::PoolWorker];
+/// Share of the CPU below which a role is not named in the evidence.
+const NAMED: f64 = 0.01;
+
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
     /// Calls that moved bytes or waited for one descriptor, blocked or not.
@@ -237,6 +260,7 @@ pub(crate) struct Answerable<'a> {
     pub(crate) cpu: &'a CpuLedger,
     pub(crate) wall: &'a WallLedger,
     pub(crate) what_if: &'a WhatIf,
+    pub(crate) roles: &'a Roles,
     /// Direct cost as a share of the CPU.
     pub(crate) direct: Option<f64>,
     pub(crate) seconds: f64,
@@ -257,10 +281,11 @@ impl Answerable<'_> {
         let locks = wall.blocks_in(Family::Lock);
         let all: u64 = wall.classes.iter().map(|l| l.blocks).sum();
         let files: u64 = wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocks).sum();
-        if self.cpu.total < MIN_CPU && all < MIN_BLOCKS {
+        let hardly_ran = (self.cpu.total.as_nanos() as f64) < HARDLY_RUNS * self.seconds * 1e9;
+        if all < MIN_BLOCKS && (self.cpu.total < MIN_CPU || hardly_ran) {
             return Reason::TooLittle { seconds: self.seconds, cpu: self.cpu.total, blocks: all };
         }
-        if io == 0 && events > 0 && events * 2 >= all {
+        if io == 0 && events > 0 && events * 2 >= all && self.loops_lead() {
             return Reason::OnlyEventWaits(events);
         }
         if io == 0 && locks == 0 {
@@ -268,7 +293,7 @@ impl Answerable<'_> {
             let serves = self.event_calls >= MIN_BLOCKS && self.io_calls >= MIN_BLOCKS;
             return if serves { Reason::OnlyEventWaits(self.event_calls) } else { Reason::NoBlockingIo };
         }
-        if events > 10 * io.max(1) && events * 2 >= all {
+        if events > 10 * io.max(1) && events * 2 >= all && self.loops_lead() {
             return Reason::MostlyEventWaits { events, io };
         }
         if locks > io
@@ -291,18 +316,37 @@ impl Answerable<'_> {
         let calls_per_wait = self.io_calls as f64 / locks as f64;
         if calls_per_wait > RARELY {
             let events = self.event_calls;
-            let many = events > 10 * io && events >= locks.max(MIN_BLOCKS);
+            let many = events > 10 * io && events >= locks.max(MIN_BLOCKS) && self.loops_lead();
             return many.then_some(Reason::MostlyEventWaits { events, io });
         }
         if locks < MIN_BLOCKS {
             return None;
         }
-        if calls_per_wait < SERVES {
+        if calls_per_wait < SERVES && self.roles.share(&BLOCKING) < 0.5 {
             return Some(Reason::Locks { locks, io });
         }
         let total = self.cpu.total.as_nanos() as f64;
         let cost = self.cpu.other_switches.value().map(|ns| (ns / total.max(1.0)).max(0.0));
-        Some(Reason::HandOver { waits: locks, calls: self.io_calls, cost })
+        Some(Reason::HandOver { kind: self.hand_over(), waits: locks, calls: self.io_calls, cost })
+    }
+
+    fn hand_over(&self) -> HandOver {
+        let pool = self.roles.share(&[Role::PoolWorker]);
+        let own = self.roles.share(&[Role::Connection, Role::Files]);
+        let threads = |role| self.roles.threads(role);
+        if pool + self.roles.share(&[Role::Dispatcher]) > own && pool > 0.0 {
+            HandOver::Pool(threads(Role::PoolWorker))
+        } else if own >= 0.5 {
+            HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))
+        } else {
+            HandOver::Unknown
+        }
+    }
+
+    /// Whether event loops take more of the CPU than threads that block: many waits of a loop that
+    /// has little to do are not the answer for a pool beside it.
+    fn loops_lead(&self) -> bool {
+        self.roles.share(&[Role::EventLoop]) >= self.roles.share(&BLOCKING)
     }
 
     fn on_files(&self) -> Reason {
@@ -367,6 +411,10 @@ impl Answerable<'_> {
             if !taxes.is_empty() {
                 lines.push(Evidence::EventTaxes(taxes));
             }
+        }
+        let roles: Vec<RoleLine> = self.roles.lines.iter().copied().filter(|line| line.share >= NAMED).collect();
+        if !roles.is_empty() {
+            lines.push(Evidence::Roles(roles));
         }
         if self.other_waits() > io {
             lines.push(Evidence::OtherWaits(self.other_waits()));

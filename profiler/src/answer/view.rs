@@ -1,7 +1,7 @@
 //! What the tables show: sites, threads, devices, wake-ups.
 
 use crate::{
-    aggregate::{Histogram, OpenEnd, ThreadTotals},
+    aggregate::{Histogram, OpenEnd, ThreadRole, ThreadTotals},
     cost::{DirectCost, Pools, mean},
     event::{BlockClass, DeviceRecord, SiteRecord, Stat, Sums},
     predict,
@@ -97,6 +97,8 @@ pub struct ThreadView {
     pub tgid: Tgid,
     /// Its name; empty where it was gone before it could be read.
     pub name: String,
+    /// What it is in its program.
+    pub role: ThreadRole,
     /// Wall time.
     pub wall: Nanos,
     /// CPU.
@@ -122,7 +124,7 @@ pub struct ThreadView {
 }
 
 impl ThreadView {
-    pub(crate) fn new(thread: &ThreadTotals, name: String) -> Self {
+    pub(crate) fn new(thread: &ThreadTotals, role: ThreadRole, name: String) -> Self {
         let sums = &thread.sums;
         let mostly = BlockClass::ALL
             .into_iter()
@@ -132,6 +134,7 @@ impl ThreadView {
             tid: thread.tid,
             tgid: thread.tgid,
             name,
+            role,
             wall: thread.wall,
             cpu: thread.cpu(),
             user: Nanos::from_nanos(sums.user),

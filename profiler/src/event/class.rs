@@ -61,7 +61,7 @@ pub enum BlockClass {
     Ipc,
     /// No syscall: a page fault that had to wait.
     PageFault,
-    /// No syscall: stopped by a signal or a tracer.
+    /// Stopped by a signal.
     Stopped,
     /// Leaving: `exit`, `exit_group`.
     Exit,
@@ -71,6 +71,14 @@ pub enum BlockClass {
     Other,
     /// No syscall and no page fault: on the way back to user space (signal delivery, task work).
     Kernel,
+    /// Any call that slept and that its own time limit ended: a timer.
+    Timeout,
+    /// `fsync` and its kin, waiting for the file system's journal to be written.
+    Journal,
+    /// Frozen by a cgroup, or for suspend.
+    Frozen,
+    /// Stopped by a tracer.
+    Traced,
 }
 
 /// How many classes there are; arrays per class have this length.
@@ -117,7 +125,7 @@ macro_rules! numbers {
         }
     };
 }
-numbers!(Unknown Tcp Udp Unix SocketOther Pipe Tty File BlockDevice CharDevice EventFd TimerFd SignalFd Inotify AnonFd BadFd Accept Futex Sleep EventWait IoUring LinuxAio ChildWait Signal FileLock Ipc PageFault Stopped Exit Compat Other Kernel);
+numbers!(Unknown Tcp Udp Unix SocketOther Pipe Tty File BlockDevice CharDevice EventFd TimerFd SignalFd Inotify AnonFd BadFd Accept Futex Sleep EventWait IoUring LinuxAio ChildWait Signal FileLock Ipc PageFault Stopped Exit Compat Other Kernel Timeout Journal Frozen Traced);
 
 impl BlockClass {
     /// Whether a storage device ends the wait, not a peer. Readiness (epoll) gains nothing there.
@@ -172,6 +180,10 @@ impl BlockClass {
             Self::Compat => "compat32",
             Self::Other => "other",
             Self::Kernel => "kernel",
+            Self::Timeout => "timeout",
+            Self::Journal => "journal",
+            Self::Frozen => "frozen",
+            Self::Traced => "traced",
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use profiler_common::{counted_sums, signed_sums, thread};
 
-use super::{class::CLASS_COUNT, error::LIMIT, stat::BUCKETS};
+use super::{
+    class::{BlockClass, CLASS_COUNT},
+    error::LIMIT,
+    stat::BUCKETS,
+};
 
 /// Buckets of [`Sums::concurrency`]: 0–7 exactly, then 8–15, 16–31 … and the last one open from
 /// 1,024.
@@ -105,6 +109,7 @@ pub struct Sums {
     #[serde(default)]
     pub event_turns: u64,
     /// Blocks by class.
+    #[serde(with = "by_class")]
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
     #[serde(with = "serde_big_array::BigArray")]
@@ -205,11 +210,22 @@ impl Sums {
         }
         counted_sums!(counted);
         signed_sums!(signed);
+        // A wait that had been counted by what it was for, and that its time limit has ended since, is
+        // among the time-outs now: what its class has less than before, those have more.
+        let mut moved = ClassSum::default();
         for (own, earlier) in self.classes.iter_mut().zip(&earlier.classes) {
-            own.blocks = own.blocks.saturating_sub(earlier.blocks);
-            own.blocked = own.blocked.saturating_sub(earlier.blocked);
-            own.run_delay = own.run_delay.saturating_sub(earlier.run_delay);
+            let less = |own: &mut u64, earlier: u64, moved: &mut u64| {
+                *moved += earlier.saturating_sub(*own);
+                *own = own.saturating_sub(earlier);
+            };
+            less(&mut own.blocks, earlier.blocks, &mut moved.blocks);
+            less(&mut own.blocked, earlier.blocked, &mut moved.blocked);
+            less(&mut own.run_delay, earlier.run_delay, &mut moved.run_delay);
         }
+        let ended = &mut self.classes[BlockClass::Timeout as usize];
+        ended.blocks = ended.blocks.saturating_sub(moved.blocks);
+        ended.blocked = ended.blocked.saturating_sub(moved.blocked);
+        ended.run_delay = ended.run_delay.saturating_sub(moved.run_delay);
         take(&mut self.bursts, &earlier.bursts);
         take(&mut self.concurrency, &earlier.concurrency);
     }
@@ -274,9 +290,47 @@ mod twos_complement {
     }
 }
 
+/// Sums by class in a recording: an older one has fewer classes.
+mod by_class {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{CLASS_COUNT, ClassSum};
+
+    pub(super) fn serialize<S: Serializer>(value: &[ClassSum; CLASS_COUNT], to: S) -> Result<S::Ok, S::Error> {
+        value.as_slice().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[ClassSum; CLASS_COUNT], D::Error> {
+        let read = Vec::<ClassSum>::deserialize(from)?;
+        if read.len() > CLASS_COUNT {
+            return Err(serde::de::Error::invalid_length(read.len(), &"as many classes as this build knows"));
+        }
+        Ok(std::array::from_fn(|i| read.get(i).copied().unwrap_or_default()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_that_timed_out_after_a_look_is_counted_once() {
+        let (tcp, timeout) = (BlockClass::Tcp as usize, BlockClass::Timeout as usize);
+        let sum = |blocks, blocked| ClassSum { blocks, blocked, run_delay: 0 };
+        let (mut earlier, mut later) = (Sums::ZERO, Sums::ZERO);
+        earlier.classes[tcp] = sum(10, 5_000);
+        // One of the ten slept on for 2 µs, and was ended by its limit; another wait came.
+        (later.classes[tcp], later.classes[timeout]) = (sum(10, 4_500), sum(1, 3_000));
+        later.reduce(&earlier);
+        assert_eq!((later.classes[tcp], later.classes[timeout]), (sum(0, 0), sum(1, 2_500)));
+    }
+
+    #[test]
+    fn a_recording_with_fewer_classes_can_be_read() {
+        let mut kept = serde_json::to_value(Sums::ZERO).unwrap();
+        kept["classes"].as_array_mut().unwrap().truncate(32);
+        assert_eq!(serde_json::from_value::<Sums>(kept).unwrap(), Sums::ZERO);
+    }
 
     #[test]
     fn charges_are_signed_and_counters_never_wrap() {

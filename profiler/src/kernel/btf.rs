@@ -79,6 +79,8 @@ impl Type {
 pub(super) struct Member {
     /// Bytes from the start of the outermost structure.
     pub offset: u32,
+    /// The bit in that byte where a bit-field begins; 0 for other members.
+    bit: u32,
     type_id: u32,
 }
 
@@ -213,7 +215,7 @@ impl Btf {
                         return Some(found);
                     }
                 }
-                own if own == name => return Some(Member { offset, type_id }),
+                own if own == name => return Some(Member { offset, bit: bits % 8, type_id }),
                 _ => {}
             }
         }
@@ -231,6 +233,13 @@ impl Btf {
             id = member.type_id;
         }
         Some(base)
+    }
+
+    /// Byte offset of a bit-field of one bit, and its bit in that byte.
+    pub fn bit(&self, structure: &str, name: &str) -> Option<(u32, u32)> {
+        let id = *self.structs.get(self.names.get(structure)?)?;
+        let Member { offset, bit, .. } = self.find(id, name, 0)?;
+        Some((offset, 1 << bit))
     }
 
     /// As [`Self::offset`], with an error that names the member.

@@ -132,7 +132,7 @@ fn load_form(
     }
     let registers = form == Form::Typed && types.has_function("bpf_task_pt_regs");
     let offsets = resolve(types, registers)?;
-    let table: [u16; TABLE_LEN] = syscalls::table();
+    let table: [u32; TABLE_LEN] = syscalls::table();
     let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
     let counters = pmu.mask();
 

@@ -42,6 +42,8 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
     };
     let argument = |i: usize| btf.require("pt_regs", ARGUMENTS[i].0).map(|at| at + ARGUMENTS[i].1);
     let (rq_disk, queue_disk) = disk_of_request(btf)?;
+    let bit = |name: &str| btf.bit("task_struct", name).unwrap_or((ABSENT, 0));
+    let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit("in_iowait"), bit("frozen"));
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
         task_tgid: btf.require("task_struct", "tgid")?,
@@ -51,6 +53,10 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
             Some(offset) => offset,
             None => btf.require("task_struct", "state")?,
         },
+        task_iowait,
+        iowait_mask,
+        task_frozen,
+        frozen_mask,
         task_nvcsw: btf.require("task_struct", "nvcsw")?,
         task_nivcsw: btf.require("task_struct", "nivcsw")?,
         task_runtime: btf.require("task_struct", "se.sum_exec_runtime")?,

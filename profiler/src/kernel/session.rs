@@ -268,6 +268,9 @@ impl Session {
             (&raw mut (*control).start).write_volatile(at.as_nanos());
             let epoch = (&raw mut (*control).epoch).read_volatile().wrapping_add(1);
             (&raw mut (*control).epoch).write_volatile(epoch);
+            // What was closed while nobody looked may be another file by now.
+            let generation = (&raw mut (*control).fd_generation).read_volatile().wrapping_add(1);
+            (&raw mut (*control).fd_generation).write_volatile(generation);
             AtomicU32::from_ptr(&raw mut (*control).enabled).store(1, Ordering::Release);
         }
         self.start = at;

@@ -3,42 +3,47 @@
 
 use profiler_common::{
     class::BlockClass,
-    syscall::{ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EPOLL, EXEC, FD, FORGET_ALL, LEAVE, POLL, SELECT, TABLE_LEN},
+    syscall::{
+        ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EPOLL, EXEC, FD, FORGET_ALL, LEAVE, POLL, RESTART, SELECT, SYNC,
+        TABLE_LEN,
+    },
 };
 
 /// The word for a syscall that is not listed: shown by its name.
-const OTHER: u16 = BlockClass::Other as u16;
+const OTHER: u32 = BlockClass::Other as u32;
 
 /// What the kernel programs need to know of a syscall, by its name.
-fn describe(name: &str) -> u16 {
+fn describe(name: &str) -> u32 {
     match name {
         "read" | "readv" | "pread64" | "preadv" | "preadv2" | "write" | "writev" | "pwrite64" | "pwritev"
         | "pwritev2" | "recvfrom" | "recvmsg" | "sendto" | "sendmsg" | "sendfile" | "splice" | "tee" | "vmsplice"
         | "copy_file_range" => FD | BYTES,
-        "recvmmsg" | "sendmmsg" | "connect" | "shutdown" | "fsync" | "fdatasync" | "sync_file_range" | "ftruncate"
-        | "fallocate" | "getdents" | "getdents64" | "fstat" | "fstatfs" | "lseek" | "ioctl" | "setsockopt"
-        | "getsockopt" | "getsockname" | "getpeername" | "bind" | "fchmod" | "fchown" | "readahead" | "fadvise64"
-        | "syncfs" | "fgetxattr" | "fsetxattr" => FD,
+        "recvmmsg" | "sendmmsg" | "connect" | "shutdown" | "ftruncate" | "fallocate" | "getdents" | "getdents64"
+        | "fstat" | "fstatfs" | "lseek" | "ioctl" | "setsockopt" | "getsockopt" | "getsockname" | "getpeername"
+        | "bind" | "fchmod" | "fchown" | "readahead" | "fadvise64" | "fgetxattr" | "fsetxattr" => FD,
+        "fsync" | "fdatasync" | "sync_file_range" | "syncfs" => FD | SYNC,
+        "msync" | "sync" => OTHER | SYNC,
+        "restart_syscall" => OTHER | RESTART,
         // A socket that listens is waited on for other things.
         "close" | "listen" => FD | CLOSE,
         "dup2" | "dup3" => OTHER | DUP,
         "close_range" | "unshare" => OTHER | FORGET_ALL,
         "execve" | "execveat" => OTHER | EXEC | FORGET_ALL,
-        "exit" | "exit_group" => BlockClass::Exit as u16 | LEAVE,
-        "accept" | "accept4" => BlockClass::Accept as u16,
-        "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u16,
-        "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u16,
+        "exit" | "exit_group" => BlockClass::Exit as u32 | LEAVE,
+        "accept" | "accept4" => BlockClass::Accept as u32,
+        "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u32,
+        "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u32,
         // That of an epoll is the event wait, or what it watches if that is one descriptor.
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => EPOLL,
         "epoll_ctl" => OTHER | CLOSE,
-        "select" | "pselect6" => BlockClass::EventWait as u16 | SELECT,
-        "poll" | "ppoll" => BlockClass::EventWait as u16 | POLL,
-        "io_uring_enter" => BlockClass::IoUring as u16,
-        "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u16,
-        "wait4" | "waitid" | "vfork" => BlockClass::ChildWait as u16,
-        "pause" | "rt_sigsuspend" | "rt_sigtimedwait" => BlockClass::Signal as u16,
-        "flock" | "fcntl" => BlockClass::FileLock as u16,
-        "msgrcv" | "msgsnd" | "semop" | "semtimedop" | "mq_timedsend" | "mq_timedreceive" => BlockClass::Ipc as u16,
+        "select" | "pselect6" => BlockClass::EventWait as u32 | SELECT,
+        "poll" | "ppoll" => BlockClass::EventWait as u32 | POLL,
+        "io_uring_enter" => BlockClass::IoUring as u32,
+        "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u32,
+        "wait4" | "waitid" | "vfork" => BlockClass::ChildWait as u32,
+        "pause" | "rt_sigsuspend" | "rt_sigtimedwait" => BlockClass::Signal as u32,
+        "flock" | "fcntl" => BlockClass::FileLock as u32,
+        "msgrcv" | "msgsnd" | "semop" | "semtimedop" | "mq_timedsend" | "mq_timedreceive" => BlockClass::Ipc as u32,
         _ => OTHER,
     }
 }
@@ -72,7 +77,7 @@ pub enum Wait {
 }
 
 /// This machine's table, for the kernel programs.
-pub fn table() -> [u16; TABLE_LEN] {
+pub fn table() -> [u32; TABLE_LEN] {
     std::array::from_fn(|nr| native(nr).map_or(OTHER, describe))
 }
 

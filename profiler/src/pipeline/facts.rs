@@ -99,7 +99,8 @@ impl Silents {
                 let ever = process::counters(tgid, tid).and_then(|counters| counters.on_cpu);
                 Some((!could_have_run(ever, measured)).then_some(BlockClass::Unknown))
             }
-            ('T' | 't', _) => Some(Some(BlockClass::Stopped)),
+            ('T', _) => Some(Some(BlockClass::Stopped)),
+            ('t', _) => Some(Some(BlockClass::Traced)),
             ('Z' | 'X', _) => None,
             (_, Some(call)) if is_compat(tgid, call.ip) => Some(Some(BlockClass::Compat)),
             (_, Some(call)) => Some(Some(self.class_of_call(tgid, &call))),
@@ -112,6 +113,8 @@ impl Silents {
         match syscalls::waits_for(usize::try_from(call.nr).unwrap_or(usize::MAX)) {
             syscalls::Wait::Class(class) => class.into(),
             syscalls::Wait::Descriptor => self.class_of(tgid, first as i32),
+            syscalls::Wait::Polled if second as u32 == 0 => BlockClass::Timeout,
+            syscalls::Wait::Selected if first as u32 == 0 => BlockClass::Timeout,
             syscalls::Wait::Polled => {
                 // `fd` is the first member of `struct pollfd`.
                 let mut fd = [0; 4];
@@ -207,6 +210,8 @@ fn fits(descriptor: &Descriptor, class: BlockClass) -> bool {
     match descriptor {
         Descriptor::Gone => false,
         Descriptor::Denied => true,
+        // Whatever it was waited for on, the time was over first.
+        _ if class == BlockClass::Timeout => true,
         // Of a device file only the name is known.
         Descriptor::Device(_) => matches!(class, BlockClass::Tty | BlockClass::CharDevice | BlockClass::BlockDevice),
         // Descriptors that wait for events are anonymous, too.

@@ -60,6 +60,8 @@ struct Document {
     sites: Vec<views::Site>,
     /// Every thread, the busiest first.
     threads: Vec<views::Thread>,
+    /// What the threads are in their program, the role with the most CPU first.
+    roles: Vec<views::RoleLine>,
     /// Wake-ups of the target's threads.
     wakeups: views::Wakeups,
     /// Block devices.
@@ -170,6 +172,7 @@ impl Document {
             wall: ledgers::Wall::new(&report.wall),
             sites: report.sites.iter().map(views::Site::new).collect(),
             threads: report.threads.iter().map(views::Thread::new).collect(),
+            roles: report.roles.iter().map(views::RoleLine::new).collect(),
             wakeups: views::Wakeups::new(&report.wakeups),
             devices: views::Devices::new(report),
             quality: quality::Quality::new(&report.quality),

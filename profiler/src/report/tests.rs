@@ -163,7 +163,7 @@ fn locks_a_pool_and_rare_parks_beside_an_event_loop_are_told_apart() {
     // Seven parks of a server that is busy all the while carry no answer.
     assert_eq!(answer(7, 400_000), Answer::AlreadyAsync);
     let said = hand_over(60_000, 90_000).report().verdict.sentence();
-    assert!(said.contains("they waited for each other 60,000 times beside 90,000 calls"), "{said}");
+    assert!(said.contains("threads waited for each other 60,000 times beside 90,000 calls"), "{said}");
     assert!(said.contains("That switching takes 6.4 % of its CPU"), "{said}");
 }
 

@@ -7,6 +7,7 @@ mod in_words;
 mod ipc;
 mod machine;
 mod predict;
+mod roles;
 mod verdict;
 
 pub use cost::disagreement;

@@ -5,10 +5,11 @@ use super::{
     predict::{base, whole},
 };
 use crate::{
-    answer::{Advice, Evidence, NoGain, Reason, SmallCalls, Verdict},
+    aggregate::Role,
+    answer::{Advice, Evidence, HandOver, NoGain, Reason, SmallCalls, Verdict},
     predict::Ground,
     quantity::Estimate,
-    text::numbers::{self, count, percent, span},
+    text::numbers::{self, count, percent, plural, span},
 };
 
 /// The ends of a saving in percent.
@@ -34,14 +35,20 @@ impl Verdict {
     }
 }
 
-fn hand_over(waits: u64, calls: u64, cost: Option<f64>) -> String {
+fn hand_over(kind: HandOver, waits: u64, calls: u64, cost: Option<f64>) -> String {
+    let who = match kind {
+        HandOver::Pool(workers) => format!("its pool ({}) is handed its work", Role::PoolWorker.threads(workers)),
+        HandOver::SharedLock(threads) => {
+            format!("{} that serve share a lock", plural(threads, "thread", "threads"))
+        }
+        HandOver::Unknown => "its threads hand work to each other or share a lock".to_owned(),
+    };
     let cost = match cost {
         Some(cost) => format!("takes {} of its CPU, the wake-ups not counted", percent(cost)),
         None => "has a cost that cannot be told".to_owned(),
     };
     format!(
-        "Not known: its threads hand work to each other or share a lock; they waited for each other {} times beside {} calls on \
-         descriptors. That switching {cost}. One thread that waits for all of its IO needs none of it; how much would come \
+        "Not known: {who}; threads waited for each other {} times beside {} calls on descriptors. That switching {cost}. One thread that waits for all of its IO needs none of it; how much would come \
          back is not predicted.",
         count(waits),
         count(calls)
@@ -70,7 +77,7 @@ impl InWords for Reason {
                 count(*locks),
                 count(*io)
             ),
-            Self::HandOver { waits, calls, cost } => hand_over(*waits, *calls, *cost),
+            Self::HandOver { kind, waits, calls, cost } => hand_over(*kind, *waits, *calls, *cost),
             Self::NoPrediction { direct, why } => format!(
                 "Blocking costs {} of its CPU directly; what async would give back cannot be told: {}.",
                 percent(*direct),
@@ -159,6 +166,10 @@ impl InWords for Evidence {
                 let taxes: Vec<String> =
                     taxes.iter().map(|(way, ns)| format!("{} {}", way.name(), span(*ns))).collect();
                 format!("waiting in another way costs per event, calibrated here: {}", taxes.join(", "))
+            }
+            Self::Roles(lines) => {
+                let lines: Vec<String> = lines.iter().map(InWords::in_words).collect();
+                format!("roles: {}", lines.join(", "))
             }
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);

@@ -58,6 +58,20 @@ fn process_cpu(pid: u32) -> u64 {
     should_i_async::process::cpu_time(should_i_async::quantity::Tgid::from_raw(pid)).unwrap().as_nanos()
 }
 
+/// The record of a thread; there must be one, and no other of that number.
+pub(crate) fn thread(measurement: &Measurement, tid: u32) -> &ThreadTotals {
+    let mut found = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == tid);
+    let thread = found.next().unwrap_or_else(|| panic!("thread {tid} is not in the window"));
+    assert!(found.next().is_none(), "thread {tid} is in the window twice");
+    thread
+}
+
+/// The report's counts are the kernel's.
+pub(crate) fn agrees(measurement: &Measurement) {
+    let check = measurement.clone().report().check;
+    assert!(check.counts_agree(), "{check:?}");
+}
+
 /// Blocks of a class.
 pub(crate) fn blocks(sums: &Sums, class: BlockClass) -> u64 {
     sums.classes[class as usize].blocks
@@ -85,10 +99,7 @@ pub(crate) fn within(ours: u64, theirs: u64, share: f64) -> bool {
 impl Outcome {
     /// The record of a thread; there must be one, and no other of that number.
     pub(crate) fn thread(&self, tid: u32) -> &ThreadTotals {
-        let mut found = self.measurement.window.threads.iter().filter(|t| t.tid.as_raw() == tid);
-        let thread = found.next().unwrap_or_else(|| panic!("thread {tid} is not in the window"));
-        assert!(found.next().is_none(), "thread {tid} is in the window twice");
-        thread
+        thread(&self.measurement, tid)
     }
 
     /// The kernel's counters of a thread, over the interval.

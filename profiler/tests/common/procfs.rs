@@ -50,6 +50,12 @@ pub(crate) fn all(pid: u32) -> BTreeMap<u32, Counters> {
     tids(pid).into_iter().filter_map(|tid| Some((tid, Counters::read(pid, tid)?))).collect()
 }
 
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(pid: u32, signal: i32) {
+    // SAFETY: no memory is involved.
+    assert_eq!(unsafe { libc::kill(pid.cast_signed(), signal) }, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// Waits until the threads of a process have made so many voluntary switches.
 pub(crate) fn await_switches(pid: u32, count: u64) {
     let begun = Instant::now();

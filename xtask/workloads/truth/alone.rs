@@ -6,12 +6,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::thread::{ClockId, NanosleepRelativeResult, Timespec, clock_nanosleep_relative};
 
 use crate::row::{Certainty, Deed};
 use crate::worker::Worker;
-use crate::{Args, Kind, Play, sys};
+use crate::{Args, Kind, Play, disk, limited, sys};
 
 /// What O_DIRECT wants length, offset and address to be a multiple of, on any disk.
 const SECTOR: usize = 4096;
@@ -35,7 +35,10 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
                     Kind::Sleep => sleeper(calls, Duration::from_micros(args.us.unwrap_or(1000)))?,
                     Kind::Burn => burner(Duration::from_millis(args.ms.unwrap_or(100)))?,
                     Kind::FileDirect => direct_reader(&args.dir, index, calls)?,
-                    other => bail!("{other:?} needs a driver"),
+                    Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::IoSubmit | Kind::MajorFault => {
+                        disk::worker(args.kind, &args.dir, index, calls)?
+                    }
+                    other => limited::worker(other, calls, Duration::from_micros(args.us.unwrap_or(1000)))?,
                 });
             }
         }

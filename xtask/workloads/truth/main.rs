@@ -25,9 +25,11 @@
 mod alone;
 #[cfg(target_arch = "x86_64")]
 mod compat;
+mod disk;
 mod ipc;
 mod json;
 mod life;
+mod limited;
 mod probe;
 mod row;
 mod served;
@@ -128,6 +130,28 @@ enum Kind {
     Select,
     /// As poll-two, by select.
     SelectTwo,
+    /// A poll of one TCP connection that its limit ends, after --us.
+    PollTimeout,
+    /// A poll of nothing, as a way to sleep.
+    PollNothing,
+    /// As poll-timeout, by select.
+    SelectTimeout,
+    /// As poll-timeout, by an epoll of two.
+    EpollTimeout,
+    /// FUTEX_WAIT that its limit ends.
+    FutexTimeout,
+    /// A receive that SO_RCVTIMEO ends.
+    RecvTimeout,
+    /// Writes of 4 KiB, each with an fsync.
+    Fsync,
+    /// Changes of a mapped page, each with an msync.
+    Msync,
+    /// sendfile of 4 KiB that are not in memory.
+    Sendfile,
+    /// Linux AIO reads that are not direct: io_submit waits for the disk.
+    IoSubmit,
+    /// Reads of mapped pages that are not in memory.
+    MajorFault,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.
@@ -240,6 +264,9 @@ struct Play {
 fn set_up(args: &Args) -> Result<Play> {
     match args.kind {
         Kind::FileDirect | Kind::Sleep | Kind::Nonblock | Kind::Burn | Kind::Pingpong => alone::set_up(args),
+        Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::IoSubmit | Kind::MajorFault => alone::set_up(args),
+        Kind::PollTimeout | Kind::PollNothing | Kind::SelectTimeout => alone::set_up(args),
+        Kind::EpollTimeout | Kind::FutexTimeout | Kind::RecvTimeout => alone::set_up(args),
         Kind::Ipc => ipc::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),

@@ -8,7 +8,12 @@ use super::{
     figure::{Figure, Ratio, TimeBucket, histogram},
     ledgers::FamilyName,
 };
-use crate::{aggregate::OpenEnd, cost::Basis, quantity::Nanos};
+use crate::{
+    aggregate::{self, OpenEnd, Role},
+    cost::Basis,
+    quantity::Nanos,
+    words::InWords,
+};
 
 const NEVER_BLOCKED: &str = "no call blocked";
 const ALWAYS_BLOCKED: &str = "every call blocked";
@@ -97,6 +102,10 @@ pub(super) struct Thread {
     pid: u32,
     /// Its name; empty where it was gone before it could be read.
     name: String,
+    /// What it is in its program.
+    role: RoleName,
+    /// What the role was told from.
+    role_basis: String,
     /// Wall time.
     wall_ns: Figure<u64>,
     /// CPU.
@@ -121,6 +130,76 @@ pub(super) struct Thread {
     open_end: OpenEndName,
     /// The class it was blocked on when the window ended; null where it was not.
     open_end_class: Option<&'static str>,
+}
+
+/// What a thread is in its program.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RoleName {
+    /// It serves one connection at a time, and blocks on it.
+    Connection,
+    /// It reads or writes files, and blocks on them.
+    Files,
+    /// It waits for many descriptors at once.
+    EventLoop,
+    /// It waits for connections.
+    Acceptor,
+    /// It gets its work from other threads.
+    PoolWorker,
+    /// It gives work to other threads.
+    Dispatcher,
+    /// It fights over a lock.
+    LockBound,
+    /// It waits for the time.
+    Timer,
+    /// It computes.
+    Computing,
+    /// It slept.
+    Idle,
+    /// No sign covers it.
+    Unknown,
+}
+
+impl RoleName {
+    const fn new(role: Role) -> Self {
+        match role {
+            Role::Connection => Self::Connection,
+            Role::Files => Self::Files,
+            Role::EventLoop => Self::EventLoop,
+            Role::Acceptor => Self::Acceptor,
+            Role::PoolWorker => Self::PoolWorker,
+            Role::Dispatcher => Self::Dispatcher,
+            Role::LockBound => Self::LockBound,
+            Role::Timer => Self::Timer,
+            Role::Computing => Self::Computing,
+            Role::Idle => Self::Idle,
+            Role::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// The threads of one role together.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RoleLine {
+    /// The role.
+    role: RoleName,
+    /// How many threads.
+    threads_count: Figure<u64>,
+    /// Their CPU.
+    cpu_ns: Figure<u64>,
+    /// The same as a share of that of all threads.
+    cpu_ratio: Figure<Ratio>,
+}
+
+impl RoleLine {
+    pub(super) fn new(line: &aggregate::RoleLine) -> Self {
+        Self {
+            role: RoleName::new(line.role),
+            threads_count: Figure::measured(line.threads),
+            cpu_ns: Figure::time(line.cpu),
+            cpu_ratio: Figure::measured(line.share),
+        }
+    }
 }
 
 /// How a thread's last interval ended.
@@ -280,6 +359,8 @@ impl Thread {
             tid: thread.tid.as_raw(),
             pid: thread.tgid.as_raw(),
             name: thread.name.clone(),
+            role: RoleName::new(thread.role.role),
+            role_basis: thread.role.basis.in_words(),
             wall_ns: Figure::time(thread.wall),
             cpu_ns: Figure::time(thread.cpu),
             user_ns: Figure::time(thread.user),

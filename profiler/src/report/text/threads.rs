@@ -21,6 +21,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
         [
             ("tid", Side::Right),
             ("name", Side::Left),
+            ("role", Side::Left),
             ("CPU", Side::Right),
             ("run-q", Side::Right),
             ("blocked", Side::Right),
@@ -37,6 +38,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
         table.row([
             thread.tid.to_string(),
             name,
+            thread.role.role.name().to_owned(),
             thread.cpu.to_string(),
             thread.run_delay.to_string(),
             thread.blocked.to_string(),

@@ -31,6 +31,10 @@ fn mostly(thread: &ThreadView) -> &'static str {
     thread.mostly.map_or("", |class| class.name())
 }
 
+fn role(thread: &ThreadView) -> &'static str {
+    thread.role.role.name()
+}
+
 /// What it was at when the interval ended.
 fn state(thread: &ThreadView) -> String {
     match thread.open_end {
@@ -55,6 +59,15 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
         },
         Column::number("tid", 8, 1, |t| t.tid.to_string(), |a, b| a.tid.cmp(&b.tid)),
         Column::number("CPU", 8, 0, |t| share(t.cpu, t.wall), |a, b| part(a.cpu, a).total_cmp(&part(b.cpu, b))),
+        Column {
+            name: "role",
+            width: 11,
+            right: false,
+            rank: 4,
+            largest_first: false,
+            text: |t| role(t).to_owned(),
+            order: |a, b| role(a).cmp(role(b)),
+        },
         Column::number(
             "blocked",
             8,
@@ -66,7 +79,7 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             name: "mostly on",
             width: 10,
             right: false,
-            rank: 4,
+            rank: 5,
             largest_first: false,
             text: |t| mostly(t).to_owned(),
             order: |a, b| mostly(a).cmp(mostly(b)),
@@ -115,5 +128,5 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
     least: 16,
     // A tid is reused only after the thread is gone.
     id: |t| u64::from(t.tid.as_raw()) << 32 | u64::from(t.tgid.as_raw()),
-    words: |t| format!("{} {} {} {}", name(t), t.tid, mostly(t), state(t)),
+    words: |t| format!("{} {} {} {} {}", name(t), role(t), t.tid, mostly(t), state(t)),
 };

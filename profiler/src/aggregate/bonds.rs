@@ -1,0 +1,206 @@
+//! Who ended whose waits for locks, from the streamed block ends, and whether such threads fight
+//! over a lock or hand work to each other.
+//!
+//! The threads that fight over a lock wake each other, all alike. A queue is woken from one side
+//! and slept on at the other: its threads fall into two groups, and hardly a wake-up stays within
+//! one. So each set of threads that are connected by wake-ups is cut in two, as well as it can be
+//! (a maximum cut, by local search): of equals that fight, at most two thirds of the wake-ups cross
+//! any cut; of a queue, nearly all cross one.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use super::window::Window;
+use crate::{event::Family, quantity::Tid};
+
+/// Wake-ups below which a set of threads is not judged.
+const FEW: u64 = 30;
+/// Share of the wake-ups across the cut from which threads hand work over. Of three or four that
+/// fight over a lock two thirds cross it, of more of them fewer.
+const ACROSS: f64 = 0.8;
+/// The weaker direction over the stronger one below which wake-ups go one way.
+const ONE_WAY: f64 = 0.1;
+/// Passes of the local search at most.
+const PASSES: usize = 20;
+
+/// What the threads that end each other's waits do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// No wake-ups seen, or too few.
+    #[default]
+    Unknown,
+    /// They fight over a lock.
+    Lock,
+    /// One group hands work to another.
+    HandOver,
+    /// Two that wake each other in turns: both look the same.
+    Pair,
+}
+
+/// A thread's part in that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bond {
+    pub(super) tie: Tie,
+    /// Its waits that threads of the target ended.
+    pub(super) got: u64,
+    /// Waits of others that it ended.
+    pub(super) given: u64,
+    /// Whether it is in the smaller of the two groups.
+    pub(super) smaller: bool,
+}
+
+/// The parts of all threads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bonds {
+    of: HashMap<Tid, Bond>,
+    edges: BTreeMap<(Tid, Tid), u64>,
+}
+
+impl Bonds {
+    pub(super) fn new(window: &Window) -> Self {
+        let own: HashSet<Tid> = window.threads.iter().map(|t| t.tid).collect();
+        let mut edges: BTreeMap<(Tid, Tid), u64> = BTreeMap::new();
+        let ends = window.spans.iter().flat_map(|span| &span.ends);
+        for end in ends.filter(|end| end.class.family() == Family::Lock) {
+            if let Some(waker) = end.waker.filter(|waker| *waker != end.tid && own.contains(waker)) {
+                *edges.entry((waker, end.tid)).or_default() += 1;
+            }
+        }
+        Self { of: bonds(&edges), edges }
+    }
+
+    pub(super) fn of(&self, tid: Tid) -> Bond {
+        self.of.get(&tid).copied().unwrap_or_default()
+    }
+
+    /// How many of each thread's waits these threads ended.
+    pub(super) fn ended_by(&self, these: &HashSet<Tid>) -> HashMap<Tid, u64> {
+        let mut ended: HashMap<Tid, u64> = HashMap::new();
+        for ((_, to), n) in self.edges.iter().filter(|((from, _), _)| these.contains(from)) {
+            *ended.entry(*to).or_default() += n;
+        }
+        ended
+    }
+}
+
+fn bonds(edges: &BTreeMap<(Tid, Tid), u64>) -> HashMap<Tid, Bond> {
+    let mut of: HashMap<Tid, Bond> = HashMap::new();
+    let mut near: BTreeMap<Tid, BTreeMap<Tid, u64>> = BTreeMap::new();
+    for (&(from, to), &n) in edges {
+        of.entry(from).or_default().given += n;
+        of.entry(to).or_default().got += n;
+        for (a, b) in [(from, to), (to, from)] {
+            *near.entry(a).or_default().entry(b).or_default() += n;
+        }
+    }
+    let mut side: BTreeMap<Tid, bool> = BTreeMap::new();
+    for &start in near.keys() {
+        if side.contains_key(&start) {
+            continue;
+        }
+        let members = connected(&near, start, &mut side);
+        let (across, all) = cut(&near, &members, &mut side);
+        let tie = tie(&of, &members, across, all);
+        let ones = members.iter().filter(|tid| side[*tid]).count();
+        for tid in &members {
+            let bond = of.entry(*tid).or_default();
+            bond.tie = tie;
+            bond.smaller = if side[tid] { 2 * ones < members.len() } else { 2 * ones > members.len() };
+        }
+    }
+    of
+}
+
+/// The threads that are connected with one, each given the other side of whom it was found by.
+fn connected(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, start: Tid, side: &mut BTreeMap<Tid, bool>) -> Vec<Tid> {
+    let mut members = Vec::new();
+    let mut queue = VecDeque::from([start]);
+    side.insert(start, false);
+    while let Some(tid) = queue.pop_front() {
+        members.push(tid);
+        let other = !side[&tid];
+        for next in near[&tid].keys() {
+            if !side.contains_key(next) {
+                side.insert(*next, other);
+                queue.push_back(*next);
+            }
+        }
+    }
+    members
+}
+
+/// Improves the cut while a thread has more wake-ups within its side than across; answers how many
+/// cross it, and all.
+fn cut(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, members: &[Tid], side: &mut BTreeMap<Tid, bool>) -> (u64, u64) {
+    for _ in 0..PASSES {
+        let mut moved = false;
+        for tid in members {
+            let (mut within, mut across) = (0, 0);
+            for (other, n) in &near[tid] {
+                *(if side[other] == side[tid] { &mut within } else { &mut across }) += n;
+            }
+            if within > across {
+                side.insert(*tid, !side[tid]);
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let each = |count: &dyn Fn(Tid, Tid) -> bool| -> u64 {
+        let of_one = |tid: &Tid| -> u64 { near[tid].iter().filter(|(o, _)| count(*tid, **o)).map(|(_, n)| n).sum() };
+        members.iter().map(of_one).sum::<u64>() / 2
+    };
+    (each(&|a, b| side[&a] != side[&b]), each(&|_, _| true))
+}
+
+fn tie(of: &HashMap<Tid, Bond>, members: &[Tid], across: u64, all: u64) -> Tie {
+    if all < FEW {
+        return Tie::Unknown;
+    }
+    if let [one, _] = members {
+        let Bond { got, given, .. } = of[one];
+        let one_way = got.min(given) as f64 <= ONE_WAY * got.max(given) as f64;
+        return if one_way { Tie::HandOver } else { Tie::Pair };
+    }
+    if across as f64 >= ACROSS * all as f64 { Tie::HandOver } else { Tie::Lock }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ties(edges: &[(u32, u32, u64)]) -> HashMap<Tid, Bond> {
+        bonds(&edges.iter().map(|&(from, to, n)| ((Tid::from_raw(from), Tid::from_raw(to)), n)).collect())
+    }
+
+    #[test]
+    fn threads_that_all_wake_each_other_fight_over_a_lock() {
+        for n in 3..9 {
+            let all: Vec<_> = (1..=n).flat_map(|a| (1..=n).filter(move |&b| a != b).map(move |b| (a, b, 20))).collect();
+            assert!(ties(&all).values().all(|bond| bond.tie == Tie::Lock), "{n} threads");
+        }
+    }
+
+    #[test]
+    fn a_pool_is_woken_from_one_side_whether_it_replies_or_not() {
+        for reply in [0, 100] {
+            let pool: Vec<_> = (2..6).flat_map(|w| [(1, w, 100), (w, 1, reply)]).collect();
+            let bonds = ties(&pool);
+            assert!(bonds.values().all(|bond| bond.tie == Tie::HandOver), "{reply} replies");
+            assert!(bonds[&Tid::from_raw(1)].smaller && !bonds[&Tid::from_raw(2)].smaller);
+        }
+        // Many that submit, few that work.
+        let many: Vec<_> = (1..17).flat_map(|s| (20..24).flat_map(move |w| [(s, w, 5), (w, s, 5)])).collect();
+        let bonds = ties(&many);
+        assert!(bonds.values().all(|bond| bond.tie == Tie::HandOver));
+        assert!(bonds[&Tid::from_raw(20)].smaller && !bonds[&Tid::from_raw(1)].smaller);
+    }
+
+    #[test]
+    fn two_threads_look_the_same_unless_one_never_waits() {
+        assert_eq!(ties(&[(1, 2, 50), (2, 1, 50)])[&Tid::from_raw(1)].tie, Tie::Pair);
+        assert_eq!(ties(&[(1, 2, 50), (2, 1, 2)])[&Tid::from_raw(1)].tie, Tie::HandOver);
+        assert_eq!(ties(&[(1, 2, 5), (2, 1, 5)])[&Tid::from_raw(1)].tie, Tie::Unknown);
+    }
+}

@@ -1,0 +1,407 @@
+//! Roles: what each thread is in its program, told from what it waits for, from who wakes whom, and
+//! from the CPU that it takes. What no sign covers is unknown.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
+
+use super::{
+    bonds::{Bond, Bonds, Tie},
+    totals::{OpenEnd, ThreadTotals},
+    window::Window,
+};
+use crate::{
+    event::{BlockClass, Family, Sums},
+    quantity::{Nanos, Tid},
+};
+
+/// What a thread is in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It serves one connection at a time, and blocks on it.
+    Connection,
+    /// It reads or writes files, and blocks on them.
+    Files,
+    /// It waits for many descriptors at once.
+    EventLoop,
+    /// It waits for connections.
+    Acceptor,
+    /// It gets its work from other threads.
+    PoolWorker,
+    /// It gives work to other threads.
+    Dispatcher,
+    /// It fights over a lock.
+    LockBound,
+    /// It waits for the time.
+    Timer,
+    /// It computes.
+    Computing,
+    /// It slept.
+    Idle,
+    /// No sign covers it.
+    Unknown,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Connection,
+        Self::Files,
+        Self::EventLoop,
+        Self::Acceptor,
+        Self::PoolWorker,
+        Self::Dispatcher,
+        Self::LockBound,
+        Self::Timer,
+        Self::Computing,
+        Self::Idle,
+        Self::Unknown,
+    ];
+
+    /// Its name, the same in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Files => "files",
+            Self::EventLoop => "event-loop",
+            Self::Acceptor => "acceptor",
+            Self::PoolWorker => "pool-worker",
+            Self::Dispatcher => "dispatcher",
+            Self::LockBound => "lock-bound",
+            Self::Timer => "timer",
+            Self::Computing => "computing",
+            Self::Idle => "idle",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a role was told from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RoleBasis {
+    /// So many of its waits are of the kind that the role is named after.
+    Waits {
+        /// Of that kind.
+        of: u64,
+        /// All of them.
+        all: u64,
+    },
+    /// It waits for many descriptors at once.
+    Events {
+        /// Such waits, whether they slept or not.
+        waits: u64,
+        /// Of those that slept, the share that another descriptor ended than the one before; `None`
+        /// where none did.
+        turnover: Option<f64>,
+    },
+    /// Waits for locks, in the streamed part of the measurement.
+    Wakes {
+        /// Its waits that threads of the target ended.
+        got: u64,
+        /// Waits of others that it ended.
+        given: u64,
+    },
+    /// Time on a CPU as a share of the time that it was there.
+    Cpu(f64),
+    /// What it slept on when the measurement ended.
+    Asleep(Option<BlockClass>),
+    /// No sign.
+    None,
+}
+
+/// A thread's role and what told it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThreadRole {
+    /// The role.
+    pub role: Role,
+    /// What it was told from.
+    pub basis: RoleBasis,
+}
+
+/// The threads of one role together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoleLine {
+    /// The role.
+    pub role: Role,
+    /// How many threads.
+    pub threads: u64,
+    /// Their CPU, by the tracepoints.
+    pub cpu: Nanos,
+    /// The same as a share of that of all threads; 0 where nobody ran.
+    pub share: f64,
+}
+
+/// The roles of all threads of a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Roles {
+    of: HashMap<Tid, ThreadRole>,
+    /// Together, the role with the most CPU first; roles that no thread has are left out.
+    pub lines: Vec<RoleLine>,
+}
+
+/// CPU per wait from which a thread computes, whatever it waits for in between.
+const LONG_BURST: Nanos = Nanos::from_millis(10);
+/// Share of the time on a CPU below which a thread that hardly waits was idle.
+const HARDLY_RUNS: f64 = 0.001;
+/// Waits below which it hardly waited.
+const HARDLY_WAITS: u64 = 10;
+/// Calls on descriptors per wait for a lock from which a worker does IO.
+const DOES_IO: f64 = 0.1;
+/// Share of the waits ended by loops from which a thread among many that fight over a lock is a
+/// worker of theirs.
+const FED: f64 = 0.02;
+
+impl Roles {
+    /// Of a window.
+    pub fn new(window: &Window) -> Self {
+        let bonds = Bonds::new(window);
+        let signs: Vec<Signs> = window.threads.iter().map(|t| Signs::new(t, bonds.of(t.tid))).collect();
+        let loops: HashSet<Tid> =
+            window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
+        let fed = bonds.ended_by(&loops);
+        let mut roles = Self::default();
+        let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
+        let mut count = |role, cpu| {
+            let sum = sums.entry(role).or_insert((0, Nanos::ZERO));
+            *sum = (sum.0 + 1, sum.1 + cpu);
+        };
+        for (thread, signs) in window.threads.iter().zip(&signs) {
+            let found = signs.role(fed.get(&thread.tid).copied().unwrap_or(0));
+            roles.of.insert(thread.tid, found);
+            count(found.role, thread.cpu());
+        }
+        let pooled = Nanos::from_nanos(window.pooled.user + window.pooled.kernel);
+        if pooled > Nanos::ZERO {
+            count(Role::Unknown, pooled);
+        }
+        let all: Nanos = sums.values().map(|(_, cpu)| *cpu).sum();
+        roles.lines = sums
+            .into_iter()
+            .map(|(role, (threads, cpu))| {
+                let share = cpu.as_nanos() as f64 / all.as_nanos().max(1) as f64;
+                RoleLine { role, threads, cpu, share }
+            })
+            .collect();
+        roles.lines.sort_by_key(|line| (Reverse(line.cpu), line.role));
+        roles
+    }
+
+    /// A thread's.
+    pub fn of(&self, tid: Tid) -> ThreadRole {
+        self.of.get(&tid).copied().unwrap_or(UNKNOWN)
+    }
+
+    /// Share of the CPU that threads of these roles took.
+    pub fn share(&self, roles: &[Role]) -> f64 {
+        self.lines.iter().filter(|line| roles.contains(&line.role)).map(|line| line.share).sum()
+    }
+
+    /// How many threads have a role.
+    pub fn threads(&self, role: Role) -> u64 {
+        self.lines.iter().filter(|line| line.role == role).map(|line| line.threads).sum()
+    }
+}
+
+const UNKNOWN: ThreadRole = ThreadRole { role: Role::Unknown, basis: RoleBasis::None };
+
+/// What a thread waited for, and what else tells its role.
+struct Signs {
+    sockets: u64,
+    files: u64,
+    accepts: u64,
+    events: u64,
+    locks: u64,
+    timers: u64,
+    all: u64,
+    io_calls: u64,
+    turnover: Option<f64>,
+    /// Time on a CPU as a share of the time that it was there.
+    cpu_share: f64,
+    cpu: Nanos,
+    silent: bool,
+    asleep_on: Option<BlockClass>,
+    bond: Bond,
+}
+
+impl Signs {
+    fn new(thread: &ThreadTotals, bond: Bond) -> Self {
+        let sums: &Sums = &thread.sums;
+        let waits = |which: &dyn Fn(BlockClass) -> bool| -> u64 {
+            BlockClass::ALL.iter().filter(|c| which(**c)).map(|&c| sums.classes[c as usize].blocks).sum()
+        };
+        let family = |family: Family| waits(&|c: BlockClass| c.family() == family);
+        let cpu = thread.cpu();
+        Self {
+            sockets: waits(&|c| c.family() == Family::BlockingIo && !c.is_file()),
+            files: waits(&BlockClass::is_file),
+            accepts: family(Family::Accept),
+            events: family(Family::EventWait).max(sums.event_calls),
+            locks: family(Family::Lock),
+            timers: family(Family::Timer),
+            all: waits(&|_| true),
+            io_calls: sums.io_calls,
+            turnover: (sums.event_ends > 0).then(|| sums.event_turns as f64 / sums.event_ends as f64),
+            cpu_share: cpu.as_nanos() as f64 / thread.wall.as_nanos().max(1) as f64,
+            cpu,
+            silent: thread.silent,
+            asleep_on: match thread.open_end {
+                OpenEnd::Blocked(class) => Some(class),
+                _ => None,
+            },
+            bond,
+        }
+    }
+
+    fn is_loop(&self) -> bool {
+        // One that hands work out also waits for locks; one that serves by itself also blocks.
+        self.events >= HARDLY_WAITS
+            && self.events >= self.sockets + self.accepts + self.files
+            && 2 * self.events >= self.locks
+    }
+
+    fn role(&self, fed: u64) -> ThreadRole {
+        let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
+        let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
+        let hardly_runs = self.cpu_share < HARDLY_RUNS;
+        if self.silent && hardly_runs || self.all + self.events < HARDLY_WAITS && hardly_runs {
+            return ThreadRole { role: Role::Idle, basis: RoleBasis::Asleep(self.asleep_on) };
+        }
+        let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
+        if each >= LONG_BURST.as_nanos() {
+            return by_cpu(Role::Computing);
+        }
+        if self.is_loop() {
+            let basis = RoleBasis::Events { waits: self.events, turnover: self.turnover };
+            return ThreadRole { role: Role::EventLoop, basis };
+        }
+        let io = self.sockets + self.files + self.accepts;
+        if self.locks > io
+            && self.locks >= self.timers
+            && let Some(role) = self.among_locks(fed)
+        {
+            return role;
+        }
+        // What it waits for most; of a tie, the first.
+        let kinds = [
+            (self.sockets, Role::Connection),
+            (self.files, Role::Files),
+            (self.accepts, Role::Acceptor),
+            (self.timers, Role::Timer),
+        ];
+        let most = kinds.into_iter().rev().max_by_key(|(n, _)| *n);
+        match most {
+            Some((n, role)) if n > 0 && 2 * n >= self.all.saturating_sub(self.locks) => waits(role, n),
+            _ => UNKNOWN,
+        }
+    }
+
+    /// One that waits for locks more than for IO, `fed` of its waits ended by event loops; `None` where the wake-ups do not tell.
+    fn among_locks(&self, fed: u64) -> Option<ThreadRole> {
+        let Bond { tie, got, given, smaller } = self.bond;
+        let found = |role| Some(ThreadRole { role, basis: RoleBasis::Wakes { got, given } });
+        let does_io = self.io_calls as f64 >= DOES_IO * self.locks as f64;
+        let serves = self.sockets > 0 && self.sockets as f64 >= DOES_IO * self.locks as f64;
+        match tie {
+            Tie::Lock if serves => None,
+            Tie::Lock if does_io && fed as f64 >= FED * got as f64 => found(Role::PoolWorker),
+            Tie::Lock if does_io => None,
+            Tie::Lock => found(Role::LockBound),
+            // It serves whole connections, and gets them from somebody.
+            Tie::HandOver if 2 * self.sockets >= self.locks => None,
+            Tie::HandOver if does_io || got > 2 * given => found(Role::PoolWorker),
+            Tie::HandOver if given > 2 * got || smaller => found(Role::Dispatcher),
+            Tie::HandOver => found(Role::PoolWorker),
+            Tie::Pair if serves => None,
+            Tie::Pair if does_io => found(Role::PoolWorker),
+            Tie::Pair => found(Role::LockBound),
+            Tie::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::Tgid;
+
+    fn thread(waits: &[(BlockClass, u64)], change: impl FnOnce(&mut ThreadTotals)) -> ThreadTotals {
+        let mut sums = Sums { user: 20_000_000, ..Sums::ZERO };
+        for &(class, blocks) in waits {
+            sums.classes[class as usize].blocks = blocks;
+        }
+        let mut thread = ThreadTotals {
+            tid: Tid::from_raw(1),
+            tgid: Tgid::from_raw(1),
+            wall: Nanos::from_millis(1_000),
+            sums,
+            cpu_unknown: Nanos::ZERO,
+            unknown: Nanos::ZERO,
+            excess: Nanos::ZERO,
+            open_end: OpenEnd::Running,
+            asleep_at_start: false,
+            born_inside: false,
+            dead: false,
+            silent: false,
+        };
+        change(&mut thread);
+        thread
+    }
+
+    fn role(thread: &ThreadTotals, bond: Bond) -> Role {
+        Signs::new(thread, bond).role(0).role
+    }
+
+    fn plain(waits: &[(BlockClass, u64)]) -> Role {
+        role(&thread(waits, |_| ()), Bond::default())
+    }
+
+    #[test]
+    fn a_role_is_what_a_thread_waits_for_most() {
+        assert_eq!(plain(&[(BlockClass::Tcp, 500), (BlockClass::Sleep, 3)]), Role::Connection);
+        assert_eq!(plain(&[(BlockClass::File, 500)]), Role::Files);
+        assert_eq!(plain(&[(BlockClass::Accept, 500), (BlockClass::Futex, 20)]), Role::Acceptor);
+        assert_eq!(plain(&[(BlockClass::EventWait, 500), (BlockClass::Tcp, 20)]), Role::EventLoop);
+        assert_eq!(plain(&[(BlockClass::Sleep, 500)]), Role::Timer);
+        assert_eq!(plain(&[(BlockClass::Timeout, 500), (BlockClass::Futex, 5)]), Role::Timer);
+        assert_eq!(plain(&[(BlockClass::Futex, 500)]), Role::Unknown, "nobody was seen to wake it");
+        assert_eq!(plain(&[(BlockClass::ChildWait, 500)]), Role::Unknown);
+    }
+
+    #[test]
+    fn one_that_hardly_waits_computes_or_is_idle() {
+        let burner = thread(&[(BlockClass::Futex, 2)], |t| t.sums.user = 900_000_000);
+        assert_eq!(role(&burner, Bond::default()), Role::Computing);
+        let sleeper = thread(&[(BlockClass::Futex, 2)], |t| t.sums.user = 1_000);
+        assert_eq!(role(&sleeper, Bond::default()), Role::Idle);
+    }
+
+    #[test]
+    fn a_loop_that_never_sleeps_is_one_by_its_calls() {
+        let busy = thread(&[], |t| t.sums.event_calls = 5_000);
+        assert_eq!(role(&busy, Bond::default()), Role::EventLoop);
+    }
+
+    #[test]
+    fn who_wakes_whom_tells_a_lock_from_a_pool() {
+        let waits = [(BlockClass::Futex, 500)];
+        let bond = |tie, got, given| Bond { tie, got, given, smaller: false };
+        let computes = thread(&waits, |_| ());
+        let reads = thread(&waits, |t| t.sums.io_calls = 500);
+        assert_eq!(role(&computes, bond(Tie::Lock, 200, 200)), Role::LockBound);
+        assert_eq!(role(&computes, bond(Tie::HandOver, 10, 300)), Role::Dispatcher);
+        assert_eq!(role(&computes, bond(Tie::HandOver, 300, 10)), Role::PoolWorker);
+        assert_eq!(role(&reads, bond(Tie::HandOver, 200, 200)), Role::PoolWorker);
+        let fed = Signs::new(&reads, bond(Tie::Lock, 200, 200)).role(40);
+        assert_eq!(fed.role, Role::PoolWorker, "its pool's lock is fought over");
+    }
+
+    #[test]
+    fn threads_that_serve_and_share_a_lock_are_connections_own() {
+        let waits = [(BlockClass::Futex, 700), (BlockClass::Tcp, 1_000)];
+        let bond = Bond { tie: Tie::Lock, got: 300, given: 300, smaller: false };
+        assert_eq!(role(&thread(&waits, |_| ()), bond), Role::Connection);
+        let contended = [(BlockClass::Futex, 3_000), (BlockClass::Tcp, 1_000)];
+        assert_eq!(role(&thread(&contended, |_| ()), bond), Role::Connection);
+    }
+}

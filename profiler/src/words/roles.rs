@@ -1,0 +1,54 @@
+//! Roles of threads, and what told them, in words.
+
+use super::InWords;
+use crate::{
+    aggregate::{Role, RoleBasis, RoleLine},
+    text::numbers::{count, percent, plural},
+};
+
+impl Role {
+    /// Threads of this role, in the plural where there is not one.
+    pub fn threads(self, n: u64) -> String {
+        let (one, many) = match self {
+            Self::Connection => ("connection thread", "connection threads"),
+            Self::Files => ("thread on files", "threads on files"),
+            Self::EventLoop => ("event loop", "event loops"),
+            Self::Acceptor => ("acceptor", "acceptors"),
+            Self::PoolWorker => ("pool worker", "pool workers"),
+            Self::Dispatcher => ("dispatcher", "dispatchers"),
+            Self::LockBound => ("lock-bound thread", "lock-bound threads"),
+            Self::Timer => ("timer", "timers"),
+            Self::Computing => ("computing thread", "computing threads"),
+            Self::Idle => ("idle thread", "idle threads"),
+            Self::Unknown => ("thread of unknown role", "threads of unknown role"),
+        };
+        plural(n, one, many)
+    }
+}
+
+impl InWords for RoleLine {
+    fn in_words(&self) -> String {
+        format!("{} ({} of its CPU)", self.role.threads(self.threads), percent(self.share))
+    }
+}
+
+impl InWords for RoleBasis {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Waits { of, all } => format!("{} of its {} waits", count(*of), count(*all)),
+            Self::Events { waits, turnover: Some(turnover) } => {
+                format!("{} event waits, turnover {turnover:.2}", count(*waits))
+            }
+            Self::Events { waits, turnover: None } => format!("{} event waits", count(*waits)),
+            Self::Wakes { got, given } => format!(
+                "of the waits for locks that were streamed, threads of the target ended {} of its own, and it ended {} of theirs",
+                count(*got),
+                count(*given)
+            ),
+            Self::Cpu(share) => format!("on a CPU for {} of its time", percent(*share)),
+            Self::Asleep(Some(class)) => format!("it slept on {}", class.name()),
+            Self::Asleep(None) => "it hardly ran".to_owned(),
+            Self::None => "no sign covers it".to_owned(),
+        }
+    }
+}

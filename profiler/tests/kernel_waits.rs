@@ -1,0 +1,185 @@
+//! Waits that are not what the call in which they happen is named after: for the disk, for the
+//! journal, stopped, frozen. Runs with `--test-threads=1`.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost, thread};
+use common::measuring::{Measuring, request};
+use common::truth::Truth;
+use common::{can_measure, figures, procfs};
+
+fn classes(outcome: &Outcome) -> BTreeSet<String> {
+    let row = &outcome.line.rows[0];
+    let found = by_class(&outcome.thread(row.tid).sums);
+    figures!("{}: {found:?}", outcome.line.value["kind"]);
+    outcome.switches_are_the_kernels(row.tid);
+    found.into_keys().filter(|class| class != "pipe").collect()
+}
+
+/// Whatever the call, and whatever its first argument is.
+#[test]
+fn waits_for_the_disk() {
+    if !can_measure() {
+        return;
+    }
+    let allowed = [
+        ("fsync", &["file", "journal"][..]),
+        ("msync", &["file", "journal", "page-fault"]),
+        ("sendfile", &["file"]),
+        ("io-submit", &["file"]),
+        ("major-fault", &["page-fault"]),
+    ];
+    for (kind, allowed) in allowed {
+        let outcome = check::run(&[kind, "--n", "100"]);
+        nothing_lost(&outcome.measurement);
+        ledger_closes(&outcome.measurement);
+        agrees(&outcome.measurement);
+        let found = classes(&outcome);
+        assert!(found.iter().all(|class| allowed.contains(&class.as_str())), "{kind}: {found:?}");
+        assert!(!found.is_empty(), "{kind} never waited: is {} in memory?", std::env::temp_dir().display());
+    }
+}
+
+/// A file system of the test's own, in a file: gone when it is dropped.
+struct Journalled {
+    folder: PathBuf,
+}
+
+impl Journalled {
+    /// `None` where it cannot be made here.
+    fn new() -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("sia-journal-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("mount")).ok()?;
+        let image = folder.join("image");
+        std::fs::File::create(&image).ok()?.set_len(96 << 20).ok()?;
+        let made = Self { folder };
+        let run = |program: &str, args: &[&std::ffi::OsStr]| {
+            std::process::Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+        };
+        let (image, mount) = (image.as_os_str(), made.mount());
+        (run("mkfs.ext4", &["-q".as_ref(), image])
+            && run("mount", &["-o".as_ref(), "loop".as_ref(), image, mount.as_os_str()]))
+        .then_some(made)
+    }
+
+    fn mount(&self) -> PathBuf {
+        self.folder.join("mount")
+    }
+}
+
+impl Drop for Journalled {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.mount()).output();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What fsync waits for on ext4 is the journal, and that is told from the disk.
+#[test]
+fn waits_for_the_journal() {
+    if !can_measure() {
+        return;
+    }
+    let Some(journalled) = Journalled::new() else {
+        eprintln!("SKIPPED: no ext4 of its own can be mounted here");
+        return;
+    };
+    let folder = journalled.mount();
+    let outcome = check::run(&["fsync", "--n", "100", "--dir", folder.to_str().unwrap()]);
+    let found = classes(&outcome);
+    assert!(found.contains("journal"), "{found:?}");
+    assert!(found.iter().all(|class| ["journal", "file"].contains(&class.as_str())), "{found:?}");
+}
+
+/// A thread asleep in a poll of its connection is stopped and goes on: stopped in between, and its
+/// wait is still one for the connection, though the kernel takes it up in another call.
+#[test]
+fn stopped_in_a_poll() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["poll", "--n", "2", "--us", "400000"]);
+    let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    procfs::await_asleep(truth.pid(), worker, &[libc::SYS_ppoll]);
+    procfs::signal(truth.pid(), libc::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(100));
+    procfs::signal(truth.pid(), libc::SIGCONT);
+    let line = truth.line();
+    let measurement = measuring.stop();
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    let found = by_class(&thread(&measurement, worker).sums);
+    figures!("{found:?}");
+    assert_eq!(found.get("stopped"), Some(&1), "{found:?}");
+    // The interrupted wait, its continuation, and the next.
+    assert_eq!(found.get("tcp"), Some(&(line.rows[0].calls + 1)), "{found:?}");
+    assert_eq!(
+        found.keys().filter(|class| !["stopped", "tcp", "pipe"].contains(&class.as_str())).count(),
+        0,
+        "{found:?}"
+    );
+    truth.end();
+}
+
+/// Frozen by its cgroup, a thread waits for nobody. Where the kernel freezes a sleeper in place (6.1
+/// and later, v1), it is not woken for that.
+#[test]
+fn frozen_by_its_cgroup() {
+    if !can_measure() {
+        return;
+    }
+    let places = [
+        ("/sys/fs/cgroup/unified", "cgroup.freeze", "1", "0"),
+        ("/sys/fs/cgroup", "cgroup.freeze", "1", "0"),
+        ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"),
+    ];
+    let mut tried = 0;
+    for (root, file, on, off) in places {
+        let group = PathBuf::from(root).join(format!("sia-test-{}", std::process::id()));
+        let is_there = std::path::Path::new(root).join("cgroup.procs").exists();
+        if !is_there || std::fs::create_dir(&group).is_err() {
+            continue;
+        }
+        if group.join(file).exists() {
+            tried += 1;
+            frozen(&group, file, on, off);
+        }
+        let _ = std::fs::remove_dir(&group);
+    }
+    if tried == 0 {
+        eprintln!("SKIPPED: no freezer to be had here");
+    }
+}
+
+fn frozen(group: &std::path::Path, file: &str, on: &str, off: &str) {
+    let mut truth = Truth::start(&["pipe", "--n", "2", "--us", "400000"]);
+    let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
+    std::fs::write(group.join("cgroup.procs"), truth.pid().to_string()).unwrap();
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    std::thread::sleep(Duration::from_millis(50));
+    std::fs::write(group.join(file), on).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    std::fs::write(group.join(file), off).unwrap();
+    truth.line();
+    let measurement = measuring.stop();
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    let found = by_class(&thread(&measurement, worker).sums);
+    figures!("{}: {found:?}", group.display());
+    assert_eq!(found.get("frozen"), Some(&1), "{}: {found:?}", group.display());
+    assert!(found.keys().all(|class| ["frozen", "pipe"].contains(&class.as_str())), "{found:?}");
+    truth.end();
+    // The group is empty only when the process is gone.
+    std::thread::sleep(Duration::from_millis(50));
+}
