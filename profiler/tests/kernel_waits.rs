@@ -183,3 +183,32 @@ fn frozen(group: &std::path::Path, file: &str, on: &str, off: &str) {
     // The group is empty only when the process is gone.
     std::thread::sleep(Duration::from_millis(50));
 }
+
+/// Who fights over a lock, who hands work over and who serves is told by who wakes whom.
+#[test]
+fn roles() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, roles) in [
+        ("role-mutex", &[("fights", "lock-bound")][..]),
+        ("role-pthread-mutex", &[("fights", "lock-bound")]),
+        ("role-condvar", &[("submits", "dispatcher"), ("works", "pool-worker")]),
+        ("role-reply", &[("submits", "dispatcher"), ("works", "pool-worker")]),
+        ("role-semaphore", &[("submits", "dispatcher"), ("works", "pool-worker")]),
+        ("role-channel", &[("works", "pool-worker")]),
+        ("role-serve", &[("serves", "connection")]),
+    ] {
+        let outcome = check::run(&[kind, "--ms", "1500"]);
+        nothing_lost(&outcome.measurement);
+        let report = outcome.measurement.report();
+        for (name, role) in roles {
+            let found: Vec<_> = report.threads.iter().filter(|t| t.name == *name).map(|t| t.role).collect();
+            figures!("{kind}, {name}: {found:?}");
+            assert!(!found.is_empty(), "{kind}: no thread {name}");
+            for one in found {
+                assert_eq!(one.role.name(), *role, "{kind}, {name}: {one:?}");
+            }
+        }
+    }
+}

@@ -267,8 +267,10 @@ impl Signs {
         if self.silent && hardly_runs || self.all + self.events < HARDLY_WAITS && hardly_runs {
             return ThreadRole { role: Role::Idle, basis: RoleBasis::Asleep(self.asleep_on) };
         }
+        // One that submits without ever waiting looks as if it computed, and is told by whom it wakes.
+        let submits = self.bond.tie == Tie::HandOver && self.bond.given > 2 * self.bond.got;
         let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
-        if each >= LONG_BURST.as_nanos() {
+        if each >= LONG_BURST.as_nanos() && !submits {
             return by_cpu(Role::Computing);
         }
         if self.is_loop() {
@@ -281,6 +283,10 @@ impl Signs {
             && let Some(role) = self.among_locks(fed)
         {
             return role;
+        }
+        let Bond { got, given, .. } = self.bond;
+        if submits && 10 * io <= given {
+            return ThreadRole { role: Role::Dispatcher, basis: RoleBasis::Wakes { got, given } };
         }
         // What it waits for most; of a tie, the first.
         let kinds = [

@@ -31,6 +31,7 @@ mod json;
 mod life;
 mod limited;
 mod probe;
+mod roles;
 mod row;
 mod served;
 mod sys;
@@ -152,6 +153,20 @@ enum Kind {
     IoSubmit,
     /// Reads of mapped pages that are not in memory.
     MajorFault,
+    /// Eight threads that fight over a mutex of std.
+    RoleMutex,
+    /// As role-mutex, of the C library.
+    RolePthreadMutex,
+    /// A thread that submits jobs to a pool of four, by a condition variable.
+    RoleCondvar,
+    /// As role-condvar; it waits for each reply.
+    RoleReply,
+    /// As role-condvar, by a semaphore of the C library.
+    RoleSemaphore,
+    /// Two threads that ask and answer over channels.
+    RoleChannel,
+    /// Eight threads that serve a connection each and share a lock, and their clients.
+    RoleServe,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.
@@ -268,6 +283,8 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::PollTimeout | Kind::PollNothing | Kind::SelectTimeout => alone::set_up(args),
         Kind::EpollTimeout | Kind::FutexTimeout | Kind::RecvTimeout => alone::set_up(args),
         Kind::Ipc => ipc::set_up(args),
+        Kind::RoleMutex | Kind::RolePthreadMutex | Kind::RoleCondvar | Kind::RoleReply => roles::set_up(args),
+        Kind::RoleSemaphore | Kind::RoleChannel | Kind::RoleServe => roles::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),
         Kind::ExecNonleader => life::exec_nonleader(args),

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::super::markup::{Cell, Table};
 use crate::text::numbers::{NA, bytes, count, plural, span};
+use crate::words::InWords as _;
 use crate::{
     aggregate::OpenEnd,
     answer::{Report, SiteView},
@@ -127,6 +128,7 @@ fn thread_table(report: &Report) -> Markup {
         ("process", "its process"),
         ("name", "as the thread calls itself"),
         ("role", "what it is in its program"),
+        ("told from", "what told the role"),
         ("wall", "time it was there"),
         ("CPU", "on a CPU"),
         ("user", "of that, in user mode"),
@@ -146,6 +148,7 @@ fn thread_table(report: &Report) -> Markup {
             Cell::figure(t.tgid.to_string(), f64::from(t.tgid.as_raw())),
             Cell::word(name),
             Cell::word(t.role.role.name()),
+            Cell::word(t.role.basis.in_words()),
             time(t.wall),
             time(t.cpu),
             time(t.user),

@@ -9,7 +9,12 @@ use crate::text::{
     clean::clean,
     numbers::{NA, maybe, plural, short},
 };
-use crate::{answer::Report, quantity::Nanos};
+use crate::{
+    aggregate::Role,
+    answer::{Report, ThreadView},
+    quantity::Nanos,
+    words::InWords as _,
+};
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     page.title("THREADS", if report.threads.is_empty() { "" } else { "the busiest first" });
@@ -50,6 +55,17 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     }
     if shown > 0 {
         page.table(&table.lines(2, page.width()));
+    }
+    let mut told: Vec<Role> = Vec::new();
+    let mut bases: Vec<String> = Vec::new();
+    for ThreadView { tid, role, .. } in report.threads.iter().take(shown) {
+        if !told.contains(&role.role) {
+            told.push(role.role);
+            bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
+        }
+    }
+    if shown > 0 {
+        page.wrapped_at(Ink::Dim, "  ", 4, &format!("roles were told from: {}", bases.join("; ")));
     }
     let rest = report.threads.len() - shown;
     if rest > 0 {

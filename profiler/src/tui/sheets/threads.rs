@@ -4,6 +4,7 @@ use crate::text::{
     clean::clean,
     numbers::{maybe, rate, share},
 };
+use crate::words::InWords as _;
 use crate::{
     aggregate::OpenEnd,
     answer::ThreadView,
@@ -122,6 +123,15 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             largest_first: false,
             text: state,
             order: |a, b| state(a).cmp(&state(b)),
+        },
+        Column {
+            name: "role told from",
+            width: 40,
+            right: false,
+            rank: 12,
+            largest_first: false,
+            text: |t| t.role.basis.in_words(),
+            order: |a, b| a.role.basis.in_words().cmp(&b.role.basis.in_words()),
         },
         Column::number("process", 8, 11, |t| t.tgid.to_string(), |a, b| a.tgid.cmp(&b.tgid)),
     ],

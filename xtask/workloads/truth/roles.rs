@@ -1,0 +1,268 @@
+//! Threads whose part in their program is known: who fights over a lock, who hands work over, who
+//! serves. How often they wait is theirs to race for.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::row::{Certainty, Deed};
+use crate::worker::Worker;
+use crate::{Args, Kind, Play};
+
+/// Computing under a lock, or for a job.
+const WORK: Duration = Duration::from_micros(20);
+/// Workers of a pool.
+const POOL: usize = 4;
+
+/// A step of a worker, again and again until the time is over; false: it has ended.
+type Step = Box<dyn FnMut() -> Result<bool> + Send>;
+
+pub(crate) fn set_up(args: &Args) -> Result<Play> {
+    let long = Duration::from_millis(args.ms.unwrap_or(1500));
+    let steps: Vec<(&str, Step)> = match args.kind {
+        Kind::RoleMutex => same("fights", 8, fighter(&Arc::new(Mutex::new(0)))),
+        Kind::RolePthreadMutex => same("fights", 8, pthread_fighter()),
+        Kind::RoleCondvar => pool(false)?,
+        Kind::RoleReply => pool(true)?,
+        Kind::RoleSemaphore => semaphore_pool()?,
+        Kind::RoleChannel => channel()?,
+        Kind::RoleServe => servers(long)?,
+        other => bail!("{other:?} has no roles"),
+    };
+    let workers = steps.into_iter().map(|(name, step)| run(name, step, long)).collect::<Result<_>>()?;
+    Ok(Play {
+        workers,
+        action: Box::new(|workers| workers.iter().try_for_each(Worker::release)),
+        more_rows: Box::new(Vec::new),
+        extra: Vec::new(),
+    })
+}
+
+fn run(name: &str, mut step: Step, long: Duration) -> Result<Worker> {
+    Worker::spawn(name, move |_| {
+        let mut deed = Deed::new("futex", "futex");
+        let begun = Instant::now();
+        while begun.elapsed() < long && step()? {}
+        deed.certainty = Certainty::Counted;
+        Ok(deed)
+    })
+}
+
+fn same(name: &'static str, n: usize, step: impl Fn() -> Step) -> Vec<(&'static str, Step)> {
+    (0..n).map(|_| (name, step())).collect()
+}
+
+fn spin(long: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < long {
+        std::hint::spin_loop();
+    }
+}
+
+/// Works under std's mutex most of the time.
+fn fighter(lock: &Arc<Mutex<u64>>) -> impl Fn() -> Step {
+    let lock = Arc::clone(lock);
+    move || {
+        let lock = Arc::clone(&lock);
+        Box::new(move || {
+            let mut held = lock.lock().map_err(|_| anyhow::anyhow!("the lock is poisoned"))?;
+            *held += 1;
+            spin(WORK);
+            Ok(true)
+        })
+    }
+}
+
+/// A mutex of the C library, at an address that stays.
+struct Pthread(Box<std::cell::UnsafeCell<libc::pthread_mutex_t>>);
+// SAFETY: it is only used by the C library's calls, which are made for several threads.
+unsafe impl Send for Pthread {}
+// SAFETY: as above.
+unsafe impl Sync for Pthread {}
+
+fn pthread_fighter() -> impl Fn() -> Step {
+    let lock = Arc::new(Pthread(Box::new(std::cell::UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER))));
+    move || {
+        let lock = Arc::clone(&lock);
+        Box::new(move || {
+            // SAFETY: an initialised mutex that lives as long as any step.
+            unsafe { libc::pthread_mutex_lock(lock.0.get()) };
+            spin(WORK);
+            // SAFETY: as above, and this thread holds it.
+            unsafe { libc::pthread_mutex_unlock(lock.0.get()) };
+            Ok(true)
+        })
+    }
+}
+
+/// What a job is: a read that never blocks.
+fn job(zero: &mut File) -> Result<()> {
+    zero.read_exact(&mut [0u8; 512])?;
+    spin(WORK);
+    Ok(())
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<(u64, u64)>,
+    submitted: Condvar,
+    done: Condvar,
+}
+
+/// One thread that submits, and workers that read; with `reply` it waits until its job is done.
+fn pool(reply: bool) -> Result<Vec<(&'static str, Step)>> {
+    const LONG: Duration = Duration::from_millis(20);
+    let queue = Arc::new(Queue::default());
+    let mut steps: Vec<(&str, Step)> = Vec::new();
+    let own = Arc::clone(&queue);
+    let poisoned = || anyhow::anyhow!("the queue is poisoned");
+    steps.push((
+        "submits",
+        Box::new(move || {
+            let mut jobs = own.jobs.lock().map_err(|_| poisoned())?;
+            jobs.0 += 1;
+            own.submitted.notify_one();
+            if reply {
+                let done = jobs.1;
+                let _ = own.done.wait_timeout_while(jobs, LONG, |jobs| jobs.1 == done);
+            } else {
+                drop(jobs);
+                spin(3 * WORK);
+            }
+            Ok(true)
+        }),
+    ));
+    for _ in 0..POOL {
+        let queue = Arc::clone(&queue);
+        let mut zero = File::open("/dev/zero")?;
+        steps.push((
+            "works",
+            Box::new(move || {
+                let jobs = queue.jobs.lock().map_err(|_| poisoned())?;
+                let waited = queue.submitted.wait_timeout_while(jobs, LONG, |jobs| jobs.0 == 0);
+                let (mut jobs, _) = waited.map_err(|_| poisoned())?;
+                if jobs.0 > 0 {
+                    jobs.0 -= 1;
+                    drop(jobs);
+                    job(&mut zero)?;
+                    queue.jobs.lock().map_err(|_| poisoned())?.1 += 1;
+                    queue.done.notify_one();
+                }
+                Ok(true)
+            }),
+        ));
+    }
+    Ok(steps)
+}
+
+/// As [`pool`] without replies, by a semaphore of the C library.
+fn semaphore_pool() -> Result<Vec<(&'static str, Step)>> {
+    struct Semaphore(Box<std::cell::UnsafeCell<libc::sem_t>>);
+    // SAFETY: it is only used by the C library's calls, which are made for several threads.
+    unsafe impl Send for Semaphore {}
+    // SAFETY: as above.
+    unsafe impl Sync for Semaphore {}
+    // SAFETY: all zeroes is a value of it; sem_init makes it a semaphore.
+    let semaphore = Arc::new(Semaphore(Box::new(std::cell::UnsafeCell::new(unsafe { std::mem::zeroed() }))));
+    // SAFETY: it lives as long as any step.
+    unsafe { libc::sem_init(semaphore.0.get(), 0, 0) };
+    let own = Arc::clone(&semaphore);
+    let mut steps: Vec<(&str, Step)> = vec![(
+        "submits",
+        Box::new(move || {
+            // SAFETY: initialised above.
+            unsafe { libc::sem_post(own.0.get()) };
+            spin(3 * WORK);
+            Ok(true)
+        }),
+    )];
+    for _ in 0..POOL {
+        let semaphore = Arc::clone(&semaphore);
+        let mut zero = File::open("/dev/zero")?;
+        steps.push((
+            "works",
+            Box::new(move || {
+                let until = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+                let until = libc::timespec { tv_sec: until.tv_sec + 1, tv_nsec: until.tv_nsec };
+                // SAFETY: initialised above, and a time.
+                if unsafe { libc::sem_timedwait(semaphore.0.get(), &raw const until) } == 0 {
+                    job(&mut zero)?;
+                }
+                Ok(true)
+            }),
+        ));
+    }
+    Ok(steps)
+}
+
+/// Two threads and two channels: one asks, the other reads and answers.
+fn channel() -> Result<Vec<(&'static str, Step)>> {
+    const LONG: Duration = Duration::from_millis(20);
+    let (ask, asked) = mpsc::channel::<()>();
+    let (answer, answered) = mpsc::channel::<()>();
+    let mut zero = File::open("/dev/zero")?;
+    Ok(vec![
+        (
+            "submits",
+            Box::new(move || {
+                ask.send(())?;
+                let _ = answered.recv_timeout(LONG);
+                Ok(true)
+            }),
+        ),
+        (
+            "works",
+            Box::new(move || {
+                if asked.recv_timeout(LONG).is_ok() {
+                    job(&mut zero)?;
+                    let _ = answer.send(());
+                }
+                Ok(true)
+            }),
+        ),
+    ])
+}
+
+/// Threads that serve a connection each, and work under one lock: as those of an interpreter do.
+fn servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let lock = Arc::new(Mutex::new(0u64));
+    let mut steps: Vec<(&str, Step)> = Vec::new();
+    for _ in 0..8 {
+        let near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
+        let (far, _) = listener.accept()?;
+        for end in [&near, &far] {
+            end.set_nodelay(true)?;
+            // Whoever is left when the other has ended does not wait for ever.
+            end.set_read_timeout(Some(long / 10))?;
+        }
+        let lock = Arc::clone(&lock);
+        steps.push((
+            "serves",
+            Box::new(move || {
+                let mut message = [0u8; 64];
+                let got = (&far).read(&mut message);
+                if let Ok(1..) = got {
+                    *lock.lock().map_err(|_| anyhow::anyhow!("the lock is poisoned"))? += 1;
+                    spin(WORK);
+                    return Ok(std::io::Write::write_all(&mut &far, &message).is_ok());
+                }
+                // Nothing to read is the end.
+                Ok(got.is_err())
+            }),
+        ));
+        steps.push((
+            "asks",
+            Box::new(move || {
+                let asked = std::io::Write::write_all(&mut &near, &[1u8; 64]).is_ok();
+                let _ = (&near).read(&mut [0u8; 64]);
+                Ok(asked)
+            }),
+        ));
+    }
+    Ok(steps)
+}
