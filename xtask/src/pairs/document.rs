@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{
+    pair::WRONG,
     results::{Kept, Results},
-    rows::{self, WRONG},
+    rows,
 };
 use crate::{
     harness::{
