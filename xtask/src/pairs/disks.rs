@@ -11,7 +11,7 @@ const DEEP: Load = Load::Depth(16);
 const VERY_DEEP: Load = Load::Depth(128);
 const SHALLOW: Load = Load::Depth(4);
 
-/// fio on a file of 1 GiB at random places.
+/// fio at random places of a file.
 macro_rules! fio {
     ($what:literal, $how:literal) => {
         concat!(
@@ -41,7 +41,7 @@ macro_rules! over_nbd {
         concat!(
             "fio --name=load --ioengine=nbd --uri=nbd://127.0.0.1:{port} --rw=",
             $what,
-            " --bs=4k --size=1G --iodepth={many} --norandommap --randrepeat=0 --time_based --runtime=3600"
+            " --bs=4k --size=1536M --iodepth={many} --norandommap --randrepeat=0 --time_based --runtime=3600"
         )
     };
 }

@@ -17,8 +17,9 @@ use crate::{
 };
 
 const FILE_MIB: usize = 512;
-/// Several times what a row with limited memory has.
-const SCRATCH_MIB: usize = 1024;
+/// Many times what a row with limited memory has, so that few reads are hits, and about as many in
+/// each form.
+const SCRATCH_MIB: usize = 1536;
 /// Memory of what makes files for a row.
 const MAKERS_MIB: u64 = 512;
 /// A root takes 1.6 to 2.2 GB; the machine keeps as much again and more.
