@@ -1,8 +1,8 @@
 #!/bin/bash
-# PostgreSQL 18 in a root of its own (chroot), with a table of 256 MiB that does not fit into its
-# memory. Each form has its own data, so that all of them can run at once.
+# PostgreSQL 18 in a root of its own (chroot), with a table of 256 MiB that it reads directly. Each
+# form has its own data, so that all of them can run at once.
 # postgres.sh make FOLDER
-# postgres.sh FOLDER PORT sync|worker|io_uring buffered|direct
+# postgres.sh FOLDER PORT sync|worker|io_uring
 set -e
 server() { # PORT FORM SETTINGS...
     local port=$1 form=$2
@@ -45,6 +45,4 @@ E
     exit
 fi
 root=$1/sid
-direct=""
-[ "$4" = direct ] && direct="-c debug_io_direct=data"
-server "$2" "$3" $direct
+server "$2" "$3" -c debug_io_direct=data
