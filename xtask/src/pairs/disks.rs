@@ -60,8 +60,8 @@ macro_rules! node {
     };
 }
 
-/// PostgreSQL 18, past the page cache: there the kernel reads ahead what is thrown away before it is
-/// used, if memory is short, so that nothing that is counted stands for the work.
+/// PostgreSQL 18, past the page cache. There, if memory is short, the kernel reads ahead what is
+/// thrown away before it is used, so that nothing that is counted stands for the work.
 macro_rules! postgres {
     ($form:literal) => {
         concat!("{sources}/postgres.sh {at} {port} ", $form)

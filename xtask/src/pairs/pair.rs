@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     needs::{Need, Place},
-    program::{Counted, Public, Role},
+    program::{Counted, Public, Role, words},
 };
 use crate::harness::{
     report::Answer,
@@ -202,27 +202,5 @@ fn public(place: &Place, form: &Form, many: u32) -> Public {
         role: Role::Server,
         counted: Counted::Load,
         memory_mib: None,
-    }
-}
-
-/// Words as a shell would have them: parts in double quotes stay together.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (i, part) in line.split('"').enumerate() {
-        match i % 2 {
-            0 => words.extend(part.split_whitespace().map(str::to_owned)),
-            _ => words.push(part.to_owned()),
-        }
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quoted_parts_are_one_word() {
-        assert_eq!(words("sh -c \"a b; c\" d \"\""), ["sh", "-c", "a b; c", "d", ""]);
     }
 }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
+    exec,
     harness::{
         row::{Active, Count, Ended, Program, Start},
         workload,
@@ -46,6 +47,8 @@ pub(super) enum Counted {
     Pages,
     /// It counts itself, and says so when it is asked (`count`, as the lab's programs).
     Itself,
+    /// It counts itself, and these words ask it: they print the number.
+    Asked(&'static str),
     /// Nobody: it computes, and a µs of CPU stands for an operation.
     Clock,
 }
@@ -98,6 +101,7 @@ impl Program for Public {
             Counted::Device => Counter::Device(device_of(&self.folder)?),
             Counted::Pages => Counter::Pages,
             Counted::Itself => Counter::Itself,
+            Counted::Asked(line) => Counter::Asked(words(&line.replace("{port}", &port.to_string()))),
             Counted::Clock => Counter::Clock,
         };
         // From here on whatever happens ends all of its processes.
@@ -116,6 +120,18 @@ impl Program for Public {
     }
 }
 
+/// Words as a shell would have them: parts in double quotes stay together.
+pub(super) fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('"').enumerate() {
+        match i % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
 /// A port that nobody listens on.
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
@@ -128,6 +144,7 @@ enum Counter {
     Device(PathBuf),
     Pages,
     Itself,
+    Asked(Vec<String>),
     Clock,
 }
 
@@ -268,6 +285,10 @@ impl Active for Served {
             }
             Counter::Pages => self.memory.as_ref().context("its memory has no limit")?.pages()? as f64,
             Counter::Itself => return workload::counted(&mut self.running, within).map(Some),
+            Counter::Asked(words) => {
+                let said = exec::output(Command::new("taskset").args(["-c", LOAD_CPU]).args(words))?;
+                said.trim().parse().with_context(|| format!("{said:?} is no number"))?
+            }
             Counter::Clock => self.tree.cpu().as_secs_f64() * 1e6,
         };
         Ok(Some(Count { operations, at_ns: clocks::monotonic() as f64 }))
@@ -311,6 +332,11 @@ impl Drop for Served {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_parts_are_one_word() {
+        assert_eq!(words("sh -c \"a b; c\" d \"\""), ["sh", "-c", "a b; c", "d", ""]);
+    }
 
     #[test]
     fn sectors_read_and_written_are_blocks() {

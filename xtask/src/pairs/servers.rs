@@ -1,8 +1,9 @@
-//! Servers that a load on kept connections asks over HTTP.
+//! Servers that a load asks on kept connections: most of them over HTTP.
 
 use super::{
     needs::Need,
     pair::{FEW, HALF, MANY, Pair, SERVER, SOME, Speaks, form},
+    program::Counted,
 };
 use crate::harness::row::Scenario;
 
@@ -158,6 +159,24 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             Scenario::Runtime,
         )],
+        ..SERVER
+    },
+    // A server with MySQL's protocol: sysbench asks for one row at a time.
+    Pair {
+        id: "mariadb",
+        needs: &[
+            Need::Debian(&["mariadb-server-core", "mariadb-client-core", "sysbench"]),
+            Need::Made { script: "maria.sh", made: "maria/made" },
+        ],
+        blocking: form("threads", "{sources}/maria.sh {at} {port} threads"),
+        async_forms: &[(form("pool", "{sources}/maria.sh {at} {port} pool"), Scenario::Naive)],
+        counted: Counted::Asked(
+            "sh -c \"mariadb --no-defaults -h 127.0.0.1 -P {port} -u client -e status | sed -n 's/.*Questions: *//p' | sed 's/ .*//'\"",
+        ),
+        speaks: Speaks::Public(
+            "sysbench --db-driver=mysql --mysql-host=127.0.0.1 --mysql-port={port} --mysql-user=client --mysql-db=sbtest \
+             --tables=1 --table-size=100000 --threads={many} --time=3600 oltp_point_select run",
+        ),
         ..SERVER
     },
 ];
