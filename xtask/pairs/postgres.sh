@@ -4,13 +4,14 @@
 # postgres.sh make FOLDER
 # postgres.sh FOLDER PORT sync|worker|io_uring
 set -e
+# A scan that follows another one finds its blocks in memory: none of them does.
 server() { # PORT FORM SETTINGS...
     local port=$1 form=$2
     shift 2
     exec chroot --userspec=postgres:postgres "$root" $bin/postgres -D /pg/$form -p "$port" -c io_method=$form \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c dynamic_shared_memory_type=mmap \
-        -c shared_buffers=32MB -c max_parallel_workers_per_gather=0 -c effective_io_concurrency=64 -c autovacuum=off \
-        -c wal_level=minimal -c max_wal_senders=0 -c fsync=off -c jit=off "$@"
+        -c shared_buffers=32MB -c max_parallel_workers_per_gather=0 -c effective_io_concurrency=64 -c synchronize_seqscans=off \
+        -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c fsync=off -c jit=off "$@"
 }
 bin=/usr/lib/postgresql/18/bin
 if [ "$1" = make ]; then
