@@ -24,6 +24,8 @@ use crate::host::child;
 
 /// Operations below which a turn says nothing.
 const OPERATIONS_AT_LEAST: f64 = 5.0;
+/// How far, as a share, the operations may be from a rate that was asked for. Arrivals are random.
+const RATE_WITHIN: f64 = 0.15;
 /// Time that a turn takes beside its length.
 const AROUND_A_TURN: Duration = Duration::from_millis(500);
 /// Time that starting and ending a form takes.
@@ -80,7 +82,9 @@ impl Forms {
             self.each(&mut acts, rng, |_, _, act| act.turn(effort.length))?;
         }
         self.each(&mut acts, rng, |_, form, act| {
-            form.runs.extend(act.end()?);
+            let Some(run) = act.end()? else { return Ok(()) };
+            keeps_up(run.operations_per_s, group.load.rate())?;
+            form.runs.push(run);
             Ok(())
         })
     }
@@ -120,6 +124,15 @@ impl Forms {
         let Some((blocking, twins)) = self.0.split_first() else { return Vec::new() };
         twins.iter().map(|twin| compare(&blocking.runs, twin, rng)).collect()
     }
+}
+
+/// An error where a fixed rate was not kept: then a backlog was measured, and each form had another
+/// load.
+fn keeps_up(operations_per_s: f64, wanted: Option<f64>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let apart = (operations_per_s / wanted - 1.0).abs();
+    ensure!(apart <= RATE_WITHIN, "{operations_per_s:.0} operations a second where {wanted:.0} were asked for");
+    Ok(())
 }
 
 fn compare(blocking: &[Run], twin: &Form, rng: &mut Rng) -> Result<Truth, String> {
@@ -235,6 +248,12 @@ mod tests {
         assert!(run_from_turns(&[[before, after]], &said(2.0)).is_err());
         assert!(run_from_turns(&[[before, before]], &LastWords::default()).is_err());
         assert!(run_from_turns(&[], &LastWords::default()).is_err());
+    }
+
+    #[test]
+    fn a_backlog_is_no_fixed_rate() {
+        assert!(keeps_up(950.0, Some(1_000.0)).is_ok() && keeps_up(7.0, None).is_ok());
+        assert!(keeps_up(700.0, Some(1_000.0)).is_err() && keeps_up(4_000.0, Some(1_000.0)).is_err());
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Program for Workload {
         self.arguments.join(" ")
     }
 
+    fn rate(&self) -> Option<f64> {
+        let at = self.arguments.iter().position(|word| word == "--rate")?;
+        self.arguments.get(at + 1)?.parse().ok()
+    }
+
     fn start(&self, start: &Start) -> Result<Box<dyn row::Active>> {
         let seconds = (start.stay + MARGIN).as_secs().to_string();
         let mut command = Command::new(&self.binary);
