@@ -204,7 +204,6 @@ pub(super) const PAIRS: &[Pair] = &[
         loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
         counted: Counted::Device,
         speaks: Speaks::Public(pgbench!("scan.sql")),
-        warm_up: 1,
         ..SERVER
     },
     // Reads of 8 KiB here and there.
@@ -219,7 +218,6 @@ pub(super) const PAIRS: &[Pair] = &[
         loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
         counted: Counted::Device,
         speaks: Speaks::Public(pgbench!("bitmap.sql")),
-        warm_up: 1,
         ..SERVER
     },
 ];

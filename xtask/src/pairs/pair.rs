@@ -79,6 +79,10 @@ pub(super) struct Pair {
 /// What no blocking form may be called: it serves connections or files by threads.
 pub(super) const WRONG: [Answer; 2] = [Answer::AlreadyAsync, Answer::Locks];
 
+/// A public load does not say when it is at work: fio forks and connects first, which takes half a
+/// second on a busy machine.
+const PUBLIC_WARM_UP: Duration = Duration::from_millis(1500);
+
 /// What the load says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
@@ -174,6 +178,7 @@ impl Pair {
             Speaks::Http(path) => line.extend(["--http".to_owned(), path.to_owned()]),
             Speaks::Redis => line.push("--redis".to_owned()),
             Speaks::Public(words) => {
+                let warm_up = warm_up.max(PUBLIC_WARM_UP);
                 let client = Public { role: Role::Client { warm_up }, ..public(place, &form("load", words), many) };
                 return row::Load::Client(Box::new(client));
             }
