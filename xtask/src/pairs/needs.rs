@@ -22,7 +22,7 @@ const FILE_MIB: usize = 512;
 const SCRATCH_MIB: usize = 1536;
 /// Memory of what makes files for a row.
 const MAKERS_MIB: u64 = 512;
-/// A root takes 1.6 to 2.2 GB; the machine keeps as much again and more.
+/// Free bytes below which no root is made: one takes 1.5 to 2.5 GB, and the disk must not be full.
 const ROOM_FOR_A_ROOT: u64 = 6 << 30;
 
 /// One thing.
@@ -147,8 +147,8 @@ impl Place {
         if missing.is_empty() {
             return Ok(());
         }
-        start_no_services(&root)?;
         ensure!(install, "not in {}: {}", root.display(), missing.join(", "));
+        start_no_services(&root)?;
         let install =
             format!("sh -c 'apt-get install -y -q --no-install-recommends {} && apt-get clean'", missing.join(" "));
         quietly(inside(&root, &install).env("DEBIAN_FRONTEND", "noninteractive"))
