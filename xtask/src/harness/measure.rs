@@ -24,6 +24,10 @@ use crate::host::child;
 
 /// Operations below which a turn says nothing.
 const OPERATIONS_AT_LEAST: f64 = 5.0;
+/// One turn of so many may be idle: a disk may stand still, as while the kernel writes dirty pages.
+const IDLE_AT_MOST: usize = 6;
+/// How far, as a share, the operations may be from a rate that was asked for. Arrivals are random.
+const RATE_WITHIN: f64 = 0.15;
 /// Time that a turn takes beside its length.
 const AROUND_A_TURN: Duration = Duration::from_millis(500);
 /// Time that starting and ending a form takes.
@@ -80,7 +84,9 @@ impl Forms {
             self.each(&mut acts, rng, |_, _, act| act.turn(effort.length))?;
         }
         self.each(&mut acts, rng, |_, form, act| {
-            form.runs.extend(act.end()?);
+            let Some(run) = act.end()? else { return Ok(()) };
+            keeps_up(run.operations_per_s, group.load.rate())?;
+            form.runs.push(run);
             Ok(())
         })
     }
@@ -120,6 +126,15 @@ impl Forms {
         let Some((blocking, twins)) = self.0.split_first() else { return Vec::new() };
         twins.iter().map(|twin| compare(&blocking.runs, twin, rng)).collect()
     }
+}
+
+/// An error where a fixed rate was not kept: then a backlog was measured, and each form had another
+/// load.
+fn keeps_up(operations_per_s: f64, wanted: Option<f64>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let apart = (operations_per_s / wanted - 1.0).abs();
+    ensure!(apart <= RATE_WITHIN, "{operations_per_s:.0} operations a second where {wanted:.0} were asked for");
+    Ok(())
 }
 
 fn compare(blocking: &[Run], twin: &Form, rng: &mut Rng) -> Result<Truth, String> {
@@ -171,17 +186,21 @@ fn run_from_turns(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
         ensure!(ended.errors == 0.0, "{who} counted {} errors", ended.errors);
     }
     let sum = |of: fn(&Reading) -> f64| turns.iter().map(|[before, after]| of(after) - of(before)).sum::<f64>();
-    for [before, after] in turns {
-        let (operations, wall) = (after.operations - before.operations, after.now_ns - before.now_ns);
-        ensure!(operations >= OPERATIONS_AT_LEAST && wall > 0.0, "{operations} operations in {wall} ns are too few");
-    }
+    let done = |[before, after]: &[Reading; 2]| after.operations - before.operations;
+    let idle = turns.iter().filter(|turn| done(turn) < OPERATIONS_AT_LEAST).count();
+    ensure!(
+        idle * IDLE_AT_MOST <= turns.len(),
+        "{idle} of {} turns had fewer than {OPERATIONS_AT_LEAST} operations",
+        turns.len()
+    );
+    ensure!(turns.iter().all(|[before, after]| after.now_ns > before.now_ns), "a turn took no time");
     let (operations, wall, cpu) = (sum(|r| r.operations), sum(|r| r.now_ns), sum(|r| r.cpu_ns));
     ensure!(operations > 0.0, "no turn");
     let busy = sum(|r| r.machine.busy.as_nanos() as f64);
     let sent =
         turns.iter().map(|[before, after]| Some(after.between_cpus? - before.between_cpus?)).sum::<Option<u64>>();
-    let per_operation =
-        |[before, after]: &[Reading; 2]| (after.cpu_ns - before.cpu_ns) / (after.operations - before.operations);
+    // A turn that stood still is an outlier, which moves no median.
+    let per_operation = |turn: &[Reading; 2]| (turn[1].cpu_ns - turn[0].cpu_ns) / done(turn).max(OPERATIONS_AT_LEAST);
     Ok(Run {
         cpu_per_operation_ns: cpu / operations,
         turns_ns: turns.iter().map(per_operation).collect(),
@@ -235,6 +254,24 @@ mod tests {
         assert!(run_from_turns(&[[before, after]], &said(2.0)).is_err());
         assert!(run_from_turns(&[[before, before]], &LastWords::default()).is_err());
         assert!(run_from_turns(&[], &LastWords::default()).is_err());
+    }
+
+    #[test]
+    fn a_disk_may_stand_still_for_a_turn_but_not_for_two_of_six() {
+        let (start, busy) = (reading(0.0, 0.0, 0.0, 0), reading(1_000.0, 500.0, 200.0, 500));
+        let idle = [start, reading(0.0, 500.0, 1.0, 500)];
+        let mut turns = vec![[start, busy]; 5];
+        turns.push(idle);
+        let run = run_from_turns(&turns, &LastWords::default()).unwrap();
+        assert!(run.turns_ns.iter().all(|ns| ns.is_finite()), "{:?}", run.turns_ns);
+        turns[0] = idle;
+        assert!(run_from_turns(&turns, &LastWords::default()).is_err());
+    }
+
+    #[test]
+    fn a_backlog_is_no_fixed_rate() {
+        assert!(keeps_up(950.0, Some(1_000.0)).is_ok() && keeps_up(7.0, None).is_ok());
+        assert!(keeps_up(700.0, Some(1_000.0)).is_err() && keeps_up(4_000.0, Some(1_000.0)).is_err());
     }
 
     #[test]

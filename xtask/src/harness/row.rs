@@ -32,6 +32,11 @@ pub(crate) trait Program {
     /// Its command line, for readers.
     fn line(&self) -> String;
 
+    /// Operations a second that a load asks for, whatever the program can do.
+    fn rate(&self) -> Option<f64> {
+        None
+    }
+
     /// Starts it and waits until it is ready. A load is ready when it has warmed up.
     fn start(&self, start: &Start) -> Result<Box<dyn Active>>;
 }
@@ -110,9 +115,18 @@ pub(crate) enum Load {
 
 impl Load {
     pub(crate) fn line(&self) -> Option<String> {
+        self.program().map(Program::line)
+    }
+
+    /// Operations a second that it asks for; `None` where it asks as fast as it is answered.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.program().and_then(Program::rate)
+    }
+
+    fn program(&self) -> Option<&dyn Program> {
         match self {
             Self::Alone => None,
-            Self::Client(program) | Self::Backend(program) => Some(program.line()),
+            Self::Client(program) | Self::Backend(program) => Some(&**program),
         }
     }
 }

@@ -50,6 +50,11 @@ impl Program for Workload {
         self.arguments.join(" ")
     }
 
+    fn rate(&self) -> Option<f64> {
+        let at = self.arguments.iter().position(|word| word == "--rate")?;
+        self.arguments.get(at + 1)?.parse().ok()
+    }
+
     fn start(&self, start: &Start) -> Result<Box<dyn row::Active>> {
         let seconds = (start.stay + MARGIN).as_secs().to_string();
         let mut command = Command::new(&self.binary);
@@ -102,9 +107,7 @@ impl row::Active for Speaking {
     }
 
     fn count(&mut self, within: Duration) -> Result<Option<Count>> {
-        self.running.tell("count")?;
-        let count = answer(&mut self.running, "now_ns", within)?;
-        Ok(Some(Count { operations: number(&count, "operations")?, at_ns: number(&count, "now_ns")? }))
+        counted(&mut self.running, within).map(Some)
     }
 
     fn rest(&mut self, within: Duration) -> Result<()> {
@@ -131,6 +134,13 @@ impl row::Active for Speaking {
         let number = |key: &str| last.as_ref()?.get(key)?.as_f64();
         Ok(Ended { errors: number("errors").unwrap_or(0.0), p99_ns: number("p99_ns") })
     }
+}
+
+/// Asks a program how many operations it has done.
+pub(crate) fn counted(program: &mut Running, within: Duration) -> Result<Count> {
+    program.tell("count")?;
+    let count = answer(program, "now_ns", within)?;
+    Ok(Count { operations: number(&count, "operations")?, at_ns: number(&count, "now_ns")? })
 }
 
 /// The next line of a program that is a JSON object with this key.

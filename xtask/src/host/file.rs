@@ -3,17 +3,20 @@
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::{Context as _, Result};
+use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
 /// Creates a file of random bytes, unless one of this length is there. No zeroes: some storage
-/// keeps them by not keeping them.
+/// keeps them by not keeping them. The page cache has none of it afterwards.
 pub(crate) fn create_random(file: &Path, length: usize, seed: u64) -> Result<()> {
     if fs::metadata(file).is_ok_and(|found| found.len() == length as u64) {
         return Ok(());
     }
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
-    let written = fs::write(file, bytes).and_then(|()| fs::File::open(file)?.sync_all());
+    let evict = |file: fs::File| Ok(fadvise(&file, 0, None, Advice::DontNeed)?);
+    let sync = || fs::File::open(file).and_then(|file| file.sync_all().map(|()| file)).and_then(evict);
+    let written = fs::write(file, bytes).and_then(|()| sync());
     written.with_context(|| format!("writing {}", file.display()))
 }
 

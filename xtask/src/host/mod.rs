@@ -1,5 +1,5 @@
-//! What several subcommands use: programs that run beside us, clocks, the machine, tables, and what
-//! cargo builds.
+//! What several subcommands use: programs that run beside us and limits for them, clocks, the
+//! machine, tables, and what cargo builds.
 
 pub(crate) mod apt;
 pub(crate) mod arch;
@@ -8,4 +8,5 @@ pub(crate) mod clocks;
 pub(crate) mod file;
 pub(crate) mod machine;
 pub(crate) mod markdown;
+pub(crate) mod memory;
 pub(crate) mod package;

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{
+    pair::WRONG,
     results::{Kept, Results},
-    rows::{self, WRONG},
+    rows,
 };
 use crate::{
     harness::{
@@ -21,6 +22,20 @@ use crate::{
 /// What the predictions on public programs must keep to in the end. The lab's bars are narrower.
 const LIMITS: Limits =
     Limits { median_error: 5.0, percentile_90_error: 12.0, control_error: 2.0, sign: 1.0, inside: 0.9 };
+
+/// What the names of rows say, and who counts.
+const LOADS: &str = "\
+| In a row's name | Load |
+|-----------------|------|
+| `c64`           | a closed loop on 64 kept connections |
+| `r50`           | Poisson arrivals at half of what the blocking form can serve |
+| `d16`           | 16 requests at once to a disk, kept up by the program or by its load |
+
+Operations are counted by the load (replies). They are blocks of 4 KiB of the device for qemu-nbd, PostgreSQL and fio
+where they go past the page cache. fio through the page cache, nginx with cold files and Node.js have less memory than
+their files (a cgroup limits all forms of a row together): there they are pages that came into memory, and for Node.js
+reads, which it counts itself. MariaDB counts queries itself.
+";
 
 /// The whole document.
 pub(super) fn document(kept: &Kept) -> Result<String> {
@@ -41,10 +56,9 @@ is shown the blocking form only; its answer is on disk before any async form of 
 without the profiler on one CPU, each with a load of its own on the other CPU: in each of {rounds} rounds they are started anew,
 and take {turns} turns of {turn:.2} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
 the blocking one, with a 90 % interval by bootstrap over rounds and turns. CPU is the CPU clock of all processes of the
-program. Operations are counted by the load (replies), for fio by the device. The load is a closed loop on kept
-connections (`c64`: 64 of them), or Poisson arrivals at half of what the blocking form can serve (`r50`). A control is a
-program that async does not help: only its answer counts.
+program, threads of io_uring included. A control is a program that async does not help: only its answer counts.
 
+{LOADS}
 {tables}
 ## Plots
 

@@ -2,15 +2,20 @@
 //! async one. `check` sees only the blocking form and says what async would give back; then both
 //! are measured.
 //!
-//! [`rows`] says what is compared, [`needs`] brings it onto the machine, [`program`] starts it. The
-//! [`harness`](crate::harness) predicts, measures and judges. [`results`] keeps the last runs, and
-//! [`document`] shows them.
+//! [`rows`] says what is compared: [`servers`], programs that read and write [`disks`], and
+//! [`controls`]. Each is a [`pair`]. [`needs`] brings it onto the machine, [`program`] starts it.
+//! The [`harness`](crate::harness) predicts, measures and judges. [`results`] keeps the last runs,
+//! and [`document`] shows them.
 
+mod controls;
+mod disks;
 mod document;
 mod needs;
+mod pair;
 mod program;
 mod results;
 mod rows;
+mod servers;
 
 use std::{
     fs,
@@ -40,8 +45,8 @@ use crate::{
     say,
 };
 use needs::Place;
+use pair::{Load, Pair};
 use results::{Kept, Results};
-use rows::{Load, Pair};
 
 /// The name of the suite in messages.
 const SUITE: &str = "pairs";

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,8 +13,17 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     exec,
-    host::{apt, file},
+    host::{apt, file, memory::Memory},
 };
+
+const FILE_MIB: usize = 512;
+/// Many times what a row with limited memory has, so that few reads are hits, and about as many in
+/// each form.
+const SCRATCH_MIB: usize = 1536;
+/// Memory of what makes files for a row.
+const MAKERS_MIB: u64 = 512;
+/// Free bytes below which no root is made: one takes 1.5 to 2.5 GB, and the disk must not be full.
+const ROOM_FOR_A_ROOT: u64 = 6 << 30;
 
 /// One thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +38,15 @@ pub(super) enum Need {
     Root { suite: &'static str, packages: &'static [&'static str] },
     /// A Java program of ours, for the Debian in this folder.
     Java { suite: &'static str, source: &'static str },
-    /// A file of random bytes, `blocks.bin`, and direct IO on it.
-    File { mib: usize },
+    /// A file of random bytes that is only read, `blocks.bin`, and direct IO on it.
+    File,
+    /// A file of random bytes that is written too, `scratch.bin`, and direct IO on it. No row that
+    /// has all memory reads it through the page cache.
+    Scratch,
+    /// Memory cgroups, for rows whose files do not fit into memory.
+    Memory,
+    /// What `{sources}/SCRIPT make FOLDER` makes, for this row to use; `made` is its last file.
+    Made { script: &'static str, made: &'static str },
 }
 
 /// Where everything is.
@@ -49,9 +66,14 @@ impl Place {
         Ok(Self { folder, sources: root.join("xtask").join("pairs"), load })
     }
 
-    /// The file that is read and written.
+    /// The file that is read.
     pub(super) fn file(&self) -> PathBuf {
         self.folder.join("blocks.bin")
+    }
+
+    /// The file that is read and written.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.folder.join("scratch.bin")
     }
 
     /// Brings it here; with `install` false it only looks. An error is the reason why it is not
@@ -63,7 +85,10 @@ impl Place {
             Need::Built { compiler, source, flags } => self.build(compiler, source, flags),
             Need::Root { suite, packages } => self.root(suite, packages, install),
             Need::Java { suite, source } => self.java(suite, source),
-            Need::File { mib } => self.blocks(*mib),
+            Need::File => blocks(&self.file(), FILE_MIB, 1),
+            Need::Scratch => blocks(&self.scratch(), SCRATCH_MIB, 2),
+            Need::Memory => Memory::check(),
+            Need::Made { script, made } => self.make(script, made),
         }
     }
 
@@ -103,6 +128,13 @@ impl Place {
         let done = root.join("etc").exists() && !root.join("debootstrap").exists();
         if !done {
             ensure!(install, "no Debian {suite} in {}", root.display());
+            let free = free_bytes(&self.folder)?;
+            ensure!(
+                free >= ROOM_FOR_A_ROOT,
+                "a root with Debian {suite} wants {} GiB of room, and {} are free",
+                ROOM_FOR_A_ROOT >> 30,
+                free >> 30
+            );
             debian(&["debootstrap"], install)?;
             quietly(
                 Command::new("debootstrap")
@@ -116,7 +148,9 @@ impl Place {
             return Ok(());
         }
         ensure!(install, "not in {}: {}", root.display(), missing.join(", "));
-        let install = format!("apt-get install -y -q --no-install-recommends {}", missing.join(" "));
+        start_no_services(&root)?;
+        let install =
+            format!("sh -c 'apt-get install -y -q --no-install-recommends {} && apt-get clean'", missing.join(" "));
         quietly(inside(&root, &install).env("DEBIAN_FRONTEND", "noninteractive"))
     }
 
@@ -131,10 +165,34 @@ impl Place {
         quietly(&mut inside(&root, &format!("javac -d /pairs /pairs/{source}")))
     }
 
-    fn blocks(&self, mib: usize) -> Result<()> {
-        file::create_random(&self.file(), mib << 20, 1)?;
-        file::read_directly(&self.file()).context("no direct reads")
+    fn make(&self, script: &str, made: &str) -> Result<()> {
+        if self.folder.join(made).exists() {
+            return Ok(());
+        }
+        // A cgroup takes along what is in the page cache: what is made is read cold afterwards.
+        let memory = Memory::limit("should-i-async-made", MAKERS_MIB << 20).ok();
+        let mut command = Command::new("env");
+        command.args(memory.iter().flat_map(Memory::words));
+        quietly(command.arg(self.sources.join(script)).arg("make").arg(&self.folder))
     }
+}
+
+fn blocks(path: &Path, mib: usize, seed: u64) -> Result<()> {
+    file::create_random(path, mib << 20, seed)?;
+    file::read_directly(path).context("no direct reads")
+}
+
+/// Says to the packages of a root that none of them may start its service.
+fn start_no_services(root: &Path) -> Result<()> {
+    let policy = root.join("usr/sbin/policy-rc.d");
+    let written = fs::write(&policy, "#!/bin/sh\nexit 101\n");
+    let allowed = written.and_then(|()| fs::set_permissions(&policy, fs::Permissions::from_mode(0o755)));
+    allowed.with_context(|| format!("writing {}", policy.display()))
+}
+
+fn free_bytes(folder: &Path) -> Result<u64> {
+    let found = rustix::fs::statvfs(folder).with_context(|| format!("{}", folder.display()))?;
+    Ok(found.f_bavail * found.f_frsize)
 }
 
 /// A command in another root, with a /proc that nobody else sees.

@@ -14,27 +14,54 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    harness::row::{Active, Count, Ended, Program, Start},
+    exec,
+    harness::{
+        row::{Active, Count, Ended, Program, Start},
+        workload,
+    },
     host::{
-        child::{Running, wait_until},
+        child::{Running, pause, wait_until},
         clocks,
+        memory::Memory,
     },
 };
 
 /// The target has a CPU to itself; its load has the other one.
-pub(super) const TARGET_CPU: &str = "0";
+const TARGET_CPU: &str = "0";
+pub(super) const LOAD_CPU: &str = "1";
 /// Until a server answers: a JVM and its classes take a while.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The cgroup of programs whose memory is limited. All forms of a pair share it, so that each finds
+/// as much of its files in memory as the others do.
+const MEMORY: &str = "should-i-async-pairs";
 
 /// Who counts the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     /// It is a server: its load does.
     Load,
-    /// The device under the file that it reads or writes: requests that were done.
+    /// The device under the folder of the pairs: blocks of 4 KiB that it read or wrote.
     Device,
+    /// Its memory cgroup: pages that came in, where nothing else counts what misses the cache.
+    Pages,
+    /// It counts itself, and says so when it is asked (`count`, as the lab's programs).
+    Itself,
+    /// It counts itself, and these words ask it: they print the number.
+    Asked(&'static str),
     /// Nobody: it computes, and a µs of CPU stands for an operation.
     Clock,
+}
+
+/// What a program is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is measured, and listens.
+    Server,
+    /// It is measured, and loads itself.
+    Alone,
+    /// It loads a server, and does so for some time before it counts.
+    Client { warm_up: Duration },
 }
 
 /// One form of a public program.
@@ -45,9 +72,10 @@ pub(super) struct Public {
     /// Its words with `{port}` to be filled in.
     pub(super) words: Vec<String>,
     pub(super) folder: PathBuf,
+    pub(super) role: Role,
     pub(super) counted: Counted,
-    /// What is read or written.
-    pub(super) file: PathBuf,
+    /// Limit of its memory and of the page cache of its files.
+    pub(super) memory_mib: Option<u64>,
 }
 
 impl Program for Public {
@@ -60,26 +88,48 @@ impl Program for Public {
     }
 
     fn start(&self, start: &Start) -> Result<Box<dyn Active>> {
-        let port = free_port()?;
-        let words = self.words.iter().map(|word| word.replace("{port}", &port.to_string()));
+        let (cpu, port) = match self.role {
+            Role::Client { .. } => (LOAD_CPU, start.peer.context("the server of a load has no port")?),
+            Role::Server | Role::Alone => (TARGET_CPU, free_port()?),
+        };
+        let memory = self.memory_mib.map(|mib| Memory::limit(MEMORY, mib << 20)).transpose()?;
         let mut command = Command::new("taskset");
-        command.args(["-c", TARGET_CPU]).args(words).current_dir(&self.folder);
+        command.args(["-c", cpu]).args(memory.iter().flat_map(Memory::words)).current_dir(&self.folder);
+        command.args(self.words.iter().map(|word| word.replace("{port}", &port.to_string())));
         let counter = match self.counted {
             Counted::Load => Counter::Load,
-            Counted::Device => Counter::Device(device_of(&self.file)?),
+            Counted::Device => Counter::Device(device_of(&self.folder)?),
+            Counted::Pages => Counter::Pages,
+            Counted::Itself => Counter::Itself,
+            Counted::Asked(line) => Counter::Asked(words(&line.replace("{port}", &port.to_string()))),
             Counted::Clock => Counter::Clock,
         };
         // From here on whatever happens ends all of its processes.
-        let mut served = Served::new(Running::start(&mut command)?, port, counter)?;
-        if self.counted == Counted::Load {
-            wait_until("the server does not listen", start.deadline.at_most(READY_WITHIN)?, || {
+        let mut served = Served::new(Running::start(&mut command)?, port, counter, memory)?;
+        let within = start.deadline.at_most(READY_WITHIN)?;
+        match self.role {
+            Role::Server => wait_until("the server does not listen", within, || {
                 served.check_alive()?;
                 Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
-            })?;
+            })?,
+            Role::Client { warm_up } => pause(start.deadline.at_most(warm_up)?)?,
+            Role::Alone => {}
         }
         served.look();
         Ok(Box::new(served))
     }
+}
+
+/// Words as a shell would have them: parts in double quotes stay together.
+pub(super) fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('"').enumerate() {
+        match i % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
 }
 
 /// A port that nobody listens on.
@@ -92,6 +142,9 @@ enum Counter {
     Load,
     /// The device's `stat` in sysfs.
     Device(PathBuf),
+    Pages,
+    Itself,
+    Asked(Vec<String>),
     Clock,
 }
 
@@ -104,10 +157,11 @@ fn device_of(file: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Requests that a device has done, merged ones too: Documentation/block/stat.rst.
-fn requests(stat: &str) -> Option<u64> {
+/// Blocks of 4 KiB that a device has read and written, in sectors of 512 bytes:
+/// Documentation/block/stat.rst. Not requests: how many blocks one has may differ between forms.
+fn blocks(stat: &str) -> Option<f64> {
     let fields: Vec<u64> = stat.split_whitespace().map_while(|field| field.parse().ok()).collect();
-    [0, 1, 4, 5].iter().map(|&field| fields.get(field).copied()).sum()
+    Some((fields.get(2)? + fields.get(6)?) as f64 / 8.0)
 }
 
 /// A process and its descendants.
@@ -174,12 +228,14 @@ struct Served {
     root: Member,
     tree: Tree,
     counter: Counter,
+    /// After its processes: a cgroup goes when it is empty.
+    memory: Option<Memory>,
 }
 
 impl Served {
-    fn new(running: Running, port: u16, counter: Counter) -> Result<Self> {
+    fn new(running: Running, port: u16, counter: Counter, memory: Option<Memory>) -> Result<Self> {
         let root = Member::of(running.pid()).context("it ended at once")?;
-        Ok(Self { running, port, root, tree: Tree(vec![root]), counter })
+        Ok(Self { running, port, root, tree: Tree(vec![root]), counter, memory })
     }
 
     /// The processes that live now; those that were known, where the first one has ended.
@@ -220,12 +276,18 @@ impl Active for Served {
         Ok(self.tree.cpu())
     }
 
-    fn count(&mut self, _within: Duration) -> Result<Option<Count>> {
+    fn count(&mut self, within: Duration) -> Result<Option<Count>> {
         let operations = match &self.counter {
             Counter::Load => return Ok(None),
             Counter::Device(stat) => {
                 let text = fs::read_to_string(stat).with_context(|| format!("reading {}", stat.display()))?;
-                requests(&text).with_context(|| format!("{}: {text:?} are no counters", stat.display()))? as f64
+                blocks(&text).with_context(|| format!("{}: {text:?} are no counters", stat.display()))?
+            }
+            Counter::Pages => self.memory.as_ref().context("its memory has no limit")?.pages()? as f64,
+            Counter::Itself => return workload::counted(&mut self.running, within).map(Some),
+            Counter::Asked(words) => {
+                let said = exec::output(Command::new("taskset").args(["-c", LOAD_CPU]).args(words))?;
+                said.trim().parse().with_context(|| format!("{said:?} is no number"))?
             }
             Counter::Clock => self.tree.cpu().as_secs_f64() * 1e6,
         };
@@ -272,9 +334,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_writes_and_merged_ones_are_requests() {
-        assert_eq!(requests(" 10 1 99 7 200 20 99 7 0 0 0"), Some(231));
-        assert_eq!(requests("10 1 99"), None);
+    fn quoted_parts_are_one_word() {
+        assert_eq!(words("sh -c \"a b; c\" d \"\""), ["sh", "-c", "a b; c", "d", ""]);
+    }
+
+    #[test]
+    fn sectors_read_and_written_are_blocks() {
+        assert_eq!(blocks(" 10 1 80 7 200 20 24 7 0 0 0"), Some(13.0));
+        assert_eq!(blocks("10 1 99"), None);
     }
 
     #[test]
@@ -287,7 +354,7 @@ mod tests {
             Ok(members.len() == 3)
         })
         .unwrap();
-        drop(Served::new(running, 0, Counter::Clock).unwrap());
+        drop(Served::new(running, 0, Counter::Clock, None).unwrap());
         assert!(members.iter().all(|member| Member::of(member.pid).as_ref() != Some(member)));
     }
 }
