@@ -113,6 +113,10 @@ pub struct Sums {
     pub kernel_after: u64,
     /// Calls that returned.
     pub calls: u64,
+    /// Of those: calls that move bytes, blocked or not.
+    pub io_calls: u64,
+    /// Of those: waits on several descriptors, blocked or not.
+    pub event_calls: u64,
     /// Calls that blocked and returned.
     pub blocked_calls: u64,
     /// `sys_exit` without `sys_enter`: a birth, or a call that began before the window.
@@ -170,10 +174,6 @@ pub struct Sums {
     pub checked_cpu: u64,
     /// Sum of the bursts, ns; there are `voluntary` of them.
     pub burst_sum: u64,
-    /// Calls that move bytes and returned, blocked or not.
-    pub io_calls: u64,
-    /// Waits on several descriptors that returned, blocked or not.
-    pub event_calls: u64,
     /// Waits on several descriptors that slept and that one of them ended.
     pub event_ends: u64,
     /// Of those: ended by another descriptor than such a wait before. Over `event_ends` it is the

@@ -260,6 +260,12 @@ impl Signs {
             && 2 * self.events >= self.locks
     }
 
+    /// Whether its waits for locks are more than those that a limit ended. Who fights with a limit,
+    /// as CPython's threads do, tries again and again.
+    fn fights_for_locks(&self) -> bool {
+        self.locks >= self.timers || self.bond.tie == Tie::Lock && 10 * self.locks >= self.timers
+    }
+
     fn role(&self, fed: u64) -> ThreadRole {
         let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
         let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
@@ -279,7 +285,7 @@ impl Signs {
         }
         let io = self.sockets + self.files + self.accepts;
         if self.locks > io
-            && self.locks >= self.timers
+            && self.fights_for_locks()
             && let Some(role) = self.among_locks(fed)
         {
             return role;
@@ -393,6 +399,8 @@ mod tests {
         let waits = [(BlockClass::Futex, 500)];
         let bond = |tie, got, given| Bond { tie, got, given, smaller: false };
         let computes = thread(&waits, |_| ());
+        let limited = thread(&[(BlockClass::Futex, 400), (BlockClass::Timeout, 600)], |_| ());
+        assert_eq!(role(&limited, bond(Tie::Lock, 200, 200)), Role::LockBound);
         let reads = thread(&waits, |t| t.sums.io_calls = 500);
         assert_eq!(role(&computes, bond(Tie::Lock, 200, 200)), Role::LockBound);
         assert_eq!(role(&computes, bond(Tie::HandOver, 10, 300)), Role::Dispatcher);
