@@ -21,10 +21,7 @@ use should_i_async::answer::Ended;
 use should_i_async::kernel;
 use should_i_async::pipeline::{Measurement, Request};
 use should_i_async::process::TargetSpec;
-use should_i_async::{
-    aggregate::{OpenEnd, ThreadTotals},
-    event::BlockClass,
-};
+use should_i_async::{aggregate::OpenEnd, event::BlockClass};
 
 /// Kinds whose worker can be held asleep, with the call and the class of its wait.
 const HELD: [(&str, i64, &str); 12] = [

@@ -136,6 +136,7 @@ pub struct RoleLine {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
     of: HashMap<Tid, ThreadRole>,
+    handed_over: f64,
     /// Together, the role with the most CPU first; roles that no thread has are left out.
     pub lines: Vec<RoleLine>,
 }
@@ -166,11 +167,17 @@ impl Roles {
             let sum = sums.entry(role).or_insert((0, Nanos::ZERO));
             *sum = (sum.0 + 1, sum.1 + cpu);
         };
+        let (mut handed, mut locks) = (0, 0);
         for (thread, signs) in window.threads.iter().zip(&signs) {
             let found = signs.role(fed.get(&thread.tid).copied().unwrap_or(0));
+            locks += signs.locks;
+            if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
+                handed += signs.locks;
+            }
             roles.of.insert(thread.tid, found);
             count(found.role, thread.cpu());
         }
+        roles.handed_over = handed as f64 / locks.max(1) as f64;
         let pooled = Nanos::from_nanos(window.pooled.user + window.pooled.kernel);
         if pooled > Nanos::ZERO {
             count(Role::Unknown, pooled);
@@ -195,6 +202,11 @@ impl Roles {
     /// Share of the CPU that threads of these roles took.
     pub fn share(&self, roles: &[Role]) -> f64 {
         self.lines.iter().filter(|line| roles.contains(&line.role)).map(|line| line.share).sum()
+    }
+
+    /// Of all waits for locks, the share of threads that are handed their work or hand it on.
+    pub fn handed_over(&self) -> f64 {
+        self.handed_over
     }
 
     /// How many threads have a role.
@@ -284,7 +296,9 @@ impl Signs {
             return ThreadRole { role: Role::EventLoop, basis };
         }
         let io = self.sockets + self.files + self.accepts;
-        if self.locks > io
+        // A worker waits once for its job and once for what the job is.
+        let waits_for_work = self.bond.tie == Tie::HandOver && 2 * self.locks > io;
+        if (self.locks > io || waits_for_work)
             && self.fights_for_locks()
             && let Some(role) = self.among_locks(fed)
         {

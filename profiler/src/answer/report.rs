@@ -7,12 +7,12 @@ use super::{
     ledger::{CpuLedger, WallLedger},
     note::Note,
     score::Score,
-    verdict::{Answerable, Verdict},
+    verdict::{Answerable, Verdict, is_pool},
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
     aggregate::{Quality, RoleLine, Roles, Window},
-    cost::{self, Bases, Estimators, Indirect, Pools, Reference, ipc, ipc::Ipc},
+    cost::{self, Bases, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{DeviceRecord, Family, Place, SiteRecord, Sums},
     machine::Calibration,
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
@@ -109,7 +109,10 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref());
+        let roles = Roles::new(window);
+        let all_hand_overs = HandOvers::new(&window.sites, &pools);
+        let hand_overs = all_hand_overs.scaled(if is_pool(&roles) { roles.handed_over() } else { 0.0 });
+        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), hand_overs);
         let (what_if, engine) = predict(&sums, &given);
         let advice = given
             .prices
@@ -122,9 +125,9 @@ impl Report {
             let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
             sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
         };
-        let roles = Roles::new(window);
         let answerable = Answerable {
             roles: &roles,
+            lock_cpu: all_hand_overs.cpu / given.cpu.max(1.0),
             io_calls: calls_in(Family::BlockingIo),
             event_calls: calls_in(Family::EventWait),
             cpu: &cpu,
@@ -205,6 +208,7 @@ fn given<'a>(
     pools: &Pools<'_>,
     parts: &Parts,
     calibration: Option<&'a Calibration>,
+    hand_overs: HandOvers,
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
@@ -218,6 +222,7 @@ fn given<'a>(
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
     let given = Given {
         prices,
+        hand_overs,
         calibration: calibration.ok_or(inputs.no_calibration.as_deref()),
         cpu: own_cpu - excess,
         hooks: hooks + excess,

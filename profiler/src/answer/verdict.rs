@@ -83,8 +83,8 @@ pub enum Reason {
         waits: u64,
         /// Calls on descriptors, blocked or not.
         calls: u64,
-        /// What switches other than those of blocking IO cost, as a share of its CPU.
-        cost: Option<f64>,
+        /// Kernel CPU of its calls on locks, those that wake included, as a share of its CPU.
+        cost: f64,
     },
     /// Blocking costs this share of its CPU, and there is no prediction.
     NoPrediction {
@@ -251,6 +251,15 @@ const BLOCKING: [Role; 3] = [Role::Connection, Role::Files, Role::PoolWorker];
 /// Share of the CPU below which a role is not named in the evidence.
 const NAMED: f64 = 0.01;
 
+/// Blocks on IO per wait for work from which a pool's IO is what it is about.
+const POOLED_IO: f64 = 0.2;
+
+/// Whether most threads that do IO are handed their work.
+pub(crate) fn is_pool(roles: &Roles) -> bool {
+    let pool = roles.share(&[Role::PoolWorker]);
+    pool > 0.0 && pool + roles.share(&[Role::Dispatcher]) > roles.share(&[Role::Connection, Role::Files])
+}
+
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
     /// Calls that moved bytes or waited for one descriptor, blocked or not.
@@ -261,6 +270,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) wall: &'a WallLedger,
     pub(crate) what_if: &'a WhatIf,
     pub(crate) roles: &'a Roles,
+    /// Kernel CPU of its calls on locks as a share of its CPU.
+    pub(crate) lock_cpu: f64,
     /// Direct cost as a share of the CPU.
     pub(crate) direct: Option<f64>,
     pub(crate) seconds: f64,
@@ -325,16 +336,19 @@ impl Answerable<'_> {
         if calls_per_wait < SERVES && self.roles.share(&BLOCKING) < 0.5 {
             return Some(Reason::Locks { locks, io });
         }
-        let total = self.cpu.total.as_nanos() as f64;
-        let cost = self.cpu.other_switches.value().map(|ns| (ns / total.max(1.0)).max(0.0));
-        Some(Reason::HandOver { kind: self.hand_over(), waits: locks, calls: self.io_calls, cost })
+        let kind = self.hand_over();
+        // What a pool is handed that blocks on IO is predicted like other blocks, the hand-over with it.
+        let predicted = matches!(kind, HandOver::Pool(_)) && !self.what_if.scenarios.is_empty();
+        if predicted && io as f64 >= POOLED_IO * locks as f64 {
+            return None;
+        }
+        Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu })
     }
 
     fn hand_over(&self) -> HandOver {
-        let pool = self.roles.share(&[Role::PoolWorker]);
         let own = self.roles.share(&[Role::Connection, Role::Files]);
         let threads = |role| self.roles.threads(role);
-        if pool + self.roles.share(&[Role::Dispatcher]) > own && pool > 0.0 {
+        if is_pool(self.roles) {
             HandOver::Pool(threads(Role::PoolWorker))
         } else if own >= 0.5 {
             HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))

@@ -3,6 +3,7 @@
 mod direct;
 mod effect;
 mod estimators;
+mod hand_over;
 mod indirect;
 pub mod ipc;
 mod note;
@@ -12,6 +13,7 @@ pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use effect::Effect;
 pub use estimators::Estimators;
 pub(crate) use estimators::sampled;
+pub use hand_over::HandOvers;
 pub use indirect::Indirect;
 pub use ipc::{Before, Curve, Ipc};
 pub use note::{Disagreement, Note};

@@ -12,12 +12,17 @@ use crate::{machine::Way, quantity::Estimate};
 /// deep as can be, and to not at all, goes into the interval.
 const UNKNOWN_DEPTH: f64 = 0.5;
 
+/// As many requests are in flight as there were, to this factor.
+const UNSURE_IN_FLIGHT: f64 = 1.5;
+
 /// Reads past the page cache in another way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Direct {
     pub(super) reads: DirectReads,
     /// What each costs then.
     pub(super) cost: Estimate,
+    /// How many are at the device at once.
+    pub(super) in_flight: f64,
 }
 
 impl Engine {
@@ -70,11 +75,20 @@ impl Engine {
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }
 
-    /// Reads past the page cache through `io_uring`; nothing in other ways, or where that was not
-    /// calibrated.
+    /// Reads and writes past the page cache through `io_uring`; nothing in other ways, or where that
+    /// was not calibrated.
+    ///
+    /// A request that finds the device busy is cheaper than one that has to wake it, however few an
+    /// enter submits: what counts is how many are in flight. As many as today's threads have there,
+    /// or as one enter submits, where that is more.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
-        let cost = self.calibration.direct_read(counted.events_per_wait)?;
-        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost })
+        let in_flight = self.prices.in_flight.max(counted.events_per_wait);
+        let at = |in_flight| self.calibration.direct_read(in_flight);
+        let cost = at(in_flight)?;
+        let (fewer, more) = (at(in_flight / UNSURE_IN_FLIGHT)?, at(in_flight * UNSURE_IN_FLIGHT)?);
+        let half = ((fewer.value - more.value) / 2.0).hypot(cost.half_width());
+        let cost = Estimate { low: cost.value - half, high: cost.value + half, ..cost };
+        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
     }
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
+    cost::HandOvers,
     event::{BlockClass, Family, Sums},
     machine::{Calibration, Way},
     quantity::{Estimate, bootstrap},
@@ -22,6 +23,8 @@ const MOST_EVENTS: usize = 100_000;
 pub struct Engine {
     pub(super) prices: Prices,
     pub(super) calibration: Calibration,
+    /// What its pools pay to hand work over.
+    pub(super) hand_overs: HandOvers,
     /// Replayed for readiness: sockets, pipes and their like.
     pub(super) net: Vec<Trace>,
     /// Replayed for completion: files too.
@@ -90,6 +93,7 @@ impl Engine {
         Self {
             net: traces(&|c| io(c) && !c.is_file()),
             all: traces(&io),
+            hand_overs: given.hand_overs,
             cpu: given.cpu,
             hooks_per_block: given.hooks / blocks.count.max(1.0),
             before_block: before_block(window),

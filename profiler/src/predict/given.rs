@@ -1,12 +1,18 @@
 //! What a prediction starts from, beside the window.
 
 use super::prices::Prices;
-use crate::{cost::Effect, machine::Calibration, quantity::Estimate};
+use crate::{
+    cost::{Effect, HandOvers},
+    machine::Calibration,
+    quantity::Estimate,
+};
 
 /// What a prediction starts from, beside the window.
 pub(crate) struct Given<'a> {
     /// `None` where the cost of a block could not be told.
     pub(crate) prices: Option<Prices>,
+    /// What its pools pay to hand work over.
+    pub(crate) hand_overs: HandOvers,
     /// What this machine was calibrated to; else why it was not, where that is known.
     pub(crate) calibration: Result<&'a Calibration, Option<&'a str>>,
     /// CPU of the target without the hooks, ns.

@@ -9,7 +9,7 @@ use crate::{
     quantity::{Figure, Nanos},
 };
 
-/// Whatever the hooks did, a wake-up or a read past the page cache costs this share of what was
+/// Whatever the hooks did, a wake-up or a call past the page cache costs this share of what was
 /// seen.
 const LEAST_LEFT: f64 = 0.2;
 
@@ -28,7 +28,7 @@ impl Blocks {
     }
 }
 
-/// Reads past the page cache (`O_DIRECT`) that blocked.
+/// Reads and writes past the page cache (`O_DIRECT`) that blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DirectReads {
     /// Calls.
@@ -51,8 +51,11 @@ pub struct Prices {
     pub file: Blocks,
     /// Calls on files, blocking or not.
     pub file_calls: f64,
-    /// Reads past the page cache.
+    /// Reads and writes past the page cache.
     pub direct_reads: DirectReads,
+    /// Requests that its threads have at devices at once, in the mean: blocked time on files over the
+    /// time measured.
+    pub in_flight: f64,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
     /// Of those, messages of their own: each was answered or passed on by a write.
@@ -117,6 +120,7 @@ impl Prices {
             file,
             file_calls: file_calls.sum(),
             direct_reads: direct_reads(window, pools, direct_files),
+            in_flight: in_flight(window, sums),
             ready_reads,
             waiting_calls: waiting.0,
             waiting_half: waiting.1,
@@ -359,7 +363,8 @@ fn writes(record: &SiteRecord) -> f64 {
 
 fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectReads {
     let mut sum = DirectReads::default();
-    for record in window.sites.iter().filter(|s| places.contains(&s.place) && s.place.syscall.contains("read")) {
+    let moves = |s: &&SiteRecord| s.place.syscall.contains("read") || s.place.syscall.contains("write");
+    for record in window.sites.iter().filter(|s| places.contains(&s.place)).filter(moves) {
         let (site, blocked) = (&record.site, record.site.cpu_blocked());
         if blocked.count < MIN_CALLS || site.bytes > MOST_DIRECT * site.calls {
             continue;
@@ -370,6 +375,11 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectR
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
     sum
+}
+
+fn in_flight(window: &Window, sums: &Sums) -> f64 {
+    let blocked = BlockClass::ALL.into_iter().filter(|c| c.is_file()).map(|c| sums.classes[c as usize].blocked);
+    blocked.sum::<u64>() as f64 / window.measured.as_nanos().max(1) as f64
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {

@@ -9,13 +9,19 @@ use super::{
     scenario::Scenario,
     term::{Term, TermBasis, TermKind},
 };
-use crate::{machine::Way, quantity::Estimate};
+use crate::{cost::HandOvers, machine::Way, quantity::Estimate};
 
 /// Events per wait at which the price of an event is looked up before the replay has counted them.
 const FIRST_GUESS: f64 = 4.0;
 /// An indirect cost that cannot be told is not none: this share of the direct cost goes into the
 /// interval.
 const UNKNOWN_INDIRECT: f64 = 0.5;
+/// Of the calls that a pool hands its work over by, the share that goes into the interval: some
+/// notice of what is done remains, as an event.
+const UNSURE_HAND_OVER: f64 = 0.25;
+/// As much again, of what is not told, may be user-mode code around these calls: the lock, the
+/// queue.
+const UNTOLD_HAND_OVER: f64 = 1.0;
 /// Of what was taken off for the hooks, the share that goes into the interval: what they do to a
 /// target is known no better.
 const UNSURE_HOOKS: f64 = 0.25;
@@ -111,6 +117,7 @@ impl<'a> Sum<'a> {
         let gone = [
             Some(self.blocks_go()),
             self.waiting_calls(),
+            self.hand_overs(),
             self.own_wakeups(),
             self.gathered.filter(|_| !self.engine.filled),
             self.runs_warm(),
@@ -137,6 +144,14 @@ impl<'a> Sum<'a> {
     fn waiting_calls(&self) -> Option<Term> {
         let Blocks { count, direct } = self.engine.prices.waiting_calls;
         (count > 0.0).then(|| Term::gain(TermKind::WaitingCallsGo, count, direct / count, TermBasis::ReadyRead))
+    }
+
+    /// Readiness leaves what blocks on files to the pool.
+    fn hand_overs(&self) -> Option<Term> {
+        let HandOvers { waits, cpu } = self.engine.hand_overs;
+        let prices = &self.engine.prices;
+        let goes = self.way == Way::Tuned || prices.net.count >= prices.file.count;
+        (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
     fn own_wakeups(&self) -> Option<Term> {
@@ -195,8 +210,8 @@ impl<'a> Sum<'a> {
     }
 
     fn direct_reads_come(&self) -> Option<Term> {
-        let Direct { reads, cost } = self.direct?;
-        let basis = TermBasis::Enters(self.closed.events_per_wait);
+        let Direct { reads, cost, in_flight } = self.direct?;
+        let basis = TermBasis::InFlight(in_flight);
         Some(Term::loss(TermKind::DirectReadsCome, reads.count, cost.value, basis))
     }
 
@@ -220,6 +235,7 @@ impl<'a> Sum<'a> {
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
             engine.prices.waiting_half,
+            self.hand_overs().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
@@ -242,9 +258,10 @@ impl<'a> Sum<'a> {
         let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
+        let queues = self.hand_overs().map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let open = [0.0, open_shift].into_iter().fold(0.0, f64::max);
-        let high = value + untold + in_one_go + together + cheaper + open + half;
+        let high = value + untold + in_one_go + together + queues + cheaper + open + half;
         Estimate { low, value, high: high.min(engine.most().max(value)) }
     }
 }

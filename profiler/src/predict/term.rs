@@ -37,6 +37,8 @@ pub enum TermKind {
     BlocksGo,
     /// Calls that only wait for one descriptor that go.
     WaitingCallsGo,
+    /// Waits for work that a pool is handed: who waits for all of its IO hands none over.
+    HandOversGo,
     /// Wake-ups among the target's own threads that go.
     OwnWakeupsGo,
     /// Wake-ups of other processes that go, because several replies leave at once.
@@ -53,9 +55,9 @@ pub enum TermKind {
     EventsWaited,
     /// Messages that were read without a block and are waited for too.
     TurnsWaited,
-    /// Reads past the page cache: what goes of their calls beside the block.
+    /// Reads and writes past the page cache: what goes of their calls beside the block.
     DirectReadsGo,
-    /// Reads past the page cache through `io_uring`.
+    /// Reads and writes past the page cache through `io_uring`, priced as reads.
     DirectReadsCome,
     /// Reads of cached files through `io_uring`.
     FileReadsCome,
@@ -98,8 +100,8 @@ pub enum TermBasis {
     ReadyRead,
     /// Measured in place.
     InPlace,
-    /// Calibrated where an enter submits so many reads.
-    Enters(f64),
+    /// Calibrated where so many reads are in flight at once.
+    InFlight(f64),
     /// Calibrated beyond a `pread` of the same.
     BeyondPread,
     /// Not even at so many ns each would they be 1 % of its CPU.

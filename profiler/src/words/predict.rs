@@ -114,6 +114,7 @@ impl Term {
         match self.kind {
             TermKind::BlocksGo => format!("{n} blocks go"),
             TermKind::WaitingCallsGo => format!("{n} calls that only wait for one descriptor go"),
+            TermKind::HandOversGo => format!("{n} waits for work that a pool is handed go, and what ends them"),
             TermKind::OwnWakeupsGo => format!("{n} wake-ups among its own threads go"),
             TermKind::OtherWakeupsGo => format!("{n} wake-ups of others go, several replies leave at once"),
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
@@ -122,8 +123,8 @@ impl Term {
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
             TermKind::TurnsWaited => format!("{n} messages that were read without a block are waited for too"),
-            TermKind::DirectReadsGo => format!("{n} reads past the page cache: the rest of their calls goes"),
-            TermKind::DirectReadsCome => format!("{n} reads past the page cache through io_uring"),
+            TermKind::DirectReadsGo => format!("{n} calls past the page cache: the rest of their calls goes"),
+            TermKind::DirectReadsCome => format!("{n} calls past the page cache through io_uring"),
             TermKind::FileReadsCome => format!("{n} file reads through io_uring"),
             TermKind::FewBlocks => format!("{n} blocking-IO blocks"),
         }
@@ -160,7 +161,7 @@ impl Term {
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
             TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),
             TermBasis::InPlace => format!("{each}, in place"),
-            TermBasis::Enters(reads) => format!("{each} where an enter submits {reads:.1}, calibrated"),
+            TermBasis::InFlight(reads) => format!("{each} where {reads:.1} reads are in flight, calibrated"),
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
             TermBasis::NotEvenAt(ns) => {
                 format!("not even at {} each would they be 1 % of its CPU", span(ns))

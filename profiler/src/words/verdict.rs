@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-fn hand_over(kind: HandOver, waits: u64, calls: u64, cost: Option<f64>) -> String {
+fn hand_over(kind: HandOver, waits: u64, calls: u64, cost: f64) -> String {
     let who = match kind {
         HandOver::Pool(workers) => format!("its pool ({}) is handed its work", Role::PoolWorker.threads(workers)),
         HandOver::SharedLock(threads) => {
@@ -43,15 +43,13 @@ fn hand_over(kind: HandOver, waits: u64, calls: u64, cost: Option<f64>) -> Strin
         }
         HandOver::Unknown => "its threads hand work to each other or share a lock".to_owned(),
     };
-    let cost = match cost {
-        Some(cost) => format!("takes {} of its CPU, the wake-ups not counted", percent(cost)),
-        None => "has a cost that cannot be told".to_owned(),
-    };
     format!(
-        "Not known: {who}; threads waited for each other {} times beside {} calls on descriptors. That switching {cost}. One thread that waits for all of its IO needs none of it; how much would come \
-         back is not predicted.",
+        "Not known: {who}; threads waited for each other {} times beside {} calls on descriptors. These waits and the wake-ups \
+         that end them take {} of its CPU in the kernel. One thread that waits for all of its IO needs none of them; how much \
+         would come back is not predicted.",
         count(waits),
-        count(calls)
+        count(calls),
+        percent(cost)
     )
 }
 
