@@ -51,8 +51,11 @@ pub mod mark {
     pub const COLD: u32 = 64;
     /// In this call it woke a thread, of the target or not.
     pub const WOKE: u32 = 128;
-    /// Its polls of a few descriptors are waits for one of them: see [`super::STEADY`].
+    /// Its waits on a few descriptors are for one of them: see [`super::STEADY`].
     pub const OWN: u32 = 512;
+    /// A sleep in this call was not plainly for what the call names: uninterruptible, or of another
+    /// class.
+    pub const MIXED: u32 = 1024;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits

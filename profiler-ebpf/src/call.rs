@@ -54,7 +54,7 @@ pub fn reset(t: &mut Thread) {
     t.call_blocks = 0;
     t.call_blocked = 0;
     t.call_delay = 0;
-    t.marks &= !(mark::OPEN_CALL | mark::AWAY | mark::WOKE);
+    t.marks &= !(mark::OPEN_CALL | mark::AWAY | mark::WOKE | mark::MIXED);
 }
 
 /// Notes number, table, place, descriptor and class of a call. Returns the table's word for it.

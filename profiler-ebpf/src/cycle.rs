@@ -125,6 +125,9 @@ fn switch_out<A: Access>(
     if voluntary {
         let class = block_class::<A>(t, task, state);
         t.block_class = class as u32;
+        if class as u32 != t.class || state & UNINTERRUPTIBLE != 0 {
+            t.marks |= mark::MIXED;
+        }
         t.phase = phase::BLOCKED;
         t.sums.voluntary += 1;
         if let Some(sum) = sum_of(t, class as u32) {
@@ -454,8 +457,9 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
 /// without any, and others with an error.
 #[inline(always)]
 fn timed_out(what: u32, value: i64) -> bool {
-    if what & syscall::POLL != 0 {
-        return value == 0;
+    // A poll that a signal interrupted goes on as a restarted call.
+    if value == 0 {
+        return what & (syscall::POLL | syscall::RESTART) != 0;
     }
     value == TIMED_OUT[0] || value == TIMED_OUT[1] || value == TIMED_OUT[2]
 }
@@ -465,11 +469,13 @@ fn timed_out(what: u32, value: i64) -> bool {
 fn count_as_timeout(t: &mut Thread) {
     let (blocks, blocked, run_delay) = (t.call_blocks as u64, t.call_blocked, t.call_delay);
     let class = t.class;
-    if class == BlockClass::Sleep as u32 || class == BlockClass::Timeout as u32 {
+    // With a sleep of another kind among them (stopped, for the disk, on a lock of the kernel's)
+    // all of them stay.
+    let is_timer = class == BlockClass::Sleep as u32 || class == BlockClass::Timeout as u32;
+    if is_timer || t.marks & mark::MIXED != 0 {
         return;
     }
     let Some(sum) = sum_of(t, class) else { return };
-    // A block of another class among them (stopped, for the disk): all of them stay.
     if sum.blocks < blocks || sum.blocked < blocked || sum.run_delay < run_delay {
         return;
     }
@@ -477,6 +483,13 @@ fn count_as_timeout(t: &mut Thread) {
     sum.blocked -= blocked;
     sum.run_delay -= run_delay;
     t.class = BlockClass::Timeout as u32;
+    // What the kernel charges for the way back is not IO's either.
+    if t.cause & !CAUSE_AWAY == class {
+        if BlockClass::blocks_on_io(class) && t.cause != class && t.sums.away_io > 0 {
+            t.sums.away_io -= 1;
+        }
+        t.cause = BlockClass::Timeout as u32 | t.cause & CAUSE_AWAY;
+    }
     if let Some(sum) = sum_of(t, BlockClass::Timeout as u32) {
         sum.blocks += blocks;
         sum.blocked += blocked;
@@ -517,10 +530,10 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         }
     }
     t.sums.io_calls += (what & syscall::SELECT == syscall::BYTES) as u64;
-    t.sums.event_calls += (what & syscall::POLL != 0 && t.class == BlockClass::EventWait as u32) as u64;
     if blocked && timed_out(what, value) {
         count_as_timeout(t);
     }
+    t.sums.event_calls += (what & syscall::POLL != 0 && t.class == BlockClass::EventWait as u32) as u64;
     let returned = Returned { nr, what, value, tgid };
     let Some(site) = call::count_at_site(ctx, control, t, &returned) else { return };
     if blocked && control.stack_every != 0 {

@@ -42,7 +42,8 @@ pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
 /// A wait that slept has returned events.
 #[inline(always)]
 pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
-    if t.class != BlockClass::EventWait as u32 && t.steady < STEADY {
+    let is_event = t.class == BlockClass::EventWait as u32;
+    if !is_event && (t.marks & mark::OWN == 0 || what & syscall::SELECT == syscall::SELECT) {
         // For one descriptor alone.
         return;
     }
@@ -50,6 +51,9 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     // by what it returns, on arm64, and is kept beside.
     let (first, second) =
         unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
+    if !is_event && what & syscall::FD == 0 && second as u32 == 1 {
+        return;
+    }
     let by = if what & syscall::EPOLL == syscall::EPOLL {
         first_event(second)
     } else if what & syscall::SELECT == syscall::SELECT {
@@ -67,18 +71,22 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         t.steady = 0;
         t.marks &= !mark::OWN;
         t.sums.event_turns += 1;
-        if what & syscall::FD != 0 && t.class != BlockClass::EventWait as u32 {
+        if what & syscall::FD != 0 && !is_event {
             descriptor::forget(t.tgid, t.fd);
         }
         return;
     }
     t.steady += 1;
-    if t.steady & (AGAIN - 1) == STEADY && t.class == BlockClass::EventWait as u32 {
+    // What was known before a window began, or before another descriptor was watched, is looked up
+    // again at once.
+    if is_event && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
+        t.marks &= !mark::OWN;
         if what & syscall::EPOLL == syscall::EPOLL {
             let class = descriptor::class_in_few(&mut t.scratch, descriptor::file_of::<A>(task, t.fd), by);
             let class = forgotten(&mut t.scratch, class as u64) as u8;
             if class != BlockClass::EventWait as u8 {
                 descriptor::remember(control, t.tgid, t.fd, class);
+                t.marks |= mark::OWN;
             }
         } else if what & syscall::SELECT == syscall::POLL
             && second as u32 <= FEW

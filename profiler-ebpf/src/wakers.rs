@@ -32,9 +32,10 @@ pub fn count<A: Access>(control: &Control, t: &mut Thread) {
             waking => {
                 if let Some(w) = waking {
                     w.marks |= mark::WOKE;
-                    // A timer's interrupt that hits a thread in some call ends waits, too.
+                    // A timer's interrupt that hits a thread in some call ends waits, too; and
+                    // whoever exits ends that of who joins it, which is no hand-over.
                     let futex = BlockClass::Futex as u32;
-                    if t.block_class != futex || w.class == futex || w.marks & mark::LEAVING != 0 {
+                    if t.block_class != futex || w.class == futex {
                         t.waker = waker as u32;
                     }
                 }

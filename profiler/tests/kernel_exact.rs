@@ -63,7 +63,7 @@ exact! {
     burn: ["burn"];
 }
 
-/// Who is a loop: how many of the waits on several descriptors another one ended than the one before.
+/// Who is a loop: how many waits on several descriptors were ended by another one than the last.
 #[test]
 fn turnover() {
     if !can_measure() {
@@ -83,7 +83,8 @@ fn turnover() {
     ] {
         let outcome = check::run(&[kind, "--n", &n.to_string()]);
         if outcome.runs_missed() {
-            return;
+            eprintln!("SKIPPED {kind}: the kernel left out runs");
+            continue;
         }
         let sums = &outcome.thread(outcome.line.rows[0].tid).sums;
         assert_eq!((sums.event_ends, sums.event_turns), (ends, turns), "{kind}");

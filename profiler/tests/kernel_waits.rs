@@ -130,8 +130,8 @@ fn stopped_in_a_poll() {
     truth.end();
 }
 
-/// Frozen by its cgroup, a thread waits for nobody. Where the kernel freezes a sleeper in place (6.1
-/// and later, v1), it is not woken for that.
+/// Frozen by its cgroup, a thread waits for nobody. Where the kernel freezes a sleeper in place
+/// (6.1 and later, v1), it is not woken for that.
 #[test]
 fn frozen_by_its_cgroup() {
     if !can_measure() {

@@ -19,6 +19,8 @@ const FEW: u64 = 30;
 const ACROSS: f64 = 0.8;
 /// The weaker direction over the stronger one below which wake-ups go one way.
 const ONE_WAY: f64 = 0.1;
+/// Share of a set's wake-ups from which two of its threads stand for all of it.
+const NEARLY_ALL: f64 = 0.9;
 /// Passes of the local search at most.
 const PASSES: usize = 20;
 
@@ -99,7 +101,7 @@ fn bonds(edges: &BTreeMap<(Tid, Tid), u64>) -> HashMap<Tid, Bond> {
         }
         let members = connected(&near, start, &mut side);
         let (across, all) = cut(&near, &members, &mut side);
-        let tie = tie(&of, &members, across, all);
+        let tie = tie(pair(edges, &near, &members), across, all);
         let ones = members.iter().filter(|tid| side[*tid]).count();
         for tid in &members {
             let bond = of.entry(*tid).or_default();
@@ -154,13 +156,26 @@ fn cut(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, members: &[Tid], side: &mut BTr
     (each(&|a, b| side[&a] != side[&b]), each(&|_, _| true))
 }
 
-fn tie(of: &HashMap<Tid, Bond>, members: &[Tid], across: u64, all: u64) -> Tie {
+/// The wake-ups of the two that make up nearly all of a set's, there and back: who else woke one of
+/// them, at the start or the end, does not change what they do.
+fn pair(
+    edges: &BTreeMap<(Tid, Tid), u64>,
+    near: &BTreeMap<Tid, BTreeMap<Tid, u64>>,
+    members: &[Tid],
+) -> Option<(u64, u64)> {
+    let each = members.iter().flat_map(|tid| near[tid].iter().map(|(other, n)| (*n, *tid, *other)));
+    let (most, a, b) = each.max()?;
+    let all: u64 = members.iter().flat_map(|tid| near[tid].values()).sum::<u64>() / 2;
+    let between = |from, to| edges.get(&(from, to)).copied().unwrap_or(0);
+    (most as f64 >= NEARLY_ALL * all as f64).then(|| (between(a, b), between(b, a)))
+}
+
+fn tie(pair: Option<(u64, u64)>, across: u64, all: u64) -> Tie {
     if all < FEW {
         return Tie::Unknown;
     }
-    if let [one, _] = members {
-        let Bond { got, given, .. } = of[one];
-        let one_way = got.min(given) as f64 <= ONE_WAY * got.max(given) as f64;
+    if let Some((there, back)) = pair {
+        let one_way = there.min(back) as f64 <= ONE_WAY * there.max(back) as f64;
         return if one_way { Tie::HandOver } else { Tie::Pair };
     }
     if across as f64 >= ACROSS * all as f64 { Tie::HandOver } else { Tie::Lock }
@@ -202,5 +217,7 @@ mod tests {
         assert_eq!(ties(&[(1, 2, 50), (2, 1, 50)])[&Tid::from_raw(1)].tie, Tie::Pair);
         assert_eq!(ties(&[(1, 2, 50), (2, 1, 2)])[&Tid::from_raw(1)].tie, Tie::HandOver);
         assert_eq!(ties(&[(1, 2, 5), (2, 1, 5)])[&Tid::from_raw(1)].tie, Tie::Unknown);
+        // Woken once by who started them.
+        assert_eq!(ties(&[(1, 2, 500), (2, 1, 500), (3, 1, 1), (3, 2, 1)])[&Tid::from_raw(1)].tie, Tie::Pair);
     }
 }

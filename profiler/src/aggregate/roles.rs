@@ -137,6 +137,7 @@ pub struct RoleLine {
 pub struct Roles {
     of: HashMap<Tid, ThreadRole>,
     handed_over: f64,
+    pool_with_io: f64,
     /// Together, the role with the most CPU first; roles that no thread has are left out.
     pub lines: Vec<RoleLine>,
 }
@@ -149,8 +150,10 @@ const HARDLY_RUNS: f64 = 0.001;
 const HARDLY_WAITS: u64 = 10;
 /// Calls on descriptors per wait for a lock from which a worker does IO.
 const DOES_IO: f64 = 0.1;
-/// Share of the waits ended by loops from which a thread among many that fight over a lock is a
-/// worker of theirs.
+/// Waits of others that one has to end to be said to give work.
+const MIN_GIVEN: u64 = 30;
+/// Share of the waits for locks that loops end from which threads that do IO and fight over a lock
+/// are their workers.
 const FED: f64 = 0.02;
 
 impl Roles {
@@ -160,29 +163,33 @@ impl Roles {
         let signs: Vec<Signs> = window.threads.iter().map(|t| Signs::new(t, bonds.of(t.tid))).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
-        let fed = bonds.ended_by(&loops);
+        // A pool's workers may mostly wake each other, once a loop has woken the first.
+        let of_loops: u64 = bonds.ended_by(&loops).values().sum();
+        let fed = of_loops as f64 / signs.iter().map(|s| s.bond.got).sum::<u64>().max(1) as f64;
         let mut roles = Self::default();
         let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
-        let mut count = |role, cpu| {
-            let sum = sums.entry(role).or_insert((0, Nanos::ZERO));
-            *sum = (sum.0 + 1, sum.1 + cpu);
-        };
-        let (mut handed, mut locks) = (0, 0);
+        let (mut handed, mut locks, mut pool_with_io) = (0, 0, Nanos::ZERO);
         for (thread, signs) in window.threads.iter().zip(&signs) {
-            let found = signs.role(fed.get(&thread.tid).copied().unwrap_or(0));
+            let found = signs.role(fed);
             locks += signs.locks;
+            if found.role == Role::PoolWorker && signs.does_io() {
+                pool_with_io += thread.cpu();
+            }
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
                 handed += signs.locks;
             }
             roles.of.insert(thread.tid, found);
-            count(found.role, thread.cpu());
+            let sum = sums.entry(found.role).or_insert((0, Nanos::ZERO));
+            *sum = (sum.0 + 1, sum.1 + thread.cpu());
         }
         roles.handed_over = handed as f64 / locks.max(1) as f64;
         let pooled = Nanos::from_nanos(window.pooled.user + window.pooled.kernel);
         if pooled > Nanos::ZERO {
-            count(Role::Unknown, pooled);
+            let sum = sums.entry(Role::Unknown).or_insert((0, Nanos::ZERO));
+            *sum = (sum.0 + window.quality.threads_pooled.max(1), sum.1 + pooled);
         }
         let all: Nanos = sums.values().map(|(_, cpu)| *cpu).sum();
+        roles.pool_with_io = pool_with_io.as_nanos() as f64 / all.as_nanos().max(1) as f64;
         roles.lines = sums
             .into_iter()
             .map(|(role, (threads, cpu))| {
@@ -202,6 +209,11 @@ impl Roles {
     /// Share of the CPU that threads of these roles took.
     pub fn share(&self, roles: &[Role]) -> f64 {
         self.lines.iter().filter(|line| roles.contains(&line.role)).map(|line| line.share).sum()
+    }
+
+    /// Share of the CPU that pool workers took which do IO: those that only compute are left out.
+    pub fn pool_with_io(&self) -> f64 {
+        self.pool_with_io
     }
 
     /// Of all waits for locks, the share of threads that are handed their work or hand it on.
@@ -278,22 +290,28 @@ impl Signs {
         self.locks >= self.timers || self.bond.tie == Tie::Lock && 10 * self.locks >= self.timers
     }
 
-    fn role(&self, fed: u64) -> ThreadRole {
+    /// Whether it calls on descriptors about as often as it waits for locks.
+    fn does_io(&self) -> bool {
+        self.io_calls.max(self.sockets + self.files) as f64 >= DOES_IO * self.locks as f64
+    }
+
+    fn role(&self, fed: f64) -> ThreadRole {
         let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
         let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
         let hardly_runs = self.cpu_share < HARDLY_RUNS;
         if self.silent && hardly_runs || self.all + self.events < HARDLY_WAITS && hardly_runs {
             return ThreadRole { role: Role::Idle, basis: RoleBasis::Asleep(self.asleep_on) };
         }
-        // One that submits without ever waiting looks as if it computed, and is told by whom it wakes.
-        let submits = self.bond.tie == Tie::HandOver && self.bond.given > 2 * self.bond.got;
-        let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
-        if each >= LONG_BURST.as_nanos() && !submits {
-            return by_cpu(Role::Computing);
-        }
         if self.is_loop() {
             let basis = RoleBasis::Events { waits: self.events, turnover: self.turnover };
             return ThreadRole { role: Role::EventLoop, basis };
+        }
+        // One that submits without ever waiting looks as if it computed: whom it wakes tells it.
+        let Bond { tie, got, given, .. } = self.bond;
+        let submits = tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got;
+        let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
+        if each >= LONG_BURST.as_nanos() && !submits {
+            return by_cpu(Role::Computing);
         }
         let io = self.sockets + self.files + self.accepts;
         // A worker waits once for its job and once for what the job is.
@@ -304,7 +322,6 @@ impl Signs {
         {
             return role;
         }
-        let Bond { got, given, .. } = self.bond;
         if submits && 10 * io <= given {
             return ThreadRole { role: Role::Dispatcher, basis: RoleBasis::Wakes { got, given } };
         }
@@ -322,15 +339,16 @@ impl Signs {
         }
     }
 
-    /// One that waits for locks more than for IO, `fed` of its waits ended by event loops; `None` where the wake-ups do not tell.
-    fn among_locks(&self, fed: u64) -> Option<ThreadRole> {
+    /// One that waits for locks more than for IO; `None` where the wake-ups do not tell. `fed`: the
+    /// share of such waits that event loops end.
+    fn among_locks(&self, fed: f64) -> Option<ThreadRole> {
         let Bond { tie, got, given, smaller } = self.bond;
         let found = |role| Some(ThreadRole { role, basis: RoleBasis::Wakes { got, given } });
-        let does_io = self.io_calls as f64 >= DOES_IO * self.locks as f64;
+        let does_io = self.does_io();
         let serves = self.sockets > 0 && self.sockets as f64 >= DOES_IO * self.locks as f64;
         match tie {
             Tie::Lock if serves => None,
-            Tie::Lock if does_io && fed as f64 >= FED * got as f64 => found(Role::PoolWorker),
+            Tie::Lock if does_io && fed >= FED => found(Role::PoolWorker),
             Tie::Lock if does_io => None,
             Tie::Lock => found(Role::LockBound),
             // It serves whole connections, and gets them from somebody.
@@ -375,7 +393,7 @@ mod tests {
     }
 
     fn role(thread: &ThreadTotals, bond: Bond) -> Role {
-        Signs::new(thread, bond).role(0).role
+        Signs::new(thread, bond).role(0.0).role
     }
 
     fn plain(waits: &[(BlockClass, u64)]) -> Role {
@@ -420,7 +438,7 @@ mod tests {
         assert_eq!(role(&computes, bond(Tie::HandOver, 10, 300)), Role::Dispatcher);
         assert_eq!(role(&computes, bond(Tie::HandOver, 300, 10)), Role::PoolWorker);
         assert_eq!(role(&reads, bond(Tie::HandOver, 200, 200)), Role::PoolWorker);
-        let fed = Signs::new(&reads, bond(Tie::Lock, 200, 200)).role(40);
+        let fed = Signs::new(&reads, bond(Tie::Lock, 200, 200)).role(0.2);
         assert_eq!(fed.role, Role::PoolWorker, "its pool's lock is fought over");
     }
 

@@ -119,17 +119,11 @@ impl Report {
             .as_ref()
             .map_or_else(Vec::new, |p| advice::advise(window, &sums, p, given.cpu.max(1.0), seconds.max(1e-9)));
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
-        let calls_in = |family: Family| -> u64 {
-            let does_io =
-                |s: &&SiteRecord| family != Family::BlockingIo || s.site.bytes > 0 || cost::only_waits(&s.place);
-            let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
-            sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
-        };
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: all_hand_overs.cpu / given.cpu.max(1.0),
-            io_calls: calls_in(Family::BlockingIo),
-            event_calls: calls_in(Family::EventWait),
+            io_calls: calls_in(window, Family::BlockingIo),
+            event_calls: calls_in(window, Family::EventWait),
             cpu: &cpu,
             wall: &wall,
             what_if: &what_if,
@@ -162,6 +156,13 @@ impl Report {
         };
         (report, engine)
     }
+}
+
+/// Calls on a family, blocked or not; on blocking IO those that moved bytes or only wait.
+fn calls_in(window: &Window, family: Family) -> u64 {
+    let does_io = |s: &&SiteRecord| family != Family::BlockingIo || s.site.bytes > 0 || cost::only_waits(&s.place);
+    let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
+    sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
 }
 
 /// Ledgers, score and costs of a window.

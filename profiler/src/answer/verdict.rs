@@ -246,8 +246,11 @@ const SERVES: f64 = 0.1;
 /// Calls on descriptors per wait for a lock from which such waits are said to be rare.
 const RARELY: f64 = 10.0;
 
-/// Roles whose threads block while somebody else does the work or the IO.
-const BLOCKING: [Role; 3] = [Role::Connection, Role::Files, Role::PoolWorker];
+/// Share of the CPU of threads that block where an async version would wait for events.
+fn blocking(roles: &Roles) -> f64 {
+    roles.share(&[Role::Connection, Role::Files]) + roles.pool_with_io()
+}
+
 /// Share of the CPU below which a role is not named in the evidence.
 const NAMED: f64 = 0.01;
 
@@ -256,7 +259,7 @@ const POOLED_IO: f64 = 0.2;
 
 /// Whether most threads that do IO are handed their work.
 pub(crate) fn is_pool(roles: &Roles) -> bool {
-    let pool = roles.share(&[Role::PoolWorker]);
+    let pool = roles.pool_with_io();
     pool > 0.0 && pool + roles.share(&[Role::Dispatcher]) > roles.share(&[Role::Connection, Role::Files])
 }
 
@@ -333,11 +336,11 @@ impl Answerable<'_> {
         if locks < MIN_BLOCKS {
             return None;
         }
-        if calls_per_wait < SERVES && self.roles.share(&BLOCKING) < 0.5 {
+        if calls_per_wait < SERVES && blocking(self.roles) < 0.5 {
             return Some(Reason::Locks { locks, io });
         }
         let kind = self.hand_over();
-        // What a pool is handed that blocks on IO is predicted like other blocks, the hand-over with it.
+        // A pool whose IO blocks is predicted like others that block, the hand-over with it.
         let predicted = matches!(kind, HandOver::Pool(_)) && !self.what_if.scenarios.is_empty();
         if predicted && io as f64 >= POOLED_IO * locks as f64 {
             return None;
@@ -360,7 +363,8 @@ impl Answerable<'_> {
     /// Whether event loops take more of the CPU than threads that block: many waits of a loop that
     /// has little to do are not the answer for a pool beside it.
     fn loops_lead(&self) -> bool {
-        self.roles.share(&[Role::EventLoop]) >= self.roles.share(&BLOCKING)
+        let loops = self.roles.share(&[Role::EventLoop]);
+        loops >= blocking(self.roles) && loops >= self.roles.share(&[Role::Unknown])
     }
 
     fn on_files(&self) -> Reason {

@@ -216,6 +216,11 @@ impl<'a> Pools<'a> {
         self.bases.hook_wake
     }
 
+    /// What the hooks put into any call, ns.
+    pub(crate) fn hook_enter(&self) -> f64 {
+        self.bases.hook_enter
+    }
+
     /// What the hooks put into a call that blocked, ns.
     pub(crate) fn hook_of_call(&self) -> f64 {
         self.bases.hook + self.bases.hook_enter

@@ -22,8 +22,8 @@ impl HandOvers {
         };
         sites.iter().filter(on_locks).fold(Self::default(), |sum, record| {
             let (blocked, direct) = (record.site.cpu_blocked(), record.site.cpu_direct());
-            let (woke, hooks) = (record.site.cpu_direct_woke.count as f64, blocked.count + direct.count);
-            let hooks = hooks as f64 * pools.hook_of_call() + woke * pools.hook_wake();
+            let [slept, did_not, woke] = [&blocked, &direct, &record.site.cpu_direct_woke].map(|s| s.count as f64);
+            let hooks = slept * pools.hook_of_call() + did_not * pools.hook_enter() + woke * pools.hook_wake();
             Self {
                 waits: sum.waits + record.site.blocked_calls as f64,
                 cpu: sum.cpu + ((blocked.sum + direct.sum) as f64 - hooks).max(0.0),

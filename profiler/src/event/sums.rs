@@ -210,7 +210,7 @@ impl Sums {
         }
         counted_sums!(counted);
         signed_sums!(signed);
-        // A wait that had been counted by what it was for, and that its time limit has ended since, is
+        // A wait that had been counted by what it was for, and that its limit has ended since, is
         // among the time-outs now: what its class has less than before, those have more.
         let mut moved = ClassSum::default();
         for (own, earlier) in self.classes.iter_mut().zip(&earlier.classes) {

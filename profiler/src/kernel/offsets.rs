@@ -36,23 +36,16 @@ const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 /// may be absent.
 pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
     let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
-    let frame = |i: usize| match FRAME[i] {
-        Some((member, behind)) => btf.require("pt_regs", member).map(|at| at + behind),
-        None => Ok(ABSENT),
-    };
-    let argument = |i: usize| btf.require("pt_regs", ARGUMENTS[i].0).map(|at| at + ARGUMENTS[i].1);
+    let frame = |i: usize| FRAME[i].map_or(Ok(ABSENT), |place| register(btf, place));
+    let argument = |i: usize| register(btf, ARGUMENTS[i]);
     let (rq_disk, queue_disk) = disk_of_request(btf)?;
-    let bit = |name: &str| btf.bit("task_struct", name).unwrap_or((ABSENT, 0));
-    let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit("in_iowait"), bit("frozen"));
+    let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit(btf, "in_iowait"), bit(btf, "frozen"));
+    let task_state = state(btf)?;
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
         task_tgid: btf.require("task_struct", "tgid")?,
         task_flags: btf.require("task_struct", "flags")?,
-        // `state` became `__state` in 5.14.
-        task_state: match btf.offset("task_struct", "__state") {
-            Some(offset) => offset,
-            None => btf.require("task_struct", "state")?,
-        },
+        task_state,
         task_iowait,
         iowait_mask,
         task_frozen,
@@ -101,6 +94,21 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         rq_len: btf.require("request", "__data_len")?,
         rq_flags: btf.require("request", "cmd_flags")?,
     })
+}
+
+/// A member of the registers, and the bytes behind its beginning.
+fn register(btf: &Btf, (member, behind): (&str, u32)) -> Result<u32, BtfError> {
+    btf.require("pt_regs", member).map(|at| at + behind)
+}
+
+/// A bit-field of a task, and its bit in that byte.
+fn bit(btf: &Btf, name: &str) -> (u32, u32) {
+    btf.bit("task_struct", name).unwrap_or((ABSENT, 0))
+}
+
+/// `state` became `__state` in 5.14.
+fn state(btf: &Btf) -> Result<u32, BtfError> {
+    btf.offset("task_struct", "__state").map_or_else(|| btf.require("task_struct", "state"), Ok)
 }
 
 /// `request.rq_disk` and `request_queue.disk`: older kernels have the one, newer ones the other.

@@ -31,7 +31,7 @@ fn describe(name: &str) -> u32 {
         "execve" | "execveat" => OTHER | EXEC | FORGET_ALL,
         "exit" | "exit_group" => BlockClass::Exit as u32 | LEAVE,
         "accept" | "accept4" => BlockClass::Accept as u32,
-        "futex" | "futex_waitv" | "futex_wait" => BlockClass::Futex as u32,
+        "futex" | "futex_waitv" | "futex_wait" | "futex_wake" | "futex_requeue" => BlockClass::Futex as u32,
         "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u32,
         // That of an epoll is the event wait, or what it watches if that is one descriptor.
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => EPOLL,

@@ -75,8 +75,8 @@ impl Engine {
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }
 
-    /// Reads and writes past the page cache through `io_uring`; nothing in other ways, or where that
-    /// was not calibrated.
+    /// Reads and writes past the page cache through `io_uring`; nothing in other ways, or where
+    /// that was not calibrated.
     ///
     /// A request that finds the device busy is cheaper than one that has to wake it, however few an
     /// enter submits: what counts is how many are in flight. As many as today's threads have there,

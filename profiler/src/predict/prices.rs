@@ -9,6 +9,8 @@ use crate::{
     quantity::{Figure, Nanos},
 };
 
+/// Blocks on files that are still open or found no site: as many more than were counted at sites.
+const MOST_WITHOUT_SITE: f64 = 1.05;
 /// Whatever the hooks did, a wake-up or a call past the page cache costs this share of what was
 /// seen.
 const LEAST_LEFT: f64 = 0.2;
@@ -53,8 +55,8 @@ pub struct Prices {
     pub file_calls: f64,
     /// Reads and writes past the page cache.
     pub direct_reads: DirectReads,
-    /// Requests that its threads have at devices at once, in the mean: blocked time on files over the
-    /// time measured.
+    /// How many of them its threads have at devices at once, in the mean: their blocked time over
+    /// the time measured.
     pub in_flight: f64,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
@@ -114,13 +116,14 @@ impl Prices {
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
         let waiting = waiting_calls(window, pools);
+        let direct_reads = direct_reads(window, pools, direct_files);
         let replies: f64 = net_sites().map(writes).sum();
         Some(Self {
             net,
             file,
             file_calls: file_calls.sum(),
-            direct_reads: direct_reads(window, pools, direct_files),
-            in_flight: in_flight(window, sums),
+            direct_reads: direct_reads.0,
+            in_flight: direct_reads.1,
             ready_reads,
             waiting_calls: waiting.0,
             waiting_half: waiting.1,
@@ -183,6 +186,9 @@ fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> ((Blocks, Pa
             parts.add(site, pools);
         }
         let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
+        // Calls on something else may wait for the disk, too: what their place in a ring would be
+        // is not known, and they stay.
+        let count = if file { count.min(parts.blocks * MOST_WITHOUT_SITE) } else { count };
         // Blocks of calls that are still open, or that found no site, cost what the others do.
         let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
         let direct = (parts.near + parts.away) * scale + charge;
@@ -361,8 +367,9 @@ fn writes(record: &SiteRecord) -> f64 {
     if sends { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
 }
 
-fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectReads {
-    let mut sum = DirectReads::default();
+/// Reads and writes past the page cache, and how many of them were at devices at once.
+fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> (DirectReads, f64) {
+    let (mut sum, mut waited) = (DirectReads::default(), 0);
     let moves = |s: &&SiteRecord| s.place.syscall.contains("read") || s.place.syscall.contains("write");
     for record in window.sites.iter().filter(|s| places.contains(&s.place)).filter(moves) {
         let (site, blocked) = (&record.site, record.site.cpu_blocked());
@@ -371,15 +378,11 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> DirectR
         }
         let count = blocked.count as f64;
         sum.count += count;
+        waited += site.blocked.sum;
         sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
-    sum
-}
-
-fn in_flight(window: &Window, sums: &Sums) -> f64 {
-    let blocked = BlockClass::ALL.into_iter().filter(|c| c.is_file()).map(|c| sums.classes[c as usize].blocked);
-    blocked.sum::<u64>() as f64 / window.measured.as_nanos().max(1) as f64
+    (sum, waited as f64 / window.measured.as_nanos().max(1) as f64)
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {
@@ -394,6 +397,8 @@ struct Parts {
     aways: f64,
     /// Blocks in calls whose cost could be told.
     covered: f64,
+    /// Blocks in calls that have a site.
+    blocks: f64,
     /// The basis of most of them, and how many that are.
     basis: Option<(Basis, f64)>,
 }
@@ -401,6 +406,7 @@ struct Parts {
 impl Parts {
     fn add(&mut self, site: &SiteRecord, pools: &Pools<'_>) {
         let blocks = site.site.blocks as f64;
+        self.blocks += blocks;
         let Some(cost) = pools.direct(site) else { return };
         self.near += cost.near;
         self.nears += site.site.cpu_blocked_near.count as f64;
@@ -419,6 +425,7 @@ impl Parts {
             away: self.away + other.away,
             aways: self.aways + other.aways,
             covered: self.covered + other.covered,
+            blocks: self.blocks + other.blocks,
             basis: if other.basis.map_or(0.0, |b| b.1) > self.basis.map_or(0.0, |b| b.1) {
                 other.basis
             } else {

@@ -150,7 +150,7 @@ impl<'a> Sum<'a> {
     fn hand_overs(&self) -> Option<Term> {
         let HandOvers { waits, cpu } = self.engine.hand_overs;
         let prices = &self.engine.prices;
-        let goes = self.way == Way::Tuned || prices.net.count >= prices.file.count;
+        let goes = self.way == Way::Tuned || prices.net.count >= prices.file_calls.max(1.0);
         (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 

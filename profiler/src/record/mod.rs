@@ -22,7 +22,9 @@ use crate::{
 /// The first bytes of a recording.
 const MARK: &[u8; 8] = b"sia-rec\n";
 /// Version of the format. Raised whenever an older build could misread what a newer one wrote.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest that this build reads: it had fewer classes of blocks.
+const OLDEST: u32 = 1;
 /// More than any recording unpacks to: a damaged length must not take the machine's memory.
 const MOST_BYTES: u64 = 4 << 30;
 
@@ -70,7 +72,7 @@ pub enum RecordError {
     Foreign(PathBuf),
     /// Of another version.
     #[error(
-        "{} has format {found}, this build reads {VERSION}: read it with the version of should-i-async that made it",
+        "{} has format {found}, this build reads {OLDEST} to {VERSION}: read it with the version of should-i-async that made it",
         path.display()
     )]
     Version {
@@ -171,7 +173,7 @@ impl Recording {
             return Err(RecordError::Cut(path.to_owned()));
         }
         let found = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
-        if found != VERSION {
+        if !(OLDEST..=VERSION).contains(&found) {
             return Err(RecordError::Version { path: path.to_owned(), found });
         }
         let mut bytes = Vec::new();

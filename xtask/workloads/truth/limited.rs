@@ -64,21 +64,7 @@ fn wait(kind: Kind, each: Duration) -> Result<(&'static str, bool, Wait)> {
                 over(usize::try_from(unsafe { select(number + 1, Some(&mut set), None, None, Some(&limit)) }?)?)
             }),
         ),
-        Kind::EpollTimeout => {
-            let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-            let (reader, writer) = sys::pipe()?;
-            epoll::add(&queue, &far, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
-            epoll::add(&queue, &reader, epoll::EventData::new_u64(2), epoll::EventFlags::IN)?;
-            (
-                "epoll_pwait",
-                false,
-                Box::new(move || {
-                    let _open = (&near, &far, &reader, &writer);
-                    let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
-                    over(epoll::wait(&queue, &mut room[..], Some(&limit))?.0.len())
-                }),
-            )
-        }
+        Kind::EpollTimeout => epoll_of_two(near, far, limit)?,
         Kind::FutexTimeout => {
             let word = AtomicU32::new(0);
             (
@@ -106,6 +92,20 @@ fn wait(kind: Kind, each: Duration) -> Result<(&'static str, bool, Wait)> {
         }
         other => bail!("{other:?} has no limit"),
     })
+}
+
+/// An epoll of a connection and a pipe.
+fn epoll_of_two(near: TcpStream, far: TcpStream, limit: Timespec) -> Result<(&'static str, bool, Wait)> {
+    let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let (reader, writer) = sys::pipe()?;
+    epoll::add(&queue, &far, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?;
+    epoll::add(&queue, &reader, epoll::EventData::new_u64(2), epoll::EventFlags::IN)?;
+    let wait = move || {
+        let _open = (&near, &far, &reader, &writer);
+        let mut room = [MaybeUninit::<epoll::Event>::uninit(); 4];
+        over(epoll::wait(&queue, &mut room[..], Some(&limit))?.0.len())
+    };
+    Ok(("epoll_pwait", false, Box::new(wait)))
 }
 
 fn over(ready: usize) -> Result<()> {

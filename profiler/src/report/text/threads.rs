@@ -56,16 +56,8 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     if shown > 0 {
         page.table(&table.lines(2, page.width()));
     }
-    let mut told: Vec<Role> = Vec::new();
-    let mut bases: Vec<String> = Vec::new();
-    for ThreadView { tid, role, .. } in report.threads.iter().take(shown) {
-        if !told.contains(&role.role) {
-            told.push(role.role);
-            bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
-        }
-    }
     if shown > 0 {
-        page.wrapped_at(Ink::Dim, "  ", 4, &format!("roles were told from: {}", bases.join("; ")));
+        bases(page, report.threads.iter().take(shown));
     }
     let rest = report.threads.len() - shown;
     if rest > 0 {
@@ -81,4 +73,17 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
             "run-q: run-queue delay. voluntary, invol.: switches. burst: mean CPU from one block to the next.",
         );
     }
+}
+
+/// What told each role, by the busiest thread that has it.
+fn bases<'a>(page: &mut Page, threads: impl Iterator<Item = &'a ThreadView>) {
+    let mut told: Vec<Role> = Vec::new();
+    let mut bases: Vec<String> = Vec::new();
+    for ThreadView { tid, role, .. } in threads {
+        if !told.contains(&role.role) {
+            told.push(role.role);
+            bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
+        }
+    }
+    page.wrapped_at(Ink::Dim, "  ", 4, &format!("roles were told from: {}", bases.join("; ")));
 }
