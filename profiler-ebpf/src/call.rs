@@ -88,7 +88,7 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
         return 0;
     }
     let what = describe(nr);
-    t.class = (what & 0xff) as u32;
+    t.class = what & 0xff;
     if what & syscall::FD != 0 {
         // SAFETY: the same registers.
         let fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;

@@ -299,7 +299,7 @@ impl Signs {
         let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
         let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
         let hardly_runs = self.cpu_share < HARDLY_RUNS;
-        if self.silent && hardly_runs || self.all + self.events < HARDLY_WAITS && hardly_runs {
+        if hardly_runs && (self.silent || self.all + self.events < HARDLY_WAITS) {
             return ThreadRole { role: Role::Idle, basis: RoleBasis::Asleep(self.asleep_on) };
         }
         if self.is_loop() {

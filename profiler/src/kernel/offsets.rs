@@ -40,12 +40,11 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
     let argument = |i: usize| register(btf, ARGUMENTS[i]);
     let (rq_disk, queue_disk) = disk_of_request(btf)?;
     let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit(btf, "in_iowait"), bit(btf, "frozen"));
-    let task_state = state(btf)?;
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
         task_tgid: btf.require("task_struct", "tgid")?,
         task_flags: btf.require("task_struct", "flags")?,
-        task_state,
+        task_state: state(btf)?,
         task_iowait,
         iowait_mask,
         task_frozen,
