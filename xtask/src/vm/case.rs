@@ -18,6 +18,10 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             Skip { test: "cpu_of_burners", of: In::X86_64, why: "reading the clock may be a system call there" },
             Skip { test: "blocked_time_of_sleeps", of: In::X86_64, why: "a timer may be over before its sleep begins" },
             Skip { test: "blocked_time_of", of: In::Brief, why: "several measurements each" },
+            Skip { test: "turnover", of: In::Brief, why: "nine measurements" },
+            Skip { test: "select_that_times", of: In::Brief, why: "the same code as for poll" },
+            Skip { test: "epoll_that_times", of: In::Brief, why: "the same code as for poll" },
+            Skip { test: "poll_of_nothing", of: In::Brief, why: "the same code everywhere" },
         ],
     },
     TestProgram {
