@@ -24,9 +24,8 @@ use crate::{
 const FEW: u32 = 3;
 /// As often a loop whose waits one descriptor always ends is looked at again: a power of two.
 const AGAIN: u32 = 64;
-/// Entries of a poll's array that are looked at, in steps of [`STEP`].
-const POLLED: u32 = 64;
-const STEP: u32 = 8;
+/// Entries of a poll's array that are looked at: the verifier follows each.
+const POLLED: u32 = 16;
 
 /// The place in a poll's array of the only descriptor that is waited for: of one, or of a few where
 /// the same one has always ended the wait.
@@ -110,37 +109,16 @@ fn first_event(events: u64) -> Option<u64> {
 /// The length of a poll's array and the place of the first entry with an event.
 #[inline(never)]
 fn first_polled(array: u64, length: u32) -> Option<u64> {
-    let length = if length > POLLED { POLLED } else { length };
-    let mut from = 0;
-    while from < POLLED {
-        if from >= length {
+    for i in 0..POLLED {
+        if i >= length {
             break;
         }
-        // The entries behind the last one may not be there: of a short array, one is read at a
-        // time.
-        let whole = length - from >= STEP;
         // SAFETY: the helper checks the address. `struct pollfd` has eight bytes, `revents` are the
         // last two.
-        let entries: [u64; STEP as usize] = if whole {
-            unsafe { bpf_probe_read_user((array + from as u64 * 8) as *const [u64; STEP as usize]) }.ok()?
-        } else {
-            [0; STEP as usize]
-        };
-        for i in 0..STEP {
-            if from + i >= length {
-                break;
-            }
-            let entry = if whole {
-                entries[i as usize]
-            } else {
-                // SAFETY: as above.
-                unsafe { bpf_probe_read_user((array + (from + i) as u64 * 8) as *const u64) }.ok()?
-            };
-            if entry >> 48 != 0 {
-                return Some((length as u64) << 32 | (from + i) as u64);
-            }
+        let entry = unsafe { bpf_probe_read_user((array + i as u64 * 8) as *const u64) }.ok()?;
+        if entry >> 48 != 0 {
+            return Some((length as u64) << 32 | i as u64);
         }
-        from += STEP;
     }
     None
 }
