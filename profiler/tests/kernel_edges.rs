@@ -536,23 +536,6 @@ fn too_little_room_for_sites() {
     assert_eq!(blocked + window.overflow.blocked_calls, window.sums().blocked_calls);
 }
 
-/// A kernel that takes typed programs takes these: with too many ways through one the verifier
-/// gives up, and the tool falls back to the other form without a word on the first page.
-#[test]
-fn the_kernel_takes_the_typed_programs() {
-    if !can_measure() {
-        return;
-    }
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
-    if (numbers.next(), numbers.next()) < (Some(5), Some(15)) {
-        eprintln!("SKIPPED: {} lacks helpers that the typed programs call", release.trim());
-        return;
-    }
-    let outcome = check::run(&["pipe", "--n", "20"]);
-    assert_eq!(outcome.measurement.inputs.facts.form, kernel::Form::Typed.name());
-}
-
 /// Raw tracepoints, for kernels that refuse the typed ones: the same counts.
 #[test]
 fn raw_tracepoints_count_the_same() {

@@ -7,7 +7,7 @@ mod common;
 
 use common::check::{self, Outcome, by_class, within};
 use common::{can_measure, figures};
-use should_i_async::event::BlockClass;
+use should_i_async::{event::BlockClass, kernel};
 
 /// A test per workload: every count equals the truth, thread by thread and class by class.
 macro_rules! exact {
@@ -61,6 +61,23 @@ exact! {
     sleep: ["sleep", "--n", "200"];
     nonblock: ["nonblock"];
     burn: ["burn"];
+}
+
+/// A kernel that takes typed programs takes these: with too many ways through one the verifier
+/// gives up, and the tool falls back to the other form without a word on the first page.
+#[test]
+fn the_kernel_takes_the_typed_programs() {
+    if !can_measure() {
+        return;
+    }
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
+    if (numbers.next(), numbers.next()) < (Some(5), Some(15)) {
+        eprintln!("SKIPPED: {} lacks helpers that the typed programs call", release.trim());
+        return;
+    }
+    let outcome = check::run(&["pipe", "--n", "20"]);
+    assert_eq!(outcome.measurement.inputs.facts.form, kernel::Form::Typed.name());
 }
 
 /// Who is a loop: how many waits on several descriptors were ended by another one than the last.

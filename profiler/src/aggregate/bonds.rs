@@ -74,13 +74,9 @@ impl Bonds {
         self.of.get(&tid).copied().unwrap_or_default()
     }
 
-    /// How many of each thread's waits these threads ended.
-    pub(super) fn ended_by(&self, these: &HashSet<Tid>) -> HashMap<Tid, u64> {
-        let mut ended: HashMap<Tid, u64> = HashMap::new();
-        for ((_, to), n) in self.edges.iter().filter(|((from, _), _)| these.contains(from)) {
-            *ended.entry(*to).or_default() += n;
-        }
-        ended
+    /// How many waits of others these threads ended.
+    pub(super) fn ended_by(&self, these: &HashSet<Tid>) -> u64 {
+        self.edges.iter().filter(|((from, _), _)| these.contains(from)).map(|(_, n)| n).sum()
     }
 }
 

@@ -137,6 +137,7 @@ pub struct RoleLine {
 pub struct Roles {
     of: HashMap<Tid, ThreadRole>,
     handed_over: f64,
+    /// Share of the CPU of pool workers that do IO.
     pool_with_io: f64,
     /// Together, the role with the most CPU first; roles that no thread has are left out.
     pub lines: Vec<RoleLine>,
@@ -164,8 +165,7 @@ impl Roles {
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
-        let of_loops: u64 = bonds.ended_by(&loops).values().sum();
-        let fed = of_loops as f64 / signs.iter().map(|s| s.bond.got).sum::<u64>().max(1) as f64;
+        let fed = bonds.ended_by(&loops) as f64 / signs.iter().map(|s| s.bond.got).sum::<u64>().max(1) as f64;
         let mut roles = Self::default();
         let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
         let (mut handed, mut locks, mut pool_with_io) = (0, 0, Nanos::ZERO);
@@ -211,14 +211,26 @@ impl Roles {
         self.lines.iter().filter(|line| roles.contains(&line.role)).map(|line| line.share).sum()
     }
 
-    /// Share of the CPU that pool workers took which do IO: those that only compute are left out.
-    pub fn pool_with_io(&self) -> f64 {
-        self.pool_with_io
+    /// Share of the CPU that threads took which serve a connection or files by themselves.
+    pub fn own(&self) -> f64 {
+        self.share(&[Role::Connection, Role::Files])
     }
 
-    /// Of all waits for locks, the share of threads that are handed their work or hand it on.
+    /// Share of the CPU of threads that block where an async version would wait for events. Pool
+    /// workers that only compute are none of them.
+    pub fn blocking(&self) -> f64 {
+        self.own() + self.pool_with_io
+    }
+
+    /// Whether most threads that do IO are handed their work.
+    pub fn is_pool(&self) -> bool {
+        self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.own()
+    }
+
+    /// Of all waits for locks, the share of threads that are handed their work or hand it on; 0
+    /// where that is not how its IO is done.
     pub fn handed_over(&self) -> f64 {
-        self.handed_over
+        if self.is_pool() { self.handed_over } else { 0.0 }
     }
 
     /// How many threads have a role.
@@ -315,7 +327,7 @@ impl Signs {
         }
         let io = self.sockets + self.files + self.accepts;
         // A worker waits once for its job and once for what the job is.
-        let waits_for_work = self.bond.tie == Tie::HandOver && 2 * self.locks > io;
+        let waits_for_work = tie == Tie::HandOver && 2 * self.locks > io;
         if (self.locks > io || waits_for_work)
             && self.fights_for_locks()
             && let Some(role) = self.among_locks(fed)
@@ -367,27 +379,13 @@ impl Signs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantity::Tgid;
 
     fn thread(waits: &[(BlockClass, u64)], change: impl FnOnce(&mut ThreadTotals)) -> ThreadTotals {
         let mut sums = Sums { user: 20_000_000, ..Sums::ZERO };
         for &(class, blocks) in waits {
             sums.classes[class as usize].blocks = blocks;
         }
-        let mut thread = ThreadTotals {
-            tid: Tid::from_raw(1),
-            tgid: Tgid::from_raw(1),
-            wall: Nanos::from_millis(1_000),
-            sums,
-            cpu_unknown: Nanos::ZERO,
-            unknown: Nanos::ZERO,
-            excess: Nanos::ZERO,
-            open_end: OpenEnd::Running,
-            asleep_at_start: false,
-            born_inside: false,
-            dead: false,
-            silent: false,
-        };
+        let mut thread = ThreadTotals::running(1, 1, Nanos::from_millis(1_000), sums);
         change(&mut thread);
         thread
     }

@@ -49,6 +49,25 @@ pub struct ThreadTotals {
 }
 
 impl ThreadTotals {
+    /// For tests: one that was there before the window, runs when it ends, and did this.
+    #[cfg(test)]
+    pub(crate) fn running(tid: u32, tgid: u32, wall: Nanos, sums: Sums) -> Self {
+        Self {
+            tid: Tid::from_raw(tid),
+            tgid: Tgid::from_raw(tgid),
+            wall,
+            sums,
+            cpu_unknown: Nanos::ZERO,
+            unknown: Nanos::ZERO,
+            excess: Nanos::ZERO,
+            open_end: OpenEnd::Running,
+            asleep_at_start: false,
+            born_inside: false,
+            dead: false,
+            silent: false,
+        }
+    }
+
     /// Closes a record at `end`. `None` for a thread that was filed and is not of this measurement:
     /// it was gone before the start.
     pub(super) fn close(record: &ThreadRecord, measured: Nanos, end: Nanos, known: Option<Silent>) -> Option<Self> {

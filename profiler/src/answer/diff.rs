@@ -318,30 +318,13 @@ impl PredictionCheck {
 #[cfg(test)]
 mod tests {
     use super::{super::inputs::Inputs, *};
-    use crate::{
-        aggregate::{OpenEnd, ThreadTotals},
-        event::Sums,
-        quantity::{Nanos, Tgid, Tid},
-    };
+    use crate::{aggregate::ThreadTotals, event::Sums, quantity::Nanos};
 
     /// A window of a second with so much CPU and run-queue delay, in ms.
     fn second(cpu: u64, delay: u64) -> Window {
         let mut sums = Sums { user: cpu * 1_000_000, calls: 1_000, voluntary: 500, ..Sums::ZERO };
         sums.preempted = delay * 1_000_000;
-        let thread = ThreadTotals {
-            tid: Tid::from_raw(1),
-            tgid: Tgid::from_raw(1),
-            wall: Nanos::from_millis(1_000),
-            sums,
-            cpu_unknown: Nanos::ZERO,
-            unknown: Nanos::ZERO,
-            excess: Nanos::ZERO,
-            open_end: OpenEnd::Running,
-            asleep_at_start: false,
-            born_inside: false,
-            dead: false,
-            silent: false,
-        };
+        let thread = ThreadTotals::running(1, 1, Nanos::from_millis(1_000), sums);
         Window {
             end: Nanos::from_millis(1_000),
             measured: Nanos::from_millis(1_000),

@@ -7,7 +7,7 @@ use super::{
     ledger::{CpuLedger, WallLedger},
     note::Note,
     score::Score,
-    verdict::{Answerable, Verdict, is_pool},
+    verdict::{Answerable, Verdict},
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
@@ -111,7 +111,7 @@ impl Report {
         let seconds = inputs.window.measured.as_secs_f64();
         let roles = Roles::new(window);
         let all_hand_overs = HandOvers::new(&window.sites, &pools);
-        let hand_overs = all_hand_overs.scaled(if is_pool(&roles) { roles.handed_over() } else { 0.0 });
+        let hand_overs = all_hand_overs.scaled(roles.handed_over());
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), hand_overs);
         let (what_if, engine) = predict(&sums, &given);
         let advice = given

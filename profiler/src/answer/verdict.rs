@@ -246,22 +246,11 @@ const SERVES: f64 = 0.1;
 /// Calls on descriptors per wait for a lock from which such waits are said to be rare.
 const RARELY: f64 = 10.0;
 
-/// Share of the CPU of threads that block where an async version would wait for events.
-fn blocking(roles: &Roles) -> f64 {
-    roles.share(&[Role::Connection, Role::Files]) + roles.pool_with_io()
-}
-
 /// Share of the CPU below which a role is not named in the evidence.
 const NAMED: f64 = 0.01;
 
 /// Blocks on IO per wait for work from which a pool's IO is what it is about.
 const POOLED_IO: f64 = 0.2;
-
-/// Whether most threads that do IO are handed their work.
-pub(crate) fn is_pool(roles: &Roles) -> bool {
-    let pool = roles.pool_with_io();
-    pool > 0.0 && pool + roles.share(&[Role::Dispatcher]) > roles.share(&[Role::Connection, Role::Files])
-}
 
 /// What an answer is made from.
 pub(crate) struct Answerable<'a> {
@@ -336,7 +325,7 @@ impl Answerable<'_> {
         if locks < MIN_BLOCKS {
             return None;
         }
-        if calls_per_wait < SERVES && blocking(self.roles) < 0.5 {
+        if calls_per_wait < SERVES && self.roles.blocking() < 0.5 {
             return Some(Reason::Locks { locks, io });
         }
         let kind = self.hand_over();
@@ -349,11 +338,10 @@ impl Answerable<'_> {
     }
 
     fn hand_over(&self) -> HandOver {
-        let own = self.roles.share(&[Role::Connection, Role::Files]);
         let threads = |role| self.roles.threads(role);
-        if is_pool(self.roles) {
+        if self.roles.is_pool() {
             HandOver::Pool(threads(Role::PoolWorker))
-        } else if own >= 0.5 {
+        } else if self.roles.own() >= 0.5 {
             HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))
         } else {
             HandOver::Unknown
@@ -364,7 +352,7 @@ impl Answerable<'_> {
     /// has little to do are not the answer for a pool beside it.
     fn loops_lead(&self) -> bool {
         let loops = self.roles.share(&[Role::EventLoop]);
-        loops >= blocking(self.roles) && loops >= self.roles.share(&[Role::Unknown])
+        loops >= self.roles.blocking() && loops >= self.roles.share(&[Role::Unknown])
     }
 
     fn on_files(&self) -> Reason {

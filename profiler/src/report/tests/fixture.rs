@@ -163,18 +163,9 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.concurrency[1] = (blocks / 4) as u32;
     sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;
     ThreadTotals {
-        tid: Tid::from_raw(tid),
-        tgid: Tgid::from_raw(PID),
-        wall: Nanos::from_nanos(WALL),
-        sums,
-        cpu_unknown: Nanos::ZERO,
-        unknown: Nanos::ZERO,
-        excess: Nanos::ZERO,
         open_end: OpenEnd::Blocked(class),
         asleep_at_start: true,
-        born_inside: false,
-        dead: false,
-        silent: false,
+        ..ThreadTotals::running(tid, PID, Nanos::from_nanos(WALL), sums)
     }
 }
 

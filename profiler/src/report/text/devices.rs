@@ -10,7 +10,6 @@ use crate::text::{
 };
 use crate::{
     answer::{DeviceView, Report},
-    event::BlockClass,
     quantity::Nanos,
 };
 
@@ -51,8 +50,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         }
         page.table(&table.lines(2, page.width()));
     }
-    let on_disk = |class: BlockClass| class.is_file() && class != BlockClass::Journal || class == BlockClass::PageFault;
-    let waited: Nanos = report.wall.classes.iter().filter(|l| on_disk(l.class)).map(|l| l.blocked).sum();
+    let waited: Nanos = report.wall.classes.iter().filter(|l| l.class.is_at_device()).map(|l| l.blocked).sum();
     page.wrapped_at(
         Ink::Plain,
         "  ",
