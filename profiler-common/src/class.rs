@@ -174,6 +174,17 @@ impl BlockClass {
         BLOCKING_IO_MASK >> (wire & 63) & 1 != 0
     }
 
+    /// What a wait for readiness on one descriptor of this class waits for, by number: as a wait for
+    /// its own waker alone is an event loop's that has nothing to do.
+    #[inline(always)]
+    pub const fn waited_for(wire: u8) -> u8 {
+        if wire == Self::EventFd as u8 || wire == Self::TimerFd as u8 || wire == Self::SignalFd as u8 {
+            Self::EventWait as u8
+        } else {
+            wire
+        }
+    }
+
     /// Whether a storage device ends the wait, not a peer. Readiness (epoll) gains nothing there.
     pub const fn is_file(self) -> bool {
         matches!(self, Self::File | Self::BlockDevice | Self::Journal)

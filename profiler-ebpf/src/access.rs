@@ -43,15 +43,27 @@ pub fn present(offset: usize) -> bool {
 }
 
 /// The same value, which the verifier knows nothing of any more: it went through a map's memory. A
-/// result that has one of many constants has all that follows verified once for each of them.
+/// value that has been compared is many to the verifier, and all that follows is verified once for
+/// each of them.
 #[inline(always)]
 pub fn forgotten(scratch: &mut u64, value: u64) -> u64 {
-    let scratch: *mut u64 = scratch;
-    // SAFETY: a reference can be written and read. Volatile, so that both are done.
-    unsafe {
-        core::ptr::write_volatile(scratch, value);
-        core::ptr::read_volatile(scratch)
-    }
+    keep(scratch, value);
+    recall(scratch)
+}
+
+/// Puts a value where [`recall`] finds it.
+#[inline(always)]
+pub fn keep(scratch: &mut u64, value: u64) {
+    // Volatile, so that it is done.
+    // SAFETY: a reference can be written.
+    unsafe { core::ptr::write_volatile(scratch, value) };
+}
+
+/// The value last kept there, without what the verifier learnt of it since.
+#[inline(always)]
+pub fn recall(scratch: &u64) -> u64 {
+    // SAFETY: a reference can be read.
+    unsafe { core::ptr::read_volatile(scratch) }
 }
 
 /// A way to read kernel structures.

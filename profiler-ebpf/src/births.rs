@@ -1,6 +1,6 @@
 //! Births and ends of threads, and `exec`: who joins the target, under which tid, and until when.
 
-use aya_ebpf::{EbpfContext, bindings::BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use aya_log_ebpf::warn;
 use profiler_common::{
     control::Control,
@@ -19,7 +19,7 @@ use crate::{
 
 /// `sched_process_fork(parent, child)`, in the parent.
 #[inline(always)]
-pub fn on_fork<A: Access, C: EbpfContext>(ctx: &C, parent: *const u8, child: *const u8) {
+pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
     let now = now();
     let Some(control) = control() else { return };
     if control.tracking == 0 {
@@ -48,7 +48,7 @@ pub fn on_fork<A: Access, C: EbpfContext>(ctx: &C, parent: *const u8, child: *co
     bump(&mut control.counters.forks, 1);
     let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
         if control.counters.threads_lost == 0 {
-            warn!(ctx, "no room for thread {}: raise --max-threads", tid);
+            warn!((), "no room for thread {}: raise --max-threads", tid);
         }
         bump(&mut control.counters.threads_lost, 1);
         return;

@@ -1,6 +1,6 @@
 //! One system call: which it is, on what descriptor, from which place, and what it came to.
 
-use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_user};
+use aya_ebpf::helpers::bpf_probe_read_user;
 use aya_log_ebpf::warn;
 use profiler_common::{
     class::BlockClass,
@@ -118,7 +118,7 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
         // SAFETY: the same registers.
         let (third, fourth) =
             unsafe { (A::field::<u64>(regs, offset!(regs_arg2)), A::field::<u64>(regs, offset!(regs_arg3))) };
-        only_selected(first, second, third, fourth)
+        sia_only_selected(first, second, third, fourth)
     } else {
         match turnover::place_waited_for(t, second as u32) {
             // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`,
@@ -129,7 +129,7 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
     };
     if fd >= 0 {
         t.fd = fd as u32;
-        t.class = descriptor::waited_for(descriptor::class_of::<A>(control, task, t.tgid, fd as u32)) as u32;
+        t.class = BlockClass::waited_for(descriptor::class_of::<A>(control, task, t.tgid, fd as u32)) as u32;
     }
 }
 
@@ -139,8 +139,9 @@ const SELECTED_WORDS: u64 = 4;
 
 /// The only descriptor in up to three sets; -1 where there are more, or none, or they cannot be
 /// read.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn only_selected(beyond: u64, read: u64, write: u64, except: u64) -> i32 {
+extern "C" fn sia_only_selected(beyond: u64, read: u64, write: u64, except: u64) -> i32 {
     // An `int`, and the highest descriptor is in a set.
     let words = (beyond & 0xffff_ffff).div_ceil(64);
     if words == 0 || words > SELECTED_WORDS {
@@ -251,11 +252,11 @@ pub struct Returned {
 /// Adds a call that returned to its site, and opens the user window after it. Returns the site's
 /// index.
 #[inline(always)]
-pub fn count_at_site<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, call: &Returned) -> Option<u32> {
+pub fn count_at_site(control: &mut Control, t: &mut Thread, call: &Returned) -> Option<u32> {
     let failed = (-MAX_ERRNO..0).contains(&call.value);
     let moves_bytes = call.what & syscall::SELECT == syscall::BYTES;
     let bytes = if failed || !moves_bytes { 0 } else { call.value as u64 };
-    let index = site_of(ctx, control, t, call.nr, size_class(bytes));
+    let index = site_of(control, t, call.nr, size_class(bytes));
     let site = site(index)?;
     site.calls += 1;
     if t.call_blocks != 0 {
@@ -311,7 +312,7 @@ fn site(index: u32) -> Option<&'static mut Site> {
 
 /// The site of the call that returns: from the thread's own cache, or from the index.
 #[inline(always)]
-fn site_of<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, nr: u32, size: u64) -> u32 {
+fn site_of(control: &mut Control, t: &mut Thread, nr: u32, size: u64) -> u32 {
     let call = nr | (t.class & 0xff) << 16 | t.abi << 24 | (size as u32) << 28;
     let hash = t.ip ^ (t.ip >> 5) ^ call as u64 ^ (t.class as u64);
     let place = hash as usize & (CACHED_SITES - 1);
@@ -320,13 +321,13 @@ fn site_of<C: EbpfContext>(ctx: &C, control: &mut Control, t: &mut Thread, nr: u
         return cached.site;
     }
     let key = SiteKey { ip: t.ip, nr: nr as u16, class: t.class as u8, abi: t.abi as u8, space: t.space, size };
-    let site = index_of(ctx, control, &key);
+    let site = index_of(control, &key);
     t.sites[place] = CachedSite { ip: t.ip, call, site };
     site
 }
 
 #[inline(always)]
-fn index_of<C: EbpfContext>(ctx: &C, control: &mut Control, key: &SiteKey) -> u32 {
+fn index_of(control: &mut Control, key: &SiteKey) -> u32 {
     // SAFETY: the value is a plain number.
     if let Some(index) = unsafe { SIA_SITE_INDEX.get(key) } {
         return *index;
@@ -343,10 +344,18 @@ fn index_of<C: EbpfContext>(ctx: &C, control: &mut Control, key: &SiteKey) -> u3
         }
     }
     if control.counters.calls_without_site == 0 {
-        warn!(ctx, "no room for another site: raise --max-sites");
+        sia_no_room_for_site();
     }
     bump(&mut control.counters.calls_without_site, 1);
     OVERFLOW_SITE
+}
+
+/// Tells the user side, which prints it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sia_no_room_for_site() -> u32 {
+    warn!((), "no room for another site: raise --max-sites");
+    0
 }
 
 /// After `exec`, the same addresses are other places.

@@ -32,7 +32,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid};
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{
     class::{BlockClass, CLASS_COUNT},
     control::Control,
@@ -44,7 +44,7 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, now, offset, present},
+    access::{Access, keep, now, offset, present, recall},
     births::{begin_exec, depart, end_exec},
     call::{self, Returned},
     charge, descriptor, ipc,
@@ -499,7 +499,7 @@ fn count_as_timeout(t: &mut Thread) {
 
 /// `sys_exit(regs, value)`
 #[inline(always)]
-pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) {
+pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     let Some(caller) = caller::<A>(FirstSight::OnCpu) else { return };
     let Caller { control, t, task, tgid, now, .. } = caller;
     let nr = t.nr;
@@ -521,6 +521,7 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         t.sums.kernel_before += t.call_before;
         t.sums.kernel_after += t.call_cpu - t.call_before;
     }
+    keep(&mut t.scratch, value as u64);
     let what = call::described(t, nr);
     if what & (syscall::CLOSE | syscall::DUP | syscall::EXEC) != 0 {
         // Another thread may have asked for the class between this call's start and its end.
@@ -534,14 +535,15 @@ pub fn on_exit<A: Access, C: EbpfContext>(ctx: &C, regs: *const u8, value: i64) 
         count_as_timeout(t);
     }
     t.sums.event_calls += (what & syscall::POLL != 0 && t.class == BlockClass::EventWait as u32) as u64;
-    let returned = Returned { nr, what, value, tgid };
-    let Some(site) = call::count_at_site(ctx, control, t, &returned) else { return };
+    let returned = Returned { nr, what, value: recall(&t.scratch) as i64, tgid };
+    let Some(site) = call::count_at_site(control, t, &returned) else { return };
     if blocked && control.stack_every != 0 {
         stacks::at_return::<A>(control, t, nr, regs, now);
     }
     ipc::open(control, t, site, if blocked { before::BLOCKED } else { before::DIRECT });
     // Last: the verifier follows what comes after it once for each way through it.
-    if blocked && value > 0 && what & syscall::POLL != 0 {
+    let what = call::described(t, nr);
+    if blocked && what & syscall::POLL != 0 && recall(&t.scratch) as i64 > 0 {
         turnover::ended::<A>(control, t, task, regs, what);
     }
 }

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 use profiler_common::{class::BlockClass, control::Control};
 
 use crate::{
-    access::{Access, forgotten, offset, present, probe},
+    access::{Access, offset, present, probe},
     maps::{FD_SLOTS, SIA_FDS},
 };
 
@@ -55,9 +55,7 @@ pub fn class_of<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u3
     }
     let class = resolve::<A>(task, fd);
     if class != BlockClass::BadFd as u8 {
-        // SAFETY: `place` is inside the map's value. Two CPUs may both write it: whole words, and
-        // the same.
-        unsafe { *place = word(control.fd_generation, tgid, fd, class) };
+        remember(control, tgid, fd, class);
     }
     class
 }
@@ -71,11 +69,12 @@ pub fn forget(tgid: u32, fd: u32) {
     }
 }
 
-/// A wait on this epoll is for a descriptor of this class, until it is told to watch others.
+/// The class of a descriptor until it is closed; of an epoll, until it is told to watch others.
 #[inline(always)]
 pub fn remember(control: &Control, tgid: u32, fd: u32, class: u8) {
     if let Some(place) = place(tgid, fd) {
-        // SAFETY: `place` is inside the map's value.
+        // SAFETY: `place` is inside the map's value. Two CPUs may both write it: whole words, and
+        // the same.
         unsafe { *place = word(control.fd_generation, tgid, fd, class) };
     }
 }
@@ -84,7 +83,7 @@ pub fn remember(control: &Control, tgid: u32, fd: u32, class: u8) {
 fn resolve<A: Access>(task: *const u8, fd: u32) -> u8 {
     match file_of::<A>(task, fd) {
         0 => BlockClass::BadFd as u8,
-        file => file_class(file),
+        file => sia_file_class(file),
     }
 }
 
@@ -113,26 +112,16 @@ pub fn file_of<A: Access>(task: *const u8, fd: u32) -> u64 {
 }
 
 /// The class of an open file, that of an epoll by what it watches.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn file_class(file: u64) -> u8 {
-    let class = open_file_class(file);
+extern "C" fn sia_file_class(file: u64) -> u8 {
+    let class = sia_open_file_class(file);
     if class != BlockClass::EventWait as u8 {
         return class;
     }
     match only_watched(file as *const u8) {
         0 => class,
-        watched => waited_for(open_file_class(watched)),
-    }
-}
-
-/// What a wait for readiness on one descriptor of this class waits for. One for its own waker alone
-/// is an event loop's that has nothing to do.
-#[inline(always)]
-pub fn waited_for(class: u8) -> u8 {
-    if class == BlockClass::EventFd as u8 || class == BlockClass::TimerFd as u8 || class == BlockClass::SignalFd as u8 {
-        BlockClass::EventWait as u8
-    } else {
-        class
+        watched => BlockClass::waited_for(sia_open_file_class(watched)),
     }
 }
 
@@ -175,7 +164,7 @@ impl Watched {
     #[inline(always)]
     fn class(&self) -> u8 {
         // SAFETY: what cannot be read is zero, and has no class.
-        open_file_class(unsafe { probe(self.node as *const u8, offset!(epitem_file)) })
+        sia_open_file_class(unsafe { probe(self.node as *const u8, offset!(epitem_file)) })
     }
 
     #[inline(always)]
@@ -199,8 +188,9 @@ fn only_watched(epoll: *const u8) -> u64 {
 /// What a wait on an epoll is for that watches up to three files and that always the one ends that
 /// is registered with `data`: that file's class. An event wait where there are more, where it is a
 /// waker, and where another of them listens: that is a loop with one busy client.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn class_in_few(scratch: &mut u64, epoll: u64, data: u64) -> u8 {
+pub extern "C" fn sia_class_in_few(epoll: u64, data: u64) -> u8 {
     if epoll == 0 || !present(offset!(epitem_data)) {
         return BlockClass::EventWait as u8;
     }
@@ -217,10 +207,10 @@ pub fn class_in_few(scratch: &mut u64, epoll: u64, data: u64) -> u8 {
         if node != root.node && !watched.is_leaf() {
             return BlockClass::EventWait as u8;
         }
-        let own = forgotten(scratch, watched.class() as u64) as u8;
+        let own = watched.class();
         if watched.data() == data {
             // Some register all of their files with the same word: a waker is not the one.
-            let own = waited_for(own);
+            let own = BlockClass::waited_for(own);
             if own != BlockClass::EventWait as u8 {
                 others |= class != own && class != BlockClass::EventWait as u8;
                 class = own;
@@ -233,8 +223,9 @@ pub fn class_in_few(scratch: &mut u64, epoll: u64, data: u64) -> u8 {
 }
 
 /// The class of an open file.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn open_file_class(file: u64) -> u8 {
+extern "C" fn sia_open_file_class(file: u64) -> u8 {
     let file = file as *const u8;
     // SAFETY: an open file of the running task.
     let (inode, private) = unsafe {

@@ -6,6 +6,10 @@
 //! between kernels, there is an entry per order, and the loader picks the one that the running
 //! kernel's BTF names.
 //!
+//! The verifier follows an inlined or local function once for each way that leads to it, and gives
+//! up after a million instructions. An exported one (`extern "C"`; numbers in, a number out) it
+//! follows once, so what has many ways through it is exported where it can be.
+//!
 //! The files, each of which uses only those above it:
 //!
 //! | file | owns |
@@ -99,15 +103,14 @@ program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| cycle::on_switch::
     Some(ctx.arg(3))
 ));
 program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| cycle::on_waking::<A>(ctx.as_ptr(), ctx.arg(0)));
-program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| births::on_fork::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| births::on_fork::<A>(ctx.arg(0), ctx.arg(1)));
 program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| births::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
 program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| births::on_exit::<A>(ctx.arg(0)));
 program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| preempt::off(|| cycle::on_enter::<A>(
     ctx.arg(0),
     ctx.arg(1)
 )));
-program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| cycle::on_exit::<A, _>(
-    &ctx,
+program!("sys_exit", sia_sys_exit, sia_sys_exit_raw, |ctx, A| preempt::off(|| cycle::on_exit::<A>(
     ctx.arg(0),
     ctx.arg(1)
 )));
@@ -116,7 +119,7 @@ program!("sys_enter", sia_sys_enter_spare, sia_sys_enter_spare_raw, |ctx, A| if 
     preempt::off(|| cycle::on_enter::<A>(ctx.arg(0), ctx.arg(1)));
 });
 program!("sys_exit", sia_sys_exit_spare, sia_sys_exit_spare_raw, |ctx, A| if cycle::missed::<A>(false) {
-    preempt::off(|| cycle::on_exit::<A, _>(&ctx, ctx.arg(0), ctx.arg(1)));
+    preempt::off(|| cycle::on_exit::<A>(ctx.arg(0), ctx.arg(1)));
 });
 // (request): since 5.11
 program!("block_rq_insert", sia_insert, sia_insert_raw, |ctx, A| requests::on_insert::<A>(ctx.arg(0)));

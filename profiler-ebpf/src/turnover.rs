@@ -25,7 +25,9 @@ const FEW: u32 = 3;
 /// As often a loop whose waits one descriptor always ends is looked at again: a power of two.
 const AGAIN: u32 = 64;
 /// Entries of a poll's array that are looked at: the verifier follows each.
-const POLLED: u32 = 16;
+const POLLED: u64 = 16;
+/// None of them has an event.
+const NONE_POLLED: u64 = u64::MAX;
 
 /// The place in a poll's array of the only descriptor that is waited for: of one, or of a few where
 /// the same one has always ended the wait.
@@ -60,7 +62,10 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         let third: u64 = unsafe { A::field(regs, offset!(regs_arg2)) };
         first_selected(second, third)
     } else {
-        first_polled(first, second as u32)
+        match sia_first_polled(first, second) {
+            NONE_POLLED => None,
+            by => Some(by),
+        }
     };
     let Some(by) = by else { return };
     let by = forgotten(&mut t.scratch, by);
@@ -81,8 +86,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     if is_event && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
         t.marks &= !mark::OWN;
         if what & syscall::EPOLL == syscall::EPOLL {
-            let class = descriptor::class_in_few(&mut t.scratch, descriptor::file_of::<A>(task, t.fd), by);
-            let class = forgotten(&mut t.scratch, class as u64) as u8;
+            let class = descriptor::sia_class_in_few(descriptor::file_of::<A>(task, t.fd), by);
             if class != BlockClass::EventWait as u8 {
                 descriptor::remember(control, t.tgid, t.fd, class);
                 t.marks |= mark::OWN;
@@ -107,20 +111,21 @@ fn first_event(events: u64) -> Option<u64> {
 }
 
 /// The length of a poll's array and the place of the first entry with an event.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn first_polled(array: u64, length: u32) -> Option<u64> {
+extern "C" fn sia_first_polled(array: u64, length: u64) -> u64 {
     for i in 0..POLLED {
         if i >= length {
             break;
         }
         // SAFETY: the helper checks the address. `struct pollfd` has eight bytes, `revents` are the
         // last two.
-        let entry = unsafe { bpf_probe_read_user((array + i as u64 * 8) as *const u64) }.ok()?;
+        let Ok(entry) = (unsafe { bpf_probe_read_user((array + i * 8) as *const u64) }) else { break };
         if entry >> 48 != 0 {
-            return Some((length as u64) << 32 | i as u64);
+            return length << 32 | i;
         }
     }
-    None
+    NONE_POLLED
 }
 
 /// The lowest descriptor below 64 that can be read or written.

@@ -128,6 +128,12 @@ macro_rules! numbers {
 numbers!(Unknown Tcp Udp Unix SocketOther Pipe Tty File BlockDevice CharDevice EventFd TimerFd SignalFd Inotify AnonFd BadFd Accept Futex Sleep EventWait IoUring LinuxAio ChildWait Signal FileLock Ipc PageFault Stopped Exit Compat Other Kernel Timeout Journal Frozen Traced);
 
 impl BlockClass {
+    /// What a wait for readiness on one descriptor of this class waits for.
+    pub fn waited_for(self) -> Self {
+        let waited = wire::BlockClass::waited_for(self.on_wire() as u8);
+        wire::BlockClass::from_wire(waited).map_or(self, Self::from)
+    }
+
     /// Whether a storage device ends the wait, not a peer. Readiness (epoll) gains nothing there.
     pub const fn is_file(self) -> bool {
         self.on_wire().is_file()

@@ -121,10 +121,10 @@ impl Silents {
                 if second as u32 != 1 || !process::read_memory(tgid, first, &mut fd) {
                     return BlockClass::EventWait;
                 }
-                waited_for(self.class_of(tgid, i32::from_ne_bytes(fd)))
+                self.class_of(tgid, i32::from_ne_bytes(fd)).waited_for()
             }
             syscalls::Wait::Selected => match only_selected(tgid, call.args) {
-                Some(fd) => waited_for(self.class_of(tgid, fd)),
+                Some(fd) => self.class_of(tgid, fd).waited_for(),
                 None => BlockClass::EventWait,
             },
         }
@@ -137,15 +137,7 @@ impl Silents {
             return class;
         }
         process::only_watched(tgid, fd)
-            .map_or(class, |watched| waited_for(class_of_descriptor(&table.describe(watched))))
-    }
-}
-
-/// As in the kernel programs (`descriptor.rs`): a wait for its own waker alone is an event loop's.
-fn waited_for(class: BlockClass) -> BlockClass {
-    match class {
-        BlockClass::EventFd | BlockClass::TimerFd | BlockClass::SignalFd => BlockClass::EventWait,
-        other => other,
+            .map_or(class, |watched| class_of_descriptor(&table.describe(watched)).waited_for())
     }
 }
 
