@@ -9,7 +9,7 @@ mod common;
 
 use common::{
     tool::{
-        LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, reports, run, skip, tool, within,
+        LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, fd_values, reports, run, skip, tool, within,
         without_orphans,
     },
     truth::Truth,
@@ -213,6 +213,23 @@ fn sigkill_leaves_nothing_attached() {
     live.signal(Signal::KILL);
     let ended = live.end();
     assert_eq!((ended.status.signal(), ended.out.as_str()), (Some(libc::SIGKILL), ""));
+}
+
+/// The verifier refuses a program after a million instructions, later kernels take longer for each,
+/// and a program that it refuses is loaded in the slower form without a word on the first page.
+#[test]
+fn no_program_is_near_the_verifiers_limit() {
+    if !can_fault() {
+        return;
+    }
+    let target = Target::sleeper();
+    let live = Live::attached(&mut tool(&["check", "-p", &target.pid(), "-d", "60s"]), Stdio::piped());
+    let followed = fd_values(live.child.id(), "verified_insns:");
+    live.signal(Signal::KILL);
+    live.end();
+    // 69,000 for sys_exit on 6.18.
+    let most = followed.last().copied();
+    assert!(most.is_some_and(|most| most > 10_000 && most < 200_000), "{followed:?}");
 }
 
 #[test]
