@@ -174,8 +174,8 @@ impl BlockClass {
         BLOCKING_IO_MASK >> (wire & 63) & 1 != 0
     }
 
-    /// What a wait for readiness on one descriptor of this class waits for, by number: as a wait for
-    /// its own waker alone is an event loop's that has nothing to do.
+    /// What a wait for readiness on one descriptor of this class waits for, by number: a wait for
+    /// its own waker alone is that of an event loop that has nothing to do.
     #[inline(always)]
     pub const fn waited_for(wire: u8) -> u8 {
         if wire == Self::EventFd as u8 || wire == Self::TimerFd as u8 || wire == Self::SignalFd as u8 {

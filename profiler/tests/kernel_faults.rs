@@ -9,8 +9,8 @@ mod common;
 
 use common::{
     tool::{
-        LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, fd_values, reports, run, skip, tool, within,
-        without_orphans,
+        LIMIT, Live, NOBODY, TOOL, Target, blocks, can_fault, count, covered, fd_values, reports, run, skip, tool,
+        within, without_orphans,
     },
     truth::Truth,
 };
