@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{ClockId, NanosleepRelativeResult, Timespec, clock_nanosleep_relative};
 
+use crate::args::{Args, Kind};
+use crate::play::Play;
 use crate::row::{Certainty, Deed};
 use crate::worker::Worker;
-use crate::{Args, Kind, Play, disk, limited, sys};
+use crate::{disk, limited, sys};
 
 /// What O_DIRECT wants length, offset and address to be a multiple of, on any disk.
 const SECTOR: usize = 4096;

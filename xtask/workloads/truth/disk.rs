@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::Kind;
+use crate::args::Kind;
 use crate::row::{Certainty, Deed};
 use crate::worker::Worker;
 

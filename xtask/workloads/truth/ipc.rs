@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::args::Args;
+use crate::play::Play;
 use crate::row::Deed;
+use crate::sys;
 use crate::worker::{Cell, Worker};
-use crate::{Args, Play, sys};
 
 /// Rounds of the spin after each call that does not block, one place each. Two instructions a
 /// round.

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::args::Args;
+use crate::play::Play;
 use crate::row::{Certainty, Counters, Deed, Row, Truth};
 use crate::served::{self, Service};
 use crate::worker::{self, Worker};
-use crate::{Args, Play, json, probe, sys};
+use crate::{json, probe, sys};
 
 const TRUE_PROGRAM: &CStr = c"/bin/true";
 

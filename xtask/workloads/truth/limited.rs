@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use rustix::thread::futex;
 use rustix::time::Timespec;
 
+use crate::args::Kind;
 use crate::row::Deed;
+use crate::sys;
 use crate::worker::Worker;
-use crate::{Kind, sys};
 
 /// A call that sleeps until its limit is over.
 type Wait = Box<dyn FnMut() -> Result<()> + Send>;

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::args::{Args, Kind};
+use crate::play::Play;
 use crate::row::{Certainty, Deed};
 use crate::worker::Worker;
-use crate::{Args, Kind, Play};
 
 /// Computing under a lock, or for a job.
 const WORK: Duration = Duration::from_micros(20);

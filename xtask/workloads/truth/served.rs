@@ -16,9 +16,11 @@ use rustix::event::{EventfdFlags, FdSetElement, PollFd, PollFlags, epoll, fd_set
 use rustix::thread::futex;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
+use crate::args::{Args, Kind};
+use crate::play::Play;
 use crate::row::Deed;
 use crate::worker::{Cell, Worker};
-use crate::{Args, Kind, Play, probe, sys};
+use crate::{probe, sys};
 
 /// The number of `read` in the 32-bit x86 table.
 const COMPAT_READ: i64 = 3;

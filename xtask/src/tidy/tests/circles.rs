@@ -106,3 +106,26 @@ fn a_crate_without_rooms_is_one_room() {
     assert_eq!(check(&Tree::new(krate, &files("pub fn g() -> u8 { crate::N }"))).len(), 1);
     assert!(check(&Tree::new(krate, &files("pub fn g() {}"))).is_empty());
 }
+
+#[test]
+fn the_automation_is_held_to_it_as_the_product_is() {
+    // A folder of xtask/src is a room; each of the workloads is one room.
+    for (folder, a, b) in [
+        ("xtask/src", "lab/a.rs", "lab/b.rs"),
+        ("xtask/workloads/lab", "echo/a.rs", "b.rs"),
+        ("xtask/workloads/truth", "a.rs", "b.rs"),
+    ] {
+        let krate = CRATES.iter().find(|krate| krate.folder == folder).expect("a crate of that name");
+        let module = |name: &str| format!("crate::{}", name.trim_end_matches(".rs").replace('/', "::"));
+        let needs = |other: &str| format!("use {}::f; pub fn f() {{}}", module(other));
+        let files = [
+            (format!("{folder}/main.rs"), "mod lab; mod echo; mod a; mod b;".to_owned()),
+            (format!("{folder}/lab/mod.rs"), "mod a; mod b;".to_owned()),
+            (format!("{folder}/echo/mod.rs"), "mod a;".to_owned()),
+            (format!("{folder}/{a}"), needs(b)),
+            (format!("{folder}/{b}"), needs(a)),
+        ];
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, body)| (path.as_str(), body.as_str())).collect();
+        assert_eq!(check(&Tree::new(krate, &sources(&files))).len(), 1, "{folder}");
+    }
+}

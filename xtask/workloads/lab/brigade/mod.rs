@@ -9,6 +9,7 @@
 //! receives it checks that it is its turn. So a lost, doubled or torn message is an error in every
 //! way.
 
+mod stage;
 mod threads;
 mod tokio;
 
@@ -20,11 +21,8 @@ use clap::ValueEnum;
 use rustix::pipe::PipeFlags;
 use serde_json::Map;
 
+use self::stage::{MESSAGE, Stage};
 use crate::session::{self, Common, Tally};
-use crate::work::Job;
-
-/// Bytes of a message.
-const MESSAGE: usize = 64;
 
 /// Flags of `brigade`.
 #[derive(clap::Args)]
@@ -53,28 +51,6 @@ enum Mode {
     Pinned,
     /// A task per stage on tokio's current-thread runtime.
     Tokio,
-}
-
-/// A stage, whatever runs it.
-struct Stage {
-    /// Its place in its ring of so many.
-    index: u64,
-    stages: u64,
-    incoming: OwnedFd,
-    outgoing: OwnedFd,
-    job: Job,
-}
-
-impl Stage {
-    /// What is done between read and write.
-    fn handle(job: &mut Job, index: u64, stages: u64, message: &mut [u8; MESSAGE]) -> Result<()> {
-        let (head, _) = message.split_first_chunk_mut::<8>().context("a message has eight bytes")?;
-        let hops = u64::from_le_bytes(*head);
-        anyhow::ensure!(hops % stages == index, "stage {index} of {stages} got a message that made {hops} hops");
-        *head = (hops + 1).to_le_bytes();
-        job.perform(message);
-        Ok(())
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{MESSAGE, Stage};
+use super::stage::{MESSAGE, Stage};
 use crate::session::Tally;
 use crate::sys;
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-use super::{MESSAGE, Stage};
+use super::stage::{MESSAGE, Stage};
 use crate::session::Tally;
 
 /// Runs all stages. They never end.

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
 
-use super::Service;
+use super::service::Service;
 use crate::sys::{self, Poller};
 use crate::work::Job;
 

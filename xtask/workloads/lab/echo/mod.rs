@@ -2,6 +2,7 @@
 
 mod epoll;
 mod pool;
+mod service;
 mod threads;
 mod tokio;
 mod uring;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use self::service::Service;
+pub(crate) use self::service::{Request, parse_bytes};
 use crate::session::{self, Common, Tally};
 use crate::sys;
-use crate::work::Job;
 
 /// Flags of `echo`.
 #[derive(clap::Args)]
@@ -42,43 +44,6 @@ enum Mode {
     Tokio,
     /// One io_uring.
     Uring,
-}
-
-/// What a request is.
-#[derive(clap::Args, Clone, Copy)]
-pub(crate) struct Request {
-    /// Iterations of work per operation; `spin-rate` tells how many a microsecond has.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) work: u64,
-    /// Bytes of a request, and of its reply.
-    #[arg(long, default_value_t = 64, value_parser = parse_bytes)]
-    pub(crate) bytes: usize,
-}
-
-/// A request holds at least the eight bytes that tell it from others.
-pub(crate) fn parse_bytes(text: &str) -> Result<usize> {
-    let bytes = text.parse()?;
-    anyhow::ensure!((8..=1 << 16).contains(&bytes), "a message has 8 bytes to 64 KiB");
-    Ok(bytes)
-}
-
-/// What every way is given.
-#[derive(Clone)]
-struct Service {
-    request: Request,
-    tally: Arc<Tally>,
-}
-
-impl Service {
-    /// A connection's job.
-    fn job(&self) -> Job {
-        self.tally.job(self.request.work, None)
-    }
-
-    /// A connection's buffer for one request.
-    fn buffer(&self) -> Vec<u8> {
-        vec![0; self.request.bytes]
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Service, threads};
+use super::service::Service;
+use super::threads;
 
 /// Starts the pool.
 pub(super) fn start(service: &Service, listener: TcpListener, threads: u32) -> Result<()> {

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use anyhow::{Context, Result};
 
-use super::Service;
+use super::service::Service;
 use crate::sys;
 
 /// Accepts for ever.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
-use super::Service;
+use super::service::Service;
 use crate::sys;
 use crate::work::Job;
 

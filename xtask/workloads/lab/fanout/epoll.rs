@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use anyhow::{Context, Result, bail};
 
-use super::Worker;
+use super::worker::Worker;
 use crate::session::Tally;
 use crate::sys::Poller;
 

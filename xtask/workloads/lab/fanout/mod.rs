@@ -4,17 +4,16 @@
 mod epoll;
 mod threads;
 mod tokio;
+mod worker;
 
-use std::net::TcpStream;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::Map;
 
+use self::worker::{Leg, State, Worker};
 use crate::echo::Request;
 use crate::session::{self, Common, Tally};
 use crate::sys;
-use crate::work::Job;
 
 /// Flags of `fanout`.
 #[derive(clap::Args)]
@@ -51,41 +50,6 @@ enum Mode {
     Tokio,
     /// One epoll loop, edge-triggered.
     Epoll,
-}
-
-/// A worker's request, whatever runs it.
-struct Worker {
-    message: Vec<u8>,
-    legs: Vec<Leg<TcpStream>>,
-    state: State,
-}
-
-/// A connection to a backend, and what has come back over it.
-struct Leg<S> {
-    stream: S,
-    reply: Vec<u8>,
-}
-
-/// What a worker keeps from one request to the next.
-struct State {
-    job: Job,
-    worker: u64,
-    asked: u64,
-}
-
-impl State {
-    /// Makes the next request.
-    fn ask(&mut self, message: &mut [u8]) {
-        self.asked += 1;
-        message[..8].copy_from_slice(&(self.worker << 40 | self.asked).to_le_bytes());
-    }
-
-    /// All replies are here: checks them and does the work.
-    fn settle<S>(&mut self, message: &[u8], legs: &[Leg<S>]) -> Result<()> {
-        ensure!(legs.iter().all(|leg| leg.reply == message), "a reply differs from its request");
-        self.job.perform(message);
-        Ok(())
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::Worker;
+use super::worker::Worker;
 use crate::session::Tally;
 
 /// Starts all workers.

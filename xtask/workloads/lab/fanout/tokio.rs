@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Leg, Worker};
+use super::worker::{Leg, Worker};
 use crate::session::Tally;
 
 /// Runs until the last worker is done.

@@ -4,6 +4,7 @@
 mod linux;
 mod posix;
 mod pread;
+mod slot;
 mod uring;
 
 use std::fs::{File, OpenOptions};
@@ -11,7 +12,6 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -19,11 +19,9 @@ use clap::ValueEnum;
 use fastrand::Rng;
 use serde_json::Map;
 
+use self::slot::{Buffer, Slot};
 use crate::session::{self, Common, Tally};
-use crate::work::Job;
 
-/// Buffers and offsets of O_DIRECT reads are multiples of this on every disk.
-const ALIGNMENT: usize = 4096;
 const MIB: u64 = 1 << 20;
 
 /// Flags of `files`.
@@ -70,75 +68,6 @@ enum Mode {
     Linux,
     /// io_uring.
     Uring,
-}
-
-/// One of the outstanding reads, whatever does it: its buffer, its own order of blocks, its job.
-struct Slot {
-    buffer: Buffer,
-    generator: Rng,
-    blocks: u64,
-    job: Job,
-}
-
-impl Slot {
-    /// Where the next read begins, in bytes; `None` if this was the last.
-    fn next(&mut self) -> Option<u64> {
-        self.job.more().then(|| self.generator.u64(0..self.blocks) * self.buffer.length as u64)
-    }
-
-    /// The read is done: `result` as pread gives it, or a negative errno.
-    fn finish(&mut self, result: i64) -> Result<()> {
-        if result < 0 {
-            let errno = i32::try_from(-result).unwrap_or(libc::EIO);
-            return Err(std::io::Error::from_raw_os_error(errno)).context("reading a block");
-        }
-        let length = self.buffer.length;
-        ensure!(usize::try_from(result) == Ok(length), "a block of {length} bytes came as {result}");
-        self.job.perform(self.buffer.bytes());
-        Ok(())
-    }
-}
-
-/// Memory for one block, aligned for O_DIRECT. It keeps its address, so a read may be under way
-/// while the slot moves.
-struct Buffer {
-    start: NonNull<u8>,
-    length: usize,
-}
-
-// SAFETY: the memory belongs to the buffer alone.
-unsafe impl Send for Buffer {}
-
-impl Buffer {
-    fn new(length: usize) -> Result<Self> {
-        let layout = Self::layout(length)?;
-        // SAFETY: the layout's size is not zero: a block has 512 bytes at least.
-        let start = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).context("no memory for a block")?;
-        Ok(Self { start, length })
-    }
-
-    fn layout(length: usize) -> Result<std::alloc::Layout> {
-        std::alloc::Layout::from_size_align(length, ALIGNMENT).context("the block's layout")
-    }
-
-    fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.start.as_ptr()
-    }
-
-    /// What was read. Only between reads: the kernel writes while one is under way.
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: the memory is `length` long and initialised, and no read is under way.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if let Ok(layout) = Self::layout(self.length) {
-            // SAFETY: allocated with the same layout, once.
-            unsafe { std::alloc::dealloc(self.start.as_ptr(), layout) };
-        }
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

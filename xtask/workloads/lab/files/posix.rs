@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 
-use super::Slot;
+use super::slot::Slot;
 
 /// Reads until the last slot is done.
 pub(super) fn serve(file: &OwnedFd, slots: &'static mut [Slot]) -> Result<()> {

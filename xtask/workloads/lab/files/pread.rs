@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 
-use super::Slot;
+use super::slot::Slot;
 use crate::session::Tally;
 
 /// Starts all threads.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use io_uring::types::Fd;
 use io_uring::{IoUring, opcode};
 
-use super::Slot;
+use super::slot::Slot;
 use crate::sys;
 
 /// Reads until the last slot is done.
