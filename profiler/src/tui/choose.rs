@@ -91,13 +91,12 @@ static SHEET: Sheet<ProcessRow> = Sheet {
             order: |a, b| by_name(&a.command, &b.command),
         },
     ],
+    // Who blocks often stands on top.
+    sorted_by: "switches",
     least: 24,
     id: |p| u64::from(p.pid),
     words: |p| format!("{} {} {}", p.pid, p.user, clean(&p.command)),
 };
-
-/// Sorted by voluntary switches at first: who blocks often stands on top.
-const SORTED_BY: usize = 4;
 
 /// The state of the choice.
 pub(super) struct Chooser {
@@ -115,7 +114,7 @@ impl Chooser {
     pub(super) fn new(theme: Theme) -> Self {
         Self {
             rows: Vec::new(),
-            table: Table::sorted_by(SORTED_BY),
+            table: Table::new(&SHEET),
             filter: String::new(),
             typing: None,
             help: None,

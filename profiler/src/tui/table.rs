@@ -40,6 +40,8 @@ impl<R> Column<R> {
 pub(super) struct Sheet<R: 'static> {
     /// The first is the one that stays put when columns move.
     pub(super) columns: &'static [Column<R>],
+    /// The name of the column that the table is sorted by at first.
+    pub(super) sorted_by: &'static str,
     /// The least that the column which takes what is left makes sense with, where the screen is not
     /// narrow.
     pub(super) least: u16,
@@ -71,8 +73,11 @@ pub(super) fn by_name(a: &str, b: &str) -> Ordering {
 }
 
 impl Table {
-    pub(super) fn sorted_by(column: usize) -> Self {
-        Self { sort: column, ..Self::default() }
+    /// A table of this kind as it stands at first.
+    pub(super) fn new<R>(sheet: &Sheet<R>) -> Self {
+        let sort = sheet.columns.iter().position(|column| column.name == sheet.sorted_by);
+        debug_assert!(sort.is_some(), "no column {}", sheet.sorted_by);
+        Self { sort: sort.unwrap_or(0), ..Self::default() }
     }
 
     /// Puts the rows in order, and keeps the row selected that was, wherever it is now.

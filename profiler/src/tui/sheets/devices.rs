@@ -10,9 +10,6 @@ use crate::{
     tui::table::{Column, Sheet, by_name},
 };
 
-/// Sorted by requests at first.
-pub(in crate::tui) const SORTED_BY: usize = 1;
-
 fn per_request(time: Nanos, device: &DeviceView) -> u64 {
     time.as_nanos() / device.record.target.requests.max(1)
 }
@@ -74,6 +71,7 @@ pub(in crate::tui) static SHEET: Sheet<DeviceView> = Sheet {
             |a, b| a.record.others.requests.cmp(&b.record.others.requests),
         ),
     ],
+    sorted_by: "requests",
     least: 12,
     id: |d| u64::from(d.record.major) << 32 | u64::from(d.record.minor),
     words: |d| clean(&d.name),

@@ -12,9 +12,6 @@ use crate::{
     tui::table::{Column, Sheet, by_name},
 };
 
-/// Sorted by blocked time at first.
-pub(in crate::tui) const SORTED_BY: usize = 2;
-
 /// `read tcp 10.0.0.1:80 ← 10.0.0.2:4711`
 pub(in crate::tui) fn name(site: &SiteView) -> String {
     let syscall = clean(&site.syscall);
@@ -71,6 +68,8 @@ pub(in crate::tui) static SHEET: Sheet<SiteView> = Sheet {
         Column::number("bytes", 10, 10, |s| bytes(s.bytes), |a, b| a.bytes.cmp(&b.bytes)),
         Column::number("errors", 8, 11, |s| count(s.errors), |a, b| a.errors.cmp(&b.errors)),
     ],
+    // By blocked time.
+    sorted_by: "for",
     least: 38,
     id: |s| {
         let mut hasher = DefaultHasher::new();

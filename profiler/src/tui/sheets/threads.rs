@@ -12,9 +12,6 @@ use crate::{
     tui::table::{Column, Sheet, by_name},
 };
 
-/// Sorted by CPU at first.
-pub(in crate::tui) const SORTED_BY: usize = 2;
-
 fn name(thread: &ThreadView) -> String {
     // It was gone before its name could be read.
     if thread.name.is_empty() { "?".to_owned() } else { clean(&thread.name) }
@@ -135,6 +132,7 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
         },
         Column::number("process", 8, 11, |t| t.tgid.to_string(), |a, b| a.tgid.cmp(&b.tgid)),
     ],
+    sorted_by: "CPU",
     least: 16,
     // A tid is reused only after the thread is gone.
     id: |t| u64::from(t.tid.as_raw()) << 32 | u64::from(t.tgid.as_raw()),
