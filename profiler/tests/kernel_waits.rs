@@ -13,6 +13,7 @@ use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost
 use common::measuring::{Measuring, request};
 use common::truth::Truth;
 use common::{can_measure, figures, procfs};
+use should_i_async::answer::Answer;
 
 fn classes(outcome: &Outcome) -> BTreeSet<String> {
     let row = &outcome.line.rows[0];
@@ -193,6 +194,7 @@ fn roles() {
     for (kind, roles) in [
         ("role-mutex", &[("fights", "lock-bound")][..]),
         ("role-pthread-mutex", &[("fights", "lock-bound")]),
+        ("role-parking-lot", &[("fights", "lock-bound")]),
         ("role-condvar", &[("submits", "dispatcher"), ("works", "pool-worker")]),
         ("role-reply", &[("submits", "dispatcher"), ("works", "pool-worker")]),
         ("role-semaphore", &[("submits", "dispatcher"), ("works", "pool-worker")]),
@@ -210,5 +212,35 @@ fn roles() {
                 assert_eq!(one.role.name(), *role, "{kind}, {name}: {one:?}");
             }
         }
+    }
+}
+
+/// Who waits for the ends of threads that it started fights for no lock, and what these do is told
+/// from what they wait for.
+#[test]
+fn roles_of_those_that_are_joined() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, name, role, answers) in [
+        ("role-join", "computes", "computing", &[Answer::NoBlockingIo, Answer::CpuBound][..]),
+        ("role-rounds", "", "computing", &[Answer::NoBlockingIo, Answer::CpuBound]),
+        ("role-join-io", "serves", "connection", &[]),
+    ] {
+        let outcome = check::run(&[kind, "--ms", "1500"]);
+        nothing_lost(&outcome.measurement);
+        let report = outcome.measurement.report();
+        // Threads that came and went have no name.
+        let found: Vec<_> = report.threads.iter().filter(|t| name.is_empty() || t.name == name).collect();
+        let cpu = |role: Option<&str>| -> u64 {
+            let these = found.iter().filter(|t| role.is_none_or(|role| t.role.role.name() == role));
+            these.map(|t| t.cpu.as_nanos()).sum()
+        };
+        let (right, all) = (cpu(Some(role)), cpu(None));
+        figures!("{kind}: {right} of {all} ns of {} threads; {:?}", found.len(), report.verdict.answer);
+        assert!(right as f64 > 0.9 * all as f64, "{kind}: {right} of {all} ns are {role}");
+        assert!(found.iter().all(|t| t.role.role.name() != "lock-bound"), "{kind}");
+        let answer = report.verdict.answer;
+        assert!(answer != Answer::Locks && (answers.is_empty() || answers.contains(&answer)), "{kind}: {answer:?}");
     }
 }

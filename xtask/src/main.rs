@@ -11,6 +11,7 @@ mod host;
 mod lab;
 mod pairs;
 mod pictures;
+mod roles;
 mod schema;
 mod test;
 mod tidy;
@@ -33,6 +34,7 @@ enum Command {
     Lab(lab::Options),
     Pairs(pairs::Options),
     Pictures(pictures::Options),
+    Roles(roles::Options),
     Schema(schema::Options),
     Test(test::Options),
     Tidy(tidy::Options),
@@ -64,6 +66,7 @@ fn run() -> Result<()> {
         Command::Lab(options) => lab::run(&root, &options),
         Command::Pairs(options) => pairs::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
+        Command::Roles(options) => roles::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),

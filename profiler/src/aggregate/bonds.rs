@@ -21,6 +21,8 @@ const ACROSS: f64 = 0.8;
 const ONE_WAY: f64 = 0.1;
 /// Share of a set's wake-ups from which two of its threads stand for all of it.
 const NEARLY_ALL: f64 = 0.9;
+/// Wake-ups that a thread's start and its end take.
+const START_AND_END: u64 = 2;
 /// Passes of the local search at most.
 const PASSES: usize = 20;
 
@@ -67,6 +69,8 @@ impl Bonds {
                 *edges.entry((waker, end.tid)).or_default() += 1;
             }
         }
+        let brief = window.threads.iter().filter(|t| t.born_inside && t.dead).map(|t| t.tid).collect();
+        leave_out_births_and_ends(&mut edges, &brief);
         Self { of: bonds(&edges), edges }
     }
 
@@ -74,10 +78,28 @@ impl Bonds {
         self.of.get(&tid).copied().unwrap_or_default()
     }
 
+    /// How many waits of a thread these threads ended.
+    pub(super) fn ended_for(&self, tid: Tid, these: &HashSet<Tid>) -> u64 {
+        self.edges.iter().filter(|((from, to), _)| *to == tid && these.contains(from)).map(|(_, n)| n).sum()
+    }
+
     /// How many waits of others these threads ended.
     pub(super) fn ended_by(&self, these: &HashSet<Tid>) -> u64 {
         self.edges.iter().filter(|((from, _), _)| these.contains(from)).map(|(_, n)| n).sum()
     }
+}
+
+/// Leaves out the wake-ups of threads that came and went (`brief`), where there are no more of them
+/// than their start and their end take: who waits for these shares no lock and is handed nothing.
+fn leave_out_births_and_ends(edges: &mut BTreeMap<(Tid, Tid), u64>, brief: &HashSet<Tid>) {
+    let mut each: HashMap<Tid, u64> = HashMap::new();
+    for (&(from, to), &n) in edges.iter() {
+        for tid in [from, to] {
+            *each.entry(tid).or_default() += n;
+        }
+    }
+    let only_came_and_went = |tid: &Tid| brief.contains(tid) && each[tid] <= START_AND_END;
+    edges.retain(|(from, to), _| !only_came_and_went(from) && !only_came_and_went(to));
 }
 
 fn bonds(edges: &BTreeMap<(Tid, Tid), u64>) -> HashMap<Tid, Bond> {
@@ -215,5 +237,19 @@ mod tests {
         assert_eq!(ties(&[(1, 2, 5), (2, 1, 5)])[&Tid::from_raw(1)].tie, Tie::Unknown);
         // Woken once by who started them.
         assert_eq!(ties(&[(1, 2, 500), (2, 1, 500), (3, 1, 1), (3, 2, 1)])[&Tid::from_raw(1)].tie, Tie::Pair);
+    }
+
+    #[test]
+    fn who_waits_for_the_ends_of_threads_is_in_no_set() {
+        let tid = Tid::from_raw;
+        let all = |n| -> BTreeMap<(Tid, Tid), u64> { (2..100).map(|one| ((tid(one), tid(1)), n)).collect() };
+        let brief: HashSet<Tid> = (2..100).map(tid).collect();
+        let left = |mut edges: BTreeMap<_, _>, brief: &HashSet<Tid>| {
+            leave_out_births_and_ends(&mut edges, brief);
+            edges.len()
+        };
+        assert_eq!(left(all(1), &brief), 0);
+        assert_eq!(left(all(1), &HashSet::new()), 98, "they live on");
+        assert_eq!(left(all(30), &brief), 98, "a pool from its first to its last job");
     }
 }

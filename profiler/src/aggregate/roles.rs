@@ -161,11 +161,15 @@ impl Roles {
     /// Of a window.
     pub fn new(window: &Window) -> Self {
         let bonds = Bonds::new(window);
-        let signs: Vec<Signs> = window.threads.iter().map(|t| Signs::new(t, bonds.of(t.tid))).collect();
+        let mut signs: Vec<Signs> = window.threads.iter().map(|t| Signs::new(t, bonds.of(t.tid))).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
+        let from_loops: Vec<u64> = window.threads.iter().map(|t| bonds.ended_for(t.tid, &loops)).collect();
         let fed = bonds.ended_by(&loops) as f64 / signs.iter().map(|s| s.bond.got).sum::<u64>().max(1) as f64;
+        for (signs, n) in signs.iter_mut().zip(from_loops) {
+            signs.from_loops = n;
+        }
         let mut roles = Self::default();
         let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
         let (mut handed, mut locks, mut pool_with_io) = (0, 0, Nanos::ZERO);
@@ -258,6 +262,9 @@ struct Signs {
     silent: bool,
     asleep_on: Option<BlockClass>,
     bond: Bond,
+    /// Its waits for locks that event loops ended.
+    from_loops: u64,
+    blocked: Nanos,
 }
 
 impl Signs {
@@ -268,13 +275,17 @@ impl Signs {
         };
         let family = |family: Family| waits(&|c: BlockClass| c.family() == family);
         let cpu = thread.cpu();
+        let is_timer = |c: &&BlockClass| c.family() == Family::Timer;
+        let slept: u64 = BlockClass::ALL.iter().filter(is_timer).map(|&c| sums.classes[c as usize].blocked).sum();
+        // Who computes for longer than it sleeps only pauses: who spins for a lock does, say.
+        let waits_for_the_time = slept >= cpu.as_nanos();
         Self {
             sockets: waits(&|c| c.family() == Family::BlockingIo && !c.is_file()),
             files: waits(&BlockClass::is_file),
             accepts: family(Family::Accept),
             events: family(Family::EventWait).max(sums.event_calls),
             locks: family(Family::Lock),
-            timers: family(Family::Timer),
+            timers: if waits_for_the_time { family(Family::Timer) } else { 0 },
             all: waits(&|_| true),
             io_calls: sums.io_calls,
             turnover: (sums.event_ends > 0).then(|| sums.event_turns as f64 / sums.event_ends as f64),
@@ -286,6 +297,8 @@ impl Signs {
                 _ => None,
             },
             bond,
+            from_loops: 0,
+            blocked: thread.blocked(),
         }
     }
 
@@ -347,8 +360,14 @@ impl Signs {
         let most = kinds.into_iter().rev().max_by_key(|(n, _)| *n);
         match most {
             Some((n, role)) if n > 0 && 2 * n >= self.all.saturating_sub(self.locks) => waits(role, n),
+            _ if io == 0 && self.mostly_computes() => by_cpu(Role::Computing),
             _ => UNKNOWN,
         }
+    }
+
+    /// Whether it waits rarely, or not for locks, and for less time than it computes.
+    fn mostly_computes(&self) -> bool {
+        (self.all < HARDLY_WAITS || 2 * self.locks <= self.all) && self.cpu >= self.blocked
     }
 
     /// One that waits for locks more than for IO; `None` where the wake-ups do not tell. `fed`: the
@@ -362,6 +381,8 @@ impl Signs {
             Tie::Lock if serves => None,
             Tie::Lock if does_io && fed >= FED => found(Role::PoolWorker),
             Tie::Lock if does_io => None,
+            // Loops wake it, and it wakes few.
+            Tie::Lock if 2 * self.from_loops > got && got > 2 * given => found(Role::PoolWorker),
             Tie::Lock => found(Role::LockBound),
             // It serves whole connections, and gets them from somebody.
             Tie::HandOver if 2 * self.sockets >= self.locks => None,
@@ -382,8 +403,10 @@ mod tests {
 
     fn thread(waits: &[(BlockClass, u64)], change: impl FnOnce(&mut ThreadTotals)) -> ThreadTotals {
         let mut sums = Sums { user: 20_000_000, ..Sums::ZERO };
+        let all: u64 = waits.iter().map(|(_, blocks)| blocks).sum();
         for &(class, blocks) in waits {
             sums.classes[class as usize].blocks = blocks;
+            sums.classes[class as usize].blocked = 980_000_000 * blocks / all;
         }
         let mut thread = ThreadTotals::running(1, 1, Nanos::from_millis(1_000), sums);
         change(&mut thread);
@@ -416,6 +439,38 @@ mod tests {
         assert_eq!(role(&burner, Bond::default()), Role::Computing);
         let sleeper = thread(&[(BlockClass::Futex, 2)], |t| t.sums.user = 1_000);
         assert_eq!(role(&sleeper, Bond::default()), Role::Idle);
+    }
+
+    #[test]
+    fn one_that_lives_for_one_computation_computes() {
+        let short = |blocked: u64, waits: &[(BlockClass, u64)]| {
+            let change = |t: &mut ThreadTotals| t.sums.classes[BlockClass::Futex as usize].blocked = blocked;
+            role(&thread(waits, change), Bond::default())
+        };
+        let rare = [(BlockClass::Futex, 3)];
+        assert_eq!(short(1_000_000, &rare), Role::Computing);
+        assert_eq!(short(900_000_000, &rare), Role::Unknown, "it waits for the ends of others");
+        assert_eq!(short(1_000_000, &[(BlockClass::Futex, 3), (BlockClass::Tcp, 3)]), Role::Connection);
+    }
+
+    #[test]
+    fn pauses_that_are_shorter_than_what_is_computed_are_no_timers() {
+        let waits = [(BlockClass::Futex, 500), (BlockClass::Sleep, 2_000)];
+        let bond = Bond { tie: Tie::Pair, got: 200, given: 200, smaller: false };
+        let paused = |slept: u64| {
+            let change = |t: &mut ThreadTotals| t.sums.classes[BlockClass::Sleep as usize].blocked = slept;
+            role(&thread(&waits, change), bond)
+        };
+        assert_eq!(paused(10_000_000), Role::LockBound, "it spins and pauses");
+        assert_eq!(paused(500_000_000), Role::Timer);
+    }
+
+    #[test]
+    fn who_is_woken_by_loops_and_wakes_few_works_for_them() {
+        let bond = Bond { tie: Tie::Lock, got: 300, given: 50, smaller: false };
+        let totals = thread(&[(BlockClass::Futex, 500)], |_| ());
+        let from = |from_loops| Signs { from_loops, ..Signs::new(&totals, bond) }.role(0.0).role;
+        assert_eq!((from(250), from(50)), (Role::PoolWorker, Role::LockBound));
     }
 
     #[test]

@@ -299,7 +299,11 @@ impl Answerable<'_> {
         if events > 10 * io.max(1) && events * 2 >= all && self.loops_lead() {
             return Reason::MostlyEventWaits { events, io };
         }
+        if io == 0 && self.computes() {
+            return Reason::NoBlockingIo;
+        }
         if locks > io
+            && !self.computes()
             && let Some(reason) = self.on_locks(locks, io)
         {
             return reason;
@@ -326,6 +330,9 @@ impl Answerable<'_> {
             return None;
         }
         if calls_per_wait < SERVES && self.roles.blocking() < 0.5 {
+            if io == 0 && self.hands_work_over() {
+                return Some(Reason::NoBlockingIo);
+            }
             return Some(Reason::Locks { locks, io });
         }
         let kind = self.hand_over();
@@ -335,6 +342,18 @@ impl Answerable<'_> {
             return None;
         }
         Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu })
+    }
+
+    /// Whether threads that compute take most of the CPU: however often others wait for locks, or
+    /// for their ends, that is not what it is about.
+    fn computes(&self) -> bool {
+        self.roles.share(&[Role::Computing]) > 0.5
+    }
+
+    /// Whether its threads wait for work, not for a lock.
+    fn hands_work_over(&self) -> bool {
+        self.roles.share(&[Role::PoolWorker, Role::Dispatcher])
+            > self.roles.share(&[Role::LockBound]) + self.roles.share(&[Role::Unknown])
     }
 
     fn hand_over(&self) -> HandOver {

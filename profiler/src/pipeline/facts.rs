@@ -96,7 +96,12 @@ impl Silents {
         let state = process::snapshot_state(tgid, tid)?;
         match (state.state, state.syscall) {
             ('R', _) => {
-                let ever = process::counters(tgid, tid).and_then(|counters| counters.on_cpu);
+                // Without counters it is gone by now. Where the kernel has an account of CPU, one
+                // without is born after the window, and has not run yet.
+                let ever = process::counters(tgid, tid)?.on_cpu;
+                if ever.is_none() && keeps_account() {
+                    return None;
+                }
                 Some((!could_have_run(ever, measured)).then_some(BlockClass::Unknown))
             }
             ('T', _) => Some(Some(BlockClass::Stopped)),
@@ -168,6 +173,12 @@ fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
         (Some((word, i)), None) if word.is_power_of_two() => Some(i * 64 + word.trailing_zeros() as i32),
         _ => None,
     }
+}
+
+/// Whether this kernel has an account of the CPU of each thread: it has one of ours.
+fn keeps_account() -> bool {
+    let own = Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned());
+    process::counters(Tgid::from_raw(std::process::id()), own).is_some_and(|counters| counters.on_cpu.is_some())
 }
 
 /// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has had

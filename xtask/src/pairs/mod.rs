@@ -10,7 +10,7 @@
 mod controls;
 mod disks;
 mod document;
-mod needs;
+pub(crate) mod needs;
 mod pair;
 mod program;
 mod results;

@@ -27,7 +27,7 @@ const ROOM_FOR_A_ROOT: u64 = 6 << 30;
 
 /// One thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     /// Packages of the machine's own Debian.
     Debian(&'static [&'static str]),
     /// Packages of PyPI, in `venv`.
@@ -50,13 +50,13 @@ pub(super) enum Need {
 }
 
 /// Where everything is.
-pub(super) struct Place {
+pub(crate) struct Place {
     /// What is installed and built.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Sources of ours.
-    pub(super) sources: PathBuf,
+    pub(crate) sources: PathBuf,
     /// The binary of the lab, which has the load.
-    pub(super) load: PathBuf,
+    pub(crate) load: PathBuf,
 }
 
 impl Place {
@@ -78,7 +78,7 @@ impl Place {
 
     /// Brings it here; with `install` false it only looks. An error is the reason why it is not
     /// there.
-    pub(super) fn meet(&self, need: &Need, install: bool) -> Result<()> {
+    pub(crate) fn meet(&self, need: &Need, install: bool) -> Result<()> {
         match need {
             Need::Debian(packages) => debian(packages, install),
             Need::Python(packages) => self.python(packages, install),
@@ -109,13 +109,15 @@ impl Place {
     }
 
     fn build(&self, compiler: &str, source: &str, flags: &[&str]) -> Result<()> {
-        let (from, to) = (self.sources.join(source), self.folder.join(stem(source)));
+        let made = if compiler == "javac" { format!("{}.class", stem(source)) } else { stem(source).to_owned() };
+        let (from, to) = (self.sources.join(source), self.folder.join(made));
         if is_newer(&to, &from) {
             return Ok(());
         }
         let mut command = Command::new(compiler);
         match compiler {
             "go" => command.args(["build", "-o"]).arg(&to).args(flags).arg(&from).env("GO111MODULE", "off"),
+            "javac" => command.arg("-d").arg(&self.folder).args(flags).arg(&from),
             _ => command.args(["-O2", "-o"]).arg(&to).arg(&from).args(flags),
         };
         quietly(&mut command)

@@ -111,6 +111,14 @@ pub(crate) enum Kind {
     RoleMutex,
     /// As role-mutex, of the C library.
     RolePthreadMutex,
+    /// As role-mutex, of `parking_lot`.
+    RoleParkingLot,
+    /// A thread that waits for the ends of four that it started and that compute.
+    RoleJoin,
+    /// As role-join; they serve a connection each.
+    RoleJoinIo,
+    /// As role-join; they compute a little, and it starts others again and again.
+    RoleRounds,
     /// A thread that submits jobs to a pool of four, by a condition variable.
     RoleCondvar,
     /// As role-condvar; it waits for each reply.

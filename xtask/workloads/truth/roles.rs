@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,8 @@ use crate::worker::Worker;
 const WORK: Duration = Duration::from_micros(20);
 /// Workers of a pool.
 const POOL: usize = 4;
+/// What a thread computes that is started anew for each round.
+const ROUND: Duration = Duration::from_millis(5);
 
 /// A step of a worker, again and again until the time is over; false: it has ended.
 type Step = Box<dyn FnMut() -> Result<bool> + Send>;
@@ -27,6 +30,10 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
     let steps: Vec<(&str, Step)> = match args.kind {
         Kind::RoleMutex => same("fights", 8, fighter(&Arc::new(Mutex::new(0)))),
         Kind::RolePthreadMutex => same("fights", 8, pthread_fighter()),
+        Kind::RoleParkingLot => same("fights", 8, parking_lot_fighter()),
+        Kind::RoleJoin => vec![joins(long, computing)],
+        Kind::RoleJoinIo => joined_servers(long)?,
+        Kind::RoleRounds => vec![joins(ROUND, computing)],
         Kind::RoleCondvar => pool(false)?,
         Kind::RoleReply => pool(true)?,
         Kind::RoleSemaphore => semaphore_pool()?,
@@ -43,14 +50,19 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
     })
 }
 
-fn run(name: &str, mut step: Step, long: Duration) -> Result<Worker> {
+fn run(name: &str, step: Step, long: Duration) -> Result<Worker> {
     Worker::spawn(name, move |_| {
         let mut deed = Deed::new("futex", "futex");
-        let begun = Instant::now();
-        while begun.elapsed() < long && step()? {}
+        repeat(step, long)?;
         deed.certainty = Certainty::Counted;
         Ok(deed)
     })
+}
+
+fn repeat(mut step: Step, long: Duration) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < long && step()? {}
+    Ok(())
 }
 
 fn same(name: &'static str, n: usize, step: impl Fn() -> Step) -> Vec<(&'static str, Step)> {
@@ -98,6 +110,53 @@ fn pthread_fighter() -> impl Fn() -> Step {
             Ok(true)
         })
     }
+}
+
+fn parking_lot_fighter() -> impl Fn() -> Step {
+    let lock = Arc::new(parking_lot::Mutex::new(0u64));
+    move || {
+        let lock = Arc::clone(&lock);
+        Box::new(move || {
+            let mut held = lock.lock();
+            *held += 1;
+            spin(WORK);
+            Ok(true)
+        })
+    }
+}
+
+/// A thread that starts others, which do their steps for some time, and waits for their ends.
+fn joins(
+    long: Duration,
+    mut others: impl FnMut() -> Vec<(&'static str, Step)> + Send + 'static,
+) -> (&'static str, Step) {
+    let step = move || {
+        let start =
+            |(name, step): (&str, Step)| thread::Builder::new().name(name.to_owned()).spawn(move || repeat(step, long));
+        let started = others().into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
+        for other in started {
+            other.join().map_err(|_| anyhow::anyhow!("a thread has panicked"))??;
+        }
+        Ok(true)
+    };
+    ("joins", Box::new(step))
+}
+
+fn computing() -> Vec<(&'static str, Step)> {
+    same("computes", POOL, || {
+        Box::new(|| {
+            spin(WORK);
+            Ok(true)
+        })
+    })
+}
+
+/// As [`servers`], whose threads on the side that serves are started and waited for by another.
+fn joined_servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
+    let (mut serving, mut steps): (Vec<_>, Vec<_>) =
+        servers(long)?.into_iter().partition(|(name, _)| *name == "serves");
+    steps.push(joins(long, move || std::mem::take(&mut serving)));
+    Ok(steps)
 }
 
 /// What a job is: a read that never blocks.
