@@ -64,5 +64,5 @@ pub(super) const ROWS: &[Row] = &[
     row("python-compute", None, "python3 {sources}/roles.py compute", &[("computes", &["lock-bound"])], &[Locks]),
     row("python-serve", None, "python3 {sources}/roles.py serve", SERVE, &[HandOver, Yes, Unsure]),
     row("python-timeout", None, "python3 {sources}/roles.py timeout", SERVE, &[HandOver, Yes, Unsure]),
-    row("node-files", None, "node {sources}/roles.js", &[("libuv-worker", &["pool-worker"])], &[HandOver]),
+    row("node-files", None, "node {sources}/roles.js", &[("*", &["event-loop", "pool-worker"])], &[HandOver]),
 ];
