@@ -29,15 +29,19 @@ const X32_BIT: u64 = 0x4000_0000;
 const MAX_ERRNO: i64 = 4095;
 
 /// The table's word for a call.
+///
+/// The index is masked although it was compared: between the two it may go through the stack, where
+/// verifiers before 6.3 forget what was compared, and the compiler would drop a mask that it can
+/// see to be of no use.
 #[inline(always)]
 fn describe(nr: u32) -> u32 {
-    let i = nr as usize;
-    if i < TABLE_LEN {
-        // SAFETY: inside the table.
-        unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u32>().add(i)) }
-    } else {
-        BlockClass::Other as u32
+    const { assert!(TABLE_LEN.is_power_of_two()) };
+    if nr as usize >= TABLE_LEN {
+        return BlockClass::Other as u32;
     }
+    let i = core::hint::black_box(nr) as usize & (TABLE_LEN - 1);
+    // SAFETY: inside the table.
+    unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u32>().add(i)) }
 }
 
 /// The table's word for the call that a thread was in; 0 for one of the 32-bit table.
