@@ -222,8 +222,8 @@ fn roles_of_those_that_are_joined() {
     if !can_measure() {
         return;
     }
-    // Threads that came and went may have no name, so the role is that of nearly all CPU, the load's
-    // on the same sockets included.
+    // Threads that came and went may have no name, so the role is that of nearly all CPU, that of
+    // the load on the same sockets included.
     for (kind, role) in [("role-join", "computing"), ("role-rounds", "computing"), ("role-join-io", "connection")] {
         let outcome = check::run(&[kind, "--ms", "1500"]);
         nothing_lost(&outcome.measurement);
