@@ -66,6 +66,14 @@ impl Place {
         Ok(Self { folder, sources: root.join("xtask").join("pairs"), load })
     }
 
+    /// A word of a program's, with the folders and files of this place in it.
+    pub(crate) fn fill(&self, word: &str) -> String {
+        word.replace("{at}", &self.folder.display().to_string())
+            .replace("{sources}", &self.sources.display().to_string())
+            .replace("{file}", &self.file().display().to_string())
+            .replace("{scratch}", &self.scratch().display().to_string())
+    }
+
     /// The file that is read.
     pub(super) fn file(&self) -> PathBuf {
         self.folder.join("blocks.bin")

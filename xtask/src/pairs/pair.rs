@@ -193,15 +193,9 @@ impl Pair {
 /// A form as a server whose load counts for it.
 fn public(place: &Place, form: &Form, many: u32) -> Public {
     let shown = form.words.replace("{many}", &many.to_string());
-    let fill = |word: String| {
-        word.replace("{at}", &place.folder.display().to_string())
-            .replace("{sources}", &place.sources.display().to_string())
-            .replace("{file}", &place.file().display().to_string())
-            .replace("{scratch}", &place.scratch().display().to_string())
-    };
     Public {
         name: form.name,
-        words: words(&shown).into_iter().map(fill).collect(),
+        words: words(&shown).iter().map(|word| place.fill(word)).collect(),
         shown,
         folder: place.folder.clone(),
         role: Role::Server,

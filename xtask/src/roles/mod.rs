@@ -145,11 +145,7 @@ impl Row {
         };
         let place = place(root, compiler)?;
         self.built.iter().try_for_each(|need| place.meet(need, false))?;
-        let fill = |word: &str| {
-            let word = word.replace("{at}", &place.folder.to_string_lossy());
-            word.replace("{sources}", &place.sources.to_string_lossy())
-        };
-        let mut words = self.words.split_whitespace().map(fill);
+        let mut words = self.words.split_whitespace().map(|word| place.fill(word));
         let mut program = Running::start(Command::new(words.next().unwrap_or_default()).args(words))?;
         program.next_line(READY_WITHIN)?;
         Ok(program)
