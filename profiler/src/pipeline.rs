@@ -14,6 +14,7 @@ mod prices;
 pub mod recording;
 mod reference;
 mod run;
+pub(crate) mod runtimes;
 mod sampling;
 mod stacks;
 mod streaming;

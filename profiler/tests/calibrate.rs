@@ -235,3 +235,52 @@ fn a_folder_that_does_not_exist_is_a_wrong_flag() {
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     assert!(err.contains("/nonexistent/folder"), "{err}");
 }
+
+#[test]
+fn a_runtime_is_measured_in_each_of_its_forms_and_kept() {
+    let python = std::path::Path::new("/usr/bin/python3");
+    if !python.exists() {
+        eprintln!("SKIPPED (no /usr/bin/python3 here)");
+        return;
+    }
+    let folder = Folder::new("runtime");
+    let (code, out, err) = calibrate(&["--runtime", "/usr/bin/python3", "--json"], &folder.0);
+    assert_eq!(code, Some(0), "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let costs = found["costs"].as_array().unwrap();
+    for way in ["Streams", "Protocols"] {
+        let of_way: Vec<&Value> = costs.iter().filter(|cost| cost["way"] == way).collect();
+        assert_eq!(of_way.len(), 9, "three numbers of events, three amounts of work: {out}");
+        assert!(of_way.iter().all(|cost| cost["beyond"]["low"].as_f64() <= cost["beyond"]["high"].as_f64()));
+    }
+    assert_eq!(found["runtime"]["version"][0], 3);
+    let kept: Vec<_> = std::fs::read_dir(folder.0.join("should-i-async")).unwrap().flatten().collect();
+    let name = kept[0].file_name().into_string().unwrap();
+    assert!(kept.len() == 1 && name.starts_with("runtime-"), "{name}");
+}
+
+#[test]
+fn what_is_no_runtime_or_ends_before_it_is_measured_is_named() {
+    let folder = Folder::new("no-runtime");
+    let make = |name: &str, from: &str| {
+        let path = folder.0.join(name);
+        std::fs::copy(from, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let script = folder.0.join("script");
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    let own = std::process::id().to_string();
+    for (named, want, says) in [
+        ("/no/such/python3".to_owned(), 2, "No such file"),
+        (script.to_str().unwrap().to_owned(), 2, "name the interpreter that it starts"),
+        ("/bin/true".to_owned(), 2, "neither python3 nor java"),
+        (own, 2, "no interpreter or virtual machine"),
+        // Programs that are not what their names say.
+        (make("python3", "/bin/true"), 3, "ended before it was measured"),
+        (make("python3.9", "/bin/echo"), 3, "did not do as asked"),
+    ] {
+        let (code, out, err) = calibrate(&["--runtime", &named], &folder.0);
+        assert!(code == Some(want) && err.contains(says) && out.is_empty(), "{named}: {code:?} {err}{out}");
+    }
+    assert!(!folder.0.join("should-i-async").exists(), "nothing is kept of it");
+}

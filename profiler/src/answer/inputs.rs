@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::{
     cost::Reference,
     event::Place,
-    machine::Calibration,
+    machine::{Calibration, Runtime},
     predict::Baseline,
     quantity::{Nanos, Tid},
 };
@@ -43,6 +43,9 @@ pub struct Facts {
     pub form: String,
     /// When the measurement began, seconds since the epoch.
     pub began_at: u64,
+    /// What its first process runs in, where that is not machine code.
+    #[serde(default)]
+    pub runtime: Option<Runtime>,
 }
 
 /// How a measurement ended. Recordings keep it in the words that users read.

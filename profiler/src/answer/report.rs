@@ -127,6 +127,7 @@ impl Report {
             cpu: &cpu,
             wall: &wall,
             what_if: &what_if,
+            runtime: inputs.facts.runtime.as_ref(),
             direct: score.direct.value().copied(),
             seconds,
         };

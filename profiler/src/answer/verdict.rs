@@ -8,7 +8,7 @@ use crate::{
     aggregate::{Role, RoleLine, Roles},
     cost::Basis,
     event::Family,
-    machine::Way,
+    machine::{Runtime, Source, Way},
     predict::{Ground, Refusal, WhatIf},
     quantity::{Estimate, Nanos},
 };
@@ -105,9 +105,20 @@ pub enum Reason {
     /// Its blocks are on files and cost this share of its CPU.
     FilesCostLittle(f64),
     /// An event loop would give this back, and the interval includes zero.
-    Unsure(Estimate),
+    Unsure {
+        /// Which.
+        way: Way,
+        /// Its saving.
+        saving: Estimate,
+        /// A way that would take so much more than threads do.
+        worse: Option<(Way, f64)>,
+    },
     /// An event loop would give this back.
     EventLoop {
+        /// Which.
+        way: Way,
+        /// A way that would take so much more than threads do.
+        worse: Option<(Way, f64)>,
         /// Its saving.
         saving: Estimate,
         /// That of `io_uring`, where it is clearly more.
@@ -151,6 +162,15 @@ pub enum NoGain {
     },
     /// Blocking costs this share of its CPU, and waiting in another way would cost as much.
     CostsAsMuch(f64),
+    /// The ways that its language has cost more than its threads do.
+    CostsMore {
+        /// The first of them.
+        way: Way,
+        /// What it would take more, as a share of its CPU.
+        more: f64,
+        /// Direct cost as a share of its CPU.
+        direct: f64,
+    },
 }
 
 impl Reason {
@@ -164,11 +184,13 @@ impl Reason {
             Self::HandOver { .. } => Answer::HandOver,
             Self::NoPrediction { .. } => Answer::Blocking,
             Self::FilesByCompletion(_) | Self::FilesCostLittle(_) => Answer::Files,
-            Self::Unsure(_) => Answer::Unsure,
+            Self::Unsure { .. } => Answer::Unsure,
             Self::EventLoop { .. } => Answer::Yes,
             Self::OnlyCompletion(_) => Answer::YesTuned,
             Self::NoGain(NoGain::CpuBound { .. }) => Answer::CpuBound,
-            Self::NoGain(NoGain::CostsLittle(_) | NoGain::CostsAsMuch(_)) => Answer::CostsLittle,
+            Self::NoGain(NoGain::CostsLittle(_) | NoGain::CostsAsMuch(_) | NoGain::CostsMore { .. }) => {
+                Answer::CostsLittle
+            }
             Self::NoGain(NoGain::LowConcurrency { .. }) => Answer::LowConcurrency,
         }
     }
@@ -206,8 +228,15 @@ pub enum Evidence {
         /// What that was counted on.
         ground: Ground,
     },
-    /// Calibrated cost of waiting for an event, ns, by way.
-    EventTaxes(Vec<(Way, f64)>),
+    /// Calibrated cost of waiting for an event.
+    EventTaxes {
+        /// By way, ns.
+        taxes: Vec<(Way, f64)>,
+        /// The runtime that they are of, and where they come from; `None`: this machine's own.
+        runtime: Option<(Runtime, Source)>,
+    },
+    /// What it runs in, where that offers no ways of its own.
+    RunsIn(Runtime),
     /// So many blocks are not on IO.
     OtherWaits(u64),
     /// What its threads are, those with the most CPU first; the others took the rest.
@@ -264,6 +293,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) roles: &'a Roles,
     /// Kernel CPU of its calls on locks as a share of its CPU.
     pub(crate) lock_cpu: f64,
+    /// What it runs in, where that is not machine code.
+    pub(crate) runtime: Option<&'a Runtime>,
     /// Direct cost as a share of the CPU.
     pub(crate) direct: Option<f64>,
     pub(crate) seconds: f64,
@@ -382,17 +413,27 @@ impl Answerable<'_> {
     }
 
     fn by_saving(&self) -> Reason {
-        let saving = |way| self.what_if.scenario(way).map(|s| s.saving);
-        let (naive, tuned) = (saving(Way::Naive), saving(Way::Tuned));
-        if let Some(naive) = naive.filter(|s| s.value >= LITTLE) {
-            let completion = tuned.filter(|t| t.value > naive.value + CLEARLY_MORE);
-            let unsure = naive.low <= 0.0;
-            return if unsure { Reason::Unsure(naive) } else { Reason::EventLoop { saving: naive, completion } };
+        let tuned = self.what_if.scenario(Way::Tuned).map(|s| s.saving);
+        if let Some(led) = self.what_if.leading().filter(|s| s.saving.value >= LITTLE) {
+            let (way, saving, worse) = (led.way, led.saving, self.worse());
+            let completion = tuned.filter(|t| t.value > saving.value + CLEARLY_MORE);
+            return if saving.low <= 0.0 {
+                Reason::Unsure { way, saving, worse }
+            } else {
+                Reason::EventLoop { way, saving, completion, worse }
+            };
         }
         if let Some(tuned) = tuned.filter(|s| s.value >= LITTLE) {
             return Reason::OnlyCompletion(tuned);
         }
         Reason::NoGain(self.no_gain())
+    }
+
+    /// The first way of its language that would take clearly more than threads do, and how much.
+    fn worse(&self) -> Option<(Way, f64)> {
+        let mut worse =
+            self.what_if.scenarios.iter().filter(|s| s.way > Way::Tuned).filter(|s| s.saving.value <= -LITTLE);
+        worse.next().map(|s| (s.way, -s.saving.value))
     }
 
     /// Why another way of waiting would give nothing back.
@@ -404,12 +445,15 @@ impl Answerable<'_> {
             let direct = direct.max(0.0);
             return if own > 0.5 { NoGain::CpuBound { own, direct } } else { NoGain::CostsLittle(direct) };
         }
-        let scenario = self.what_if.scenario(Way::Naive).or(self.what_if.scenario(Way::Tuned));
+        let scenario = self.what_if.leading().or(self.what_if.scenario(Way::Tuned));
         let sleeps_per_block = scenario.map_or(1.0, |s| s.sleeps_per_block);
         if sleeps_per_block >= AS_OFTEN {
             return NoGain::LowConcurrency { direct, sleeps_per_block };
         }
-        NoGain::CostsAsMuch(direct)
+        match self.worse() {
+            Some((way, more)) => NoGain::CostsMore { way, more, direct },
+            None => NoGain::CostsAsMuch(direct),
+        }
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -424,7 +468,7 @@ impl Answerable<'_> {
                 basis: priced.prices.basis,
                 share,
             });
-            if let Some(scenario) = what_if.scenario(Way::Naive).or(what_if.scenarios.first()) {
+            if let Some(scenario) = what_if.leading().or(what_if.scenarios.first()) {
                 lines.push(Evidence::Loops {
                     loops: scenario.loops,
                     sleeps_per_block: scenario.sleeps_per_block,
@@ -434,8 +478,12 @@ impl Answerable<'_> {
             }
             let taxes: Vec<(Way, f64)> = what_if.scenarios.iter().filter_map(|s| Some((s.way, s.event_tax?))).collect();
             if !taxes.is_empty() {
-                lines.push(Evidence::EventTaxes(taxes));
+                let runtime = priced.runtime.as_ref().map(|r| (r.runtime.clone(), r.source.clone()));
+                lines.push(Evidence::EventTaxes { taxes, runtime });
             }
+        }
+        if let Some(runtime) = self.runtime.filter(|_| !self.is_priced_in_its_runtime()) {
+            lines.push(Evidence::RunsIn(runtime.clone()));
         }
         let roles: Vec<RoleLine> = self.roles.lines.iter().copied().filter(|line| line.share >= NAMED).collect();
         if !roles.is_empty() {
@@ -445,6 +493,10 @@ impl Answerable<'_> {
             lines.push(Evidence::OtherWaits(self.other_waits()));
         }
         lines
+    }
+
+    fn is_priced_in_its_runtime(&self) -> bool {
+        self.what_if.priced.as_ref().is_none_or(|priced| priced.runtime.is_some())
     }
 
     fn other_waits(&self) -> u64 {

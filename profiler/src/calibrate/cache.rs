@@ -91,7 +91,7 @@ pub fn store_in(folder: &Path, calibration: &Calibration) -> Result<PathBuf, Cal
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn store_at(path: &Path, calibration: &Calibration) -> io::Result<()> {
+pub fn store_at(path: &Path, calibration: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(calibration)?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let written = fs::File::create(&draft)

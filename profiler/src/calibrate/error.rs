@@ -41,6 +41,14 @@ pub enum CacheError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The file is cut, or no calibration.
     #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
     Damaged {

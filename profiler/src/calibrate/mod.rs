@@ -13,6 +13,7 @@ mod full;
 mod prices;
 mod result;
 mod rig;
+pub mod runtime;
 mod sweet_spots;
 
 pub use cache::Calibration;

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::{
         calibrate::result::{Beyond, Figure},
-        machine::Way,
+        machine::{At, Way},
     };
 
     /// So many repeats that the interval of the median is 1 % wide on each side.
@@ -113,10 +113,10 @@ mod tests {
             beyond,
         };
         let list = Calibration { steps: vec![Step::from(&row)], ..Calibration::default() };
-        let naive = list.tax(Way::Naive, 1.0).unwrap();
+        let naive = list.tax(Way::Naive, At::events(1.0)).unwrap();
         assert_eq!((naive.low, naive.value, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
-        assert_eq!(list.tax(Way::Tuned, 1.0).unwrap().value, -50.0);
-        assert_eq!(list.tax(Way::Runtime, 1.0), None);
+        assert_eq!(list.tax(Way::Tuned, At::events(1.0)).unwrap().value, -50.0);
+        assert_eq!(list.tax(Way::Runtime, At::events(1.0)), None);
     }
 
     #[test]

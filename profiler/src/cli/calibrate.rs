@@ -17,6 +17,9 @@ use crate::{
 const FAILED: &str = "the calibration failed";
 
 pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {
+    if let Some(named) = &flags.runtime {
+        return super::runtime::run(named, flags.json);
+    }
     if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
         bail!(CliError::Usage(format!("--dir {}: no such folder", dir.display())));
     }

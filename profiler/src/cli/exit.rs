@@ -4,6 +4,7 @@
 use std::{error::Error, process::ExitCode};
 
 use crate::{
+    calibrate::runtime::RuntimeError,
     kernel::LoadError,
     pipeline::{self, Failure, outputs::OutputError},
     process::TargetError,
@@ -125,7 +126,8 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
             _ => Exit::Output,
         })
     };
-    own.or_else(target).or_else(load).or_else(failure).or_else(record).or_else(file)
+    let runtime = || cause.downcast_ref().map(|_: &RuntimeError| Exit::Target);
+    own.or_else(target).or_else(load).or_else(failure).or_else(record).or_else(file).or_else(runtime)
 }
 
 impl CliError {

@@ -233,6 +233,9 @@ pub(super) struct CalibrateFlags {
     /// One JSON object on stdout instead of the tables
     #[arg(long)]
     pub(super) json: bool,
+    /// What an event costs in this interpreter: the executable, or a process that runs in it
+    #[arg(long, value_name = "PATH|PID", conflicts_with_all = ["quick", "dir"])]
+    pub(super) runtime: Option<String>,
     /// Where the file goes that is read and written [default: /var/tmp]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,

@@ -12,6 +12,7 @@ mod live;
 mod output;
 mod pages;
 mod recordings;
+mod runtime;
 #[cfg(test)]
 mod screens;
 mod settings;

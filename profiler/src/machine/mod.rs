@@ -1,15 +1,18 @@
 //! machine: what this machine charges for calls, blocks and each way of waiting, as values. Pure.
 
 mod medium;
+mod modelled;
 mod origin;
 mod pace;
 mod price_list;
 mod row;
+mod runtime;
 mod way;
 
 pub use medium::Medium;
 pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
-pub use price_list::Calibration;
+pub use price_list::{At, Calibration};
 pub use row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step};
+pub use runtime::{EventCost, Language, Runtime, RuntimePrices};
 pub use way::Way;

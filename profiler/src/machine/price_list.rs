@@ -5,6 +5,7 @@ use super::{
     origin::Source,
     pace::slower,
     row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    runtime::RuntimePrices,
     way::Way,
 };
 use crate::{event::BlockClass, quantity::Estimate};
@@ -35,9 +36,40 @@ pub struct Calibration {
     pub pace: Option<f64>,
     /// Where the prices come from.
     pub source: Source,
+    /// What the target's own runtime charges, where it has one: then the machine's own ways are not
+    /// offered.
+    #[serde(default)]
+    pub runtime: Option<RuntimePrices>,
+}
+
+/// What stands around an event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct At {
+    /// Events that a wait returns.
+    pub events: f64,
+    /// The program's own work for one, ns.
+    pub work: f64,
+    /// Share of the reads that have a time-out.
+    pub timed: f64,
+}
+
+impl At {
+    /// So many events, with no work and no time-outs.
+    pub const fn events(events: f64) -> Self {
+        Self { events, work: 0.0, timed: 0.0 }
+    }
 }
 
 impl Calibration {
+    /// The ways that the target could move to.
+    pub fn offered(&self) -> Vec<Way> {
+        let Some(runtime) = &self.runtime else { return Way::NATIVE.to_vec() };
+        let mut ways: Vec<Way> = runtime.costs.iter().map(|c| c.way).collect();
+        ways.sort_unstable();
+        ways.dedup();
+        ways
+    }
+
     /// The prices at another pace. Blocks through idle keep their price: waking a CPU is not work
     /// that gets slower with the pace.
     pub fn at_pace(&self, pace: Option<f64>) -> Self {
@@ -71,15 +103,20 @@ impl Calibration {
             relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             pace: self.pace.map(|own| own * by),
             source: self.source.slower(by),
+            runtime: self.runtime.as_ref().map(|r| r.scaled(by)),
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data, if each wait returns so
-    /// many events. Readiness does the same read and write and asks besides, so that a negative
-    /// price is noise of a busy machine. A ring makes fewer calls and may cost less.
-    pub fn tax(&self, way: Way, events_per_wait: f64) -> Option<Estimate> {
+    /// What an event costs beyond a read and a write that find their data. Readiness does the same
+    /// read and write and asks besides, so that a negative price is noise of a busy machine. A ring
+    /// makes fewer calls and may cost less, and so may what does in machine code what the blocking
+    /// form interprets.
+    pub fn tax(&self, way: Way, at: At) -> Option<Estimate> {
+        if let Some(runtime) = &self.runtime {
+            return at_number(runtime.at_work(way, at.work, at.timed), at.events);
+        }
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
-        let tax = at_number(steps, events_per_wait)?;
+        let tax = at_number(steps, at.events)?;
         Some(if way == Way::Tuned { tax } else { tax.at_least_zero() })
     }
 
@@ -183,10 +220,10 @@ mod tests {
     #[test]
     fn the_tax_falls_with_the_events_that_a_wait_returns() {
         let calibration = Calibration { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..Calibration::default() };
-        let tax = |events| calibration.tax(Way::Naive, events).unwrap().value;
+        let tax = |events| calibration.tax(Way::Naive, At::events(events)).unwrap().value;
         assert_eq!((tax(1.0), tax(2.0), tax(4.0), tax(100.0)), (600.0, 400.0, 200.0, 200.0));
-        assert_eq!(calibration.tax(Way::Runtime, 1.0), None, "what was not measured has no value");
-        let tuned = calibration.tax(Way::Tuned, 1.0).unwrap();
+        assert_eq!(calibration.tax(Way::Runtime, At::events(1.0)), None, "what was not measured has no value");
+        let tuned = calibration.tax(Way::Tuned, At::events(1.0)).unwrap();
         assert_eq!((tuned.low, tuned.value, tuned.high), (200.0, 300.0, 400.0));
     }
 
@@ -197,8 +234,12 @@ mod tests {
         disturbed.again.low = 800.0;
         disturbed.uring = Some(sure(700.0));
         let calibration = Calibration { steps: vec![disturbed], ..Calibration::default() };
-        assert_eq!(calibration.tax(Way::Naive, 8.0), Some(Estimate { value: 0.0, low: 0.0, high: 200.0 }));
-        assert_eq!(calibration.tax(Way::Tuned, 8.0).map(|t| t.value), Some(-300.0), "fewer calls may cost less");
+        assert_eq!(calibration.tax(Way::Naive, At::events(8.0)), Some(Estimate { value: 0.0, low: 0.0, high: 200.0 }));
+        assert_eq!(
+            calibration.tax(Way::Tuned, At::events(8.0)).map(|t| t.value),
+            Some(-300.0),
+            "fewer calls may cost less"
+        );
     }
 
     #[test]
@@ -232,7 +273,7 @@ mod tests {
             ..Calibration::default()
         };
         let now = of_then.at_pace(Some(10_000.0));
-        assert_eq!(now.tax(Way::Naive, 1.0).unwrap().value, 750.0);
+        assert_eq!(now.tax(Way::Naive, At::events(1.0)).unwrap().value, 750.0);
         assert_eq!((now.reads[0].cost.value, now.crowd[0].cost.high), (1_000.0, 625.0));
         assert_eq!((now.blocks[0].cost.value, now.blocks[0].wake.low), (1_125.0, 375.0));
         assert_eq!(now.blocks[1], of_then.blocks[1]);

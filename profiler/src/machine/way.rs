@@ -12,11 +12,35 @@ pub enum Way {
     Runtime,
     /// `io_uring`, batched.
     Tuned,
+    /// CPython: asyncio, reading and writing through its streams.
+    Streams,
+    /// CPython: asyncio, with protocols, whose callbacks get the data.
+    Protocols,
+    /// CPython: the same protocols on uvloop.
+    Uvloop,
+    /// CPython: gevent's greenlets, which look like threads.
+    Gevent,
+    /// JVM: virtual threads, which look like threads.
+    Virtual,
+    /// JVM: a loop over a selector.
+    Selector,
 }
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+    pub const ALL: [Self; 9] = [
+        Self::Naive,
+        Self::Runtime,
+        Self::Tuned,
+        Self::Streams,
+        Self::Protocols,
+        Self::Uvloop,
+        Self::Gevent,
+        Self::Virtual,
+        Self::Selector,
+    ];
+    /// Those of programs in machine code.
+    pub const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
 
     /// Its name in reports.
     pub const fn name(self) -> &'static str {
@@ -24,6 +48,12 @@ impl Way {
             Self::Naive => "naive",
             Self::Runtime => "runtime",
             Self::Tuned => "tuned",
+            Self::Streams => "streams",
+            Self::Protocols => "protocols",
+            Self::Uvloop => "uvloop",
+            Self::Gevent => "gevent",
+            Self::Virtual => "virtual",
+            Self::Selector => "selector",
         }
     }
 
@@ -33,6 +63,27 @@ impl Way {
             Self::Naive => "readiness: epoll, one extra attempt per wait",
             Self::Runtime => "readiness through a runtime (tokio, one thread per loop)",
             Self::Tuned => "completion: io_uring, batched",
+            Self::Streams => "asyncio with its streams",
+            Self::Protocols => "asyncio with protocols (callbacks)",
+            Self::Uvloop => "asyncio protocols on uvloop",
+            Self::Gevent => "gevent (greenlets in the place of threads)",
+            Self::Virtual => "virtual threads in the place of platform threads",
+            Self::Selector => "a loop over a selector (NIO)",
+        }
+    }
+
+    /// What a sentence calls it: "… would give back".
+    pub const fn in_a_sentence(self) -> &'static str {
+        match self {
+            Self::Naive => "an event loop",
+            Self::Runtime => "a runtime",
+            Self::Tuned => "io_uring",
+            Self::Streams => "asyncio streams",
+            Self::Protocols => "asyncio protocols",
+            Self::Uvloop => "uvloop",
+            Self::Gevent => "gevent",
+            Self::Virtual => "virtual threads",
+            Self::Selector => "a selector loop",
         }
     }
 
@@ -42,6 +93,7 @@ impl Way {
             Self::Naive => Some(step.again),
             Self::Runtime => step.runtime,
             Self::Tuned => step.uring,
+            _ => None,
         }
     }
 }

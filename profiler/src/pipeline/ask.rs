@@ -7,12 +7,11 @@ use std::{
 
 use crate::{
     feed::{Inquiry, Reply, Update},
-    machine::Way,
     predict::{Answers, Engine, Grid, Question, WhatIf},
 };
 
 fn answers(engine: &Engine, question: Question) -> Answers {
-    Way::ALL.map(|way| engine.scenario(way, question.loops, question.queues))
+    engine.offered().into_iter().map(|way| engine.scenario(way, question.loops, question.queues)).collect()
 }
 
 /// Every answer that a page may want; on as many threads as there are CPUs.

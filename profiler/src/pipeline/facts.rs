@@ -292,6 +292,7 @@ pub(super) fn facts(target: &Target, processes: &[Process], form: Form, began_at
         allowed_cpus: process::allowed_cpus(target),
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        runtime: None,
     }
 }
 

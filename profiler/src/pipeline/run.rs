@@ -16,6 +16,7 @@ use super::{
     pace::{PaceWatch, Taken},
     prices::Pricing,
     reference,
+    runtimes::Runtimes,
     sampling::Governor,
     stacks::Stacks,
     streaming::Streaming,
@@ -55,6 +56,7 @@ pub(super) struct Run<'a> {
     governor: Governor,
     descriptors: Descriptors,
     silents: Silents,
+    runtimes: Runtimes,
     streaming: Streaming,
     stacks: Option<Stacks>,
     windows: Windows,
@@ -127,6 +129,7 @@ impl<'a> Run<'a> {
             governor,
             descriptors: Descriptors::default(),
             silents: Silents::default(),
+            runtimes: Runtimes::default(),
             streaming,
             stacks,
             windows: Windows::default(),
@@ -260,6 +263,7 @@ impl<'a> Run<'a> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
         self.descriptors.look(&sites);
+        self.runtimes.look(self.request.target.processes.first());
         if let Some(stacks) = self.stacks.as_mut() {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());
         }

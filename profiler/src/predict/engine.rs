@@ -173,6 +173,11 @@ impl Engine {
         counted.events_per_wait * (1.0 + prices.turns / prices.net.count.max(1.0))
     }
 
+    /// The ways that the target could move to.
+    pub fn offered(&self) -> Vec<Way> {
+        self.calibration.offered()
+    }
+
     /// The prices.
     pub fn prices(&self) -> &Prices {
         &self.prices

@@ -1,13 +1,12 @@
 //! Scenarios on other numbers of loops: all that a page can ask, worked out beforehand.
 
 use super::{replay::Queues, scenario::Scenario, whatif::WhatIf};
-use crate::machine::Way;
 
 /// So many loops can be chosen one by one; beyond, each step doubles, because replays take long.
 const ONE_BY_ONE: u32 = 8;
 
-/// The answers of all ways to one question.
-pub type Answers = [Option<Scenario>; Way::ALL.len()];
+/// The answers of all ways that are offered to one question.
+pub type Answers = Vec<Option<Scenario>>;
 
 /// A question: how connections are spread, over how many loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

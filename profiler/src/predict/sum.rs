@@ -9,7 +9,11 @@ use super::{
     scenario::Scenario,
     term::{Term, TermBasis, TermKind},
 };
-use crate::{cost::HandOvers, machine::Way, quantity::Estimate};
+use crate::{
+    cost::HandOvers,
+    machine::{At, Way},
+    quantity::Estimate,
+};
 
 /// Events per wait at which the price of an event is looked up before the replay has counted them.
 const FIRST_GUESS: f64 = 4.0;
@@ -30,13 +34,13 @@ impl Engine {
     /// What a way of waiting gives back on so many loops; `None` where this machine has no price
     /// for it.
     pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
-        let guess = self.calibration.tax(way, FIRST_GUESS)?;
+        let guess = self.tax(way, FIRST_GUESS)?;
         let mut settings = self.settings(way, loops, queues, guess.value);
         let first = self.count(way, &settings)?;
-        settings.tax = self.calibration.tax(way, self.per_wait(&first))?.value;
+        settings.tax = self.tax(way, self.per_wait(&first))?.value;
         let closed = self.count(way, &settings)?;
         let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
-        let tax = self.calibration.tax(way, self.per_wait(&closed))?;
+        let tax = self.tax(way, self.per_wait(&closed))?;
         let sum = Sum::new(self, way, closed, tax);
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
@@ -52,9 +56,18 @@ impl Engine {
             sleeps_per_block: sum.stays,
             sleeps_per_second: sum.blocks.count * sum.stays / self.seconds.max(1e-9),
             events_per_wait: closed.events_per_wait,
-            event_tax: self.calibration.tax(way, closed.events_per_wait).map(|tax| tax.value),
+            event_tax: self.tax(way, closed.events_per_wait).map(|tax| tax.value),
             terms,
         })
+    }
+
+    /// What an event costs in this way of waiting, ns, with the target's own work for one.
+    fn tax(&self, way: Way, events: f64) -> Option<Estimate> {
+        let prices = &self.prices;
+        let messages = (prices.net.count + prices.turns).max(1.0);
+        let work = (self.cpu - prices.all().direct).max(0.0) / messages;
+        let timed = (prices.waiting_calls.count / messages).min(1.0);
+        self.calibration.tax(way, At { events, work, timed })
     }
 
     /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
@@ -249,7 +262,7 @@ impl<'a> Sum<'a> {
         let pool = match self.way {
             // A runtime hands every call on a file to its pool, whether it would block or not.
             Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
-            Way::Naive | Way::Tuned => 0.0,
+            _ => 0.0,
         };
         // In a loop that takes turns, what a thread read in one go may come as events of their own,
         // or in one go as today.

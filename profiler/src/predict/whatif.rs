@@ -17,7 +17,7 @@ use super::{
 use crate::{
     aggregate::Window,
     event::Sums,
-    machine::{Source, Way},
+    machine::{Calibration, RuntimePrices, Source, Way},
     quantity::Estimate,
 };
 
@@ -34,7 +34,9 @@ const DEAR: f64 = 20_000.0;
 pub struct WhatIf {
     /// Why there is none; then there are no scenarios.
     pub refused: Option<Refusal>,
-    /// One per way of waiting that this machine has a price for.
+    /// The ways that it could move to.
+    pub offered: Vec<Way>,
+    /// One for each of them that this machine has a price for.
     pub scenarios: Vec<Scenario>,
     /// CPU of the target without the hooks, ns.
     pub cpu: f64,
@@ -60,12 +62,15 @@ pub struct Priced {
     pub prices: Prices,
     /// Where the prices of other ways of waiting come from.
     pub source: Source,
+    /// What its runtime charges, where it has one.
+    pub runtime: Option<RuntimePrices>,
 }
 
 impl WhatIf {
     fn refuse(given: &Given<'_>, why: Option<Refusal>) -> Self {
         Self {
             refused: why,
+            offered: given.calibration.map_or_else(|_| Way::NATIVE.to_vec(), Calibration::offered),
             scenarios: Vec::new(),
             cpu: given.cpu,
             hooks: given.hooks,
@@ -97,14 +102,19 @@ impl WhatIf {
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
         // A loop that is a little more than busy is two; measuring is not that exact.
         let loops = ((busy - 0.05).ceil() as u32).clamp(1, given.allowed_cpus.max(1));
-        let scenarios = Way::ALL.into_iter().filter_map(|way| engine.scenario(way, loops, Queues::Own)).collect();
+        let offered = calibration.offered().into_iter();
+        let scenarios = offered.filter_map(|way| engine.scenario(way, loops, Queues::Own)).collect();
         let answer = Self {
             refused: None,
             scenarios,
             ground: engine.ground(),
             loops,
             caveats: caveats(&engine, given),
-            priced: Some(Priced { prices: prices.clone(), source: calibration.source.clone() }),
+            priced: Some(Priced {
+                prices: prices.clone(),
+                source: calibration.source.clone(),
+                runtime: calibration.runtime.clone(),
+            }),
             ..Self::refuse(given, None)
         };
         (answer, Some(engine))
@@ -139,7 +149,15 @@ impl WhatIf {
                 basis: TermBasis::NotEvenAt(DEAR),
             }],
         };
-        Self { scenarios: Way::ALL.into_iter().map(scenario).collect(), ..Self::refuse(given, None) }
+        let answer = Self::refuse(given, None);
+        Self { scenarios: answer.offered.iter().map(|&way| scenario(way)).collect(), ..answer }
+    }
+
+    /// The way of waiting for readiness that speaks for all of them: a loop in the language itself
+    /// where it is compiled, that which gives back most where it is interpreted.
+    pub fn leading(&self) -> Option<&Scenario> {
+        let loops = self.scenarios.iter().filter(|s| !matches!(s.way, Way::Runtime | Way::Tuned));
+        loops.max_by(|a, b| a.saving.value.total_cmp(&b.saving.value))
     }
 
     /// A way's scenario.

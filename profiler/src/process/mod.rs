@@ -10,6 +10,7 @@ mod list;
 mod memory;
 mod proc;
 mod resolve;
+mod runtime;
 mod sockets;
 mod thread;
 mod unix_peer;
@@ -24,6 +25,7 @@ pub use exit::{ExitWatch, is_alive};
 pub use list::{Listed, list};
 pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};
+pub use runtime::{RunsIn, as_it_names, runs_in};
 pub use thread::{
     SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads,
 };

@@ -5,9 +5,11 @@ mod essentials;
 mod figure;
 mod full;
 mod page;
+mod runtime;
 mod sweet_spots;
 
 use page::Page;
+pub(crate) use runtime::{json as runtime_json, text as runtime_text};
 
 use crate::calibrate::{Calibration, SweetSpots};
 

@@ -1,6 +1,6 @@
 //! Where prices come from, in words.
 
-use crate::machine::{Origin, Source, Taken};
+use crate::machine::{Origin, Runtime, Source, Taken};
 
 /// Above this share of the CPUs for others, the words about the prices say so.
 const CROWDED: f64 = 0.25;
@@ -15,6 +15,22 @@ pub fn origin(Origin { taken, others }: Origin) -> String {
         return taken;
     }
     format!("{taken}; {:.0} % of the CPUs were in use by others while it was taken", others * 100.0)
+}
+
+/// Name and version of a runtime.
+pub fn runtime(runtime: &Runtime) -> String {
+    let numbers: Vec<String> = runtime.version.iter().map(u32::to_string).collect();
+    format!("{} {}", runtime.language.name(), numbers.join(".")).trim_end().to_owned()
+}
+
+/// Where the prices of a runtime come from that nobody has measured here.
+pub const MODELLED_RUNTIME: &str = "modelled: multiples of this machine's own prices, as another machine had them; \
+                                    `should-i-async calibrate --runtime PID` measures them";
+
+/// Where measured prices of a runtime come from.
+pub fn measured_runtime(measured: &Runtime, is_same_build: bool) -> String {
+    let build = if is_same_build { "on this very build" } else { "on another build" };
+    format!("measured by `calibrate --runtime` {build} of {}", runtime(measured))
 }
 
 /// Where these prices come from, and what their pace was.

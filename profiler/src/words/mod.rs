@@ -13,4 +13,4 @@ mod verdict;
 pub use cost::disagreement;
 pub use in_words::{InWords, note};
 pub use ipc::{SURVIVORS, reason};
-pub use machine::{origin, prices};
+pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};

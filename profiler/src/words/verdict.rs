@@ -1,12 +1,13 @@
 //! The verdict, its evidence and its advice, in sentences.
 
 use super::{
-    InWords,
+    InWords, machine,
     predict::{base, whole},
 };
 use crate::{
     aggregate::Role,
     answer::{Advice, Evidence, HandOver, NoGain, Reason, SmallCalls, Verdict},
+    machine::{Language, Runtime, Way},
     predict::Ground,
     quantity::Estimate,
     text::numbers::{self, count, percent, plural, span},
@@ -91,14 +92,17 @@ impl InWords for Reason {
                  device.",
                 percent(*direct)
             ),
-            Self::Unsure(saving) => format!(
-                "Perhaps: an event loop would give back {} of its CPU ({}); the interval includes zero.",
+            Self::Unsure { way, saving, worse } => format!(
+                "Perhaps: {} would give back {} of its CPU ({}); the interval includes zero{}.",
+                way.in_a_sentence(),
                 percent(saving.value),
-                range(saving)
+                range(saving),
+                takes_more(*worse)
             ),
-            Self::EventLoop { saving, completion } => {
+            Self::EventLoop { way, saving, completion, worse } => {
                 let more = completion.as_ref().map_or_else(String::new, |more| format!(", io_uring {}", range(more)));
-                format!("Yes: an event loop would give back {} of its CPU{more}.", range(saving))
+                let way = way.in_a_sentence();
+                format!("Yes: {way} would give back {} of its CPU{more}{}.", range(saving), takes_more(*worse))
             }
             Self::OnlyCompletion(saving) => format!(
                 "Only with io_uring: batched completion would give back {} of its CPU, an event loop over epoll next to nothing.",
@@ -107,6 +111,31 @@ impl InWords for Reason {
             Self::NoGain(why) => why.in_words(),
         }
     }
+}
+
+/// What its runtime is, where that has no ways of its own to choose from.
+fn runs_in(runtime: &Runtime) -> String {
+    let title = machine::runtime(runtime);
+    match runtime.language {
+        Language::Node => format!(
+            "it runs in {title}, whose sockets are async already; what blocks are the threads of its file pool, and priced is \
+             what machine code would do"
+        ),
+        Language::Go => format!(
+            "it is written in {title}, whose sockets are async already; what blocks are files, cgo and calls of its own, and \
+             priced is what machine code would do"
+        ),
+        Language::Native | Language::CPython | Language::Jvm => {
+            format!("it runs in {title}, whose prices are not known: priced is what machine code would do, as a bound")
+        }
+    }
+}
+
+/// What follows where another way of its language would take more.
+fn takes_more(worse: Option<(Way, f64)>) -> String {
+    worse.map_or_else(String::new, |(way, more)| {
+        format!("; {} would take {} more than its threads do", way.in_a_sentence(), percent(more))
+    })
 }
 
 impl InWords for NoGain {
@@ -126,6 +155,12 @@ impl InWords for NoGain {
                  of 100 blocks all the same.",
                 percent(*direct),
                 sleeps_per_block * 100.0
+            ),
+            Self::CostsMore { way, more, direct } => format!(
+                "No: {} would take {} more than its threads do, whose blocking costs {}.",
+                way.in_a_sentence(),
+                percent(*more),
+                percent(*direct)
             ),
             Self::CostsAsMuch(direct) => format!(
                 "No: blocking costs {} of its CPU, and waiting in another way would cost as much.",
@@ -160,11 +195,16 @@ impl InWords for Evidence {
                      ({ground})"
                 )
             }
-            Self::EventTaxes(taxes) => {
+            Self::EventTaxes { taxes, runtime } => {
                 let taxes: Vec<String> =
                     taxes.iter().map(|(way, ns)| format!("{} {}", way.name(), span(*ns))).collect();
-                format!("waiting in another way costs per event, calibrated here: {}", taxes.join(", "))
+                let from = match runtime {
+                    None => "calibrated here".to_owned(),
+                    Some((runtime, source)) => format!("in {} ({})", machine::runtime(runtime), source.words()),
+                };
+                format!("waiting in another way costs per event, {from}: {}", taxes.join(", "))
             }
+            Self::RunsIn(runtime) => runs_in(runtime),
             Self::Roles(lines) => {
                 let lines: Vec<String> = lines.iter().map(InWords::in_words).collect();
                 format!("roles: {}", lines.join(", "))

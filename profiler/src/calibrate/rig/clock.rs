@@ -32,11 +32,20 @@ fn ns(time: rustix::time::Timespec) -> u64 {
 /// CPU time of another thread of this process, ns. `None` once it has ended.
 pub(crate) fn cpu_of(tid: i32) -> Option<u64> {
     // CPUCLOCK_PERTHREAD (4) with CPUCLOCK_SCHED (2): include/linux/posix-timers.h.
-    let clock = ((!tid) << 3) | 6;
+    read_clock(((!tid) << 3) | 6)
+}
+
+fn read_clock(clock: libc::clockid_t) -> Option<u64> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec.
     let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     (result == 0).then_some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// CPU time of another process, of all its threads, ns. `None` once it has ended.
+pub(crate) fn cpu_of_process(pid: i32) -> Option<u64> {
+    // CPUCLOCK_SCHED (2) of a process: include/linux/posix-timers.h.
+    read_clock(((!pid) << 3) | 2)
 }
 
 /// The sum of [`cpu_of`] over the threads that live.
@@ -143,6 +152,14 @@ pub(crate) fn never_preempt() {
     // SAFETY: the kernel reads one sched_param. Refusal is harmless: blocks are counted, not
     // assumed.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
+}
+
+/// Gives the calling thread a rank above all that are not real-time, and none to its children;
+/// `false` where the rights are missing.
+pub(crate) fn outrank() -> bool {
+    let param = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the kernel reads one sched_param.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param) == 0 }
 }
 
 /// The kernel's threads that work for this process's rings: `iou-wrk-…` and `iou-sqp-…`. They count

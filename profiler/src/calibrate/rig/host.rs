@@ -21,8 +21,13 @@ impl Usage {
 
     /// The share of the machine's CPU time that other processes have used since, 0 to 1.
     pub(crate) fn others(self) -> f64 {
+        self.others_but(0)
+    }
+
+    /// The same without a child's CPU, ns.
+    pub(crate) fn others_but(self, child: u64) -> f64 {
         let now = Self::so_far();
-        let ours = (now.us - self.us) as f64 / 1e7;
+        let ours = (now.us - self.us + child) as f64 / 1e7;
         let all = (now.all - self.all).max(1) as f64;
         (((now.busy - self.busy) as f64 - ours) / all).clamp(0.0, 1.0)
     }

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -36,7 +36,7 @@ impl Peers {
         let address = listener.local_addr()?;
         let mut peers = Self { server: Vec::with_capacity(count), client: Vec::with_capacity(count) };
         for _ in 0..count {
-            let client = TcpStream::connect_timeout(&address, PATIENCE)?;
+            let client = client(&address)?;
             let own = client.local_addr()?;
             // Another program may have found the port.
             let server = loop {
@@ -45,12 +45,7 @@ impl Peers {
                     break stream;
                 }
             };
-            for stream in [&client, &server] {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                reset_on_close(stream)?;
-            }
+            prepare(&server)?;
             peers.server.push(server);
             peers.client.push(client);
         }
@@ -86,6 +81,20 @@ pub(crate) fn drain(clients: &[TcpStream]) -> io::Result<()> {
         client.read_exact(&mut reply)?;
     }
     Ok(())
+}
+
+/// A connection to a server that listens already.
+pub(crate) fn client(address: &SocketAddr) -> io::Result<TcpStream> {
+    let client = TcpStream::connect_timeout(address, PATIENCE)?;
+    prepare(&client)?;
+    Ok(client)
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    reset_on_close(stream)
 }
 
 fn reset_on_close(stream: &TcpStream) -> io::Result<()> {

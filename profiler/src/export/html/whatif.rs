@@ -77,9 +77,9 @@ fn scenarios(what_if: &WhatIf, grid: Option<&Grid>) -> Markup {
     let axis = Axis::over(grid.into_iter().flat_map(Grid::scenarios).chain(shown));
     html! {
         @if let Some(grid) = grid { (controls(what_if, &grid.loops)) }
-        (table(shown, axis))
+        (table(what_if, axis))
         @if let Some(grid) = grid { (markup::data("what-if-data", &choices(what_if, grid, axis))) }
-        (sums(shown))
+        (sums(what_if))
         p class="note" { (name(&ground(what_if))) }
         "\n"
     }
@@ -133,7 +133,8 @@ fn controls(what_if: &WhatIf, loops: &[u32]) -> Markup {
     }
 }
 
-fn table(shown: &[Scenario], axis: Axis) -> Markup {
+fn table(what_if: &WhatIf, axis: Axis) -> Markup {
+    let shown = &what_if.scenarios;
     html! {
         div class="scroll" tabindex="0" {
             table id="what-if-table" {
@@ -152,7 +153,7 @@ fn table(shown: &[Scenario], axis: Axis) -> Markup {
                 }
                 tbody aria-live="polite" {
                     "\n"
-                    @for way in Way::ALL { (way_row(way, shown.iter().find(|s| s.way == way), axis)) }
+                    @for &way in &what_if.offered { (way_row(way, shown.iter().find(|s| s.way == way), axis)) }
                 }
             }
         }
@@ -197,12 +198,13 @@ fn bar([low, value, high]: [f64; 3], axis: Axis) -> Markup {
 }
 
 /// How each figure adds up.
-fn sums(shown: &[Scenario]) -> Markup {
+fn sums(what_if: &WhatIf) -> Markup {
+    let shown = &what_if.scenarios;
     html! {
         details id="what-if-sums" {
             summary { "How each of them adds up" }
             "\n"
-            @for way in Way::ALL {
+            @for &way in &what_if.offered {
                 h3 { (way.name()) }
                 table {
                     tbody {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{Ended, Inputs, WindowFacts},
+    answer::{Ended, Facts, Inputs, WindowFacts},
     event,
     kernel::LoadError,
     process::Process,
@@ -57,7 +57,7 @@ impl Run<'_> {
         let priced = self.last_prices(ended, stop, progress);
         let mut inputs = self.inputs(&total, ended, processes, cpu_after, daemon);
         inputs.baselines.extend(after);
-        inputs.price(priced);
+        inputs.price(self.with_runtime(priced));
         Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
     }
 
@@ -85,9 +85,15 @@ impl Run<'_> {
             // The process's clock went on between the windows.
             inputs.process_cpu = None;
         }
-        inputs.price(self.pricing.as_mut().and_then(Pricing::known));
+        let known = self.pricing.as_mut().and_then(Pricing::known);
+        inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
+    }
+
+    /// The prices with those of what the target runs in.
+    fn with_runtime(&self, priced: Option<Priced>) -> Option<Priced> {
+        priced.map(|priced| priced.map(|list| self.runtimes.price(list)))
     }
 
     /// The prices, where they are wanted. Waits for them if they are still being measured: up to
@@ -118,7 +124,10 @@ impl Run<'_> {
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
             no_counters: total.ipc.is_none().then(facts::why_no_counters),
-            facts: facts::facts(&self.request.target, processes, self.session.form(), self.began_at),
+            facts: Facts {
+                runtime: self.runtimes.runtime(),
+                ..facts::facts(&self.request.target, processes, self.session.form(), self.began_at)
+            },
             window: WindowFacts {
                 wall: total.end.saturating_sub(self.first),
                 measured: total.measured,

@@ -1,7 +1,7 @@
 //! Target and interval in JSON.
 
 use crate::answer;
-use crate::words::InWords;
+use crate::words::{self, InWords};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,6 +20,8 @@ pub(super) struct Target {
     cpus_count: Figure<u32>,
     /// How the kernel programs are attached.
     attach_form: String,
+    /// What its first process runs in, with the version; null for machine code.
+    runtime: Option<String>,
 }
 
 /// A process of the target.
@@ -71,6 +73,7 @@ impl Target {
             kernel: facts.kernel.clone(),
             cpus_count: Figure::measured(facts.cpus),
             attach_form: facts.form.clone(),
+            runtime: facts.runtime.as_ref().map(words::runtime),
         }
     }
 }

@@ -33,7 +33,8 @@ pub(super) struct WhatIf {
 /// One way of waiting.
 #[derive(Serialize, JsonSchema)]
 struct Scenario {
-    /// `naive` (epoll), `runtime` (tokio) or `tuned` (io_uring).
+    /// `naive` (epoll), `runtime` (tokio) or `tuned` (io_uring); in CPython `streams`, `protocols`,
+    /// `uvloop` or `gevent`; in a JVM `virtual` or `selector`.
     name: &'static str,
     /// The same in words.
     words: &'static str,

@@ -63,6 +63,7 @@ pub(super) fn empty(name: &str) -> Case {
                 allowed_cpus: 2,
                 form: "tp_btf".to_owned(),
                 began_at: 1_700_000_000,
+                runtime: None,
             },
             window: WindowFacts {
                 wall: Nanos::from_nanos(WALL),
@@ -108,6 +109,7 @@ fn calibration() -> Calibration {
         relay: Vec::new(),
         pace: None,
         source: "made up".to_owned().into(),
+        runtime: None,
     }
 }
 

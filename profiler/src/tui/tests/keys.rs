@@ -278,7 +278,7 @@ fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
 /// Answers an inquiry, as the feed does; what is asked next.
 fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
     let Question { queues, loops } = inquiry.question;
-    let scenarios = Way::ALL.into_iter().filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
+    let scenarios = Way::NATIVE.into_iter().filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
     app.apply(Update::Reply(Reply { inquiry, scenarios }));
     inquiries(app.orders())
 }
@@ -312,7 +312,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
     assert!(answer(&mut app, orders.remove(0)).is_empty());
     let Found::Now(scenarios) = found(&app) else { panic!("{:?}", found(&app)) };
-    assert_eq!(scenarios.len(), Way::ALL.len());
+    assert_eq!(scenarios.len(), Way::NATIVE.len());
     assert!(scenarios.iter().all(|s| (s.loops, s.queues) == (1, Queues::Stealing)));
     assert!(screen(&app, 100, 40).contains("sleeps/block"));
     assert!(inquiries(type_in(&mut app, "oo")).is_empty(), "known already");

@@ -1,0 +1,39 @@
+//! Why a runtime could not be measured.
+
+use std::io;
+
+/// Why a runtime could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The system refused something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is not a program that can be run by itself.
+    #[error("{0}")]
+    NotRunnable(String),
+    /// The child ended, and said this last.
+    #[error("the interpreter ended before it was measured{0}")]
+    Ended(String),
+    /// The child was silent for too long.
+    #[error(
+        "the interpreter was silent for {seconds} s, and was ended: the machine may be too busy, try again when it is quieter"
+    )]
+    Silent {
+        /// The seconds.
+        seconds: u64,
+    },
+    /// The child said something else than it was asked for.
+    #[error("the interpreter did not do as asked ({0}), and was ended")]
+    Said(String),
+}
+
+impl RuntimeError {
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}

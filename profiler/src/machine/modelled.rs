@@ -1,0 +1,49 @@
+//! Prices of runtimes that travel with the tool, for where nobody has measured the target's own:
+//! from `calibrate --runtime` on one machine, as multiples of what its kernel took for a blocking
+//! read and write whose data is there.
+
+use super::way::Way;
+
+/// Of a modelled price, the share that goes into the interval: versions and builds differ.
+pub(super) const UNSURE: f64 = 0.4;
+
+/// A price, in such multiples.
+pub(super) struct Ratio {
+    pub(super) way: Way,
+    /// Events that a wait returns.
+    pub(super) events: u32,
+    /// Beyond the blocking form.
+    pub(super) times: f64,
+    /// What a time-out of each read adds.
+    pub(super) timed: f64,
+}
+
+const fn ratio(way: Way, events: u32, times: f64, timed: f64) -> Ratio {
+    Ratio { way, events, times, timed }
+}
+
+/// CPython 3.11.2 with uvloop and gevent of its time.
+pub(super) const CPYTHON: [Ratio; 12] = [
+    ratio(Way::Streams, 1, 4.1, 6.8),
+    ratio(Way::Streams, 8, 2.5, 5.6),
+    ratio(Way::Streams, 64, 2.3, 4.7),
+    ratio(Way::Protocols, 1, 1.65, 0.1),
+    ratio(Way::Protocols, 8, 0.8, 0.1),
+    ratio(Way::Protocols, 64, 0.7, 0.1),
+    ratio(Way::Uvloop, 1, 0.55, 0.1),
+    ratio(Way::Uvloop, 8, 0.2, 0.1),
+    ratio(Way::Uvloop, 64, 0.2, 0.1),
+    ratio(Way::Gevent, 1, 1.2, 0.2),
+    ratio(Way::Gevent, 8, 3.0, 2.0),
+    ratio(Way::Gevent, 64, 3.2, 2.0),
+];
+
+/// OpenJDK 25.0.3.
+pub(super) const JVM: [Ratio; 6] = [
+    ratio(Way::Virtual, 1, 2.9, 0.0),
+    ratio(Way::Virtual, 8, 1.3, 1.2),
+    ratio(Way::Virtual, 64, 0.7, 1.4),
+    ratio(Way::Selector, 1, 0.2, 0.1),
+    ratio(Way::Selector, 8, 0.05, 0.0),
+    ratio(Way::Selector, 64, 0.05, 0.0),
+];

@@ -1,0 +1,210 @@
+//! What waiting in other ways costs a program of another language than the machine's own: what its
+//! runtime does for an event is often many times what the kernel does.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    modelled::{CPYTHON, JVM, UNSURE},
+    origin::Source,
+    pace::slower,
+    row::Step,
+    way::Way,
+};
+use crate::quantity::Estimate;
+
+/// What a program is written in, as far as the ways that it could move to depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Language {
+    /// Machine code, and whatever is not told apart here.
+    #[default]
+    Native,
+    /// Python in the interpreter that most people have.
+    CPython,
+    /// Whatever runs in a Java virtual machine of OpenJDK's family.
+    Jvm,
+    /// JavaScript in Node.js.
+    Node,
+    /// Go.
+    Go,
+}
+
+impl Language {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "machine code",
+            Self::CPython => "CPython",
+            Self::Jvm => "JVM",
+            Self::Node => "Node.js",
+            Self::Go => "Go",
+        }
+    }
+}
+
+/// What a program runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Its language.
+    pub language: Language,
+    /// The numbers of its version, for example 3, 11, 2; none where that is not known.
+    pub version: Vec<u32>,
+    /// The ways of waiting that a program in it could take without being written in another
+    /// language.
+    pub ways: Vec<Way>,
+}
+
+impl Runtime {
+    /// The numbers of a version as its maker writes it: 3.11.2, 21.0.5+11, 1.8.0_392.
+    pub fn numbers(version: &str) -> Vec<u32> {
+        version.split(['.', '+', '-', '_']).map_while(|part| part.parse().ok()).take(4).collect()
+    }
+}
+
+/// What an event costs beyond a blocking read and write whose data is there, in the same runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventCost {
+    /// How it is waited for.
+    pub way: Way,
+    /// Events that a wait returns.
+    pub events: u32,
+    /// The program's own work for an event, ns.
+    pub work: f64,
+    /// CPU beyond the blocking form, ns.
+    pub beyond: Estimate,
+    /// What a time-out of each read adds, ns.
+    pub timed: f64,
+}
+
+/// The prices of a runtime.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuntimePrices {
+    /// Which.
+    pub runtime: Runtime,
+    /// By way, work and events.
+    pub costs: Vec<EventCost>,
+    /// Where they come from.
+    pub source: Source,
+}
+
+impl RuntimePrices {
+    /// The prices at so much work for an event, ns, where such a share of the reads has a time-out:
+    /// a price for each number of events.
+    pub(super) fn at_work(&self, way: Way, work: f64, timed: f64) -> impl Iterator<Item = (u32, Estimate)> {
+        let of_way: Vec<&EventCost> = self.costs.iter().filter(|c| c.way == way).collect();
+        let mut events: Vec<u32> = of_way.iter().map(|c| c.events).collect();
+        events.sort_unstable();
+        events.dedup();
+        let price = move |c: &EventCost| {
+            let more = c.timed * timed;
+            let Estimate { value, low, high } = c.beyond;
+            Estimate { value: value + more, low: low + more, high: high + more }
+        };
+        events.into_iter().filter_map(move |events| {
+            let mut points: Vec<&EventCost> = of_way.iter().copied().filter(|c| c.events == events).collect();
+            points.sort_by(|a, b| a.work.total_cmp(&b.work));
+            let (first, last) = (points.first()?, points.last()?);
+            let cost = match points.iter().position(|c| c.work >= work) {
+                None => price(last),
+                Some(0) => price(first),
+                Some(i) => {
+                    let (a, b) = (points[i - 1], points[i]);
+                    Estimate::between(price(a), price(b), (work - a.work) / (b.work - a.work))
+                }
+            };
+            Some((events, cost))
+        })
+    }
+
+    /// What was measured at the pace `own`, at that of the list that it comes into.
+    pub fn at_pace(&self, own: f64, list: Option<f64>) -> Self {
+        Self { source: self.source.clone(), ..self.scaled(slower(Some(own), list)) }
+    }
+
+    /// The same at another pace.
+    pub(super) fn scaled(&self, by: f64) -> Self {
+        let cost = |c: &EventCost| EventCost { beyond: c.beyond.scaled(by), timed: c.timed * by, ..*c };
+        Self {
+            runtime: self.runtime.clone(),
+            costs: self.costs.iter().map(cost).collect(),
+            source: self.source.slower(by),
+        }
+    }
+
+    /// Prices for a runtime that was not measured: those of another machine's, as multiples of what
+    /// its kernel took there for a blocking read and write whose data is there, for this machine's.
+    /// `None` where its ways are the machine's own.
+    pub fn modelled(runtime: &Runtime, steps: &[Step], source: Source) -> Option<Self> {
+        let table: &[_] = match runtime.language {
+            Language::CPython => &CPYTHON,
+            Language::Jvm => &JVM,
+            Language::Native | Language::Node | Language::Go => return None,
+        };
+        let ready = steps.iter().find(|s| s.events == 1)?.ready.value;
+        let offered = table.iter().filter(|row| runtime.ways.contains(&row.way));
+        let costs = offered.map(|row| {
+            let value = row.times * ready;
+            let beyond = Estimate::with_half_width(value, UNSURE * value.abs().max(ready));
+            EventCost { way: row.way, events: row.events, work: 0.0, beyond, timed: row.timed * ready }
+        });
+        Some(Self { runtime: runtime.clone(), costs: costs.collect(), source })
+    }
+
+    /// With the ways that this runtime offers and no others; what is missing comes from `rest`.
+    pub fn filled(mut self, runtime: &Runtime, rest: Option<Self>) -> Self {
+        self.costs.retain(|c| runtime.ways.contains(&c.way));
+        let known: Vec<Way> = self.costs.iter().map(|c| c.way).collect();
+        let missing = rest.into_iter().flat_map(|rest| rest.costs).filter(|c| !known.contains(&c.way));
+        self.costs.extend(missing);
+        self.runtime = runtime.clone();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{At, Calibration};
+
+    fn cost(way: Way, events: u32, work: f64, ns: f64) -> EventCost {
+        EventCost { way, events, work, beyond: Estimate::exact(ns), timed: 300.0 }
+    }
+
+    fn python(ways: &[Way]) -> Runtime {
+        Runtime { language: Language::CPython, version: vec![3, 11, 2], ways: ways.to_vec() }
+    }
+
+    fn list(costs: Vec<EventCost>) -> Calibration {
+        let runtime = python(&[Way::Streams, Way::Uvloop]);
+        let prices = RuntimePrices { runtime, costs, source: Source::default() };
+        Calibration { runtime: Some(prices), ..Calibration::default() }
+    }
+
+    #[test]
+    fn a_price_depends_on_events_work_and_time_outs() {
+        let all = [(1, 0.0, 8_000.0), (64, 0.0, 4_000.0), (1, 30e3, 9_000.0), (64, 30e3, 6_000.0)];
+        let list = list(all.iter().map(|&(events, work, ns)| cost(Way::Streams, events, work, ns)).collect());
+        let tax = |events, work, timed| list.tax(Way::Streams, At { events, work, timed }).unwrap().value;
+        assert_eq!((tax(1.0, 0.0, 0.0), tax(8.0, 0.0, 0.0), tax(900.0, 0.0, 0.0)), (8_000.0, 6_000.0, 4_000.0));
+        assert_eq!((tax(64.0, 15e3, 0.0), tax(64.0, 90e3, 0.0)), (5_000.0, 6_000.0), "no further than measured");
+        assert_eq!(tax(1.0, 0.0, 0.5), 8_150.0);
+        assert_eq!(list.tax(Way::Naive, At::events(1.0)), None, "it is no way of this language");
+        assert_eq!(list.offered(), [Way::Streams]);
+    }
+
+    #[test]
+    fn what_was_measured_leads_and_the_table_fills_in() {
+        let both = python(&[Way::Streams, Way::Uvloop]);
+        let measured = RuntimePrices {
+            runtime: python(&[]),
+            costs: vec![cost(Way::Streams, 1, 0.0, 8_000.0), cost(Way::Gevent, 1, 0.0, 1.0)],
+            source: Source::default(),
+        };
+        let table = RuntimePrices {
+            runtime: both.clone(),
+            costs: vec![cost(Way::Streams, 1, 0.0, 5.0), cost(Way::Uvloop, 1, 0.0, 7.0)],
+            source: Source::default(),
+        };
+        let ways: Vec<_> = measured.filled(&both, Some(table)).costs.iter().map(|c| (c.way, c.beyond.value)).collect();
+        assert_eq!(ways, [(Way::Streams, 8_000.0), (Way::Uvloop, 7.0)]);
+    }
+}
