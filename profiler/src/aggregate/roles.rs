@@ -317,7 +317,11 @@ impl Signs {
 
     /// Whether it calls on descriptors about as often as it waits for locks.
     fn does_io(&self) -> bool {
-        self.io_calls.max(self.sockets + self.files) as f64 >= DOES_IO * self.locks as f64
+        self.calls() as f64 >= DOES_IO * self.locks as f64
+    }
+
+    fn calls(&self) -> u64 {
+        self.io_calls.max(self.sockets + self.files)
     }
 
     fn role(&self, fed: f64) -> ThreadRole {
@@ -339,6 +343,10 @@ impl Signs {
             return by_cpu(Role::Computing);
         }
         let io = self.sockets + self.files + self.accepts;
+        // One that hardly ever waits may well call on something as often as that.
+        if submits && 10 * self.calls().max(io) <= given {
+            return ThreadRole { role: Role::Dispatcher, basis: RoleBasis::Wakes { got, given } };
+        }
         // A worker waits once for its job and once for what the job is.
         let waits_for_work = tie == Tie::HandOver && 2 * self.locks > io;
         if (self.locks > io || waits_for_work)
@@ -491,6 +499,8 @@ mod tests {
         assert_eq!(role(&computes, bond(Tie::HandOver, 10, 300)), Role::Dispatcher);
         assert_eq!(role(&computes, bond(Tie::HandOver, 300, 10)), Role::PoolWorker);
         assert_eq!(role(&reads, bond(Tie::HandOver, 200, 200)), Role::PoolWorker);
+        let hardly_waits = thread(&[(BlockClass::Futex, 60)], |t| t.sums.io_calls = 70);
+        assert_eq!(role(&hardly_waits, bond(Tie::HandOver, 4, 21_617)), Role::Dispatcher);
         let fed = Signs::new(&reads, bond(Tie::Lock, 200, 200)).role(0.2);
         assert_eq!(fed.role, Role::PoolWorker, "its pool's lock is fought over");
     }

@@ -28,6 +28,13 @@ pub(crate) fn calibrate(tool: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has what an event costs in an interpreter measured.
+pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
+    let mut command = Command::new(tool);
+    Running::start(command.args(["calibrate", "--runtime"]).arg(interpreter))?.wait(CALIBRATED_WITHIN)?;
+    Ok(())
+}
+
 /// What `check` said about a group.
 pub(crate) struct Forecast {
     report: Report,

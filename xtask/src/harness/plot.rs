@@ -32,6 +32,9 @@ pub(crate) const fn colour(scenario: Option<Scenario>) -> RGBColor {
         Some(Scenario::Naive) => RGBColor(0, 114, 178),
         Some(Scenario::Runtime) => RGBColor(213, 94, 0),
         Some(Scenario::Tuned) => RGBColor(0, 158, 115),
+        Some(Scenario::Streams | Scenario::Protocols | Scenario::Uvloop) => RGBColor(204, 121, 167),
+        Some(Scenario::Gevent) => RGBColor(230, 159, 0),
+        Some(Scenario::Virtual) => RGBColor(86, 180, 233),
         None => CONTROL,
     }
 }
@@ -41,6 +44,11 @@ pub(crate) const fn title(scenario: Option<Scenario>) -> &'static str {
         Some(Scenario::Naive) => "epoll (naive)",
         Some(Scenario::Runtime) => "tokio (runtime)",
         Some(Scenario::Tuned) => "io_uring (tuned)",
+        Some(Scenario::Streams) => "asyncio streams",
+        Some(Scenario::Protocols) => "asyncio protocols",
+        Some(Scenario::Uvloop) => "uvloop",
+        Some(Scenario::Gevent) => "gevent",
+        Some(Scenario::Virtual) => "virtual threads",
         None => "control",
     }
 }

@@ -18,10 +18,31 @@ pub(crate) enum Scenario {
     Runtime,
     /// Completion: io_uring, batched.
     Tuned,
+    /// CPython: asyncio's streams.
+    Streams,
+    /// CPython: asyncio's protocols.
+    Protocols,
+    /// CPython: uvloop.
+    Uvloop,
+    /// CPython: gevent.
+    Gevent,
+    /// JVM: virtual threads.
+    Virtual,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+    /// Those of programs in machine code.
+    pub(crate) const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Naive,
+        Self::Runtime,
+        Self::Tuned,
+        Self::Streams,
+        Self::Protocols,
+        Self::Uvloop,
+        Self::Gevent,
+        Self::Virtual,
+    ];
 }
 
 /// A program that can be started again and again: one form of what is compared, or a load.

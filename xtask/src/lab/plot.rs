@@ -50,7 +50,7 @@ fn connections(area: &Area, points: &[Point], works: &[u32]) -> Result<()> {
             [all_ends(&predicted), all_ends(&p.row.measured)].into_iter().flatten().collect::<Vec<_>>()
         });
         let span = range(values);
-        for (panel, scenario) in panels.split_evenly((1, Scenario::ALL.len())).iter().zip(Scenario::ALL) {
+        for (panel, scenario) in panels.split_evenly((1, Scenario::NATIVE.len())).iter().zip(Scenario::NATIVE) {
             panel_of(panel, &grid(points, work, Some(scenario)), work, scenario, span.clone())?;
         }
     }
@@ -137,7 +137,7 @@ mod tests {
         let mut results = Results::new(&[], settings);
         for (w, work) in [0, 10, 50, 500].into_iter().enumerate() {
             for (c, connections) in [1, 2, 8, 64, 512].into_iter().enumerate() {
-                for (s, scenario) in Scenario::ALL.into_iter().enumerate() {
+                for (s, scenario) in Scenario::NATIVE.into_iter().enumerate() {
                     if work == 50 && connections != 64 {
                         continue;
                     }

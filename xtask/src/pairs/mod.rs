@@ -30,7 +30,7 @@ use fastrand::Rng;
 use crate::{
     harness::{
         choice::is_match,
-        forecast::CHECK,
+        forecast::{self, CHECK},
         measure::{self, Effort},
         plot,
         progress::tell,
@@ -44,7 +44,7 @@ use crate::{
     },
     say,
 };
-use needs::Place;
+use needs::{Need, Place};
 use pair::{Load, Pair};
 use results::{Kept, Results};
 
@@ -117,6 +117,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         patience: Duration::from_secs(options.patience),
     };
     let groups = options.groups(&place, &chosen)?;
+    let python = place.python();
+    if python.exists() && chosen.iter().any(|(pair, _)| pair.needs.iter().any(|need| matches!(need, Need::Python(_)))) {
+        forecast::calibrate_runtime(&programs.tool, &python)?;
+    }
     let mut found = Results::new(&machine::facts(root)?, options.settings(effort));
     run.all(groups, &mut Rng::with_seed(options.seed), |so_far| {
         found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;

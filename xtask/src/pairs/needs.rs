@@ -89,7 +89,7 @@ impl Place {
     pub(crate) fn meet(&self, need: &Need, install: bool) -> Result<()> {
         match need {
             Need::Debian(packages) => debian(packages, install),
-            Need::Python(packages) => self.python(packages, install),
+            Need::Python(packages) => self.packages(packages, install),
             Need::Built { compiler, source, flags } => self.build(compiler, source, flags),
             Need::Root { suite, packages } => self.root(suite, packages, install),
             Need::Java { suite, source } => self.java(suite, source),
@@ -100,8 +100,13 @@ impl Place {
         }
     }
 
-    fn python(&self, packages: &[&str], install: bool) -> Result<()> {
-        let python = self.folder.join("venv").join("bin").join("python");
+    /// The interpreter with the packages that the rows need.
+    pub(super) fn python(&self) -> PathBuf {
+        self.folder.join("venv").join("bin").join("python")
+    }
+
+    fn packages(&self, packages: &[&str], install: bool) -> Result<()> {
+        let python = self.python();
         let there = |package: &str| {
             let name = package.split("==").next().unwrap_or(package);
             Command::new(&python).args(["-m", "pip", "show", "-q", name]).output().is_ok_and(|o| o.status.success())

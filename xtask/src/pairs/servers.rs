@@ -32,17 +32,17 @@ pub(super) const PAIRS: &[Pair] = &[
         async_forms: &[
             (
                 form("streams", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form streams"),
-                Scenario::Runtime,
+                Scenario::Streams,
             ),
             (
                 form("protocols", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form protocols"),
-                Scenario::Runtime,
+                Scenario::Protocols,
             ),
             (
                 form("uvloop", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form uvloop-protocols"),
-                Scenario::Runtime,
+                Scenario::Uvloop,
             ),
-            (form("gevent", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form gevent"), Scenario::Runtime),
+            (form("gevent", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form gevent"), Scenario::Gevent),
         ],
         ..SERVER
     },
@@ -52,7 +52,7 @@ pub(super) const PAIRS: &[Pair] = &[
         blocking: form("threads", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form threads --timeout 30"),
         async_forms: &[(
             form("gevent", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form gevent --timeout 30"),
-            Scenario::Runtime,
+            Scenario::Gevent,
         )],
         ..SERVER
     },
@@ -70,7 +70,7 @@ pub(super) const PAIRS: &[Pair] = &[
                 "{at}/venv/bin/gunicorn --chdir {sources} --bind 127.0.0.1:{port} --workers 1 --worker-class gevent --keep-alive 75 \
                  --log-level error wsgi_app:app",
             ),
-            Scenario::Runtime,
+            Scenario::Gevent,
         )],
         loads: &[SOME, FEW, HALF],
         ..SERVER
@@ -87,7 +87,7 @@ pub(super) const PAIRS: &[Pair] = &[
                 "virtual",
                 "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual\"",
             ),
-            Scenario::Runtime,
+            Scenario::Virtual,
         )],
         loads: &[SOME, FEW, HALF],
         warm_up: 6,
@@ -105,7 +105,7 @@ pub(super) const PAIRS: &[Pair] = &[
                 "virtual",
                 "unshare --mount sh -c \"mount -t proc proc {at}/trixie/proc && exec chroot {at}/trixie java -cp /pairs Server --port {port} --form virtual --timeout 30\"",
             ),
-            Scenario::Runtime,
+            Scenario::Virtual,
         )],
         warm_up: 6,
         ..SERVER
@@ -116,7 +116,7 @@ pub(super) const PAIRS: &[Pair] = &[
         blocking: form("platform", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} platform"),
         async_forms: &[(
             form("virtual", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} virtual"),
-            Scenario::Runtime,
+            Scenario::Virtual,
         )],
         speaks: Speaks::Http("/fixed"),
         warm_up: 8,
@@ -157,7 +157,7 @@ pub(super) const PAIRS: &[Pair] = &[
                  {at}/uwsgi-{port} --socket {at}/uwsgi-{port} --master --die-on-term --need-app --disable-logging --chdir {sources} \
                  --wsgi-file wsgi_app.py --processes 1 --listen 1024 --gevent 1000 --gevent-monkey-patch",
             ),
-            Scenario::Runtime,
+            Scenario::Gevent,
         )],
         ..SERVER
     },

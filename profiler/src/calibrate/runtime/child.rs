@@ -75,6 +75,7 @@ pub(super) struct Child {
     forms: Vec<Form>,
     language: Language,
     deadline: Instant,
+    is_over: bool,
 }
 
 impl Child {
@@ -119,6 +120,7 @@ impl Child {
             forms: Vec::new(),
             language: program.language,
             deadline: Instant::now() + limit,
+            is_over: false,
         };
         let hello = child.line()?;
         let mut words = hello.split_whitespace().map(str::to_owned);
@@ -171,10 +173,12 @@ impl Child {
             if batch == warm {
                 begun = self.cpu()?;
             }
-            let clients = if port.is_some() { &own } else { &self.peers.client[..connections as usize] };
+            let given = self.peers.client.get(..connections as usize).unwrap_or_default();
+            let clients = if port.is_some() { &own } else { given };
             peers::fill(clients).map_err(RuntimeError::system("sending to the interpreter"))?;
             self.expect(b'.')?;
-            let clients = if port.is_some() { &own } else { &self.peers.client[..connections as usize] };
+            let given = self.peers.client.get(..connections as usize).unwrap_or_default();
+            let clients = if port.is_some() { &own } else { given };
             peers::drain(clients).map_err(RuntimeError::system("its replies"))?;
         }
         let cpu = self.cpu()?.saturating_sub(begun);
@@ -185,6 +189,10 @@ impl Child {
     /// Ends it, and everything that it started in its own group.
     pub(super) fn end(&mut self) {
         self.orders = None;
+        // Once it is reaped, its number may be another's.
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
         let pid = i32::try_from(self.process.id()).unwrap_or(i32::MAX);
         // SAFETY: no memory is touched. The child leads a session of its own and is not reaped yet,
         // so that the group is its own.
@@ -213,7 +221,11 @@ impl Child {
         let left = self.deadline.saturating_duration_since(Instant::now()).min(PATIENCE);
         let timeout = rustix::time::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: 0 };
         let mut fds = [PollFd::new(&self.answers, PollFlags::IN)];
-        let silent = RuntimeError::Silent { seconds: left.as_secs() };
+        let silent = if left < PATIENCE {
+            RuntimeError::Said("it was not done in time".into())
+        } else {
+            RuntimeError::Silent { seconds: left.as_secs() }
+        };
         match poll(&mut fds, Some(&timeout)) {
             Ok(0) | Err(_) => return Err(silent),
             Ok(_) => {}
@@ -230,6 +242,8 @@ impl Child {
         self.end();
         let mut said = Vec::new();
         if let Some(stderr) = self.process.stderr.take() {
+            // Whoever got away from its group may hold the other end open.
+            let _ = rustix::io::ioctl_fionbio(&stderr, true);
             let _ = stderr.take(64 * 1024).read_to_end(&mut said);
         }
         let said = String::from_utf8_lossy(&said);
