@@ -431,9 +431,8 @@ impl Answerable<'_> {
 
     /// The first way of its language that would take clearly more than threads do, and how much.
     fn worse(&self) -> Option<(Way, f64)> {
-        let mut worse =
-            self.what_if.scenarios.iter().filter(|s| s.way > Way::Tuned).filter(|s| s.saving.value <= -LITTLE);
-        worse.next().map(|s| (s.way, -s.saving.value))
+        let mut own = self.what_if.scenarios.iter().filter(|s| !Way::NATIVE.contains(&s.way));
+        own.find(|s| s.saving.value <= -LITTLE).map(|s| (s.way, -s.saving.value))
     }
 
     /// Why another way of waiting would give nothing back.

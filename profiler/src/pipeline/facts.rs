@@ -12,6 +12,7 @@ use crate::{
     answer::{Facts, ProcessFacts},
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, preflight, syscalls},
+    machine::Runtime,
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
 };
@@ -282,7 +283,13 @@ pub(super) fn device_names() -> Names<(u32, u32)> {
         .collect()
 }
 
-pub(super) fn facts(target: &Target, processes: &[Process], form: Form, began_at: SystemTime) -> Facts {
+pub(super) fn facts(
+    target: &Target,
+    processes: &[Process],
+    form: Form,
+    began_at: SystemTime,
+    runtime: Option<Runtime>,
+) -> Facts {
     let notes: &[Note] = &target.notes;
     Facts {
         processes: processes.iter().map(process).collect(),
@@ -292,7 +299,7 @@ pub(super) fn facts(target: &Target, processes: &[Process], form: Form, began_at
         allowed_cpus: process::allowed_cpus(target),
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-        runtime: None,
+        runtime,
     }
 }
 

@@ -12,16 +12,16 @@ use crate::{
     words,
 };
 
-/// The packages of Python that are a way of waiting.
-const PACKAGES: [&str; 2] = [Way::Uvloop.name(), Way::Gevent.name()];
+/// The ways of Python that are packages of their own.
+const PACKAGES: [Way; 2] = [Way::Uvloop, Way::Gevent];
 /// The first Java with virtual threads.
 const FIRST_VIRTUAL: u32 = 21;
 
 /// What a process runs in, where that is not machine code.
 pub(crate) fn runtime_of(process: &Process) -> Option<Runtime> {
-    let (language, version, ways) = match process::runs_in(process, &PACKAGES)? {
+    let (language, version, ways) = match process::runs_in(process, &PACKAGES.map(Way::name))? {
         RunsIn::CPython { version, packages } => {
-            let extra = [Way::Uvloop, Way::Gevent].into_iter().filter(|way| packages.contains(&way.name()));
+            let extra = PACKAGES.into_iter().filter(|way| packages.contains(&way.name()));
             let ways = [Way::Streams, Way::Protocols].into_iter().chain(extra).collect();
             (Language::CPython, Runtime::numbers(&version), ways)
         }

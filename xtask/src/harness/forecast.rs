@@ -24,14 +24,16 @@ const CALIBRATED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Has the machine calibrated anew.
 pub(crate) fn calibrate(tool: &Path) -> Result<()> {
-    Running::start(Command::new(tool).arg("calibrate"))?.wait(CALIBRATED_WITHIN)?;
-    Ok(())
+    calibrated(Command::new(tool).arg("calibrate"))
 }
 
 /// Has what an event costs in an interpreter measured.
 pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
-    let mut command = Command::new(tool);
-    Running::start(command.args(["calibrate", "--runtime"]).arg(interpreter))?.wait(CALIBRATED_WITHIN)?;
+    calibrated(Command::new(tool).args(["calibrate", "--runtime"]).arg(interpreter))
+}
+
+fn calibrated(command: &mut Command) -> Result<()> {
+    Running::start(command)?.wait(CALIBRATED_WITHIN)?;
     Ok(())
 }
 

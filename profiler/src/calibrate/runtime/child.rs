@@ -11,6 +11,7 @@ use std::{
         unix::{ffi::OsStrExt as _, process::CommandExt as _},
     },
     process::{ChildStdin, ChildStdout, Command, Stdio},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -69,8 +70,10 @@ pub(super) struct Child {
     process: std::process::Child,
     orders: Option<ChildStdin>,
     answers: ChildStdout,
-    /// Connections that the child was given.
-    peers: Peers,
+    /// This end of the connections that the child was given.
+    given: Rc<[TcpStream]>,
+    /// The other end: a child that ends is told by what it said last, not by a reset.
+    _far: Vec<TcpStream>,
     version: String,
     forms: Vec<Form>,
     language: Language,
@@ -115,7 +118,8 @@ impl Child {
             process,
             orders: Some(orders),
             answers,
-            peers,
+            given: peers.client.into(),
+            _far: peers.server,
             version: String::new(),
             forms: Vec::new(),
             language: program.language,
@@ -164,8 +168,9 @@ impl Child {
         let sent = self.orders.as_mut().map_or(Ok(()), |pipe| pipe.write_all(order.as_bytes()));
         sent.map_err(|_| self.ended())?;
         let port = self.forms.iter().find(|known| known.name == form).and_then(|form| form.port);
-        let own = port.map_or(Ok(Vec::new()), |port| connect(port, connections));
-        let own = own.map_err(RuntimeError::system("connecting to the interpreter"))?;
+        let clients = port.map_or_else(|| Ok(Rc::clone(&self.given)), |port| connect(port, connections));
+        let clients = clients.map_err(RuntimeError::system("connecting to the interpreter"))?;
+        let clients = clients.get(..connections as usize).unwrap_or_default();
         self.expect(b'r')?;
         let warm = (batches / WARM_UP).max(2).min(batches - 1);
         let mut begun = 0;
@@ -173,12 +178,8 @@ impl Child {
             if batch == warm {
                 begun = self.cpu()?;
             }
-            let given = self.peers.client.get(..connections as usize).unwrap_or_default();
-            let clients = if port.is_some() { &own } else { given };
             peers::fill(clients).map_err(RuntimeError::system("sending to the interpreter"))?;
             self.expect(b'.')?;
-            let given = self.peers.client.get(..connections as usize).unwrap_or_default();
-            let clients = if port.is_some() { &own } else { given };
             peers::drain(clients).map_err(RuntimeError::system("its replies"))?;
         }
         let cpu = self.cpu()?.saturating_sub(begun);
@@ -270,7 +271,7 @@ fn library() -> Result<OwnedFd, RuntimeError> {
     made.map_err(RuntimeError::system("a file in memory"))
 }
 
-fn connect(port: u16, connections: u32) -> io::Result<Vec<TcpStream>> {
+fn connect(port: u16, connections: u32) -> io::Result<Rc<[TcpStream]>> {
     let address = (Ipv4Addr::LOCALHOST, port).into();
     (0..connections).map(|_| peers::client(&address)).collect()
 }

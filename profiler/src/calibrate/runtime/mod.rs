@@ -59,11 +59,9 @@ struct Cell {
 impl Cell {
     /// All that are run, the cheap ones first. A time-out costs as much whatever the work is.
     fn all() -> impl Iterator<Item = Self> {
-        let plain = WORK.iter().flat_map(|&work| EVENTS.map(move |events| Self { events, work, timed: false }));
-        let timed = EVENTS.map(|events| Self { events, work: 0.0, timed: true });
-        plain.take(EVENTS.len()).chain(timed).chain(
-            WORK.into_iter().skip(1).flat_map(|work| EVENTS.map(move |events| Self { events, work, timed: false })),
-        )
+        let row = |work, timed| EVENTS.map(|events| Self { events, work, timed });
+        let without = row(0.0, false).into_iter().chain(row(0.0, true));
+        without.chain(WORK.into_iter().filter(|&work| work > 0.0).flat_map(move |work| row(work, false)))
     }
 
     fn batches(self) -> u32 {
@@ -99,15 +97,12 @@ fn measured(program: &Program, budget: Duration) -> Result<RuntimeCalibration, R
     let round = round(&mut child, program.language)?;
     let paces: Vec<f64> = (0..8).map(|_| pace::yardstick()).collect();
     let mut runs = Runs::default();
-    for done in 0..MOST {
+    'enough: for done in 0..MOST {
         for cell in Cell::all() {
-            runs.take(&mut child, &ways, cell, round)?;
             if done >= LEAST && begun.elapsed() >= budget {
-                break;
+                break 'enough;
             }
-        }
-        if done + 1 >= LEAST && begun.elapsed() >= budget {
-            break;
+            runs.take(&mut child, &ways, cell, round)?;
         }
     }
     let child_cpu = child.cpu()?;

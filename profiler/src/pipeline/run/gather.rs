@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{Ended, Facts, Inputs, WindowFacts},
+    answer::{Ended, Inputs, WindowFacts},
     event,
     kernel::LoadError,
     process::Process,
@@ -124,10 +124,13 @@ impl Run<'_> {
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
             no_counters: total.ipc.is_none().then(facts::why_no_counters),
-            facts: Facts {
-                runtime: self.runtimes.runtime(),
-                ..facts::facts(&self.request.target, processes, self.session.form(), self.began_at)
-            },
+            facts: facts::facts(
+                &self.request.target,
+                processes,
+                self.session.form(),
+                self.began_at,
+                self.runtimes.runtime(),
+            ),
             window: WindowFacts {
                 wall: total.end.saturating_sub(self.first),
                 measured: total.measured,
