@@ -260,6 +260,53 @@ fn a_runtime_is_measured_in_each_of_its_forms_and_kept() {
 }
 
 #[test]
+fn a_file_system_is_measured_when_it_is_named_and_kept_by_its_device() {
+    let folder = Folder::new("file");
+    // Whoever writes to the disk meanwhile is left alone.
+    let quiet = |flags: &[&str]| {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let found = calibrate(flags, &folder.0);
+            if Instant::now() > until || !found.2.contains("requests a second already") {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    };
+    let (code, out, err) = quiet(&["--file", env!("CARGO_TARGET_TMPDIR"), "--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let places: Vec<(bool, u64, u64)> = found["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["write"].as_bool().unwrap(), row["depth"].as_u64().unwrap(), row["batch"].as_u64().unwrap()))
+        .collect();
+    let of = |write| {
+        [(write, 1, 1), (write, 4, 1), (write, 4, 4), (write, 16, 1), (write, 16, 16), (write, 64, 1), (write, 64, 64)]
+    };
+    assert_eq!(places, [of(false), of(true)].concat());
+    let (major, minor) = (found["device"][0].as_u64().unwrap(), found["device"][1].as_u64().unwrap());
+    let kept: Vec<_> =
+        std::fs::read_dir(folder.0.join("should-i-async")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(kept, [format!("files-{major}-{minor}.json").as_str()]);
+    let (code, text, _) = quiet(&["--file", env!("CARGO_TARGET_TMPDIR")]);
+    assert!(
+        code == Some(0) && text.contains("reads one by one") && text.contains("fdatasync after a write: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_system_that_cannot_be_measured_is_named() {
+    let folder = Folder::new("no-file");
+    for (named, said) in [("/no/such/folder", "no such folder"), ("/dev/shm", "/dev/shm")] {
+        let (code, out, err) = calibrate(&["--file", named], &folder.0);
+        assert!(code == Some(2) && out.is_empty() && err.contains(said), "{named}: {code:?} {err}");
+    }
+}
+
+#[test]
 fn what_is_no_runtime_or_ends_before_it_is_measured_is_named() {
     let folder = Folder::new("no-runtime");
     let make = |name: &str, from: &str| {

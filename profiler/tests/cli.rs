@@ -332,8 +332,19 @@ fn files_that_are_no_recordings() {
 fn a_recording_that_cannot_be_written_is_told_before_it_is_made() {
     let sleeper = Sleeper::start();
     let begun = Instant::now();
-    says(&["record", "-p", &sleeper.pid(), "-d", "25s", "-o", "no/such/folder/a.sia"], 6, &["cannot write", "-o"]);
+    for keep in [["record", "-o"], ["check", "--record"]] {
+        let [command, flag] = keep;
+        let flags = [command, "-p", &sleeper.pid(), "-d", "25s", flag, "no/such/folder/a.sia"];
+        says(&flags, 6, &["cannot write", "no/such/folder/a.sia"]);
+    }
     assert!(begun.elapsed() < Duration::from_secs(20), "it measured first");
+}
+
+#[test]
+fn a_worth_that_makes_no_sense() {
+    says(&["check", "-p", "1", "--worth", "much"], 2, &["bad --worth", "5%"]);
+    says(&["report", "a.sia", "--worth", "-3%"], 2, &["bad --worth", "5%"]);
+    says(&["report", "a.sia", "--worth", "101%"], 2, &["--worth", "100%"]);
 }
 
 #[test]
@@ -342,5 +353,6 @@ fn comparisons_that_make_no_sense() {
     says(&["diff", "a", "b", "--fail-above", "much"], 2, &["bad --fail-above", "5%"]);
     says(&["diff", "a", "b", "-o", "picture.png"], 2, &[".svg"]);
     says(&["predict-check", "a", "b", "--per", "cpu-second"], 2, &["is 1"]);
+    says(&["predict-check", "a", "b", "--per", "second,recvfrom"], 2, &["cannot be compared"]);
     refuses(&["diff", "a"], 2, &["AFTER"]);
 }

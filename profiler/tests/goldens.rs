@@ -79,8 +79,24 @@ fn two_recordings_compared() {
     made.insert("diff.txt".to_owned(), two(&["diff", threads, pool, "-o", drawn.to_str().unwrap()]));
     made.insert("diff.svg".to_owned(), fs::read(drawn).unwrap());
     made.insert("diff-per-request.txt".to_owned(), two(&["diff", threads, pool, "--per", "sendto"]));
-    made.insert("predict-check.txt".to_owned(), two(&["predict-check", threads, twin, "--per", "sendto"]));
+    made.insert("predict-check.txt".to_owned(), two(&["predict-check", threads, twin]));
     settle("compared", &made);
+}
+
+/// What CPU per second would say of a twin that served twice as much is no saving.
+#[test]
+fn recordings_of_other_work_are_not_compared() {
+    let file = |name: &str| format!("{name}/{RECORDING}");
+    let fails = |more: &[&str], said: &str| {
+        let found = tool().current_dir(goldens()).args(more).output().unwrap();
+        let error = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert_eq!(found.status.code(), Some(9), "{more:?}: {error}");
+        assert!(error.contains(said), "{more:?}: {error}");
+    };
+    let (threads, twin, locks) = (&file("echo-threads"), &file("already-async"), &file("locks"));
+    fails(&["predict-check", threads, twin, "--per", "second"], "did not do the same work");
+    fails(&["diff", threads, twin, "--per", "second"], "a second, per message sent on tcp");
+    fails(&["predict-check", threads, locks], "nothing in common");
 }
 
 /// Everything that the command makes of one recording.

@@ -2,6 +2,7 @@
 //! what several of them use is in `harness`, `host` and `exec`.
 
 mod bench;
+mod child;
 mod dist;
 mod ebpf;
 mod exec;
@@ -11,6 +12,7 @@ mod host;
 mod lab;
 mod pairs;
 mod pictures;
+mod residuals;
 mod roles;
 mod schema;
 mod test;
@@ -28,12 +30,14 @@ use clap::Parser;
 #[derive(Parser)]
 enum Command {
     Bench(bench::Options),
+    Child(child::Options),
     Dist(dist::Options),
     Ebpf(ebpf::Options),
     Goldens(goldens::Options),
     Lab(lab::Options),
     Pairs(pairs::Options),
     Pictures(pictures::Options),
+    Residuals(residuals::Options),
     Roles(roles::Options),
     Schema(schema::Options),
     Test(test::Options),
@@ -60,12 +64,14 @@ fn run() -> Result<()> {
     let root = workspace_root()?;
     match Command::parse() {
         Command::Bench(options) => bench::run(&root, &options),
+        Command::Child(options) => child::run(&root, &options),
         Command::Dist(options) => dist::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Goldens(options) => goldens::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
         Command::Pairs(options) => pairs::run(&root, &options),
         Command::Pictures(options) => pictures::run(&root, &options),
+        Command::Residuals(options) => residuals::run(&root, &options),
         Command::Roles(options) => roles::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),

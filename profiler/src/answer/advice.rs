@@ -91,7 +91,6 @@ fn larger(record: &SiteRecord, io: f64, cpu: f64, seconds: f64) -> Option<Advice
     }
     // A request and its reply are one message each way: only several writes per wait can be
     // gathered.
-    let writes = syscall.contains("write") || syscall.contains("send");
-    (writes && bytes < TINY && site.calls as f64 > 3.0 * io && site.errors * 10 < site.calls)
+    (record.place.sends() && bytes < TINY && site.calls as f64 > 3.0 * io && site.errors * 10 < site.calls)
         .then(|| Advice::GatherWrites(calls()))
 }

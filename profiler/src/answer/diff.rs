@@ -7,7 +7,10 @@
 
 use std::collections::HashMap;
 
-use super::report::Report;
+use super::{
+    report::Report,
+    work::{NoUnits, Per, Unit, Which, Why, cpu},
+};
 use crate::{
     aggregate::Window,
     event::{Family, Place},
@@ -15,38 +18,6 @@ use crate::{
     predict::Refusal,
     quantity::{Estimate, bootstrap},
 };
-
-/// What figures are divided by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Per {
-    /// A second of the target's CPU.
-    CpuSecond,
-    /// A second of time.
-    Second,
-    /// A return of a syscall: a request, where each request makes one.
-    Call {
-        /// The syscall.
-        syscall: String,
-    },
-}
-
-/// One of two recordings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The first: before, or the blocking one.
-    First,
-    /// The second: after, or the async one.
-    Second,
-}
-
-/// A recording has none of the units that figures are divided by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoUnits {
-    /// The unit.
-    pub per: Per,
-    /// The recording.
-    pub recording: Which,
-}
 
 /// Why a recording predicts nothing for its async version.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +128,8 @@ impl Change {
 pub struct Diff {
     /// What figures are divided by.
     pub per: Per,
+    /// Why.
+    pub why: Why,
     /// Units in the first and in the second measurement.
     pub units: (f64, f64),
     /// The lines.
@@ -176,31 +149,8 @@ pub struct PredictionCheck {
     pub interval: Option<Estimate>,
     /// CPU per unit, ns, first and second.
     pub cpu: (f64, f64),
-    /// What CPU was divided by, in each.
-    pub per: (Per, Per),
-}
-
-/// CPU by the kernel's account, ns.
-fn cpu(window: &Window) -> f64 {
-    let sums = window.sums();
-    let unknown: u64 = window.threads.iter().map(|t| t.cpu_unknown.as_nanos()).sum();
-    (sums.user + sums.kernel + unknown).saturating_add_signed(sums.charge()) as f64
-}
-
-fn units(window: &Window, per: &Per) -> f64 {
-    match per {
-        Per::CpuSecond => cpu(window) / 1e9,
-        Per::Second => window.measured.as_secs_f64(),
-        Per::Call { syscall } => {
-            let calls: u64 = window.sites.iter().filter(|s| s.place.syscall == *syscall).map(|s| s.site.calls).sum();
-            calls as f64
-        }
-    }
-}
-
-fn some_units(window: &Window, per: &Per, recording: Which) -> Result<f64, NoUnits> {
-    let units = units(window, per);
-    if units > 0.0 { Ok(units) } else { Err(NoUnits { per: per.clone(), recording }) }
+    /// What CPU was divided by, in each, and why.
+    pub unit: Unit,
 }
 
 /// Direct cost of a blocked call, ns, by place.
@@ -241,7 +191,7 @@ fn value(measure: Measure, window: &Window, prices: &HashMap<Place, f64>) -> f64
 /// Half the 90 % interval of a ratio over parts.
 fn half(side: &Compared<'_>, measure: Measure, per: &Per, prices: &HashMap<Place, f64>) -> Option<f64> {
     let parts: Vec<(f64, f64)> =
-        side.parts.iter().map(|w| (value(measure, w, prices), units(w, per))).filter(|(_, u)| *u > 0.0).collect();
+        side.parts.iter().map(|w| (value(measure, w, prices), per.count(w))).filter(|(_, u)| *u > 0.0).collect();
     bootstrap::ratio(&parts).map(Estimate::half_width)
 }
 
@@ -250,9 +200,10 @@ impl Diff {
     ///
     /// # Errors
     /// The unit that one of the two has none of.
-    pub fn new(before: &Compared<'_>, after: &Compared<'_>, per: &Per) -> Result<Self, NoUnits> {
-        let first = some_units(before.window, per, Which::First)?;
-        let second = some_units(after.window, per, Which::Second)?;
+    pub fn new(before: &Compared<'_>, after: &Compared<'_>, unit: &Unit) -> Result<Self, NoUnits> {
+        let per = &unit.per.0;
+        let first = per.some(before.window, Which::First)?;
+        let second = per.some(after.window, Which::Second)?;
         let known = [before, after].map(|side| prices(side.report, side.window));
         let changes = Measure::ALL
             .into_iter()
@@ -265,7 +216,7 @@ impl Diff {
                 Change { measure, before: old, after: new, difference }
             })
             .collect();
-        Ok(Self { per: per.clone(), units: (first, second), changes })
+        Ok(Self { per: per.clone(), why: unit.why, units: (first, second), changes })
     }
 
     /// The costs that rose by more than this share, beyond the noise.
@@ -283,14 +234,10 @@ impl PredictionCheck {
     ///
     /// # Errors
     /// The unit that one of the two has none of.
-    pub fn new(
-        blocking: &Compared<'_>,
-        twin: &Compared<'_>,
-        per: (Per, Per),
-        way: Option<Way>,
-    ) -> Result<Self, NoUnits> {
-        let first = some_units(blocking.window, &per.0, Which::First)?;
-        let second = some_units(twin.window, &per.1, Which::Second)?;
+    pub fn new(blocking: &Compared<'_>, twin: &Compared<'_>, unit: &Unit, way: Option<Way>) -> Result<Self, NoUnits> {
+        let per = &unit.per;
+        let first = per.0.some(blocking.window, Which::First)?;
+        let second = per.1.some(twin.window, Which::Second)?;
         let calls = |name: &str| -> u64 {
             let sites = twin.window.sites.iter().filter(|s| s.place.syscall.starts_with(name));
             sites.map(|s| s.site.calls).sum()
@@ -311,7 +258,7 @@ impl PredictionCheck {
             let half = (1.0 - measured).abs() * (a / old).hypot(b / new);
             Estimate::with_half_width(measured, half)
         });
-        Ok(Self { way, predicted, measured, interval, cpu: (old, new), per })
+        Ok(Self { way, predicted, measured, interval, cpu: (old, new), unit: unit.clone() })
     }
 }
 
@@ -341,13 +288,14 @@ mod tests {
     }
 
     fn compare(first: &[(u64, u64)], second: &[(u64, u64)], per: &Per) -> Result<Diff, NoUnits> {
+        let unit = Unit::given(per.clone(), per.clone());
         let ((a, a_parts), (b, b_parts)) = (seconds(first), seconds(second));
         let reports = [&a, &b].map(|w| Report::new(w, Inputs::default()));
         let (a_parts, b_parts): (Vec<&Window>, Vec<&Window>) = (a_parts.iter().collect(), b_parts.iter().collect());
         Diff::new(
             &Compared { window: &a, report: &reports[0], parts: &a_parts },
             &Compared { window: &b, report: &reports[1], parts: &b_parts },
-            per,
+            &unit,
         )
     }
 
@@ -402,7 +350,7 @@ mod tests {
         let check = PredictionCheck::new(
             &Compared { window: &a, report: &reports[0], parts: &a_parts },
             &Compared { window: &b, report: &reports[1], parts: &b_parts },
-            (Per::Second, Per::Second),
+            &Unit::given(Per::Second, Per::Second),
             None,
         )
         .unwrap();

@@ -128,6 +128,9 @@ pub struct Inputs {
     /// Looks at the sites while the measurement ran: what its interval is made of where it was not
     /// sampled.
     pub slices: Vec<Slice>,
+    /// From what share of the target's CPU on a rewrite would be worth it; `None`: nobody said.
+    #[serde(skip)]
+    pub worth: Option<f64>,
 }
 
 impl Inputs {

@@ -3,7 +3,9 @@
 
 mod advice;
 mod check;
+mod decide;
 mod diff;
+mod gain;
 mod inputs;
 mod ledger;
 mod note;
@@ -13,10 +15,12 @@ mod sampled;
 mod score;
 mod verdict;
 mod view;
+mod work;
 
 pub use advice::{Advice, SmallCalls};
 pub use check::{Check, Counted};
-pub use diff::{Change, Compared, Diff, Measure, NoPrediction, NoUnits, Per, PredictionCheck, Which};
+pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck};
+pub use gain::{Blockers, Decision, Gain, WORTH};
 pub use inputs::{Ended, Facts, Inputs, ProcessFacts, Slice, WindowFacts};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use note::Note;
@@ -26,3 +30,4 @@ pub use sampled::{Sampled, SampledStack, StackQuality, Taken};
 pub use score::{Score, direct_share};
 pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
+pub use work::{NoUnits, NotSameWork, Per, Unit, Which, Why};

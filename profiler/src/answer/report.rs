@@ -3,18 +3,20 @@
 use super::{
     advice,
     check::Check,
+    decide::Answerable,
+    gain::WORTH,
     inputs::{Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
     note::Note,
     score::Score,
-    verdict::{Answerable, Verdict},
+    verdict::Verdict,
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
     aggregate::{Quality, RoleLine, Roles, Window},
     cost::{self, Bases, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{DeviceRecord, Family, Place, SiteRecord, Sums},
-    machine::Calibration,
+    machine::{Calibration, Language},
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
 };
@@ -110,9 +112,8 @@ impl Report {
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
         let roles = Roles::new(window);
-        let all_hand_overs = HandOvers::new(&window.sites, &pools);
-        let hand_overs = all_hand_overs.scaled(roles.handed_over());
-        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), hand_overs);
+        let locks = (HandOvers::new(&window.sites, &pools), roles.handed_over());
+        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), locks);
         let (what_if, engine) = predict(&sums, &given);
         let advice = given
             .prices
@@ -121,7 +122,7 @@ impl Report {
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let answerable = Answerable {
             roles: &roles,
-            lock_cpu: all_hand_overs.cpu / given.cpu.max(1.0),
+            lock_cpu: given.locks / given.cpu.max(1.0),
             io_calls: calls_in(window, Family::BlockingIo),
             event_calls: calls_in(window, Family::EventWait),
             cpu: &cpu,
@@ -130,11 +131,12 @@ impl Report {
             runtime: inputs.facts.runtime.as_ref(),
             direct: score.direct.value().copied(),
             seconds,
+            worth: inputs.worth.unwrap_or(WORTH),
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {
-            verdict: Verdict::new(&answerable, advice),
+            verdict: answerable.verdict(advice),
             estimators: Estimators::new(&window.sites, &pools, charge, sampled),
             check: Check::new(window, &sums, cpu.total, inputs.process_cpu),
             sites: site_views(window, &inputs, &pools),
@@ -210,7 +212,7 @@ fn given<'a>(
     pools: &Pools<'_>,
     parts: &Parts,
     calibration: Option<&'a Calibration>,
-    hand_overs: HandOvers,
+    (locks, handed_over): (HandOvers, f64),
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
@@ -222,9 +224,12 @@ fn given<'a>(
     let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
+    let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
     let given = Given {
         prices,
-        hand_overs,
+        hand_overs: locks.scaled(handed_over),
+        locks: locks.cpu,
+        bound: !native && calibration.is_none_or(|list| list.runtime.is_none()),
         calibration: calibration.ok_or(inputs.no_calibration.as_deref()),
         cpu: own_cpu - excess,
         hooks: hooks + excess,

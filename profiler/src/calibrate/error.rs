@@ -76,3 +76,41 @@ pub enum CacheError {
     #[error("no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path")]
     NoPlace,
 }
+
+/// Why a file system was not measured.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// It could not be looked at, or no file made there.
+    #[error("{}: {source}", path.display())]
+    System {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Less than 1 GiB is free.
+    #[error("less than 1 GiB is free on the file system of {}: it is left alone", path.display())]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Others use it.
+    #[error(
+        "the device of {} serves {rate:.0} requests a second already: it is left alone; try again when it is quiet",
+        path.display()
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+        /// Requests a second.
+        rate: f64,
+    },
+    /// It takes no requests past the page cache.
+    #[error("{}: {why}", path.display())]
+    Refused {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}

@@ -4,7 +4,8 @@
 //!
 //! The order of the files: `result` (what is found) and `error` rest on nothing in here; `rig` has
 //! the tools; `essentials` and `full` measure with them; `cache` keeps the result, `prices` makes a
-//! price list of it, and `sweet_spots` compares interfaces.
+//! price list of it, and `sweet_spots` compares interfaces. `volume` measures one file system that
+//! is named, and `runtime` one interpreter.
 
 pub mod cache;
 mod error;
@@ -15,15 +16,17 @@ mod result;
 mod rig;
 pub mod runtime;
 mod sweet_spots;
+mod volume;
 
 pub use cache::Calibration;
-pub use error::{CacheError, CalibrateError};
+pub use error::{CacheError, CalibrateError, VolumeError};
 pub use essentials::measure;
 pub use full::measure as measure_all;
 pub use prices::prices;
 pub use result::{
     Beyond, BlockRow, CrowdRow, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileRow, Full, Interrupts,
-    LONG_IDLE, Missing, ReadRow, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, StepRow, WorkingSetRow,
+    LONG_IDLE, Missing, ReadRow, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, SteadyRow, StepRow, WorkingSetRow,
 };
 pub(crate) use rig::{host::Usage, pace};
 pub use sweet_spots::{Choice, FileSpot, ReadySpot, SweetSpots};
+pub use volume::VolumeCalibration;

@@ -1,6 +1,8 @@
 //! From what was measured to the price list of this machine.
 
-use super::result::{BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, ReadRow, StepRow};
+use super::result::{
+    BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, ReadRow, SteadyRow, StepRow,
+};
 use crate::{
     machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, ReadCost, Step},
     quantity::{Estimate, Repeats},
@@ -9,12 +11,13 @@ use crate::{
 /// The price list, at the pace at which it was measured. The caller adds where it comes from.
 pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
     let direct = full.map_or(&[] as &[DiskRow], |full| &full.disk);
+    let steady = full.map_or(&[] as &[SteadyRow], |full| &full.steady).iter().filter_map(steady);
     Calibration {
         steps: found.steps.iter().map(Step::from).collect(),
         reads: found.reads.iter().map(ReadCost::from).collect(),
         blocks: found.blocks.iter().map(BlockCost::from).collect(),
         files: found.file.iter().map(FileCost::from).collect(),
-        direct: direct.iter().filter_map(direct_read).collect(),
+        direct: direct.iter().filter_map(direct_read).chain(steady).collect(),
         crowd: found.crowd.iter().map(Crowd::from).collect(),
         relay: found.relay.iter().map(Crowd::from).collect(),
         pace: Some(found.pace),
@@ -84,7 +87,12 @@ fn direct_read(row: &DiskRow) -> Option<DirectRead> {
         return None;
     }
     let cost = row.cpu.cost()?.scatter();
-    Some(DirectRead { batch: row.depth, cost })
+    Some(DirectRead { batch: row.depth, depth: None, write: false, cost })
+}
+
+pub(super) fn steady(row: &SteadyRow) -> Option<DirectRead> {
+    let SteadyRow { write, depth, batch, ref cpu } = *row;
+    Some(DirectRead { batch, depth: Some(depth), write, cost: cpu.cost()?.scatter() })
 }
 
 #[cfg(test)]

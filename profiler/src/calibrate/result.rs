@@ -283,6 +283,20 @@ pub struct DiskRow {
     pub latency: Figure,
 }
 
+/// Random 4 KiB requests with `O_DIRECT` through `io_uring`, of which so many are kept in flight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SteadyRow {
+    /// Whether they are writes, else reads.
+    pub write: bool,
+    /// Requests in flight.
+    pub depth: u32,
+    /// Requests that an enter submits.
+    pub batch: u32,
+    /// ns of CPU per request, over all threads of the process and the kernel's threads for its
+    /// rings.
+    pub cpu: Figure,
+}
+
 /// How a thread learns that descriptors are ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -358,6 +372,9 @@ pub struct Full {
     pub epoll: Vec<EpollRow>,
     /// Random reads, by cached or direct, depth and interface.
     pub disk: Vec<DiskRow>,
+    /// Random requests past the page cache, by requests in flight and submitted together.
+    #[serde(default)]
+    pub steady: Vec<SteadyRow>,
     /// Messages, by medium, ready descriptors and interface.
     pub descriptors: Vec<ReadyRow>,
     /// What interrupts take.

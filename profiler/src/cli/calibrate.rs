@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, Write as _},
+    path::Path,
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{exit::CliError, flags::CalibrateFlags, output};
 use crate::{
-    calibrate::{self, Calibration, cache},
+    calibrate::{self, Calibration, VolumeCalibration, cache},
     report::calibration,
 };
 
@@ -19,6 +20,9 @@ const FAILED: &str = "the calibration failed";
 pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {
     if let Some(named) = &flags.runtime {
         return super::runtime::run(named, flags.json);
+    }
+    if let Some(dir) = &flags.file {
+        return volume(dir, flags.json);
     }
     if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
         bail!(CliError::Usage(format!("--dir {}: no such folder", dir.display())));
@@ -46,6 +50,21 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {
     match kept {
         Ok(path) => output::complain(&format!("kept in {}", path.display())),
         // The result stands; only the next run has to measure again.
+        Err(error) => output::complain(&format!("not kept: {error}")),
+    }
+    Ok(())
+}
+
+/// What requests past the page cache cost on one file system, shown and kept.
+fn volume(dir: &Path, json: bool) -> Result<()> {
+    if !dir.is_dir() {
+        bail!(CliError::Usage(format!("--file {}: no such folder", dir.display())));
+    }
+    let found = VolumeCalibration::measure(dir).map_err(|why| CliError::Usage(format!("--file {why}")))?;
+    let kept = found.store();
+    output::print(&if json { calibration::volume_json(&found) } else { calibration::volume_text(&found) })?;
+    match kept {
+        Ok(path) => output::complain(&format!("kept in {}", path.display())),
         Err(error) => output::complain(&format!("not kept: {error}")),
     }
     Ok(())

@@ -14,14 +14,30 @@ use super::{
     output::{self, ProgressLine},
     settings::Selection,
 };
-use crate::pipeline::{self, Progress, Request};
+use crate::pipeline::{
+    self, Progress, Request,
+    recording::{in_one_part, report_of},
+};
 
 pub(super) fn run(flags: &CheckFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = stop_flag()?;
-    let measured =
-        on_target(&flags.selection(), &flags.command, |request, progress| pipeline::measure(request, &stop, progress))?;
-    output::show(&measured.report(), &flags.view())
+    let worth = flags.worth.share()?;
+    if let Some(path) = &flags.record {
+        output::writable(path)?;
+    }
+    let measured = on_target(&flags.selection(), &flags.command, |request, progress| {
+        pipeline::measure(&Request { worth, ..request.clone() }, &stop, progress)
+    })?;
+    let Some(path) = &flags.record else {
+        return output::show(&measured.report(), &flags.view());
+    };
+    let recording = in_one_part(measured);
+    // What was measured is told even where it cannot be kept.
+    let written = recording.write(path);
+    output::show(&report_of(&recording), &flags.view())?;
+    written?;
+    Ok(())
 }
 
 /// Does something with what the flags say: a target that lives, or a command that is started once

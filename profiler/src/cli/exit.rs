@@ -34,6 +34,8 @@ pub enum Exit {
     Internal = 7,
     /// `diff --fail-above`: a cost rose by more.
     Worse = 8,
+    /// Two recordings did not do the same work.
+    Incomparable = 9,
     /// `-- CMD` cannot be executed.
     NotExecutable = 126,
     /// `-- CMD` was not found.
@@ -42,7 +44,7 @@ pub enum Exit {
 
 impl Exit {
     /// Each with what it means to whoever reads the man page.
-    pub(super) const MEANINGS: [(Self, &'static str); 11] = [
+    pub(super) const MEANINGS: [(Self, &'static str); 12] = [
         (Self::Success, "Done, also after Ctrl-C and after the target's end."),
         (Self::Unfit, "doctor: measuring could not work here."),
         (Self::Usage, "Flags that make no sense, or a file that is no recording."),
@@ -52,6 +54,7 @@ impl Exit {
         (Self::Output, "The result could not be written."),
         (Self::Internal, "A fault of should-i-async itself."),
         (Self::Worse, "diff --fail-above: a cost rose by more, beyond the noise."),
+        (Self::Incomparable, "diff, predict-check: the two recordings did not do the same work."),
         (Self::NotExecutable, "The command after -- cannot be executed."),
         (Self::NotFound, "The command after -- was not found."),
     ];
@@ -76,6 +79,9 @@ pub(super) enum CliError {
     /// A cost rose by more than `diff --fail-above` allows. The table is printed.
     #[error("{0}")]
     Worse(String),
+    /// Two recordings did not do the same work, or nobody can tell.
+    #[error("{0}")]
+    Incomparable(String),
     /// stdout cannot be written.
     #[error("cannot write the result: {0}. Nothing is lost but the text: run again with stdout somewhere else")]
     Output(std::io::Error),
@@ -137,6 +143,7 @@ impl CliError {
             Self::Unfit => Exit::Unfit,
             Self::Output(_) => Exit::Output,
             Self::Worse(_) => Exit::Worse,
+            Self::Incomparable(_) => Exit::Incomparable,
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
             Self::Command { .. } => Exit::NotExecutable,
         }

@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::machine::Way;
+
 /// Would async IO give the CPU time back? Measures what blocking IO costs a running process.
 #[derive(Debug, Parser)]
 #[command(name = "should-i-async", version, max_term_width = 100, propagate_version = true)]
@@ -79,6 +81,11 @@ pub(super) struct CheckFlags {
     /// How each figure came about, step by step, below the text report
     #[arg(long, conflicts_with = "json")]
     pub(super) explain: bool,
+    #[command(flatten)]
+    pub(super) worth: WorthFlags,
+    /// Keep what was measured in this file as well, as a whole (`record` keeps its seconds, too)
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
     /// Every site and thread, and the programs' log on stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
@@ -94,6 +101,8 @@ pub(super) struct CheckFlags {
 pub(super) struct LiveFlags {
     #[command(flatten)]
     pub(super) target: TargetFlags,
+    #[command(flatten)]
+    pub(super) worth: WorthFlags,
     /// A recording to look through
     #[arg(value_name = "FILE", conflicts_with_all = ["pid", "tid", "tree"])]
     pub(super) file: Option<PathBuf>,
@@ -148,6 +157,8 @@ pub(super) struct ReportFlags {
     /// How each figure came about, step by step
     #[arg(long)]
     pub(super) explain: bool,
+    #[command(flatten)]
+    pub(super) worth: WorthFlags,
 }
 
 /// What is compared.
@@ -159,9 +170,10 @@ pub(super) struct DiffFlags {
     /// The recording after
     pub(super) after: PathBuf,
     /// What figures are divided by: cpu-second, second, or the name of a syscall that each request
-    /// makes once
-    #[arg(long, value_name = "UNIT", default_value = "cpu-second")]
-    pub(super) per: String,
+    /// makes once [default: messages sent on the class that both have most of, else bytes, else
+    /// seconds]
+    #[arg(long, value_name = "UNIT")]
+    pub(super) per: Option<String>,
     /// Fail if CPU, direct cost or run-queue delay per unit rose by more than this
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     pub(super) fail_above: Option<String>,
@@ -181,12 +193,21 @@ pub(super) struct PredictCheckFlags {
     /// The async version's recording
     pub(super) twin: PathBuf,
     /// What CPU is divided by: second (if both had the same load), or the name of a syscall that
-    /// each request makes once; two names where they differ
-    #[arg(long, value_name = "UNIT[,UNIT]", default_value = "second")]
-    pub(super) per: String,
+    /// each request makes once; two names where they differ [default: messages sent on the class
+    /// that both have most of, else bytes]
+    #[arg(long, value_name = "UNIT[,UNIT]")]
+    pub(super) per: Option<String>,
     /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]
-    #[arg(long, value_parser = ["naive", "runtime", "tuned"])]
+    #[arg(long, value_parser = Way::ALL.map(Way::name))]
     pub(super) way: Option<String>,
+}
+
+/// What decides.
+#[derive(Debug, Args)]
+pub(super) struct WorthFlags {
+    /// Share of its CPU from which a rewrite would be worth it [default: 5%]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    pub(super) worth: Option<String>,
 }
 
 /// Sizes and budget.
@@ -236,6 +257,11 @@ pub(super) struct CalibrateFlags {
     /// What an event costs in this interpreter: the executable, or a process that runs in it
     #[arg(long, value_name = "PATH|PID", conflicts_with_all = ["quick", "dir"])]
     pub(super) runtime: Option<String>,
+    /// What requests past the page cache cost on the file system of this folder: in less than five
+    /// seconds, on a file of 32 MiB without a name; not where less than 1 GiB is free, or while
+    /// others use the device
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "dir", "runtime"])]
+    pub(super) file: Option<PathBuf>,
     /// Where the file goes that is read and written [default: /var/tmp]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::{exit::CliError, flags::LiveFlags};
 use crate::{
     kernel::preflight,
-    pipeline::{live, playback::Playback},
+    pipeline::{Request, live, playback::Playback},
     process,
     quantity::Nanos,
     record::Recording,
@@ -27,12 +27,13 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
             "live draws on a terminal, and this is none: use `check` for one answer, `record` for a file".into(),
         ));
     }
+    let worth = flags.worth.share()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
     }
     if let Some(file) = &flags.file {
-        return play(file, &stop);
+        return play(file, worth, &stop);
     }
     let chosen;
     let pids = if flags.target.pid.is_empty() && flags.target.tid.is_empty() {
@@ -42,14 +43,14 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
     } else {
         &flags.target.pid[..]
     };
-    watch(flags, pids, &stop)
+    let request = Request { worth, ..flags.target.selection_of(pids).request(None)? };
+    watch(request, &stop)
 }
 
 /// What a message says was being done.
 const SCREEN: &str = "the terminal failed";
 
-fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<()> {
-    let request = flags.target.selection_of(pids).request(None)?;
+fn watch(request: Request, stop: &Arc<AtomicBool>) -> Result<()> {
     let name = request.target.processes.first().map_or_else(String::new, |p| format!("{} ({})", p.comm, p.tgid));
     let more = request.target.processes.len().saturating_sub(1);
     let title = Title {
@@ -65,8 +66,10 @@ fn watch(flags: &LiveFlags, pids: &[u32], stop: &Arc<AtomicBool>) -> Result<()> 
     shown.context(SCREEN)
 }
 
-fn play(file: &Path, stop: &AtomicBool) -> Result<()> {
-    let mut feed = Playback::new(Recording::read(file)?);
+fn play(file: &Path, worth: Option<f64>, stop: &AtomicBool) -> Result<()> {
+    let mut recording = Recording::read(file)?;
+    recording.inputs.worth = worth;
+    let mut feed = Playback::new(recording);
     let title = Title {
         name: file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         pid: feed.report().facts.processes.first().map(|p| p.tgid),

@@ -1,14 +1,16 @@
 //! Where text goes: results to stdout, complaints and progress to stderr.
 
 use std::{
+    fs,
     io::{IsTerminal as _, Write as _},
+    path::Path,
     time::Duration,
 };
 
 use anyhow::Result;
 
 use super::exit::CliError;
-use crate::{answer::Report, pipeline::Progress, quantity::Nanos, report};
+use crate::{answer::Report, pipeline::Progress, quantity::Nanos, record::RecordError, report};
 
 /// Writes a result to stdout, all of it or with an error.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -27,6 +29,18 @@ pub(super) struct View {
     pub(super) json: bool,
     pub(super) verbose: bool,
     pub(super) explain: bool,
+}
+
+/// Fails at once where the file cannot be written, and not after half a minute of measuring.
+pub(super) fn writable(path: &Path) -> Result<()> {
+    let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(unwritable(std::io::Error::from(std::io::ErrorKind::IsADirectory)).into());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".should-i-async.{}.part", std::process::id()));
+    fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(unwritable)?;
+    Ok(())
 }
 
 /// Writes a report to stdout.

@@ -1,7 +1,7 @@
 //! `record`, `report`, `diff`, `predict-check`: measurements that are kept, and what is made of
 //! them.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -14,7 +14,7 @@ use super::{
 use crate::words::InWords;
 use crate::{
     aggregate::Window,
-    answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Weight},
+    answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Unit, Weight},
     export::svg::{self, Scale, Widths},
     machine::Way,
     pipeline::{
@@ -22,7 +22,7 @@ use crate::{
         outputs::{self, Output, OutputError, Shown, StackSide},
         recording::{Recorder, report_of, report_with_engine},
     },
-    record::{RecordError, Recording, write_atomically},
+    record::{Recording, write_atomically},
     report::{self, TextOptions},
 };
 
@@ -30,7 +30,7 @@ use crate::{
 pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
     let stop = check::stop_flag()?;
-    writable(&flags.output)?;
+    output::writable(&flags.output)?;
     let recording = check::on_target(&flags.selection(), &flags.command, |request, progress| {
         let mut request = request.clone();
         request.stacks = true;
@@ -50,22 +50,12 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     Ok(())
 }
 
-/// Fails at once where the file cannot be written, and not after half a minute of measuring.
-fn writable(path: &Path) -> Result<()> {
-    let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
-    if path.is_dir() {
-        return Err(unwritable(std::io::Error::from(std::io::ErrorKind::IsADirectory)).into());
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probe = folder.join(format!(".should-i-async.{}.part", std::process::id()));
-    fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(unwritable)?;
-    Ok(())
-}
-
 /// Writes a recording in the formats that the file names say.
 pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
-    let recording = Recording::read(&flags.file)?;
+    let worth = flags.worth.share()?;
+    let mut recording = Recording::read(&flags.file)?;
+    recording.inputs.worth = worth;
     let (found, engine) = report_with_engine(&recording);
     if files.is_empty() {
         let options = TextOptions {
@@ -114,9 +104,17 @@ impl Read {
     }
 }
 
+/// What figures are divided by: what the user said, else what both have most of.
+fn unit(given: Option<(Per, Per)>, [first, second]: &[Compared<'_>; 2]) -> Unit {
+    match given {
+        Some((first, second)) => Unit::given(first, second),
+        None => Unit::chosen(first.window, second.window),
+    }
+}
+
 /// Compares two recordings.
 pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
-    let per = settings::per(&flags.per)?;
+    let given = flags.per.as_deref().map(settings::per).transpose()?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
     if let Some(path) = &flags.output
         && !path.to_string_lossy().ends_with(".svg")
@@ -130,12 +128,13 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
         report: &read.report,
         parts,
     });
-    let found = Diff::new(&compared[0], &compared[1], &per).map_err(|none| CliError::Usage(none.in_words()))?;
+    let unit = unit(given.map(|per| (per.clone(), per)), &compared);
+    let found = Diff::new(&compared[0], &compared[1], &unit).map_err(|none| CliError::Usage(none.in_words()))?;
     let names = (flags.before.display().to_string(), flags.after.display().to_string());
     output::print(&report::diff(&found, (&names.0, &names.1)))?;
     if let Some(path) = &flags.output {
         let weight = settings::weight(&flags.weight).unwrap_or(Weight::Cpu);
-        let unit = format!("ns per {}", per.unit());
+        let unit = format!("ns per {}", found.per.unit());
         let scale = Scale { before: 1.0 / found.units.0, after: 1.0 / found.units.1, unit: &unit };
         let title = format!("{} → {}", names.0, names.1);
         let drawn = svg::diff(&before.profile(), &after.profile(), weight, scale, Widths::After, &title)
@@ -144,7 +143,12 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
         output::say(&format!("wrote {} ({} KiB)", path.display(), bytes.div_ceil(1024)));
     }
+    // The table stands; what it says of CPU is no saving and no loss.
+    unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
     let Some(limit) = limit else { return Ok(()) };
+    if found.changes.iter().any(|c| c.measure.is_cost() && c.difference.is_none()) {
+        bail!(CliError::Incomparable("a change cannot be told from noise: one of the two has fewer than three seconds, or is of `check --record`, which keeps no seconds; use `record -d 10s`".into()));
+    }
     let worse: Vec<String> = found
         .worse_than(limit)
         .map(|c| format!("{} {:+.1} %", c.measure.name(), c.relative().unwrap_or(0.0) * 100.0))
@@ -152,15 +156,23 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     if worse.is_empty() {
         return Ok(());
     }
-    bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, per.unit(), worse.join(", "))))
+    bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, found.per.unit(), worse.join(", "))))
 }
 
 /// Compares the prediction of one recording with what another one measured.
 pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
-    let (first, second) = flags.per.split_once(',').unwrap_or((&flags.per, &flags.per));
-    let per = (settings::per(first)?, settings::per(second)?);
-    if per.0 == Per::CpuSecond || per.1 == Per::CpuSecond {
+    let both = |text: &str| {
+        let (first, second) = text.split_once(',').unwrap_or((text, text));
+        Ok::<_, CliError>((settings::per(first)?, settings::per(second)?))
+    };
+    let given = flags.per.as_deref().map(both).transpose()?;
+    if given.as_ref().is_some_and(|(first, second)| *first == Per::CpuSecond || *second == Per::CpuSecond) {
         bail!(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
+    }
+    if given.as_ref().is_some_and(|(first, second)| (*first == Per::Second) != (*second == Per::Second)) {
+        bail!(CliError::Usage(
+            "CPU per second and per call cannot be compared: give --per two calls, or second".into()
+        ));
     }
     let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
     let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);
@@ -170,8 +182,10 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
         report: &read.report,
         parts,
     });
-    let found =
-        PredictionCheck::new(&compared[0], &compared[1], per, way).map_err(|none| CliError::Usage(none.in_words()))?;
+    let unit = unit(given, &compared);
+    unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
+    let found = PredictionCheck::new(&compared[0], &compared[1], &unit, way)
+        .map_err(|none| CliError::Usage(none.in_words()))?;
     let names = (flags.blocking.display().to_string(), flags.twin.display().to_string());
     output::print(&report::prediction_check(&found, (&names.0, &names.1)))
 }

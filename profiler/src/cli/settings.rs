@@ -6,7 +6,7 @@ use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
 
 use super::{
     exit::CliError,
-    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags},
+    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags, WorthFlags},
     output::View,
 };
 use crate::{
@@ -159,6 +159,7 @@ impl Selection<'_> {
             stacks: false,
             looks: false,
             keep_wire: false,
+            worth: None,
         })
     }
 }
@@ -184,9 +185,27 @@ pub(super) fn weight(text: &str) -> Option<Weight> {
 
 /// `--fail-above` as typed.
 pub(super) fn fail_above(text: &str) -> Result<f64, CliError> {
-    let bad = || CliError::Usage(format!("bad --fail-above '{text}': give a percentage like 5%"));
+    percent("--fail-above", text)
+}
+
+/// A percentage as typed, with or without its sign.
+fn percent(flag: &str, text: &str) -> Result<f64, CliError> {
+    let bad = || CliError::Usage(format!("bad {flag} '{text}': give a percentage like 5%"));
     let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().map_err(|_| bad())?;
     if number.is_finite() && number >= 0.0 { Ok(number / 100.0) } else { Err(bad()) }
+}
+
+impl WorthFlags {
+    /// From what share of its CPU on; `None`: the default.
+    pub(super) fn share(&self) -> Result<Option<f64>, CliError> {
+        let share = self.worth.as_deref().map(|text| percent("--worth", text)).transpose()?;
+        match share {
+            Some(share) if share > 1.0 => {
+                Err(CliError::Usage("--worth of more than 100% of its CPU: give a percentage like 5%".into()))
+            }
+            share => Ok(share),
+        }
+    }
 }
 
 impl DemoServerFlags {

@@ -7,6 +7,11 @@ impl Place {
     pub fn call_mark(&self) -> String {
         format!("{} ({})", self.syscall, self.class.name())
     }
+
+    /// Whether a call there sends something.
+    pub fn sends(&self) -> bool {
+        self.syscall.contains("write") || self.syscall.contains("send")
+    }
 }
 
 impl DeviceRecord {

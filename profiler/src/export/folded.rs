@@ -66,7 +66,7 @@ fn safe(name: &str) -> String {
         return "[unnamed]".to_owned();
     }
     if let Some(at) = name.rfind(' ')
-        && name[at + 1..].chars().all(|c| c.is_ascii_digit() || c == '.')
+        && is_like_a_count(&name[at + 1..])
     {
         name.replace_range(at..=at, "_");
     }
@@ -77,4 +77,9 @@ fn safe(name: &str) -> String {
         name.push('_');
     }
     name
+}
+
+/// Whether a reader may take a word for a number: -6 and 1e5 are some as well.
+fn is_like_a_count(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_digit() || c == '.') || word.parse::<f64>().is_ok()
 }

@@ -40,6 +40,12 @@ impl Source {
         &self.words
     }
 
+    /// Some of the prices come from elsewhere.
+    pub fn add(&mut self, words: &str) {
+        self.words.push_str("; ");
+        self.words.push_str(words);
+    }
+
     /// The same prices after CPUs have become slower by a factor of `by`.
     pub(super) fn slower(&self, by: f64) -> Self {
         Self { words: self.words.clone(), slowed_by: (1.0 + self.slowed_by) * by - 1.0 }

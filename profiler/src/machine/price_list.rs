@@ -117,7 +117,7 @@ impl Calibration {
         }
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, at.events)?;
-        Some(if way == Way::Tuned { tax } else { tax.at_least_zero() })
+        Some(if way.completes() { tax } else { tax.at_least_zero() })
     }
 
     /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line
@@ -149,9 +149,25 @@ impl Calibration {
         at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
-    /// What a read past the page cache costs through `io_uring`, if each enter submits so many.
-    pub fn direct_read(&self, batch: f64) -> Option<Estimate> {
-        at_number(self.direct.iter().map(|d| (d.batch, d.cost)), batch)
+    /// What a request past the page cache costs through `io_uring`, if so many are in flight and
+    /// each enter submits so many. Writes count as reads where they were not measured.
+    pub fn direct_io(&self, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
+        let own = self.direct_of(write, in_flight, batch);
+        if write { own.or_else(|| self.direct_of(false, in_flight, batch)) } else { own }
+    }
+
+    fn direct_of(&self, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
+        let rows = || self.direct.iter().filter(move |row| row.write == write);
+        let depth = |row: &DirectRead| row.depth.unwrap_or(row.batch);
+        let all = rows().filter(|row| depth(row) == row.batch).map(|row| (row.batch, row.cost));
+        let together = at_number(all, in_flight)?;
+        if in_flight <= 1.0 || !rows().any(|row| row.batch == 1 && depth(row) > 1) {
+            return Some(together);
+        }
+        let one = rows().filter(|row| row.batch == 1).map(|row| (depth(row), row.cost));
+        let alone = at_number(one, in_flight)?;
+        let share = batch.clamp(1.0, in_flight).log2() / in_flight.log2();
+        Some(Estimate::between(alone, together, share))
     }
 
     /// What code after a block costs more among so many threads that take turns.
@@ -225,6 +241,30 @@ mod tests {
         assert_eq!(calibration.tax(Way::Runtime, At::events(1.0)), None, "what was not measured has no value");
         let tuned = calibration.tax(Way::Tuned, At::events(1.0)).unwrap();
         assert_eq!((tuned.low, tuned.value, tuned.high), (200.0, 300.0, 400.0));
+    }
+
+    #[test]
+    fn a_request_is_priced_by_how_many_are_in_flight_and_how_many_an_enter_submits() {
+        let row = |write, depth, batch, ns| DirectRead { batch, depth: Some(depth), write, cost: sure(ns) };
+        let mut direct = vec![
+            DirectRead { batch: 1, depth: None, write: false, cost: sure(19_000.0) },
+            DirectRead { batch: 16, depth: None, write: false, cost: sure(2_000.0) },
+        ];
+        let price = |direct: &[DirectRead], write, in_flight, batch| {
+            let list = Calibration { direct: direct.to_vec(), ..Calibration::default() };
+            list.direct_io(write, in_flight, batch).map(|cost| cost.value)
+        };
+        // One by one was not measured: as if all were submitted together.
+        assert_eq!(price(&direct, false, 16.0, 1.0), Some(2_000.0));
+        direct.push(row(false, 16, 1, 6_000.0));
+        assert_eq!(price(&direct, false, 16.0, 1.0), Some(6_000.0));
+        assert_eq!(price(&direct, false, 16.0, 4.0), Some(4_000.0));
+        assert_eq!(price(&direct, false, 16.0, 99.0), Some(2_000.0));
+        assert_eq!(price(&direct, false, 1.0, 1.0), Some(19_000.0));
+        assert_eq!(price(&direct, true, 16.0, 1.0), Some(6_000.0), "writes as reads");
+        direct.extend([row(true, 1, 1, 25_000.0), row(true, 16, 16, 3_000.0)]);
+        assert_eq!(price(&direct, true, 16.0, 16.0), Some(3_000.0));
+        assert_eq!(price(&[], true, 16.0, 16.0), None);
     }
 
     #[test]

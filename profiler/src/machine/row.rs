@@ -57,12 +57,18 @@ pub struct FileCost {
     pub uring: Option<Estimate>,
 }
 
-/// CPU of a random 4 KiB read with `O_DIRECT` through `io_uring`, if each enter submits and reaps
-/// so many.
+/// CPU of a random 4 KiB request with `O_DIRECT` through `io_uring`, if each enter submits and
+/// reaps so many.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DirectRead {
-    /// Reads per enter.
+    /// Requests per enter.
     pub batch: u32,
+    /// Requests in flight; `None`: as many as an enter submits.
+    #[serde(default)]
+    pub depth: Option<u32>,
+    /// Whether they are writes, else reads.
+    #[serde(default)]
+    pub write: bool,
     /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch.
     /// The interval is the scatter of the repeats and not that of their median, because a device or
     /// a hypervisor behaves differently from one moment to the next.

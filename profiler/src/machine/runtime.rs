@@ -87,8 +87,8 @@ pub struct RuntimePrices {
 }
 
 impl RuntimePrices {
-    /// The prices at so much work for an event, ns, where such a share of the reads has a time-out:
-    /// a price for each number of events.
+    /// The prices at so much work for an event, ns, where each message waits so often with a
+    /// time-out: a price for each number of events.
     pub(super) fn at_work(&self, way: Way, work: f64, timed: f64) -> impl Iterator<Item = (u32, Estimate)> {
         let of_way: Vec<&EventCost> = self.costs.iter().filter(|c| c.way == way).collect();
         let mut events: Vec<u32> = of_way.iter().map(|c| c.events).collect();

@@ -10,11 +10,13 @@ use std::{
 use crate::{
     aggregate::{Silent, Window},
     answer::{Facts, ProcessFacts},
+    calibrate::VolumeCalibration,
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{Form, preflight, syscalls},
-    machine::Runtime,
+    machine::{Calibration, Runtime},
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
+    words,
 };
 
 /// Names by key, for reports.
@@ -29,6 +31,8 @@ pub(super) struct Descriptors {
     tables: HashMap<Tgid, DescriptorTable>,
     names: Names<Place>,
     direct: HashSet<Place>,
+    /// The file systems of those that go past the page cache, by device.
+    volumes: HashSet<(u32, u32)>,
 }
 
 impl Descriptors {
@@ -44,6 +48,7 @@ impl Descriptors {
                 self.names.insert(site.place.clone(), format!("{found:#}"));
                 if site.place.class == BlockClass::File && process::opened_direct(tgid, fd) {
                     self.direct.insert(site.place.clone());
+                    self.volumes.extend(process::device_of(tgid, fd));
                 }
             } else if !self.names.contains_key(&site.place) {
                 self.names.insert(site.place.clone(), Descriptor::Gone.to_string());
@@ -53,6 +58,17 @@ impl Descriptors {
 
     pub(super) fn names(&self) -> Names<Place> {
         self.names.clone()
+    }
+
+    /// With the prices of the file system that requests past the page cache go to, where that is
+    /// one, and was measured.
+    pub(super) fn price(&self, mut list: Calibration) -> Calibration {
+        let mut volumes = self.volumes.iter();
+        let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
+        let Some(found) = VolumeCalibration::load(device) else { return list };
+        list.direct = found.prices();
+        list.source.add(words::OF_FILE_SYSTEM);
+        list
     }
 
     /// Places whose descriptor goes past the page cache.

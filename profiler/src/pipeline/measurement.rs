@@ -38,6 +38,8 @@ pub struct Request {
     pub looks: bool,
     /// Keep the last window's bytes, for fixtures.
     pub keep_wire: bool,
+    /// From what share of the target's CPU on a rewrite would be worth it. `None`: the default.
+    pub worth: Option<f64>,
 }
 
 impl Request {
@@ -55,6 +57,7 @@ impl Request {
             stacks: false,
             looks: false,
             keep_wire: false,
+            worth: None,
         }
     }
 }

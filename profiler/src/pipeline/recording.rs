@@ -99,6 +99,18 @@ impl Progress for Recorder<'_> {
     }
 }
 
+/// The recording of a measurement in which nobody looked meanwhile: all of it is one part.
+pub fn in_one_part(measurement: Measurement) -> Recording {
+    Recorder::new(&mut Unseen).finish(measurement)
+}
+
+/// Nobody sees the progress.
+struct Unseen;
+
+impl Progress for Unseen {
+    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
+}
+
 /// The report of a whole recording.
 pub fn report_of(recording: &Recording) -> Report {
     report_with_engine(recording).0

@@ -32,7 +32,7 @@ impl Engine {
     /// still on its way to sleep, which is cheap. So it is the cheap ones that go.
     pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
         let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
-        if way != Way::Tuned {
+        if !way.completes() {
             return None;
         }
         let &each = self.prices.other_wake.value()?;
@@ -52,13 +52,15 @@ impl Engine {
     /// event do not go.
     fn staying(&self, way: Way, batch: f64) -> f64 {
         let wakes = self.prices.other_wakes;
-        if way == Way::Tuned { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
+        if way.completes() { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
     }
 
-    /// What waking a peer costs whose CPU has been idle for as long as a batch takes, ns: no less
-    /// than today's mean.
+    /// What waking a peer costs whose CPU has been idle for as long as it took since the reply
+    /// before, ns: no less than today's mean. Where a batch is answered at once that is the batch,
+    /// else an event.
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
-        let took = batch * self.cpu / self.blocks(way).count.max(1.0);
+        let events = if way.completes() { batch } else { 1.0 };
+        let took = events * self.cpu / self.blocks(way).count.max(1.0);
         let block = self.calibration.block(self.prices.kin, Some(took));
         block.map_or(each, |block| block.wake.value.max(each))
     }
@@ -79,16 +81,20 @@ impl Engine {
     /// that was not calibrated.
     ///
     /// A request that finds the device busy is cheaper than one that has to wake it, however few an
-    /// enter submits: what counts is how many are in flight. As many as today's threads have there,
-    /// or as one enter submits, where that is more.
+    /// enter submits, and an enter is paid by all that it submits: what counts is how many are in
+    /// flight, and how many end at once. As many as today's threads have there,
+    /// or as one enter submits, where that is more, or as the way keeps up.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
-        let in_flight = self.prices.in_flight.max(counted.events_per_wait);
-        let at = |in_flight| self.calibration.direct_read(in_flight);
+        let in_flight = self.prices.in_flight.max(counted.events_per_wait).max(way.depth().unwrap_or(0.0));
+        let at = |in_flight| {
+            let price = |write| self.calibration.direct_io(write, in_flight, counted.events_per_wait);
+            Some(Estimate::between(price(false)?, price(true)?, reads.writes / reads.count.max(1.0)))
+        };
         let cost = at(in_flight)?;
         let (fewer, more) = (at(in_flight / UNSURE_IN_FLIGHT)?, at(in_flight * UNSURE_IN_FLIGHT)?);
         let half = ((fewer.value - more.value) / 2.0).hypot(cost.half_width());
         let cost = Estimate { low: cost.value - half, high: cost.value + half, ..cost };
-        (way == Way::Tuned && reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
+        (way.completes() && reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
     }
 }

@@ -50,6 +50,8 @@ pub struct Engine {
     pub(super) unsteady: f64,
     /// The hooks filled CPUs that the target leaves free without them.
     pub(super) filled: bool,
+    /// Machine code's prices are a bound for what it runs in.
+    pub(super) bound: bool,
     pub(super) concurrency: Vec<f64>,
     pub(super) seconds: f64,
 }
@@ -61,6 +63,17 @@ pub(super) struct Counted {
     /// Half the 90 % interval of the sleeps per event.
     pub(super) half: f64,
     pub(super) events_per_wait: f64,
+}
+
+impl Counted {
+    /// With so many times as many requests in flight: a sleep is over for as many at once.
+    pub(super) fn deeper(self, by: f64) -> Self {
+        Self {
+            sleeps_per_event: self.sleeps_per_event / by,
+            half: self.half / by,
+            events_per_wait: self.events_per_wait * by,
+        }
+    }
 }
 
 impl Engine {
@@ -105,6 +118,7 @@ impl Engine {
             by_counters: given.by_counters,
             unsteady: given.unsteady,
             filled: given.filled,
+            bound: given.bound,
             wake_up: Trace::wake_up(&window.spans).unwrap_or(0.0),
             in_kernel: 1.0 - (sums.user as f64 / (given.cpu - blocks.direct).max(1.0)).min(1.0),
             concurrency: sums.concurrency.iter().map(|&n| f64::from(n)).collect(),
@@ -115,11 +129,11 @@ impl Engine {
     }
 
     pub(super) fn traces(&self, way: Way) -> &[Trace] {
-        if way == Way::Tuned { &self.all } else { &self.net }
+        if way.completes() { &self.all } else { &self.net }
     }
 
     pub(super) fn blocks(&self, way: Way) -> Blocks {
-        if way == Way::Tuned { self.prices.all() } else { self.prices.net }
+        if way.completes() { self.prices.all() } else { self.prices.net }
     }
 
     pub(crate) fn ground(&self) -> Ground {
@@ -161,7 +175,7 @@ impl Engine {
             // are half of those of a message.
             trailing: (self.before_block + self.hooks_per_block / 2.0).min(less),
             tax,
-            entered: (way == Way::Tuned).then_some(self.in_kernel),
+            entered: way.completes().then_some(self.in_kernel),
             wake_up: self.wake_up,
         }
     }
@@ -173,9 +187,16 @@ impl Engine {
         counted.events_per_wait * (1.0 + prices.turns / prices.net.count.max(1.0))
     }
 
-    /// The ways that the target could move to.
+    /// The ways that the target could move to: a deeper queue is for files, a pool of workers for
+    /// sockets.
     pub fn offered(&self) -> Vec<Way> {
-        self.calibration.offered()
+        let files = self.prices.file.count > self.prices.net.count;
+        let suits = |way: &Way| match way {
+            Way::Deep | Way::Deeper => files,
+            Way::Pooled => !files,
+            _ => true,
+        };
+        self.calibration.offered().into_iter().filter(suits).collect()
     }
 
     /// The prices.

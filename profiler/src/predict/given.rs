@@ -3,7 +3,7 @@
 use super::prices::Prices;
 use crate::{
     cost::{Effect, HandOvers},
-    machine::Calibration,
+    machine::{Calibration, Way},
     quantity::Estimate,
 };
 
@@ -13,6 +13,10 @@ pub(crate) struct Given<'a> {
     pub(crate) prices: Option<Prices>,
     /// What its pools pay to hand work over.
     pub(crate) hand_overs: HandOvers,
+    /// Kernel CPU of all of its calls on locks, ns.
+    pub(crate) locks: f64,
+    /// Whether it runs in something whose prices are not known: those of machine code are a bound.
+    pub(crate) bound: bool,
     /// What this machine was calibrated to; else why it was not, where that is known.
     pub(crate) calibration: Result<&'a Calibration, Option<&'a str>>,
     /// CPU of the target without the hooks, ns.
@@ -33,4 +37,12 @@ pub(crate) struct Given<'a> {
     pub(crate) seconds: f64,
     /// CPUs that the target may use.
     pub(crate) allowed_cpus: u32,
+}
+
+impl Given<'_> {
+    /// The ways that the target could move to, of those in machine code the ones that `suits` it.
+    pub(super) fn offered(&self, suits: impl Fn(Way) -> bool) -> Vec<Way> {
+        let all = self.calibration.map_or_else(|_| Way::NATIVE.to_vec(), Calibration::offered);
+        all.into_iter().filter(|&way| !Way::NATIVE.contains(&way) || suits(way)).collect()
+    }
 }

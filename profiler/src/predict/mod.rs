@@ -3,9 +3,13 @@
 mod baseline;
 mod batch;
 mod crowd;
+mod doubt;
 mod engine;
 mod given;
 mod grid;
+mod interval;
+mod kind;
+mod missed;
 mod note;
 mod prices;
 pub mod replay;
@@ -16,9 +20,12 @@ mod whatif;
 
 pub(crate) use baseline::Alone;
 pub use baseline::Baseline;
+pub use doubt::{Assumption, Doubt};
 pub use engine::Engine;
 pub(crate) use given::Given;
 pub use grid::{Answers, Grid, Question};
+pub use interval::Unsure;
+pub use kind::{Kind, Missed};
 pub use note::{Caveat, Note, Refusal};
 pub use prices::{Blocks, DirectReads, Prices};
 pub use replay::Queues;

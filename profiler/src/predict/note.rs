@@ -62,6 +62,16 @@ pub enum Refusal {
         /// As it was said where it was tried; a recording keeps that.
         said: String,
     },
+    /// Its pool waits for work so often, and hardly for IO: what it is handed over for is done
+    /// elsewhere.
+    HandsOver {
+        /// Waits for work.
+        waits: f64,
+        /// Blocks on IO.
+        blocks: f64,
+    },
+    /// Its blocks are on files, and none of the ways that were priced waits for those.
+    NoWayForFiles,
     /// Too few blocks for a figure, and enough that they could matter.
     FewBlocks {
         /// Blocks.

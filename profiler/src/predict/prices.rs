@@ -35,6 +35,8 @@ impl Blocks {
 pub struct DirectReads {
     /// Calls.
     pub count: f64,
+    /// Of them, those that write.
+    pub writes: f64,
     /// Their kernel CPU without the hooks, ns.
     pub whole: f64,
     /// Of that, what counts as the cost of their blocks, ns.
@@ -58,10 +60,14 @@ pub struct Prices {
     /// How many of them its threads have at devices at once, in the mean: their blocked time over
     /// the time measured.
     pub in_flight: f64,
+    /// How many waits for files there are at once, in the mean.
+    pub file_waits: f64,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
     /// Of those, messages of their own: each was answered or passed on by a write.
     pub turns: f64,
+    /// Connections that it accepted.
+    pub accepted: f64,
     /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
     /// makes none of them.
     pub waiting_calls: Blocks,
@@ -124,7 +130,9 @@ impl Prices {
             file_calls: file_calls.sum(),
             direct_reads: direct_reads.0,
             in_flight: direct_reads.1,
+            file_waits: file_waits(window, sums),
             ready_reads,
+            accepted: window.sites.iter().map(accepted).sum(),
             waiting_calls: waiting.0,
             waiting_half: waiting.1,
             turns: ready_reads.min((replies - net.count).max(0.0)),
@@ -360,11 +368,15 @@ fn ready_reads(record: &SiteRecord) -> f64 {
     }
 }
 
+/// Calls that accepted a connection.
+fn accepted(record: &SiteRecord) -> f64 {
+    let site = &record.site;
+    if record.place.syscall.starts_with("accept") { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
+}
+
 /// Calls that sent something.
 fn writes(record: &SiteRecord) -> f64 {
-    let name = &record.place.syscall;
-    let sends = name.contains("write") || name.contains("send");
-    if sends { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
+    if record.place.sends() { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
 }
 
 /// Reads and writes past the page cache, and how many of them were at devices at once.
@@ -378,11 +390,19 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> (Direct
         }
         let count = blocked.count as f64;
         sum.count += count;
+        sum.writes += if record.place.sends() { count } else { 0.0 };
         waited += site.blocked.sum;
         sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
     (sum, waited as f64 / window.measured.as_nanos().max(1) as f64)
+}
+
+/// Time blocked on files over the time measured.
+fn file_waits(window: &Window, sums: &Sums) -> f64 {
+    let files = BlockClass::ALL.into_iter().filter(|c| c.is_file());
+    let waited: u64 = files.map(|c| sums.classes[c as usize].blocked).sum();
+    waited as f64 / window.measured.as_nanos().max(1) as f64
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {

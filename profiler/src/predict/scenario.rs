@@ -1,6 +1,6 @@
 //! What one way of waiting would give back, and what that was counted on.
 
-use super::{replay::Queues, term::Term};
+use super::{doubt::Doubt, interval::Unsure, kind::Kind, replay::Queues, term::Term};
 use crate::{machine::Way, quantity::Estimate};
 
 /// What one way of waiting would give back.
@@ -12,8 +12,16 @@ pub struct Scenario {
     pub loops: u32,
     /// How connections are spread over them.
     pub queues: Queues,
-    /// Share of the target's CPU.
+    /// Share of the target's CPU, with the interval that predictions of its kind kept to.
     pub saving: Estimate,
+    /// What that interval is of.
+    pub kind: Kind,
+    /// What the model says of its own uncertainty.
+    pub unsure: Unsure,
+    /// The share with all that may be otherwise, at its full size.
+    pub bounds: Estimate,
+    /// What that is, as shares of the target's CPU, the one that would change most first.
+    pub doubts: Vec<Doubt>,
     /// CPU-seconds per second.
     pub cpu_per_second: Estimate,
     /// The share if arrivals do not follow replies.

@@ -3,7 +3,10 @@
 use super::{
     batch::Direct,
     crowd::MOST_COLD,
+    doubt::{Assumption, Doubt},
     engine::{Counted, Engine},
+    interval::Unsure,
+    kind::Kind,
     prices::Blocks,
     replay::{Arrivals, Queues, Settings},
     scenario::Scenario,
@@ -26,6 +29,9 @@ const UNSURE_HAND_OVER: f64 = 0.25;
 /// As much again, of what is not told, may be user-mode code around these calls: the lock, the
 /// queue.
 const UNTOLD_HAND_OVER: f64 = 1.0;
+/// Of the events that a loop hands to its pool, the share that wakes a worker: all of them where
+/// workers are many and idle, none where one goes on with the next.
+const WAKES_WORKER: f64 = 0.5;
 /// Of what was taken off for the hooks, the share that goes into the interval: what they do to a
 /// target is known no better.
 const UNSURE_HOOKS: f64 = 0.25;
@@ -38,19 +44,30 @@ impl Engine {
         let mut settings = self.settings(way, loops, queues, guess.value);
         let first = self.count(way, &settings)?;
         settings.tax = self.tax(way, self.per_wait(&first))?.value;
-        let closed = self.count(way, &settings)?;
-        let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?;
+        let deeper = self.deeper(way);
+        let closed = self.count(way, &settings)?.deeper(deeper);
+        let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?.deeper(deeper);
         let tax = self.tax(way, self.per_wait(&closed))?;
         let sum = Sum::new(self, way, closed, tax);
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
         let open_shift = sum.sleepers * (sum.stays - open.sleeps_per_event.min(1.0)) * sum.sleep;
-        let saving = sum.estimate(value, open_shift).scaled(1.0 / self.cpu);
+        let share = |ns: f64| ns / self.cpu;
+        let doubts: Vec<Doubt> =
+            sum.doubts(value, open_shift).into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
+        let half = share(sum.half());
+        let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
+        let (kind, most) = (self.kind(way), share(self.most()));
+        let saving = unsure.around(share(value), kind, most);
         Some(Scenario {
             way,
             loops,
             queues,
             saving,
+            kind,
+            unsure,
+            bounds: bounds(share(value), half, &doubts, most),
+            doubts,
             cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
             open: (value + open_shift) / self.cpu,
             sleeps_per_block: sum.stays,
@@ -66,14 +83,29 @@ impl Engine {
         let prices = &self.prices;
         let messages = (prices.net.count + prices.turns).max(1.0);
         let work = (self.cpu - prices.all().direct).max(0.0) / messages;
-        let timed = (prices.waiting_calls.count / messages).min(1.0);
+        // Two, where a time-out is set for what is sent as well.
+        let timed = prices.waiting_calls.count / messages;
         self.calibration.tax(way, At { events, work, timed })
+    }
+
+    /// By how much more requests are in flight than today: a wait is over for as many at once.
+    fn deeper(&self, way: Way) -> f64 {
+        way.depth().map_or(1.0, |depth| (depth / self.prices.file_waits.max(1.0)).max(1.0))
+    }
+
+    fn kind(&self, way: Way) -> Kind {
+        let prices = &self.prices;
+        match way {
+            way if !Way::NATIVE.contains(&way) => Kind::Runtime,
+            _ if prices.file.count > prices.net.count => Kind::Files,
+            _ => Kind::Sockets,
+        }
     }
 
     /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
     fn handed_over(&self, way: Way) -> Option<Term> {
         let HandOvers { waits, cpu } = self.hand_overs;
-        let goes = way == Way::Tuned || self.prices.net.count >= self.prices.file_calls.max(1.0);
+        let goes = way.completes() || way != Way::Pooled && self.prices.net.count >= self.prices.file_calls.max(1.0);
         (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
@@ -113,7 +145,7 @@ struct Sum<'a> {
 impl<'a> Sum<'a> {
     fn new(engine: &'a Engine, way: Way, closed: Counted, tax: Estimate) -> Self {
         let blocks = engine.blocks(way);
-        let file = if way == Way::Tuned { engine.prices.file } else { Blocks::default() };
+        let file = if way.completes() { engine.prices.file } else { Blocks::default() };
         let direct = engine.direct_reads(way, &closed);
         // A direct read's price has its sleeps in it.
         let past_cache = direct.map_or(0.0, |d| d.reads.count);
@@ -150,6 +182,8 @@ impl<'a> Sum<'a> {
             Some(self.sleeps()),
             self.events(),
             self.turns(),
+            self.accepts(),
+            self.handed_on(),
             self.direct_reads_go(),
             self.direct_reads_come(),
             self.file_reads(),
@@ -216,6 +250,22 @@ impl<'a> Sum<'a> {
         (count >= 1.0 && net > 0.0).then(term)
     }
 
+    /// A thread that has accepted reads at once; a loop comes back to what it waits for.
+    fn accepts(&self) -> Option<Term> {
+        let (count, net) = (self.engine.prices.accepted, self.engine.prices.net.count);
+        let term = || Term::loss(TermKind::AcceptsWaited, count, self.tax.value, TermBasis::LikeEvents);
+        (count >= 1.0 && net > 0.0).then(term)
+    }
+
+    /// What a loop's pool of workers takes.
+    fn handed_on(&self) -> Option<Term> {
+        let prices = &self.engine.prices;
+        let count = WAKES_WORKER * (prices.net.count + prices.turns);
+        let each = prices.near + prices.wake.value()?;
+        let basis = TermBasis::BlockAndWake(prices.wake.note().copied());
+        (self.way == Way::Pooled && count >= 1.0).then(|| Term::loss(TermKind::HandOversCome, count, each, basis))
+    }
+
     fn direct_reads_go(&self) -> Option<Term> {
         let Direct { reads, .. } = self.direct?;
         let rest = reads.whole - reads.blocks;
@@ -254,28 +304,55 @@ impl<'a> Sum<'a> {
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
 
-    /// The sum with its interval, ns. `open_shift` is what it would be more if arrivals did not
-    /// follow replies.
-    fn estimate(&self, value: f64, open_shift: f64) -> Estimate {
-        let (engine, half) = (self.engine, self.half());
+    /// What may be otherwise, ns, the one that would change most first. `open_shift` is what it
+    /// would be more if arrivals did not follow replies.
+    fn doubts(&self, value: f64, open_shift: f64) -> Vec<Doubt> {
+        use Assumption::{
+            ArrivalsDoNotFollow, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper,
+            PeersStayAwake, QueuesCostMore, RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost,
+            WorkersSleep, WorkersStayBusy,
+        };
+        let engine = self.engine;
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
         let pool = match self.way {
             // A runtime hands every call on a file to its pool, whether it would block or not.
             Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
             _ => 0.0,
         };
-        // In a loop that takes turns, what a thread read in one go may come as events of their own,
-        // or in one go as today.
-        let one_by_one = -(ready - turns) * self.tax.value.max(0.0);
-        let in_one_go = turns * self.tax.value.max(0.0);
+        let event = self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.closed);
-        let low = value + one_by_one + [0.0, open_shift].into_iter().fold(0.0, f64::min) + pool - dearer - half;
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
         let queues = self.handed_over.map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
-        let open = [0.0, open_shift].into_iter().fold(0.0, f64::max);
-        let high = value + untold + in_one_go + together + queues + cheaper + open + half;
-        Estimate { low, value, high: high.min(engine.most().max(value)) }
+        let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
+        let all = [
+            // In a loop that takes turns, what a thread read in one go may come as events of their
+            // own, or in one go as today.
+            (MessagesComeOneByOne, -(ready - turns) * event),
+            (MessagesComeTogether, turns * event),
+            (ArrivalsDoNotFollow, open_shift),
+            (RuntimeHandsFilesOver, pool),
+            (PeersSleepDeeper, -dearer),
+            (PeersStayAwake, cheaper),
+            (CodeRunsCold, untold),
+            (QueuesCostMore, queues),
+            (RepliesLeaveTogether, together),
+            (RuntimeTakesIt, if engine.bound { -value.max(0.0) } else { 0.0 }),
+            (TasksCost, -engine.prices.accepted * event),
+            (WorkersSleep, handed_on * (1.0 - WAKES_WORKER) / WAKES_WORKER),
+            (WorkersStayBusy, -handed_on),
+        ];
+        let all = all.into_iter().filter(|(_, change)| *change != 0.0);
+        let mut doubts: Vec<Doubt> = all.map(|(assumption, change)| Doubt { assumption, change }).collect();
+        doubts.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
+        doubts
     }
+}
+
+/// The figure with all that may be otherwise at its full size, as if all of it came at once.
+fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
+    let all = |of: fn(f64) -> bool| -> f64 { doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum() };
+    let high = value + all(|change| change > 0.0) + half;
+    Estimate { low: value + all(|change| change < 0.0) - half, value, high: high.min(most.max(value)) }
 }

@@ -55,6 +55,10 @@ pub enum TermKind {
     EventsWaited,
     /// Messages that were read without a block and are waited for too.
     TurnsWaited,
+    /// Connections that are accepted, each an event of its own.
+    AcceptsWaited,
+    /// Events that are handed to a worker, half of them to one that sleeps.
+    HandOversCome,
     /// Reads and writes past the page cache: what goes of their calls beside the block.
     DirectReadsGo,
     /// Reads and writes past the page cache through `io_uring`, priced as reads.
@@ -94,8 +98,12 @@ pub enum TermBasis {
     Sleeps(f64, Option<Note>),
     /// Calibrated for a wait of this way that returns so many events.
     Waits(f64, Way),
+    /// As an event of a connection.
+    LikeEvents,
     /// A loop that takes turns finds them one by one.
     OneByOne,
+    /// A block between two threads, and a wake-up with its note.
+    BlockAndWake(Option<Note>),
     /// As a calibrated read whose data is there.
     ReadyRead,
     /// Measured in place.

@@ -8,6 +8,8 @@
 use super::{
     engine::Engine,
     given::Given,
+    interval::Unsure,
+    kind::Kind,
     note::{Caveat, Refusal},
     prices::Prices,
     replay::Queues,
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     aggregate::Window,
     event::Sums,
-    machine::{Calibration, RuntimePrices, Source, Way},
+    machine::{RuntimePrices, Source, Way},
     quantity::Estimate,
 };
 
@@ -70,7 +72,7 @@ impl WhatIf {
     fn refuse(given: &Given<'_>, why: Option<Refusal>) -> Self {
         Self {
             refused: why,
-            offered: given.calibration.map_or_else(|_| Way::NATIVE.to_vec(), Calibration::offered),
+            offered: given.offered(|way| way.depth().is_none() && way != Way::Pooled),
             scenarios: Vec::new(),
             cpu: given.cpu,
             hooks: given.hooks,
@@ -91,6 +93,10 @@ impl WhatIf {
         let Some(prices) = &given.prices else { return refuse(Refusal::NoBlockPrice) };
         let blocks = prices.all().count;
         if blocks < MIN_BLOCKS {
+            let handed = given.hand_overs.waits;
+            if handed * DEAR / given.cpu >= NEGLIGIBLE {
+                return refuse(Refusal::HandsOver { waits: handed, blocks });
+            }
             return (Self::of_few(given, blocks), None);
         }
         let calibration = match given.calibration {
@@ -102,10 +108,11 @@ impl WhatIf {
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
         // A loop that is a little more than busy is two; measuring is not that exact.
         let loops = ((busy - 0.05).ceil() as u32).clamp(1, given.allowed_cpus.max(1));
-        let offered = calibration.offered().into_iter();
-        let scenarios = offered.filter_map(|way| engine.scenario(way, loops, Queues::Own)).collect();
+        let offered = engine.offered();
+        let scenarios = offered.iter().filter_map(|&way| engine.scenario(way, loops, Queues::Own)).collect();
         let answer = Self {
             refused: None,
+            offered,
             scenarios,
             ground: engine.ground(),
             loops,
@@ -128,26 +135,34 @@ impl WhatIf {
             let seconds = (MIN_BLOCKS * 1.2 / rate).ceil();
             return Self::refuse(given, Some(Refusal::FewBlocks { blocks, seconds }));
         }
-        let saving = Estimate { low: -bound, value: 0.0, high: bound };
+        let unsure = Unsure::of_bound(bound + given.locks / given.cpu);
+        let kind = |way| if Way::NATIVE.contains(&way) { Kind::Sockets } else { Kind::Runtime };
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
-        let scenario = |way| Scenario {
-            way,
-            loops: 1,
-            queues: Queues::Own,
-            saving,
-            cpu_per_second: saving.scaled(busy),
-            open: 0.0,
-            sleeps_per_block: 1.0,
-            sleeps_per_second: blocks / given.seconds.max(1e-9),
-            events_per_wait: 1.0,
-            event_tax: None,
-            terms: vec![Term {
-                kind: TermKind::FewBlocks,
-                count: blocks,
-                each: 0.0,
-                ns: 0.0,
-                basis: TermBasis::NotEvenAt(DEAR),
-            }],
+        let scenario = |way| {
+            let saving = unsure.around(0.0, kind(way), 1.0);
+            Scenario {
+                way,
+                loops: 1,
+                queues: Queues::Own,
+                saving,
+                kind: kind(way),
+                unsure,
+                bounds: Estimate { low: -bound, value: 0.0, high: bound },
+                doubts: Vec::new(),
+                cpu_per_second: saving.scaled(busy),
+                open: 0.0,
+                sleeps_per_block: 1.0,
+                sleeps_per_second: blocks / given.seconds.max(1e-9),
+                events_per_wait: 1.0,
+                event_tax: None,
+                terms: vec![Term {
+                    kind: TermKind::FewBlocks,
+                    count: blocks,
+                    each: 0.0,
+                    ns: 0.0,
+                    basis: TermBasis::NotEvenAt(DEAR),
+                }],
+            }
         };
         let answer = Self::refuse(given, None);
         Self { scenarios: answer.offered.iter().map(|&way| scenario(way)).collect(), ..answer }
@@ -156,7 +171,8 @@ impl WhatIf {
     /// The way of waiting for readiness that speaks for all of them: a loop in the language itself
     /// where it is compiled, that which gives back most where it is interpreted.
     pub fn leading(&self) -> Option<&Scenario> {
-        let loops = self.scenarios.iter().filter(|s| !matches!(s.way, Way::Runtime | Way::Tuned));
+        let speaks = |s: &&Scenario| !(s.way.completes() || matches!(s.way, Way::Runtime | Way::Pooled));
+        let loops = self.scenarios.iter().filter(speaks);
         loops.max_by(|a, b| a.saving.value.total_cmp(&b.saving.value))
     }
 

@@ -115,6 +115,13 @@ pub fn opened_direct(tgid: Tgid, fd: i32) -> bool {
     flags.and_then(|f| i32::from_str_radix(f.trim(), 8).ok()).is_some_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
+/// The device of the file system that an open file is on: major and minor number.
+pub fn device_of(tgid: Tgid, fd: i32) -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let device = std::fs::metadata(format!("/proc/{tgid}/fd/{fd}")).ok()?.dev();
+    Some((rustix::fs::major(device), rustix::fs::minor(device)))
+}
+
 /// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
 /// holds the epoll meanwhile: only to be asked of one in which somebody sleeps.
 pub fn only_watched(tgid: Tgid, epoll: i32) -> Option<i32> {

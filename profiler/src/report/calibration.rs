@@ -7,9 +7,11 @@ mod full;
 mod page;
 mod runtime;
 mod sweet_spots;
+mod volume;
 
 use page::Page;
 pub(crate) use runtime::{json as runtime_json, text as runtime_text};
+pub(crate) use volume::{json as volume_json, text as volume_text};
 
 use crate::calibrate::{Calibration, SweetSpots};
 

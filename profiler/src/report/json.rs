@@ -90,6 +90,8 @@ struct Tool {
 struct Verdict {
     /// Its kind.
     answer: Answer,
+    /// What that comes down to.
+    decision: Decision,
     /// The same in one sentence.
     sentence: String,
     /// What it rests on, a line each.
@@ -119,16 +121,45 @@ enum Answer {
     /// Its threads hand work to each other, or share a lock, about as often as they do IO: what
     /// async would give back of that is not predicted.
     HandOver,
-    /// It blocks on files: readiness (epoll) would not help there, completion (`io_uring`) might.
+    /// No: it blocks on files, where readiness (epoll) gains nothing and completion (`io_uring`)
+    /// too little.
     Files,
     /// Yes, but only with completion (`io_uring`), batched.
     YesTuned,
     /// Yes, with readiness already.
     Yes,
-    /// The middle says yes, and the interval holds no as well.
+    /// The interval holds yes and no.
     Unsure,
+    /// No sign tells what most of its CPU goes into.
+    UnknownProgram,
     /// Blocking costs it something; what async would give back could not be told.
     Blocking,
+}
+
+/// What an answer comes down to.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    /// It would be worth it: all of the interval is above zero, and the figure is what is worth it,
+    /// or more.
+    Yes,
+    /// It would not: all of the interval is below that.
+    No,
+    /// The interval holds both.
+    Perhaps,
+    /// There is no figure that could decide.
+    Abstains,
+}
+
+impl Decision {
+    const fn new(decision: answer::Decision) -> Self {
+        match decision {
+            answer::Decision::Yes => Self::Yes,
+            answer::Decision::No => Self::No,
+            answer::Decision::Perhaps => Self::Perhaps,
+            answer::Decision::Abstains => Self::Abstains,
+        }
+    }
 }
 
 /// The blocking-IO overhead: cost of blocking-IO blocks as a share of the target's CPU.
@@ -153,6 +184,7 @@ impl Document {
             tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
             verdict: Verdict {
                 answer: Answer::new(report.verdict.answer),
+                decision: Decision::new(report.verdict.answer.decision()),
                 sentence: report.verdict.sentence(),
                 evidence: report.verdict.evidence_lines(),
                 advice: report.verdict.advice_lines(),
@@ -195,6 +227,7 @@ impl Answer {
             answer::Answer::YesTuned => Self::YesTuned,
             answer::Answer::Yes => Self::Yes,
             answer::Answer::Unsure => Self::Unsure,
+            answer::Answer::UnknownProgram => Self::UnknownProgram,
             answer::Answer::Locks => Self::Locks,
             answer::Answer::HandOver => Self::HandOver,
             answer::Answer::Files => Self::Files,

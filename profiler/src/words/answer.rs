@@ -2,8 +2,8 @@
 
 use super::InWords;
 use crate::{
-    answer::{Ended, NoPrediction, NoUnits, Note, Per, Which},
-    text::numbers::count,
+    answer::{Ended, NoPrediction, NoUnits, NotSameWork, Note, Per, Which, Why},
+    text::numbers::{bytes, count},
 };
 
 impl InWords for Ended {
@@ -43,7 +43,53 @@ impl Per {
         match self {
             Self::CpuSecond => "CPU-second".to_owned(),
             Self::Second => "second".to_owned(),
+            Self::Message(class) => format!("message sent on {}", class.name()),
+            Self::KiB(class) => format!("KiB moved on {}", class.name()),
             Self::Call { syscall } => format!("{syscall} call"),
+        }
+    }
+}
+
+impl InWords for Why {
+    fn in_words(&self) -> String {
+        let whole = |n: &f64| count(n.round() as u64);
+        match self {
+            Self::Given => "as --per says".to_owned(),
+            Self::MostMessages(first, second) => {
+                format!("what both have most of: {} and {} were sent", whole(first), whole(second))
+            }
+            Self::MessagesDiffer(first, second) => format!(
+                "what both have most of, counted by their bytes: a message carries {} in the one and {} in the other",
+                bytes(first.round() as u64),
+                bytes(second.round() as u64)
+            ),
+            Self::MostBytes(first, second) => {
+                format!("what both have most of: {} and {}", bytes(first.round() as u64), bytes(second.round() as u64))
+            }
+            Self::NothingInCommon => "their calls have nothing else in common".to_owned(),
+        }
+    }
+}
+
+impl InWords for NotSameWork {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Rates { per, first, second } => format!(
+                "the two did not do the same work: {} and {} a second, per {}, so that a difference per second is no saving; leave \
+                 --per out, or give --per with the name of a call that each request makes once",
+                count(first.round() as u64),
+                count(second.round() as u64),
+                per.unit()
+            ),
+            Self::Sizes { class, first, second } => format!(
+                "the two did not do the same work: for each byte that it sent on {} the one received {first:.2} and the other \
+                 {second:.2}; give --per with the name of a call that each request makes once, if the work was the same",
+                class.name()
+            ),
+            Self::Unseen => "whether the two did the same work cannot be told: their calls have nothing in common; give --per with \
+                             the name of a call that each request makes once, two names where they differ, or --per second if \
+                             both had the same load"
+                .to_owned(),
         }
     }
 }

@@ -27,6 +27,9 @@ pub fn runtime(runtime: &Runtime) -> String {
 pub const MODELLED_RUNTIME: &str = "modelled: multiples of this machine's own prices, as another machine had them; \
                                     `should-i-async calibrate --runtime PID` measures them";
 
+/// Where prices of requests past the page cache come from, where their file system was measured.
+pub const OF_FILE_SYSTEM: &str = "those of requests past the page cache from `calibrate --file` of that file system";
+
 /// Where measured prices of a runtime come from.
 pub fn measured_runtime(measured: &Runtime, is_same_build: bool) -> String {
     let build = if is_same_build { "on this very build" } else { "on another build" };

@@ -13,4 +13,5 @@ mod verdict;
 pub use cost::disagreement;
 pub use in_words::{InWords, note};
 pub use ipc::{SURVIVORS, reason};
-pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
+pub use machine::{MODELLED_RUNTIME, OF_FILE_SYSTEM, measured_runtime, origin, prices, runtime};
+pub use predict::{missed, missed_on};

@@ -3,7 +3,7 @@
 use super::InWords;
 use crate::{
     cost,
-    predict::{Caveat, Ground, Note, Refusal, Term, TermBasis, TermKind},
+    predict::{Assumption, Caveat, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
     text::numbers::{count, span},
 };
@@ -11,6 +11,56 @@ use crate::{
 /// A number of things that was computed.
 pub(super) fn whole(n: f64) -> String {
     count(n.max(0.0).round() as u64)
+}
+
+/// What intervals rest on: by how much predictions of a kind were off, for how many programs.
+pub fn missed(kind: Kind) -> String {
+    let Missed { times, rows, programs } = kind.missed();
+    let own = if kind.is_known() { "" } else { ", none of its kind among them" };
+    format!(
+        "{times:.2} times the model's own standard error, as nine of ten were off at most among {rows} rows of {programs} programs \
+         ({}){own}",
+        kind.basis()
+    )
+}
+
+/// Where that was measured.
+pub fn missed_on() -> String {
+    match Missed::machines() {
+        [] => "nowhere yet".to_owned(),
+        machines => machines.join("; "),
+    }
+}
+
+impl Kind {
+    /// What its figure is of.
+    fn basis(self) -> String {
+        match self.has_its_own() {
+            true => format!("those on {}", self.name()),
+            false => "of all kinds".to_owned(),
+        }
+    }
+}
+
+impl Assumption {
+    /// The condition, as the beginning of what would follow from it.
+    pub const fn if_so(self) -> &'static str {
+        match self {
+            Self::MessagesComeOneByOne => "if what a thread reads in one go came as events of their own",
+            Self::MessagesComeTogether => "if messages that take turns came together",
+            Self::ArrivalsDoNotFollow => "if arrivals did not follow replies",
+            Self::RuntimeHandsFilesOver => "if its runtime handed every call on a file to a pool",
+            Self::PeersSleepDeeper => "if its peers slept deeper",
+            Self::PeersStayAwake => "if its peers stayed awake",
+            Self::CodeRunsCold => "if code after blocks ran colder than could be told",
+            Self::QueuesCostMore => "if its pool's queue cost as much again in its own code",
+            Self::TasksCost => "if starting a task for each connection cost as much again",
+            Self::WorkersSleep => "if every event woke a worker",
+            Self::WorkersStayBusy => "if no event had to wake a worker",
+            Self::RuntimeTakesIt => "if what it runs in took all that machine code would give back",
+            Self::RepliesLeaveTogether => "if replies left together",
+        }
+    }
 }
 
 impl InWords for Note {
@@ -53,6 +103,13 @@ impl InWords for Refusal {
     fn in_words(&self) -> String {
         let plain = match self {
             Self::CalibrationFailed { said } => said,
+            Self::HandsOver { waits, blocks } => {
+                return format!(
+                    "its pool waits for work {} times and for IO {}, so that something else waits for its IO",
+                    whole(*waits),
+                    whole(*blocks)
+                );
+            }
             Self::FewBlocks { blocks, seconds } => {
                 return format!(
                     "not enough blocks ({}) in this interval, measure for about {} s",
@@ -60,6 +117,7 @@ impl InWords for Refusal {
                     whole(*seconds)
                 );
             }
+            Self::NoWayForFiles => "its blocks are on files, and none of the ways that were priced waits for files",
             Self::NoCpu => "the target used next to no CPU: there is nothing to save",
             Self::NoBlockPrice => NO_BLOCK_PRICE,
             Self::NotCalibrated => {
@@ -119,6 +177,10 @@ impl Term {
             TermKind::OtherWakeupsGo => format!("{n} wake-ups of others go, several replies leave at once"),
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
             TermKind::RunsWarmCalibrated => "code after blocks runs warm".to_owned(),
+            TermKind::AcceptsWaited => format!("{n} connections that are accepted are events too"),
+            TermKind::HandOversCome => {
+                format!("{n} times an event wakes a worker: half of the events, where all or none of them might")
+            }
             TermKind::PreemptionsGo => format!("{n} preemptions of its threads by each other go"),
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
@@ -150,6 +212,10 @@ impl Term {
                 "same sites and sizes, after a block against after none".to_owned()
             }
             TermBasis::Crowd(threads) => format!("{each} where {threads:.0} threads take turns, calibrated"),
+            TermBasis::BlockAndWake(note) => {
+                let wake = note.as_ref().map_or_else(|| "measured".to_owned(), InWords::in_words);
+                format!("{each}: a block between threads and a wake-up ({wake})")
+            }
             TermBasis::ThreadSwitch => format!("{each}, as a block between threads"),
             TermBasis::Sleeps(per_block, note) => {
                 let measured = || Provenance::Measured.name().to_owned();
@@ -158,10 +224,11 @@ impl Term {
             TermBasis::Waits(events, way) => {
                 format!("{each} where a wait returns {events:.1}, calibrated: {}", way.words())
             }
+            TermBasis::LikeEvents => format!("{each}, as an event of a connection"),
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
             TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),
             TermBasis::InPlace => format!("{each}, in place"),
-            TermBasis::InFlight(reads) => format!("{each} where {reads:.1} reads are in flight, calibrated"),
+            TermBasis::InFlight(reads) => format!("{each} where {reads:.1} requests are in flight, calibrated"),
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
             TermBasis::NotEvenAt(ns) => {
                 format!("not even at {} each would they be 1 % of its CPU", span(ns))

@@ -6,17 +6,23 @@ use super::{
 };
 use crate::{
     aggregate::Role,
-    answer::{Advice, Evidence, HandOver, NoGain, Reason, SmallCalls, Verdict},
+    answer::{Advice, Blockers, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict},
+    event::BlockClass,
     machine::{Language, Runtime, Way},
-    predict::Ground,
+    predict::{Assumption, Ground},
     quantity::Estimate,
     text::numbers::{self, count, percent, plural, span},
 };
 
+/// A share in whole percent; what rounds to nothing has no sign.
+fn whole_percent(share: f64) -> f64 {
+    (share * 100.0).round() + 0.0
+}
+
 /// The ends of a saving in percent.
 fn range(saving: &Estimate) -> String {
-    let (low, high) = (saving.low * 100.0, saving.high * 100.0);
-    if low < 0.0 { format!("{low:.0} to {high:.0} %") } else { format!("{low:.0}–{high:.0} %") }
+    let (low, high) = (whole_percent(saving.low), whole_percent(saving.high));
+    if low < 0.0 { format!("{low} to {high} %") } else { format!("{low}–{high} %") }
 }
 
 impl Verdict {
@@ -83,32 +89,17 @@ impl InWords for Reason {
                 why.in_words()
             ),
             Self::NothingKnown { io, why } => format!("It blocked on IO {} times, but {}.", count(*io), why.in_words()),
-            Self::FilesByCompletion(saving) => format!(
-                "Only with io_uring: its blocks are on files, where epoll gains nothing; completion would give back {} of its CPU.",
-                range(saving)
+            Self::UnknownProgram { covered, gain } => format!(
+                "Not known: roles cover {:.0} % of its CPU, and what the rest is no sign tells. By what blocks, {}.{}",
+                covered * 100.0,
+                back(gain),
+                turned(gain)
             ),
-            Self::FilesCostLittle(direct) => format!(
-                "No: its blocks are on files, where epoll gains nothing, and they cost {} of its CPU; the time goes into the \
-                 device.",
-                percent(*direct)
-            ),
-            Self::Unsure { way, saving, worse } => format!(
-                "Perhaps: {} would give back {} of its CPU ({}); the interval includes zero{}.",
-                way.in_a_sentence(),
-                percent(saving.value),
-                range(saving),
-                takes_more(*worse)
-            ),
-            Self::EventLoop { way, saving, completion, worse } => {
-                let more = completion.as_ref().map_or_else(String::new, |more| format!(", io_uring {}", range(more)));
-                let way = way.in_a_sentence();
-                format!("Yes: {way} would give back {} of its CPU{more}{}.", range(saving), takes_more(*worse))
+            Self::Gain(gain) => gain.in_words(),
+            Self::NoGain { gain: Some(gain), why } => {
+                format!("No: {}. {}{}", back(gain), sentence(&why.in_words()), turned(gain))
             }
-            Self::OnlyCompletion(saving) => format!(
-                "Only with io_uring: batched completion would give back {} of its CPU, an event loop over epoll next to nothing.",
-                range(saving)
-            ),
-            Self::NoGain(why) => why.in_words(),
+            Self::NoGain { gain: None, why } => format!("No: {}", why.in_words()),
         }
     }
 }
@@ -131,41 +122,134 @@ fn runs_in(runtime: &Runtime) -> String {
     }
 }
 
-/// What follows where another way of its language would take more.
-fn takes_more(worse: Option<(Way, f64)>) -> String {
-    worse.map_or_else(String::new, |(way, more)| {
-        format!("; {} would take {} more than its threads do", way.in_a_sentence(), percent(more))
-    })
+/// CPU below which its share alone would mislead.
+const HARDLY_BUSY: f64 = 0.1;
+/// Of a hundred blocks, sleeps that remain from which they are said.
+const FEW_SLEEPS: f64 = 0.005;
+
+/// How much would come back, and how.
+fn back(gain: &Gain) -> String {
+    let Gain { way, saving, busy, .. } = gain;
+    let of = match *busy {
+        busy if busy < HARDLY_BUSY => format!("of the {} of a CPU that it uses", percent(busy)),
+        _ => "of its CPU".to_owned(),
+    };
+    let way = way.in_a_sentence();
+    let whole = whole_percent(saving.value);
+    if whole < 0.0 {
+        let more = saving.scaled(-1.0);
+        return format!("{way} would take about {} % ({}) more {of}", -whole, range(&more));
+    }
+    format!("about {whole} % ({}) {of} would come back with {way}", range(saving))
+}
+
+impl InWords for Gain {
+    fn in_words(&self) -> String {
+        let answer = match self.decision() {
+            Decision::Yes => "Yes",
+            Decision::No => "No",
+            Decision::Perhaps | Decision::Abstains => "Perhaps",
+        };
+        let mut reasons = Vec::new();
+        reasons.extend(self.blockers.as_ref().map(Blockers::in_words));
+        if self.sleeps_per_block >= FEW_SLEEPS {
+            let who = if self.way == Way::Virtual { "a carrier would still park" } else { "a loop would still sleep" };
+            reasons.push(format!("{who} at {:.0} of 100 blocks", (self.sleeps_per_block * 100.0).min(100.0)));
+        }
+        reasons.extend(self.completion.map(|(way, more)| {
+            format!("{} would bring {} % ({})", way.in_a_sentence(), whole_percent(more.value), range(&more))
+        }));
+        reasons.extend(self.worse.map(takes_more));
+        reasons.extend(self.turned.map(would_turn));
+        if !self.is_known {
+            reasons.push("no program of its kind is among those whose async form was measured".to_owned());
+        }
+        let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        format!("{answer}: {}{reasons}.", back(self))
+    }
+}
+
+impl InWords for Blockers {
+    fn in_words(&self) -> String {
+        let verb = if self.threads == 1 { "blocks" } else { "block" };
+        let who = match self.role {
+            // What they are on is said behind.
+            Role::Files => plural(self.threads, "thread", "threads"),
+            role => role.threads(self.threads),
+        };
+        format!("{who} {verb} on {}", things(self.class))
+    }
+}
+
+/// What a thread blocks on, in the plural.
+const fn things(class: BlockClass) -> &'static str {
+    match class {
+        BlockClass::Tcp => "TCP sockets",
+        BlockClass::Udp => "UDP sockets",
+        BlockClass::Unix => "Unix sockets",
+        BlockClass::SocketOther => "sockets",
+        BlockClass::Pipe => "pipes",
+        BlockClass::File => "files",
+        BlockClass::BlockDevice => "block devices",
+        other => other.name(),
+    }
+}
+
+/// What would turn the answer, and to how much.
+fn would_turn((what, share): (Assumption, f64)) -> String {
+    format!("{}, it would be {} %", what.if_so(), whole_percent(share))
+}
+
+/// The same as a sentence of its own.
+fn turned(gain: &Gain) -> String {
+    gain.turned.map_or_else(String::new, |turned| format!(" {}.", sentence(&would_turn(turned))))
+}
+
+/// That another way of its language would take more.
+fn takes_more((way, more): (Way, f64)) -> String {
+    format!("{} would take {:.0} % more than its threads do", way.in_a_sentence(), more * 100.0)
+}
+
+/// With a capital at its start.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl InWords for NoGain {
     fn in_words(&self) -> String {
         match self {
             Self::CpuBound { own, direct } => format!(
-                "No: it is CPU-bound. {} of its CPU is its own code, blocking costs {}.",
+                "it is CPU-bound: {} of its CPU is its own code, blocking costs {}.",
                 percent(*own),
                 percent(*direct)
             ),
             Self::CostsLittle(direct) => format!(
-                "No: the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
+                "the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
                 percent(*direct)
             ),
             Self::LowConcurrency { direct, sleeps_per_block } => format!(
-                "No: low concurrency. Blocking costs {} of its CPU, but one thing at a time is ready: a loop would sleep at {:.0} \
+                "low concurrency: blocking costs {} of its CPU, but one thing at a time is ready, and a loop would sleep at {:.0} \
                  of 100 blocks all the same.",
                 percent(*direct),
                 sleeps_per_block * 100.0
             ),
-            Self::CostsMore { way, more, direct } => format!(
-                "No: {} would take {} more than its threads do, whose blocking costs {}.",
-                way.in_a_sentence(),
-                percent(*more),
+            Self::Files(direct) => format!(
+                "its blocks are on files, where epoll gains nothing, and they cost {} of its CPU; the time goes into the device.",
                 percent(*direct)
             ),
-            Self::CostsAsMuch(direct) => format!(
-                "No: blocking costs {} of its CPU, and waiting in another way would cost as much.",
-                percent(*direct)
-            ),
+            Self::CostsMore { way, more, direct } => {
+                format!("blocking costs {} of its CPU; {}.", percent(*direct), takes_more((*way, *more)))
+            }
+            Self::BelowWorth(worth) => {
+                format!("that is less than the {} % that would be worth it.", whole_percent(*worth))
+            }
+            Self::CostsAsMuch(direct) => {
+                format!(
+                    "blocking costs {} of its CPU, and waiting in another way would cost as much.",
+                    percent(*direct)
+                )
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     report::{Outlook, Range, Report},
-    results::Prediction,
+    results::{Prediction, Unsure},
     row::{Deadline, Group, Scenario},
     stage::Stage,
     statistics::Interval,
@@ -32,6 +32,11 @@ pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--runtime"]).arg(interpreter))
 }
 
+/// Has what requests past the page cache cost on a file system measured.
+pub(crate) fn calibrate_files(tool: &Path, folder: &Path) -> Result<()> {
+    calibrated(Command::new(tool).args(["calibrate", "--file"]).arg(folder))
+}
+
 fn calibrated(command: &mut Command) -> Result<()> {
     Running::start(command)?.wait(CALIBRATED_WITHIN)?;
     Ok(())
@@ -48,7 +53,8 @@ pub(crate) fn observe(tool: &Path, group: &Group, raw: &Path, deadline: Deadline
     let mut stage = Stage::start(group, &*group.blocking, CHECK + CHECK_WITHIN, deadline)?;
     let mut command = Command::new(tool);
     command.arg("check").args(stage.target());
-    command.args(["-d", &format!("{}s", CHECK.as_secs()), "--exact", "--json"]);
+    command.args(["-d", &format!("{}s", CHECK.as_secs()), "--exact", "--json", "--record"]);
+    command.arg(raw.with_extension("sia"));
     let before = (stage.read()?, clocks::monotonic());
     let mut check = Running::start(&mut command)?;
     let mut own_cpu = Duration::ZERO;
@@ -78,6 +84,11 @@ pub(crate) fn observe(tool: &Path, group: &Group, raw: &Path, deadline: Deadline
 }
 
 impl Forecast {
+    /// Of a report alone.
+    pub(crate) fn new(report: Report) -> Self {
+        Self { report, others: 0.0 }
+    }
+
     /// The prediction for a scenario; for a control the one of the scenario that promises the most.
     /// Its time is set by the journal.
     pub(crate) fn prediction(&self, scenario: Option<Scenario>) -> Result<Prediction> {
@@ -90,6 +101,7 @@ impl Forecast {
             at_unix_ns: 0,
             saving: None,
             refused: None,
+            unsure: None,
             answer: verdict.answer,
             sentence: verdict.sentence.clone(),
             switches_per_s: switches as f64 / seconds,
@@ -113,6 +125,11 @@ impl Forecast {
         match best {
             Some((saving, outlook)) => {
                 prediction.saving = Some(saving);
+                prediction.unsure = Some(Unsure {
+                    kind: outlook.kind,
+                    less: outlook.unsure_less_ratio,
+                    more: outlook.unsure_more_ratio,
+                });
                 prediction.sleeps_remaining = outlook.sleeps_remaining;
                 prediction.events_per_wait = outlook.events_per_wait;
             }
@@ -141,11 +158,18 @@ mod tests {
         Forecast { report: report(answer, what_if, None), others: 0.0 }
     }
 
+    fn scenario(name: &str, saving: &Value) -> Value {
+        json!({
+            "name": name, "saving": saving, "kind": "sockets", "unsure_less_ratio": 0.01, "unsure_more_ratio": 0.02,
+            "events_per_wait": if name == "naive" { json!(2.5) } else { Value::Null },
+        })
+    }
+
     fn scenarios() -> Value {
         json!({"refused": null, "scenarios": [
-            {"name": "naive", "saving": {"low": 0.1, "value": 0.12, "high": 0.2}, "events_per_wait": 2.5},
-            {"name": "runtime", "saving": {"low": -0.1, "value": -0.3, "high": 0.0}},
-            {"name": "tuned", "saving": {"value": 0.2}},
+            scenario("naive", &json!({"low": 0.1, "value": 0.12, "high": 0.2})),
+            scenario("runtime", &json!({"low": -0.1, "value": -0.3, "high": 0.0})),
+            scenario("tuned", &json!({"value": 0.2})),
         ]})
     }
 
@@ -179,7 +203,7 @@ mod tests {
             let no = forecast(&refused, answer).prediction(None).unwrap();
             assert_eq!((no.saving, no.refused.as_deref()), (Some(Interval::ZERO), Some("no event to replay")));
         }
-        for answer in ["not_enough_data", "blocking", "files"] {
+        for answer in ["not_enough_data", "blocking", "unknown_program"] {
             assert_eq!(forecast(&refused, answer).prediction(None).unwrap().saving, None);
         }
     }

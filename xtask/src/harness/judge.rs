@@ -1,23 +1,31 @@
 //! How good the predictions were: errors cell by cell, baselines, and the bars that must be met.
 
 use super::{
+    missed::Residuals,
+    report::{Answer, Decision},
     results::{Cell, Status, rounds},
-    statistics::{Interval, mean, median, percentile, savings},
+    statistics::{CONFIDENCE, Interval, mean, median, percentile, savings},
 };
 
 /// What a switch is said to cost: a baseline.
 const SWITCH_NS: f64 = 1_700.0;
 /// What async is said to save: a baseline.
 const RULE_OF_THUMB: f64 = 0.18;
-/// In percentage points: measured savings from which the sign matters.
-const SIGN_FROM: f64 = 3.0;
+/// In percentage points: measured savings from which it matters that an answer decides.
+const WORTH: f64 = 5.0;
+/// Over all suites: the share of cells inside, and the median of half the interval's width.
+const ALL_INSIDE: f64 = 0.85;
+const ALL_HALF_WIDTH: f64 = 8.0;
+/// What an interval may miss.
+const ALPHA: f64 = 1.0 - CONFIDENCE;
 
 /// A cell with its errors, in percent of the CPU of the blocking form.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Judged {
     pub(crate) id: String,
     pub(crate) control: bool,
-    /// `None` where `check` made no claim.
+    /// With the interval that follows from other programs than the judged one; `None` where `check`
+    /// made no claim.
     pub(crate) predicted: Option<Interval>,
     pub(crate) measured: Interval,
     /// Predicted less measured.
@@ -31,6 +39,13 @@ pub(crate) struct Judged {
     /// Whether the sign is right. `None` where the measured saving is small, or its interval
     /// includes zero.
     pub(crate) sign: Option<bool>,
+    /// What the interval decides.
+    pub(crate) decision: Decision,
+    /// Whether that mattered: the measured saving is worth it, or a loss as large.
+    pub(crate) matters: bool,
+    /// The interval score (Gneiting and Raftery 2007), in percentage points: its width, and what it
+    /// missed times 2/α.
+    pub(crate) score: Option<f64>,
 }
 
 pub(crate) const BASELINES: [&str; 3] = ["switches × 1.7 µs", "always 18 %", "always 0"];
@@ -44,18 +59,18 @@ pub(crate) struct Bar {
     pub(crate) met: bool,
 }
 
-/// Judges a cell; `None` where the prediction or the truth is missing.
-pub(crate) fn judge(cell: &Cell) -> Option<Judged> {
+/// Judges a cell by what was missed elsewhere; `None` where the prediction or the truth is missing.
+pub(crate) fn judge(cell: &Cell, missed: &Residuals, sign_from: f64) -> Option<Judged> {
     if cell.status != Status::Done {
         return None;
     }
     let (prediction, truth) = (cell.prediction.as_ref()?, cell.truth.as_ref()?);
     let measured = truth.saving.percent();
-    let predicted = prediction.saving.map(Interval::percent);
+    let predicted = missed.interval(cell).or(prediction.saving).map(Interval::percent);
     let error = |guess: f64| guess - measured.value;
     let cores = prediction.cpu_cores;
     let switching = if cores > 0.0 { prediction.switches_per_s * SWITCH_NS / 1e9 / cores } else { 0.0 };
-    let real = measured.value.abs() > SIGN_FROM && !measured.contains(0.0);
+    let real = measured.value.abs() > sign_from && !measured.contains(0.0);
     Some(Judged {
         id: cell.id.clone(),
         control: cell.control,
@@ -66,7 +81,26 @@ pub(crate) fn judge(cell: &Cell) -> Option<Judged> {
         inside: predicted.is_some_and(|p| p.contains(measured.value)),
         overlaps: predicted.is_some_and(|p| p.overlaps(&measured)),
         sign: real.then(|| predicted.is_some_and(|p| p.value * measured.value > 0.0)),
+        decision: decision(prediction.answer, predicted),
+        matters: measured.value.abs() >= WORTH,
+        score: predicted.map(|p| interval_score(p, measured.value)),
     })
+}
+
+/// What an answer with this figure decides: an answer that is none of figures stands.
+fn decision(answer: Answer, predicted: Option<Interval>) -> Decision {
+    match (answer, predicted) {
+        (answer, _) if answer.abstains() => Decision::Abstains,
+        (_, None) => Decision::Abstains,
+        (Answer::AlreadyAsync | Answer::NoBlockingIo | Answer::Locks, _) => Decision::No,
+        (_, Some(p)) if p.low > 0.0 && p.value >= WORTH => Decision::Yes,
+        (_, Some(p)) if p.high < WORTH => Decision::No,
+        _ => Decision::Perhaps,
+    }
+}
+
+fn interval_score(p: Interval, came: f64) -> f64 {
+    p.high - p.low + 2.0 / ALPHA * ((p.low - came).max(0.0) + (came - p.high).max(0.0))
 }
 
 /// Seconds from the last prediction on disk to the start of the first async form: below zero where
@@ -82,10 +116,18 @@ pub(crate) struct Limits {
     pub(crate) median_error: f64,
     pub(crate) percentile_90_error: f64,
     pub(crate) control_error: f64,
-    /// Share of the cells whose sign must be right.
-    pub(crate) sign: f64,
+    /// Measured savings from which the sign matters.
+    pub(crate) sign_from: f64,
     /// Share of the cells whose measured saving must be inside the predicted interval.
     pub(crate) inside: f64,
+    /// Median of half the interval's width.
+    pub(crate) half_width: f64,
+    /// Mean interval score.
+    pub(crate) score: Option<f64>,
+    /// Share of the cells that must be decided, where that matters.
+    pub(crate) decided: f64,
+    /// Share of the cells that may go without an answer.
+    pub(crate) abstained: f64,
 }
 
 /// All bars. Controls are judged apart: everyone knows their truth, and easy cells would flatter
@@ -97,9 +139,12 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
         at_most("median error", median(&errors), limits.median_error),
         at_most("90th percentile of the error", percentile(&errors, 0.9), limits.percentile_90_error),
         shares(
-            &format!("sign right where the measured saving is beyond ±{SIGN_FROM:.0} points and its own interval"),
+            &format!(
+                "sign right where the measured saving is beyond ±{:.0} points and its own interval",
+                limits.sign_from
+            ),
             &pairs.iter().filter_map(|row| row.sign).collect::<Vec<_>>(),
-            limits.sign,
+            1.0,
         ),
         // A cell without a prediction is not inside: saying nothing must not pay.
         shares(
@@ -107,8 +152,23 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
             &pairs.iter().map(|row| row.inside).collect::<Vec<_>>(),
             limits.inside,
         ),
+        at_most("median half-width of the interval", median(&half_widths(&pairs)), limits.half_width),
+        shares(
+            &format!("decided, yes or no, where the measured saving is beyond ±{WORTH:.0} points"),
+            &pairs.iter().filter(|row| row.matters).map(|row| row.is_decided()).collect::<Vec<_>>(),
+            limits.decided,
+        ),
+        shares(
+            "with an answer",
+            &pairs.iter().map(|row| row.decision != Decision::Abstains).collect::<Vec<_>>(),
+            1.0 - limits.abstained,
+        ),
         at_most("largest error of a control", largest(&controls), limits.control_error),
     ];
+    if let Some(limit) = limits.score {
+        let scores: Vec<f64> = pairs.iter().filter_map(|row| row.score).collect();
+        bars.push(at_most("mean interval score", mean(&scores), limit));
+    }
     for (i, name) in BASELINES.iter().enumerate() {
         // Both sides over the same cells.
         let theirs: Vec<f64> =
@@ -153,6 +213,26 @@ pub(crate) fn repeatability(cells: &[Cell]) -> Option<Repeatability> {
     Some(Repeatability { median: median(&apart)?, percentile_90: percentile(&apart, 0.9)?, mean: mean(&apart)? })
 }
 
+/// What must hold over all suites together.
+pub(crate) fn bars_of_all(cells: &[Judged]) -> Vec<Bar> {
+    let rows: Vec<&Judged> = cells.iter().filter(|row| !row.control).collect();
+    let inside = rows.iter().map(|row| row.inside).collect::<Vec<_>>();
+    vec![
+        shares("measured saving inside the predicted interval", &inside, ALL_INSIDE),
+        at_most("median half-width of the interval", median(&half_widths(&rows)), ALL_HALF_WIDTH),
+    ]
+}
+
+impl Judged {
+    fn is_decided(&self) -> bool {
+        matches!(self.decision, Decision::Yes | Decision::No)
+    }
+}
+
+fn half_widths(rows: &[&Judged]) -> Vec<f64> {
+    rows.iter().filter_map(|row| row.predicted).map(|p| (p.high - p.low) / 2.0).collect()
+}
+
 /// The largest error. No claim about a control is right: it promises nothing.
 fn largest(controls: &[&Judged]) -> Option<f64> {
     controls.iter().map(|row| row.error.unwrap_or(0.0).abs()).max_by(f64::total_cmp)
@@ -179,10 +259,7 @@ fn shares(what: &str, outcomes: &[bool], least: f64) -> Bar {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{
-        super::{
-            report::Answer,
-            results::{Prediction, Run, Truth},
-        },
+        super::results::{Prediction, Run, Truth},
         *,
     };
 
@@ -192,6 +269,7 @@ pub(crate) mod tests {
             id: id.into(),
             control: id.starts_with("control"),
             status: Status::Done,
+            program: None,
             reason: None,
             scenario: None,
             grid: None,
@@ -203,7 +281,8 @@ pub(crate) mod tests {
                 at_unix_ns: 1,
                 saving: predicted.map(interval),
                 refused: predicted.is_none().then(|| "not enough data".into()),
-                answer: Answer::Blocking,
+                unsure: None,
+                answer: Answer::Unsure,
                 sentence: "Yes.".into(),
                 switches_per_s: 50_000.0,
                 cpu_cores: 0.5,
@@ -215,8 +294,21 @@ pub(crate) mod tests {
         }
     }
 
-    const LIMITS: Limits =
-        Limits { median_error: 3.0, percentile_90_error: 8.0, control_error: 2.0, sign: 1.0, inside: 0.8 };
+    pub(crate) const LIMITS: Limits = Limits {
+        median_error: 3.0,
+        percentile_90_error: 8.0,
+        control_error: 2.0,
+        sign_from: 3.0,
+        inside: 0.8,
+        half_width: 8.0,
+        score: Some(16.0),
+        decided: 0.8,
+        abstained: 0.1,
+    };
+
+    fn judge(cell: &Cell) -> Option<Judged> {
+        super::judge(cell, &Residuals::default(), 3.0)
+    }
 
     fn judged(cells: &[Cell]) -> (Vec<Judged>, Vec<Bar>) {
         let rows: Vec<Judged> = cells.iter().filter_map(judge).collect();
@@ -264,7 +356,7 @@ pub(crate) mod tests {
             .collect();
         cells.push(cell("control-cpu", Some([0.0; 3]), [0.0; 3]));
         let (_, bars) = judged(&cells);
-        assert_eq!(bars.len(), 11);
+        assert_eq!(bars.len(), 15);
         assert_eq!(bars.iter().filter(|bar| !bar.met).map(|bar| &bar.what).collect::<Vec<_>>(), [""; 0]);
         assert_eq!(bars[0].found.as_deref(), Some("1.0 points"));
     }
@@ -277,17 +369,35 @@ pub(crate) mod tests {
             cell("control-idle", None, [0.0; 3]),
         ]);
         assert_eq!(rows[1].sign, Some(false));
-        assert_eq!((bars[2].met, bars[3].met), (false, false));
+        assert_eq!((bars[2].met, bars[3].met, bars[6].met), (false, false, false));
         assert_eq!(bars[3].found.as_deref(), Some("1 of 2 (50 %)"));
-        assert!(bars[4].met);
+        assert!(bars[7].met);
     }
 
     #[test]
     fn a_control_that_promises_misses_its_bar() {
         let (_, bars) = judged(&[cell("control-lock", Some([0.0, 0.05, 0.1]), [0.0; 3])]);
-        assert!(!bars[4].met);
+        assert!(!bars[7].met);
         // Nothing was measured: nothing is met.
         assert!(!bars[0].met && bars[0].found.is_none());
+    }
+
+    #[test]
+    fn an_interval_that_misses_scores_twenty_times_what_it_missed() {
+        let interval = Interval { low: 10.0, value: 15.0, high: 20.0 };
+        assert!((interval_score(interval, 12.0) - 10.0).abs() < 1e-9);
+        assert!((interval_score(interval, 22.0) - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_interval_decides_and_an_answer_without_a_figure_does_not() {
+        let of = |answer, [low, value, high]: [f64; 3]| decision(answer, Some(Interval { low, value, high }));
+        assert_eq!(of(Answer::Unsure, [1.0, 6.0, 9.0]), Decision::Yes);
+        assert_eq!(of(Answer::Unsure, [-9.0, -6.0, 4.0]), Decision::No);
+        assert_eq!(of(Answer::Yes, [-1.0, 20.0, 40.0]), Decision::Perhaps);
+        assert_eq!(of(Answer::HandOver, [1.0, 6.0, 9.0]), Decision::Abstains);
+        assert_eq!(of(Answer::Locks, [1.0, 6.0, 9.0]), Decision::No);
+        assert_eq!(decision(Answer::Yes, None), Decision::Abstains);
     }
 
     #[test]

@@ -5,14 +5,16 @@
 //! [`forecast`] asks `check` about every blocking program and reads its [`report`], and [`journal`]
 //! puts each answer on disk; then [`measure`] runs both forms in turns, each a [`stage`] with a
 //! load of its own. [`judge`] compares, on values of [`results`], by the arithmetic of
-//! [`statistics`]; [`table`] and [`plot`] show it. [`workload`] starts
-//! programs of ours. [`progress`] says meanwhile how far it is.
+//! [`statistics`], with the intervals that follow from what was [`missed`] elsewhere; [`table`] and
+//! [`plot`] show it. [`workload`] starts programs of ours. [`progress`] says meanwhile how far it
+//! is.
 
 pub(crate) mod choice;
 pub(crate) mod forecast;
 mod journal;
 pub(crate) mod judge;
 pub(crate) mod measure;
+pub(crate) mod missed;
 pub(crate) mod plot;
 pub(crate) mod progress;
 pub(crate) mod report;

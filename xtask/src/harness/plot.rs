@@ -11,6 +11,7 @@ use plotters::{
 
 use super::{
     judge::{self, Judged},
+    missed::Residuals,
     results::Cell,
     row::Scenario,
     statistics::Interval,
@@ -31,10 +32,11 @@ pub(crate) const fn colour(scenario: Option<Scenario>) -> RGBColor {
     match scenario {
         Some(Scenario::Naive) => RGBColor(0, 114, 178),
         Some(Scenario::Runtime) => RGBColor(213, 94, 0),
-        Some(Scenario::Tuned) => RGBColor(0, 158, 115),
+        Some(Scenario::Tuned | Scenario::Deep32 | Scenario::Deep128) => RGBColor(0, 158, 115),
+        Some(Scenario::Pooled | Scenario::Inline) => RGBColor(240, 228, 66),
         Some(Scenario::Streams | Scenario::Protocols | Scenario::Uvloop) => RGBColor(204, 121, 167),
         Some(Scenario::Gevent) => RGBColor(230, 159, 0),
-        Some(Scenario::Virtual) => RGBColor(86, 180, 233),
+        Some(Scenario::Virtual | Scenario::Selector) => RGBColor(86, 180, 233),
         None => CONTROL,
     }
 }
@@ -44,11 +46,16 @@ pub(crate) const fn title(scenario: Option<Scenario>) -> &'static str {
         Some(Scenario::Naive) => "epoll (naive)",
         Some(Scenario::Runtime) => "tokio (runtime)",
         Some(Scenario::Tuned) => "io_uring (tuned)",
+        Some(Scenario::Deep32) => "io_uring, 32 at once",
+        Some(Scenario::Deep128) => "io_uring, 128 at once",
+        Some(Scenario::Inline) => "on the calling thread",
+        Some(Scenario::Pooled) => "loop with a pool",
         Some(Scenario::Streams) => "asyncio streams",
         Some(Scenario::Protocols) => "asyncio protocols",
         Some(Scenario::Uvloop) => "uvloop",
         Some(Scenario::Gevent) => "gevent",
         Some(Scenario::Virtual) => "virtual threads",
+        Some(Scenario::Selector) => "selector loop",
         None => "control",
     }
 }
@@ -60,8 +67,9 @@ pub(crate) struct Point<'a> {
 }
 
 /// The cells that can be judged.
-pub(crate) fn points(cells: &[Cell]) -> Result<Vec<Point<'_>>> {
-    let points: Vec<Point> = cells.iter().filter_map(|cell| Some(Point { cell, row: judge::judge(cell)? })).collect();
+pub(crate) fn points<'a>(cells: &'a [Cell], missed: &Residuals) -> Result<Vec<Point<'a>>> {
+    let judged = |cell| Some(Point { cell, row: judge::judge(cell, missed, 0.0)? });
+    let points: Vec<Point> = cells.iter().filter_map(judged).collect();
     ensure!(
         points.iter().any(|point| point.row.predicted.is_some()),
         "no cell has both a prediction and a measurement"

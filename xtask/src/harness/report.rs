@@ -38,6 +38,15 @@ pub(crate) struct Verdict {
     pub(crate) sentence: String,
 }
 
+/// What an answer comes down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Yes,
+    No,
+    Perhaps,
+    Abstains,
+}
+
 /// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,10 +63,16 @@ pub(crate) enum Answer {
     YesTuned,
     Yes,
     Unsure,
+    UnknownProgram,
     Blocking,
 }
 
 impl Answer {
+    /// Whether there is no figure that could decide.
+    pub(crate) fn abstains(self) -> bool {
+        matches!(self, Self::NotEnoughData | Self::HandOver | Self::UnknownProgram | Self::Blocking)
+    }
+
     /// Whether it says that async gives nothing back.
     pub(crate) fn is_no(self) -> bool {
         match self {
@@ -66,10 +81,11 @@ impl Answer {
             | Self::CostsLittle
             | Self::CpuBound
             | Self::LowConcurrency
+            | Self::Files
             | Self::Locks => true,
             Self::NotEnoughData
             | Self::HandOver
-            | Self::Files
+            | Self::UnknownProgram
             | Self::YesTuned
             | Self::Yes
             | Self::Unsure
@@ -111,8 +127,27 @@ pub(crate) struct WhatIf {
 pub(crate) struct Outlook {
     pub(crate) name: Scenario,
     pub(crate) saving: Range,
+    pub(crate) kind: Kind,
+    pub(crate) unsure_less_ratio: f64,
+    pub(crate) unsure_more_ratio: f64,
     pub(crate) sleeps_remaining: Option<f64>,
     pub(crate) events_per_wait: Option<f64>,
+}
+
+/// What a prediction is of, as far as its errors differ; by its name in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Machine code that blocks on sockets and pipes.
+    Sockets,
+    /// Blocks on files.
+    Files,
+    /// The ways of an interpreter or virtual machine.
+    Runtime,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Sockets, Self::Files, Self::Runtime];
 }
 
 /// A value with its 90 % interval; nothing where there is no number.
@@ -206,6 +241,9 @@ pub(crate) mod tests {
             "check.voluntary.ours_count.value",
             "what_if.refused",
             "what_if.scenarios.name",
+            "what_if.scenarios.kind",
+            "what_if.scenarios.unsure_less_ratio",
+            "what_if.scenarios.unsure_more_ratio",
             "what_if.scenarios.saving.low",
             "what_if.scenarios.saving.value",
             "what_if.scenarios.saving.high",
@@ -235,10 +273,11 @@ pub(crate) mod tests {
         let names = names(&schema(), "/$defs/Answer");
         let answers: Vec<Answer> =
             names.iter().map(|name| serde_json::from_value(json!(name)).unwrap_or_else(|_| panic!("{name}"))).collect();
-        assert_eq!(answers.len(), 13);
+        assert_eq!(answers.len(), 14);
         let no: Vec<String> =
             answers.iter().zip(&names).filter(|(answer, _)| answer.is_no()).map(|(_, name)| name.clone()).collect();
-        let wanted = ["already_async", "no_blocking_io", "costs_little", "cpu_bound", "low_concurrency", "locks"];
+        let wanted =
+            ["already_async", "no_blocking_io", "costs_little", "cpu_bound", "low_concurrency", "locks", "files"];
         assert_eq!(no, wanted);
     }
 }

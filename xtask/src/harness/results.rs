@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    report::Answer,
+    report::{Answer, Kind},
     row::{Group, Row, Scenario},
     statistics::{Interval, median},
 };
@@ -42,6 +42,9 @@ pub(crate) struct Cell {
     pub(crate) id: String,
     pub(crate) control: bool,
     pub(crate) status: Status,
+    /// The program, where the id does not begin with its name.
+    #[serde(default)]
+    pub(crate) program: Option<String>,
     /// Why it was not run, or failed.
     pub(crate) reason: Option<String>,
     /// The scenario whose prediction is compared; a control has none.
@@ -66,6 +69,7 @@ impl Cell {
             id: id.to_owned(),
             control: row.is_none(),
             status: Status::Done,
+            program: group.program.map(str::to_owned),
             reason: None,
             scenario: row.map(|row| row.scenario),
             grid: group.grid,
@@ -102,6 +106,10 @@ pub(crate) struct Prediction {
     pub(crate) saving: Option<Interval>,
     /// Why it makes no claim, or claims 0 by its verdict.
     pub(crate) refused: Option<String>,
+    /// What the interval is made of; `None` in runs that were kept before it was told, and where
+    /// there is no figure.
+    #[serde(default)]
+    pub(crate) unsure: Option<Unsure>,
     /// The verdict: kind and sentence.
     pub(crate) answer: Answer,
     pub(crate) sentence: String,
@@ -128,6 +136,15 @@ impl Prediction {
         let nearest = claims.iter().min_by(|a, b| off(&a.0).total_cmp(&off(&b.0)))?.1;
         Some(Self { saving: Some(Interval { low, value, high }), ..nearest.clone() })
     }
+}
+
+/// What the model says of its own uncertainty: one standard error to both sides, in shares of the
+/// target's CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unsure {
+    pub(crate) kind: Kind,
+    pub(crate) less: f64,
+    pub(crate) more: f64,
 }
 
 /// The saving that was measured without the profiler, or is true by definition.

@@ -18,6 +18,16 @@ pub(crate) enum Scenario {
     Runtime,
     /// Completion: io_uring, batched.
     Tuned,
+    /// The same with 32 requests on files at once.
+    #[serde(rename = "deep32")]
+    Deep32,
+    /// The same with 128.
+    #[serde(rename = "deep128")]
+    Deep128,
+    /// Reads and writes on the thread that a pool did them for: `check` has no figure for it.
+    Inline,
+    /// A loop that hands what is ready to a pool of workers.
+    Pooled,
     /// CPython: asyncio's streams.
     Streams,
     /// CPython: asyncio's protocols.
@@ -28,20 +38,27 @@ pub(crate) enum Scenario {
     Gevent,
     /// JVM: virtual threads.
     Virtual,
+    /// JVM: a loop over a selector.
+    Selector,
 }
 
 impl Scenario {
     /// Those of programs in machine code.
     pub(crate) const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Naive,
         Self::Runtime,
         Self::Tuned,
+        Self::Deep32,
+        Self::Deep128,
+        Self::Inline,
+        Self::Pooled,
         Self::Streams,
         Self::Protocols,
         Self::Uvloop,
         Self::Gevent,
         Self::Virtual,
+        Self::Selector,
     ];
 }
 
@@ -168,6 +185,8 @@ pub(crate) struct Group {
     pub(crate) blocking: Box<dyn Program>,
     pub(crate) load: Load,
     pub(crate) rows: Vec<Row>,
+    /// The program, where the id does not begin with its name.
+    pub(crate) program: Option<&'static str>,
     /// Why this machine cannot run it.
     pub(crate) obstacle: Option<String>,
     /// Where the suite's plot shows it: connections, and work in µs.

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     judge::{self, BASELINES, Bar, Judged, Limits},
+    missed::{Residuals, Suite},
     progress::interval,
+    report::Decision,
     results::{Cell, Run, Status},
     statistics::median,
 };
@@ -14,8 +16,8 @@ use crate::host::markdown::table;
 const NONE: &str = "–";
 
 /// All tables.
-pub(crate) fn tables(cells: &[Cell], first_twin_unix_ns: Option<u64>, limits: &Limits) -> String {
-    let rows: Vec<Judged> = cells.iter().filter_map(judge::judge).collect();
+pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Option<u64>, limits: &Limits) -> String {
+    let rows: Vec<Judged> = cells.iter().filter_map(|cell| judge::judge(cell, missed, limits.sign_from)).collect();
     let mut text = format!("## Bars\n\n{}\n", bars(&judge::bars(&rows, limits)));
     let silent = rows.iter().filter(|row| row.predicted.is_none()).count();
     let _ = writeln!(
@@ -70,6 +72,14 @@ pub(crate) fn tables(cells: &[Cell], first_twin_unix_ns: Option<u64>, limits: &L
     text
 }
 
+/// What must hold over this suite and the others that are kept.
+pub(crate) fn together(cells: &[Cell], others: &[Suite], missed: &Residuals) -> String {
+    let all = cells.iter().chain(others.iter().flat_map(|suite| &suite.cells));
+    let rows: Vec<Judged> = all.filter_map(|cell| judge::judge(cell, missed, 0.0)).collect();
+    let names: Vec<&str> = others.iter().map(|suite| suite.name).collect();
+    format!("## Together with {}\n\n{}", names.join(", "), bars(&judge::bars_of_all(&rows)))
+}
+
 /// Whether the predictions came first.
 fn order(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> String {
     match judge::head_start(cells, first_twin_unix_ns) {
@@ -115,14 +125,24 @@ fn comparison(rows: &[Judged]) -> String {
                 row.error.map_or_else(|| NONE.to_owned(), points),
                 inside.to_owned(),
                 sign.to_owned(),
+                decision(row.decision).to_owned(),
             ];
             // Controls are not what the baselines are compared on.
             cells.extend(row.baselines.iter().map(|e| if row.control { String::new() } else { points(*e) }));
             cells
         })
         .collect();
-    let head = ["Cell", "Predicted", "Measured", "Error", "Inside", "Sign"];
+    let head = ["Cell", "Predicted", "Measured", "Error", "Inside", "Sign", "Decides"];
     table(&[&head[..], &BASELINES[..]].concat(), body)
+}
+
+const fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Yes => "yes",
+        Decision::No => "no",
+        Decision::Perhaps => "perhaps",
+        Decision::Abstains => "abstains",
+    }
 }
 
 fn runs_row(cell: &Cell) -> Option<Vec<String>> {
@@ -147,11 +167,8 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::tests::cell;
+    use super::super::judge::tests::{LIMITS, cell};
     use super::*;
-
-    const LIMITS: Limits =
-        Limits { median_error: 3.0, percentile_90_error: 8.0, control_error: 2.0, sign: 1.0, inside: 0.8 };
 
     fn cells() -> Vec<Cell> {
         let failed = Cell {
@@ -169,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_shown() {
-        let text = tables(&cells(), Some(1_500_000_001), &LIMITS);
+        let text = tables(&cells(), &Residuals::default(), Some(1_500_000_001), &LIMITS);
         let line = |id: &str| text.lines().find(|l| l.starts_with(&format!("| {id}"))).unwrap().to_owned();
         for part in ["15.0 (10.0 – 20.0)", "22.0 (21.0 – 23.0)", "-7.0", "no", "right", "-5.0", "-4.0", "-22.0"] {
             assert!(line("echo-a").contains(part), "{part}: {}", line("echo-a"));
@@ -183,6 +200,6 @@ mod tests {
 
     #[test]
     fn a_twin_before_a_prediction_is_named() {
-        assert!(tables(&cells(), Some(0), &LIMITS).contains("**A twin was started before"));
+        assert!(tables(&cells(), &Residuals::default(), Some(0), &LIMITS).contains("**A twin was started before"));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are read past the page cache, and results as JSON.
+//! Files that are read past the page cache, results as JSON, and parts of documents.
 
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
 
@@ -31,4 +31,23 @@ pub(crate) fn write_json(value: &impl Serialize, path: &Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// A document with another text between two lines of it.
+pub(crate) fn between(document: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
+    let (before, rest) = document.split_once(begin).with_context(|| format!("no line {}", begin.trim_end()))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("no line {}", end.trim_end()))?;
+    Ok(format!("{before}{begin}{text}{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_two_lines_is_written_anew() {
+        let lines = ("<begin>\n", "<end>\n");
+        assert_eq!(between("a\n<begin>\nold\n<end>\nb\n", lines, "new\n").unwrap(), "a\n<begin>\nnew\n<end>\nb\n");
+        assert!(between("a\n<begin>\nold\n", lines, "new\n").is_err());
+    }
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Ipc(options) => ipc::run(root, options),
         What::Plot(from) => {
             let (results, folder) = from.open(root)?;
-            for path in plot::draw(&results, &folder)? {
+            for path in plot::draw(&results, &results.missed(root)?, &folder)? {
                 say(&format!("written: {}", path.display()))?;
             }
             Ok(())
@@ -69,7 +69,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Table(from) => {
             let (results, folder) = from.open(root)?;
             let path = folder.join("results.md");
-            fs::write(&path, table::document(&results)).with_context(|| format!("writing {}", path.display()))?;
+            fs::write(&path, table::document(&results, &results.missed(root)?))
+                .with_context(|| format!("writing {}", path.display()))?;
             say(&format!("written: {}", path.display()))
         }
     }

@@ -10,14 +10,15 @@ use plotters::prelude::*;
 
 use super::results::Results;
 use crate::harness::{
+    missed::Residuals,
     plot::{self, Area, FONT, GRID, Point, TEXT, TITLE, all_ends, colour, plain, range, title},
     row::Scenario,
     statistics::Interval,
 };
 
 /// Draws everything that the results hold into a folder.
-pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
-    let points = plot::points(&results.cells)?;
+pub(super) fn draw(results: &Results, missed: &Residuals, folder: &Path) -> Result<Vec<PathBuf>> {
+    let points = plot::points(&results.cells, missed)?;
     let mut written = plot::draw(&points, folder)?;
     let works: BTreeSet<u32> = points.iter().filter_map(|point| Some(point.cell.grid?.1)).collect();
     let sizes = |work| grid(&points, work, None).iter().map(|(connections, _)| *connections).collect::<BTreeSet<u32>>();
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn every_plot_names_what_it_shows() {
         let folder = folder("all");
-        let written = draw(&results(), &folder).unwrap();
+        let written = draw(&results(), &Residuals::default(), &folder).unwrap();
         let text = |i: usize| std::fs::read_to_string(&written[i]).unwrap();
         assert_eq!(written.len(), 3);
         assert!(text(0).contains("predicted, % of the blocking") && text(0).contains("tokio (runtime)"));
@@ -185,7 +186,7 @@ mod tests {
         let mut results = results();
         results.cells.clear();
         let folder = folder("none");
-        assert!(draw(&results, &folder).is_err());
+        assert!(draw(&results, &Residuals::default(), &folder).is_err());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     harness::{
         forecast::CHECK,
         measure::{self, Effort},
+        missed::Residuals,
         progress,
         results::{Settings, Status},
         row::{Deadline, Group},
@@ -132,20 +133,21 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         results.cells = found.cells;
         results.write(&folder.join("results.json"))
     })?;
-    say(&table::tables(&results))?;
+    let missed = results.missed(root)?;
+    say(&table::tables(&results, &missed))?;
     if options.write {
-        write_documents(&results, &documents(root))?;
+        write_documents(&results, &missed, &documents(root))?;
     }
     let failed = results.cells.iter().filter(|cell| cell.status == Status::Failed).count();
     ensure!(failed == 0, "{failed} of {} cells failed", results.cells.len());
     Ok(())
 }
 
-fn write_documents(results: &Results, docs: &Path) -> Result<()> {
+fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result<()> {
     fs::create_dir_all(docs).with_context(|| format!("creating {}", docs.display()))?;
     results.write(&docs.join("results.json"))?;
     let path = docs.join("results.md");
-    fs::write(&path, table::document(results)).with_context(|| format!("writing {}", path.display()))?;
+    fs::write(&path, table::document(results, missed)).with_context(|| format!("writing {}", path.display()))?;
     say(&format!("written: {}", docs.display()))
 }
 

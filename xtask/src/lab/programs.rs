@@ -131,6 +131,7 @@ impl Lab {
         };
         Ok(Group {
             id: setup.id.clone(),
+            program: matches!(setup.program, Program::Echo { .. }).then_some("echo"),
             blocking: Box::new(self.target(setup, setup.mode)),
             load,
             rows: setup.twins.iter().map(row).collect(),

@@ -9,7 +9,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    harness::results::{Cell, Settings},
+    harness::{
+        missed::Residuals,
+        results::{Cell, Settings},
+    },
     host::file::write_json,
 };
 
@@ -41,6 +44,11 @@ impl Results {
         let found: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
         ensure!(found.version == VERSION, "{}: version {}, not {VERSION}", path.display(), found.version);
         Ok(found)
+    }
+
+    /// What intervals follow from: this run, and what the other suites keep.
+    pub(super) fn missed(&self, root: &Path) -> Result<Residuals> {
+        Residuals::among(root, "lab", &self.cells)
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {

@@ -111,7 +111,8 @@ const POSTGRES_SERVER: Pair = Pair {
     blocking: form("sync", postgres!("sync")),
     async_forms: &[
         (form("worker", postgres!("worker")), Scenario::Tuned),
-        (form("io_uring", postgres!("io_uring")), Scenario::Tuned),
+        // It reads ahead: many requests are in flight where there was one.
+        (form("io_uring", postgres!("io_uring")), Scenario::Deep32),
     ],
     loads: &[Load::Closed { connections: 1 }, Load::Closed { connections: 4 }],
     counted: Counted::Device,
@@ -173,7 +174,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Need::Made { script: "nginx.sh", made: "nginx/cold/32767" },
         ],
         blocking: form("threads", "{sources}/nginx.sh {at} {port} threads"),
-        async_forms: &[(form("loop", "{sources}/nginx.sh {at} {port} loop"), Scenario::Naive)],
+        async_forms: &[(form("loop", "{sources}/nginx.sh {at} {port} loop"), Scenario::Inline)],
         counted: Counted::Pages,
         speaks: Speaks::Public("wrk -t1 -c{many} -d3600s -s {sources}/cold.lua http://127.0.0.1:{port}/"),
         memory_mib: Some(96),

@@ -5,7 +5,7 @@
 //! [`rows`] says what is compared: [`servers`], programs that read and write [`disks`], and
 //! [`controls`]. Each is a [`pair`]. [`needs`] brings it onto the machine, [`program`] starts it.
 //! The [`harness`](crate::harness) predicts, measures and judges. [`results`] keeps the last runs,
-//! and [`document`] shows them.
+//! [`document`] shows them, and [`readme`] one report.
 
 mod controls;
 mod disks;
@@ -13,6 +13,7 @@ mod document;
 pub(crate) mod needs;
 mod pair;
 mod program;
+mod readme;
 mod results;
 mod rows;
 mod servers;
@@ -32,6 +33,7 @@ use crate::{
         choice::is_match,
         forecast::{self, CHECK},
         measure::{self, Effort},
+        missed::{self, Residuals, Suite},
         plot,
         progress::tell,
         results::{Settings, Status},
@@ -88,6 +90,9 @@ pub(crate) struct Options {
     /// Writes docs/pairs anew from results.json, and runs nothing.
     #[arg(long, conflicts_with_all = ["write", "only", "quick"])]
     table: bool,
+    /// Writes the report that README shows, of the last run's recordings, and runs nothing.
+    #[arg(long, conflicts_with_all = ["write", "only", "quick", "table"])]
+    report: bool,
     /// Lists the rows, and runs nothing.
     #[arg(long)]
     list: bool,
@@ -100,11 +105,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         return chosen.iter().try_for_each(|(pair, load)| say(&pair.line(load)));
     }
     if options.table {
-        return publish(&Kept::read(&documents)?, &documents);
+        return publish(root, &Kept::read(&documents)?, &documents);
     }
     child::catch_interrupts()?;
     let programs = package::Pair::find(root, LAB, options.binaries.as_deref())?;
     let place = Place::new(root, programs.workload)?;
+    if options.report {
+        return readme::write(root, &programs.tool, &place.folder);
+    }
     let effort = options.effort();
     let run = Run {
         suite: SUITE,
@@ -117,9 +125,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         patience: Duration::from_secs(options.patience),
     };
     let groups = options.groups(&place, &chosen)?;
+    let needs = |wanted: fn(&Need) -> bool| chosen.iter().any(|(pair, _)| pair.needs.iter().any(wanted));
     let python = place.python();
-    if python.exists() && chosen.iter().any(|(pair, _)| pair.needs.iter().any(|need| matches!(need, Need::Python(_)))) {
+    if python.exists() && needs(|need| matches!(need, Need::Python(_))) {
         forecast::calibrate_runtime(&programs.tool, &python)?;
+    }
+    if needs(|need| matches!(need, Need::Scratch)) {
+        forecast::calibrate_files(&programs.tool, &place.folder)?;
     }
     let mut found = Results::new(&machine::facts(root)?, options.settings(effort));
     run.all(groups, &mut Rng::with_seed(options.seed), |so_far| {
@@ -127,11 +139,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         found.cells = so_far.cells;
         found.write(&place.folder.join("results.json"))
     })?;
-    say(&document::tables(&found))?;
+    say(&document::tables(&found, &Residuals::among(root, SUITE, &found.cells)?))?;
     if options.write {
         let kept = Kept::read_or_empty(&documents)?.with(found.clone());
         kept.write(&documents)?;
-        publish(&kept, &documents)?;
+        publish(root, &kept, &documents)?;
     }
     let failed = found.cells.iter().filter(|cell| cell.status == Status::Failed).count();
     ensure!(failed == 0, "{failed} of {} rows failed", found.cells.len());
@@ -186,10 +198,14 @@ impl Options {
 }
 
 /// Writes results.md and the plots of the newest run.
-fn publish(kept: &Kept, documents: &Path) -> Result<()> {
+fn publish(root: &Path, kept: &Kept, documents: &Path) -> Result<()> {
+    let newest = kept.newest()?;
+    let missed = Residuals::among(root, SUITE, &newest.cells)?;
+    let others: Vec<Suite> = missed::kept(root)?.into_iter().filter(|suite| suite.name != SUITE).collect();
     let path = documents.join("results.md");
-    fs::write(&path, document::document(kept)?).with_context(|| format!("writing {}", path.display()))?;
+    fs::write(&path, document::document(kept, &missed, &others)?)
+        .with_context(|| format!("writing {}", path.display()))?;
     let mut written = vec![path];
-    written.extend(plot::draw(&plot::points(&kept.newest()?.cells)?, documents)?);
+    written.extend(plot::draw(&plot::points(&newest.cells, &missed)?, documents)?);
     written.iter().try_for_each(|path| say(&format!("written: {}", path.display())))
 }

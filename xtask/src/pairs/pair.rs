@@ -164,6 +164,7 @@ impl Pair {
                 })
                 .collect(),
             id,
+            program: None,
             obstacle,
             grid: None,
         }

@@ -137,7 +137,7 @@ pub(super) const PAIRS: &[Pair] = &[
         id: "apache",
         needs: &[Need::Debian(&["apache2-bin"])],
         blocking: form("worker", "{sources}/apache.sh {at} {port} worker"),
-        async_forms: &[(form("event", "{sources}/apache.sh {at} {port} event"), Scenario::Naive)],
+        async_forms: &[(form("event", "{sources}/apache.sh {at} {port} event"), Scenario::Pooled)],
         speaks: Speaks::Http("/fixed"),
         ..SERVER
     },
@@ -169,7 +169,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Need::Made { script: "maria.sh", made: "maria/made" },
         ],
         blocking: form("threads", "{sources}/maria.sh {at} {port} threads"),
-        async_forms: &[(form("pool", "{sources}/maria.sh {at} {port} pool"), Scenario::Naive)],
+        async_forms: &[(form("pool", "{sources}/maria.sh {at} {port} pool"), Scenario::Pooled)],
         counted: Counted::Asked(
             "sh -c \"mariadb --no-defaults -h 127.0.0.1 -P {port} -u client -e status | sed -n 's/.*Questions: *//p' | sed 's/ .*//'\"",
         ),

@@ -8,9 +8,13 @@ mod disk;
 mod interrupts;
 mod posix;
 mod sizes;
+mod steady;
 mod working_set;
 
 use std::{path::Path, time::Duration};
+
+pub(super) use budget::{Budget, Cell};
+pub(super) use steady::requests;
 
 use crate::calibrate::{
     error::CalibrateError,
@@ -70,6 +74,8 @@ fn on_this_thread(
     clock::preempt_as_usual();
     progress("files by interface");
     let disk = disk::measure(&files);
+    progress("files by requests in flight");
+    let steady = steady::measure(&files);
     let full = Full {
         file_system: scratch::file_system(&files.cached),
         open_close: calls.open_close,
@@ -79,6 +85,7 @@ fn on_this_thread(
         working_sets,
         epoll: calls.epoll,
         disk,
+        steady,
         descriptors,
         interrupts,
         took: clock::wall() - begun,

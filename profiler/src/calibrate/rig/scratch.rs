@@ -75,7 +75,8 @@ impl Files {
     }
 }
 
-fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
+/// A file of [`FILE_BYTES`] to be read past the page cache, or why that is refused.
+pub(crate) fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, String> {
     // Since Linux 6.6 tmpfs takes the flag, and still reads from the page cache.
     if matches!(file_system, "tmpfs" | "ramfs") {
         return Err(format!("{file_system} keeps its files in the page cache: name a folder on a disk with --dir"));

@@ -10,7 +10,7 @@ use crate::{
     answer::{Answer, Ended, Report},
     event::Family,
     text::numbers::{percent, plural},
-    words::InWords,
+    words::{self, InWords},
 };
 
 /// The short form of an answer, and the class it is coloured by.
@@ -19,7 +19,8 @@ const fn badge(answer: Answer) -> (&'static str, &'static str) {
         Answer::Yes => ("yes", "yes"),
         Answer::YesTuned => ("only with io_uring", "yes"),
         Answer::Unsure => ("perhaps", "unsure"),
-        Answer::Files => ("files: not with epoll", "unsure"),
+        Answer::UnknownProgram => ("unknown kind of program", "unsure"),
+        Answer::Files => ("no: files", "no"),
         Answer::Blocking => ("the saving is not known", "unsure"),
         Answer::NotEnoughData => ("not enough data", "unsure"),
         Answer::AlreadyAsync => ("no: already async", "no"),
@@ -61,6 +62,7 @@ fn target(report: &Report) -> Markup {
             @if let Some(container) = &process.container { ", container " (name(container)) }
         }
         @if let Some(command) = command { " · " code { (name(command)) } }
+        @if let Some(runtime) = &facts.runtime { " · runs in " (name(&words::runtime(runtime))) }
         " · measured " (window.measured.to_string())
         @if window.windows > 1 { (windows()) }
         @if window.ended != Ended::Unknown { " (" (window.ended.in_words()) ")" }

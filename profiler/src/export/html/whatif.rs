@@ -228,8 +228,12 @@ fn ground(what_if: &WhatIf) -> String {
     let ground = what_if.ground.sleeps();
     let prices =
         what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", words::prices(&p.source)));
+    let intervals = what_if
+        .scenarios
+        .first()
+        .map_or_else(String::new, |s| format!(" Intervals: {}; on {}.", words::missed(s.kind), words::missed_on()));
     format!(
-        "Modelled. The report takes {} on {}; {ground}{prices}.",
+        "Modelled. The report takes {} on {}; {ground}{prices}.{intervals}",
         plural(what_if.loops.into(), "event loop", "event loops"),
         plural(what_if.allowed_cpus.into(), "CPU", "CPUs")
     )

@@ -91,9 +91,9 @@ impl Run<'_> {
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
     }
 
-    /// The prices with those of what the target runs in.
+    /// The prices with those of what the target runs in, and of the file system that it uses.
     fn with_runtime(&self, priced: Option<Priced>) -> Option<Priced> {
-        priced.map(|priced| priced.map(|list| self.runtimes.price(list)))
+        priced.map(|priced| priced.map(|list| self.descriptors.price(self.runtimes.price(list))))
     }
 
     /// The prices, where they are wanted. Waits for them if they are still being measured: up to
@@ -152,6 +152,7 @@ impl Run<'_> {
             daemon_bytes: daemon.1,
             shares: self.windows.shares.clone(),
             slices: self.slices.clone(),
+            worth: self.request.worth,
         }
     }
 }

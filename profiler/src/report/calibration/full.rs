@@ -5,7 +5,7 @@ use super::{
     page::Page,
 };
 use crate::{
-    calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, WorkingSetRow},
+    calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow},
     machine::Medium,
 };
 
@@ -23,6 +23,10 @@ pub(super) fn render(page: &mut Page, full: &Full) {
         let kind = if direct { "O_DIRECT" } else { "cached" };
         page.title(&format!("random 4 KiB reads, {kind}, per read, by reads at once"));
         files(page, kind, full.disk.iter().filter(|row| row.direct == direct));
+    }
+    if !full.steady.is_empty() {
+        page.title("random 4 KiB requests past the page cache through io_uring, by requests in flight");
+        steady(page, &full.steady);
     }
     for medium in [Medium::Pipe, Medium::Tcp] {
         page.title(&format!("64 open {}s, per message, by how many have one at once", medium.name()));
@@ -97,6 +101,24 @@ fn files<'a>(page: &mut Page, kind: &str, reads: impl Iterator<Item = &'a DiskRo
     }
     let mut header = vec![""];
     header.extend(FileInterface::ALL.map(FileInterface::name));
+    page.table(&header, &rows);
+}
+
+/// Requests by how many are in flight, and one by one or all at once.
+pub(super) fn steady(page: &mut Page, requests: &[SteadyRow]) {
+    let mut depths: Vec<u32> = requests.iter().map(|row| row.depth).collect();
+    depths.sort_unstable();
+    depths.dedup();
+    let mut rows = Vec::new();
+    for depth in depths {
+        let mut line = vec![depth.to_string()];
+        for (write, batch) in [(false, 1), (false, depth), (true, 1), (true, depth)] {
+            let found = requests.iter().find(|row| (row.write, row.depth, row.batch) == (write, depth, batch));
+            line.push(found.map_or_else(|| NOT_HERE.into(), |row| page.cell("requests in flight", &row.cpu)));
+        }
+        rows.push(line);
+    }
+    let header = ["in flight", "reads one by one", "reads at once", "writes one by one", "writes at once"];
     page.table(&header, &rows);
 }
 

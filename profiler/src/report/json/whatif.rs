@@ -26,6 +26,8 @@ pub(super) struct WhatIf {
     hooks_ns: f64,
     /// Where the calibrated prices come from; null where none were needed.
     calibration: Option<String>,
+    /// What the intervals rest on, and where that was measured; null where there is no figure.
+    intervals: Option<String>,
     /// What the reader has to know.
     notes: Vec<String>,
 }
@@ -33,8 +35,9 @@ pub(super) struct WhatIf {
 /// One way of waiting.
 #[derive(Serialize, JsonSchema)]
 struct Scenario {
-    /// `naive` (epoll), `runtime` (tokio) or `tuned` (io_uring); in CPython `streams`, `protocols`,
-    /// `uvloop` or `gevent`; in a JVM `virtual` or `selector`.
+    /// `naive` (epoll), `runtime` (tokio), `tuned` (io_uring), `deep32` and `deep128` (so many
+    /// requests on files at once) or `pooled` (a loop with a pool of workers); in CPython
+    /// `streams`, `protocols`, `uvloop` or `gevent`; in a JVM `virtual` or `selector`.
     name: &'static str,
     /// The same in words.
     words: &'static str,
@@ -42,6 +45,16 @@ struct Scenario {
     queues: &'static str,
     /// Share of the target's CPU that it would give back; negative where it would take more.
     saving: Range,
+    /// What the interval of `saving` is of: `sockets`, `files` or `runtime`.
+    kind: &'static str,
+    /// What the model says of its own uncertainty, one standard error: how much less may come back.
+    unsure_less_ratio: Ratio,
+    /// How much more.
+    unsure_more_ratio: Ratio,
+    /// `saving` with all that may be otherwise, at its full size.
+    bounds: Range,
+    /// What may be otherwise, the one that would change most first.
+    doubts: Vec<Doubt>,
     /// The same in CPU-seconds per second.
     cpu_per_second: Range,
     /// The middle if arrivals did not follow replies.
@@ -65,6 +78,15 @@ struct Range {
     value: f64,
     /// Upper end.
     high: f64,
+}
+
+/// An assumption that may be otherwise.
+#[derive(Serialize, JsonSchema)]
+struct Doubt {
+    /// The condition.
+    what: &'static str,
+    /// What that would change, a share of the target's CPU.
+    change_ratio: Ratio,
 }
 
 /// A line of the sum.
@@ -102,6 +124,7 @@ impl WhatIf {
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
             calibration: found.priced.as_ref().map(|p| words::prices(&p.source)),
+            intervals: found.scenarios.first().map(|s| format!("{}; on {}", words::missed(s.kind), words::missed_on())),
             notes: found.caveats.iter().map(InWords::in_words).collect(),
         }
     }
@@ -118,6 +141,11 @@ impl Scenario {
                 Queues::Stealing => "stealing",
             },
             saving: range(found.saving),
+            kind: found.kind.name(),
+            unsure_less_ratio: found.unsure.less,
+            unsure_more_ratio: found.unsure.more,
+            bounds: range(found.bounds),
+            doubts: found.doubts.iter().map(|d| Doubt { what: d.assumption.if_so(), change_ratio: d.change }).collect(),
             cpu_per_second: range(found.cpu_per_second),
             saving_open_loop_ratio: found.open,
             sleeps_remaining: found.sleeps_per_block,

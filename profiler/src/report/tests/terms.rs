@@ -2,10 +2,10 @@
 
 use super::fixture::{Case, called, files, server, site};
 use crate::{
-    answer::Report,
+    answer::{Decision, Reason, Report},
     event::{BlockClass, Stat},
     machine::{BlockCost, Crowd, DirectRead, ReadCost, Way},
-    predict::{Baseline, Caveat, Prices, Scenario, TermKind},
+    predict::{Assumption, Baseline, Caveat, Prices, Scenario, TermKind},
     quantity::{Estimate, Nanos, Provenance},
 };
 
@@ -60,6 +60,64 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
 }
 
 #[test]
+fn a_loops_pool_of_workers_is_handed_events_and_all_or_none_may_wake_one() {
+    let report = server().report();
+    let (naive, pooled) = (scenario(&report, Way::Naive), scenario(&report, Way::Pooled));
+    let handed = term(pooled, TermKind::HandOversCome).unwrap();
+    let less = (naive.saving.value - pooled.saving.value) * report.what_if.cpu;
+    assert!(handed < 0.0 && (less + handed).abs() < 1.0, "{handed} ns, and {less} ns less");
+    let doubt = |of| pooled.doubts.iter().find(|d| d.assumption == of).unwrap().change * report.what_if.cpu;
+    assert!((doubt(Assumption::WorkersSleep) - handed).abs() < 1.0);
+    assert!((doubt(Assumption::WorkersStayBusy) + handed).abs() < 1.0);
+    assert!(pooled.unsure.less > naive.unsure.less && pooled.unsure.more > naive.unsure.more);
+    // It is for sockets, as a deeper queue is for files.
+    assert!(report.what_if.scenario(Way::Deep).is_none() && files().report().what_if.scenario(Way::Pooled).is_none());
+}
+
+#[test]
+fn a_connection_that_is_accepted_is_an_event_of_its_own() {
+    let mut case = server();
+    let mut accepts = site(BlockClass::Accept, "accept4", 4);
+    (accepts.site.calls, accepts.site.errors) = (11_000, 1_000);
+    case.window.sites.push(accepts);
+    let report = case.report();
+    let naive = scenario(&report, Way::Naive);
+    let each = term(naive, TermKind::EventsWaited).unwrap() / 280_000.0;
+    // The fixture has some of its own.
+    let before = term(scenario(&server().report(), Way::Naive), TermKind::AcceptsWaited).unwrap();
+    let accepted = term(naive, TermKind::AcceptsWaited).unwrap() - before;
+    assert!((accepted - 10_000.0 * each).abs() < 1.0, "{accepted} at {each}");
+    assert!(naive.doubts.iter().any(|d| d.assumption == Assumption::TasksCost && d.change < 0.0));
+}
+
+#[test]
+fn a_deeper_queue_sleeps_less_and_is_no_reason_to_doubt_how_arrivals_come() {
+    let report = files().report();
+    let [tuned, deep, deeper] = [Way::Tuned, Way::Deep, Way::Deeper].map(|way| scenario(&report, way));
+    assert!(tuned.sleeps_per_block > deep.sleeps_per_block && deep.sleeps_per_block > deeper.sleeps_per_block);
+    assert!(tuned.saving.value < deep.saving.value);
+    let open = |s: &Scenario| {
+        s.doubts.iter().find(|d| d.assumption == Assumption::ArrivalsDoNotFollow).map_or(0.0, |d| d.change)
+    };
+    assert!(open(deep).abs() <= open(tuned).abs(), "{} and {}", open(deep), open(tuned));
+    let Reason::Gain(gain) = &report.verdict.reason else { panic!("{:?}", report.verdict.reason) };
+    assert_eq!((gain.way, gain.completion.map(|(way, _)| way)), (Way::Tuned, Some(Way::Deep)));
+}
+
+#[test]
+fn what_would_be_worth_it_decides() {
+    let at = |worth| {
+        let mut case = server();
+        case.inputs.worth = Some(worth);
+        case.report().verdict
+    };
+    let verdict = at(0.99);
+    assert_eq!(verdict.answer.decision(), Decision::No);
+    assert!(verdict.sentence().contains("less than the 99 % that would be worth it"), "{}", verdict.sentence());
+    assert_ne!(at(0.01).answer.decision(), Decision::No);
+}
+
+#[test]
 fn a_loop_that_sleeps_does_not_come_back_to_what_many_threads_left_cold() {
     let prices = |plain: f64| {
         let mut case = server();
@@ -88,8 +146,9 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
             case.inputs.direct_files = vec![case.window.sites[0].place.clone()];
         }
         if calibrated && let Some(calibration) = &mut case.inputs.calibration {
-            calibration.direct =
-                [(1, 2_600.0), (8, 900.0)].map(|(batch, ns)| DirectRead { batch, cost: sure(ns) }).to_vec();
+            calibration.direct = [(1, 2_600.0), (8, 900.0)]
+                .map(|(batch, ns)| DirectRead { batch, depth: None, write: false, cost: sure(ns) })
+                .to_vec();
         }
         case.report()
     };
@@ -118,7 +177,7 @@ fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
         let mut case = files();
         case.inputs.direct_files = vec![case.window.sites[0].place.clone()];
         if let Some(calibration) = &mut case.inputs.calibration {
-            calibration.direct = vec![DirectRead { batch: 1, cost: sure(1_000.0) }];
+            calibration.direct = vec![DirectRead { batch: 1, depth: None, write: false, cost: sure(1_000.0) }];
         }
         case.inputs.baselines = baselines;
         case.report()
@@ -328,7 +387,7 @@ fn how_deep_peers_will_sleep_is_in_the_interval() {
         let mut case = server();
         wakes_others(&mut case, idle);
         let report = case.report();
-        let saving = scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu);
+        let saving = scenario(&report, Way::Naive).bounds.scaled(report.what_if.cpu);
         let prices = report.what_if.priced.clone().expect("prices").prices;
         (saving, *prices.other_wake.value().unwrap(), prices.other_wakes)
     };
@@ -340,7 +399,7 @@ fn how_deep_peers_will_sleep_is_in_the_interval() {
         let mut case = server();
         wakes(&mut case, 2_000, 0.0);
         let report = case.report();
-        scenario(&report, Way::Naive).saving.scaled(report.what_if.cpu)
+        scenario(&report, Way::Naive).bounds.scaled(report.what_if.cpu)
     };
     assert!((shallow.high - without.high - count * (each - 400.0) / 2.0).abs() < 1e-3, "{shallow:?} {without:?}");
 }

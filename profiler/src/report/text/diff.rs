@@ -47,8 +47,9 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
     let (first, second) = (clean(names.0), clean(names.1));
     let unit = diff.per.unit();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "before  {first}  ({} {unit}s)", amount(Measure::Calls, diff.units.0));
-    let _ = writeln!(out, "after   {second}  ({} {unit}s)\n", amount(Measure::Calls, diff.units.1));
+    let _ = writeln!(out, "before  {first}  ({} × {unit})", amount(Measure::Calls, diff.units.0));
+    let _ = writeln!(out, "after   {second}  ({} × {unit})", amount(Measure::Calls, diff.units.1));
+    let _ = writeln!(out, "per {unit}: {}\n", diff.why.in_words());
     let _ = writeln!(
         out,
         "{:<28} {:>12} {:>12} {:>10}  90 % interval of the change",
@@ -88,8 +89,9 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     let share = |v: f64| format!("{:.1} %", v * 100.0);
     let cpu = |v: f64| Nanos::from_nanos(v.max(0.0).round() as u64);
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.cpu.0), check.per.0.unit());
-    let _ = writeln!(out, "async     {second}  {} of CPU per {}\n", cpu(check.cpu.1), check.per.1.unit());
+    let _ = writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.cpu.0), check.unit.per.0.unit());
+    let _ = writeln!(out, "async     {second}  {} of CPU per {}", cpu(check.cpu.1), check.unit.per.1.unit());
+    let _ = writeln!(out, "per {}: {}\n", check.unit.per.0.unit(), check.unit.why.in_words());
     match &check.predicted {
         Ok(s) => {
             let (low, high) = (share(s.low), share(s.high));

@@ -12,7 +12,7 @@ use crate::{
     answer::Report,
     cost,
     event::Family,
-    predict::Scenario,
+    predict::{Scenario, Unsure},
     quantity::Figure,
     words::{self, InWords},
 };
@@ -30,6 +30,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
 
 /// Sites whose lines are shown.
 const SITES: usize = 5;
+
+/// A share of the CPU from which a doubt is shown.
+const SHOWN: f64 = 0.000_05;
 
 fn step(page: &mut Page, number: u32, text: &str) {
     page.wrapped_at(Ink::Plain, &format!("  {number}. "), 5, text);
@@ -169,11 +172,32 @@ fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     detail(
         page,
         &format!(
-            "= {:+.2} % (90 %: {:+.2} to {:+.2}; if arrivals did not follow replies {:+.2})",
+            "= {:+.2} % (90 %: {:+.2} to {:+.2})",
             scenario.saving.value * 100.0,
             scenario.saving.low * 100.0,
-            scenario.saving.high * 100.0,
-            scenario.open * 100.0
+            scenario.saving.high * 100.0
+        ),
+    );
+    let Unsure { less, more } = scenario.unsure;
+    detail(
+        page,
+        &format!(
+            "The interval is {}, measured on {}. That error is {:.2} % to less and {:.2} % to more.",
+            words::missed(scenario.kind),
+            words::missed_on(),
+            less * 100.0,
+            more * 100.0
+        ),
+    );
+    for doubt in scenario.doubts.iter().filter(|d| d.change.abs() >= SHOWN) {
+        detail(page, &format!("{:>+8.2} %  {}", doubt.change * 100.0, doubt.assumption.if_so()));
+    }
+    detail(
+        page,
+        &format!(
+            "These alone, all at once and at their full size: {:+.2} to {:+.2} %.",
+            scenario.bounds.low * 100.0,
+            scenario.bounds.high * 100.0
         ),
     );
 }

@@ -4,7 +4,7 @@ use super::page::{Ink, Page};
 use crate::answer::Ended;
 use crate::answer::Report;
 use crate::text::{clean::clean, numbers::plural};
-use crate::words::InWords;
+use crate::words::{self, InWords};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let facts = &report.facts;
@@ -26,6 +26,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         if !process.command.is_empty() {
             page.wrapped(Ink::Dim, "    ", &clean(&process.command));
         }
+    }
+    if let Some(runtime) = &facts.runtime {
+        page.wrapped(Ink::Plain, "  ", &format!("runs in {}", clean(&words::runtime(runtime))));
     }
     let window = &report.window;
     let mut how = if window.windows > 1 {

@@ -59,13 +59,14 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         n => format!("{n} event loops"),
     };
     let ground = what_if.ground.sleeps();
+    let missed = what_if.scenarios.first().map_or_else(String::new, |s| words::missed(s.kind));
     let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
     page.wrapped_at(
         Ink::Dim,
         "  ",
         4,
         &format!(
-            "modelled: {loops} on {} CPUs; {ground}; prices {}; --explain shows the sums",
+            "modelled: {loops} on {} CPUs; {ground}; prices {}; intervals: {missed}; --explain shows the sums",
             what_if.allowed_cpus,
             clean(&source)
         ),

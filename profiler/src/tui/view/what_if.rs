@@ -126,11 +126,13 @@ fn bars(page: &mut Page, scenarios: &[Scenario]) {
 fn ground(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
     let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
+    let intervals =
+        what_if.scenarios.first().map_or_else(String::new, |s| format!("; intervals: {}", words::missed(s.kind)));
     page.blank();
     page.wrapped(
         2,
         &format!(
-            "modelled: {}; {} CPUs allowed; prices {}",
+            "modelled: {}; {} CPUs allowed; prices {}{intervals}",
             what_if.ground.sleeps(),
             what_if.allowed_cpus,
             clean(&source)

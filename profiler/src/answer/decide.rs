@@ -1,0 +1,298 @@
+//! From ledgers, roles and the prediction to the answer.
+
+use super::{
+    advice::Advice,
+    gain::{Blockers, Decision, Gain},
+    ledger::{CpuLedger, WallLedger},
+    verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
+};
+use crate::{
+    aggregate::{Role, RoleLine, Roles},
+    event::Family,
+    machine::{Runtime, Way},
+    predict::{Refusal, Scenario, WhatIf},
+    quantity::Nanos,
+};
+
+/// Blocks below which nothing is said.
+const MIN_BLOCKS: u64 = 30;
+/// CPU below which nothing is said.
+const MIN_CPU: Nanos = Nanos::from_millis(1);
+/// CPU per time measured below which nothing is said on few blocks.
+const HARDLY_RUNS: f64 = 0.01;
+/// A share of the CPU below which it is called little.
+const LITTLE: f64 = 0.03;
+/// A saving that is larger by this share of the CPU is worth naming beside another.
+const CLEARLY_MORE: f64 = 0.02;
+/// Sleeps per block from which a loop is said to sleep as often as threads block.
+const AS_OFTEN: f64 = 0.6;
+
+/// Calls on descriptors per wait for a lock below which threads are said to fight for locks: what
+/// serves makes at least one call per hand-over, or per few of them.
+const SERVES: f64 = 0.1;
+/// Calls on descriptors per wait for a lock from which such waits are said to be rare.
+const RARELY: f64 = 10.0;
+
+/// Share of the CPU that roles have to cover for a figure to be an answer.
+const COVERED: f64 = 0.5;
+
+/// Share of the CPU below which a role is not named in the evidence.
+const NAMED: f64 = 0.01;
+
+/// Blocks on IO per wait for work from which a pool's IO is what it is about.
+const POOLED_IO: f64 = 0.2;
+
+/// What an answer is made from.
+pub(crate) struct Answerable<'a> {
+    /// Calls that moved bytes or waited for one descriptor, blocked or not.
+    pub(crate) io_calls: u64,
+    /// Calls that wait for events, blocked or not.
+    pub(crate) event_calls: u64,
+    pub(crate) cpu: &'a CpuLedger,
+    pub(crate) wall: &'a WallLedger,
+    pub(crate) what_if: &'a WhatIf,
+    pub(crate) roles: &'a Roles,
+    /// Kernel CPU of its calls on locks as a share of its CPU.
+    pub(crate) lock_cpu: f64,
+    /// What it runs in, where that is not machine code.
+    pub(crate) runtime: Option<&'a Runtime>,
+    /// Direct cost as a share of the CPU.
+    pub(crate) direct: Option<f64>,
+    pub(crate) seconds: f64,
+    /// From what share of its CPU on a rewrite would be worth it.
+    pub(crate) worth: f64,
+}
+
+impl Answerable<'_> {
+    /// The answer, with what is cheaper.
+    pub(crate) fn verdict(&self, advice: Vec<Advice>) -> Verdict {
+        let reason = self.reason();
+        Verdict { answer: reason.answer(), reason, evidence: self.evidence(), advice }
+    }
+
+    fn reason(&self) -> Reason {
+        let wall = self.wall;
+        let io = wall.blocks_in(Family::BlockingIo);
+        let events = wall.blocks_in(Family::EventWait);
+        let locks = wall.blocks_in(Family::Lock);
+        let all: u64 = wall.classes.iter().map(|l| l.blocks).sum();
+        let files: u64 = wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocks).sum();
+        let hardly_ran = (self.cpu.total.as_nanos() as f64) < HARDLY_RUNS * self.seconds * 1e9;
+        if all < MIN_BLOCKS && (self.cpu.total < MIN_CPU || hardly_ran) {
+            return Reason::TooLittle { seconds: self.seconds, cpu: self.cpu.total, blocks: all };
+        }
+        if io == 0 && events > 0 && events * 2 >= all && self.loops_lead() {
+            return Reason::OnlyEventWaits(events);
+        }
+        if io == 0 && locks == 0 {
+            // Busy all the time, it never had to sleep.
+            let serves = self.event_calls >= MIN_BLOCKS && self.io_calls >= MIN_BLOCKS;
+            return if serves { Reason::OnlyEventWaits(self.event_calls) } else { Reason::NoBlockingIo };
+        }
+        if events > 10 * io.max(1) && events * 2 >= all && self.loops_lead() {
+            return Reason::MostlyEventWaits { events, io };
+        }
+        if io == 0 && self.computes() {
+            return Reason::NoBlockingIo;
+        }
+        if locks > io
+            && !self.computes()
+            && let Some(reason) = self.on_locks(locks, io)
+        {
+            return reason;
+        }
+        if let Some(why) = self.what_if.refused.clone() {
+            return match self.direct {
+                Some(direct) => Reason::NoPrediction { direct, why },
+                None => Reason::NothingKnown { io, why },
+            };
+        }
+        self.by_saving(files * 2 > io)
+    }
+
+    /// It waits for locks more often than for IO; `None` where such waits are too rare to be the
+    /// answer.
+    fn on_locks(&self, locks: u64, io: u64) -> Option<Reason> {
+        let calls_per_wait = self.io_calls as f64 / locks as f64;
+        if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_pool() && self.roles.share(&[Role::EventLoop]) > 0.0
+        {
+            // A loop waits for all of the IO, and hands what is ready to a pool.
+            let kind = HandOver::Pool(self.roles.threads(Role::PoolWorker));
+            return Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu });
+        }
+        if calls_per_wait > RARELY {
+            let events = self.event_calls;
+            let many = events > 10 * io && events >= locks.max(MIN_BLOCKS) && self.loops_lead();
+            return many.then_some(Reason::MostlyEventWaits { events, io });
+        }
+        if locks < MIN_BLOCKS {
+            return None;
+        }
+        if calls_per_wait < SERVES && self.roles.blocking() < 0.5 {
+            if io == 0 && self.hands_work_over() {
+                return Some(Reason::NoBlockingIo);
+            }
+            return Some(Reason::Locks { locks, io });
+        }
+        let kind = self.hand_over();
+        // A pool whose IO blocks is predicted like others that block, the hand-over with it.
+        let predicted = matches!(kind, HandOver::Pool(_)) && !self.what_if.scenarios.is_empty();
+        if predicted && io as f64 >= POOLED_IO * locks as f64 {
+            return None;
+        }
+        Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu })
+    }
+
+    /// Whether threads that compute take most of the CPU: however often others wait for locks, or
+    /// for their ends, that is not what it is about.
+    fn computes(&self) -> bool {
+        self.roles.share(&[Role::Computing]) > 0.5
+    }
+
+    /// Whether its threads wait for work, not for a lock.
+    fn hands_work_over(&self) -> bool {
+        self.roles.share(&[Role::PoolWorker, Role::Dispatcher])
+            > self.roles.share(&[Role::LockBound]) + self.roles.share(&[Role::Unknown])
+    }
+
+    fn hand_over(&self) -> HandOver {
+        let threads = |role| self.roles.threads(role);
+        if self.roles.is_pool() {
+            HandOver::Pool(threads(Role::PoolWorker))
+        } else if self.roles.own() >= 0.5 {
+            HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))
+        } else {
+            HandOver::Unknown
+        }
+    }
+
+    /// Whether event loops take more of the CPU than threads that block: many waits of a loop that
+    /// has little to do are not the answer for a pool beside it.
+    fn loops_lead(&self) -> bool {
+        let loops = self.roles.share(&[Role::EventLoop]);
+        loops >= self.roles.blocking() && loops >= self.roles.share(&[Role::Unknown])
+    }
+
+    /// The answer by what would come back. Readiness gains nothing where most blocks are on files.
+    /// A deeper queue is told of, and decides nothing: whether requests depend on each other is
+    /// not known.
+    fn by_saving(&self, files: bool) -> Reason {
+        let tuned = self.what_if.scenario(Way::Tuned);
+        let led = self.what_if.leading().filter(|_| !files);
+        let candidates = || [led, tuned].into_iter().flatten();
+        let direct = self.direct.unwrap_or(0.0);
+        if files && tuned.is_none() && direct >= self.worth {
+            return Reason::NoPrediction { direct, why: Refusal::NoWayForFiles };
+        }
+        let decides = |wanted| candidates().find(move |s| Decision::from_saving(s.saving, self.worth) == wanted);
+        let chosen = decides(Decision::Yes).or_else(|| decides(Decision::Perhaps));
+        let covered = 1.0 - self.roles.share(&[Role::Unknown]);
+        match (chosen.or_else(|| candidates().next()), chosen) {
+            (Some(scenario), _) if covered < COVERED => Reason::UnknownProgram { covered, gain: self.gain(scenario) },
+            (_, Some(chosen)) => Reason::Gain(self.gain(chosen)),
+            (scenario, None) => {
+                Reason::NoGain { gain: scenario.map(|s| self.gain(s)), why: self.no_gain(files, scenario) }
+            }
+        }
+    }
+
+    fn gain(&self, scenario: &Scenario) -> Gain {
+        let other = [Way::Tuned, Way::Deep].into_iter().filter_map(|way| self.what_if.scenario(way));
+        let more = other.map(|s| (s.way, s.saving));
+        let more = more.filter(|(_, s)| s.value > 0.0 && s.value > scenario.saving.value + CLEARLY_MORE);
+        Gain {
+            blockers: self.blockers(),
+            worse: self.worse(scenario.way),
+            completion: more.max_by(|a, b| a.1.value.total_cmp(&b.1.value)),
+            ..Gain::new(scenario, self.worth, self.what_if.cpu / 1e9 / self.seconds.max(1e-9))
+        }
+    }
+
+    /// The threads that block with the most CPU.
+    fn blockers(&self) -> Option<Blockers> {
+        let blocks = |line: &&RoleLine| matches!(line.role, Role::Connection | Role::Files | Role::PoolWorker);
+        let line = self.roles.lines.iter().find(blocks)?;
+        let io = self.wall.classes.iter().filter(|l| l.class.family() == Family::BlockingIo && l.blocks > 0);
+        let class = io.max_by_key(|l| l.blocks)?.class;
+        Some(Blockers { role: line.role, threads: line.threads, class })
+    }
+
+    /// The first other way of its language that would take clearly more than threads do, and how
+    /// much.
+    fn worse(&self, than: Way) -> Option<(Way, f64)> {
+        let others = self.what_if.scenarios.iter().filter(|s| s.way != than && !Way::NATIVE.contains(&s.way));
+        others.filter(|s| s.saving.value <= -LITTLE).map(|s| (s.way, -s.saving.value)).next()
+    }
+
+    /// Why another way of waiting would give too little back.
+    fn no_gain(&self, files: bool, scenario: Option<&Scenario>) -> NoGain {
+        let direct = self.direct.unwrap_or(0.0).max(0.0);
+        if scenario.is_some_and(|s| s.saving.value >= LITTLE) {
+            return NoGain::BelowWorth(self.worth);
+        }
+        if files {
+            return NoGain::Files(direct);
+        }
+        if direct < LITTLE {
+            let user = self.cpu.user.value().map_or(0.0, |&u| u.as_nanos() as f64);
+            let own = user / self.cpu.total.as_nanos().max(1) as f64;
+            return if own > 0.5 { NoGain::CpuBound { own, direct } } else { NoGain::CostsLittle(direct) };
+        }
+        let sleeps_per_block = scenario.map_or(1.0, |s| s.sleeps_per_block);
+        if sleeps_per_block >= AS_OFTEN {
+            return NoGain::LowConcurrency { direct, sleeps_per_block };
+        }
+        match scenario.and_then(|s| self.worse(s.way)) {
+            Some((way, more)) => NoGain::CostsMore { way, more, direct },
+            None => NoGain::CostsAsMuch(direct),
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let io = self.wall.blocks_in(Family::BlockingIo);
+        let what_if = self.what_if;
+        let mut lines = vec![Evidence::Blocks { io, seconds: self.seconds, cpu: self.cpu.total }];
+        if let Some(priced) = &what_if.priced {
+            let all = priced.prices.all();
+            let share = all.direct / what_if.cpu.max(1.0);
+            lines.push(Evidence::BlockCost {
+                each: all.direct / all.count.max(1.0),
+                basis: priced.prices.basis,
+                share,
+            });
+            if let Some(scenario) = what_if.leading().or(what_if.scenarios.first()) {
+                lines.push(Evidence::Loops {
+                    loops: scenario.loops,
+                    sleeps_per_block: scenario.sleeps_per_block,
+                    events_per_wait: scenario.events_per_wait,
+                    ground: what_if.ground,
+                });
+            }
+            let shallow = what_if.scenarios.iter().filter(|s| s.way.depth().is_none() && s.way != Way::Pooled);
+            let taxes: Vec<(Way, f64)> = shallow.filter_map(|s| Some((s.way, s.event_tax?))).collect();
+            if !taxes.is_empty() {
+                let runtime = priced.runtime.as_ref().map(|r| (r.runtime.clone(), r.source.clone()));
+                lines.push(Evidence::EventTaxes { taxes, runtime });
+            }
+        }
+        if let Some(runtime) = self.runtime.filter(|_| !self.is_priced_in_its_runtime()) {
+            lines.push(Evidence::RunsIn(runtime.clone()));
+        }
+        let roles: Vec<RoleLine> = self.roles.lines.iter().copied().filter(|line| line.share >= NAMED).collect();
+        if !roles.is_empty() {
+            lines.push(Evidence::Roles(roles));
+        }
+        if self.other_waits() > io {
+            lines.push(Evidence::OtherWaits(self.other_waits()));
+        }
+        lines
+    }
+
+    fn is_priced_in_its_runtime(&self) -> bool {
+        self.what_if.priced.as_ref().is_none_or(|priced| priced.runtime.is_some())
+    }
+
+    fn other_waits(&self) -> u64 {
+        [Family::Lock, Family::Timer, Family::EventWait].into_iter().map(|f| self.wall.blocks_in(f)).sum()
+    }
+}

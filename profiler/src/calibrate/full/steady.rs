@@ -1,0 +1,160 @@
+//! Random 4 KiB requests past the page cache through a ring that keeps so many in flight, by how
+//! many an enter submits. A device that is kept busy need not be told of each, and an enter is paid
+//! by all that it submits: both decide what one costs.
+
+use std::{fs::File, os::fd::AsRawFd as _};
+
+use fastrand::Rng;
+use io_uring::{IoUring, opcode, squeue, types};
+
+use crate::calibrate::{
+    result::{Figure, SteadyRow},
+    rig::{
+        clock, ring,
+        scratch::{Aligned, FILE_BYTES, Files},
+    },
+};
+
+use super::budget::{Budget, Cell};
+
+const BLOCK: usize = 4096;
+/// Requests in flight.
+const DEPTHS: [u32; 3] = [4, 16, 64];
+/// Requests of a series, at least.
+const REQUESTS: u32 = 256;
+/// The time of a cell, ms.
+const LENGTH: u64 = 150;
+
+/// Reads that are submitted one by one, and writes one by one and all at once; reads all at once
+/// are measured with the other interfaces.
+pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
+    let mut places = vec![(true, 1, 1)];
+    for depth in DEPTHS {
+        places.extend([(false, depth, 1), (true, depth, 1), (true, depth, depth)]);
+    }
+    let row = |(write, depth, batch)| {
+        let cpu = match &files.direct {
+            Ok(file) => cell(file, write, depth, batch),
+            Err(why) => Figure::unavailable(why),
+        };
+        SteadyRow { write, depth, batch, cpu }
+    };
+    places.into_iter().map(row).collect()
+}
+
+/// Reads and writes of one file, each one by one and all at once.
+pub(in crate::calibrate) fn requests(file: &File) -> Vec<SteadyRow> {
+    let mut rows = Vec::new();
+    for write in [false, true] {
+        let deep = DEPTHS.into_iter().flat_map(|depth| [(depth, 1), (depth, depth)]);
+        for (depth, batch) in [(1, 1)].into_iter().chain(deep) {
+            rows.push(SteadyRow { write, depth, batch, cpu: cell(file, write, depth, batch) });
+        }
+    }
+    rows
+}
+
+fn cell(file: &File, write: bool, depth: u32, batch: u32) -> Figure {
+    let mut cell = Cell::default();
+    let mut budget = Budget::new(3, 21, LENGTH);
+    while let Some(repeat) = budget.next() {
+        if cell.hopeless() {
+            break;
+        }
+        // A ring of its own for each repeat: after a failure nothing is left in flight.
+        let series = Requests::new(file, write, depth).and_then(|mut requests| requests.series(batch));
+        cell.take(repeat, series);
+    }
+    cell.figure()
+}
+
+/// Requests in flight, each with a buffer of its own.
+struct Requests<'a> {
+    file: &'a File,
+    write: bool,
+    ring: IoUring,
+    buffers: Vec<Aligned>,
+    random: Rng,
+    in_flight: usize,
+}
+
+impl<'a> Requests<'a> {
+    fn new(file: &'a File, write: bool, depth: u32) -> Result<Self, String> {
+        Ok(Self {
+            file,
+            write,
+            ring: IoUring::new(depth).map_err(|e| ring::why(&e, false))?,
+            buffers: (0..depth).map(|_| Aligned::new(BLOCK)).collect(),
+            random: Rng::with_seed(u64::from(depth)),
+            in_flight: 0,
+        })
+    }
+
+    /// CPU of a request, ns, if each enter submits so many and waits for as many.
+    fn series(&mut self, batch: u32) -> Result<f64, String> {
+        let depth = self.buffers.len();
+        let enters = (REQUESTS.max(2 * depth as u32) / batch) as usize;
+        for slot in 0..depth {
+            self.push(slot)?;
+        }
+        // The first enter submits all that are in flight, and the last ones wait for all that are
+        // left: neither is what the others are.
+        self.enter(batch as usize, true)?;
+        let begun = clock::process_cpu();
+        let mut done = 0;
+        for _ in 0..enters {
+            done += self.enter(batch as usize, true)?;
+        }
+        let spent = clock::process_cpu().saturating_sub(begun);
+        while self.in_flight > 0 {
+            self.enter(self.in_flight, false)?;
+        }
+        Ok(spent as f64 / done.max(1) as f64)
+    }
+
+    /// Submits what is queued, waits for so many, takes them, and queues as many again.
+    fn enter(&mut self, count: usize, again: bool) -> Result<usize, String> {
+        self.ring.submit_and_wait(count).map_err(|e| ring::why(&e, false))?;
+        let ended: Vec<(u64, i32)> =
+            self.ring.completion().take(count).map(|done| (done.user_data(), done.result())).collect();
+        self.in_flight -= ended.len();
+        for &(slot, result) in &ended {
+            if result != BLOCK as i32 {
+                return Err(format!("io_uring: a request gave {result}"));
+            }
+            if again {
+                self.push(slot as usize)?;
+            }
+        }
+        Ok(ended.len())
+    }
+
+    fn push(&mut self, slot: usize) -> Result<(), String> {
+        let offset = self.random.u64(..(FILE_BYTES / BLOCK) as u64) * BLOCK as u64;
+        let (fd, room) = (types::Fd(self.file.as_raw_fd()), self.buffers[slot].bytes());
+        let entry: squeue::Entry = match self.write {
+            true => opcode::Write::new(fd, room.as_ptr(), BLOCK as u32).offset(offset).build(),
+            false => opcode::Read::new(fd, room.as_mut_ptr(), BLOCK as u32).offset(offset).build(),
+        };
+        // SAFETY: the buffer is this request's alone, and stays until nothing is in flight.
+        unsafe { self.ring.submission().push(&entry.user_data(slot as u64)) }
+            .map_err(|_| "io_uring: the submission queue is full".to_owned())?;
+        self.in_flight += 1;
+        Ok(())
+    }
+}
+
+impl Drop for Requests<'_> {
+    fn drop(&mut self) {
+        for _ in 0..=self.buffers.len() {
+            if self.in_flight == 0 || self.ring.submit_and_wait(self.in_flight).is_err() {
+                break;
+            }
+            self.in_flight -= self.ring.completion().count().min(self.in_flight);
+        }
+        if self.in_flight > 0 {
+            // The kernel may still write there, so the buffers must never be freed.
+            std::mem::forget(std::mem::take(&mut self.buffers));
+        }
+    }
+}

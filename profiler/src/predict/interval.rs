@@ -1,0 +1,116 @@
+//! Intervals from what was missed, not from what could be missed.
+//!
+//! A model says how unsure it is of a figure; by how many times that predictions were off for
+//! programs whose async form was measured as well is known. The interval is the one times the
+//! other: split-conformal prediction on scaled residuals (Lei, G'Sell, Rinaldo, Tibshirani,
+//! Wasserman 2018). No program counts for more than a fifth, so that 90 % are
+//! 90 % for the next program and not for the next load of one that many rows are of.
+
+use super::{
+    doubt::Doubt,
+    kind::{Kind, Missed},
+    missed::{KINDS, MACHINES, POOLED, SEEN},
+};
+use crate::quantity::{Estimate, Z90};
+
+/// A prediction that rests on nothing unsure is still off by that: the share of its CPU that two
+/// runs of one program differ by.
+const FLOOR: f64 = 0.01;
+/// A price that was found in one place is off in another: so much of every term.
+const TRANSFER: f64 = 0.1;
+
+impl Kind {
+    /// By how much predictions of this kind were off, where there are enough of it; else those of
+    /// all kinds.
+    pub fn missed(self) -> Missed {
+        KINDS.iter().find(|(kind, _)| *kind == self).map_or(POOLED, |(_, own)| *own)
+    }
+
+    /// Whether that is of its own kind.
+    pub fn has_its_own(self) -> bool {
+        KINDS.iter().any(|(kind, _)| *kind == self)
+    }
+
+    /// Whether any program of this kind was measured in both forms.
+    pub fn is_known(self) -> bool {
+        SEEN.contains(&self)
+    }
+}
+
+impl Missed {
+    /// The machines that it was measured on.
+    pub const fn machines() -> &'static [&'static str] {
+        MACHINES
+    }
+}
+
+/// One standard error as the model sees it, to both sides, in shares of the target's CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Unsure {
+    /// How much less may come back.
+    pub less: f64,
+    /// How much more.
+    pub more: f64,
+}
+
+impl Unsure {
+    /// From half the 90 % interval of what scatters to both sides, from what may be otherwise, and
+    /// from the terms of the sum; all of them shares. A doubt counts as a value anywhere between
+    /// nothing and all of it, a choice as all of it.
+    pub(super) fn new(half: f64, doubts: &[Doubt], terms: impl Iterator<Item = f64>) -> Self {
+        let terms: f64 = terms.map(|share| (TRANSFER * share).powi(2)).sum();
+        let both = FLOOR * FLOOR + (half / Z90).powi(2) + terms;
+        let one = |of: fn(f64) -> bool| -> f64 {
+            let square = |d: &Doubt| d.change * d.change / if d.assumption.is_a_choice() { 1.0 } else { 3.0 };
+            (both + doubts.iter().filter(|d| of(d.change)).map(square).sum::<f64>()).sqrt()
+        };
+        Self { less: one(|change| change < 0.0), more: one(|change| change > 0.0) }
+    }
+
+    /// Of a figure that is nothing, to so much.
+    pub(super) fn of_bound(bound: f64) -> Self {
+        let both = FLOOR.hypot(bound);
+        Self { less: both, more: both }
+    }
+
+    /// The 90 % interval around a figure of this kind. No more can come back than `most`.
+    pub(super) fn around(self, value: f64, kind: Kind, most: f64) -> Estimate {
+        let times = kind.missed().times;
+        let high = (value + times * self.more).min(most.max(value));
+        Estimate { low: value - times * self.less, value, high }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::doubt::Assumption;
+
+    #[test]
+    fn a_doubt_widens_its_own_side() {
+        let doubts = [Doubt { assumption: Assumption::ArrivalsDoNotFollow, change: -0.3 }];
+        let unsure = Unsure::new(0.0, &doubts, std::iter::empty());
+        assert!((unsure.more - FLOOR).abs() < 1e-12);
+        assert!((unsure.less - (FLOOR * FLOOR + 0.03_f64).sqrt()).abs() < 1e-12, "{unsure:?}");
+        let choice = [Doubt { assumption: Assumption::WorkersSleep, change: -0.3 }];
+        let unsure = Unsure::new(0.0, &choice, std::iter::empty());
+        assert!((unsure.less - FLOOR.hypot(0.3)).abs() < 1e-12, "{unsure:?}");
+    }
+
+    #[test]
+    fn an_interval_is_as_wide_as_predictions_of_its_kind_were_off() {
+        let unsure = Unsure { less: 0.02, more: 0.04 };
+        let found = unsure.around(0.5, Kind::Sockets, 1.0);
+        let times = Kind::Sockets.missed().times;
+        assert!((found.low - (0.5 - 0.02 * times)).abs() < 1e-12 && (found.high - (0.5 + 0.04 * times)).abs() < 1e-12);
+        assert_eq!(unsure.around(0.5, Kind::Sockets, 0.51).high, 0.51);
+        assert_eq!(unsure.around(0.5, Kind::Sockets, 0.4).high, 0.5, "the figure stands");
+    }
+
+    #[test]
+    fn every_kind_that_has_a_figure_of_its_own_has_rows() {
+        for (kind, own) in KINDS {
+            assert!(kind.is_known() && own.rows >= 20 && own.programs >= 5, "{kind:?} {own:?}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What predictions are of, as far as their errors differ, and by how much they were off.
+
+/// What a prediction is of, as far as its errors differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Machine code that blocks on sockets, pipes and the like.
+    Sockets,
+    /// Blocks on files, whatever it is written in.
+    Files,
+    /// The ways of an interpreter or virtual machine.
+    Runtime,
+}
+
+impl Kind {
+    /// Its name in reports and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Files => "files",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+/// By how much predictions were off, in nine of ten programs at the most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Missed {
+    /// Times what the model says of its own uncertainty.
+    pub times: f64,
+    /// Over so many rows.
+    pub rows: u32,
+    /// Of so many programs.
+    pub programs: u32,
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask residuals`: by how much predictions were off in the kept runs of lab and pairs, as
+//! the table that travels in the profiler's binary, and as a section of docs/method.md.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    exec,
+    harness::{
+        forecast::Forecast,
+        missed::{self, Missed, Residuals, Suite},
+        report::{Kind, Report},
+        row::Scenario,
+    },
+    host::{
+        file::{between, write_json},
+        markdown,
+    },
+    say,
+};
+
+/// Write what predictions were off by in the kept runs of lab and pairs into the profiler's source
+/// and docs/method.md.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Fail where that would change something, and write nothing
+    #[arg(long)]
+    check: bool,
+    /// First has what the model says of its own uncertainty told anew, by this program, of the
+    /// recordings that the last runs left under target/. Figures stay as they were predicted
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "check")]
+    again: Option<PathBuf>,
+}
+
+/// The table in the profiler.
+const TABLE: &str = "profiler/src/predict/missed.rs";
+/// The document with the section, and the lines around what is written.
+const DOCUMENT: &str = "docs/method.md";
+const BEGIN: &str = "<!-- written by `cargo xtask residuals`: begin -->\n";
+const END: &str = "<!-- written by `cargo xtask residuals`: end -->\n";
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    if let Some(tool) = &options.again {
+        again(root, tool)?;
+    }
+    let suites = missed::kept(root)?;
+    let all = Residuals::from_cells(suites.iter().flat_map(|suite| &suite.cells));
+    let pooled = all.pooled().context("no kept run says how unsure its predictions are: run lab and pairs first")?;
+    let document = root.join(DOCUMENT);
+    let text = fs::read_to_string(&document).with_context(|| format!("reading {DOCUMENT}"))?;
+    let written = [
+        (root.join(TABLE), table(&all, pooled, &suites)),
+        (
+            document,
+            between(&text, (BEGIN, END), &format!("\n{}\n", section(&all, pooled, &suites)))
+                .with_context(|| format!("in {DOCUMENT}"))?,
+        ),
+    ];
+    for (path, text) in written {
+        let is = fs::read_to_string(&path).unwrap_or_default();
+        ensure!(!options.check || is == text, "{} is not what `cargo xtask residuals` writes", path.display());
+        if is != text {
+            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            say(&format!("written: {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the uncertainty of the newest kept runs anew.
+fn again(root: &Path, tool: &Path) -> Result<()> {
+    for name in ["lab", "pairs"] {
+        let path = root.join("docs").join(name).join("results.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let mut kept: Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let run = if kept.get("runs").is_some() { &mut kept["runs"][0] } else { &mut kept };
+        let cells = run["cells"].as_array_mut().context("no cells")?;
+        for cell in cells.iter_mut().filter(|cell| is_told_anew(cell)) {
+            tell(cell, tool, &root.join("target").join(name))?;
+        }
+        write_json(&kept, &path)?;
+        say(&format!("told anew: {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A control tells of no uncertainty.
+fn is_told_anew(cell: &Value) -> bool {
+    cell["control"] == false && cell["prediction"]["unsure"].is_object()
+}
+
+/// Tells the uncertainty of a cell's checks anew; that of the nearest one counts for the median.
+fn tell(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
+    let id = cell["id"].as_str().context("a cell without a name")?.to_owned();
+    let scenario: Option<Scenario> = serde_json::from_value(cell["scenario"].clone())?;
+    let group = id.rsplit_once('-').map_or(&*id, |(group, _)| group);
+    let middle = cell["prediction"]["saving"]["value"].as_f64().unwrap_or_default();
+    let mut nearest: Option<(f64, Value)> = None;
+    for (i, check) in cell["checks"].as_array_mut().context("no checks")?.iter_mut().enumerate() {
+        let recording = recordings.join(format!("{group}.{}.check.sia", i + 1));
+        let json = recording.with_extension("again.json");
+        exec::output(Command::new(tool).arg("report").arg(&recording).arg("-o").arg(&json))?;
+        let text = fs::read_to_string(&json).with_context(|| format!("reading {}", json.display()))?;
+        let found = Forecast::new(Report::parse(&text)?).prediction(scenario)?;
+        let unsure = serde_json::to_value(found.unsure)?;
+        let off = (check["saving"]["value"].as_f64().unwrap_or_default() - middle).abs();
+        if nearest.as_ref().is_none_or(|(best, _)| off < *best) {
+            nearest = Some((off, unsure.clone()));
+        }
+        check["unsure"] = unsure;
+    }
+    if let Some((_, unsure)) = nearest {
+        cell["prediction"]["unsure"] = unsure;
+    }
+    Ok(())
+}
+
+const fn variant(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sockets => "Kind::Sockets",
+        Kind::Files => "Kind::Files",
+        Kind::Runtime => "Kind::Runtime",
+    }
+}
+
+const fn words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sockets => "machine code on sockets and pipes",
+        Kind::Files => "files",
+        Kind::Runtime => "interpreters and virtual machines",
+    }
+}
+
+/// The source of the table.
+fn table(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
+    let value = |Missed { times, rows, programs }: Missed| {
+        format!("Missed {{ times: {times:.2}, rows: {rows}, programs: {programs} }}")
+    };
+    let own: Vec<(Kind, Missed)> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, all.own(kind)?))).collect();
+    let kinds = match own.as_slice() {
+        [] => "&[]".to_owned(),
+        [(kind, missed)] => format!("&[({}, {})]", variant(*kind), value(*missed)),
+        many => {
+            let lines: Vec<String> =
+                many.iter().map(|(kind, missed)| format!("    ({}, {}),\n", variant(*kind), value(*missed))).collect();
+            format!("&[\n{}]", lines.concat())
+        }
+    };
+    let seen: Vec<&str> = Kind::ALL.into_iter().filter(|kind| all.has(*kind)).map(variant).collect();
+    let mut machines: Vec<String> = suites.iter().map(machine).collect();
+    machines.dedup();
+    let machines: Vec<String> = machines.iter().map(|machine| format!("    {machine:?},\n")).collect();
+    format!(
+        "//! By how much predictions were off so far. Written by `cargo xtask residuals` from what the lab
+//! and the pairs found; do not edit. The unit is the model's own standard error.
+
+use super::kind::{{Kind, Missed}};
+
+/// Over programs of all kinds.
+pub(super) const POOLED: Missed = {};
+
+/// Kinds with enough rows of enough programs for a figure of their own.
+pub(super) const KINDS: &[(Kind, Missed)] = {kinds};
+
+/// Kinds of which there is any row.
+pub(super) const SEEN: &[Kind] = &[{}];
+
+/// Where they were measured.
+#[rustfmt::skip]
+pub(super) const MACHINES: &[&str] = &[
+{}];
+",
+        value(pooled),
+        seen.join(", "),
+        machines.concat()
+    )
+}
+
+/// Where a suite was run, in a line.
+fn machine(suite: &Suite) -> String {
+    let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or("?", |(_, value)| value);
+    let kernel = fact("Kernel").split('-').next().unwrap_or("?");
+    format!("{}, Linux {kernel}", fact("CPU"))
+}
+
+/// What the document says of it.
+fn section(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
+    let row = |name: &str, found: Missed, used: &str| {
+        vec![
+            name.to_owned(),
+            found.rows.to_string(),
+            found.programs.to_string(),
+            format!("{:.2}", found.times),
+            used.to_owned(),
+        ]
+    };
+    let mut rows = vec![row("all", pooled, "by kinds without a figure of their own")];
+    for kind in Kind::ALL {
+        let Some(found) = all.alone(kind) else { continue };
+        let used = if all.own(kind).is_some() { "by its kind" } else { "too few for a figure of its own" };
+        rows.push(row(words(kind), found, used));
+    }
+    let mut text = markdown::table(&["Kind", "Rows", "Programs", "Times its own standard error", "Used"], rows);
+    text.push('\n');
+    for suite in suites {
+        let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or("?", |(_, value)| value);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "- {}: {}, commit {}, {}.", suite.name, fact("Date"), fact("Commit"), machine(suite));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profiler_has_the_table_of_the_kept_runs() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        run(root, &Options { check: true, again: None }).unwrap();
+    }
+}
