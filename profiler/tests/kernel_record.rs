@@ -183,11 +183,18 @@ fn the_same_twice_is_no_difference_and_a_limit_below_it_is_kept() {
         recording.write(file).unwrap();
     }
     drop(children);
-    let run = Command::new(BINARY).arg("diff").args(&files).args(["--fail-above", "5%"]).output().unwrap();
+    let compared = |more: &[&str]| {
+        let run =
+            Command::new(BINARY).arg("diff").args(&files).args(["--fail-above", "5%"]).args(more).output().unwrap();
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert_eq!(run.status.code(), Some(0), "{text}");
+        (text.matches("within the noise").count(), text)
+    };
+    let ((messages, text), (seconds, by_cpu)) = (compared(&[]), compared(&["--per", "cpu-second"]));
     files.iter().for_each(|f| std::fs::remove_file(f).unwrap());
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert_eq!(run.status.code(), Some(0), "{text}");
-    assert_eq!(text.matches("within the noise").count(), 7, "{text}");
+    // What both have most of is what they send; CPU per second of CPU is no line.
+    assert!(messages == 8 && text.contains("per message sent on tcp: what both have most of"), "{text}");
+    assert_eq!(seconds, 7, "{by_cpu}");
 }
 
 /// A server of the distribution, without frame pointers and stripped: PostgreSQL, Redis and nginx
