@@ -103,6 +103,18 @@ pub fn store_at(path: &Path, calibration: &impl Serialize) -> io::Result<()> {
     written
 }
 
+/// Keeps something beside the machine's calibration, in a file of this name, and returns where.
+///
+/// # Errors
+/// There is no place, or the file cannot be written.
+pub(super) fn keep(name: &str, value: &impl Serialize) -> Result<PathBuf, CacheError> {
+    let folder = folder().ok_or(CacheError::NoPlace)?;
+    let path = folder.join(name);
+    let written = fs::create_dir_all(&folder).and_then(|()| store_at(&path, value));
+    written.map_err(|source| CacheError::Write { path: path.clone(), source })?;
+    Ok(path)
+}
+
 /// The calibration of this machine, kernel and version.
 ///
 /// # Errors

@@ -71,9 +71,8 @@ impl VolumeCalibration {
         if room.f_bavail.saturating_mul(room.f_frsize) < ROOM {
             return Err(VolumeError::NoRoom { path: dir.to_owned() });
         }
-        let rate = requests_a_second(device);
-        if rate.is_some_and(|rate| rate > IN_USE) {
-            return Err(VolumeError::Busy { path: dir.to_owned(), rate: rate.unwrap_or_default() });
+        if let Some(rate) = requests_a_second(device).filter(|&rate| rate > IN_USE) {
+            return Err(VolumeError::Busy { path: dir.to_owned(), rate });
         }
         let file = scratch::file(Some(dir), BLOCK).map_err(system)?;
         let file_system = scratch::file_system(&file);
@@ -103,24 +102,21 @@ impl VolumeCalibration {
     /// # Errors
     /// There is no place, or the file cannot be written.
     pub fn store(&self) -> Result<PathBuf, CacheError> {
-        let path = Self::path(self.device).ok_or(CacheError::NoPlace)?;
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let written = fs::create_dir_all(folder).and_then(|()| cache::store_at(&path, self));
-        written.map_err(|source| CacheError::Write { path: path.clone(), source })?;
-        Ok(path)
+        cache::keep(&Self::name(self.device), self)
     }
 
     /// What is kept of the file system on a device, of this machine, kernel and version.
     pub fn load(device: (u32, u32)) -> Option<Self> {
-        let text = fs::read_to_string(Self::path(device)?).ok()?;
+        let text = fs::read_to_string(cache::folder()?.join(Self::name(device))).ok()?;
         let kept: Self = serde_json::from_str(&text).ok()?;
         let (kernel, machine) = identity();
         let is_of_here = (&kept.version, &kept.kernel, &kept.machine) == (&version(), &kernel, &machine);
         (kept.format == FORMAT && is_of_here && kept.device == device).then_some(kept)
     }
 
-    fn path((major, minor): (u32, u32)) -> Option<PathBuf> {
-        Some(cache::folder()?.join(format!("files-{major}-{minor}.json")))
+    /// Of the file that it is kept in.
+    fn name((major, minor): (u32, u32)) -> String {
+        format!("files-{major}-{minor}.json")
     }
 
     /// Its prices.

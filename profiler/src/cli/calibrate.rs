@@ -47,11 +47,7 @@ pub(super) fn run(flags: &CalibrateFlags) -> Result<()> {
     let kept = cache::store(&Calibration::new(essentials.clone(), rest));
     let measured = Calibration::new(essentials, full);
     output::print(&if flags.json { calibration::json(&measured) } else { calibration::text(&measured) })?;
-    match kept {
-        Ok(path) => output::complain(&format!("kept in {}", path.display())),
-        // The result stands; only the next run has to measure again.
-        Err(error) => output::complain(&format!("not kept: {error}")),
-    }
+    output::tell_kept(kept);
     Ok(())
 }
 
@@ -63,9 +59,6 @@ fn volume(dir: &Path, json: bool) -> Result<()> {
     let found = VolumeCalibration::measure(dir).map_err(|why| CliError::Usage(format!("--file {why}")))?;
     let kept = found.store();
     output::print(&if json { calibration::volume_json(&found) } else { calibration::volume_text(&found) })?;
-    match kept {
-        Ok(path) => output::complain(&format!("kept in {}", path.display())),
-        Err(error) => output::complain(&format!("not kept: {error}")),
-    }
+    output::tell_kept(kept);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{IsTerminal as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -29,6 +29,15 @@ pub(super) struct View {
     pub(super) json: bool,
     pub(super) verbose: bool,
     pub(super) explain: bool,
+}
+
+/// Says where a calibration is kept. Where it is not, its result stands: only the next run has to
+/// measure again.
+pub(super) fn tell_kept<E: std::fmt::Display>(kept: Result<PathBuf, E>) {
+    match kept {
+        Ok(path) => complain(&format!("kept in {}", path.display())),
+        Err(error) => complain(&format!("not kept: {error}")),
+    }
 }
 
 /// Fails at once where the file cannot be written, and not after half a minute of measuring.

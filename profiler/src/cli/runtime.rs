@@ -31,10 +31,7 @@ pub(super) fn run(named: &str, json: bool) -> Result<()> {
     let found = runtime::measure(&program, BUDGET).context("the runtime could not be measured")?;
     let kept = found.store();
     output::print(&if json { calibration::runtime_json(&found) } else { calibration::runtime_text(&found) })?;
-    match kept {
-        Ok(path) => output::complain(&format!("kept in {}", path.display())),
-        Err(error) => output::complain(&format!("not kept: {error}")),
-    }
+    output::tell_kept(kept);
     Ok(())
 }
 

@@ -82,8 +82,8 @@ impl Engine {
     ///
     /// A request that finds the device busy is cheaper than one that has to wake it, however few an
     /// enter submits, and an enter is paid by all that it submits: what counts is how many are in
-    /// flight, and how many end at once. As many as today's threads have there,
-    /// or as one enter submits, where that is more, or as the way keeps up.
+    /// flight, and how many end at once. As many as today's threads have there, or as one enter
+    /// submits, where that is more, or as the way keeps up.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let reads = self.prices.direct_reads;
         let in_flight = self.prices.in_flight.max(counted.events_per_wait).max(way.depth().unwrap_or(0.0));

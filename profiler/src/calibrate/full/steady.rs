@@ -32,29 +32,31 @@ pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
     for depth in DEPTHS {
         places.extend([(false, depth, 1), (true, depth, 1), (true, depth, depth)]);
     }
-    let row = |(write, depth, batch)| {
-        let cpu = match &files.direct {
-            Ok(file) => cell(file, write, depth, batch),
-            Err(why) => Figure::unavailable(why),
-        };
-        SteadyRow { write, depth, batch, cpu }
-    };
-    places.into_iter().map(row).collect()
+    rows(&places, |&place| match &files.direct {
+        Ok(file) => cell(file, place),
+        Err(why) => Figure::unavailable(why),
+    })
 }
 
 /// Reads and writes of one file, each one by one and all at once.
 pub(in crate::calibrate) fn requests(file: &File) -> Vec<SteadyRow> {
-    let mut rows = Vec::new();
-    for write in [false, true] {
-        let deep = DEPTHS.into_iter().flat_map(|depth| [(depth, 1), (depth, depth)]);
-        for (depth, batch) in [(1, 1)].into_iter().chain(deep) {
-            rows.push(SteadyRow { write, depth, batch, cpu: cell(file, write, depth, batch) });
-        }
-    }
-    rows
+    let of = |write| {
+        let deep = DEPTHS.into_iter().flat_map(move |depth| [(write, depth, 1), (write, depth, depth)]);
+        [(write, 1, 1)].into_iter().chain(deep)
+    };
+    let places: Vec<Place> = of(false).chain(of(true)).collect();
+    rows(&places, |&place| cell(file, place))
 }
 
-fn cell(file: &File, write: bool, depth: u32, batch: u32) -> Figure {
+/// Whether it writes, requests in flight, and requests to an enter.
+type Place = (bool, u32, u32);
+
+fn rows(places: &[Place], cpu: impl Fn(&Place) -> Figure) -> Vec<SteadyRow> {
+    let row = |place: &Place| SteadyRow { write: place.0, depth: place.1, batch: place.2, cpu: cpu(place) };
+    places.iter().map(row).collect()
+}
+
+fn cell(file: &File, (write, depth, batch): Place) -> Figure {
     let mut cell = Cell::default();
     let mut budget = Budget::new(3, 21, LENGTH);
     while let Some(repeat) = budget.next() {

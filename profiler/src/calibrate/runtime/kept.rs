@@ -58,12 +58,8 @@ impl RuntimeCalibration {
     /// # Errors
     /// There is no place, or the file cannot be written.
     pub fn store(&self) -> Result<PathBuf, CacheError> {
-        let folder = cache::folder().ok_or(CacheError::NoPlace)?;
         let id: String = self.build_id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-        let path = folder.join(format!("runtime-{id}.json"));
-        let written = fs::create_dir_all(&folder).and_then(|()| cache::store_at(&path, self));
-        written.map_err(|source| CacheError::Write { path: path.clone(), source })?;
-        Ok(path)
+        cache::keep(&format!("runtime-{id}.json"), self)
     }
 
     /// The best that is kept for a runtime of this machine, kernel and version: of that very build,
