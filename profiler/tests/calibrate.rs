@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::Value;
 use should_i_async::{
-    calibrate::{Beyond, BlockRow, CacheError, Calibration, CrowdRow, Essentials, FileRow, StepRow, cache},
+    calibrate::{
+        Beyond, BlockRow, CacheError, Calibration, CrowdRow, Essentials, FileRow, HandOverRow, StepRow, cache,
+    },
+    event::BlockClass,
     machine::Medium,
     quantity::Repeats,
 };
@@ -60,6 +63,7 @@ fn essentials() -> Essentials {
         blocks: vec![BlockRow { medium: Medium::Pipe, via_idle: false, idle: 0, cost: cost(700.0), wake: cost(300.0) }],
         crowd: vec![CrowdRow { threads: 8, threaded: cost(2_500.0), looped: cost(2_200.0), colder: cost(300.0) }],
         relay: vec![CrowdRow { threads: 8, threaded: cost(900.0), looped: cost(500.0), colder: cost(400.0) }],
+        hand_overs: vec![HandOverRow { class: BlockClass::Futex, via_idle: false, cost: cost(4_000.0) }],
         file: vec![FileRow { depth: 1, pread: cost(350.0), pool: None, pool_across: None, aio: None, uring: None }],
         others: 0.25,
         missing: Vec::new(),

@@ -166,7 +166,12 @@ impl Roles {
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
         let from_loops: Vec<u64> = window.threads.iter().map(|t| bonds.ended_for(t.tid, &loops)).collect();
-        let fed = bonds.ended_by(&loops) as f64 / signs.iter().map(|s| s.bond.got).sum::<u64>().max(1) as f64;
+        let sum = |of: fn(&Signs) -> u64| signs.iter().map(of).sum::<u64>();
+        let by_loops: u64 = signs.iter().filter(|s| s.is_loop()).map(|s| s.events).sum();
+        let fed = Fed {
+            woken: bonds.ended_by(&loops) as f64 / sum(|s| s.bond.got).max(1) as f64 >= FED,
+            ready: by_loops as f64 >= DOES_IO * sum(|s| s.locks).max(HARDLY_WAITS) as f64,
+        };
         for (signs, n) in signs.iter_mut().zip(from_loops) {
             signs.from_loops = n;
         }
@@ -244,6 +249,15 @@ impl Roles {
 }
 
 const UNKNOWN: ThreadRole = ThreadRole { role: Role::Unknown, basis: RoleBasis::None };
+
+/// Whether event loops have work for other threads.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fed {
+    /// They end the waits of others for locks.
+    woken: bool,
+    /// They wait for descriptors about as often as anybody waits for a lock.
+    ready: bool,
+}
 
 /// What a thread waited for, and what else tells its role.
 struct Signs {
@@ -324,7 +338,7 @@ impl Signs {
         self.io_calls.max(self.sockets + self.files)
     }
 
-    fn role(&self, fed: f64) -> ThreadRole {
+    fn role(&self, fed: Fed) -> ThreadRole {
         let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
         let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
         let hardly_runs = self.cpu_share < HARDLY_RUNS;
@@ -378,16 +392,23 @@ impl Signs {
         (self.all < HARDLY_WAITS || 2 * self.locks <= self.all) && self.cpu >= self.blocked
     }
 
-    /// One that waits for locks more than for IO; `None` where the wake-ups do not tell. `fed`: the
-    /// share of such waits that event loops end.
-    fn among_locks(&self, fed: f64) -> Option<ThreadRole> {
+    /// Whether another thread has found ready what it reads and writes: it does so more often than
+    /// it waits, and waits for no descriptor, where event loops do. Workers of a queue may mostly
+    /// wake each other, as those of a JVM's executor do.
+    fn finds_it_ready(&self, fed: Fed) -> bool {
+        let waits = self.sockets + self.files + self.accepts + self.events;
+        fed.ready && waits == 0 && self.io_calls > self.locks
+    }
+
+    /// One that waits for locks more than for IO; `None` where the wake-ups do not tell.
+    fn among_locks(&self, fed: Fed) -> Option<ThreadRole> {
         let Bond { tie, got, given, smaller } = self.bond;
         let found = |role| Some(ThreadRole { role, basis: RoleBasis::Wakes { got, given } });
         let does_io = self.does_io();
         let serves = self.sockets > 0 && self.sockets as f64 >= DOES_IO * self.locks as f64;
         match tie {
             Tie::Lock if serves => None,
-            Tie::Lock if does_io && fed >= FED => found(Role::PoolWorker),
+            Tie::Lock if does_io && (fed.woken || self.finds_it_ready(fed)) => found(Role::PoolWorker),
             Tie::Lock if does_io => None,
             // Loops wake it, and it wakes few.
             Tie::Lock if 2 * self.from_loops > got && got > 2 * given => found(Role::PoolWorker),
@@ -422,7 +443,7 @@ mod tests {
     }
 
     fn role(thread: &ThreadTotals, bond: Bond) -> Role {
-        Signs::new(thread, bond).role(0.0).role
+        Signs::new(thread, bond).role(Fed::default()).role
     }
 
     fn plain(waits: &[(BlockClass, u64)]) -> Role {
@@ -477,7 +498,7 @@ mod tests {
     fn who_is_woken_by_loops_and_wakes_few_works_for_them() {
         let bond = Bond { tie: Tie::Lock, got: 300, given: 50, smaller: false };
         let totals = thread(&[(BlockClass::Futex, 500)], |_| ());
-        let from = |from_loops| Signs { from_loops, ..Signs::new(&totals, bond) }.role(0.0).role;
+        let from = |from_loops| Signs { from_loops, ..Signs::new(&totals, bond) }.role(Fed::default()).role;
         assert_eq!((from(250), from(50)), (Role::PoolWorker, Role::LockBound));
     }
 
@@ -501,8 +522,17 @@ mod tests {
         assert_eq!(role(&reads, bond(Tie::HandOver, 200, 200)), Role::PoolWorker);
         let hardly_waits = thread(&[(BlockClass::Futex, 60)], |t| t.sums.io_calls = 70);
         assert_eq!(role(&hardly_waits, bond(Tie::HandOver, 4, 21_617)), Role::Dispatcher);
-        let fed = Signs::new(&reads, bond(Tie::Lock, 200, 200)).role(0.2);
-        assert_eq!(fed.role, Role::PoolWorker, "its pool's lock is fought over");
+        let fed = |waits: &ThreadTotals, woken, ready| {
+            Signs::new(waits, bond(Tie::Lock, 200, 200)).role(Fed { woken, ready }).role
+        };
+        assert_eq!(fed(&reads, true, false), Role::PoolWorker, "its pool's lock is fought over");
+        // Workers that wake each other: somebody else waits for what they read.
+        let found_ready = thread(&waits, |t| t.sums.io_calls = 9_000);
+        assert_eq!(fed(&found_ready, false, true), Role::PoolWorker);
+        assert_eq!(fed(&found_ready, false, false), Role::Unknown, "and nobody waits for it");
+        assert_eq!(fed(&computes, false, true), Role::LockBound, "it reads nothing");
+        let polls = thread(&waits, |t| (t.sums.io_calls, t.sums.event_calls) = (9_000, 20));
+        assert_eq!(fed(&polls, false, true), Role::Unknown, "as a thread of Go's does");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The layout of the file. Raised when a field changes its meaning.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 /// A calibration as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

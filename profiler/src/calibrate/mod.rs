@@ -24,8 +24,9 @@ pub use essentials::measure;
 pub use full::measure as measure_all;
 pub use prices::prices;
 pub use result::{
-    Beyond, BlockRow, CrowdRow, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileRow, Full, Interrupts,
-    LONG_IDLE, Missing, ReadRow, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, SteadyRow, StepRow, WorkingSetRow,
+    Beyond, BlockRow, CrowdRow, DiskRow, EpollRow, Essentials, Figure, FileInterface, FileRow, Full, HandOverRow,
+    Interrupts, LONG_IDLE, Missing, ReadRow, ReadyInterface, ReadyRow, SHORT_IDLE, SizeRow, SteadyRow, StepRow,
+    WorkingSetRow,
 };
 pub(crate) use rig::{host::Usage, pace};
 pub use sweet_spots::{Choice, FileSpot, ReadySpot, SweetSpots};

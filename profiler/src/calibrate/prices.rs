@@ -1,10 +1,10 @@
 //! From what was measured to the price list of this machine.
 
 use super::result::{
-    BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, ReadRow, SteadyRow, StepRow,
+    BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, HandOverRow, ReadRow, SteadyRow, StepRow,
 };
 use crate::{
-    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, ReadCost, Step},
+    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step},
     quantity::{Estimate, Repeats},
 };
 
@@ -20,6 +20,7 @@ pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
         direct: direct.iter().filter_map(direct_read).chain(steady).collect(),
         crowd: found.crowd.iter().map(Crowd::from).collect(),
         relay: found.relay.iter().map(Crowd::from).collect(),
+        hand_overs: found.hand_overs.iter().map(HandOverCost::from).collect(),
         pace: Some(found.pace),
         ..Calibration::default()
     }
@@ -77,6 +78,12 @@ impl From<&FileRow> for FileCost {
 impl From<&CrowdRow> for Crowd {
     fn from(row: &CrowdRow) -> Self {
         Self { threads: row.threads, cost: row.colder.estimate() }
+    }
+}
+
+impl From<&HandOverRow> for HandOverCost {
+    fn from(row: &HandOverRow) -> Self {
+        Self { class: row.class, via_idle: row.via_idle, cost: row.cost.estimate() }
     }
 }
 

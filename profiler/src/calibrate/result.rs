@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{machine::Medium, quantity::Repeats};
+use crate::{event::BlockClass, machine::Medium, quantity::Repeats};
 
 /// What a server pays per message, if `events` of its many connections have one at once: ns of the
 /// server thread's CPU. Every way reads the message and writes the reply; they differ in how the
@@ -80,6 +80,18 @@ pub struct CrowdRow {
     pub colder: Repeats,
 }
 
+/// What a job costs that one thread gives to another which waits for it, and the answer back: two
+/// blocks, two wake-ups and the calls that make them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandOverRow {
+    /// What both wait for: `futex`, `eventfd` or `pipe`.
+    pub class: BlockClass,
+    /// Whether each has a CPU of its own, which is idle while it waits. Otherwise they share one.
+    pub via_idle: bool,
+    /// CPU of both, ns.
+    pub cost: Repeats,
+}
+
 /// What a read costs whose data is there, ns of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadRow {
@@ -146,6 +158,8 @@ pub struct Essentials {
     /// A message that is handed on through a pipe to a thread that waits for it, by threads,
     /// ascending.
     pub relay: Vec<CrowdRow>,
+    /// A job given to a thread that waits for it, and the answer back.
+    pub hand_overs: Vec<HandOverRow>,
     /// Cached reads, by depth, ascending.
     pub file: Vec<FileRow>,
     /// Share of the machine's CPU time that others used meanwhile, 0 to 1. Above a few per cent,

@@ -13,6 +13,6 @@ pub use medium::Medium;
 pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
 pub use price_list::{At, Calibration};
-pub use row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step};
+pub use row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step};
 pub use runtime::{EventCost, Language, Runtime, RuntimePrices};
 pub use way::Way;

@@ -4,7 +4,7 @@ use super::{
     medium::Medium,
     origin::Source,
     pace::slower,
-    row::{BlockCost, Crowd, DirectRead, FileCost, ReadCost, Step},
+    row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step},
     runtime::RuntimePrices,
     way::Way,
 };
@@ -31,6 +31,9 @@ pub struct Calibration {
     /// by threads, ascending. It includes the block, the wake-up and cold caches.
     #[serde(default)]
     pub relay: Vec<Crowd>,
+    /// Jobs that one thread gives to another, with the answers.
+    #[serde(default)]
+    pub hand_overs: Vec<HandOverCost>,
     /// The pace at which the prices hold: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
@@ -87,6 +90,7 @@ impl Calibration {
             Some(_) => *b,
             None => BlockCost { cost: to(b.cost), wake: to(b.wake), ..*b },
         };
+        let handed = |h: &HandOverCost| if h.via_idle { *h } else { HandOverCost { cost: to(h.cost), ..*h } };
         let file = |f: &FileCost| FileCost {
             depth: f.depth,
             pread: to(f.pread),
@@ -101,6 +105,7 @@ impl Calibration {
             direct: self.direct.iter().map(|d| DirectRead { cost: to(d.cost), ..*d }).collect(),
             crowd: self.crowd.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
             relay: self.relay.iter().map(|c| Crowd { cost: to(c.cost), ..*c }).collect(),
+            hand_overs: self.hand_overs.iter().map(handed).collect(),
             pace: self.pace.map(|own| own * by),
             source: self.source.slower(by),
             runtime: self.runtime.as_ref().map(|r| r.scaled(by)),
@@ -142,6 +147,13 @@ impl Calibration {
             self.blocks.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
         };
         find(Medium::nearest(class).unwrap_or(Medium::Pipe).class()).or_else(|| find(BlockClass::Pipe))
+    }
+
+    /// A job given to a thread that waits for it on the same CPU, without the answer: a block and a
+    /// wake-up, as a condition variable makes them.
+    pub fn hand_over(&self) -> Option<Estimate> {
+        let of = |class| self.hand_overs.iter().find(move |h| h.class == class && !h.via_idle);
+        of(BlockClass::Futex).or_else(|| of(BlockClass::Pipe)).map(|h| h.cost.scaled(0.5))
     }
 
     /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.

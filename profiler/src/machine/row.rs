@@ -33,6 +33,18 @@ pub struct BlockCost {
     pub wake: Estimate,
 }
 
+/// CPU of two threads for a job that one gives to the other, which waits for it, and for the answer
+/// back.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HandOverCost {
+    /// What they wait for.
+    pub class: BlockClass,
+    /// Whether their CPUs were idle meanwhile. Otherwise one CPU went from one to the other.
+    pub via_idle: bool,
+    /// CPU of both.
+    pub cost: Estimate,
+}
+
 /// CPU of a read whose data is there.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ReadCost {

@@ -109,6 +109,18 @@ impl Engine {
         (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
+    /// Handing work to a thread that waits for it, ns: a block of this target between threads, and
+    /// what a calibrated hand-over has beyond a calibrated block.
+    fn hand_over(&self) -> Option<f64> {
+        let prices = &self.prices;
+        let plain = self.calibration.block(prices.kin, None);
+        match (self.calibration.hand_over(), plain) {
+            (Some(whole), Some(plain)) => Some(whole.value + (prices.near - plain.cost.value).max(0.0)),
+            (None, Some(plain)) => Some(prices.near + plain.wake.value),
+            (_, None) => Some(prices.near + prices.wake.value()?),
+        }
+    }
+
     /// CPU that no way of waiting can give back more than, ns: the target's own code stays, however
     /// cold it was.
     fn most(&self) -> f64 {
@@ -261,9 +273,9 @@ impl<'a> Sum<'a> {
     fn handed_on(&self) -> Option<Term> {
         let prices = &self.engine.prices;
         let count = WAKES_WORKER * (prices.net.count + prices.turns);
-        let each = prices.near + prices.wake.value()?;
-        let basis = TermBasis::BlockAndWake(prices.wake.note().copied());
-        (self.way == Way::Pooled && count >= 1.0).then(|| Term::loss(TermKind::HandOversCome, count, each, basis))
+        let each = self.engine.hand_over()?;
+        let term = || Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver);
+        (self.way == Way::Pooled && count >= 1.0).then(term)
     }
 
     fn direct_reads_go(&self) -> Option<Term> {

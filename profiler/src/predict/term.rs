@@ -102,8 +102,8 @@ pub enum TermBasis {
     LikeEvents,
     /// A loop that takes turns finds them one by one.
     OneByOne,
-    /// A block between two threads, and a wake-up with its note.
-    BlockAndWake(Option<Note>),
+    /// A block between two threads as here, and the rest of a calibrated hand-over.
+    HandOver,
     /// As a calibrated read whose data is there.
     ReadyRead,
     /// Measured in place.

@@ -212,9 +212,8 @@ impl Term {
                 "same sites and sizes, after a block against after none".to_owned()
             }
             TermBasis::Crowd(threads) => format!("{each} where {threads:.0} threads take turns, calibrated"),
-            TermBasis::BlockAndWake(note) => {
-                let wake = note.as_ref().map_or_else(|| "measured".to_owned(), InWords::in_words);
-                format!("{each}: a block between threads and a wake-up ({wake})")
+            TermBasis::HandOver => {
+                format!("{each}: a block between threads as here, and what a calibrated hand-over has beyond one")
             }
             TermBasis::ThreadSwitch => format!("{each}, as a block between threads"),
             TermBasis::Sleeps(per_block, note) => {

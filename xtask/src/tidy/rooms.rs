@@ -49,7 +49,7 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "calibrate",
-        may: May::Only(&["kernel", "machine", "quantity"]),
+        may: May::Only(&["kernel", "machine", "event", "quantity"]),
         why: "it measures this machine, not a target, and fills the price list",
     },
     Room {

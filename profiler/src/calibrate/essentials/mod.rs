@@ -5,6 +5,7 @@ mod blocks;
 mod crowd;
 mod effort;
 mod file;
+mod hand_over;
 mod note;
 mod reads;
 mod relay;
@@ -66,6 +67,8 @@ pub(super) fn on_this_thread(effort: Effort, within: Duration) -> Result<Essenti
     let blocks = time.spend("blocks", &mut missing, |m| blocks::measure(first, second, effort, pacer, m))?;
     let crowd = time.spend(crowd::WHAT, &mut missing, |m| crowd::measure(first, effort, pacer, m))?;
     let relay = time.spend(relay::WHAT, &mut missing, |m| relay::measure(first, effort, pacer, m))?;
+    let hand_overs =
+        time.spend(hand_over::WHAT, &mut missing, |m| hand_over::measure(first, second, effort, pacer, m))?;
     let others = before.others();
     let (kernel, machine) = identity();
     let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -82,6 +85,7 @@ pub(super) fn on_this_thread(effort: Effort, within: Duration) -> Result<Essenti
         blocks,
         crowd,
         relay,
+        hand_overs,
         file,
         others,
         missing,

@@ -4,7 +4,7 @@ use super::{
     figure::{cost, maybe},
     page::Page,
 };
-use crate::calibrate::{BlockRow, CrowdRow, Essentials, FileRow, Full, LONG_IDLE, SHORT_IDLE, StepRow};
+use crate::calibrate::{BlockRow, CrowdRow, Essentials, FileRow, Full, HandOverRow, LONG_IDLE, SHORT_IDLE, StepRow};
 
 pub(super) fn render(page: &mut Page, essentials: &Essentials, full: Option<&Full>) {
     calls(page, essentials, full);
@@ -14,6 +14,7 @@ pub(super) fn render(page: &mut Page, essentials: &Essentials, full: Option<&Ful
     crowds(page, "connections", &essentials.crowd);
     page.title("relay: a message that is read and handed on through a pipe to whom waits for it, CPU in all");
     crowds(page, "in the ring", &essentials.relay);
+    hand_overs(page, &essentials.hand_overs);
     files(page, &essentials.file);
 }
 
@@ -72,6 +73,16 @@ fn crowds(page: &mut Page, number: &str, rows: &[CrowdRow]) {
     let row = |row: &CrowdRow| vec![row.threads.to_string(), cost(&row.threaded), cost(&row.looped)];
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     page.table(&[number, "a thread each, blocking", "one loop"], &rows);
+}
+
+fn hand_overs(page: &mut Page, rows: &[HandOverRow]) {
+    page.title("hand-over: a job for a thread that waits for it, and the answer back, CPU of both");
+    let row = |row: &HandOverRow| {
+        let place = if row.via_idle { "each on an idle CPU" } else { "thread to thread, one CPU" };
+        vec![format!("{}, {place}", row.class.name()), cost(&row.cost)]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
+    page.table(&["", "there and back"], &rows);
 }
 
 fn files(page: &mut Page, files: &[FileRow]) {

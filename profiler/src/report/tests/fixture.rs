@@ -10,7 +10,7 @@ use crate::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
         Sums,
     },
-    machine::{BlockCost, Calibration, FileCost, Step},
+    machine::{BlockCost, Calibration, FileCost, HandOverCost, Step},
     quantity::{Addr, Estimate, Nanos, Tgid, Tid},
 };
 
@@ -107,6 +107,7 @@ fn calibration() -> Calibration {
         direct: Vec::new(),
         crowd: Vec::new(),
         relay: Vec::new(),
+        hand_overs: vec![HandOverCost { class: BlockClass::Futex, via_idle: false, cost: cost(4_000.0) }],
         pace: None,
         source: "made up".to_owned().into(),
         runtime: None,
