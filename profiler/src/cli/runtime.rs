@@ -110,7 +110,7 @@ fn of_path(path: &Path) -> Result<Program> {
 }
 
 fn program(file: File, path: PathBuf, language: Language, user: Option<User>, place: Option<Place>) -> Result<Program> {
-    if !matches!(language, Language::CPython | Language::Jvm) {
+    if !language.is_priced() {
         return usage(path.display(), format!("{}: it has no ways of waiting to choose from", language.name()));
     }
     let build_id = file.try_clone().and_then(runtimes::build_id);

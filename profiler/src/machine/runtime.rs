@@ -24,8 +24,24 @@ pub enum Language {
     Jvm,
     /// JavaScript in Node.js.
     Node,
+    /// JavaScript in Deno.
+    Deno,
+    /// JavaScript in Bun.
+    Bun,
     /// Go.
     Go,
+    /// Erlang, Elixir and what else runs in BEAM.
+    Beam,
+    /// .NET.
+    DotNet,
+    /// Ruby in its own interpreter.
+    Ruby,
+    /// PHP.
+    Php,
+    /// Perl.
+    Perl,
+    /// Python in PyPy.
+    PyPy,
 }
 
 impl Language {
@@ -36,8 +52,21 @@ impl Language {
             Self::CPython => "CPython",
             Self::Jvm => "JVM",
             Self::Node => "Node.js",
+            Self::Deno => "Deno",
+            Self::Bun => "Bun",
             Self::Go => "Go",
+            Self::Beam => "Erlang's BEAM",
+            Self::DotNet => ".NET",
+            Self::Ruby => "Ruby",
+            Self::Php => "PHP",
+            Self::Perl => "Perl",
+            Self::PyPy => "PyPy",
         }
+    }
+
+    /// Whether there are prices for its own ways of waiting.
+    pub const fn is_priced(self) -> bool {
+        matches!(self, Self::CPython | Self::Jvm)
     }
 }
 
@@ -137,7 +166,7 @@ impl RuntimePrices {
         let table: &[_] = match runtime.language {
             Language::CPython => &CPYTHON,
             Language::Jvm => &JVM,
-            Language::Native | Language::Node | Language::Go => return None,
+            _ => return None,
         };
         let ready = steps.iter().find(|s| s.events == 1)?.ready.value;
         let offered = table.iter().filter(|row| runtime.ways.contains(&row.way));

@@ -8,7 +8,7 @@ use object::{Object as _, read::ReadCache};
 use crate::{
     calibrate::runtime::RuntimeCalibration,
     machine::{Calibration, Language, Runtime, RuntimePrices, Way},
-    process::{self, Process, RunsIn},
+    process::{self, OtherRuntime as Other, Process, RunsIn},
     words,
 };
 
@@ -31,10 +31,24 @@ pub(crate) fn runtime_of(process: &Process) -> Option<Runtime> {
             let ways = has_virtual.then_some(Way::Virtual).into_iter().chain([Way::Selector]).collect();
             (Language::Jvm, version, ways)
         }
-        RunsIn::Node => (Language::Node, Vec::new(), Vec::new()),
-        RunsIn::Go => (Language::Go, Vec::new(), Vec::new()),
+        RunsIn::Other { what, version } => (of(what), Runtime::numbers(&version), Vec::new()),
     };
     Some(Runtime { language, version, ways })
+}
+
+const fn of(what: Other) -> Language {
+    match what {
+        Other::Node => Language::Node,
+        Other::Deno => Language::Deno,
+        Other::Bun => Language::Bun,
+        Other::Go => Language::Go,
+        Other::Beam => Language::Beam,
+        Other::DotNet => Language::DotNet,
+        Other::Ruby => Language::Ruby,
+        Other::Php => Language::Php,
+        Other::Perl => Language::Perl,
+        Other::PyPy => Language::PyPy,
+    }
 }
 
 /// 8 of 1.8.0_392, 21 of 21.0.5.

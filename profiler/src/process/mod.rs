@@ -25,7 +25,7 @@ pub use exit::{ExitWatch, is_alive};
 pub use list::{Listed, list};
 pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};
-pub use runtime::{RunsIn, as_it_names, runs_in};
+pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use thread::{
     SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads,
 };

@@ -28,11 +28,55 @@ pub enum RunsIn {
         /// For example 21.0.5; empty where its files do not say.
         version: String,
     },
+    /// One whose own ways of waiting are not priced.
+    Other {
+        /// Which.
+        what: OtherRuntime,
+        /// For example 3.1; empty where no name says it.
+        version: String,
+    },
+}
+
+/// Runtimes that are told from machine code, so that their programs are not priced as if they were
+/// that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherRuntime {
     /// Node.js.
     Node,
-    /// The runtime that Go links into its programs.
+    /// Deno.
+    Deno,
+    /// Bun.
+    Bun,
+    /// What Go links into its programs.
     Go,
+    /// Erlang's virtual machine.
+    Beam,
+    /// .NET.
+    DotNet,
+    /// Ruby's own interpreter.
+    Ruby,
+    /// PHP, its own programs or a module in another.
+    Php,
+    /// Perl.
+    Perl,
+    /// PyPy.
+    PyPy,
 }
+
+/// Each with how its executable's name begins, or that of a library that another program has
+/// mapped.
+const OTHERS: [(OtherRuntime, &[u8], Option<&[u8]>); 9] = [
+    (OtherRuntime::Node, b"node", Some(b"libnode.so")),
+    (OtherRuntime::Deno, b"deno", None),
+    (OtherRuntime::Bun, b"bun", None),
+    (OtherRuntime::Beam, b"beam", None),
+    (OtherRuntime::DotNet, b"dotnet", Some(b"libcoreclr.so")),
+    (OtherRuntime::Ruby, b"ruby", Some(b"libruby")),
+    (OtherRuntime::Php, b"php", Some(b"libphp")),
+    // A library of Perl's is in many programs that hardly use it.
+    (OtherRuntime::Perl, b"perl", None),
+    (OtherRuntime::PyPy, b"pypy", Some(b"libpypy")),
+];
 
 /// What `process` runs in; `None` for machine code without such a runtime, and where the rights to
 /// look are missing. `packages` are those of Python that matter.
@@ -50,10 +94,39 @@ pub fn runs_in(process: &Process, packages: &[&'static str]) -> Option<RunsIn> {
     if let Some(library) = mapped.iter().find(|path| path.ends_with("libjvm.so")) {
         return Some(RunsIn::Jvm { version: java_version(process.tgid, library).unwrap_or_default() });
     }
-    if matches!(name, b"node" | b"nodejs") {
-        return Some(RunsIn::Node);
+    if let Some((what, version)) = other(name, &mapped) {
+        return Some(RunsIn::Other { what, version });
     }
-    is_go(process.tgid).then_some(RunsIn::Go)
+    is_go(process.tgid).then(|| RunsIn::Other { what: OtherRuntime::Go, version: String::new() })
+}
+
+/// One of [`OTHERS`], with the version in the name that told it.
+fn other(exe: &[u8], mapped: &[PathBuf]) -> Option<(OtherRuntime, String)> {
+    let by_exe = || OTHERS.iter().find(|(_, start, _)| is_named(exe, start)).map(|(what, ..)| (*what, exe));
+    let by_library = || {
+        let names = mapped.iter().filter_map(|path| path.file_name()).map(OsStr::as_bytes);
+        let libraries = OTHERS.iter().filter_map(|(what, _, library)| Some((*what, (*library)?)));
+        let of = |(what, start): (OtherRuntime, &[u8])| {
+            names.clone().find(|name| name.starts_with(start)).map(|name| (what, name))
+        };
+        libraries.into_iter().find_map(of)
+    };
+    let (what, name) = by_exe().or_else(by_library)?;
+    Some((what, version_in(name)))
+}
+
+/// Whether an executable is a runtime's: its name, what kind of program it is, and its version, as
+/// in `php-fpm8.2`, `beam.smp` and `nodejs`.
+fn is_named(exe: &[u8], runtime: &[u8]) -> bool {
+    let Some(rest) = exe.strip_prefix(runtime) else { return false };
+    matches!(rest.first(), None | Some(b'-' | b'.' | b'0'..=b'9')) || rest == b"js"
+}
+
+/// `3.1` of `ruby3.1` and `libruby-3.1.so.3.1.2`.
+fn version_in(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let digits = text.chars().skip_while(|c| !c.is_ascii_digit());
+    digits.take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>().trim_end_matches('.').to_owned()
 }
 
 /// The files that a process has mapped, each once, as its own mount namespace names them.
@@ -146,6 +219,29 @@ mod tests {
             ("/usr/bin/python2.7", None),
         ] {
             assert_eq!(python_version(Path::new(path)).as_deref(), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_runtimes_are_told_by_their_executables_and_their_libraries() {
+        use OtherRuntime::{Beam, DotNet, Node, Perl, Php, PyPy, Ruby};
+        let of = |exe: &str, mapped: &str| other(exe.as_bytes(), &[PathBuf::from(mapped)]);
+        let cases = [
+            ("nodejs", "", Node, ""),
+            ("beam.smp", "", Beam, ""),
+            ("ruby3.1", "", Ruby, "3.1"),
+            ("passenger", "/usr/lib/libruby-3.1.so.3.1.2", Ruby, "3.1"),
+            ("php-fpm8.2", "", Php, "8.2"),
+            ("apache2", "/usr/lib/apache2/modules/libphp8.2.so", Php, "8.2"),
+            ("perl5.36-x86_64-linux-gnu", "", Perl, "5.36"),
+            ("pypy3", "", PyPy, "3"),
+            ("MyServer", "/opt/app/libcoreclr.so", DotNet, ""),
+        ];
+        for (exe, mapped, what, version) in cases {
+            assert_eq!(of(exe, mapped), Some((what, version.to_owned())), "{exe} {mapped}");
+        }
+        for exe in ["node_exporter", "bunyan", "phpize", "rubyist", "denounce", "nginx"] {
+            assert_eq!(of(exe, "/lib/libc.so.6"), None, "{exe}");
         }
     }
 

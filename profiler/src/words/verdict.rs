@@ -108,15 +108,19 @@ impl InWords for Reason {
 fn runs_in(runtime: &Runtime) -> String {
     let title = machine::runtime(runtime);
     match runtime.language {
-        Language::Node => format!(
+        Language::Node | Language::Deno | Language::Bun => format!(
             "it runs in {title}, whose sockets are async already; what blocks are the threads of its file pool, and priced is \
              what machine code would do"
+        ),
+        Language::Beam => format!(
+            "it runs in {title}, whose sockets are async already; what blocks are files and native code, and priced is what \
+             machine code would do"
         ),
         Language::Go => format!(
             "it is written in {title}, whose sockets are async already; what blocks are files, cgo and calls of its own, and \
              priced is what machine code would do"
         ),
-        Language::Native | Language::CPython | Language::Jvm => {
+        _ => {
             format!("it runs in {title}, whose prices are not known: priced is what machine code would do, as a bound")
         }
     }

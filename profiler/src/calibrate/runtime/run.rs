@@ -21,6 +21,6 @@ pub(super) fn known(language: Language) -> &'static [Way] {
     match language {
         Language::CPython => &[Way::Streams, Way::Protocols, Way::Uvloop, Way::Gevent],
         Language::Jvm => &[Way::Virtual, Way::Selector],
-        Language::Native | Language::Node | Language::Go => &[],
+        _ => &[],
     }
 }
