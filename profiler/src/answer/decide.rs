@@ -10,7 +10,7 @@ use crate::{
     aggregate::{Role, RoleLine, Roles},
     event::Family,
     machine::{Runtime, Way},
-    predict::{Refusal, Scenario, WhatIf},
+    predict::{Ground, Refusal, Scenario, WhatIf},
     quantity::Nanos,
 };
 
@@ -107,7 +107,7 @@ impl Answerable<'_> {
                 None => Reason::NothingKnown { io, why },
             };
         }
-        self.by_saving(files * 2 > io)
+        self.by_saving(files * 2 > io && !self.is_fed())
     }
 
     /// It waits for locks more often than for IO; `None` where such waits are too rare to be the
@@ -117,6 +117,9 @@ impl Answerable<'_> {
         if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_pool() && self.roles.share(&[Role::EventLoop]) > 0.0
         {
             // A loop waits for all of the IO, and hands what is ready to a pool.
+            if !self.what_if.scenarios.is_empty() {
+                return None;
+            }
             let kind = HandOver::Pool(self.roles.threads(Role::PoolWorker));
             return Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu });
         }
@@ -141,6 +144,11 @@ impl Answerable<'_> {
             return None;
         }
         Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu })
+    }
+
+    /// Whether its own loop waits for the IO of a pool.
+    fn is_fed(&self) -> bool {
+        self.what_if.ground == Ground::OwnLoop
     }
 
     /// Whether threads that compute take most of the CPU: however often others wait for locks, or
@@ -213,7 +221,7 @@ impl Answerable<'_> {
         let blocks = |line: &&RoleLine| matches!(line.role, Role::Connection | Role::Files | Role::PoolWorker);
         let line = self.roles.lines.iter().find(blocks)?;
         let io = self.wall.classes.iter().filter(|l| l.class.family() == Family::BlockingIo && l.blocks > 0);
-        let class = io.max_by_key(|l| l.blocks)?.class;
+        let class = io.max_by_key(|l| l.blocks).map(|l| l.class).filter(|_| !self.is_fed());
         Some(Blockers { role: line.role, threads: line.threads, class })
     }
 
@@ -227,6 +235,9 @@ impl Answerable<'_> {
     /// Why another way of waiting would give too little back.
     fn no_gain(&self, files: bool, scenario: Option<&Scenario>) -> NoGain {
         let direct = self.direct.unwrap_or(0.0).max(0.0);
+        if self.is_fed() {
+            return NoGain::HandsOver(self.lock_cpu);
+        }
         if scenario.is_some_and(|s| s.saving.value >= LITTLE) {
             return NoGain::BelowWorth(self.worth);
         }
@@ -255,12 +266,15 @@ impl Answerable<'_> {
         if let Some(priced) = &what_if.priced {
             let all = priced.prices.all();
             let share = all.direct / what_if.cpu.max(1.0);
-            lines.push(Evidence::BlockCost {
-                each: all.direct / all.count.max(1.0),
-                basis: priced.prices.basis,
-                share,
-            });
-            if let Some(scenario) = what_if.leading().or(what_if.scenarios.first()) {
+            let blocks = !self.is_fed();
+            if blocks {
+                lines.push(Evidence::BlockCost {
+                    each: all.direct / all.count.max(1.0),
+                    basis: priced.prices.basis,
+                    share,
+                });
+            }
+            if blocks && let Some(scenario) = what_if.leading().or(what_if.scenarios.first()) {
                 lines.push(Evidence::Loops {
                     loops: scenario.loops,
                     sleeps_per_block: scenario.sleeps_per_block,

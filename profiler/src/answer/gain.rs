@@ -45,8 +45,8 @@ pub struct Blockers {
     pub role: Role,
     /// How many.
     pub threads: u64,
-    /// What most of the blocks are on.
-    pub class: BlockClass,
+    /// What most of the blocks are on; `None` where none blocks, and they are handed their work.
+    pub class: Option<BlockClass>,
 }
 
 /// What would come back in one way of waiting, with what is said beside it.

@@ -144,6 +144,9 @@ pub enum NoGain {
     },
     /// Blocking costs this share of its CPU: next to nothing.
     CostsLittle(f64),
+    /// A loop waits for its IO, and what its pool's waits for work and the wake-ups that end them
+    /// take in the kernel is this share of its CPU.
+    HandsOver(f64),
     /// One thing at a time is ready.
     LowConcurrency {
         /// Direct cost as a share of its CPU.
@@ -193,9 +196,11 @@ impl NoGain {
     const fn answer(&self) -> Answer {
         match self {
             Self::CpuBound { .. } => Answer::CpuBound,
-            Self::CostsLittle(_) | Self::CostsAsMuch(_) | Self::CostsMore { .. } | Self::BelowWorth(_) => {
-                Answer::CostsLittle
-            }
+            Self::CostsLittle(_)
+            | Self::HandsOver(_)
+            | Self::CostsAsMuch(_)
+            | Self::CostsMore { .. }
+            | Self::BelowWorth(_) => Answer::CostsLittle,
             Self::LowConcurrency { .. } => Answer::LowConcurrency,
             Self::Files(_) => Answer::Files,
         }

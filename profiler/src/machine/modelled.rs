@@ -23,7 +23,10 @@ const fn ratio(way: Way, events: u32, times: f64, timed: f64) -> Ratio {
 }
 
 /// CPython 3.11.2 with uvloop and gevent of its time.
-pub(super) const CPYTHON: [Ratio; 12] = [
+pub(super) const CPYTHON: [Ratio; 15] = [
+    ratio(Way::Pooled, 1, 5.9, 0.4),
+    ratio(Way::Pooled, 8, 4.4, 0.4),
+    ratio(Way::Pooled, 64, 2.7, 0.4),
     ratio(Way::Streams, 1, 4.1, 6.8),
     ratio(Way::Streams, 8, 2.5, 5.6),
     ratio(Way::Streams, 64, 2.3, 4.7),
@@ -38,8 +41,11 @@ pub(super) const CPYTHON: [Ratio; 12] = [
     ratio(Way::Gevent, 64, 3.2, 2.0),
 ];
 
-/// OpenJDK 25.0.3.
-pub(super) const JVM: [Ratio; 6] = [
+/// OpenJDK 25.0.3, and 17.0.15 with its pool.
+pub(super) const JVM: [Ratio; 9] = [
+    ratio(Way::Pooled, 1, 4.3, 0.1),
+    ratio(Way::Pooled, 8, 1.3, 0.1),
+    ratio(Way::Pooled, 64, 0.65, 0.1),
     ratio(Way::Virtual, 1, 2.9, 0.0),
     ratio(Way::Virtual, 8, 1.3, 1.2),
     ratio(Way::Virtual, 64, 0.7, 1.4),

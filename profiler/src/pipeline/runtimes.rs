@@ -22,13 +22,13 @@ pub(crate) fn runtime_of(process: &Process) -> Option<Runtime> {
     let (language, version, ways) = match process::runs_in(process, &PACKAGES.map(Way::name))? {
         RunsIn::CPython { version, packages } => {
             let extra = PACKAGES.into_iter().filter(|way| packages.contains(&way.name()));
-            let ways = [Way::Streams, Way::Protocols].into_iter().chain(extra).collect();
+            let ways = [Way::Pooled, Way::Streams, Way::Protocols].into_iter().chain(extra).collect();
             (Language::CPython, Runtime::numbers(&version), ways)
         }
         RunsIn::Jvm { version } => {
             let version = Runtime::numbers(&version);
             let has_virtual = major(&version).is_some_and(|major| major >= FIRST_VIRTUAL);
-            let ways = has_virtual.then_some(Way::Virtual).into_iter().chain([Way::Selector]).collect();
+            let ways = has_virtual.then_some(Way::Virtual).into_iter().chain([Way::Pooled, Way::Selector]).collect();
             (Language::Jvm, version, ways)
         }
         RunsIn::Other { what, version } => (of(what), Runtime::numbers(&version), Vec::new()),

@@ -20,6 +20,8 @@ pub enum Assumption {
     CodeRunsCold,
     /// A pool's lock and queue may cost as much again in user mode.
     QueuesCostMore,
+    /// A pool may be written so that it costs no more than is seen of it in the kernel.
+    PoolIsLean,
     /// What an async version starts for each connection may cost as much as waiting for it.
     TasksCost,
     /// A pool's workers may sleep whenever they are handed something.

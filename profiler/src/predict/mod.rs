@@ -11,6 +11,7 @@ mod interval;
 mod kind;
 mod missed;
 mod note;
+mod pool;
 mod prices;
 pub mod replay;
 mod scenario;

@@ -66,6 +66,8 @@ pub struct Prices {
     pub ready_reads: f64,
     /// Of those, messages of their own: each was answered or passed on by a write.
     pub turns: f64,
+    /// Messages that it read and answered or passed on: it may take several calls for either.
+    pub messages: f64,
     /// Connections that it accepted.
     pub accepted: f64,
     /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
@@ -132,6 +134,7 @@ impl Prices {
             in_flight: direct_reads.1,
             file_waits: file_waits(window, sums),
             ready_reads,
+            messages: net_sites().map(reads).sum::<f64>().min(replies),
             accepted: window.sites.iter().map(accepted).sum(),
             waiting_calls: waiting.0,
             waiting_half: waiting.1,
@@ -377,6 +380,14 @@ fn accepted(record: &SiteRecord) -> f64 {
 /// Calls that sent something.
 fn writes(record: &SiteRecord) -> f64 {
     if record.place.sends() { record.site.calls.saturating_sub(record.site.errors) as f64 } else { 0.0 }
+}
+
+/// Calls that read something from a socket, blocked or not.
+fn reads(record: &SiteRecord) -> f64 {
+    let (site, class) = (&record.site, record.place.class);
+    let socket = matches!(class, BlockClass::Tcp | BlockClass::Unix | BlockClass::Udp | BlockClass::SocketOther);
+    let reads = record.place.syscall.contains("read") || record.place.syscall.starts_with("recv");
+    if socket && reads { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
 }
 
 /// Reads and writes past the page cache, and how many of them were at devices at once.

@@ -51,4 +51,6 @@ pub enum Ground {
     },
     /// The number of other threads that could run at each wake-up: a coarse answer.
     Histogram,
+    /// Its own event loop, which stays.
+    OwnLoop,
 }

@@ -25,10 +25,10 @@ const FIRST_GUESS: f64 = 4.0;
 const UNKNOWN_INDIRECT: f64 = 0.5;
 /// Of the calls that a pool hands its work over by, the share that goes into the interval: some
 /// notice of what is done remains, as an event.
-const UNSURE_HAND_OVER: f64 = 0.25;
+pub(super) const UNSURE_HAND_OVER: f64 = 0.25;
 /// As much again, of what is not told, may be user-mode code around these calls: the lock, the
 /// queue.
-const UNTOLD_HAND_OVER: f64 = 1.0;
+pub(super) const UNTOLD_HAND_OVER: f64 = 1.0;
 /// Of the events that a loop hands to its pool, the share that wakes a worker: all of them where
 /// workers are many and idle, none where one goes on with the next.
 const WAKES_WORKER: f64 = 0.5;
@@ -96,7 +96,7 @@ impl Engine {
     fn kind(&self, way: Way) -> Kind {
         let prices = &self.prices;
         match way {
-            way if !Way::NATIVE.contains(&way) => Kind::Runtime,
+            _ if self.calibration.runtime.is_some() => Kind::Runtime,
             _ if prices.file.count > prices.net.count => Kind::Files,
             _ => Kind::Sockets,
         }
@@ -275,7 +275,9 @@ impl<'a> Sum<'a> {
         let count = WAKES_WORKER * (prices.net.count + prices.turns);
         let each = self.engine.hand_over()?;
         let term = || Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver);
-        (self.way == Way::Pooled && count >= 1.0).then(term)
+        // A runtime's price for its pool has it.
+        let own = self.engine.calibration.runtime.is_some();
+        (self.way == Way::Pooled && !own && count >= 1.0).then(term)
     }
 
     fn direct_reads_go(&self) -> Option<Term> {
@@ -363,7 +365,7 @@ impl<'a> Sum<'a> {
 }
 
 /// The figure with all that may be otherwise at its full size, as if all of it came at once.
-fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
+pub(super) fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
     let all = |of: fn(f64) -> bool| -> f64 { doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum() };
     let high = value + all(|change| change > 0.0) + half;
     Estimate { low: value + all(|change| change < 0.0) - half, value, high: high.min(most.max(value)) }

@@ -39,6 +39,8 @@ pub enum TermKind {
     WaitingCallsGo,
     /// Waits for work that a pool is handed: who waits for all of its IO hands none over.
     HandOversGo,
+    /// Messages that a loop hands to a pool of its runtime: all that this takes.
+    PoolGoes,
     /// Wake-ups among the target's own threads that go.
     OwnWakeupsGo,
     /// Wake-ups of other processes that go, because several replies leave at once.

@@ -11,6 +11,7 @@ use super::{
     interval::Unsure,
     kind::Kind,
     note::{Caveat, Refusal},
+    pool::Pool,
     prices::Prices,
     replay::Queues,
     scenario::{Ground, Scenario},
@@ -95,7 +96,8 @@ impl WhatIf {
         if blocks < MIN_BLOCKS {
             let handed = given.hand_overs.waits;
             if handed * DEAR / given.cpu >= NEGLIGIBLE {
-                return refuse(Refusal::HandsOver { waits: handed, blocks });
+                return Self::of_pool(given, sums)
+                    .map_or_else(|| refuse(Refusal::HandsOver { waits: handed, blocks }), |answer| (answer, None));
             }
             return (Self::of_few(given, blocks), None);
         }
@@ -125,6 +127,17 @@ impl WhatIf {
             ..Self::refuse(given, None)
         };
         (answer, Some(engine))
+    }
+
+    /// A loop waits for the IO of a pool.
+    fn of_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
+        let scenarios = Pool::new(given, sums)?.scenarios();
+        let (calibration, prices) = (given.calibration.ok()?, given.prices.clone()?);
+        let (source, runtime) = (calibration.source.clone(), calibration.runtime.clone());
+        let priced = Some(Priced { prices, source, runtime });
+        let answer = Self { ground: Ground::OwnLoop, priced, ..Self::refuse(given, None) };
+        let offered = scenarios.iter().map(|s| s.way).collect();
+        (!scenarios.is_empty()).then_some(Self { scenarios, offered, ..answer })
     }
 
     /// Too few blocks for a figure: either they cannot matter, or there is none.

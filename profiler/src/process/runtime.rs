@@ -63,9 +63,10 @@ pub enum OtherRuntime {
     PyPy,
 }
 
-/// Each with how its executable's name begins, or that of a library that another program has
-/// mapped.
-const OTHERS: [(OtherRuntime, &[u8], Option<&[u8]>); 9] = [
+/// A runtime, how its executable's name begins, and that of its library in another program.
+type Names = (OtherRuntime, &'static [u8], Option<&'static [u8]>);
+
+const OTHERS: [Names; 9] = [
     (OtherRuntime::Node, b"node", Some(b"libnode.so")),
     (OtherRuntime::Deno, b"deno", None),
     (OtherRuntime::Bun, b"bun", None),

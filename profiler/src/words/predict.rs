@@ -54,6 +54,7 @@ impl Assumption {
             Self::PeersStayAwake => "if its peers stayed awake",
             Self::CodeRunsCold => "if code after blocks ran colder than could be told",
             Self::QueuesCostMore => "if its pool's queue cost as much again in its own code",
+            Self::PoolIsLean => "if its pool cost no more than what is seen of it in the kernel",
             Self::TasksCost => "if starting a task for each connection cost as much again",
             Self::WorkersSleep => "if every event woke a worker",
             Self::WorkersStayBusy => "if no event had to wake a worker",
@@ -161,6 +162,7 @@ impl Ground {
                 format!("sleeps from a replay of {} blocks in {spans} {noun}", count(*events as u64))
             }
             Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
+            Self::OwnLoop => "events a wait as its own loop finds them today".to_owned(),
         }
     }
 }
@@ -173,6 +175,7 @@ impl Term {
             TermKind::BlocksGo => format!("{n} blocks go"),
             TermKind::WaitingCallsGo => format!("{n} calls that only wait for one descriptor go"),
             TermKind::HandOversGo => format!("{n} waits for work that a pool is handed go, and what ends them"),
+            TermKind::PoolGoes => format!("{n} messages are handed to no pool"),
             TermKind::OwnWakeupsGo => format!("{n} wake-ups among its own threads go"),
             TermKind::OtherWakeupsGo => format!("{n} wake-ups of others go, several replies leave at once"),
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),

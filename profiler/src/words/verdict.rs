@@ -181,7 +181,10 @@ impl InWords for Blockers {
             Role::Files => plural(self.threads, "thread", "threads"),
             role => role.threads(self.threads),
         };
-        format!("{who} {verb} on {}", things(self.class))
+        match self.class {
+            Some(class) => format!("{who} {verb} on {}", things(class)),
+            None => format!("{who} {} handed work", if self.threads == 1 { "is" } else { "are" }),
+        }
     }
 }
 
@@ -232,6 +235,11 @@ impl InWords for NoGain {
                 "the direct cost of blocking is {} of its CPU; a rewrite has nothing to win there.",
                 percent(*direct)
             ),
+            Self::HandsOver(cost) => format!(
+                "a loop waits for its IO already; its pool's waits for work, and the wake-ups that end them, take {} of its CPU in \
+                 the kernel.",
+                percent(*cost)
+            ),
             Self::LowConcurrency { direct, sleeps_per_block } => format!(
                 "low concurrency: blocking costs {} of its CPU, but one thing at a time is ready, and a loop would sleep at {:.0} \
                  of 100 blocks all the same.",
@@ -276,6 +284,7 @@ impl InWords for Evidence {
                 let ground = match ground {
                     Ground::Replay { events, .. } => format!("replay of {} recorded blocks", count(*events as u64)),
                     Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
+                    Ground::OwnLoop => ground.sleeps(),
                 };
                 let loops = if *loops == 1 { "one loop".to_owned() } else { format!("{loops} loops") };
                 format!(

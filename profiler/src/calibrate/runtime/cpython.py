@@ -11,6 +11,8 @@ import socket
 import sys
 
 SIZE = 64
+# Threads of the pool.
+POOL = 16
 FIRST, COUNT = int(sys.argv[1]), int(sys.argv[2])
 
 
@@ -163,7 +165,45 @@ def gevent(sockets, rounds, batches, idle):
         s.close()
 
 
-FORMS = {f.__name__: f for f in (blocking, streams, protocols, uvloop, gevent)}
+def pooled(sockets, rounds, batches, idle):
+    """A loop that waits, and hands what is ready to a pool of threads."""
+    import selectors
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+    over = []
+    lock = threading.Lock()
+    ready = selectors.DefaultSelector()
+    count = Batches(len(sockets), batches, lambda: over.append(1))
+
+    def serve(s):
+        data = b""
+        while len(data) < SIZE:
+            more = s.recv(65536)
+            if not more:
+                return s
+            data += more
+        work(rounds)
+        s.sendall(data)
+        return s
+
+    def served(job):
+        with lock:
+            ready.register(job.result(), selectors.EVENT_READ)
+            count.one()
+
+    for s in sockets:
+        ready.register(s, selectors.EVENT_READ)
+    with ThreadPoolExecutor(POOL) as pool:
+        said(b"r")
+        while not over:
+            for key, _ in ready.select(0.01):
+                with lock:
+                    ready.unregister(key.fileobj)
+                pool.submit(serve, key.fileobj).add_done_callback(served)
+    ready.close()
+
+
+FORMS = {f.__name__: f for f in (blocking, streams, protocols, uvloop, gevent, pooled)}
 
 
 def has(name):
@@ -177,14 +217,15 @@ def has(name):
 def main():
     # asyncio reads into 256 KiB. Where no larger block was ever freed, glibc maps each of them anew.
     bytearray(8 << 20)
-    there = ["blocking", "streams", "protocols"] + [n for n in ("uvloop", "gevent") if has(n)]
+    there = ["blocking", "streams", "protocols", "pooled"] + [n for n in ("uvloop", "gevent") if has(n)]
     said(("%d.%d.%d %s\n" % (sys.version_info[:3] + (" ".join(there),))).encode())
     for line in sys.stdin:
         form, connections, rounds, batches, idle = line.split()
         sockets = [socket.socket(fileno=os.dup(FIRST + i)) for i in range(int(connections))]
         for s in sockets:
-            s.setblocking(form == "blocking")
-            if form == "blocking" and float(idle):
+            blocks = form in ("blocking", "pooled")
+            s.setblocking(blocks)
+            if blocks and float(idle):
                 s.settimeout(float(idle))
         FORMS[form](sockets, int(rounds), int(batches), float(idle))
         for s in sockets:

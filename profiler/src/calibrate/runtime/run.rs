@@ -19,8 +19,8 @@ pub(super) struct Run<'a> {
 /// The forms that a child of this language may offer.
 pub(super) fn known(language: Language) -> &'static [Way] {
     match language {
-        Language::CPython => &[Way::Streams, Way::Protocols, Way::Uvloop, Way::Gevent],
-        Language::Jvm => &[Way::Virtual, Way::Selector],
+        Language::CPython => &[Way::Pooled, Way::Streams, Way::Protocols, Way::Uvloop, Way::Gevent],
+        Language::Jvm => &[Way::Pooled, Way::Virtual, Way::Selector],
         _ => &[],
     }
 }

@@ -13,6 +13,10 @@ import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -27,6 +31,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class Child {
     static final int SIZE = 64;
+    /** Threads of a pool. */
+    static final int POOL = 16;
     static volatile int kept;
 
     static int connections, rounds, idle;
@@ -154,17 +160,7 @@ public final class Child {
                     last = System.nanoTime();
                 }
                 for (SelectionKey key : selector.selectedKeys()) {
-                    SocketChannel channel = (SocketChannel) key.channel();
-                    ByteBuffer data = (ByteBuffer) key.attachment();
-                    if (channel.read(data) >= 0 && !data.hasRemaining()) {
-                        work();
-                        data.flip();
-                        while (data.hasRemaining()) {
-                            channel.write(data);
-                        }
-                        data.clear();
-                        over = one();
-                    }
+                    over |= answer(key);
                 }
                 selector.selectedKeys().clear();
             }
@@ -173,6 +169,60 @@ public final class Child {
                 key.channel().close();
             }
         }
+    }
+
+    /** A loop over a selector that hands what is ready to a pool of threads. */
+    static void pooled(ServerSocketChannel server) throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(POOL);
+        try (Selector selector = Selector.open()) {
+            for (int i = 0; i < connections; i++) {
+                SocketChannel channel = server.accept();
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+                channel.configureBlocking(false);
+                channel.register(selector, SelectionKey.OP_READ, ByteBuffer.allocate(SIZE));
+            }
+            AtomicBoolean over = new AtomicBoolean();
+            said('r');
+            while (!over.get()) {
+                selector.select(idle * 1000L);
+                for (SelectionKey key : selector.selectedKeys()) {
+                    key.interestOps(0);
+                    pool.execute(() -> {
+                        try {
+                            if (answer(key)) {
+                                over.set(true);
+                            }
+                        } catch (IOException gone) {
+                            over.set(true);
+                        }
+                        key.interestOps(SelectionKey.OP_READ);
+                        selector.wakeup();
+                    });
+                }
+                selector.selectedKeys().clear();
+            }
+            pool.shutdown();
+            pool.awaitTermination(1, TimeUnit.SECONDS);
+            for (SelectionKey key : selector.keys()) {
+                key.channel().close();
+            }
+        }
+    }
+
+    /** Reads what is there and sends it back once it is whole; true after the last message of all. */
+    static boolean answer(SelectionKey key) throws IOException {
+        SocketChannel channel = (SocketChannel) key.channel();
+        ByteBuffer data = (ByteBuffer) key.attachment();
+        if (channel.read(data) < 0 || data.hasRemaining()) {
+            return false;
+        }
+        work();
+        data.flip();
+        while (data.hasRemaining()) {
+            channel.write(data);
+        }
+        data.clear();
+        return one();
     }
 
     static boolean hasVirtual() {
@@ -206,7 +256,8 @@ public final class Child {
             forms += " virtual:" + port;
         }
         int other = ((InetSocketAddress) channels.getLocalAddress()).getPort();
-        System.out.println(System.getProperty("java.version") + forms + " selector:" + other);
+        forms += " selector:" + other + " pooled:" + other;
+        System.out.println(System.getProperty("java.version") + forms);
         for (String line = line(); line != null; line = line()) {
             String[] order = line.split(" ");
             connections = Integer.parseInt(order[1]);
@@ -218,6 +269,8 @@ public final class Child {
                 blocking(sockets);
             } else if (order[0].equals("virtual")) {
                 virtual(sockets);
+            } else if (order[0].equals("pooled")) {
+                pooled(channels);
             } else {
                 selector(channels);
             }

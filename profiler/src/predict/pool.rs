@@ -1,0 +1,187 @@
+//! A pool whose IO never blocks: an event loop waits for all of it, and hands what is ready to
+//! threads. What one loop that serves by itself would give back.
+//!
+//! In machine code it is what the hand-overs take in place: the loop waits as it does today. In a
+//! runtime it is the difference between two calibrated forms, a pool and another, for as many
+//! messages: what a queue costs there lies in its own code, which no call shows.
+
+use super::{
+    doubt::{Assumption, Doubt},
+    given::Given,
+    interval::Unsure,
+    kind::Kind,
+    replay::Queues,
+    scenario::Scenario,
+    sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER, bounds},
+    term::{Term, TermBasis, TermKind},
+    whatif::MIN_BLOCKS,
+};
+use crate::{
+    event::Sums,
+    machine::{At, Calibration, Way},
+    quantity::Estimate,
+};
+
+/// A program that a loop feeds.
+pub(super) struct Pool<'a> {
+    given: &'a Given<'a>,
+    calibration: &'a Calibration,
+    /// What it reads and answers.
+    messages: f64,
+    at: At,
+}
+
+impl<'a> Pool<'a> {
+    /// `None` where nothing is calibrated, and where too few messages or no loop were seen.
+    pub(super) fn new(given: &'a Given<'a>, sums: &Sums) -> Option<Self> {
+        let (calibration, prices) = (given.calibration.ok()?, given.prices.as_ref()?);
+        let (messages, waits) = (prices.messages, sums.event_calls as f64);
+        let at = At {
+            events: (messages / waits.max(1.0)).max(1.0),
+            work: (given.cpu / messages.max(1.0)).max(0.0),
+            timed: prices.waiting_calls.count / messages.max(1.0),
+        };
+        (messages >= MIN_BLOCKS && waits >= 1.0).then_some(Self { given, calibration, messages, at })
+    }
+
+    /// Of each way that serves in the loop.
+    pub(super) fn scenarios(&self) -> Vec<Scenario> {
+        let ways = self.given.offered(|way| way.depth().is_none());
+        ways.into_iter().filter(|&way| way != Way::Pooled).filter_map(|way| self.scenario(way)).collect()
+    }
+
+    fn scenario(&self, way: Way) -> Option<Scenario> {
+        let given = self.given;
+        let tax = self.calibration.tax(way, self.at)?;
+        let (terms, half, doubts) = match self.calibration.runtime {
+            Some(_) => self.in_its_runtime(way, tax)?,
+            None => self.in_machine_code(way, tax)?,
+        };
+        let value: f64 = terms.iter().map(|t| t.ns).sum();
+        let share = |ns: f64| ns / given.cpu;
+        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
+        let unsure = Unsure::new(share(half), &doubts, terms.iter().map(|t| share(t.ns)));
+        let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Sockets };
+        let saving = unsure.around(share(value), kind, 1.0);
+        Some(Scenario {
+            way,
+            loops: 1,
+            queues: Queues::Own,
+            saving,
+            kind,
+            unsure,
+            bounds: bounds(share(value), share(half), &doubts, 1.0),
+            doubts,
+            cpu_per_second: saving.scaled(given.cpu / 1e9 / given.seconds.max(1e-9)),
+            open: share(value),
+            sleeps_per_block: 0.0,
+            sleeps_per_second: 0.0,
+            events_per_wait: self.at.events,
+            event_tax: Some(tax.value),
+            terms,
+        })
+    }
+
+    fn in_its_runtime(&self, way: Way, tax: Estimate) -> Option<(Vec<Term>, f64, Vec<Doubt>)> {
+        let today = self.calibration.tax(Way::Pooled, self.at)?;
+        let waits = |way| TermBasis::Waits(self.at.events, way);
+        let goes = Term::gain(TermKind::PoolGoes, self.messages, today.value, waits(Way::Pooled));
+        let comes = Term::loss(TermKind::EventsWaited, self.messages, tax.value, waits(way));
+        let half = self.messages * today.half_width().hypot(tax.half_width());
+        // What is seen of it in the kernel is the least that it costs.
+        let lean =
+            Doubt { assumption: Assumption::PoolIsLean, change: -(goes.ns - self.given.hand_overs.cpu).max(0.0) };
+        Some((vec![goes, comes], half, vec![lean]))
+    }
+
+    fn in_machine_code(&self, way: Way, tax: Estimate) -> Option<(Vec<Term>, f64, Vec<Doubt>)> {
+        let hand_overs = self.given.hand_overs;
+        let each = hand_overs.cpu / hand_overs.waits.max(1.0);
+        let goes = Term::gain(TermKind::HandOversGo, hand_overs.waits, each, TermBasis::InPlace);
+        let today = self.calibration.tax(Way::Naive, self.at)?;
+        let basis = TermBasis::Waits(self.at.events, way);
+        let other = Term::loss(TermKind::EventsWaited, self.messages, tax.value - today.value, basis);
+        let half = (goes.ns * UNSURE_HAND_OVER).hypot(self.messages * tax.half_width());
+        let untold = Doubt { assumption: Assumption::QueuesCostMore, change: goes.ns * UNTOLD_HAND_OVER };
+        let all = if self.given.bound { -(goes.ns + other.ns).max(0.0) } else { 0.0 };
+        let taken = Doubt { assumption: Assumption::RuntimeTakesIt, change: all };
+        let doubts = [untold, taken].into_iter().filter(|d| d.change != 0.0).collect();
+        let terms = [goes, other].into_iter().filter(|t| t.ns != 0.0).collect();
+        Some((terms, half, doubts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cost::HandOvers,
+        machine::{EventCost, Language, Runtime, RuntimePrices, Step},
+    };
+
+    /// 1,000 messages in 100 ms of CPU; its waits for work take 5 ms of that in the kernel.
+    fn given(calibration: &Calibration, bound: bool) -> Given<'_> {
+        Given {
+            prices: None,
+            hand_overs: HandOvers { waits: 500.0, cpu: 5e6 },
+            locks: 5e6,
+            bound,
+            calibration: Ok(calibration),
+            cpu: 100e6,
+            hooks: 0.0,
+            direct_interval: None,
+            unsteady: 0.0,
+            filled: false,
+            indirect: None,
+            by_counters: false,
+            seconds: 1.0,
+            allowed_cpus: 1,
+        }
+    }
+
+    fn savings(calibration: &Calibration, bound: bool) -> Vec<(Way, f64, Vec<Doubt>)> {
+        let given = given(calibration, bound);
+        let at = At { events: 4.0, work: 100e3, timed: 0.0 };
+        let pool = Pool { given: &given, calibration, messages: 1_000.0, at };
+        pool.scenarios().into_iter().map(|s| (s.way, s.saving.value, s.doubts)).collect()
+    }
+
+    fn machine() -> Calibration {
+        let sure = Estimate::exact;
+        let step = Step {
+            events: 1,
+            ready: sure(2_000.0),
+            level: sure(2_400.0),
+            again: sure(2_600.0),
+            runtime: Some(sure(3_600.0)),
+            uring: None,
+        };
+        Calibration { steps: vec![step], ..Calibration::default() }
+    }
+
+    #[test]
+    fn in_machine_code_a_pool_gives_back_what_is_seen_of_it_and_the_loop_waits_as_today() {
+        let found = savings(&machine(), false);
+        let of = |way| found.iter().find(|(w, ..)| *w == way).map(|(_, value, _)| *value).unwrap();
+        assert!((of(Way::Naive) - 0.05).abs() < 1e-9, "{found:?}");
+        // A microsecond more for each message.
+        assert!((of(Way::Runtime) - 0.04).abs() < 1e-9, "{found:?}");
+        assert!(found.iter().all(|(way, ..)| *way != Way::Pooled && way.depth().is_none()));
+        let doubts = |all: &[(Way, f64, Vec<Doubt>)]| all[0].2.iter().map(|d| d.assumption).collect::<Vec<_>>();
+        assert_eq!(doubts(&found), [Assumption::QueuesCostMore]);
+        assert_eq!(doubts(&savings(&machine(), true)), [Assumption::QueuesCostMore, Assumption::RuntimeTakesIt]);
+    }
+
+    #[test]
+    fn in_a_runtime_it_gives_back_what_its_forms_differ_by_and_perhaps_no_more_than_is_seen() {
+        let cost = |way, ns| EventCost { way, events: 4, work: 0.0, beyond: Estimate::exact(ns), timed: 0.0 };
+        let costs = vec![cost(Way::Pooled, 14_000.0), cost(Way::Gevent, 6_000.0)];
+        let runtime = Runtime { language: Language::CPython, version: vec![3, 11], ways: Vec::new() };
+        let prices = RuntimePrices { runtime, costs, source: String::new().into() };
+        let found = savings(&Calibration { runtime: Some(prices), ..machine() }, false);
+        let [(Way::Gevent, value, doubts)] = &found[..] else { panic!("{found:?}") };
+        assert!((value - 0.08).abs() < 1e-9, "{value}");
+        // 14 ms are taken off, where 5 are seen.
+        assert!((doubts[0].change + 0.09).abs() < 1e-9 && doubts[0].assumption == Assumption::PoolIsLean, "{doubts:?}");
+    }
+}
