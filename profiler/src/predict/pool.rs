@@ -14,13 +14,15 @@ use super::{
     scenario::Scenario,
     sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER, bounds},
     term::{Term, TermBasis, TermKind},
-    whatif::MIN_BLOCKS,
 };
 use crate::{
     event::Sums,
     machine::{At, Calibration, Way},
     quantity::Estimate,
 };
+
+/// Messages below which no saving is stated.
+const MIN_MESSAGES: f64 = 200.0;
 
 /// A program that a loop feeds.
 pub(super) struct Pool<'a> {
@@ -41,7 +43,7 @@ impl<'a> Pool<'a> {
             work: (given.cpu / messages.max(1.0)).max(0.0),
             timed: prices.waiting_calls.count / messages.max(1.0),
         };
-        (messages >= MIN_BLOCKS && waits >= 1.0).then_some(Self { given, calibration, messages, at })
+        (messages >= MIN_MESSAGES && waits >= 1.0).then_some(Self { given, calibration, messages, at })
     }
 
     /// Of each way that serves in the loop.
