@@ -11,19 +11,11 @@ use std::{
     process::{Command, Output},
 };
 
+use should_i_async::export::Format;
+
 /// Set by `cargo xtask goldens`: write instead of comparing.
 const RENEW: &str = "RENEW_GOLDENS";
 const RECORDING: &str = "recording.sia";
-/// What `report -o` makes of every recording.
-const FILES: [&str; 7] = [
-    "report.txt",
-    "report.json",
-    "report.html",
-    "report.svg",
-    "report.folded",
-    "report.pb.gz",
-    "report.speedscope.json",
-];
 /// Columns shown of a line that differs.
 const SHOWN: usize = 160;
 
@@ -111,10 +103,13 @@ fn of_one(name: &str) {
     for (file, flags) in [("plain.txt", &[][..]), ("verbose.txt", &["-v"]), ("explain.txt", &["--explain"])] {
         made.insert(file.to_owned(), finished(&mut report(flags)).stdout);
     }
-    let files: Vec<&str> = FILES.iter().flat_map(|file| ["-o", file]).collect();
-    finished(&mut report(&files));
-    for file in FILES {
-        made.insert(file.to_owned(), fs::read(scratch.0.join(file)).unwrap());
+    let files =
+        Format::ALL.into_iter().filter(|&format| format != Format::Ipc).map(|f| format!("report{}", f.ending()));
+    let wanted: Vec<String> = files.clone().flat_map(|file| ["-o".to_owned(), file]).collect();
+    finished(&mut report(&wanted.iter().map(String::as_str).collect::<Vec<_>>()));
+    for file in files {
+        let bytes = fs::read(scratch.0.join(&file)).unwrap();
+        made.insert(file, bytes);
     }
     // Where the machine counted nothing, there is no curve: then it is the reason that is kept.
     let curve = report(&["-o", "report.ipc.svg"]).output().unwrap();

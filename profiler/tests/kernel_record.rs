@@ -16,6 +16,7 @@ use std::{
 use common::{can_measure, figures, measuring::request};
 use should_i_async::{
     answer::{Profile, Report, Weight},
+    export::Format,
     pipeline::{
         Progress, Request, measure,
         recording::{Recorder, report_of},
@@ -133,6 +134,17 @@ fn a_recording_gives_the_same_report_when_it_is_read() {
     assert_eq!(read.parts, recording.parts);
 }
 
+/// How a file of this format begins, in lower case.
+fn start(format: Format) -> &'static [u8] {
+    match format {
+        Format::Text | Format::Folded => b"",
+        Format::Json | Format::Speedscope => b"{",
+        Format::Html => b"<!doctype html>",
+        Format::Svg | Format::Ipc => b"<?xml",
+        Format::Pprof => b"\x1f\x8b",
+    }
+}
+
 #[test]
 fn every_format_is_written_and_other_endings_are_refused() {
     if !can_measure() {
@@ -147,22 +159,21 @@ fn every_format_is_written_and_other_endings_are_refused() {
         .unwrap();
     drop(children);
     assert!(status.success());
-    for (ending, start) in [
-        ("txt", &b""[..]),
-        ("json", b"{"),
-        ("html", b"<!doctype html>"),
-        ("svg", b"<?xml"),
-        ("folded", b""),
-        ("pb.gz", b"\x1f\x8b"),
-        ("speedscope.json", b"{"),
-    ] {
-        let out = scratch(&format!("out.{ending}"));
+    for format in Format::ALL {
+        let ending = format.ending();
+        let out = scratch(&format!("out{ending}"));
         let run = Command::new(BINARY).arg("report").arg(&file).arg("-o").arg(&out).output().unwrap();
-        assert!(run.status.success(), "{ending}: {}", String::from_utf8_lossy(&run.stderr));
+        let error = String::from_utf8_lossy(&run.stderr);
+        // Where the machine counts nothing there is no curve.
+        if format == Format::Ipc && error.contains("no recovery curve") {
+            assert!(!out.exists(), "{error}");
+            continue;
+        }
+        assert!(run.status.success(), "{ending}: {error}");
         let bytes = std::fs::read(&out).unwrap();
         std::fs::remove_file(&out).unwrap();
         assert!(bytes.len() > 100, "{ending}");
-        assert!(bytes.to_ascii_lowercase().starts_with(start), "{ending}");
+        assert!(bytes.to_ascii_lowercase().starts_with(start(format)), "{ending}");
     }
     let run = Command::new(BINARY).arg("report").arg(&file).args(["-o", "picture.png"]).output().unwrap();
     std::fs::remove_file(&file).unwrap();

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::machine::Way;
+use crate::{export::Format, machine::Way};
 
 /// Would async IO give the CPU time back? Measures what blocking IO costs a running process.
 #[derive(Debug, Parser)]
@@ -131,9 +131,7 @@ pub(super) struct RecordFlags {
 
 /// What is written of a recording.
 #[derive(Debug, Args)]
-#[command(after_help = "Formats by ending: .txt, .json, .html, .svg (flame graph),\n\
-    .ipc.svg (IPC after returns), .folded, .pb.gz (pprof),\n\
-    .speedscope.json. -o may be repeated; without it the text report goes to stdout.")]
+#[command(after_help = formats())]
 pub(super) struct ReportFlags {
     /// The recording
     #[arg(value_name = "FILE")]
@@ -159,6 +157,14 @@ pub(super) struct ReportFlags {
     pub(super) explain: bool,
     #[command(flatten)]
     pub(super) worth: WorthFlags,
+}
+
+/// What `report` can write, below its flags. The lines begin with a space, so that roff keeps them
+/// apart too.
+fn formats() -> String {
+    let line = |format: Format| format!("\n  {:<17} {}", format.ending(), format.what());
+    let lines: String = Format::ALL.into_iter().map(line).collect();
+    format!("-o may be repeated; without it the text report goes to stdout. Formats by ending:{lines}")
 }
 
 /// What is compared.

@@ -2,32 +2,32 @@
 
 use std::path::Path;
 
-/// What a report can be written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// The report for a terminal.
-    Text,
-    /// The report for programs.
-    Json,
-    /// The report for a browser, all in one file.
-    Html,
-    /// A flame graph.
-    Svg,
-    /// The recovery curve of the IPC.
-    Ipc,
-    /// One line per stack.
-    Folded,
-    /// A profile for `pprof`.
-    Pprof,
-    /// A profile for speedscope.
-    Speedscope,
+use crate::quantity::listed;
+
+listed! {
+    /// What a report can be written as, in the order of messages.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Format {
+        /// The report for a terminal.
+        Text,
+        /// The report for programs.
+        Json,
+        /// The report for a browser, all in one file.
+        Html,
+        /// A flame graph.
+        Svg,
+        /// The recovery curve of the IPC.
+        Ipc,
+        /// One line per stack.
+        Folded,
+        /// A profile for `pprof`.
+        Pprof,
+        /// A profile for speedscope.
+        Speedscope,
+    }
 }
 
 impl Format {
-    /// All of them, in the order of messages.
-    pub const ALL: [Self; 8] =
-        [Self::Text, Self::Json, Self::Html, Self::Svg, Self::Ipc, Self::Folded, Self::Pprof, Self::Speedscope];
-
     /// The ending, with its dot.
     pub const fn ending(self) -> &'static str {
         match self {
@@ -42,6 +42,20 @@ impl Format {
         }
     }
 
+    /// What such a file holds, for the help.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Text => "the report, as check prints it",
+            Self::Json => "the report, for programs",
+            Self::Html => "a page for a browser, with everything",
+            Self::Svg => "flame graph",
+            Self::Ipc => "IPC after returns",
+            Self::Folded => "one line per stack",
+            Self::Pprof => "profile for pprof",
+            Self::Speedscope => "profile for speedscope",
+        }
+    }
+
     /// The format of a file of this name; `None` where its ending is none of the known ones. Case
     /// does not matter.
     pub fn from_path(path: &Path) -> Option<Self> {
@@ -49,12 +63,6 @@ impl Format {
         let fits = |format: &Self| name.len() > format.ending().len() && name.ends_with(format.ending());
         // `.speedscope.json` ends in `.json` too: the longest ending is meant.
         Self::ALL.into_iter().filter(fits).max_by_key(|f| f.ending().len())
-    }
-
-    /// Whether it is drawn by one weight, that somebody has to choose; the others hold all of them
-    /// or none.
-    pub const fn has_one_weight(self) -> bool {
-        matches!(self, Self::Svg | Self::Folded)
     }
 
     /// The endings, for messages: `.txt, .json, …`.

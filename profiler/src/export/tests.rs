@@ -39,3 +39,11 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
         assert_eq!(Format::from_path(Path::new(&format!("x{}", format.ending()))), Some(format));
     }
 }
+
+#[test]
+fn each_format_has_its_row_in_the_document() {
+    let document = include_str!("../../../docs/exports.md");
+    for format in Format::ALL {
+        assert!(document.contains(&format!("\n| `{}` |", format.ending())), "{format:?}");
+    }
+}

@@ -6,11 +6,13 @@ mod estimate;
 mod figure;
 mod id;
 pub(crate) mod kib;
+mod listed;
 mod nanos;
 mod repeats;
 
 pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Provenance};
 pub use id::{Addr, Tgid, Tid};
+pub(crate) use listed::listed;
 pub use nanos::Nanos;
 pub use repeats::{Repeats, median};
