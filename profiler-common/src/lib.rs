@@ -25,6 +25,12 @@ pub mod thread;
 /// may be older.
 pub const LAYOUT_VERSION: u32 = 9;
 
+// Records of another size are another layout; a class more makes a thread's record larger.
+const _: () = assert!(
+    LAYOUT_VERSION == 9 && size_of::<thread::Thread>() == 1808 && size_of::<site::Site>() == 1648,
+    "a record's size has changed: raise LAYOUT_VERSION, and set both here"
+);
+
 /// The time from `then` to `now`; 0 where `then` is later. The kernel side never traps.
 #[inline(always)]
 pub const fn since(now: u64, then: u64) -> u64 {

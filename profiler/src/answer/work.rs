@@ -1,9 +1,6 @@
 //! What work a measurement saw, and the unit of it that two measurements have in common.
 
-use crate::{
-    aggregate::Window,
-    event::{BlockClass, Family},
-};
+use crate::{aggregate::Window, event::BlockClass};
 
 /// What figures are divided by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,9 +127,14 @@ pub(super) fn cpu(window: &Window) -> f64 {
 }
 
 /// Whether work is moved on such descriptors: not on those that only wake somebody.
-fn carries_work(class: BlockClass) -> bool {
-    use BlockClass::{AnonFd, EventFd, Inotify, SignalFd, Tty};
-    class.family() == Family::BlockingIo && !matches!(class, AnonFd | EventFd | Inotify | SignalFd | Tty)
+const fn carries_work(class: BlockClass) -> bool {
+    use BlockClass::*;
+    match class {
+        Tcp | Udp | Unix | SocketOther | Pipe | File | BlockDevice | CharDevice | Journal => true,
+        Unknown | Tty | EventFd | TimerFd | SignalFd | Inotify | AnonFd | BadFd | Accept | Futex | Sleep
+        | EventWait | IoUring | LinuxAio | ChildWait | Signal | FileLock | Ipc | PageFault | Stopped | Exit
+        | Compat | Other | Kernel | Timeout | Frozen | Traced => false,
+    }
 }
 
 /// The class that both have most of, with what each has; `None` where that is not one class, or too

@@ -41,11 +41,14 @@ impl Medium {
     /// The medium that comes closest to blocks of this class: every other socket counts as TCP.
     /// `None` for files, locks and the rest.
     pub const fn nearest(class: BlockClass) -> Option<Self> {
+        use BlockClass::*;
         match class {
-            BlockClass::Pipe => Some(Self::Pipe),
-            BlockClass::Unix => Some(Self::Unix),
-            BlockClass::Tcp | BlockClass::Udp | BlockClass::SocketOther => Some(Self::Tcp),
-            _ => None,
+            Pipe => Some(Self::Pipe),
+            Unix => Some(Self::Unix),
+            Tcp | Udp | SocketOther => Some(Self::Tcp),
+            Unknown | Tty | File | BlockDevice | CharDevice | EventFd | TimerFd | SignalFd | Inotify | AnonFd
+            | BadFd | Accept | Futex | Sleep | EventWait | IoUring | LinuxAio | ChildWait | Signal | FileLock | Ipc
+            | PageFault | Stopped | Exit | Compat | Other | Kernel | Timeout | Journal | Frozen | Traced => None,
         }
     }
 }

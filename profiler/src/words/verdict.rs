@@ -190,15 +190,18 @@ impl InWords for Blockers {
 
 /// What a thread blocks on, in the plural.
 const fn things(class: BlockClass) -> &'static str {
+    use BlockClass::*;
     match class {
-        BlockClass::Tcp => "TCP sockets",
-        BlockClass::Udp => "UDP sockets",
-        BlockClass::Unix => "Unix sockets",
-        BlockClass::SocketOther => "sockets",
-        BlockClass::Pipe => "pipes",
-        BlockClass::File => "files",
-        BlockClass::BlockDevice => "block devices",
-        other => other.name(),
+        Tcp => "TCP sockets",
+        Udp => "UDP sockets",
+        Unix => "Unix sockets",
+        SocketOther => "sockets",
+        Pipe => "pipes",
+        File => "files",
+        BlockDevice => "block devices",
+        Unknown | Tty | CharDevice | EventFd | TimerFd | SignalFd | Inotify | AnonFd | BadFd | Accept | Futex
+        | Sleep | EventWait | IoUring | LinuxAio | ChildWait | Signal | FileLock | Ipc | PageFault | Stopped | Exit
+        | Compat | Other | Kernel | Timeout | Journal | Frozen | Traced => class.name(),
     }
 }
 

@@ -153,15 +153,15 @@ fn cpu_table(cpu: &CpuLedger) -> Markup {
     }
 }
 
-/// A family's name and colour class.
-const fn family(family: Family) -> (&'static str, &'static str) {
+/// A family's colour class.
+const fn colour(family: Family) -> &'static str {
     match family {
-        Family::BlockingIo => ("blocking IO", "io"),
-        Family::EventWait => ("event wait", "events"),
-        Family::Lock => ("lock", "lock"),
-        Family::Timer => ("timer", "timer"),
-        Family::Accept => ("accept", "accept"),
-        Family::Other => ("other", "other"),
+        Family::BlockingIo => "io",
+        Family::EventWait => "events",
+        Family::Lock => "lock",
+        Family::Timer => "timer",
+        Family::Accept => "accept",
+        Family::Other => "other",
     }
 }
 
@@ -198,12 +198,9 @@ fn wall_lines(wall: &WallLedger) -> Vec<Line> {
         plain("run-queue delay: before first runs", "delay", wall.born),
     ];
     lines.extend(wall.classes.iter().map(|WallLine { class, blocks, blocked, run_delay }| {
-        let (name, colour) = family(class.family());
-        Line {
-            blocks: Some(*blocks),
-            delay: Some(*run_delay),
-            ..plain(&format!("blocked: {name}, {}", class.name()), colour, *blocked)
-        }
+        let family = class.family();
+        let name = format!("blocked: {}, {}", family.name(), class.name());
+        Line { blocks: Some(*blocks), delay: Some(*run_delay), ..plain(&name, colour(family), *blocked) }
     }));
     lines.push(plain("unknown", "rest", wall.unknown));
     lines

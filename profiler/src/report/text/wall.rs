@@ -3,7 +3,6 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::family,
 };
 use crate::text::numbers::{NA, part, plural, short};
 use crate::{
@@ -11,9 +10,6 @@ use crate::{
     event::Family,
     quantity::Nanos,
 };
-
-const FAMILIES: [Family; 6] =
-    [Family::BlockingIo, Family::EventWait, Family::Lock, Family::Timer, Family::Accept, Family::Other];
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let wall = &report.wall;
@@ -48,21 +44,21 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         let blocks = lines.iter().map(|l| l.blocks).sum();
         table.row([name, time.to_string(), share(time), short(blocks), delay.to_string()]);
     };
-    for group in FAMILIES {
-        let lines: Vec<&WallLine> = wall.classes.iter().filter(|l| l.class.family() == group).collect();
+    for family in Family::ALL {
+        let lines: Vec<&WallLine> = wall.classes.iter().filter(|l| l.class.family() == family).collect();
         match lines.as_slice() {
             // The one family that the question is about is named even where it is empty.
-            [] if group == Family::BlockingIo => {
+            [] if family == Family::BlockingIo => {
                 let none = || NA.to_owned();
-                table.row([format!("blocked: {}", family(group)), none(), none(), short(0), none()]);
+                table.row([format!("blocked: {}", family.name()), none(), none(), short(0), none()]);
             }
             [] => {}
-            [one] if one.class.name().replace('-', " ") == family(group) => {
-                blocked(&mut table, format!("blocked: {}", family(group)), &lines);
+            [one] if one.class.name().replace('-', " ") == family.name() => {
+                blocked(&mut table, format!("blocked: {}", family.name()), &lines);
             }
-            [one] => blocked(&mut table, format!("blocked: {} ({})", family(group), one.class.name()), &lines),
+            [one] => blocked(&mut table, format!("blocked: {} ({})", family.name(), one.class.name()), &lines),
             many => {
-                blocked(&mut table, format!("blocked: {}, of that", family(group)), many);
+                blocked(&mut table, format!("blocked: {}, of that", family.name()), many);
                 for line in many {
                     blocked(&mut table, format!("    {}", line.class.name()), &[line]);
                 }

@@ -1,7 +1,6 @@
-//! Figures with their provenance, and the names of families.
+//! Figures with their provenance.
 
 use crate::{
-    event::Family,
     quantity::{Figure, Provenance},
     text::{clean::clean, numbers::NA},
     words::{InWords, note},
@@ -21,18 +20,6 @@ pub(super) fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
 /// A figure, or `n/a`.
 pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     figure.value().map_or_else(|| NA.to_owned(), words)
-}
-
-/// A family's name.
-pub(super) const fn family(family: Family) -> &'static str {
-    match family {
-        Family::BlockingIo => "blocking IO",
-        Family::EventWait => "event wait",
-        Family::Lock => "lock",
-        Family::Timer => "timer",
-        Family::Accept => "accept",
-        Family::Other => "other",
-    }
 }
 
 #[cfg(test)]
