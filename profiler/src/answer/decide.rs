@@ -228,7 +228,7 @@ impl Answerable<'_> {
     /// The first other way of its language that would take clearly more than threads do, and how
     /// much.
     fn worse(&self, than: Way) -> Option<(Way, f64)> {
-        let others = self.what_if.scenarios.iter().filter(|s| s.way != than && !Way::NATIVE.contains(&s.way));
+        let others = self.what_if.scenarios.iter().filter(|s| s.way != than && !s.way.is_native());
         others.filter(|s| s.saving.value <= -LITTLE).map(|s| (s.way, -s.saving.value)).next()
     }
 
@@ -282,8 +282,8 @@ impl Answerable<'_> {
                     ground: what_if.ground,
                 });
             }
-            let shallow = what_if.scenarios.iter().filter(|s| s.way.depth().is_none() && s.way != Way::Pooled);
-            let taxes: Vec<(Way, f64)> = shallow.filter_map(|s| Some((s.way, s.event_tax?))).collect();
+            let plain = what_if.scenarios.iter().filter(|s| s.way.suits_all());
+            let taxes: Vec<(Way, f64)> = plain.filter_map(|s| Some((s.way, s.event_tax?))).collect();
             if !taxes.is_empty() {
                 let runtime = priced.runtime.as_ref().map(|r| (r.runtime.clone(), r.source.clone()));
                 lines.push(Evidence::EventTaxes { taxes, runtime });

@@ -1,5 +1,6 @@
 //! machine: what this machine charges for calls, blocks and each way of waiting, as values. Pure.
 
+mod language;
 mod medium;
 mod modelled;
 mod origin;
@@ -9,10 +10,11 @@ mod row;
 mod runtime;
 mod way;
 
+pub use language::Language;
 pub use medium::Medium;
 pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
 pub use price_list::{At, Calibration};
 pub use row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step};
-pub use runtime::{EventCost, Language, Runtime, RuntimePrices};
-pub use way::Way;
+pub use runtime::{EventCost, Runtime, RuntimePrices};
+pub use way::{Pool, Way};

@@ -1,6 +1,7 @@
 //! The price list of a machine, and how to look up in it.
 
 use super::{
+    language::Language,
     medium::Medium,
     origin::Source,
     pace::slower,
@@ -66,7 +67,7 @@ impl At {
 impl Calibration {
     /// The ways that the target could move to.
     pub fn offered(&self) -> Vec<Way> {
-        let Some(runtime) = &self.runtime else { return Way::NATIVE.to_vec() };
+        let Some(runtime) = &self.runtime else { return Way::in_language(Language::Native).collect() };
         let mut ways: Vec<Way> = runtime.costs.iter().map(|c| c.way).collect();
         ways.sort_unstable();
         ways.dedup();

@@ -1,133 +1,209 @@
 //! Ways to wait for many descriptors.
 
-use super::row::Step;
-use crate::quantity::Estimate;
+use super::{language::Language, row::Step};
+use crate::quantity::{Estimate, listed};
 
-/// A way to wait for many descriptors in one thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum Way {
-    /// A hand-written loop over `epoll_wait`, one extra attempt per event.
-    Naive,
-    /// An async runtime.
-    Runtime,
-    /// `io_uring`, batched.
-    Tuned,
-    /// The same on files, with 32 requests in flight at once.
-    Deep,
-    /// The same on files, with 128.
-    Deeper,
-    /// A loop that hands ready descriptors to a pool of workers, as many servers do that call it
-    /// their async mode.
-    Pooled,
-    /// CPython: asyncio, reading and writing through its streams.
-    Streams,
-    /// CPython: asyncio, with protocols, whose callbacks get the data.
-    Protocols,
-    /// CPython: the same protocols on uvloop.
-    Uvloop,
-    /// CPython: gevent's greenlets, which look like threads.
-    Gevent,
-    /// JVM: virtual threads, which look like threads.
-    Virtual,
-    /// JVM: a loop over a selector.
-    Selector,
+listed! {
+    /// A way to wait for many descriptors in one thread.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+    pub enum Way {
+        /// A hand-written loop over `epoll_wait`, one extra attempt per event.
+        Naive,
+        /// An async runtime.
+        Runtime,
+        /// `io_uring`, batched.
+        Tuned,
+        /// The same on files, with 32 requests in flight at once.
+        Deep,
+        /// The same on files, with 128.
+        Deeper,
+        /// A loop that hands ready descriptors to a pool of workers, as many servers do that call
+        /// it their async mode.
+        Pooled,
+        /// CPython: asyncio, reading and writing through its streams.
+        Streams,
+        /// CPython: asyncio, with protocols, whose callbacks get the data.
+        Protocols,
+        /// CPython: the same protocols on uvloop.
+        Uvloop,
+        /// CPython: gevent's greenlets, which look like threads.
+        Gevent,
+        /// JVM: virtual threads, which look like threads.
+        Virtual,
+        /// JVM: a loop over a selector.
+        Selector,
+    }
+}
+
+/// What a way of waiting hands to a pool of threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Nothing: it has no pool.
+    None,
+    /// Every call on a file, whether it would block or not.
+    Files,
+    /// Each descriptor that is ready.
+    Events,
+}
+
+/// What a way is meant for.
+#[derive(Clone, Copy)]
+enum Suits {
+    All,
+    Files,
+    Sockets,
+}
+
+/// What a way does: it is offered, priced and predicted by this.
+#[derive(Clone, Copy)]
+struct Row {
+    language: Language,
+    completes: bool,
+    depth: Option<f64>,
+    suits: Suits,
+    pool: Pool,
+    /// What a server step costs; `None` in the ways of a runtime, which has prices of its own.
+    price: fn(&Step) -> Option<Estimate>,
+}
+
+/// In machine code, told of what is ready.
+const fn readiness(price: fn(&Step) -> Option<Estimate>) -> Row {
+    Row { language: Language::Native, completes: false, depth: None, suits: Suits::All, pool: Pool::None, price }
+}
+
+/// In machine code, told of what is done.
+const COMPLETION: Row = Row { completes: true, ..readiness(|step| step.uring) };
+
+/// In a language with a runtime.
+const fn runtime(language: Language) -> Row {
+    Row { language, ..readiness(|_| None) }
 }
 
 impl Way {
-    /// Every way.
-    pub const ALL: [Self; 12] = [
-        Self::Naive,
-        Self::Runtime,
-        Self::Tuned,
-        Self::Deep,
-        Self::Deeper,
-        Self::Pooled,
-        Self::Streams,
-        Self::Protocols,
-        Self::Uvloop,
-        Self::Gevent,
-        Self::Virtual,
-        Self::Selector,
-    ];
-    /// Those of programs in machine code.
-    pub const NATIVE: [Self; 6] = [Self::Naive, Self::Runtime, Self::Tuned, Self::Deep, Self::Deeper, Self::Pooled];
-
-    /// Its name in reports.
-    pub const fn name(self) -> &'static str {
+    const fn row(self) -> Row {
         match self {
-            Self::Naive => "naive",
-            Self::Runtime => "runtime",
-            Self::Tuned => "tuned",
-            Self::Deep => "deep32",
-            Self::Deeper => "deep128",
-            Self::Pooled => "pooled",
-            Self::Streams => "streams",
-            Self::Protocols => "protocols",
-            Self::Uvloop => "uvloop",
-            Self::Gevent => "gevent",
-            Self::Virtual => "virtual",
-            Self::Selector => "selector",
+            Self::Naive => readiness(|step| Some(step.again)),
+            Self::Runtime => Row { pool: Pool::Files, ..readiness(|step| step.runtime) },
+            Self::Tuned => COMPLETION,
+            Self::Deep => Row { depth: Some(32.0), suits: Suits::Files, ..COMPLETION },
+            Self::Deeper => Row { depth: Some(128.0), suits: Suits::Files, ..COMPLETION },
+            Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..readiness(|step| Some(step.again)) },
+            Self::Streams | Self::Protocols | Self::Uvloop | Self::Gevent => runtime(Language::CPython),
+            Self::Virtual | Self::Selector => runtime(Language::Jvm),
         }
     }
 
-    /// What it is, in a few words.
-    pub const fn words(self) -> &'static str {
+    /// Its name in reports, what a sentence calls it, and what it is in a few words.
+    const fn names(self) -> [&'static str; 3] {
         match self {
-            Self::Naive => "readiness: epoll, one extra attempt per wait",
-            Self::Runtime => "readiness through a runtime (tokio, one thread per loop)",
-            Self::Tuned => "completion: io_uring, batched",
-            Self::Deep => "completion: io_uring, 32 requests on files at once",
-            Self::Deeper => "completion: io_uring, 128 requests on files at once",
-            Self::Pooled => "readiness: a loop hands what is ready to a pool of workers",
-            Self::Streams => "asyncio with its streams",
-            Self::Protocols => "asyncio with protocols (callbacks)",
-            Self::Uvloop => "asyncio protocols on uvloop",
-            Self::Gevent => "gevent (greenlets in the place of threads)",
-            Self::Virtual => "virtual threads in the place of platform threads",
-            Self::Selector => "a loop over a selector (NIO)",
+            Self::Naive => ["naive", "an event loop", "readiness: epoll, one extra attempt per wait"],
+            Self::Runtime => ["runtime", "a runtime", "readiness through a runtime (tokio, one thread per loop)"],
+            Self::Tuned => ["tuned", "io_uring", "completion: io_uring, batched"],
+            Self::Deep => {
+                ["deep32", "io_uring with 32 requests at once", "completion: io_uring, 32 requests on files at once"]
+            }
+            Self::Deeper => {
+                ["deep128", "io_uring with 128 requests at once", "completion: io_uring, 128 requests on files at once"]
+            }
+            Self::Pooled => [
+                "pooled",
+                "a loop with a pool of workers",
+                "readiness: a loop hands what is ready to a pool of workers",
+            ],
+            Self::Streams => ["streams", "asyncio streams", "asyncio with its streams"],
+            Self::Protocols => ["protocols", "asyncio protocols", "asyncio with protocols (callbacks)"],
+            Self::Uvloop => ["uvloop", "uvloop", "asyncio protocols on uvloop"],
+            Self::Gevent => ["gevent", "gevent", "gevent (greenlets in the place of threads)"],
+            Self::Virtual => ["virtual", "virtual threads", "virtual threads in the place of platform threads"],
+            Self::Selector => ["selector", "a selector loop", "a loop over a selector (NIO)"],
         }
+    }
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        self.names()[0]
     }
 
     /// What a sentence calls it: "… would give back".
     pub const fn in_a_sentence(self) -> &'static str {
-        match self {
-            Self::Naive => "an event loop",
-            Self::Runtime => "a runtime",
-            Self::Tuned => "io_uring",
-            Self::Deep => "io_uring with 32 requests at once",
-            Self::Deeper => "io_uring with 128 requests at once",
-            Self::Pooled => "a loop with a pool of workers",
-            Self::Streams => "asyncio streams",
-            Self::Protocols => "asyncio protocols",
-            Self::Uvloop => "uvloop",
-            Self::Gevent => "gevent",
-            Self::Virtual => "virtual threads",
-            Self::Selector => "a selector loop",
-        }
+        self.names()[1]
+    }
+
+    /// What it is, in a few words.
+    pub const fn words(self) -> &'static str {
+        self.names()[2]
+    }
+
+    /// The language whose programs can take it.
+    pub const fn language(self) -> Language {
+        self.row().language
+    }
+
+    /// Whether it is one of programs in machine code.
+    pub const fn is_native(self) -> bool {
+        matches!(self.language(), Language::Native)
+    }
+
+    /// Those of programs in a language. A loop with a pool of workers is one in each that has prices.
+    pub fn in_language(language: Language) -> impl Iterator<Item = Self> {
+        let everywhere = move |way: &Self| way.pool() == Pool::Events && language.is_priced();
+        Self::ALL.into_iter().filter(move |way| way.language() == language || everywhere(way))
     }
 
     /// Whether what is asked for is done when it is told of: a wait for files is one, too.
     pub const fn completes(self) -> bool {
-        matches!(self, Self::Tuned | Self::Deep | Self::Deeper)
+        self.row().completes
     }
 
     /// Requests on files in flight at once, where they are as many as there can be; else as many as
     /// there were.
     pub const fn depth(self) -> Option<f64> {
-        match self {
-            Self::Deep => Some(32.0),
-            Self::Deeper => Some(128.0),
-            _ => None,
+        self.row().depth
+    }
+
+    /// Whether it suits a target that blocks on `files` more than on sockets, or on these more.
+    pub const fn suits(self, files: bool) -> bool {
+        match self.row().suits {
+            Suits::All => true,
+            Suits::Files => files,
+            Suits::Sockets => !files,
         }
+    }
+
+    /// Whether it suits every target.
+    pub const fn suits_all(self) -> bool {
+        self.suits(true) && self.suits(false)
+    }
+
+    /// What it hands to a pool of threads.
+    pub const fn pool(self) -> Pool {
+        self.row().pool
     }
 
     /// What a server step costs in this way.
     pub(super) fn cost_of(self, step: &Step) -> Option<Estimate> {
-        match self {
-            Self::Naive | Self::Pooled => Some(step.again),
-            Self::Runtime => step.runtime,
-            Self::Tuned | Self::Deep | Self::Deeper => step.uring,
-            _ => None,
+        (self.row().price)(step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::modelled::{CPYTHON, JVM};
+
+    #[test]
+    fn each_way_has_a_name_and_a_price_of_its_own_kind() {
+        let cost = Estimate::exact(1.0);
+        let step = Step { events: 1, ready: cost, level: cost, again: cost, runtime: Some(cost), uring: Some(cost) };
+        for (place, way) in Way::ALL.into_iter().enumerate() {
+            assert!(Way::ALL[..place].iter().all(|other| other.name() != way.name()), "{way:?}");
+            let tables: [(Language, &[_]); 2] = [(Language::CPython, &CPYTHON), (Language::Jvm, &JVM)];
+            for (language, table) in tables {
+                let modelled = table.iter().any(|row| row.way == way);
+                let offered = Way::in_language(language).any(|other| other == way);
+                assert_eq!(modelled, offered, "{way:?} in {language:?}");
+            }
+            assert_eq!(way.cost_of(&step).is_some(), way.is_native(), "{way:?}");
         }
     }
 }

@@ -191,12 +191,7 @@ impl Engine {
     /// sockets.
     pub fn offered(&self) -> Vec<Way> {
         let files = self.prices.file.count > self.prices.net.count;
-        let suits = |way: &Way| match way {
-            Way::Deep | Way::Deeper => files,
-            Way::Pooled => !files,
-            _ => true,
-        };
-        self.calibration.offered().into_iter().filter(suits).collect()
+        self.calibration.offered().into_iter().filter(|way| way.suits(files)).collect()
     }
 
     /// The prices.

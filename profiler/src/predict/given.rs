@@ -3,7 +3,7 @@
 use super::prices::Prices;
 use crate::{
     cost::{Effect, HandOvers},
-    machine::{Calibration, Way},
+    machine::{Calibration, Language, Way},
     quantity::Estimate,
 };
 
@@ -40,9 +40,9 @@ pub(crate) struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// The ways that the target could move to, of those in machine code the ones that `suits` it.
-    pub(super) fn offered(&self, suits: impl Fn(Way) -> bool) -> Vec<Way> {
-        let all = self.calibration.map_or_else(|_| Way::NATIVE.to_vec(), Calibration::offered);
-        all.into_iter().filter(|&way| !Way::NATIVE.contains(&way) || suits(way)).collect()
+    /// The ways that the target could move to whatever it blocks on.
+    pub(super) fn offered(&self) -> Vec<Way> {
+        let all = self.calibration.map_or_else(|_| Way::in_language(Language::Native).collect(), Calibration::offered);
+        all.into_iter().filter(|way| way.suits_all()).collect()
     }
 }

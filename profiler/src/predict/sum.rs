@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cost::HandOvers,
-    machine::{At, Way},
+    machine::{At, Pool, Way},
     quantity::Estimate,
 };
 
@@ -94,18 +94,22 @@ impl Engine {
     }
 
     fn kind(&self, way: Way) -> Kind {
-        let prices = &self.prices;
-        match way {
-            _ if self.calibration.runtime.is_some() => Kind::Runtime,
-            _ if prices.file.count > prices.net.count => Kind::Files,
-            _ => Kind::Sockets,
+        let files = self.prices.file.count > self.prices.net.count;
+        match way.is_native() && self.calibration.runtime.is_none() {
+            false => Kind::Runtime,
+            true if files => Kind::Files,
+            true => Kind::Sockets,
         }
     }
 
     /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
     fn handed_over(&self, way: Way) -> Option<Term> {
         let HandOvers { waits, cpu } = self.hand_overs;
-        let goes = way.completes() || way != Way::Pooled && self.prices.net.count >= self.prices.file_calls.max(1.0);
+        let on_sockets = self.prices.net.count >= self.prices.file_calls.max(1.0);
+        let goes = match way.pool() {
+            Pool::None | Pool::Files => way.completes() || on_sockets,
+            Pool::Events => false,
+        };
         (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
@@ -277,7 +281,7 @@ impl<'a> Sum<'a> {
         let term = || Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver);
         // A runtime's price for its pool has it.
         let own = self.engine.calibration.runtime.is_some();
-        (self.way == Way::Pooled && !own && count >= 1.0).then(term)
+        (self.way.pool() == Pool::Events && !own && count >= 1.0).then(term)
     }
 
     fn direct_reads_go(&self) -> Option<Term> {
@@ -328,10 +332,9 @@ impl<'a> Sum<'a> {
         };
         let engine = self.engine;
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
-        let pool = match self.way {
-            // A runtime hands every call on a file to its pool, whether it would block or not.
-            Way::Runtime => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
-            _ => 0.0,
+        let pool = match self.way.pool() {
+            Pool::Files => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
+            Pool::None | Pool::Events => 0.0,
         };
         let event = self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.closed);

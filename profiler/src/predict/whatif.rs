@@ -20,7 +20,7 @@ use super::{
 use crate::{
     aggregate::Window,
     event::Sums,
-    machine::{RuntimePrices, Source, Way},
+    machine::{Pool, RuntimePrices, Source, Way},
     quantity::Estimate,
 };
 
@@ -73,7 +73,7 @@ impl WhatIf {
     fn refuse(given: &Given<'_>, why: Option<Refusal>) -> Self {
         Self {
             refused: why,
-            offered: given.offered(|way| way.depth().is_none() && way != Way::Pooled),
+            offered: given.offered(),
             scenarios: Vec::new(),
             cpu: given.cpu,
             hooks: given.hooks,
@@ -149,7 +149,7 @@ impl WhatIf {
             return Self::refuse(given, Some(Refusal::FewBlocks { blocks, seconds }));
         }
         let unsure = Unsure::of_bound(bound + given.locks / given.cpu);
-        let kind = |way| if Way::NATIVE.contains(&way) { Kind::Sockets } else { Kind::Runtime };
+        let kind = |way: Way| if way.is_native() { Kind::Sockets } else { Kind::Runtime };
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
         let scenario = |way| {
             let saving = unsure.around(0.0, kind(way), 1.0);
@@ -184,7 +184,7 @@ impl WhatIf {
     /// The way of waiting for readiness that speaks for all of them: a loop in the language itself
     /// where it is compiled, that which gives back most where it is interpreted.
     pub fn leading(&self) -> Option<&Scenario> {
-        let speaks = |s: &&Scenario| !(s.way.completes() || matches!(s.way, Way::Runtime | Way::Pooled));
+        let speaks = |s: &&Scenario| !s.way.completes() && s.way.pool() == Pool::None;
         let loops = self.scenarios.iter().filter(speaks);
         loops.max_by(|a, b| a.saving.value.total_cmp(&b.saving.value))
     }

@@ -25,7 +25,7 @@ use super::{
     confine::{FIRST, confine, execute, own_network},
     error::RuntimeError,
     program::{Program, User},
-    run::{IDLE, Run, WARM_UP, known},
+    run::{IDLE, Run, WARM_UP},
 };
 use crate::machine::{Language, Way};
 
@@ -147,11 +147,7 @@ impl Child {
 
     /// The ways that it offers.
     pub(super) fn ways(&self) -> Vec<Way> {
-        known(self.language)
-            .iter()
-            .copied()
-            .filter(|way| self.forms.iter().any(|form| form.name == way.name()))
-            .collect()
+        Way::in_language(self.language).filter(|way| self.forms.iter().any(|form| form.name == way.name())).collect()
     }
 
     /// Its CPU so far, ns.

@@ -1,7 +1,5 @@
 //! A run of one form, as a child is told to make it.
 
-use crate::machine::{Language, Way};
-
 /// Of the batches, the share that comes before those that count.
 pub(super) const WARM_UP: u32 = 4;
 /// The time-out of each read, where there is one, s.
@@ -14,13 +12,4 @@ pub(super) struct Run<'a> {
     pub(super) rounds: u32,
     pub(super) batches: u32,
     pub(super) timed: bool,
-}
-
-/// The forms that a child of this language may offer.
-pub(super) fn known(language: Language) -> &'static [Way] {
-    match language {
-        Language::CPython => &[Way::Pooled, Way::Streams, Way::Protocols, Way::Uvloop, Way::Gevent],
-        Language::Jvm => &[Way::Pooled, Way::Virtual, Way::Selector],
-        _ => &[],
-    }
 }

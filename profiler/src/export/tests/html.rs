@@ -11,7 +11,7 @@ use crate::{
     cost::{self, ipc::Note},
     event::BlockClass,
     export::html::page,
-    machine::Way,
+    machine::{Language, Way},
     predict::{Grid, Question, Refusal, replay::Queues},
     quantity::Figure,
 };
@@ -89,7 +89,9 @@ fn data(html: &str, id: &str) -> Value {
 fn report_and_grid(case: fixture::Case) -> (Report, Option<Grid>) {
     let (report, engine) = Report::with_engine(&case.window, case.inputs);
     let grid = engine.map(|engine| {
-        let ask = |q: &Question| Way::NATIVE.iter().map(|&way| engine.scenario(way, q.loops, q.queues)).collect();
+        let ask = |q: &Question| {
+            Way::in_language(Language::Native).map(|way| engine.scenario(way, q.loops, q.queues)).collect()
+        };
         Grid::new(&report.what_if, |questions| questions.iter().map(ask).collect())
     });
     (report, grid)
@@ -223,7 +225,7 @@ fn the_slider_holds_what_the_engine_answers() {
     };
     for (q, queue) in [Queues::Own, Queues::Stealing].into_iter().enumerate() {
         for (l, &loops) in loops.iter().enumerate() {
-            for (w, way) in Way::NATIVE.into_iter().enumerate() {
+            for (w, way) in Way::in_language(Language::Native).enumerate() {
                 let scenario = engine.scenario(way, loops as u32, queue).unwrap();
                 let row = &data["rows"][q][l][w];
                 assert_eq!(row["cells"][0], format!("{:.1} %", scenario.saving.value * 100.0));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     answer::Weight,
     feed::{Command, Inquiry, Reply},
-    machine::Way,
+    machine::{Language, Way},
     predict::{Question, replay::Queues},
 };
 
@@ -278,7 +278,8 @@ fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
 /// Answers an inquiry, as the feed does; what is asked next.
 fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
     let Question { queues, loops } = inquiry.question;
-    let scenarios = Way::NATIVE.into_iter().filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
+    let scenarios =
+        Way::in_language(Language::Native).filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
     app.apply(Update::Reply(Reply { inquiry, scenarios }));
     inquiries(app.orders())
 }
@@ -312,7 +313,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
     assert!(answer(&mut app, orders.remove(0)).is_empty());
     let Found::Now(scenarios) = found(&app) else { panic!("{:?}", found(&app)) };
-    assert_eq!(scenarios.len(), Way::NATIVE.len());
+    assert_eq!(scenarios.len(), Way::in_language(Language::Native).count());
     assert!(scenarios.iter().all(|s| (s.loops, s.queues) == (1, Queues::Stealing)));
     assert!(screen(&app, 100, 40).contains("sleeps/block"));
     assert!(inquiries(type_in(&mut app, "oo")).is_empty(), "known already");

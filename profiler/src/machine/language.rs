@@ -1,0 +1,61 @@
+//! What programs are written in.
+
+use serde::{Deserialize, Serialize};
+
+/// What a program is written in, as far as the ways that it could move to depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Language {
+    /// Machine code, and whatever is not told apart here.
+    #[default]
+    Native,
+    /// Python in the interpreter that most people have.
+    CPython,
+    /// Whatever runs in a Java virtual machine of OpenJDK's family.
+    Jvm,
+    /// JavaScript in Node.js.
+    Node,
+    /// JavaScript in Deno.
+    Deno,
+    /// JavaScript in Bun.
+    Bun,
+    /// Go.
+    Go,
+    /// Erlang, Elixir and what else runs in BEAM.
+    Beam,
+    /// .NET.
+    DotNet,
+    /// Ruby in its own interpreter.
+    Ruby,
+    /// PHP.
+    Php,
+    /// Perl.
+    Perl,
+    /// Python in PyPy.
+    PyPy,
+}
+
+impl Language {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "machine code",
+            Self::CPython => "CPython",
+            Self::Jvm => "JVM",
+            Self::Node => "Node.js",
+            Self::Deno => "Deno",
+            Self::Bun => "Bun",
+            Self::Go => "Go",
+            Self::Beam => "Erlang's BEAM",
+            Self::DotNet => ".NET",
+            Self::Ruby => "Ruby",
+            Self::Php => "PHP",
+            Self::Perl => "Perl",
+            Self::PyPy => "PyPy",
+        }
+    }
+
+    /// Whether there are prices for its own ways of waiting.
+    pub const fn is_priced(self) -> bool {
+        matches!(self, Self::CPython | Self::Jvm)
+    }
+}
