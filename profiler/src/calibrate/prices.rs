@@ -4,7 +4,7 @@ use super::result::{
     BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, HandOverRow, ReadRow, SteadyRow, StepRow,
 };
 use crate::{
-    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step},
+    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Source, Step},
     quantity::{Estimate, Repeats},
 };
 
@@ -22,7 +22,8 @@ pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
         relay: found.relay.iter().map(Crowd::from).collect(),
         hand_overs: found.hand_overs.iter().map(HandOverCost::from).collect(),
         pace: Some(found.pace),
-        ..Calibration::default()
+        source: Source::default(),
+        runtime: None,
     }
 }
 

@@ -4,27 +4,48 @@ use super::{
     figure::{cost, maybe},
     page::Page,
 };
-use crate::calibrate::{BlockRow, CrowdRow, Essentials, FileRow, Full, HandOverRow, LONG_IDLE, SHORT_IDLE, StepRow};
+use crate::{
+    calibrate::{BlockRow, CrowdRow, Essentials, FileRow, Full, HandOverRow, LONG_IDLE, ReadRow, SHORT_IDLE, StepRow},
+    quantity::Repeats,
+};
 
+/// Each part has its place: what is measured anew does not compile before it has one.
 pub(super) fn render(page: &mut Page, essentials: &Essentials, full: Option<&Full>) {
-    calls(page, essentials, full);
-    steps(page, &essentials.steps);
-    blocks(page, &essentials.blocks);
+    let Essentials {
+        syscall,
+        again,
+        steps: by_events,
+        reads,
+        blocks: by_medium,
+        crowd,
+        relay,
+        hand_overs: jobs,
+        file,
+        kernel: _,
+        machine: _,
+        taken_at: _,
+        pace: _,
+        others: _,
+        missing: _,
+    } = essentials;
+    calls(page, [syscall, again], reads, full);
+    steps(page, by_events);
+    blocks(page, by_medium);
     page.title("crowd: the answer to a message right after its read, with many connections taking turns, wall time");
-    crowds(page, "connections", &essentials.crowd);
+    crowds(page, "connections", crowd);
     page.title("relay: a message that is read and handed on through a pipe to whom waits for it, CPU in all");
-    crowds(page, "in the ring", &essentials.relay);
-    hand_overs(page, &essentials.hand_overs);
-    files(page, &essentials.file);
+    crowds(page, "in the ring", relay);
+    hand_overs(page, jobs);
+    files(page, file);
 }
 
-fn calls(page: &mut Page, essentials: &Essentials, full: Option<&Full>) {
+fn calls(page: &mut Page, [syscall, again]: [&Repeats; 2], reads: &[ReadRow], full: Option<&Full>) {
     page.title("calls");
     let mut rows = vec![
-        vec!["empty syscall (getppid)".into(), cost(&essentials.syscall)],
-        vec!["receive on an empty TCP socket (EAGAIN)".into(), cost(&essentials.again)],
+        vec!["empty syscall (getppid)".into(), cost(syscall)],
+        vec!["receive on an empty TCP socket (EAGAIN)".into(), cost(again)],
     ];
-    for read in &essentials.reads {
+    for read in reads {
         let what = format!("read of {} bytes that are there, {}", read.bytes, read.medium.name());
         rows.push(vec![what, cost(&read.cost)]);
     }

@@ -14,23 +14,38 @@ const NOT_HERE: &str = "–";
 /// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
 const BLOCK: u64 = 4096;
 
+/// What is measured anew does not compile before it is named here.
 pub(super) fn render(page: &mut Page, full: &Full) {
-    page.title(&format!("reads and writes by size ({}); direct: O_DIRECT, with its latency", full.file_system));
-    sizes(page, &full.sizes);
-    epoll(page, &full.epoll);
-    working_sets(page, &full.working_sets);
+    let Full {
+        file_system,
+        sizes: by_size,
+        working_sets: blocks,
+        epoll: waits,
+        disk,
+        steady: in_flight,
+        descriptors: ready,
+        open_close: _,
+        pipe_again: _,
+        thread: _,
+        interrupts: _,
+        took: _,
+    } = full;
+    page.title(&format!("reads and writes by size ({file_system}); direct: O_DIRECT, with its latency"));
+    sizes(page, by_size);
+    epoll(page, waits);
+    working_sets(page, blocks);
     for direct in [false, true] {
         let kind = if direct { "O_DIRECT" } else { "cached" };
         page.title(&format!("random 4 KiB reads, {kind}, per read, by reads at once"));
-        files(page, kind, full.disk.iter().filter(|row| row.direct == direct));
+        files(page, kind, disk.iter().filter(|row| row.direct == direct));
     }
-    if !full.steady.is_empty() {
+    if !in_flight.is_empty() {
         page.title("random 4 KiB requests past the page cache through io_uring, by requests in flight");
-        steady(page, &full.steady);
+        steady(page, in_flight);
     }
     for medium in [Medium::Pipe, Medium::Tcp] {
         page.title(&format!("64 open {}s, per message, by how many have one at once", medium.name()));
-        descriptors(page, full.descriptors.iter().filter(|row| row.medium == medium));
+        descriptors(page, ready.iter().filter(|row| row.medium == medium));
     }
 }
 

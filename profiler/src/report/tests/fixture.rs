@@ -101,16 +101,11 @@ fn calibration() -> Calibration {
     let file = |depth| FileCost { depth, pread: cost(430.0), pool: Some(cost(5_000.0)), uring: Some(cost(600.0)) };
     Calibration {
         steps: vec![step(1, 2_700.0), step(8, 2_350.0), step(64, 2_320.0)],
-        reads: Vec::new(),
         blocks: vec![block(None, 840.0), block(Some(40e3), 3_200.0), block(Some(5e6), 10_700.0)],
         files: vec![file(1), file(8)],
-        direct: Vec::new(),
-        crowd: Vec::new(),
-        relay: Vec::new(),
         hand_overs: vec![HandOverCost { class: BlockClass::Futex, via_idle: false, cost: cost(4_000.0) }],
-        pace: None,
         source: "made up".to_owned().into(),
-        runtime: None,
+        ..Calibration::default()
     }
 }
 
