@@ -64,19 +64,19 @@ impl Cell {
     }
 }
 
-/// A table whose columns sort where they are clicked.
-pub(super) struct Table {
+/// A table whose columns sort where they are clicked. A row has a cell for each.
+pub(super) struct Table<const N: usize> {
     /// Name and explanation of each column.
-    columns: Vec<(&'static str, &'static str)>,
-    rows: Vec<Vec<Cell>>,
+    columns: [(&'static str, &'static str); N],
+    rows: Vec<[Cell; N]>,
 }
 
-impl Table {
-    pub(super) fn new(columns: &[(&'static str, &'static str)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+impl<const N: usize> Table<N> {
+    pub(super) const fn new(columns: [(&'static str, &'static str); N]) -> Self {
+        Self { columns, rows: Vec::new() }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<Cell>) {
+    pub(super) fn row(&mut self, cells: [Cell; N]) {
         self.rows.push(cells);
     }
 

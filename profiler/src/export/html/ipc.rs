@@ -84,13 +84,13 @@ fn kinds(ipc: &Ipc) -> Markup {
 }
 
 fn sites(ipc: &Ipc) -> Markup {
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         ("site", "call and class"),
         ("cycles per block", "what a block adds to the window after it, user mode, with its 90 % interval"),
         ("told by", "what was compared, and the lines cycles = a + b · instructions"),
     ]);
     for site in ipc.sites.iter().filter(|s| s.place.is_some()).take(SITES) {
-        table.row(vec![Cell::word(site.name()), cycles(site), Cell::word(site.words())]);
+        table.row([Cell::word(site.name()), cycles(site), Cell::word(site.words())]);
     }
     table.render("By site")
 }

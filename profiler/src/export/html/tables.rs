@@ -55,7 +55,7 @@ pub(super) fn sites(report: &Report) -> Markup {
 }
 
 fn site_table(report: &Report) -> Markup {
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         ("syscall", "the call"),
         ("class", "what it waits for"),
         ("descriptor", "of the last call, or the address after the syscall instruction"),
@@ -85,7 +85,7 @@ fn site_table(report: &Report) -> Markup {
     html! { (table.render(caption)) (more(rest)) }
 }
 
-fn site_row(site: &SiteView) -> Vec<Cell> {
+fn site_row(site: &SiteView) -> [Cell; 16] {
     let blocked = site.blocked_calls > 0;
     let no_base = if blocked { "no call to compare with" } else { NEVER_BLOCKED };
     let (per_call, cost, against) = match &site.direct {
@@ -97,7 +97,7 @@ fn site_row(site: &SiteView) -> Vec<Cell> {
     };
     let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
     let why = if blocked { "not measured" } else { NEVER_BLOCKED };
-    vec![
+    [
         Cell::word(&site.syscall),
         Cell::word(site.class.name()),
         Cell::word(what),
@@ -123,7 +123,7 @@ pub(super) fn threads(report: &Report) -> Markup {
 }
 
 fn thread_table(report: &Report) -> Markup {
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         ("thread", "its id"),
         ("process", "its process"),
         ("name", "as the thread calls itself"),
@@ -143,7 +143,7 @@ fn thread_table(report: &Report) -> Markup {
     ]);
     for t in report.threads.iter().take(MOST_THREADS) {
         let name = if t.name.is_empty() { "(gone before it could be read)" } else { t.name.as_str() };
-        table.row(vec![
+        table.row([
             Cell::figure(t.tid.to_string(), f64::from(t.tid.as_raw())),
             Cell::figure(t.tgid.to_string(), f64::from(t.tgid.as_raw())),
             Cell::word(name),
@@ -178,7 +178,7 @@ pub(super) fn devices(report: &Report) -> Markup {
     if report.devices.is_empty() {
         return Markup::default();
     }
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         ("device", "its name"),
         ("requests", "the target's own, completed"),
         ("reads", "of that, reads"),
@@ -193,7 +193,7 @@ pub(super) fn devices(report: &Report) -> Markup {
         let own = &device.record.target;
         let mean = |sum: Nanos| sum.as_nanos().checked_div(own.requests).map(Nanos::from_nanos);
         let why = "no request of the target";
-        table.row(vec![
+        table.row([
             Cell::word(&device.name),
             number(own.requests),
             number(own.reads),

@@ -25,7 +25,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     ] {
         table.row([name.to_owned(), short(counted.ours), short(counted.kernel), counts(counted)]);
     }
-    let time = |table: &mut Table, name: &str, counted: Counted| {
+    let time = |table: &mut Table<4>, name: &str, counted: Counted| {
         let [ours, kernel] = [counted.ours, counted.kernel].map(|ns| Nanos::from_nanos(ns).to_string());
         table.row([name.to_owned(), ours, kernel, times(counted)]);
     };

@@ -11,25 +11,21 @@ pub(super) enum Side {
     Right,
 }
 
-/// A table: lines of equal layout.
-pub(super) struct Table {
-    columns: Vec<Side>,
-    rows: Vec<Vec<String>>,
+/// A table: lines of equal layout, with a cell for each column.
+pub(super) struct Table<const N: usize> {
+    columns: [Side; N],
+    rows: Vec<[String; N]>,
     flexible: usize,
 }
 
-impl Table {
+impl<const N: usize> Table<N> {
     /// With a header row; `flexible` is the column that is shortened.
-    pub(super) fn new<const N: usize>(header: [(&str, Side); N], flexible: usize) -> Self {
-        Self {
-            columns: header.iter().map(|&(_, side)| side).collect(),
-            rows: vec![header.iter().map(|&(name, _)| name.to_owned()).collect()],
-            flexible,
-        }
+    pub(super) fn new(header: [(&str, Side); N], flexible: usize) -> Self {
+        Self { columns: header.map(|(_, side)| side), rows: vec![header.map(|(name, _)| name.to_owned())], flexible }
     }
 
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+    pub(super) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells);
     }
 
     /// The lines, the header's first.
@@ -44,7 +40,7 @@ impl Table {
         if let Some(flexible) = widths.get_mut(self.flexible) {
             *flexible = flexible.saturating_sub(over).max(4);
         }
-        let line = |row: &Vec<String>| {
+        let line = |row: &[String; N]| {
             let mut line = " ".repeat(indent);
             for (i, ((cell, &side), &columns)) in row.iter().zip(&self.columns).zip(&widths).enumerate() {
                 if i > 0 {

@@ -31,14 +31,14 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         0,
     );
     let share = |time: Nanos| part(time.as_nanos() as f64, wall.total);
-    let plain = |table: &mut Table, name: &str, time: Nanos| {
+    let plain = |table: &mut Table<5>, name: &str, time: Nanos| {
         table.row([name.to_owned(), time.to_string(), share(time), String::new(), String::new()]);
     };
     plain(&mut table, "on a CPU", wall.on_cpu);
     plain(&mut table, "run-queue delay: after wake-ups", wall.run_delay);
     plain(&mut table, "run-queue delay: after preemptions", wall.preempted);
     plain(&mut table, "run-queue delay: before first runs", wall.born);
-    let blocked = |table: &mut Table, name: String, lines: &[&WallLine]| {
+    let blocked = |table: &mut Table<5>, name: String, lines: &[&WallLine]| {
         let time: Nanos = lines.iter().map(|l| l.blocked).sum();
         let delay: Nanos = lines.iter().map(|l| l.run_delay).sum();
         let blocks = lines.iter().map(|l| l.blocks).sum();
