@@ -13,6 +13,7 @@ use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
     answer::{Answer, Report},
     event::BlockClass,
+    machine::Way,
     quantity::Nanos,
 };
 
@@ -237,5 +238,21 @@ fn the_schema_is_the_same_every_time_and_described_throughout() {
         for (key, property) in of["properties"].as_object().into_iter().flatten() {
             assert!(property["description"].is_string(), "{name}.{key}");
         }
+    }
+}
+
+#[test]
+fn each_way_and_each_class_is_in_the_documents() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let ways = schema["$defs"]["Scenario"]["properties"]["name"]["description"].as_str().unwrap();
+    for way in Way::ALL {
+        assert!(ways.contains(&format!("`{}`", way.name())), "{way:?}: the comment on `name` in json/whatif.rs");
+    }
+    let guide = include_str!("../../../docs/reading-a-report.md");
+    let (_, table) = guide.split_once("\n| class | the thread waits in |\n").unwrap();
+    let rows = table.lines().skip(1).map_while(|row| row.strip_prefix("| ")?.split_once(" | "));
+    let classes: Vec<&str> = rows.flat_map(|(classes, _)| classes.split(", ")).collect();
+    for class in BlockClass::ALL {
+        assert!(classes.contains(&class.name()), "{class:?}: the table in docs/reading-a-report.md");
     }
 }

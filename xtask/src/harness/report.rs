@@ -231,6 +231,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn each_way_of_a_report_is_a_scenario() {
+        let root = schema();
+        let ways = root["$defs"]["Scenario"]["properties"]["name"]["description"].as_str().unwrap();
+        for way in ways.split('`').skip(1).step_by(2) {
+            let scenario: Scenario = serde_json::from_value(json!(way)).unwrap();
+            assert!(Scenario::ALL.contains(&scenario), "{way}");
+        }
+    }
+
+    #[test]
     fn every_key_is_one_that_the_profiler_writes() {
         let root = schema();
         let paths = [

@@ -14,6 +14,7 @@ mod source;
 mod stale;
 mod surface;
 mod syntax;
+mod trail;
 mod tree;
 mod verdict;
 
@@ -61,6 +62,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     findings.extend(of_all(&sources));
     findings.extend(stale::check(&stale::Tables::TODAY, &sources, &names));
+    let document = fs::read_to_string(root.join(trail::DOCUMENT)).context("reading CONTRIBUTING.md")?;
+    findings.extend(trail::check(&document, &|path| read(&root.join(path))));
     // A `use` with many branches breaches a rule once.
     findings.dedup();
     let verdict = Verdict::new(findings, rules::PENDING, options.all);
@@ -91,6 +94,11 @@ fn of_all(sources: &[SourceFile]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The text of a file; that of a folder, or of what is no text, is empty.
+fn read(path: &Path) -> Option<String> {
+    path.exists().then(|| fs::read_to_string(path).unwrap_or_default())
 }
 
 fn names_in(dir: &Path) -> Result<Vec<(String, bool)>> {

@@ -192,6 +192,7 @@ mod circles;
 mod doors;
 mod limits;
 mod stale;
+mod trail;
 mod verdict;
 
 /// Files of a repository, each with its doc line.
