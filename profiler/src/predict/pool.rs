@@ -25,7 +25,7 @@ use crate::{
 const MIN_MESSAGES: f64 = 200.0;
 
 /// A program that a loop feeds.
-pub(super) struct Pool<'a> {
+pub(super) struct FedPool<'a> {
     given: &'a Given<'a>,
     calibration: &'a Calibration,
     /// What it reads and answers.
@@ -33,7 +33,7 @@ pub(super) struct Pool<'a> {
     at: At,
 }
 
-impl<'a> Pool<'a> {
+impl<'a> FedPool<'a> {
     /// `None` where nothing is calibrated, and where too few messages or no loop were seen.
     pub(super) fn new(given: &'a Given<'a>, sums: &Sums) -> Option<Self> {
         let (calibration, prices) = (given.calibration.ok()?, given.prices.as_ref()?);
@@ -48,8 +48,7 @@ impl<'a> Pool<'a> {
 
     /// Of each way that serves in the loop.
     pub(super) fn scenarios(&self) -> Vec<Scenario> {
-        let ways = self.given.offered(|way| way.depth().is_none());
-        ways.into_iter().filter(|&way| way != Way::Pooled).filter_map(|way| self.scenario(way)).collect()
+        self.given.offered().into_iter().filter_map(|way| self.scenario(way)).collect()
     }
 
     fn scenario(&self, way: Way) -> Option<Scenario> {
@@ -144,7 +143,7 @@ mod tests {
     fn savings(calibration: &Calibration, bound: bool) -> Vec<(Way, f64, Vec<Doubt>)> {
         let given = given(calibration, bound);
         let at = At { events: 4.0, work: 100e3, timed: 0.0 };
-        let pool = Pool { given: &given, calibration, messages: 1_000.0, at };
+        let pool = FedPool { given: &given, calibration, messages: 1_000.0, at };
         pool.scenarios().into_iter().map(|s| (s.way, s.saving.value, s.doubts)).collect()
     }
 

@@ -11,7 +11,7 @@ use super::{
     interval::Unsure,
     kind::Kind,
     note::{Caveat, Refusal},
-    pool::Pool,
+    pool::FedPool,
     prices::Prices,
     replay::Queues,
     scenario::{Ground, Scenario},
@@ -131,7 +131,7 @@ impl WhatIf {
 
     /// A loop waits for the IO of a pool.
     fn of_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
-        let scenarios = Pool::new(given, sums)?.scenarios();
+        let scenarios = FedPool::new(given, sums)?.scenarios();
         let (calibration, prices) = (given.calibration.ok()?, given.prices.clone()?);
         let (source, runtime) = (calibration.source.clone(), calibration.runtime.clone());
         let priced = Some(Priced { prices, source, runtime });
