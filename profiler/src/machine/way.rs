@@ -144,7 +144,7 @@ impl Way {
         matches!(self.language(), Language::Native)
     }
 
-    /// Those of programs in a language. A loop with a pool of workers is one in each that has prices.
+    /// Those of programs in a language. A loop with a pool is one in each that has prices.
     pub fn in_language(language: Language) -> impl Iterator<Item = Self> {
         let everywhere = move |way: &Self| way.pool() == Pool::Events && language.is_priced();
         Self::ALL.into_iter().filter(move |way| way.language() == language || everywhere(way))
