@@ -355,3 +355,52 @@ fn what_is_no_runtime_or_ends_before_it_is_measured_is_named() {
     }
     assert!(!folder.0.join("should-i-async").exists(), "nothing is kept of it");
 }
+
+/// A program that is no interpreter, and does what its name says.
+const MISBEHAVES: &str = r#"
+use std::os::unix::process::CommandExt as _;
+
+fn main() {
+    let name = std::env::args().next().unwrap();
+    let rest = || std::thread::sleep(std::time::Duration::from_secs(600));
+    if std::env::args().nth(1).as_deref() == Some("stay") || name.ends_with("hangs") {
+        rest();
+    } else if name.ends_with("leaves") {
+        std::process::Command::new("/proc/self/exe").arg0(&name).arg("stay").spawn().unwrap();
+    } else {
+        let all: Vec<Vec<u8>> = (0..64).map(|n| vec![n; 1 << 28]).collect();
+        println!("{}", all.len());
+        rest();
+    }
+}
+"#;
+
+#[test]
+fn an_interpreter_that_hangs_leaves_somebody_behind_or_takes_all_memory_is_ended() {
+    let folder = Folder::new("misbehaves");
+    let (source, built) = (folder.0.join("misbehaves.rs"), folder.0.join("built"));
+    std::fs::write(&source, MISBEHAVES).unwrap();
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let status = Command::new(rustc).args(["--edition", "2021", "-o"]).arg(&built).arg(&source).status().unwrap();
+    assert!(status.success());
+    for (kind, says) in [
+        ("hangs", "was silent for 8 s, and was ended"),
+        ("leaves", "ended before it was measured"),
+        ("grows", "ended before it was measured"),
+    ] {
+        let program = folder.0.join(format!("python3-{kind}"));
+        std::fs::copy(&built, &program).unwrap();
+        let (code, out, err) = calibrate(&["--runtime", program.to_str().unwrap()], &folder.0);
+        assert!(code == Some(3) && err.contains(says) && out.is_empty(), "{kind}: {code:?} {err}{out}");
+        let lives = |process: &std::fs::DirEntry| {
+            std::fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == program)
+        };
+        // Whoever was killed may take a moment to go.
+        let until = Instant::now() + LIMIT;
+        while std::fs::read_dir("/proc").unwrap().flatten().any(|process| lives(&process)) {
+            assert!(Instant::now() < until, "{kind}: somebody is left");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert!(!folder.0.join("should-i-async").exists(), "nothing is kept of it");
+}

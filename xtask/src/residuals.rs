@@ -1,5 +1,5 @@
 //! `cargo xtask residuals`: by how much predictions were off in the kept runs of lab and pairs, as
-//! the table that travels in the profiler's binary, and as a section of docs/method.md.
+//! the table that travels in the profiler's binary, and as a section of docs/intervals.md.
 
 use std::{
     fmt::Write as _,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Write what predictions were off by in the kept runs of lab and pairs into the profiler's source
-/// and docs/method.md.
+/// and docs/intervals.md.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Fail where that would change something, and write nothing
@@ -42,7 +42,7 @@ pub(crate) struct Options {
 /// The table in the profiler.
 const TABLE: &str = "profiler/src/predict/missed.rs";
 /// The document with the section, and the lines around what is written.
-const DOCUMENT: &str = "docs/method.md";
+const DOCUMENT: &str = "docs/intervals.md";
 const BEGIN: &str = "<!-- written by `cargo xtask residuals`: begin -->\n";
 const END: &str = "<!-- written by `cargo xtask residuals`: end -->\n";
 
