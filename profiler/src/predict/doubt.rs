@@ -10,6 +10,8 @@ pub enum Assumption {
     MessagesComeTogether,
     /// Arrivals may not follow replies.
     ArrivalsDoNotFollow,
+    /// Arrivals may follow replies.
+    ArrivalsFollow,
     /// A runtime's thread pool takes every call on a file.
     RuntimeHandsFilesOver,
     /// Peers may sleep deeper, and cost more to wake.

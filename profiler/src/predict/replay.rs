@@ -96,6 +96,8 @@ impl Outcome {
 struct Cycle {
     service: f64,
     gap: u64,
+    /// When it was ready again, as recorded.
+    until: u64,
 }
 
 /// A connection: when it is ready first, and what it does then.
@@ -136,7 +138,8 @@ impl Trace {
                         // The burst before the first one began outside.
                         first = Some(end.wake.saturating_sub(span.start).as_nanos());
                     } else {
-                        cycles.push(Cycle { service, gap: end.wake.saturating_sub(end.off).as_nanos() });
+                        let gap = end.wake.saturating_sub(end.off).as_nanos();
+                        cycles.push(Cycle { service, gap, until: end.wake.saturating_sub(span.start).as_nanos() });
                     }
                     service = 0.0;
                 }
@@ -214,14 +217,9 @@ impl<'a> Simulation<'a> {
     fn new(trace: &'a Trace, settings: &'a Settings, part: usize, of: usize) -> Self {
         let mut arrivals = BinaryHeap::with_capacity(trace.connections.len());
         for (i, connection) in trace.connections.iter().enumerate().skip(part).step_by(of) {
-            let mut at = connection.first;
-            arrivals.push(Reverse((at, i as u32)));
+            arrivals.push(Reverse((connection.first, i as u32)));
             if settings.arrivals == Arrivals::Open {
-                for cycle in &connection.cycles {
-                    // As recorded: the burst with all that it paid, then the absence.
-                    at += cycle.service as u64 + cycle.gap;
-                    arrivals.push(Reverse((at, i as u32)));
-                }
+                arrivals.extend(connection.cycles.iter().map(|cycle| Reverse((cycle.until, i as u32))));
             }
         }
         let next = vec![0; trace.connections.len()];
@@ -331,9 +329,25 @@ mod tests {
     use super::*;
 
     fn trace(connections: usize, service: f64, gap: u64, length: u64) -> Trace {
-        let cycles = vec![Cycle { service, gap }; 50];
-        let connections = (0..connections).map(|i| Connection { first: i as u64, cycles: cycles.clone() }).collect();
+        let cycle = |first: u64, n: u64| Cycle { service, gap, until: first + n * (service as u64 + gap) };
+        let connection = |first| Connection { first, cycles: (1..=50).map(|n| cycle(first, n)).collect() };
+        let connections = (0..connections as u64).map(connection).collect();
         Trace { connections, length }
+    }
+
+    /// A device ends eight requests at once. They were made one after the other, so that each took
+    /// another time; one enter makes all of them at once, and the device does not mind.
+    #[test]
+    fn what_ends_together_still_does_in_the_open_loop() {
+        let cycle = |i: u64, n: u64| Cycle { service: 1_000.0, gap: 50_000 - 1_000 * i, until: n * 60_000 };
+        let connection = |i| Connection { first: 0, cycles: (1..=40).map(|n| cycle((i + n) % 8, n)).collect() };
+        let trace = Trace { connections: (0..8).map(connection).collect(), length: 2_400_000 };
+        let sleeps = |arrivals| {
+            let batched = Settings { entered: Some(0.1), ..settings(arrivals) };
+            trace.replay(&batched).sleeps_per_event().unwrap()
+        };
+        assert!((sleeps(Arrivals::Open) - 0.125).abs() < 0.01, "{}", sleeps(Arrivals::Open));
+        assert!(sleeps(Arrivals::Closed) > 0.5, "{}", sleeps(Arrivals::Closed));
     }
 
     fn settings(arrivals: Arrivals) -> Settings {
@@ -440,7 +454,7 @@ mod tests {
             ],
         };
         let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp);
-        let connection = Connection { first: 100, cycles: vec![Cycle { service: 80.0, gap: 670 }] };
+        let connection = Connection { first: 100, cycles: vec![Cycle { service: 80.0, gap: 670, until: 900 }] };
         assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });
         assert_eq!((trace.events(), trace.connections()), (2, 1));
     }

@@ -45,16 +45,21 @@ impl Engine {
         let first = self.count(way, &settings)?;
         settings.tax = self.tax(way, self.per_wait(&first))?.value;
         let deeper = self.deeper(way);
-        let closed = self.count(way, &settings)?.deeper(deeper);
-        let open = self.count(way, &Settings { arrivals: Arrivals::Open, ..settings })?.deeper(deeper);
-        let tax = self.tax(way, self.per_wait(&closed))?;
-        let sum = Sum::new(self, way, closed, tax);
+        let count = |arrivals| Some(self.count(way, &Settings { arrivals, ..settings })?.deeper(deeper));
+        let (taken, other) = self.arrivals(way);
+        let (counted, other) = (count(taken)?, count(other)?);
+        let tax = self.tax(way, self.per_wait(&counted))?;
+        let sum = Sum::new(self, way, counted, tax);
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
-        let open_shift = sum.sleepers * (sum.stays - open.sleeps_per_event.min(1.0)) * sum.sleep;
+        let shift = sum.sleepers * (sum.stays - other.sleeps_per_event.min(1.0)) * sum.sleep;
+        let otherwise = match taken {
+            Arrivals::Closed => Assumption::ArrivalsDoNotFollow,
+            Arrivals::Open => Assumption::ArrivalsFollow,
+        };
         let share = |ns: f64| ns / self.cpu;
         let doubts: Vec<Doubt> =
-            sum.doubts(value, open_shift).into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
+            sum.doubts(value, (otherwise, shift)).into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
         let half = share(sum.half());
         let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
         let (kind, most) = (self.kind(way), share(self.most()));
@@ -69,11 +74,11 @@ impl Engine {
             bounds: bounds(share(value), half, &doubts, most),
             doubts,
             cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
-            open: (value + open_shift) / self.cpu,
+            open: share(if taken == Arrivals::Open { value } else { value + shift }),
             sleeps_per_block: sum.stays,
             sleeps_per_second: sum.blocks.count * sum.stays / self.seconds.max(1e-9),
-            events_per_wait: closed.events_per_wait,
-            event_tax: self.tax(way, closed.events_per_wait).map(|tax| tax.value),
+            events_per_wait: counted.events_per_wait,
+            event_tax: self.tax(way, counted.events_per_wait).map(|tax| tax.value),
             terms,
         })
     }
@@ -86,6 +91,16 @@ impl Engine {
         // Two, where a time-out is set for what is sent as well.
         let timed = prices.waiting_calls.count / messages;
         self.calibration.tax(way, At { events, work, timed })
+    }
+
+    /// How arrivals are taken to come, and how they may come instead. A device ends requests at its
+    /// own pace, several at once, whoever has waited for them; a peer waits for the reply.
+    fn arrivals(&self, way: Way) -> (Arrivals, Arrivals) {
+        if way.completes() && self.prices.file.count > self.prices.net.count {
+            (Arrivals::Open, Arrivals::Closed)
+        } else {
+            (Arrivals::Closed, Arrivals::Open)
+        }
     }
 
     /// By how much more requests are in flight than today: a wait is over for as many at once.
@@ -137,7 +152,7 @@ impl Engine {
 struct Sum<'a> {
     engine: &'a Engine,
     way: Way,
-    closed: Counted,
+    counted: Counted,
     /// Waiting for an event in this way, ns.
     tax: Estimate,
     /// Blocks that go.
@@ -159,26 +174,26 @@ struct Sum<'a> {
 }
 
 impl<'a> Sum<'a> {
-    fn new(engine: &'a Engine, way: Way, closed: Counted, tax: Estimate) -> Self {
+    fn new(engine: &'a Engine, way: Way, counted: Counted, tax: Estimate) -> Self {
         let blocks = engine.blocks(way);
         let file = if way.completes() { engine.prices.file } else { Blocks::default() };
-        let direct = engine.direct_reads(way, &closed);
+        let direct = engine.direct_reads(way, &counted);
         // A direct read's price has its sleeps in it.
         let past_cache = direct.map_or(0.0, |d| d.reads.count);
         Self {
             engine,
             way,
-            closed,
+            counted,
             tax,
             blocks,
             part: blocks.count / engine.prices.all().count.max(1.0),
-            stays: closed.sleeps_per_event.min(1.0),
+            stays: counted.sleeps_per_event.min(1.0),
             sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
             direct,
             sleepers: blocks.count - past_cache,
             plain_files: file.count - past_cache,
             crowd: engine.crowd(way).filter(|_| engine.indirect.0 == 0.0),
-            gathered: engine.gathered(way, &closed),
+            gathered: engine.gathered(way, &counted),
             handed_over: engine.handed_over(way),
         }
     }
@@ -256,7 +271,7 @@ impl<'a> Sum<'a> {
 
     fn events(&self) -> Option<Term> {
         let count = self.engine.prices.net.count;
-        let basis = TermBasis::Waits(self.engine.per_wait(&self.closed), self.way);
+        let basis = TermBasis::Waits(self.engine.per_wait(&self.counted), self.way);
         (count > 0.0).then(|| Term::loss(TermKind::EventsWaited, count, self.tax.value, basis))
     }
 
@@ -298,7 +313,7 @@ impl<'a> Sum<'a> {
     }
 
     fn file_reads(&self) -> Option<Term> {
-        let tax = self.engine.calibration.file_tax(self.closed.events_per_wait)?;
+        let tax = self.engine.calibration.file_tax(self.counted.events_per_wait)?;
         let term = || Term::loss(TermKind::FileReadsCome, self.plain_files, tax.value, TermBasis::BeyondPread);
         (self.plain_files >= 1.0).then(term)
     }
@@ -311,7 +326,7 @@ impl<'a> Sum<'a> {
             self.blocks.direct * engine.spread,
             net * self.tax.half_width(),
             engine.indirect.1 * (1.0 - stays) * self.part,
-            self.sleepers * self.closed.half * self.sleep,
+            self.sleepers * self.counted.half * self.sleep,
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
             engine.cpu * engine.unsteady,
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
@@ -322,13 +337,12 @@ impl<'a> Sum<'a> {
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
 
-    /// What may be otherwise, ns, the one that would change most first. `open_shift` is what it
-    /// would be more if arrivals did not follow replies.
-    fn doubts(&self, value: f64, open_shift: f64) -> Vec<Doubt> {
+    /// What may be otherwise, ns, the one that would change most first. `arrivals` is what it
+    /// would be more if arrivals came otherwise.
+    fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
-            ArrivalsDoNotFollow, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper,
-            PeersStayAwake, QueuesCostMore, RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost,
-            WorkersSleep, WorkersStayBusy,
+            CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake, QueuesCostMore,
+            RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost, WorkersSleep, WorkersStayBusy,
         };
         let engine = self.engine;
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
@@ -337,7 +351,7 @@ impl<'a> Sum<'a> {
             Pool::None | Pool::Events => 0.0,
         };
         let event = self.tax.value.max(0.0);
-        let (dearer, cheaper) = engine.peers(self.way, &self.closed);
+        let (dearer, cheaper) = engine.peers(self.way, &self.counted);
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
         let queues = self.handed_over.map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
@@ -348,7 +362,7 @@ impl<'a> Sum<'a> {
             // own, or in one go as today.
             (MessagesComeOneByOne, -(ready - turns) * event),
             (MessagesComeTogether, turns * event),
-            (ArrivalsDoNotFollow, open_shift),
+            arrivals,
             (RuntimeHandsFilesOver, pool),
             (PeersSleepDeeper, -dearer),
             (PeersStayAwake, cheaper),

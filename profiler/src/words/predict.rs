@@ -49,6 +49,7 @@ impl Assumption {
             Self::MessagesComeOneByOne => "if what a thread reads in one go came as events of their own",
             Self::MessagesComeTogether => "if messages that take turns came together",
             Self::ArrivalsDoNotFollow => "if arrivals did not follow replies",
+            Self::ArrivalsFollow => "if each request took as long as it did, whenever it was made",
             Self::RuntimeHandsFilesOver => "if its runtime handed every call on a file to a pool",
             Self::PeersSleepDeeper => "if its peers slept deeper",
             Self::PeersStayAwake => "if its peers stayed awake",

@@ -96,9 +96,8 @@ fn a_deeper_queue_sleeps_less_and_is_no_reason_to_doubt_how_arrivals_come() {
     let [tuned, deep, deeper] = [Way::Tuned, Way::Deep, Way::Deeper].map(|way| scenario(&report, way));
     assert!(tuned.sleeps_per_block > deep.sleeps_per_block && deep.sleeps_per_block > deeper.sleeps_per_block);
     assert!(tuned.saving.value < deep.saving.value);
-    let open = |s: &Scenario| {
-        s.doubts.iter().find(|d| d.assumption == Assumption::ArrivalsDoNotFollow).map_or(0.0, |d| d.change)
-    };
+    let open =
+        |s: &Scenario| s.doubts.iter().find(|d| d.assumption == Assumption::ArrivalsFollow).map_or(0.0, |d| d.change);
     assert!(open(deep).abs() <= open(tuned).abs(), "{} and {}", open(deep), open(tuned));
     let Reason::Gain(gain) = &report.verdict.reason else { panic!("{:?}", report.verdict.reason) };
     assert_eq!((gain.way, gain.completion.map(|(way, _)| way)), (Way::Tuned, Some(Way::Deep)));
