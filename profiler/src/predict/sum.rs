@@ -36,6 +36,9 @@ const WAKES_WORKER: f64 = 0.5;
 /// target is known no better.
 const UNSURE_HOOKS: f64 = 0.25;
 
+/// CPU per time below which a device, and not the CPU, is what a target on files waits for.
+const MOSTLY_FREE: f64 = 0.5;
+
 impl Engine {
     /// What a way of waiting gives back on so many loops; `None` where this machine has no price
     /// for it.
@@ -93,10 +96,13 @@ impl Engine {
         self.calibration.tax(way, At { events, work, timed })
     }
 
-    /// How arrivals are taken to come, and how they may come instead. A device ends requests at its
-    /// own pace, several at once, whoever has waited for them; a peer waits for the reply.
+    /// How arrivals are taken to come, and how they may come instead. Where a CPU is mostly free, a
+    /// device sets the pace, and ends several requests at once, whoever waits for them. Else the
+    /// next request follows the reply.
     fn arrivals(&self, way: Way) -> (Arrivals, Arrivals) {
-        if way.completes() && self.prices.file.count > self.prices.net.count {
+        let files = self.prices.file.count > self.prices.net.count;
+        let busy = self.cpu / 1e9 / self.seconds.max(1e-9);
+        if way.completes() && files && busy < MOSTLY_FREE {
             (Arrivals::Open, Arrivals::Closed)
         } else {
             (Arrivals::Closed, Arrivals::Open)
