@@ -127,6 +127,7 @@ const fn variant(kind: Kind) -> &'static str {
         Kind::Sockets => "Kind::Sockets",
         Kind::Files => "Kind::Files",
         Kind::Runtime => "Kind::Runtime",
+        Kind::Pools => "Kind::Pools",
     }
 }
 
@@ -135,6 +136,7 @@ const fn words(kind: Kind) -> &'static str {
         Kind::Sockets => "machine code on sockets and pipes",
         Kind::Files => "files",
         Kind::Runtime => "interpreters and virtual machines",
+        Kind::Pools => "a loop with a pool of workers",
     }
 }
 

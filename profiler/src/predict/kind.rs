@@ -9,6 +9,9 @@ pub enum Kind {
     Files,
     /// The ways of an interpreter or virtual machine.
     Runtime,
+    /// Machine code that hands events to a pool of workers: what that takes is up to how the pool
+    /// is written.
+    Pools,
 }
 
 impl Kind {
@@ -18,6 +21,7 @@ impl Kind {
             Self::Sockets => "sockets",
             Self::Files => "files",
             Self::Runtime => "runtime",
+            Self::Pools => "pools",
         }
     }
 }

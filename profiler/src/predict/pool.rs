@@ -62,7 +62,7 @@ impl<'a> FedPool<'a> {
         let share = |ns: f64| ns / given.cpu;
         let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
         let unsure = Unsure::new(share(half), &doubts, terms.iter().map(|t| share(t.ns)));
-        let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Sockets };
+        let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Pools };
         let saving = unsure.around(share(value), kind, 1.0);
         Some(Scenario {
             way,

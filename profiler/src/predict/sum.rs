@@ -118,6 +118,7 @@ impl Engine {
         let files = self.prices.file.count > self.prices.net.count;
         match way.is_native() && self.calibration.runtime.is_none() {
             false => Kind::Runtime,
+            true if way.pool() == Pool::Events => Kind::Pools,
             true if files => Kind::Files,
             true => Kind::Sockets,
         }
@@ -360,9 +361,9 @@ impl<'a> Sum<'a> {
         let (dearer, cheaper) = engine.peers(self.way, &self.counted);
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
-        let queues = self.handed_over.map_or(0.0, |term| term.ns * UNTOLD_HAND_OVER);
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
+        let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
         let all = [
             // In a loop that takes turns, what a thread read in one go may come as events of their
             // own, or in one go as today.

@@ -144,10 +144,12 @@ pub(crate) enum Kind {
     Files,
     /// The ways of an interpreter or virtual machine.
     Runtime,
+    /// Machine code that hands events to a pool of workers.
+    Pools,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Sockets, Self::Files, Self::Runtime];
+    pub(crate) const ALL: [Self; 4] = [Self::Sockets, Self::Files, Self::Runtime, Self::Pools];
 }
 
 /// A value with its 90 % interval; nothing where there is no number.

@@ -45,7 +45,7 @@ struct Scenario {
     queues: &'static str,
     /// Share of the target's CPU that it would give back; negative where it would take more.
     saving: Range,
-    /// What the interval of `saving` is of: `sockets`, `files` or `runtime`.
+    /// What the interval of `saving` is of: `sockets`, `files`, `runtime` or `pools`.
     kind: &'static str,
     /// What the model says of its own uncertainty, one standard error: how much less may come back.
     unsure_less_ratio: Ratio,
