@@ -21,7 +21,7 @@
 //!         site.syscall, site.blocked_calls, site.calls
 //!     );
 //! }
-//! # assert!(report.verdict().contains(" of its CPU would come back with "), "{}", report.verdict());
+//! # assert!(report.verdict().contains("of its CPU would come back"), "{}", report.verdict());
 //! # let sites = report.sites().into_iter().map(|s| (s.syscall, s.blocked_calls));
 //! # let expected = [("read", 280_000), ("accept4", 14), ("write", 0)];
 //! # assert!(sites.eq(expected.map(|(syscall, blocked)| (syscall.to_owned(), blocked))));
