@@ -266,21 +266,16 @@ impl Answerable<'_> {
         if let Some(priced) = &what_if.priced {
             let all = priced.prices.all();
             let share = all.direct / what_if.cpu.max(1.0);
-            let blocks = !self.is_fed();
-            if blocks {
-                lines.push(Evidence::BlockCost {
-                    each: all.direct / all.count.max(1.0),
-                    basis: priced.prices.basis,
-                    share,
-                });
-            }
-            if blocks && let Some(scenario) = what_if.leading().or(what_if.scenarios.first()) {
-                lines.push(Evidence::Loops {
+            // A pool's own loop waits for its IO: none blocks, and no other loop was replayed.
+            if !self.is_fed() {
+                let each = all.direct / all.count.max(1.0);
+                lines.push(Evidence::BlockCost { each, basis: priced.prices.basis, share });
+                lines.extend(what_if.leading().or(what_if.scenarios.first()).map(|scenario| Evidence::Loops {
                     loops: scenario.loops,
                     sleeps_per_block: scenario.sleeps_per_block,
                     events_per_wait: scenario.events_per_wait,
                     ground: what_if.ground,
-                });
+                }));
             }
             let plain = what_if.scenarios.iter().filter(|s| s.way.suits_all());
             let taxes: Vec<(Way, f64)> = plain.filter_map(|s| Some((s.way, s.event_tax?))).collect();

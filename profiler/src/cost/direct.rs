@@ -308,8 +308,7 @@ impl<'a> Pools<'a> {
     /// What a call of this site was calibrated to cost where it finds what it waits for. One that
     /// only waits stands for a read of nothing.
     fn ready(&self, site: &SiteRecord) -> Option<Estimate> {
-        let name = &site.place.syscall;
-        let reads = name.contains("read") || name.contains("recv") || only_waits(&site.place);
+        let reads = site.place.receives() || only_waits(&site.place);
         if !reads || site.site.calls == 0 {
             return None;
         }

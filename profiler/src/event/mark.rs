@@ -8,6 +8,11 @@ impl Place {
         format!("{} ({})", self.syscall, self.class.name())
     }
 
+    /// Whether a call there reads or receives something.
+    pub fn receives(&self) -> bool {
+        self.syscall.contains("read") || self.syscall.contains("recv")
+    }
+
     /// Whether a call there sends something.
     pub fn sends(&self) -> bool {
         self.syscall.contains("write") || self.syscall.contains("send")

@@ -190,7 +190,7 @@ impl Engine {
     /// The ways that the target could move to: a deeper queue is for files, a pool of workers for
     /// sockets.
     pub fn offered(&self) -> Vec<Way> {
-        let files = self.prices.file.count > self.prices.net.count;
+        let files = self.prices.mostly_files();
         self.calibration.offered().into_iter().filter(|way| way.suits(files)).collect()
     }
 

@@ -10,6 +10,7 @@ use super::{
     doubt::Doubt,
     kind::{Kind, Missed},
     missed::{KINDS, MACHINES, POOLED, SEEN},
+    term::Term,
 };
 use crate::quantity::{Estimate, Z90};
 
@@ -79,6 +80,34 @@ impl Unsure {
         let high = (value + times * self.more).min(most.max(value));
         Estimate { low: value - times * self.less, value, high }
     }
+}
+
+/// What a sum comes to, in shares of the target's CPU.
+pub(super) struct Found {
+    pub(super) saving: Estimate,
+    pub(super) unsure: Unsure,
+    pub(super) bounds: Estimate,
+    pub(super) doubts: Vec<Doubt>,
+}
+
+impl Found {
+    /// From the terms and the doubts, ns of the target's `cpu`. `half` the 90 % interval of what
+    /// scatters, and the `most` that can come back, are shares of it.
+    pub(super) fn new(kind: Kind, cpu: f64, terms: &[Term], half: f64, doubts: Vec<Doubt>, most: f64) -> Self {
+        let share = |ns: f64| ns / cpu;
+        let value = share(terms.iter().map(|t| t.ns).sum());
+        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
+        let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
+        let (saving, bounds) = (unsure.around(value, kind, most), bounds(value, half, &doubts, most));
+        Self { saving, unsure, bounds, doubts }
+    }
+}
+
+/// The figure with all that may be otherwise at its full size, as if all of it came at once.
+fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
+    let all = |of: fn(f64) -> bool| -> f64 { doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum() };
+    let high = value + all(|change| change > 0.0) + half;
+    Estimate { low: value + all(|change| change < 0.0) - half, value, high: high.min(most.max(value)) }
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@
 use super::{
     doubt::{Assumption, Doubt},
     given::Given,
-    interval::Unsure,
+    interval::Found,
     kind::Kind,
     replay::Queues,
     scenario::Scenario,
-    sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER, bounds},
+    sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
     term::{Term, TermBasis, TermKind},
 };
 use crate::{
@@ -58,12 +58,9 @@ impl<'a> FedPool<'a> {
             Some(_) => self.in_its_runtime(way, tax)?,
             None => self.in_machine_code(way, tax)?,
         };
-        let value: f64 = terms.iter().map(|t| t.ns).sum();
-        let share = |ns: f64| ns / given.cpu;
-        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
-        let unsure = Unsure::new(share(half), &doubts, terms.iter().map(|t| share(t.ns)));
         let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Pools };
-        let saving = unsure.around(share(value), kind, 1.0);
+        let Found { saving, unsure, bounds, doubts } =
+            Found::new(kind, given.cpu, &terms, half / given.cpu, doubts, 1.0);
         Some(Scenario {
             way,
             loops: 1,
@@ -71,10 +68,10 @@ impl<'a> FedPool<'a> {
             saving,
             kind,
             unsure,
-            bounds: bounds(share(value), share(half), &doubts, 1.0),
+            bounds,
             doubts,
             cpu_per_second: saving.scaled(given.cpu / 1e9 / given.seconds.max(1e-9)),
-            open: share(value),
+            open: saving.value,
             sleeps_per_block: 0.0,
             sleeps_per_second: 0.0,
             events_per_wait: self.at.events,

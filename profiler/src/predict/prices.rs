@@ -160,6 +160,11 @@ impl Prices {
         self.net.plus(self.file)
     }
 
+    /// Whether it blocks on files more than on sockets.
+    pub(super) fn mostly_files(&self) -> bool {
+        self.file.count > self.net.count
+    }
+
     /// With what the hooks did to the target beyond their own run time taken off what depends on
     /// its pace against others': a target that is slower finds its peers asleep more often, and
     /// wakes them, and its disk idle, and rings for it.
@@ -386,8 +391,7 @@ fn writes(record: &SiteRecord) -> f64 {
 fn reads(record: &SiteRecord) -> f64 {
     let (site, class) = (&record.site, record.place.class);
     let socket = matches!(class, BlockClass::Tcp | BlockClass::Unix | BlockClass::Udp | BlockClass::SocketOther);
-    let reads = record.place.syscall.contains("read") || record.place.syscall.starts_with("recv");
-    if socket && reads { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
+    if socket && record.place.receives() { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
 }
 
 /// Reads and writes past the page cache, and how many of them were at devices at once.

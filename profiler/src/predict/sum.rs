@@ -5,7 +5,7 @@ use super::{
     crowd::MOST_COLD,
     doubt::{Assumption, Doubt},
     engine::{Counted, Engine},
-    interval::Unsure,
+    interval::Found,
     kind::Kind,
     prices::Blocks,
     replay::{Arrivals, Queues, Settings},
@@ -61,12 +61,10 @@ impl Engine {
             Arrivals::Open => Assumption::ArrivalsFollow,
         };
         let share = |ns: f64| ns / self.cpu;
-        let doubts: Vec<Doubt> =
-            sum.doubts(value, (otherwise, shift)).into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
-        let half = share(sum.half());
-        let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
-        let (kind, most) = (self.kind(way), share(self.most()));
-        let saving = unsure.around(share(value), kind, most);
+        let (kind, half) = (self.kind(way), share(sum.half()));
+        let doubts = sum.doubts(value, (otherwise, shift));
+        let Found { saving, unsure, bounds, doubts } =
+            Found::new(kind, self.cpu, &terms, half, doubts, share(self.most()));
         Some(Scenario {
             way,
             loops,
@@ -74,7 +72,7 @@ impl Engine {
             saving,
             kind,
             unsure,
-            bounds: bounds(share(value), half, &doubts, most),
+            bounds,
             doubts,
             cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
             open: share(if taken == Arrivals::Open { value } else { value + shift }),
@@ -100,9 +98,8 @@ impl Engine {
     /// device sets the pace, and ends several requests at once, whoever waits for them. Else the
     /// next request follows the reply.
     fn arrivals(&self, way: Way) -> (Arrivals, Arrivals) {
-        let files = self.prices.file.count > self.prices.net.count;
         let busy = self.cpu / 1e9 / self.seconds.max(1e-9);
-        if way.completes() && files && busy < MOSTLY_FREE {
+        if way.completes() && self.prices.mostly_files() && busy < MOSTLY_FREE {
             (Arrivals::Open, Arrivals::Closed)
         } else {
             (Arrivals::Closed, Arrivals::Open)
@@ -115,11 +112,10 @@ impl Engine {
     }
 
     fn kind(&self, way: Way) -> Kind {
-        let files = self.prices.file.count > self.prices.net.count;
         match way.is_native() && self.calibration.runtime.is_none() {
             false => Kind::Runtime,
             true if way.pool() == Pool::Events => Kind::Pools,
-            true if files => Kind::Files,
+            true if self.prices.mostly_files() => Kind::Files,
             true => Kind::Sockets,
         }
     }
@@ -386,11 +382,4 @@ impl<'a> Sum<'a> {
         doubts.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
         doubts
     }
-}
-
-/// The figure with all that may be otherwise at its full size, as if all of it came at once.
-pub(super) fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
-    let all = |of: fn(f64) -> bool| -> f64 { doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum() };
-    let high = value + all(|change| change > 0.0) + half;
-    Estimate { low: value + all(|change| change < 0.0) - half, value, high: high.min(most.max(value)) }
 }

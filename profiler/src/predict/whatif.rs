@@ -20,7 +20,7 @@ use super::{
 use crate::{
     aggregate::Window,
     event::Sums,
-    machine::{Pool, RuntimePrices, Source, Way},
+    machine::{Calibration, Pool, RuntimePrices, Source, Way},
     quantity::Estimate,
 };
 
@@ -67,6 +67,13 @@ pub struct Priced {
     pub source: Source,
     /// What its runtime charges, where it has one.
     pub runtime: Option<RuntimePrices>,
+}
+
+impl Priced {
+    fn new(prices: &Prices, calibration: &Calibration) -> Self {
+        let (source, runtime) = (calibration.source.clone(), calibration.runtime.clone());
+        Self { prices: prices.clone(), source, runtime }
+    }
 }
 
 impl WhatIf {
@@ -119,11 +126,7 @@ impl WhatIf {
             ground: engine.ground(),
             loops,
             caveats: caveats(&engine, given),
-            priced: Some(Priced {
-                prices: prices.clone(),
-                source: calibration.source.clone(),
-                runtime: calibration.runtime.clone(),
-            }),
+            priced: Some(Priced::new(prices, calibration)),
             ..Self::refuse(given, None)
         };
         (answer, Some(engine))
@@ -132,9 +135,7 @@ impl WhatIf {
     /// A loop waits for the IO of a pool.
     fn of_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
         let scenarios = FedPool::new(given, sums)?.scenarios();
-        let (calibration, prices) = (given.calibration.ok()?, given.prices.clone()?);
-        let (source, runtime) = (calibration.source.clone(), calibration.runtime.clone());
-        let priced = Some(Priced { prices, source, runtime });
+        let priced = Some(Priced::new(given.prices.as_ref()?, given.calibration.ok()?));
         let answer = Self { ground: Ground::OwnLoop, priced, ..Self::refuse(given, None) };
         let offered = scenarios.iter().map(|s| s.way).collect();
         (!scenarios.is_empty()).then_some(Self { scenarios, offered, ..answer })

@@ -142,15 +142,26 @@ public final class Child {
         ended.await();
     }
 
+    /** Takes the connections, with a buffer for a message each. */
+    static void accept(ServerSocketChannel server, Selector selector) throws IOException {
+        for (int i = 0; i < connections; i++) {
+            SocketChannel channel = server.accept();
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            channel.configureBlocking(false);
+            channel.register(selector, SelectionKey.OP_READ, ByteBuffer.allocate(SIZE));
+        }
+    }
+
+    static void close(Selector selector) throws IOException {
+        for (SelectionKey key : selector.keys()) {
+            key.channel().close();
+        }
+    }
+
     /** A loop over a selector. */
     static void selector(ServerSocketChannel server) throws IOException {
         try (Selector selector = Selector.open()) {
-            for (int i = 0; i < connections; i++) {
-                SocketChannel channel = server.accept();
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-                channel.configureBlocking(false);
-                channel.register(selector, SelectionKey.OP_READ, ByteBuffer.allocate(SIZE));
-            }
+            accept(server, selector);
             said('r');
             long last = 0;
             boolean over = false;
@@ -165,9 +176,7 @@ public final class Child {
                 selector.selectedKeys().clear();
             }
             kept = (int) last;
-            for (SelectionKey key : selector.keys()) {
-                key.channel().close();
-            }
+            close(selector);
         }
     }
 
@@ -175,12 +184,7 @@ public final class Child {
     static void pooled(ServerSocketChannel server) throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(POOL);
         try (Selector selector = Selector.open()) {
-            for (int i = 0; i < connections; i++) {
-                SocketChannel channel = server.accept();
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-                channel.configureBlocking(false);
-                channel.register(selector, SelectionKey.OP_READ, ByteBuffer.allocate(SIZE));
-            }
+            accept(server, selector);
             AtomicBoolean over = new AtomicBoolean();
             said('r');
             while (!over.get()) {
@@ -203,9 +207,7 @@ public final class Child {
             }
             pool.shutdown();
             pool.awaitTermination(1, TimeUnit.SECONDS);
-            for (SelectionKey key : selector.keys()) {
-                key.channel().close();
-            }
+            close(selector);
         }
     }
 
