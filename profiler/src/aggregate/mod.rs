@@ -15,7 +15,7 @@ mod totals;
 mod window;
 
 pub use histogram::Histogram;
-pub use quality::Quality;
+pub use quality::{Loss, Quality};
 pub use roles::{Role, RoleBasis, RoleLine, Roles, ThreadRole};
 pub use silent::Silent;
 pub use totals::{OpenEnd, ThreadTotals};

@@ -39,30 +39,48 @@ pub struct Quality {
     pub exits: u64,
 }
 
+/// What can be lost, each for lack of room but the runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Threads that were not measured.
+    Threads,
+    /// The sites of calls.
+    Sites,
+    /// The rows of threads that ended: they are in the sums.
+    ThreadRows,
+    /// Block requests.
+    Requests,
+    /// Devices.
+    Devices,
+    /// Runs of the kernel programs, which the kernel left out.
+    Runs,
+    /// Block ends in the stream.
+    BlockEnds,
+    /// CPU-clock samples.
+    Samples,
+}
+
 impl Quality {
     /// Everything that was lost: what must be zero for the ledger to be exact.
     pub fn lost(&self) -> u64 {
         self.threads_lost + self.requests_lost + self.devices_lost + self.runs_missed
     }
 
-    /// What was lost of the events themselves, and in which words.
-    pub fn losses(&self) -> [(u64, &'static str); 6] {
+    /// What was lost of the events themselves.
+    pub fn losses(&self) -> [(u64, Loss); 6] {
         [
-            (self.threads_lost, "threads not measured for lack of room"),
-            (self.calls_without_site, "calls not told apart by site for lack of room"),
-            (self.threads_pooled, "threads that ended are in the sums and not in the table"),
-            (self.requests_lost, "block requests not measured for lack of room"),
-            (self.devices_lost, "devices not measured for lack of room"),
-            (self.runs_missed, "program runs left out by the kernel: events are missing"),
+            (self.threads_lost, Loss::Threads),
+            (self.calls_without_site, Loss::Sites),
+            (self.threads_pooled, Loss::ThreadRows),
+            (self.requests_lost, Loss::Requests),
+            (self.devices_lost, Loss::Devices),
+            (self.runs_missed, Loss::Runs),
         ]
     }
 
     /// What was lost of the evidence beside them: no count depends on it.
-    pub fn evidence_losses(&self) -> [(u64, &'static str); 2] {
-        [
-            (self.stream_lost, "block ends that found no room in the stream"),
-            (self.samples_lost, "CPU-clock samples that found no room"),
-        ]
+    pub fn evidence_losses(&self) -> [(u64, Loss); 2] {
+        [(self.stream_lost, Loss::BlockEnds), (self.samples_lost, Loss::Samples)]
     }
 
     pub(super) fn absorb(&mut self, later: &Self) {

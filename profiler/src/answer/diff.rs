@@ -62,20 +62,6 @@ impl Measure {
         Self::Calls,
     ];
 
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "CPU",
-            Self::Cost => "direct cost of blocking IO",
-            Self::Blocks => "blocking-IO blocks",
-            Self::Blocked => "blocked on IO",
-            Self::RunDelay => "run-queue delay",
-            Self::Voluntary => "voluntary switches",
-            Self::Involuntary => "involuntary switches",
-            Self::Calls => "calls",
-        }
-    }
-
     /// Whether it is a time, ns; else a count.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Cpu | Self::Cost | Self::Blocked | Self::RunDelay)

@@ -118,6 +118,20 @@ impl CpuLedger {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
+    /// What the shares are of: all of it, or all of the lines where the hypervisor stole so much
+    /// that one of them has more than the kernel charged. So no share is above one.
+    pub fn whole(&self) -> Nanos {
+        let times = [&self.user, &self.calls].map(|line| line.value().map_or(0.0, |t| t.as_nanos() as f64));
+        let costs = [&self.blocking_io, &self.other_switches].map(|line| line.value().copied().unwrap_or(0.0));
+        let most = times.into_iter().chain(costs).fold(0.0, f64::max);
+        let total = self.total.as_nanos() as f64;
+        if most <= total {
+            return self.total;
+        }
+        let lines = total - self.uncharged.value().copied().unwrap_or(0.0);
+        Nanos::from_nanos(lines.max(most).round() as u64)
+    }
+
     pub(crate) fn new(window: &Window, sums: &Sums, pools: &Pools<'_>) -> Self {
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
@@ -201,5 +215,35 @@ impl DirectCosts {
             0 => Figure::measured(value),
             missing => Figure::unavailable(Note::NoBase(missing)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(total: u64, user: u64, uncharged: f64) -> CpuLedger {
+        CpuLedger {
+            total: Nanos::from_nanos(total),
+            on_cpu: Nanos::from_nanos(total),
+            charge: 0,
+            user: Figure::measured(Nanos::from_nanos(user)),
+            calls: Figure::measured(Nanos::from_nanos(30)),
+            blocking_io: Figure::measured(10.0),
+            other_switches: Figure::measured(5.0),
+            uncharged: Figure::measured(uncharged),
+            softirq: Figure::unavailable(Note::SoftirqsNotHooked),
+            rest: 0.0,
+        }
+    }
+
+    #[test]
+    fn no_share_is_above_one_where_the_hypervisor_steals() {
+        // Most machines steal little, and the shares are of what the kernel charged.
+        assert_eq!(ledger(100, 60, -5.0).whole(), Nanos::from_nanos(100));
+        // The lines have 120 + 30 + 10 + 5, of which 65 were not charged.
+        assert_eq!(ledger(100, 120, -65.0).whole(), Nanos::from_nanos(165));
+        // Lines that do not add up are no reason for more than all of it.
+        assert_eq!(ledger(100, 120, 0.0).whole(), Nanos::from_nanos(120));
     }
 }

@@ -43,16 +43,6 @@ impl Weight {
             Self::Cpu => "cpu",
         }
     }
-
-    /// As a title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Cost => "Blocking cost (CPU)",
-            Self::Blocked => "Blocked time",
-            Self::RunDelay => "Run-queue delay",
-            Self::Cpu => "CPU",
-        }
-    }
 }
 
 /// A stack's part of each figure, ns.

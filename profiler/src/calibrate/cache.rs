@@ -14,6 +14,7 @@ use super::{
     result::{Essentials, Full},
     rig::host::identity,
 };
+use crate::text::{clean, fit::cut_chars};
 
 /// The layout of the file. Raised when a field changes its meaning.
 const FORMAT: u32 = 8;
@@ -138,7 +139,7 @@ pub fn load_at(path: &Path, kernel: &str, machine: &str) -> Result<Calibration, 
     let foreign = |what, theirs: &str, ours: &str| CacheError::Foreign {
         path: path.to_owned(),
         what,
-        theirs: theirs.chars().filter(|c| !c.is_control()).take(120).collect(),
+        theirs: cut_chars(&clean::line(theirs), 120),
         ours: ours.to_owned(),
     };
     // Layout and version come first: another one may lack fields that this one asks for.

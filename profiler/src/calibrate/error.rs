@@ -96,14 +96,14 @@ pub enum VolumeError {
     },
     /// Others use it.
     #[error(
-        "the device of {} serves {rate:.0} requests a second already: it is left alone; try again when it is quiet",
+        "the device of {} serves {rate} requests a second already: it is left alone; try again when it is quiet",
         path.display()
     )]
     Busy {
         /// The folder.
         path: PathBuf,
         /// Requests a second.
-        rate: f64,
+        rate: u64,
     },
     /// It takes no requests past the page cache.
     #[error("{}: {why}", path.display())]

@@ -72,7 +72,7 @@ impl VolumeCalibration {
             return Err(VolumeError::NoRoom { path: dir.to_owned() });
         }
         if let Some(rate) = requests_a_second(device).filter(|&rate| rate > IN_USE) {
-            return Err(VolumeError::Busy { path: dir.to_owned(), rate });
+            return Err(VolumeError::Busy { path: dir.to_owned(), rate: rate.round() as u64 });
         }
         let file = scratch::file(Some(dir), BLOCK).map_err(system)?;
         let file_system = scratch::file_system(&file);

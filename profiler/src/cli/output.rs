@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 
 use super::exit::CliError;
-use crate::{answer::Report, pipeline::Progress, quantity::Nanos, record::RecordError, report};
+use crate::{answer::Report, pipeline::Progress, quantity::Nanos, record::RecordError, report, text::numbers::clock};
 
 /// Writes a result to stdout, all of it or with an error.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -118,8 +118,8 @@ impl Progress for ProgressLine<'_> {
         if !self.terminal {
             return;
         }
-        let of = duration.map_or_else(String::new, |d| format!(" of {:.0} s", d.as_secs_f64()));
-        let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {:.1} s{of}  (Ctrl-C ends it)", elapsed.as_secs_f64());
+        let of = duration.map_or_else(String::new, |d| format!(" of {d}"));
+        let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {}{of}  (Ctrl-C ends it)", clock(elapsed));
         self.shown = true;
     }
 

@@ -11,7 +11,6 @@ use super::{
     flags::{DiffFlags, PredictCheckFlags, RecordFlags, ReportFlags},
     output, settings,
 };
-use crate::words::InWords;
 use crate::{
     aggregate::Window,
     answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Unit, Weight},
@@ -24,6 +23,8 @@ use crate::{
     },
     record::{Recording, write_atomically},
     report::{self, TextOptions},
+    text::numbers,
+    words::InWords,
 };
 
 /// Measures and writes a recording.
@@ -41,10 +42,10 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     let bytes = recording.write(&flags.output)?;
     let said = report_of(&recording);
     output::say(&format!(
-        "wrote {} ({} KiB, {:.1} s). {}\nNext: should-i-async report {0} -o report.html",
+        "wrote {} ({}, {}). {}\nNext: should-i-async report {0} -o report.html",
         flags.output.display(),
-        bytes.div_ceil(1024),
-        recording.window.measured.as_secs_f64(),
+        numbers::bytes(bytes),
+        recording.window.measured,
         said.verdict.sentence(),
     ));
     Ok(())
@@ -77,7 +78,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     for file in &mut files {
         file.weight = flags.weight.as_deref().and_then(settings::weight);
         let bytes = outputs::write(file, &Shown { report: &found, engine: engine.as_ref(), profile: &profile })?;
-        output::say(&format!("wrote {} ({} KiB)", file.path.display(), bytes.div_ceil(1024)));
+        output::say(&format!("wrote {} ({})", file.path.display(), numbers::bytes(bytes)));
     }
     Ok(())
 }
@@ -141,7 +142,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
             .map_err(|source| OutputError::Export { path: path.clone(), source })?;
         let bytes = write_atomically(path, |out| out.write_all(drawn.as_bytes()))
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
-        output::say(&format!("wrote {} ({} KiB)", path.display(), bytes.div_ceil(1024)));
+        output::say(&format!("wrote {} ({})", path.display(), numbers::bytes(bytes)));
     }
     // The table stands; what it says of CPU is no saving and no loss.
     unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
@@ -151,12 +152,12 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     }
     let worse: Vec<String> = found
         .worse_than(limit)
-        .map(|c| format!("{} {:+.1} %", c.measure.name(), c.relative().unwrap_or(0.0) * 100.0))
+        .map(|c| format!("{} {}", c.measure.name(), numbers::change(c.relative().unwrap_or(0.0))))
         .collect();
     if worse.is_empty() {
         return Ok(());
     }
-    bail!(CliError::Worse(format!("above {:.1} % per {}: {}", limit * 100.0, found.per.unit(), worse.join(", "))))
+    bail!(CliError::Worse(format!("above {} per {}: {}", numbers::percent(limit), found.per.unit(), worse.join(", "))))
 }
 
 /// Compares the prediction of one recording with what another one measured.

@@ -85,19 +85,6 @@ pub enum Basis {
     Reference,
 }
 
-impl Basis {
-    /// In reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SameSite => "same site",
-            Self::SameCall => "same syscall and class",
-            Self::ReadyCall => "a read whose data is there, calibrated",
-            Self::Calibrated => "calibrated",
-            Self::Reference => "reference pipe",
-        }
-    }
-}
-
 /// A site's direct cost, the hooks' part taken off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DirectCost {

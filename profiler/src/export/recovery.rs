@@ -13,7 +13,7 @@ use crate::{
     quantity::Estimate,
     text::{
         clean, fit,
-        numbers::{count, plural},
+        numbers::{count, decimal, plural},
     },
     words::{SURVIVORS, note},
 };
@@ -31,7 +31,7 @@ const BOTTOM: f64 = HEIGHT - 62.0;
 const STYLE: &str = "<style>.ipc{font:13px system-ui,sans-serif;fill:#1c1e21}.ipc .paper{fill:#fff}\
     .ipc .grid{stroke:#d8dbe0;stroke-width:1}.ipc .axis{stroke:#5c6370;stroke-width:1}.ipc .dim{fill:#5c6370;font-size:12px}\
     .ipc .h{font-size:16px;font-weight:600}.ipc .end{text-anchor:end}.ipc .mid{text-anchor:middle}\
-    .ipc .band{opacity:.18}.ipc .line{fill:none;stroke-width:2}.ipc .steady{stroke-width:1;stroke-dasharray:5 4}\
+    .ipc .band{opacity: .18}.ipc .line{fill:none;stroke-width:2}.ipc .steady{stroke-width:1;stroke-dasharray:5 4}\
     .ipc .blocked{fill:#d55e00;stroke:#d55e00}.ipc .direct{fill:#0072b2;stroke:#0072b2}\
     .ipc .preempted{fill:#009e73;stroke:#009e73}.ipc .unknown{fill:#8c8c9c;stroke:#8c8c9c}.ipc .band{stroke:none}\
     .ipc .line{fill:none}@media(prefers-color-scheme:dark){.ipc{fill:#e4e6ea}.ipc .paper{fill:#16181c}\
@@ -145,7 +145,7 @@ fn grid(axes: &Axes) -> Markup {
         @for n in 0..=ticks.min(20) {
             @let value = n as f64 * step;
             (line("grid", (LEFT, axes.y(value)), (RIGHT, axes.y(value))))
-            (text("dim end", LEFT - 7.0, axes.y(value) + 4.0, &format!("{value:.2}")))
+            (text("dim end", LEFT - 7.0, axes.y(value) + 4.0, &decimal(value, 2)))
         }
         (line("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)))
         (line("axis", (LEFT, TOP), (LEFT, BOTTOM)))

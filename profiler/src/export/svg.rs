@@ -12,7 +12,7 @@ use super::{
     folded::{self, Names},
 };
 use crate::answer::{Profile, Report, Weight};
-use crate::text::{clean, fit, numbers::count};
+use crate::text::{clean, fit, numbers::amount};
 
 /// Characters of the verdict that fit below the title.
 const SUBTITLE: usize = 150;
@@ -82,7 +82,10 @@ pub fn diff(
     }
     let zoom = 10f64.powf((UNITS / from.max(to)).log10().floor());
     let text = |lines: Vec<(String, u64)>, factor: f64| -> String {
-        lines.into_iter().map(|(stack, ns)| format!("{stack} {:.0}\n", ns as f64 * factor * zoom)).collect()
+        lines
+            .into_iter()
+            .map(|(stack, ns)| format!("{stack} {}\n", (ns as f64 * factor * zoom).round() as u64))
+            .collect()
     };
     let (first, second) = (text(first, scale.before), text(second, scale.after));
     let lines = match widths {
@@ -100,10 +103,10 @@ pub fn diff(
         &format!(
             "{}: {} → {} {unit} · red: more, blue: less · as wide as {}; {} only {} is not drawn",
             weight.title(),
-            figure(from),
-            figure(to),
+            amount(from),
+            amount(to),
             if widths == Widths::Before { "before" } else { "after" },
-            figure(undrawn / zoom),
+            amount(undrawn / zoom),
             if widths == Widths::Before { "after" } else { "before" },
         ),
         SUBTITLE,
@@ -122,11 +125,6 @@ fn side_by_side(left: &str, right: &str) -> Result<Vec<String>, ExportError> {
     let mut lines: Vec<String> = String::from_utf8_lossy(&merged).lines().map(str::to_owned).collect();
     lines.sort_unstable_by(|a, b| by_frames(a, b));
     Ok(lines)
-}
-
-/// What may be small: with two digits behind its point below 100.
-fn figure(value: f64) -> String {
-    if value >= 100.0 { count(value.round() as u64) } else { format!("{value:.2}") }
 }
 
 fn options(title: String) -> Options<'static> {

@@ -93,45 +93,22 @@ impl Way {
         }
     }
 
-    /// Its name in reports, what a sentence calls it, and what it is in a few words.
-    const fn names(self) -> [&'static str; 3] {
-        match self {
-            Self::Naive => ["naive", "an event loop", "readiness: epoll, one extra attempt per wait"],
-            Self::Runtime => ["runtime", "a runtime", "readiness through a runtime (tokio, one thread per loop)"],
-            Self::Tuned => ["tuned", "io_uring", "completion: io_uring, batched"],
-            Self::Deep => {
-                ["deep32", "io_uring with 32 requests at once", "completion: io_uring, 32 requests on files at once"]
-            }
-            Self::Deeper => {
-                ["deep128", "io_uring with 128 requests at once", "completion: io_uring, 128 requests on files at once"]
-            }
-            Self::Pooled => [
-                "pooled",
-                "a loop with a pool of workers",
-                "readiness: a loop hands what is ready to a pool of workers",
-            ],
-            Self::Streams => ["streams", "asyncio streams", "asyncio with its streams"],
-            Self::Protocols => ["protocols", "asyncio protocols", "asyncio with protocols (callbacks)"],
-            Self::Uvloop => ["uvloop", "uvloop", "asyncio protocols on uvloop"],
-            Self::Gevent => ["gevent", "gevent", "gevent (greenlets in the place of threads)"],
-            Self::Virtual => ["virtual", "virtual threads", "virtual threads in the place of platform threads"],
-            Self::Selector => ["selector", "a selector loop", "a loop over a selector (NIO)"],
-        }
-    }
-
-    /// Its name in reports.
+    /// Its name, one word.
     pub const fn name(self) -> &'static str {
-        self.names()[0]
-    }
-
-    /// What a sentence calls it: "… would give back".
-    pub const fn in_a_sentence(self) -> &'static str {
-        self.names()[1]
-    }
-
-    /// What it is, in a few words.
-    pub const fn words(self) -> &'static str {
-        self.names()[2]
+        match self {
+            Self::Naive => "naive",
+            Self::Runtime => "runtime",
+            Self::Tuned => "tuned",
+            Self::Deep => "deep32",
+            Self::Deeper => "deep128",
+            Self::Pooled => "pooled",
+            Self::Streams => "streams",
+            Self::Protocols => "protocols",
+            Self::Uvloop => "uvloop",
+            Self::Gevent => "gevent",
+            Self::Virtual => "virtual",
+            Self::Selector => "selector",
+        }
     }
 
     /// The language whose programs can take it.

@@ -11,6 +11,7 @@ use crate::{
     record::write_atomically,
     report::{self, TextOptions},
     symbol::Origin,
+    text::numbers,
 };
 
 /// A file that is wanted.
@@ -104,7 +105,7 @@ pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {
         write(&output, shown)
     });
     match written {
-        Ok(bytes) => Update::Note(format!("wrote {} ({} KiB)", path.display(), bytes.div_ceil(1024))),
+        Ok(bytes) => Update::Note(format!("wrote {} ({})", path.display(), numbers::bytes(bytes))),
         Err(error) => Update::Problem(error.to_string()),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     calibrate::{self, Essentials, Full, Usage},
     machine::{Calibration, Origin, Taken},
+    text::numbers::whole_percent,
     words,
 };
 
@@ -67,8 +68,8 @@ impl Pricing {
                 return known;
             }
             if begun.elapsed() >= patience {
-                let others = 100.0 * self.before.others();
-                let why = format!("not within {} s, others used {others:.0} % of the CPUs", patience.as_secs());
+                let others = whole_percent(self.before.others());
+                let why = format!("not within {} s, others used {others} of the CPUs", patience.as_secs());
                 return Err(late(&why));
             }
             if hurry() {

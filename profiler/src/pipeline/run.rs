@@ -30,6 +30,7 @@ use crate::{
     predict::Baseline,
     process::{self, ExitWatch, Process, TargetSpec},
     quantity::{Nanos, Tgid},
+    text::numbers::bytes,
 };
 
 /// The target's exit and Ctrl-C are noticed within this time.
@@ -357,11 +358,9 @@ fn options(request: &Request) -> Options {
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
     let needed = options.map_bytes();
     match kernel::memory::available() {
-        Some(available) if needed > available => Err(LoadError::NoMemory(format!(
-            "they need {} MiB, and {} MiB are available",
-            needed >> 20,
-            available >> 20
-        ))),
+        Some(available) if needed > available => {
+            Err(LoadError::NoMemory(format!("they need {}, and {} are available", bytes(needed), bytes(available))))
+        }
         _ => Ok(()),
     }
 }

@@ -17,8 +17,6 @@ use crate::calibrate::{Calibration, SweetSpots};
 
 /// The format of [`json`], raised when a field changes its meaning.
 const SCHEMA: &str = "should-i-async/calibration/1";
-/// Above this share of the CPUs for others, the text warns.
-const NOISY: f64 = 0.05;
 
 /// The page for people, in 100 columns.
 pub(crate) fn text(calibration: &Calibration) -> String {
@@ -31,12 +29,7 @@ pub(crate) fn text(calibration: &Calibration) -> String {
          20 repeats: from the smallest to the largest). A difference that may be zero is called noise. docs/calibrate.md says \
          what each figure includes.",
     );
-    if essentials.others > NOISY {
-        page.line(&format!(
-            "Others used {:.0} % of the CPUs meanwhile: on a quiet machine the spreads are smaller.",
-            essentials.others * 100.0
-        ));
-    }
+    page.crowded(essentials.others);
     essentials::render(&mut page, essentials, calibration.full.as_ref());
     if let Some(full) = &calibration.full {
         full::render(&mut page, full);

@@ -75,6 +75,78 @@ pub fn residual(ratio: f64) -> String {
     with_digits(ratio, 2)
 }
 
+/// A number with so many digits behind its point; what rounds to nothing has no sign.
+pub fn decimal(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return NA.to_owned();
+    }
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(bare) if bare.bytes().all(|b| matches!(b, b'0' | b'.')) => bare.to_owned(),
+        _ => text,
+    }
+}
+
+/// A number of any size: a count from 100 on, below it with its digits.
+pub fn amount(value: f64) -> String {
+    match value.abs() {
+        v if !v.is_finite() => NA.to_owned(),
+        0.0 => "0".to_owned(),
+        v if v >= 100.0 && value < 0.0 => format!("-{}", count(v.round() as u64)),
+        v if v >= 100.0 => count(v.round() as u64),
+        v if v >= 1.0 => decimal(value, 2),
+        _ => decimal(value, 4),
+    }
+}
+
+/// A number that always has its sign: a difference, or a term of a sum.
+fn with_sign(value: f64, digits: usize) -> String {
+    let text = decimal(value, digits);
+    if value.is_finite() && !text.starts_with('-') { format!("+{text}") } else { text }
+}
+
+/// A change in percent, with its sign.
+pub fn change(ratio: f64) -> String {
+    format!("{} %", with_sign(ratio * 100.0, 1))
+}
+
+/// A term of a sum in percent, with its sign, one digit finer.
+pub fn term(ratio: f64) -> String {
+    format!("{} %", with_sign(ratio * 100.0, 2))
+}
+
+/// A difference of two percentages.
+pub fn points(ratio: f64) -> String {
+    format!("{} points", with_sign(ratio * 100.0, 1))
+}
+
+/// A ratio in whole percent, for sentences.
+pub fn whole_percent(ratio: f64) -> String {
+    format!("{} %", decimal(ratio * 100.0, 0))
+}
+
+/// So many of a hundred, for sentences.
+pub fn of_hundred(ratio: f64) -> String {
+    format!("{} of 100", decimal(ratio * 100.0, 0))
+}
+
+/// Both ends of an interval; a dash would hide the sign of the second.
+fn ends(low: f64, high: f64, digits: usize) -> String {
+    let joint = if low < 0.0 || high < 0.0 { " to " } else { "–" };
+    format!("{}{joint}{} %", decimal(low * 100.0, digits), decimal(high * 100.0, digits))
+}
+
+/// An interval of a ratio in percent.
+pub fn range(low: f64, high: f64) -> String {
+    ends(low, high, 1)
+}
+
+/// An interval of a ratio in whole percent, for sentences.
+pub fn whole_range(low: f64, high: f64) -> String {
+    let whole = |ratio: f64| (ratio * 100.0).round() / 100.0;
+    ends(whole(low), whole(high), 0)
+}
+
 /// So many of so many, in percent.
 pub fn ratio(part: u64, whole: u64) -> String {
     percent(part as f64 / whole as f64)
@@ -136,20 +208,22 @@ pub fn per_second(rate: f64) -> String {
     }
 }
 
-/// Bytes in the unit that fits.
+/// Bytes in the unit that fits; a whole number of them has no digits behind a point.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = n as f64;
     let mut name = "B";
+    let mut exact = true;
     for unit in UNITS {
         // What would be printed as 1024 is 1.00 of the next unit.
         if value < 1023.5 {
             break;
         }
         value /= 1024.0;
+        exact = value.fract() == 0.0;
         name = unit;
     }
-    if name == "B" { format!("{n} B") } else { format!("{} {name}", three_digits(value)) }
+    if exact { format!("{value} {name}") } else { format!("{} {name}", three_digits(value)) }
 }
 
 #[cfg(test)]
@@ -176,12 +250,27 @@ mod tests {
         assert_eq!((percent(0.123), residual(0.000_01)), ("12.3 %".into(), "<0.01 %".into()));
         assert_eq!((ratio(1, 8), part(-1.0, Nanos::from_nanos(2))), ("12.5 %".into(), "-50.0 %".into()));
         assert_eq!((span(-1_500.0), span(-0.2)), ("-1.50 µs".into(), "0 ns".into()));
-        assert_eq!((bytes(1023), bytes(1024), bytes(1 << 20)), ("1023 B".into(), "1.00 KiB".into(), "1.00 MiB".into()));
+        assert_eq!((bytes(1023), bytes(4096), bytes(1 << 20)), ("1023 B".into(), "4 KiB".into(), "1 MiB".into()));
         assert_eq!((bytes(1_048_575), bytes(12_900_000)), ("1.00 MiB".into(), "12.3 MiB".into()));
         assert_eq!(
             (clock(Nanos::from_millis(12_340)), clock(Nanos::from_millis(3_723_000))),
             ("12.3 s".into(), "1:02:03".into())
         );
+    }
+
+    #[test]
+    fn signs_stand_where_they_say_something() {
+        assert_eq!((decimal(-0.04, 1), decimal(-0.06, 1), decimal(2.0, 0)), ("0.0".into(), "-0.1".into(), "2".into()));
+        assert_eq!(
+            (change(0.123), change(-0.0001), term(-0.00123)),
+            ("+12.3 %".into(), "+0.0 %".into(), "-0.12 %".into())
+        );
+        assert_eq!(
+            (points(0.01), whole_percent(-0.004), of_hundred(0.5)),
+            ("+1.0 points".into(), "0 %".into(), "50 of 100".into())
+        );
+        assert_eq!((range(0.01, 0.023), range(-0.01, 0.02)), ("1.0–2.3 %".into(), "-1.0 to 2.0 %".into()));
+        assert_eq!((whole_range(-0.001, 0.07), whole_range(-0.2, -0.1)), ("0–7 %".into(), "-20 to -10 %".into()));
     }
 
     #[test]
@@ -199,6 +288,7 @@ mod tests {
         for text in [
             percent(f64::NAN),
             residual(f64::INFINITY),
+            decimal(f64::NAN, 2),
             ratio(0, 0),
             ratio(1, 0),
             part(3.0, nothing),

@@ -1,7 +1,7 @@
 //! What only the screen says: modelled figures with their mark, where a figure comes from, names of
 //! modules, and what a search finds.
 
-use crate::words::{InWords, note};
+use crate::words::{InWords, provenance};
 use crate::{
     quantity::{Figure, Provenance},
     text::{clean::clean, numbers::NA},
@@ -18,11 +18,7 @@ pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> Stri
 
 /// Where a figure comes from: `measured`, `modelled: why`, `n/a: why`.
 pub(super) fn origin<T, N: InWords>(figure: &Figure<T, N>) -> String {
-    let name = if figure.value().is_none() { NA } else { figure.provenance().name() };
-    match note(figure).as_str() {
-        "" => name.to_owned(),
-        note => format!("{name}: {}", clean(note)),
-    }
+    clean(&provenance(figure))
 }
 
 /// A module's name in brackets; some have theirs already.

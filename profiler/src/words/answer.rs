@@ -2,9 +2,64 @@
 
 use super::InWords;
 use crate::{
-    answer::{Ended, NoPrediction, NoUnits, NotSameWork, Note, Per, Which, Why},
-    text::numbers::{bytes, count},
+    aggregate::Loss,
+    answer::{Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
+    text::numbers::{bytes, count, decimal},
 };
+
+impl Loss {
+    /// What was lost, after how many: "3 threads not measured for lack of room".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Threads => "threads not measured for lack of room",
+            Self::Sites => "calls not told apart by site for lack of room",
+            Self::ThreadRows => "threads that ended are in the sums and not in the table",
+            Self::Requests => "block requests not measured for lack of room",
+            Self::Devices => "devices not measured for lack of room",
+            Self::Runs => "program runs left out by the kernel: events are missing",
+            Self::BlockEnds => "block ends that found no room in the stream",
+            Self::Samples => "CPU-clock samples that found no room",
+        }
+    }
+}
+
+impl SiteView {
+    /// Why its blocks have no direct cost.
+    pub const fn without_cost(&self) -> &'static str {
+        match self.blocked_calls {
+            0 => "no call blocked",
+            _ => "nothing to compare with: no call that did not block, no reference",
+        }
+    }
+}
+
+impl Measure {
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Cost => "direct cost of blocking IO",
+            Self::Blocks => "blocking-IO blocks",
+            Self::Blocked => "blocked on IO",
+            Self::RunDelay => "run-queue delay",
+            Self::Voluntary => "voluntary switches",
+            Self::Involuntary => "involuntary switches",
+            Self::Calls => "calls",
+        }
+    }
+}
+
+impl Weight {
+    /// As a title.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Cost => "Blocking cost (CPU)",
+            Self::Blocked => "Blocked time",
+            Self::RunDelay => "Run-queue delay",
+            Self::Cpu => "CPU",
+        }
+    }
+}
 
 impl InWords for Ended {
     fn in_words(&self) -> String {
@@ -82,9 +137,11 @@ impl InWords for NotSameWork {
                 per.unit()
             ),
             Self::Sizes { class, first, second } => format!(
-                "the two did not do the same work: for each byte that it sent on {} the one received {first:.2} and the other \
-                 {second:.2}; give --per with the name of a call that each request makes once, if the work was the same",
-                class.name()
+                "the two did not do the same work: for each byte that it sent on {} the one received {} and the other \
+                 {}; give --per with the name of a call that each request makes once, if the work was the same",
+                class.name(),
+                decimal(*first, 2),
+                decimal(*second, 2)
             ),
             Self::Unseen => "whether the two did the same work cannot be told: their calls have nothing in common; give --per with \
                              the name of a call that each request makes once, two names where they differ, or --per second if \

@@ -3,18 +3,33 @@
 use super::InWords;
 use crate::{
     cost::{
-        Disagreement, Note,
+        Basis, Disagreement, Note,
         ipc::{self, Comparison, Coverage},
     },
-    text::numbers::{count, plural},
+    text::numbers::{count, plural, whole_percent},
 };
+
+impl Basis {
+    /// What blocks were compared with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SameSite => "same site",
+            Self::SameCall => "same syscall and class",
+            Self::ReadyCall => "a read whose data is there, calibrated",
+            Self::Calibrated => "calibrated",
+            Self::Reference => "reference pipe",
+        }
+    }
+}
 
 impl InWords for Note {
     fn in_words(&self) -> String {
         let plain = match self {
             Self::PartOfBlocks(share) => {
-                let percent = 100.0 * share;
-                return format!("from the {percent:.0} % of the blocks whose call also returned without one");
+                return format!(
+                    "from the {} of the blocks whose call also returned without one",
+                    whole_percent(*share)
+                );
             }
             Self::FewSamples(n) => {
                 return format!("only {} CPU-clock samples: measure longer, or under load", count(*n));

@@ -2,16 +2,16 @@
 
 use super::{InWords, note};
 use crate::{
-    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, RECOVERED, SiteFit},
+    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, LeftOut, RECOVERED, SiteFit},
     quantity::{Estimate, Figure},
-    text::numbers::{NA, count, plural, span},
+    text::numbers::{NA, count, decimal, plural, span, whole_percent},
 };
 
 impl Estimate {
-    /// With so many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
+    /// With so many digits, and its 90 % interval: `1.99 (1.97 to 2.01)`.
     pub fn words(&self, digits: usize) -> String {
-        let (value, low, high) = (self.value, self.low, self.high);
-        format!("{value:.digits$} ({low:.digits$} to {high:.digits$})")
+        let number = |value| decimal(value, digits);
+        format!("{} ({} to {})", number(self.value), number(self.low), number(self.high))
     }
 
     /// A number of cycles or instructions.
@@ -24,6 +24,21 @@ impl Estimate {
     }
 }
 
+impl LeftOut {
+    /// What was left out, after how many.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Switched => "windows cut by a switch",
+            Self::Multiplexed => "windows with counters multiplexed",
+            Self::Unreadable => "windows with a counter that could not be read",
+            Self::TooLong => "windows of 2^32 cycles or instructions and more",
+            Self::SamplesOutside => "samples outside of any window followed",
+            Self::SamplesUnreadable => "samples left out likewise",
+            Self::SamplesLost => "samples that the kernel lost or throttled",
+        }
+    }
+}
+
 impl KindIpc {
     /// Cells below [`Ipc::heading`].
     fn cells(&self, counted: &[usize]) -> Vec<String> {
@@ -32,10 +47,10 @@ impl KindIpc {
             count(self.windows),
             count(self.instructions.round() as u64),
             self.user.map_or_else(|| NA.to_owned(), |ipc| ipc.words(3)),
-            self.all.map_or_else(|| NA.to_owned(), |ipc| format!("{ipc:.3}")),
+            self.all.map_or_else(|| NA.to_owned(), |ipc| decimal(ipc, 3)),
         ];
         let misses = counted.iter().map(|&i| self.misses.get(i).copied().flatten());
-        cells.extend(misses.map(|m| m.map_or_else(|| NA.to_owned(), |m| format!("{m:.2}"))));
+        cells.extend(misses.map(|m| m.map_or_else(|| NA.to_owned(), |m| decimal(m, 2))));
         cells
     }
 }
@@ -78,7 +93,7 @@ impl Ipc {
             .left_out()
             .into_iter()
             .filter(|(_, n)| *n > 0)
-            .map(|(what, n)| format!("{} {what}", count(n)))
+            .map(|(what, n)| format!("{} {}", count(n), what.words()))
             .collect();
         text + "; left out: " + &if left.is_empty() { "none".to_owned() } else { left.join(", ") }
     }
@@ -88,10 +103,10 @@ impl Ipc {
         match (self.cycles.value(), self.cost.value()) {
             (Some(cycles), Some(cost)) => {
                 format!(
-                    "{} cycles = {} each at {:.2} GHz, {} blocks; {}: {}",
+                    "{} cycles = {} each at {} GHz, {} blocks; {}: {}",
                     cycles.whole(),
                     span(cost.per_block),
-                    self.clock.value().copied().unwrap_or(f64::NAN),
+                    decimal(self.clock.value().copied().unwrap_or(f64::NAN), 2),
                     count(cost.matched),
                     self.cost.provenance().name(),
                     note(&self.cost)
@@ -138,7 +153,7 @@ impl Curve {
         };
         let recovered = match self.recovered.value() {
             Some(at) => {
-                format!("{:.0} % of it after {} instructions", RECOVERED * 100.0, at.whole())
+                format!("{} of it after {} instructions", whole_percent(RECOVERED), at.whole())
             }
             None => note(&self.recovered),
         };

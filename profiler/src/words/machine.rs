@@ -1,6 +1,9 @@
 //! Where prices come from, in words.
 
-use crate::machine::{Origin, Runtime, Source, Taken};
+use crate::{
+    machine::{Origin, Runtime, Source, Taken},
+    text::numbers::whole_percent,
+};
 
 /// Above this share of the CPUs for others, the words about the prices say so.
 const CROWDED: f64 = 0.25;
@@ -14,7 +17,7 @@ pub fn origin(Origin { taken, others }: Origin) -> String {
     if others < CROWDED {
         return taken;
     }
-    format!("{taken}; {:.0} % of the CPUs were in use by others while it was taken", others * 100.0)
+    format!("{taken}; {} of the CPUs were in use by others while it was taken", whole_percent(others))
 }
 
 /// Name and version of a runtime.
@@ -39,12 +42,12 @@ pub fn measured_runtime(measured: &Runtime, is_same_build: bool) -> String {
 /// Where these prices come from, and what their pace was.
 pub fn prices(source: &Source) -> String {
     let words = source.words();
-    match source.slowed_by * 100.0 {
-        percent if percent >= 0.5 => {
-            format!("{words}; the CPUs were {percent:.0} % slower meanwhile, and so are the prices")
+    match source.slowed_by {
+        by if by >= 0.005 => {
+            format!("{words}; the CPUs were {} slower meanwhile, and so are the prices", whole_percent(by))
         }
-        percent if percent <= -0.5 => {
-            format!("{words}; the CPUs were {:.0} % faster meanwhile, and so are the prices", -percent)
+        by if by <= -0.005 => {
+            format!("{words}; the CPUs were {} faster meanwhile, and so are the prices", whole_percent(-by))
         }
         _ => words.to_owned(),
     }

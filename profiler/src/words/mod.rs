@@ -9,9 +9,11 @@ mod machine;
 mod predict;
 mod roles;
 mod verdict;
+mod wakeups;
+mod ways;
 
 pub use cost::disagreement;
-pub use in_words::{InWords, note};
+pub use in_words::{InWords, note, provenance};
 pub use ipc::{SURVIVORS, reason};
 pub use machine::{MODELLED_RUNTIME, OF_FILE_SYSTEM, measured_runtime, origin, prices, runtime};
-pub use predict::{missed, missed_on};
+pub use predict::{base, missed, missed_on};

@@ -5,7 +5,7 @@ use crate::{
     cost,
     predict::{Assumption, Caveat, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
-    text::numbers::{count, span},
+    text::numbers::{count, decimal, span, whole_percent},
 };
 
 /// A number of things that was computed.
@@ -18,8 +18,9 @@ pub fn missed(kind: Kind) -> String {
     let Missed { times, rows, programs } = kind.missed();
     let own = if kind.is_known() { "" } else { ", none of its kind among them" };
     format!(
-        "{times:.2} times the model's own standard error, as nine of ten were off at most among {rows} rows of {programs} programs \
+        "{} times the model's own standard error, as nine of ten were off at most among {rows} rows of {programs} programs \
          ({}){own}",
+        decimal(times, 2),
         kind.basis()
     )
 }
@@ -83,7 +84,8 @@ impl InWords for Note {
             }
             Self::HandedOn(threads) => {
                 return format!(
-                    "what is left of a message that {threads:.0} threads hand on to each other, calibrated"
+                    "what is left of a message that {} threads hand on to each other, calibrated",
+                    decimal(*threads, 0)
                 );
             }
             Self::CalibratedSleep => "calibrated: too few blocks of the target left the CPU idle",
@@ -142,13 +144,14 @@ impl InWords for Caveat {
                                      under a higher load than its own, and replies that leave together are not counted on."
                 .to_owned(),
             Self::IncredibleCrowd { each, threads } => format!(
-                "Code after a block was calibrated to cost {} more where {threads:.0} threads take turns: more than this target's \
+                "Code after a block was calibrated to cost {} more where {} threads take turns: more than this target's \
                  code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",
-                span(*each)
+                span(*each),
+                decimal(*threads, 0)
             ),
             Self::NotCovered(share) => format!(
-                "The cost of {:.0} % of the blocks could not be told; they are taken to cost what the others do.",
-                share * 100.0
+                "The cost of {} of the blocks could not be told; they are taken to cost what the others do.",
+                whole_percent(*share)
             ),
         }
     }
@@ -215,23 +218,25 @@ impl Term {
             TermBasis::SameSites { counters: false } => {
                 "same sites and sizes, after a block against after none".to_owned()
             }
-            TermBasis::Crowd(threads) => format!("{each} where {threads:.0} threads take turns, calibrated"),
+            TermBasis::Crowd(threads) => format!("{each} where {} threads take turns, calibrated", decimal(threads, 0)),
             TermBasis::HandOver => {
                 format!("{each}: a block between threads as here, and what a calibrated hand-over has beyond one")
             }
             TermBasis::ThreadSwitch => format!("{each}, as a block between threads"),
             TermBasis::Sleeps(per_block, note) => {
                 let measured = || Provenance::Measured.name().to_owned();
-                format!("{per_block:.2} per block, {each}, {}", note.map_or_else(measured, |n| n.in_words()))
+                format!("{} per block, {each}, {}", decimal(per_block, 2), note.map_or_else(measured, |n| n.in_words()))
             }
             TermBasis::Waits(events, way) => {
-                format!("{each} where a wait returns {events:.1}, calibrated: {}", way.words())
+                format!("{each} where a wait returns {}, calibrated: {}", decimal(events, 1), way.words())
             }
             TermBasis::LikeEvents => format!("{each}, as an event of a connection"),
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
             TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),
             TermBasis::InPlace => format!("{each}, in place"),
-            TermBasis::InFlight(reads) => format!("{each} where {reads:.1} requests are in flight, calibrated"),
+            TermBasis::InFlight(reads) => {
+                format!("{each} where {} requests are in flight, calibrated", decimal(reads, 1))
+            }
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
             TermBasis::NotEvenAt(ns) => {
                 format!("not even at {} each would they be 1 % of its CPU", span(ns))
@@ -241,6 +246,6 @@ impl Term {
 }
 
 /// What most of the direct cost was held against.
-pub(super) fn base(basis: Option<cost::Basis>) -> &'static str {
+pub fn base(basis: Option<cost::Basis>) -> &'static str {
     basis.map_or("no base", cost::Basis::name)
 }

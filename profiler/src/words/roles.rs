@@ -3,7 +3,7 @@
 use super::InWords;
 use crate::{
     aggregate::{Role, RoleBasis, RoleLine},
-    text::numbers::{count, percent, plural},
+    text::numbers::{count, decimal, percent, plural},
 };
 
 impl Role {
@@ -37,7 +37,7 @@ impl InWords for RoleBasis {
         match self {
             Self::Waits { of, all } => format!("{} of its {} waits", count(*of), count(*all)),
             Self::Events { waits, turnover: Some(turnover) } => {
-                format!("{} event waits, turnover {turnover:.2}", count(*waits))
+                format!("{} event waits, turnover {}", count(*waits), decimal(*turnover, 2))
             }
             Self::Events { waits, turnover: None } => format!("{} event waits", count(*waits)),
             Self::Wakes { got, given } => format!(

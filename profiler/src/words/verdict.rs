@@ -11,18 +11,12 @@ use crate::{
     machine::{Language, Runtime, Way},
     predict::{Assumption, Ground},
     quantity::Estimate,
-    text::numbers::{self, count, percent, plural, span},
+    text::numbers::{self, count, decimal, of_hundred, percent, plural, span, whole_percent, whole_range},
 };
-
-/// A share in whole percent; what rounds to nothing has no sign.
-fn whole_percent(share: f64) -> f64 {
-    (share * 100.0).round() + 0.0
-}
 
 /// The ends of a saving in percent.
 fn range(saving: &Estimate) -> String {
-    let (low, high) = (whole_percent(saving.low), whole_percent(saving.high));
-    if low < 0.0 { format!("{low} to {high} %") } else { format!("{low}–{high} %") }
+    whole_range(saving.low, saving.high)
 }
 
 impl Verdict {
@@ -64,7 +58,8 @@ impl InWords for Reason {
     fn in_words(&self) -> String {
         match self {
             Self::TooLittle { seconds, cpu, blocks } => format!(
-                "Not enough happened in {seconds:.1} s ({cpu} of CPU, {} blocks): measure under load, or longer with -d.",
+                "Not enough happened in {} ({cpu} of CPU, {} blocks): measure under load, or longer with -d.",
+                span(seconds * 1e9),
                 count(*blocks)
             ),
             Self::OnlyEventWaits(events) => format!(
@@ -90,8 +85,8 @@ impl InWords for Reason {
             ),
             Self::NothingKnown { io, why } => format!("It blocked on IO {} times, but {}.", count(*io), why.in_words()),
             Self::UnknownProgram { covered, gain } => format!(
-                "Not known: roles cover {:.0} % of its CPU, and what the rest is no sign tells. By what blocks, {}.{}",
-                covered * 100.0,
+                "Not known: roles cover {} of its CPU, and what the rest is no sign tells. By what blocks, {}.{}",
+                whole_percent(*covered),
                 back(gain),
                 turned(gain)
             ),
@@ -139,12 +134,11 @@ fn back(gain: &Gain) -> String {
         _ => "of its CPU".to_owned(),
     };
     let way = way.in_a_sentence();
-    let whole = whole_percent(saving.value);
-    if whole < 0.0 {
+    if (saving.value * 100.0).round() < 0.0 {
         let more = saving.scaled(-1.0);
-        return format!("{way} would take about {} % ({}) more {of}", -whole, range(&more));
+        return format!("{way} would take about {} ({}) more {of}", whole_percent(more.value), range(&more));
     }
-    format!("about {whole} % ({}) {of} would come back with {way}", range(saving))
+    format!("about {} ({}) {of} would come back with {way}", whole_percent(saving.value), range(saving))
 }
 
 impl InWords for Gain {
@@ -158,10 +152,10 @@ impl InWords for Gain {
         reasons.extend(self.blockers.as_ref().map(Blockers::in_words));
         if self.sleeps_per_block >= FEW_SLEEPS {
             let who = if self.way == Way::Virtual { "a carrier would still park" } else { "a loop would still sleep" };
-            reasons.push(format!("{who} at {:.0} of 100 blocks", (self.sleeps_per_block * 100.0).min(100.0)));
+            reasons.push(format!("{who} at {} blocks", of_hundred(self.sleeps_per_block.min(1.0))));
         }
         reasons.extend(self.completion.map(|(way, more)| {
-            format!("{} would bring {} % ({})", way.in_a_sentence(), whole_percent(more.value), range(&more))
+            format!("{} would bring {} ({})", way.in_a_sentence(), whole_percent(more.value), range(&more))
         }));
         reasons.extend(self.worse.map(takes_more));
         reasons.extend(self.turned.map(would_turn));
@@ -207,7 +201,7 @@ const fn things(class: BlockClass) -> &'static str {
 
 /// What would turn the answer, and to how much.
 fn would_turn((what, share): (Assumption, f64)) -> String {
-    format!("{}, it would be {} %", what.if_so(), whole_percent(share))
+    format!("{}, it would be {}", what.if_so(), whole_percent(share))
 }
 
 /// The same as a sentence of its own.
@@ -217,7 +211,7 @@ fn turned(gain: &Gain) -> String {
 
 /// That another way of its language would take more.
 fn takes_more((way, more): (Way, f64)) -> String {
-    format!("{} would take {:.0} % more than its threads do", way.in_a_sentence(), more * 100.0)
+    format!("{} would take {} more than its threads do", way.in_a_sentence(), whole_percent(more))
 }
 
 /// With a capital at its start.
@@ -244,10 +238,10 @@ impl InWords for NoGain {
                 percent(*cost)
             ),
             Self::LowConcurrency { direct, sleeps_per_block } => format!(
-                "low concurrency: blocking costs {} of its CPU, but one thing at a time is ready, and a loop would sleep at {:.0} \
-                 of 100 blocks all the same.",
+                "low concurrency: blocking costs {} of its CPU, but one thing at a time is ready, and a loop would sleep at {} \
+                 blocks all the same.",
                 percent(*direct),
-                sleeps_per_block * 100.0
+                of_hundred(*sleeps_per_block)
             ),
             Self::Files(direct) => format!(
                 "its blocks are on files, where epoll gains nothing, and they cost {} of its CPU; the time goes into the device.",
@@ -257,7 +251,7 @@ impl InWords for NoGain {
                 format!("blocking costs {} of its CPU; {}.", percent(*direct), takes_more((*way, *more)))
             }
             Self::BelowWorth(worth) => {
-                format!("that is less than the {} % that would be worth it.", whole_percent(*worth))
+                format!("that is less than the {} that would be worth it.", whole_percent(*worth))
             }
             Self::CostsAsMuch(direct) => {
                 format!(
@@ -273,8 +267,9 @@ impl InWords for Evidence {
     fn in_words(&self) -> String {
         match self {
             Self::Blocks { io, seconds, cpu } => format!(
-                "{} blocking-IO blocks in {seconds:.1} s ({} a second) on {cpu} of CPU",
+                "{} blocking-IO blocks in {} ({} a second) on {cpu} of CPU",
                 count(*io),
+                span(seconds * 1e9),
                 whole(*io as f64 / seconds.max(1e-9))
             ),
             Self::BlockCost { each, basis, share } => format!(
@@ -291,8 +286,9 @@ impl InWords for Evidence {
                 };
                 let loops = if *loops == 1 { "one loop".to_owned() } else { format!("{loops} loops") };
                 format!(
-                    "{loops} would sleep {sleeps_per_block:.2} times per block and find {events_per_wait:.1} events per wait \
-                     ({ground})"
+                    "{loops} would sleep {} times per block and find {} events per wait ({ground})",
+                    decimal(*sleeps_per_block, 2),
+                    decimal(*events_per_wait, 1)
                 )
             }
             Self::EventTaxes { taxes, runtime } => {
@@ -325,10 +321,10 @@ impl InWords for Advice {
                 whole(*preemptions)
             ),
             Self::PinThreads { own_wakes, over_idle } => format!(
-                "Pin threads that hand work to each other to one CPU: {:.0} of 100 blocks end with a wake-up by a thread of its \
-                 own, and {:.0} of 100 come back over an idle CPU.",
-                100.0 * own_wakes,
-                100.0 * over_idle
+                "Pin threads that hand work to each other to one CPU: {} blocks end with a wake-up by a thread of its \
+                 own, and {} come back over an idle CPU.",
+                of_hundred(*own_wakes),
+                of_hundred(*over_idle)
             ),
             Self::LargerBuffers(SmallCalls { syscall, bytes, per_second, .. }) => format!(
                 "Larger buffers: {syscall} on files moves {} a call, {} times a second; 64 KiB a call costs little more.",

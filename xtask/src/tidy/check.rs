@@ -1,5 +1,6 @@
 //! Holds one file, or the repository's top, against the [`rules`](super::rules).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Severity};
@@ -24,6 +25,49 @@ pub(super) fn top_level(names: &[(String, bool)]) -> Vec<Finding> {
         message: format!("not a folder of this repository ({})", rules::TOP_LEVEL.join(", ")),
     };
     names.iter().filter(stray).map(finding).collect()
+}
+
+/// What the files make of what they are allowed, tests left out.
+#[derive(Default)]
+pub(super) struct Uses {
+    /// Who imports which room.
+    pub(super) rooms: BTreeSet<(String, String)>,
+    /// Which crate stands in which room.
+    pub(super) crates: BTreeSet<(String, String)>,
+}
+
+impl Uses {
+    /// Adds those of one file; what cannot be read is for [`file`] to say.
+    pub(super) fn add(&mut self, path: &Path, text: &str) {
+        let place = Place::new(path);
+        let (Some(room), Ok(source)) = (&place.room, Source::parse(text)) else { return };
+        for mention in source.paths.iter().filter(|mention| !mention.test && !place.is_test) {
+            if let Some(other) = inner_path(&place.module, mention).and_then(|inner| inner.into_iter().next()) {
+                self.rooms.insert((room.clone(), other));
+            }
+            self.crates.insert((mention.segments[0].clone(), room.clone()));
+        }
+    }
+
+    /// The allowances that nobody uses.
+    pub(super) fn unused(&self, rooms: &[Room], homes: &[rooms::Home]) -> Vec<Finding> {
+        let is_used = |uses: &BTreeSet<(String, String)>, a: &str, b: &str| uses.contains(&(a.into(), b.into()));
+        let mut unused = Vec::new();
+        for room in rooms {
+            let May::Only(others) = room.may else { continue };
+            for other in others.iter().filter(|other| !is_used(&self.rooms, room.name, other)) {
+                unused.push(format!("{} may import {other}, and does not", room.name));
+            }
+        }
+        for home in homes {
+            // Who composes the others may need it tomorrow.
+            let composes = |name: &str| rooms.iter().any(|room| room.name == name && matches!(room.may, May::All));
+            for room in home.rooms.iter().filter(|room| !composes(room) && !is_used(&self.crates, home.krate, room)) {
+                unused.push(format!("{room} may use {}, and does not", home.krate));
+            }
+        }
+        unused.into_iter().map(Finding::of_tables).collect()
+    }
 }
 
 /// Checks one file; `path` is relative to the repository.
@@ -51,6 +95,11 @@ pub(super) fn file(path: &Path, text: &str) -> Vec<Finding> {
             imports(&mut report, room, &place.module, mention, test);
             homes(&mut report, room, mention, test);
             purity(&mut report, room, mention, test);
+        }
+        if !place.is_test {
+            let written = Written::new(&source, text);
+            numbers(&mut report, room, &written);
+            phrases(&mut report, room, &written);
         }
     }
     report.findings
@@ -163,6 +212,63 @@ fn imports(report: &mut Report<'_>, room: &str, module: &[String], mention: &Men
     if !allowed {
         report.error(mention.line, format!("{room} may not import {other}: {}", rule.why));
     }
+}
+
+/// The texts of a file, without those of tests and comments.
+struct Written<'a> {
+    texts: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Written<'a> {
+    fn new(source: &'a Source, text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        let is_code = |line: usize| !lines[line - 1].starts_with("//");
+        let texts = source.literals.iter().filter(|(text, line)| text.starts_with('"') && is_code(*line));
+        Self { texts: texts.map(|(text, line)| (text.as_str(), *line)).collect() }
+    }
+}
+
+/// A text of three words and more says something: that is for the rooms that speak.
+fn phrases(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
+    if !rooms::SILENT_ROOMS.contains(&room) {
+        return;
+    }
+    let file = report.path.to_string_lossy().into_owned();
+    if rooms::PHRASES.iter().any(|phrase| phrase.file == file) {
+        return;
+    }
+    for (text, line) in &written.texts {
+        if text.split_whitespace().count() >= rooms::PHRASE_WORDS {
+            let message = format!("a phrase in {room}: it gives out facts, others put them into words");
+            report.add(Rule::Sentences, Severity::Error, *line, message);
+        }
+    }
+}
+
+/// Numbers have one format: nobody else says how many digits one has.
+fn numbers(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
+    if rooms::NUMBERS_OF.contains(&room) {
+        return;
+    }
+    for (text, line) in &written.texts {
+        if has_precision(text) {
+            report
+                .error(*line, format!("digits of a number are chosen in {}, for all", rooms::NUMBERS_OF.join(" and ")));
+        }
+    }
+}
+
+/// Whether a text has a place such as `{:.1}` or `{name:>6.2}`.
+fn has_precision(text: &str) -> bool {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).any(|(place, _)| {
+        let Some((name, format)) = place.split_once(':') else { return false };
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        // A rule of a style sheet has a space behind its colon.
+        let has_digits = |(before, digits): (&str, &str)| {
+            !before.contains(' ') && digits.starts_with(|c: char| c.is_alphanumeric() || c == '*')
+        };
+        is_name && format.split_once('.').is_some_and(has_digits)
+    })
 }
 
 fn is_room(name: &str) -> bool {

@@ -53,15 +53,17 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     files.sort();
     let mut findings = check::top_level(&names);
-    let mut sources = Vec::new();
+    let (mut sources, mut uses) = (Vec::new(), check::Uses::default());
     for path in &files {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let relative = path.strip_prefix(root).unwrap_or(path);
         findings.extend(check::file(relative, &text));
+        uses.add(relative, &text);
         sources.push(SourceFile::parse(relative, &text).with_context(|| format!("reading {}", path.display()))?);
     }
     findings.extend(of_all(&sources));
     findings.extend(stale::check(&stale::Tables::TODAY, &sources, &names));
+    findings.extend(uses.unused(rooms::ROOMS, rooms::HOMES));
     let document = fs::read_to_string(root.join(trail::DOCUMENT)).context("reading CONTRIBUTING.md")?;
     findings.extend(trail::check(&document, &|path| read(&root.join(path))));
     // A `use` with many branches breaches a rule once.

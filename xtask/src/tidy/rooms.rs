@@ -32,29 +32,29 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "kernel",
-        may: May::Only(&["process", "quantity"]),
-        why: "the first stage: it knows the kernel and the set of processes, and nobody downstream",
+        may: May::Only(&["text", "quantity"]),
+        why: "the first stage: it knows the kernel, and nobody downstream",
     },
     Room { name: "event", may: May::Only(&["kernel", "quantity"]), why: "a stage imports only the one before it" },
     Room { name: "aggregate", may: May::Only(&["event", "quantity"]), why: "a stage imports only the one before it" },
     Room {
         name: "symbol",
-        may: May::Only(&["aggregate", "event", "process", "text", "quantity"]),
-        why: "names come from windows and from the target's /proc: its maps, its descriptors",
+        may: May::Only(&["process", "text", "quantity"]),
+        why: "names come from the target's /proc: its maps, its descriptors",
     },
     Room {
         name: "machine",
-        may: May::Only(&["aggregate", "event", "quantity"]),
+        may: May::Only(&["event", "quantity"]),
         why: "the price list of this machine; of a target it knows the classes of calls alone",
     },
     Room {
         name: "calibrate",
-        may: May::Only(&["kernel", "machine", "event", "quantity"]),
+        may: May::Only(&["machine", "event", "text", "quantity"]),
         why: "it measures this machine, not a target, and fills the price list",
     },
     Room {
         name: "cost",
-        may: May::Only(&["machine", "symbol", "aggregate", "event", "text", "quantity"]),
+        may: May::Only(&["machine", "aggregate", "event", "quantity"]),
         why: "what blocking costs today: windows, names, and prices as values",
     },
     Room {
@@ -64,22 +64,22 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "answer",
-        may: May::Only(&["predict", "cost", "machine", "symbol", "aggregate", "event", "process", "quantity"]),
+        may: May::Only(&["predict", "cost", "machine", "symbol", "aggregate", "event", "quantity"]),
         why: "all facts that an output shows, as values",
     },
     Room {
         name: "words",
-        may: May::Only(&["answer", "predict", "cost", "machine", "symbol", "aggregate", "event", "text", "quantity"]),
+        may: May::Only(&["answer", "predict", "cost", "machine", "aggregate", "event", "text", "quantity"]),
         why: "every sentence is made here, once for all outputs",
     },
     Room {
         name: "feed",
-        may: May::Only(&["answer", "predict", "aggregate", "event", "quantity"]),
+        may: May::Only(&["answer", "predict", "quantity"]),
         why: "what the threads of `live` send each other",
     },
     Room {
         name: "record",
-        may: May::Only(&["answer", "symbol", "aggregate", "event", "quantity"]),
+        may: May::Only(&["answer", "aggregate", "quantity"]),
         why: "a file that holds what the answer is made of",
     },
     Room {
@@ -90,7 +90,6 @@ pub(super) const ROOMS: &[Room] = &[
             "cost",
             "calibrate",
             "machine",
-            "symbol",
             "aggregate",
             "event",
             "words",
@@ -122,7 +121,6 @@ pub(super) const ROOMS: &[Room] = &[
             "answer",
             "predict",
             "cost",
-            "machine",
             "symbol",
             "aggregate",
             "event",
@@ -132,11 +130,7 @@ pub(super) const ROOMS: &[Room] = &[
         ]),
         why: "outputs say what the answer holds, and never import each other",
     },
-    Room {
-        name: "demo",
-        may: May::Only(&["process", "quantity"]),
-        why: "a server and its load: a target like any other",
-    },
+    Room { name: "demo", may: May::Only(&[]), why: "a server and its load: a target like any other" },
     Room { name: "pipeline", may: May::All, why: "the composition root: the one place that knows every stage" },
     Room { name: "cli", may: May::All, why: "the outermost room: each command starts its work from here" },
     Room { name: "lib", may: May::All, why: "it names the rooms" },
@@ -157,10 +151,8 @@ pub(super) struct Home {
 /// and tests without it.
 pub(super) const HOMES: &[Home] = &[
     Home { krate: "aya", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
-    Home { krate: "aya_obj", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
     Home { krate: "aya_log", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
     Home { krate: "ratatui", rooms: &["tui"], tests_may: false, why: "one room draws" },
-    Home { krate: "crossterm", rooms: &["tui"], tests_may: false, why: "one room draws" },
     Home { krate: "blazesym", rooms: &["symbol"], tests_may: false, why: "one room names addresses" },
     Home { krate: "framehop", rooms: &["symbol"], tests_may: false, why: "one room unwinds" },
     Home { krate: "inferno", rooms: &["export"], tests_may: false, why: "pictures are an export" },
@@ -255,6 +247,27 @@ pub(super) const SILENT_ROOMS: &[&str] = &["quantity", "machine", "cost", "predi
 /// The silent room whose types print themselves. Display of a quantity is a number with its unit,
 /// and no sentence.
 pub(super) const NUMBERS_IN: &str = "quantity";
+
+/// The rooms that choose how many digits a number has.
+pub(super) const NUMBERS_OF: &[&str] = &["text", "quantity"];
+
+/// So many words in one text are a phrase, which a silent room does not have.
+pub(super) const PHRASE_WORDS: usize = 3;
+
+/// A file of a silent room that has phrases all the same.
+pub(super) struct Phrase {
+    pub(super) file: &'static str,
+    pub(super) why: &'static str,
+}
+
+/// The files of silent rooms that have phrases.
+pub(super) const PHRASES: &[Phrase] = &[
+    Phrase { file: "profiler/src/answer/profile.rs", why: "frames that stand where there is no stack have names" },
+    Phrase {
+        file: "profiler/src/predict/missed.rs",
+        why: "a command writes it; the machine that it ran on has a name",
+    },
+];
 
 /// Text that a silent room may show, because it comes from the target or its machine.
 pub(super) struct TargetName {

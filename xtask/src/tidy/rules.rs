@@ -127,6 +127,11 @@ pub(super) fn as_text() -> String {
     for name in rooms::TARGET_NAMES {
         let _ = writeln!(text, "  {} ({})", name.name, name.why);
     }
+    let _ = writeln!(text, "No text of {} words or more in these rooms, but in", rooms::PHRASE_WORDS);
+    for phrase in rooms::PHRASES {
+        let _ = writeln!(text, "  {} ({})", phrase.file, phrase.why);
+    }
+    let _ = writeln!(text, "Digits of a number are chosen in {} alone.", rooms::NUMBERS_OF.join(" and "));
     text.push_str("Functions that may be longer than others:\n");
     for long in LONG {
         let _ = writeln!(text, "  {} in {} ({})", long.function, long.file, long.why);
@@ -143,7 +148,7 @@ fn everywhere(text: &mut String) {
          No room re-exports what another one defines. No circle between the files of a room, in {}.\n\
          Everywhere: a `//!` line first; {LINES_WARN} lines of code are many, {LINES_MOST} too many; comments within \
          {COMMENT_COLUMNS} columns; functions within {FUNCTION_LINES} lines, but at most {MOST_LONG}; no {}!; no {}; \
-         a SAFETY comment before every unsafe block of profiler/; what a rule names exists.\nTop-level folders: {}.",
+         a SAFETY comment before every unsafe block of profiler/; what a rule names exists, and what it allows is used.\nTop-level folders: {}.",
         rooms::WIRE_CRATE,
         rooms::WIRE_ENDS_IN,
         folders.join(", "),

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
 /// What the rules look at in one file.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Source {
     pub(super) paths: Vec<Mention>,
     /// Macro calls: name and line.
     pub(super) macros: Vec<(String, usize)>,
+    /// Texts and numbers as they are written, each with its line, without those of tests.
+    pub(super) literals: Vec<(String, usize)>,
     /// Lines of `unsafe {` and `unsafe impl`.
     pub(super) unsafe_lines: Vec<usize>,
     /// Lines of items that are compiled for tests only.
@@ -87,15 +89,23 @@ impl Source {
                         at += 2;
                     }
                     "unsafe" => {
-                        if is_unsafe_code(tokens.get(at + 1)) {
-                            self.unsafe_lines.push(ident.span().start().line);
-                        }
+                        let is_code = is_unsafe_code(tokens.get(at + 1));
+                        self.unsafe_lines.extend(is_code.then(|| ident.span().start().line));
                         at += 1;
                     }
                     _ => at = self.path(&tokens, at, &here, in_use),
                 },
-                TokenTree::Literal(_) => at += 1,
+                TokenTree::Literal(literal) => {
+                    self.literal(literal, &here);
+                    at += 1;
+                }
             }
+        }
+    }
+
+    fn literal(&mut self, literal: &Literal, context: &Context) {
+        if !context.test {
+            self.literals.push((literal.to_string(), literal.span().start().line));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::finding::Finding;
 use super::place::{Place, SourceFile};
-use super::rooms::{self, Home, Impure, May, Room};
+use super::rooms::{self, Home, Impure, May, Phrase, Room};
 use super::rules::{self, Crate};
 
 /// A folder that builds make.
@@ -19,7 +19,9 @@ pub(super) struct Tables {
     pub(super) impure: &'static [Impure],
     pub(super) silent: &'static [&'static str],
     pub(super) numbers_in: &'static str,
+    pub(super) numbers_of: &'static [&'static str],
     pub(super) wire_ends_in: &'static str,
+    pub(super) phrases: &'static [Phrase],
     pub(super) crates: &'static [Crate],
     pub(super) folders: &'static [&'static str],
     pub(super) top_level: &'static [&'static str],
@@ -34,7 +36,9 @@ impl Tables {
         impure: rooms::IMPURE,
         silent: rooms::SILENT_ROOMS,
         numbers_in: rooms::NUMBERS_IN,
+        numbers_of: rooms::NUMBERS_OF,
         wire_ends_in: rooms::WIRE_ENDS_IN,
+        phrases: rooms::PHRASES,
         crates: rules::CRATES,
         folders: rules::SOURCE_FOLDERS,
         top_level: rules::TOP_LEVEL,
@@ -55,6 +59,7 @@ impl Tables {
         named.extend(self.pure.iter().map(|room| (*room, "the pure rooms".to_owned())));
         named.extend(self.silent.iter().map(|room| (*room, "the silent rooms".to_owned())));
         named.push((self.numbers_in, "the room that prints numbers".to_owned()));
+        named.extend(self.numbers_of.iter().map(|room| (*room, "the rooms that choose digits".to_owned())));
         named.push((self.wire_ends_in, "the end of the wire".to_owned()));
         // A reason names a room as a folder: `kernel/`.
         let reasons = self.rooms.iter().map(|room| room.why).chain(self.homes.iter().map(|home| home.why));
@@ -78,6 +83,11 @@ pub(super) fn check(tables: &Tables, sources: &[SourceFile], top: &[(String, boo
     }
     for room in exist.iter().filter(|room| !tables.rooms.iter().any(|row| row.name == **room)) {
         messages.push(format!("the table of rooms has no row for `{room}`"));
+    }
+    for phrase in tables.phrases {
+        if !sources.iter().any(|source| source.path == std::path::Path::new(phrase.file)) {
+            messages.push(format!("the files with phrases: no {}", phrase.file));
+        }
     }
     for krate in tables.crates {
         let root = std::path::Path::new(krate.folder).join(krate.root);

@@ -168,6 +168,40 @@ fn unsafe_says_why_it_is_sound() {
 }
 
 #[test]
+fn digits_are_chosen_in_one_place() {
+    for text in ["{:.1} %", "{x:>6.2}", "{:+.*}", "a {} b {value:.digits$}"] {
+        let body = format!("fn f() {{ g(\"{text}\") }}");
+        refused("profiler/src/words/verdict.rs", &body, "digits of a number are chosen in text");
+        fine("profiler/src/text/numbers.rs", &body);
+        fine("profiler/src/words/verdict.rs", &format!("#[cfg(test)]\nmod tests {{ {body} }}"));
+    }
+    fine("profiler/src/words/verdict.rs", "/// `{:.1}`\nfn f() { g(\"{:>8} {} {0:?} .ipc{opacity: .18} a.b\", 1.5) }");
+}
+
+#[test]
+fn a_silent_room_has_no_phrases() {
+    refused("profiler/src/cost/direct.rs", "const A: &str = \"a read that waits\";", "a phrase in cost");
+    fine("profiler/src/cost/direct.rs", "/// A read that waits for data.\nconst A: &str = \"LLC misses\";");
+    fine("profiler/src/words/cost.rs", "const A: &str = \"a read that waits\";");
+    fine("profiler/src/answer/profile.rs", "const A: &str = \"[no stack taken]\";");
+}
+
+#[test]
+fn an_allowance_that_nobody_uses_is_a_breach() {
+    const ROOMS: &[rooms::Room] = &[
+        rooms::Room { name: "event", may: rooms::May::Only(&[]), why: "" },
+        rooms::Room { name: "cost", may: rooms::May::Only(&["event", "text"]), why: "" },
+    ];
+    const HOMES: &[rooms::Home] = &[rooms::Home { krate: "aya", rooms: &["event", "cost"], tests_may: true, why: "" }];
+    let mut uses = check::Uses::default();
+    uses.add(Path::new("profiler/src/event/mod.rs"), "use aya::Ebpf;");
+    uses.add(Path::new("profiler/src/cost.rs"), "use crate::event;\n#[cfg(test)]\nmod tests { use crate::text::a; }");
+    uses.add(Path::new("profiler/src/cost/tests.rs"), "use aya::Ebpf;");
+    let unused: Vec<String> = uses.unused(ROOMS, HOMES).into_iter().map(|finding| finding.message).collect();
+    assert_eq!(unused, ["cost may import text, and does not", "cost may use aya, and does not"]);
+}
+
+#[test]
 fn the_top_level_is_closed() {
     let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), true)).collect::<Vec<_>>();
     assert!(check::top_level(&names(&["profiler", "docs", ".ci", "target"])).is_empty());

@@ -92,7 +92,7 @@ pub(super) fn by_number<P: Party>(
     for threads in THREADS {
         let expected = each * threads as u32;
         if expected > TOO_LONG {
-            refuse(format!("{threads} threads would take {:.0} s here: is the machine busy?", expected.as_secs_f64()));
+            refuse(format!("{threads} threads would take {} s here: is the machine busy?", expected.as_secs()));
             continue;
         }
         match party(threads).and_then(|party| pair(party, effort, pacer)) {

@@ -105,7 +105,7 @@ impl Time {
     }
 
     pub(super) fn log(&self, what: &str) {
-        log::info!("calibrated {what}, {:.2} s after the start", self.begun.elapsed().as_secs_f64());
+        log::info!("calibrated {what}, {} ms after the start", self.begun.elapsed().as_millis());
     }
 }
 

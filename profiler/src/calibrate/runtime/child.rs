@@ -28,6 +28,7 @@ use super::{
     run::{IDLE, Run, WARM_UP},
 };
 use crate::machine::{Language, Way};
+use crate::text::{clean, fit::cut_chars};
 
 /// Nobody: what services that own nothing run as.
 const NOBODY: u32 = 65_534;
@@ -245,7 +246,7 @@ impl Child {
         }
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let last: String = last.chars().filter(|c| !c.is_control()).take(MOST_SAID).collect();
+        let last = cut_chars(&clean::line(last), MOST_SAID);
         RuntimeError::Ended(if last.is_empty() { String::new() } else { format!(" ({last})") })
     }
 }

@@ -168,18 +168,37 @@ impl Ipc {
     }
 
     /// What was left out and why, with how often; what never happened is in it too.
-    pub fn left_out(&self) -> [(&'static str, u64); 7] {
+    pub fn left_out(&self) -> [(LeftOut, u64); 7] {
         let c = &self.counts;
         [
-            ("windows cut by a switch", c.switched),
-            ("windows with counters multiplexed", c.multiplexed),
-            ("windows with a counter that could not be read", c.failed),
-            ("windows of 2^32 cycles or instructions and more", c.too_long),
-            ("samples outside of any window followed", c.samples_outside),
-            ("samples left out likewise", c.samples_failed),
-            ("samples that the kernel lost or throttled", self.samples_lost),
+            (LeftOut::Switched, c.switched),
+            (LeftOut::Multiplexed, c.multiplexed),
+            (LeftOut::Unreadable, c.failed),
+            (LeftOut::TooLong, c.too_long),
+            (LeftOut::SamplesOutside, c.samples_outside),
+            (LeftOut::SamplesUnreadable, c.samples_failed),
+            (LeftOut::SamplesLost, self.samples_lost),
         ]
     }
+}
+
+/// Why a window or a sample counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// A window cut by a switch.
+    Switched,
+    /// A window whose counters shared the hardware with others.
+    Multiplexed,
+    /// A window with a counter that could not be read.
+    Unreadable,
+    /// A window of 2^32 cycles or instructions and more.
+    TooLong,
+    /// A sample outside of any window that was followed.
+    SamplesOutside,
+    /// A sample with a counter that could not be read.
+    SamplesUnreadable,
+    /// A sample that the kernel lost or throttled.
+    SamplesLost,
 }
 
 /// Cycles of a blocking-IO block, with the blocks that it stands for: from sites that can be

@@ -4,13 +4,13 @@ use maud::{Markup, html};
 
 use super::{
     super::{markup::name, svg},
-    words::{figure, interval, provenance},
+    words::{figure, interval},
 };
 use crate::{
     answer::{Answer, Ended, Report},
     event::Family,
     text::numbers::{percent, plural},
-    words::{self, InWords},
+    words::{self, InWords, provenance},
 };
 
 /// The short form of an answer, and the class it is coloured by.

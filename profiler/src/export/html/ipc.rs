@@ -2,16 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::markup::{Cell, Table, name},
-    words::provenance,
-};
+use super::super::markup::{Cell, Table, name};
 use crate::{
     answer::Report,
     cost::ipc::{Ipc, SiteFit},
     export::recovery,
     text::numbers::{NA, span},
-    words::note,
+    words::{note, provenance},
 };
 
 /// Sites in the table.

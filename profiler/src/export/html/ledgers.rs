@@ -3,15 +3,13 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::markup::{Number, name},
-    words::{provenance, told},
-};
+use super::super::markup::{Number, name};
 use crate::{
     answer::{CpuLedger, Note, Report, WallLedger, WallLine},
     event::Family,
     quantity::{Figure, Nanos},
-    text::numbers::{NA, count, part, percent, plural, span},
+    text::numbers::{NA, count, part, plural, share, span},
+    words::provenance,
 };
 
 /// A line of a ledger.
@@ -134,16 +132,16 @@ fn cpu_table(cpu: &CpuLedger) -> Markup {
     };
     let columns = [("line", false), ("time", true), ("share", true), ("", false), ("provenance", false)];
     html! {
-        (whole(&lines, cpu.total))
+        (whole(&lines, cpu.whole()))
         div class="scroll" tabindex="0" {
             table {
                 (heads(&columns))
-                tbody { "\n" @for line in &lines { (row(line, cpu.total, false)) } }
+                tbody { "\n" @for line in &lines { (row(line, cpu.whole(), false)) } }
                 tfoot {
                     tr {
                         th scope="row" { "total" }
                         td class="n" { (cpu.total.to_string()) }
-                        td class="n" { "100.0 %" }
+                        td class="n" { (share(cpu.total, cpu.whole())) }
                         td {}
                         td { (seen) }
                     }
@@ -229,7 +227,7 @@ fn wall_table(report: &Report) -> Markup {
                     tr {
                         th scope="row" { "total, " (plural(report.threads.len() as u64, "thread", "threads")) }
                         td class="n" { (wall.total.to_string()) }
-                        td class="n" { "100.0 %" }
+                        td class="n" { (share(wall.total, wall.total)) }
                         td {}
                         td {}
                         td {}
@@ -243,17 +241,7 @@ fn wall_table(report: &Report) -> Markup {
 
 fn wakeups(report: &Report) -> String {
     let w = &report.wakeups;
-    let alone = match w.alone() {
-        Some(share) => format!("at {} of them no other thread of it ran or could run", percent(share)),
-        None => format!("how many threads could run then is {NA}: it had no wake-ups"),
-    };
-    format!(
-        "Its threads were woken by each other {} times, by other processes {} times, by interrupts and kernel threads {} times; \
-         {alone}. It woke others {} times. What a wake-up costs the one who wakes: {}.",
-        count(w.same_process),
-        count(w.other_process),
-        count(w.kernel),
-        count(w.others),
-        told(&w.cost, |&ns| span(ns))
-    )
+    let received = w.received().unwrap_or_else(|| "no thread was woken".to_owned());
+    let lines: Vec<String> = w.caused().into_iter().chain([received]).chain(w.among()).collect();
+    lines.join("; ")
 }

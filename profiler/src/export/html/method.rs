@@ -2,11 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::markup::name,
-    words::{figure, provenance},
+use super::{super::markup::name, words::figure};
+use crate::{
+    answer::Report,
+    cost::Note,
+    quantity::Figure,
+    text::numbers::span,
+    words::{disagreement, provenance},
 };
-use crate::{answer::Report, cost::Note, quantity::Figure, text::numbers::span, words::disagreement};
 
 pub(super) fn render(report: &Report) -> Markup {
     let e = &report.estimators;

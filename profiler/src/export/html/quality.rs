@@ -68,7 +68,7 @@ fn lines(report: &Report) -> [(&'static str, String); 7] {
 fn losses(report: &Report, profile: &Profile) -> Markup {
     let q = &report.quality;
     let stacks = (profile.quality.lost, "stacks that found no room");
-    let all = q.losses().into_iter().chain(q.evidence_losses()).chain([stacks]);
+    let all = q.losses().into_iter().chain(q.evidence_losses()).map(|(n, what)| (n, what.words())).chain([stacks]);
     let lost: Vec<_> = all.filter(|&(n, _)| n > 0).collect();
     html! {
         @if lost.is_empty() { (line("losses", "none")) }

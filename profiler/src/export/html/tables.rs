@@ -87,7 +87,7 @@ fn site_table(report: &Report) -> Markup {
 
 fn site_row(site: &SiteView) -> [Cell; 16] {
     let blocked = site.blocked_calls > 0;
-    let no_base = if blocked { "no call to compare with" } else { NEVER_BLOCKED };
+    let no_base = site.without_cost();
     let (per_call, cost, against) = match &site.direct {
         Some(d) => {
             let range = format!("{} ({} to {})", span(d.total.value), span(d.total.low), span(d.total.high));

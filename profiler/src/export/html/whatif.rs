@@ -10,7 +10,7 @@ use crate::{
     quantity::Estimate,
     text::{
         clean,
-        numbers::{NA, count, plural, span},
+        numbers::{NA, count, decimal, percent, plural, range, span},
     },
     words::{self, InWords},
 };
@@ -100,13 +100,13 @@ impl Row {
     fn new(s: &Scenario, axis: Axis) -> Self {
         Self {
             cells: [
-                format!("{:.1} %", s.saving.value * 100.0),
-                format!("{:.1} to {:.1} %", s.saving.low * 100.0, s.saving.high * 100.0),
-                format!("{:.3}", s.cpu_per_second.value),
-                format!("{:.1} %", s.open * 100.0),
-                format!("{:.2}", s.sleeps_per_block),
+                percent(s.saving.value),
+                range(s.saving.low, s.saving.high),
+                decimal(s.cpu_per_second.value, 3),
+                percent(s.open),
+                decimal(s.sleeps_per_block, 2),
                 count(s.sleeps_per_second.max(0.0).round() as u64),
-                format!("{:.1}", s.events_per_wait),
+                decimal(s.events_per_wait, 1),
             ],
             bar: [s.saving.low, s.saving.value, s.saving.high].map(|share| axis.at(share)),
             terms: s.terms.iter().map(|t| [clean::line(&t.what()), span(t.ns), clean::line(&t.how())]).collect(),

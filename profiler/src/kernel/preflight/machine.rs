@@ -8,6 +8,7 @@ use rustix::process::{Resource, getrlimit};
 use super::super::{memory, version::Version};
 use super::finding::Finding;
 use super::rights::{CAP_SYS_RESOURCE, Rights};
+use crate::text::numbers::bytes;
 
 /// The oldest kernel that is supported.
 const OLDEST: Version = Version(5, 10);
@@ -46,7 +47,7 @@ pub(super) fn btf() -> Finding {
     });
     match read {
         Ok(data) if u16::from_ne_bytes(magic) == BTF_MAGIC => {
-            Finding::ok(name, format!("{path}, {}", size(data.len())))
+            Finding::ok(name, format!("{path}, {}", bytes(data.len())))
         }
         Ok(_) => Finding::missing(name, format!("{path} is no BTF"), "boot a kernel with CONFIG_DEBUG_INFO_BTF=y"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Finding::missing(
@@ -72,7 +73,7 @@ fn memory_of(available: Option<u64>, cgroup: Option<u64>, needed: u64) -> Findin
         Some(room) if room < available => (room, "left in this cgroup"),
         _ => (available, "available"),
     };
-    let detail = format!("{} {whose}, {} needed for maps", size(room), size(needed));
+    let detail = format!("{} {whose}, {} needed for maps", bytes(room), bytes(needed));
     if room < needed {
         let mend = "free memory, raise the limit of the cgroup (memory.max), or ask for smaller maps: `check --help`";
         return Finding::missing(name, detail, mend);
@@ -105,19 +106,19 @@ fn memlock_of(
     needed: u64,
 ) -> Finding {
     let name = "locked memory";
-    let shown = current.map_or_else(|| "unlimited".into(), size);
+    let shown = current.map_or_else(|| "unlimited".into(), bytes);
     if version.is_none_or(|version| version >= CGROUP_ACCOUNTING) {
         return Finding::ok(name, format!("limit {shown}, which does not bind maps (since 5.11)"));
     }
     let fits = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if fits(current) {
-        return Finding::ok(name, format!("limit {shown}, {} needed", size(needed)));
+        return Finding::ok(name, format!("limit {shown}, {} needed", bytes(needed)));
     }
     if fits(maximum) || rights.has(CAP_SYS_RESOURCE) {
-        return Finding::ok(name, format!("limit {shown}, which will be raised to {}", size(needed)));
+        return Finding::ok(name, format!("limit {shown}, which will be raised to {}", bytes(needed)));
     }
     let mend = "`ulimit -l unlimited` in a root shell that then starts it; in a systemd unit LimitMEMLOCK=infinity";
-    Finding::missing(name, format!("limit {shown}, {} needed for maps (kernels before 5.11)", size(needed)), mend)
+    Finding::missing(name, format!("limit {shown}, {} needed for maps (kernels before 5.11)", bytes(needed)), mend)
 }
 
 /// CPU time and run-queue delay of each thread, against which reports check themselves.
@@ -181,16 +182,6 @@ fn tracefs_of(mounts: &str) -> Finding {
     Finding {
         mend: Some("for bpftrace, perf trace and the like: `sudo mount -t tracefs tracefs /sys/kernel/tracing`".into()),
         ..Finding::ok("tracefs", "not mounted, and not needed here")
-    }
-}
-
-/// `24.1 MiB`.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} bytes"),
-        1024..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        0x10_0000..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }
 

@@ -1,16 +1,12 @@
 //! The rest of a calibration: tables by size, by events, by working set, by interface.
 
-use super::{
-    figure::{size, span},
-    page::Page,
-};
+use super::page::Page;
 use crate::{
     calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow},
     machine::Medium,
+    text::numbers::{NA, bytes, span},
 };
 
-/// Where a figure makes no sense.
-const NOT_HERE: &str = "–";
 /// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
 const BLOCK: u64 = 4096;
 
@@ -52,7 +48,7 @@ pub(super) fn render(page: &mut Page, full: &Full) {
 fn sizes(page: &mut Page, sizes: &[SizeRow]) {
     let mut rows = Vec::new();
     for row in sizes {
-        let mut line = vec![size(row.bytes)];
+        let mut line = vec![bytes(row.bytes)];
         for figure in [&row.cached_read, &row.cached_write] {
             line.push(page.cell("cached reads and writes", figure));
         }
@@ -62,7 +58,7 @@ fn sizes(page: &mut Page, sizes: &[SizeRow]) {
             ("direct write", &row.direct_write),
             ("direct write", &row.direct_write_latency),
         ] {
-            line.push(if row.bytes < BLOCK { NOT_HERE.into() } else { page.cell(what, figure) });
+            line.push(if row.bytes < BLOCK { NA.into() } else { page.cell(what, figure) });
         }
         rows.push(line);
     }
@@ -74,7 +70,7 @@ fn epoll(page: &mut Page, calls: &[EpollRow]) {
     let mut rows = Vec::new();
     for row in calls {
         let each = row.call.cost().filter(|_| row.events > 0);
-        let each = each.map_or_else(|| NOT_HERE.into(), |call| span(call.median / f64::from(row.events)));
+        let each = each.map_or_else(|| NA.into(), |call| span(call.median / f64::from(row.events)));
         rows.push(vec![row.events.to_string(), page.cell("epoll_wait", &row.call), each]);
     }
     page.table(&["events", "call", "per event"], &rows);
@@ -101,7 +97,7 @@ fn working_sets(page: &mut Page, blocks: &[WorkingSetRow]) {
     let mut sizes: Vec<u64> = blocks.iter().map(|row| row.bytes).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let names: Vec<String> = sizes.into_iter().map(size).collect();
+    let names: Vec<String> = sizes.into_iter().map(bytes).collect();
     let mut header: Vec<&str> = vec![""];
     header.extend(names.iter().map(String::as_str));
     header.push("takes");
@@ -129,7 +125,7 @@ pub(super) fn steady(page: &mut Page, requests: &[SteadyRow]) {
         let mut line = vec![depth.to_string()];
         for (write, batch) in [(false, 1), (false, depth), (true, 1), (true, depth)] {
             let found = requests.iter().find(|row| (row.write, row.depth, row.batch) == (write, depth, batch));
-            line.push(found.map_or_else(|| NOT_HERE.into(), |row| page.cell("requests in flight", &row.cpu)));
+            line.push(found.map_or_else(|| NA.into(), |row| page.cell("requests in flight", &row.cpu)));
         }
         rows.push(line);
     }
@@ -174,7 +170,7 @@ mod tests {
         working_sets(&mut page, &blocks);
         let text = page.finish();
         let line = text.lines().find(|line| line.contains("pipe, idle")).unwrap();
-        assert_eq!(line, "  pipe, idle         700 ns ±4%  noise ±26.0 µs    n/a", "{text}");
+        assert_eq!(line, "  pipe, idle         700 ns ±4 %  noise ±26.0 µs    n/a", "{text}");
         assert!(text.contains("blocks through idle: no time"), "{text}");
     }
 }

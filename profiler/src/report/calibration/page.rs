@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use super::figure::cost;
 use crate::calibrate::{Figure, Missing};
-use crate::text::numbers::NA;
+use crate::text::numbers::{NA, whole_percent};
 
+/// Above this share of the CPUs for others, a page says so.
+const NOISY: f64 = 0.05;
 /// Columns of a page.
 const WIDTH: usize = 100;
 
@@ -25,6 +27,16 @@ impl Page {
     pub(super) fn line(&mut self, text: &str) {
         self.out.push_str(text);
         self.out.push('\n');
+    }
+
+    /// Says that others used the machine meanwhile, where they did.
+    pub(super) fn crowded(&mut self, others: f64) {
+        if others > NOISY {
+            self.line(&format!(
+                "Others used {} of the CPUs meanwhile: on a quiet machine the spreads are smaller.",
+                whole_percent(others)
+            ));
+        }
     }
 
     pub(super) fn title(&mut self, title: &str) {

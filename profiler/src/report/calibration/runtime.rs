@@ -18,12 +18,7 @@ pub(crate) fn text(found: &RuntimeCalibration) -> String {
          program's own work for each; ± half a 90 % interval of the median. A time-out of each read adds what the last column \
          has.",
     );
-    if found.others > super::NOISY {
-        page.line(&format!(
-            "Others used {:.0} % of the CPUs meanwhile: on a quiet machine the spreads are smaller.",
-            found.others * 100.0
-        ));
-    }
+    page.crowded(found.others);
     let header = ["work for an event", "1 event", "8 events", "64 events", "with time-out"];
     for way in &found.runtime.ways {
         page.title(&format!("{}: {}", way.name(), way.words()));

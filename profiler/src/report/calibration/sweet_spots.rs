@@ -4,6 +4,7 @@ use super::page::Page;
 use crate::{
     calibrate::{Choice, FileInterface, ReadyInterface, SweetSpots},
     machine::Medium,
+    text::numbers::{whole_percent, whole_range},
 };
 
 pub(super) fn render(page: &mut Page, spots: &SweetSpots) {
@@ -35,9 +36,12 @@ fn choices<T: Copy + PartialEq>(
     for stretch in choices.chunk_by(|(_, a), (_, b)| same(a, b)) {
         let (Some(&(from, first)), Some(&(to, _))) = (stretch.first(), stretch.last()) else { continue };
         let place = place(&if from == to { from.to_string() } else { format!("{from} to {to}") });
-        let percent = stretch.iter().map(|(_, choice)| (choice.by * 100.0).round() as i64);
-        let (least, most) = (percent.clone().min().unwrap_or(0), percent.max().unwrap_or(0));
-        let by = if least == most { format!("{least} %") } else { format!("{least} to {most} %") };
+        let by = stretch.iter().map(|(_, choice)| choice.by);
+        let (least, most) = (by.clone().fold(f64::INFINITY, f64::min), by.fold(f64::NEG_INFINITY, f64::max));
+        let by = match (whole_percent(least), whole_percent(most)) {
+            (least, most) if least == most => least,
+            _ => whole_range(least, most),
+        };
         let best = name(first.best);
         let text = match first.next {
             None => format!("{best}, the only one there is"),

@@ -13,12 +13,7 @@ pub(crate) fn text(found: &VolumeCalibration) -> String {
         "CPU of a random 4 KiB request past the page cache through io_uring, by how many are in flight; each enter submits one \
          and waits for one, or submits and waits for all.",
     );
-    if found.others > super::NOISY {
-        page.line(&format!(
-            "Others used {:.0} % of the CPUs meanwhile: on a quiet machine the spreads are smaller.",
-            found.others * 100.0
-        ));
-    }
+    page.crowded(found.others);
     full::steady(&mut page, &found.requests);
     let sync = page.cell("fdatasync", &found.fdatasync);
     page.title(&format!("fdatasync after a write: {sync}"));

@@ -243,7 +243,7 @@ impl Ipc {
             curves: ipc.curves.iter().map(Curve::new).collect(),
             counts: counted
                 .into_iter()
-                .chain(ipc.left_out())
+                .chain(ipc.left_out().map(|(what, n)| (what.words(), n)))
                 .map(|(what, n)| Count { what, seen_count: Figure::measured(n) })
                 .collect(),
         }

@@ -136,7 +136,7 @@ impl FamilyName {
 
 impl Cpu {
     pub(super) fn new(cpu: &answer::CpuLedger) -> Self {
-        let total = cpu.total.as_nanos() as f64;
+        let total = cpu.whole().as_nanos() as f64;
         let share = |f: &quantity::Figure<f64, Note>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
         let time_share = |f: &quantity::Figure<Nanos, Note>| share(&f.map(|t| t.as_nanos() as f64));
         Self {

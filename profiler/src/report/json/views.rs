@@ -304,8 +304,7 @@ impl Site {
     pub(super) fn new(site: &answer::SiteView) -> Self {
         let blocked = |time: Option<Nanos>| Figure::maybe_time(time, NEVER_BLOCKED);
         let cost = |pick: fn(&cost::DirectCost) -> f64| match &site.direct {
-            None if site.blocked_calls == 0 => Figure::unavailable(NEVER_BLOCKED),
-            None => Figure::unavailable("nothing to compare with: no call that did not block, no reference"),
+            None => Figure::unavailable(site.without_cost()),
             Some(cost) if !pick(cost).is_finite() => Figure::unavailable("not a number"),
             Some(cost) if cost.basis == Basis::SameSite => Figure::measured(pick(cost)),
             Some(cost) => Figure::modelled(pick(cost), &format!("compared with: {}", cost.basis.name())),

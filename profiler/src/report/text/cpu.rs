@@ -5,7 +5,7 @@ use super::{
     table::{Side, Table},
     words::{figure, provenance},
 };
-use crate::text::numbers::{NA, part, span};
+use crate::text::numbers::{NA, part, share, span};
 use crate::{
     answer::{CpuLedger, Note, Report},
     quantity::{Figure, Nanos, Provenance},
@@ -31,7 +31,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {
         // Without a figure there is nothing of which there could be a share.
-        let share = line.value().map_or_else(String::new, |&ns| part(ns, cpu.total));
+        let share = line.value().map_or_else(String::new, |&ns| part(ns, cpu.whole()));
         let origin = if line.value().is_some() { line.provenance().name() } else { "" };
         table.row([(*name).to_owned(), figure(line, |&ns| span(ns)), share, origin.to_owned()]);
     }
@@ -42,8 +42,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         (Some(_), Some(_)) => "total less the lines above",
         _ => "what was charged at switch-in is in it",
     };
-    table.row(["rest".to_owned(), span(rest), part(rest, cpu.total), of_rest.to_owned()]);
-    table.row(["total".to_owned(), cpu.total.to_string(), part(cpu.total.as_nanos() as f64, cpu.total), String::new()]);
+    table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), of_rest.to_owned()]);
+    table.row(["total".to_owned(), cpu.total.to_string(), share(cpu.total, cpu.whole()), String::new()]);
     page.table(&table.lines(2, page.width()));
     page.wrapped_at(Ink::Plain, "  ", 4, &composition(cpu));
     notes(page, &lines);

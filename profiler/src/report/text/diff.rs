@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, count, span},
+    numbers::{self, NA, percent, span},
 };
 use crate::{
     answer::{Change, Diff, Measure, PredictionCheck},
@@ -16,20 +16,11 @@ fn amount(measure: Measure, value: f64) -> String {
     if measure.is_time() {
         return span(value);
     }
-    match value.abs() {
-        v if v >= 100.0 && value < 0.0 => format!("-{}", count(v.round() as u64)),
-        v if v >= 100.0 => count(v.round() as u64),
-        v if v >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:+.1} %", share * 100.0)
+    numbers::amount(value)
 }
 
 fn range(interval: Estimate, base: f64) -> String {
-    format!("({} – {})", percent(interval.low / base), percent(interval.high / base))
+    format!("({} to {})", numbers::change(interval.low / base), numbers::change(interval.high / base))
 }
 
 fn judgement(change: &Change) -> &'static str {
@@ -60,8 +51,8 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
     );
     for change in &diff.changes {
         let (relative, interval) = match (change.relative(), change.difference) {
-            (Some(share), Some(d)) => (percent(share), range(d, change.before)),
-            (Some(share), None) => (percent(share), String::new()),
+            (Some(share), Some(d)) => (numbers::change(share), range(d, change.before)),
+            (Some(share), None) => (numbers::change(share), String::new()),
             (None, _) => (NA.to_owned(), String::new()),
         };
         let _ = writeln!(
@@ -86,7 +77,6 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
 pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String {
     let mut out = String::new();
     let (first, second) = (clean(names.0), clean(names.1));
-    let share = |v: f64| format!("{:.1} %", v * 100.0);
     let cpu = |v: f64| Nanos::from_nanos(v.max(0.0).round() as u64);
     // Writing to a String cannot fail.
     let _ = writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.cpu.0), check.unit.per.0.unit());
@@ -94,12 +84,12 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     let _ = writeln!(out, "per {}: {}\n", check.unit.per.0.unit(), check.unit.why.in_words());
     match &check.predicted {
         Ok(s) => {
-            let (low, high) = (share(s.low), share(s.high));
             let _ = writeln!(
                 out,
-                "predicted ({})  saves {} of its CPU ({low} – {high})",
+                "predicted ({})  saves {} of its CPU ({})",
                 check.way.words(),
-                share(s.value)
+                percent(s.value),
+                numbers::range(s.low, s.high)
             );
         }
         Err(why) => {
@@ -108,15 +98,15 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     }
     let interval = check.interval.map_or_else(
         || "  (too few parts for an interval)".to_owned(),
-        |i| format!(" ({} – {})", share(i.low), share(i.high)),
+        |i| format!(" ({})", numbers::range(i.low, i.high)),
     );
-    let _ = writeln!(out, "measured                saves {}{interval}", share(check.measured));
+    let _ = writeln!(out, "measured                saves {}{interval}", percent(check.measured));
     if let Ok(s) = &check.predicted {
         let inside = check.measured >= s.low && check.measured <= s.high;
         let _ = writeln!(
             out,
-            "error                   {:+.1} points; the measured saving lies {} the predicted interval",
-            (s.value - check.measured) * 100.0,
+            "error                   {}; the measured saving lies {} the predicted interval",
+            numbers::points(s.value - check.measured),
             if inside { "inside" } else { "outside" },
         );
     }

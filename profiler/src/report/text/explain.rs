@@ -6,7 +6,7 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{NA, count, percent, span},
+    numbers::{self, NA, count, percent, range, span},
 };
 use crate::{
     answer::Report,
@@ -49,10 +49,10 @@ fn counted(page: &mut Page, report: &Report) {
         page,
         1,
         &format!(
-            "Counted: {} blocks in {:.2} s, {} of them blocking IO (the thread left the CPU inside a call that waits for one \
+            "Counted: {} blocks in {}, {} of them blocking IO (the thread left the CPU inside a call that waits for one \
              descriptor).",
             count(all),
-            report.window.measured.as_secs_f64(),
+            report.window.measured,
             count(io)
         ),
     );
@@ -91,7 +91,7 @@ fn priced(page: &mut Page, report: &Report) {
             &format!(
                 "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {} ({}).",
                 span(blocks.direct / blocks.count.max(1.0)),
-                prices.basis.map_or("no base", cost::Basis::name),
+                words::base(prices.basis),
                 span(prices.near),
                 figure(&prices.sleep, |&ns| span(ns)),
                 provenance(&prices.sleep)
@@ -167,37 +167,38 @@ fn whole(page: &mut Page, report: &Report) {
 fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     page.wrapped_at(Ink::Plain, "  5. ", 5, &format!("{}: {}.", scenario.way.name(), scenario.way.words()));
     for term in &scenario.terms {
-        detail(page, &format!("{:>+8.2} %  {} ({})", term.ns / cpu * 100.0, clean(&term.what()), clean(&term.how())));
+        detail(
+            page,
+            &format!("{:>10}  {} ({})", numbers::term(term.ns / cpu), clean(&term.what()), clean(&term.how())),
+        );
     }
     detail(
         page,
         &format!(
-            "= {:+.2} % (90 %: {:+.2} to {:+.2})",
-            scenario.saving.value * 100.0,
-            scenario.saving.low * 100.0,
-            scenario.saving.high * 100.0
+            "= {} (90 %: {})",
+            numbers::term(scenario.saving.value),
+            range(scenario.saving.low, scenario.saving.high)
         ),
     );
     let Unsure { less, more } = scenario.unsure;
     detail(
         page,
         &format!(
-            "The interval is {}, measured on {}. That error is {:.2} % to less and {:.2} % to more.",
+            "The interval is {}, measured on {}. That error is {} to less and {} to more.",
             words::missed(scenario.kind),
             words::missed_on(),
-            less * 100.0,
-            more * 100.0
+            percent(less),
+            percent(more)
         ),
     );
     for doubt in scenario.doubts.iter().filter(|d| d.change.abs() >= SHOWN) {
-        detail(page, &format!("{:>+8.2} %  {}", doubt.change * 100.0, doubt.assumption.if_so()));
+        detail(page, &format!("{:>10}  {}", numbers::term(doubt.change), doubt.assumption.if_so()));
     }
     detail(
         page,
         &format!(
-            "These alone, all at once and at their full size: {:+.2} to {:+.2} %.",
-            scenario.bounds.low * 100.0,
-            scenario.bounds.high * 100.0
+            "These alone, all at once and at their full size: {}.",
+            range(scenario.bounds.low, scenario.bounds.high)
         ),
     );
 }

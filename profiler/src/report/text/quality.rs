@@ -77,6 +77,6 @@ fn losses(page: &mut Page, quality: &Quality) {
         return line(page, "losses", "none");
     }
     for (n, what) in lost.into_iter().filter(|&(n, _)| n > 0) {
-        page.wrapped(Ink::Bold, &format!("  {:<LEAD$}", "!! LOST"), &format!("{} {what}", count(n)));
+        page.wrapped(Ink::Bold, &format!("  {:<LEAD$}", "!! LOST"), &format!("{} {}", count(n), what.words()));
     }
 }

@@ -4,11 +4,13 @@ use super::{
     page::{Ink, Page},
     table::{Side, Table},
 };
-use crate::text::{clean::clean, numbers::NA};
+use crate::text::{
+    clean::clean,
+    numbers::{NA, decimal, percent, range},
+};
 use crate::{
     answer::Report,
     predict::WhatIf,
-    quantity::Estimate,
     words::{self, InWords},
 };
 
@@ -45,11 +47,11 @@ fn table(page: &mut Page, what_if: &WhatIf) {
     for s in &what_if.scenarios {
         table.row([
             s.way.name().to_owned(),
-            format!("{:.1} %", s.saving.value * 100.0),
-            range(s.saving),
-            format!("{:.3}", s.cpu_per_second.value),
-            format!("{:.2}", s.sleeps_per_block),
-            format!("{:.1}", s.events_per_wait),
+            percent(s.saving.value),
+            range(s.saving.low, s.saving.high),
+            decimal(s.cpu_per_second.value, 3),
+            decimal(s.sleeps_per_block, 2),
+            decimal(s.events_per_wait, 1),
             s.way.words().to_owned(),
         ]);
     }
@@ -71,8 +73,4 @@ fn table(page: &mut Page, what_if: &WhatIf) {
             clean(&source)
         ),
     );
-}
-
-fn range(saving: Estimate) -> String {
-    format!("{:.1} to {:.1}", saving.low * 100.0, saving.high * 100.0)
 }

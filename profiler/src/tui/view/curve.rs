@@ -3,7 +3,7 @@
 
 use crate::{
     cost::ipc::{Before, Curve},
-    text::fit::width,
+    text::{fit::width, numbers::decimal},
     tui::{page::Page, theme::Ink},
 };
 
@@ -125,7 +125,7 @@ pub(super) fn draw(page: &mut Page, curves: &[Curve]) {
     curves.iter().rev().for_each(|curve| grid.draw(curve));
     for (i, row) in grid.cells.iter().enumerate() {
         let value = grid.top * (1.0 - i as f64 / (ROWS - 1) as f64);
-        let number = if i % 3 == 2 { format!("{value:>6.2} ┤") } else { format!("{:>7}│", "") };
+        let number = if i % 3 == 2 { format!("{:>6} ┤", decimal(value, 2)) } else { format!("{:>7}│", "") };
         let mut line = vec![(number, Ink::Dim)];
         for &(c, ink) in row {
             match line.last_mut() {

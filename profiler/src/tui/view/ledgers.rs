@@ -4,7 +4,7 @@
 use crate::answer::Note;
 use crate::text::{
     fit::{cut, fit, width, wrap},
-    numbers::{NA, percent, plural, share},
+    numbers::{NA, decimal, percent, plural, share},
 };
 use crate::{
     answer::Report,
@@ -27,7 +27,7 @@ const LEGEND: u16 = 40;
 
 /// What a part of the ledger is of the whole.
 fn part_of(report: &Report, part: usize) -> String {
-    let total = report.cpu.total;
+    let total = report.cpu.whole();
     match parts(&report.cpu).get(part) {
         Some(f) if total > Nanos::ZERO => figure(f, |&ns| percent(ns / total.as_nanos() as f64)),
         _ => NA.to_owned(),
@@ -48,9 +48,9 @@ fn shown(report: &Report, part: usize) -> bool {
 fn cpu_title(pen: &mut Pen<'_>, snapshot: &Snapshot, most: f64) {
     let column = pen.text(0, 0, "CPU", Ink::Bold);
     let now = snapshot.last.cpu.total.as_secs_f64() / snapshot.interval.as_secs_f64().max(1e-9);
-    let mut text = format!("  {now:.2} now");
+    let mut text = format!("  {} now", decimal(now, 2));
     if most > 0.0 {
-        text.push_str(&format!(", top {most:.2}, column {}", snapshot.interval));
+        text.push_str(&format!(", top {}, column {}", decimal(most, 2), snapshot.interval));
     }
     let room = usize::from(pen.width().saturating_sub(column));
     pen.text(0, column, &cut(&text, room), Ink::Dim);

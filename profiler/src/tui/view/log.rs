@@ -41,7 +41,7 @@ fn losses(page: &mut Page, report: &Report) {
         page.wrapped(2, "none", Ink::Plain);
     }
     for (n, what) in lost().filter(|&(n, _)| n > 0) {
-        page.wrapped(2, &format!("!! {} {what}", count(n)), Ink::Bad);
+        page.wrapped(2, &format!("!! {} {}", count(n), what.words()), Ink::Bad);
     }
     let open = format!(
         "{} threads asleep at the start, {} open at the end, {} without any event",

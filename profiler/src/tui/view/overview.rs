@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Yes: an event loop would give back 28–33 % of its CPU, io_uring 30–36 %.
-//! blocking-IO overhead ~22.1 % (20.8–23.4, 90 %) · indirect ~2.0 %   ▃▄▄▅▅▆▅▅ now ~22.5 %
+//! blocking-IO overhead ~22.1 % (90 %: 20.8–23.4 %) · indirect ~2.0 %   ▃▄▄▅▅▆▅▅ now ~22.5 %
 //! 41.2 k/s events · 20.1 k/s blocks on IO · self-cost ~1.3 % of its CPU · profiler 0.4 % of a CPU
 //! CPU  1.31 now, top 1.40, column 1.00 s                                   now    whole
 //! ++++++++++++++++++++++++++++                    █ user mode              42.0 %   41.8 %
@@ -21,7 +21,7 @@ use super::ledgers::{WIDE, cpu_bar, cpu_chart, cpu_legend, legend_lines, wall, w
 use crate::text::{
     clean::clean,
     fit::{cut, width, wrap},
-    numbers::{percent, rate, span},
+    numbers::{percent, range, rate, span},
 };
 use crate::{
     answer::Report,
@@ -114,7 +114,7 @@ fn verdict(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
     }
 }
 
-/// `~22.1 % (20.8–23.4, 90 %)`
+/// `~22.1 % (90 %: 20.8–23.4 %)`
 fn score_text(report: &Report, narrow: bool) -> String {
     let score = &report.score;
     let mut text = figure(&score.direct, |&d| percent(d));
@@ -124,8 +124,8 @@ fn score_text(report: &Report, narrow: bool) -> String {
     // Where nothing blocked on IO the share is exactly nothing; an interval would only look
     // uncertain.
     if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
-        let level = if narrow { "" } else { ", 90 %" };
-        text.push_str(&format!(" ({:.1}–{:.1}{level})", interval.low * 100.0, interval.high * 100.0));
+        let level = if narrow { "" } else { "90 %: " };
+        text.push_str(&format!(" ({level}{})", range(interval.low, interval.high)));
     }
     text
 }

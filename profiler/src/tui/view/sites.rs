@@ -89,8 +89,7 @@ fn figures(page: &mut Page, site: &SiteView) {
             if direct.basis == Basis::SameSite { "measured" } else { "modelled" },
             direct.basis.name()
         ),
-        None if site.blocked_calls == 0 => "none: no call blocked".to_owned(),
-        None => format!("{NA}: there is nothing to compare its blocking calls with"),
+        None => format!("{NA}: {}", site.without_cost()),
     };
     line("direct cost", &direct);
     line(

@@ -3,7 +3,7 @@
 use crate::text::{
     clean::clean,
     fit::{fit, width},
-    numbers::{NA, percent, short as count, span},
+    numbers::{NA, decimal, percent, range, short as count, span},
 };
 use crate::words::InWords;
 use crate::{
@@ -82,10 +82,10 @@ fn table(page: &mut Page, scenarios: &[Scenario]) {
         rows.push(vec![
             s.way.name().to_owned(),
             format!("~{}", percent(s.saving.value)),
-            format!("{:.1} to {:.1}", s.saving.low * 100.0, s.saving.high * 100.0),
-            format!("{:.2}", s.sleeps_per_block),
-            format!("{:.1}", s.events_per_wait),
-            format!("{:.3}", s.cpu_per_second.value),
+            range(s.saving.low, s.saving.high),
+            decimal(s.sleeps_per_block, 2),
+            decimal(s.events_per_wait, 1),
+            decimal(s.cpu_per_second.value, 3),
             percent(s.open),
         ]);
     }
@@ -150,11 +150,11 @@ fn terms(page: &mut Page, scenario: &Scenario) {
     }
     let rate = &scenario.cpu_per_second;
     let text = format!(
-        "{} of the target's CPU, {:.3} CPU-seconds a second ({:.3} to {:.3}); {} sleeps a second remain",
+        "{} of the target's CPU, {} CPU-seconds a second ({} to {}); {} sleeps a second remain",
         percent(scenario.saving.value),
-        rate.value,
-        rate.low,
-        rate.high,
+        decimal(rate.value, 3),
+        decimal(rate.low, 3),
+        decimal(rate.high, 3),
         count(scenario.sleeps_per_second.max(0.0).round() as u64)
     );
     page.columns((&fit("=", 8, true), Ink::Plain), &text, Ink::Plain);

@@ -1,6 +1,6 @@
 //! What a rule names exists.
 
-use super::super::rooms::{Home, Impure, May, Room};
+use super::super::rooms::{Home, Impure, May, Phrase, Room};
 use super::super::rules::Crate;
 use super::super::stale::{Tables, check};
 use super::sources;
@@ -18,7 +18,9 @@ const TABLES: Tables = Tables {
     impure: &[Impure { path: &["libc"], why: "/proc belongs to event/" }],
     silent: &["cost"],
     numbers_in: "cost",
+    numbers_of: &["event"],
     wire_ends_in: "event",
+    phrases: &[Phrase { file: "profiler/src/cost.rs", why: "" }],
     crates: &[Crate { folder: "profiler/src", root: "lib.rs", has_rooms: true }],
     folders: &["profiler"],
     top_level: &["profiler", "target"],
@@ -62,6 +64,7 @@ fn a_rule_that_names_a_gone_room_is_stale() {
     stale(&Tables { pure: &["attic"], ..TABLES }, "the pure rooms: no room `attic`");
     stale(&Tables { silent: &["attic"], ..TABLES }, "the silent rooms: no room `attic`");
     stale(&Tables { numbers_in: "attic", ..TABLES }, "the room that prints numbers: no room `attic`");
+    stale(&Tables { numbers_of: &["attic"], ..TABLES }, "the rooms that choose digits: no room `attic`");
     stale(&Tables { wire_ends_in: "attic", ..TABLES }, "the end of the wire: no room `attic`");
     const REASON: &[Impure] = &[Impure { path: &["libc"], why: "syscalls belong to attic/" }];
     stale(&Tables { impure: REASON, ..TABLES }, "no room `attic`");
@@ -71,6 +74,8 @@ fn a_rule_that_names_a_gone_room_is_stale() {
 fn a_rule_that_names_a_gone_folder_is_stale() {
     const GONE: &[Crate] = &[Crate { folder: "attic/src", root: "lib.rs", has_rooms: false }];
     stale(&Tables { crates: GONE, ..TABLES }, "no attic/src/lib.rs");
+    const FILE: &[Phrase] = &[Phrase { file: "attic.rs", why: "" }];
+    stale(&Tables { phrases: FILE, ..TABLES }, "the files with phrases: no attic.rs");
     stale(&Tables { folders: &["attic"], ..TABLES }, "no source in attic/");
     stale(&Tables { top_level: &["attic"], ..TABLES }, "no folder attic/");
 }
