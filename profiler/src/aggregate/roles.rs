@@ -13,52 +13,39 @@ use super::{
 };
 use crate::{
     event::{BlockClass, Family, Sums},
-    quantity::{Nanos, Tid},
+    quantity::{Nanos, Tid, listed},
 };
 
-/// What a thread is in its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// It serves one connection at a time, and blocks on it.
-    Connection,
-    /// It reads or writes files, and blocks on them.
-    Files,
-    /// It waits for many descriptors at once.
-    EventLoop,
-    /// It waits for connections.
-    Acceptor,
-    /// It gets its work from other threads.
-    PoolWorker,
-    /// It gives work to other threads.
-    Dispatcher,
-    /// It fights over a lock.
-    LockBound,
-    /// It waits for the time.
-    Timer,
-    /// It computes.
-    Computing,
-    /// It slept.
-    Idle,
-    /// No sign covers it.
-    Unknown,
+listed! {
+    /// What a thread is in its program.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Role {
+        /// It serves one connection at a time, and blocks on it.
+        Connection,
+        /// It reads or writes files, and blocks on them.
+        Files,
+        /// It waits for many descriptors at once.
+        EventLoop,
+        /// It waits for connections.
+        Acceptor,
+        /// It gets its work from other threads.
+        PoolWorker,
+        /// It gives work to other threads.
+        Dispatcher,
+        /// It fights over a lock.
+        LockBound,
+        /// It waits for the time.
+        Timer,
+        /// It computes.
+        Computing,
+        /// It slept.
+        Idle,
+        /// No sign covers it.
+        Unknown,
+    }
 }
 
 impl Role {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Connection,
-        Self::Files,
-        Self::EventLoop,
-        Self::Acceptor,
-        Self::PoolWorker,
-        Self::Dispatcher,
-        Self::LockBound,
-        Self::Timer,
-        Self::Computing,
-        Self::Idle,
-        Self::Unknown,
-    ];
-
     /// Its name, the same in every output.
     pub const fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ use crate::{
     event::{Family, Place},
     machine::Way,
     predict::Refusal,
-    quantity::{Estimate, bootstrap},
+    quantity::{Estimate, bootstrap, listed},
 };
 
 /// Why a recording predicts nothing for its async version.
@@ -28,40 +28,30 @@ pub enum NoPrediction {
     NoPrice(Way),
 }
 
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// CPU of the target, ns.
-    Cpu,
-    /// Direct cost of blocking-IO blocks, ns of CPU.
-    Cost,
-    /// Blocking-IO blocks.
-    Blocks,
-    /// Time blocked on IO, ns.
-    Blocked,
-    /// Run-queue delay, ns.
-    RunDelay,
-    /// Voluntary switches.
-    Voluntary,
-    /// Involuntary switches.
-    Involuntary,
-    /// Calls.
-    Calls,
+listed! {
+    /// What is compared.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Measure {
+        /// CPU of the target, ns.
+        Cpu,
+        /// Direct cost of blocking-IO blocks, ns of CPU.
+        Cost,
+        /// Blocking-IO blocks.
+        Blocks,
+        /// Time blocked on IO, ns.
+        Blocked,
+        /// Run-queue delay, ns.
+        RunDelay,
+        /// Voluntary switches.
+        Voluntary,
+        /// Involuntary switches.
+        Involuntary,
+        /// Calls.
+        Calls,
+    }
 }
 
 impl Measure {
-    /// All of them, in the order of the table.
-    pub const ALL: [Self; 8] = [
-        Self::Cpu,
-        Self::Cost,
-        Self::Blocks,
-        Self::Blocked,
-        Self::RunDelay,
-        Self::Voluntary,
-        Self::Involuntary,
-        Self::Calls,
-    ];
-
     /// Whether it is a time, ns; else a count.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Cpu | Self::Cost | Self::Blocked | Self::RunDelay)

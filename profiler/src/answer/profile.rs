@@ -14,26 +14,26 @@ use super::{
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Place},
+    quantity::listed,
     symbol::Frame,
 };
 
-/// What a flame graph is drawn by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Weight {
-    /// CPU: direct cost of blocking-IO blocks.
-    Cost,
-    /// Blocked time, all classes.
-    Blocked,
-    /// Run-queue delay.
-    RunDelay,
-    /// CPU, all of it.
-    Cpu,
+listed! {
+    /// What a flame graph is drawn by.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Weight {
+        /// CPU: direct cost of blocking-IO blocks.
+        Cost,
+        /// Blocked time, all classes.
+        Blocked,
+        /// Run-queue delay.
+        RunDelay,
+        /// CPU, all of it.
+        Cpu,
+    }
 }
 
 impl Weight {
-    /// All of them, in the order of menus.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Blocked, Self::RunDelay, Self::Cpu];
-
     /// As typed after `--weight`.
     pub fn key(self) -> &'static str {
         match self {

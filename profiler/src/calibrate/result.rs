@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::BlockClass, machine::Medium, quantity::Repeats};
+use crate::{
+    event::BlockClass,
+    machine::Medium,
+    quantity::{Repeats, listed},
+};
 
 /// What a server pays per message, if `events` of its many connections have one at once: ns of the
 /// server thread's CPU. Every way reads the message and writes the reply; they differ in how the
@@ -246,29 +250,27 @@ pub struct EpollRow {
     pub call: Figure,
 }
 
-/// How a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileInterface {
-    /// `pread` by as many threads as there are reads at once.
-    Threads,
-    /// `aio_read` and `aio_suspend`, which the C library does with threads.
-    PosixAio,
-    /// `lio_listio`, one call for all reads.
-    PosixList,
-    /// Linux AIO: `io_submit` and `io_getevents`.
-    LinuxAio,
-    /// `io_uring`, one enter for all reads.
-    Uring,
-    /// `io_uring` with a kernel thread that polls for requests, so that no enter is needed.
-    UringSqpoll,
+listed! {
+    /// How a file is read.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum FileInterface {
+        /// `pread` by as many threads as there are reads at once.
+        Threads,
+        /// `aio_read` and `aio_suspend`, which the C library does with threads.
+        PosixAio,
+        /// `lio_listio`, one call for all reads.
+        PosixList,
+        /// Linux AIO: `io_submit` and `io_getevents`.
+        LinuxAio,
+        /// `io_uring`, one enter for all reads.
+        Uring,
+        /// `io_uring` with a kernel thread that polls for requests, so that no enter is needed.
+        UringSqpoll,
+    }
 }
 
 impl FileInterface {
-    /// Every interface.
-    pub const ALL: [Self; 6] =
-        [Self::Threads, Self::PosixAio, Self::PosixList, Self::LinuxAio, Self::Uring, Self::UringSqpoll];
-
     /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -311,26 +313,25 @@ pub struct SteadyRow {
     pub cpu: Figure,
 }
 
-/// How a thread learns that descriptors are ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReadyInterface {
-    /// A thread per descriptor, blocked in `read`.
-    Threads,
-    /// `epoll_wait`, level-triggered.
-    Epoll,
-    /// `poll` over all descriptors.
-    Poll,
-    /// `select` over all descriptors.
-    Select,
-    /// `io_uring` with reads armed beforehand.
-    Uring,
+listed! {
+    /// How a thread learns that descriptors are ready.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ReadyInterface {
+        /// A thread per descriptor, blocked in `read`.
+        Threads,
+        /// `epoll_wait`, level-triggered.
+        Epoll,
+        /// `poll` over all descriptors.
+        Poll,
+        /// `select` over all descriptors.
+        Select,
+        /// `io_uring` with reads armed beforehand.
+        Uring,
+    }
 }
 
 impl ReadyInterface {
-    /// Every interface.
-    pub const ALL: [Self; 5] = [Self::Threads, Self::Epoll, Self::Poll, Self::Select, Self::Uring];
-
     /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,24 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::BlockClass;
+use crate::{event::BlockClass, quantity::listed};
 
-/// What a thread blocks on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Medium {
-    /// A pipe.
-    Pipe,
-    /// A Unix stream socket.
-    Unix,
-    /// TCP over loopback.
-    Tcp,
+listed! {
+    /// What a thread blocks on.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Medium {
+        /// A pipe.
+        Pipe,
+        /// A Unix stream socket.
+        Unix,
+        /// TCP over loopback.
+        Tcp,
+    }
 }
 
 impl Medium {
-    /// Every medium.
-    pub const ALL: [Self; 3] = [Self::Pipe, Self::Unix, Self::Tcp];
-
     /// Its name in tables.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,13 +2,13 @@
 
 /// An enum, and `ALL`: its variants in their order, of which none can be missing.
 macro_rules! listed {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$of_one:meta])* $variant:ident,)* }) => {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$of_one:meta])* $variant:ident,)* }) => {
         $(#[$about])*
-        pub enum $name { $($(#[$of_one])* $variant,)* }
+        $vis enum $name { $($(#[$of_one])* $variant,)* }
 
         impl $name {
             /// All of them, in their order.
-            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+            $vis const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
         }
     };
 }

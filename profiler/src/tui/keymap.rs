@@ -2,6 +2,8 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::quantity::listed;
+
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -51,43 +53,32 @@ pub(super) enum Action {
     CursorEnd,
 }
 
-/// Where a row of the table holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    /// Wherever nothing is being typed and no help is shown.
-    Everywhere,
-    /// Also in the help.
-    Moving,
-    /// Threads, sites, devices, the list of processes.
-    Tables,
-    /// What-if.
-    WhatIf,
-    /// The flame graph.
-    Flame,
-    /// Recordings.
-    Recording,
-    /// The help.
-    Help,
-    /// While something is typed.
-    Typing,
-    /// The list of processes.
-    Processes,
+listed! {
+    /// Where a row of the table holds.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub(super) enum Place {
+        /// Wherever nothing is being typed and no help is shown.
+        Everywhere,
+        /// Also in the help.
+        Moving,
+        /// Threads, sites, devices, the list of processes.
+        Tables,
+        /// What-if.
+        WhatIf,
+        /// The flame graph.
+        Flame,
+        /// Recordings.
+        Recording,
+        /// While something is typed.
+        Typing,
+        /// The help.
+        Help,
+        /// The list of processes.
+        Processes,
+    }
 }
 
 impl Place {
-    /// In the order of the help.
-    pub(super) const ALL: [Self; 9] = [
-        Self::Everywhere,
-        Self::Moving,
-        Self::Tables,
-        Self::WhatIf,
-        Self::Flame,
-        Self::Recording,
-        Self::Typing,
-        Self::Help,
-        Self::Processes,
-    ];
-
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Everywhere => "Everywhere",

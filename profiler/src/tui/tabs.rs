@@ -1,23 +1,23 @@
 //! The views by name and by digit.
 
-/// A view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
-    Overview,
-    Threads,
-    Sites,
-    WhatIf,
-    Devices,
-    Ipc,
-    Flame,
-    Log,
+use crate::quantity::listed;
+
+listed! {
+    /// A view.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum View {
+        Overview,
+        Threads,
+        Sites,
+        WhatIf,
+        Devices,
+        Ipc,
+        Flame,
+        Log,
+    }
 }
 
 impl View {
-    /// In the order of their digits.
-    pub(super) const ALL: [Self; 8] =
-        [Self::Overview, Self::Threads, Self::Sites, Self::WhatIf, Self::Devices, Self::Ipc, Self::Flame, Self::Log];
-
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
