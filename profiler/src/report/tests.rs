@@ -11,6 +11,7 @@ use fixture::{
 
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
+    aggregate::Role,
     answer::{Answer, Report},
     event::BlockClass,
     machine::Way,
@@ -242,7 +243,7 @@ fn the_schema_is_the_same_every_time_and_described_throughout() {
 }
 
 #[test]
-fn each_way_and_each_class_is_in_the_documents() {
+fn each_way_class_and_role_is_in_the_documents() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     let ways = schema["$defs"]["Scenario"]["properties"]["name"]["description"].as_str().unwrap();
     for way in Way::ALL {
@@ -254,5 +255,10 @@ fn each_way_and_each_class_is_in_the_documents() {
     let classes: Vec<&str> = rows.flat_map(|(classes, _)| classes.split(", ")).collect();
     for class in BlockClass::ALL {
         assert!(classes.contains(&class.name()), "{class:?}: the table in docs/reading-a-report.md");
+    }
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let roles: Vec<&str> = rows.flat_map(|(roles, _)| roles.split(", ")).collect();
+    for role in Role::ALL {
+        assert!(roles.contains(&role.name()), "{role:?}: the table of roles in docs/reading-a-report.md");
     }
 }
