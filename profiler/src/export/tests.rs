@@ -41,9 +41,14 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
 }
 
 #[test]
-fn each_format_has_its_row_in_the_document() {
+fn each_format_is_in_the_documents() {
     let document = include_str!("../../../docs/exports.md");
+    let readme = include_str!("../../../README.md");
     for format in Format::ALL {
         assert!(document.contains(&format!("\n| `{}` |", format.ending())), "{format:?}");
+        // There the first one stands in the command.
+        let ending = format!("{} ", format.ending());
+        let line = readme.lines().find(|line| line.contains("report a.sia -o")).unwrap();
+        assert!(format!("{line} ").contains(&ending), "{format:?} in README.md");
     }
 }
