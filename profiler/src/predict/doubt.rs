@@ -32,6 +32,8 @@ pub enum Assumption {
     WorkersStayBusy,
     /// What it runs in may take for itself what machine code would give back.
     RuntimeTakesIt,
+    /// Virtual threads may block where they keep their carrier: what is to go stays.
+    CarriersPinned,
     /// Replies may leave together.
     RepliesLeaveTogether,
 }
@@ -40,7 +42,7 @@ impl Assumption {
     /// Whether it is a matter of how the async version is written: then it is one or the other, and
     /// nothing in between.
     pub(super) const fn is_a_choice(self) -> bool {
-        matches!(self, Self::WorkersSleep | Self::WorkersStayBusy | Self::RuntimeTakesIt)
+        matches!(self, Self::WorkersSleep | Self::WorkersStayBusy | Self::RuntimeTakesIt | Self::CarriersPinned)
     }
 }
 

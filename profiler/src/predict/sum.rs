@@ -201,8 +201,9 @@ impl<'a> Sum<'a> {
         }
     }
 
-    fn terms(&self) -> Vec<Term> {
-        let gone = [
+    /// What goes.
+    fn gone(&self) -> impl Iterator<Item = Term> {
+        [
             Some(self.blocks_go()),
             self.waiting_calls(),
             self.handed_over,
@@ -211,7 +212,23 @@ impl<'a> Sum<'a> {
             self.runs_warm(),
             self.runs_warm_calibrated(),
             self.preemptions(),
-        ];
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// What that gives back, ns.
+    fn gains(&self) -> f64 {
+        self.gone().map(|term| term.ns).sum()
+    }
+
+    /// Whether a thread in the place of today's may keep its carrier while it blocks.
+    fn may_pin(&self) -> bool {
+        let runtime = self.engine.calibration.runtime.as_ref();
+        self.way == Way::Virtual && runtime.is_some_and(|prices| prices.runtime.pins_carriers())
+    }
+
+    fn terms(&self) -> Vec<Term> {
         let come = [
             Some(self.sleeps()),
             self.events(),
@@ -222,7 +239,7 @@ impl<'a> Sum<'a> {
             self.direct_reads_come(),
             self.file_reads(),
         ];
-        gone.into_iter().chain(come).flatten().collect()
+        self.gone().chain(come.into_iter().flatten()).collect()
     }
 
     fn blocks_go(&self) -> Term {
@@ -344,8 +361,9 @@ impl<'a> Sum<'a> {
     /// would be more if arrivals came otherwise.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
-            CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake, QueuesCostMore,
-            RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost, WorkersSleep, WorkersStayBusy,
+            CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake,
+            QueuesCostMore, RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost, WorkersSleep,
+            WorkersStayBusy,
         };
         let engine = self.engine;
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
@@ -359,6 +377,7 @@ impl<'a> Sum<'a> {
         let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
+        let pinned = if self.may_pin() { self.gains() } else { 0.0 };
         let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
         let all = [
             // In a loop that takes turns, what a thread read in one go may come as events of their
@@ -374,6 +393,7 @@ impl<'a> Sum<'a> {
             (RepliesLeaveTogether, together),
             (RuntimeTakesIt, if engine.bound { -value.max(0.0) } else { 0.0 }),
             (TasksCost, -engine.prices.accepted * event),
+            (CarriersPinned, -pinned),
             (WorkersSleep, handed_on * (1.0 - WAKES_WORKER) / WAKES_WORKER),
             (WorkersStayBusy, -handed_on),
         ];

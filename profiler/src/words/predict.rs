@@ -61,6 +61,7 @@ impl Assumption {
             Self::WorkersSleep => "if every event woke a worker",
             Self::WorkersStayBusy => "if no event had to wake a worker",
             Self::RuntimeTakesIt => "if what it runs in took all that machine code would give back",
+            Self::CarriersPinned => "if its threads blocked inside synchronized, which keeps the carrier before JDK 24",
             Self::RepliesLeaveTogether => "if replies left together",
         }
     }

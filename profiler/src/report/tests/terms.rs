@@ -4,7 +4,7 @@ use super::fixture::{Case, called, files, server, site};
 use crate::{
     answer::{Decision, Reason, Report},
     event::{BlockClass, Stat},
-    machine::{BlockCost, Crowd, DirectRead, ReadCost, Way},
+    machine::{BlockCost, Crowd, DirectRead, Language, ReadCost, Runtime, RuntimePrices, Source, Way},
     predict::{Assumption, Baseline, Caveat, Prices, Scenario, TermKind},
     quantity::{Estimate, Nanos, Provenance},
 };
@@ -88,6 +88,31 @@ fn a_connection_that_is_accepted_is_an_event_of_its_own() {
     let accepted = term(naive, TermKind::AcceptsWaited).unwrap() - before;
     assert!((accepted - 10_000.0 * each).abs() < 1.0, "{accepted} at {each}");
     assert!(naive.doubts.iter().any(|d| d.assumption == Assumption::TasksCost && d.change < 0.0));
+}
+
+#[test]
+fn before_jdk_24_a_virtual_thread_may_keep_its_carrier() {
+    let found = |version: u32| {
+        let mut case = server();
+        let runtime =
+            Runtime { language: Language::Jvm, version: vec![version], ways: vec![Way::Virtual, Way::Selector] };
+        let list = case.inputs.calibration.as_mut().expect("a price list");
+        list.runtime = RuntimePrices::modelled(&runtime, &list.steps, Source::default());
+        case.report()
+    };
+    let pinned = |report: &Report, way| {
+        let scenario = scenario(report, way);
+        let gains: f64 = scenario.terms.iter().map(|t| t.ns.max(0.0)).sum::<f64>() / report.what_if.cpu;
+        let doubt = scenario.doubts.iter().find(|d| d.assumption == Assumption::CarriersPinned);
+        (doubt.map(|d| d.change), gains)
+    };
+    for version in [21, 23] {
+        let report = found(version);
+        let (Some(change), gains) = pinned(&report, Way::Virtual) else { panic!("JDK {version}") };
+        assert!((change + gains).abs() < 1e-9, "{change} of {gains}");
+        assert_eq!(pinned(&report, Way::Selector).0, None, "a selector has no carriers");
+    }
+    assert_eq!(pinned(&found(24), Way::Virtual).0, None);
 }
 
 #[test]
