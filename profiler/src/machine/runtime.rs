@@ -31,8 +31,8 @@ impl Runtime {
         version.split(['.', '+', '-', '_']).map_while(|part| part.parse().ok()).take(4).collect()
     }
 
-    /// Whether a virtual thread that blocks inside `synchronized` keeps its carrier. Virtual threads
-    /// are of JDK 21 (JEP 444); JDK 24 ended that (JEP 491).
+    /// Whether a virtual thread that blocks inside `synchronized` keeps its carrier. Virtual
+    /// threads are of JDK 21 (JEP 444); JDK 24 ended that (JEP 491).
     pub fn pins_carriers(&self) -> bool {
         self.language == Language::Jvm && matches!(self.version.first(), Some(21..24))
     }
