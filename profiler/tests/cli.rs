@@ -354,5 +354,8 @@ fn comparisons_that_make_no_sense() {
     says(&["diff", "a", "b", "-o", "picture.png"], 2, &[".svg"]);
     says(&["predict-check", "a", "b", "--per", "cpu-second"], 2, &["is 1"]);
     says(&["predict-check", "a", "b", "--per", "second,recvfrom"], 2, &["cannot be compared"]);
+    for name in ["", "-a", "my server", "a/b"] {
+        says(&["predict-check", "a", "b", &format!("--row={name}")], 2, &["bad --row", "myserver-c64-epoll"]);
+    }
     refuses(&["diff", "a"], 2, &["AFTER"]);
 }

@@ -72,6 +72,7 @@ fn two_recordings_compared() {
     made.insert("diff.svg".to_owned(), fs::read(drawn).unwrap());
     made.insert("diff-per-request.txt".to_owned(), two(&["diff", threads, pool, "--per", "sendto"]));
     made.insert("predict-check.txt".to_owned(), two(&["predict-check", threads, twin]));
+    made.insert("row.json".to_owned(), two(&["predict-check", threads, twin, "--row", "echo-c16-loop"]));
     settle("compared", &made);
 }
 
@@ -88,7 +89,30 @@ fn recordings_of_other_work_are_not_compared() {
     let (threads, twin, locks) = (&file("echo-threads"), &file("already-async"), &file("locks"));
     fails(&["predict-check", threads, twin, "--per", "second"], "did not do the same work");
     fails(&["diff", threads, twin, "--per", "second"], "a second, per message sent on tcp");
+    fails(&["predict-check", threads, twin, "--per", "second", "--row", "echo"], "did not do the same work");
     fails(&["predict-check", threads, locks], "nothing in common");
+}
+
+/// A truth without an interval is none.
+#[test]
+fn recordings_too_short_for_an_interval_are_no_row() {
+    let short = &format!("counted/{RECORDING}");
+    let found = tool().current_dir(goldens()).args(["predict-check", short, short, "--row", "a"]).output().unwrap();
+    let error = String::from_utf8_lossy(&found.stderr).into_owned();
+    assert_eq!((found.status.code(), found.stdout.is_empty()), (Some(9), true), "{error}");
+    assert!(error.contains("no row without an interval: one of the two has fewer than three seconds"), "{error}");
+}
+
+#[test]
+fn a_row_without_a_prediction_says_why() {
+    let file = &format!("echo-threads/{RECORDING}");
+    let mut command = tool();
+    command.current_dir(goldens()).args(["predict-check", file, file, "--row", "a", "--way", "streams"]);
+    let row: serde_json::Value = serde_json::from_slice(&finished(&mut command).stdout).unwrap();
+    let prediction = &row["prediction"];
+    assert_eq!(prediction["refused"], "no price for streams on that machine");
+    assert!(prediction["saving"].is_null() && prediction["unsure"].is_null(), "{prediction:#}");
+    assert_eq!((&row["scenario"], &row["truth"]["saving"]["value"]), (&"streams".into(), &0.0.into()));
 }
 
 /// Everything that the command makes of one recording.

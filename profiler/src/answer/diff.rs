@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 
 use super::{
+    gain::Decision,
     report::Report,
+    verdict::Answer,
     work::{NoUnits, Per, Unit, Which, Why, cpu},
 };
 use crate::{
@@ -112,6 +114,35 @@ pub struct Diff {
     pub changes: Vec<Change>,
 }
 
+/// What one of two programs took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// CPU per unit, ns.
+    pub cpu_per_unit: f64,
+    /// The same of each part in which there was a unit.
+    pub parts: Vec<f64>,
+    /// Units in a second.
+    pub units_per_second: f64,
+    /// CPU, in cores.
+    pub cores: f64,
+}
+
+impl Side {
+    fn new(side: &Compared<'_>, per: &Per, units: f64) -> Self {
+        let seconds = side.window.measured.as_secs_f64().max(1e-9);
+        let of_part = |part: &&Window| {
+            let units = per.count(part);
+            (units > 0.0).then(|| cpu(part) / units)
+        };
+        Self {
+            cpu_per_unit: cpu(side.window) / units,
+            parts: side.parts.iter().filter_map(of_part).collect(),
+            units_per_second: units / seconds,
+            cores: cpu(side.window) / 1e9 / seconds,
+        }
+    }
+}
+
 /// A prediction and what came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictionCheck {
@@ -123,8 +154,8 @@ pub struct PredictionCheck {
     pub measured: f64,
     /// 90 % interval of it.
     pub interval: Option<Estimate>,
-    /// CPU per unit, ns, first and second.
-    pub cpu: (f64, f64),
+    /// The first program and the second.
+    pub sides: (Side, Side),
     /// What CPU was divided by, in each, and why.
     pub unit: Unit,
 }
@@ -227,14 +258,25 @@ impl PredictionCheck {
             (None, None) => Err(NoPrediction::NoPrice(way)),
         };
         let none = HashMap::new();
-        let (old, new) = (cpu(blocking.window) / first, cpu(twin.window) / second);
+        let sides = (Side::new(blocking, &per.0, first), Side::new(twin, &per.1, second));
+        let (old, new) = (sides.0.cpu_per_unit, sides.1.cpu_per_unit);
         let halves = half(blocking, Measure::Cpu, &per.0, &none).zip(half(twin, Measure::Cpu, &per.1, &none));
         let measured = 1.0 - new / old.max(f64::MIN_POSITIVE);
         let interval = halves.filter(|_| old > 0.0 && new > 0.0).map(|(a, b)| {
             let half = (1.0 - measured).abs() * (a / old).hypot(b / new);
             Estimate::with_half_width(measured, half)
         });
-        Ok(Self { way, predicted, measured, interval, cpu: (old, new), unit: unit.clone() })
+        Ok(Self { way, predicted, measured, interval, sides, unit: unit.clone() })
+    }
+
+    /// The saving that the first recording claims: the prediction; without one 0 where its answer
+    /// is no. `None` where it claims nothing.
+    pub fn claim(&self, answer: Answer) -> Option<Estimate> {
+        match &self.predicted {
+            Ok(saving) => Some(*saving),
+            Err(NoPrediction::Refused(_)) if answer.decision() == Decision::No => Some(Estimate::exact(0.0)),
+            Err(_) => None,
+        }
     }
 }
 
@@ -334,7 +376,26 @@ mod tests {
         // No block at all: whatever it waits for, async has nothing to give.
         assert_eq!(check.predicted.as_ref().map(|s| s.value), Ok(0.0));
         assert!((check.measured - 0.2).abs() < 1e-9, "{check:?}");
+        assert!((check.sides.0.cores - 0.1).abs() < 1e-9 && check.sides.1.parts == [80e6; 6], "{check:?}");
         let interval = check.interval.unwrap();
         assert!(interval.low < 0.2 && 0.2 < interval.high && interval.high - interval.low < 0.05, "{interval:?}");
+    }
+
+    #[test]
+    fn a_refusal_claims_nothing_unless_the_answer_is_no() {
+        let side = Side { cpu_per_unit: 1.0, parts: Vec::new(), units_per_second: 1.0, cores: 1.0 };
+        let check = |predicted| PredictionCheck {
+            way: Way::Naive,
+            predicted,
+            measured: 0.0,
+            interval: None,
+            sides: (side.clone(), side.clone()),
+            unit: Unit::given(Per::Second, Per::Second),
+        };
+        let refused = check(Err(NoPrediction::Refused(Refusal::NoWayForFiles)));
+        assert_eq!(refused.claim(Answer::CpuBound), Some(Estimate::exact(0.0)));
+        assert_eq!(refused.claim(Answer::NotEnoughData), None);
+        assert_eq!(check(Err(NoPrediction::NoPrice(Way::Naive))).claim(Answer::CpuBound), None);
+        assert_eq!(check(Ok(Estimate::exact(0.2))).claim(Answer::Unsure), Some(Estimate::exact(0.2)));
     }
 }

@@ -19,7 +19,7 @@ mod work;
 
 pub use advice::{Advice, SmallCalls};
 pub use check::{Check, Counted};
-pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck};
+pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
 pub use inputs::{Ended, Facts, Inputs, ProcessFacts, Slice, WindowFacts};
 pub use ledger::{CpuLedger, WallLedger, WallLine};

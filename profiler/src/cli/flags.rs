@@ -206,6 +206,9 @@ pub(super) struct PredictCheckFlags {
     /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]
     #[arg(long, value_parser = Way::ALL.map(Way::name))]
     pub(super) way: Option<String>,
+    /// Print the pair as JSON, under this name: a row in the form of docs/pairs/results.json
+    #[arg(long, value_name = "NAME")]
+    pub(super) row: Option<String>,
 }
 
 /// What decides.

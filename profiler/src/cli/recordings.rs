@@ -27,6 +27,10 @@ use crate::{
     words::InWords,
 };
 
+/// Why a difference of two recordings has no interval.
+const TOO_FEW_SECONDS: &str = "one of the two has fewer than three seconds, or is of `check --record`, \
+    which keeps no seconds; use `record -d 10s`";
+
 /// Measures and writes a recording.
 pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     output::log_to_stderr(flags.verbose);
@@ -148,7 +152,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
     let Some(limit) = limit else { return Ok(()) };
     if found.changes.iter().any(|c| c.measure.is_cost() && c.difference.is_none()) {
-        bail!(CliError::Incomparable("a change cannot be told from noise: one of the two has fewer than three seconds, or is of `check --record`, which keeps no seconds; use `record -d 10s`".into()));
+        bail!(CliError::Incomparable(format!("a change cannot be told from noise: {TOO_FEW_SECONDS}")));
     }
     let worse: Vec<String> = found
         .worse_than(limit)
@@ -175,6 +179,7 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
             "CPU per second and per call cannot be compared: give --per two calls, or second".into()
         ));
     }
+    let row = flags.row.as_deref().map(settings::row).transpose()?;
     let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
     let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);
     let (ours, theirs) = (blocking.parts(), twin.parts());
@@ -187,6 +192,12 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
     let found = PredictionCheck::new(&compared[0], &compared[1], &unit, way)
         .map_err(|none| CliError::Usage(none.in_words()))?;
+    if let Some(name) = row {
+        let Some(row) = report::row(name, &found, &blocking.report, &twin.report) else {
+            bail!(CliError::Incomparable(format!("no row without an interval: {TOO_FEW_SECONDS}")));
+        };
+        return output::print(&row);
+    }
     let names = (flags.blocking.display().to_string(), flags.twin.display().to_string());
     output::print(&report::prediction_check(&found, (&names.0, &names.1)))
 }

@@ -178,6 +178,17 @@ pub(super) fn per(text: &str) -> Result<Per, CliError> {
     }
 }
 
+/// `--row` as typed: the name of a row, which begins with that of the program.
+pub(super) fn row(name: &str) -> Result<&str, CliError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good) {
+        return Ok(name);
+    }
+    Err(CliError::Usage(format!(
+        "bad --row '{name}': give letters, digits, '-', '_' and '.', the program first, like myserver-c64-epoll"
+    )))
+}
+
 /// A weight as typed; the flag has checked it.
 pub(super) fn weight(text: &str) -> Option<Weight> {
     Weight::ALL.into_iter().find(|w| w.key() == text)

@@ -8,6 +8,7 @@ mod figure;
 mod ipc;
 mod ledgers;
 mod quality;
+mod row;
 mod target;
 mod views;
 mod whatif;
@@ -20,6 +21,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use figure::{Figure, Ratio};
+
+pub use row::row;
 
 /// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
 pub const SCHEMA_VERSION: u32 = 2;

@@ -9,7 +9,7 @@ pub(crate) mod calibration;
 mod json;
 mod text;
 
-pub use json::{SCHEMA_VERSION, json, json_value, schema};
+pub use json::{SCHEMA_VERSION, json, json_value, row, schema};
 pub use text::{diff, options::TextOptions, prediction_check, stacks, text};
 
 #[cfg(test)]

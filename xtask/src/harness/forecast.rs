@@ -98,7 +98,7 @@ impl Forecast {
         let switches = check.voluntary.ours_count.value.context("the report counts no switches")?;
         let cpu_ns = cpu.total_ns.value.context("the report has no CPU time")?;
         let mut prediction = Prediction {
-            at_unix_ns: 0,
+            at_unix_ns: None,
             saving: None,
             refused: None,
             unsure: None,
@@ -108,7 +108,7 @@ impl Forecast {
             cpu_cores: cpu_ns as f64 / 1e9 / seconds,
             sleeps_remaining: None,
             events_per_wait: None,
-            others: self.others,
+            others: Some(self.others),
         };
         if let Some(reason) = &what_if.refused {
             prediction.refused = Some(reason.clone());

@@ -36,8 +36,9 @@ impl Journal {
 
     /// Puts a prediction on disk, with the time.
     pub(crate) fn file(&mut self, cell: &str, check: Option<u32>, prediction: &mut Prediction) -> Result<()> {
-        prediction.at_unix_ns = unix_ns();
-        let seconds = format!("@{}", prediction.at_unix_ns / 1_000_000_000);
+        let now = unix_ns();
+        prediction.at_unix_ns = Some(now);
+        let seconds = format!("@{}", now / 1_000_000_000);
         let at = exec::output(Command::new("date").args(["-u", "-d", &seconds, "+%Y-%m-%dT%H:%M:%SZ"]))?;
         let entry = Entry { run: &self.run, cell, check, at: at.trim(), prediction };
         let mut line = serde_json::to_string(&entry)?;
@@ -72,7 +73,7 @@ mod tests {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1]["run"], "b");
-        assert_eq!(lines[1]["prediction"]["at_unix_ns"], prediction.at_unix_ns);
+        assert_eq!(lines[1]["prediction"]["at_unix_ns"].as_u64(), prediction.at_unix_ns);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -106,7 +106,7 @@ fn interval_score(p: Interval, came: f64) -> f64 {
 /// Seconds from the last prediction on disk to the start of the first async form: below zero where
 /// a form was started too early. `None` without predictions or without a form that was started.
 pub(crate) fn head_start(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> Option<f64> {
-    let last = cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.at_unix_ns)).max()?;
+    let last = cells.iter().filter_map(|cell| cell.prediction.as_ref()?.at_unix_ns).max()?;
     Some((i128::from(first_twin_unix_ns?) - i128::from(last)) as f64 / 1e9)
 }
 
@@ -278,7 +278,7 @@ pub(crate) mod tests {
             load: None,
             checks: Vec::new(),
             prediction: Some(Prediction {
-                at_unix_ns: 1,
+                at_unix_ns: Some(1),
                 saving: predicted.map(interval),
                 refused: predicted.is_none().then(|| "not enough data".into()),
                 unsure: None,
@@ -288,7 +288,7 @@ pub(crate) mod tests {
                 cpu_cores: 0.5,
                 sleeps_remaining: None,
                 events_per_wait: None,
-                others: 0.0,
+                others: Some(0.0),
             }),
             truth: Some(Truth { saving: interval(measured), ..Truth::for_control() }),
         }
@@ -407,9 +407,9 @@ pub(crate) mod tests {
             turns_ns: vec![cpu_per_operation_ns; 3],
             operations_per_s: 1.0,
             cpu_cores: 1.0,
-            interrupts: 0.0,
+            interrupts: Some(0.0),
             between_cpus: None,
-            others: 0.0,
+            others: Some(0.0),
             p99_ns: None,
         };
         let mut one = cell("a", None, [0.0; 3]);

@@ -206,9 +206,9 @@ fn run_from_turns(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
         turns_ns: turns.iter().map(per_operation).collect(),
         operations_per_s: operations / wall * 1e9,
         cpu_cores: cpu / wall,
-        interrupts: sum(|r| r.machine.interrupts.as_nanos() as f64) / wall,
+        interrupts: Some(sum(|r| r.machine.interrupts.as_nanos() as f64) / wall),
         between_cpus: sent.map(|sent| sent as f64 / operations),
-        others: (busy - cpu - sum(|r| r.load_ns)).max(0.0) / wall,
+        others: Some((busy - cpu - sum(|r| r.load_ns)).max(0.0) / wall),
         p99_ns: said.load.p99_ns,
     })
 }
@@ -244,7 +244,7 @@ mod tests {
         assert!((run.cpu_per_operation_ns - 800_000.0).abs() < 1e-6);
         assert_eq!(run.turns_ns, [600_000.0, 1_000_000.0]);
         assert!((run.operations_per_s - 1_000.0).abs() < 1e-9);
-        assert!((run.others - 0.2).abs() < 1e-9 && (run.interrupts - 0.1).abs() < 1e-9);
+        assert!((run.others.unwrap() - 0.2).abs() < 1e-9 && (run.interrupts.unwrap() - 0.1).abs() < 1e-9);
         assert_eq!((run.p99_ns, run.between_cpus), (Some(123.0), Some(3.0)));
     }
 
@@ -281,9 +281,9 @@ mod tests {
             turns_ns: vec![cpu; 2],
             operations_per_s: 1.0,
             cpu_cores: 1.0,
-            interrupts: 0.0,
+            interrupts: Some(0.0),
             between_cpus: None,
-            others: 0.0,
+            others: Some(0.0),
             p99_ns: None,
         };
         let blocking = [run(100.0), run(200.0)];

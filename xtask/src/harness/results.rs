@@ -1,4 +1,7 @@
 //! What a run found, cell by cell. Shares are ratios (0.12 is 12 %), times nanoseconds.
+//!
+//! `should-i-async predict-check --row` writes a [`Cell`] of two recordings. What these cannot know
+//! is `None`.
 
 use serde::{Deserialize, Serialize};
 
@@ -100,8 +103,8 @@ impl Cell {
 /// What `check` said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Prediction {
-    /// When it was on disk, Unix time.
-    pub(crate) at_unix_ns: u64,
+    /// When it was on disk, Unix time; `None` where nobody kept a journal.
+    pub(crate) at_unix_ns: Option<u64>,
     /// The saving, a share of the target's CPU; `None` where it makes no claim.
     pub(crate) saving: Option<Interval>,
     /// Why it makes no claim, or claims 0 by its verdict.
@@ -120,7 +123,7 @@ pub(crate) struct Prediction {
     pub(crate) sleeps_remaining: Option<f64>,
     pub(crate) events_per_wait: Option<f64>,
     /// CPU of others during the measurement, in cores.
-    pub(crate) others: f64,
+    pub(crate) others: Option<f64>,
 }
 
 impl Prediction {
@@ -176,13 +179,13 @@ pub(crate) struct Run {
     pub(crate) cpu_cores: f64,
     /// Interrupts and softirqs of the whole machine, in cores. Those that interrupt the program are
     /// in its CPU too.
-    pub(crate) interrupts: f64,
+    pub(crate) interrupts: Option<f64>,
     /// Interrupts that CPUs sent each other, per operation: what it takes to wake a thread whose
     /// CPU is idle.
     #[serde(default)]
     pub(crate) between_cpus: Option<f64>,
     /// CPU that neither program, load nor interrupts of idle CPUs explain, in cores.
-    pub(crate) others: f64,
+    pub(crate) others: Option<f64>,
     /// Latency at the 99th percentile, as the load saw it.
     pub(crate) p99_ns: Option<f64>,
 }
@@ -195,10 +198,45 @@ pub(crate) fn rounds(blocking: &[Run], twin: &[Run]) -> Vec<Vec<(f64, f64)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::judge::tests::cell, *};
+    use serde_json::Value;
+
+    use super::{
+        super::{
+            forecast::Forecast,
+            judge::{judge, tests::cell},
+            missed::Residuals,
+            report::Report,
+        },
+        *,
+    };
 
     fn check(saving: Option<[f64; 3]>, cpu_cores: f64) -> Prediction {
         Prediction { cpu_cores, ..cell("a", saving, [0.0; 3]).prediction.unwrap() }
+    }
+
+    /// A row that `predict-check --row` wrote of two kept recordings.
+    fn row_of_a_user() -> &'static str {
+        include_str!("../../../profiler/tests/goldens/compared/row.json")
+    }
+
+    #[test]
+    fn what_predict_check_writes_is_a_row() {
+        let written: Value = serde_json::from_str(row_of_a_user()).unwrap();
+        let read: Cell = serde_json::from_str(row_of_a_user()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written, "a key that is missing, or unknown here");
+        let (prediction, truth) = (read.prediction.as_ref().unwrap(), read.truth.as_ref().unwrap());
+        assert_eq!((&read.checks[..], prediction.at_unix_ns), (&[prediction.clone()][..], None));
+        assert_eq!(rounds(&truth.blocking, &truth.twin).len(), 1);
+        assert!(truth.saving.is_sound() && judge(&read, &Residuals::default(), 3.0).is_some());
+        assert_eq!(Residuals::from_cells([&read]).pooled().map(|missed| missed.rows), None, "its truth is too coarse");
+    }
+
+    #[test]
+    fn a_user_s_row_says_what_the_harness_would() {
+        let report = Report::parse(include_str!("../../../profiler/tests/goldens/echo-threads/report.json")).unwrap();
+        let read: Cell = serde_json::from_str(row_of_a_user()).unwrap();
+        let wanted = Forecast::new(report).prediction(read.scenario).unwrap();
+        assert_eq!(read.prediction.unwrap(), Prediction { others: None, ..wanted });
     }
 
     #[test]

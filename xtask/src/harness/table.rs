@@ -159,10 +159,11 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let [blocking, twin] = both(|run| Some(run.cpu_per_operation_ns), 0).map(text);
     let [rate, twin_rate] = both(|run| Some(run.operations_per_s), 0).map(text);
     let latency = arrow(both(|run| run.p99_ns.map(|ns| ns / 1e3), 0));
-    let interrupts = arrow(both(|run| Some(run.interrupts), 2));
+    let interrupts = arrow(both(|run| run.interrupts, 2));
     let between = arrow(both(|run| run.between_cpus, 2));
-    let others = truth.blocking.iter().chain(&truth.twin).map(|run| run.others).fold(0.0, f64::max);
-    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, format!("{others:.2}")])
+    let others = truth.blocking.iter().chain(&truth.twin).filter_map(|run| run.others).max_by(f64::total_cmp);
+    let others = text(others.map(|cores| format!("{cores:.2}")));
+    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, others])
 }
 
 #[cfg(test)]

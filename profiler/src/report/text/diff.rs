@@ -79,8 +79,10 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     let (first, second) = (clean(names.0), clean(names.1));
     let cpu = |v: f64| Nanos::from_nanos(v.max(0.0).round() as u64);
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.cpu.0), check.unit.per.0.unit());
-    let _ = writeln!(out, "async     {second}  {} of CPU per {}", cpu(check.cpu.1), check.unit.per.1.unit());
+    let _ =
+        writeln!(out, "blocking  {first}  {} of CPU per {}", cpu(check.sides.0.cpu_per_unit), check.unit.per.0.unit());
+    let _ =
+        writeln!(out, "async     {second}  {} of CPU per {}", cpu(check.sides.1.cpu_per_unit), check.unit.per.1.unit());
     let _ = writeln!(out, "per {}: {}\n", check.unit.per.0.unit(), check.unit.why.in_words());
     match &check.predicted {
         Ok(s) => {
