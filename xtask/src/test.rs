@@ -3,12 +3,13 @@
 //! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one
 //! kernel there is and read its clocks, so they run one at a time, after all others. Whether they
 //! can run at all (root, BTF) they find out themselves: without the rights they print a line with
-//! `SKIPPED (…)`, and with `CI=true` they fail instead.
+//! `SKIPPED (…)`, and with `CI=true` they fail instead. The smallest form of `pairs` comes after
+//! them, and does likewise.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use clap::Args;
 
 use crate::{
     exec,
-    host::package::{COMMON, LAB, MESSAGES, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+    host::package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+    pairs::smoke::{self, Outcome},
     say,
 };
 
@@ -97,7 +99,30 @@ fn suites(root: &Path, options: &Options) -> Result<Vec<Suite>> {
         let mut kernel_tests = test(&[TOOL]);
         suites.push(Suite::run("kernel tests", kernel_tests.args(named(&kernel)), options, &["--test-threads=1"])?);
     }
+    if !options.no_kernel && options.filter.is_none() {
+        let path = |name| programs.path(name).map(PathBuf::from);
+        suites.push(pairs(root, Pair { tool: path(TOOL)?, workload: path(LAB)? })?);
+    }
     Ok(suites)
+}
+
+/// The smallest form of the pairs. Only CI may install what is missing for it.
+fn pairs(root: &Path, programs: Pair) -> Result<Suite> {
+    let ci = std::env::var_os("CI").is_some();
+    let (said, counts) = counted(smoke::run(root, programs, ci), ci);
+    say(&format!("test a pair from installing to its row ... {said}"))?;
+    Ok(Suite { name: "smallest form of the pairs", good: counts.failed == 0, counts })
+}
+
+/// What cannot run passes, but not in CI.
+fn counted(outcome: Result<Outcome>, ci: bool) -> (String, Counts) {
+    let (passed, failed) = (Counts { passed: 1, ..Counts::default() }, Counts { failed: 1, ..Counts::default() });
+    match outcome {
+        Ok(Outcome::Good(_)) => ("ok".to_owned(), passed),
+        Ok(Outcome::NotRun(why)) if ci => (format!("FAILED: {why}, and CI must run it"), failed),
+        Ok(Outcome::NotRun(why)) => (format!("SKIPPED ({why})"), Counts { skipped: 1, ..passed }),
+        Err(error) => (format!("FAILED: {error:#}"), failed),
+    }
 }
 
 fn cargo(root: &Path, subcommand: &str, packages: &[&str]) -> Command {
@@ -266,6 +291,17 @@ mod tests {
             .take("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         assert_eq!(counts, Counts { passed: 14, failed: 1, ignored: 1, skipped: 1 });
         assert_eq!(counts.text(), "14 passed (1 of them SKIPPED: see above); 1 failed; 1 ignored");
+    }
+
+    #[test]
+    fn a_pair_that_cannot_run_is_a_skip_and_in_ci_a_failure() {
+        let not_run = || Ok(Outcome::NotRun("needs root".to_owned()));
+        let (said, counts) = counted(not_run(), false);
+        assert_eq!((said.as_str(), counts.skipped, counts.failed), ("SKIPPED (needs root)", 1, 0));
+        assert_eq!(counted(not_run(), true).1.failed, 1);
+        let broken = || Err(anyhow::anyhow!("no work"));
+        assert_eq!([false, true].map(|ci| counted(broken(), ci).1.failed), [1, 1]);
+        assert_eq!(counted(Ok(Outcome::Good(String::new())), true).1, Counts { passed: 1, ..Counts::default() });
     }
 
     #[test]

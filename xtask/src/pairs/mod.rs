@@ -5,7 +5,7 @@
 //! [`rows`] says what is compared: [`servers`], programs that read and write [`disks`], and
 //! [`controls`]. Each is a [`pair`]. [`needs`] brings it onto the machine, [`program`] starts it.
 //! The [`harness`](crate::harness) predicts, measures and judges. [`results`] keeps the last runs,
-//! [`document`] shows them, and [`readme`] one report.
+//! [`document`] shows them, and [`readme`] one report. [`smoke`] is the smallest form, for CI.
 
 mod controls;
 mod disks;
@@ -17,6 +17,7 @@ mod readme;
 mod results;
 mod rows;
 mod servers;
+pub(crate) mod smoke;
 
 use std::{
     fs,
@@ -24,21 +25,18 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use fastrand::Rng;
 
 use crate::{
     harness::{
-        choice::is_match,
         forecast::{self, CHECK},
-        measure::{self, Effort},
+        measure::Effort,
         missed::{self, Residuals, Suite},
         plot,
-        progress::tell,
         results::{Settings, Status},
-        row::{Deadline, Group},
-        run::{LIMIT, Run},
+        run::Run,
     },
     host::{
         child, machine,
@@ -47,15 +45,12 @@ use crate::{
     say,
 };
 use needs::{Need, Place};
-use pair::{Load, Pair};
 use results::{Kept, Results};
+use rows::SUITE;
+use smoke::Outcome;
 
-/// The name of the suite in messages.
-const SUITE: &str = "pairs";
 const TURNS: (u32, Duration) = (12, Duration::from_millis(200));
 const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(150));
-/// How long the blocking form is watched to find the rate that it can serve.
-const CAPACITY: Duration = Duration::from_secs(3);
 
 /// Public programs, blocking and async: what is predicted from the one, and what both measure.
 #[derive(Args)]
@@ -93,6 +88,10 @@ pub(crate) struct Options {
     /// Writes the report that README shows, of the last run's recordings, and runs nothing.
     #[arg(long, conflicts_with_all = ["write", "only", "quick", "table"])]
     report: bool,
+    /// One row with very short turns: asserts what must hold, and writes no documents.
+    /// `cargo xtask test` runs it.
+    #[arg(long, conflicts_with_all = ["write", "only", "quick", "table", "report", "list", "checks", "repeats", "seed"])]
+    smoke: bool,
     /// Lists the rows, and runs nothing.
     #[arg(long)]
     list: bool,
@@ -109,7 +108,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     child::catch_interrupts()?;
     let programs = package::Pair::find(root, LAB, options.binaries.as_deref())?;
-    let place = Place::new(root, programs.workload)?;
+    if options.smoke {
+        return match smoke::run(root, programs, !options.no_install)? {
+            Outcome::Good(answer) => say(&format!("the row ran, and what must hold does: {answer}")),
+            Outcome::NotRun(why) => bail!("the row was not run: {why}"),
+        };
+    }
+    let place = Place::new(root, SUITE, programs.workload)?;
     if options.report {
         return readme::write(root, &programs.tool, &place.folder);
     }
@@ -124,7 +129,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         effort,
         patience: Duration::from_secs(options.patience),
     };
-    let groups = options.groups(&place, &chosen)?;
+    let groups = rows::groups(&place, &chosen, options.only.as_deref(), !options.no_install)?;
     let needs = |wanted: fn(&Need) -> bool| chosen.iter().any(|(pair, _)| pair.needs.iter().any(wanted));
     let python = place.python();
     if python.exists() && needs(|need| matches!(need, Need::Python(_))) {
@@ -168,32 +173,6 @@ impl Options {
             check_s: CHECK.as_secs_f64(),
             first_twin_unix_ns: None,
         }
-    }
-
-    /// The rows as the harness compares them, with what they need on the machine.
-    fn groups(&self, place: &Place, chosen: &[(&'static Pair, Load)]) -> Result<Vec<Group>> {
-        let mut groups = Vec::new();
-        for (pair, load) in chosen {
-            tell(SUITE, &format!("preparing {}", pair.id))?;
-            let obstacle = pair.needs.iter().find_map(|need| place.meet(need, !self.no_install).err());
-            child::check_interrupt()?;
-            let obstacle = obstacle.map(|error| format!("{error:#}"));
-            let mut obstacle = obstacle;
-            let rate = match (load, &obstacle) {
-                (Load::Open { connections, percent }, None) => {
-                    let closed = pair.group(place, &Load::Closed { connections: *connections }, None, None);
-                    let rate = measure::rate(&closed, CAPACITY, Deadline::after(LIMIT));
-                    child::check_interrupt()?;
-                    obstacle = rate.as_ref().err().map(|error| format!("the rate that it can serve: {error:#}"));
-                    rate.ok().map(|rate| rate * f64::from(*percent) / 100.0)
-                }
-                _ => None,
-            };
-            let mut group = pair.group(place, load, rate, obstacle);
-            group.rows.retain(|row| self.only.as_ref().is_none_or(|glob| is_match(glob, &row.id)));
-            groups.push(group);
-        }
-        Ok(groups)
     }
 }
 

@@ -60,8 +60,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(root: &Path, load: PathBuf) -> Result<Self> {
-        let folder = root.join("target").join("pairs");
+    /// In a folder of this name below target/.
+    pub(super) fn new(root: &Path, name: &str, load: PathBuf) -> Result<Self> {
+        let folder = root.join("target").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         Ok(Self { folder, sources: root.join("xtask").join("pairs"), load })
     }

@@ -1,13 +1,30 @@
 //! The rows: which public programs are compared, in which forms, under which loads.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use super::{
     controls, disks,
+    needs::Place,
     pair::{Load, Pair},
     servers,
 };
-use crate::harness::choice::is_match;
+use crate::{
+    harness::{
+        choice::is_match,
+        measure,
+        progress::tell,
+        row::{Deadline, Group},
+        run::LIMIT,
+    },
+    host::child,
+};
+
+/// The name of the suite in messages.
+pub(super) const SUITE: &str = "pairs";
+/// How long the blocking form is watched to find the rate that it can serve.
+const CAPACITY: Duration = Duration::from_secs(3);
 
 /// All pairs and controls.
 fn pairs() -> impl Iterator<Item = &'static Pair> {
@@ -27,6 +44,37 @@ pub(super) fn chosen(quick: bool, only: Option<&str>) -> Result<Vec<(&'static Pa
         bail!("no row matches; there are {}", ids.join(", "));
     }
     Ok(found)
+}
+
+/// The chosen rows as the harness compares them, with what they need on the machine. Without
+/// `install` what is missing is not run.
+pub(super) fn groups(
+    place: &Place,
+    chosen: &[(&'static Pair, Load)],
+    only: Option<&str>,
+    install: bool,
+) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    for (pair, load) in chosen {
+        tell(SUITE, &format!("preparing {}", pair.id))?;
+        let obstacle = pair.needs.iter().find_map(|need| place.meet(need, install).err());
+        child::check_interrupt()?;
+        let mut obstacle = obstacle.map(|error| format!("{error:#}"));
+        let rate = match (load, &obstacle) {
+            (Load::Open { connections, percent }, None) => {
+                let closed = pair.group(place, &Load::Closed { connections: *connections }, None, None);
+                let rate = measure::rate(&closed, CAPACITY, Deadline::after(LIMIT));
+                child::check_interrupt()?;
+                obstacle = rate.as_ref().err().map(|error| format!("the rate that it can serve: {error:#}"));
+                rate.ok().map(|rate| rate * f64::from(*percent) / 100.0)
+            }
+            _ => None,
+        };
+        let mut group = pair.group(place, load, rate, obstacle);
+        group.rows.retain(|row| only.is_none_or(|glob| is_match(glob, &row.id)));
+        groups.push(group);
+    }
+    Ok(groups)
 }
 
 /// The pair of a row or group.
