@@ -145,10 +145,12 @@ const MIN_GIVEN: u64 = 30;
 const FED: f64 = 0.02;
 
 impl Roles {
-    /// Of a window.
-    pub fn new(window: &Window) -> Self {
+    /// Of a window. `parks_tasks`: its threads are those of a scheduler that parks tasks in user
+    /// space, so that one which waits for another has nothing to run.
+    pub fn new(window: &Window, parks_tasks: bool) -> Self {
         let bonds = Bonds::new(window);
-        let mut signs: Vec<Signs> = window.threads.iter().map(|t| Signs::new(t, bonds.of(t.tid))).collect();
+        let mut signs: Vec<Signs> =
+            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.of(t.tid)) }).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
@@ -168,7 +170,7 @@ impl Roles {
         for (thread, signs) in window.threads.iter().zip(&signs) {
             let found = signs.role(fed);
             locks += signs.locks;
-            if found.role == Role::PoolWorker && signs.does_io() {
+            if found.role == Role::PoolWorker && signs.does_io() && !parks_tasks {
                 pool_with_io += thread.cpu();
             }
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
@@ -266,6 +268,8 @@ struct Signs {
     /// Its waits for locks that event loops ended.
     from_loops: u64,
     blocked: Nanos,
+    /// It is a thread of a scheduler that parks tasks in user space.
+    parks_tasks: bool,
 }
 
 impl Signs {
@@ -300,6 +304,7 @@ impl Signs {
             bond,
             from_loops: 0,
             blocked: thread.blocked(),
+            parks_tasks: false,
         }
     }
 
@@ -338,12 +343,16 @@ impl Signs {
         }
         // One that submits without ever waiting looks as if it computed: whom it wakes tells it.
         let Bond { tie, got, given, .. } = self.bond;
-        let submits = tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got;
+        let submits = tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got && !self.parks_tasks;
         let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
         if each >= LONG_BURST.as_nanos() && !submits {
             return by_cpu(Role::Computing);
         }
         let io = self.sockets + self.files + self.accepts;
+        // The scheduler hands it what is ready.
+        if self.parks_tasks && self.locks > io && self.fights_for_locks() {
+            return waits(Role::PoolWorker, self.locks);
+        }
         // One that hardly ever waits may well call on something as often as that.
         if submits && 10 * self.calls().max(io) <= given {
             return ThreadRole { role: Role::Dispatcher, basis: RoleBasis::Wakes { got, given } };
@@ -520,6 +529,20 @@ mod tests {
         assert_eq!(fed(&computes, false, true), Role::LockBound, "it reads nothing");
         let polls = thread(&waits, |t| (t.sums.io_calls, t.sums.event_calls) = (9_000, 20));
         assert_eq!(fed(&polls, false, true), Role::Unknown, "as a thread of Go's does");
+    }
+
+    #[test]
+    fn threads_of_a_scheduler_fight_for_no_lock_that_can_be_seen() {
+        let bond = |tie, got, given| Bond { tie, got, given, smaller: false };
+        let role = |waits: &[(BlockClass, u64)], bond| {
+            Signs { parks_tasks: true, ..Signs::new(&thread(waits, |_| ()), bond) }.role(Fed::default()).role
+        };
+        let parks = [(BlockClass::Futex, 500)];
+        for bond in [bond(Tie::Lock, 200, 200), bond(Tie::HandOver, 10, 300), bond(Tie::Pair, 9, 9), Bond::default()] {
+            assert_eq!(role(&parks, bond), Role::PoolWorker, "{bond:?}");
+        }
+        assert_eq!(role(&[(BlockClass::EventWait, 500), (BlockClass::Futex, 400)], Bond::default()), Role::EventLoop);
+        assert_eq!(role(&[(BlockClass::File, 500), (BlockClass::Futex, 400)], Bond::default()), Role::Files);
     }
 
     #[test]

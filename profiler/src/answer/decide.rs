@@ -9,7 +9,7 @@ use super::{
 use crate::{
     aggregate::{Role, RoleLine, Roles},
     event::Family,
-    machine::{Runtime, Way},
+    machine::{Language, Runtime, Way},
     predict::{Ground, Refusal, Scenario, WhatIf},
     quantity::Nanos,
 };
@@ -48,6 +48,10 @@ pub(crate) struct Answerable<'a> {
     pub(crate) io_calls: u64,
     /// Calls that wait for events, blocked or not.
     pub(crate) event_calls: u64,
+    /// Blocks of calls that only wait for one descriptor, as poll and epoll do.
+    pub(crate) polled: u64,
+    /// Those of them that are for a pipe.
+    pub(crate) polled_pipes: u64,
     pub(crate) cpu: &'a CpuLedger,
     pub(crate) wall: &'a WallLedger,
     pub(crate) what_if: &'a WhatIf,
@@ -76,6 +80,12 @@ impl Answerable<'_> {
         let events = wall.blocks_in(Family::EventWait);
         let locks = wall.blocks_in(Family::Lock);
         let all: u64 = wall.classes.iter().map(|l| l.blocks).sum();
+        if let Some(language) = self.runtime.map(|runtime| runtime.language).filter(|l| l.parks_its_tasks()) {
+            let known = all - locks - wall.blocks_in(Family::Timer);
+            if let Some(reason) = self.on_parked(language, known) {
+                return reason;
+            }
+        }
         let files: u64 = wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocks).sum();
         let hardly_ran = (self.cpu.total.as_nanos() as f64) < HARDLY_RUNS * self.seconds * 1e9;
         if all < MIN_BLOCKS && (self.cpu.total < MIN_CPU || hardly_ran) {
@@ -108,6 +118,28 @@ impl Answerable<'_> {
             };
         }
         self.by_saving(files * 2 > io && !self.is_fed())
+    }
+
+    /// A runtime that parks its tasks in user space: of its threads' waits, `known` are not its
+    /// scheduler's. `None` where these decide: where it blocks on IO.
+    fn on_parked(&self, language: Language, known: u64) -> Option<Reason> {
+        // Its poller watches descriptors for its tasks; a pipe alone is the poller's own waker.
+        let io = self.wall.blocks_in(Family::BlockingIo).saturating_sub(self.polled);
+        let events = (self.wall.blocks_in(Family::EventWait) + self.polled).saturating_sub(self.polled_pipes);
+        let waits = self.wall.blocks_in(Family::Lock);
+        if waits < MIN_BLOCKS || io >= MIN_BLOCKS || self.computes() {
+            return None;
+        }
+        let serves = self.io_calls >= MIN_BLOCKS && events.max(self.event_calls) >= MIN_BLOCKS;
+        if serves && events > 10 * io && (2 * events >= known || io == 0) && self.loops_lead() {
+            let events = events.max(self.event_calls);
+            return Some(if io == 0 {
+                Reason::OnlyEventWaits(events)
+            } else {
+                Reason::MostlyEventWaits { events, io }
+            });
+        }
+        Some(Reason::ParkedTasks { language, waits, io })
     }
 
     /// It waits for locks more often than for IO; `None` where such waits are too rare to be the

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     aggregate::{Quality, RoleLine, Roles, Window},
     cost::{self, Bases, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
-    event::{DeviceRecord, Family, Place, SiteRecord, Sums},
+    event::{BlockClass, DeviceRecord, Family, Place, SiteRecord, Sums},
     machine::{Calibration, Language},
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
@@ -111,7 +111,8 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let roles = Roles::new(window);
+        let parks_tasks = inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks());
+        let roles = Roles::new(window, parks_tasks);
         let locks = (HandOvers::new(&window.sites, &pools), roles.handed_over());
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), locks);
         let (what_if, engine) = predict(&sums, &given);
@@ -125,6 +126,8 @@ impl Report {
             lock_cpu: given.locks / given.cpu.max(1.0),
             io_calls: calls_in(window, Family::BlockingIo),
             event_calls: calls_in(window, Family::EventWait),
+            polled: polled(window, |_| true),
+            polled_pipes: polled(window, |class| class == BlockClass::Pipe),
             cpu: &cpu,
             wall: &wall,
             what_if: &what_if,
@@ -166,6 +169,13 @@ fn calls_in(window: &Window, family: Family) -> u64 {
     let does_io = |s: &&SiteRecord| family != Family::BlockingIo || s.site.bytes > 0 || cost::only_waits(&s.place);
     let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
     sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
+}
+
+/// Blocks on IO of calls that only wait for one descriptor of such a class.
+fn polled(window: &Window, is_such: impl Fn(BlockClass) -> bool) -> u64 {
+    let is_io = |class: BlockClass| class.family() == Family::BlockingIo && is_such(class);
+    let sites = window.sites.iter().filter(|s| is_io(s.place.class));
+    sites.filter(|s| cost::only_waits(&s.place)).map(|s| s.site.blocks).sum()
 }
 
 /// Ledgers, score and costs of a window.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     aggregate::RoleLine,
     cost::Basis,
-    machine::{Runtime, Source, Way},
+    machine::{Language, Runtime, Source, Way},
     predict::{Ground, Refusal},
     quantity::Nanos,
 };
@@ -21,6 +21,9 @@ pub enum Answer {
     AlreadyAsync,
     /// No, it does no blocking IO.
     NoBlockingIo,
+    /// No, it hardly blocks on IO: its runtime parks its tasks in user space, and what these wait
+    /// for cannot be seen.
+    ParkedTasks,
     /// No, its CPU goes into its own work.
     CpuBound,
     /// No, blocking costs it next to nothing.
@@ -69,6 +72,15 @@ pub enum Reason {
     },
     /// It does no blocking IO.
     NoBlockingIo,
+    /// Its threads wait for each other where its language's scheduler has nothing to run.
+    ParkedTasks {
+        /// The language.
+        language: Language,
+        /// Such waits.
+        waits: u64,
+        /// Blocking-IO blocks.
+        io: u64,
+    },
     /// It waits on locks more often than on IO.
     Locks {
         /// Blocks on locks.
@@ -178,6 +190,7 @@ impl Reason {
             Self::TooLittle { .. } | Self::NothingKnown { .. } => Answer::NotEnoughData,
             Self::OnlyEventWaits(_) | Self::MostlyEventWaits { .. } => Answer::AlreadyAsync,
             Self::NoBlockingIo => Answer::NoBlockingIo,
+            Self::ParkedTasks { .. } => Answer::ParkedTasks,
             Self::Locks { .. } => Answer::Locks,
             Self::HandOver { .. } => Answer::HandOver,
             Self::NoPrediction { .. } => Answer::Blocking,
@@ -216,6 +229,7 @@ impl Answer {
             Self::NotEnoughData | Self::HandOver | Self::Blocking | Self::UnknownProgram => Decision::Abstains,
             Self::AlreadyAsync
             | Self::NoBlockingIo
+            | Self::ParkedTasks
             | Self::CpuBound
             | Self::CostsLittle
             | Self::LowConcurrency

@@ -54,6 +54,13 @@ impl Language {
         }
     }
 
+    /// Whether it runs its tasks on threads of a scheduler of its own and parks them in user space:
+    /// what a task waits for, no call of a thread tells, and a thread that waits for another has
+    /// nothing to run.
+    pub const fn parks_its_tasks(self) -> bool {
+        matches!(self, Self::Go | Self::Beam)
+    }
+
     /// Whether there are prices for its own ways of waiting.
     pub const fn is_priced(self) -> bool {
         matches!(self, Self::CPython | Self::Jvm)

@@ -113,6 +113,9 @@ enum Answer {
     AlreadyAsync,
     /// No: it does no blocking IO.
     NoBlockingIo,
+    /// No: it hardly blocks on IO. Its runtime parks its tasks in user space, and what these wait
+    /// for cannot be seen from the kernel.
+    ParkedTasks,
     /// No: blocking costs it next to nothing.
     CostsLittle,
     /// No: its CPU goes into its own code.
@@ -224,6 +227,7 @@ impl Answer {
             answer::Answer::NotEnoughData => Self::NotEnoughData,
             answer::Answer::AlreadyAsync => Self::AlreadyAsync,
             answer::Answer::NoBlockingIo => Self::NoBlockingIo,
+            answer::Answer::ParkedTasks => Self::ParkedTasks,
             answer::Answer::CostsLittle => Self::CostsLittle,
             answer::Answer::CpuBound => Self::CpuBound,
             answer::Answer::LowConcurrency => Self::LowConcurrency,

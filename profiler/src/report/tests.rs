@@ -12,9 +12,9 @@ use fixture::{
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
     aggregate::Role,
-    answer::{Answer, Report},
+    answer::{Answer, Decision, Report},
     event::BlockClass,
-    machine::Way,
+    machine::{Language, Runtime, Way},
     quantity::Nanos,
 };
 
@@ -167,6 +167,23 @@ fn locks_a_pool_and_rare_parks_beside_an_event_loop_are_told_apart() {
     let said = hand_over(60_000, 90_000).report().verdict.sentence();
     assert!(said.contains("threads waited for each other 60,000 times beside 90,000 calls"), "{said}");
     assert!(said.contains("take 19.1 % of its CPU in the kernel"), "{said}");
+}
+
+#[test]
+fn a_runtime_that_parks_its_tasks_hides_what_they_wait_for() {
+    let go = |waits, calls, language| {
+        let mut case = hand_over(waits, calls);
+        case.inputs.facts.runtime = Some(Runtime { language, ..Runtime::default() });
+        case.report().verdict
+    };
+    let said = go(60_000, 0, Language::Go);
+    assert_eq!((said.answer, said.answer.decision()), (Answer::ParkedTasks, Decision::No));
+    let sentence = said.sentence();
+    assert!(sentence.starts_with("No: it does no blocking IO. Go parks goroutines in user space"), "{sentence}");
+    assert!(sentence.contains("cannot be seen from the kernel. Its 60,000 waits on locks"), "{sentence}");
+    assert_eq!(go(60_000, 0, Language::Beam).answer, Answer::ParkedTasks);
+    assert_eq!(go(60_000, 90_000, Language::Go).answer, Answer::AlreadyAsync, "however often its threads park");
+    assert_eq!(go(60_000, 0, Language::Node).answer, Answer::Locks, "whose pool is of plain threads");
 }
 
 #[test]

@@ -72,6 +72,19 @@ impl InWords for Reason {
                 count(*io)
             ),
             Self::NoBlockingIo => "No: it does no blocking IO. Its CPU goes into its own work.".to_owned(),
+            Self::ParkedTasks { language, waits, io } => {
+                let io = if *io == 0 {
+                    "it does no blocking IO".to_owned()
+                } else {
+                    format!("it blocked on IO {} only", plural(*io, "time", "times"))
+                };
+                format!(
+                    "No: {io}. {}; what they wait for, a lock, each other or the time, cannot be seen from the kernel. \
+                     Its {} waits on locks are threads of that scheduler with nothing to run.",
+                    parks(*language),
+                    count(*waits)
+                )
+            }
             Self::Locks { locks, io } => format!(
                 "No: it waits on locks more often ({} blocks) than on IO ({}); async would not remove them.",
                 count(*locks),
@@ -96,6 +109,15 @@ impl InWords for Reason {
             }
             Self::NoGain { gain: None, why } => format!("No: {}", why.in_words()),
         }
+    }
+}
+
+/// What a runtime does with the tasks that wait.
+const fn parks(language: Language) -> &'static str {
+    match language {
+        Language::Go => "Go parks goroutines in user space",
+        Language::Beam => "Erlang's BEAM parks its processes in user space",
+        _ => "Its runtime parks its tasks in user space",
     }
 }
 

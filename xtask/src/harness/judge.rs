@@ -92,7 +92,7 @@ fn decision(answer: Answer, predicted: Option<Interval>) -> Decision {
     match (answer, predicted) {
         (answer, _) if answer.abstains() => Decision::Abstains,
         (_, None) => Decision::Abstains,
-        (Answer::AlreadyAsync | Answer::NoBlockingIo | Answer::Locks, _) => Decision::No,
+        (Answer::AlreadyAsync | Answer::NoBlockingIo | Answer::ParkedTasks | Answer::Locks, _) => Decision::No,
         (_, Some(p)) if p.low > 0.0 && p.value >= WORTH => Decision::Yes,
         (_, Some(p)) if p.high < WORTH => Decision::No,
         _ => Decision::Perhaps,

@@ -54,6 +54,7 @@ pub(crate) enum Answer {
     NotEnoughData,
     AlreadyAsync,
     NoBlockingIo,
+    ParkedTasks,
     CostsLittle,
     CpuBound,
     LowConcurrency,
@@ -78,6 +79,7 @@ impl Answer {
         match self {
             Self::AlreadyAsync
             | Self::NoBlockingIo
+            | Self::ParkedTasks
             | Self::CostsLittle
             | Self::CpuBound
             | Self::LowConcurrency
@@ -285,11 +287,19 @@ pub(crate) mod tests {
         let names = names(&schema(), "/$defs/Answer");
         let answers: Vec<Answer> =
             names.iter().map(|name| serde_json::from_value(json!(name)).unwrap_or_else(|_| panic!("{name}"))).collect();
-        assert_eq!(answers.len(), 14);
+        assert_eq!(answers.len(), 15);
         let no: Vec<String> =
             answers.iter().zip(&names).filter(|(answer, _)| answer.is_no()).map(|(_, name)| name.clone()).collect();
-        let wanted =
-            ["already_async", "no_blocking_io", "costs_little", "cpu_bound", "low_concurrency", "locks", "files"];
+        let wanted = [
+            "already_async",
+            "no_blocking_io",
+            "parked_tasks",
+            "costs_little",
+            "cpu_bound",
+            "low_concurrency",
+            "locks",
+            "files",
+        ];
         assert_eq!(no, wanted);
     }
 }

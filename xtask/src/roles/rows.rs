@@ -1,7 +1,9 @@
 //! The programs, and what is true of their threads.
 
 use crate::{
-    harness::report::Answer::{self, AlreadyAsync, CostsLittle, CpuBound, HandOver, Locks, NoBlockingIo, Unsure, Yes},
+    harness::report::Answer::{
+        self, AlreadyAsync, CostsLittle, CpuBound, HandOver, Locks, NoBlockingIo, ParkedTasks, Unsure, Yes,
+    },
     pairs::needs::Need,
 };
 
@@ -21,8 +23,8 @@ pub(super) struct Row {
 const LOCK: &[(&str, &[&str])] = &[("fights", &["lock-bound"])];
 const POOL: &[(&str, &[&str])] = &[("submits", &["dispatcher"]), ("works", &["pool-worker"])];
 const SERVE: &[(&str, &[&str])] = &[("serves", &["connection"])];
-/// Where a runtime hands work around among threads that nobody can tell apart.
-const RUNTIME: &[&str] = &["event-loop", "pool-worker", "dispatcher", "timer", "idle"];
+/// Threads of Go's scheduler. What a goroutine waits for, a lock say, no call of theirs tells.
+const RUNTIME: &[&str] = &["event-loop", "pool-worker", "timer", "idle"];
 /// It fights for no lock, and blocks on no IO.
 const NO_GAIN: &[Answer] = &[NoBlockingIo, CpuBound, CostsLittle, HandOver];
 
@@ -54,10 +56,10 @@ pub(super) const ROWS: &[Row] = &[
     row("musl-semaphore", built("musl-gcc"), "{at}/roles semaphore", POOL, &[HandOver]),
     row("musl-join", built("musl-gcc"), "{at}/roles join", &[("computes", &["computing"])], NO_GAIN),
     row("musl-rounds", built("musl-gcc"), "{at}/roles rounds", &[("*", &["computing"])], NO_GAIN),
-    row("go-mutex", GO, "{at}/roles mutex", &[("*", &["lock-bound"])], &[Locks]),
+    row("go-mutex", GO, "{at}/roles mutex", &[("*", RUNTIME)], &[ParkedTasks]),
     row("go-serve", GO, "{at}/roles serve", &[("*", RUNTIME)], &[AlreadyAsync]),
-    row("go-ticks", GO, "{at}/roles ticks", &[("*", RUNTIME)], NO_GAIN),
-    row("go-jobs", GO, "{at}/roles jobs", &[("*", RUNTIME)], NO_GAIN),
+    row("go-ticks", GO, "{at}/roles ticks", &[("*", RUNTIME)], &[ParkedTasks]),
+    row("go-jobs", GO, "{at}/roles jobs", &[("*", RUNTIME)], &[ParkedTasks]),
     row("java-synchronized", JAVA, "java -cp {at} Roles synchronized", LOCK, &[Locks]),
     row("java-reentrant", JAVA, "java -cp {at} Roles reentrant", LOCK, &[Locks]),
     row("java-executor", JAVA, "java -cp {at} Roles executor", POOL, &[HandOver]),

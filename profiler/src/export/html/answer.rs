@@ -25,6 +25,7 @@ const fn badge(answer: Answer) -> (&'static str, &'static str) {
         Answer::NotEnoughData => ("not enough data", "unsure"),
         Answer::AlreadyAsync => ("no: already async", "no"),
         Answer::NoBlockingIo => ("no: no blocking IO", "no"),
+        Answer::ParkedTasks => ("no: its runtime parks its tasks", "no"),
         Answer::CpuBound => ("no: CPU-bound", "no"),
         Answer::CostsLittle => ("no: it costs little", "no"),
         Answer::LowConcurrency => ("no: low concurrency", "no"),
