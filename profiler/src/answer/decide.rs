@@ -42,16 +42,21 @@ const NAMED: f64 = 0.01;
 /// Blocks on IO per wait for work from which a pool's IO is what it is about.
 const POOLED_IO: f64 = 0.2;
 
-/// What an answer is made from.
-pub(crate) struct Answerable<'a> {
+/// How often a target called.
+pub(crate) struct Calls {
     /// Calls that moved bytes or waited for one descriptor, blocked or not.
-    pub(crate) io_calls: u64,
+    pub(crate) io: u64,
     /// Calls that wait for events, blocked or not.
-    pub(crate) event_calls: u64,
+    pub(crate) events: u64,
     /// Blocks of calls that only wait for one descriptor, as poll and epoll do.
     pub(crate) polled: u64,
     /// Those of them that are for a pipe.
     pub(crate) polled_pipes: u64,
+}
+
+/// What an answer is made from.
+pub(crate) struct Answerable<'a> {
+    pub(crate) calls: Calls,
     pub(crate) cpu: &'a CpuLedger,
     pub(crate) wall: &'a WallLedger,
     pub(crate) what_if: &'a WhatIf,
@@ -96,8 +101,8 @@ impl Answerable<'_> {
         }
         if io == 0 && locks == 0 {
             // Busy all the time, it never had to sleep.
-            let serves = self.event_calls >= MIN_BLOCKS && self.io_calls >= MIN_BLOCKS;
-            return if serves { Reason::OnlyEventWaits(self.event_calls) } else { Reason::NoBlockingIo };
+            let serves = self.calls.events >= MIN_BLOCKS && self.calls.io >= MIN_BLOCKS;
+            return if serves { Reason::OnlyEventWaits(self.calls.events) } else { Reason::NoBlockingIo };
         }
         if events > 10 * io.max(1) && events * 2 >= all && self.loops_lead() {
             return Reason::MostlyEventWaits { events, io };
@@ -124,15 +129,16 @@ impl Answerable<'_> {
     /// scheduler's. `None` where these decide: where it blocks on IO.
     fn on_parked(&self, language: Language, known: u64) -> Option<Reason> {
         // Its poller watches descriptors for its tasks; a pipe alone is the poller's own waker.
-        let io = self.wall.blocks_in(Family::BlockingIo).saturating_sub(self.polled);
-        let events = (self.wall.blocks_in(Family::EventWait) + self.polled).saturating_sub(self.polled_pipes);
+        let io = self.wall.blocks_in(Family::BlockingIo).saturating_sub(self.calls.polled);
+        let events =
+            (self.wall.blocks_in(Family::EventWait) + self.calls.polled).saturating_sub(self.calls.polled_pipes);
         let waits = self.wall.blocks_in(Family::Lock);
         if waits < MIN_BLOCKS || io >= MIN_BLOCKS || self.computes() {
             return None;
         }
-        let serves = self.io_calls >= MIN_BLOCKS && events.max(self.event_calls) >= MIN_BLOCKS;
+        let serves = self.calls.io >= MIN_BLOCKS && events.max(self.calls.events) >= MIN_BLOCKS;
         if serves && events > 10 * io && (2 * events >= known || io == 0) && self.loops_lead() {
-            let events = events.max(self.event_calls);
+            let events = events.max(self.calls.events);
             return Some(if io == 0 {
                 Reason::OnlyEventWaits(events)
             } else {
@@ -145,7 +151,7 @@ impl Answerable<'_> {
     /// It waits for locks more often than for IO; `None` where such waits are too rare to be the
     /// answer.
     fn on_locks(&self, locks: u64, io: u64) -> Option<Reason> {
-        let calls_per_wait = self.io_calls as f64 / locks as f64;
+        let calls_per_wait = self.calls.io as f64 / locks as f64;
         if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_pool() && self.roles.share(&[Role::EventLoop]) > 0.0
         {
             // A loop waits for all of the IO, and hands what is ready to a pool.
@@ -153,10 +159,10 @@ impl Answerable<'_> {
                 return None;
             }
             let kind = HandOver::Pool(self.roles.threads(Role::PoolWorker));
-            return Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu });
+            return Some(Reason::HandOver { kind, waits: locks, calls: self.calls.io, cost: self.lock_cpu });
         }
         if calls_per_wait > RARELY {
-            let events = self.event_calls;
+            let events = self.calls.events;
             let many = events > 10 * io && events >= locks.max(MIN_BLOCKS) && self.loops_lead();
             return many.then_some(Reason::MostlyEventWaits { events, io });
         }
@@ -175,7 +181,7 @@ impl Answerable<'_> {
         if predicted && io as f64 >= POOLED_IO * locks as f64 {
             return None;
         }
-        Some(Reason::HandOver { kind, waits: locks, calls: self.io_calls, cost: self.lock_cpu })
+        Some(Reason::HandOver { kind, waits: locks, calls: self.calls.io, cost: self.lock_cpu })
     }
 
     /// Whether its own loop waits for the IO of a pool.

@@ -3,7 +3,7 @@
 use super::{
     advice,
     check::Check,
-    decide::Answerable,
+    decide::{Answerable, Calls},
     gain::WORTH,
     inputs::{Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
@@ -111,8 +111,7 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let parks_tasks = inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks());
-        let roles = Roles::new(window, parks_tasks);
+        let roles = Roles::new(window, parks_its_tasks(&inputs));
         let locks = (HandOvers::new(&window.sites, &pools), roles.handed_over());
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), locks);
         let (what_if, engine) = predict(&sums, &given);
@@ -124,10 +123,7 @@ impl Report {
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: given.locks / given.cpu.max(1.0),
-            io_calls: calls_in(window, Family::BlockingIo),
-            event_calls: calls_in(window, Family::EventWait),
-            polled: polled(window, |_| true),
-            polled_pipes: polled(window, |class| class == BlockClass::Pipe),
+            calls: calls(window),
             cpu: &cpu,
             wall: &wall,
             what_if: &what_if,
@@ -164,18 +160,28 @@ impl Report {
     }
 }
 
-/// Calls on a family, blocked or not; on blocking IO those that moved bytes or only wait.
-fn calls_in(window: &Window, family: Family) -> u64 {
-    let does_io = |s: &&SiteRecord| family != Family::BlockingIo || s.site.bytes > 0 || cost::only_waits(&s.place);
-    let sites = window.sites.iter().filter(|s| s.place.class.family() == family).filter(does_io);
-    sites.fold(0, |sum, s| sum.saturating_add(s.site.calls))
+/// Whether it runs in a runtime that parks its tasks in user space.
+fn parks_its_tasks(inputs: &Inputs) -> bool {
+    inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks())
 }
 
-/// Blocks on IO of calls that only wait for one descriptor of such a class.
-fn polled(window: &Window, is_such: impl Fn(BlockClass) -> bool) -> u64 {
-    let is_io = |class: BlockClass| class.family() == Family::BlockingIo && is_such(class);
-    let sites = window.sites.iter().filter(|s| is_io(s.place.class));
-    sites.filter(|s| cost::only_waits(&s.place)).map(|s| s.site.blocks).sum()
+/// How often it called, and what its calls that only wait for one descriptor blocked on.
+fn calls(window: &Window) -> Calls {
+    let calls_in = |family, counts: &dyn Fn(&SiteRecord) -> bool| {
+        let sites = window.sites.iter().filter(|s| s.place.class.family() == family && counts(s));
+        sites.fold(0, |sum: u64, s| sum.saturating_add(s.site.calls))
+    };
+    let polled = |class: Option<BlockClass>| {
+        let is_such = |s: &&SiteRecord| s.place.class.family() == Family::BlockingIo && cost::only_waits(&s.place);
+        let sites = window.sites.iter().filter(is_such).filter(|s| class.is_none_or(|class| s.place.class == class));
+        sites.map(|s| s.site.blocks).sum()
+    };
+    Calls {
+        io: calls_in(Family::BlockingIo, &|s| s.site.bytes > 0 || cost::only_waits(&s.place)),
+        events: calls_in(Family::EventWait, &|_| true),
+        polled: polled(None),
+        polled_pipes: polled(Some(BlockClass::Pipe)),
+    }
 }
 
 /// Ledgers, score and costs of a window.
