@@ -10,6 +10,9 @@ pub struct Control {
     pub tracking: u32,
     /// Number of the current window. A thread whose own number differs has not been seen in it yet.
     pub epoch: u32,
+    /// 1 where a descriptor's number may become another file unseen: what it is gets looked up by
+    /// its open file. Until the window ends.
+    pub fd_unsure: u32,
     /// When the window began, `CLOCK_MONOTONIC` ns.
     pub start: u64,
     /// 1: processes forked by the target belong to it.

@@ -32,11 +32,19 @@ pub struct Offsets {
     pub task_runtime: u32,
     /// `task_struct.files`
     pub task_files: u32,
+    /// `task_struct.signal`
+    pub task_signal: u32,
+    /// `task_struct.io_uring`
+    pub task_ring: u32,
     /// x86: `task_struct.thread_info.status` (`TS_COMPAT`); arm64: `task_struct.thread_info.flags`
     /// (`TIF_32BIT`)
     pub task_compat: u32,
     /// The bits of that word that mean "a 32-bit call".
     pub compat_mask: u32,
+    /// `signal_struct.nr_threads`
+    pub signal_threads: u32,
+    /// `files_struct.count`
+    pub files_count: u32,
     /// `files_struct.fdt`
     pub files_fdt: u32,
     /// `fdtable.max_fds`

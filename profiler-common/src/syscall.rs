@@ -44,6 +44,9 @@ pub const EPOLL: u32 = POLL | FD;
 pub const SYNC: u32 = 1 << 16;
 /// `restart_syscall`: the call before, which a signal had interrupted, goes on.
 pub const RESTART: u32 = 1 << 17;
+/// Calls after which descriptors may change unseen: those of `io_uring`, whose ring closes files,
+/// and `unshare`, which gives a thread a table of its own.
+pub const UNSURE: u32 = 1 << 18;
 
 /// The call came through the 32-bit table.
 pub const ABI_COMPAT: u8 = 1;

@@ -12,6 +12,7 @@ use crate::{
     access::{Access, now, offset},
     call,
     charge::MARK_COUNTERS,
+    descriptor,
     maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS},
     maps::{bump, control, pool, set_slot, slot_of, thread},
     slots::{add_runnable, find, release},
@@ -38,6 +39,11 @@ pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
     // SAFETY: the value is a plain number.
     if parent_slot == 0 && unsafe { SIA_GROUPS.get(parent_tgid) }.is_none() {
         return;
+    }
+    // SAFETY: as above.
+    let shares = unsafe { A::field::<u64>(parent, offset!(task_files)) == A::field::<u64>(child, offset!(task_files)) };
+    if shares != (tgid == parent_tgid) {
+        descriptor::be_unsure(control);
     }
     if tgid != parent_tgid {
         if control.follow == 0 {

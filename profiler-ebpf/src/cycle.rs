@@ -404,6 +404,15 @@ pub fn missed<A: Access>(entering: bool) -> bool {
     t.epoch != control.epoch || (t.nr == syscall::NONE) == entering
 }
 
+/// Calls at whose start more is done than noting them.
+const MEANS_MORE: u32 = syscall::POLL
+    | syscall::CLOSE
+    | syscall::DUP
+    | syscall::EXEC
+    | syscall::LEAVE
+    | syscall::FORGET_ALL
+    | syscall::UNSURE;
+
 /// `sys_enter(regs, id)`
 #[inline(always)]
 pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
@@ -413,9 +422,7 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     call::close_window(t);
     call::reset(t);
     let what = call::identify::<A>(control, t, task, regs, id);
-    if what & (syscall::POLL | syscall::CLOSE | syscall::DUP | syscall::EXEC | syscall::LEAVE | syscall::FORGET_ALL)
-        == 0
-    {
+    if what & MEANS_MORE == 0 {
         return;
     }
     if what & syscall::POLL != 0 {
@@ -450,6 +457,9 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     }
     if what & syscall::FORGET_ALL != 0 {
         control.fd_generation += 1;
+    }
+    if what & syscall::UNSURE != 0 {
+        descriptor::be_unsure(control);
     }
 }
 

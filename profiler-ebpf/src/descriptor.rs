@@ -1,5 +1,10 @@
 //! What a descriptor is: `task → files → fdtable → file → inode`, remembered per process and
 //! descriptor until it is closed.
+//!
+//! A number may become another file unseen: a ring closes it, a process that shares the table does,
+//! or a thread has a table of its own. Where there is any of these (`Control::fd_unsure`), the
+//! class is remembered of the number's open file instead. To look that up at each call takes 30 ns
+//! a run more in the mean, so it is not done where nothing asks for it.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use profiler_common::{class::BlockClass, control::Control};
@@ -24,14 +29,53 @@ const LISTEN: u8 = 10;
 /// `ANON_INODE_FS_MAGIC` of `include/uapi/linux/magic.h`
 const ANON_INODE_FS: u64 = 0x0904_1934;
 
-/// A remembered class: generation (12 bits), process (22), descriptor (22), class plus one (8).
-/// Never 0.
+/// A remembered class without the class: generation (12 bits), process (22), descriptor (22), and
+/// room for the class plus one (8). Where that is unsure, the open file (44) in place of process
+/// and descriptor.
 #[inline(always)]
-fn word(generation: u32, tgid: u32, fd: u32, class: u8) -> u64 {
-    ((generation & 0xfff) as u64) << 52
-        | ((tgid & 0x3f_ffff) as u64) << 30
-        | ((fd & 0x3f_ffff) as u64) << 8
-        | (class as u64 + 1)
+fn word<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u32) -> u64 {
+    let what = if control.fd_unsure == 0 {
+        ((tgid & 0x3f_ffff) as u64) << 22 | (fd & 0x3f_ffff) as u64
+    } else {
+        open_file::<A>(task, fd)
+    };
+    ((control.fd_generation & 0xfff) as u64) << 52 | what << 8
+}
+
+/// A number for the open file behind a descriptor. Its address alone would not do: the next file
+/// that is opened may get it. So what it keeps for its kind (`file.private_data`) is in it too.
+#[inline(always)]
+fn open_file<A: Access>(task: *const u8, fd: u32) -> u64 {
+    let file = file_of::<A>(task, fd);
+    // SAFETY: what cannot be read is zero.
+    let private: u64 = unsafe { probe(file as *const u8, offset!(file_private)) };
+    (file ^ private.rotate_left(20)) >> 4 & 0xfff_ffff_ffff
+}
+
+/// Whether descriptors of a task may change unseen: it has a ring, or its table is not that of its
+/// process's threads and of nobody else.
+#[inline(always)]
+pub fn is_unsure<A: Access>(task: *const u8) -> bool {
+    // SAFETY: typed members from a task on; a null pointer on the way reads as zero.
+    unsafe {
+        if present(offset!(task_ring)) && A::field::<u64>(task, offset!(task_ring)) != 0 {
+            return true;
+        }
+        let files: *const u8 = A::field(task, offset!(task_files));
+        let signal: *const u8 = A::field(task, offset!(task_signal));
+        if files.is_null() || signal.is_null() {
+            return false;
+        }
+        A::field::<u32>(files, offset!(files_count)) != A::field::<u32>(signal, offset!(signal_threads))
+    }
+}
+
+/// From now on descriptors may change unseen.
+#[inline(always)]
+pub fn be_unsure(control: &mut Control) {
+    if control.fd_unsure == 0 {
+        control.fd_unsure = 1;
+    }
 }
 
 #[inline(always)]
@@ -49,13 +93,14 @@ pub fn class_of<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u3
     let Some(place) = place(tgid, fd) else { return BlockClass::BadFd as u8 };
     // SAFETY: `place` is inside the map's value.
     let known = unsafe { *place };
-    let base = word(control.fd_generation, tgid, fd, 0) - 1;
-    if known & !0xff == base && known & 0xff != 0 {
+    let word = word::<A>(control, task, tgid, fd);
+    if known & !0xff == word && known & 0xff != 0 {
         return (known as u8) - 1;
     }
     let class = resolve::<A>(task, fd);
     if class != BlockClass::BadFd as u8 {
-        remember(control, tgid, fd, class);
+        // SAFETY: as above. Two CPUs may both write it: whole words.
+        unsafe { *place = word | (class as u64 + 1) };
     }
     class
 }
@@ -71,11 +116,10 @@ pub fn forget(tgid: u32, fd: u32) {
 
 /// The class of a descriptor until it is closed; of an epoll, until it is told to watch others.
 #[inline(always)]
-pub fn remember(control: &Control, tgid: u32, fd: u32, class: u8) {
+pub fn remember<A: Access>(control: &Control, task: *const u8, tgid: u32, fd: u32, class: u8) {
     if let Some(place) = place(tgid, fd) {
-        // SAFETY: `place` is inside the map's value. Two CPUs may both write it: whole words, and
-        // the same.
-        unsafe { *place = word(control.fd_generation, tgid, fd, class) };
+        // SAFETY: `place` is inside the map's value. Two CPUs may both write it: whole words.
+        unsafe { *place = word::<A>(control, task, tgid, fd) | (class as u64 + 1) };
     }
 }
 

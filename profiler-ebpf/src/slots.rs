@@ -8,7 +8,7 @@ use profiler_common::{
 
 use crate::{
     access::Access,
-    call, charge, ipc,
+    call, charge, descriptor, ipc,
     maps::{SIA_EXECS, SIA_FREE_THREADS, bump, set_slot, slot_of, thread},
 };
 
@@ -85,6 +85,9 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     t.marks &= mark::LEAVING | mark::EXECING | mark::OWN;
     t.cause = CAUSE_OTHER;
     t.owed = 0;
+    if descriptor::is_unsure::<A>(task) {
+        descriptor::be_unsure(control);
+    }
     if sight == FirstSight::User {
         t.nr = syscall::NONE;
     } else {

@@ -88,7 +88,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         if what & syscall::EPOLL == syscall::EPOLL {
             let class = descriptor::sia_class_in_few(descriptor::file_of::<A>(task, t.fd), by);
             if class != BlockClass::EventWait as u8 {
-                descriptor::remember(control, t.tgid, t.fd, class);
+                descriptor::remember::<A>(control, task, t.tgid, t.fd, class);
                 t.marks |= mark::OWN;
             }
         } else if what & syscall::SELECT == syscall::POLL

@@ -575,6 +575,32 @@ fn sampled() {
     sampled_at(0.05, "3000");
 }
 
+/// A number that becomes another file before each wait is that file in every window, also after it
+/// has changed between two windows: as many waits for the one as for the other, but for the first
+/// and the last of a window.
+#[test]
+fn a_number_that_changes_while_nobody_looks() {
+    if !can_measure() {
+        return;
+    }
+    for kind in ["fd-dup", "fd-ring", "fd-shared"] {
+        let args = [kind, "--n", "20000", "--us", "200"];
+        let sampled = |pid| vec![Request { max_overhead: Some(0.01), ..request(pid) }];
+        let outcome = check::run_as(&args, sampled).remove(0);
+        nothing_lost(&outcome.measurement);
+        let facts = &outcome.measurement.inputs.window;
+        let sums = &outcome.thread(outcome.line.rows[0].tid).sums;
+        let (pipe, tcp) = (blocks(sums, BlockClass::Pipe), blocks(sums, BlockClass::Tcp));
+        figures!("{kind}: {} windows, {:?}", facts.windows, by_class(sums));
+        assert!(facts.windows > 1, "{kind}: {facts:?}");
+        assert!(
+            tcp > 0 && pipe.abs_diff(tcp) <= u64::from(facts.windows) + 1 || outcome.runs_missed(),
+            "{kind}: {:?}",
+            by_class(sums)
+        );
+    }
+}
+
 fn sampled_at(budget: f64, ms: &str) {
     let args = ["pingpong", "--ms", ms];
     let outcome = check::run_as(&args, |pid| vec![Request { max_overhead: Some(budget), ..request(pid) }]).remove(0);

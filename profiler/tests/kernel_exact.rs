@@ -56,6 +56,10 @@ exact! {
     receive_that_times_out: ["recv-timeout", "--n", "50", "--us", "4000"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];
+    a_number_that_dup2_changes: ["fd-dup"];
+    a_number_that_a_ring_closes: ["fd-ring"];
+    a_number_that_another_process_changes: ["fd-shared"];
+    a_number_in_two_tables: ["fd-table"];
     accept: ["accept"];
     wait4: ["wait4", "--n", "100"];
     sleep: ["sleep", "--n", "200"];

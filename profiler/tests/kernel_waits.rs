@@ -47,6 +47,24 @@ fn waits_for_the_disk() {
     }
 }
 
+/// A fault that a supervisor answers is a wait for a page, not for a disk, though nothing of the
+/// kernel's says what it waits for.
+#[test]
+fn faults_that_a_supervisor_answers() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["supervised", "--n", "200"]);
+    nothing_lost(&outcome.measurement);
+    ledger_closes(&outcome.measurement);
+    agrees(&outcome.measurement);
+    let row = &outcome.line.rows[0];
+    assert_eq!(classes(&outcome), BTreeSet::from(["page-fault".to_owned()]));
+    let sums = &outcome.thread(row.tid).sums;
+    assert!(by_class(sums)["page-fault"] >= 190, "{:?} of 200 faults", by_class(sums));
+    assert_eq!(sums.device_wait, 0, "no device had a request");
+}
+
 /// A file system of the test's own, in a file: gone when it is dropped.
 struct Journalled {
     folder: PathBuf,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     aggregate::{Role, RoleLine, Roles},
-    event::Family,
+    event::{BlockClass, Family},
     machine::{Language, Runtime, Way},
     predict::{Ground, Refusal, Scenario, WhatIf},
     quantity::Nanos,
@@ -328,6 +328,13 @@ impl Answerable<'_> {
         let roles: Vec<RoleLine> = self.roles.lines.iter().copied().filter(|line| line.share >= NAMED).collect();
         if !roles.is_empty() {
             lines.push(Evidence::Roles(roles));
+        }
+        let blocks = |is_such: fn(BlockClass) -> bool| -> u64 {
+            self.wall.classes.iter().filter(|l| is_such(l.class)).map(|l| l.blocks).sum()
+        };
+        let (journal, files) = (blocks(|class| class == BlockClass::Journal), blocks(BlockClass::is_file));
+        if journal >= MIN_BLOCKS {
+            lines.push(Evidence::Journal { blocks: journal, files });
         }
         if self.other_waits() > io {
             lines.push(Evidence::OtherWaits(self.other_waits()));

@@ -280,6 +280,13 @@ pub enum Evidence {
     },
     /// What it runs in, where that offers no ways of its own.
     RunsIn(Runtime),
+    /// Of the blocks on files, those for the journal of a file system.
+    Journal {
+        /// Those.
+        blocks: u64,
+        /// All on files.
+        files: u64,
+    },
     /// So many blocks are not on IO.
     OtherWaits(u64),
     /// What its threads are, those with the most CPU first; the others took the rest.

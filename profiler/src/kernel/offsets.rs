@@ -35,10 +35,6 @@ const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 /// The first member that is not found, by name. Members that only newer or only older kernels have
 /// may be absent.
 pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
-    let optional = |structure: &str, path: &str| btf.offset(structure, path).unwrap_or(ABSENT);
-    let frame = |i: usize| FRAME[i].map_or(Ok(ABSENT), |place| register(btf, place));
-    let argument = |i: usize| register(btf, ARGUMENTS[i]);
-    let (rq_disk, queue_disk) = disk_of_request(btf)?;
     let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit(btf, "in_iowait"), bit(btf, "frozen"));
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
@@ -53,8 +49,12 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         task_nivcsw: btf.require("task_struct", "nivcsw")?,
         task_runtime: btf.require("task_struct", "se.sum_exec_runtime")?,
         task_files: btf.require("task_struct", "files")?,
-        task_compat: optional("task_struct", COMPAT.0),
+        task_signal: btf.require("task_struct", "signal")?,
+        task_ring: optional(btf, "task_struct", "io_uring"),
+        task_compat: optional(btf, "task_struct", COMPAT.0),
         compat_mask: COMPAT.1,
+        signal_threads: btf.require("signal_struct", "nr_threads")?,
+        files_count: btf.require("files_struct", "count")?,
         files_fdt: btf.require("files_struct", "fdt")?,
         fdt_max: btf.require("fdtable", "max_fds")?,
         fdt_fd: btf.require("fdtable", "fd")?,
@@ -66,10 +66,10 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         inode_rdev: btf.require("inode", "i_rdev")?,
         inode_sb: btf.require("inode", "i_sb")?,
         sb_magic: btf.require("super_block", "s_magic")?,
-        eventpoll_root: optional("eventpoll", "rbr.rb_root.rb_node"),
-        epitem_file: optional("epitem", "ffd.file"),
-        epitem_data: optional("epitem", "event.data"),
-        epoll_data: optional("epoll_event", "data"),
+        eventpoll_root: optional(btf, "eventpoll", "rbr.rb_root.rb_node"),
+        epitem_file: optional(btf, "epitem", "ffd.file"),
+        epitem_data: optional(btf, "epitem", "event.data"),
+        epoll_data: optional(btf, "epoll_event", "data"),
         node_left: btf.require("rb_node", "rb_left")?,
         node_right: btf.require("rb_node", "rb_right")?,
         socket_sk: btf.require("socket", "sk")?,
@@ -78,21 +78,31 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         sock_protocol: btf.require("sock", "sk_protocol")?,
         regs_ip: btf.require("pt_regs", REGISTERS[0])?,
         regs_arg0: btf.require("pt_regs", REGISTERS[1])?,
-        regs_arg1: argument(0)?,
-        regs_arg2: argument(1)?,
-        regs_arg3: argument(2)?,
+        regs_arg1: register(btf, ARGUMENTS[0])?,
+        regs_arg2: register(btf, ARGUMENTS[1])?,
+        regs_arg3: register(btf, ARGUMENTS[2])?,
         regs_sp: btf.require("pt_regs", "sp")?,
-        regs_fp: frame(0)?,
-        regs_lr: frame(1)?,
+        regs_fp: frame(btf, 0)?,
+        regs_lr: frame(btf, 1)?,
         regs_nr: if has_task_registers { btf.require("pt_regs", REGISTERS[2])? } else { ABSENT },
-        rq_queue: optional("request", "q"),
-        queue_disk,
-        rq_disk,
+        rq_queue: optional(btf, "request", "q"),
+        queue_disk: disk_of_request(btf)?.1,
+        rq_disk: disk_of_request(btf)?.0,
         disk_major: btf.require("gendisk", "major")?,
         disk_minor: btf.require("gendisk", "first_minor")?,
         rq_len: btf.require("request", "__data_len")?,
         rq_flags: btf.require("request", "cmd_flags")?,
     })
+}
+
+/// A member that not every kernel has.
+fn optional(btf: &Btf, structure: &str, path: &str) -> u32 {
+    btf.offset(structure, path).unwrap_or(ABSENT)
+}
+
+/// Where one of [`FRAME`] is.
+fn frame(btf: &Btf, i: usize) -> Result<u32, BtfError> {
+    FRAME[i].map_or(Ok(ABSENT), |place| register(btf, place))
 }
 
 /// A member of the registers, and the bytes behind its beginning.

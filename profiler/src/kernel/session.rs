@@ -271,6 +271,7 @@ impl Session {
             // What was closed while nobody looked may be another file by now.
             let generation = (&raw mut (*control).fd_generation).read_volatile().wrapping_add(1);
             (&raw mut (*control).fd_generation).write_volatile(generation);
+            (&raw mut (*control).fd_unsure).write_volatile(0);
             AtomicU32::from_ptr(&raw mut (*control).enabled).store(1, Ordering::Release);
         }
         self.start = at;

@@ -5,7 +5,7 @@ use profiler_common::{
     class::BlockClass,
     syscall::{
         ABI_COMPAT, ABI_X32, BYTES, CLOSE, DUP, EPOLL, EXEC, FD, FORGET_ALL, LEAVE, POLL, RESTART, SELECT, SYNC,
-        TABLE_LEN,
+        TABLE_LEN, UNSURE,
     },
 };
 
@@ -27,7 +27,9 @@ fn describe(name: &str) -> u32 {
         // A socket that listens is waited on for other things.
         "close" | "listen" => FD | CLOSE,
         "dup2" | "dup3" => OTHER | DUP,
-        "close_range" | "unshare" => OTHER | FORGET_ALL,
+        "close_range" => OTHER | FORGET_ALL,
+        "unshare" => OTHER | FORGET_ALL | UNSURE,
+        "io_uring_setup" | "io_uring_register" => OTHER | UNSURE,
         "execve" | "execveat" => OTHER | EXEC | FORGET_ALL,
         "exit" | "exit_group" => BlockClass::Exit as u32 | LEAVE,
         "accept" | "accept4" => BlockClass::Accept as u32,
@@ -38,7 +40,7 @@ fn describe(name: &str) -> u32 {
         "epoll_ctl" => OTHER | CLOSE,
         "select" | "pselect6" => BlockClass::EventWait as u32 | SELECT,
         "poll" | "ppoll" => BlockClass::EventWait as u32 | POLL,
-        "io_uring_enter" => BlockClass::IoUring as u32,
+        "io_uring_enter" => BlockClass::IoUring as u32 | UNSURE,
         "io_getevents" | "io_pgetevents" => BlockClass::LinuxAio as u32,
         "wait4" | "waitid" | "vfork" => BlockClass::ChildWait as u32,
         "pause" | "rt_sigsuspend" | "rt_sigtimedwait" => BlockClass::Signal as u32,

@@ -187,6 +187,20 @@ fn a_runtime_that_parks_its_tasks_hides_what_they_wait_for() {
 }
 
 #[test]
+fn waits_for_the_journal_are_said_and_are_no_waits_for_a_device() {
+    let mut case = files();
+    case.window.threads.push(thread(fixture::PID + 1, 10_000_000, 90_000_000, BlockClass::Journal, 60_000));
+    case.window.sites.push(called(site(BlockClass::Journal, "fsync", 10), 60_000, 60_000, 100_000));
+    let on_files = case.window.threads[0].sums.classes[BlockClass::File as usize].blocked;
+    let report = case.report();
+    assert_eq!(json_value(&report)["devices"]["file_wait_ns"]["value"], on_files);
+    let lines = report.verdict.evidence_lines();
+    let said = "60,000 of its 100,000 blocks on files are for the file system's journal";
+    assert!(lines.iter().any(|line| line.starts_with(said)), "{lines:?}");
+    assert!(!files().report().verdict.evidence_lines().iter().any(|line| line.contains("journal")));
+}
+
+#[test]
 fn losses_are_loud() {
     let text = text(&unavailable().report(), &TextOptions::default());
     assert!(text.contains("!! LOST") && text.contains("12 threads not measured"), "{text}");

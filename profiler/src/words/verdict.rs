@@ -215,9 +215,10 @@ const fn things(class: BlockClass) -> &'static str {
         Pipe => "pipes",
         File => "files",
         BlockDevice => "block devices",
+        Journal => "a file system's journal",
         Unknown | Tty | CharDevice | EventFd | TimerFd | SignalFd | Inotify | AnonFd | BadFd | Accept | Futex
         | Sleep | EventWait | IoUring | LinuxAio | ChildWait | Signal | FileLock | Ipc | PageFault | Stopped | Exit
-        | Compat | Other | Kernel | Timeout | Journal | Frozen | Traced => class.name(),
+        | Compat | Other | Kernel | Timeout | Frozen | Traced => class.name(),
     }
 }
 
@@ -327,6 +328,12 @@ impl InWords for Evidence {
                 let lines: Vec<String> = lines.iter().map(InWords::in_words).collect();
                 format!("roles: {}", lines.join(", "))
             }
+            Self::Journal { blocks, files } => format!(
+                "{} of its {} blocks on files are for the file system's journal (fsync and its kin), which a thread of the \
+                 kernel writes",
+                count(*blocks),
+                count(*files)
+            ),
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);
                 format!("{blocks} blocks are not IO: locks, timers, event waits; async does not remove them")

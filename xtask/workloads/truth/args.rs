@@ -69,6 +69,16 @@ pub(crate) enum Kind {
     EpollBusy,
     /// As poll-server, by an epoll.
     EpollServer,
+    /// Page faults that the driver answers (userfaultfd).
+    Supervised,
+    /// A descriptor's number that is a pipe and a TCP connection by turns, changed by dup2.
+    FdDup,
+    /// As fd-dup, closed by an `io_uring`.
+    FdRing,
+    /// As fd-dup, changed by another process that shares the table.
+    FdShared,
+    /// Two threads with a table each, in which one number is a pipe and a TCP connection.
+    FdTable,
     /// As poll, for a connection on a socket that listens.
     PollListener,
     /// A poll of one TCP connection, then a receive: reads with a timeout.

@@ -27,12 +27,14 @@ mod args;
 #[cfg(target_arch = "x86_64")]
 mod compat;
 mod disk;
+mod faults;
 mod ipc;
 mod json;
 mod life;
 mod limited;
 mod play;
 mod probe;
+mod renumbered;
 mod roles;
 mod row;
 mod served;
@@ -104,6 +106,8 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::IoSubmit | Kind::MajorFault => alone::set_up(args),
         Kind::PollTimeout | Kind::PollNothing | Kind::SelectTimeout => alone::set_up(args),
         Kind::EpollTimeout | Kind::FutexTimeout | Kind::RecvTimeout => alone::set_up(args),
+        Kind::FdDup | Kind::FdRing | Kind::FdShared | Kind::FdTable => renumbered::set_up(args),
+        Kind::Supervised => faults::set_up(args),
         Kind::Ipc => ipc::set_up(args),
         Kind::RoleMutex | Kind::RolePthreadMutex | Kind::RoleParkingLot => roles::set_up(args),
         Kind::RoleJoin | Kind::RoleJoinIo | Kind::RoleRounds => roles::set_up(args),

@@ -41,14 +41,15 @@ pub(crate) struct Service {
     pub(crate) wake: Wake,
     /// Calls beside each call that never block.
     pub(crate) beside: &'static [&'static str],
-    /// The first so many calls are event waits: only then is it known what the thread waits for.
-    pub(crate) unknown: u64,
+    /// So many of the calls wait for another class: event waits, before it is known what the thread
+    /// waits for.
+    pub(crate) other: (&'static str, u64),
     /// What the worker does, on the CPU, after each call and before the next.
     pub(crate) settle: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Service {
-    fn new(
+    pub(crate) fn new(
         class: &'static str,
         syscall: &'static str,
         number: i64,
@@ -62,7 +63,7 @@ impl Service {
             call: Box::new(call),
             wake: Box::new(wake),
             beside: &[],
-            unknown: 0,
+            other: ("event-wait", 0),
             settle: None,
         }
     }
@@ -76,15 +77,20 @@ pub(crate) struct Waker {
 
 pub(crate) fn set_up(args: &Args) -> Result<Play> {
     let calls = args.calls();
-    let hold = Duration::from_micros(args.us.unwrap_or(0));
     if args.kind == Kind::Signalfd && args.workers() != 1 {
         bail!("signalfd takes one worker: a signal wakes every reader of the process's signalfds");
     }
-    let mut workers = Vec::with_capacity(args.workers());
-    let mut wakers = Vec::with_capacity(args.workers());
-    for _ in 0..args.workers() {
-        let Service { class, syscall, numbers, mut call, wake, beside, unknown, mut settle } =
-            service(args.kind, calls)?;
+    let services: Result<_> = (0..args.workers()).map(|_| service(args.kind, calls)).collect();
+    play(args, services?)
+}
+
+/// A worker for each service.
+pub(crate) fn play(args: &Args, services: Vec<Service>) -> Result<Play> {
+    let calls = args.calls();
+    let hold = Duration::from_micros(args.us.unwrap_or(0));
+    let mut workers = Vec::with_capacity(services.len());
+    let mut wakers = Vec::with_capacity(services.len());
+    for Service { class, syscall, numbers, mut call, wake, beside, other, mut settle } in services {
         wakers.push(Waker { numbers, wake });
         workers.push(Worker::spawn("served", move |cell| {
             let mut deed = Deed::new(class, syscall);
@@ -97,13 +103,13 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
                     settle();
                 }
             }
-            let unknown = unknown.min(calls);
-            deed.calls = calls - unknown;
-            deed.blocks = calls - unknown;
+            let (other, of_other) = (other.0, other.1.min(calls));
+            deed.calls = calls - of_other;
+            deed.blocks = calls - of_other;
             deed.other_calls = beside.iter().map(|name| (*name, calls)).collect();
-            if unknown > 0 {
-                deed.other_blocks.push(("event-wait", unknown));
-                deed.other_calls.push((syscall, unknown));
+            if of_other > 0 {
+                deed.other_blocks.push((other, of_other));
+                deed.other_calls.push((syscall, of_other));
             }
             Ok(deed)
         })?);
@@ -305,7 +311,7 @@ fn polled_receiver(by: By, watch: Watch) -> Result<Service> {
     if by == By::Epoll {
         service.numbers.extend(MORE_EPOLL_WAITS);
     }
-    service.unknown = unknown;
+    service.other.1 = unknown;
     service.beside = &["recvfrom"];
     Ok(service)
 }

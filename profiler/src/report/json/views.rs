@@ -250,7 +250,8 @@ struct ThreadBucket {
 /// The block devices, and what the target waited for them.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Devices {
-    /// Blocked time on files and block devices.
+    /// Blocked time on files, block devices and pages. Waits for a file system's journal, which
+    /// another thread writes, are not in it.
     file_wait_ns: Figure<u64>,
     /// Of that, while a request of the waiting thread was at the device.
     device_wait_ns: Figure<u64>,
@@ -399,7 +400,7 @@ impl Wakeups {
 
 impl Devices {
     pub(super) fn new(report: &answer::Report) -> Self {
-        let waited = report.wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocked).sum();
+        let waited = report.wall.classes.iter().filter(|l| l.class.is_at_device()).map(|l| l.blocked).sum();
         Self {
             file_wait_ns: Figure::time(waited),
             device_wait_ns: Figure::time(report.device_wait),
