@@ -14,8 +14,27 @@ use super::{
 };
 use crate::host::{child::Running, clocks};
 
-/// Length of the measurement.
-pub(crate) const CHECK: Duration = Duration::from_secs(3);
+/// How `check` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub(crate) length: Duration,
+    /// All the time, whatever it costs.
+    pub(crate) exact: bool,
+}
+
+impl Mode {
+    /// Every block for a short time.
+    pub(crate) const EXACT: Self = Self { length: Duration::from_secs(3), exact: true };
+    /// What `check` does unless told otherwise.
+    pub(crate) const DEFAULT: Self = Self { length: Duration::from_secs(10), exact: false };
+
+    fn args(self) -> Vec<String> {
+        let mut args = vec!["-d".to_owned(), format!("{}s", self.length.as_secs())];
+        args.extend(self.exact.then(|| "--exact".to_owned()));
+        args
+    }
+}
+
 /// Time for all else that `check` does: loading, calibrating, modelling. Among hundreds of threads
 /// that want the CPU it mostly waits for it.
 const CHECK_WITHIN: Duration = Duration::from_secs(90);
@@ -49,11 +68,12 @@ pub(crate) struct Forecast {
 }
 
 /// Runs `check` on the group's blocking program under its load. The whole report goes to `raw`.
-pub(crate) fn observe(tool: &Path, group: &Group, raw: &Path, deadline: Deadline) -> Result<Forecast> {
-    let mut stage = Stage::start(group, &*group.blocking, CHECK + CHECK_WITHIN, deadline)?;
+pub(crate) fn observe(tool: &Path, mode: Mode, group: &Group, raw: &Path, deadline: Deadline) -> Result<Forecast> {
+    let within = mode.length + CHECK_WITHIN;
+    let mut stage = Stage::start(group, &*group.blocking, within, deadline)?;
     let mut command = Command::new(tool);
     command.arg("check").args(stage.target());
-    command.args(["-d", &format!("{}s", CHECK.as_secs()), "--exact", "--json", "--record"]);
+    command.args(mode.args()).args(["--json", "--record"]);
     command.arg(raw.with_extension("sia"));
     let before = (stage.read()?, clocks::monotonic());
     let mut check = Running::start(&mut command)?;
@@ -67,10 +87,10 @@ pub(crate) fn observe(tool: &Path, group: &Group, raw: &Path, deadline: Deadline
             }
         }
         ensure!(
-            clocks::monotonic() - before.1 < (CHECK + CHECK_WITHIN).as_nanos() as u64,
-            "`check -d {}s` has not ended after {} s",
-            CHECK.as_secs(),
-            (CHECK + CHECK_WITHIN).as_secs()
+            clocks::monotonic() - before.1 < within.as_nanos() as u64,
+            "`check {}` has not ended after {} s",
+            mode.args().join(" "),
+            within.as_secs()
         );
     };
     let after = (stage.read()?, clocks::monotonic());

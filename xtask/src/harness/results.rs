@@ -25,8 +25,22 @@ pub(crate) struct Settings {
     /// Length of a turn and of `check`.
     pub(crate) turn_s: f64,
     pub(crate) check_s: f64,
+    /// Whether that was `--exact`, as all kept runs before this field were.
+    #[serde(default = "always")]
+    pub(crate) exact: bool,
     /// When the first asynchronous program of the run was started, Unix time.
     pub(crate) first_twin_unix_ns: Option<u64>,
+}
+
+const fn always() -> bool {
+    true
+}
+
+impl Settings {
+    /// The command that predicted.
+    pub(crate) fn check(&self) -> String {
+        format!("check -d {:.0}s{}", self.check_s, if self.exact { " --exact" } else { "" })
+    }
 }
 
 /// What came of a cell.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use super::{
-    forecast,
+    forecast::{self, Mode},
     journal::{Journal, unix_ns},
     measure::{Effort, Forms},
     progress,
@@ -33,6 +33,7 @@ pub(crate) struct Run<'a> {
     /// Rounds of each group.
     pub(crate) rounds: u32,
     pub(crate) effort: Effort,
+    pub(crate) mode: Mode,
     /// How long to wait for other programs to be done, before each prediction and each measurement.
     pub(crate) patience: Duration,
 }
@@ -112,7 +113,7 @@ impl Run<'_> {
     fn predict(&self, entry: &mut Entry, check: u32, journal: &mut Journal) -> Result<()> {
         await_quiet(self.patience)?;
         let raw = entry.group.raw_path(self.folder, check);
-        let seen = match forecast::observe(self.tool, &entry.group, &raw, Deadline::after(LIMIT)) {
+        let seen = match forecast::observe(self.tool, self.mode, &entry.group, &raw, Deadline::after(LIMIT)) {
             Ok(seen) => seen,
             Err(error) => {
                 // A Ctrl-C is no fault of the cell.

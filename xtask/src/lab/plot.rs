@@ -133,6 +133,7 @@ mod tests {
             turns: 16,
             turn_s: 0.15,
             check_s: 3.0,
+            exact: true,
             first_twin_unix_ns: None,
         };
         let mut results = Results::new(&[], settings);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     harness::{
-        forecast::CHECK,
+        forecast::Mode,
         measure::{self, Effort},
         missed::Residuals,
         progress,
@@ -89,7 +89,8 @@ impl Options {
             turns: effort.turns,
             seed: self.seed,
             turn_s: effort.length.as_secs_f64(),
-            check_s: CHECK.as_secs_f64(),
+            check_s: Mode::EXACT.length.as_secs_f64(),
+            exact: Mode::EXACT.exact,
             first_twin_unix_ns: None,
         }
     }
@@ -125,6 +126,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         calibrate: !options.quick,
         rounds: options.repeats,
         effort,
+        mode: Mode::EXACT,
         patience: Duration::from_secs(options.patience),
     };
     let groups: Vec<Group> = setups.iter().map(|setup| lab.group(setup)).collect::<Result<_>>()?;

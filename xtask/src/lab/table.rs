@@ -77,7 +77,7 @@ fn facts(results: &Results) -> Vec<Vec<String>> {
     let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
     let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
     fact("Rounds", of);
-    let check = format!("`check -d {:.0}s --exact`", settings.check_s);
+    let check = format!("`{}`", settings.check());
     let after = if settings.quick { "" } else { ", each after a calibration of its own" };
     let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };
     fact("Prediction", format!("{times}{check}{after}"));
@@ -109,6 +109,7 @@ mod tests {
             turns: 6,
             turn_s: 0.1,
             check_s: 3.0,
+            exact: true,
             first_twin_unix_ns: Some(1_500_000_001),
         };
         let mut results = Results::new(&[("Kernel", "6.18".to_owned())], settings);

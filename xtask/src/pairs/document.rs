@@ -61,7 +61,7 @@ first; none is chosen. Do not edit.
 {facts}
 ## How it is measured
 
-A row is a public program in its blocking form under a load, and the same program in an async form. `check -d {check:.0}s --exact`
+A row is a public program in its blocking form under a load, and the same program in an async form. `{check}`
 is shown the blocking form only; its answer is on disk before any async form of the run is started. Then both forms run
 without the profiler on one CPU, each with a load of its own on the other CPU: in each of {rounds} rounds they are started anew,
 and take {turns} turns of {turn:.2} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
@@ -88,12 +88,12 @@ As root, on a machine with two CPUs and nothing else to do. It installs what it 
 under target/pairs.
 
 ```sh
-cargo xtask pairs{quick} --checks {checks} --repeats {rounds} --seed {seed} --write
+cargo xtask pairs{quick}{exact} --checks {checks} --repeats {rounds} --seed {seed} --write
 ```
 ",
         runs = if kept.runs.len() == 1 { "run".to_owned() } else { format!("{} runs", kept.runs.len()) },
         facts = markdown::table(&["", ""], facts),
-        check = settings.check_s,
+        check = settings.check(),
         rounds = settings.repeats,
         turns = settings.turns,
         turn = settings.turn_s,
@@ -101,6 +101,7 @@ cargo xtask pairs{quick} --checks {checks} --repeats {rounds} --seed {seed} --wr
         tables = tables(newest, missed),
         before = before(&kept.runs[1..]),
         quick = if settings.quick { " --quick" } else { "" },
+        exact = if settings.exact { " --exact" } else { "" },
         checks = settings.checks,
         seed = settings.seed,
     ))

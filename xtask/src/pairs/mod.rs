@@ -31,7 +31,7 @@ use fastrand::Rng;
 
 use crate::{
     harness::{
-        forecast::{self, CHECK},
+        forecast::{self, Mode},
         measure::Effort,
         missed::{self, Residuals, Suite},
         plot,
@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// The first load of each pair, shorter runs.
     #[arg(long)]
     quick: bool,
+    /// Predicts from three seconds of `check --exact` in place of its default of ten sampled ones.
+    #[arg(long)]
+    exact: bool,
     /// Only rows whose id matches; `*` stands for anything.
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
@@ -127,6 +130,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         calibrate: true,
         rounds: options.repeats,
         effort,
+        mode: options.mode(),
         patience: Duration::from_secs(options.patience),
     };
     let groups = rows::groups(&place, &chosen, options.only.as_deref(), !options.no_install)?;
@@ -161,6 +165,10 @@ impl Options {
         Effort { turns, length }
     }
 
+    fn mode(&self) -> Mode {
+        if self.exact { Mode::EXACT } else { Mode::DEFAULT }
+    }
+
     fn settings(&self, effort: Effort) -> Settings {
         Settings {
             quick: self.quick,
@@ -170,7 +178,8 @@ impl Options {
             turns: effort.turns,
             seed: self.seed,
             turn_s: effort.length.as_secs_f64(),
-            check_s: CHECK.as_secs_f64(),
+            check_s: self.mode().length.as_secs_f64(),
+            exact: self.exact,
             first_twin_unix_ns: None,
         }
     }

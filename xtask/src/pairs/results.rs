@@ -89,6 +89,7 @@ pub(super) mod tests {
             seed,
             turn_s: 0.2,
             check_s: 3.0,
+            exact: true,
             first_twin_unix_ns: Some(2),
         };
         Results::new(&[("Kernel", "6.18".to_owned())], settings)

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use super::{needs::Place, pair::WRONG, results::Results, rows};
 use crate::{
     harness::{
-        forecast::CHECK,
+        forecast::Mode,
         judge::head_start,
         measure::Effort,
         results::{self, Cell, Settings, Status},
@@ -56,6 +56,7 @@ pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result
         calibrate: false,
         rounds: 1,
         effort: EFFORT,
+        mode: Mode::EXACT,
         patience: Duration::from_secs(2),
     };
     let mut found = Results::new(&machine::facts(root)?, settings());
@@ -81,7 +82,8 @@ fn settings() -> Settings {
         turns: EFFORT.turns,
         seed: SEED,
         turn_s: EFFORT.length.as_secs_f64(),
-        check_s: CHECK.as_secs_f64(),
+        check_s: Mode::EXACT.length.as_secs_f64(),
+        exact: Mode::EXACT.exact,
         first_twin_unix_ns: None,
     }
 }
