@@ -348,13 +348,24 @@ impl<'a> Sum<'a> {
             engine.indirect.1 * (1.0 - stays) * self.part,
             self.sleepers * self.counted.half * self.sleep,
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
-            engine.cpu * engine.unsteady,
+            self.unsteady(),
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
             engine.prices.waiting_half,
             self.handed_over.map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
+    }
+
+    /// What the saving is off by if the target's own CPU is: it is a share of that, and what the
+    /// hooks did beyond their run time was taken off two prices ([`Prices::less_excess`]).
+    ///
+    /// [`Prices::less_excess`]: super::prices::Prices::less_excess
+    fn unsteady(&self) -> f64 {
+        let engine = self.engine;
+        let value: f64 = self.terms().iter().map(|term| term.ns).sum();
+        let moved = [self.gathered, self.direct_reads_go()].into_iter().flatten().map(|term| term.ns.abs());
+        engine.unsteady * value.abs() + moved.sum::<f64>().min(engine.unsteady * engine.cpu)
     }
 
     /// What may be otherwise, ns, the one that would change most first. `arrivals` is what it
