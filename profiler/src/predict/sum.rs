@@ -385,7 +385,12 @@ impl<'a> Sum<'a> {
         let event = self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.counted);
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
-        let untold = if engine.indirect.0 == 0.0 { UNKNOWN_INDIRECT * unknown } else { 0.0 };
+        // A calibrated crowd has small working sets.
+        let untold = match (engine.indirect.0, self.runs_warm_calibrated()) {
+            (0.0, Some(term)) => term.ns.max(0.0),
+            (0.0, None) => UNKNOWN_INDIRECT * unknown,
+            _ => 0.0,
+        };
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
         let pinned = if self.may_pin() { self.gains() } else { 0.0 };
