@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{exec, say};
+use crate::{exec, say::say};
 
 /// Compile profiler/src/calibrate/runtime/jvm/Child.java into the class file beside it. It needs a
 /// JDK of version 17.

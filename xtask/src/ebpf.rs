@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use object::build::elf::{Builder, SectionData};
 
-use crate::{exec, say};
+use crate::{exec, say::say};
 
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "should-i-async-bpf";

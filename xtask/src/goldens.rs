@@ -21,7 +21,7 @@ use crate::{
         child::{self, Running},
         package::{LAB, MESSAGES, Programs, TOOL, WORKLOADS},
     },
-    say,
+    say::say,
 };
 
 /// Where recordings and outputs are kept.

@@ -14,12 +14,13 @@ mod pairs;
 mod pictures;
 mod residuals;
 mod roles;
+mod say;
 mod schema;
 mod test;
 mod tidy;
 mod vm;
 
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -85,9 +86,4 @@ fn run() -> Result<()> {
 fn workspace_root() -> Result<PathBuf> {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask/ has no parent folder")?.to_owned())
-}
-
-/// Prints a line on stdout.
-fn say(line: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}").context("writing to stdout")
 }

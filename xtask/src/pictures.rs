@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     exec,
     host::child::{self, Running},
-    say,
+    say::say,
 };
 
 /// Folder of the pictures.

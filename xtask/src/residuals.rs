@@ -23,7 +23,7 @@ use crate::{
         file::{between, write_json},
         markdown,
     },
-    say,
+    say::say,
 };
 
 /// Write what predictions were off by in the kept runs of lab and pairs into the profiler's source

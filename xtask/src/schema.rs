@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use crate::{exec, say};
+use crate::{exec, say::say};
 
 /// File of the schema.
 const FILE: &str = "docs/report.schema.json";

@@ -20,7 +20,7 @@ use crate::{
     exec,
     host::package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
     pairs::smoke::{self, Outcome},
-    say,
+    say::say,
 };
 
 const KERNEL_PREFIX: &str = "kernel_";

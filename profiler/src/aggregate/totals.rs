@@ -24,7 +24,7 @@ pub enum OpenEnd {
 pub struct ThreadTotals {
     /// The thread.
     pub tid: Tid,
-    /// Its process.
+    /// Its process: the group leader, in the initial PID namespace.
     pub tgid: Tgid,
     /// Time from the first to the last moment it is measured.
     pub wall: Nanos,

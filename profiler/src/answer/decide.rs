@@ -279,13 +279,16 @@ impl Answerable<'_> {
         if scenario.is_some_and(|s| s.saving.value >= LITTLE) {
             return NoGain::BelowWorth(self.worth);
         }
+        let user = self.cpu.user.value().map_or(0.0, |&u| u.as_nanos() as f64);
+        let own = user / self.cpu.total.as_nanos().max(1) as f64;
+        if direct < LITTLE && own > 0.5 {
+            return NoGain::CpuBound { own, direct };
+        }
         if files {
             return NoGain::Files(direct);
         }
         if direct < LITTLE {
-            let user = self.cpu.user.value().map_or(0.0, |&u| u.as_nanos() as f64);
-            let own = user / self.cpu.total.as_nanos().max(1) as f64;
-            return if own > 0.5 { NoGain::CpuBound { own, direct } } else { NoGain::CostsLittle(direct) };
+            return NoGain::CostsLittle(direct);
         }
         let sleeps_per_block = scenario.map_or(1.0, |s| s.sleeps_per_block);
         if sleeps_per_block >= AS_OFTEN {

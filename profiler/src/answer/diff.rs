@@ -106,7 +106,7 @@ impl Change {
 pub struct Diff {
     /// What figures are divided by.
     pub per: Per,
-    /// Why.
+    /// What made it the unit: the user, or what both recordings have most of.
     pub why: Why,
     /// Units in the first and in the second measurement.
     pub units: (f64, f64),

@@ -119,9 +119,11 @@ pub struct Inputs {
     /// not measured.
     pub hook_entry: f64,
     /// CPU of the profiler's own process.
-    pub daemon_cpu: Nanos,
+    #[serde(rename = "daemon_cpu")]
+    pub own_cpu: Nanos,
     /// Its largest resident size, bytes.
-    pub daemon_bytes: u64,
+    #[serde(rename = "daemon_bytes")]
+    pub own_bytes: u64,
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,

@@ -31,9 +31,9 @@ pub struct SelfCost {
     /// Share of the target's CPU that the programs used.
     pub share: Figure<f64, Note>,
     /// CPU that the profiler's own process used.
-    pub daemon_cpu: Nanos,
+    pub own_cpu: Nanos,
     /// Its largest resident size, bytes.
-    pub daemon_bytes: u64,
+    pub own_bytes: u64,
 }
 
 /// Everything of one measurement.
@@ -137,7 +137,8 @@ impl Report {
         let report = Self {
             verdict: answerable.verdict(advice),
             estimators: Estimators::new(&window.sites, &pools, charge, sampled),
-            check: Check::new(window, &sums, cpu.total, inputs.process_cpu),
+            // Between windows the clocks run on.
+            check: Check::new(window, &sums, cpu.total, inputs.process_cpu.filter(|_| inputs.window.windows <= 1)),
             sites: site_views(window, &inputs, &pools),
             threads: thread_views(window, &inputs, &roles),
             roles: roles.lines,
@@ -295,5 +296,5 @@ fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, inputs: &Inputs) -> 
         };
         (Figure::measured(per_event), share)
     };
-    SelfCost { events, per_event, share, daemon_cpu: inputs.daemon_cpu, daemon_bytes: inputs.daemon_bytes }
+    SelfCost { events, per_event, share, own_cpu: inputs.own_cpu, own_bytes: inputs.own_bytes }
 }

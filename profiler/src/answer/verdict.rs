@@ -128,7 +128,7 @@ pub enum Reason {
     NoGain {
         /// How much, where there is a price for any.
         gain: Option<Gain>,
-        /// Why.
+        /// What async would not help against.
         why: NoGain,
     },
 }

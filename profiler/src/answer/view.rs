@@ -13,7 +13,7 @@ use crate::{
 pub struct SiteView {
     /// The syscall.
     pub syscall: String,
-    /// The class.
+    /// What was waited for.
     pub class: BlockClass,
     /// Address after the syscall instruction.
     pub ip: Addr,
@@ -93,7 +93,7 @@ impl SiteView {
 pub struct ThreadView {
     /// The thread.
     pub tid: Tid,
-    /// Its process.
+    /// The process that the thread belongs to.
     pub tgid: Tgid,
     /// Its name; empty where it was gone before it could be read.
     pub name: String,

@@ -59,7 +59,7 @@ pub enum Why {
 pub struct Unit {
     /// For the first and for the second.
     pub per: (Per, Per),
-    /// Why.
+    /// What made it the unit: the user, or what both recordings have most of.
     pub why: Why,
 }
 
@@ -78,7 +78,7 @@ pub enum NotSameWork {
     /// For each byte that they sent on that class they received so many: requests and replies are
     /// of other sizes.
     Sizes {
-        /// The class.
+        /// The class of descriptor that the bytes were sent on.
         class: BlockClass,
         /// The first.
         first: f64,

@@ -110,7 +110,7 @@ pub enum VolumeError {
     Refused {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         why: String,
     },
 }

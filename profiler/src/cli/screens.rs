@@ -34,7 +34,7 @@ fn one_recording_has_hardware_counters() {
     if std::env::var_os(RECORD).is_some() {
         let (window, inputs) = counted();
         let part =
-            Part { at: window.end.saturating_sub(window.start), daemon_cpu: inputs.daemon_cpu, window: window.clone() };
+            Part { at: window.end.saturating_sub(window.start), own_cpu: inputs.own_cpu, window: window.clone() };
         fs::create_dir_all(folder).unwrap();
         Recording { made_by: "0.1.0".to_owned(), window, inputs, parts: vec![part], ..Recording::default() }
             .write(&file)

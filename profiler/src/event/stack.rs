@@ -58,7 +58,7 @@ pub enum StackMoment {
 pub struct StackRecord {
     /// The thread that blocked, or ran.
     pub tid: Tid,
-    /// Its process.
+    /// The process that it was taken in: addresses are of its maps.
     pub tgid: Tgid,
     /// When the block began: what belongs together has the same.
     pub off: Nanos,

@@ -74,7 +74,7 @@ pub enum Call {
 pub struct ThreadRecord {
     /// The thread.
     pub tid: Tid,
-    /// Its process.
+    /// Its process: the group leader, in the initial PID namespace.
     pub tgid: Tgid,
     /// Where it was.
     pub phase: Phase,

@@ -29,7 +29,7 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// None yet.
+    /// Before the first window.
     pub const ZERO: Self =
         Self { count: 0, cycles: 0, instructions: 0, cycles_squared: 0, instructions_squared: 0, product: 0 };
 

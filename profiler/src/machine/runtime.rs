@@ -56,7 +56,7 @@ pub struct EventCost {
 /// The prices of a runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuntimePrices {
-    /// Which.
+    /// The language, and the version that the prices are of.
     pub runtime: Runtime,
     /// By way, work and events.
     pub costs: Vec<EventCost>,

@@ -210,8 +210,8 @@ impl Looks {
             self.daemon.0 = self.daemon.1;
             self.replayed = None;
         }
-        let daemon = (inputs.daemon_cpu.saturating_sub(self.daemon.0), inputs.daemon_cpu.saturating_sub(self.daemon.1));
-        self.daemon.1 = inputs.daemon_cpu;
+        let daemon = (inputs.own_cpu.saturating_sub(self.daemon.0), inputs.own_cpu.saturating_sub(self.daemon.1));
+        self.daemon.1 = inputs.own_cpu;
         let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
         let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);

@@ -64,14 +64,14 @@ impl Playback {
             Arc::new(Report::around(window, inputs, self.whole.what_if.clone()))
         };
         let whole = match &so_far.window {
-            Some(window) if part + 1 < parts => of(window, so_far.daemon_cpu),
+            Some(window) if part + 1 < parts => of(window, so_far.own_cpu),
             _ => Arc::clone(&self.whole),
         };
         self.waiting.push_back(Update::Snapshot(Box::new(Snapshot {
             at: shown.at,
             interval: shown.window.end.saturating_sub(shown.window.start),
             whole,
-            last: of(&shown.window, shown.daemon_cpu),
+            last: of(&shown.window, shown.own_cpu),
             engine: self.engine.clone(),
             profile: Arc::clone(&self.profile),
             state: State::Recorded { part, parts },
@@ -89,12 +89,12 @@ impl Playback {
 struct SoFar {
     window: Option<Window>,
     /// CPU of the profiler's own process.
-    daemon_cpu: Nanos,
+    own_cpu: Nanos,
 }
 
 impl SoFar {
     fn add(&mut self, part: &Part) {
-        self.daemon_cpu += part.daemon_cpu;
+        self.own_cpu += part.own_cpu;
         match &mut self.window {
             Some(sum) => sum.absorb(part.window.clone()),
             None => self.window = Some(part.window.clone()),

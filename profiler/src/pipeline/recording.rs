@@ -44,9 +44,9 @@ impl<'a> Recorder<'a> {
             // 36 kB each, and the whole has them.
             ipc.curves.clear();
         }
-        let daemon_cpu = daemon.saturating_sub(self.daemon_before);
+        let own_cpu = daemon.saturating_sub(self.daemon_before);
         self.daemon_before = daemon;
-        self.parts.push(Part { at: window.end.saturating_sub(start), daemon_cpu, window: part });
+        self.parts.push(Part { at: window.end.saturating_sub(start), own_cpu, window: part });
         self.before = Some(window);
         if self.parts.len() > MOST_PARTS {
             self.every = self.every + self.every;
@@ -55,7 +55,7 @@ impl<'a> Recorder<'a> {
             while let Some(mut part) = parts.next() {
                 if let Some(next) = parts.next() {
                     part.window.absorb(next.window);
-                    part.daemon_cpu += next.daemon_cpu;
+                    part.own_cpu += next.own_cpu;
                     part.at = next.at;
                 }
                 halved.push(part);
@@ -66,7 +66,7 @@ impl<'a> Recorder<'a> {
 
     /// The recording of a measurement that is over.
     pub fn finish(mut self, measurement: Measurement) -> Recording {
-        self.add(measurement.window.clone(), measurement.inputs.daemon_cpu);
+        self.add(measurement.window.clone(), measurement.inputs.own_cpu);
         Recording {
             made_by: env!("CARGO_PKG_VERSION").to_owned(),
             window: measurement.window,
@@ -91,7 +91,7 @@ impl Progress for Recorder<'_> {
     }
 
     fn look(&mut self, so_far: Measurement) {
-        self.add(so_far.window, so_far.inputs.daemon_cpu);
+        self.add(so_far.window, so_far.inputs.own_cpu);
     }
 
     fn done(&mut self) {
@@ -122,12 +122,12 @@ pub fn report_with_engine(recording: &Recording) -> (Report, Option<Engine>) {
 }
 
 /// Inputs for a stretch of a measurement: what only holds for all of it is left out.
-pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window, daemon_cpu: Nanos) -> Inputs {
+pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window, own_cpu: Nanos) -> Inputs {
     let mut stretch = inputs.clone();
     stretch.window.wall = window.end.saturating_sub(window.start);
     stretch.window.measured = window.measured;
     stretch.window.windows = 1;
-    stretch.daemon_cpu = daemon_cpu;
+    stretch.own_cpu = own_cpu;
     stretch.process_cpu = None;
     stretch.shares.clear();
     stretch.slices.clear();

@@ -31,12 +31,12 @@ pub(crate) fn runtime_of(process: &Process) -> Option<Runtime> {
             let ways = has_virtual.then_some(Way::Virtual).into_iter().chain([Way::Pooled, Way::Selector]).collect();
             (Language::Jvm, version, ways)
         }
-        RunsIn::Other { what, version } => (of(what), Runtime::numbers(&version), Vec::new()),
+        RunsIn::Other { what, version } => (language(what), Runtime::numbers(&version), Vec::new()),
     };
     Some(Runtime { language, version, ways })
 }
 
-const fn of(what: Other) -> Language {
+const fn language(what: Other) -> Language {
     match what {
         Other::Node => Language::Node,
         Other::Deno => Language::Deno,

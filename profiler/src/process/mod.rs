@@ -173,7 +173,7 @@ pub enum Note {
     LeftOut {
         /// The process.
         tgid: Tgid,
-        /// Why.
+        /// Why it cannot be measured.
         reason: String,
     },
 }

@@ -30,7 +30,7 @@ pub enum RunsIn {
     },
     /// One whose own ways of waiting are not priced.
     Other {
-        /// Which.
+        /// Its name, from its executable or a mapped library.
         what: OtherRuntime,
         /// For example 3.1; empty where no name says it.
         version: String,

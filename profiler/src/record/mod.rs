@@ -34,8 +34,8 @@ pub struct Part {
     /// Its end, since the start of the measurement.
     pub at: Nanos,
     /// CPU that the profiler's own process used in it.
-    #[serde(default)]
-    pub daemon_cpu: Nanos,
+    #[serde(default, rename = "daemon_cpu")]
+    pub own_cpu: Nanos,
     /// What happened in it: without streamed block ends, and with the busiest threads only; the
     /// others are pooled.
     pub window: Window,

@@ -14,7 +14,7 @@ pub(super) enum Found<'a> {
     Now(&'a [Scenario]),
     /// That of the replay before, until the new one is there.
     Before(&'a [Scenario]),
-    /// None yet.
+    /// Nobody has asked for it.
     NotYet,
 }
 

@@ -2,26 +2,9 @@
 
 use super::InWords;
 use crate::{
-    aggregate::Loss,
     answer::{Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
     text::numbers::{bytes, count, decimal},
 };
-
-impl Loss {
-    /// What was lost, after how many: "3 threads not measured for lack of room".
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Threads => "threads not measured for lack of room",
-            Self::Sites => "calls not told apart by site for lack of room",
-            Self::ThreadRows => "threads that ended are in the sums and not in the table",
-            Self::Requests => "block requests not measured for lack of room",
-            Self::Devices => "devices not measured for lack of room",
-            Self::Runs => "program runs left out by the kernel: events are missing",
-            Self::BlockEnds => "block ends that found no room in the stream",
-            Self::Samples => "CPU-clock samples that found no room",
-        }
-    }
-}
 
 impl SiteView {
     /// Why its blocks have no direct cost.
@@ -84,7 +67,7 @@ impl InWords for Note {
             Self::RestOfCalls => "what the direct cost leaves of the time in syscalls",
             Self::WithDirectCosts => "direct costs that could not be estimated are still in it",
             Self::SoftirqsNotHooked => "inside user and syscalls: softirqs are not hooked",
-            Self::NoCpu => "the target used no CPU",
+            Self::NoCpu => super::NO_CPU,
             Self::NoStatistics => "the kernel's BPF statistics need CAP_SYS_ADMIN",
             Self::MeanRunTime => "mean run time of a program and of the kernel's way into it, × the target's events",
         };

@@ -83,7 +83,7 @@ impl InWords for Disagreement {
 /// Why the estimators disagree; `None` where they do not.
 pub fn disagreement(why: &[Disagreement]) -> Option<String> {
     let reasons: Vec<String> = why.iter().map(InWords::in_words).collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    (!reasons.is_empty()).then(|| format!("they differ by more than a third: {}", reasons.join("; ")))
 }
 
 impl InWords for Coverage {

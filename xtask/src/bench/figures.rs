@@ -13,7 +13,7 @@ pub(super) struct Spread {
 
 impl Spread {
     /// `None` without values.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(super) fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
@@ -129,15 +129,15 @@ mod tests {
 
     #[test]
     fn the_median_lies_in_the_middle() {
-        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0, rounds: 3 }));
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).map(|s| s.median), Some(2.5));
-        assert_eq!(Spread::of([]), None);
+        assert_eq!(Spread::from_values([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0, rounds: 3 }));
+        assert_eq!(Spread::from_values([4.0, 1.0, 2.0, 3.0]).map(|s| s.median), Some(2.5));
+        assert_eq!(Spread::from_values([]), None);
     }
 
     #[test]
     fn a_bar_within_the_spread_is_named_so() {
         let outcome = |values: [f64; 3]| {
-            let spread = Spread::of(values).ok_or_else(String::new);
+            let spread = Spread::from_values(values).ok_or_else(String::new);
             Bar::at_most("x", 10.0, spread, nanos).found.map(|(_, outcome)| outcome)
         };
         assert_eq!(outcome([1.0, 2.0, 10.0]), Ok(Outcome::Pass));

@@ -67,12 +67,12 @@ impl Findings {
     /// Of each round: `f` of the configuration and of the one without a profiler.
     pub(super) fn against_none(&self, observer: Observer, f: impl Fn(&Sample, &Sample) -> f64) -> Option<Spread> {
         let rounds = self.rounds_of([observer, Observer::None]);
-        Spread::of(rounds.into_iter().map(|[sample, none]| f(sample, none)))
+        Spread::from_values(rounds.into_iter().map(|[sample, none]| f(sample, none)))
     }
 
     /// Of each undisturbed round of the configuration alone.
     pub(super) fn own(&self, observer: Observer, f: impl Fn(&Sample) -> f64) -> Option<Spread> {
-        Spread::of(self.rounds_of([observer]).into_iter().map(|[sample]| f(sample)))
+        Spread::from_values(self.rounds_of([observer]).into_iter().map(|[sample]| f(sample)))
     }
 
     /// CPU per request over that without a profiler.
@@ -92,7 +92,7 @@ impl Findings {
     fn against_peers(&self) -> Option<Spread> {
         let rounds = self.rounds_of([Observer::Check, Observer::Peers, Observer::None]);
         let added = |sample: &Sample, none: &Sample| sample.cpu_per_request - none.cpu_per_request;
-        Spread::of(rounds.into_iter().map(|[check, peers, none]| added(check, none) / added(peers, none)))
+        Spread::from_values(rounds.into_iter().map(|[check, peers, none]| added(check, none) / added(peers, none)))
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn bars(found: &Findings) -> Vec<Bar> {
         or(found.against_peers(), Observer::Peers),
         percent,
     ));
-    let run_time = Spread::of(found.check_runs.means.iter().copied()).ok_or_else(no_limits);
+    let run_time = Spread::from_values(found.check_runs.means.iter().copied()).ok_or_else(no_limits);
     bars.push(Bar::at_most("mean BPF run time per event", 150.0, run_time, nanos));
     let switches = limits.and_then(|l| l.daemon.switches);
     let fast = switches.is_some_and(|s| s.min >= SWITCHES);

@@ -10,7 +10,7 @@ use aya::{
 use clap::Args;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::{ebpf::OBJECT, say};
+use crate::{ebpf::OBJECT, say::say};
 
 /// The tracepoints, and the empty program of the kernel object for each.
 const HOOKS: [(&str, &str); 4] = [

@@ -112,7 +112,7 @@ pub(super) struct Page(Array<MapData, [u8; CONTROL_SIZE]>);
 
 impl Page {
     /// `None` while the process has not made it yet.
-    pub(super) fn of(pid: u32) -> Result<Option<Self>> {
+    pub(super) fn find(pid: u32) -> Result<Option<Self>> {
         for id in ids(pid, "map_id:") {
             let Ok(info) = MapInfo::from_id(id) else { continue };
             if info.name_as_str() != Some("SIA_CONTROL") {

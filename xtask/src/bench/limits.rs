@@ -101,7 +101,11 @@ pub(super) fn daemon(own: &Path, truth: &Path, rounds: u32, seconds: u64) -> Res
         shares.push((to.2 - from.2) / length);
         rest.push(from.2 + last - to.2);
     }
-    Ok(Daemon { switches: Spread::of(rates), share: Spread::of(shares), around: Spread::of(rest) })
+    Ok(Daemon {
+        switches: Spread::from_values(rates),
+        share: Spread::from_values(shares),
+        around: Spread::from_values(rest),
+    })
 }
 
 /// What 10,000 threads take.
@@ -136,7 +140,7 @@ pub(super) fn large(own: &Path, truth: &Path, rounds: u32) -> Result<Large> {
         ends.push((clocks::monotonic() - begun) as f64 / 1e9);
         rss.push(peak as f64);
     }
-    let spread = |values: Vec<f64>| Spread::of(values).context("no rounds");
+    let spread = |values: Vec<f64>| Spread::from_values(values).context("no rounds");
     Ok(Large {
         threads,
         rss_measuring: spread(measuring)?,
@@ -155,7 +159,7 @@ pub(super) fn starts(own: &Path, rounds: u32) -> Result<Spread> {
         starts.push(took);
         running.end(|| {});
     }
-    Spread::of(starts).context("no rounds")
+    Spread::from_values(starts).context("no rounds")
 }
 
 /// Starts `check`; from just before its exec to the moment it says in its control page, seconds.
@@ -169,7 +173,7 @@ fn start(own: &Path, target: u32) -> Result<(f64, Running)> {
     child::wait_until("`check` did not begin", Duration::from_secs(30), || {
         child::pause(Duration::from_millis(90))?;
         running.check_alive()?;
-        since = kernel::Page::of(running.pid())?.map(|page| page.counting_since()).transpose()?.flatten();
+        since = kernel::Page::find(running.pid())?.map(|page| page.counting_since()).transpose()?.flatten();
         Ok(since.is_some())
     })?;
     let since = since.context("`check` did not begin")?;

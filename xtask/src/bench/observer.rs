@@ -133,7 +133,7 @@ fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Res
         match evidence {
             Evidence::Counting => {
                 if page.is_none() {
-                    page = kernel::Page::of(pid)?;
+                    page = kernel::Page::find(pid)?;
                 }
                 Ok(page.as_ref().is_some_and(|page| matches!(page.counting_since(), Ok(Some(_)))))
             }

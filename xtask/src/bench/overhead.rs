@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     host::{child, machine::await_quiet},
-    say,
+    say::say,
 };
 
 /// Rounds of what is not compared, at most.

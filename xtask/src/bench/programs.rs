@@ -30,7 +30,7 @@ use crate::{
         markdown::table,
         package::{MESSAGES, Programs, TOOL},
     },
-    say,
+    say::say,
 };
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
@@ -188,7 +188,7 @@ fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
     if a.len() != b.len() {
         return None;
     }
-    Spread::of(a.iter().zip(b).map(|(&a, &b)| f(a, b)))
+    Spread::from_values(a.iter().zip(b).map(|(&a, &b)| f(a, b)))
 }
 
 fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
@@ -209,13 +209,13 @@ fn programs_table(committed: &Side, other: &Side) -> String {
         let Some(size) = side.sizes.get(name) else { return "–".to_owned() };
         format!("{} / {} B", size.instructions, size.machine_code)
     };
-    let mean = |means: Vec<f64>| cell(Spread::of(means), tenths);
+    let mean = |means: Vec<f64>| cell(Spread::from_values(means), tenths);
     let difference = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a - b), signed);
     let mut rows: Vec<Vec<String>> = names
         .into_iter()
         .map(|name| {
             let rates = committed.run_time.programs.get(name).into_iter().flatten().map(|(rate, _)| *rate);
-            let rate = Spread::of(rates).map_or_else(|| "–".to_owned(), |spread| thousands(spread.median));
+            let rate = Spread::from_values(rates).map_or_else(|| "–".to_owned(), |spread| thousands(spread.median));
             vec![
                 format!("`{name}`"),
                 size(other, name),
@@ -260,7 +260,7 @@ fn requests_table(none: &[Sample], committed: &Side, other: &Side) -> String {
         .map(|(name, values)| {
             vec![
                 name.to_owned(),
-                cell(Spread::of(values.iter().copied()), nanos),
+                cell(Spread::from_values(values.iter().copied()), nanos),
                 against(values, &none),
                 if name == COMMITTED { against(values, &other) } else { String::new() },
             ]

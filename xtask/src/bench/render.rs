@@ -98,7 +98,7 @@ fn overhead(found: &Findings) -> String {
         let cost = found.cost(observer);
         let rate = found.against_none(observer, |sample, none| sample.rate / none.rate);
         let watcher = found.own(observer, |s| s.observer);
-        let others = Spread::of(samples.iter().map(|(_, s)| s.others));
+        let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
             spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
@@ -137,7 +137,7 @@ fn cores(cores: f64) -> String {
 
 fn run_times(check: &RunTime, empty: &RunTime) -> String {
     let cell = |runs: &RunTime, name: &str| {
-        let means = runs.programs.get(name).and_then(|p| Spread::of(p.iter().map(|(_, mean)| *mean)));
+        let means = runs.programs.get(name).and_then(|p| Spread::from_values(p.iter().map(|(_, mean)| *mean)));
         means.map_or_else(|| "–".to_owned(), |s| s.text(nanos))
     };
     // Empty programs have names of their own; they stand in rows of their own.
@@ -145,18 +145,18 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
         .into_iter()
         .flat_map(|(runs, title)| {
             runs.programs.iter().map(move |(name, rounds)| {
-                let rate = Spread::of(rounds.iter().map(|(rate, _)| *rate));
+                let rate = Spread::from_values(rounds.iter().map(|(rate, _)| *rate));
                 let rate = rate.map_or_else(String::new, |s| thousands(s.median));
                 vec![title.to_owned(), format!("`{name}`"), rate, cell(runs, name)]
             })
         })
         .collect();
     for (runs, title) in [(check, "`check --exact`"), (empty, "empty")] {
-        if let Some(means) = Spread::of(runs.means.iter().copied()) {
+        if let Some(means) = Spread::from_values(runs.means.iter().copied()) {
             rows.push(vec![title.to_owned(), "all, by run".to_owned(), String::new(), means.text(nanos)]);
         }
     }
-    if let Some(own) = Spread::of(check.own.iter().copied()) {
+    if let Some(own) = Spread::from_values(check.own.iter().copied()) {
         rows.push(vec!["`check --exact`".to_owned(), "by its own report".to_owned(), String::new(), own.text(nanos)]);
     }
     let text = table(&["Configuration", "Program", "Runs per second", "Mean run time"], rows);

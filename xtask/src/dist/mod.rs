@@ -20,7 +20,7 @@ use crate::{
         arch::{Arch, strip},
         markdown,
     },
-    say,
+    say::say,
 };
 use build::Purpose;
 use files::{NAME, VERSION, sorted};

@@ -25,7 +25,7 @@ use crate::{
         machine,
         package::{LAB, Pair},
     },
-    say,
+    say::say,
 };
 
 /// Exit code where the machine has no counters: nothing was measured, and nothing went wrong.

@@ -24,7 +24,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-use crate::say;
+use crate::say::say;
 use results::{Results, documents};
 
 /// Predictions against the truth.

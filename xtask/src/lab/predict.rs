@@ -32,7 +32,7 @@ use crate::{
         child, machine,
         package::{LAB, Pair},
     },
-    say,
+    say::say,
 };
 
 /// The name of the suite in messages.

@@ -42,7 +42,7 @@ use crate::{
         child, machine,
         package::{self, LAB},
     },
-    say,
+    say::say,
 };
 use needs::{Need, Place};
 use results::{Kept, Results};

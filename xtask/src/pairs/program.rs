@@ -176,8 +176,8 @@ struct Member {
 }
 
 impl Tree {
-    fn of(pid: u32) -> Self {
-        let mut members: Vec<Member> = Member::of(pid).into_iter().collect();
+    fn read(pid: u32) -> Self {
+        let mut members: Vec<Member> = Member::read(pid).into_iter().collect();
         let mut next = 0;
         while let Some(member) = members.get(next) {
             members.extend(children(member.pid));
@@ -193,7 +193,7 @@ impl Tree {
 
     fn signal(&self, signal: Signal) {
         // The first one first: it must not start again what goes.
-        for member in self.0.iter().filter(|member| Member::of(member.pid).as_ref() == Some(member)) {
+        for member in self.0.iter().filter(|member| Member::read(member.pid).as_ref() == Some(member)) {
             if let Some(pid) = Pid::from_raw(member.pid.cast_signed()) {
                 let _ = kill_process(pid, signal);
             }
@@ -202,7 +202,7 @@ impl Tree {
 }
 
 impl Member {
-    fn of(pid: u32) -> Option<Self> {
+    fn read(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // After the name, which may hold anything: proc(5), field 22.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
@@ -216,7 +216,7 @@ fn children(pid: u32) -> Vec<Member> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     lists
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| Member::of(pid.parse().ok()?)).collect::<Vec<_>>())
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| Member::read(pid.parse().ok()?)).collect::<Vec<_>>())
         .collect()
 }
 
@@ -234,17 +234,17 @@ struct Served {
 
 impl Served {
     fn new(running: Running, port: u16, counter: Counter, memory: Option<Memory>) -> Result<Self> {
-        let root = Member::of(running.pid()).context("it ended at once")?;
+        let root = Member::read(running.pid()).context("it ended at once")?;
         Ok(Self { running, port, root, tree: Tree(vec![root]), counter, memory })
     }
 
     /// The processes that live now; those that were known, where the first one has ended.
     fn members(&self) -> Vec<Member> {
         let mut members = self.tree.0.clone();
-        if Member::of(self.root.pid) == Some(self.root) {
-            members.extend(Tree::of(self.root.pid).0);
+        if Member::read(self.root.pid) == Some(self.root) {
+            members.extend(Tree::read(self.root.pid).0);
         }
-        members.retain(|member| Member::of(member.pid).as_ref() == Some(member));
+        members.retain(|member| Member::read(member.pid).as_ref() == Some(member));
         members.sort_by_key(|member| (*member != self.root, member.pid));
         members.dedup();
         members
@@ -323,7 +323,7 @@ impl Drop for Served {
         self.look();
         self.tree.signal(Signal::CONT);
         self.tree.signal(Signal::TERM);
-        let gone = || self.tree.0.iter().all(|member| Member::of(member.pid).as_ref() != Some(member));
+        let gone = || self.tree.0.iter().all(|member| Member::read(member.pid).as_ref() != Some(member));
         let _ = wait_until("ended", Duration::from_secs(2), || Ok(self.running.poll()? && gone()));
         self.tree.signal(Signal::KILL);
     }
@@ -350,11 +350,11 @@ mod tests {
         let pid = running.pid();
         let mut members = Vec::new();
         wait_until("three", Duration::from_secs(5), || {
-            members = Tree::of(pid).0;
+            members = Tree::read(pid).0;
             Ok(members.len() == 3)
         })
         .unwrap();
         drop(Served::new(running, 0, Counter::Clock, None).unwrap());
-        assert!(members.iter().all(|member| Member::of(member.pid).as_ref() != Some(member)));
+        assert!(members.iter().all(|member| Member::read(member.pid).as_ref() != Some(member)));
     }
 }

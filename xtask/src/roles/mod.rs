@@ -25,7 +25,7 @@ use crate::{
         package::{self, TRUTH},
     },
     pairs::needs::{Need, Place},
-    say,
+    say::say,
 };
 use rows::{ROWS, Row};
 

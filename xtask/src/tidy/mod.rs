@@ -16,6 +16,7 @@ mod surface;
 mod syntax;
 mod trail;
 mod tree;
+mod twice;
 mod verdict;
 
 use std::fs;
@@ -28,7 +29,7 @@ use clap::Args;
 use self::finding::Finding;
 use self::place::SourceFile;
 use self::verdict::Verdict;
-use crate::say;
+use crate::say::say;
 
 /// Checks the house rules: who may import whom, purity, circles, re-exports, sentences, lengths,
 /// unsafe blocks, top-level folders.
@@ -85,6 +86,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 /// The rules that need more than one file at a time, or their syntax.
 fn of_all(sources: &[SourceFile]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources.iter().flat_map(limits::columns).collect();
+    findings.extend(twice::check(sources));
     findings.extend(limits::functions(sources, rules::LONG));
     findings.extend(limits::sentences(sources, rooms::SILENT_ROOMS, rooms::NUMBERS_IN, rooms::TARGET_NAMES));
     for krate in rules::CRATES {

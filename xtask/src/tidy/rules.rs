@@ -100,6 +100,9 @@ pub(super) const LONG: &[Long] = &[];
 pub(super) const SENTENCE_MACROS: &[&str] =
     &["format", "format_args", "write", "writeln", "print", "println", "eprint", "eprintln"];
 
+/// So many words are a sentence, which two outputs do not have each for themselves.
+pub(super) const SENTENCE_WORDS: usize = 4;
+
 /// The rules in words.
 pub(super) fn as_text() -> String {
     let mut text = String::from("Rooms of profiler/src, and what each may import:\n");
@@ -146,6 +149,7 @@ fn everywhere(text: &mut String) {
         text,
         "Types of {} end in {}: what it shows has types of its own.\n\
          No room re-exports what another one defines. No circle between the files of a room, in {}.\n\
+         No text of {SENTENCE_WORDS} words or more in two of the outputs.\n\
          Everywhere: a `//!` line first; {LINES_WARN} lines of code are many, {LINES_MOST} too many; comments within \
          {COMMENT_COLUMNS} columns; functions within {FUNCTION_LINES} lines, but at most {MOST_LONG}; no {}!; no {}; \
          a SAFETY comment before every unsafe block of profiler/; what a rule names exists, and what it allows is used.\nTop-level folders: {}.",

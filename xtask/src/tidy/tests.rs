@@ -187,6 +187,20 @@ fn a_silent_room_has_no_phrases() {
 }
 
 #[test]
+fn no_sentence_stands_in_two_outputs() {
+    let found = |text: &str| {
+        let body = format!("fn f() {{ g(\"{text}\") }}");
+        let files = [("profiler/src/report/text.rs", body.as_str()), ("profiler/src/tui/view.rs", body.as_str())];
+        super::twice::check(&sources(&files)).len()
+    };
+    assert_eq!(found("{} of its calls were seen"), 1);
+    assert_eq!((found("three words here"), found("<p class={} a b c>")), (0, 0));
+    let one =
+        [("profiler/src/report/text.rs", "const A: [&str; 2] = [\"one of these is it\", \"one of these is it\"];")];
+    assert_eq!(super::twice::check(&sources(&one)).len(), 0, "a room may repeat itself");
+}
+
+#[test]
 fn an_allowance_that_nobody_uses_is_a_breach() {
     const ROOMS: &[rooms::Room] = &[
         rooms::Room { name: "event", may: rooms::May::Only(&[]), why: "" },

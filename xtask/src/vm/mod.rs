@@ -31,7 +31,7 @@ pub(crate) use self::options::Options;
 use self::row::Row;
 use self::run::{Guest, Outcome};
 use crate::host::{arch::Arch, child};
-use crate::say;
+use crate::say::say;
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;

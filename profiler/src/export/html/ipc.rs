@@ -8,7 +8,7 @@ use crate::{
     cost::ipc::{Ipc, SiteFit},
     export::recovery,
     text::numbers::{NA, span},
-    words::{note, provenance},
+    words::{self, note, provenance},
 };
 
 /// Sites in the table.
@@ -31,7 +31,7 @@ pub(super) fn render(report: &Report) -> Markup {
 fn counted(report: &Report, ipc: &Ipc) -> Markup {
     let by_time = &report.indirect.user;
     html! {
-        @match recovery::draw(ipc, "IPC over the instructions since a return", "", None) {
+        @match recovery::draw(ipc, words::CURVES, "", None) {
             Some(curves) => (curves),
             None => p { "No curve: too few overflow samples." },
         }
@@ -63,7 +63,7 @@ fn kinds(ipc: &Ipc) -> Markup {
     html! {
         div class="scroll" tabindex="0" {
             table {
-                caption { "Whole windows; misses per 1000 instructions, user mode" }
+                caption { "Whole windows; misses per 1,000 instructions, user mode" }
                 thead { tr { @for (i, head) in ipc.heading().into_iter().enumerate() {
                     th scope="col" class=[class(i)] { (head) }
                 } } }

@@ -9,7 +9,7 @@ use crate::{
     event::Family,
     quantity::{Figure, Nanos},
     text::numbers::{NA, count, part, plural, share, span},
-    words::provenance,
+    words::{self, provenance},
 };
 
 /// A line of a ledger.
@@ -94,7 +94,7 @@ pub(super) fn cpu(report: &Report) -> Markup {
         section id="cpu" {
             h2 { "CPU: where its processor time went" }
             "\n"
-            @if cpu.total == Nanos::ZERO { p { (NA) ": the target used no CPU." } } @else { (cpu_table(cpu)) }
+            @if cpu.total == Nanos::ZERO { p { (NA) ": " (words::NO_CPU) "." } } @else { (cpu_table(cpu)) }
         }
         "\n"
     }
@@ -103,18 +103,14 @@ pub(super) fn cpu(report: &Report) -> Markup {
 fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
     let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
     let mut rest = Line::new("rest", "rest", Figure::measured(cpu.rest.round()));
-    rest.note = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
-        (Some(_), Some(_)) => "total less the lines above".to_owned(),
-        _ => "what was charged at switch-in is in it".to_owned(),
-    };
+    cpu.of_rest().clone_into(&mut rest.note);
     let mut lines = vec![
         Line::new("user mode", "user", time(&cpu.user)),
         Line::new("syscall work", "calls", time(&cpu.calls)),
         Line::new("blocking-IO blocks, direct", "io", cpu.blocking_io.clone()),
         Line::new("other switches", "switches", cpu.other_switches.clone()),
     ];
-    let uncharged =
-        |line: &Figure<f64, Note>| Line::new("stolen or interrupted: not charged", "uncharged", line.clone());
+    let uncharged = |line: &Figure<f64, Note>| Line::new(CpuLedger::UNCHARGED, "uncharged", line.clone());
     lines.extend(cpu.uncharged_line().map(uncharged));
     lines.extend([Line::new("softirq", "softirq", time(&cpu.softirq)), rest]);
     lines
@@ -122,14 +118,6 @@ fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
 
 fn cpu_table(cpu: &CpuLedger) -> Markup {
     let lines = cpu_lines(cpu);
-    let charge = cpu.charge as f64;
-    let seen = match cpu.charge {
-        0 => "all of it seen by the tracepoints".to_owned(),
-        1.. => {
-            format!("{} by the tracepoints, {} charged by the kernel on the way out of idle", cpu.on_cpu, span(charge))
-        }
-        _ => format!("{} by the tracepoints, less {} that the kernel did not charge", cpu.on_cpu, span(-charge)),
-    };
     let columns = [("line", false), ("time", true), ("share", true), ("", false), ("provenance", false)];
     html! {
         (whole(&lines, cpu.whole()))
@@ -143,7 +131,7 @@ fn cpu_table(cpu: &CpuLedger) -> Markup {
                         td class="n" { (cpu.total.to_string()) }
                         td class="n" { (share(cpu.total, cpu.whole())) }
                         td {}
-                        td { (seen) }
+                        td { (cpu.composition()) }
                     }
                 }
             }
@@ -169,7 +157,7 @@ pub(super) fn wall(report: &Report) -> Markup {
             h2 { "Wall: where the time of its threads went" }
             "\n"
             @if report.wall.total == Nanos::ZERO {
-                p { (NA) ": no thread was measured." }
+                p { (NA) ": " (words::NO_THREAD) "." }
             } @else {
                 (wall_table(report))
                 p class="note" {
@@ -189,12 +177,9 @@ fn plain(name: &str, class: &'static str, time: Nanos) -> Line {
 }
 
 fn wall_lines(wall: &WallLedger) -> Vec<Line> {
-    let mut lines = vec![
-        plain("on a CPU", "user", wall.on_cpu),
-        plain("run-queue delay: after wake-ups", "delay", wall.run_delay),
-        plain("run-queue delay: after preemptions", "delay", wall.preempted),
-        plain("run-queue delay: before first runs", "delay", wall.born),
-    ];
+    let classes = ["user", "delay", "delay", "delay"];
+    let above = wall.ran_or_ready().into_iter().zip(classes);
+    let mut lines: Vec<Line> = above.map(|((name, time), class)| plain(name, class, time)).collect();
     lines.extend(wall.classes.iter().map(|WallLine { class, blocks, blocked, run_delay }| {
         let family = class.family();
         let name = format!("blocked: {}, {}", family.name(), class.name());
@@ -241,7 +226,7 @@ fn wall_table(report: &Report) -> Markup {
 
 fn wakeups(report: &Report) -> String {
     let w = &report.wakeups;
-    let received = w.received().unwrap_or_else(|| "no thread was woken".to_owned());
+    let received = w.received().unwrap_or_else(|| words::NO_WAKE_UP.to_owned());
     let lines: Vec<String> = w.caused().into_iter().chain([received]).chain(w.among()).collect();
     lines.join("; ")
 }

@@ -44,7 +44,7 @@ pub(super) fn render(report: &Report) -> Markup {
             }
             "\n"
             @if let Some(why) = disagreement(&e.disagreements) {
-                p class="note" { "They differ by more than a third: " (name(&why)) }
+                p class="note" { (name(&why)) }
                 "\n"
             }
             (rest())

@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::{super::markup::name, words::told};
+use super::super::markup::name;
 use crate::{
-    answer::{Counted, Profile, Report},
+    answer::{Check, Counted, Profile, Report},
     quantity::Nanos,
-    text::numbers::{self, NA, bytes, count, part, percent, plural, span},
+    text::numbers::{NA, count},
+    words,
 };
 
 pub(super) fn render(report: &Report, profile: &Profile) -> Markup {
@@ -30,37 +31,15 @@ fn line(what: &str, text: &str) -> Markup {
 }
 
 fn lines(report: &Report) -> [(&'static str, String); 7] {
-    let (q, own) = (&report.quality, &report.self_cost);
-    let open = format!(
-        "{} asleep when it began, {} still open at its end, {} without any event",
-        plural(q.open_at_start, "thread", "threads"),
-        count(q.open_at_end),
-        count(q.silent)
-    );
-    let births = format!(
-        "{} born, {} gone, {} executed",
-        plural(q.forks, "thread", "threads"),
-        count(q.exits),
-        plural(q.execs, "program", "programs")
-    );
-    let reference = match &report.reference {
-        Some(r) => format!(
-            "{} ± {} of kernel CPU, from {} on a pipe of the profiler's own",
-            span(r.per_block),
-            span(r.standard_error),
-            plural(r.blocks, "block", "blocks")
-        ),
-        None => format!("{NA}: not measured"),
-    };
-    let missed = count(q.missed_switch_ins);
+    let quality = &report.quality;
     [
-        ("open intervals", open),
-        ("switch-ins", format!("{missed} of which the kernel did not tell; booked as run-queue delay")),
-        ("births and ends", births),
-        ("events", format!("{}; each: {}", count(own.events), told(&own.per_event, |&ns| span(ns)))),
-        ("kernel programs", told(&own.share, |&r| format!("{} of the target's CPU", percent(r)))),
-        ("the profiler", format!("{} of CPU, {} of memory at most", own.daemon_cpu, bytes(own.daemon_bytes))),
-        ("reference block", reference),
+        ("open intervals", quality.open_intervals()),
+        ("switch-ins", quality.switch_ins()),
+        ("births and ends", quality.births()),
+        ("events", format!("{}; {}", count(report.self_cost.events), report.per_event())),
+        ("kernel programs", report.programs()),
+        ("the profiler", report.profiler()),
+        ("reference block", words::reference(report.reference.as_ref())),
     ]
 }
 
@@ -81,35 +60,23 @@ fn losses(report: &Report, profile: &Profile) -> Markup {
 }
 
 /// What is compared with the kernel's counters: ours, the kernel's, the difference.
-fn compared(report: &Report) -> [(&'static str, [String; 3]); 6] {
+fn compared(report: &Report) -> Vec<(&'static str, [String; 3])> {
     let check = &report.check;
-    let counts = |c: Counted| [count(c.ours), count(c.kernel), numbers::difference(c.difference())];
+    let counts = |c: Counted| [count(c.ours), count(c.kernel), words::counts(c)];
     let times = |c: Counted| {
         let [ours, kernel] = [c.ours, c.kernel].map(|ns| Nanos::from_nanos(ns).to_string());
-        [ours, kernel, difference(c, |d| c.ratio().map_or_else(|| span(d as f64), percent))]
+        [ours, kernel, words::times(c)]
     };
-    let charged = Counted { ours: check.cpu.ours.saturating_add_signed(check.charge), ..check.cpu };
-    let unknown = || [report.cpu.total.to_string(), format!("{NA}: processes came or went"), NA.to_owned()];
-    [
-        ("voluntary switches", counts(check.voluntary)),
-        ("involuntary switches", counts(check.involuntary)),
-        ("blocks of all classes, against voluntary switches", counts(check.blocks)),
-        ("CPU by the tracepoints, against sum_exec_runtime", times(check.cpu)),
-        ("the same with what the kernel charges otherwise", times(charged)),
-        ("CPU in all, against the process's CPU clock", check.process_cpu.map_or_else(unknown, times)),
-    ]
+    let unknown = || [report.cpu.total.to_string(), format!("{NA}: {}", report.no_clock()), NA.to_owned()];
+    let counted = check.counted().into_iter().map(|(name, c)| (name, counts(c)));
+    let timed = check.timed().into_iter().map(|(name, c)| (name, times(c)));
+    let in_all = (Check::IN_ALL, check.process_cpu.map_or_else(unknown, times));
+    counted.chain(timed).chain([in_all]).collect()
 }
 
 fn check(report: &Report) -> Markup {
-    let differ = &report.check.threads_that_differ;
-    let left = report.wall.unknown + report.wall.excess;
-    let left = format!(
-        "Left over: {} of the wall time unknown or counted twice, {} of the CPU as rest.",
-        part(left.as_nanos() as f64, report.wall.total),
-        part(report.cpu.rest.round(), report.cpu.total)
-    );
     html! {
-        h3 { "Against the kernel's own counters" }
+        h3 { (Check::TITLE) }
         "\n"
         div class="scroll" tabindex="0" {
             table {
@@ -127,19 +94,9 @@ fn check(report: &Report) -> Markup {
         }
         "\n"
         p class="note" {
-            (left)
-            @if !differ.is_empty() {
-                " "
-                strong class="lost" { "Counts differ in " (plural(differ.len() as u64, "thread", "threads")) "." }
-            }
+            @if let Some(left) = report.left_over() { (left) "." }
+            @if let Some(differing) = report.check.differing() { " " strong class="lost" { (differing) "." } }
         }
         "\n"
-    }
-}
-
-fn difference(counted: Counted, words: impl FnOnce(i64) -> String) -> String {
-    match counted.difference() {
-        0 => "exact".to_owned(),
-        d => words(d),
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::markup::{Cell, Table};
 use crate::text::numbers::{NA, bytes, count, plural, span};
-use crate::words::InWords as _;
+use crate::words::{self, InWords as _};
 use crate::{
     aggregate::OpenEnd,
     answer::{Report, SiteView},
@@ -50,7 +50,7 @@ fn more(text: Option<String>) -> Markup {
 }
 
 pub(super) fn sites(report: &Report) -> Markup {
-    let body = if report.sites.is_empty() { Err("no call was seen") } else { Ok(site_table(report)) };
+    let body = if report.sites.is_empty() { Err(words::NO_CALL) } else { Ok(site_table(report)) };
     section("sites", "Sites: which calls blocked", body)
 }
 
@@ -118,7 +118,7 @@ fn site_row(site: &SiteView) -> [Cell; 16] {
 }
 
 pub(super) fn threads(report: &Report) -> Markup {
-    let body = if report.threads.is_empty() { Err("no thread was measured") } else { Ok(thread_table(report)) };
+    let body = if report.threads.is_empty() { Err(words::NO_THREAD) } else { Ok(thread_table(report)) };
     section("threads", "Threads", body)
 }
 
@@ -208,8 +208,7 @@ pub(super) fn devices(report: &Report) -> Markup {
     let body = html! {
         (table.render("Block devices, the target's own requests."))
         p class="note" {
-            "Of the time waited on files and pages, " (report.device_wait.to_string())
-            " passed while a request of the waiting thread was at a device."
+            (report.device_time()) "."
         }
     };
     section("devices", "Devices", Ok(body))

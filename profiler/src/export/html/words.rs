@@ -3,7 +3,6 @@
 use crate::{
     quantity::{Estimate, Figure},
     text::numbers::{NA, range},
-    words::{InWords, provenance},
 };
 
 /// A 90 % interval of a share.
@@ -14,9 +13,4 @@ pub(super) fn interval(i: Estimate) -> String {
 /// A figure, or `n/a`.
 pub(super) fn figure<T, N>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
     figure.value().map_or_else(|| NA.to_owned(), words)
-}
-
-/// A figure with where it comes from; without one only the reason.
-pub(super) fn told<T, N: InWords>(f: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
-    f.value().map_or_else(|| provenance(f), |value| format!("{} ({})", words(value), provenance(f)))
 }

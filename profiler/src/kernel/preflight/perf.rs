@@ -78,9 +78,9 @@ fn pmu_of(counters: &Counters, rights: &Rights) -> Finding {
         None => (String::new(), String::new()),
     };
     match counters.grade {
-        Grade::None => Finding::degraded(name, format!("none: {why}: IPC figures are unavailable"), mend),
+        Grade::None => Finding::degraded(name, format!("none: {why}: no IPC figures"), mend),
         Grade::CyclesOnly => {
-            Finding::degraded(name, format!("cycles only, no instructions: {why}: IPC figures are unavailable"), mend)
+            Finding::degraded(name, format!("cycles only, no instructions: {why}: no IPC figures"), mend)
         }
         Grade::CyclesAndInstructions => Finding::degraded(
             name,

@@ -196,7 +196,7 @@ struct Point {
 /// How often something was counted or left out.
 #[derive(Serialize, JsonSchema)]
 struct Count {
-    /// What.
+    /// What was counted, in words.
     what: &'static str,
     /// How often.
     seen_count: Figure<u64>,

@@ -1,15 +1,12 @@
 //! The two ledgers in JSON.
 
 use crate::answer::Note;
-use crate::{answer, quantity};
+use crate::{answer, quantity, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
 use crate::{event::Family, quantity::Nanos};
-
-pub(super) const NO_CPU: &str = "the target used no CPU";
-const NO_WALL: &str = "no thread was measured";
 
 /// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not
 /// charged, softirq and rest make up the total.
@@ -137,7 +134,7 @@ impl FamilyName {
 impl Cpu {
     pub(super) fn new(cpu: &answer::CpuLedger) -> Self {
         let total = cpu.whole().as_nanos() as f64;
-        let share = |f: &quantity::Figure<f64, Note>| Figure::derived(f, f.value().map(|ns| ns / total), NO_CPU);
+        let share = |f: &quantity::Figure<f64, Note>| Figure::derived(f, f.value().map(|ns| ns / total), words::NO_CPU);
         let time_share = |f: &quantity::Figure<Nanos, Note>| share(&f.map(|t| t.as_nanos() as f64));
         Self {
             total_ns: Figure::time(cpu.total),
@@ -156,14 +153,14 @@ impl Cpu {
             softirq_ns: Figure::of_time(&cpu.softirq),
             softirq_ratio: time_share(&cpu.softirq),
             rest_ns: Figure::finite(cpu.rest),
-            rest_ratio: Figure::ratio(cpu.rest, total, NO_CPU),
+            rest_ratio: Figure::ratio(cpu.rest, total, words::NO_CPU),
         }
     }
 }
 
 impl Wall {
     pub(super) fn new(wall: &answer::WallLedger) -> Self {
-        let share = |time: Nanos| Figure::ratio(time.as_nanos() as f64, wall.total.as_nanos() as f64, NO_WALL);
+        let share = |time: Nanos| Figure::ratio(time.as_nanos() as f64, wall.total.as_nanos() as f64, words::NO_THREAD);
         let line = |l: &answer::WallLine| WallLine {
             class: l.class.name(),
             family: FamilyName::new(l.class.family()),

@@ -1,12 +1,10 @@
 //! Quality, self-cost, reference and check in JSON.
 
-use crate::{aggregate, answer, cost};
+use crate::{aggregate, answer, cost, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Ratio};
-
-const GONE: &str = "processes came or went: their clocks do not cover the window";
 
 /// What was lost or left open. Where `lost_count` is not 0 the ledgers are not exact.
 #[derive(Serialize, JsonSchema)]
@@ -153,8 +151,8 @@ impl SelfCost {
             events_count: Figure::measured(cost.events),
             per_event_ns: Figure::new(&cost.per_event),
             target_cpu_ratio: Figure::new(&cost.share),
-            profiler_cpu_ns: Figure::time(cost.daemon_cpu),
-            profiler_memory_bytes: Figure::measured(cost.daemon_bytes),
+            profiler_cpu_ns: Figure::time(cost.own_cpu),
+            profiler_memory_bytes: Figure::measured(cost.own_bytes),
         }
     }
 }
@@ -188,10 +186,10 @@ impl Check {
             }),
             process_cpu: check
                 .process_cpu
-                .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), GONE), TimeCheck::new),
+                .map_or_else(|| TimeCheck::without_kernel(cpu.total.as_nanos(), report.no_clock()), TimeCheck::new),
             threads_that_differ: check.threads_that_differ.clone(),
-            wall_residual_ratio: Figure::ratio(left, wall.total.as_nanos() as f64, "no thread was measured"),
-            cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, super::ledgers::NO_CPU),
+            wall_residual_ratio: Figure::ratio(left, wall.total.as_nanos() as f64, words::NO_THREAD),
+            cpu_residual_ratio: Figure::ratio(cpu.rest, cpu.total.as_nanos() as f64, words::NO_CPU),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     aggregate::{self, OpenEnd, Role},
     cost::Basis,
     quantity::Nanos,
-    words::InWords,
+    words::{self, InWords},
 };
 
 const NEVER_BLOCKED: &str = "no call blocked";
@@ -98,7 +98,7 @@ enum BasisName {
 pub(super) struct Thread {
     /// Its id in the initial namespace.
     tid: u32,
-    /// Its process.
+    /// The process that the thread belongs to.
     pid: u32,
     /// Its name; empty where it was gone before it could be read.
     name: String,
@@ -392,7 +392,7 @@ impl Wakeups {
             kernel_count: Figure::measured(wakeups.kernel),
             caused_other_process_count: Figure::measured(wakeups.others),
             caused_cost_ns: Figure::new(&wakeups.cost),
-            alone_ratio: Figure::maybe(wakeups.alone(), "no thread was woken"),
+            alone_ratio: Figure::maybe(wakeups.alone(), words::NO_WAKE_UP),
             concurrency_count: Figure::measured(buckets.collect()),
         }
     }

@@ -79,8 +79,8 @@ pub(super) fn empty(name: &str) -> Case {
                 pace: None,
             }),
             calibration: Some(calibration()),
-            daemon_cpu: Nanos::from_millis(41),
-            daemon_bytes: 23 << 20,
+            own_cpu: Nanos::from_millis(41),
+            own_bytes: 23 << 20,
             ..Inputs::default()
         },
     }

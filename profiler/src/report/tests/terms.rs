@@ -2,7 +2,7 @@
 
 use super::fixture::{Case, called, files, server, site};
 use crate::{
-    answer::{Decision, Reason, Report},
+    answer::{Decision, NoGain, Reason, Report},
     event::{BlockClass, Stat},
     machine::{BlockCost, Crowd, DirectRead, Language, ReadCost, Runtime, RuntimePrices, Source, Way},
     predict::{Assumption, Baseline, Caveat, Prices, Scenario, TermKind},
@@ -126,6 +126,19 @@ fn a_deeper_queue_sleeps_less_and_is_no_reason_to_doubt_how_arrivals_come() {
     assert!(open(deep).abs() <= open(tuned).abs(), "{} and {}", open(deep), open(tuned));
     let Reason::Gain(gain) = &report.verdict.reason else { panic!("{:?}", report.verdict.reason) };
     assert_eq!((gain.way, gain.completion.map(|(way, _)| way)), (Way::Tuned, Some(Way::Deep)));
+}
+
+#[test]
+fn who_computes_between_reads_of_files_is_cpu_bound() {
+    let mut case = files();
+    for thread in &mut case.window.threads {
+        thread.sums.user += 100 * thread.sums.kernel;
+    }
+    let verdict = case.report().verdict;
+    let Reason::NoGain { why: NoGain::CpuBound { own, .. }, .. } = verdict.reason else {
+        panic!("{:?}", verdict.reason)
+    };
+    assert!(own > 0.5);
 }
 
 #[test]

@@ -9,13 +9,14 @@ use crate::text::numbers::{NA, part, share, span};
 use crate::{
     answer::{CpuLedger, Note, Report},
     quantity::{Figure, Nanos, Provenance},
+    words,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let cpu = &report.cpu;
     page.title("CPU", "where the target's processor time went");
     if cpu.total == Nanos::ZERO {
-        page.line(Ink::Plain, "  the target used no CPU");
+        page.line(Ink::Plain, &format!("  {}", words::NO_CPU));
         return;
     }
     let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
@@ -25,7 +26,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         ("blocking-IO blocks, direct", cpu.blocking_io.clone()),
         ("other switches", cpu.other_switches.clone()),
     ];
-    lines.extend(cpu.uncharged_line().map(|line| ("stolen or interrupted: not charged", line.clone())));
+    lines.extend(cpu.uncharged_line().map(|line| (CpuLedger::UNCHARGED, line.clone())));
     lines.push(("softirq", time(&cpu.softirq)));
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
@@ -38,29 +39,11 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     // Less than a nanosecond is what the floating point leaves, not what the ledger does.
     let rest = cpu.rest.round();
     // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
-    let of_rest = match (cpu.blocking_io.value(), cpu.other_switches.value()) {
-        (Some(_), Some(_)) => "total less the lines above",
-        _ => "what was charged at switch-in is in it",
-    };
-    table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), of_rest.to_owned()]);
+    table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), cpu.of_rest().to_owned()]);
     table.row(["total".to_owned(), cpu.total.to_string(), share(cpu.total, cpu.whole()), String::new()]);
     page.table(&table.lines(2, page.width()));
-    page.wrapped_at(Ink::Plain, "  ", 4, &composition(cpu));
+    page.wrapped_at(Ink::Plain, "  ", 4, &cpu.composition());
     notes(page, &lines);
-}
-
-fn composition(cpu: &CpuLedger) -> String {
-    let charge = span(cpu.charge.unsigned_abs() as f64);
-    match cpu.charge {
-        0 => "total: all of it seen by the tracepoints".to_owned(),
-        1.. => {
-            format!(
-                "total: {} by the tracepoints + {charge} that the kernel charged more, on the way out of idle",
-                cpu.on_cpu
-            )
-        }
-        _ => format!("total: {} by the tracepoints - {charge} that the kernel did not charge", cpu.on_cpu),
-    }
 }
 
 /// Assumptions and reasons, each once, with the lines that rest on it.

@@ -50,13 +50,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         }
         page.table(&table.lines(2, page.width()));
     }
-    let waited: Nanos = report.wall.classes.iter().filter(|l| l.class.is_at_device()).map(|l| l.blocked).sum();
-    page.wrapped_at(
-        Ink::Plain,
-        "  ",
-        4,
-        &format!("{} of the {waited} waited on files and pages was device time", report.device_wait),
-    );
+    page.wrapped_at(Ink::Plain, "  ", 4, &report.device_time());
     page.wrapped_at(
         Ink::Dim,
         "  ",

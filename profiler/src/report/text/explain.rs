@@ -72,7 +72,7 @@ fn priced(page: &mut Page, report: &Report) {
     detail(page, &line("(b) sampled", &e.sampled));
     detail(page, &line("(c) calibrated", &e.calibrated));
     if let Some(why) = words::disagreement(&e.disagreements) {
-        detail(page, &format!("they differ by more than a third: {why}"));
+        detail(page, &why);
     }
     let used = report.score.direct.value().map(|&share| {
         format!(

@@ -10,7 +10,7 @@ use crate::words::SURVIVORS;
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(ipc) = report.ipc.value() else { return };
-    page.title("IPC AFTER RETURNS", "hardware counters; misses per 1000 instructions in user mode");
+    page.title("IPC AFTER RETURNS", "hardware counters; misses per 1,000 instructions in user mode");
     let mut rows = vec![ipc.heading().into_iter().map(str::to_owned).collect()];
     rows.extend(ipc.rows());
     page.table(&lines(&rows, page.width()));

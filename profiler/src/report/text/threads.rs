@@ -13,13 +13,13 @@ use crate::{
     aggregate::Role,
     answer::{Report, ThreadView},
     quantity::Nanos,
-    words::InWords as _,
+    words::{self, InWords as _},
 };
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     page.title("THREADS", if report.threads.is_empty() { "" } else { "the busiest first" });
     if report.threads.is_empty() {
-        page.line(Ink::Plain, "  no thread was measured");
+        page.line(Ink::Plain, &format!("  {}", words::NO_THREAD));
         return;
     }
     let mut table = Table::new(

@@ -9,13 +9,14 @@ use crate::{
     answer::{Report, WallLine},
     event::Family,
     quantity::Nanos,
+    words,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let wall = &report.wall;
     if wall.total == Nanos::ZERO {
         page.title("WALL", "");
-        page.line(Ink::Plain, "  no thread was measured");
+        page.line(Ink::Plain, &format!("  {}", words::NO_THREAD));
         return;
     }
     let threads = plural(report.threads.len() as u64, "thread", "threads");
@@ -34,10 +35,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let plain = |table: &mut Table<5>, name: &str, time: Nanos| {
         table.row([name.to_owned(), time.to_string(), share(time), String::new(), String::new()]);
     };
-    plain(&mut table, "on a CPU", wall.on_cpu);
-    plain(&mut table, "run-queue delay: after wake-ups", wall.run_delay);
-    plain(&mut table, "run-queue delay: after preemptions", wall.preempted);
-    plain(&mut table, "run-queue delay: before first runs", wall.born);
+    for (name, time) in wall.ran_or_ready() {
+        plain(&mut table, name, time);
+    }
     let blocked = |table: &mut Table<5>, name: String, lines: &[&WallLine]| {
         let time: Nanos = lines.iter().map(|l| l.blocked).sum();
         let delay: Nanos = lines.iter().map(|l| l.run_delay).sum();

@@ -7,7 +7,7 @@ use crate::text::{
     numbers::{short as count, span},
 };
 use crate::words::InWords;
-use crate::words::{SURVIVORS, reason};
+use crate::words::{self, SURVIVORS, reason};
 use crate::{
     cost::{Effect, ipc::Ipc},
     feed::Snapshot,
@@ -24,7 +24,7 @@ use crate::{
 const SITES: usize = 10;
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
-    page.title("IPC over the instructions since a return");
+    page.title(words::CURVES);
     match snapshot.whole.ipc.value() {
         Some(ipc) => counted(page, ipc),
         None => {
@@ -58,7 +58,7 @@ fn counted(page: &mut Page, ipc: &Ipc) {
     } else {
         page.wrapped(2, SURVIVORS, Ink::Dim);
     }
-    page.title("Whole windows, by what came before; misses per 1000 instructions");
+    page.title("Whole windows, by what came before; misses per 1,000 instructions");
     let mut rows = vec![ipc.heading().into_iter().map(str::to_owned).collect()];
     rows.extend(ipc.rows());
     page.table(&rows);

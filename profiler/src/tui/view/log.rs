@@ -3,10 +3,10 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, bytes, clock, difference, percent, plural, ratio, short as count, span},
+    numbers::{NA, bytes, clock, percent, plural, ratio, short as count, span},
 };
 use crate::{
-    answer::{Counted, Profile, Report},
+    answer::{Check, Counted, Profile, Report},
     feed::Snapshot,
     quantity::Nanos,
     tui::{
@@ -15,6 +15,7 @@ use crate::{
         text::{figure, origin},
         theme::Ink,
     },
+    words,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
@@ -43,54 +44,39 @@ fn losses(page: &mut Page, report: &Report) {
     for (n, what) in lost().filter(|&(n, _)| n > 0) {
         page.wrapped(2, &format!("!! {} {}", count(n), what.words()), Ink::Bad);
     }
-    let open = format!(
-        "{} threads asleep at the start, {} open at the end, {} without any event",
-        count(q.open_at_start),
-        count(q.open_at_end),
-        count(q.silent)
-    );
-    page.entry("open intervals", &open, Ink::Plain);
-    let switch_ins =
-        format!("{} that the kernel did not tell of; booked as run-queue delay", count(q.missed_switch_ins));
-    page.entry("switch-ins", &switch_ins, Ink::Plain);
-    let raced = format!("{} seen before the switch-out they answer", count(q.raced_wakes));
-    page.entry("raced wake-ups", &raced, Ink::Plain);
-    let births = format!("{} births, {} exits, {} execs", count(q.forks), count(q.exits), count(q.execs));
-    page.entry("births and ends", &births, Ink::Plain);
+    page.entry("open intervals", &q.open_intervals(), Ink::Plain);
+    page.entry("switch-ins", &q.switch_ins(), Ink::Plain);
+    page.entry("raced wake-ups", &q.raced(), Ink::Plain);
+    page.entry("births and ends", &q.births(), Ink::Plain);
 }
 
 fn check(page: &mut Page, report: &Report) {
     let check = &report.check;
-    page.title("Against the kernel's own counters");
+    page.title(Check::TITLE);
     let counted = |page: &mut Page, name: &str, c: Counted| {
-        let text = format!("{} here, {} there: {}", count(c.ours), count(c.kernel), difference(c.difference()));
+        let text = format!("{} here, {} there: {}", count(c.ours), count(c.kernel), words::counts(c));
         page.entry(name, &text, if c.difference() == 0 { Ink::Plain } else { Ink::Bad });
     };
     counted(page, "voluntary switches", check.voluntary);
     counted(page, "involuntary switches", check.involuntary);
     counted(page, "blocks, all classes", check.blocks);
     let time = |page: &mut Page, name: &str, c: Counted| {
-        let share = c.ratio().map_or_else(|| NA.to_owned(), percent);
-        let text = format!("{} here, {} there: {share}", Nanos::from_nanos(c.ours), Nanos::from_nanos(c.kernel));
+        let [ours, kernel] = [c.ours, c.kernel].map(Nanos::from_nanos);
+        let text = format!("{ours} here, {kernel} there: {}", words::times(c));
         page.entry(name, &text, Ink::Plain);
     };
     time(page, "CPU at switches", check.cpu);
     match check.process_cpu {
         Some(c) => time(page, "CPU of the processes", c),
-        None => page.entry(
-            "CPU of the processes",
-            &format!("{NA}: processes came or went, or could not be read"),
-            Ink::Plain,
-        ),
+        None => page.entry("CPU of the processes", &format!("{NA}: {}", report.no_clock()), Ink::Plain),
     }
     page.entry("charged at switch-in", &span(check.charge as f64), Ink::Plain);
-    if !check.threads_that_differ.is_empty() {
-        let some: Vec<String> = check.threads_that_differ.iter().take(20).map(u32::to_string).collect();
-        let more = if check.threads_that_differ.len() > some.len() { " …" } else { "" };
-        page.wrapped(2, &format!("!! counts differ in threads {}{more}", some.join(" ")), Ink::Bad);
+    if let Some(differing) = check.differing() {
+        page.wrapped(2, &format!("!! {differing}"), Ink::Bad);
     }
-    let unknown = format!("{} of the wall time unknown, {} counted twice", report.wall.unknown, report.wall.excess);
-    page.entry("ledger", &unknown, Ink::Plain);
+    if let Some(left) = report.left_over() {
+        page.wrapped(2, &left, Ink::Plain);
+    }
 }
 
 fn stacks(page: &mut Page, profile: &Profile) {
@@ -123,18 +109,12 @@ fn self_cost(page: &mut Page, report: &Report, snapshot: &Snapshot) {
     let seconds = snapshot.interval.as_secs_f64().max(1e-9);
     let text = format!(
         "{} of CPU since the start, {} of a CPU now, {} of memory at most",
-        own.daemon_cpu,
-        percent(last.daemon_cpu.as_secs_f64() / seconds),
-        bytes(own.daemon_bytes)
+        own.own_cpu,
+        percent(last.own_cpu.as_secs_f64() / seconds),
+        bytes(own.own_bytes)
     );
     page.entry("the profiler", &text, Ink::Plain);
-    let reference = match &report.reference {
-        Some(r) => {
-            format!("{} ± {} on a pipe, from {} blocks", span(r.per_block), span(r.standard_error), count(r.blocks))
-        }
-        None => format!("{NA}: not measured"),
-    };
-    page.entry("reference block", &reference, Ink::Plain);
+    page.entry("reference block", &words::reference(report.reference.as_ref()), Ink::Plain);
 }
 
 fn target(page: &mut Page, report: &Report) {

@@ -189,7 +189,7 @@ fn rates_text(snapshot: &Snapshot) -> String {
             format!("{windows}, ~{} over all time", percent(mean))
         }
     };
-    let profiler = percent(own.daemon_cpu.as_secs_f64() / seconds.max(1e-9));
+    let profiler = percent(own.own_cpu.as_secs_f64() / seconds.max(1e-9));
     format!(
         "{} events · {} IO blocks · self-cost {share} · profiler {profiler} of a CPU",
         rate(own.events, seconds),

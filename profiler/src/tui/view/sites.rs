@@ -18,12 +18,13 @@ use crate::{
         text::bracketed,
         theme::Ink,
     },
+    words,
 };
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
     if let Some(report) = app.report() {
         if report.sites.is_empty() {
-            pen.text(0, 0, "no call was seen", Ink::Dim);
+            pen.text(0, 0, words::NO_CALL, Ink::Dim);
             return;
         }
         app.sites.draw(pen, &SHEET, &report.sites, &app.searched());

@@ -1,0 +1,192 @@
+//! How good the measurement is, in words: what was lost or left open, what measuring cost, and how
+//! far the kernel's own counters agree.
+
+use super::provenance;
+use crate::{
+    aggregate::{Loss, Quality},
+    answer::{Check, Counted, Report},
+    cost::Reference,
+    quantity::Nanos,
+    text::numbers::{NA, bytes, count, difference, percent, plural, residual, span},
+};
+
+/// Why there is no share and no ledger of it.
+pub const NO_CPU: &str = "the target used no CPU";
+/// Why there is no wall time.
+pub const NO_THREAD: &str = "no thread was measured";
+/// Why nobody woke anybody.
+pub const NO_WAKE_UP: &str = "no thread was woken";
+/// Why there is no site.
+pub const NO_CALL: &str = "no call was seen";
+/// The title of the recovery curves.
+pub const CURVES: &str = "IPC over the instructions since a return";
+
+impl Loss {
+    /// What was lost, after how many: "3 threads not measured for lack of room".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Threads => "threads not measured for lack of room",
+            Self::Sites => "calls not told apart by site for lack of room",
+            Self::ThreadRows => "threads that ended are in the sums and not in the table",
+            Self::Requests => "block requests not measured for lack of room",
+            Self::Devices => "devices not measured for lack of room",
+            Self::Runs => "program runs left out by the kernel: events are missing",
+            Self::BlockEnds => "block ends that found no room in the stream",
+            Self::Samples => "CPU-clock samples that found no room",
+        }
+    }
+}
+
+impl Quality {
+    /// What was cut off at the ends.
+    pub fn open_intervals(&self) -> String {
+        format!(
+            "{} asleep when it began, {} still open at its end, {} without any event",
+            plural(self.open_at_start, "thread", "threads"),
+            count(self.open_at_end),
+            count(self.silent)
+        )
+    }
+
+    /// Switches that were caught up with.
+    pub fn switch_ins(&self) -> String {
+        format!("{} of which the kernel did not tell; booked as run-queue delay", count(self.missed_switch_ins))
+    }
+
+    /// Wake-ups that came early.
+    pub fn raced(&self) -> String {
+        format!("{} seen before the switch-out they answer", count(self.raced_wakes))
+    }
+
+    /// Threads and programs that came and went.
+    pub fn births(&self) -> String {
+        format!(
+            "{} born, {} gone, {} executed",
+            plural(self.forks, "thread", "threads"),
+            count(self.exits),
+            plural(self.execs, "program", "programs")
+        )
+    }
+}
+
+/// The block of the profiler's own that others are held against.
+pub fn reference(block: Option<&Reference>) -> String {
+    block.map_or_else(
+        || format!("{NA}: not measured"),
+        |r| {
+            format!(
+                "{} ± {} of kernel CPU, from {} on a pipe of the profiler's own",
+                span(r.per_block),
+                span(r.standard_error),
+                plural(r.blocks, "block", "blocks")
+            )
+        },
+    )
+}
+
+/// Counts of ours less the kernel's.
+pub fn counts(counted: Counted) -> String {
+    difference(counted.difference())
+}
+
+/// Times of ours less the kernel's, as a share of these.
+pub fn times(counted: Counted) -> String {
+    match counted.ratio() {
+        _ if counted.difference() == 0 => "exact".to_owned(),
+        Some(ratio) if ratio > 0.0 => format!("+{}", residual(ratio)),
+        Some(ratio) => residual(ratio),
+        None => span(counted.difference() as f64),
+    }
+}
+
+/// Threads named before the list is cut.
+const NAMED: usize = 12;
+
+impl Check {
+    /// The threads whose counts differ from the kernel's, where there are any.
+    pub fn differing(&self) -> Option<String> {
+        let threads = &self.threads_that_differ;
+        let mut named: Vec<String> = threads.iter().take(NAMED).map(u32::to_string).collect();
+        if threads.len() > NAMED {
+            named.push(format!("… and {} more", threads.len() - NAMED));
+        }
+        (!threads.is_empty()).then(|| format!("counts differ in threads {}", named.join(", ")))
+    }
+
+    /// Its title.
+    pub const TITLE: &str = "Against the kernel's own counters";
+    /// The name of the row for all CPU of the window.
+    pub const IN_ALL: &str = "CPU in all, against the process's CPU clock";
+
+    /// What is counted, each with its name.
+    pub const fn counted(&self) -> [(&'static str, Counted); 3] {
+        [
+            ("voluntary switches", self.voluntary),
+            ("involuntary switches", self.involuntary),
+            ("blocks of all classes, against voluntary switches", self.blocks),
+        ]
+    }
+
+    /// What is timed at switches, each with its name.
+    pub const fn timed(&self) -> [(&'static str, Counted); 2] {
+        let charged = Counted { ours: self.cpu.ours.saturating_add_signed(self.charge), ..self.cpu };
+        [
+            ("CPU by the tracepoints, against sum_exec_runtime", self.cpu),
+            ("the same with what the kernel charges otherwise", charged),
+        ]
+    }
+}
+
+impl Report {
+    /// How much of the time waited on files was a device's.
+    pub fn device_time(&self) -> String {
+        let waited: Nanos = self.wall.classes.iter().filter(|l| l.class.is_at_device()).map(|l| l.blocked).sum();
+        format!("{} of the {waited} waited on files and pages was device time", self.device_wait)
+    }
+
+    /// What measuring cost for each event.
+    pub fn per_event(&self) -> String {
+        let each = &self.self_cost.per_event;
+        match each.value() {
+            Some(&ns) => format!("{} each, {}", span(ns), provenance(each)),
+            None => format!("cost of each {}", provenance(each)),
+        }
+    }
+
+    /// What the kernel programs cost the target.
+    pub fn programs(&self) -> String {
+        let share = &self.self_cost.share;
+        match share.value() {
+            Some(&ratio) => format!("{} of the target's CPU; {}", percent(ratio), provenance(share)),
+            None => provenance(share),
+        }
+    }
+
+    /// What the profiler took for itself.
+    pub fn profiler(&self) -> String {
+        format!("{} of CPU, {} of memory at most", self.self_cost.own_cpu, bytes(self.self_cost.own_bytes))
+    }
+
+    /// Why the processes' own clocks say nothing of the measured time.
+    pub const fn no_clock(&self) -> &'static str {
+        if self.window.windows > 1 {
+            "it was measured in windows, and the clocks ran on between them"
+        } else {
+            "processes came or went: their clocks do not cover the window"
+        }
+    }
+
+    /// What the ledgers leave over; `None` where there is nothing of which it could be a share.
+    pub fn left_over(&self) -> Option<String> {
+        let share = |ns: f64, whole: Nanos| residual(ns / whole.as_nanos() as f64);
+        let (wall, cpu) = (&self.wall, &self.cpu);
+        let left = wall.unknown + wall.excess;
+        (wall.total > Nanos::ZERO && cpu.total > Nanos::ZERO).then(|| {
+            format!(
+                "ledgers: {} of the wall time unknown or counted twice, {} of the CPU left as rest",
+                share(left.as_nanos() as f64, wall.total),
+                share(cpu.rest, cpu.total)
+            )
+        })
+    }
+}

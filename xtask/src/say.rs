@@ -1,0 +1,10 @@
+//! What a command says on stdout.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+
+/// Prints a line.
+pub(crate) fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{line}").context("writing to stdout")
+}
