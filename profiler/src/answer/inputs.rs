@@ -7,7 +7,7 @@ use crate::{
     cost::Reference,
     event::Place,
     machine::{Calibration, Runtime},
-    predict::Baseline,
+    predict::{Baseline, Files},
     quantity::{Nanos, Tid},
 };
 
@@ -94,6 +94,9 @@ pub struct Inputs {
     /// Places whose descriptor was opened with `O_DIRECT`.
     #[serde(default)]
     pub direct_files: Vec<Place>,
+    /// Places whose buffered writes `io_uring` would hand to workers of the kernel.
+    #[serde(default)]
+    pub by_workers: Vec<Place>,
     /// Names of threads.
     pub thread_names: HashMap<Tid, String>,
     /// Names of devices, by major and minor.
@@ -136,6 +139,11 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// What is known of the files of its places.
+    pub(crate) fn files(&self) -> Files<'_> {
+        Files { direct: &self.direct_files, by_workers: &self.by_workers }
+    }
+
     /// With what waiting in other ways costs, or why that is not known; neither where it may still
     /// be.
     pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {

@@ -237,7 +237,7 @@ fn given<'a>(
     let alone = Alone::new(&inputs.baselines, inputs.pace, total, sums.voluntary);
     let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
     let prices =
-        Prices::new(window, sums, pools, calibration, reference, &inputs.direct_files).map(|p| p.less_excess(excess));
+        Prices::new(window, sums, pools, calibration, reference, inputs.files()).map(|p| p.less_excess(excess));
     let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);

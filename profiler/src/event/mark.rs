@@ -13,6 +13,11 @@ impl Place {
         self.syscall.contains("read") || self.syscall.contains("recv")
     }
 
+    /// Whether a call there waits until data is on the disk: `fsync` and its kin.
+    pub fn syncs(&self) -> bool {
+        self.syscall.contains("sync")
+    }
+
     /// Whether a call there sends something.
     pub fn sends(&self) -> bool {
         self.syscall.contains("write") || self.syscall.contains("send")

@@ -45,4 +45,4 @@ pub use site::RawSite;
 pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};
 pub use stream::RawSpan;
-pub use version::programs_are_preempted;
+pub use version::{is_at_least, programs_are_preempted};

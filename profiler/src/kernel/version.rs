@@ -23,6 +23,11 @@ pub(super) fn kernel_version() -> Option<Version> {
     Version::parse(&rustix::system::uname().release().to_string_lossy())
 }
 
+/// Whether the running kernel is of this version or a later one; `false` where it cannot be told.
+pub fn is_at_least(major: u32, minor: u32) -> bool {
+    kernel_version().is_some_and(|version| version >= Version(major, minor))
+}
+
 /// Whether the running kernel may preempt a program on a system call.
 pub fn programs_are_preempted() -> bool {
     kernel_version().is_some_and(Version::preempts_programs)

@@ -12,7 +12,7 @@ use crate::{
     answer::{Facts, ProcessFacts},
     calibrate::VolumeCalibration,
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
-    kernel::{Form, preflight, syscalls},
+    kernel::{self, Form, preflight, syscalls},
     machine::{Calibration, Runtime},
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
@@ -25,12 +25,19 @@ type Names<K> = HashMap<K, String>;
 /// Names of threads are read one by one, and of so many at most.
 const NAMED_THREADS: usize = 2_000;
 
+/// File systems whose buffered writes `io_uring` makes without a worker of the kernel, by the type
+/// that `statfs` tells, and since which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
+/// `fs/btrfs/file.c`, tested in `io_write`, `io_uring/rw.c`.
+const WRITE_WITHOUT_WORKERS: [(u64, (u32, u32)); 2] = [(0x5846_5342, (6, 0)), (0x9123_683e, (6, 1))];
+
 /// What descriptors are, looked up while they are open.
 #[derive(Default)]
 pub(super) struct Descriptors {
     tables: HashMap<Tgid, DescriptorTable>,
     names: Names<Place>,
     direct: HashSet<Place>,
+    /// Places that write into the page cache of a file whose writes a ring hands to workers.
+    by_workers: HashSet<Place>,
     /// The file systems of those that go past the page cache, by device.
     volumes: HashSet<(u32, u32)>,
 }
@@ -46,13 +53,21 @@ impl Descriptors {
             // one, is the better one.
             if fits(&found, site.place.class) {
                 self.names.insert(site.place.clone(), format!("{found:#}"));
-                if site.place.class == BlockClass::File && process::opened_direct(tgid, fd) {
-                    self.direct.insert(site.place.clone());
-                    self.volumes.extend(process::device_of(tgid, fd));
+                if site.place.class == BlockClass::File {
+                    self.look_at_file(&site.place, tgid, fd);
                 }
             } else if !self.names.contains_key(&site.place) {
                 self.names.insert(site.place.clone(), Descriptor::Gone.to_string());
             }
+        }
+    }
+
+    fn look_at_file(&mut self, place: &Place, tgid: Tgid, fd: i32) {
+        if process::opened_direct(tgid, fd) {
+            self.direct.insert(place.clone());
+            self.volumes.extend(process::device_of(tgid, fd));
+        } else if place.sends() && process::file_system_of(tgid, fd).is_some_and(needs_workers) {
+            self.by_workers.insert(place.clone());
         }
     }
 
@@ -75,6 +90,18 @@ impl Descriptors {
     pub(super) fn direct(&self) -> Vec<Place> {
         self.direct.iter().cloned().collect()
     }
+
+    /// Places whose writes a ring would hand to workers of the kernel.
+    pub(super) fn by_workers(&self) -> Vec<Place> {
+        self.by_workers.iter().cloned().collect()
+    }
+}
+
+/// Whether `io_uring` hands buffered writes on such a file system to workers of the kernel.
+fn needs_workers(file_system: u64) -> bool {
+    !WRITE_WITHOUT_WORKERS
+        .iter()
+        .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
 }
 
 /// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent

@@ -133,7 +133,8 @@ impl Engine {
     }
 
     pub(super) fn blocks(&self, way: Way) -> Blocks {
-        if way.completes() { self.prices.all() } else { self.prices.net }
+        let prices = &self.prices;
+        if way.completes() { prices.net.plus(prices.ring_file()) } else { prices.net }
     }
 
     pub(crate) fn ground(&self) -> Ground {

@@ -28,7 +28,7 @@ pub use grid::{Answers, Grid, Question};
 pub use interval::Unsure;
 pub use kind::{Kind, Missed};
 pub use note::{Caveat, Note, Refusal};
-pub use prices::{Blocks, DirectReads, Prices};
+pub use prices::{Blocks, ByWorkers, DirectReads, Files, Prices};
 pub use replay::Queues;
 pub use scenario::{Ground, Scenario};
 pub use term::{Term, TermBasis, TermKind};

@@ -25,8 +25,12 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self { count: self.count + other.count, direct: self.direct + other.direct }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self { count: self.count - other.count, direct: self.direct - other.direct }
     }
 }
 
@@ -43,6 +47,24 @@ pub struct DirectReads {
     pub blocks: f64,
 }
 
+/// What is known of the files that places read and write.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// Places whose descriptor was opened with `O_DIRECT`.
+    pub direct: &'a [Place],
+    /// Places whose buffered writes `io_uring` hands to workers of the kernel.
+    pub by_workers: &'a [Place],
+}
+
+/// Calls on files that `io_uring` hands to workers of the kernel, which block in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ByWorkers {
+    /// Calls.
+    pub calls: f64,
+    /// Their blocks.
+    pub blocks: Blocks,
+}
+
 /// Reads of more bytes than this cost more than the calibrated 4 KiB: the device's share grows.
 const MOST_DIRECT: u64 = 64 * 1024;
 
@@ -55,6 +77,8 @@ pub struct Prices {
     pub file: Blocks,
     /// Calls on files, blocking or not.
     pub file_calls: f64,
+    /// Calls on files that a ring has made by workers of the kernel.
+    pub by_workers: ByWorkers,
     /// Reads and writes past the page cache.
     pub direct_reads: DirectReads,
     /// How many of them its threads have at devices at once, in the mean: their blocked time over
@@ -108,7 +132,7 @@ impl Prices {
         pools: &Pools<'_>,
         calibration: Option<&Calibration>,
         reference: Option<Reference>,
-        direct_files: &[Place],
+        files: Files<'_>,
     ) -> Option<Self> {
         let ((net, net_parts), (file, file_parts)) = direct_costs(window, sums, pools);
         let parts = net_parts.plus(&file_parts);
@@ -124,12 +148,13 @@ impl Prices {
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
         let waiting = waiting_calls(window, pools);
-        let direct_reads = direct_reads(window, pools, direct_files);
+        let direct_reads = direct_reads(window, pools, files.direct);
         let replies: f64 = net_sites().map(writes).sum();
         Some(Self {
             net,
             file,
             file_calls: file_calls.sum(),
+            by_workers: by_workers(window, pools, (file, &file_parts), files.by_workers),
             direct_reads: direct_reads.0,
             in_flight: direct_reads.1,
             file_waits: file_waits(window, sums),
@@ -158,6 +183,11 @@ impl Prices {
     /// All blocking-IO blocks.
     pub fn all(&self) -> Blocks {
         self.net.plus(self.file)
+    }
+
+    /// Those on files that a ring waits for itself.
+    pub(super) fn ring_file(&self) -> Blocks {
+        self.file.less(self.by_workers.blocks)
     }
 
     /// Whether it blocks on files more than on sockets.
@@ -411,6 +441,21 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> (Direct
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
     (sum, waited as f64 / window.measured.as_nanos().max(1) as f64)
+}
+
+/// Calls that a ring has made by workers, and their part of all blocks on files.
+fn by_workers(window: &Window, pools: &Pools<'_>, file: (Blocks, &Parts), places: &[Place]) -> ByWorkers {
+    let (file, all) = file;
+    let (mut calls, mut parts) = (0.0, Parts::default());
+    let handed = |s: &&SiteRecord| s.place.syncs() || places.contains(&s.place);
+    for site in window.sites.iter().filter(|s| is_io(s) && s.place.class.is_file()).filter(handed) {
+        calls += site.site.calls.saturating_sub(site.site.errors) as f64;
+        parts.add(site, pools);
+    }
+    let share = parts.blocks / all.blocks.max(1.0);
+    let cost = (parts.near + parts.away) / (all.near + all.away);
+    let cost = if cost.is_finite() { cost.clamp(0.0, 1.0) } else { share };
+    ByWorkers { calls, blocks: Blocks { count: file.count * share, direct: file.direct * cost } }
 }
 
 /// Time blocked on files over the time measured.

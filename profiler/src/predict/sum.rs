@@ -179,7 +179,7 @@ struct Sum<'a> {
 impl<'a> Sum<'a> {
     fn new(engine: &'a Engine, way: Way, counted: Counted, tax: Estimate) -> Self {
         let blocks = engine.blocks(way);
-        let file = if way.completes() { engine.prices.file } else { Blocks::default() };
+        let file = if way.completes() { engine.prices.ring_file() } else { Blocks::default() };
         let direct = engine.direct_reads(way, &counted);
         // A direct read's price has its sleeps in it.
         let past_cache = direct.map_or(0.0, |d| d.reads.count);
@@ -235,6 +235,7 @@ impl<'a> Sum<'a> {
             self.turns(),
             self.accepts(),
             self.handed_on(),
+            self.made_by_workers(),
             self.direct_reads_go(),
             self.direct_reads_come(),
             self.file_reads(),
@@ -319,6 +320,14 @@ impl<'a> Sum<'a> {
         (self.way.pool() == Pool::Events && !own && count >= 1.0).then(term)
     }
 
+    /// What a ring has made by workers of the kernel.
+    fn made_by_workers(&self) -> Option<Term> {
+        let calls = self.engine.prices.by_workers.calls;
+        let each = self.engine.hand_over()?;
+        let term = || Term::loss(TermKind::MadeByWorkers, calls, each, TermBasis::HandOver);
+        (self.way.completes() && calls >= 1.0).then(term)
+    }
+
     fn direct_reads_go(&self) -> Option<Term> {
         let Direct { reads, .. } = self.direct?;
         let rest = reads.whole - reads.blocks;
@@ -353,6 +362,7 @@ impl<'a> Sum<'a> {
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
             engine.prices.waiting_half,
             self.handed_over.map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
+            self.made_by_workers().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }

@@ -61,6 +61,8 @@ pub enum TermKind {
     AcceptsWaited,
     /// Events that are handed to a worker, half of them to one that sleeps.
     HandOversCome,
+    /// Calls on files that `io_uring` hands to workers of the kernel.
+    MadeByWorkers,
     /// Reads and writes past the page cache: what goes of their calls beside the block.
     DirectReadsGo,
     /// Reads and writes past the page cache through `io_uring`, priced as reads.

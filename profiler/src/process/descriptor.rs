@@ -122,6 +122,14 @@ pub fn device_of(tgid: Tgid, fd: i32) -> Option<(u32, u32)> {
     Some((rustix::fs::major(device), rustix::fs::minor(device)))
 }
 
+/// The type of the file system that a regular file is on, as `statfs` has it; `None` for whatever
+/// is no regular file, and where it cannot be read.
+pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<u64> {
+    let path = format!("/proc/{tgid}/fd/{fd}");
+    let regular = std::fs::metadata(&path).ok()?.is_file();
+    regular.then(|| rustix::fs::statfs(&path).ok()).flatten().map(|found| found.f_type as u64)
+}
+
 /// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
 /// holds the epoll meanwhile: only to be asked of one in which somebody sleeps.
 pub fn only_watched(tgid: Tgid, epoll: i32) -> Option<i32> {

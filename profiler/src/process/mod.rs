@@ -19,7 +19,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use descriptor::{Descriptor, DescriptorTable, Protocol, describe, device_of, only_watched, opened_direct};
+pub use descriptor::{
+    Descriptor, DescriptorTable, Protocol, describe, device_of, file_system_of, only_watched, opened_direct,
+};
 pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive};
 pub use list::{Listed, list};

@@ -189,6 +189,9 @@ impl Term {
             TermKind::HandOversCome => {
                 format!("{n} times an event wakes a worker: half of the events, where all or none of them might")
             }
+            TermKind::MadeByWorkers => {
+                format!("{n} buffered writes and syncs that io_uring hands to workers of the kernel: they block there")
+            }
             TermKind::PreemptionsGo => format!("{n} preemptions of its threads by each other go"),
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),

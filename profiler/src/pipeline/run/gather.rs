@@ -139,6 +139,7 @@ impl Run<'_> {
             },
             descriptors: self.descriptors.names(),
             direct_files: self.descriptors.direct(),
+            by_workers: self.descriptors.by_workers(),
             thread_names: facts::thread_names(total),
             device_names: facts::device_names(),
             reference: self.reference,

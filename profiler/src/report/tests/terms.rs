@@ -209,6 +209,31 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
 }
 
 #[test]
+fn writes_that_a_ring_has_made_by_workers_give_nothing_back() {
+    let case = |syscall: &str, by_workers: bool| {
+        let mut case = files();
+        case.window.sites[0].place.syscall = syscall.into();
+        if by_workers {
+            case.inputs.by_workers = vec![case.window.sites[0].place.clone()];
+        }
+        case.report()
+    };
+    let calls = files().window.sites[0].site.calls as f64;
+    for (syscall, by_workers) in [("pwrite64", true), ("write", true), ("fsync", false), ("fdatasync", false)] {
+        let report = case(syscall, by_workers);
+        let tuned = scenario(&report, Way::Tuned);
+        assert_eq!(term(tuned, TermKind::BlocksGo), Some(0.0), "{syscall}");
+        let each = -term(tuned, TermKind::MadeByWorkers).unwrap() / calls;
+        assert!((500.0..50_000.0).contains(&each), "{syscall}: {each} ns each");
+        assert!(tuned.saving.value < 0.0, "{syscall}: {:?}", tuned.saving);
+        assert_eq!(term(scenario(&report, Way::Naive), TermKind::MadeByWorkers), None, "{syscall}");
+    }
+    let by_the_ring = case("pwrite64", false);
+    assert_eq!(term(scenario(&by_the_ring, Way::Tuned), TermKind::MadeByWorkers), None);
+    assert!(term(scenario(&by_the_ring, Way::Tuned), TermKind::BlocksGo).unwrap() > 0.0);
+}
+
+#[test]
 fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
     let case = |baselines: Vec<Baseline>| {
         let mut case = files();
