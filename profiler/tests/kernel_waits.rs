@@ -6,7 +6,7 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost, thread};
@@ -33,6 +33,7 @@ fn waits_for_the_disk() {
         ("fsync", &["file", "journal"][..]),
         ("msync", &["file", "journal", "page-fault"]),
         ("sendfile", &["file"]),
+        ("splice", &["file"]),
         ("io-submit", &["file"]),
         ("major-fault", &["page-fault"]),
     ];
@@ -66,23 +67,23 @@ fn faults_that_a_supervisor_answers() {
 }
 
 /// A file system of the test's own, in a file: gone when it is dropped.
-struct Journalled {
+struct FileSystem {
     folder: PathBuf,
 }
 
-impl Journalled {
+impl FileSystem {
     /// `None` where it cannot be made here.
-    fn new() -> Option<Self> {
-        let folder = std::env::temp_dir().join(format!("sia-journal-{}", std::process::id()));
+    fn new(kind: &str, bytes: u64) -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("sia-{kind}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("mount")).ok()?;
         let image = folder.join("image");
-        std::fs::File::create(&image).ok()?.set_len(96 << 20).ok()?;
+        std::fs::File::create(&image).ok()?.set_len(bytes).ok()?;
         let made = Self { folder };
         let run = |program: &str, args: &[&std::ffi::OsStr]| {
             std::process::Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
         };
         let (image, mount) = (image.as_os_str(), made.mount());
-        (run("mkfs.ext4", &["-q".as_ref(), image])
+        (run(&format!("mkfs.{kind}"), &["-q".as_ref(), image])
             && run("mount", &["-o".as_ref(), "loop".as_ref(), image, mount.as_os_str()]))
         .then_some(made)
     }
@@ -92,28 +93,42 @@ impl Journalled {
     }
 }
 
-impl Drop for Journalled {
+impl Drop for FileSystem {
     fn drop(&mut self) {
         let _ = std::process::Command::new("umount").arg(self.mount()).output();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// What fsync waits for on ext4 is the journal, and that is told from the disk.
+/// What fsync waits for on ext4 and XFS is the journal, and that is told from the disk. And whether
+/// `io_uring` makes their buffered writes by workers of the kernel is the file system's.
 #[test]
 fn waits_for_the_journal() {
     if !can_measure() {
         return;
     }
-    let Some(journalled) = Journalled::new() else {
-        eprintln!("SKIPPED: no ext4 of its own can be mounted here");
-        return;
-    };
-    let folder = journalled.mount();
+    let here = std::env::temp_dir();
+    let is_ext4 = rustix::fs::statfs(&here).is_ok_and(|found| found.f_type as u64 == EXT4);
+    for (kind, bytes, by_workers) in [("ext4", 96 << 20, true), ("xfs", 400 << 20, false)] {
+        match FileSystem::new(kind, bytes) {
+            Some(made) => syncs_in(&made.mount(), kind, by_workers),
+            // A guest has an ext4 for what is temporary, and no program that makes another.
+            None if kind == "ext4" && is_ext4 => syncs_in(&here, kind, by_workers),
+            None => eprintln!("SKIPPED: no {kind} of its own can be mounted here"),
+        }
+    }
+}
+
+/// `EXT4_SUPER_MAGIC`.
+const EXT4: u64 = 0xef53;
+
+fn syncs_in(folder: &Path, kind: &str, by_workers: bool) {
     let outcome = check::run(&["fsync", "--n", "100", "--dir", folder.to_str().unwrap()]);
     let found = classes(&outcome);
-    assert!(found.contains("journal"), "{found:?}");
-    assert!(found.iter().all(|class| ["journal", "file"].contains(&class.as_str())), "{found:?}");
+    assert!(found.contains("journal"), "{kind}: {found:?}");
+    assert!(found.iter().all(|class| ["journal", "file"].contains(&class.as_str())), "{kind}: {found:?}");
+    let workers: Vec<&str> = outcome.measurement.inputs.by_workers.iter().map(|place| &*place.syscall).collect();
+    assert_eq!(workers, if by_workers { &["pwrite64"][..] } else { &[] }, "{kind}");
 }
 
 /// A thread asleep in a poll of its connection is stopped and goes on: stopped in between, and its
@@ -164,7 +179,7 @@ fn frozen_by_its_cgroup() {
     let mut tried = 0;
     for (root, file, on, off) in places {
         let group = PathBuf::from(root).join(format!("sia-test-{}", std::process::id()));
-        let is_there = std::path::Path::new(root).join("cgroup.procs").exists();
+        let is_there = Path::new(root).join("cgroup.procs").exists();
         if !is_there || std::fs::create_dir(&group).is_err() {
             continue;
         }
@@ -179,7 +194,7 @@ fn frozen_by_its_cgroup() {
     }
 }
 
-fn frozen(group: &std::path::Path, file: &str, on: &str, off: &str) {
+fn frozen(group: &Path, file: &str, on: &str, off: &str) {
     let mut truth = Truth::start(&["pipe", "--n", "2", "--us", "400000"]);
     let worker = *procfs::tids(truth.pid()).iter().find(|&&tid| tid != truth.pid()).unwrap();
     std::fs::write(group.join("cgroup.procs"), truth.pid().to_string()).unwrap();

@@ -13,7 +13,6 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
     TestProgram {
         name: "kernel_exact",
         skip: &[
-            Skip { test: "file_direct", of: In::All, why: "a guest has no disk" },
             Skip { test: "pingpong_at_100_000", of: In::All, why: "an emulated CPU switches 16,000 times a second" },
             Skip { test: "cpu_of_burners", of: In::X86_64, why: "reading the clock may be a system call there" },
             Skip { test: "blocked_time_of_sleeps", of: In::X86_64, why: "a timer may be over before its sleep begins" },
@@ -57,6 +56,13 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             Skip { test: "every_format", of: In::Brief, why: "the same code everywhere" },
             Skip { test: "the_same_twice", of: In::Brief, why: "the same code everywhere" },
             Skip { test: "a_recording_gives", of: In::Brief, why: "the same code everywhere" },
+        ],
+    },
+    TestProgram {
+        name: "kernel_waits",
+        skip: &[
+            Skip { test: "roles", of: In::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
+            Skip { test: "waits_for_the_disk", of: In::Brief, why: "six measurements" },
         ],
     },
     TestProgram { name: "kernel_command", skip: &[] },

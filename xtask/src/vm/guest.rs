@@ -2,16 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::case::{self, Case, TESTS_IN_GUEST, WORKLOADS_IN_GUEST};
 use super::initramfs::{Archive, script};
 use super::options::Options;
-use crate::host::{
-    arch::{Arch, cargo_build_static, strip},
-    package::{self, Programs, TOOL, WORKLOADS},
+use crate::{
+    exec,
+    host::{
+        arch::{Arch, cargo_build_static, strip},
+        package::{self, Programs, TOOL, WORKLOADS},
+    },
 };
+
+/// Bytes of a guest's disk: what the tests write is far less.
+const DISK_BYTES: u64 = 256 << 20;
 
 /// The workloads of a guest: what the tests run, and what commands by hand may run.
 fn workloads(options: &Options) -> &'static [&'static str] {
@@ -53,6 +60,14 @@ impl GuestPrograms {
     fn path(&self, name: &str) -> Result<PathBuf> {
         self.built.path(name).map(|_| self.stripped.join(name))
     }
+}
+
+/// Makes the image of a guest's disk: an empty ext4, as the oldest of the kernels can read it.
+pub(super) fn format(disk: &Path) -> Result<()> {
+    let image = fs::File::create(disk).with_context(|| format!("writing {}", disk.display()))?;
+    image.set_len(DISK_BYTES)?;
+    exec::output(Command::new("mkfs.ext4").args(["-q", "-F", "-O", "^metadata_csum_seed,^orphan_file"]).arg(disk))?;
+    Ok(())
 }
 
 /// Writes the archive of a guest that runs these.

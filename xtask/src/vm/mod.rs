@@ -143,11 +143,14 @@ impl Matrix<'_> {
         let name = format!("{}-{}", cell.arch.name(), cell.series);
         let initramfs = self.dir.join(format!("{name}.cpio"));
         guest::pack(&initramfs, self.root, programs, busybox, &cases, self.options)?;
+        let disk = self.dir.join(format!("{name}.disk"));
+        guest::format(&disk)?;
         let log = self.dir.join(format!("{name}.log"));
-        let guest = Guest { arch: cell.arch, kernel, initramfs: &initramfs, pmu: self.options.pmu, log };
+        let guest = Guest { arch: cell.arch, kernel, initramfs: &initramfs, disk: &disk, pmu: self.options.pmu, log };
         let ran = guest.run(&cases)?;
         // Each takes a hundred megabytes and is made in a second.
         fs::remove_file(&initramfs)?;
+        fs::remove_file(&disk)?;
         let mut row = Row {
             cell,
             version: Some(kernel.version.clone()),

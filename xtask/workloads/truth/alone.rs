@@ -37,7 +37,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
                     Kind::Sleep => sleeper(calls, Duration::from_micros(args.us.unwrap_or(1000)))?,
                     Kind::Burn => burner(Duration::from_millis(args.ms.unwrap_or(100)))?,
                     Kind::FileDirect => direct_reader(&args.dir, index, calls)?,
-                    Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::IoSubmit | Kind::MajorFault => {
+                    Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::Splice | Kind::IoSubmit | Kind::MajorFault => {
                         disk::worker(args.kind, &args.dir, index, calls)?
                     }
                     other => limited::worker(other, calls, Duration::from_micros(args.us.unwrap_or(1000)))?,

@@ -113,6 +113,8 @@ pub(crate) enum Kind {
     Msync,
     /// sendfile of 4 KiB that are not in memory.
     Sendfile,
+    /// splice into a pipe of 4 KiB that are not in memory.
+    Splice,
     /// Linux AIO reads that are not direct: io_submit waits for the disk.
     IoSubmit,
     /// Reads of mapped pages that are not in memory.

@@ -2,6 +2,7 @@
 //! decides how often they block: the truth is what for.
 
 use std::fs::{File, OpenOptions};
+use std::io::{PipeWriter, Read as _};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -28,12 +29,14 @@ pub(crate) fn worker(kind: Kind, dir: &Path, index: usize, calls: u64) -> Result
         Kind::Fsync => ("journal", "fsync"),
         Kind::Msync => ("journal", "msync"),
         Kind::Sendfile => ("file", "sendfile"),
+        Kind::Splice => ("file", "splice"),
         Kind::IoSubmit => ("file", "io_submit"),
         Kind::MajorFault => ("page-fault", "none"),
         other => bail!("{other:?} does not wait for the disk"),
     };
     let map = Map::new(&file, usize::try_from(calls)? * STEP)?;
     let null = OpenOptions::new().write(true).open("/dev/null")?;
+    let (mut from_pipe, into_pipe) = std::io::pipe()?;
     let mut aio: libc::c_ulong = 0;
     if kind == Kind::IoSubmit {
         // SAFETY: the kernel writes one context.
@@ -50,6 +53,10 @@ pub(crate) fn worker(kind: Kind, dir: &Path, index: usize, calls: u64) -> Result
                 }
                 Kind::Msync => map.sync(call * STEP)?,
                 Kind::Sendfile => send(&null, &file, call * STEP)?,
+                Kind::Splice => {
+                    splice(&into_pipe, &file, call * STEP)?;
+                    from_pipe.read_exact(&mut [0; PAGE])?;
+                }
                 Kind::IoSubmit => submit(aio, &file, call * STEP)?,
                 _ => map.touch(call * STEP),
             }
@@ -112,6 +119,13 @@ impl Map {
 fn send(to: &File, from: &File, offset: usize) -> Result<()> {
     let sent = rustix::fs::sendfile(to, from, Some(&mut (offset as u64)), PAGE)?;
     ensure!(sent == PAGE, "sendfile moved {sent} bytes");
+    Ok(())
+}
+
+fn splice(to: &PipeWriter, from: &File, offset: usize) -> Result<()> {
+    let flags = rustix::pipe::SpliceFlags::empty();
+    let moved = rustix::pipe::splice(from, Some(&mut (offset as u64)), to, None, PAGE, flags)?;
+    ensure!(moved == PAGE, "splice moved {moved} bytes");
     Ok(())
 }
 

@@ -103,7 +103,9 @@ fn run(args: &Args) -> Result<()> {
 fn set_up(args: &Args) -> Result<Play> {
     match args.kind {
         Kind::FileDirect | Kind::Sleep | Kind::Nonblock | Kind::Burn | Kind::Pingpong => alone::set_up(args),
-        Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::IoSubmit | Kind::MajorFault => alone::set_up(args),
+        Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::Splice | Kind::IoSubmit | Kind::MajorFault => {
+            alone::set_up(args)
+        }
         Kind::PollTimeout | Kind::PollNothing | Kind::SelectTimeout => alone::set_up(args),
         Kind::EpollTimeout | Kind::FutexTimeout | Kind::RecvTimeout => alone::set_up(args),
         Kind::FdDup | Kind::FdRing | Kind::FdShared | Kind::FdTable => renumbered::set_up(args),
