@@ -314,9 +314,9 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
         let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
         if woke.count >= MIN_CALLS
             && quiet.count >= MIN_CALLS
-            && let (Some((a, _)), Some((b, _))) = (mean(woke), mean(&quiet))
+            && let (Some(waking), Some(plain)) = (mean(woke), mean(&quiet))
         {
-            sum += (a - b - hook) * woke.count as f64;
+            sum += (waking.value - plain.value - hook) * woke.count as f64;
             calls += woke.count;
         }
     }
