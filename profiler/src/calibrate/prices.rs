@@ -31,15 +31,11 @@ impl From<&StepRow> for Step {
     fn from(row: &StepRow) -> Self {
         // The price list subtracts `ready` again. What is left are the differences, whose intervals
         // are narrower than those of two costs.
-        let ready = Estimate::exact(row.ready.median);
-        let plus = |beyond: Repeats| {
-            let Estimate { value, low, high } = beyond.estimate();
-            let ready = ready.value;
-            Estimate { value: ready + value, low: ready + low, high: ready + high }
-        };
+        let ready = row.ready.median;
+        let plus = |beyond: Repeats| beyond.estimate().plus_exactly(ready);
         Self {
             events: row.events,
-            ready,
+            ready: Estimate::exact(ready),
             level: plus(row.beyond.level),
             again: plus(row.beyond.again),
             runtime: row.beyond.runtime.map(plus),

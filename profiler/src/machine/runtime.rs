@@ -72,11 +72,7 @@ impl RuntimePrices {
         let mut events: Vec<u32> = of_way.iter().map(|c| c.events).collect();
         events.sort_unstable();
         events.dedup();
-        let price = move |c: &EventCost| {
-            let more = c.timed * timed;
-            let Estimate { value, low, high } = c.beyond;
-            Estimate { value: value + more, low: low + more, high: high + more }
-        };
+        let price = move |c: &EventCost| c.beyond.plus_exactly(c.timed * timed);
         events.into_iter().filter_map(move |events| {
             let mut points: Vec<&EventCost> = of_way.iter().copied().filter(|c| c.events == events).collect();
             points.sort_by(|a, b| a.work.total_cmp(&b.work));

@@ -6,7 +6,7 @@ use crate::{
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean, only_waits},
     event::{BlockClass, Family, Place, SiteRecord, Sums},
     machine::Calibration,
-    quantity::{Figure, Nanos},
+    quantity::{Estimate, Figure, Nanos},
 };
 
 /// Blocks on files that are still open or found no site: as many more than were counted at sites.
@@ -28,6 +28,15 @@ impl Blocks {
     fn plus(self, other: Self) -> Self {
         Self { count: self.count + other.count, direct: self.direct + other.direct }
     }
+}
+
+/// Calls that only wait for one descriptor: a loop makes none of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WaitingCalls {
+    /// Calls.
+    pub count: f64,
+    /// What all of them cost beside their blocks, ns.
+    pub cost: Estimate,
 }
 
 /// Reads and writes past the page cache (`O_DIRECT`) that blocked.
@@ -70,11 +79,8 @@ pub struct Prices {
     pub messages: f64,
     /// Connections that it accepted.
     pub accepted: f64,
-    /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
-    /// makes none of them.
-    pub waiting_calls: Blocks,
-    /// Half the 90 % interval of that, ns.
-    pub waiting_half: f64,
+    /// Calls that only wait for one descriptor.
+    pub waiting_calls: WaitingCalls,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
@@ -123,7 +129,6 @@ impl Prices {
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
-        let waiting = waiting_calls(window, pools);
         let direct_reads = direct_reads(window, pools, direct_files);
         let replies: f64 = net_sites().map(writes).sum();
         Some(Self {
@@ -136,8 +141,7 @@ impl Prices {
             ready_reads,
             messages: net_sites().map(reads).sum::<f64>().min(replies),
             accepted: window.sites.iter().map(accepted).sum(),
-            waiting_calls: waiting.0,
-            waiting_half: waiting.1,
+            waiting_calls: waiting_calls(window, pools),
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             sleep: switches.sleep(&parts, near),
@@ -355,15 +359,17 @@ fn is_io(site: &SiteRecord) -> bool {
     site.place.class.family() == Family::BlockingIo
 }
 
-/// Calls that only wait for one descriptor, and half the interval of what they cost.
-fn waiting_calls(window: &Window, pools: &Pools<'_>) -> (Blocks, f64) {
+/// What a price of one is off by, it is for all of them: their ends add up.
+fn waiting_calls(window: &Window, pools: &Pools<'_>) -> WaitingCalls {
+    let mut all = WaitingCalls::default();
     let io = window.sites.iter().filter(|s| is_io(s));
-    io.filter_map(|s| Some((s.site.calls as f64, pools.waiting_call(s)?))).fold(
-        (Blocks::default(), 0.0),
-        |(sum, half), (calls, each)| {
-            (sum.plus(Blocks { count: calls, direct: calls * each.value }), half + calls * each.half_width())
-        },
-    )
+    for (calls, each) in io.filter_map(|s| Some((s.site.calls as f64, pools.waiting_call(s)?))) {
+        all.count += calls;
+        all.cost.value += calls * each.value;
+        all.cost.low += calls * each.low;
+        all.cost.high += calls * each.high;
+    }
+    all
 }
 
 /// Calls that neither blocked nor failed, where others at the same site blocked.

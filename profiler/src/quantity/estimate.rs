@@ -46,6 +46,11 @@ impl Estimate {
         Self { value: self.value * by, low: low * by, high: high * by }
     }
 
+    /// Value and ends with so much more, which is known exactly.
+    pub fn plus_exactly(self, more: f64) -> Self {
+        Self { value: self.value + more, low: self.low + more, high: self.high + more }
+    }
+
     /// How much `self` is more than `base`. The widths add up as those of independent estimates do.
     pub fn beyond(self, base: Self) -> Self {
         let half = (self.high - self.low).hypot(base.high - base.low) / 2.0;
@@ -63,6 +68,11 @@ impl Estimate {
     /// becomes as far above 0 as the lower end was below.
     pub fn at_least_zero(self) -> Self {
         if self.value >= 0.0 { self } else { Self { value: 0.0, low: 0.0, high: -self.low } }
+    }
+
+    /// Whether a value lies in the interval, its ends included.
+    pub fn contains(self, value: f64) -> bool {
+        self.low <= value && value <= self.high
     }
 
     /// Whether the interval leaves zero out on the positive side.

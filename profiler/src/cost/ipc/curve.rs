@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::{Pairs, ipc_layout},
-    quantity::{Estimate, Figure, Uncertain},
+    quantity::{Estimate, Figure, Uncertain, bootstrap},
 };
 
 /// Samples that a point needs; neighbouring bins are pooled until they have as many.
@@ -19,8 +19,6 @@ const TAIL: usize = 3;
 const TAIL_RATIO: f64 = 4.0;
 /// What counts as recovered: this share of the steady IPC.
 pub const RECOVERED: f64 = 0.95;
-/// Resamples: their 5th and 95th percentile are the interval.
-const RESAMPLES: usize = 400;
 /// The 99th percentile of the standard normal distribution.
 const SURELY: f64 = 2.326_347_9;
 
@@ -231,21 +229,18 @@ fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Fi
         return Figure::unavailable(Note::NoFall);
     }
     let mut random = Random::new(x.len() as u64);
-    let mut draws: Vec<f64> = (0..RESAMPLES)
+    let draws: Vec<f64> = (0..bootstrap::RESAMPLES)
         .map(|_| {
             let drawn: Vec<f64> = y.iter().zip(variance).map(|(y, v)| y + v.sqrt() * normal(&mut random)).collect();
             let steady = line(&x[first..], &drawn[first..], &variance[first..]);
             steady.and_then(|(_, b)| at(&drawn, b.value)).unwrap_or(f64::INFINITY)
         })
         .collect();
-    draws.sort_by(f64::total_cmp);
-    let quantile = |q: f64| draws[((draws.len() - 1) as f64 * q).round() as usize];
-    let (low, high) = (quantile(0.05), quantile(0.95));
-    if low == 0.0 {
-        return Figure::unavailable(Note::FallTooNoisy);
+    match bootstrap::interval(value, draws) {
+        Some(Estimate { low: 0.0, .. }) => Figure::unavailable(Note::FallTooNoisy),
+        Some(Estimate { low, high, .. }) if high.is_finite() => {
+            Figure::measured(Estimate { value, low: low.min(value), high: high.max(value) })
+        }
+        _ => Figure::unavailable(Note::RecoveryTooNoisy),
     }
-    if !high.is_finite() {
-        return Figure::unavailable(Note::RecoveryTooNoisy);
-    }
-    Figure::measured(Estimate { value, low: low.min(value), high: high.max(value) })
 }

@@ -213,9 +213,7 @@ pub(crate) struct Total {
     /// Blocks at these sites.
     pub(crate) blocks: u64,
     /// Cycles of all of them.
-    pub(crate) cycles: f64,
-    /// Half the 90 % interval of `cycles`.
-    pub(crate) half: f64,
+    pub(crate) cycles: Estimate,
     /// Sites.
     pub(crate) sites: usize,
     /// Windows after blocks and after none at these sites.
@@ -226,11 +224,11 @@ impl Total {
     /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with
     /// another's, but for those who are compared with the same other sites.
     pub(crate) fn new<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
-        let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
+        let (mut total, mut cycles, mut apart, mut together) = (Self::default(), 0.0, 0.0, 0.0);
         for (site, blocks) in sites {
             let Some(cost) = site.cost.value() else { continue };
             let half = cost.cycles.half_width() * blocks as f64;
-            total.cycles += cost.cycles.value * blocks as f64;
+            cycles += cost.cycles.value * blocks as f64;
             if cost.by.same_site() {
                 apart += half * half;
             } else {
@@ -240,13 +238,13 @@ impl Total {
             total.sites += 1;
             total.windows += site.windows(Before::Blocked) + site.windows(Before::Direct);
         }
-        total.half = (apart + together * together).sqrt();
+        total.cycles = Estimate::with_half_width(cycles, (apart + together * together).sqrt());
         total
     }
 
     /// The cycles of one block.
     pub(crate) fn per_block(&self) -> Estimate {
-        let n = self.blocks as f64;
-        Estimate { value: self.cycles / n, low: (self.cycles - self.half) / n, high: (self.cycles + self.half) / n }
+        let (n, Estimate { value, low, high }) = (self.blocks as f64, self.cycles);
+        Estimate { value: value / n, low: low / n, high: high / n }
     }
 }

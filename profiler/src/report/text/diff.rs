@@ -104,12 +104,11 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     );
     let _ = writeln!(out, "measured                saves {}{interval}", percent(check.measured));
     if let Ok(s) = &check.predicted {
-        let inside = check.measured >= s.low && check.measured <= s.high;
         let _ = writeln!(
             out,
             "error                   {}; the measured saving lies {} the predicted interval",
             numbers::points(s.value - check.measured),
-            if inside { "inside" } else { "outside" },
+            if s.contains(check.measured) { "inside" } else { "outside" },
         );
     }
     out.push_str("\nBoth are only comparable if they did the same work, and each was measured while it did.\n");
