@@ -416,14 +416,14 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> (Direct
         sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
-    (sum, waited as f64 / window.measured.as_nanos().max(1) as f64)
+    (sum, Nanos::from_nanos(waited).ratio_to(window.measured))
 }
 
 /// Time blocked on files over the time measured.
 fn file_waits(window: &Window, sums: &Sums) -> f64 {
     let files = BlockClass::ALL.into_iter().filter(|c| c.is_file());
     let waited: u64 = files.map(|c| sums.classes[c as usize].blocked).sum();
-    waited as f64 / window.measured.as_nanos().max(1) as f64
+    Nanos::from_nanos(waited).ratio_to(window.measured)
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {
