@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Place, SiteRecord, Stat, Sums},
-    machine::{Calibration, slower},
+    machine::{PriceList, slower},
     quantity::{Estimate, Uncertain},
 };
 
@@ -115,7 +115,7 @@ pub(crate) fn mean(stat: &Stat) -> Option<Uncertain> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bases<'a> {
     pub(crate) reference: Option<Reference>,
-    pub(crate) calibration: Option<&'a Calibration>,
+    pub(crate) calibration: Option<&'a PriceList>,
     /// What the hooks put into a call for having blocked, ns: a run of the switch program.
     pub(crate) hook: f64,
     /// What the start of a call puts into it, ns: a run of that program.
@@ -135,7 +135,7 @@ impl<'a> Bases<'a> {
         window: &Window,
         sums: &Sums,
         reference: Option<Reference>,
-        calibration: Option<&'a Calibration>,
+        calibration: Option<&'a PriceList>,
     ) -> Self {
         Self {
             reference,

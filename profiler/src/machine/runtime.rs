@@ -137,7 +137,7 @@ impl RuntimePrices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{At, Calibration};
+    use crate::machine::{At, PriceList};
 
     fn cost(way: Way, events: u32, work: f64, ns: f64) -> EventCost {
         EventCost { way, events, work, beyond: Estimate::exact(ns), timed: 300.0 }
@@ -147,10 +147,10 @@ mod tests {
         Runtime { language: Language::CPython, version: vec![3, 11, 2], ways: ways.to_vec() }
     }
 
-    fn list(costs: Vec<EventCost>) -> Calibration {
+    fn list(costs: Vec<EventCost>) -> PriceList {
         let runtime = python(&[Way::Streams, Way::Uvloop]);
         let prices = RuntimePrices { runtime, costs, source: Source::default() };
-        Calibration { runtime: Some(prices), ..Calibration::default() }
+        PriceList { runtime: Some(prices), ..PriceList::default() }
     }
 
     #[test]

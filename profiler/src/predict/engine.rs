@@ -11,7 +11,7 @@ use crate::{
     aggregate::Window,
     cost::HandOvers,
     event::{BlockClass, Family, Sums},
-    machine::{Calibration, Way},
+    machine::{PriceList, Way},
     quantity::{Estimate, bootstrap},
 };
 
@@ -22,7 +22,7 @@ const MOST_EVENTS: usize = 100_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Engine {
     pub(super) prices: Prices,
-    pub(super) calibration: Calibration,
+    pub(super) calibration: PriceList,
     /// What its pools pay to hand work over.
     pub(super) hand_overs: HandOvers,
     /// Replayed for readiness: sockets, pipes and their like.
@@ -75,13 +75,7 @@ impl Counted {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        window: &Window,
-        sums: &Sums,
-        given: &Given<'_>,
-        prices: Prices,
-        calibration: Calibration,
-    ) -> Self {
+    pub(crate) fn new(window: &Window, sums: &Sums, given: &Given<'_>, prices: Prices, calibration: PriceList) -> Self {
         let io = |c: BlockClass| c.family() == Family::BlockingIo;
         let traces = |counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
             let mut events = 0;

@@ -5,7 +5,7 @@ use crate::{
     aggregate::{ThreadTotals, Window},
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean, only_waits},
     event::{BlockClass, Family, Place, SiteRecord, Sums},
-    machine::Calibration,
+    machine::PriceList,
     quantity::{Estimate, Figure, Nanos},
 };
 
@@ -112,7 +112,7 @@ impl Prices {
         window: &Window,
         sums: &Sums,
         pools: &Pools<'_>,
-        calibration: Option<&Calibration>,
+        calibration: Option<&PriceList>,
         reference: Option<Reference>,
         direct_files: &[Place],
     ) -> Option<Self> {
@@ -222,7 +222,7 @@ struct Switches<'a> {
     window: &'a Window,
     /// Over all of its threads.
     sums: &'a Sums,
-    calibration: Option<&'a Calibration>,
+    calibration: Option<&'a PriceList>,
     /// The class of most blocks.
     kin: BlockClass,
     /// Threads that block on IO.
@@ -296,7 +296,7 @@ impl Switches<'_> {
     }
 
     fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
-        let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
+        let cold = |c: &PriceList| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
         // A message among so many threads costs no less than in a ring that hardly has a working
         // set. What is not in the block and not in code after it is the waker's, or lies outside of
         // calls: the way back to user mode restores the thread's registers.
