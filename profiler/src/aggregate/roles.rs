@@ -187,13 +187,10 @@ impl Roles {
             *sum = (sum.0 + window.quality.threads_pooled.max(1), sum.1 + pooled);
         }
         let all: Nanos = sums.values().map(|(_, cpu)| *cpu).sum();
-        roles.pool_with_io = pool_with_io.as_nanos() as f64 / all.as_nanos().max(1) as f64;
+        roles.pool_with_io = pool_with_io.ratio_to(all);
         roles.lines = sums
             .into_iter()
-            .map(|(role, (threads, cpu))| {
-                let share = cpu.as_nanos() as f64 / all.as_nanos().max(1) as f64;
-                RoleLine { role, threads, cpu, share }
-            })
+            .map(|(role, (threads, cpu))| RoleLine { role, threads, cpu, share: cpu.ratio_to(all) })
             .collect();
         roles.lines.sort_by_key(|line| (Reverse(line.cpu), line.role));
         roles
@@ -294,7 +291,7 @@ impl Signs {
             all: waits(&|_| true),
             io_calls: sums.io_calls,
             turnover: (sums.event_ends > 0).then(|| sums.event_turns as f64 / sums.event_ends as f64),
-            cpu_share: cpu.as_nanos() as f64 / thread.wall.as_nanos().max(1) as f64,
+            cpu_share: cpu.ratio_to(thread.wall),
             cpu,
             silent: thread.silent,
             asleep_on: match thread.open_end {

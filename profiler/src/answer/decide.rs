@@ -279,8 +279,7 @@ impl Answerable<'_> {
         if scenario.is_some_and(|s| s.saving.value >= LITTLE) {
             return NoGain::BelowWorth(self.worth);
         }
-        let user = self.cpu.user.value().map_or(0.0, |&u| u.as_nanos() as f64);
-        let own = user / self.cpu.total.as_nanos().max(1) as f64;
+        let own = self.cpu.user.value().map_or(0.0, |user| user.ratio_to(self.cpu.total));
         if direct < LITTLE && own > 0.5 {
             return NoGain::CpuBound { own, direct };
         }

@@ -97,7 +97,7 @@ impl Change {
 
     /// Whether the difference is beyond the noise.
     pub fn is_beyond_noise(&self) -> bool {
-        self.difference.is_some_and(|d| d.low > 0.0 || d.high < 0.0)
+        self.difference.is_some_and(|d| !d.contains(0.0))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::{
     cost::Reference,
     event::Place,
-    machine::{Calibration, Runtime},
+    machine::{PriceList, Runtime},
     predict::{Baseline, Files},
     quantity::{Nanos, Tid},
 };
@@ -109,7 +109,7 @@ pub struct Inputs {
     #[serde(default)]
     pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<PriceList>,
     /// Why that is not known, where it will not be.
     #[serde(default)]
     pub no_calibration: Option<String>,
@@ -146,7 +146,7 @@ impl Inputs {
 
     /// With what waiting in other ways costs, or why that is not known; neither where it may still
     /// be.
-    pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
+    pub(crate) fn price(&mut self, priced: Option<Result<PriceList, String>>) {
         match priced {
             Some(Ok(calibration)) => self.calibration = Some(calibration),
             Some(Err(why)) => self.no_calibration = Some(why),

@@ -16,7 +16,7 @@ use crate::{
     aggregate::{Quality, RoleLine, Roles, Window},
     cost::{self, Bases, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{BlockClass, DeviceRecord, Family, Place, SiteRecord, Sums},
-    machine::{Calibration, Language},
+    machine::{Language, PriceList},
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
 };
@@ -228,7 +228,7 @@ fn given<'a>(
     inputs: &'a Inputs,
     pools: &Pools<'_>,
     parts: &Parts,
-    calibration: Option<&'a Calibration>,
+    calibration: Option<&'a PriceList>,
     (locks, handed_over): (HandOvers, f64),
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());

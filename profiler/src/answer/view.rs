@@ -56,7 +56,7 @@ pub struct SiteView {
 }
 
 fn average(stat: &Stat) -> Option<Nanos> {
-    mean(stat).map(|(ns, _)| Nanos::from_nanos(ns as u64))
+    mean(stat).map(|ns| Nanos::from_nanos(ns.value as u64))
 }
 
 impl SiteView {

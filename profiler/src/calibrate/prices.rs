@@ -4,15 +4,15 @@ use super::result::{
     BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, HandOverRow, ReadRow, SteadyRow, StepRow,
 };
 use crate::{
-    machine::{BlockCost, Calibration, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Source, Step},
+    machine::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, PriceList, ReadCost, Source, Step},
     quantity::{Estimate, Repeats},
 };
 
 /// The price list, at the pace at which it was measured. The caller adds where it comes from.
-pub fn prices(found: &Essentials, full: Option<&Full>) -> Calibration {
+pub fn prices(found: &Essentials, full: Option<&Full>) -> PriceList {
     let direct = full.map_or(&[] as &[DiskRow], |full| &full.disk);
     let steady = full.map_or(&[] as &[SteadyRow], |full| &full.steady).iter().filter_map(steady);
-    Calibration {
+    PriceList {
         steps: found.steps.iter().map(Step::from).collect(),
         reads: found.reads.iter().map(ReadCost::from).collect(),
         blocks: found.blocks.iter().map(BlockCost::from).collect(),
@@ -31,15 +31,11 @@ impl From<&StepRow> for Step {
     fn from(row: &StepRow) -> Self {
         // The price list subtracts `ready` again. What is left are the differences, whose intervals
         // are narrower than those of two costs.
-        let ready = Estimate::exact(row.ready.median);
-        let plus = |beyond: Repeats| {
-            let Estimate { value, low, high } = beyond.estimate();
-            let ready = ready.value;
-            Estimate { value: ready + value, low: ready + low, high: ready + high }
-        };
+        let ready = row.ready.median;
+        let plus = |beyond: Repeats| beyond.estimate().plus_exactly(ready);
         Self {
             events: row.events,
-            ready,
+            ready: Estimate::exact(ready),
             level: plus(row.beyond.level),
             again: plus(row.beyond.again),
             runtime: row.beyond.runtime.map(plus),
@@ -128,7 +124,7 @@ mod tests {
             uring: Some(sure(2_000.0)),
             beyond,
         };
-        let list = Calibration { steps: vec![Step::from(&row)], ..Calibration::default() };
+        let list = PriceList { steps: vec![Step::from(&row)], ..PriceList::default() };
         let naive = list.tax(Way::Naive, At::events(1.0)).unwrap();
         assert_eq!((naive.low, naive.value, naive.high), (594.0, 600.0, 606.0), "how `ready` scatters is not in it");
         assert_eq!(list.tax(Way::Tuned, At::events(1.0)).unwrap().value, -50.0);

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Place, SiteRecord, Stat, Sums},
-    machine::{Calibration, slower},
-    quantity::Estimate,
+    machine::{PriceList, slower},
+    quantity::{Estimate, Uncertain},
 };
 
 /// Calls that a mean needs before it is believed.
@@ -53,10 +53,10 @@ impl Reference {
 
     /// The difference of two means; `None` where one side has no calls.
     pub fn between(blocked: &Stat, direct: &Stat) -> Option<Self> {
-        let ((blocked_mean, blocked_error), (direct_mean, direct_error)) = (mean(blocked)?, mean(direct)?);
+        let more = mean(blocked)?.less(mean(direct)?);
         Some(Self {
-            per_block: (blocked_mean - direct_mean).max(0.0),
-            standard_error: (blocked_error + direct_error).sqrt(),
+            per_block: more.value.max(0.0),
+            standard_error: more.variance.sqrt(),
             blocks: blocked.count,
             per_wake: None,
             pace: None,
@@ -65,7 +65,7 @@ impl Reference {
 
     /// Adds what a wake-up costs the one who wakes: writes that did against writes that did not.
     pub fn with_wake(self, waking: &Stat, plain: &Stat) -> Self {
-        let per_wake = mean(waking).zip(mean(plain)).map(|((a, _), (b, _))| (a - b).max(0.0));
+        let per_wake = mean(waking).zip(mean(plain)).map(|(woke, quiet)| woke.less(quiet).value.max(0.0));
         Self { per_wake, ..self }
     }
 }
@@ -100,22 +100,22 @@ pub struct DirectCost {
     pub basis: Basis,
 }
 
-/// Mean, ns, and the variance of that mean.
-pub(crate) fn mean(stat: &Stat) -> Option<(f64, f64)> {
+/// Mean duration, ns; `None` where nothing was timed.
+pub(crate) fn mean(stat: &Stat) -> Option<Uncertain> {
     if stat.count == 0 {
         return None;
     }
     let n = stat.count as f64;
-    let mean = stat.sum as f64 / n;
-    let variance = (stat.squares as f64 / n - mean * mean).max(0.0);
-    Some((mean, variance / n))
+    let value = stat.sum as f64 / n;
+    let variance = (stat.squares as f64 / n - value * value).max(0.0);
+    Some(Uncertain { value, variance: variance / n })
 }
 
 /// What the sites are held against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bases<'a> {
     pub(crate) reference: Option<Reference>,
-    pub(crate) calibration: Option<&'a Calibration>,
+    pub(crate) calibration: Option<&'a PriceList>,
     /// What the hooks put into a call for having blocked, ns: a run of the switch program.
     pub(crate) hook: f64,
     /// What the start of a call puts into it, ns: a run of that program.
@@ -135,7 +135,7 @@ impl<'a> Bases<'a> {
         window: &Window,
         sums: &Sums,
         reference: Option<Reference>,
-        calibration: Option<&'a Calibration>,
+        calibration: Option<&'a PriceList>,
     ) -> Self {
         Self {
             reference,
@@ -161,25 +161,28 @@ pub(crate) struct Pools<'a> {
     bases: Bases<'a>,
 }
 
-/// A cost of one block, by where the thread came back to, ns; and the variances of their means.
+/// A cost of one block, by where the thread came back to, ns.
 #[derive(Clone, Copy)]
 struct PerBlock {
-    near: f64,
-    away: f64,
-    variance_near: f64,
-    variance_away: f64,
+    near: Uncertain,
+    away: Uncertain,
 }
 
 impl PerBlock {
+    /// By what calls of the site cost that came back near, and away.
+    fn new(site: &SiteRecord, cost: impl Fn(&Stat) -> Uncertain) -> Self {
+        Self { near: cost(&site.site.cpu_blocked_near), away: cost(&site.site.cpu_blocked_away) }
+    }
+
     /// All of the site's, ns: where it came back near, and away.
-    fn parts(self, site: &SiteRecord) -> (f64, f64) {
+    fn parts(self, site: &SiteRecord) -> (Uncertain, Uncertain) {
         let (near, away) = (&site.site.cpu_blocked_near, &site.site.cpu_blocked_away);
-        (self.near * near.count as f64, self.away * away.count as f64)
+        (self.near.scaled(near.count as f64), self.away.scaled(away.count as f64))
     }
 
     fn of(self, site: &SiteRecord) -> f64 {
         let (near, away) = self.parts(site);
-        near + away
+        near.value + away.value
     }
 }
 
@@ -238,12 +241,10 @@ impl<'a> Pools<'a> {
             Basis::Calibrated => self.calibrated(site)?,
             Basis::Reference => self.by_reference(site, &blocked)?,
         };
-        let (nears, aways) = (site.site.cpu_blocked_near.count as f64, site.site.cpu_blocked_away.count as f64);
         let (near, away) = per.parts(site);
-        let total = near + away;
-        let error = (per.variance_near * nears.powi(2) + per.variance_away * aways.powi(2)).sqrt();
-        let per_call = total / calls;
-        Some(DirectCost { per_call, total: Estimate::from_standard_error(total, error), near, away, basis })
+        let all = near.plus(away);
+        let (per_call, total) = (all.value / calls, all.by_normal());
+        Some(DirectCost { per_call, total, near: near.value, away: away.value, basis })
     }
 
     /// Estimator (a): calls that blocked less calls that did not.
@@ -261,15 +262,11 @@ impl<'a> Pools<'a> {
         if rare && self.ready_call(site).is_some() {
             return None;
         }
-        let (base, error) = mean(direct)?;
-        let charged = self.bases.charged;
-        let less = |stat: &Stat| {
-            mean(stat)
-                .map_or((0.0, 0.0), |(m, e)| ((m - base - self.bases.hook) * charged, (e + error) * charged.powi(2)))
-        };
-        let (near, variance_near) = less(&site.site.cpu_blocked_near);
-        let (away, variance_away) = less(&site.site.cpu_blocked_away);
-        let found = PerBlock { near, away, variance_near, variance_away };
+        let base = mean(direct)?;
+        let Bases { hook, charged, .. } = self.bases;
+        let found = PerBlock::new(site, |stat| {
+            mean(stat).map_or(Uncertain::ZERO, |mean| mean.less(base).less_exactly(hook).scaled(charged))
+        });
         // It is special by being dearer, and the difference too small: no block is cheaper than one
         // on a pipe.
         let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
@@ -280,16 +277,11 @@ impl<'a> Pools<'a> {
     /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks
     /// of the call's start are in the first alone.
     fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
-        let ready = self.ready(site)?;
-        let unsure = ready.standard_error().powi(2);
+        let ready = Uncertain::from(self.ready(site)?);
         let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
         // The calibrated one was timed by the kernel's account.
-        let less = |stat: &Stat| {
-            mean(stat).map_or((0.0, 0.0), |(m, e)| ((m - hooks) * charged - ready.value, e * charged.powi(2) + unsure))
-        };
-        let (near, variance_near) = less(&site.site.cpu_blocked_near);
-        let (away, variance_away) = less(&site.site.cpu_blocked_away);
-        Some(PerBlock { near, away, variance_near, variance_away })
+        let cost = |mean: Uncertain| mean.less_exactly(hooks).scaled(charged).less(ready);
+        Some(PerBlock::new(site, |stat| mean(stat).map_or(Uncertain::ZERO, cost)))
     }
 
     /// What a call of this site was calibrated to cost where it finds what it waits for. One that
@@ -313,32 +305,30 @@ impl<'a> Pools<'a> {
     fn calibrated(&self, site: &SiteRecord) -> Option<PerBlock> {
         let calibration = self.bases.calibration?;
         let class = site.place.class;
-        let blocked = mean(&site.site.blocked).map_or(0.0, |(ns, _)| ns);
+        let blocked = mean(&site.site.blocked).map_or(0.0, |ns| ns.value);
         let (near, idle) = (calibration.block(class, None)?.cost, calibration.block(class, Some(blocked))?.cost);
         let blocks = blocks_per_call(site);
-        let variance = |cost: Estimate| (cost.standard_error() * blocks).powi(2);
         // A call cannot cost more for having blocked than it cost altogether.
-        let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |(m, _)| cost.min(m - self.bases.hook));
+        let most = |stat: &Stat, cost: f64| mean(stat).map_or(cost, |mean| cost.min(mean.value - self.bases.hook));
+        let as_sure_as = |block: Estimate, cost| Uncertain::with_standard_error(cost, block.standard_error() * blocks);
         // What the kernel charges for the way out of idle is in the ledger already, and in the
         // calibrated cost too.
         let away = (idle.value - self.bases.charge).max(0.0) * blocks;
         Some(PerBlock {
-            near: most(&site.site.cpu_blocked_near, near.value * blocks),
-            away: most(&site.site.cpu_blocked_away, away),
-            variance_near: variance(near),
-            variance_away: variance(idle),
+            near: as_sure_as(near, most(&site.site.cpu_blocked_near, near.value * blocks)),
+            away: as_sure_as(idle, most(&site.site.cpu_blocked_away, away)),
         })
     }
 
     fn by_reference(&self, site: &SiteRecord, blocked: &Stat) -> Option<PerBlock> {
         let reference = self.bases.reference?;
         let blocks = blocks_per_call(site);
-        let (blocked_mean, _) = mean(blocked)?;
+        let whole = mean(blocked)?.value;
         let charged = self.bases.charged;
         let per_block = (reference.per_block - self.bases.hook).max(0.0) * charged * blocks;
-        let per_call = per_block.min((blocked_mean - self.bases.hook).max(0.0) * charged);
-        let variance = (reference.standard_error * blocks).powi(2);
-        Some(PerBlock { near: per_call, away: per_call, variance_near: variance, variance_away: variance })
+        let per_call = per_block.min((whole - self.bases.hook).max(0.0) * charged);
+        let per_call = Uncertain::with_standard_error(per_call, reference.standard_error * blocks);
+        Some(PerBlock { near: per_call, away: per_call })
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     event::{BlockClass, Family, SiteRecord, Stat},
-    quantity::{Estimate, Figure},
+    quantity::{Estimate, Figure, Uncertain},
 };
 
 /// Both windows, and the counters.
@@ -34,8 +34,8 @@ pub struct Indirect {
 /// at work.
 const OUTLIER: usize = 3;
 
-/// Mean and variance of the mean, with outliers left out as far as the histogram shows them.
-fn robust(stat: &Stat) -> Option<(f64, f64)> {
+/// Mean duration, ns, with outliers left out as far as the histogram shows them.
+fn robust(stat: &Stat) -> Option<Uncertain> {
     if stat.count < MIN_CALLS {
         return None;
     }
@@ -62,34 +62,26 @@ fn robust(stat: &Stat) -> Option<(f64, f64)> {
     let variance = within.iter().map(|(x, n)| (x - coarse).powi(2) * n).sum::<f64>() / count;
     // A bucket's middle may be off by a third: that is in the interval.
     let unsure = outliers / 3.0 / count;
-    Some((mean, variance / count + unsure * unsure))
+    Some(Uncertain { value: mean, variance: variance / count + unsure * unsure })
 }
 
 /// One comparison per site and size: (after a block, after none, blocks that the difference stands
 /// for).
 fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) -> Figure<Effect, Note> {
-    let (mut total, mut variance, mut matched) = (0.0, 0.0, 0u64);
+    let (mut all, mut matched) = (Uncertain::ZERO, 0u64);
     for (after, none) in pairs {
         // What hardly ever happens without a block before it is another thing when it does.
         let usual = none.count as f64 >= RARE * after.count as f64;
-        if let (true, Some((a, a_error)), Some((b, b_error))) = (usual, robust(after), robust(none)) {
-            let n = after.count as f64;
-            total += (a - b) * n;
-            variance += (a_error + b_error) * n * n;
+        if let (true, Some(cold), Some(warm)) = (usual, robust(after), robust(none)) {
+            all = all.plus(cold.less(warm).scaled(after.count as f64));
             matched += after.count;
         }
     }
     if matched == 0 {
         return Figure::unavailable(why_not);
     }
-    Figure::modelled(
-        Effect {
-            per_block: total / matched as f64,
-            total: Estimate::from_standard_error(total, variance.sqrt()),
-            matched,
-        },
-        Note::SameSiteAndSize,
-    )
+    let effect = Effect { per_block: all.value / matched as f64, total: all.by_normal(), matched };
+    Figure::modelled(effect, Note::SameSiteAndSize)
 }
 
 impl Indirect {

@@ -14,7 +14,7 @@ pub use language::Language;
 pub use medium::Medium;
 pub use origin::{Origin, Source, Taken};
 pub(crate) use pace::slower;
-pub use price_list::{At, Calibration};
+pub use price_list::{At, PriceList};
 pub use row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step};
 pub use runtime::{EventCost, Runtime, RuntimePrices};
 pub use way::{Pool, Way};

@@ -13,7 +13,7 @@ use crate::{event::BlockClass, quantity::Estimate};
 
 /// What this machine charges for waiting in other ways.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Calibration {
+pub struct PriceList {
     /// Server steps, by ready descriptors, ascending.
     pub steps: Vec<Step>,
     /// Reads whose data is there.
@@ -64,7 +64,7 @@ impl At {
     }
 }
 
-impl Calibration {
+impl PriceList {
     /// The ways that the target could move to.
     pub fn offered(&self) -> Vec<Way> {
         let Some(runtime) = &self.runtime else { return Way::in_language(Language::Native).collect() };
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_tax_falls_with_the_events_that_a_wait_returns() {
-        let calibration = Calibration { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..Calibration::default() };
+        let calibration = PriceList { steps: vec![step(1, 1_600.0), step(4, 1_200.0)], ..PriceList::default() };
         let tax = |events| calibration.tax(Way::Naive, At::events(events)).unwrap().value;
         assert_eq!((tax(1.0), tax(2.0), tax(4.0), tax(100.0)), (600.0, 400.0, 200.0, 200.0));
         assert_eq!(calibration.tax(Way::Runtime, At::events(1.0)), None, "what was not measured has no value");
@@ -264,7 +264,7 @@ mod tests {
             DirectRead { batch: 16, depth: None, write: false, cost: sure(2_000.0) },
         ];
         let price = |direct: &[DirectRead], write, in_flight, batch| {
-            let list = Calibration { direct: direct.to_vec(), ..Calibration::default() };
+            let list = PriceList { direct: direct.to_vec(), ..PriceList::default() };
             list.direct_io(write, in_flight, batch).map(|cost| cost.value)
         };
         // One by one was not measured: as if all were submitted together.
@@ -286,7 +286,7 @@ mod tests {
         disturbed.again.high = 1_000.0;
         disturbed.again.low = 800.0;
         disturbed.uring = Some(sure(700.0));
-        let calibration = Calibration { steps: vec![disturbed], ..Calibration::default() };
+        let calibration = PriceList { steps: vec![disturbed], ..PriceList::default() };
         assert_eq!(calibration.tax(Way::Naive, At::events(8.0)), Some(Estimate { value: 0.0, low: 0.0, high: 200.0 }));
         assert_eq!(
             calibration.tax(Way::Tuned, At::events(8.0)).map(|t| t.value),
@@ -303,7 +303,7 @@ mod tests {
             block(BlockClass::Tcp, Some(40e3), 1_500.0),
             block(BlockClass::Tcp, Some(5e6), 4_000.0),
         ];
-        let calibration = Calibration { blocks, ..Calibration::default() };
+        let calibration = PriceList { blocks, ..PriceList::default() };
         let cost = |class, idle| calibration.block(class, idle).map(|b| b.cost.value);
         assert_eq!(cost(BlockClass::Udp, None), Some(900.0));
         assert_eq!(cost(BlockClass::Unix, None), Some(700.0));
@@ -316,14 +316,14 @@ mod tests {
 
     #[test]
     fn prices_are_brought_to_the_pace_of_what_was_measured_and_idle_is_no_work() {
-        let of_then = Calibration {
+        let of_then = PriceList {
             steps: vec![step(1, 1_600.0)],
             reads: vec![ReadCost { class: BlockClass::Tcp, bytes: 64, cost: sure(800.0) }],
             blocks: vec![block(BlockClass::Tcp, None, 900.0), block(BlockClass::Tcp, Some(40e3), 1_500.0)],
             crowd: vec![Crowd { threads: 64, cost: sure(500.0) }],
             pace: Some(8_000.0),
             source: "made up".to_owned().into(),
-            ..Calibration::default()
+            ..PriceList::default()
         };
         let now = of_then.at_pace(Some(10_000.0));
         assert_eq!(now.tax(Way::Naive, At::events(1.0)).unwrap().value, 750.0);
@@ -335,6 +335,6 @@ mod tests {
         // The same pace changes nothing, and neither does one that is not known.
         assert_eq!(now.at_pace(Some(10_000.0)).steps, now.steps);
         assert_eq!(of_then.at_pace(None), of_then);
-        assert_eq!(Calibration { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source.slowed_by, 0.0);
+        assert_eq!(PriceList { pace: None, ..of_then.clone() }.at_pace(Some(9.0)).source.slowed_by, 0.0);
     }
 }

@@ -72,11 +72,7 @@ impl RuntimePrices {
         let mut events: Vec<u32> = of_way.iter().map(|c| c.events).collect();
         events.sort_unstable();
         events.dedup();
-        let price = move |c: &EventCost| {
-            let more = c.timed * timed;
-            let Estimate { value, low, high } = c.beyond;
-            Estimate { value: value + more, low: low + more, high: high + more }
-        };
+        let price = move |c: &EventCost| c.beyond.plus_exactly(c.timed * timed);
         events.into_iter().filter_map(move |events| {
             let mut points: Vec<&EventCost> = of_way.iter().copied().filter(|c| c.events == events).collect();
             points.sort_by(|a, b| a.work.total_cmp(&b.work));
@@ -141,7 +137,7 @@ impl RuntimePrices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{At, Calibration};
+    use crate::machine::{At, PriceList};
 
     fn cost(way: Way, events: u32, work: f64, ns: f64) -> EventCost {
         EventCost { way, events, work, beyond: Estimate::exact(ns), timed: 300.0 }
@@ -151,10 +147,10 @@ mod tests {
         Runtime { language: Language::CPython, version: vec![3, 11, 2], ways: ways.to_vec() }
     }
 
-    fn list(costs: Vec<EventCost>) -> Calibration {
+    fn list(costs: Vec<EventCost>) -> PriceList {
         let runtime = python(&[Way::Streams, Way::Uvloop]);
         let prices = RuntimePrices { runtime, costs, source: Source::default() };
-        Calibration { runtime: Some(prices), ..Calibration::default() }
+        PriceList { runtime: Some(prices), ..PriceList::default() }
     }
 
     #[test]

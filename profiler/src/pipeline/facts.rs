@@ -13,7 +13,7 @@ use crate::{
     calibrate::VolumeCalibration,
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{self, Form, preflight, syscalls},
-    machine::{Calibration, Runtime},
+    machine::{PriceList, Runtime},
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
     words,
@@ -77,7 +77,7 @@ impl Descriptors {
 
     /// With the prices of the file system that requests past the page cache go to, where that is
     /// one, and was measured.
-    pub(super) fn price(&self, mut list: Calibration) -> Calibration {
+    pub(super) fn price(&self, mut list: PriceList) -> PriceList {
         let mut volumes = self.volumes.iter();
         let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
         let Some(found) = VolumeCalibration::load(device) else { return list };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     calibrate::{self, Essentials, Full, Usage},
-    machine::{Calibration, Origin, Taken},
+    machine::{Origin, PriceList, Taken},
     text::numbers::whole_percent,
     words,
 };
@@ -21,7 +21,7 @@ pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);
 
 /// Prices, or why there are none, in words for the report.
-pub(super) type Priced = Result<Calibration, String>;
+pub(super) type Priced = Result<PriceList, String>;
 
 /// Prices of this machine and kernel: from the cache, or else measured on a thread of their own,
 /// because on a busy machine that takes long.
@@ -111,9 +111,9 @@ fn since(unix_seconds: u64) -> u64 {
 }
 
 /// The prices from a measurement, with their origin in words.
-fn prices(found: &Essentials, full: Option<&Full>, taken: Taken) -> Calibration {
+fn prices(found: &Essentials, full: Option<&Full>, taken: Taken) -> PriceList {
     let source = words::origin(Origin { taken, others: found.others }).into();
-    Calibration { source, ..calibrate::prices(found, full) }
+    PriceList { source, ..calibrate::prices(found, full) }
 }
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn prices_that_do_not_come_in_time_are_missing_with_the_way_to_get_them() {
-        let (mut pricing, _never) = coming(Ok(Calibration::default()));
+        let (mut pricing, _never) = coming(Ok(PriceList::default()));
         assert!(pricing.is_coming());
         let why = pricing.wait(Duration::ZERO, || false).unwrap_err();
         assert!(why.contains("not within 0 s, others used "), "{why}");
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn prices_that_come_in_time_are_taken() {
-        let (mut pricing, now) = coming(Ok(Calibration { source: "here".to_owned().into(), ..Calibration::default() }));
+        let (mut pricing, now) = coming(Ok(PriceList { source: "here".to_owned().into(), ..PriceList::default() }));
         assert!(pricing.known().is_none());
         drop(now);
         let found = pricing.wait(Duration::from_secs(60), || false).unwrap();
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn who_asks_to_hurry_is_not_kept() {
-        let (mut pricing, _never) = coming(Ok(Calibration::default()));
+        let (mut pricing, _never) = coming(Ok(PriceList::default()));
         let why = pricing.wait(Duration::MAX, || true).unwrap_err();
         assert!(why.contains("(interrupted)"), "{why}");
     }

@@ -7,7 +7,7 @@ use object::{Object as _, read::ReadCache};
 
 use crate::{
     calibrate::runtime::RuntimeCalibration,
-    machine::{Calibration, Language, Runtime, RuntimePrices, Way},
+    machine::{Language, PriceList, Runtime, RuntimePrices, Way},
     process::{self, OtherRuntime as Other, Process, RunsIn},
     words,
 };
@@ -104,7 +104,7 @@ impl Runtimes {
     }
 
     /// With what the target's runtime charges in the place of the machine's own ways.
-    pub(super) fn price(&self, mut list: Calibration) -> Calibration {
+    pub(super) fn price(&self, mut list: PriceList) -> PriceList {
         let Some((runtime, build)) = &self.known else { return list };
         let table = RuntimePrices::modelled(runtime, &list.steps, words::MODELLED_RUNTIME.to_owned().into());
         let kept = self.kept.get_or_init(|| RuntimeCalibration::load(runtime, build.as_deref()));

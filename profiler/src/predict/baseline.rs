@@ -81,7 +81,7 @@ impl Alone {
         // them.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
-        let busy = (wall > Nanos::ZERO).then(|| cpu.as_nanos() as f64 / wall.as_nanos() as f64);
+        let busy = (wall > Nanos::ZERO).then(|| cpu.ratio_to(wall));
         Some(Self { cpu: alone.min(total), unsteady, busy })
     }
 }

@@ -94,7 +94,7 @@ impl Engine {
         let cost = at(in_flight)?;
         let (fewer, more) = (at(in_flight / UNSURE_IN_FLIGHT)?, at(in_flight * UNSURE_IN_FLIGHT)?);
         let half = ((fewer.value - more.value) / 2.0).hypot(cost.half_width());
-        let cost = Estimate { low: cost.value - half, high: cost.value + half, ..cost };
+        let cost = Estimate::with_half_width(cost.value, half);
         (way.completes() && reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
     }
 }

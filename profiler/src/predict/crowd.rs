@@ -32,7 +32,7 @@ impl Engine {
 
     /// Why the calibrated crowd is not counted on, where it should be.
     pub(super) fn incredible_crowd(&self) -> Option<Caveat> {
-        let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.0 == 0.0)?;
+        let (threads, cost) = self.calibrated_crowd(Way::Naive).filter(|_| self.indirect.is_none())?;
         (!self.is_credible(&cost)).then_some(Caveat::IncredibleCrowd { each: cost.value, threads })
     }
 }

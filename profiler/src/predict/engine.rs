@@ -11,7 +11,7 @@ use crate::{
     aggregate::Window,
     cost::HandOvers,
     event::{BlockClass, Family, Sums},
-    machine::{Calibration, Way},
+    machine::{PriceList, Way},
     quantity::{Estimate, bootstrap},
 };
 
@@ -22,7 +22,7 @@ const MOST_EVENTS: usize = 100_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Engine {
     pub(super) prices: Prices,
-    pub(super) calibration: Calibration,
+    pub(super) calibration: PriceList,
     /// What its pools pay to hand work over.
     pub(super) hand_overs: HandOvers,
     /// Replayed for readiness: sockets, pipes and their like.
@@ -37,9 +37,8 @@ pub struct Engine {
     pub(super) before_block: f64,
     /// Relative spread of the direct cost over time: half its 90 % interval.
     pub(super) spread: f64,
-    /// Indirect cost of blocking-IO blocks and half its 90 % interval, ns; both 0 where the
-    /// interval includes zero.
-    pub(super) indirect: (f64, f64),
+    /// Indirect cost of blocking-IO blocks, ns; `None` where the interval includes zero.
+    pub(super) indirect: Option<Estimate>,
     /// Whether hardware counters told its user-mode part.
     pub(super) by_counters: bool,
     /// From a wake-up to the first instruction, where the CPU was idle, ns.
@@ -59,31 +58,24 @@ pub struct Engine {
 /// What a replay counted: ratios of sums over spans.
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
-    pub(super) sleeps_per_event: f64,
-    /// Half the 90 % interval of the sleeps per event.
-    pub(super) half: f64,
+    pub(super) sleeps_per_event: Estimate,
     pub(super) events_per_wait: f64,
 }
 
 impl Counted {
     /// With so many times as many requests in flight: a sleep is over for as many at once.
     pub(super) fn deeper(self, by: f64) -> Self {
-        Self {
-            sleeps_per_event: self.sleeps_per_event / by,
-            half: self.half / by,
-            events_per_wait: self.events_per_wait * by,
-        }
+        Self { sleeps_per_event: self.sleeps_per_event.scaled(1.0 / by), events_per_wait: self.events_per_wait * by }
+    }
+
+    /// Share of the events that a loop still sleeps for.
+    pub(super) fn stays(&self) -> f64 {
+        self.sleeps_per_event.value.min(1.0)
     }
 }
 
 impl Engine {
-    pub(crate) fn new(
-        window: &Window,
-        sums: &Sums,
-        given: &Given<'_>,
-        prices: Prices,
-        calibration: Calibration,
-    ) -> Self {
+    pub(crate) fn new(window: &Window, sums: &Sums, given: &Given<'_>, prices: Prices, calibration: PriceList) -> Self {
         let io = |c: BlockClass| c.family() == Family::BlockingIo;
         let traces = |counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
             let mut events = 0;
@@ -111,10 +103,7 @@ impl Engine {
             hooks_per_block: given.hooks / blocks.count.max(1.0),
             before_block: before_block(window),
             spread: spread.min(1.0),
-            indirect: given
-                .indirect
-                .filter(|e| e.total.is_above_zero())
-                .map_or((0.0, 0.0), |e| (e.total.value, e.total.half_width())),
+            indirect: given.indirect.map(|e| e.total).filter(|total| total.is_above_zero()),
             by_counters: given.by_counters,
             unsteady: given.unsteady,
             filled: given.filled,
@@ -147,10 +136,10 @@ impl Engine {
         let outcomes: Vec<Outcome> = self.traces(way).iter().map(|t| t.replay(settings)).collect();
         let mut sum = Outcome::default();
         outcomes.iter().for_each(|&o| sum += o);
-        let Some(sleeps_per_event) = sum.sleeps_per_event() else { return self.coarse(settings.loops) };
+        let Some(mean) = sum.sleeps_per_event() else { return self.coarse(settings.loops) };
         let windows: Vec<_> = outcomes.iter().map(|o| (o.sleeps as f64, o.served as f64)).collect();
-        let half = bootstrap::ratio(&windows).map_or(0.0, Estimate::half_width);
-        Some(Counted { sleeps_per_event, half, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
+        let sleeps_per_event = bootstrap::ratio(&windows).unwrap_or(Estimate::exact(mean));
+        Some(Counted { sleeps_per_event, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
     }
 
     /// Without a stream: a wake-up that found fewer threads than there are loops would have found a
@@ -160,7 +149,8 @@ impl Engine {
         let alone: f64 = self.concurrency.iter().take(loops as usize).sum();
         (all > 0.0).then(|| {
             let share = alone / all;
-            Counted { sleeps_per_event: share, half: 0.25 * share.max(0.1), events_per_wait: 1.0 / share.max(0.05) }
+            let sleeps_per_event = Estimate::with_half_width(share, 0.25 * share.max(0.1));
+            Counted { sleeps_per_event, events_per_wait: 1.0 / share.max(0.05) }
         })
     }
 

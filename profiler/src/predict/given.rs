@@ -3,7 +3,7 @@
 use super::prices::Prices;
 use crate::{
     cost::{Effect, HandOvers},
-    machine::{Calibration, Language, Way},
+    machine::{Language, PriceList, Way},
     quantity::Estimate,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Given<'a> {
     /// Whether it runs in something whose prices are not known: those of machine code are a bound.
     pub(crate) bound: bool,
     /// What this machine was calibrated to; else why it was not, where that is known.
-    pub(crate) calibration: Result<&'a Calibration, Option<&'a str>>,
+    pub(crate) calibration: Result<&'a PriceList, Option<&'a str>>,
     /// CPU of the target without the hooks, ns.
     pub(crate) cpu: f64,
     /// CPU that the hooks added, ns.
@@ -42,7 +42,7 @@ pub(crate) struct Given<'a> {
 impl Given<'_> {
     /// The ways that the target could move to whatever it blocks on.
     pub(super) fn offered(&self) -> Vec<Way> {
-        let all = self.calibration.map_or_else(|_| Way::in_language(Language::Native).collect(), Calibration::offered);
+        let all = self.calibration.map_or_else(|_| Way::in_language(Language::Native).collect(), PriceList::offered);
         all.into_iter().filter(|way| way.suits_all()).collect()
     }
 }

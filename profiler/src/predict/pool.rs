@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     event::Sums,
-    machine::{At, Calibration, Way},
+    machine::{At, PriceList, Way},
     quantity::Estimate,
 };
 
@@ -27,7 +27,7 @@ const MIN_MESSAGES: f64 = 200.0;
 /// A program that a loop feeds.
 pub(super) struct FedPool<'a> {
     given: &'a Given<'a>,
-    calibration: &'a Calibration,
+    calibration: &'a PriceList,
     /// What it reads and answers.
     messages: f64,
     at: At,
@@ -118,7 +118,7 @@ mod tests {
     };
 
     /// 1,000 messages in 100 ms of CPU; its waits for work take 5 ms of that in the kernel.
-    fn given(calibration: &Calibration, bound: bool) -> Given<'_> {
+    fn given(calibration: &PriceList, bound: bool) -> Given<'_> {
         Given {
             prices: None,
             hand_overs: HandOvers { waits: 500.0, cpu: 5e6 },
@@ -137,14 +137,14 @@ mod tests {
         }
     }
 
-    fn savings(calibration: &Calibration, bound: bool) -> Vec<(Way, f64, Vec<Doubt>)> {
+    fn savings(calibration: &PriceList, bound: bool) -> Vec<(Way, f64, Vec<Doubt>)> {
         let given = given(calibration, bound);
         let at = At { events: 4.0, work: 100e3, timed: 0.0 };
         let pool = FedPool { given: &given, calibration, messages: 1_000.0, at };
         pool.scenarios().into_iter().map(|s| (s.way, s.saving.value, s.doubts)).collect()
     }
 
-    fn machine() -> Calibration {
+    fn machine() -> PriceList {
         let sure = Estimate::exact;
         let step = Step {
             events: 1,
@@ -154,7 +154,7 @@ mod tests {
             runtime: Some(sure(3_600.0)),
             uring: None,
         };
-        Calibration { steps: vec![step], ..Calibration::default() }
+        PriceList { steps: vec![step], ..PriceList::default() }
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         let costs = vec![cost(Way::Pooled, 14_000.0), cost(Way::Gevent, 6_000.0)];
         let runtime = Runtime { language: Language::CPython, version: vec![3, 11], ways: Vec::new() };
         let prices = RuntimePrices { runtime, costs, source: String::new().into() };
-        let found = savings(&Calibration { runtime: Some(prices), ..machine() }, false);
+        let found = savings(&PriceList { runtime: Some(prices), ..machine() }, false);
         let [(Way::Gevent, value, doubts)] = &found[..] else { panic!("{found:?}") };
         assert!((value - 0.08).abs() < 1e-9, "{value}");
         // 14 ms are taken off, where 5 are seen.

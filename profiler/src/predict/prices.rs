@@ -5,8 +5,8 @@ use crate::{
     aggregate::{ThreadTotals, Window},
     cost::{Basis, MIN_CALLS, Pools, RARE, Reference, mean, only_waits},
     event::{BlockClass, Family, Place, SiteRecord, Sums},
-    machine::Calibration,
-    quantity::{Figure, Nanos},
+    machine::PriceList,
+    quantity::{Estimate, Figure, Nanos},
 };
 
 /// Blocks on files that are still open or found no site: as many more than were counted at sites.
@@ -32,6 +32,15 @@ impl Blocks {
     fn less(self, other: Self) -> Self {
         Self { count: self.count - other.count, direct: self.direct - other.direct }
     }
+}
+
+/// Calls that only wait for one descriptor: a loop makes none of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WaitingCalls {
+    /// Calls.
+    pub count: f64,
+    /// What all of them cost beside their blocks, ns.
+    pub cost: Estimate,
 }
 
 /// Reads and writes past the page cache (`O_DIRECT`) that blocked.
@@ -94,11 +103,8 @@ pub struct Prices {
     pub messages: f64,
     /// Connections that it accepted.
     pub accepted: f64,
-    /// Calls that only wait for one descriptor, and what they cost beside their blocks: a loop
-    /// makes none of them.
-    pub waiting_calls: Blocks,
-    /// Half the 90 % interval of that, ns.
-    pub waiting_half: f64,
+    /// Calls that only wait for one descriptor.
+    pub waiting_calls: WaitingCalls,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
     /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
@@ -130,7 +136,7 @@ impl Prices {
         window: &Window,
         sums: &Sums,
         pools: &Pools<'_>,
-        calibration: Option<&Calibration>,
+        calibration: Option<&PriceList>,
         reference: Option<Reference>,
         files: Files<'_>,
     ) -> Option<Self> {
@@ -147,7 +153,6 @@ impl Prices {
             window.sites.iter().filter(|s| s.place.class.is_file() && moves_bytes(s)).map(|s| s.site.calls as f64);
         let net_sites = || window.sites.iter().filter(|s| is_io(s) && !s.place.class.is_file());
         let ready_reads: f64 = net_sites().map(ready_reads).sum();
-        let waiting = waiting_calls(window, pools);
         let direct_reads = direct_reads(window, pools, files.direct);
         let replies: f64 = net_sites().map(writes).sum();
         Some(Self {
@@ -161,8 +166,7 @@ impl Prices {
             ready_reads,
             messages: net_sites().map(reads).sum::<f64>().min(replies),
             accepted: window.sites.iter().map(accepted).sum(),
-            waiting_calls: waiting.0,
-            waiting_half: waiting.1,
+            waiting_calls: waiting_calls(window, pools),
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
             sleep: switches.sleep(&parts, near),
@@ -248,7 +252,7 @@ struct Switches<'a> {
     window: &'a Window,
     /// Over all of its threads.
     sums: &'a Sums,
-    calibration: Option<&'a Calibration>,
+    calibration: Option<&'a PriceList>,
     /// The class of most blocks.
     kin: BlockClass,
     /// Threads that block on IO.
@@ -322,7 +326,7 @@ impl Switches<'_> {
     }
 
     fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
-        let cold = |c: &Calibration| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
+        let cold = |c: &PriceList| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
         // A message among so many threads costs no less than in a ring that hardly has a working
         // set. What is not in the block and not in code after it is the waker's, or lies outside of
         // calls: the way back to user mode restores the thread's registers.
@@ -344,9 +348,9 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
         let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
         if woke.count >= MIN_CALLS
             && quiet.count >= MIN_CALLS
-            && let (Some((a, _)), Some((b, _))) = (mean(woke), mean(&quiet))
+            && let (Some(waking), Some(plain)) = (mean(woke), mean(&quiet))
         {
-            sum += (a - b - hook) * woke.count as f64;
+            sum += (waking.value - plain.value - hook) * woke.count as f64;
             calls += woke.count;
         }
     }
@@ -385,15 +389,17 @@ fn is_io(site: &SiteRecord) -> bool {
     site.place.class.family() == Family::BlockingIo
 }
 
-/// Calls that only wait for one descriptor, and half the interval of what they cost.
-fn waiting_calls(window: &Window, pools: &Pools<'_>) -> (Blocks, f64) {
+/// What a price of one is off by, it is for all of them: their ends add up.
+fn waiting_calls(window: &Window, pools: &Pools<'_>) -> WaitingCalls {
+    let mut all = WaitingCalls::default();
     let io = window.sites.iter().filter(|s| is_io(s));
-    io.filter_map(|s| Some((s.site.calls as f64, pools.waiting_call(s)?))).fold(
-        (Blocks::default(), 0.0),
-        |(sum, half), (calls, each)| {
-            (sum.plus(Blocks { count: calls, direct: calls * each.value }), half + calls * each.half_width())
-        },
-    )
+    for (calls, each) in io.filter_map(|s| Some((s.site.calls as f64, pools.waiting_call(s)?))) {
+        all.count += calls;
+        all.cost.value += calls * each.value;
+        all.cost.low += calls * each.low;
+        all.cost.high += calls * each.high;
+    }
+    all
 }
 
 /// Calls that neither blocked nor failed, where others at the same site blocked.
@@ -440,7 +446,7 @@ fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place]) -> (Direct
         sum.whole += (blocked.sum as f64 - count * pools.hook_of_call()).max(0.0);
         sum.blocks += pools.direct(record).map_or(0.0, |cost| cost.total.value);
     }
-    (sum, waited as f64 / window.measured.as_nanos().max(1) as f64)
+    (sum, Nanos::from_nanos(waited).ratio_to(window.measured))
 }
 
 /// Calls that a ring has made by workers, and their part of all blocks on files.
@@ -462,7 +468,7 @@ fn by_workers(window: &Window, pools: &Pools<'_>, file: (Blocks, &Parts), places
 fn file_waits(window: &Window, sums: &Sums) -> f64 {
     let files = BlockClass::ALL.into_iter().filter(|c| c.is_file());
     let waited: u64 = files.map(|c| sums.classes[c as usize].blocked).sum();
-    waited as f64 / window.measured.as_nanos().max(1) as f64
+    Nanos::from_nanos(waited).ratio_to(window.measured)
 }
 
 fn moves_bytes(site: &SiteRecord) -> bool {

@@ -244,7 +244,7 @@ impl<'a> Simulation<'a> {
         self.next[connection as usize] += 1;
         self.outcome.served += 1;
         let gap = cycle.filter(|_| self.settings.arrivals == Arrivals::Closed).map(|cycle| cycle.gap);
-        let entered = self.settings.entered.map_or(1.0, |share| share.clamp(0.0, 1.0));
+        let entered = self.settings.entered.unwrap_or(1.0);
         self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap });
         let now = now + (service * (1.0 - entered)) as u64;
         if self.settings.entered.is_some() { now } else { self.reply(now) }

@@ -7,7 +7,7 @@ use super::{
     engine::{Counted, Engine},
     interval::Found,
     kind::Kind,
-    prices::Blocks,
+    prices::{Blocks, WaitingCalls},
     replay::{Arrivals, Queues, Settings},
     scenario::Scenario,
     term::{Term, TermBasis, TermKind},
@@ -55,7 +55,7 @@ impl Engine {
         let sum = Sum::new(self, way, counted, tax);
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
-        let shift = sum.sleepers * (sum.stays - other.sleeps_per_event.min(1.0)) * sum.sleep;
+        let shift = sum.sleepers * (sum.stays - other.stays()) * sum.sleep;
         let otherwise = match taken {
             Arrivals::Closed => Assumption::ArrivalsDoNotFollow,
             Arrivals::Open => Assumption::ArrivalsFollow,
@@ -190,12 +190,12 @@ impl<'a> Sum<'a> {
             tax,
             blocks,
             part: blocks.count / engine.prices.all().count.max(1.0),
-            stays: counted.sleeps_per_event.min(1.0),
+            stays: counted.stays(),
             sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
             direct,
             sleepers: blocks.count - past_cache,
             plain_files: file.count - past_cache,
-            crowd: engine.crowd(way).filter(|_| engine.indirect.0 == 0.0),
+            crowd: engine.crowd(way).filter(|_| engine.indirect.is_none()),
             gathered: engine.gathered(way, &counted),
             handed_over: engine.handed_over(way),
         }
@@ -250,8 +250,8 @@ impl<'a> Sum<'a> {
     }
 
     fn waiting_calls(&self) -> Option<Term> {
-        let Blocks { count, direct } = self.engine.prices.waiting_calls;
-        (count > 0.0).then(|| Term::gain(TermKind::WaitingCallsGo, count, direct / count, TermBasis::ReadyRead))
+        let WaitingCalls { count, cost } = self.engine.prices.waiting_calls;
+        (count > 0.0).then(|| Term::gain(TermKind::WaitingCallsGo, count, cost.value / count, TermBasis::ReadyRead))
     }
 
     fn own_wakeups(&self) -> Option<Term> {
@@ -262,15 +262,13 @@ impl<'a> Sum<'a> {
     }
 
     fn runs_warm(&self) -> Option<Term> {
-        let total = self.engine.indirect.0 * (1.0 - self.stays) * self.part;
-        let count = self.blocks.count * (1.0 - self.stays);
-        let basis = TermBasis::SameSites { counters: self.engine.by_counters };
-        (self.engine.indirect.0 * self.part != 0.0).then(|| Term {
+        let all = self.engine.indirect.filter(|_| self.part > 0.0)?.value;
+        Some(Term {
             kind: TermKind::RunsWarm,
-            count,
-            each: self.engine.indirect.0 / self.engine.prices.all().count.max(1.0),
-            ns: total,
-            basis,
+            count: self.blocks.count * (1.0 - self.stays),
+            each: all / self.engine.prices.all().count.max(1.0),
+            ns: all * (1.0 - self.stays) * self.part,
+            basis: TermBasis::SameSites { counters: self.engine.by_counters },
         })
     }
 
@@ -354,13 +352,13 @@ impl<'a> Sum<'a> {
         let parts = [
             self.blocks.direct * engine.spread,
             net * self.tax.half_width(),
-            engine.indirect.1 * (1.0 - stays) * self.part,
-            self.sleepers * self.counted.half * self.sleep,
+            engine.indirect.map_or(0.0, |all| all.half_width() * (1.0 - stays) * self.part),
+            self.sleepers * self.counted.sleeps_per_event.half_width() * self.sleep,
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
             self.unsteady(),
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),
             self.direct.map_or(0.0, |d| d.reads.count * d.cost.half_width()),
-            engine.prices.waiting_half,
+            engine.prices.waiting_calls.cost.half_width(),
             self.handed_over.map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
             self.made_by_workers().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
@@ -396,10 +394,10 @@ impl<'a> Sum<'a> {
         let (dearer, cheaper) = engine.peers(self.way, &self.counted);
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
         // A calibrated crowd has small working sets.
-        let untold = match (engine.indirect.0, self.runs_warm_calibrated()) {
-            (0.0, Some(term)) => term.ns.max(0.0),
-            (0.0, None) => UNKNOWN_INDIRECT * unknown,
-            _ => 0.0,
+        let untold = match (engine.indirect, self.runs_warm_calibrated()) {
+            (None, Some(term)) => term.ns.max(0.0),
+            (None, None) => UNKNOWN_INDIRECT * unknown,
+            (Some(_), _) => 0.0,
         };
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);

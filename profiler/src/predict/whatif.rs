@@ -20,7 +20,7 @@ use super::{
 use crate::{
     aggregate::Window,
     event::Sums,
-    machine::{Calibration, Pool, RuntimePrices, Source, Way},
+    machine::{Pool, PriceList, RuntimePrices, Source, Way},
     quantity::Estimate,
 };
 
@@ -70,7 +70,7 @@ pub struct Priced {
 }
 
 impl Priced {
-    fn new(prices: &Prices, calibration: &Calibration) -> Self {
+    fn new(prices: &Prices, calibration: &PriceList) -> Self {
         let (source, runtime) = (calibration.source.clone(), calibration.runtime.clone());
         Self { prices: prices.clone(), source, runtime }
     }

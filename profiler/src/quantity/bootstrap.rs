@@ -6,7 +6,15 @@ use super::estimate::Estimate;
 
 /// Resamples. The 5th and 95th percentile of so many are good to a few per cent of the interval's
 /// width.
-const RESAMPLES: usize = 400;
+pub(crate) const RESAMPLES: usize = 400;
+
+/// A value with the 90 % interval that draws from around it give; `None` without draws.
+pub(crate) fn interval(value: f64, mut draws: Vec<f64>) -> Option<Estimate> {
+    draws.sort_by(f64::total_cmp);
+    let last = draws.len().checked_sub(1)?;
+    let at = |q: f64| draws[(last as f64 * q).round() as usize];
+    Some(Estimate { value, low: at(0.05), high: at(0.95) })
+}
 
 /// Σ numerator / Σ denominator with its 90 % interval, over windows drawn with replacement; `None`
 /// for fewer than three windows, or where the denominators add up to nothing.
@@ -16,7 +24,7 @@ pub(crate) fn ratio(windows: &[(f64, f64)]) -> Option<Estimate> {
     }
     // The same windows give the same interval.
     let mut random = Rng::with_seed(windows.len() as u64);
-    let mut ratios: Vec<f64> = (0..RESAMPLES)
+    let ratios: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
             let (mut top, mut bottom) = (0.0, 0.0);
             for _ in 0..windows.len() {
@@ -27,13 +35,8 @@ pub(crate) fn ratio(windows: &[(f64, f64)]) -> Option<Estimate> {
             (bottom > 0.0).then(|| top / bottom)
         })
         .collect();
-    if ratios.is_empty() {
-        return None;
-    }
-    ratios.sort_by(f64::total_cmp);
-    let at = |q: f64| ratios[((ratios.len() - 1) as f64 * q).round() as usize];
     let (top, bottom) = windows.iter().fold((0.0, 0.0), |(top, bottom), (a, b)| (top + a, bottom + b));
-    Some(Estimate { value: top / bottom, low: at(0.05), high: at(0.95) })
+    interval(top / bottom, ratios)
 }
 
 #[cfg(test)]
@@ -49,8 +52,7 @@ mod tests {
         let hits = (0..300)
             .filter(|_| {
                 let windows: Vec<_> = (0..20).map(|_| ((0..20).map(|_| uniform()).sum::<f64>(), 20.0)).collect();
-                let interval = ratio(&windows).unwrap();
-                interval.low <= 1.0 && 1.0 <= interval.high
+                ratio(&windows).unwrap().contains(1.0)
             })
             .count();
         assert!((240..=290).contains(&hits), "{hits} of 300");

@@ -25,16 +25,6 @@ impl Estimate {
         Self { value, low: value, high: value }
     }
 
-    /// A mean with its standard error, by the normal approximation.
-    pub fn from_standard_error(mean: f64, standard_error: f64) -> Self {
-        Self::with_half_width(mean, Z90 * standard_error)
-    }
-
-    /// A value with its variance, found with so many degrees of freedom, by Student's t.
-    pub fn from_variance(value: f64, variance: f64, freedom: f64) -> Self {
-        Self::from_standard_error(value, variance.max(0.0).sqrt() * student_widening(freedom))
-    }
-
     /// A value in the middle of its interval.
     pub fn with_half_width(value: f64, half: f64) -> Self {
         Self { value, low: value - half, high: value + half }
@@ -56,6 +46,11 @@ impl Estimate {
         Self { value: self.value * by, low: low * by, high: high * by }
     }
 
+    /// Value and ends with so much more, which is known exactly.
+    pub fn plus_exactly(self, more: f64) -> Self {
+        Self { value: self.value + more, low: self.low + more, high: self.high + more }
+    }
+
     /// How much `self` is more than `base`. The widths add up as those of independent estimates do.
     pub fn beyond(self, base: Self) -> Self {
         let half = (self.high - self.low).hypot(base.high - base.low) / 2.0;
@@ -75,18 +70,15 @@ impl Estimate {
         if self.value >= 0.0 { self } else { Self { value: 0.0, low: 0.0, high: -self.low } }
     }
 
+    /// Whether a value lies in the interval, its ends included.
+    pub fn contains(self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+
     /// Whether the interval leaves zero out on the positive side.
     pub fn is_above_zero(self) -> bool {
         self.low > 0.0
     }
-}
-
-/// How much wider than the normal distribution's a 90 % interval of Student's t is (the expansion
-/// of Cornish and Fisher).
-fn student_widening(freedom: f64) -> f64 {
-    let v = freedom.max(1.0);
-    let z2 = Z90 * Z90;
-    1.0 + (z2 + 1.0) / (4.0 * v) + (5.0 * z2 * z2 + 16.0 * z2 + 3.0) / (96.0 * v * v)
 }
 
 #[cfg(test)]
@@ -110,12 +102,5 @@ mod tests {
         let seen = Estimate { value: -3.0, low: -5.0, high: -1.0 };
         assert_eq!(seen.at_least_zero(), Estimate { value: 0.0, low: 0.0, high: 5.0 });
         assert_eq!(Estimate::exact(1.0).at_least_zero(), Estimate::exact(1.0));
-    }
-
-    #[test]
-    fn a_ninety_per_cent_interval_is_three_point_two_nine_standard_errors_wide() {
-        let estimate = Estimate::from_standard_error(5.0, 2.0);
-        assert!((estimate.high - estimate.low - 2.0 * 3.289_707_2).abs() < 1e-9);
-        assert!((estimate.standard_error() - 2.0).abs() < 1e-12);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod kib;
 mod listed;
 mod nanos;
 mod repeats;
+mod uncertain;
 
 pub use estimate::{Estimate, Z90};
 pub use figure::{Figure, Provenance};
@@ -16,3 +17,4 @@ pub use id::{Addr, Tgid, Tid};
 pub(crate) use listed::listed;
 pub use nanos::Nanos;
 pub use repeats::{Repeats, median};
+pub(crate) use uncertain::Uncertain;

@@ -35,6 +35,12 @@ impl Nanos {
         self.0 as f64 / 1e9
     }
 
+    /// How many times as long as `other` it is. `other` counts as 1 ns at least: no time is nothing
+    /// of no time.
+    pub fn ratio_to(self, other: Self) -> f64 {
+        self.0 as f64 / other.0.max(1) as f64
+    }
+
     /// The difference, or zero where `other` is the larger.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -99,6 +105,12 @@ mod tests {
         ] {
             assert_eq!(Nanos::from_nanos(ns).to_string(), text);
         }
+    }
+
+    #[test]
+    fn no_time_is_nothing_of_no_time() {
+        let [zero, one, two] = [0, 1_000, 2_000].map(Nanos::from_nanos);
+        assert_eq!((one.ratio_to(two), two.ratio_to(one), zero.ratio_to(zero)), (0.5, 2.0, 0.0));
     }
 
     #[test]

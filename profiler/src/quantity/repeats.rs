@@ -1,6 +1,8 @@
 //! One thing measured several times: the median of the repeats, their spread, where the true median
 //! lies, and whether a difference is more than noise.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
@@ -56,15 +58,15 @@ impl Repeats {
 
     /// Where the true median lies, with 95 % confidence. Each side has its own distance, because
     /// repeats that were disturbed lie on one side of the median.
-    pub fn reach_of_median(self) -> (f64, f64) {
+    fn reach_of_median(self) -> RangeInclusive<f64> {
         let reach = |side: f64| (1.5 * side / self.count().sqrt()).max(PLACEMENT * self.median.abs());
-        (self.median - reach(self.median - self.low), self.median + reach(self.high - self.median))
+        self.median - reach(self.median - self.low)..=self.median + reach(self.high - self.median)
     }
 
     /// Whether the two medians may be the same. Their difference is then called noise.
     pub fn overlaps(self, other: Self) -> bool {
-        let ((low, high), (other_low, other_high)) = (self.reach_of_median(), other.reach_of_median());
-        low <= other_high && other_low <= high
+        let (own, other) = (self.reach_of_median(), other.reach_of_median());
+        own.start() <= other.end() && other.start() <= own.end()
     }
 
     /// Whether a cost, which cannot be negative, may as well be zero. A median above zero may be

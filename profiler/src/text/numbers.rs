@@ -1,7 +1,7 @@
 //! Numbers as people read them: the same on every screen and in every file. Thousands stand apart,
 //! units are scaled and have three digits, and what is missing has one word.
 
-use crate::quantity::Nanos;
+use crate::quantity::{Estimate, Nanos};
 
 /// What stands where there is no number. Why there is none stands beside it, where that is known.
 pub const NA: &str = "n/a";
@@ -136,9 +136,14 @@ fn ends(low: f64, high: f64, digits: usize) -> String {
     format!("{}{joint}{} %", decimal(low * 100.0, digits), decimal(high * 100.0, digits))
 }
 
-/// An interval of a ratio in percent.
-pub fn range(low: f64, high: f64) -> String {
-    ends(low, high, 1)
+/// The interval of a ratio in percent.
+pub fn range(ratio: Estimate) -> String {
+    ends(ratio.low, ratio.high, 1)
+}
+
+/// The interval of signed nanoseconds.
+pub fn span_range(ns: Estimate) -> String {
+    format!("{} to {}", span(ns.low), span(ns.high))
 }
 
 /// An interval of a ratio in whole percent, for sentences.
@@ -269,7 +274,8 @@ mod tests {
             (points(0.01), whole_percent(-0.004), of_hundred(0.5)),
             ("+1.0 points".into(), "0 %".into(), "50 of 100".into())
         );
-        assert_eq!((range(0.01, 0.023), range(-0.01, 0.02)), ("1.0–2.3 %".into(), "-1.0 to 2.0 %".into()));
+        let around = |half| range(Estimate::with_half_width(0.02, half));
+        assert_eq!((around(0.01), around(0.03)), ("1.0–3.0 %".into(), "-1.0 to 5.0 %".into()));
         assert_eq!((whole_range(-0.001, 0.07), whole_range(-0.2, -0.1)), ("0–7 %".into(), "-20 to -10 %".into()));
     }
 

@@ -174,7 +174,7 @@ impl InWords for Gain {
         reasons.extend(self.blockers.as_ref().map(Blockers::in_words));
         if self.sleeps_per_block >= FEW_SLEEPS {
             let who = if self.way == Way::Virtual { "a carrier would still park" } else { "a loop would still sleep" };
-            reasons.push(format!("{who} at {} blocks", of_hundred(self.sleeps_per_block.min(1.0))));
+            reasons.push(format!("{who} at {} blocks", of_hundred(self.sleeps_per_block)));
         }
         reasons.extend(self.completion.map(|(way, more)| {
             format!("{} would bring {} ({})", way.in_a_sentence(), whole_percent(more.value), range(&more))

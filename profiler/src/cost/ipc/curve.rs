@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::{Pairs, ipc_layout},
-    quantity::{Estimate, Figure},
+    quantity::{Estimate, Figure, Uncertain, bootstrap},
 };
 
 /// Samples that a point needs; neighbouring bins are pooled until they have as many.
@@ -19,8 +19,6 @@ const TAIL: usize = 3;
 const TAIL_RATIO: f64 = 4.0;
 /// What counts as recovered: this share of the steady IPC.
 pub const RECOVERED: f64 = 0.95;
-/// Resamples: their 5th and 95th percentile are the interval.
-const RESAMPLES: usize = 400;
 /// The 99th percentile of the standard normal distribution.
 const SURELY: f64 = 2.326_347_9;
 
@@ -107,7 +105,8 @@ fn points(knots: &[Knot]) -> Vec<Point> {
         let local = (cycles > 0.0).then(|| {
             let ipc = step / cycles;
             // Delta method: var(1/c) = var(c)/c⁴.
-            Estimate::from_variance(ipc, (variance + knot.variance) / (step * step) * ipc.powi(4), knot.sums.n - 1.0)
+            let variance = (variance + knot.variance) / (step * step) * ipc.powi(4);
+            Uncertain { value: ipc, variance }.by_student(knot.sums.n - 1.0)
         });
         points.push(Point {
             samples: knot.sums.n as u64,
@@ -129,15 +128,18 @@ fn tail(x: &[f64]) -> Option<usize> {
     (x.len() - first >= TAIL && first > 0).then_some(first)
 }
 
-/// Weighted least squares of the cycles at a curve's end: (a, b, variance of a, variance of b).
-fn line(x: &[f64], y: &[f64], variance: &[f64]) -> Option<(f64, f64, f64, f64)> {
+/// Weighted least squares of the cycles at a curve's end, a + b·instructions: (a, b).
+fn line(x: &[f64], y: &[f64], variance: &[f64]) -> Option<(Uncertain, Uncertain)> {
     let weight: f64 = variance.iter().map(|v| 1.0 / v).sum();
     let mean = |of: &[f64]| of.iter().zip(variance).map(|(u, v)| u / v).sum::<f64>() / weight;
     let (mx, my) = (mean(x), mean(y));
     let xx: f64 = x.iter().zip(variance).map(|(x, v)| (x - mx).powi(2) / v).sum();
     let xy: f64 = x.iter().zip(y).zip(variance).map(|((x, y), v)| (x - mx) * (y - my) / v).sum();
     let b = xy / xx;
-    (xx > 0.0 && b > 0.0).then(|| (my - b * mx, b, 1.0 / weight + mx * mx / xx, 1.0 / xx))
+    (xx > 0.0 && b > 0.0).then(|| {
+        let a = Uncertain { value: my - b * mx, variance: 1.0 / weight + mx * mx / xx };
+        (a, Uncertain { value: b, variance: 1.0 / xx })
+    })
 }
 
 /// Cycles per instruction from knot to knot that never rise: neighbours that do are pooled
@@ -207,13 +209,13 @@ fn read(knots: &[Knot]) -> Result<[Figure<Estimate, Note>; 3], Note> {
     let variance: Vec<f64> = knots.iter().map(|k| k.variance).collect();
     let first = tail(&x).ok_or(Note::FewSamples)?;
     let freedom = (x.len() - first) as f64 * (MIN_SAMPLES - 1) as f64;
-    let (a, b, var_a, var_b) = line(&x[first..], &y[first..], &variance[first..]).ok_or(Note::NoRise)?;
+    let (a, b) = line(&x[first..], &y[first..], &variance[first..]).ok_or(Note::NoRise)?;
     if still_rising(&x, &y, &variance, first) {
         return Err(Note::StillRising);
     }
-    let steady = Figure::measured(Estimate::from_variance(1.0 / b, var_b / b.powi(4), freedom));
-    let lost = Figure::measured(Estimate::from_variance(a, var_a, freedom));
-    Ok([steady, lost, recovered(&x, &y, &variance, first, b)])
+    let ipc = Uncertain { value: 1.0 / b.value, variance: b.variance / b.value.powi(4) };
+    let [steady, lost] = [ipc, a].map(|found| Figure::measured(found.by_student(freedom)));
+    Ok([steady, lost, recovered(&x, &y, &variance, first, b.value)])
 }
 
 /// Where the curve has recovered; the interval by drawing the points anew from what is known of
@@ -227,21 +229,18 @@ fn recovered(x: &[f64], y: &[f64], variance: &[f64], first: usize, b: f64) -> Fi
         return Figure::unavailable(Note::NoFall);
     }
     let mut random = Random::new(x.len() as u64);
-    let mut draws: Vec<f64> = (0..RESAMPLES)
+    let draws: Vec<f64> = (0..bootstrap::RESAMPLES)
         .map(|_| {
             let drawn: Vec<f64> = y.iter().zip(variance).map(|(y, v)| y + v.sqrt() * normal(&mut random)).collect();
             let steady = line(&x[first..], &drawn[first..], &variance[first..]);
-            steady.and_then(|(_, b, ..)| at(&drawn, b)).unwrap_or(f64::INFINITY)
+            steady.and_then(|(_, b)| at(&drawn, b.value)).unwrap_or(f64::INFINITY)
         })
         .collect();
-    draws.sort_by(f64::total_cmp);
-    let quantile = |q: f64| draws[((draws.len() - 1) as f64 * q).round() as usize];
-    let (low, high) = (quantile(0.05), quantile(0.95));
-    if low == 0.0 {
-        return Figure::unavailable(Note::FallTooNoisy);
+    match bootstrap::interval(value, draws) {
+        Some(Estimate { low: 0.0, .. }) => Figure::unavailable(Note::FallTooNoisy),
+        Some(Estimate { low, high, .. }) if high.is_finite() => {
+            Figure::measured(Estimate { value, low: low.min(value), high: high.max(value) })
+        }
+        _ => Figure::unavailable(Note::RecoveryTooNoisy),
     }
-    if !high.is_finite() {
-        return Figure::unavailable(Note::RecoveryTooNoisy);
-    }
-    Figure::measured(Estimate { value, low: low.min(value), high: high.max(value) })
 }

@@ -4,7 +4,7 @@ use super::{before::Before, comparison::Comparison, note::Note, sums::Centred};
 use crate::{
     cost::direct::RARE,
     event::{Place, SiteIpc},
-    quantity::{Estimate, Figure},
+    quantity::{Estimate, Figure, Uncertain},
 };
 
 /// Windows that a kind needs before it is believed.
@@ -25,11 +25,9 @@ pub struct Line {
 
 impl Line {
     fn fitted(c: &Centred) -> Option<Self> {
-        let (b, (a, variance), freedom) = (c.slope()?, c.intercept()?, c.n - 2.0);
-        Some(Self {
-            a: Estimate::from_variance(a, variance, freedom),
-            b: Estimate::from_variance(b, c.residual() / c.xx, freedom),
-        })
+        let b = Uncertain { value: c.slope()?, variance: c.residual() / c.xx };
+        let freedom = c.n - 2.0;
+        Some(Self { a: c.intercept()?.by_student(freedom), b: b.by_student(freedom) })
     }
 }
 
@@ -75,18 +73,18 @@ impl SiteFit {
     }
 }
 
-/// A difference and its variance.
+/// What windows after blocks take more, in cycles.
 #[derive(Clone, Copy)]
 struct Told {
-    value: f64,
-    variance: f64,
+    more: Uncertain,
+    /// Degrees of freedom of its variance.
     freedom: f64,
     by: Comparison,
 }
 
 impl Told {
     fn cycles(self) -> BlockCycles {
-        BlockCycles { cycles: Estimate::from_variance(self.value, self.variance, self.freedom), by: self.by }
+        BlockCycles { cycles: self.more.by_student(self.freedom), by: self.by }
     }
 }
 
@@ -104,8 +102,8 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
             // What little they differ by, at the windows' own cycles per instruction; it may be off
             // by all of that.
             let shift = apart * none.y / none.x.max(1.0);
-            let by = Comparison::EqualInstructions;
-            Ok(Told { value: after.y - none.y - shift, variance: means + shift * shift, freedom, by })
+            let more = Uncertain { value: after.y - none.y - shift, variance: means + shift * shift };
+            Ok(Told { more, freedom, by: Comparison::EqualInstructions })
         }
         (a, d) => {
             let precision = |c: &Centred, slope: Option<f64>, residual: f64| slope.map_or(0.0, |_| c.xx / residual);
@@ -113,14 +111,13 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
             if let (Some(a), Some(d)) = (a, d)
                 && (a - d).abs() > DIFFERENT * (1.0 / p + 1.0 / q).sqrt()
             {
-                let value = after.y - (none.y + d * apart);
-                let by = Comparison::OwnSlopes;
-                return Ok(Told { value, variance: means + apart * apart / q, freedom: freedom - 1.0, by });
+                let more = Uncertain { value: after.y - (none.y + d * apart), variance: means + apart * apart / q };
+                return Ok(Told { more, freedom: freedom - 1.0, by: Comparison::OwnSlopes });
             }
             let slope = (a.unwrap_or(0.0) * p + d.unwrap_or(0.0) * q) / (p + q);
             let value = after.y - none.y - slope * apart;
-            let by = Comparison::CommonSlope;
-            Ok(Told { value, variance: means + apart * apart / (p + q), freedom, by })
+            let more = Uncertain { value, variance: means + apart * apart / (p + q) };
+            Ok(Told { more, freedom, by: Comparison::CommonSlope })
         }
     }
 }
@@ -128,34 +125,32 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
 /// What windows after calls that did not block take at other sites, whatever they execute.
 #[derive(Clone, Copy)]
 struct Elsewhere {
-    a: f64,
-    variance: f64,
+    a: Uncertain,
+    /// Degrees of freedom of its variance.
     freedom: f64,
     sites: usize,
 }
 
 impl Elsewhere {
     fn new(direct: &[Centred]) -> Option<Self> {
-        let lines: Vec<(f64, f64)> = direct.iter().filter_map(Centred::intercept).collect();
-        let n = lines.len() as f64;
-        let a = lines.iter().map(|l| l.0).sum::<f64>() / n;
-        match lines.as_slice() {
+        let all: Vec<Uncertain> = direct.iter().filter_map(Centred::intercept).collect();
+        let (n, sites) = (all.len() as f64, all.len());
+        match all.as_slice() {
             [] => None,
-            [(a, variance)] => Some(Self { a: *a, variance: *variance, freedom: direct[0].n - 2.0, sites: 1 }),
+            [a] => Some(Self { a: *a, freedom: direct[0].n - 2.0, sites }),
             _ => {
+                let value = all.iter().map(|a| a.value).sum::<f64>() / n;
                 // One more site is drawn from where these come from.
-                let between = lines.iter().map(|l| (l.0 - a).powi(2)).sum::<f64>() / (n - 1.0);
-                Some(Self { a, variance: between * (1.0 + 1.0 / n), freedom: n - 1.0, sites: lines.len() })
+                let between = all.iter().map(|a| (a.value - value).powi(2)).sum::<f64>() / (n - 1.0);
+                let a = Uncertain { value, variance: between * (1.0 + 1.0 / n) };
+                Some(Self { a, freedom: n - 1.0, sites })
             }
         }
     }
 
     fn compare(&self, after: &Centred) -> Result<Told, Note> {
-        let Some((a, variance)) = after.intercept() else {
-            return Err(Note::NothingVaries);
-        };
-        let by = Comparison::OtherSites(self.sites);
-        Ok(Told { value: a - self.a, variance: variance + self.variance, freedom: self.freedom, by })
+        let more = after.intercept().ok_or(Note::NothingVaries)?.less(self.a);
+        Ok(Told { more, freedom: self.freedom, by: Comparison::OtherSites(self.sites) })
     }
 }
 
@@ -218,9 +213,7 @@ pub(crate) struct Total {
     /// Blocks at these sites.
     pub(crate) blocks: u64,
     /// Cycles of all of them.
-    pub(crate) cycles: f64,
-    /// Half the 90 % interval of `cycles`.
-    pub(crate) half: f64,
+    pub(crate) cycles: Estimate,
     /// Sites.
     pub(crate) sites: usize,
     /// Windows after blocks and after none at these sites.
@@ -231,11 +224,11 @@ impl Total {
     /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with
     /// another's, but for those who are compared with the same other sites.
     pub(crate) fn new<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
-        let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
+        let (mut total, mut cycles, mut apart, mut together) = (Self::default(), 0.0, 0.0, 0.0);
         for (site, blocks) in sites {
             let Some(cost) = site.cost.value() else { continue };
             let half = cost.cycles.half_width() * blocks as f64;
-            total.cycles += cost.cycles.value * blocks as f64;
+            cycles += cost.cycles.value * blocks as f64;
             if cost.by.same_site() {
                 apart += half * half;
             } else {
@@ -245,13 +238,13 @@ impl Total {
             total.sites += 1;
             total.windows += site.windows(Before::Blocked) + site.windows(Before::Direct);
         }
-        total.half = (apart + together * together).sqrt();
+        total.cycles = Estimate::with_half_width(cycles, (apart + together * together).sqrt());
         total
     }
 
     /// The cycles of one block.
     pub(crate) fn per_block(&self) -> Estimate {
-        let n = self.blocks as f64;
-        Estimate { value: self.cycles / n, low: (self.cycles - self.half) / n, high: (self.cycles + self.half) / n }
+        let (n, Estimate { value, low, high }) = (self.blocks as f64, self.cycles);
+        Estimate { value: value / n, low: low / n, high: high / n }
     }
 }

@@ -1,6 +1,9 @@
 //! Means and centred sums of (instructions, cycles): what the fit and the curve are made of.
 
-use crate::{event::Pairs, quantity::Estimate};
+use crate::{
+    event::Pairs,
+    quantity::{Estimate, Uncertain},
+};
 
 /// Counters count in whole cycles: no mean is known better than that. Variance of a rounding error.
 const ROUNDING: f64 = 1.0 / 12.0;
@@ -57,11 +60,10 @@ impl Centred {
         self.varies().then(|| self.xy / self.xx)
     }
 
-    /// Where the least-squares line meets no instructions at all, and the variance of that; `None`
-    /// where there is no line.
-    pub(crate) fn intercept(&self) -> Option<(f64, f64)> {
-        let b = self.slope()?;
-        Some((self.y - b * self.x, self.residual() * (1.0 / self.n + self.x * self.x / self.xx)))
+    /// Where the least-squares line meets no instructions at all; `None` where there is no line.
+    pub(crate) fn intercept(&self) -> Option<Uncertain> {
+        let value = self.y - self.slope()? * self.x;
+        Some(Uncertain { value, variance: self.residual() * (1.0 / self.n + self.x * self.x / self.xx) })
     }
 
     /// Variance of the cycles around the line, or around their mean where there is no line.
@@ -87,7 +89,7 @@ impl Centred {
         let ratio = self.x / self.y;
         let spread = self.xx - 2.0 * ratio * self.xy + ratio * ratio * self.yy;
         let variance = spread.max(0.0) / (self.n * (self.n - 1.0)) / (self.y * self.y);
-        Some(Estimate::from_variance(ratio, variance, self.n - 1.0))
+        Some(Uncertain { value: ratio, variance }.by_student(self.n - 1.0))
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::markup::{Cell, Table};
-use crate::text::numbers::{NA, bytes, count, plural, span};
+use crate::text::numbers::{NA, bytes, count, plural, span, span_range};
 use crate::words::{self, InWords as _};
 use crate::{
     aggregate::OpenEnd,
@@ -90,7 +90,7 @@ fn site_row(site: &SiteView) -> [Cell; 16] {
     let no_base = site.without_cost();
     let (per_call, cost, against) = match &site.direct {
         Some(d) => {
-            let range = format!("{} ({} to {})", span(d.total.value), span(d.total.low), span(d.total.high));
+            let range = format!("{} ({})", span(d.total.value), span_range(d.total));
             (Cell::figure(span(d.per_call), d.per_call), Cell::figure(range, d.total.value), Cell::word(d.basis.name()))
         }
         None => (Cell::none(NA, no_base), Cell::none(NA, no_base), Cell::word(format!("{NA}: {no_base}"))),

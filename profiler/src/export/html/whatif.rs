@@ -101,7 +101,7 @@ impl Row {
         Self {
             cells: [
                 percent(s.saving.value),
-                range(s.saving.low, s.saving.high),
+                range(s.saving),
                 decimal(s.cpu_per_second.value, 3),
                 percent(s.open),
                 decimal(s.sleeps_per_block, 2),

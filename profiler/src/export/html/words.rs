@@ -7,7 +7,7 @@ use crate::{
 
 /// A 90 % interval of a share.
 pub(super) fn interval(i: Estimate) -> String {
-    format!("90 %: {}", range(i.low, i.high))
+    format!("90 %: {}", range(i))
 }
 
 /// A figure, or `n/a`.

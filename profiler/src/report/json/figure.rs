@@ -6,12 +6,30 @@ use serde::Serialize;
 
 use crate::{
     event::Stat,
-    quantity::Nanos,
+    quantity::{Estimate, Nanos},
     words::{InWords, note},
 };
 
 /// A share: 0.5 is 50 %.
 pub(super) type Ratio = f64;
+
+/// Low, middle, high; modelled, 90 %.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Range {
+    /// Lower end.
+    low: f64,
+    /// The middle: the figure itself.
+    value: f64,
+    /// Upper end.
+    high: f64,
+}
+
+impl From<Estimate> for Range {
+    fn from(estimate: Estimate) -> Self {
+        let Estimate { value, low, high } = estimate;
+        Self { low, value, high }
+    }
+}
 
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -10,11 +10,10 @@ use serde::Serialize;
 use crate::{
     answer::{Facts, PredictionCheck, Report, Side},
     predict,
-    quantity::Estimate,
     words::InWords,
 };
 
-use super::Answer;
+use super::{Answer, figure::Range};
 
 /// A row.
 #[derive(Serialize)]
@@ -43,7 +42,7 @@ struct Row<'a> {
 struct Prediction {
     at_unix_ns: Option<()>,
     /// A share of the program's CPU.
-    saving: Option<Interval>,
+    saving: Option<Range>,
     refused: Option<String>,
     unsure: Option<Unsure>,
     answer: Answer,
@@ -64,17 +63,10 @@ struct Unsure {
     more: f64,
 }
 
-#[derive(Serialize)]
-struct Interval {
-    low: f64,
-    value: f64,
-    high: f64,
-}
-
 /// What was measured.
 #[derive(Serialize)]
 struct Truth<'a> {
-    saving: Interval,
+    saving: Range,
     first_started_unix_ns: Option<()>,
     /// A recording is a round.
     blocking: [Run<'a>; 1],
@@ -93,12 +85,6 @@ struct Run<'a> {
     between_cpus: Option<()>,
     others: Option<()>,
     p99_ns: Option<()>,
-}
-
-impl Interval {
-    fn new(estimate: Estimate) -> Self {
-        Self { low: estimate.low, value: estimate.value, high: estimate.high }
-    }
 }
 
 impl<'a> Run<'a> {
@@ -124,7 +110,7 @@ impl Prediction {
             report.what_if.scenario(check.way).filter(|_| check.predicted.is_ok());
         Self {
             at_unix_ns: None,
-            saving: check.claim(report.verdict.answer).map(Interval::new),
+            saving: check.claim(report.verdict.answer).map(Range::from),
             refused: check.predicted.as_ref().err().map(InWords::in_words),
             unsure: scenario.map(|s| Unsure { kind: s.kind.name(), less: s.unsure.less, more: s.unsure.more }),
             answer: Answer::new(report.verdict.answer),
@@ -162,7 +148,7 @@ pub fn row(id: &str, check: &PredictionCheck, blocking: &Report, twin: &Report) 
         checks: vec![&prediction],
         prediction: &prediction,
         truth: Truth {
-            saving: Interval::new(check.interval?),
+            saving: check.interval?.into(),
             first_started_unix_ns: None,
             blocking: [Run::new(&check.sides.0)],
             twin: [Run::new(&check.sides.1)],

@@ -4,8 +4,8 @@ use crate::{cost, predict, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::figure::{Figure, Ratio};
-use crate::{predict::replay::Queues, quantity::Estimate, words::InWords};
+use super::figure::{Figure, Range, Ratio};
+use crate::{predict::replay::Queues, words::InWords};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -69,17 +69,6 @@ struct Scenario {
     terms: Vec<Term>,
 }
 
-/// Low, middle, high; modelled, 90 %.
-#[derive(Serialize, JsonSchema)]
-struct Range {
-    /// Lower end.
-    low: f64,
-    /// The middle: the figure itself.
-    value: f64,
-    /// Upper end.
-    high: f64,
-}
-
 /// An assumption that may be otherwise.
 #[derive(Serialize, JsonSchema)]
 struct Doubt {
@@ -132,7 +121,6 @@ impl WhatIf {
 
 impl Scenario {
     fn new(found: &predict::Scenario) -> Self {
-        let range = |s: Estimate| Range { low: s.low, value: s.value, high: s.high };
         Self {
             name: found.way.name(),
             words: found.way.words(),
@@ -140,13 +128,13 @@ impl Scenario {
                 Queues::Own => "own",
                 Queues::Stealing => "stealing",
             },
-            saving: range(found.saving),
+            saving: found.saving.into(),
             kind: found.kind.name(),
             unsure_less_ratio: found.unsure.less,
             unsure_more_ratio: found.unsure.more,
-            bounds: range(found.bounds),
+            bounds: found.bounds.into(),
             doubts: found.doubts.iter().map(|d| Doubt { what: d.assumption.if_so(), change_ratio: d.change }).collect(),
-            cpu_per_second: range(found.cpu_per_second),
+            cpu_per_second: found.cpu_per_second.into(),
             saving_open_loop_ratio: found.open,
             sleeps_remaining: found.sleeps_per_block,
             sleeps_per_second: found.sleeps_per_second,

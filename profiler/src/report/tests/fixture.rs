@@ -10,7 +10,7 @@ use crate::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
         Sums,
     },
-    machine::{BlockCost, Calibration, FileCost, HandOverCost, Step},
+    machine::{BlockCost, FileCost, HandOverCost, PriceList, Step},
     quantity::{Addr, Estimate, Nanos, Tgid, Tid},
 };
 
@@ -87,7 +87,7 @@ pub(super) fn empty(name: &str) -> Case {
 }
 
 /// A machine on which waiting in another way has a price.
-fn calibration() -> Calibration {
+fn calibration() -> PriceList {
     let cost = |ns: f64| Estimate { value: ns, low: ns * 0.97, high: ns * 1.03 };
     let step = |events: u32, again: f64| Step {
         events,
@@ -99,13 +99,13 @@ fn calibration() -> Calibration {
     };
     let block = |idle, ns: f64| BlockCost { class: BlockClass::Tcp, idle, cost: cost(ns), wake: cost(400.0) };
     let file = |depth| FileCost { depth, pread: cost(430.0), pool: Some(cost(5_000.0)), uring: Some(cost(600.0)) };
-    Calibration {
+    PriceList {
         steps: vec![step(1, 2_700.0), step(8, 2_350.0), step(64, 2_320.0)],
         blocks: vec![block(None, 840.0), block(Some(40e3), 3_200.0), block(Some(5e6), 10_700.0)],
         files: vec![file(1), file(8)],
         hand_overs: vec![HandOverCost { class: BlockClass::Futex, via_idle: false, cost: cost(4_000.0) }],
         source: "made up".to_owned().into(),
-        ..Calibration::default()
+        ..PriceList::default()
     }
 }
 

@@ -91,25 +91,23 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
                 "predicted ({})  saves {} of its CPU ({})",
                 check.way.words(),
                 percent(s.value),
-                numbers::range(s.low, s.high)
+                numbers::range(*s)
             );
         }
         Err(why) => {
             let _ = writeln!(out, "predicted ({})  {NA}: {}", check.way.words(), why.in_words());
         }
     }
-    let interval = check.interval.map_or_else(
-        || "  (too few parts for an interval)".to_owned(),
-        |i| format!(" ({})", numbers::range(i.low, i.high)),
-    );
+    let interval = check
+        .interval
+        .map_or_else(|| "  (too few parts for an interval)".to_owned(), |i| format!(" ({})", numbers::range(i)));
     let _ = writeln!(out, "measured                saves {}{interval}", percent(check.measured));
     if let Ok(s) = &check.predicted {
-        let inside = check.measured >= s.low && check.measured <= s.high;
         let _ = writeln!(
             out,
             "error                   {}; the measured saving lies {} the predicted interval",
             numbers::points(s.value - check.measured),
-            if inside { "inside" } else { "outside" },
+            if s.contains(check.measured) { "inside" } else { "outside" },
         );
     }
     out.push_str("\nBoth are only comparable if they did the same work, and each was measured while it did.\n");

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{self, NA, count, percent, range, span},
+    numbers::{self, NA, count, percent, range, span, span_range},
 };
 use crate::{
     answer::Report,
@@ -123,10 +123,9 @@ fn indirect(page: &mut Page, report: &Report) {
     for (name, effect) in parts {
         let text = match effect.value() {
             Some(e) => format!(
-                "{name}: {} per block (90 %: {} to {} in all, from {} blocks), {}",
+                "{name}: {} per block (90 %: {} in all, from {} blocks), {}",
                 span(e.per_block),
-                span(e.total.low),
-                span(e.total.high),
+                span_range(e.total),
                 count(e.matched),
                 provenance(effect)
             ),
@@ -172,14 +171,7 @@ fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
             &format!("{:>10}  {} ({})", numbers::term(term.ns / cpu), clean(&term.what()), clean(&term.how())),
         );
     }
-    detail(
-        page,
-        &format!(
-            "= {} (90 %: {})",
-            numbers::term(scenario.saving.value),
-            range(scenario.saving.low, scenario.saving.high)
-        ),
-    );
+    detail(page, &format!("= {} (90 %: {})", numbers::term(scenario.saving.value), range(scenario.saving)));
     let Unsure { less, more } = scenario.unsure;
     detail(
         page,
@@ -194,11 +186,5 @@ fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     for doubt in scenario.doubts.iter().filter(|d| d.change.abs() >= SHOWN) {
         detail(page, &format!("{:>10}  {}", numbers::term(doubt.change), doubt.assumption.if_so()));
     }
-    detail(
-        page,
-        &format!(
-            "These alone, all at once and at their full size: {}.",
-            range(scenario.bounds.low, scenario.bounds.high)
-        ),
-    );
+    detail(page, &format!("These alone, all at once and at their full size: {}.", range(scenario.bounds)));
 }

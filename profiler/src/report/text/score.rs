@@ -30,7 +30,7 @@ fn sentence(report: &Report) -> String {
             // Where nothing blocked on IO the share is exactly nothing; an interval would only look
             // uncertain.
             if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
-                text.push_str(&format!(" (90 %: {})", range(interval.low, interval.high)));
+                text.push_str(&format!(" (90 %: {})", range(interval)));
             }
             text.push_str(&format!("; direct part {}", origin(&score.direct)));
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::text::{
     clean::clean,
     fit::{cut_middle, width},
-    numbers::{NA, bytes, count, maybe, plural, short, span},
+    numbers::{NA, bytes, count, maybe, plural, short, span, span_range},
 };
 use crate::{
     answer::{Report, SiteView},
@@ -154,10 +154,9 @@ fn extra(page: &mut Page, site: &SiteView) {
     ));
     if let Some(direct) = site.direct {
         text.push_str(&format!(
-            "; direct cost in all {} ({} to {}, 90 %), against: {}",
+            "; direct cost in all {} ({}, 90 %), against: {}",
             span(direct.total.value),
-            span(direct.total.low),
-            span(direct.total.high),
+            span_range(direct.total),
             direct.basis.name()
         ));
     }

@@ -48,7 +48,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         table.row([
             s.way.name().to_owned(),
             percent(s.saving.value),
-            range(s.saving.low, s.saving.high),
+            range(s.saving),
             decimal(s.cpu_per_second.value, 3),
             decimal(s.sleeps_per_block, 2),
             decimal(s.events_per_wait, 1),

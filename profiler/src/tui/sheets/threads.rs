@@ -22,7 +22,7 @@ fn per_second(n: u64, thread: &ThreadView) -> f64 {
 }
 
 fn part(time: Nanos, thread: &ThreadView) -> f64 {
-    time.as_nanos() as f64 / thread.wall.as_nanos().max(1) as f64
+    time.ratio_to(thread.wall)
 }
 
 fn mostly(thread: &ThreadView) -> &'static str {

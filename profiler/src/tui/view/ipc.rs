@@ -4,7 +4,7 @@
 use super::curve;
 use crate::text::{
     clean::clean,
-    numbers::{short as count, span},
+    numbers::{short as count, span, span_range},
 };
 use crate::words::InWords;
 use crate::words::{self, SURVIVORS, reason};
@@ -74,11 +74,10 @@ fn counted(page: &mut Page, ipc: &Ipc) {
 fn effect<N: InWords>(page: &mut Page, name: &str, effect: &Figure<Effect, N>) {
     let words = |e: &Effect| {
         format!(
-            "{} per block, {} in all ({} to {}, 90 %), over {} blocks",
+            "{} per block, {} in all ({}, 90 %), over {} blocks",
             span(e.per_block),
             span(e.total.value),
-            span(e.total.low),
-            span(e.total.high),
+            span_range(e.total),
             count(e.matched)
         )
     };

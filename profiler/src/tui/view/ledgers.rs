@@ -231,7 +231,7 @@ pub(super) fn wall(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
         let figures = format!("{:>8} {:>8}", share(line.time, total), line.time.to_string());
         let start = pen.right(row, &figures, Ink::Plain);
         let room = f64::from(start.saturating_sub(column + 2));
-        let filled = (line.time.as_nanos() as f64 / total.as_nanos().max(1) as f64 * room).round() as usize;
+        let filled = (line.time.ratio_to(total) * room).round() as usize;
         pen.text(row, column + 1, &line.glyph.repeat(filled.min(room as usize)), line.ink);
     }
 }

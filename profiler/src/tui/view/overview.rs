@@ -125,7 +125,7 @@ fn score_text(report: &Report, narrow: bool) -> String {
     // uncertain.
     if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
         let level = if narrow { "" } else { "90 %: " };
-        text.push_str(&format!(" ({level}{})", range(interval.low, interval.high)));
+        text.push_str(&format!(" ({level}{})", range(interval)));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, bytes, maybe, rate, ratio, short as count, span},
+    numbers::{NA, bytes, maybe, rate, ratio, short as count, span, span_range},
 };
 use crate::{
     answer::{Profile, SiteView, Stack, Weight},
@@ -82,11 +82,10 @@ fn figures(page: &mut Page, site: &SiteView) {
     );
     let direct = match site.direct {
         Some(direct) => format!(
-            "{} per call that blocked, {} in all ({} to {}, 90 %); {}, against: {}",
+            "{} per call that blocked, {} in all ({}, 90 %); {}, against: {}",
             span(direct.per_call),
             span(direct.total.value),
-            span(direct.total.low),
-            span(direct.total.high),
+            span_range(direct.total),
             if direct.basis == Basis::SameSite { "measured" } else { "modelled" },
             direct.basis.name()
         ),

@@ -82,7 +82,7 @@ fn table(page: &mut Page, scenarios: &[Scenario]) {
         rows.push(vec![
             s.way.name().to_owned(),
             format!("~{}", percent(s.saving.value)),
-            range(s.saving.low, s.saving.high),
+            range(s.saving),
             decimal(s.sleeps_per_block, 2),
             decimal(s.events_per_wait, 1),
             decimal(s.cpu_per_second.value, 3),
