@@ -12,9 +12,9 @@ use crate::{
 /// How a measurement stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Under way.
+    /// The measurement is under way.
     Measuring,
-    /// Over, and why.
+    /// The measurement has ended, for this reason.
     Ended(Ended),
     /// A recording: this part of so many, counted from 0.
     Recorded {
@@ -41,7 +41,6 @@ pub struct Snapshot {
     pub engine: Option<Arc<Engine>>,
     /// Stacks since the start.
     pub profile: Arc<Profile>,
-    /// How it stands.
     pub state: State,
 }
 
@@ -50,14 +49,13 @@ pub struct Snapshot {
 pub struct Inquiry {
     /// The engine of that look.
     pub engine: Arc<Engine>,
-    /// The loops.
+    /// Which loops are asked about.
     pub question: Question,
 }
 
 /// The answer to an inquiry. Every inquiry gets one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// What was asked.
     pub inquiry: Inquiry,
     /// One per way of waiting that this machine has a price for; none where it could not be worked
     /// out, and an [`Update::Problem`] says why.
@@ -67,7 +65,7 @@ pub struct Reply {
 /// What comes to the screen.
 #[derive(Clone, Debug)]
 pub enum Update {
-    /// A new look.
+    /// The newest snapshot.
     Snapshot(Box<Snapshot>),
     /// The answer to [`Command::Ask`].
     Reply(Reply),
@@ -80,7 +78,7 @@ pub enum Update {
 /// What the user asks for: the only way upstream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Look so often.
+    /// Take a snapshot this often.
     Interval(Nanos),
     /// Begin anew: from now on `whole` counts from here.
     Reset,

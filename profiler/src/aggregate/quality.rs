@@ -48,15 +48,15 @@ pub enum Loss {
     Sites,
     /// The rows of threads that ended: they are in the sums.
     ThreadRows,
-    /// Block requests.
+    /// Requests to block devices.
     Requests,
-    /// Devices.
+    /// Block devices, with all their requests.
     Devices,
     /// Runs of the kernel programs, which the kernel left out.
     Runs,
     /// Block ends in the stream.
     BlockEnds,
-    /// CPU-clock samples.
+    /// Samples of the CPU clock.
     Samples,
 }
 

@@ -36,9 +36,8 @@ listed! {
         LockBound,
         /// It waits for the time.
         Timer,
-        /// It computes.
         Computing,
-        /// It slept.
+        /// It hardly ran, and hardly ever woke.
         Idle,
         /// No sign covers it.
         Unknown,
@@ -69,9 +68,9 @@ impl Role {
 pub enum RoleBasis {
     /// So many of its waits are of the kind that the role is named after.
     Waits {
-        /// Of that kind.
+        /// How many of its waits are of that kind.
         of: u64,
-        /// All of them.
+        /// How many waits it made in all.
         all: u64,
     },
     /// It waits for many descriptors at once.
@@ -93,14 +92,13 @@ pub enum RoleBasis {
     Cpu(f64),
     /// What it slept on when the measurement ended.
     Asleep(Option<BlockClass>),
-    /// No sign.
+    /// No sign covers the thread.
     None,
 }
 
 /// A thread's role and what told it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThreadRole {
-    /// The role.
     pub role: Role,
     /// What it was told from.
     pub basis: RoleBasis,
@@ -109,13 +107,11 @@ pub struct ThreadRole {
 /// The threads of one role together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoleLine {
-    /// The role.
     pub role: Role,
-    /// How many threads.
     pub threads: u64,
-    /// Their CPU, by the tracepoints.
+    /// CPU of these threads, by the tracepoints.
     pub cpu: Nanos,
-    /// The same as a share of that of all threads; 0 where nobody ran.
+    /// That CPU as a share of the CPU of all threads; 0 where nobody ran.
     pub share: f64,
 }
 
@@ -199,7 +195,7 @@ impl Roles {
         roles
     }
 
-    /// A thread's.
+    /// The role of a thread; [`Role::Unknown`] if it was not seen.
     pub fn of(&self, tid: Tid) -> ThreadRole {
         self.of.get(&tid).copied().unwrap_or(UNKNOWN)
     }

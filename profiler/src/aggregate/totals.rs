@@ -9,7 +9,7 @@ use crate::{
 /// How the last interval of a thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OpenEnd {
-    /// With the thread.
+    /// It ended with the thread.
     Closed,
     /// It was on a CPU when the window ended.
     Running,
@@ -19,12 +19,11 @@ pub enum OpenEnd {
     Blocked(BlockClass),
 }
 
-/// A thread's totals.
+/// What was measured of one thread, with its last interval closed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ThreadTotals {
-    /// The thread.
     pub tid: Tid,
-    /// Its process: the group leader, in the initial PID namespace.
+    /// Process of the thread: its group leader, in the initial PID namespace.
     pub tgid: Tgid,
     /// Time from the first to the last moment it is measured.
     pub wall: Nanos,

@@ -43,17 +43,16 @@ pub enum Advice {
 /// A call that moves little, many times a second.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmallCalls {
-    /// The call.
+    /// Name of the syscall.
     pub syscall: String,
     /// What it is on.
     pub class: BlockClass,
     /// Mean bytes of a call.
     pub bytes: f64,
-    /// Calls per second.
     pub per_second: f64,
 }
 
-/// The cheapest first.
+/// Every piece of advice that holds here, the cheapest to follow first.
 pub(crate) fn advise(window: &Window, sums: &Sums, prices: &Prices, cpu: f64, seconds: f64) -> Vec<Advice> {
     let threads = window.threads.iter().filter(|t| t.sums.voluntary > 0).count();
     let mut advice = Vec::new();

@@ -31,24 +31,20 @@ pub enum NoPrediction {
 }
 
 listed! {
-    /// What is compared.
+    /// A quantity that two measurements are compared by.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Measure {
         /// CPU of the target, ns.
         Cpu,
         /// Direct cost of blocking-IO blocks, ns of CPU.
         Cost,
-        /// Blocking-IO blocks.
+        /// Blocks on IO, a count.
         Blocks,
         /// Time blocked on IO, ns.
         Blocked,
-        /// Run-queue delay, ns.
         RunDelay,
-        /// Voluntary switches.
         Voluntary,
-        /// Involuntary switches.
         Involuntary,
-        /// Calls.
         Calls,
     }
 }
@@ -68,22 +64,21 @@ impl Measure {
 /// One measurement of the two.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared<'a> {
-    /// All of it.
+    /// The whole measurement.
     pub window: &'a Window,
-    /// What it says.
+    /// The report of the whole measurement.
     pub report: &'a Report,
-    /// Its parts.
+    /// The measurement in parts, in order; their spread gives the intervals.
     pub parts: &'a [&'a Window],
 }
 
 /// A line of the comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What is compared.
     pub measure: Measure,
-    /// Per unit, before.
+    /// The figure per unit, in the first measurement.
     pub before: f64,
-    /// Per unit, after.
+    /// The figure per unit, in the second measurement.
     pub after: f64,
     /// 90 % interval of the difference; `None`: too few parts to tell.
     pub difference: Option<Estimate>,
@@ -101,7 +96,7 @@ impl Change {
     }
 }
 
-/// The comparison.
+/// Two measurements, compared line by line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diff {
     /// What figures are divided by.
@@ -110,7 +105,7 @@ pub struct Diff {
     pub why: Why,
     /// Units in the first and in the second measurement.
     pub units: (f64, f64),
-    /// The lines.
+    /// One line per quantity that is compared.
     pub changes: Vec<Change>,
 }
 
@@ -123,7 +118,7 @@ pub struct Side {
     pub parts: Vec<f64>,
     /// Units in a second.
     pub units_per_second: f64,
-    /// CPU, in cores.
+    /// CPUs in use, on average.
     pub cores: f64,
 }
 

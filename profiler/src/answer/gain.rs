@@ -17,7 +17,7 @@ pub const WORTH: f64 = 0.05;
 pub enum Decision {
     /// It would be worth it.
     Yes,
-    /// It would not.
+    /// It would not be worth it.
     No,
     /// The interval holds both.
     Perhaps,
@@ -38,12 +38,10 @@ impl Decision {
     }
 }
 
-/// Who blocks.
+/// The threads that block, by their role.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blockers {
-    /// What they are.
     pub role: Role,
-    /// How many.
     pub threads: u64,
     /// What most of the blocks are on; `None` where none blocks, and they are handed their work.
     pub class: Option<BlockClass>,
@@ -52,7 +50,6 @@ pub struct Blockers {
 /// What would come back in one way of waiting, with what is said beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gain {
-    /// The way.
     pub way: Way,
     /// The share of the target's CPU.
     pub saving: Estimate,
@@ -90,7 +87,7 @@ impl Gain {
         }
     }
 
-    /// What it decides.
+    /// Whether it would be worth it, by the interval of the saving.
     pub fn decision(&self) -> Decision {
         Decision::from_saving(self.saving, self.worth)
     }

@@ -18,9 +18,7 @@ pub struct ProcessFacts {
     pub tgid: u32,
     /// Its PIDs from the outermost namespace to its own.
     pub ns_pids: Vec<u32>,
-    /// Its command name.
     pub name: String,
-    /// Its command line.
     pub command: String,
     /// The container it is in, where that shows.
     pub container: Option<String>,
@@ -33,9 +31,8 @@ pub struct Facts {
     pub processes: Vec<ProcessFacts>,
     /// How the target was chosen: things to know, one line each.
     pub notes: Vec<String>,
-    /// Kernel release.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
-    /// CPUs online.
     pub cpus: u32,
     /// CPUs that the target's threads may use.
     pub allowed_cpus: u32,
@@ -69,7 +66,7 @@ pub enum Ended {
     Unknown,
 }
 
-/// The measured interval.
+/// When the measurement ran, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WindowFacts {
     /// From the first to the last moment.
@@ -78,27 +75,22 @@ pub struct WindowFacts {
     pub measured: Nanos,
     /// Windows, where the measurement was sampled; 1 otherwise.
     pub windows: u32,
-    /// How it ended.
     pub ended: Ended,
 }
 
 /// What the model needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
-    /// Target and machine.
     pub facts: Facts,
-    /// The interval.
     pub window: WindowFacts,
     /// What the descriptor of a place's last call was, while it was open.
     pub descriptors: HashMap<Place, String>,
     /// Places whose descriptor was opened with `O_DIRECT`.
     #[serde(default)]
     pub direct_files: Vec<Place>,
-    /// Names of threads.
     pub thread_names: HashMap<Tid, String>,
     /// Names of devices, by major and minor.
     pub device_names: HashMap<(u32, u32), String>,
-    /// The reference block.
     pub reference: Option<Reference>,
     /// The target without the programs, before and after.
     pub baselines: Vec<Baseline>,

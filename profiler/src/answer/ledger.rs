@@ -42,7 +42,7 @@ pub struct WallLine {
     pub class: BlockClass,
     /// Blocks that began in the window.
     pub blocks: u64,
-    /// Blocked time.
+    /// Time from switch-out to wake-up.
     pub blocked: Nanos,
     /// Run-queue delay after these blocks.
     pub run_delay: Nanos,
@@ -53,7 +53,6 @@ pub struct WallLine {
 pub struct WallLedger {
     /// Sum of the threads' wall times.
     pub total: Nanos,
-    /// On a CPU.
     pub on_cpu: Nanos,
     /// Waiting for a CPU after a wake-up.
     pub run_delay: Nanos,
@@ -63,9 +62,9 @@ pub struct WallLedger {
     pub born: Nanos,
     /// Blocked, by class, the longest first.
     pub classes: Vec<WallLine>,
-    /// Not accounted for.
+    /// Wall time that no interval accounts for.
     pub unknown: Nanos,
-    /// Accounted twice.
+    /// Time that intervals account for beyond the wall time.
     pub excess: Nanos,
 }
 

@@ -26,7 +26,7 @@ listed! {
         Cost,
         /// Blocked time, all classes.
         Blocked,
-        /// Run-queue delay.
+        /// Time between a wake-up and the switch-in.
         RunDelay,
         /// CPU, all of it.
         Cpu,
@@ -48,13 +48,13 @@ impl Weight {
 /// A stack's part of each figure, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Weights {
-    /// See [`Weight::Cost`].
+    /// [`Weight::Cost`], in ns of CPU.
     pub cost: u64,
-    /// See [`Weight::Blocked`].
+    /// [`Weight::Blocked`], in ns of wall time.
     pub blocked: u64,
-    /// See [`Weight::RunDelay`].
+    /// [`Weight::RunDelay`], in ns of wall time.
     pub run_delay: u64,
-    /// See [`Weight::Cpu`].
+    /// [`Weight::Cpu`], in ns of CPU.
     pub cpu: u64,
 }
 
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// A stack.
+/// A distinct stack, with its part of each figure.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Stack {
     /// The site in [`super::report::Report::sites`] that it was taken in; none: in user mode, or
@@ -86,7 +86,7 @@ pub struct Stack {
     pub waker: Vec<u32>,
     /// Samples behind it; 0: nothing was sampled, the rest of a figure.
     pub samples: u64,
-    /// Its parts.
+    /// Its part of each figure, ns.
     pub weights: Weights,
 }
 
@@ -95,7 +95,6 @@ pub struct Stack {
 pub struct Profile {
     /// Frames that stacks refer to.
     pub frames: Vec<Frame>,
-    /// The stacks.
     pub stacks: Vec<Stack>,
     /// How good they are.
     pub quality: StackQuality,

@@ -21,7 +21,7 @@ use crate::{
     quantity::{Figure, Nanos, Tid},
 };
 
-/// What measuring cost.
+/// What measuring cost the target and this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfCost {
     /// Events of the target that a program ran for: syscall starts and ends, switches, wake-ups.
@@ -39,13 +39,9 @@ pub struct SelfCost {
 /// Everything of one measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Target and machine.
     pub facts: Facts,
-    /// The interval.
     pub window: WindowFacts,
-    /// The verdict.
     pub verdict: Verdict,
-    /// The score.
     pub score: Score,
     /// The estimators of the direct cost.
     pub estimators: Estimators,
@@ -55,9 +51,7 @@ pub struct Report {
     pub ipc: Figure<Ipc, ipc::Note>,
     /// What async would give back.
     pub what_if: WhatIf,
-    /// CPU ledger.
     pub cpu: CpuLedger,
-    /// Wall ledger.
     pub wall: WallLedger,
     /// Sites, the one with the most blocked time first.
     pub sites: Vec<SiteView>,
@@ -65,17 +59,13 @@ pub struct Report {
     pub threads: Vec<ThreadView>,
     /// What they are in their program, the role with the most CPU first.
     pub roles: Vec<RoleLine>,
-    /// Devices.
     pub devices: Vec<DeviceView>,
     /// Blocked time on files and pages while a request of the waiting thread was at the device.
     pub device_wait: Nanos,
-    /// Wake-ups.
     pub wakeups: Wakeups,
     /// What was lost or left open.
     pub quality: Quality,
-    /// What measuring cost.
     pub self_cost: SelfCost,
-    /// The reference block.
     pub reference: Option<Reference>,
     /// Against the kernel's own counters.
     pub check: Check,

@@ -14,14 +14,14 @@ use crate::{
     quantity::{Estimate, Figure, Nanos, bootstrap},
 };
 
-/// The score.
+/// What blocking costs, as a share of the target's CPU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// Direct cost of blocking-IO blocks as a share of the target's CPU.
     pub direct: Figure<f64, Note>,
     /// 90 % interval of it.
     pub interval: Option<Estimate>,
-    /// The indirect part.
+    /// Indirect cost of blocks, as a share of the target's CPU.
     pub indirect: Figure<f64, cost::Note>,
 }
 

@@ -15,7 +15,7 @@ pub enum Per {
     KiB(BlockClass),
     /// A return of a syscall: a request, where each request makes one.
     Call {
-        /// The syscall.
+        /// Name of the syscall.
         syscall: String,
     },
 }
@@ -32,9 +32,9 @@ pub enum Which {
 /// A recording has none of the units that figures are divided by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoUnits {
-    /// The unit.
+    /// The unit that is missing.
     pub per: Per,
-    /// The recording.
+    /// The recording that has none of it.
     pub recording: Which,
 }
 
@@ -70,9 +70,9 @@ pub enum NotSameWork {
     Rates {
         /// A message on that class, or a KiB.
         per: Per,
-        /// The first.
+        /// How many a second the first did.
         first: f64,
-        /// The second.
+        /// How many a second the second did.
         second: f64,
     },
     /// For each byte that they sent on that class they received so many: requests and replies are
@@ -80,9 +80,9 @@ pub enum NotSameWork {
     Sizes {
         /// The class of descriptor that the bytes were sent on.
         class: BlockClass,
-        /// The first.
+        /// Bytes received per byte sent, in the first.
         first: f64,
-        /// The second.
+        /// Bytes received per byte sent, in the second.
         second: f64,
     },
     /// What work the two did cannot be seen: their calls have nothing in common.

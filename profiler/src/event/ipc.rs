@@ -36,7 +36,7 @@ pub struct IpcRecord {
     pub every: u64,
     /// Instructions from one overflow sample to the next, at the end; 0: no samples.
     pub period: u64,
-    /// Windows by site.
+    /// Windows of each call site.
     pub sites: Vec<SiteIpc>,
     /// By kind of return and bin: instructions and cycles since the return, at overflow samples.
     /// Empty without samples, else `KINDS` curves of `BINS`.

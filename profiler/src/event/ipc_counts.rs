@@ -7,7 +7,7 @@ use profiler_common::ipc;
 pub struct IpcCounts {
     /// Returns at which the counters could have been read.
     pub returns: u64,
-    /// Windows that count.
+    /// Windows that were not left out.
     pub windows: u64,
     /// Windows left out: cut by a switch.
     pub switched: u64,

@@ -7,11 +7,11 @@ use super::{error::LIMIT, stat::Stat};
 /// What was seen at a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Site {
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Calls that blocked at least once.
     pub blocked_calls: u64,
-    /// Blocks inside them.
+    /// Blocks in these calls; a call may block more than once.
     pub blocks: u64,
     /// Calls that returned an error (`-4095..=-1`), restarts included.
     pub errors: u64,
@@ -54,7 +54,6 @@ impl Default for Site {
 }
 
 impl Site {
-    /// Nothing seen.
     pub const ZERO: Self = Self {
         calls: 0,
         blocked_calls: 0,

@@ -15,7 +15,7 @@ pub const CONCURRENCY_BUCKETS: usize = thread::CONCURRENCY_BUCKETS;
 /// Blocks of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClassSum {
-    /// Switch-outs.
+    /// How often a thread was switched out to wait.
     pub blocks: u64,
     /// Switch-out to wake-up, ns.
     pub blocked: u64,
@@ -34,17 +34,15 @@ pub struct Sums {
     pub kernel_before: u64,
     /// Of that: calls that blocked, after their first block, ns.
     pub kernel_after: u64,
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Calls that blocked and returned.
     pub blocked_calls: u64,
     /// `sys_exit` without `sys_enter`: a birth, or a call that began before the window.
     pub open_calls: u64,
-    /// Voluntary switches.
     pub voluntary: u64,
-    /// Involuntary switches.
     pub involuntary: u64,
-    /// Switch-ins.
+    /// How often the thread was switched in.
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
@@ -108,7 +106,7 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before.
     #[serde(default)]
     pub event_turns: u64,
-    /// Blocks by class.
+    /// Blocks by class, indexed as [`BlockClass`].
     #[serde(with = "by_class")]
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -138,7 +136,6 @@ impl Default for Sums {
 }
 
 impl Sums {
-    /// Nothing counted.
     pub const ZERO: Self = Self {
         user: 0,
         kernel: 0,

@@ -11,16 +11,16 @@ use super::{
 /// fitted to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pairs {
-    /// How many.
+    /// Number of pairs added up.
     pub count: u64,
     /// Sum of the cycles.
     pub cycles: u64,
     /// Sum of the instructions.
     pub instructions: u64,
-    /// Sum of cycles².
+    /// Sum of the squares of the cycles.
     #[serde(with = "halves")]
     pub cycles_squared: u128,
-    /// Sum of instructions².
+    /// Sum of the squares of the instructions.
     #[serde(with = "halves")]
     pub instructions_squared: u128,
     /// Sum of cycles · instructions.
@@ -33,7 +33,6 @@ impl Pairs {
     pub const ZERO: Self =
         Self { count: 0, cycles: 0, instructions: 0, cycles_squared: 0, instructions_squared: 0, product: 0 };
 
-    /// Adds one pair.
     pub fn add(&mut self, instructions: u64, cycles: u64) {
         self.count += 1;
         self.cycles += cycles;
@@ -67,7 +66,7 @@ impl Pairs {
 /// Windows of one kind at one site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Windows {
-    /// User mode only.
+    /// Instructions and cycles in user mode.
     pub user: Pairs,
     /// Sum of the cycles with the kernel's, from the return's tracepoint to the window's end.
     pub all_cycles: u64,
@@ -80,7 +79,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Nothing seen.
+    /// Before the first window.
     pub const ZERO: Self =
         Self { user: Pairs::ZERO, all_cycles: 0, all_instructions: 0, user_ns: 0, extras: [0; extra::EXTRAS] };
 
