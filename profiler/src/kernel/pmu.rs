@@ -45,7 +45,7 @@ const GROUPS: [u32; 4] = [
 /// What this machine's counters are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Nothing.
+    /// There are no counters to use.
     None,
     /// Cycles alone: no instructions, so no IPC.
     CyclesOnly,

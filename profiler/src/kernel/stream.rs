@@ -14,9 +14,8 @@ const MOST: usize = 200_000;
 /// A stretch of time in which every block end was streamed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawSpan {
-    /// First moment.
+    /// First moment, in ns of `CLOCK_MONOTONIC`.
     pub start: Nanos,
-    /// Last moment.
     pub end: Nanos,
     /// The block ends, in the order in which the CPUs wrote them.
     pub ends: Vec<BlockEnd>,

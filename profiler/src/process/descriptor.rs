@@ -27,16 +27,14 @@ pub enum Descriptor {
     },
     /// A character or block device, a terminal for example.
     Device(PathBuf),
-    /// A named pipe.
+    /// A named pipe, with its path.
     Fifo(PathBuf),
-    /// An unnamed pipe.
     Pipe {
-        /// The same on both ends.
+        /// Number of the inode, the same on both ends.
         inode: u64,
     },
     /// A socket of the network. IPv4 addresses in IPv6 sockets are shown as IPv4.
     Socket {
-        /// What it speaks.
         proto: Protocol,
         /// `None` where it is not bound.
         local: Option<SocketAddr>,
@@ -48,7 +46,6 @@ pub enum Descriptor {
         /// port.
         inbound: bool,
     },
-    /// A unix socket.
     Unix {
         /// Path, or abstract name with `@` before it. Accepted connections have their listener's;
         /// connecting ones none.

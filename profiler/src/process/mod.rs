@@ -76,7 +76,7 @@ pub struct Process {
     pub cmdline: Vec<String>,
     /// Executable as its mount namespace names it; `None` where the rights are missing.
     pub exe: Option<PathBuf>,
-    /// Effective user.
+    /// The user that it runs as, its effective UID.
     pub uid: u32,
     /// Start, in clock ticks since boot: with the PID, what makes a process this one and no later
     /// one.
@@ -151,27 +151,21 @@ pub enum Note {
         given: u32,
         /// What it was understood as.
         host: Tgid,
-        /// Command name.
         comm: String,
         /// Which container, where that is known.
         container: Option<String>,
     },
     /// State T or t: nothing will be seen until it goes on.
     Stopped {
-        /// The process.
         tgid: Tgid,
         /// Whether a debugger holds it (state t).
         traced: bool,
     },
     /// The user may look at the process, but not into its descriptors: addresses and paths will be
     /// missing.
-    DescriptorsHidden {
-        /// The process.
-        tgid: Tgid,
-    },
+    DescriptorsHidden { tgid: Tgid },
     /// A descendant that cannot be measured was left out.
     LeftOut {
-        /// The process.
         tgid: Tgid,
         /// Why it cannot be measured.
         reason: String,

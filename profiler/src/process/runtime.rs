@@ -18,7 +18,7 @@ use crate::quantity::Tgid;
 pub enum RunsIn {
     /// CPython, its own or a library in another program.
     CPython {
-        /// For example 3.11.
+        /// The version, `3.11` for example.
         version: String,
         /// Of the packages that were asked for, those that it can import.
         packages: Vec<&'static str>,
@@ -41,25 +41,18 @@ pub enum RunsIn {
 /// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherRuntime {
-    /// Node.js.
     Node,
-    /// Deno.
     Deno,
-    /// Bun.
     Bun,
     /// What Go links into its programs.
     Go,
-    /// Erlang's virtual machine.
+    /// The virtual machine of Erlang and Elixir.
     Beam,
-    /// .NET.
     DotNet,
-    /// Ruby's own interpreter.
     Ruby,
     /// PHP, its own programs or a module in another.
     Php,
-    /// Perl.
     Perl,
-    /// PyPy.
     PyPy,
 }
 

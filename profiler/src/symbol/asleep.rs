@@ -31,7 +31,7 @@ pub struct SleepingStack {
 }
 
 impl SleepingStack {
-    /// For [`super::Unwinder::unwind`].
+    /// What [`super::Unwinder::unwind`] takes.
     pub fn copy(&self) -> StackCopy<'_> {
         StackCopy { tgid: self.tgid, registers: self.registers, bytes: &self.bytes }
     }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use crate::process;
 use crate::quantity::Tgid;
 
-/// An executable mapping.
+/// A mapping of memory that code can run in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mapping {
-    /// Virtual addresses.
+    /// Virtual addresses that it covers.
     pub(super) range: Range<u64>,
     /// Offset of its start in the file, bytes.
     pub(super) offset: u64,

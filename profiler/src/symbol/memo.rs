@@ -20,7 +20,7 @@ const MOST_OF_ONE: usize = 16;
 /// What a word of the stack must be for a trace to be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A return address.
+    /// Exactly this return address.
     Exactly(u64),
     /// An address inside the copy, this far above the stack pointer.
     Inside(u64),

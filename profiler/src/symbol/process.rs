@@ -23,7 +23,7 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// framehop for the architecture that this runs on.
 pub(super) type Framehop = UnwinderNative<Bytes, MayAllocateDuringUnwind>;
 
-/// An executable mapping.
+/// Addresses of a module in this process.
 #[derive(Clone)]
 struct Region {
     range: Range<u64>,

@@ -77,7 +77,7 @@ impl Unwinder {
         self.modules.clone()
     }
 
-    /// What it did.
+    /// What has been unwound so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }

@@ -12,7 +12,7 @@ use perf_event::{
     events::{Cache, CacheOp, CacheResult, Hardware, WhichCache},
 };
 
-/// An event.
+/// What a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// Cycles, of the kernel too or in user mode only.

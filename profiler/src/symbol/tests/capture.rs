@@ -96,7 +96,7 @@ impl Child {
         Stack { tgid: self.tgid(), registers: asleep.registers, bytes: asleep.bytes }
     }
 
-    /// With all registers.
+    /// The stack of the child, with all registers.
     pub(super) fn stack(&self) -> Stack {
         let mut stack = self.asleep();
         stack.registers = registers(self.tid);
