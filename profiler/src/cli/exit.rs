@@ -11,7 +11,7 @@ use crate::{
     record::RecordError,
 };
 
-/// Exit codes.
+/// What the command exits with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -24,7 +24,7 @@ pub enum Exit {
     Usage = 2,
     /// No such target, or one that cannot be measured.
     Target = 3,
-    /// Rights are missing.
+    /// Rights to measure are missing.
     Permission = 4,
     /// This kernel cannot do it.
     Kernel = 5,
@@ -90,7 +90,6 @@ pub(super) enum CliError {
     Command {
         /// The command's first word.
         command: String,
-        /// The system's reason.
         source: std::io::Error,
     },
 }

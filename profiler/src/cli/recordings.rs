@@ -117,7 +117,7 @@ fn unit(given: Option<(Per, Per)>, [first, second]: &[Compared<'_>; 2]) -> Unit 
     }
 }
 
-/// Compares two recordings.
+/// Prints how two recordings differ; with `--fail-above` it may fail.
 pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let given = flags.per.as_deref().map(settings::per).transpose()?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;

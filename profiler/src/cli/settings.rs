@@ -37,7 +37,7 @@ const UNITS: [CustomTimeUnit<'static>; 6] = [
 /// The longest duration. It also keeps the sum with the clock far from overflow.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The shortest duration.
+/// The shortest duration that a flag takes.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A duration as typed: `250ms`, `1.5s`, `2m`; a plain number is seconds.
@@ -164,7 +164,7 @@ impl Selection<'_> {
     }
 }
 
-/// `--per` as typed.
+/// Reads what was typed after `--per`.
 pub(super) fn per(text: &str) -> Result<Per, CliError> {
     match text.trim() {
         "cpu-second" => Ok(Per::CpuSecond),
@@ -194,7 +194,7 @@ pub(super) fn weight(text: &str) -> Option<Weight> {
     Weight::ALL.into_iter().find(|w| w.key() == text)
 }
 
-/// `--fail-above` as typed.
+/// Reads the percentage after `--fail-above`, as a share.
 pub(super) fn fail_above(text: &str) -> Result<f64, CliError> {
     percent("--fail-above", text)
 }

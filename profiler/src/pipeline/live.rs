@@ -62,7 +62,7 @@ struct Latest {
 }
 
 impl Live {
-    /// Begins to measure.
+    /// Starts to measure, on a thread of its own.
     pub fn begin(mut request: Request, stop: Arc<AtomicBool>) -> Self {
         request.looks = true;
         request.stacks = true;
@@ -190,7 +190,7 @@ struct Looks {
     latest: Arc<Mutex<Option<Latest>>>,
     /// Everything up to the last reset, and the slices until then.
     base: Option<(Window, usize)>,
-    /// The look before.
+    /// The window at the snapshot before.
     before: Option<Window>,
     /// CPU of this process until the reset, and until the look before.
     daemon: (Nanos, Nanos),

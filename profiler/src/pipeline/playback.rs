@@ -12,7 +12,7 @@ use crate::{
     record::{Part, Recording},
 };
 
-/// Plays a recording.
+/// Feeds a screen from a recording.
 pub struct Playback {
     recording: Recording,
     whole: Arc<Report>,
