@@ -137,7 +137,7 @@ impl App {
         }
     }
 
-    /// Everything but typing.
+    /// Does an action; all keys but those that are typed into a line.
     fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Command> {
         if let Some(help) = &self.help {
             match action {

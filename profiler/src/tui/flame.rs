@@ -54,7 +54,7 @@ impl Label {
 pub(super) struct Node {
     pub(super) label: usize,
     pub(super) parent: usize,
-    /// The heaviest first.
+    /// Indices of its callees, the heaviest first.
     children: Vec<usize>,
     /// Of the weight, its callees included, ns.
     pub(super) value: u64,
@@ -187,7 +187,7 @@ pub(super) struct Layout {
     pub(super) elided: usize,
 }
 
-/// Where one stands.
+/// The flame graph, and where the cursor is in it.
 #[derive(Clone, Debug)]
 pub(super) struct Flame {
     pub(super) weight: Weight,

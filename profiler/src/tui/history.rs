@@ -35,7 +35,7 @@ pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64, Note>; 7] {
     ]
 }
 
-/// An interval.
+/// The figures of one interval.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// Its end, since the start.
@@ -49,7 +49,7 @@ pub(super) struct Entry {
 /// More than the widest screen has columns.
 const MOST: usize = 512;
 
-/// Intervals, by time.
+/// The intervals so far, in order of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     entries: VecDeque<Entry>,

@@ -63,15 +63,11 @@ listed! {
         Moving,
         /// Threads, sites, devices, the list of processes.
         Tables,
-        /// What-if.
         WhatIf,
-        /// The flame graph.
         Flame,
-        /// Recordings.
         Recording,
         /// While something is typed.
         Typing,
-        /// The help.
         Help,
         /// The list of processes.
         Processes,
@@ -147,7 +143,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// `j ↓`
+    /// Its keys as the help prints them: `j ↓`.
     pub(super) fn names(&self) -> String {
         match self.action {
             Action::Show => "1–8".to_owned(),

@@ -56,7 +56,7 @@ pub(super) fn most(snapshot: &Snapshot) -> u32 {
 }
 
 impl OtherLoops {
-    /// What is asked.
+    /// Which loops are asked about.
     pub(super) fn question(&self, snapshot: &Snapshot) -> Question {
         let usual = usual(snapshot);
         match snapshot.engine {
@@ -93,7 +93,7 @@ impl OtherLoops {
         Some(Command::Ask(Inquiry { engine: Arc::clone(engine), question: self.question(snapshot) }))
     }
 
-    /// Takes a reply.
+    /// Takes a reply in, in place of an older one to the same question.
     pub(super) fn take(&mut self, reply: Reply) {
         let Reply { inquiry: Inquiry { engine, question }, scenarios } = reply;
         self.sent = false;

@@ -9,7 +9,7 @@ use std::{
 use super::{pen::Pen, text::holds, theme::Ink};
 use crate::text::fit::fit;
 
-/// A column.
+/// A column of a table of rows `R`.
 pub(super) struct Column<R> {
     pub(super) name: &'static str,
     /// Columns on the terminal, the gap not counted; 0: whatever is left.
@@ -113,7 +113,7 @@ impl Table {
         rows.get(*self.order.get(self.selected)? as usize)
     }
 
-    /// `3 of 15`
+    /// Place of the cursor from 1, and the number of rows: `3 of 15`.
     pub(super) fn place(&self) -> (usize, usize) {
         (if self.order.is_empty() { 0 } else { self.selected + 1 }, self.order.len())
     }

@@ -59,7 +59,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal over; dropping gives it back.
     pub(super) fn open() -> io::Result<Self> {
         if !stdout().is_terminal() {
             return Err(io::Error::other(

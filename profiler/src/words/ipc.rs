@@ -40,7 +40,7 @@ impl LeftOut {
 }
 
 impl KindIpc {
-    /// Cells below [`Ipc::heading`].
+    /// Cells of one row, in columns of [`Ipc::heading`].
     fn cells(&self, counted: &[usize]) -> Vec<String> {
         let mut cells = vec![
             self.before.name().to_owned(),

@@ -113,7 +113,7 @@ impl Check {
         (!threads.is_empty()).then(|| format!("counts differ in threads {}", named.join(", ")))
     }
 
-    /// Its title.
+    /// Title of the section.
     pub const TITLE: &str = "Against the kernel's own counters";
     /// The name of the row for all CPU of the window.
     pub const IN_ALL: &str = "CPU in all, against the process's CPU clock";

@@ -1,4 +1,4 @@
-//! The CPU ledger.
+//! report/text/cpu: the CPU ledger.
 
 use super::{
     page::{Ink, Page},

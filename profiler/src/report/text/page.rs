@@ -33,7 +33,7 @@ impl Page {
         self.out
     }
 
-    /// Begins a section.
+    /// Begins a section, with an aside at the end of its line.
     pub(super) fn title(&mut self, title: &str, aside: &str) {
         self.out.push('\n');
         let title = cut(title, self.width);

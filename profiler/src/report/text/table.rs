@@ -5,9 +5,9 @@ use crate::text::fit::{cut_middle, width};
 /// Which side a column's contents stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Words.
+    /// For words.
     Left,
-    /// Figures.
+    /// For figures.
     Right,
 }
 

@@ -1,4 +1,4 @@
-//! The threads.
+//! report/text/threads: the threads and their roles.
 
 use super::{
     options::TextOptions,

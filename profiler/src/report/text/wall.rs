@@ -1,4 +1,4 @@
-//! The wall ledger.
+//! report/text/wall: the wall ledger.
 
 use super::{
     page::{Ink, Page},

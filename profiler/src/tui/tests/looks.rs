@@ -1,4 +1,4 @@
-//! What is drawn.
+//! tui/tests/looks: what the screen draws.
 
 use proptest::prelude::*;
 

@@ -154,7 +154,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
     }
 }
 
-/// `serve  server.rs:41 [echo-server]`
+/// Draws one frame: `serve  server.rs:41 [echo-server]`.
 fn frame(page: &mut Page, frame: &Frame) {
     let mut text = clean(&frame.name);
     if let Some((file, line)) = &frame.source {
