@@ -29,7 +29,7 @@ pub struct Reference {
     pub per_block: f64,
     /// Its standard error, ns.
     pub standard_error: f64,
-    /// Blocks measured.
+    /// Blocks that it was measured over.
     pub blocks: u64,
     /// Kernel CPU of a write that wakes a reader minus that of one that wakes nobody, ns.
     pub per_wake: Option<f64>,
@@ -81,7 +81,7 @@ pub enum Basis {
     ReadyCall,
     /// What a block of this class was calibrated to cost on this machine.
     Calibrated,
-    /// The reference.
+    /// What the reference block cost on this machine.
     Reference,
 }
 

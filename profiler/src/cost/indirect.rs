@@ -26,7 +26,7 @@ pub struct Indirect {
     pub counted: Figure<Effect, ipc::Note>,
     /// In user mode, by windows of time.
     pub user: Figure<Effect, Note>,
-    /// In the kernel.
+    /// In the kernel, by windows of time.
     pub kernel: Figure<Effect, Note>,
 }
 

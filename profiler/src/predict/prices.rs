@@ -18,7 +18,7 @@ const LEAST_LEFT: f64 = 0.2;
 /// What blocks of some classes cost the target altogether.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Blocks {
-    /// Blocks.
+    /// How many blocks there were.
     pub count: f64,
     /// Direct cost of all of them, the kernel's charge for the way out of idle included, ns.
     pub direct: f64,
@@ -33,7 +33,7 @@ impl Blocks {
 /// Reads and writes past the page cache (`O_DIRECT`) that blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DirectReads {
-    /// Calls.
+    /// How many calls there were.
     pub count: f64,
     /// Of them, those that write.
     pub writes: f64,
@@ -46,7 +46,7 @@ pub struct DirectReads {
 /// Reads of more bytes than this cost more than the calibrated 4 KiB: the device's share grows.
 const MOST_DIRECT: u64 = 64 * 1024;
 
-/// All prices.
+/// What the target's blocks and calls cost today, by kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
     /// Blocks on sockets, pipes and whatever else readiness can wait for.
@@ -155,7 +155,7 @@ impl Prices {
         })
     }
 
-    /// All blocking-IO blocks.
+    /// Blocking-IO blocks of both kinds.
     pub fn all(&self) -> Blocks {
         self.net.plus(self.file)
     }

@@ -36,10 +36,9 @@ pub enum Queues {
     Stealing,
 }
 
-/// What is replayed.
+/// What loops the recorded wake-ups are replayed on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Event loops.
     pub loops: u32,
     /// How connections are spread over them.
     pub queues: Queues,
@@ -63,7 +62,7 @@ pub struct Settings {
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Events served.
+    /// Events that loops have served.
     pub served: u64,
     /// Waits that returned events.
     pub waits: u64,
@@ -149,12 +148,12 @@ impl Trace {
         Self { connections, length }
     }
 
-    /// Events in it.
+    /// Number of events in the trace.
     pub fn events(&self) -> usize {
         self.connections.iter().map(|c| c.cycles.len() + 1).sum()
     }
 
-    /// Connections in it.
+    /// Number of connections in the trace.
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
@@ -173,7 +172,7 @@ impl Trace {
         if n == 0 { 0.0 } else { sum / n as f64 }
     }
 
-    /// Runs it.
+    /// Replays the trace on loops of these settings.
     pub fn replay(&self, settings: &Settings) -> Outcome {
         let loops = settings.loops.max(1) as usize;
         match settings.queues {
@@ -204,7 +203,7 @@ struct Simulation<'a> {
     settings: &'a Settings,
     /// When a connection is ready next.
     arrivals: BinaryHeap<Reverse<(u64, u32)>>,
-    /// Its next cycle.
+    /// Index of the next cycle, by connection.
     next: Vec<u32>,
     mean: f64,
     /// What the enter has to do for this batch.

@@ -158,7 +158,7 @@ struct Sum<'a> {
     counted: Counted,
     /// Waiting for an event in this way, ns.
     tax: Estimate,
-    /// Blocks that go.
+    /// Blocks that this way makes unnecessary.
     blocks: Blocks,
     /// Of the blocks that indirect costs are counted over, the share that goes.
     part: f64,
@@ -201,7 +201,7 @@ impl<'a> Sum<'a> {
         }
     }
 
-    /// What goes.
+    /// The terms of what this way makes unnecessary.
     fn gone(&self) -> impl Iterator<Item = Term> {
         [
             Some(self.blocks_go()),

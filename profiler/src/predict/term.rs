@@ -8,7 +8,7 @@ use crate::{cost, machine::Way};
 pub struct Term {
     /// What goes, comes or stays.
     pub kind: TermKind,
-    /// How often.
+    /// How often it happens.
     pub count: f64,
     /// What each costs, ns.
     pub each: f64,
@@ -33,7 +33,7 @@ impl Term {
 /// What a term counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermKind {
-    /// Blocks that go.
+    /// Blocks of today that go.
     BlocksGo,
     /// Calls that only wait for one descriptor that go.
     WaitingCallsGo,
@@ -51,7 +51,7 @@ pub enum TermKind {
     RunsWarmCalibrated,
     /// Preemptions of the target's threads by each other that go.
     PreemptionsGo,
-    /// Sleeps that remain.
+    /// Sleeps of a loop that remain.
     SleepsRemain,
     /// Events that are waited for in another way.
     EventsWaited,
@@ -82,7 +82,7 @@ pub enum TermBasis {
     PricedBeside {
         /// What the price rests on.
         note: Note,
-        /// How many stay.
+        /// How many of them stay.
         stay: f64,
         /// What each of those costs, ns.
         idle: f64,
@@ -108,7 +108,7 @@ pub enum TermBasis {
     HandOver,
     /// As a calibrated read whose data is there.
     ReadyRead,
-    /// Measured in place.
+    /// Measured on the target itself.
     InPlace,
     /// Calibrated where so many reads are in flight at once.
     InFlight(f64),

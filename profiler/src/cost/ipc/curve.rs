@@ -27,7 +27,7 @@ const SURELY: f64 = 2.326_347_9;
 /// A point: samples that so many instructions after a return fell to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Samples.
+    /// Samples that fell into this bin.
     pub samples: u64,
     /// Their mean instructions since the return.
     pub instructions: f64,
@@ -48,7 +48,7 @@ pub struct Point {
 pub struct Curve {
     /// What came before the return.
     pub before: Before,
-    /// Samples behind it.
+    /// Samples that the curve is made of.
     pub samples: u64,
     /// Its points, the one nearest to the return first.
     pub points: Vec<Point>,

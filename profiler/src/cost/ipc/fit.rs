@@ -19,7 +19,7 @@ const EQUAL: f64 = 0.01;
 pub struct Line {
     /// Cycles that a window takes whatever it executes.
     pub a: Estimate,
-    /// Cycles per instruction.
+    /// Cycles that each instruction adds.
     pub b: Estimate,
 }
 
@@ -47,7 +47,7 @@ pub struct BlockCycles {
 pub struct KindFit {
     /// What came before them.
     pub before: Before,
-    /// How many.
+    /// Windows that the line is fitted to.
     pub windows: u64,
     /// Mean instructions of a window, user mode.
     pub instructions: f64,
@@ -221,7 +221,7 @@ pub(crate) struct Total {
     pub(crate) cycles: f64,
     /// Half the 90 % interval of `cycles`.
     pub(crate) half: f64,
-    /// Sites.
+    /// How many sites there are.
     pub(crate) sites: usize,
     /// Windows after blocks and after none at these sites.
     pub(crate) windows: u64,
