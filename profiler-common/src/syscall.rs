@@ -33,7 +33,7 @@ pub const LEAVE: u32 = 1 << 14;
 /// `pselect6`, whose first argument is the highest descriptor plus one, and the next three point to
 /// bits.
 pub const POLL: u32 = 1 << 15;
-/// See [`POLL`].
+/// `select` and `pselect6`: both bits, see [`POLL`].
 pub const SELECT: u32 = POLL | BYTES;
 /// `epoll_wait`: the descriptor in the first argument is an epoll, the second points to room for
 /// events.
