@@ -14,7 +14,7 @@ use super::{
 };
 use crate::host::{child::Running, clocks};
 
-/// How `check` measures.
+/// How `check` is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     pub(crate) length: Duration,
@@ -38,7 +38,7 @@ impl Mode {
 /// Time for all else that `check` does: loading, calibrating, modelling. Among hundreds of threads
 /// that want the CPU it mostly waits for it.
 const CHECK_WITHIN: Duration = Duration::from_secs(90);
-/// Time for `calibrate`.
+/// How long `calibrate` may take.
 const CALIBRATED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Has the machine calibrated anew.

@@ -28,7 +28,7 @@ pub(crate) struct Judged {
     /// made no claim.
     pub(crate) predicted: Option<Interval>,
     pub(crate) measured: Interval,
-    /// Predicted less measured.
+    /// The predicted saving less the measured one, a share of the CPU; `None` without a prediction.
     pub(crate) error: Option<f64>,
     /// The errors of the [`BASELINES`].
     pub(crate) baselines: [f64; 3],
@@ -122,7 +122,7 @@ pub(crate) struct Limits {
     pub(crate) inside: f64,
     /// Median of half the interval's width.
     pub(crate) half_width: f64,
-    /// Mean interval score.
+    /// Largest mean interval score that passes; `None` where it is not judged.
     pub(crate) score: Option<f64>,
     /// Share of the cells that must be decided, where that matters.
     pub(crate) decided: f64,

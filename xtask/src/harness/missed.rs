@@ -155,7 +155,7 @@ struct Kept {
     facts: Vec<(String, String)>,
     #[serde(default)]
     cells: Vec<Cell>,
-    /// Newest first.
+    /// Runs that are kept, the newest first.
     #[serde(default)]
     runs: Vec<Kept>,
 }

@@ -16,7 +16,7 @@ pub(crate) enum Scenario {
     Naive,
     /// A general runtime on one thread.
     Runtime,
-    /// Completion: io_uring, batched.
+    /// A loop over io_uring, with requests in batches.
     Tuned,
     /// The same with 32 requests on files at once.
     #[serde(rename = "deep32")]
@@ -28,15 +28,15 @@ pub(crate) enum Scenario {
     Inline,
     /// A loop that hands what is ready to a pool of workers.
     Pooled,
-    /// CPython: asyncio's streams.
+    /// asyncio's streams, in CPython.
     Streams,
-    /// CPython: asyncio's protocols.
+    /// asyncio's protocols, in CPython.
     Protocols,
-    /// CPython: uvloop.
+    /// uvloop in place of asyncio's loop, in CPython.
     Uvloop,
-    /// CPython: gevent.
+    /// Greenlets of gevent, in CPython.
     Gevent,
-    /// JVM: virtual threads.
+    /// Virtual threads, in a JVM.
     Virtual,
     /// JVM: a loop over a selector.
     Selector,
@@ -94,7 +94,7 @@ pub(crate) trait Active {
     /// The process, or the first one of a tree.
     fn pid(&self) -> u32;
 
-    /// Where it listens.
+    /// The port that it listens on; `None` if it does not.
     fn port(&self) -> Option<u16>;
 
     /// What `check` is told to measure.
@@ -135,7 +135,6 @@ pub(crate) struct Count {
 /// What a program said at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ended {
-    /// Operations that failed.
     pub(crate) errors: f64,
     /// Latency at the 99th percentile. Only loads know it.
     pub(crate) p99_ns: Option<f64>,

@@ -20,9 +20,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// How a suite is run.
 pub(crate) struct Run<'a> {
-    /// For messages.
+    /// Name of the suite, for messages.
     pub(crate) suite: &'a str,
-    /// `should-i-async`
+    /// The binary `should-i-async`.
     pub(crate) tool: &'a Path,
     /// Where the journal and the reports of `check` go.
     pub(crate) folder: &'a Path,

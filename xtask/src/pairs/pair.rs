@@ -36,7 +36,7 @@ pub(super) enum Load {
 }
 
 impl Load {
-    /// For ids.
+    /// The load's part of an id; `None` where there is only one.
     fn name(self) -> Option<String> {
         match self {
             Self::Alone => None,
@@ -138,7 +138,7 @@ impl Pair {
         self.async_forms.iter().map(|(form, _)| format!("{group}-{}", form.name)).collect()
     }
 
-    /// For `--list`.
+    /// The line that `--list` prints.
     pub(super) fn line(&self, load: &Load) -> String {
         self.ids(load).join("  ")
     }

@@ -26,7 +26,7 @@ pub(super) struct Syntax {
     pub(super) surface: Vec<Exposed>,
 }
 
-/// One module.
+/// A module of a file.
 #[derive(Default)]
 pub(super) struct Module {
     /// Its path from the file's own module.
@@ -59,7 +59,7 @@ pub(super) struct Mention {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Code,
-    /// Before a `!`.
+    /// The name of a macro, before its `!`.
     Macro,
     Use,
     /// A `use` that others can import from.
