@@ -111,8 +111,8 @@ pub(crate) trait Active {
     /// Operations so far. `None` for a program that does not count them: then its load does.
     fn count(&mut self, within: Duration) -> Result<Option<Count>>;
 
-    /// Looks again at what processes it has. Between turns: nothing is measured meanwhile.
-    fn look(&mut self) {}
+    /// Reads again which processes it has. Between turns: nothing is measured meanwhile.
+    fn refresh(&mut self) {}
 
     /// Has it do nothing until [`Self::go`]. A load first waits for its last replies.
     fn rest(&mut self, within: Duration) -> Result<()>;

@@ -109,7 +109,7 @@ impl Stage {
 
     /// After a rest: goes on as before, and settles.
     pub(crate) fn go(&mut self) -> Result<()> {
-        self.program.look();
+        self.program.refresh();
         match &mut self.companion {
             Companion::Client(client) => client.go()?,
             _ => self.program.go()?,
