@@ -25,7 +25,7 @@ pub enum State {
     },
 }
 
-/// A look at a measurement.
+/// A measurement as far as it has come, for a screen.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Since the start (or the last reset).
@@ -37,17 +37,17 @@ pub struct Snapshot {
     /// The last interval alone. Its what-if is that of the whole.
     pub last: Arc<Report>,
     /// What the prediction of the whole can be asked again with; `None` where there is nothing to
-    /// ask. Two looks with one engine have one what-if.
+    /// ask. Two snapshots with one engine have one what-if.
     pub engine: Option<Arc<Engine>>,
     /// Stacks since the start.
     pub profile: Arc<Profile>,
     pub state: State,
 }
 
-/// What another number of loops would give back, on what one look has seen.
+/// What another number of loops would give back, on what one snapshot holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inquiry {
-    /// The engine of that look.
+    /// The engine of that snapshot.
     pub engine: Arc<Engine>,
     /// Which loops are asked about.
     pub question: Question,

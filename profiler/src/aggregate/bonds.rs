@@ -13,7 +13,7 @@ use super::window::Window;
 use crate::{event::Family, quantity::Tid};
 
 /// Wake-ups below which a set of threads is not judged.
-const FEW: u64 = 30;
+const MIN_WAKE_UPS: u64 = 30;
 /// Share of the wake-ups across the cut from which threads hand work over. Of three or four that
 /// fight over a lock two thirds cross it, of more of them fewer.
 const ACROSS: f64 = 0.8;
@@ -189,7 +189,7 @@ fn pair(
 }
 
 fn tie(pair: Option<(u64, u64)>, across: u64, all: u64) -> Tie {
-    if all < FEW {
+    if all < MIN_WAKE_UPS {
         return Tie::Unknown;
     }
     if let Some((there, back)) = pair {

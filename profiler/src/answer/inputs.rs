@@ -54,7 +54,7 @@ pub enum Ended {
     /// The target was gone.
     #[serde(rename = "target exited")]
     TargetExited,
-    /// It has not ended yet: a look in mid-measurement.
+    /// It has not ended yet: a snapshot in mid-measurement.
     #[serde(rename = "measuring")]
     Measuring,
     /// The user stopped it.
@@ -119,8 +119,8 @@ pub struct Inputs {
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,
-    /// Looks at the sites while the measurement ran: what its interval is made of where it was not
-    /// sampled.
+    /// What the sites had counted every 250 ms: what the interval is made of where the measurement
+    /// was not sampled.
     pub slices: Vec<Slice>,
     /// From what share of the target's CPU on a rewrite would be worth it; `None`: nobody said.
     #[serde(skip)]
@@ -139,7 +139,7 @@ impl Inputs {
     }
 }
 
-/// A look in mid-measurement: everything since its start.
+/// What had been counted at one moment, since the measurement began.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Slice {
     /// CPU of the target's processes.

@@ -84,7 +84,7 @@ impl Report {
     }
 
     /// The report of a window around a prediction that was made before: a replay is too dear for
-    /// every look of a live screen.
+    /// every snapshot of a live screen.
     pub fn around(window: &Window, inputs: Inputs, what_if: WhatIf) -> Self {
         Self::build(window, inputs, |_, _| (what_if, None)).0
     }

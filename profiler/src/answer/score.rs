@@ -25,10 +25,10 @@ pub struct Score {
     pub indirect: Figure<f64, cost::Note>,
 }
 
-/// Looks below which their spread says nothing.
+/// Fewest slices whose spread says something.
 const MIN_SLICES: usize = 5;
 
-/// Direct cost and CPU between each two looks, ns.
+/// Direct cost and CPU between each two slices, ns.
 fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64, f64)> {
     // What a call would cost without its block, by place: the same for all slices, so that only
     // time varies.

@@ -157,7 +157,7 @@ impl Selection<'_> {
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
             price: true,
             stacks: false,
-            looks: false,
+            snapshots: false,
             keep_wire: false,
             worth: None,
         })

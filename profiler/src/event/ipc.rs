@@ -68,7 +68,7 @@ impl IpcRecord {
         self.samples_lost += later.samples_lost;
     }
 
-    /// What was told since an earlier look.
+    /// What was counted since an earlier snapshot.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut record = self.clone();
         let then: HashMap<&Option<Place>, &SiteIpc> = earlier.sites.iter().map(|s| (&s.place, s)).collect();

@@ -42,7 +42,7 @@ impl IpcCounts {
         self.overflows += later.overflows;
     }
 
-    /// Takes away what had been counted at an earlier look.
+    /// Takes away what had been counted in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.returns = self.returns.saturating_sub(earlier.returns);
         self.windows = self.windows.saturating_sub(earlier.windows);

@@ -97,7 +97,7 @@ impl Site {
         self.user_after_blocked.merge(&other.user_after_blocked);
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.calls = self.calls.saturating_sub(earlier.calls);
         self.blocked_calls = self.blocked_calls.saturating_sub(earlier.blocked_calls);

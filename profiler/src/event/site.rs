@@ -79,7 +79,7 @@ impl SiteRecord {
         }
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.site.reduce(&earlier.site);
         for windows in &mut self.sizes {

@@ -38,7 +38,7 @@ impl Stat {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(own, other)| *own = own.wrapping_add(*other));
     }
 
-    /// Takes away what had been counted at an earlier look.
+    /// Takes away what had been counted in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.count = self.count.saturating_sub(earlier.count);
         self.sum = self.sum.saturating_sub(earlier.sum);

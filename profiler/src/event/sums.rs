@@ -196,8 +196,8 @@ impl Sums {
         add(&mut self.concurrency, &other.concurrency);
     }
 
-    /// Takes away what had been summed at an earlier look. A counter that would come out negative
-    /// is zero; what is signed may be negative.
+    /// Takes away what had been summed in an earlier snapshot. A counter that would come out
+    /// negative is zero; what is signed may be negative.
     pub fn reduce(&mut self, earlier: &Self) {
         macro_rules! counted {
             ($($name:ident)*) => { $(self.$name = self.$name.saturating_sub(earlier.$name);)* };
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_that_timed_out_after_a_look_is_counted_once() {
+    fn a_wait_that_timed_out_after_a_snapshot_is_counted_once() {
         let (tcp, timeout) = (BlockClass::Tcp as usize, BlockClass::Timeout as usize);
         let sum = |blocks, blocked| ClassSum { blocks, blocked, run_delay: 0 };
         let (mut earlier, mut later) = (Sums::ZERO, Sums::ZERO);

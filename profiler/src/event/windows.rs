@@ -52,7 +52,7 @@ impl Pairs {
         self.product += other.product;
     }
 
-    /// Takes away what had been summed at an earlier look.
+    /// Takes away what had been summed in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.count = self.count.saturating_sub(earlier.count);
         self.cycles = self.cycles.saturating_sub(earlier.cycles);
@@ -94,7 +94,7 @@ impl Windows {
         }
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.user.reduce(&earlier.user);
         self.all_cycles = self.all_cycles.saturating_sub(earlier.all_cycles);
@@ -119,7 +119,7 @@ impl SiteWindows {
         self.kinds.iter_mut().zip(&other.kinds).for_each(|(a, b)| a.merge(b));
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.kinds.iter_mut().zip(&earlier.kinds).for_each(|(a, b)| a.reduce(b));
     }

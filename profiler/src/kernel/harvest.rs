@@ -83,7 +83,7 @@ impl Session {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// A look at everything so far, while events go on counting: each counter is whole, but not all
+    /// Everything so far, while events go on counting: each counter is whole, but not all
     /// are of one moment. Without streamed block ends.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub(super) fn grid(engine: &Engine, what_if: &WhatIf) -> Grid {
     })
 }
 
-/// What a screen is told beside the looks: replies that it has not fetched yet.
+/// What a screen is told beside the snapshots: replies that it has not fetched yet.
 pub(super) struct Replies {
     updates_in: Sender<Update>,
     updates: Receiver<Update>,

@@ -37,7 +37,7 @@ pub(super) struct Descriptors {
 
 impl Descriptors {
     /// Looks up the descriptors of the last call at each site.
-    pub(super) fn look(&mut self, sites: &[SiteRecord]) {
+    pub(super) fn update(&mut self, sites: &[SiteRecord]) {
         for site in sites {
             let (tgid, Some(fd)) = site.last_caller else { continue };
             let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
@@ -86,7 +86,7 @@ pub(super) struct Silents {
 }
 
 impl Silents {
-    pub(super) fn look(&mut self, batch: &Batch) -> Vec<Silent> {
+    pub(super) fn find(&mut self, batch: &Batch) -> Vec<Silent> {
         let unseen = batch.threads.iter().filter(|t| t.phase == Phase::Unseen);
         let mut found = Vec::new();
         let mut asleep = HashMap::new();

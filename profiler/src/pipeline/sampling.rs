@@ -39,7 +39,7 @@ pub(super) struct Governor {
     share: Option<f64>,
 }
 
-/// Counters at the start of a look.
+/// Counters when the statistics were switched on.
 struct From {
     _on: Statistics,
     runs: u64,

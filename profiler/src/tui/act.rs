@@ -40,7 +40,7 @@ pub(super) fn in_table<R>(table: &mut Table, sheet: &Sheet<R>, rows: &[R], actio
 
 /// A search: from here or from the next place on, forwards or back.
 #[derive(Clone, Copy)]
-struct Look {
+struct Search {
     back: bool,
     skip: bool,
 }
@@ -82,7 +82,7 @@ impl App {
         }
         if prompt.purpose == Purpose::Search {
             self.mark_search();
-            self.look(Look { back: false, skip: false });
+            self.find_match(Search { back: false, skip: false });
         }
         Vec::new()
     }
@@ -92,7 +92,7 @@ impl App {
             Purpose::Search => {
                 self.search = text;
                 self.mark_search();
-                if !self.search.is_empty() && !self.look(Look { back: false, skip: false }) {
+                if !self.search.is_empty() && !self.find_match(Search { back: false, skip: false }) {
                     self.not_found();
                 }
                 Vec::new()
@@ -116,10 +116,10 @@ impl App {
     }
 
     /// Goes to the next match in the view shown; whether there is one.
-    fn look(&mut self, look: Look) -> bool {
+    fn find_match(&mut self, search: Search) -> bool {
         let text = self.searched();
         let Some(report) = self.report() else { return false };
-        let Look { back, skip } = look;
+        let Search { back, skip } = search;
         match self.view {
             View::Threads => self.threads.find(&threads::SHEET, &report.threads, &text, back, skip),
             View::Sites if self.detail.is_none() => self.sites.find(&sites::SHEET, &report.sites, &text, back, skip),
@@ -132,7 +132,7 @@ impl App {
     fn next_match(&mut self, back: bool) {
         if self.search.is_empty() {
             self.tell(true, "nothing searched for yet: /");
-        } else if !self.look(Look { back, skip: true }) {
+        } else if !self.find_match(Search { back, skip: true }) {
             self.not_found();
         }
     }

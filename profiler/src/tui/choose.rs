@@ -37,9 +37,9 @@ pub struct ProcessRow {
     pub user: String,
     /// How many threads it has.
     pub threads: u32,
-    /// CPU over the last second, in CPUs; none at the first look.
+    /// CPU over the last second, in CPUs; none when the list is made first.
     pub cpu: Option<f64>,
-    /// Voluntary switches a second; none at the first look.
+    /// Voluntary switches a second; none when the list is made first.
     pub switches: Option<f64>,
     /// Command line, as `/proc` gives it.
     pub command: String,

@@ -254,7 +254,7 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
         (0..10_000u64).for_each(|i| stat.add(ns + i * 37 % 200));
         stat
     };
-    let crowded = |told: bool| {
+    let crowded = |known: bool| {
         let mut case = server();
         if let Some(calibration) = &mut case.inputs.calibration {
             calibration.crowd =
@@ -262,7 +262,7 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
         }
         // Hardly a read finds its data: then windows have nothing to compare with.
         let read = &mut case.window.sites[0];
-        if told {
+        if known {
             (read.sizes[0].user_blocked, read.sizes[0].user_direct) = (windows(20_300), windows(20_000));
         } else {
             (read.site.cpu_direct_warm, read.site.user_after_direct) = (Stat::ZERO, Stat::ZERO);
@@ -275,10 +275,10 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
     let each = term(naive, TermKind::RunsWarmCalibrated).unwrap() / 280_000.0 / (1.0 - naive.sleeps_per_block);
     // 14 threads, between the 8 and the 32 that were calibrated.
     assert!((each - (100.0 + 200.0 * (14.0f64 / 8.0).log2() / 2.0)).abs() < 1e-6, "{each} ns each");
-    let told = crowded(true);
-    assert_eq!(term(scenario(&told, Way::Naive), TermKind::RunsWarmCalibrated), None);
+    let known = crowded(true);
+    assert_eq!(term(scenario(&known, Way::Naive), TermKind::RunsWarmCalibrated), None);
     assert_eq!(
-        scenario(&told, Way::Naive).terms.iter().filter(|t| t.kind == TermKind::RunsWarm).count(),
+        scenario(&known, Way::Naive).terms.iter().filter(|t| t.kind == TermKind::RunsWarm).count(),
         1,
         "the target's own windows come first"
     );
@@ -296,11 +296,11 @@ fn a_crowd_that_was_calibrated_among_others_is_not_counted() {
         read.sizes.clear();
         case.report()
     };
-    let told =
+    let warned =
         |report: &Report| report.what_if.caveats.iter().any(|caveat| matches!(caveat, Caveat::IncredibleCrowd { .. }));
     let (credible, incredible) = (report(300.0), report(90_000.0));
-    assert!(term(scenario(&credible, Way::Naive), TermKind::RunsWarmCalibrated).is_some() && !told(&credible));
-    assert!(term(scenario(&incredible, Way::Naive), TermKind::RunsWarmCalibrated).is_none() && told(&incredible));
+    assert!(term(scenario(&credible, Way::Naive), TermKind::RunsWarmCalibrated).is_some() && !warned(&credible));
+    assert!(term(scenario(&incredible, Way::Naive), TermKind::RunsWarmCalibrated).is_none() && warned(&incredible));
     assert!(scenario(&incredible, Way::Naive).saving.value < 1.0);
 }
 
