@@ -1,7 +1,7 @@
 //! What happened between two snapshots of one measurement: the later one less the earlier.
 //!
-//! A snapshot reads counters while the programs go on counting, each whole but not all of one
-//! moment: a difference that would come out negative by an event is zero.
+//! A snapshot reads counters while the programs go on counting. Each counter is whole, but they are
+//! not all of one moment: a difference that would be negative by an event is zero.
 
 use std::collections::HashMap;
 

@@ -48,7 +48,7 @@ pub struct ThreadTotals {
 }
 
 impl ThreadTotals {
-    /// For tests: one that was there before the window, runs when it ends, and did this.
+    /// For tests: a thread that was there before the window, did this, and ran when it ended.
     #[cfg(test)]
     pub(crate) fn running(tid: u32, tgid: u32, wall: Nanos, sums: Sums) -> Self {
         Self {
@@ -67,8 +67,7 @@ impl ThreadTotals {
         }
     }
 
-    /// Closes a record at `end`. `None` for a thread that was filed and is not of this measurement:
-    /// it was gone before the start.
+    /// Closes a record at `end`. `None` for a thread that was gone before the measurement began.
     pub(super) fn close(record: &ThreadRecord, measured: Nanos, end: Nanos, known: Option<Silent>) -> Option<Self> {
         let mut totals = Self {
             tid: record.tid,

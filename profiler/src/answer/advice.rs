@@ -8,13 +8,13 @@ use crate::{
     predict::Prices,
 };
 
-/// Reads and writes on average below this move little per call, bytes.
+/// A read or write of fewer bytes than this, on average, moves little.
 const SMALL: f64 = 16.0 * 1024.0;
 /// Messages below this are worth gathering, bytes.
 const TINY: f64 = 512.0;
-/// Calls a second from which their number matters.
+/// From this many calls a second on their number matters.
 const MANY: f64 = 5_000.0;
-/// Share of the CPU from which a piece of advice is given.
+/// From this share of the CPU on a piece of advice is given.
 const WORTH: f64 = 0.03;
 
 /// What is cheaper than a rewrite.

@@ -230,9 +230,9 @@ impl Diff {
 }
 
 impl PredictionCheck {
-    /// Holds the prediction of a blocking program's recording against its async version's. Without
-    /// a way it is the one that the second program's calls suggest: `io_uring`, or else readiness
-    /// without a runtime.
+    /// Compares what a blocking program's recording predicts with what its async version took. If
+    /// no way is given, it is the one that the second program's calls suggest: `io_uring`, or else
+    /// readiness without a runtime.
     ///
     /// # Errors
     /// The unit that one of the two has none of.
@@ -264,8 +264,8 @@ impl PredictionCheck {
         Ok(Self { way, predicted, measured, interval, sides, unit: unit.clone() })
     }
 
-    /// The saving that the first recording claims: the prediction; without one 0 where its answer
-    /// is no. `None` where it claims nothing.
+    /// The saving that the first recording claims: its prediction, or 0 where it has none and its
+    /// answer is no. `None` where it claims nothing.
     pub fn claim(&self, answer: Answer) -> Option<Estimate> {
         match &self.predicted {
             Ok(saving) => Some(*saving),

@@ -26,7 +26,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// What a saving decides, where so much would be worth it.
+    /// What a saving decides, where a share of `worth` would be worth a rewrite.
     pub fn from_saving(saving: Estimate, worth: f64) -> Self {
         if saving.low > 0.0 && saving.value >= worth {
             Self::Yes
@@ -65,7 +65,7 @@ pub struct Gain {
     pub completion: Option<(Way, Estimate)>,
     /// A way that would take so much more than threads do.
     pub worse: Option<(Way, f64)>,
-    /// What would turn the answer, and the share that it would turn it to.
+    /// The assumption that would turn the answer, and the share that there would be then.
     pub turned: Option<(Assumption, f64)>,
     /// Whether any program of its kind was measured in both forms.
     pub is_known: bool,
@@ -93,7 +93,7 @@ impl Gain {
     }
 }
 
-/// The doubt that would bring a figure over the threshold, the largest such.
+/// The largest doubt that would bring a figure across the threshold.
 fn turned(doubts: &[Doubt], value: f64, worth: f64) -> Option<(Assumption, f64)> {
     let crosses = |d: &&Doubt| (value >= worth) != (value + d.change >= worth);
     doubts.iter().find(crosses).map(|d| (d.assumption, value + d.change))

@@ -60,7 +60,7 @@ pub enum Ended {
     /// The user stopped it.
     #[serde(rename = "interrupted")]
     Interrupted,
-    /// Nobody said, or in words that are not known here.
+    /// Nobody said, or this version does not know the words.
     #[default]
     #[serde(rename = "", other)]
     Unknown,
@@ -99,7 +99,7 @@ pub struct Inputs {
     pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<Calibration>,
-    /// Why that is not known, where it will not be.
+    /// Why there is no calibration, where none will come.
     #[serde(default)]
     pub no_calibration: Option<String>,
     /// Why no hardware counters ran, where none did.
@@ -128,8 +128,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// With what waiting in other ways costs, or why that is not known; neither where it may still
-    /// be.
+    /// Takes the price list, or why there is none. `None`: it may still come.
     pub(crate) fn price(&mut self, priced: Option<Result<Calibration, String>>) {
         match priced {
             Some(Ok(calibration)) => self.calibration = Some(calibration),

@@ -141,7 +141,7 @@ impl Making<'_> {
         self.stacks.len() - 1
     }
 
-    /// Shares a figure out among sampled stacks; where there are none it goes to a stack of marks.
+    /// Shares a figure out among sampled stacks. If there are none, a stack of marks gets it.
     fn share(
         &mut self,
         total: u64,
@@ -177,7 +177,7 @@ impl Making<'_> {
     }
 }
 
-/// A figure by site and what no site has of it: exact where the sites do not have more than there
+/// A figure by site, and what no site has of it. It is exact if the sites have no more than there
 /// is.
 fn by_site(total: u64, sites: &[u64]) -> (Vec<u64>, u64) {
     let sum: u64 = sites.iter().sum();
@@ -251,8 +251,7 @@ impl Profile {
         }
     }
 
-    /// The direct cost, by what each site is thought to cost; a site that costs nothing gets
-    /// nothing.
+    /// Shares the direct cost out by what each site is estimated to cost.
     fn costs(making: &mut Making<'_>, report: &Report, window: &Window, at: &HashMap<&Place, Vec<usize>>) {
         let total = report.cpu.blocking_io.value().map_or(0, |ns| ns.round().max(0.0) as u64);
         let cost = |i: usize| match report.sites[i].class.family() {

@@ -156,7 +156,7 @@ fn parks_its_tasks(inputs: &Inputs) -> bool {
     inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks())
 }
 
-/// How often it called, and what its calls that only wait for one descriptor blocked on.
+/// How often it called, and what blocked the calls that only wait for one descriptor.
 fn calls(window: &Window) -> Calls {
     let calls_in = |family, counts: &dyn Fn(&SiteRecord) -> bool| {
         let sites = window.sites.iter().filter(|s| s.place.class.family() == family && counts(s));
@@ -190,7 +190,7 @@ struct Parts {
 impl Parts {
     fn new(window: &Window, sums: &Sums, inputs: &Inputs, pools: &Pools<'_>) -> Self {
         let cpu = CpuLedger::new(window, sums, pools);
-        // One run of the switch program may see one thread of the target off and the next one on.
+        // One run of the switch program may see one thread leave the CPU and the next one get it.
         let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
         let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
         let ipc = Ipc::new(window, inputs.no_counters.as_deref());

@@ -83,7 +83,7 @@ pub struct Sampled {
 }
 
 /// Shares a figure out in proportion to weights: whole numbers whose sum is the figure, by largest
-/// remainders. Where no weight is positive there is nobody to share it out to.
+/// remainders. `None` where no weight is positive.
 pub(crate) fn share_out(total: u64, weights: &[f64]) -> Option<Vec<u64>> {
     let sum: f64 = weights.iter().filter(|w| **w > 0.0).sum();
     if !(sum > 0.0 && sum.is_finite()) {

@@ -61,7 +61,7 @@ pub enum Reason {
         /// Blocks of all classes.
         blocks: u64,
     },
-    /// It never blocks on IO, and so many event waits are its way to sleep.
+    /// It never blocks on IO: it sleeps in this many event waits.
     OnlyEventWaits(u64),
     /// Event waits are by far the most of its blocks.
     MostlyEventWaits {
@@ -111,8 +111,8 @@ pub enum Reason {
         /// Why there is no prediction.
         why: Refusal,
     },
-    /// What its threads are is known for this share of its CPU only: what follows from that is no
-    /// answer.
+    /// The roles of its threads are known for this share of its CPU only, which is too little for
+    /// an answer.
     UnknownProgram {
         /// The share that roles cover.
         covered: f64,
@@ -135,7 +135,7 @@ pub enum Reason {
 pub enum HandOver {
     /// So many of them get their work from others.
     Pool(u64),
-    /// So many of them serve a connection or files each, and share a lock.
+    /// This many threads each serve a connection or files, and share a lock.
     SharedLock(u64),
     /// The wake-ups that were seen do not tell.
     Unknown,
@@ -153,8 +153,8 @@ pub enum NoGain {
     },
     /// Blocking costs this share of its CPU: next to nothing.
     CostsLittle(f64),
-    /// A loop waits for its IO, and what its pool's waits for work and the wake-ups that end them
-    /// take in the kernel is this share of its CPU.
+    /// A loop waits for its IO. Its pool's waits for work, and the wake-ups that end them, take
+    /// this share of its CPU in the kernel.
     HandsOver(f64),
     /// One thing at a time is ready.
     LowConcurrency {

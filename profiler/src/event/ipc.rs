@@ -91,7 +91,7 @@ impl IpcRecord {
     }
 }
 
-/// Windows of equal places added up: calls of several sizes are one site.
+/// Adds up the windows of each place: calls of several sizes are one site.
 fn by_place(sites: impl Iterator<Item = SiteIpc>) -> Vec<SiteIpc> {
     joined(sites, |site| site.place.clone(), |own, later| own.windows.merge(&later.windows))
 }

@@ -42,7 +42,7 @@ pub enum StackMoment {
         /// Whether it was outside of calls.
         outside: bool,
     },
-    /// Somebody woke it. An interrupt that found the CPU idle has neither.
+    /// The thread was woken. An interrupt that found the CPU idle has no thread and no stack.
     Waker {
         /// The thread that woke it.
         by: Option<(Tgid, Tid)>,
@@ -58,7 +58,7 @@ pub struct StackRecord {
     pub tid: Tid,
     /// The process that it was taken in: addresses are of its maps.
     pub tgid: Tgid,
-    /// When the block began: what belongs together has the same.
+    /// When the block began. Stacks of one block have the same.
     pub off: Nanos,
     /// What it waited for.
     pub class: BlockClass,

@@ -56,8 +56,8 @@ pub struct Sums {
     #[serde(with = "twos_complement")]
     pub charge_away: i64,
     /// As `charge_io`, for coming back from all other blocks, from preemptions, and for first runs.
-    /// It also holds what moves from thread to thread because the clock stands still before a
-    /// switch, which adds up to nothing.
+    /// It also holds the time that moves from thread to thread because the clock stands still
+    /// before a switch. Over all threads that adds up to nothing.
     #[serde(with = "twos_complement")]
     pub charge_other: i64,
     /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the
@@ -207,8 +207,8 @@ impl Sums {
         }
         counted_sums!(counted);
         signed_sums!(signed);
-        // A wait that had been counted by what it was for, and that its limit has ended since, is
-        // among the time-outs now: what its class has less than before, those have more.
+        // A wait that was counted by its class, and that its limit has ended since, is a time-out
+        // now. What the class has lost since the earlier snapshot, the time-outs have gained.
         let mut moved = ClassSum::default();
         for (own, earlier) in self.classes.iter_mut().zip(&earlier.classes) {
             let less = |own: &mut u64, earlier: u64, moved: &mut u64| {

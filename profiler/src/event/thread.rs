@@ -90,8 +90,8 @@ pub struct ThreadRecord {
     pub sums: Sums,
 }
 
-/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as
-/// they come, and need not be there in two forms at once.
+/// The threads of a batch: checked once, decoded one at a time. Ten thousand are 17 MB as they
+/// come; they are never held in both forms at once.
 #[derive(Clone, Debug)]
 pub struct Threads {
     raw: Chunks<Thread>,
