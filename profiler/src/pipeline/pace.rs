@@ -14,7 +14,8 @@ use crate::{
     process::{self, Target},
 };
 
-/// How often it is taken on a CPU: 16 µs of work each time, less than two thousandths of the CPU.
+/// How often the yardstick is taken on a CPU: 16 µs of work each time, less than two thousandths of
+/// the CPU.
 const EVERY: Duration = Duration::from_millis(10);
 /// CPUs that are watched at most; of more, as many at equal distances.
 const MOST_CPUS: usize = 16;
@@ -22,7 +23,7 @@ const MOST_CPUS: usize = 16;
 const MIN_YARDSTICKS: f64 = 5.0;
 
 /// The yardsticks so far: how many, and the sum of the logarithms of their ns. The difference of
-/// two is what was between them.
+/// two such values is what came between them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taken {
     count: f64,
@@ -34,7 +35,8 @@ impl Taken {
         Self { count: self.count + other.count, logs: self.logs + other.logs }
     }
 
-    /// The mean pace, ns a yardstick: the geometric one, between that of time and that of work.
+    /// The mean pace, ns a yardstick. It is the geometric mean, which lies between the mean over
+    /// time and the mean over work.
     pub(super) fn pace(self) -> Option<f64> {
         (self.count >= MIN_YARDSTICKS).then(|| (self.logs / self.count).exp())
     }

@@ -35,7 +35,8 @@ impl Playback {
             profile,
             waiting: VecDeque::new(),
         };
-        // The parts one after the other: the screen's trends are made of what has gone by.
+        // Parts are played one after the other, because the screen's trends are made of those
+        // before.
         let mut so_far = SoFar::default();
         for part in 0..playback.recording.parts.len() {
             so_far.add(&playback.recording.parts[part]);

@@ -35,7 +35,7 @@ use crate::{
 
 /// The target's exit and Ctrl-C are noticed within this time.
 const TICK: Duration = Duration::from_millis(20);
-/// Once the target is gone, its threads are looked up after so many ticks. A thread that ended
+/// Once the target is gone, its threads are looked up every so many ticks. A thread that ended
 /// while the programs were attached has handed over its record long before.
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
@@ -66,12 +66,13 @@ pub(super) struct Run<'a> {
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
-    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed,
-    /// and up to this one.
+    /// Watches how fast the target's CPUs are, where there are prices to bring to that pace.
     pace: Option<PaceWatch>,
+    /// The yardsticks of closed windows.
     paced: Taken,
+    /// The yardsticks taken before the open window began.
     unpaced: Taken,
-    /// Where snapshots are wanted, known from the start; else measured at the end.
+    /// The reference block. It is measured first if snapshots are wanted, else at the end.
     reference: Option<Reference>,
     pricing: Option<Pricing>,
     /// When the first window began, and when this one did.
@@ -102,8 +103,8 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started yet has nothing to show, and the CPU clock is the
-        // whole process's.
+        // A command that has not been started has no CPU to watch; and the CPU clock is of whole
+        // processes.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
         let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
@@ -355,8 +356,8 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// Fails where the maps need more memory than is available: the kernel would make them all the
-/// same, and then kill other processes.
+/// Fails where the maps need more memory than is available. The kernel would make them all the
+/// same, and kill other processes later.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
     let needed = options.map_bytes();
     match kernel::memory::available() {
