@@ -66,8 +66,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for, where that has an exit code of its own and no
-/// other room has an error for it.
+/// Why a command did not do what it was asked for: the cases that have an exit code of their own
+/// and an error in no other room.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     /// A flag has a value that makes no sense.
@@ -107,7 +107,7 @@ pub(super) fn code(error: &anyhow::Error) -> Exit {
     error.chain().find_map(code_of).unwrap_or(Exit::Internal)
 }
 
-/// The exit code of one cause. `None` where it is none of those that code decides on.
+/// The exit code of one cause. `None` if this cause does not decide it.
 fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     let own = cause.downcast_ref().map(CliError::code);
     let target = || cause.downcast_ref().map(code_of_target);

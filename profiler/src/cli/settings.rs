@@ -101,12 +101,12 @@ impl RecordFlags {
 }
 
 impl TargetFlags {
-    /// For as long as is said here, or for `default`, or until the target ends.
+    /// Settings for this long, else for `default`, else until the target ends.
     pub(super) fn selection<'a>(&'a self, duration: Option<&'a str>, default: Option<Nanos>) -> Selection<'a> {
         Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
     }
 
-    /// What is to be watched without an end: a process that was chosen from a list.
+    /// Settings without an end, for a process that was chosen from a list.
     pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
         Selection { pid, ..self.selection(None, None) }
     }

@@ -39,8 +39,7 @@ pub struct TargetSpec {
     pub pids: Vec<u32>,
     /// Threads to restrict the measurement to; without `pids` they also choose the processes.
     pub tids: Vec<u32>,
-    /// Descendants at the start too. Later ones are the kernel side's business, which sees each
-    /// fork.
+    /// Descendants at the start too. Later ones are found by the kernel side, which sees each fork.
     pub tree: bool,
 }
 
@@ -78,7 +77,7 @@ pub struct Process {
     pub exe: Option<PathBuf>,
     /// The user that it runs as, its effective UID.
     pub uid: u32,
-    /// Start, in clock ticks since boot: with the PID, what makes a process this one and no later
+    /// Start, in clock ticks since boot. Together with the PID it tells this process from a later
     /// one.
     pub started: u64,
     /// `runtime:id` from its cgroup, for example `docker:0123456789ab`.
@@ -155,7 +154,7 @@ pub enum Note {
         /// Which container, where that is known.
         container: Option<String>,
     },
-    /// State T or t: nothing will be seen until it goes on.
+    /// State T or t: nothing is measured until it goes on.
     Stopped {
         tgid: Tgid,
         /// Whether a debugger holds it (state t).

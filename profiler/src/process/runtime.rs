@@ -37,8 +37,7 @@ pub enum RunsIn {
     },
 }
 
-/// Runtimes that are told from machine code, so that their programs are not priced as if they were
-/// that.
+/// Runtimes that are recognised, so that their programs are not priced as machine code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherRuntime {
     Node,
@@ -94,7 +93,7 @@ pub fn runs_in(process: &Process, packages: &[&'static str]) -> Option<RunsIn> {
     is_go(process.tgid).then(|| RunsIn::Other { what: OtherRuntime::Go, version: String::new() })
 }
 
-/// One of [`OTHERS`], with the version in the name that told it.
+/// One of [`OTHERS`], with the version in the name that it was recognised by.
 fn other(exe: &[u8], mapped: &[PathBuf]) -> Option<(OtherRuntime, String)> {
     let by_exe = || OTHERS.iter().find(|(_, start, _)| is_named(exe, start)).map(|(what, ..)| (*what, exe));
     let by_library = || {

@@ -25,7 +25,7 @@ const MARK: &[u8; 8] = b"sia-rec\n";
 pub const VERSION: u32 = 2;
 /// The oldest that this build reads: it had fewer classes of blocks.
 const OLDEST: u32 = 1;
-/// More than any recording unpacks to: a damaged length must not take the machine's memory.
+/// More than any recording unpacks to, so that a damaged length does not take the machine's memory.
 const MOST_BYTES: u64 = 4 << 30;
 
 /// A part of a measurement: what happened in about a second.
@@ -89,7 +89,7 @@ pub enum RecordError {
     Unwritable { path: PathBuf, source: std::io::Error },
 }
 
-/// Writes a file in one step: whoever reads the name finds the old content or the new one, whole.
+/// Writes a file in one step: a reader finds the old content or the new one, never a part.
 ///
 /// # Errors
 /// The system's; nothing is left behind then.
@@ -120,7 +120,7 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::i
 }
 
 impl Recording {
-    /// Writes it; answers its size, bytes.
+    /// Writes it and returns its size, in bytes.
     ///
     /// # Errors
     /// See [`RecordError::Unwritable`].

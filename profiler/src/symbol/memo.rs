@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use super::copy::{StackCopy, Trace};
 use crate::quantity::Tgid;
 
-/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is
-/// hot comes back at once.
+/// Traces kept in all, and for one instruction pointer. Beyond that everything is forgotten, and
+/// frequent traces come back at once.
 const MOST_TRACES: usize = 1 << 15;
 const MOST_OF_ONE: usize = 16;
 
