@@ -46,7 +46,7 @@ struct Search {
 }
 
 impl App {
-    /// Does what a key asks for; the orders that come of it.
+    /// Does what a key asks for, and returns the orders that follow from it.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Command> {
         let action = find(&self.places(), key).map(|binding| binding.action);
         if self.prompt.is_some() {
@@ -115,7 +115,7 @@ impl App {
         self.tell(true, &format!("nothing here holds `{}`", self.search));
     }
 
-    /// Goes to the next match in the view shown; whether there is one.
+    /// Goes to the next match in the view that is shown, and returns whether there is one.
     fn find_match(&mut self, search: Search) -> bool {
         let text = self.searched();
         let Some(report) = self.report() else { return false };
@@ -241,7 +241,7 @@ impl App {
         }
     }
 
-    /// Out of what is open: a detail, a zoom, a search.
+    /// Leaves what is open: a detail, a zoom, a search.
     fn back(&mut self) {
         match self.view {
             View::Sites if self.detail.is_some() => self.detail = None,
@@ -291,7 +291,7 @@ impl App {
 
     fn seek(&mut self, to: impl Fn(usize, usize) -> usize) -> Vec<Command> {
         let Some((part, parts)) = self.part() else { return Vec::new() };
-        // Pressed again before the answer is there: from where one is going.
+        // The key was pressed again before the answer came: count from the part that was asked for.
         let from = self.seeking.unwrap_or(part);
         let to = to(from, parts).min(parts.saturating_sub(1));
         if to == from {
@@ -302,7 +302,7 @@ impl App {
         vec![Command::Seek(to)]
     }
 
-    /// What is seen, by name: a picture of the flame graph, a page of everything else.
+    /// The file name for what is shown: a picture of the flame graph, a page of everything else.
     fn export_name(&self) -> String {
         let ending = if self.view == View::Flame { "svg" } else { "html" };
         match self.title.pid {

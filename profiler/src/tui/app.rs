@@ -253,7 +253,7 @@ impl App {
         self.settle();
     }
 
-    /// Something to tell: in the last line, and in the log.
+    /// Shows a message in the last line, and keeps it in the log.
     pub(super) fn tell(&mut self, bad: bool, text: &str) {
         let at = self.snapshot.as_ref().map_or(Nanos::ZERO, |s| s.at);
         let message = Message { at, bad, text: clean(text) };
@@ -291,7 +291,7 @@ impl App {
 
     /// Why the measurement is over, where it is.
     pub(super) fn ended(&self) -> Option<Ended> {
-        // Also while frozen: that the target is gone is to be known.
+        // Also while the screen is frozen: the user should know that the target is gone.
         match &self.newer.as_ref().or(self.snapshot.as_ref())?.state {
             State::Ended(why) => Some(*why),
             _ => None,

@@ -56,8 +56,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes an interval; one at the same time is replaced. Time that goes back is a new start,
-    /// except in recordings, which are walked in both directions.
+    /// Takes an interval, in place of one at the same time. If time goes back that is a new start,
+    /// except in recordings, where the user may go in both directions.
     pub(super) fn push(&mut self, snapshot: &Snapshot) {
         let seconds = snapshot.interval.as_secs_f64().max(1e-9);
         let cpus = parts(&snapshot.last.cpu).map(|part| part.value().map(|&ns| ns.max(0.0) / 1e9 / seconds));

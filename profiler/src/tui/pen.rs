@@ -55,7 +55,7 @@ impl<'a> Pen<'a> {
         x - self.area.x
     }
 
-    /// Text that ends at the right edge; the column before it.
+    /// Writes text that ends at the right edge, and returns the column before it.
     pub(super) fn right(&mut self, row: u16, text: &str, ink: Ink) -> u16 {
         let column = self.area.width.saturating_sub(u16::try_from(width(text)).unwrap_or(u16::MAX));
         self.text(row, column, text, ink);

@@ -40,7 +40,7 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
     let blocks = term(naive, TermKind::EventsWaited).unwrap() / 280_000.0;
     let turns = term(naive, TermKind::TurnsWaited).unwrap() / 20_000.0;
     assert!(blocks < 0.0 && (blocks - turns).abs() < 1e-6, "{blocks} and {turns} ns each");
-    // Nobody answered the others: they may have been second reads of the same message.
+    // The other reads got no answer: they may have been second reads of the same message.
     let silent = without_writes(server()).report();
     let quiet = scenario(&silent, Way::Naive);
     assert_eq!(term(quiet, TermKind::TurnsWaited), None);
@@ -315,7 +315,7 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
         let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
         let charge: i64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
         case.inputs.window.measured = Nanos::from_nanos(cpu.saturating_add_signed(charge));
-        // Before it, and after it, when what had queued up is still worked off.
+        // Before the measurement, and after it, when the queue is still being worked off.
         case.inputs.baselines = [busy_ms, busy_ms, 124, 124]
             .map(|ms| Baseline {
                 cpu: Nanos::from_millis(ms),

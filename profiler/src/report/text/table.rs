@@ -1,4 +1,5 @@
-//! Aligned columns, as wide as their contents; one column gives way where the page is too narrow.
+//! Aligned columns, as wide as their contents; one column is shortened where the page is too
+//! narrow.
 
 use crate::text::fit::{cut_middle, width};
 

@@ -275,7 +275,7 @@ fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
     orders.into_iter().filter_map(asked).collect()
 }
 
-/// Answers an inquiry, as the feed does; what is asked next.
+/// Answers an inquiry, as the feed does; returns what is asked next.
 fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
     let Question { queues, loops } = inquiry.question;
     let scenarios =
@@ -308,7 +308,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     let text = screen(&app, 100, 40);
     assert!(text.contains("On 1 event loop, stealing") && text.contains("n/a: being worked out"), "{text}");
     assert!(!text.contains("sleeps/block"), "no table under a title that is not its own: {text}");
-    // Its answer is not what is asked by now; that is asked next.
+    // Its answer is out of date by now: the newest question is asked next.
     let mut orders = answer(&mut app, inquiry);
     assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
     assert!(answer(&mut app, orders.remove(0)).is_empty());

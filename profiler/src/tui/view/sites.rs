@@ -122,7 +122,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
         page.wrapped(2, &format!("{NA}: {}", clean(why)), Ink::Plain);
         return;
     }
-    // What is asked for in the flame graph, unless it says nothing of blocks.
+    // The weight of the flame graph, unless it says nothing of blocks.
     let weight = if weight == Weight::Cpu { Weight::Blocked } else { weight };
     let mut here: Vec<&Stack> = profile.stacks.iter().filter(|s| s.site == Some(index)).collect();
     here.sort_by_key(|s| std::cmp::Reverse(s.weights.of(weight)));
