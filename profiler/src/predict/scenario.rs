@@ -16,9 +16,9 @@ pub struct Scenario {
     pub kind: Kind,
     /// What the model says of its own uncertainty.
     pub unsure: Unsure,
-    /// The share with all that may be otherwise, at its full size.
+    /// The share if all doubts came true, each at its full size.
     pub bounds: Estimate,
-    /// What that is, as shares of the target's CPU, the one that would change most first.
+    /// These doubts, as shares of the target's CPU, the largest first.
     pub doubts: Vec<Doubt>,
     /// CPU that it would use, in seconds per second.
     pub cpu_per_second: Estimate,

@@ -37,9 +37,9 @@ pub enum TermKind {
     BlocksGo,
     /// Calls that only wait for one descriptor that go.
     WaitingCallsGo,
-    /// Waits for work that a pool is handed: who waits for all of its IO hands none over.
+    /// Waits of a pool for work. A loop that waits for all of the IO hands no work over.
     HandOversGo,
-    /// Messages that a loop hands to a pool of its runtime: all that this takes.
+    /// Messages that a loop hands to a pool of its runtime, with all that this costs.
     PoolGoes,
     /// Wake-ups among the target's own threads that go.
     OwnWakeupsGo,

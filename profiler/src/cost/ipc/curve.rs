@@ -24,7 +24,7 @@ const RESAMPLES: usize = 400;
 /// The 99th percentile of the standard normal distribution.
 const SURELY: f64 = 2.326_347_9;
 
-/// A point: samples that so many instructions after a return fell to.
+/// A point of the curve: the samples of one bin, or of neighbouring bins together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Samples that fell into this bin.

@@ -101,8 +101,8 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
             if apart.abs() > EQUAL * after.x.max(none.x).max(1.0) {
                 return Err(Note::KindsDiffer);
             }
-            // What little they differ by, at the windows' own cycles per instruction; it may be off
-            // by all of that.
+            // The small difference in instructions, priced at the windows' own cycles per
+            // instruction. The price may be off by all of that.
             let shift = apart * none.y / none.x.max(1.0);
             let by = Comparison::EqualInstructions;
             Ok(Told { value: after.y - none.y - shift, variance: means + shift * shift, freedom, by })
@@ -228,8 +228,8 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with
-    /// another's, but for those who are compared with the same other sites.
+    /// Adds up sites with their numbers of blocks. The errors of two sites are independent, unless
+    /// both are compared with the same other sites.
     pub(crate) fn new<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
         let (mut total, mut apart, mut together) = (Self::default(), 0.0, 0.0);
         for (site, blocks) in sites {
