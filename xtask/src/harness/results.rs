@@ -123,8 +123,8 @@ pub(crate) struct Prediction {
     pub(crate) saving: Option<Interval>,
     /// Why it makes no claim, or claims 0 by its verdict.
     pub(crate) refused: Option<String>,
-    /// What the interval is made of; `None` in runs that were kept before it was told, and where
-    /// there is no figure.
+    /// What the interval is made of; `None` where there is no figure, and in older runs, which did
+    /// not keep it.
     #[serde(default)]
     pub(crate) unsure: Option<Unsure>,
     /// The verdict: kind and sentence.

@@ -1,4 +1,4 @@
-//! What is compared: programs, their load, and the ways of `check` that their async forms go.
+//! What is compared: programs, their load, and which way of `check` each async form takes.
 
 use std::{
     path::Path,
@@ -114,7 +114,7 @@ pub(crate) trait Active {
     /// Reads again which processes it has. Between turns: nothing is measured meanwhile.
     fn refresh(&mut self) {}
 
-    /// Has it do nothing until [`Self::go`]. A load first waits for its last replies.
+    /// Keeps it idle until [`Self::go`]. A load first waits for its last replies.
     fn rest(&mut self, within: Duration) -> Result<()>;
 
     /// After a rest: goes on as before.
@@ -217,7 +217,8 @@ impl Deadline {
         Self(Instant::now() + limit)
     }
 
-    /// The wanted time, or what is left of the limit; an error once nothing is left.
+    /// The wanted time, or what is left of the limit if that is less. An error once nothing is
+    /// left.
     pub(crate) fn at_most(self, wanted: Duration) -> Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         ensure!(!left.is_zero(), "the time of this row is over");

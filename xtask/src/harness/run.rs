@@ -15,7 +15,8 @@ use super::{
 };
 use crate::host::{child, machine::await_quiet};
 
-/// Time limit of a prediction, and the part of a measurement's that does not depend on its turns.
+/// Time limit of a prediction. It is also that part of a measurement's limit which does not depend
+/// on its turns.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// How a suite is run.

@@ -14,7 +14,7 @@ use crate::host::{
 pub(crate) const WARM_UP: Duration = Duration::from_millis(400);
 /// From the end of a rest until what counts.
 const SETTLING: Duration = Duration::from_millis(50);
-/// Until a load that was told to rest has had all its replies.
+/// How long a load that was told to rest may take to get its last replies.
 const RESTED_WITHIN: Duration = Duration::from_secs(15);
 /// Until a program has said how much it has done.
 const COUNTED_WITHIN: Duration = Duration::from_secs(15);

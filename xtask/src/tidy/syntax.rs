@@ -114,8 +114,8 @@ impl Reader {
         &mut self.syntax.modules[self.at]
     }
 
-    /// Takes note of a name that the module defines. What a function defines inside is its own
-    /// affair.
+    /// Takes note of a name that the module defines. Names that a function defines inside do not
+    /// count.
     fn define(&mut self, ident: &syn::Ident, name: Name) {
         if self.depth == 0 {
             self.module().names.push((plain(ident), name));
