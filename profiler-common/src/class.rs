@@ -77,7 +77,7 @@ macro_rules! classes {
             Kernel = 31, "kernel", Other, None;
             /// Any call that slept and that its own time limit ended: a timer.
             Timeout = 32, "timeout", Timer, None;
-            /// `fsync` and its kin, waiting for the file system's journal to be written.
+            /// `fsync` and the like, waiting for the file system's journal to be written.
             Journal = 33, "journal", BlockingIo, Journal;
             /// Frozen by a cgroup, or for suspend.
             Frozen = 34, "frozen", Other, None;

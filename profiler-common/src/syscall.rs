@@ -39,7 +39,7 @@ pub const SELECT: u32 = POLL | BYTES;
 /// events.
 pub const EPOLL: u32 = POLL | FD;
 
-/// `fsync`, `msync` and their kin: an uninterruptible sleep in it that is none for the disk is one
+/// `fsync`, `msync` and the like: an uninterruptible sleep in it that is none for the disk is one
 /// for the file system's journal.
 pub const SYNC: u32 = 1 << 16;
 /// `restart_syscall`: the call before, which a signal had interrupted, goes on.

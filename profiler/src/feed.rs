@@ -65,7 +65,7 @@ pub struct Reply {
 /// What comes to the screen.
 #[derive(Clone, Debug)]
 pub enum Update {
-    /// The newest snapshot.
+    /// A snapshot, newer than all before it.
     Snapshot(Box<Snapshot>),
     /// The answer to [`Command::Ask`].
     Reply(Reply),

@@ -64,7 +64,7 @@ impl Measure {
 /// One measurement of the two.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared<'a> {
-    /// The whole measurement.
+    /// The window of the whole measurement.
     pub window: &'a Window,
     /// The report of the whole measurement.
     pub report: &'a Report,

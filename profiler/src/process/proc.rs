@@ -57,7 +57,7 @@ impl Stat {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) tgid: u32,
-    /// The effective UID.
+    /// The effective UID: the user that it runs as.
     pub(crate) uid: u32,
     /// From the reader's PID namespace to the innermost one.
     pub(crate) ns_pids: Vec<u32>,

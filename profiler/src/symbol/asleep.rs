@@ -31,7 +31,7 @@ pub struct SleepingStack {
 }
 
 impl SleepingStack {
-    /// What [`super::Unwinder::unwind`] takes.
+    /// The copy as [`super::Unwinder::unwind`] takes it.
     pub fn copy(&self) -> StackCopy<'_> {
         StackCopy { tgid: self.tgid, registers: self.registers, bytes: &self.bytes }
     }

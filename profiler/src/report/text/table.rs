@@ -6,9 +6,9 @@ use crate::text::fit::{cut_middle, width};
 /// Which side a column's contents stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// For words.
+    /// To the left, as words stand.
     Left,
-    /// For figures.
+    /// To the right, as figures stand.
     Right,
 }
 
