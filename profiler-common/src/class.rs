@@ -77,7 +77,7 @@ macro_rules! classes {
             Kernel = 31, "kernel", Other, None;
             /// Any call that slept and that its own time limit ended: a timer.
             Timeout = 32, "timeout", Timer, None;
-            /// `fsync` and its kin, waiting for the file system's journal to be written.
+            /// `fsync` and the like, waiting for the file system's journal to be written.
             Journal = 33, "journal", BlockingIo, Journal;
             /// Frozen by a cgroup, or for suspend.
             Frozen = 34, "frozen", Other, None;
@@ -125,11 +125,11 @@ pub enum Family {
     BlockingIo,
     /// An event or completion wait: what an async program already does.
     EventWait,
-    /// A lock.
+    /// A wait for a lock.
     Lock,
-    /// A timer.
+    /// A sleep for a set time.
     Timer,
-    /// Waiting for connections.
+    /// A wait for the next connection.
     Accept,
     /// Everything else, by its name.
     Other,
@@ -138,7 +138,7 @@ pub enum Family {
 /// A storage device that ends a wait. Readiness (epoll) gains nothing there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// None does.
+    /// No device ends the wait.
     None,
     /// It serves a request on a file that the waiting thread made.
     File,

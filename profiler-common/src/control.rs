@@ -41,7 +41,7 @@ pub struct Control {
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
 pub struct Padded {
-    /// The counter.
+    /// The number counted; a loss or an event adds one.
     pub value: i64,
 }
 
@@ -60,11 +60,11 @@ pub struct Counters {
     pub requests_lost: u64,
     /// Devices that found no room.
     pub devices_lost: u64,
-    /// Threads born.
+    /// Threads that were born.
     pub forks: u64,
-    /// Programs executed.
+    /// Programs that were executed.
     pub execs: u64,
-    /// Threads gone.
+    /// Threads that have ended.
     pub exits: u64,
     /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster), or
     /// was not seen at all. Where it was not seen, all of the time off the CPU counts as blocked.

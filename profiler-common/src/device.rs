@@ -7,9 +7,9 @@ use crate::stat::BUCKETS;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceSide {
-    /// Requests completed.
+    /// How many requests were completed.
     pub requests: u64,
-    /// Of these, reads.
+    /// How many of these were reads.
     pub reads: u64,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -23,7 +23,7 @@ pub struct DeviceSide {
     pub service: [u32; BUCKETS],
 }
 
-/// A device's statistics.
+/// Statistics of the requests to one whole disk.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {

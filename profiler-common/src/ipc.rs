@@ -13,7 +13,7 @@ pub mod before {
     pub const DIRECT: u32 = 1;
     /// A call that blocked.
     pub const BLOCKED: u32 = 2;
-    /// An involuntary switch.
+    /// The thread was preempted.
     pub const PREEMPTED: u32 = 3;
     /// How many kinds there are.
     pub const KINDS: usize = 4;
@@ -95,17 +95,17 @@ pub const BINS: usize = OCTAVES * BINS_PER_OCTAVE;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wide {
-    /// Low half.
+    /// The lower 64 bits.
     pub low: u64,
-    /// High half.
+    /// The upper 64 bits.
     pub high: u64,
 }
 
 impl Wide {
-    /// Nothing.
+    /// The sum of nothing.
     pub const ZERO: Self = Self { low: 0, high: 0 };
 
-    /// Adds a product.
+    /// Adds a product of two numbers below 2^32.
     #[inline(always)]
     pub fn add(&mut self, product: u64) {
         let low = self.low.wrapping_add(product);
@@ -115,7 +115,7 @@ impl Wide {
         self.low = low;
     }
 
-    /// Adds another sum.
+    /// Adds another sum, with the carry.
     pub fn merge(&mut self, other: &Self) {
         let (low, carry) = self.low.overflowing_add(other.low);
         self.low = low;
@@ -128,22 +128,22 @@ impl Wide {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
-    /// How many.
+    /// Number of pairs added up.
     pub count: u64,
     /// Sum of the cycles.
     pub cycles: u64,
     /// Sum of the instructions.
     pub instructions: u64,
-    /// Sum of cycles².
+    /// Sum of the squares of the cycles.
     pub cycles_squared: Wide,
-    /// Sum of instructions².
+    /// Sum of the squares of the instructions.
     pub instructions_squared: Wide,
     /// Sum of cycles · instructions.
     pub product: Wide,
 }
 
 impl Pairs {
-    /// None yet.
+    /// Before the first pair.
     pub const ZERO: Self = Self {
         count: 0,
         cycles: 0,
@@ -179,7 +179,7 @@ impl Pairs {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Windows {
-    /// User mode only.
+    /// Instructions and cycles in user mode.
     pub user: Pairs,
     /// Sum of the cycles with the kernel's, from the return's tracepoint to the window's end.
     pub all_cycles: u64,
@@ -192,7 +192,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Nothing seen.
+    /// Before the first window.
     pub const ZERO: Self =
         Self { user: Pairs::ZERO, all_cycles: 0, all_instructions: 0, user_ns: 0, extras: [0; extra::EXTRAS] };
 
@@ -262,7 +262,7 @@ pub fn bin(instructions: u64) -> usize {
 pub struct IpcCounts {
     /// Returns at which the counters could have been read.
     pub returns: u64,
-    /// Windows that count.
+    /// Windows that were not left out.
     pub windows: u64,
     /// Windows left out: cut by a switch.
     pub switched: u64,

@@ -4,7 +4,7 @@
 
 /// `bpf_preempt_disable` of `kernel/bpf/helpers.c`, since 6.11.
 pub const PREEMPT_DISABLE: u32 = 0x7eed_0001;
-/// `bpf_preempt_enable`.
+/// `bpf_preempt_enable` of `kernel/bpf/helpers.c`, since 6.11.
 pub const PREEMPT_ENABLE: u32 = 0x7eed_0002;
 
 /// The functions: the number of the made-up helper, and the name.

@@ -97,7 +97,7 @@ pub struct Offsets {
     pub regs_arg2: u32,
     /// Fourth syscall argument: `pt_regs.r10`, arm64 `regs[3]`
     pub regs_arg3: u32,
-    /// User stack pointer
+    /// The user's stack pointer.
     pub regs_sp: u32,
     /// User frame pointer: `pt_regs.bp`, arm64 `regs[29]`
     pub regs_fp: u32,

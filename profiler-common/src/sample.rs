@@ -3,11 +3,11 @@
 /// Kernel frames kept of a sample; deeper stacks are cut at the far end.
 pub const FRAMES: usize = 32;
 
-/// A sample.
+/// What the CPU clock found at one tick.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// `task_struct.pid`
+    /// The thread's `task_struct.pid`.
     pub tid: u32,
     /// Bytes of `frames` that are filled: 0 in user mode; negative where the stack could not be
     /// read.

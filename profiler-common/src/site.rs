@@ -7,7 +7,7 @@ use crate::stat::Stat;
 /// The site of all calls that find no room for one of their own.
 pub const OVERFLOW_SITE: u32 = 0;
 
-/// A call place.
+/// A place in a program that makes a call: what sites are found by.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteKey {
@@ -15,7 +15,7 @@ pub struct SiteKey {
     pub ip: u64,
     /// Syscall number, without the x32 bit.
     pub nr: u16,
-    /// Block class, [`crate::class::BlockClass::wire`].
+    /// Block class, as [`crate::class::BlockClass::wire`] numbers it.
     pub class: u8,
     /// Which syscall table, see [`crate::syscall`].
     pub abi: u8,
@@ -57,11 +57,11 @@ pub const fn size_class(bytes: u64) -> u64 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Calls that blocked at least once.
     pub blocked_calls: u64,
-    /// Blocks inside them.
+    /// Blocks in these calls; a call may block more than once.
     pub blocks: u64,
     /// Calls that returned an error (`-4095..=-1`), restarts included.
     pub errors: u64,
@@ -104,7 +104,7 @@ impl Default for Site {
 }
 
 impl Site {
-    /// Nothing seen.
+    /// Before the first call.
     pub const ZERO: Self = Self {
         calls: 0,
         blocked_calls: 0,

@@ -26,13 +26,13 @@ pub mod kind {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StackHeader {
-    /// See [`kind`].
+    /// Why it was taken, one of [`kind`].
     pub kind: u32,
     /// Blocked calls that this one stands for.
     pub weight: u32,
     /// The thread that blocked, or ran.
     pub tid: u32,
-    /// Its process.
+    /// The process of that thread.
     pub tgid: u32,
     /// [`kind::WAKER`]: the waker's thread; 0: an interrupt that found the CPU idle.
     pub waker_tid: u32,
@@ -56,11 +56,11 @@ pub struct StackHeader {
     pub abi: u8,
     /// [`crate::site::SiteKey::space`] of the call.
     pub space: u32,
-    /// User instruction pointer.
+    /// Instruction pointer in user mode.
     pub ip: u64,
-    /// User stack pointer.
+    /// Stack pointer in user mode.
     pub sp: u64,
-    /// User frame pointer.
+    /// Frame pointer in user mode.
     pub fp: u64,
     /// User link register; arm64 only.
     pub lr: u64,

@@ -8,24 +8,24 @@ pub const BUCKETS: usize = 36;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// How many durations.
+    /// Number of durations counted.
     pub count: u64,
-    /// Their sum, ns.
+    /// Sum of the durations, ns.
     pub sum: u64,
     /// Sum of squares, ns², low half. A duration above 4.29 s counts as 4.29 s here (its square
     /// must fit).
     pub squares_low: u64,
     /// Sum of squares, ns², high half.
     pub squares_high: u64,
-    /// The log2 histogram.
+    /// Durations per bucket, see [`BUCKETS`].
     pub buckets: [u32; BUCKETS],
 }
 
 impl Stat {
-    /// Nothing measured yet.
+    /// Before the first duration.
     pub const ZERO: Self = Self { count: 0, sum: 0, squares_low: 0, squares_high: 0, buckets: [0; BUCKETS] };
 
-    /// Counts one duration.
+    /// Counts one duration, in ns.
     #[inline(always)]
     pub fn add(&mut self, ns: u64) {
         self.count += 1;

@@ -5,11 +5,11 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockEnd {
-    /// `task_struct.pid`
+    /// The thread's `task_struct.pid`.
     pub tid: u32,
     /// `task_struct.pid` of who woke it; 0 for the kernel.
     pub waker: u32,
-    /// Block class, [`crate::class::BlockClass::wire`].
+    /// Block class, as [`crate::class::BlockClass::wire`] numbers it.
     pub class: u8,
     /// 1: before it, the CPU was idle or ran something else than the target.
     pub away: u8,

@@ -33,13 +33,13 @@ pub const LEAVE: u32 = 1 << 14;
 /// `pselect6`, whose first argument is the highest descriptor plus one, and the next three point to
 /// bits.
 pub const POLL: u32 = 1 << 15;
-/// See [`POLL`].
+/// `select` and `pselect6`: both bits, see [`POLL`].
 pub const SELECT: u32 = POLL | BYTES;
 /// `epoll_wait`: the descriptor in the first argument is an epoll, the second points to room for
 /// events.
 pub const EPOLL: u32 = POLL | FD;
 
-/// `fsync`, `msync` and their kin: an uninterruptible sleep in it that is none for the disk is one
+/// `fsync`, `msync` and the like: an uninterruptible sleep in it that is none for the disk is one
 /// for the file system's journal.
 pub const SYNC: u32 = 1 << 16;
 /// `restart_syscall`: the call before, which a signal had interrupted, goes on.

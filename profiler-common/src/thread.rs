@@ -6,7 +6,7 @@ use crate::{class::CLASS_COUNT, ipc::OpenWindow, stat::BUCKETS};
 pub mod phase {
     /// Not seen in this window yet.
     pub const UNSEEN: u32 = 0;
-    /// On a CPU.
+    /// It runs on a CPU.
     pub const ON_CPU: u32 = 1;
     /// Left the CPU by its own will, no wake-up yet.
     pub const BLOCKED: u32 = 2;
@@ -32,7 +32,7 @@ pub mod window {
     pub const SPOILED: u32 = 3;
 }
 
-/// Bits of [`Thread::marks`].
+/// The bits of [`Thread::marks`].
 pub mod mark {
     /// The call it is in began before the window.
     pub const OPEN_CALL: u32 = 1;
@@ -93,7 +93,7 @@ pub const fn concurrency_bucket(others: u64) -> usize {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassSum {
-    /// Switch-outs.
+    /// How often a thread was switched out to wait.
     pub blocks: u64,
     /// Switch-out to wake-up, ns.
     pub blocked: u64,
@@ -114,7 +114,7 @@ pub struct Sums {
     pub kernel_before: u64,
     /// Of that: calls that blocked, after their first block, ns.
     pub kernel_after: u64,
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Of those: calls that move bytes, blocked or not.
     pub io_calls: u64,
@@ -124,11 +124,11 @@ pub struct Sums {
     pub blocked_calls: u64,
     /// `sys_exit` without `sys_enter`: a birth, or a call that began before the window.
     pub open_calls: u64,
-    /// Voluntary switches.
+    /// How often it left the CPU by its own will.
     pub voluntary: u64,
-    /// Involuntary switches.
+    /// How often it was preempted.
     pub involuntary: u64,
-    /// Switch-ins.
+    /// How often it was switched in.
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
@@ -182,7 +182,7 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before. Over `event_ends` it is the
     /// turnover: near 0 for a connection's own thread, near 1 for an event loop.
     pub event_turns: u64,
-    /// Blocks by class.
+    /// Blocks by class, indexed by [`crate::class::BlockClass::wire`].
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
     pub bursts: [u32; BUCKETS],
@@ -230,7 +230,7 @@ impl Default for Sums {
 }
 
 impl Sums {
-    /// Nothing counted.
+    /// Before the first event.
     pub const ZERO: Self = {
         // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
         unsafe { core::mem::zeroed() }
@@ -249,28 +249,28 @@ pub struct CachedSite {
     pub ip: u64,
     /// `nr`, `class`, `abi` and `size` of [`crate::site::SiteKey`]: 16, 8, 4 and 4 bits.
     pub call: u32,
-    /// The site's index.
+    /// Index of the site.
     pub site: u32,
 }
 
 /// Places in a thread's cache of sites.
 pub const CACHED_SITES: usize = 8;
 
-/// A thread's slot.
+/// The slot of one thread: all that the programs keep of it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Thread {
-    /// `task_struct.pid`
+    /// The thread's `task_struct.pid`.
     pub tid: u32,
-    /// `task_struct.tgid`
+    /// The thread's `task_struct.tgid`.
     pub tgid: u32,
-    /// See [`crate::site::SiteKey::space`].
+    /// Number of its address space, see [`crate::site::SiteKey::space`].
     pub space: u32,
     /// The window in which it was last seen.
     pub epoch: u32,
-    /// See [`phase`].
+    /// Where it is, one of [`phase`].
     pub phase: u32,
-    /// See [`mark`].
+    /// What is known of it, bits of [`mark`].
     pub marks: u32,
     /// The call it is in, or one of the pseudo numbers of [`crate::syscall`].
     pub nr: u32,
@@ -282,7 +282,7 @@ pub struct Thread {
     pub fd: u32,
     /// Blocks in this call so far.
     pub call_blocks: u32,
-    /// See [`window`].
+    /// What came before its open user window, one of [`window`].
     pub window: u32,
     /// The site whose user window is open.
     pub window_site: u32,
@@ -345,7 +345,7 @@ pub struct Thread {
     /// By how much the thread of the target that had the CPU before it was charged less than it
     /// took, ns. The kernel may be about to charge that to this one.
     pub owed: u64,
-    /// The sums.
+    /// What has been counted of it.
     pub sums: Sums,
     /// Sites it called last.
     pub sites: [CachedSite; CACHED_SITES],
@@ -354,7 +354,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// An unused slot.
+    /// A slot that no thread has.
     pub const ZERO: Self = {
         // SAFETY: `Self` is `repr(C)` of integers alone: all zeroes is a value of it.
         unsafe { core::mem::zeroed() }

@@ -75,7 +75,7 @@ pub trait Access {
     /// `base` points to a kernel structure that has a `T` at `offset`.
     unsafe fn field<T: Copy>(base: *const u8, offset: usize) -> T;
 
-    /// The running task.
+    /// The task that runs on this CPU.
     fn current() -> *const u8;
 
     /// The registers with which a task entered the kernel; null where this way of reading cannot

@@ -244,13 +244,13 @@ pub fn close_window(t: &mut Thread) {
 
 /// What a call that returns leaves at its site.
 pub struct Returned {
-    /// Its number.
+    /// Number of the syscall.
     pub nr: u32,
     /// The table's word for it.
     pub what: u32,
-    /// What it returned.
+    /// The value that it returned.
     pub value: i64,
-    /// Its process.
+    /// The process that made it.
     pub tgid: u32,
 }
 

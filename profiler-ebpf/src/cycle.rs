@@ -56,7 +56,7 @@ use crate::{
 
 /// `__TASK_STOPPED` of `include/linux/sched.h`
 const STOPPED: u32 = 0x4;
-/// `__TASK_TRACED`
+/// `__TASK_TRACED` of `include/linux/sched.h`
 const TRACED: u32 = 0x8;
 /// `TASK_FROZEN`, 6.1 and later
 const FROZEN: u32 = 0x8000;
@@ -64,11 +64,11 @@ const FROZEN: u32 = 0x8000;
 const FLAG_FROZEN: u32 = 0x1_0000;
 /// `EAGAIN`, `ETIME`, `ETIMEDOUT` of `include/uapi/asm-generic/errno.h`
 const TIMED_OUT: [i64; 3] = [-11, -62, -110];
-/// `TASK_UNINTERRUPTIBLE`
+/// `TASK_UNINTERRUPTIBLE` of `include/linux/sched.h`
 const UNINTERRUPTIBLE: u32 = 0x2;
 /// `EPOLL_CTL_MOD` of `include/uapi/linux/eventpoll.h`: what is watched stays.
 const EPOLL_CTL_MOD: u32 = 3;
-/// `TASK_DEAD`
+/// `TASK_DEAD` of `include/linux/sched.h`
 const DEAD: u32 = 0x80;
 
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it
@@ -413,7 +413,7 @@ const MEANS_MORE: u32 = syscall::POLL
     | syscall::FORGET_ALL
     | syscall::UNSURE;
 
-/// `sys_enter(regs, id)`
+/// The tracepoint `sys_enter(regs, id)`: a call begins.
 #[inline(always)]
 pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     let Some(caller) = caller::<A>(FirstSight::User) else { return };
@@ -507,7 +507,7 @@ fn count_as_timeout(t: &mut Thread) {
     }
 }
 
-/// `sys_exit(regs, value)`
+/// The tracepoint `sys_exit(regs, value)`: a call returns.
 #[inline(always)]
 pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     let Some(caller) = caller::<A>(FirstSight::OnCpu) else { return };

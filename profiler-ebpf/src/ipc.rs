@@ -65,7 +65,7 @@ macro_rules! for_each_extra {
     };
 }
 
-/// Indexed as `SIA_SITES`.
+/// Windows by site, indexed as `SIA_SITES`.
 #[map]
 pub static SIA_IPC_SITES: PerCpuArray<SiteWindows> = PerCpuArray::with_max_entries(1, 0);
 

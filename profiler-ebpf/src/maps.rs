@@ -22,7 +22,7 @@ pub const TID_CHUNK_BITS: u32 = 14;
 /// A chunk of [`SIA_TIDS`].
 pub type TidChunk = [u32; 1 << TID_CHUNK_BITS];
 
-/// Descriptors in [`SIA_FDS`].
+/// How many descriptors [`SIA_FDS`] holds.
 pub const FD_SLOTS: usize = 1 << 16;
 
 #[map]
@@ -48,7 +48,7 @@ pub static SIA_EXITS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static SIA_STREAM: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
-/// CPU-clock samples.
+/// Ring of samples of the CPU clock.
 #[map]
 pub static SIA_SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
 
@@ -85,7 +85,7 @@ pub static SIA_REQUESTS: HashMap<u64, InFlight> = HashMap::with_max_entries(8192
 #[map]
 pub static SIA_DEVICES: HashMap<u32, Device> = HashMap::with_max_entries(64, 0);
 
-/// The control page.
+/// The page through which both sides set and count; `None` never happens.
 #[inline(always)]
 pub fn control() -> Option<&'static mut Control> {
     // SAFETY: plain integers in a map's value, which lives as long as the program. Both sides write
@@ -142,7 +142,7 @@ fn in_slot(slot: u32) -> Option<&'static mut Thread> {
 
 /// Integers that BPF's atomic add takes.
 pub trait Word: Copy {
-    /// Adds atomically, wrapping.
+    /// Adds atomically; an overflow wraps.
     fn add(&mut self, by: Self);
 }
 

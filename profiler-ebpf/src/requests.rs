@@ -20,7 +20,7 @@ use crate::{
 /// `REQ_OP_MASK` of `include/linux/blk_types.h`; a read is operation 0.
 const OP_MASK: u32 = 0xff;
 
-/// `block_rq_insert`
+/// The tracepoint `block_rq_insert`: a request is queued.
 #[inline(always)]
 pub fn on_insert<A: Access>(request: *const u8) {
     let Some(control) = measuring() else { return };
@@ -31,7 +31,7 @@ pub fn on_insert<A: Access>(request: *const u8) {
     }
 }
 
-/// `block_rq_issue`
+/// The tracepoint `block_rq_issue`: a request goes to the device.
 #[inline(always)]
 pub fn on_issue<A: Access>(request: *const u8) {
     let Some(control) = measuring() else { return };

@@ -1,4 +1,4 @@
-//! Who woke whom.
+//! wakers: who woke whom.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{

@@ -12,9 +12,9 @@ use crate::{
 /// How a measurement stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Under way.
+    /// The measurement is under way.
     Measuring,
-    /// Over, and why.
+    /// The measurement has ended, for this reason.
     Ended(Ended),
     /// A recording: this part of so many, counted from 0.
     Recorded {
@@ -25,7 +25,7 @@ pub enum State {
     },
 }
 
-/// A look at a measurement.
+/// A measurement as far as it has come, for a screen.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Since the start (or the last reset).
@@ -37,27 +37,25 @@ pub struct Snapshot {
     /// The last interval alone. Its what-if is that of the whole.
     pub last: Arc<Report>,
     /// What the prediction of the whole can be asked again with; `None` where there is nothing to
-    /// ask. Two looks with one engine have one what-if.
+    /// ask. Two snapshots with one engine have one what-if.
     pub engine: Option<Arc<Engine>>,
     /// Stacks since the start.
     pub profile: Arc<Profile>,
-    /// How it stands.
     pub state: State,
 }
 
-/// What another number of loops would give back, on what one look has seen.
+/// What another number of loops would give back, on what one snapshot holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inquiry {
-    /// The engine of that look.
+    /// The engine of that snapshot.
     pub engine: Arc<Engine>,
-    /// The loops.
+    /// Which loops are asked about.
     pub question: Question,
 }
 
 /// The answer to an inquiry. Every inquiry gets one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// What was asked.
     pub inquiry: Inquiry,
     /// One per way of waiting that this machine has a price for; none where it could not be worked
     /// out, and an [`Update::Problem`] says why.
@@ -67,7 +65,7 @@ pub struct Reply {
 /// What comes to the screen.
 #[derive(Clone, Debug)]
 pub enum Update {
-    /// A new look.
+    /// A snapshot, newer than all before it.
     Snapshot(Box<Snapshot>),
     /// The answer to [`Command::Ask`].
     Reply(Reply),
@@ -80,7 +78,7 @@ pub enum Update {
 /// What the user asks for: the only way upstream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Look so often.
+    /// Take a snapshot this often.
     Interval(Nanos),
     /// Begin anew: from now on `whole` counts from here.
     Reset,

@@ -145,7 +145,7 @@ pub struct Site {
     /// What the last call's descriptor was: a connection, a path. Empty if it had none. The target
     /// chose it, so it may hold control characters.
     pub descriptor: String,
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Those of them that blocked.
     pub blocked_calls: u64,

@@ -79,8 +79,8 @@ fn holds(form: Option<Form>) {
     assert_eq!(record.every, 1);
     assert_eq!((c.multiplexed, c.failed, c.too_long), (0, 0, 0));
     // A window that is open at the end is neither. There is one for each thread at most.
-    let told = c.windows + c.switched;
-    assert!((c.returns - 2..=c.returns).contains(&told), "{told} of {}", c.returns);
+    let accounted = c.windows + c.switched;
+    assert!((c.returns - 2..=c.returns).contains(&accounted), "{accounted} of {}", c.returns);
     assert_eq!(record.sites.iter().flat_map(|s| &s.windows.kinds).map(|k| k.user.count).sum::<u64>(), c.windows);
 
     let direct = sites(&record, "getppid");

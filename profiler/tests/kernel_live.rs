@@ -384,8 +384,8 @@ fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
     }
 }
 
-/// Looks in mid-measurement see the target alone. The profiler's own threads make far more calls,
-/// of other kinds, and none of these is seen.
+/// Snapshots in mid-measurement see the target alone. The profiler's own threads make far more
+/// calls, of other kinds, and none of these is seen.
 #[test]
 fn looks_are_of_the_target_alone() {
     if !can_measure() {

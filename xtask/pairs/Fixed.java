@@ -1,4 +1,5 @@
-// The servlet of the Tomcat row: a fixed body of 100 bytes. -Dpairs.work=N: rounds of a small loop per request.
+// The servlet of the Tomcat row: a fixed body of 100 bytes. -Dpairs.work=N: rounds of a small loop
+// per request.
 import jakarta.servlet.annotation.WebServlet;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;

@@ -1,6 +1,7 @@
 // A small HTTP/1.1 keep-alive server on ServerSocket, a thread per connection.
 // java Server.java --port N --form platform|virtual [--timeout SECONDS] [--work N]
-// One carrier for the virtual form: -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1
+// One carrier for the virtual form:
+// -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1
 import java.io.InputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# MariaDB with a table of 100,000 rows, all in memory: a thread per connection, or a pool with epoll.
-# Each form has its own data, so that both can run at once.
+# MariaDB with a table of 100,000 rows, all in memory: a thread per connection, or a pool with
+# epoll. Each form has its own data, so that both can run at once.
 # maria.sh make FOLDER
 # maria.sh FOLDER PORT threads|pool
 set -e

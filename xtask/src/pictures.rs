@@ -24,7 +24,7 @@ const CONNECTIONS: &str = "64";
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long a screen gathers before it is taken: a trend needs a few intervals.
 const GATHER: Duration = Duration::from_secs(14);
-/// Columns and rows.
+/// Columns and rows of the terminal.
 const SIZE: [&str; 2] = ["110", "34"];
 
 /// Make the pictures of README and docs (docs/pictures); needs root and tmux.

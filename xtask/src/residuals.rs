@@ -82,8 +82,8 @@ fn again(root: &Path, tool: &Path) -> Result<()> {
         let mut kept: Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
         let run = if kept.get("runs").is_some() { &mut kept["runs"][0] } else { &mut kept };
         let cells = run["cells"].as_array_mut().context("no cells")?;
-        for cell in cells.iter_mut().filter(|cell| is_told_anew(cell)) {
-            tell(cell, tool, &root.join("target").join(name))?;
+        for cell in cells.iter_mut().filter(|cell| has_uncertainty(cell)) {
+            recompute(cell, tool, &root.join("target").join(name))?;
         }
         write_json(&kept, &path)?;
         say(&format!("told anew: {}", path.display()))?;
@@ -91,13 +91,13 @@ fn again(root: &Path, tool: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A control tells of no uncertainty.
-fn is_told_anew(cell: &Value) -> bool {
+/// Whether a prediction states its uncertainty. That of a control does not.
+fn has_uncertainty(cell: &Value) -> bool {
     cell["control"] == false && cell["prediction"]["unsure"].is_object()
 }
 
-/// Tells the uncertainty of a cell's checks anew; that of the nearest one counts for the median.
-fn tell(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
+/// Computes the uncertainty of a cell's checks again; the median gets that of the nearest check.
+fn recompute(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
     let id = cell["id"].as_str().context("a cell without a name")?.to_owned();
     let scenario: Option<Scenario> = serde_json::from_value(cell["scenario"].clone())?;
     let group = id.rsplit_once('-').map_or(&*id, |(group, _)| group);

@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use super::window::Window;
 use crate::{event::Family, quantity::Tid};
 
-/// Wake-ups below which a set of threads is not judged.
-const FEW: u64 = 30;
-/// Share of the wake-ups across the cut from which threads hand work over. Of three or four that
-/// fight over a lock two thirds cross it, of more of them fewer.
+/// Fewest wake-ups on which a set of threads is judged.
+const MIN_WAKE_UPS: u64 = 30;
+/// From this share of wake-ups across the cut on, threads hand work over. Of three or four threads
+/// that fight over a lock two thirds cross it; of more threads, fewer.
 const ACROSS: f64 = 0.8;
-/// The weaker direction over the stronger one below which wake-ups go one way.
+/// Wake-ups go one way if the weaker direction has at most this share of the stronger one.
 const ONE_WAY: f64 = 0.1;
-/// Share of a set's wake-ups from which two of its threads stand for all of it.
+/// From this share of a set's wake-ups on, two of its threads stand for all of it.
 const NEARLY_ALL: f64 = 0.9;
 /// Wake-ups that a thread's start and its end take.
 const START_AND_END: u64 = 2;
@@ -36,7 +36,7 @@ pub(super) enum Tie {
     Lock,
     /// One group hands work to another.
     HandOver,
-    /// Two that wake each other in turns: both look the same.
+    /// Two threads that wake each other in turns. A lock and a queue look the same there.
     Pair,
 }
 
@@ -89,8 +89,8 @@ impl Bonds {
     }
 }
 
-/// Leaves out the wake-ups of threads that came and went (`brief`), where there are no more of them
-/// than their start and their end take: who waits for these shares no lock and is handed nothing.
+/// Leaves out the wake-ups of threads that came and went (`brief`), if there are only those of
+/// their start and their end. Who waits for such a thread shares no lock and is handed no work.
 fn leave_out_births_and_ends(edges: &mut BTreeMap<(Tid, Tid), u64>, brief: &HashSet<Tid>) {
     let mut each: HashMap<Tid, u64> = HashMap::new();
     for (&(from, to), &n) in edges.iter() {
@@ -130,7 +130,8 @@ fn bonds(edges: &BTreeMap<(Tid, Tid), u64>) -> HashMap<Tid, Bond> {
     of
 }
 
-/// The threads that are connected with one, each given the other side of whom it was found by.
+/// The threads that are connected with `start`. Each is put on the other side from the thread that
+/// it was found by.
 fn connected(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, start: Tid, side: &mut BTreeMap<Tid, bool>) -> Vec<Tid> {
     let mut members = Vec::new();
     let mut queue = VecDeque::from([start]);
@@ -148,8 +149,8 @@ fn connected(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, start: Tid, side: &mut BT
     members
 }
 
-/// Improves the cut while a thread has more wake-ups within its side than across; answers how many
-/// cross it, and all.
+/// Improves the cut while a thread has more wake-ups within its side than across. Returns how many
+/// wake-ups cross it, and how many there are.
 fn cut(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, members: &[Tid], side: &mut BTreeMap<Tid, bool>) -> (u64, u64) {
     for _ in 0..PASSES {
         let mut moved = false;
@@ -174,8 +175,8 @@ fn cut(near: &BTreeMap<Tid, BTreeMap<Tid, u64>>, members: &[Tid], side: &mut BTr
     (each(&|a, b| side[&a] != side[&b]), each(&|_, _| true))
 }
 
-/// The wake-ups of the two that make up nearly all of a set's, there and back: who else woke one of
-/// them, at the start or the end, does not change what they do.
+/// The wake-ups of two threads, there and back, if they make up nearly all of a set's. Others that
+/// woke one of them at the start or the end do not change what the two do.
 fn pair(
     edges: &BTreeMap<(Tid, Tid), u64>,
     near: &BTreeMap<Tid, BTreeMap<Tid, u64>>,
@@ -189,7 +190,7 @@ fn pair(
 }
 
 fn tie(pair: Option<(u64, u64)>, across: u64, all: u64) -> Tie {
-    if all < FEW {
+    if all < MIN_WAKE_UPS {
         return Tie::Unknown;
     }
     if let Some((there, back)) = pair {

@@ -7,7 +7,7 @@ use crate::{event::BUCKETS, quantity::Nanos};
 pub struct Histogram<'a>(pub &'a [u32; BUCKETS]);
 
 impl Histogram<'_> {
-    /// How many durations.
+    /// Number of durations in it, over all buckets.
     pub fn count(&self) -> u64 {
         self.0.iter().copied().map(u64::from).sum()
     }

@@ -39,7 +39,7 @@ pub struct Quality {
     pub exits: u64,
 }
 
-/// What can be lost, each for lack of room but the runs.
+/// What can be lost. All but the runs is lost for lack of room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Threads that were not measured.
@@ -48,15 +48,15 @@ pub enum Loss {
     Sites,
     /// The rows of threads that ended: they are in the sums.
     ThreadRows,
-    /// Block requests.
+    /// Requests to block devices.
     Requests,
-    /// Devices.
+    /// Block devices, with all their requests.
     Devices,
     /// Runs of the kernel programs, which the kernel left out.
     Runs,
     /// Block ends in the stream.
     BlockEnds,
-    /// CPU-clock samples.
+    /// Samples of the CPU clock.
     Samples,
 }
 
@@ -78,7 +78,7 @@ impl Quality {
         ]
     }
 
-    /// What was lost of the evidence beside them: no count depends on it.
+    /// What was lost of the evidence. No count depends on it.
     pub fn evidence_losses(&self) -> [(u64, Loss); 2] {
         [(self.stream_lost, Loss::BlockEnds), (self.samples_lost, Loss::Samples)]
     }

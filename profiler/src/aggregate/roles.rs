@@ -36,9 +36,8 @@ listed! {
         LockBound,
         /// It waits for the time.
         Timer,
-        /// It computes.
         Computing,
-        /// It slept.
+        /// It hardly ran, and hardly ever woke.
         Idle,
         /// No sign covers it.
         Unknown,
@@ -69,9 +68,9 @@ impl Role {
 pub enum RoleBasis {
     /// So many of its waits are of the kind that the role is named after.
     Waits {
-        /// Of that kind.
+        /// How many of its waits are of that kind.
         of: u64,
-        /// All of them.
+        /// How many waits it made in all.
         all: u64,
     },
     /// It waits for many descriptors at once.
@@ -93,14 +92,13 @@ pub enum RoleBasis {
     Cpu(f64),
     /// What it slept on when the measurement ended.
     Asleep(Option<BlockClass>),
-    /// No sign.
+    /// No sign covers the thread.
     None,
 }
 
 /// A thread's role and what told it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThreadRole {
-    /// The role.
     pub role: Role,
     /// What it was told from.
     pub basis: RoleBasis,
@@ -109,13 +107,11 @@ pub struct ThreadRole {
 /// The threads of one role together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoleLine {
-    /// The role.
     pub role: Role,
-    /// How many threads.
     pub threads: u64,
-    /// Their CPU, by the tracepoints.
+    /// CPU of these threads, by the tracepoints.
     pub cpu: Nanos,
-    /// The same as a share of that of all threads; 0 where nobody ran.
+    /// That CPU as a share of the CPU of all threads; 0 where nobody ran.
     pub share: f64,
 }
 
@@ -130,23 +126,23 @@ pub struct Roles {
     pub lines: Vec<RoleLine>,
 }
 
-/// CPU per wait from which a thread computes, whatever it waits for in between.
+/// From this much CPU per wait on a thread computes, whatever it waits for in between.
 const LONG_BURST: Nanos = Nanos::from_millis(10);
-/// Share of the time on a CPU below which a thread that hardly waits was idle.
+/// A thread that hardly waits was idle if it ran for less than this share of the time.
 const HARDLY_RUNS: f64 = 0.001;
 /// Waits below which it hardly waited.
 const HARDLY_WAITS: u64 = 10;
-/// Calls on descriptors per wait for a lock from which a worker does IO.
+/// From this many calls on descriptors per wait for a lock on, a worker does IO.
 const DOES_IO: f64 = 0.1;
-/// Waits of others that one has to end to be said to give work.
+/// A thread gives work if it ended at least this many waits of others.
 const MIN_GIVEN: u64 = 30;
-/// Share of the waits for locks that loops end from which threads that do IO and fight over a lock
-/// are their workers.
+/// Threads that do IO and fight over a lock are the workers of event loops if loops end at least
+/// this share of their waits for locks.
 const FED: f64 = 0.02;
 
 impl Roles {
-    /// Of a window. `parks_tasks`: its threads are those of a scheduler that parks tasks in user
-    /// space, so that one which waits for another has nothing to run.
+    /// The roles of a window's threads. `parks_tasks`: they belong to a scheduler that parks tasks
+    /// in user space, so that a thread which waits for another has nothing to run.
     pub fn new(window: &Window, parks_tasks: bool) -> Self {
         let bonds = Bonds::new(window);
         let mut signs: Vec<Signs> =
@@ -196,7 +192,7 @@ impl Roles {
         roles
     }
 
-    /// A thread's.
+    /// The role of a thread; [`Role::Unknown`] if it was not seen.
     pub fn of(&self, tid: Tid) -> ThreadRole {
         self.of.get(&tid).copied().unwrap_or(UNKNOWN)
     }
@@ -206,7 +202,7 @@ impl Roles {
         self.lines.iter().filter(|line| roles.contains(&line.role)).map(|line| line.share).sum()
     }
 
-    /// Share of the CPU that threads took which serve a connection or files by themselves.
+    /// Share of the CPU of threads that serve a connection or files by themselves.
     pub fn own(&self) -> f64 {
         self.share(&[Role::Connection, Role::Files])
     }
@@ -222,8 +218,8 @@ impl Roles {
         self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.own()
     }
 
-    /// Of all waits for locks, the share of threads that are handed their work or hand it on; 0
-    /// where that is not how its IO is done.
+    /// Share of all waits for locks that belongs to threads which are handed their work or hand it
+    /// on; 0 where IO is not done that way.
     pub fn handed_over(&self) -> f64 {
         if self.is_pool() { self.handed_over } else { 0.0 }
     }
@@ -279,7 +275,8 @@ impl Signs {
         let cpu = thread.cpu();
         let is_timer = |c: &&BlockClass| c.family() == Family::Timer;
         let slept: u64 = BlockClass::ALL.iter().filter(is_timer).map(|&c| sums.classes[c as usize].blocked).sum();
-        // Who computes for longer than it sleeps only pauses: who spins for a lock does, say.
+        // A thread that computes for longer than it sleeps only pauses, as one that spins for a
+        // lock does.
         let waits_for_the_time = slept >= cpu.as_nanos();
         Self {
             sockets: waits(&|c| c.family() == Family::BlockingIo && !c.is_file()),
@@ -312,8 +309,8 @@ impl Signs {
             && 2 * self.events >= self.locks
     }
 
-    /// Whether its waits for locks are more than those that a limit ended. Who fights with a limit,
-    /// as CPython's threads do, tries again and again.
+    /// Whether it waited for locks more often than a time limit ended such a wait. A thread that
+    /// fights with a limit, as CPython's do, tries again and again.
     fn fights_for_locks(&self) -> bool {
         self.locks >= self.timers || self.bond.tie == Tie::Lock && 10 * self.locks >= self.timers
     }
@@ -338,7 +335,7 @@ impl Signs {
             let basis = RoleBasis::Events { waits: self.events, turnover: self.turnover };
             return ThreadRole { role: Role::EventLoop, basis };
         }
-        // One that submits without ever waiting looks as if it computed: whom it wakes tells it.
+        // A thread that hands out work and never waits looks as if it computed. Its wake-ups tell.
         let Bond { tie, got, given, .. } = self.bond;
         let submits = tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got && !self.parks_tasks;
         let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
@@ -385,15 +382,16 @@ impl Signs {
         (self.all < HARDLY_WAITS || 2 * self.locks <= self.all) && self.cpu >= self.blocked
     }
 
-    /// Whether another thread has found ready what it reads and writes: it does so more often than
-    /// it waits, and waits for no descriptor, where event loops do. Workers of a queue may mostly
+    /// Whether another thread has found ready what it reads and writes. It does IO more often than
+    /// it waits, and waits for no descriptor, while event loops do. Workers of a queue may mostly
     /// wake each other, as those of a JVM's executor do.
     fn finds_it_ready(&self, fed: Fed) -> bool {
         let waits = self.sockets + self.files + self.accepts + self.events;
         fed.ready && waits == 0 && self.io_calls > self.locks
     }
 
-    /// One that waits for locks more than for IO; `None` where the wake-ups do not tell.
+    /// The role of a thread that waits for locks more than for IO; `None` where the wake-ups do not
+    /// tell.
     fn among_locks(&self, fed: Fed) -> Option<ThreadRole> {
         let Bond { tie, got, given, smaller } = self.bond;
         let found = |role| Some(ThreadRole { role, basis: RoleBasis::Wakes { got, given } });

@@ -8,7 +8,6 @@ use crate::{
 /// What is known from outside of a thread that had no event in the whole window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silent {
-    /// The thread.
     pub tid: Tid,
     /// What it sleeps on, where `/proc` tells; `None`: it was running all the time.
     pub asleep_on: Option<BlockClass>,

@@ -1,7 +1,7 @@
-//! What happened between two looks at one measurement: the later one less the earlier.
+//! What happened between two snapshots of one measurement: the later one less the earlier.
 //!
-//! A look reads counters while the programs go on counting, each whole but not all of one moment: a
-//! difference that would come out negative by an event is zero.
+//! A snapshot reads counters while the programs go on counting. Each counter is whole, but they are
+//! not all of one moment: a difference that would be negative by an event is zero.
 
 use std::collections::HashMap;
 
@@ -95,8 +95,8 @@ fn program(later: &ProgramRecord, earlier: &ProgramRecord) -> ProgramRecord {
 }
 
 impl Window {
-    /// What happened since an earlier look at the same measurement. Threads that were gone by then,
-    /// and sites without a call since, are left out.
+    /// What happened since an earlier snapshot of the same measurement. Threads that were gone by
+    /// then, and sites without a call since, are left out.
     pub fn since(&self, earlier: &Self) -> Self {
         let known: HashMap<(Tgid, Tid), &ThreadTotals> =
             earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        /// An earlier look and what happened since make the later look.
+        /// An earlier snapshot and what happened since make the later one.
         #[test]
         fn a_difference_and_what_came_before_make_the_whole(
             first in (0..50u64, 1..1u64 << 40),

@@ -9,7 +9,7 @@ use crate::{
 /// How the last interval of a thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OpenEnd {
-    /// With the thread.
+    /// It ended with the thread.
     Closed,
     /// It was on a CPU when the window ended.
     Running,
@@ -19,12 +19,11 @@ pub enum OpenEnd {
     Blocked(BlockClass),
 }
 
-/// A thread's totals.
+/// What was measured of one thread, with its last interval closed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ThreadTotals {
-    /// The thread.
     pub tid: Tid,
-    /// Its process: the group leader, in the initial PID namespace.
+    /// Process of the thread: its group leader, in the initial PID namespace.
     pub tgid: Tgid,
     /// Time from the first to the last moment it is measured.
     pub wall: Nanos,
@@ -49,7 +48,7 @@ pub struct ThreadTotals {
 }
 
 impl ThreadTotals {
-    /// For tests: one that was there before the window, runs when it ends, and did this.
+    /// For tests: a thread that was there before the window, did this, and ran when it ended.
     #[cfg(test)]
     pub(crate) fn running(tid: u32, tgid: u32, wall: Nanos, sums: Sums) -> Self {
         Self {
@@ -68,8 +67,7 @@ impl ThreadTotals {
         }
     }
 
-    /// Closes a record at `end`. `None` for a thread that was filed and is not of this measurement:
-    /// it was gone before the start.
+    /// Closes a record at `end`. `None` for a thread that was gone before the measurement began.
     pub(super) fn close(record: &ThreadRecord, measured: Nanos, end: Nanos, known: Option<Silent>) -> Option<Self> {
         let mut totals = Self {
             tid: record.tid,

@@ -12,12 +12,11 @@ use crate::{
     quantity::{Nanos, Tgid, Tid},
 };
 
-/// One measurement.
+/// What was measured: threads, sites, devices and losses, with open intervals closed.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Window {
-    /// First moment, `CLOCK_MONOTONIC`.
+    /// First moment, in ns of `CLOCK_MONOTONIC`.
     pub start: Nanos,
-    /// Last moment.
     pub end: Nanos,
     /// Time in which events counted: less than `end − start` where the measurement was sampled.
     pub measured: Nanos,
@@ -29,7 +28,6 @@ pub struct Window {
     pub sites: Vec<SiteRecord>,
     /// Calls that found no site.
     pub overflow: Site,
-    /// Block devices.
     pub devices: Vec<DeviceRecord>,
     /// Streamed block ends: a part of the measurement.
     pub spans: Vec<Span>,

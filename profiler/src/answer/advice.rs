@@ -8,13 +8,13 @@ use crate::{
     predict::Prices,
 };
 
-/// Reads and writes on average below this move little per call, bytes.
+/// A read or write of fewer bytes than this, on average, moves little.
 const SMALL: f64 = 16.0 * 1024.0;
 /// Messages below this are worth gathering, bytes.
 const TINY: f64 = 512.0;
-/// Calls a second from which their number matters.
+/// From this many calls a second on their number matters.
 const MANY: f64 = 5_000.0;
-/// Share of the CPU from which a piece of advice is given.
+/// From this share of the CPU on a piece of advice is given.
 const WORTH: f64 = 0.03;
 
 /// What is cheaper than a rewrite.
@@ -43,17 +43,16 @@ pub enum Advice {
 /// A call that moves little, many times a second.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmallCalls {
-    /// The call.
+    /// Name of the syscall.
     pub syscall: String,
     /// What it is on.
     pub class: BlockClass,
     /// Mean bytes of a call.
     pub bytes: f64,
-    /// Calls per second.
     pub per_second: f64,
 }
 
-/// The cheapest first.
+/// Every piece of advice that holds here, the cheapest to follow first.
 pub(crate) fn advise(window: &Window, sums: &Sums, prices: &Prices, cpu: f64, seconds: f64) -> Vec<Advice> {
     let threads = window.threads.iter().filter(|t| t.sums.voluntary > 0).count();
     let mut advice = Vec::new();

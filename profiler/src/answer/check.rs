@@ -6,9 +6,9 @@ use crate::{aggregate::Window, event::Sums};
 /// One quantity, counted by us and by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// By the programs.
+    /// As the kernel programs counted it.
     pub ours: u64,
-    /// By the kernel.
+    /// As the kernel counted it.
     pub kernel: u64,
 }
 
@@ -24,7 +24,7 @@ impl Counted {
     }
 }
 
-/// The check.
+/// What was counted by us and by the kernel, side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// Voluntary switches, against `task_struct.nvcsw` (what `/proc/PID/task/TID/status` prints),

@@ -18,28 +18,28 @@ use crate::{
 const MIN_BLOCKS: u64 = 30;
 /// CPU below which nothing is said.
 const MIN_CPU: Nanos = Nanos::from_millis(1);
-/// CPU per time measured below which nothing is said on few blocks.
+/// On few blocks nothing is said of a target that uses less CPU than this per time measured.
 const HARDLY_RUNS: f64 = 0.01;
-/// A share of the CPU below which it is called little.
+/// Less than this share of the CPU is called little.
 const LITTLE: f64 = 0.03;
 /// A saving that is larger by this share of the CPU is worth naming beside another.
 const CLEARLY_MORE: f64 = 0.02;
-/// Sleeps per block from which a loop is said to sleep as often as threads block.
+/// From this many sleeps per block on a loop is said to sleep as often as threads block.
 const AS_OFTEN: f64 = 0.6;
 
-/// Calls on descriptors per wait for a lock below which threads are said to fight for locks: what
-/// serves makes at least one call per hand-over, or per few of them.
+/// Below this many calls on descriptors per wait for a lock, threads are said to fight for locks.
+/// Threads that serve make at least one call per hand-over, or per few of them.
 const SERVES: f64 = 0.1;
-/// Calls on descriptors per wait for a lock from which such waits are said to be rare.
+/// From this many calls on descriptors per wait for a lock on, such waits are called rare.
 const RARELY: f64 = 10.0;
 
-/// Share of the CPU that roles have to cover for a figure to be an answer.
+/// A figure is an answer only if roles cover at least this share of the CPU.
 const COVERED: f64 = 0.5;
 
-/// Share of the CPU below which a role is not named in the evidence.
+/// A role with less than this share of the CPU is not named in the evidence.
 const NAMED: f64 = 0.01;
 
-/// Blocks on IO per wait for work from which a pool's IO is what it is about.
+/// From this many blocks on IO per wait for work on, IO is what a pool is about.
 const POOLED_IO: f64 = 0.2;
 
 /// How often a target called.
@@ -125,8 +125,8 @@ impl Answerable<'_> {
         self.by_saving(files * 2 > io && !self.is_fed())
     }
 
-    /// A runtime that parks its tasks in user space: of its threads' waits, `known` are not its
-    /// scheduler's. `None` where these decide: where it blocks on IO.
+    /// The answer for a runtime that parks its tasks in user space. `known` of its threads' waits
+    /// are not its scheduler's. `None` where these decide, because it blocks on IO.
     fn on_parked(&self, language: Language, known: u64) -> Option<Reason> {
         // Its poller watches descriptors for its tasks; a pipe alone is the poller's own waker.
         let io = self.wall.blocks_in(Family::BlockingIo).saturating_sub(self.calls.polled);
@@ -148,8 +148,8 @@ impl Answerable<'_> {
         Some(Reason::ParkedTasks { language, waits, io })
     }
 
-    /// It waits for locks more often than for IO; `None` where such waits are too rare to be the
-    /// answer.
+    /// The answer for a target that waits for locks more often than for IO; `None` where such waits
+    /// are too rare to be the answer.
     fn on_locks(&self, locks: u64, io: u64) -> Option<Reason> {
         let calls_per_wait = self.calls.io as f64 / locks as f64;
         if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_pool() && self.roles.share(&[Role::EventLoop]) > 0.0
@@ -189,8 +189,8 @@ impl Answerable<'_> {
         self.what_if.ground == Ground::OwnLoop
     }
 
-    /// Whether threads that compute take most of the CPU: however often others wait for locks, or
-    /// for their ends, that is not what it is about.
+    /// Whether threads that compute take most of the CPU. Then waits are not the point, however
+    /// often other threads wait for locks or for the ends of threads.
     fn computes(&self) -> bool {
         self.roles.share(&[Role::Computing]) > 0.5
     }
@@ -220,8 +220,8 @@ impl Answerable<'_> {
     }
 
     /// The answer by what would come back. Readiness gains nothing where most blocks are on files.
-    /// A deeper queue is told of, and decides nothing: whether requests depend on each other is
-    /// not known.
+    /// A deeper queue is named and decides nothing, because it is not known whether requests depend
+    /// on each other.
     fn by_saving(&self, files: bool) -> Reason {
         let tuned = self.what_if.scenario(Way::Tuned);
         let led = self.what_if.leading().filter(|_| !files);

@@ -31,24 +31,20 @@ pub enum NoPrediction {
 }
 
 listed! {
-    /// What is compared.
+    /// A quantity that two measurements are compared by.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Measure {
         /// CPU of the target, ns.
         Cpu,
         /// Direct cost of blocking-IO blocks, ns of CPU.
         Cost,
-        /// Blocking-IO blocks.
+        /// Blocks on IO, a count.
         Blocks,
         /// Time blocked on IO, ns.
         Blocked,
-        /// Run-queue delay, ns.
         RunDelay,
-        /// Voluntary switches.
         Voluntary,
-        /// Involuntary switches.
         Involuntary,
-        /// Calls.
         Calls,
     }
 }
@@ -68,22 +64,21 @@ impl Measure {
 /// One measurement of the two.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared<'a> {
-    /// All of it.
+    /// The window of the whole measurement.
     pub window: &'a Window,
-    /// What it says.
+    /// The report of the whole measurement.
     pub report: &'a Report,
-    /// Its parts.
+    /// The measurement in parts, in order; their spread gives the intervals.
     pub parts: &'a [&'a Window],
 }
 
 /// A line of the comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What is compared.
     pub measure: Measure,
-    /// Per unit, before.
+    /// The figure per unit, in the first measurement.
     pub before: f64,
-    /// Per unit, after.
+    /// The figure per unit, in the second measurement.
     pub after: f64,
     /// 90 % interval of the difference; `None`: too few parts to tell.
     pub difference: Option<Estimate>,
@@ -101,7 +96,7 @@ impl Change {
     }
 }
 
-/// The comparison.
+/// Two measurements, compared line by line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diff {
     /// What figures are divided by.
@@ -110,7 +105,7 @@ pub struct Diff {
     pub why: Why,
     /// Units in the first and in the second measurement.
     pub units: (f64, f64),
-    /// The lines.
+    /// One line per quantity that is compared.
     pub changes: Vec<Change>,
 }
 
@@ -123,7 +118,7 @@ pub struct Side {
     pub parts: Vec<f64>,
     /// Units in a second.
     pub units_per_second: f64,
-    /// CPU, in cores.
+    /// CPUs in use, on average.
     pub cores: f64,
 }
 
@@ -235,9 +230,9 @@ impl Diff {
 }
 
 impl PredictionCheck {
-    /// Holds the prediction of a blocking program's recording against its async version's. Without
-    /// a way it is the one that the second program's calls suggest: `io_uring`, or else readiness
-    /// without a runtime.
+    /// Compares what a blocking program's recording predicts with what its async version took. If
+    /// no way is given, it is the one that the second program's calls suggest: `io_uring`, or else
+    /// readiness without a runtime.
     ///
     /// # Errors
     /// The unit that one of the two has none of.
@@ -269,8 +264,8 @@ impl PredictionCheck {
         Ok(Self { way, predicted, measured, interval, sides, unit: unit.clone() })
     }
 
-    /// The saving that the first recording claims: the prediction; without one 0 where its answer
-    /// is no. `None` where it claims nothing.
+    /// The saving that the first recording claims: its prediction, or 0 where it has none and its
+    /// answer is no. `None` where it claims nothing.
     pub fn claim(&self, answer: Answer) -> Option<Estimate> {
         match &self.predicted {
             Ok(saving) => Some(*saving),

@@ -17,7 +17,7 @@ pub const WORTH: f64 = 0.05;
 pub enum Decision {
     /// It would be worth it.
     Yes,
-    /// It would not.
+    /// It would not be worth it.
     No,
     /// The interval holds both.
     Perhaps,
@@ -26,7 +26,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// What a saving decides, where so much would be worth it.
+    /// What a saving decides, where a share of `worth` would be worth a rewrite.
     pub fn from_saving(saving: Estimate, worth: f64) -> Self {
         if saving.low > 0.0 && saving.value >= worth {
             Self::Yes
@@ -38,12 +38,10 @@ impl Decision {
     }
 }
 
-/// Who blocks.
+/// The threads that block, by their role.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blockers {
-    /// What they are.
     pub role: Role,
-    /// How many.
     pub threads: u64,
     /// What most of the blocks are on; `None` where none blocks, and they are handed their work.
     pub class: Option<BlockClass>,
@@ -52,7 +50,6 @@ pub struct Blockers {
 /// What would come back in one way of waiting, with what is said beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gain {
-    /// The way.
     pub way: Way,
     /// The share of the target's CPU.
     pub saving: Estimate,
@@ -68,7 +65,7 @@ pub struct Gain {
     pub completion: Option<(Way, Estimate)>,
     /// A way that would take so much more than threads do.
     pub worse: Option<(Way, f64)>,
-    /// What would turn the answer, and the share that it would turn it to.
+    /// The assumption that would turn the answer, and the share that there would be then.
     pub turned: Option<(Assumption, f64)>,
     /// Whether any program of its kind was measured in both forms.
     pub is_known: bool,
@@ -90,13 +87,13 @@ impl Gain {
         }
     }
 
-    /// What it decides.
+    /// Whether it would be worth it, by the interval of the saving.
     pub fn decision(&self) -> Decision {
         Decision::from_saving(self.saving, self.worth)
     }
 }
 
-/// The doubt that would bring a figure over the threshold, the largest such.
+/// The largest doubt that would bring a figure across the threshold.
 fn turned(doubts: &[Doubt], value: f64, worth: f64) -> Option<(Assumption, f64)> {
     let crosses = |d: &&Doubt| (value >= worth) != (value + d.change >= worth);
     doubts.iter().find(crosses).map(|d| (d.assumption, value + d.change))

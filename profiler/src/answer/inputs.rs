@@ -18,9 +18,7 @@ pub struct ProcessFacts {
     pub tgid: u32,
     /// Its PIDs from the outermost namespace to its own.
     pub ns_pids: Vec<u32>,
-    /// Its command name.
     pub name: String,
-    /// Its command line.
     pub command: String,
     /// The container it is in, where that shows.
     pub container: Option<String>,
@@ -33,9 +31,8 @@ pub struct Facts {
     pub processes: Vec<ProcessFacts>,
     /// How the target was chosen: things to know, one line each.
     pub notes: Vec<String>,
-    /// Kernel release.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
-    /// CPUs online.
     pub cpus: u32,
     /// CPUs that the target's threads may use.
     pub allowed_cpus: u32,
@@ -57,19 +54,19 @@ pub enum Ended {
     /// The target was gone.
     #[serde(rename = "target exited")]
     TargetExited,
-    /// It has not ended yet: a look in mid-measurement.
+    /// It has not ended yet: a snapshot in mid-measurement.
     #[serde(rename = "measuring")]
     Measuring,
     /// The user stopped it.
     #[serde(rename = "interrupted")]
     Interrupted,
-    /// Nobody said, or in words that are not known here.
+    /// Nobody said, or this version does not know the words.
     #[default]
     #[serde(rename = "", other)]
     Unknown,
 }
 
-/// The measured interval.
+/// When the measurement ran, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WindowFacts {
     /// From the first to the last moment.
@@ -78,16 +75,13 @@ pub struct WindowFacts {
     pub measured: Nanos,
     /// Windows, where the measurement was sampled; 1 otherwise.
     pub windows: u32,
-    /// How it ended.
     pub ended: Ended,
 }
 
 /// What the model needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
-    /// Target and machine.
     pub facts: Facts,
-    /// The interval.
     pub window: WindowFacts,
     /// What the descriptor of a place's last call was, while it was open.
     pub descriptors: HashMap<Place, String>,
@@ -97,11 +91,9 @@ pub struct Inputs {
     /// Places whose buffered writes `io_uring` would hand to workers of the kernel.
     #[serde(default)]
     pub by_workers: Vec<Place>,
-    /// Names of threads.
     pub thread_names: HashMap<Tid, String>,
     /// Names of devices, by major and minor.
     pub device_names: HashMap<(u32, u32), String>,
-    /// The reference block.
     pub reference: Option<Reference>,
     /// The target without the programs, before and after.
     pub baselines: Vec<Baseline>,
@@ -110,7 +102,7 @@ pub struct Inputs {
     pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<PriceList>,
-    /// Why that is not known, where it will not be.
+    /// Why there is no calibration, where none will come.
     #[serde(default)]
     pub no_calibration: Option<String>,
     /// Why no hardware counters ran, where none did.
@@ -130,8 +122,8 @@ pub struct Inputs {
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,
-    /// Looks at the sites while the measurement ran: what its interval is made of where it was not
-    /// sampled.
+    /// What the sites had counted every 250 ms: what the interval is made of where the measurement
+    /// was not sampled.
     pub slices: Vec<Slice>,
     /// From what share of the target's CPU on a rewrite would be worth it; `None`: nobody said.
     #[serde(skip)]
@@ -144,8 +136,7 @@ impl Inputs {
         Files { direct: &self.direct_files, by_workers: &self.by_workers }
     }
 
-    /// With what waiting in other ways costs, or why that is not known; neither where it may still
-    /// be.
+    /// Takes the price list, or why there is none. `None`: it may still come.
     pub(crate) fn price(&mut self, priced: Option<Result<PriceList, String>>) {
         match priced {
             Some(Ok(calibration)) => self.calibration = Some(calibration),
@@ -155,7 +146,7 @@ impl Inputs {
     }
 }
 
-/// A look in mid-measurement: everything since its start.
+/// What had been counted at one moment, since the measurement began.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Slice {
     /// CPU of the target's processes.

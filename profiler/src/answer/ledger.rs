@@ -26,8 +26,8 @@ pub struct CpuLedger {
     pub blocking_io: Figure<f64, Note>,
     /// Direct cost of all other blocks and of preemptions, signed ns.
     pub other_switches: Figure<f64, Note>,
-    /// What the lines above have and the kernel did not charge, as a negative number of ns: stolen
-    /// by the hypervisor, or interrupts.
+    /// Time in the lines above that the kernel did not charge, as a negative number of ns. The
+    /// hypervisor stole it, or interrupts took it.
     pub uncharged: Figure<f64, Note>,
     /// Softirq work that hit the target.
     pub softirq: Figure<Nanos, Note>,
@@ -42,7 +42,7 @@ pub struct WallLine {
     pub class: BlockClass,
     /// Blocks that began in the window.
     pub blocks: u64,
-    /// Blocked time.
+    /// Time from switch-out to wake-up.
     pub blocked: Nanos,
     /// Run-queue delay after these blocks.
     pub run_delay: Nanos,
@@ -53,7 +53,6 @@ pub struct WallLine {
 pub struct WallLedger {
     /// Sum of the threads' wall times.
     pub total: Nanos,
-    /// On a CPU.
     pub on_cpu: Nanos,
     /// Waiting for a CPU after a wake-up.
     pub run_delay: Nanos,
@@ -63,9 +62,9 @@ pub struct WallLedger {
     pub born: Nanos,
     /// Blocked, by class, the longest first.
     pub classes: Vec<WallLine>,
-    /// Not accounted for.
+    /// Wall time that no interval accounts for.
     pub unknown: Nanos,
-    /// Accounted twice.
+    /// Time that intervals account for beyond the wall time.
     pub excess: Nanos,
 }
 
@@ -87,7 +86,7 @@ impl WallLedger {
             .collect();
         classes.sort_by_key(|l| (std::cmp::Reverse(l.blocked), l.class));
         Self {
-            // Of the departed whose names were lost only the accounted time is known.
+            // Of ended threads whose names were lost only the accounted time is known.
             total: threads.iter().map(|t| t.wall).sum::<Nanos>() + window.pooled_time(),
             on_cpu: threads.iter().map(crate::aggregate::ThreadTotals::cpu).sum::<Nanos>()
                 + Nanos::from_nanos(window.pooled.user + window.pooled.kernel),
@@ -112,14 +111,13 @@ impl WallLedger {
 }
 
 impl CpuLedger {
-    /// The line of what was not charged, where there is something in it: most machines steal
-    /// nothing.
+    /// The line of what was not charged; `None` where it is empty, as on most machines.
     pub fn uncharged_line(&self) -> Option<&Figure<f64, Note>> {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
-    /// What the shares are of: all of it, or all of the lines where the hypervisor stole so much
-    /// that one of them has more than the kernel charged. So no share is above one.
+    /// What shares are taken of: the total, or the sum of the lines if the hypervisor stole so much
+    /// that one line has more than the kernel charged. So no share is above one.
     pub fn whole(&self) -> Nanos {
         let times = [&self.user, &self.calls].map(|line| line.value().map_or(0.0, |t| t.as_nanos() as f64));
         let costs = [&self.blocking_io, &self.other_switches].map(|line| line.value().copied().unwrap_or(0.0));
@@ -201,8 +199,8 @@ impl DirectCosts {
             sum.modelled |= cost.basis != Basis::SameSite;
         }
         if costs.missing > 0 {
-            // The parts that are known would leave a hole between the lines: all of it stays in the
-            // time in syscalls.
+            // If only parts are known, the lines would not add up: all of it stays in the time in
+            // syscalls.
             costs.io.total = 0.0;
             costs.other.total = 0.0;
         }

@@ -26,7 +26,7 @@ listed! {
         Cost,
         /// Blocked time, all classes.
         Blocked,
-        /// Run-queue delay.
+        /// Time between a wake-up and the switch-in.
         RunDelay,
         /// CPU, all of it.
         Cpu,
@@ -48,13 +48,13 @@ impl Weight {
 /// A stack's part of each figure, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Weights {
-    /// See [`Weight::Cost`].
+    /// [`Weight::Cost`], in ns of CPU.
     pub cost: u64,
-    /// See [`Weight::Blocked`].
+    /// [`Weight::Blocked`], in ns of wall time.
     pub blocked: u64,
-    /// See [`Weight::RunDelay`].
+    /// [`Weight::RunDelay`], in ns of wall time.
     pub run_delay: u64,
-    /// See [`Weight::Cpu`].
+    /// [`Weight::Cpu`], in ns of CPU.
     pub cpu: u64,
 }
 
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// A stack.
+/// A distinct stack, with its part of each figure.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Stack {
     /// The site in [`super::report::Report::sites`] that it was taken in; none: in user mode, or
@@ -86,7 +86,7 @@ pub struct Stack {
     pub waker: Vec<u32>,
     /// Samples behind it; 0: nothing was sampled, the rest of a figure.
     pub samples: u64,
-    /// Its parts.
+    /// Its part of each figure, ns.
     pub weights: Weights,
 }
 
@@ -95,7 +95,6 @@ pub struct Stack {
 pub struct Profile {
     /// Frames that stacks refer to.
     pub frames: Vec<Frame>,
-    /// The stacks.
     pub stacks: Vec<Stack>,
     /// How good they are.
     pub quality: StackQuality,
@@ -142,7 +141,7 @@ impl Making<'_> {
         self.stacks.len() - 1
     }
 
-    /// Shares a figure out among sampled stacks; where there are none it goes to a stack of marks.
+    /// Shares a figure out among sampled stacks. If there are none, a stack of marks gets it.
     fn share(
         &mut self,
         total: u64,
@@ -178,7 +177,7 @@ impl Making<'_> {
     }
 }
 
-/// A figure by site and what no site has of it: exact where the sites do not have more than there
+/// A figure by site, and what no site has of it. It is exact if the sites have no more than there
 /// is.
 fn by_site(total: u64, sites: &[u64]) -> (Vec<u64>, u64) {
     let sum: u64 = sites.iter().sum();
@@ -252,8 +251,7 @@ impl Profile {
         }
     }
 
-    /// The direct cost, by what each site is thought to cost; a site that costs nothing gets
-    /// nothing.
+    /// Shares the direct cost out by what each site is estimated to cost.
     fn costs(making: &mut Making<'_>, report: &Report, window: &Window, at: &HashMap<&Place, Vec<usize>>) {
         let total = report.cpu.blocking_io.value().map_or(0, |ns| ns.round().max(0.0) as u64);
         let cost = |i: usize| match report.sites[i].class.family() {

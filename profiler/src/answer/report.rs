@@ -21,7 +21,7 @@ use crate::{
     quantity::{Figure, Nanos, Tid},
 };
 
-/// What measuring cost.
+/// What measuring cost the target and this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfCost {
     /// Events of the target that a program ran for: syscall starts and ends, switches, wake-ups.
@@ -39,13 +39,9 @@ pub struct SelfCost {
 /// Everything of one measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Target and machine.
     pub facts: Facts,
-    /// The interval.
     pub window: WindowFacts,
-    /// The verdict.
     pub verdict: Verdict,
-    /// The score.
     pub score: Score,
     /// The estimators of the direct cost.
     pub estimators: Estimators,
@@ -55,9 +51,7 @@ pub struct Report {
     pub ipc: Figure<Ipc, ipc::Note>,
     /// What async would give back.
     pub what_if: WhatIf,
-    /// CPU ledger.
     pub cpu: CpuLedger,
-    /// Wall ledger.
     pub wall: WallLedger,
     /// Sites, the one with the most blocked time first.
     pub sites: Vec<SiteView>,
@@ -65,17 +59,13 @@ pub struct Report {
     pub threads: Vec<ThreadView>,
     /// What they are in their program, the role with the most CPU first.
     pub roles: Vec<RoleLine>,
-    /// Devices.
     pub devices: Vec<DeviceView>,
     /// Blocked time on files and pages while a request of the waiting thread was at the device.
     pub device_wait: Nanos,
-    /// Wake-ups.
     pub wakeups: Wakeups,
     /// What was lost or left open.
     pub quality: Quality,
-    /// What measuring cost.
     pub self_cost: SelfCost,
-    /// The reference block.
     pub reference: Option<Reference>,
     /// Against the kernel's own counters.
     pub check: Check,
@@ -94,7 +84,7 @@ impl Report {
     }
 
     /// The report of a window around a prediction that was made before: a replay is too dear for
-    /// every look of a live screen.
+    /// every snapshot of a live screen.
     pub fn around(window: &Window, inputs: Inputs, what_if: WhatIf) -> Self {
         Self::build(window, inputs, |_, _| (what_if, None)).0
     }
@@ -166,7 +156,7 @@ fn parks_its_tasks(inputs: &Inputs) -> bool {
     inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks())
 }
 
-/// How often it called, and what its calls that only wait for one descriptor blocked on.
+/// How often it called, and what blocked the calls that only wait for one descriptor.
 fn calls(window: &Window) -> Calls {
     let calls_in = |family, counts: &dyn Fn(&SiteRecord) -> bool| {
         let sites = window.sites.iter().filter(|s| s.place.class.family() == family && counts(s));
@@ -200,7 +190,7 @@ struct Parts {
 impl Parts {
     fn new(window: &Window, sums: &Sums, inputs: &Inputs, pools: &Pools<'_>) -> Self {
         let cpu = CpuLedger::new(window, sums, pools);
-        // One run of the switch program may see one thread of the target off and the next one on.
+        // One run of the switch program may see one thread leave the CPU and the next one get it.
         let switches = (sums.voluntary + sums.involuntary).max(sums.switch_ins);
         let events = 2 * sums.calls + switches + sums.woken_by_self + sums.woken_by_other + sums.woken_by_kernel;
         let ipc = Ipc::new(window, inputs.no_counters.as_deref());

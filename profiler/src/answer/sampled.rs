@@ -14,7 +14,7 @@ pub enum Taken {
     Outside,
     /// The thread was still blocked when the measurement ended.
     Asleep,
-    /// The CPU clock.
+    /// A tick of the CPU clock hit the thread.
     Clock,
 }
 
@@ -29,7 +29,7 @@ pub struct SampledStack {
     pub frames: Vec<u32>,
     /// The waker's stack, the innermost first.
     pub waker: Vec<u32>,
-    /// Samples.
+    /// How often this stack was taken.
     pub samples: u64,
     /// Blocks, or ticks, that they stand for.
     pub weight: f64,
@@ -73,9 +73,8 @@ impl StackQuality {
 /// All stacks of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Sampled {
-    /// Frames.
+    /// Distinct frames, which stacks refer to by index.
     pub frames: Vec<Frame>,
-    /// Stacks.
     pub stacks: Vec<SampledStack>,
     /// How good they are.
     pub quality: StackQuality,
@@ -84,7 +83,7 @@ pub struct Sampled {
 }
 
 /// Shares a figure out in proportion to weights: whole numbers whose sum is the figure, by largest
-/// remainders. Where no weight is positive there is nobody to share it out to.
+/// remainders. `None` where no weight is positive.
 pub(crate) fn share_out(total: u64, weights: &[f64]) -> Option<Vec<u64>> {
     let sum: f64 = weights.iter().filter(|w| **w > 0.0).sum();
     if !(sum > 0.0 && sum.is_finite()) {

@@ -14,21 +14,21 @@ use crate::{
     quantity::{Estimate, Figure, Nanos, bootstrap},
 };
 
-/// The score.
+/// What blocking costs, as a share of the target's CPU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// Direct cost of blocking-IO blocks as a share of the target's CPU.
     pub direct: Figure<f64, Note>,
     /// 90 % interval of it.
     pub interval: Option<Estimate>,
-    /// The indirect part.
+    /// Indirect cost of blocks, as a share of the target's CPU.
     pub indirect: Figure<f64, cost::Note>,
 }
 
-/// Looks below which their spread says nothing.
+/// Fewest slices whose spread says something.
 const MIN_SLICES: usize = 5;
 
-/// Direct cost and CPU between each two looks, ns.
+/// Direct cost and CPU between each two slices, ns.
 fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64, f64)> {
     // What a call would cost without its block, by place: the same for all slices, so that only
     // time varies.
@@ -56,13 +56,13 @@ fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64
         .collect()
 }
 
-/// As wide as the bootstrap over parts of the measurement says, around the value.
+/// An interval around the value, as wide as the bootstrap over parts of the measurement says.
 fn around(value: f64, windows: &[(f64, f64)]) -> Option<Estimate> {
     Some(Estimate::with_half_width(value, bootstrap::ratio(windows)?.half_width()))
 }
 
-/// Direct cost of the blocking-IO blocks of a window as a share of its CPU, with no other base than
-/// its own calls; `None` where it cannot be told.
+/// Direct cost of the blocking-IO blocks of a window as a share of its CPU, based on its own calls
+/// alone; `None` where that gives no figure.
 pub fn direct_share(window: &Window) -> Option<f64> {
     let sums = window.sums();
     let pools = Pools::new(&window.sites, Bases::new(window, &sums, None, None));
@@ -103,8 +103,8 @@ impl Score {
                 .sum::<f64>()
                 .sqrt();
             let means = direct.value().map(|&d| Estimate::with_half_width(d, half / total));
-            // The spread over time holds what the means' errors do not: that the machine and the
-            // load change.
+            // The spread over time shows that machine and load change, which the errors of the
+            // means do not.
             let over_time = direct.value().filter(|_| slices.len() >= MIN_SLICES).and_then(|&d| around(d, &slices));
             means.zip(over_time).map(|(a, b)| if b.half_width() > a.half_width() { b } else { a }).or(means)
         };

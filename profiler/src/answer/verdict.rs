@@ -52,40 +52,38 @@ pub enum Answer {
 /// The answer, with the figures that it is said with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
-    /// Too little happened.
+    /// Too little happened for an answer.
     TooLittle {
-        /// Measured time, s.
+        /// How long was measured, in seconds.
         seconds: f64,
         /// CPU of the target.
         cpu: Nanos,
         /// Blocks of all classes.
         blocks: u64,
     },
-    /// It never blocks on IO, and so many event waits are its way to sleep.
+    /// It never blocks on IO: it sleeps in this many event waits.
     OnlyEventWaits(u64),
     /// Event waits are by far the most of its blocks.
     MostlyEventWaits {
-        /// Event waits.
         events: u64,
-        /// Blocking-IO blocks.
+        /// Blocks on IO, of all classes.
         io: u64,
     },
     /// It does no blocking IO.
     NoBlockingIo,
     /// Its threads wait for each other where its language's scheduler has nothing to run.
     ParkedTasks {
-        /// The language.
+        /// The language of the target.
         language: Language,
-        /// Such waits.
+        /// How often its threads waited for each other.
         waits: u64,
-        /// Blocking-IO blocks.
+        /// Blocks on IO, of all classes.
         io: u64,
     },
     /// It waits on locks more often than on IO.
     Locks {
-        /// Blocks on locks.
         locks: u64,
-        /// Blocking-IO blocks.
+        /// Blocks on IO, of all classes.
         io: u64,
     },
     /// Its threads wait for each other about as often as they do IO, and block on it more rarely: a
@@ -93,7 +91,6 @@ pub enum Reason {
     HandOver {
         /// Which of the two.
         kind: HandOver,
-        /// Blocks on locks.
         waits: u64,
         /// Calls on descriptors, blocked or not.
         calls: u64,
@@ -109,17 +106,17 @@ pub enum Reason {
     },
     /// Neither the cost of blocking nor what async would give back is known.
     NothingKnown {
-        /// Blocking-IO blocks.
+        /// Blocks on IO, of all classes.
         io: u64,
         /// Why there is no prediction.
         why: Refusal,
     },
-    /// What its threads are is known for this share of its CPU only: what follows from that is no
-    /// answer.
+    /// The roles of its threads are known for this share of its CPU only, which is too little for
+    /// an answer.
     UnknownProgram {
         /// The share that roles cover.
         covered: f64,
-        /// The figure.
+        /// What would come back, by what is known.
         gain: Gain,
     },
     /// What would come back decides for it, or decides nothing.
@@ -138,7 +135,7 @@ pub enum Reason {
 pub enum HandOver {
     /// So many of them get their work from others.
     Pool(u64),
-    /// So many of them serve a connection or files each, and share a lock.
+    /// This many threads each serve a connection or files, and share a lock.
     SharedLock(u64),
     /// The wake-ups that were seen do not tell.
     Unknown,
@@ -156,8 +153,8 @@ pub enum NoGain {
     },
     /// Blocking costs this share of its CPU: next to nothing.
     CostsLittle(f64),
-    /// A loop waits for its IO, and what its pool's waits for work and the wake-ups that end them
-    /// take in the kernel is this share of its CPU.
+    /// A loop waits for its IO. Its pool's waits for work, and the wake-ups that end them, take
+    /// this share of its CPU in the kernel.
     HandsOver(f64),
     /// One thing at a time is ready.
     LowConcurrency {
@@ -244,9 +241,9 @@ impl Answer {
 pub enum Evidence {
     /// How often it blocked on IO.
     Blocks {
-        /// Blocking-IO blocks.
+        /// Blocks on IO, of all classes.
         io: u64,
-        /// Measured time, s.
+        /// How long was measured, in seconds.
         seconds: f64,
         /// CPU of the target.
         cpu: Nanos,
@@ -262,7 +259,7 @@ pub enum Evidence {
     },
     /// What loops in its place would do.
     Loops {
-        /// Loops.
+        /// How many event loops there are.
         loops: u32,
         /// Sleeps per block of today.
         sleeps_per_block: f64,
@@ -273,7 +270,7 @@ pub enum Evidence {
     },
     /// Calibrated cost of waiting for an event.
     EventTaxes {
-        /// By way, ns.
+        /// Cost of waiting for one event, ns, by way of waiting.
         taxes: Vec<(Way, f64)>,
         /// The runtime that they are of, and where they come from; `None`: this machine's own.
         runtime: Option<(Runtime, Source)>,
@@ -282,9 +279,9 @@ pub enum Evidence {
     RunsIn(Runtime),
     /// Of the blocks on files, those for the journal of a file system.
     Journal {
-        /// Those.
+        /// Blocks for the file system's journal.
         blocks: u64,
-        /// All on files.
+        /// All blocks on files, these included.
         files: u64,
     },
     /// So many blocks are not on IO.
@@ -296,7 +293,7 @@ pub enum Evidence {
 /// The answer and what it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The kind.
+    /// The kind of answer.
     pub answer: Answer,
     /// The answer with its figures.
     pub reason: Reason,

@@ -11,7 +11,7 @@ use crate::{
 /// A site in the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SiteView {
-    /// The syscall.
+    /// Name of the syscall.
     pub syscall: String,
     /// What was waited for.
     pub class: BlockClass,
@@ -21,17 +21,15 @@ pub struct SiteView {
     pub tgid: Tgid,
     /// What the last call's descriptor is; empty where the call has none.
     pub descriptor: String,
-    /// Calls that returned.
     pub calls: u64,
-    /// Calls that blocked.
     pub blocked_calls: u64,
-    /// Blocks in them.
+    /// Blocks in these calls; a call may block more than once.
     pub blocks: u64,
     /// Calls that returned an error.
     pub errors: u64,
-    /// Bytes moved.
+    /// Bytes moved by calls that return a number of bytes.
     pub bytes: u64,
-    /// Blocked time, sum.
+    /// Blocked time, summed over all threads.
     pub blocked: Nanos,
     /// Mean blocked time of a call that blocked.
     pub blocked_mean: Option<Nanos>,
@@ -91,7 +89,6 @@ impl SiteView {
 /// A thread in the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThreadView {
-    /// The thread.
     pub tid: Tid,
     /// The process that the thread belongs to.
     pub tgid: Tgid,
@@ -99,23 +96,19 @@ pub struct ThreadView {
     pub name: String,
     /// What it is in its program.
     pub role: ThreadRole,
-    /// Wall time.
+    /// Time from the first to the last moment it was measured.
     pub wall: Nanos,
-    /// CPU.
+    /// CPU that it used, user mode and kernel.
     pub cpu: Nanos,
-    /// Of that, user.
+    /// CPU that it used in user mode.
     pub user: Nanos,
     /// Run-queue delay of all kinds.
     pub run_delay: Nanos,
-    /// Blocked time.
     pub blocked: Nanos,
     /// What it was blocked on longest.
     pub mostly: Option<BlockClass>,
-    /// Voluntary switches.
     pub voluntary: u64,
-    /// Involuntary switches.
     pub involuntary: u64,
-    /// Syscalls that returned.
     pub calls: u64,
     /// Mean CPU between two blocks.
     pub burst_mean: Option<Nanos>,
@@ -155,11 +148,11 @@ impl ThreadView {
 pub struct DeviceView {
     /// Name, as in `/dev`; `major:minor` where that is not known.
     pub name: String,
-    /// What was measured.
+    /// What was measured of its requests.
     pub record: DeviceRecord,
     /// 50th and 99th percentile of the target's service time, exact to a factor of two.
     pub service_p50: Option<Nanos>,
-    /// Likewise.
+    /// 99th percentile of the target's service time, exact to a factor of two.
     pub service_p99: Option<Nanos>,
 }
 
@@ -179,7 +172,7 @@ impl DeviceView {
 pub struct Wakeups {
     /// By a thread of the same process.
     pub same_process: u64,
-    /// By another process.
+    /// By a thread of another process.
     pub other_process: u64,
     /// By an interrupt or a kernel thread.
     pub kernel: u64,

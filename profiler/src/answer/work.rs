@@ -15,7 +15,7 @@ pub enum Per {
     KiB(BlockClass),
     /// A return of a syscall: a request, where each request makes one.
     Call {
-        /// The syscall.
+        /// Name of the syscall.
         syscall: String,
     },
 }
@@ -32,9 +32,9 @@ pub enum Which {
 /// A recording has none of the units that figures are divided by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoUnits {
-    /// The unit.
+    /// The unit that is missing.
     pub per: Per,
-    /// The recording.
+    /// The recording that has none of it.
     pub recording: Which,
 }
 
@@ -43,12 +43,12 @@ pub struct NoUnits {
 pub enum Why {
     /// The user said so.
     Given,
-    /// Both sent so many on that class, more than on any other.
+    /// Both sent most messages on that class: this many, in the first and in the second.
     MostMessages(f64, f64),
-    /// Both sent most on that class, but messages carry so many bytes in the one and in the other:
-    /// as where replies leave together.
+    /// Both sent most messages on that class, but these carry different numbers of bytes in the
+    /// two, as if replies had left together.
     MessagesDiffer(f64, f64),
-    /// Both moved so many bytes on that class, more than on any other, and neither sent much.
+    /// Both moved most bytes on that class, this many in each, and neither sent much.
     MostBytes(f64, f64),
     /// They have nothing else in common.
     NothingInCommon,
@@ -70,19 +70,19 @@ pub enum NotSameWork {
     Rates {
         /// A message on that class, or a KiB.
         per: Per,
-        /// The first.
+        /// How many a second the first did.
         first: f64,
-        /// The second.
+        /// How many a second the second did.
         second: f64,
     },
-    /// For each byte that they sent on that class they received so many: requests and replies are
-    /// of other sizes.
+    /// They received different numbers of bytes per byte sent on that class: the sizes of requests
+    /// and replies differ.
     Sizes {
         /// The class of descriptor that the bytes were sent on.
         class: BlockClass,
-        /// The first.
+        /// Bytes received per byte sent, in the first.
         first: f64,
-        /// The second.
+        /// Bytes received per byte sent, in the second.
         second: f64,
     },
     /// What work the two did cannot be seen: their calls have nothing in common.
@@ -91,9 +91,9 @@ pub enum NotSameWork {
 
 /// Messages, or KiB, that both need to be counted in.
 const ENOUGH: f64 = 100.0;
-/// To this factor two measurements did the same: messages of one size, at one rate.
+/// Two measurements did the same if sizes and rates of messages differ by less than this factor.
 const SAME: f64 = 1.25;
-/// By seconds the rates have to agree as closely as the figures are read.
+/// The same per second, where rates have to agree as closely as figures are read.
 const SAME_RATE: f64 = 1.05;
 
 /// Messages that were sent on a class, and bytes in both directions.
@@ -126,7 +126,7 @@ pub(super) fn cpu(window: &Window) -> f64 {
     (sums.user + sums.kernel + unknown).saturating_add_signed(sums.charge()) as f64
 }
 
-/// Whether work is moved on such descriptors: not on those that only wake somebody.
+/// Whether such descriptors carry work. Those that only wake a thread do not.
 const fn carries_work(class: BlockClass) -> bool {
     use BlockClass::*;
     match class {
@@ -217,8 +217,8 @@ impl Unit {
         if self.per != (Per::Second, Per::Second) {
             return Ok(());
         }
-        // Who says "per second" knows that the load was the same; what can be seen must not say
-        // otherwise.
+        // Whoever asks for "per second" knows that the load was the same. What was seen must not
+        // contradict that.
         let messages = most(windows, |moved| moved.messages).map(|(class, ..)| Per::Message(class));
         let moved = || most(windows, |moved| moved.bytes / 1024.0).map(|(class, ..)| Per::KiB(class));
         let Some(per) = messages.or_else(moved) else { return Ok(()) };
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_beside_the_work_is_no_unit() {
-        // Its sends go through a ring; what both write to a pipe is not what they do.
+        // Its sends go through a ring. What both write to a pipe is not their work.
         let a = Window {
             sites: [sent("write", BlockClass::Tcp, 54_000, 64).sites, sent("write", BlockClass::Pipe, 120, 8).sites]
                 .concat(),

@@ -27,7 +27,7 @@ pub struct Calibration {
     /// The version of should-i-async that measured, and its build: an unoptimised runtime costs
     /// more.
     pub version: String,
-    /// What predictions need.
+    /// What predictions cannot do without.
     pub essentials: Essentials,
     /// The rest, unless only the essentials were measured.
     pub full: Option<Full>,

@@ -8,9 +8,8 @@ pub enum CalibrateError {
     /// A socket, pipe, file or thread could not be had.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// What was tried when the system refused.
         what: &'static str,
-        /// The system's reason.
         source: io::Error,
     },
     /// The cache file could not be written.
@@ -35,26 +34,15 @@ pub enum CacheError {
     None,
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// The file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// The file is cut, or no calibration.
     #[error("{} is damaged ({reason}): run should-i-async calibrate to write it anew", path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
-        /// The parser's reason.
+        /// What the parser says is wrong.
         reason: String,
     },
     /// The file is sound and comes from elsewhere.
@@ -63,7 +51,6 @@ pub enum CacheError {
         path.display()
     )]
     Foreign {
-        /// The file.
         path: PathBuf,
         /// What differs: kernel, machine, version or layout.
         what: &'static str,
@@ -82,33 +69,23 @@ pub enum CacheError {
 pub enum VolumeError {
     /// It could not be looked at, or no file made there.
     #[error("{}: {source}", path.display())]
-    System {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    System { path: PathBuf, source: io::Error },
     /// Less than 1 GiB is free.
     #[error("less than 1 GiB is free on the file system of {}: it is left alone", path.display())]
-    NoRoom {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Others use it.
+    NoRoom { path: PathBuf },
+    /// Other programs use the device.
     #[error(
         "the device of {} serves {rate} requests a second already: it is left alone; try again when it is quiet",
         path.display()
     )]
     Busy {
-        /// The folder.
         path: PathBuf,
-        /// Requests a second.
+        /// Requests that the device serves, a second.
         rate: u64,
     },
     /// It takes no requests past the page cache.
     #[error("{}: {why}", path.display())]
     Refused {
-        /// The folder.
         path: PathBuf,
         /// The error of the system.
         why: String,

@@ -33,13 +33,13 @@ pub struct StepRow {
 /// meanwhile is in both and drops out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beyond {
-    /// [`StepRow::level`] less `ready`.
+    /// ns of CPU of [`StepRow::level`] less those of `ready`.
     pub level: Repeats,
-    /// [`StepRow::again`] less `ready`.
+    /// ns of CPU of [`StepRow::again`] less those of `ready`.
     pub again: Repeats,
-    /// [`StepRow::runtime`] less `ready`.
+    /// ns of CPU of [`StepRow::runtime`] less those of `ready`.
     pub runtime: Option<Repeats>,
-    /// [`StepRow::uring`] less `ready`.
+    /// ns of CPU of [`StepRow::uring`] less those of `ready`.
     pub uring: Option<Repeats>,
 }
 
@@ -74,7 +74,7 @@ pub struct BlockRow {
 /// of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrowdRow {
-    /// Connections.
+    /// Threads, and connections: each thread has one.
     pub threads: u32,
     /// By a thread per connection, each of which blocked for its message.
     pub threaded: Repeats,
@@ -110,7 +110,7 @@ pub struct ReadRow {
 /// What a cached 4 KiB read costs, ns of CPU over all threads, by how many there are at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileRow {
-    /// Reads at once.
+    /// Reads that are in flight at once.
     pub depth: u32,
     /// `pread` by one thread, one after the other.
     pub pread: Repeats,
@@ -129,7 +129,7 @@ pub struct FileRow {
 /// Something that could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// What it is.
+    /// Name of the row that is missing.
     pub what: String,
     /// The reason, and what to do about it if anything helps.
     pub why: String,
@@ -138,7 +138,7 @@ pub struct Missing {
 /// What predictions need to know of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Essentials {
-    /// The kernel's release.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
     /// CPU model and number of CPUs.
     pub machine: String,
@@ -177,11 +177,10 @@ pub struct Essentials {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
-    /// It was measured.
     Measured(Repeats),
     /// It could not be measured here.
     Unavailable {
-        /// The reason.
+        /// Why it could not be measured.
         why: String,
     },
 }
@@ -210,7 +209,7 @@ impl Figure {
 /// A read and a write of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SizeRow {
-    /// Bytes.
+    /// Bytes of one call.
     pub bytes: u64,
     /// Read from the page cache, ns of CPU.
     pub cached_read: Figure,
@@ -244,7 +243,7 @@ pub struct WorkingSetRow {
 /// One `epoll_wait` that finds so many events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpollRow {
-    /// Events found.
+    /// Events that one call returns.
     pub events: u32,
     /// ns of CPU per call.
     pub call: Figure,
@@ -291,7 +290,7 @@ pub struct DiskRow {
     pub interface: FileInterface,
     /// Whether with `O_DIRECT`, past the page cache.
     pub direct: bool,
-    /// Reads at once.
+    /// Reads that are in flight at once.
     pub depth: u32,
     /// ns of CPU per read, over all threads of the process and the kernel's threads for its rings.
     pub cpu: Figure,
@@ -304,7 +303,7 @@ pub struct DiskRow {
 pub struct SteadyRow {
     /// Whether they are writes, else reads.
     pub write: bool,
-    /// Requests in flight.
+    /// Requests that are in flight at once.
     pub depth: u32,
     /// Requests that an enter submits.
     pub batch: u32,
@@ -320,7 +319,7 @@ listed! {
     pub enum ReadyInterface {
         /// A thread per descriptor, blocked in `read`.
         Threads,
-        /// `epoll_wait`, level-triggered.
+        /// `epoll_wait` over all descriptors, level-triggered.
         Epoll,
         /// `poll` over all descriptors.
         Poll,
@@ -392,7 +391,6 @@ pub struct Full {
     pub steady: Vec<SteadyRow>,
     /// Messages, by medium, ready descriptors and interface.
     pub descriptors: Vec<ReadyRow>,
-    /// What interrupts take.
     pub interrupts: Interrupts,
     /// How long all of it took, ns of wall time.
     pub took: u64,

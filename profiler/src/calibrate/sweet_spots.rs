@@ -52,9 +52,9 @@ pub struct SweetSpots {
 pub struct FileSpot {
     /// Whether with `O_DIRECT`, past the page cache.
     pub direct: bool,
-    /// Reads at once.
+    /// Reads that are in flight at once.
     pub depth: u32,
-    /// The best interface.
+    /// The interface that takes least CPU there.
     pub choice: Choice<FileInterface>,
 }
 
@@ -65,7 +65,7 @@ pub struct ReadySpot {
     pub medium: Medium,
     /// Descriptors that have a message at once.
     pub ready: u32,
-    /// The best interface.
+    /// The interface that takes least CPU there.
     pub choice: Choice<ReadyInterface>,
 }
 

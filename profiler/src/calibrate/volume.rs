@@ -40,7 +40,7 @@ pub struct VolumeCalibration {
     pub format: u32,
     /// The version of should-i-async that measured.
     pub version: String,
-    /// The kernel's release.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
     /// The CPU's model and the number of CPUs.
     pub machine: String,
@@ -119,7 +119,7 @@ impl VolumeCalibration {
         format!("files-{major}-{minor}.json")
     }
 
-    /// Its prices.
+    /// The price of a request, for each row that has one.
     pub fn prices(&self) -> Vec<DirectRead> {
         self.requests.iter().filter_map(super::prices::steady).collect()
     }

@@ -33,15 +33,15 @@ pub(super) fn run(flags: &CheckFlags) -> Result<()> {
         return output::show(&measured.report(), &flags.view());
     };
     let recording = in_one_part(measured);
-    // What was measured is told even where it cannot be kept.
+    // The report is printed even if the recording cannot be written.
     let written = recording.write(path);
     output::show(&report_of(&recording), &flags.view())?;
     written?;
     Ok(())
 }
 
-/// Does something with what the flags say: a target that lives, or a command that is started once
-/// events count, and ended with the measurement.
+/// Measures what the flags name: a target that lives, or a command that is started once events
+/// count and that ends with the measurement.
 pub(super) fn on_target<T>(
     selection: &Selection<'_>,
     command: &[OsString],

@@ -22,7 +22,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::{exit::CliError, flags::LaunchFlags};
 
-/// How long a command that was told to end may take.
+/// How long a command may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A command that waits, or runs.
@@ -119,7 +119,7 @@ pub(super) fn launch(flags: &LaunchFlags) -> CliError {
     }
     let mut byte = [0];
     if !matches!(wait.read(&mut byte), Ok(1)) {
-        // The profiler is gone: nothing is to be started, and nobody is there to be told.
+        // The profiler is gone: nothing is started, and there is nobody to print a message for.
         return CliError::Unfit;
     }
     let error = std::process::Command::new(&name).args(flags.command.iter().skip(1)).exec();

@@ -11,7 +11,7 @@ use crate::{
     record::RecordError,
 };
 
-/// Exit codes.
+/// What the command exits with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -24,7 +24,7 @@ pub enum Exit {
     Usage = 2,
     /// No such target, or one that cannot be measured.
     Target = 3,
-    /// Rights are missing.
+    /// Rights to measure are missing.
     Permission = 4,
     /// This kernel cannot do it.
     Kernel = 5,
@@ -66,8 +66,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for, where that has an exit code of its own and no
-/// other room has an error for it.
+/// Why a command did not do what it was asked for: the cases that have an exit code of their own
+/// and an error in no other room.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     /// A flag has a value that makes no sense.
@@ -90,7 +90,6 @@ pub(super) enum CliError {
     Command {
         /// The command's first word.
         command: String,
-        /// The system's reason.
         source: std::io::Error,
     },
 }
@@ -108,7 +107,7 @@ pub(super) fn code(error: &anyhow::Error) -> Exit {
     error.chain().find_map(code_of).unwrap_or(Exit::Internal)
 }
 
-/// The exit code of one cause. `None` where it is none of those that code decides on.
+/// The exit code of one cause. `None` if this cause does not decide it.
 fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     let own = cause.downcast_ref().map(CliError::code);
     let target = || cause.downcast_ref().map(code_of_target);

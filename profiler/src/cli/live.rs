@@ -61,7 +61,7 @@ fn watch(request: Request, stop: &Arc<AtomicBool>) -> Result<()> {
     };
     let mut feed = live::Live::begin(request, Arc::new(AtomicBool::new(false)));
     let shown = tui::run(&mut feed, &title, stop);
-    // What was wrong with the measurement explains more than a terminal that was left.
+    // An error of the measurement comes first: it explains more than one of the terminal.
     feed.end()?;
     shown.context(SCREEN)
 }
@@ -74,7 +74,7 @@ fn play(file: &Path, worth: Option<f64>, stop: &AtomicBool) -> Result<()> {
         name: file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
         pid: feed.report().facts.processes.first().map(|p| p.tgid),
         interval: live::INTERVAL,
-        // The recording knows why, of the machine that it was made on.
+        // The recording says why, for the machine that it was made on.
         ipc_reason: None,
     };
     tui::run(&mut feed, &title, stop).context(SCREEN)

@@ -28,8 +28,8 @@ use flags::Sub;
 
 /// Parses, works, and says how it ended; see [`Exit`] for the codes.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Large blocks go back to the kernel when they are freed, always: glibc raises this threshold
-    // by itself otherwise, and a daemon would keep what one report needed.
+    // Large blocks always go back to the kernel when they are freed. Otherwise glibc raises this
+    // threshold by itself, and a daemon would keep what one report needed.
     #[cfg(target_env = "gnu")]
     // SAFETY: called before any other thread exists.
     unsafe {

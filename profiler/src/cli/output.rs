@@ -31,8 +31,8 @@ pub(super) struct View {
     pub(super) explain: bool,
 }
 
-/// Says where a calibration is kept. Where it is not, its result stands: only the next run has to
-/// measure again.
+/// Says where a calibration is kept. If it could not be kept its result still holds, and the next
+/// run measures again.
 pub(super) fn tell_kept<E: std::fmt::Display>(kept: Result<PathBuf, E>) {
     match kept {
         Ok(path) => complain(&format!("kept in {}", path.display())),
@@ -82,7 +82,7 @@ pub(super) fn wants_color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Columns of the terminal, between what the report needs and what it is made for.
+/// Columns of the terminal, but no fewer than the report needs and no more than it is made for.
 pub(super) fn width() -> usize {
     let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col));
     if columns == 0 { 100 } else { columns.clamp(80, 100) }
@@ -147,7 +147,7 @@ impl log::Log for Log {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        // The programs' log does not go through the macros, which would have asked.
+        // The programs' log does not go through the macros, which would have checked this.
         if !self.enabled(record.metadata()) {
             return;
         }

@@ -57,8 +57,8 @@ fn pages(command: &Command) -> Vec<(String, Vec<u8>)> {
         clap_complete::generate(shell, &mut command.clone(), name, &mut text);
         files.push((shell.file_name(name), text));
     }
-    // Completions want it as it is, pages with what clap adds: its flags, and the names of
-    // subcommands in full.
+    // Completions take the command as it is. Pages need what clap adds: its flags, and the full
+    // names of subcommands.
     let mut built = command.clone();
     built.build();
     files.push(page(&built, main_page));
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// The generator names each command's case twice, and once it did not name it the same.
+    /// The generator names each command's case twice; one version gave it two different names.
     #[test]
     fn bash_has_a_case_for_each_subcommand_it_recognises() {
         let text = named("should-i-async.bash");

@@ -117,7 +117,7 @@ fn unit(given: Option<(Per, Per)>, [first, second]: &[Compared<'_>; 2]) -> Unit 
     }
 }
 
-/// Compares two recordings.
+/// Prints how two recordings differ; with `--fail-above` it may fail.
 pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let given = flags.per.as_deref().map(settings::per).transpose()?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
@@ -148,7 +148,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
         output::say(&format!("wrote {} ({})", path.display(), numbers::bytes(bytes)));
     }
-    // The table stands; what it says of CPU is no saving and no loss.
+    // The table is printed all the same, but its CPU is neither a saving nor a loss.
     unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
     let Some(limit) = limit else { return Ok(()) };
     if found.changes.iter().any(|c| c.measure.is_cost() && c.difference.is_none()) {

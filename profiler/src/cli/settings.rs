@@ -37,7 +37,7 @@ const UNITS: [CustomTimeUnit<'static>; 6] = [
 /// The longest duration. It also keeps the sum with the clock far from overflow.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The shortest duration.
+/// The shortest duration that a flag takes.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A duration as typed: `250ms`, `1.5s`, `2m`; a plain number is seconds.
@@ -101,12 +101,12 @@ impl RecordFlags {
 }
 
 impl TargetFlags {
-    /// For as long as is said here, or for `default`, or until the target ends.
+    /// Settings for this long, else for `default`, else until the target ends.
     pub(super) fn selection<'a>(&'a self, duration: Option<&'a str>, default: Option<Nanos>) -> Selection<'a> {
         Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
     }
 
-    /// What is to be watched without an end: a process that was chosen from a list.
+    /// Settings without an end, for a process that was chosen from a list.
     pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
         Selection { pid, ..self.selection(None, None) }
     }
@@ -157,14 +157,14 @@ impl Selection<'_> {
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
             price: true,
             stacks: false,
-            looks: false,
+            snapshots: false,
             keep_wire: false,
             worth: None,
         })
     }
 }
 
-/// `--per` as typed.
+/// Reads what was typed after `--per`.
 pub(super) fn per(text: &str) -> Result<Per, CliError> {
     match text.trim() {
         "cpu-second" => Ok(Per::CpuSecond),
@@ -194,7 +194,7 @@ pub(super) fn weight(text: &str) -> Option<Weight> {
     Weight::ALL.into_iter().find(|w| w.key() == text)
 }
 
-/// `--fail-above` as typed.
+/// Reads the percentage after `--fail-above`, as a share.
 pub(super) fn fail_above(text: &str) -> Result<f64, CliError> {
     percent("--fail-above", text)
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Calls that a mean needs before it is believed.
 pub const MIN_CALLS: u64 = 30;
-/// Calls that did not block, per one that did, below which they are exceptions.
+/// If fewer calls than this did not block, per call that did, they are exceptions.
 pub(crate) const RARE: f64 = 0.1;
 
 /// The reference: what one block costs on this machine, measured on a pipe of the profiler's own
@@ -29,7 +29,7 @@ pub struct Reference {
     pub per_block: f64,
     /// Its standard error, ns.
     pub standard_error: f64,
-    /// Blocks measured.
+    /// Blocks that it was measured over.
     pub blocks: u64,
     /// Kernel CPU of a write that wakes a reader minus that of one that wakes nobody, ns.
     pub per_wake: Option<f64>,
@@ -63,7 +63,7 @@ impl Reference {
         })
     }
 
-    /// Adds what a wake-up costs the one who wakes: writes that did against writes that did not.
+    /// Adds what a wake-up costs the waker: writes that woke a thread less writes that did not.
     pub fn with_wake(self, waking: &Stat, plain: &Stat) -> Self {
         let per_wake = mean(waking).zip(mean(plain)).map(|(woke, quiet)| woke.less(quiet).value.max(0.0));
         Self { per_wake, ..self }
@@ -81,7 +81,7 @@ pub enum Basis {
     ReadyCall,
     /// What a block of this class was calibrated to cost on this machine.
     Calibrated,
-    /// The reference.
+    /// What the reference block cost on this machine.
     Reference,
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Bases<'a> {
     pub(crate) hook_wake: f64,
     /// What the kernel charges for the way out of idle, per block that took it, ns.
     pub(crate) charge: f64,
-    /// The share of its time on the CPU that the kernel charged to the target: what is stolen
+    /// The share of the target's time on a CPU that the kernel charged to it. What is stolen
     /// meanwhile falls on calls that block and on others alike.
     pub(crate) charged: f64,
 }
@@ -267,15 +267,15 @@ impl<'a> Pools<'a> {
         let found = PerBlock::new(site, |stat| {
             mean(stat).map_or(Uncertain::ZERO, |mean| mean.less(base).less_exactly(hook).scaled(charged))
         });
-        // It is special by being dearer, and the difference too small: no block is cheaper than one
+        // Such a call is dearer, and then the difference is too small: no block is cheaper than one
         // on a pipe.
         let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
         let too_small = rare && found.of(site) < least;
         (!too_small).then_some(found)
     }
 
-    /// A read that blocked less one of as many bytes whose data is there, as calibrated. The hooks
-    /// of the call's start are in the first alone.
+    /// A read that blocked, less a calibrated read of as many bytes whose data is there. Only the
+    /// first contains the hooks of the call's start.
     fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
         let ready = Uncertain::from(self.ready(site)?);
         let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
@@ -295,8 +295,8 @@ impl<'a> Pools<'a> {
         self.bases.calibration?.read(site.place.class, bytes)
     }
 
-    /// What a call that only waits costs beside its block, ns: whoever waits in another way does
-    /// not make it. `None` where a site's calls do more, or where that is not known.
+    /// What a call that only waits costs beside its block, ns. A program that waits in another way
+    /// does not make this call. `None` where a site's calls do more, or where that is not known.
     pub(crate) fn waiting_call(&self, site: &SiteRecord) -> Option<Estimate> {
         self.ready(site).filter(|_| only_waits(&site.place))
     }

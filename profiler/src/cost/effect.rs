@@ -5,7 +5,7 @@ use crate::quantity::Estimate;
 /// Extra CPU after blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effect {
-    /// Per block, ns.
+    /// What it adds to one block, ns.
     pub per_block: f64,
     /// All of it, ns.
     pub total: Estimate,

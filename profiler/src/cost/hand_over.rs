@@ -5,10 +5,10 @@
 use super::direct::Pools;
 use crate::event::{BlockClass, SiteRecord};
 
-/// Calls on locks.
+/// Calls on locks, and what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HandOvers {
-    /// Those that slept.
+    /// How many of these calls slept.
     pub waits: f64,
     /// Kernel CPU of all of them, those that wake included, without the hooks, ns.
     pub cpu: f64,

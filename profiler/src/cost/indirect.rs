@@ -26,7 +26,7 @@ pub struct Indirect {
     pub counted: Figure<Effect, ipc::Note>,
     /// In user mode, by windows of time.
     pub user: Figure<Effect, Note>,
-    /// In the kernel.
+    /// In the kernel, by windows of time.
     pub kernel: Figure<Effect, Note>,
 }
 
@@ -70,7 +70,7 @@ fn robust(stat: &Stat) -> Option<Uncertain> {
 fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) -> Figure<Effect, Note> {
     let (mut all, mut matched) = (Uncertain::ZERO, 0u64);
     for (after, none) in pairs {
-        // What hardly ever happens without a block before it is another thing when it does.
+        // If a call hardly ever comes without a block before it, such a call is a different thing.
         let usual = none.count as f64 >= RARE * after.count as f64;
         if let (true, Some(cold), Some(warm)) = (usual, robust(after), robust(none)) {
             all = all.plus(cold.less(warm).scaled(after.count as f64));
@@ -177,7 +177,8 @@ mod tests {
         );
         assert_eq!(indirect.kernel.value(), None);
 
-        // Two windows that a hypervisor hit: it cannot be told any more, and the interval says so.
+        // A hypervisor hit two windows: there is no clear figure any more, and the interval says
+        // so.
         let spoiled = noisy(10_300).chain([50_000_000, 20_000_000]);
         let indirect = by_time(&[site(stat(spoiled), stat(noisy(10_000)))]);
         let effect = indirect.user.value().unwrap();
@@ -189,8 +190,8 @@ mod tests {
     #[test]
     fn calls_of_one_size_are_compared_with_each_other() {
         let noisy = |mean: u64, n: u64| (0..n).map(move |i| mean + i * 37 % 200);
-        // What blocks is mostly large, what does not is mostly small: taken together, that would
-        // pass for a slowdown.
+        // Calls that block are mostly large, the others mostly small. Taken together, that would
+        // look like a slowdown.
         let mut mixed = of_size(1, stat(noisy(2_100, 100)), stat(noisy(2_000, 1_000)));
         mixed.merge(&of_size(6, stat(noisy(50_100, 1_000)), stat(noisy(50_000, 500))));
         assert_eq!(by_time(&[mixed]).user.value().unwrap().per_block, 100.0);

@@ -21,7 +21,7 @@ pub enum Note {
     Samples {
         /// Samples whose kernel stack is below `__schedule`.
         schedule: u64,
-        /// All samples.
+        /// Samples of the target, in all.
         all: u64,
     },
     /// Windows after a block against windows after none, at the same site and of the same size.
@@ -30,7 +30,7 @@ pub enum Note {
     NoUserWindows,
     /// No site has enough calls both right after a block and after none.
     NoKernelWindows,
-    /// By hardware counters.
+    /// By hardware counters, in the way that this note names.
     Counters(ipc::Note),
     /// The user part by hardware counters, the kernel part by windows of time.
     CountersAndTime(ipc::Note),

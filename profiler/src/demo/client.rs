@@ -11,12 +11,11 @@ use rustix::event::epoll;
 
 use super::{DemoError, MESSAGE, die_with_parent, pin};
 
-/// The load's settings.
+/// How the load runs.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSettings {
     /// Where the server listens, on loopback.
     pub port: u16,
-    /// How many connections.
     pub connections: u32,
     /// The CPU it is pinned to.
     pub cpu: Option<usize>,

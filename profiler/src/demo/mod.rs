@@ -101,7 +101,7 @@ impl Children {
         if line.trim() == "running" { Ok(children) } else { Err(DemoError::Server(line)) }
     }
 
-    /// The server's PID.
+    /// PID of the server, which `demo` measures.
     pub fn server_pid(&self) -> u32 {
         self.server.id()
     }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{DemoError, MESSAGE, die_with_parent, pin};
 
-/// The server's settings.
+/// How the server runs.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
     /// The CPU it is pinned to.

@@ -18,9 +18,8 @@ use crate::{kernel::Harvest, quantity::Nanos};
 /// Everything of one measurement, decoded.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// First moment.
+    /// First moment, in ns of `CLOCK_MONOTONIC`.
     pub start: Nanos,
-    /// Last moment.
     pub end: Nanos,
     /// Time in which events counted.
     pub measured: Nanos,
@@ -28,19 +27,16 @@ pub struct Batch {
     pub threads: Threads,
     /// Sums of the departed whose records found no room.
     pub pooled: Sums,
-    /// Sites.
     pub sites: Vec<SiteRecord>,
     /// Calls that found no site.
     pub overflow: Site,
-    /// Block devices.
     pub devices: Vec<DeviceRecord>,
-    /// Streamed block ends.
     pub spans: Vec<Span>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
     /// What hardware counters told, where there are any.
     pub ipc: Option<IpcRecord>,
-    /// Losses and rarities.
+    /// Losses, and events that are counted because they are rare.
     pub counters: Counters,
     /// What the programs cost.
     pub programs: Vec<ProgramRecord>,

@@ -54,11 +54,10 @@ listed! {
         BlockingIo,
         /// An event or completion wait: what an async program already does.
         EventWait,
-        /// A lock.
+        /// A wait for a lock.
         Lock,
-        /// A timer.
+        /// A sleep for a set time.
         Timer,
-        /// Waiting for connections.
         Accept,
         /// Everything else, by its name.
         Other,

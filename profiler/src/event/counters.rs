@@ -16,11 +16,11 @@ pub struct Counters {
     pub requests_lost: u64,
     /// Devices that found no room.
     pub devices_lost: u64,
-    /// Threads born.
+    /// How many threads were born.
     pub forks: u64,
-    /// Programs executed.
+    /// How many programs were executed.
     pub execs: u64,
-    /// Threads gone.
+    /// How many threads ended.
     pub exits: u64,
     /// Switch-ins whose wake-up came before the switch-out was seen (another CPU was faster), or
     /// was not seen at all. Where it was not seen, all of the time off the CPU counts as blocked.

@@ -11,9 +11,8 @@ use crate::quantity::Nanos;
 /// One side's requests on a device.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Side {
-    /// Requests completed.
     pub requests: u64,
-    /// Of these, reads.
+    /// Requests completed that were reads.
     pub reads: u64,
     /// Bytes of all requests.
     pub bytes: u64,
@@ -29,16 +28,15 @@ pub struct Side {
     pub service: [u32; BUCKETS],
 }
 
-/// A device.
+/// Requests to one whole disk.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeviceRecord {
     /// Major number of the whole disk.
     pub major: u32,
     /// Minor number of the whole disk.
     pub minor: u32,
-    /// The target's requests.
     pub target: Side,
-    /// Everybody else's.
+    /// Requests of everybody else.
     pub others: Side,
 }
 

@@ -36,7 +36,7 @@ pub struct IpcRecord {
     pub every: u64,
     /// Instructions from one overflow sample to the next, at the end; 0: no samples.
     pub period: u64,
-    /// Windows by site.
+    /// Windows of each call site.
     pub sites: Vec<SiteIpc>,
     /// By kind of return and bin: instructions and cycles since the return, at overflow samples.
     /// Empty without samples, else `KINDS` curves of `BINS`.
@@ -68,7 +68,7 @@ impl IpcRecord {
         self.samples_lost += later.samples_lost;
     }
 
-    /// What was told since an earlier look.
+    /// What was counted since an earlier snapshot.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut record = self.clone();
         let then: HashMap<&Option<Place>, &SiteIpc> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
@@ -91,7 +91,7 @@ impl IpcRecord {
     }
 }
 
-/// Windows of equal places added up: calls of several sizes are one site.
+/// Adds up the windows of each place: calls of several sizes are one site.
 fn by_place(sites: impl Iterator<Item = SiteIpc>) -> Vec<SiteIpc> {
     joined(sites, |site| site.place.clone(), |own, later| own.windows.merge(&later.windows))
 }

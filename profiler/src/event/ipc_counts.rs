@@ -7,7 +7,7 @@ use profiler_common::ipc;
 pub struct IpcCounts {
     /// Returns at which the counters could have been read.
     pub returns: u64,
-    /// Windows that count.
+    /// Windows that were not left out.
     pub windows: u64,
     /// Windows left out: cut by a switch.
     pub switched: u64,
@@ -42,7 +42,7 @@ impl IpcCounts {
         self.overflows += later.overflows;
     }
 
-    /// Takes away what had been counted at an earlier look.
+    /// Takes away what had been counted in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.returns = self.returns.saturating_sub(earlier.returns);
         self.windows = self.windows.saturating_sub(earlier.windows);

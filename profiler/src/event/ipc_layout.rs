@@ -12,7 +12,7 @@ pub mod before {
     pub const DIRECT: u32 = before::DIRECT;
     /// A call that blocked.
     pub const BLOCKED: u32 = before::BLOCKED;
-    /// An involuntary switch.
+    /// The thread was preempted.
     pub const PREEMPTED: u32 = before::PREEMPTED;
     /// How many kinds there are.
     pub const KINDS: usize = before::KINDS;

@@ -5,7 +5,7 @@ use std::{
     hash::Hash,
 };
 
-/// Items of equal keys made one, in the order in which the keys first came.
+/// Joins items of equal keys, in the order in which the keys first came.
 pub(super) fn joined<K: Hash + Eq, T>(
     items: impl IntoIterator<Item = T>,
     key: fn(&T) -> K,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{kernel::syscalls, quantity::Addr};
 
-/// A call place.
+/// A place in the program that makes a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The syscall's name, its table named where it is not the machine's own.

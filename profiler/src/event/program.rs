@@ -2,10 +2,10 @@
 
 use crate::{kernel::ProgramCost, quantity::Nanos};
 
-/// A program's cost.
+/// What one kernel program cost.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ProgramRecord {
-    /// The program.
+    /// Name of the program.
     pub name: String,
     /// How often it ran.
     pub runs: u64,

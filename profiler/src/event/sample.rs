@@ -5,9 +5,9 @@ use crate::kernel;
 /// Samples of the target by where they hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SampleCounts {
-    /// All of them.
+    /// Samples of the target, in all.
     pub samples: u64,
-    /// In user mode.
+    /// Samples in user mode.
     pub user: u64,
     /// In the kernel, below `__schedule`: leaving the CPU and coming back.
     pub schedule: u64,

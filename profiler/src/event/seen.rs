@@ -7,11 +7,11 @@ use super::{error::LIMIT, stat::Stat};
 /// What was seen at a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Site {
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Calls that blocked at least once.
     pub blocked_calls: u64,
-    /// Blocks inside them.
+    /// Blocks in these calls; a call may block more than once.
     pub blocks: u64,
     /// Calls that returned an error (`-4095..=-1`), restarts included.
     pub errors: u64,
@@ -54,7 +54,6 @@ impl Default for Site {
 }
 
 impl Site {
-    /// Nothing seen.
     pub const ZERO: Self = Self {
         calls: 0,
         blocked_calls: 0,
@@ -98,7 +97,7 @@ impl Site {
         self.user_after_blocked.merge(&other.user_after_blocked);
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.calls = self.calls.saturating_sub(earlier.calls);
         self.blocked_calls = self.blocked_calls.saturating_sub(earlier.blocked_calls);

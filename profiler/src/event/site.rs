@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{kernel::RawSite, quantity::Tgid};
 
-/// A site.
+/// A call site, with what was seen there.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SiteRecord {
     /// Where the calls were made.
@@ -19,7 +19,6 @@ pub struct SiteRecord {
     /// The process and descriptor of the last call there; the descriptor only where the call has
     /// one.
     pub last_caller: (Tgid, Option<i32>),
-    /// What was seen.
     pub site: Site,
     /// The windows that tell what a block makes of the calls after it, by how much the calls moved.
     #[serde(default)]
@@ -30,7 +29,7 @@ pub struct SiteRecord {
 /// of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SizeWindows {
-    /// See `profiler_common::site::size_class`.
+    /// Size class of the calls, by `profiler_common::site::size_class`.
     pub size: u64,
     /// User mode after a call that blocked.
     pub user_blocked: Stat,
@@ -80,7 +79,7 @@ impl SiteRecord {
         }
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.site.reduce(&earlier.site);
         for windows in &mut self.sizes {

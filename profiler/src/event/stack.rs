@@ -1,4 +1,4 @@
-//! Stacks, decoded.
+//! event/stack: copies of stacks from the ring, decoded.
 
 use profiler_common::stack::{FRAMES, kind};
 
@@ -15,11 +15,9 @@ use crate::{
 /// User registers at the moment a stack was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StackRegisters {
-    /// Instruction pointer.
     pub ip: u64,
-    /// Stack pointer.
     pub sp: u64,
-    /// Frame pointer register.
+    /// Frame pointer register (`rbp`, `x29`).
     pub fp: u64,
     /// Link register; arm64 only.
     pub lr: u64,
@@ -36,7 +34,7 @@ pub enum StackMoment {
         blocked: Nanos,
         /// Run-queue delay after its blocks.
         delay: Nanos,
-        /// Its kernel CPU.
+        /// Kernel CPU of the call.
         cpu: Nanos,
     },
     /// The thread left the CPU; outside of calls it has a user stack.
@@ -44,7 +42,7 @@ pub enum StackMoment {
         /// Whether it was outside of calls.
         outside: bool,
     },
-    /// Somebody woke it. An interrupt that found the CPU idle has neither.
+    /// The thread was woken. An interrupt that found the CPU idle has no thread and no stack.
     Waker {
         /// The thread that woke it.
         by: Option<(Tgid, Tid)>,
@@ -53,14 +51,14 @@ pub enum StackMoment {
     Clock,
 }
 
-/// A stack.
+/// A copy of a stack, with what was known when it was taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackRecord {
     /// The thread that blocked, or ran.
     pub tid: Tid,
     /// The process that it was taken in: addresses are of its maps.
     pub tgid: Tgid,
-    /// When the block began: what belongs together has the same.
+    /// When the block began. Stacks of one block have the same.
     pub off: Nanos,
     /// What it waited for.
     pub class: BlockClass,

@@ -10,21 +10,19 @@ pub const BUCKETS: usize = stat::BUCKETS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "Kept", into = "Kept")]
 pub struct Stat {
-    /// How many durations.
+    /// Number of durations counted.
     pub count: u64,
-    /// Their sum, ns.
     pub sum: u64,
     /// Sum of their squares, ns². A duration above 4.29 s counts as 4.29 s here.
     pub squares: u128,
-    /// The log2 histogram.
+    /// Durations per bucket, see [`BUCKETS`].
     pub buckets: [u32; BUCKETS],
 }
 
 impl Stat {
-    /// Nothing measured yet.
     pub const ZERO: Self = Self { count: 0, sum: 0, squares: 0, buckets: [0; BUCKETS] };
 
-    /// Counts one duration.
+    /// Counts one duration, in ns.
     pub fn add(&mut self, ns: u64) {
         self.count += 1;
         self.sum += ns;
@@ -40,7 +38,7 @@ impl Stat {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(own, other)| *own = own.wrapping_add(*other));
     }
 
-    /// Takes away what had been counted at an earlier look.
+    /// Takes away what had been counted in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.count = self.count.saturating_sub(earlier.count);
         self.sum = self.sum.saturating_sub(earlier.sum);

@@ -14,7 +14,6 @@ use crate::{
 /// The end of a block: the thread is back on a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BlockEnd {
-    /// The thread.
     pub tid: Tid,
     /// Who woke it; `None` for the kernel.
     #[serde(default)]
@@ -29,16 +28,14 @@ pub struct BlockEnd {
     pub wake: Nanos,
     /// CPU between the block before and this one.
     pub burst: Nanos,
-    /// Wake-up to switch-in.
+    /// Time from the wake-up to the switch-in.
     pub delay: Nanos,
 }
 
 /// A stretch of time in which every block end was streamed.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Span {
-    /// First moment.
     pub start: Nanos,
-    /// Last moment.
     pub end: Nanos,
     /// The block ends, by wake-up.
     pub ends: Vec<BlockEnd>,

@@ -15,7 +15,7 @@ pub const CONCURRENCY_BUCKETS: usize = thread::CONCURRENCY_BUCKETS;
 /// Blocks of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClassSum {
-    /// Switch-outs.
+    /// How often a thread was switched out to wait.
     pub blocks: u64,
     /// Switch-out to wake-up, ns.
     pub blocked: u64,
@@ -34,17 +34,15 @@ pub struct Sums {
     pub kernel_before: u64,
     /// Of that: calls that blocked, after their first block, ns.
     pub kernel_after: u64,
-    /// Calls that returned.
+    /// How many calls returned.
     pub calls: u64,
     /// Calls that blocked and returned.
     pub blocked_calls: u64,
     /// `sys_exit` without `sys_enter`: a birth, or a call that began before the window.
     pub open_calls: u64,
-    /// Voluntary switches.
     pub voluntary: u64,
-    /// Involuntary switches.
     pub involuntary: u64,
-    /// Switch-ins.
+    /// How often the thread was switched in.
     pub switch_ins: u64,
     /// Run-queue delay after a preemption, ns.
     pub preempted: u64,
@@ -58,8 +56,8 @@ pub struct Sums {
     #[serde(with = "twos_complement")]
     pub charge_away: i64,
     /// As `charge_io`, for coming back from all other blocks, from preemptions, and for first runs.
-    /// It also holds what moves from thread to thread because the clock stands still before a
-    /// switch, which adds up to nothing.
+    /// It also holds the time that moves from thread to thread because the clock stands still
+    /// before a switch. Over all threads that adds up to nothing.
     #[serde(with = "twos_complement")]
     pub charge_other: i64,
     /// CPU between switch-in and switch-out that the kernel did not charge to the thread, ns: the
@@ -108,7 +106,7 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before.
     #[serde(default)]
     pub event_turns: u64,
-    /// Blocks by class.
+    /// Blocks by class, indexed as [`BlockClass`].
     #[serde(with = "by_class")]
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -138,7 +136,6 @@ impl Default for Sums {
 }
 
 impl Sums {
-    /// Nothing counted.
     pub const ZERO: Self = Self {
         user: 0,
         kernel: 0,
@@ -199,8 +196,8 @@ impl Sums {
         add(&mut self.concurrency, &other.concurrency);
     }
 
-    /// Takes away what had been summed at an earlier look. A counter that would come out negative
-    /// is zero; what is signed may be negative.
+    /// Takes away what had been summed in an earlier snapshot. A counter that would come out
+    /// negative is zero; what is signed may be negative.
     pub fn reduce(&mut self, earlier: &Self) {
         macro_rules! counted {
             ($($name:ident)*) => { $(self.$name = self.$name.saturating_sub(earlier.$name);)* };
@@ -210,8 +207,8 @@ impl Sums {
         }
         counted_sums!(counted);
         signed_sums!(signed);
-        // A wait that had been counted by what it was for, and that its limit has ended since, is
-        // among the time-outs now: what its class has less than before, those have more.
+        // A wait that was counted by its class, and that its limit has ended since, is a time-out
+        // now. What the class has lost since the earlier snapshot, the time-outs have gained.
         let mut moved = ClassSum::default();
         for (own, earlier) in self.classes.iter_mut().zip(&earlier.classes) {
             let less = |own: &mut u64, earlier: u64, moved: &mut u64| {
@@ -314,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_that_timed_out_after_a_look_is_counted_once() {
+    fn a_wait_that_timed_out_after_a_snapshot_is_counted_once() {
         let (tcp, timeout) = (BlockClass::Tcp as usize, BlockClass::Timeout as usize);
         let sum = |blocks, blocked| ClassSum { blocks, blocked, run_delay: 0 };
         let (mut earlier, mut later) = (Sums::ZERO, Sums::ZERO);

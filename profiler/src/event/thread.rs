@@ -25,7 +25,7 @@ pub enum Phase {
         /// Its time is accounted up to this moment.
         since: Nanos,
     },
-    /// Blocked.
+    /// Switched out, and not woken yet.
     Blocked {
         /// What it waits for.
         class: BlockClass,
@@ -51,32 +51,28 @@ pub enum Phase {
         /// When it was born.
         at: Nanos,
     },
-    /// Gone.
-    Dead {
-        /// When it ended.
-        at: Nanos,
-    },
+    /// The thread has ended.
+    Dead { at: Nanos },
 }
 
 /// Where a thread was in its program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// In user mode.
+    /// In user mode, outside of calls.
     None,
-    /// In this syscall.
+    /// In the syscall of this name.
     In(String),
     /// In the kernel, and nothing says in which call.
     Unknown,
 }
 
-/// A thread's record.
+/// What the programs had of one thread when they were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThreadRecord {
-    /// The thread.
     pub tid: Tid,
-    /// Its process: the group leader, in the initial PID namespace.
+    /// Process of the thread: its group leader, in the initial PID namespace.
     pub tgid: Tgid,
-    /// Where it was.
+    /// Where in its life the thread was.
     pub phase: Phase,
     /// Where in its program.
     pub call: Call,
@@ -90,12 +86,12 @@ pub struct ThreadRecord {
     pub born_inside: bool,
     /// When its measurement began.
     pub first: Nanos,
-    /// Its sums.
+    /// What was counted of the thread.
     pub sums: Sums,
 }
 
-/// The threads of a batch: checked once, decoded one at a time. Ten thousand of them are 17 MB as
-/// they come, and need not be there in two forms at once.
+/// The threads of a batch: checked once, decoded one at a time. Ten thousand are 17 MB as they
+/// come; they are never held in both forms at once.
 #[derive(Clone, Debug)]
 pub struct Threads {
     raw: Chunks<Thread>,
@@ -112,7 +108,7 @@ impl Threads {
         Ok(Self { raw, epoch })
     }
 
-    /// How many.
+    /// How many threads there are.
     pub fn len(&self) -> usize {
         self.raw.len()
     }

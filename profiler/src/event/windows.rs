@@ -11,16 +11,16 @@ use super::{
 /// fitted to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pairs {
-    /// How many.
+    /// Number of pairs added up.
     pub count: u64,
     /// Sum of the cycles.
     pub cycles: u64,
     /// Sum of the instructions.
     pub instructions: u64,
-    /// Sum of cycles².
+    /// Sum of the squares of the cycles.
     #[serde(with = "halves")]
     pub cycles_squared: u128,
-    /// Sum of instructions².
+    /// Sum of the squares of the instructions.
     #[serde(with = "halves")]
     pub instructions_squared: u128,
     /// Sum of cycles · instructions.
@@ -33,7 +33,6 @@ impl Pairs {
     pub const ZERO: Self =
         Self { count: 0, cycles: 0, instructions: 0, cycles_squared: 0, instructions_squared: 0, product: 0 };
 
-    /// Adds one pair.
     pub fn add(&mut self, instructions: u64, cycles: u64) {
         self.count += 1;
         self.cycles += cycles;
@@ -53,7 +52,7 @@ impl Pairs {
         self.product += other.product;
     }
 
-    /// Takes away what had been summed at an earlier look.
+    /// Takes away what had been summed in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.count = self.count.saturating_sub(earlier.count);
         self.cycles = self.cycles.saturating_sub(earlier.cycles);
@@ -67,7 +66,7 @@ impl Pairs {
 /// Windows of one kind at one site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Windows {
-    /// User mode only.
+    /// Instructions and cycles in user mode.
     pub user: Pairs,
     /// Sum of the cycles with the kernel's, from the return's tracepoint to the window's end.
     pub all_cycles: u64,
@@ -80,7 +79,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Nothing seen.
+    /// Before the first window.
     pub const ZERO: Self =
         Self { user: Pairs::ZERO, all_cycles: 0, all_instructions: 0, user_ns: 0, extras: [0; extra::EXTRAS] };
 
@@ -95,7 +94,7 @@ impl Windows {
         }
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.user.reduce(&earlier.user);
         self.all_cycles = self.all_cycles.saturating_sub(earlier.all_cycles);
@@ -120,7 +119,7 @@ impl SiteWindows {
         self.kinds.iter_mut().zip(&other.kinds).for_each(|(a, b)| a.merge(b));
     }
 
-    /// Takes away what had been seen at an earlier look.
+    /// Takes away what had been seen in an earlier snapshot.
     pub fn reduce(&mut self, earlier: &Self) {
         self.kinds.iter_mut().zip(&earlier.kinds).for_each(|(a, b)| a.reduce(b));
     }

@@ -10,7 +10,7 @@ use crate::{
 /// How frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// The name alone.
+    /// The name, and nothing with it.
     Plain,
     /// With what flame graph palettes colour by: `_[k]` kernel, `_[i]` inlined, `_[j]` made by a
     /// JIT compiler.

@@ -14,7 +14,6 @@ listed! {
         Json,
         /// The report for a browser, all in one file.
         Html,
-        /// A flame graph.
         Svg,
         /// The recovery curve of the IPC.
         Ipc,

@@ -43,7 +43,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// A word.
+    /// A cell that holds a word, to the left.
     pub(super) fn word(text: impl AsRef<str>) -> Self {
         Self { text: name(text.as_ref()), ..Self::default() }
     }

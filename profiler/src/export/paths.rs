@@ -61,7 +61,7 @@ impl<'a> Frames<'a> {
 
 /// Distinct stacks, where frames count as the same if their keys are.
 pub(super) struct Paths<K> {
-    /// Ascending.
+    /// Distinct keys, in ascending order.
     pub(super) keys: Vec<K>,
     /// Indices into the keys, and what lies on exactly this stack. Ascending, so that stacks with a
     /// common beginning stand together: sorted by their text they would not (`a`, `a::b`, `a;c`).

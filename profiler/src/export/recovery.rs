@@ -45,13 +45,13 @@ struct Axes {
 }
 
 /// Points that have a local IPC: (middle, IPC).
-fn told(curve: &Curve) -> impl Iterator<Item = (f64, Estimate)> + '_ {
+fn local_points(curve: &Curve) -> impl Iterator<Item = (f64, Estimate)> + '_ {
     curve.points.iter().filter_map(|p| Some((p.middle.max(1.0), p.local?)))
 }
 
 impl Axes {
     fn over(curves: &[Curve]) -> Option<Self> {
-        let all = || curves.iter().flat_map(told);
+        let all = || curves.iter().flat_map(local_points);
         let low = all().map(|(x, _)| x.log10()).fold(f64::INFINITY, f64::min).floor();
         let high = all().map(|(x, _)| x.log10()).fold(f64::NEG_INFINITY, f64::max);
         // A point that hardly anything is known of does not make the others flat.
@@ -173,7 +173,7 @@ fn points(places: impl Iterator<Item = (f64, f64)>) -> String {
 }
 
 fn one(axes: &Axes, curve: &Curve) -> Markup {
-    let places: Vec<(f64, Estimate)> = told(curve).collect();
+    let places: Vec<(f64, Estimate)> = local_points(curve).collect();
     let upper = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.high)));
     let lower = places.iter().rev().map(|(x, y)| (axes.x(*x), axes.y(y.low)));
     let middle = places.iter().map(|(x, y)| (axes.x(*x), axes.y(y.value)));

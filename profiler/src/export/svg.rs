@@ -34,9 +34,9 @@ pub struct Scale<'a> {
 /// Whose stacks give a difference its widths. What only the other one has is not drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Widths {
-    /// The first measurement's.
+    /// Those of the first measurement.
     Before,
-    /// The second one's.
+    /// Those of the second measurement.
     After,
 }
 

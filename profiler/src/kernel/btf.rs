@@ -14,18 +14,12 @@ pub enum BtfError {
     #[error(
         "cannot read {path}: {source}. This kernel needs CONFIG_DEBUG_INFO_BTF=y (every current distribution has it)"
     )]
-    Read {
-        /// The file.
-        path: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    Read { path: String, source: std::io::Error },
     /// The bytes are not BTF.
     #[error("{path} is not valid BTF: {what}")]
     Malformed {
-        /// The file.
         path: String,
-        /// What is wrong.
+        /// What is wrong with the bytes.
         what: &'static str,
     },
     /// A member that the programs cannot do without.
@@ -74,7 +68,7 @@ impl Type {
     }
 }
 
-/// A member's place.
+/// Where a member lies in a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     /// Bytes from the start of the outermost structure.
@@ -89,7 +83,7 @@ pub(super) struct Member {
 pub enum Argument {
     /// A pointer to a structure, by its name.
     Pointer(String),
-    /// Anything else.
+    /// Anything else: an integer, or a pointer without a structure.
     Scalar,
 }
 

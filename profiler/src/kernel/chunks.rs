@@ -16,7 +16,6 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
-    /// Adds one.
     pub fn push(&mut self, value: T) {
         match self.0.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(value),
@@ -28,7 +27,7 @@ impl<T> Chunks<T> {
         }
     }
 
-    /// How many.
+    /// Number of values held.
     pub fn len(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
     }
@@ -38,7 +37,6 @@ impl<T> Chunks<T> {
         self.0.is_empty()
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }

@@ -25,19 +25,13 @@ pub enum LoadError {
         "the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`"
     )]
     Refused {
-        /// The program.
+        /// Name of the program.
         program: String,
-        /// The kernel's reason.
         reason: String,
     },
     /// A tracepoint could not be attached.
     #[error("cannot attach to tracepoint {tracepoint}: {reason}. `should-i-async doctor` says what this kernel lacks")]
-    Attach {
-        /// The tracepoint.
-        tracepoint: String,
-        /// The kernel's reason.
-        reason: String,
-    },
+    Attach { tracepoint: String, reason: String },
     /// Anything else that aya reports.
     #[error("cannot load the kernel object: {0}")]
     Object(String),

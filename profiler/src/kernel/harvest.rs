@@ -36,25 +36,23 @@ pub struct Harvest {
     pub measured: Nanos,
     /// The window that was open last.
     pub epoch: u32,
-    /// Threads still alive.
+    /// Threads that had not ended.
     pub alive: Chunks<Thread>,
     /// Threads that are gone.
     pub departed: Chunks<Thread>,
     /// The departed whose record found no room, added up.
     pub pooled: Thread,
-    /// Sites.
     pub sites: Vec<RawSite>,
     /// What found no site of its own.
     pub overflow: Site,
     /// `major << 20 | minor` and statistics.
     pub devices: Vec<(u32, Device)>,
-    /// Streamed block ends.
     pub spans: Vec<RawSpan>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
     /// What hardware counters told, where there are any.
     pub ipc: Option<RawIpc>,
-    /// Losses and rarities.
+    /// Losses, and events that are counted because they are rare.
     pub counters: Counters,
     /// What the programs cost, where the kernel was asked to keep count.
     pub programs: Vec<ProgramCost>,
@@ -85,7 +83,7 @@ impl Session {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// A look at everything so far, while events go on counting: each counter is whole, but not all
+    /// Everything so far, while events go on counting: each counter is whole, but not all
     /// are of one moment. Without streamed block ends.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::{
 /// A tracepoint that the programs hook, and the entry points for its argument orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hook {
-    /// The tracepoint.
+    /// Name of the tracepoint.
     pub tracepoint: &'static str,
     /// The entry point that fits this kernel; its raw form has `_raw` behind it.
     pub program: &'static str,

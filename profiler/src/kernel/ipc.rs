@@ -38,7 +38,7 @@ const SITES: &str = "SIA_IPC_SITES";
 const CURVE: &str = "SIA_IPC_CURVE";
 const COUNTS: &str = "SIA_IPC_COUNTS";
 
-/// Entries of [`CURVE`].
+/// Number of entries in [`CURVE`].
 const PLACES: u32 = (KINDS * BINS) as u32;
 
 impl Session {

@@ -16,7 +16,7 @@ const NOTHING: [u8; 8] = [0xb7, 0, 0, 0, 0, 0, 0, 0];
 pub(super) struct Calls(Option<[u32; FUNCTIONS.len()]>);
 
 impl Calls {
-    /// None of them.
+    /// Not one of these calls is made.
     pub(super) const NONE: Self = Self(None);
 
     /// Those that this kernel wants: where programs on system calls are preempted, and all of the

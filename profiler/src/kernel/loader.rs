@@ -32,14 +32,14 @@ use super::{
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
-/// Room for the records of threads that ended: 1,200 between two looks, 24,000 a second. Beyond
+/// Room for the records of threads that ended: 1,200 between two readings, 24,000 a second. Beyond
 /// that, names are lost, sums are not.
 const EXITS_BYTES: u32 = 1 << 21;
 
-/// Room for streamed block ends: 26,000 between two looks, 1.3 million a second.
+/// Room for streamed block ends: 26,000 between two readings, 1.3 million a second.
 const STREAM_BYTES: u32 = 1 << 20;
 
-/// Room for stacks with their copies: 480 between two looks, 9,600 a second.
+/// Room for stacks with their copies: 480 between two readings, 9,600 a second.
 const STACKS_BYTES: u32 = 1 << 22;
 /// The least that a ring may have.
 const NO_STACKS_BYTES: u32 = 1 << 16;

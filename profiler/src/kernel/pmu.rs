@@ -3,7 +3,7 @@
 //!
 //! One pinned group a CPU, of any process: what the programs read is always running, or refused.
 //! Each optional counter and the sampled one is pinned on its own, so that one that finds no room
-//! takes nothing else along.
+//! does not take others with it.
 
 mod event;
 mod period;
@@ -45,7 +45,7 @@ const GROUPS: [u32; 4] = [
 /// What this machine's counters are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Nothing.
+    /// There are no counters to use.
     None,
     /// Cycles alone: no instructions, so no IPC.
     CyclesOnly,
@@ -122,7 +122,7 @@ impl Pmu {
         for mask in GROUPS {
             match online.iter().map(|&cpu| group(cpu, mask)).collect::<io::Result<Vec<Cpu>>>() {
                 Ok(cpus) => return Self::complete(cpus, mask, refused),
-                // The first refusal is of the most: what it says is what is in the way.
+                // The first try asks for the most, so its refusal says what is in the way.
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -265,8 +265,8 @@ impl Pmu {
         self.account();
     }
 
-    /// Adds the overflows that should have come since the last time; answers the most instructions
-    /// that a CPU executed.
+    /// Adds the overflows that should have come since the last call. Returns the instructions of
+    /// the busiest CPU.
     fn account(&mut self) -> u64 {
         let mut most = 0;
         for overflows in self.cpus.iter_mut().filter_map(|cpu| cpu.overflows.as_mut()) {
@@ -298,7 +298,8 @@ impl Pmu {
         self.period = period;
     }
 
-    /// Overflows that should have come and did not, where so many came; and begins to count anew.
+    /// How many overflows should have come and did not, given that `came` did. Counts anew from
+    /// here.
     pub(super) fn take_lost(&mut self, came: u64) -> u64 {
         let lost = self.lost(came);
         self.expected = 0.0;
@@ -317,7 +318,7 @@ impl Pmu {
     }
 }
 
-/// What is switched on and off: the group's leader, and each optional counter.
+/// The events to switch on and off: the group's leader, and each optional counter.
 fn leaders(cpu: &Cpu) -> impl Iterator<Item = &OwnedFd> {
     cpu.counters.iter().enumerate().filter(|(i, c)| *i == 0 || c.map >= GROUP).map(|(_, c)| &c.fd)
 }

@@ -25,7 +25,7 @@ pub enum RecordedError {
     /// Not one at all.
     #[error("not a recorded window")]
     Foreign,
-    /// Of another build.
+    /// Recorded by a build with another layout.
     #[error("recorded with layout {0}, this build has {LAYOUT_VERSION}: record it again")]
     Layout(u32),
     /// Cut off, or with something behind.

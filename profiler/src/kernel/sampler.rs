@@ -17,9 +17,9 @@ const FREQUENCY: u64 = 499;
 /// Samples of the target by where they hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SampleCounts {
-    /// All of them.
+    /// Samples of the target, in all.
     pub samples: u64,
-    /// In user mode.
+    /// Samples in user mode.
     pub user: u64,
     /// In the kernel, below `__schedule`: leaving the CPU and coming back.
     pub schedule: u64,
@@ -92,7 +92,7 @@ fn part(name: &str) -> Option<Part> {
     }
 }
 
-/// Attached samplers.
+/// The samplers of all CPUs, attached.
 pub(super) struct Sampler {
     ring: RingBuf<MapData>,
     links: Vec<PerfEventLink>,
@@ -149,7 +149,7 @@ impl Sampler {
         }
     }
 
-    /// Counts so far.
+    /// What has been counted so far.
     pub(super) fn so_far(&self) -> SampleCounts {
         self.counts
     }

@@ -173,7 +173,7 @@ impl Session {
     }
 
     /// Frees the slots of threads that ended while nothing was attached. `alive` says of each
-    /// whether it lives. Answers how many live.
+    /// whether it lives. Returns how many live.
     pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) -> usize {
         let mut living = 0;
         for slot in self.live_slots() {
@@ -183,8 +183,8 @@ impl Session {
                 living += 1;
                 continue;
             }
-            // Only if it is still this thread's: the kernel side may have freed it meanwhile, and
-            // freed twice it would be two threads'.
+            // Only if the slot is still this thread's: the kernel side may have freed it meanwhile,
+            // and two threads would get a slot that is freed twice.
             let ours = self
                 .tid_word(tid)
                 .is_some_and(|word| word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok());
@@ -227,7 +227,7 @@ impl Session {
             return false;
         }
         let Some(slot) = self.free_slot() else {
-            // The list of threads is gone through more than once: each is lost once.
+            // The list of threads is read more than once, but a thread counts as lost only once.
             if self.refused.insert(tid) {
                 // SAFETY: the mapped control page; a lost update only makes a count of losses
                 // smaller by one.
@@ -278,14 +278,14 @@ impl Session {
         at
     }
 
-    /// From now on every block end is streamed. To be drained often enough: a full ring loses them,
-    /// counted.
+    /// From now on every block end is streamed. The ring has to be drained often enough: what finds
+    /// no room is lost, and counted.
     pub fn begin_span(&mut self) {
         self.stream.begin(clock::now());
         self.set_stream(1);
     }
 
-    /// Takes the streamed block ends out of the ring; answers how many came.
+    /// Takes the streamed block ends out of the ring; returns how many came.
     pub fn drain_stream(&mut self) -> usize {
         self.stream.drain()
     }
@@ -317,8 +317,7 @@ impl Session {
         self.stacks.take()
     }
 
-    /// Events stop counting. What is left open is closed at this moment by whoever reads the
-    /// harvest.
+    /// Events stop counting. Whoever reads the harvest closes open intervals at this moment.
     pub fn finish(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
         // SAFETY: the mapped control page.
@@ -332,8 +331,8 @@ impl Session {
         self.end
     }
 
-    /// Takes the records of threads that are gone out of the ring. To be called often enough: a
-    /// full ring loses names, not sums.
+    /// Takes the records of ended threads out of the ring. If it is called too rarely the ring is
+    /// full, and names are lost, but no sums.
     pub fn drain(&mut self) -> usize {
         let mut taken = 0;
         self.sampler.drain();

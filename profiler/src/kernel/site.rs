@@ -5,7 +5,6 @@ use profiler_common::site::{Site, SiteKey};
 /// A site with its place, all CPUs added up.
 #[derive(Clone, Copy, Debug)]
 pub struct RawSite {
-    /// The place.
     pub key: SiteKey,
     /// What was seen there.
     pub site: Site,

@@ -62,8 +62,8 @@ impl Session {
 }
 
 impl ProgramCost {
-    /// With its spare, which came when so many runs had been left out: an event is lost since where
-    /// both were left out, which is at most as often as one of them was.
+    /// Adds the spare, which came when `before` runs had been left out. Since then an event is lost
+    /// only if both were left out: at most as often as the rarer of the two.
     fn with(self, before: u64, spare: &Self) -> Self {
         let since = self.missed.saturating_sub(before).min(spare.missed);
         Self { time: self.time + spare.time, missed: before + since, ..self }

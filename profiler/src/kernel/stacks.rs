@@ -22,7 +22,8 @@ impl StackRing {
         Self { ring }
     }
 
-    /// Takes what has come. To be called often enough: a full ring loses them, counted.
+    /// Takes what has come. If it is called too rarely, stacks find no room in the ring; they are
+    /// lost, and counted.
     pub fn drain(&mut self) -> Vec<RawStack> {
         let mut stacks = Vec::new();
         while let Some(item) = self.ring.next() {

@@ -8,9 +8,9 @@ use crate::quantity::Nanos;
 /// Runs and run time of one program, as the kernel counted them while statistics were on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgramCost {
-    /// The program.
+    /// Name of the program.
     pub name: String,
-    /// Runs.
+    /// How often it ran.
     pub runs: u64,
     /// Time in them. The kernel's measurement itself adds some tens of ns to each run; it is not in
     /// here.
@@ -79,7 +79,7 @@ struct InfoByFd {
     info: u64,
 }
 
-/// `BPF_OBJ_GET_INFO_BY_FD`
+/// `BPF_OBJ_GET_INFO_BY_FD` of include/uapi/linux/bpf.h.
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
 /// Reads a program's statistics; all zero where the kernel gives none.

@@ -14,9 +14,8 @@ const MOST: usize = 200_000;
 /// A stretch of time in which every block end was streamed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawSpan {
-    /// First moment.
+    /// First moment, in ns of `CLOCK_MONOTONIC`.
     pub start: Nanos,
-    /// Last moment.
     pub end: Nanos,
     /// The block ends, in the order in which the CPUs wrote them.
     pub ends: Vec<BlockEnd>,
@@ -40,7 +39,7 @@ impl Stream {
         Self { ring, open: None, spans: Vec::new(), kept: 0 }
     }
 
-    /// A span begins; what is still in the ring is of none.
+    /// A span begins. What is still in the ring belongs to none.
     pub(super) fn begin(&mut self, at: Nanos) {
         while self.ring.next().is_some() {}
         self.open = Some(RawSpan { start: at, end: at, ends: Vec::new() });
@@ -78,8 +77,8 @@ impl Stream {
         true
     }
 
-    /// The newest spans that are closed, as many as together have at most so many block ends (but
-    /// one at least).
+    /// The newest closed spans: as many as have at most `most` block ends together, but at least
+    /// one.
     pub(super) fn newest(&self, most: usize) -> Vec<RawSpan> {
         let mut left = most;
         let mut newest: Vec<RawSpan> = self

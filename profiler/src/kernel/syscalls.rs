@@ -35,7 +35,8 @@ fn describe(name: &str) -> u32 {
         "accept" | "accept4" => BlockClass::Accept as u32,
         "futex" | "futex_waitv" | "futex_wait" | "futex_wake" | "futex_requeue" => BlockClass::Futex as u32,
         "nanosleep" | "clock_nanosleep" => BlockClass::Sleep as u32,
-        // That of an epoll is the event wait, or what it watches if that is one descriptor.
+        // The class of an epoll is the event wait, or that of the descriptor it watches if there is
+        // only one.
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => EPOLL,
         "epoll_ctl" => OTHER | CLOSE,
         "select" | "pselect6" => BlockClass::EventWait as u32 | SELECT,
@@ -70,11 +71,11 @@ pub enum Wait {
     Class(BlockClass),
     /// That of the descriptor in the first argument.
     Descriptor,
-    /// That of the only descriptor of an array, else an event: the first argument points to the
-    /// array, the second is its length.
+    /// The class of the only descriptor in an array, else an event wait. The first argument points
+    /// to the array, the second is its length.
     Polled,
-    /// That of the only descriptor in up to three sets of bits, else an event: the first argument
-    /// is the highest descriptor plus one, the next three point to the sets.
+    /// The class of the only descriptor in up to three sets of bits, else an event wait. The first
+    /// argument is the highest descriptor plus one, the next three point to the sets.
     Selected,
 }
 

@@ -12,30 +12,21 @@ pub enum Language {
     CPython,
     /// Whatever runs in a Java virtual machine of OpenJDK's family.
     Jvm,
-    /// JavaScript in Node.js.
     Node,
-    /// JavaScript in Deno.
     Deno,
-    /// JavaScript in Bun.
     Bun,
-    /// Go.
     Go,
     /// Erlang, Elixir and what else runs in BEAM.
     Beam,
-    /// .NET.
     DotNet,
     /// Ruby in its own interpreter.
     Ruby,
-    /// PHP.
     Php,
-    /// Perl.
     Perl,
-    /// Python in PyPy.
     PyPy,
 }
 
 impl Language {
-    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Native => "machine code",

@@ -9,11 +9,9 @@ listed! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Medium {
-        /// A pipe.
         Pipe,
         /// A Unix stream socket.
         Unix,
-        /// TCP over loopback.
         Tcp,
     }
 }

@@ -16,7 +16,7 @@ pub struct Origin {
 pub enum Taken {
     /// By `calibrate`, so many seconds before they were used.
     Earlier {
-        /// The seconds.
+        /// How long before, in seconds.
         seconds: u64,
     },
     /// Right after the target was measured.

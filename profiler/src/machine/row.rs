@@ -10,7 +10,7 @@ pub struct Step {
     pub events: u32,
     /// Without asking: what a blocking thread pays if its data is there.
     pub ready: Estimate,
-    /// `epoll_wait`, level-triggered.
+    /// With `epoll_wait`, level-triggered.
     pub level: Estimate,
     /// `epoll_wait`, and one extra attempt per event that finds nothing.
     pub again: Estimate,
@@ -41,7 +41,7 @@ pub struct HandOverCost {
     pub class: BlockClass,
     /// Whether their CPUs were idle meanwhile. Otherwise one CPU went from one to the other.
     pub via_idle: bool,
-    /// CPU of both.
+    /// CPU of both threads together, ns.
     pub cost: Estimate,
 }
 
@@ -59,13 +59,13 @@ pub struct ReadCost {
 /// CPU per 4 KiB read of a cached file.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FileCost {
-    /// Reads at once.
+    /// Reads that are in flight at once.
     pub depth: u32,
     /// `pread` by the thread that wants it.
     pub pread: Estimate,
     /// `pread` by the thread pool of a runtime.
     pub pool: Option<Estimate>,
-    /// `io_uring`.
+    /// With `io_uring`; `None` where it could not be measured.
     pub uring: Option<Estimate>,
 }
 
@@ -73,7 +73,7 @@ pub struct FileCost {
 /// reaps so many.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DirectRead {
-    /// Requests per enter.
+    /// Requests that one `io_uring_enter` submits.
     pub batch: u32,
     /// Requests in flight; `None`: as many as an enter submits.
     #[serde(default)]

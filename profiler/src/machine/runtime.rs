@@ -16,7 +16,6 @@ use crate::quantity::Estimate;
 /// What a program runs in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
-    /// Its language.
     pub language: Language,
     /// The numbers of its version, for example 3, 11, 2; none where that is not known.
     pub version: Vec<u32>,

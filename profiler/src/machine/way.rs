@@ -9,9 +9,9 @@ listed! {
     pub enum Way {
         /// A hand-written loop over `epoll_wait`, one extra attempt per event.
         Naive,
-        /// An async runtime.
+        /// An async runtime over epoll.
         Runtime,
-        /// `io_uring`, batched.
+        /// `io_uring`, with requests submitted in batches.
         Tuned,
         /// The same on files, with 32 requests in flight at once.
         Deep,

@@ -14,7 +14,7 @@ fn answers(engine: &Engine, question: Question) -> Answers {
     engine.offered().into_iter().map(|way| engine.scenario(way, question.loops, question.queues)).collect()
 }
 
-/// Every answer that a page may want; on as many threads as there are CPUs.
+/// Works out every answer that a page may want, on as many threads as there are CPUs.
 pub(super) fn grid(engine: &Engine, what_if: &WhatIf) -> Grid {
     Grid::new(what_if, |questions| {
         let workers = thread::available_parallelism().map_or(1, usize::from).min(questions.len().max(1));
@@ -30,7 +30,7 @@ pub(super) fn grid(engine: &Engine, what_if: &WhatIf) -> Grid {
     })
 }
 
-/// What a screen is told beside the looks: replies that it has not fetched yet.
+/// Replies for a screen that it has not fetched yet; they go to it beside the snapshots.
 pub(super) struct Replies {
     updates_in: Sender<Update>,
     updates: Receiver<Update>,

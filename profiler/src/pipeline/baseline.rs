@@ -1,6 +1,6 @@
 //! The baseline: CPU of the target per voluntary switch while nothing is attached. Hooks slow their
-//! target down, and a target that is slower meets its peers at other moments; what that did to it
-//! shows only against itself.
+//! target down, and a slower target meets its peers at other moments. What that changed can be seen
+//! only by comparing the target with itself.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ fn counters(target: &Target) -> Option<Baseline> {
         return None;
     }
     // Reading the switches of hundreds of threads takes a while, and longer the first time. The CPU
-    // is that of the middle of it, so that both are of one interval.
+    // is taken at the middle of that time, so that both are of one interval.
     let before = process_cpu(target)?;
     let voluntary = threads.iter().filter_map(|&(tgid, tid)| Some(process::counters(tgid, tid)?.voluntary)).sum();
     let meanwhile = process_cpu(target)?.saturating_sub(before);

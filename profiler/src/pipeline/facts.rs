@@ -44,7 +44,7 @@ pub(super) struct Descriptors {
 
 impl Descriptors {
     /// Looks up the descriptors of the last call at each site.
-    pub(super) fn look(&mut self, sites: &[SiteRecord]) {
+    pub(super) fn update(&mut self, sites: &[SiteRecord]) {
         for site in sites {
             let (tgid, Some(fd)) = site.last_caller else { continue };
             let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
@@ -75,8 +75,8 @@ impl Descriptors {
         self.names.clone()
     }
 
-    /// With the prices of the file system that requests past the page cache go to, where that is
-    /// one, and was measured.
+    /// Adds the prices of the file system that requests past the page cache go to, if it is only
+    /// one and was measured.
     pub(super) fn price(&self, mut list: PriceList) -> PriceList {
         let mut volumes = self.volumes.iter();
         let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
@@ -113,7 +113,7 @@ pub(super) struct Silents {
 }
 
 impl Silents {
-    pub(super) fn look(&mut self, batch: &Batch) -> Vec<Silent> {
+    pub(super) fn find(&mut self, batch: &Batch) -> Vec<Silent> {
         let unseen = batch.threads.iter().filter(|t| t.phase == Phase::Unseen);
         let mut found = Vec::new();
         let mut asleep = HashMap::new();
@@ -140,8 +140,8 @@ impl Silents {
         let state = process::snapshot_state(tgid, tid)?;
         match (state.state, state.syscall) {
             ('R', _) => {
-                // Without counters it is gone by now. Where the kernel has an account of CPU, one
-                // without is born after the window, and has not run yet.
+                // A thread without counters is gone by now. Where the kernel keeps an account of
+                // CPU, a thread without one was born after the window and has not run yet.
                 let ever = process::counters(tgid, tid)?.on_cpu;
                 if ever.is_none() && keeps_account() {
                     return None;
@@ -219,15 +219,15 @@ fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
     }
 }
 
-/// Whether this kernel has an account of the CPU of each thread: it has one of ours.
+/// Whether this kernel keeps an account of each thread's CPU. Then there is one of our own thread.
 fn keeps_account() -> bool {
     let own = Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned());
     process::counters(Tgid::from_raw(std::process::id()), own).is_some_and(|counters| counters.on_cpu.is_some())
 }
 
-/// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has had
-/// in its life: it may just as well have been woken after the window. The kernel's figure is as of
-/// the last tick.
+/// Whether a thread that can run now may have had a CPU all this time, by the CPU that it has used
+/// in its life. It may also have been woken after the window. The kernel's figure is as of the last
+/// tick.
 fn could_have_run(ever: Option<Nanos>, measured: Nanos) -> bool {
     ever.is_none_or(|ever| ever >= Nanos::from_nanos(measured.as_nanos() / 2))
 }
@@ -252,7 +252,7 @@ fn is_compat(tgid: Tgid, _ip: u64) -> bool {
     program.is_ok_and(|mut file| std::io::Read::read_exact(&mut file, &mut head).is_ok()) && head == ELF_32
 }
 
-/// Whether a descriptor can be what a call of this class had in its hand.
+/// Whether a call of this class can have been on such a descriptor.
 fn fits(descriptor: &Descriptor, class: BlockClass) -> bool {
     match descriptor {
         Descriptor::Gone => false,

@@ -28,7 +28,7 @@ use crate::{
     quantity::Nanos,
 };
 
-/// Updates that may wait for the screen; a look for which there is no room is left out, the next
+/// Updates that may wait for the screen; a snapshot that finds no room is left out; the next
 /// one has all of it.
 const WAITING: usize = 4;
 /// A replay is made anew after so long.
@@ -62,15 +62,15 @@ struct Latest {
 }
 
 impl Live {
-    /// Begins to measure.
+    /// Starts to measure, on a thread of its own.
     pub fn begin(mut request: Request, stop: Arc<AtomicBool>) -> Self {
-        request.looks = true;
+        request.snapshots = true;
         request.stacks = true;
         let (updates_in, updates) = sync_channel(WAITING);
         let (resets, resets_out) = channel();
         let interval = Arc::new(AtomicU64::new(INTERVAL.as_nanos()));
         let latest = Arc::new(Mutex::new(None));
-        let mut looks = Looks {
+        let mut snapshots = Snapshots {
             out: updates_in,
             resets: resets_out,
             interval: Arc::clone(&interval),
@@ -83,8 +83,8 @@ impl Live {
         };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("sia-measure".into()).spawn(move || {
-            let measurement = measure(&request, &stopped, &mut looks)?;
-            looks.end(measurement);
+            let measurement = measure(&request, &stopped, &mut snapshots)?;
+            snapshots.end(measurement);
             Ok(())
         });
         let (thread, failure) = match thread.context("cannot start the thread that measures") {
@@ -182,28 +182,28 @@ struct Replayed {
     engine: Option<Arc<Engine>>,
 }
 
-/// What the measuring thread holds: it turns looks into snapshots for the screen.
-struct Looks {
+/// What the measuring thread holds: it makes snapshots for the screen.
+struct Snapshots {
     out: SyncSender<Update>,
     resets: Receiver<()>,
     interval: Arc<AtomicU64>,
     latest: Arc<Mutex<Option<Latest>>>,
     /// Everything up to the last reset, and the slices until then.
     base: Option<(Window, usize)>,
-    /// The look before.
+    /// The window at the snapshot before.
     before: Option<Window>,
-    /// CPU of this process until the reset, and until the look before.
+    /// CPU of this process until the reset, and until the snapshot before.
     daemon: (Nanos, Nanos),
     /// The last replay: when it was made, what it said, and what can be asked again.
     replayed: Option<Replayed>,
     sampled: Option<Arc<Sampled>>,
 }
 
-impl Looks {
-    fn snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
+impl Snapshots {
+    fn make_snapshot(&mut self, so_far: Measurement, state: State) -> Snapshot {
         let Measurement { window, inputs, sampled, .. } = so_far;
         self.sampled = sampled.or(self.sampled.take());
-        // Several orders since the look before count as one.
+        // Several orders since the snapshot before count as one.
         let reset = self.resets.try_iter().count() > 0;
         if reset && let Some(before) = self.before.clone() {
             self.base = Some((before, inputs.slices.len().saturating_sub(1)));
@@ -263,24 +263,24 @@ impl Looks {
         report
     }
 
-    /// The last look, which is not left out.
+    /// Sends the last snapshot, which is never left out.
     fn end(&mut self, measurement: Measurement) {
         let ended = measurement.inputs.window.ended;
         self.replayed = None;
-        let snapshot = self.snapshot(measurement, State::Ended(ended));
+        let snapshot = self.make_snapshot(measurement, State::Ended(ended));
         let _ = self.out.send(Update::Snapshot(Box::new(snapshot)));
     }
 }
 
-impl Progress for Looks {
+impl Progress for Snapshots {
     fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
 
-    fn look_every(&self) -> Option<Nanos> {
+    fn snapshot_every(&self) -> Option<Nanos> {
         Some(Nanos::from_nanos(self.interval.load(Ordering::Relaxed)))
     }
 
-    fn look(&mut self, so_far: Measurement) {
-        let snapshot = self.snapshot(so_far, State::Measuring);
+    fn snapshot(&mut self, so_far: Measurement) {
+        let snapshot = self.make_snapshot(so_far, State::Measuring);
         let _ = self.out.try_send(Update::Snapshot(Box::new(snapshot)));
     }
 }

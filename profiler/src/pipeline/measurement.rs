@@ -33,9 +33,9 @@ pub struct Request {
     pub price: bool,
     /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
     pub stacks: bool,
-    /// Whether [`Progress::look`] will be called. What is usually measured at the end is then
+    /// Whether [`Progress::snapshot`] will be called. What is usually measured at the end is then
     /// measured first.
-    pub looks: bool,
+    pub snapshots: bool,
     /// Keep the last window's bytes, for fixtures.
     pub keep_wire: bool,
     /// From what share of the target's CPU on a rewrite would be worth it. `None`: the default.
@@ -55,7 +55,7 @@ impl Request {
             form: None,
             price: false,
             stacks: false,
-            looks: false,
+            snapshots: false,
             keep_wire: false,
             worth: None,
         }
@@ -97,12 +97,12 @@ pub trait Progress {
     fn begun(&mut self) {}
     /// Called often: `elapsed` of the duration is over.
     fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
-    /// How often [`Self::look`] is to be called. `None`: never.
-    fn look_every(&self) -> Option<Nanos> {
+    /// How often [`Self::snapshot`] is to be called. `None`: never.
+    fn snapshot_every(&self) -> Option<Nanos> {
         None
     }
     /// Called with everything so far. The programs go on counting meanwhile.
-    fn look(&mut self, _so_far: Measurement) {}
+    fn snapshot(&mut self, _so_far: Measurement) {}
     /// Called before the costs of this machine are measured, because none are kept. It takes
     /// `at_most` so long.
     fn pricing(&mut self, _at_most: Duration) {}

@@ -17,9 +17,8 @@ use crate::{
 /// A file that is wanted.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// The file's name.
+    /// Where the file is to be.
     pub path: PathBuf,
-    /// Its format.
     pub format: Format,
     /// What flame graphs and folded stacks are weighted by; `None`: blocking cost, or blocked time
     /// where there is none.
@@ -29,7 +28,6 @@ pub struct Output {
 /// What a file is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The report.
     pub report: &'a Report,
     /// The engine behind its prediction, for what a page lets its reader choose.
     pub engine: Option<&'a Engine>,
@@ -46,7 +44,6 @@ pub enum OutputError {
     /// There is nothing to draw with this weight.
     #[error("{}: {source}; --weight takes cost, blocked, run-delay or cpu", path.display())]
     Export {
-        /// The file.
         path: PathBuf,
         /// Why it cannot be drawn.
         source: ExportError,
@@ -54,19 +51,13 @@ pub enum OutputError {
     /// There is no recovery curve.
     #[error("{}: {source}; `should-i-async doctor` says what the hardware counts", path.display())]
     Curve {
-        /// The file.
         path: PathBuf,
         /// Why there is none.
         source: ExportError,
     },
     /// The file cannot be written.
     #[error("cannot write {}: {source}. Give another place", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
 }
 
 impl Output {

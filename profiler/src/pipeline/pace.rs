@@ -14,15 +14,16 @@ use crate::{
     process::{self, Target},
 };
 
-/// How often it is taken on a CPU: 16 µs of work each time, less than two thousandths of the CPU.
+/// How often the yardstick is taken on a CPU: 16 µs of work each time, less than two thousandths of
+/// the CPU.
 const EVERY: Duration = Duration::from_millis(10);
 /// CPUs that are watched at most; of more, as many at equal distances.
 const MOST_CPUS: usize = 16;
-/// Yardsticks that make a pace.
-const FEW: f64 = 5.0;
+/// Fewest yardsticks that a pace is the mean of.
+const MIN_YARDSTICKS: f64 = 5.0;
 
 /// The yardsticks so far: how many, and the sum of the logarithms of their ns. The difference of
-/// two is what was between them.
+/// two such values is what came between them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taken {
     count: f64,
@@ -34,9 +35,10 @@ impl Taken {
         Self { count: self.count + other.count, logs: self.logs + other.logs }
     }
 
-    /// The mean pace, ns a yardstick: the geometric one, between that of time and that of work.
+    /// The mean pace, ns a yardstick. It is the geometric mean, which lies between the mean over
+    /// time and the mean over work.
     pub(super) fn pace(self) -> Option<f64> {
-        (self.count >= FEW).then(|| (self.logs / self.count).exp())
+        (self.count >= MIN_YARDSTICKS).then(|| (self.logs / self.count).exp())
     }
 }
 
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pace_is_that_of_the_time_between_two_looks() {
+    fn a_pace_is_that_of_the_time_between_two_readings() {
         let [fast, slow] = [8.0_f64, 32.0].map(|ns| Taken { count: 10.0, logs: 10.0 * ns.ln() });
         assert!((fast.plus(slow).pace().unwrap() - 16.0).abs() < 1e-9);
         assert_eq!(Taken { count: 4.0, logs: 9.0 }.pace(), None);

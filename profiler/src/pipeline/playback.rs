@@ -12,7 +12,7 @@ use crate::{
     record::{Part, Recording},
 };
 
-/// Plays a recording.
+/// Feeds a screen from a recording.
 pub struct Playback {
     recording: Recording,
     whole: Arc<Report>,
@@ -35,7 +35,8 @@ impl Playback {
             profile,
             waiting: VecDeque::new(),
         };
-        // The parts one after the other: the screen's trends are made of what has gone by.
+        // Parts are played one after the other, because the screen's trends are made of those
+        // before.
         let mut so_far = SoFar::default();
         for part in 0..playback.recording.parts.len() {
             so_far.add(&playback.recording.parts[part]);

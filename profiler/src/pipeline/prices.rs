@@ -15,7 +15,7 @@ use crate::{
 /// Once prices have been measured for so long on the spot, no further part begins. The prediction
 /// does without the missing parts.
 const ENOUGH: Duration = Duration::from_secs(15);
-/// How long a report waits for prices, how long a screen that ends does, and how often both look.
+/// How long a report waits for prices, how long a screen that ends does, and how often both ask.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);

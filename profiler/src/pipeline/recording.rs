@@ -86,11 +86,11 @@ impl Progress for Recorder<'_> {
         self.shown.tick(elapsed, duration);
     }
 
-    fn look_every(&self) -> Option<Nanos> {
+    fn snapshot_every(&self) -> Option<Nanos> {
         Some(self.every)
     }
 
-    fn look(&mut self, so_far: Measurement) {
+    fn snapshot(&mut self, so_far: Measurement) {
         self.add(so_far.window, so_far.inputs.own_cpu);
     }
 
@@ -99,7 +99,7 @@ impl Progress for Recorder<'_> {
     }
 }
 
-/// The recording of a measurement in which nobody looked meanwhile: all of it is one part.
+/// The recording of a measurement of which no snapshot was taken: all of it is one part.
 pub fn in_one_part(measurement: Measurement) -> Recording {
     Recorder::new(&mut Unseen).finish(measurement)
 }

@@ -15,8 +15,8 @@ use crate::{
     quantity::{Tgid, Tid, median},
 };
 
-/// How long the ping-pong lasts at most, once there are enough rounds, and how long altogether: on
-/// a machine full of runnable threads a round takes milliseconds.
+/// The longest time of the ping-pong: once there are enough rounds, and altogether. On a machine
+/// full of runnable threads a round takes milliseconds.
 const LENGTH: Duration = Duration::from_millis(40);
 const LONGEST: Duration = Duration::from_millis(1_000);
 /// Rounds that are enough, and rounds at most: as many reads that block; reads that do not are half
@@ -40,8 +40,8 @@ pub(super) enum ReferenceError {
     TooFew,
 }
 
-/// Measures the reference with a session that has no target, yet or any more: a window in which our
-/// reads block and our writes wake, and one in which they do neither.
+/// Measures the reference with a session that has no target yet, or none any more. In one window
+/// our reads block and our writes wake; in another they do neither.
 pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError> {
     session.forget_threads();
     session.attach()?;

@@ -35,17 +35,17 @@ use crate::{
 
 /// The target's exit and Ctrl-C are noticed within this time.
 const TICK: Duration = Duration::from_millis(20);
-/// Once the target is gone, its threads are looked up after so many ticks. A thread that ended
+/// Once the target is gone, its threads are looked up every so many ticks. A thread that ended
 /// while the programs were attached has handed over its record long before.
 const PRUNE_TICKS: u32 = 5;
 /// How often departed threads are collected.
 const DRAIN: Nanos = Nanos::from_millis(50);
 /// A screen gets its first figures after this time.
-const FIRST_LOOK: Nanos = Nanos::from_millis(150);
-/// A look while the measurement runs replays the newest block ends, at most so many.
-const LOOK_EVENTS: usize = 10_000;
-/// How often descriptors are looked up while they are open.
-const LOOK: Nanos = Nanos::from_millis(250);
+const FIRST_SNAPSHOT: Nanos = Nanos::from_millis(150);
+/// A snapshot replays only the newest block ends, at most so many.
+const SNAPSHOT_EVENTS: usize = 10_000;
+/// How often sites are read, and their descriptors looked up while they are open.
+const SITES_EVERY: Nanos = Nanos::from_millis(250);
 
 /// A measurement under way.
 pub(super) struct Run<'a> {
@@ -66,12 +66,13 @@ pub(super) struct Run<'a> {
     wire: Option<Vec<u8>>,
     /// The target before anything was attached.
     before: Vec<Baseline>,
-    /// How fast its CPUs are, where there are prices to bring to that: in windows that are closed,
-    /// and up to this one.
+    /// Watches how fast the target's CPUs are, where there are prices to bring to that pace.
     pace: Option<PaceWatch>,
+    /// The yardsticks of closed windows.
     paced: Taken,
+    /// The yardsticks taken before the open window began.
     unpaced: Taken,
-    /// Where looks are wanted, known from the start; else measured at the end.
+    /// The reference block. It is measured first if snapshots are wanted, else at the end.
     reference: Option<Reference>,
     pricing: Option<Pricing>,
     /// When the first window began, and when this one did.
@@ -86,7 +87,7 @@ pub(super) struct Run<'a> {
 /// When something was last done.
 struct Last {
     drained: Nanos,
-    looked: Nanos,
+    sites_read: Nanos,
     shown: Nanos,
 }
 
@@ -102,13 +103,13 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started yet has nothing to show, and the CPU clock is the
-        // whole process's.
+        // A command that has not been started has no CPU to watch; and the CPU clock is of whole
+        // processes.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
         let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
-        let reference = if request.looks { reference::measure(&mut session).ok() } else { None };
-        let pricing = (request.looks && request.price).then(Pricing::begin);
+        let reference = if request.snapshots { reference::measure(&mut session).ok() } else { None };
+        let pricing = (request.snapshots && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
         if request.price {
@@ -159,10 +160,12 @@ impl<'a> Run<'a> {
     ) -> Result<Ended, Failure> {
         let deadline = self.request.duration.map(|d| self.first + d);
         // The first figures come soon; a budget may leave the target alone for seconds after them.
-        let first_look =
-            progress.look_every().filter(|_| self.request.looks).map(|every| every.saturating_sub(FIRST_LOOK));
-        let shown = self.first.saturating_sub(first_look.unwrap_or(Nanos::ZERO));
-        let mut last = Last { drained: self.first, looked: Nanos::ZERO, shown };
+        let first_snapshot = progress
+            .snapshot_every()
+            .filter(|_| self.request.snapshots)
+            .map(|every| every.saturating_sub(FIRST_SNAPSHOT));
+        let shown = self.first.saturating_sub(first_snapshot.unwrap_or(Nanos::ZERO));
+        let mut last = Last { drained: self.first, sites_read: Nanos::ZERO, shown };
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -210,15 +213,15 @@ impl<'a> Run<'a> {
             self.flush_log();
             progress.tick(now.saturating_sub(self.first), self.request.duration);
         }
-        if now.saturating_sub(last.looked) >= LOOK {
-            last.looked = now;
-            self.look()?;
+        if now.saturating_sub(last.sites_read) >= SITES_EVERY {
+            last.sites_read = now;
+            self.read_sites()?;
             file_late_threads(&mut self.session, &self.request.target);
         }
-        if progress.look_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
+        if progress.snapshot_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
             last.shown = now;
             if let Some(so_far) = self.so_far(processes)? {
-                progress.look(so_far);
+                progress.snapshot(so_far);
             }
         }
         Ok(())
@@ -258,13 +261,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Looks at the sites while their descriptors are open, and while the target can still be asked
+    /// Reads the sites while their descriptors are open, and while the target can still be asked
     /// for its CPU.
-    fn look(&mut self) -> Result<(), Failure> {
+    fn read_sites(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
-        self.descriptors.look(&sites);
-        self.runtimes.look(self.request.target.processes.first());
+        self.descriptors.update(&sites);
+        self.runtimes.update(self.request.target.processes.first());
         if let Some(stacks) = self.stacks.as_mut() {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());
         }
@@ -289,7 +292,7 @@ impl<'a> Run<'a> {
         let harvest = self.session.harvest()?;
         self.wire = self.request.keep_wire.then(|| harvest.to_bytes());
         let batch = event::decode(harvest)?;
-        let silent = self.silents.look(&batch);
+        let silent = self.silents.find(&batch);
         self.windows.add(Window::close(batch, &silent));
         Ok(())
     }
@@ -353,8 +356,8 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// Fails where the maps need more memory than is available: the kernel would make them all the
-/// same, and then kill other processes.
+/// Fails where the maps need more memory than is available. The kernel would make them all the
+/// same, and kill other processes later.
 fn enough_memory(options: &Options) -> Result<(), LoadError> {
     let needed = options.map_bytes();
     match kernel::memory::available() {

@@ -87,7 +87,7 @@ impl Runtimes {
     /// A process that has turned out to be in machine code so often stays that.
     const ENOUGH: u32 = 4;
 
-    pub(super) fn look(&mut self, process: Option<&Process>) {
+    pub(super) fn update(&mut self, process: Option<&Process>) {
         if self.known.is_some() || self.asked >= Self::ENOUGH {
             return;
         }

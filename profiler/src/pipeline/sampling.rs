@@ -39,7 +39,7 @@ pub(super) struct Governor {
     share: Option<f64>,
 }
 
-/// Counters at the start of a look.
+/// Counters when the statistics were switched on.
 struct From {
     _on: Statistics,
     runs: u64,
@@ -58,8 +58,8 @@ impl Governor {
         Self { budget, hook: 0.0, paced: 0.0, on: None, last: None, share: None }
     }
 
-    /// Attaches the programs, and times a system call of our own before and after: what a hook
-    /// costs those who are not the target is what the kernel pays for the hook itself.
+    /// Attaches the programs, and times a system call of our own before and after. This process is
+    /// no target: what the hook costs it is what the kernel pays for the hook itself.
     pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
         let (before, _) = time_calls();
         session.attach()?;
@@ -133,9 +133,9 @@ impl Governor {
     }
 }
 
-/// One in how many returns is to have its hardware counters read, where now it is one in `every`
-/// and the programs' share is this: what the budget leaves is for the rest first, so that counters
-/// alone never make a measurement a sampled one.
+/// Of how many returns one is to have its hardware counters read. Now it is one in `every`, and the
+/// programs take `share` of the target's CPU. Counters get only what the budget leaves, so that
+/// they alone never make a measurement a sampled one.
 fn thinned(every: u32, share: f64, budget: f64) -> u32 {
     let half = budget.max(1e-6) / 2.0;
     if every == 0 {

@@ -41,7 +41,7 @@ pub(super) struct Stacks {
     every: u32,
     long: Nanos,
     /// When the rate was last set, and the blocked calls at that time. Nothing blocks in a
-    /// measurement that has not begun: until the first look there is no rate.
+    /// measurement that has not begun: until the first reading there is no rate.
     tuned: Option<(Nanos, u64)>,
     /// When names were last asked for.
     asked: Option<Nanos>,

@@ -185,7 +185,7 @@ impl Engine {
         self.calibration.offered().into_iter().filter(|way| way.suits(files)).collect()
     }
 
-    /// The prices.
+    /// The prices that its sums are made of.
     pub fn prices(&self) -> &Prices {
         &self.prices
     }

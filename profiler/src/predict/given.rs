@@ -33,7 +33,7 @@ pub(crate) struct Given<'a> {
     pub(crate) indirect: Option<Effect>,
     /// Whether hardware counters told its user-mode part.
     pub(crate) by_counters: bool,
-    /// Measured time, s.
+    /// How long was measured, in seconds.
     pub(crate) seconds: f64,
     /// CPUs that the target may use.
     pub(crate) allowed_cpus: u32,

@@ -13,7 +13,6 @@ pub type Answers = Vec<Option<Scenario>>;
 pub struct Question {
     /// How connections are spread over the loops.
     pub queues: Queues,
-    /// Event loops.
     pub loops: u32,
 }
 

@@ -50,7 +50,7 @@ impl Missed {
 pub struct Unsure {
     /// How much less may come back.
     pub less: f64,
-    /// How much more.
+    /// How much more may come back.
     pub more: f64,
 }
 

@@ -65,16 +65,15 @@ pub enum Refusal {
     /// Its pool waits for work so often, and hardly for IO: what it is handed over for is done
     /// elsewhere.
     HandsOver {
-        /// Waits for work.
+        /// How often threads waited for work.
         waits: f64,
-        /// Blocks on IO.
         blocks: f64,
     },
     /// Its blocks are on files, and none of the ways that were priced waits for those.
     NoWayForFiles,
     /// Too few blocks for a figure, and enough that they could matter.
     FewBlocks {
-        /// Blocks.
+        /// Blocks that were seen.
         blocks: f64,
         /// How long a measurement would see enough of them, seconds.
         seconds: f64,

@@ -18,7 +18,7 @@ const LEAST_LEFT: f64 = 0.2;
 /// What blocks of some classes cost the target altogether.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Blocks {
-    /// Blocks.
+    /// How many blocks there were.
     pub count: f64,
     /// Direct cost of all of them, the kernel's charge for the way out of idle included, ns.
     pub direct: f64,
@@ -46,7 +46,7 @@ pub struct WaitingCalls {
 /// Reads and writes past the page cache (`O_DIRECT`) that blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DirectReads {
-    /// Calls.
+    /// How many calls there were.
     pub count: f64,
     /// Of them, those that write.
     pub writes: f64,
@@ -77,7 +77,7 @@ pub struct ByWorkers {
 /// Reads of more bytes than this cost more than the calibrated 4 KiB: the device's share grows.
 const MOST_DIRECT: u64 = 64 * 1024;
 
-/// All prices.
+/// What the target's blocks and calls cost today, by kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
     /// Blocks on sockets, pipes and whatever else readiness can wait for.
@@ -176,15 +176,15 @@ impl Prices {
             wake: switches.wake(near, &other_wake),
             other_wake,
             preemptions: sums.preempted_by_own as f64,
-            // Nobody sleeps and nobody is woken: the plain block between two threads is the most
-            // that it can be.
+            // No thread sleeps and none is woken: it costs at most what a plain block between two
+            // threads does.
             switch: switches.calibrated(None).map_or(near, |plain| near.min(plain)),
             basis: parts.basis.map(|(basis, _)| basis),
             covered: if all > 0.0 { parts.covered / all } else { 0.0 },
         })
     }
 
-    /// All blocking-IO blocks.
+    /// Blocking-IO blocks of both kinds.
     pub fn all(&self) -> Blocks {
         self.net.plus(self.file)
     }
@@ -199,9 +199,9 @@ impl Prices {
         self.file.count > self.net.count
     }
 
-    /// With what the hooks did to the target beyond their own run time taken off what depends on
-    /// its pace against others': a target that is slower finds its peers asleep more often, and
-    /// wakes them, and its disk idle, and rings for it.
+    /// Takes off what the hooks did to the target beyond their own run time, where prices depend on
+    /// its pace against others: a slower target finds its peers asleep more often and wakes them,
+    /// and finds its disk idle and rings for it.
     pub(crate) fn less_excess(mut self, excess: f64) -> Self {
         let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
         let reads = &mut self.direct_reads;
@@ -236,8 +236,8 @@ fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> ((Blocks, Pa
             parts.add(site, pools);
         }
         let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
-        // Calls on something else may wait for the disk, too: what their place in a ring would be
-        // is not known, and they stay.
+        // Calls on something else may wait for the disk, too. Nobody knows what would replace them
+        // in a ring, so they stay.
         let count = if file { count.min(parts.blocks * MOST_WITHOUT_SITE) } else { count };
         // Blocks of calls that are still open, or that found no site, cost what the others do.
         let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
@@ -282,8 +282,8 @@ impl Switches<'_> {
                 None => Figure::modelled(near, Note::SwitchForSleep),
             };
         }
-        // The same two switches, and the way out of idle: dearer than a plain one, whatever a few
-        // of them came to.
+        // The same two switches, and the way out of idle: dearer than a plain block, even if a few
+        // measured ones were not.
         let charge = self.sums.charge_away as f64;
         let away = ((parts.away + charge) / parts.aways).max(near);
         // The target comes back to one of many threads, which others have left cold; a loop comes
@@ -340,8 +340,8 @@ impl Switches<'_> {
     }
 }
 
-/// What a wake-up costs the one who wakes, by the calls that did against those at the same site
-/// that did not, without the hook that runs for it, ns; and how many calls that rests on.
+/// What a wake-up costs the waker, ns: calls that woke a thread less calls at the same site that
+/// did not, without the hook that runs for it. With how many calls that rests on.
 fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     let (mut sum, mut calls) = (0.0, 0u64);
     for site in sites {
@@ -357,8 +357,8 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     (calls > 0).then(|| ((sum / calls as f64).max(0.0), calls))
 }
 
-/// Whether calls that send without waking anybody are common enough to be compared with: where they
-/// are rare, they are of another kind.
+/// Whether calls that send without a wake-up are common enough for a comparison. Where they are
+/// rare, they are of another kind.
 fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
     let (woke, quiet) = sites.iter().fold((0u64, 0u64), |(woke, quiet), site| {
         let at = &site.site;

@@ -36,10 +36,9 @@ pub enum Queues {
     Stealing,
 }
 
-/// What is replayed.
+/// What loops the recorded wake-ups are replayed on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Event loops.
     pub loops: u32,
     /// How connections are spread over them.
     pub queues: Queues,
@@ -47,9 +46,9 @@ pub struct Settings {
     pub arrivals: Arrivals,
     /// Taken off each burst: the switch that it paid, and the hooks, ns.
     pub less: f64,
-    /// Of that, what lay between the reply and the block, ns. A peer answers the reply, and knows
-    /// nothing of the block: it takes as long as it did from the one, and so longer from the end of
-    /// the burst.
+    /// Of that, what lay between the reply and the block, ns. A peer answers the reply and knows
+    /// nothing of the block. It takes as long as it did from the reply on, and so longer from the
+    /// end of the burst on.
     pub trailing: f64,
     /// Added to each: what waiting costs per event, ns.
     pub tax: f64,
@@ -63,7 +62,7 @@ pub struct Settings {
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Events served.
+    /// Events that loops have served.
     pub served: u64,
     /// Waits that returned events.
     pub waits: u64,
@@ -149,12 +148,12 @@ impl Trace {
         Self { connections, length }
     }
 
-    /// Events in it.
+    /// Number of events in the trace.
     pub fn events(&self) -> usize {
         self.connections.iter().map(|c| c.cycles.len() + 1).sum()
     }
 
-    /// Connections in it.
+    /// Number of connections in the trace.
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
@@ -173,7 +172,7 @@ impl Trace {
         if n == 0 { 0.0 } else { sum / n as f64 }
     }
 
-    /// Runs it.
+    /// Replays the trace on loops of these settings.
     pub fn replay(&self, settings: &Settings) -> Outcome {
         let loops = settings.loops.max(1) as usize;
         match settings.queues {
@@ -194,7 +193,7 @@ struct Held {
     connection: u32,
     /// What is to be done before it leaves, ns.
     rest: f64,
-    /// The absence that follows, where it is the reply that brings the next request.
+    /// How long the connection is away afterwards, if its reply brings the next request.
     gap: Option<u64>,
 }
 
@@ -204,7 +203,7 @@ struct Simulation<'a> {
     settings: &'a Settings,
     /// When a connection is ready next.
     arrivals: BinaryHeap<Reverse<(u64, u32)>>,
-    /// Its next cycle.
+    /// Index of the next cycle, by connection.
     next: Vec<u32>,
     mean: f64,
     /// What the enter has to do for this batch.
@@ -234,11 +233,11 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Serves a connection from `now` on; answers when that is done.
+    /// Serves a connection from `now` on; returns when that is done.
     fn serve(&mut self, connection: u32, now: u64) -> u64 {
         let cycles = &self.trace.connections[connection as usize].cycles;
         let place = self.next[connection as usize] as usize;
-        // A faster server gets through more of them than were recorded: then they come again.
+        // A faster server gets through more cycles than were recorded. Then they are repeated.
         let cycle = (!cycles.is_empty()).then(|| cycles[place % cycles.len()]);
         let service = (cycle.map_or(self.mean, |c| c.service) - self.settings.less).max(0.0);
         self.next[connection as usize] += 1;
@@ -383,7 +382,8 @@ mod tests {
 
     #[test]
     fn in_the_closed_loop_arrivals_follow_replies() {
-        // At half load a faster server gets its requests earlier; the clock's arrivals do not care.
+        // At half load a faster server gets its requests earlier. Arrivals by the clock do not
+        // change.
         let trace = trace(5, 10.0, 90, 4_000);
         let slow = Settings { tax: 5.0, ..settings(Arrivals::Closed) };
         assert!(trace.replay(&slow).served < trace.replay(&settings(Arrivals::Closed)).served);
@@ -410,7 +410,7 @@ mod tests {
         let with = |entered| trace.replay(&Settings { entered, ..settings(Arrivals::Closed) });
         let (apart, together) = (with(None), with(Some(0.0)));
         assert!(together.events_per_wait() > apart.events_per_wait(), "{together:?} against {apart:?}");
-        // What is nothing but the enter's work is done one after the other in either case.
+        // If the enter does all of the work, it is done one after the other in either case.
         assert_eq!(with(Some(1.0)), apart);
         let mixed = with(Some(0.5));
         assert!(apart.events_per_wait() <= mixed.events_per_wait(), "{mixed:?}");

@@ -6,9 +6,7 @@ use crate::{machine::Way, quantity::Estimate};
 /// What one way of waiting would give back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// The way.
     pub way: Way,
-    /// Event loops.
     pub loops: u32,
     /// How connections are spread over them.
     pub queues: Queues,
@@ -18,11 +16,11 @@ pub struct Scenario {
     pub kind: Kind,
     /// What the model says of its own uncertainty.
     pub unsure: Unsure,
-    /// The share with all that may be otherwise, at its full size.
+    /// The share if all doubts came true, each at its full size.
     pub bounds: Estimate,
-    /// What that is, as shares of the target's CPU, the one that would change most first.
+    /// These doubts, as shares of the target's CPU, the largest first.
     pub doubts: Vec<Doubt>,
-    /// CPU-seconds per second.
+    /// CPU that it would use, in seconds per second.
     pub cpu_per_second: Estimate,
     /// The share if arrivals do not follow replies.
     pub open: f64,
@@ -35,7 +33,7 @@ pub struct Scenario {
     /// Calibrated cost of waiting for an event where a wait returns so many, ns; `None` where no
     /// price was needed.
     pub event_tax: Option<f64>,
-    /// The sum.
+    /// The terms that the saving is the sum of.
     pub terms: Vec<Term>,
 }
 
@@ -46,7 +44,7 @@ pub enum Ground {
     Replay {
         /// Block ends in it.
         events: usize,
-        /// Spans.
+        /// Streamed spans that were replayed.
         spans: usize,
     },
     /// The number of other threads that could run at each wake-up: a coarse answer.

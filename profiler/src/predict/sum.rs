@@ -20,20 +20,20 @@ use crate::{
 
 /// Events per wait at which the price of an event is looked up before the replay has counted them.
 const FIRST_GUESS: f64 = 4.0;
-/// An indirect cost that cannot be told is not none: this share of the direct cost goes into the
+/// An indirect cost that is not known is not zero: this share of the direct cost goes into the
 /// interval.
 const UNKNOWN_INDIRECT: f64 = 0.5;
-/// Of the calls that a pool hands its work over by, the share that goes into the interval: some
-/// notice of what is done remains, as an event.
+/// This share of the calls by which a pool hands work over goes into the interval, because some
+/// notice of finished work remains, as an event.
 pub(super) const UNSURE_HAND_OVER: f64 = 0.25;
-/// As much again, of what is not told, may be user-mode code around these calls: the lock, the
+/// As much again may be user-mode code around these calls, which was not measured: the lock, the
 /// queue.
 pub(super) const UNTOLD_HAND_OVER: f64 = 1.0;
 /// Of the events that a loop hands to its pool, the share that wakes a worker: all of them where
 /// workers are many and idle, none where one goes on with the next.
 const WAKES_WORKER: f64 = 0.5;
-/// Of what was taken off for the hooks, the share that goes into the interval: what they do to a
-/// target is known no better.
+/// This share of what was taken off for the hooks goes into the interval: their effect on a target
+/// is known no better.
 const UNSURE_HOOKS: f64 = 0.25;
 
 /// CPU per time below which a device, and not the CPU, is what a target on files waits for.
@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// By how much more requests are in flight than today: a wait is over for as many at once.
+    /// How many times more requests are in flight than today. A wait ends for that many at once.
     fn deeper(&self, way: Way) -> f64 {
         way.depth().map_or(1.0, |depth| (depth / self.prices.file_waits.max(1.0)).max(1.0))
     }
@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// CPU that no way of waiting can give back more than, ns: the target's own code stays, however
+    /// The most CPU that any way of waiting can give back, ns. The target's own code stays, however
     /// cold it was.
     fn most(&self) -> f64 {
         let user = (1.0 - self.in_kernel) * (self.cpu - self.prices.all().direct).max(0.0);
@@ -158,7 +158,7 @@ struct Sum<'a> {
     counted: Counted,
     /// Waiting for an event in this way, ns.
     tax: Estimate,
-    /// Blocks that go.
+    /// Blocks that this way makes unnecessary.
     blocks: Blocks,
     /// Of the blocks that indirect costs are counted over, the share that goes.
     part: f64,
@@ -201,7 +201,7 @@ impl<'a> Sum<'a> {
         }
     }
 
-    /// What goes.
+    /// The terms of what this way makes unnecessary.
     fn gone(&self) -> impl Iterator<Item = Term> {
         [
             Some(self.blocks_go()),
@@ -376,8 +376,8 @@ impl<'a> Sum<'a> {
         engine.unsteady * value.abs() + moved.sum::<f64>().min(engine.unsteady * engine.cpu)
     }
 
-    /// What may be otherwise, ns, the one that would change most first. `arrivals` is what it
-    /// would be more if arrivals came otherwise.
+    /// What may be otherwise, ns, the largest first. `arrivals`: how much more there would be if
+    /// requests arrived in the other way.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
             CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake,
@@ -404,8 +404,8 @@ impl<'a> Sum<'a> {
         let pinned = if self.may_pin() { self.gains() } else { 0.0 };
         let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
         let all = [
-            // In a loop that takes turns, what a thread read in one go may come as events of their
-            // own, or in one go as today.
+            // In a loop that takes turns, messages that a thread read in one go may come as single
+            // events, or in one go as today.
             (MessagesComeOneByOne, -(ready - turns) * event),
             (MessagesComeTogether, turns * event),
             arrivals,

@@ -8,7 +8,7 @@ use crate::{cost, machine::Way};
 pub struct Term {
     /// What goes, comes or stays.
     pub kind: TermKind,
-    /// How often.
+    /// How often it happens.
     pub count: f64,
     /// What each costs, ns.
     pub each: f64,
@@ -33,13 +33,13 @@ impl Term {
 /// What a term counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermKind {
-    /// Blocks that go.
+    /// Blocks of today that go.
     BlocksGo,
     /// Calls that only wait for one descriptor that go.
     WaitingCallsGo,
-    /// Waits for work that a pool is handed: who waits for all of its IO hands none over.
+    /// Waits of a pool for work. A loop that waits for all of the IO hands no work over.
     HandOversGo,
-    /// Messages that a loop hands to a pool of its runtime: all that this takes.
+    /// Messages that a loop hands to a pool of its runtime, with all that this costs.
     PoolGoes,
     /// Wake-ups among the target's own threads that go.
     OwnWakeupsGo,
@@ -51,7 +51,7 @@ pub enum TermKind {
     RunsWarmCalibrated,
     /// Preemptions of the target's threads by each other that go.
     PreemptionsGo,
-    /// Sleeps that remain.
+    /// Sleeps of a loop that remain.
     SleepsRemain,
     /// Events that are waited for in another way.
     EventsWaited,
@@ -84,7 +84,7 @@ pub enum TermBasis {
     PricedBeside {
         /// What the price rests on.
         note: Note,
-        /// How many stay.
+        /// How many of them stay.
         stay: f64,
         /// What each of those costs, ns.
         idle: f64,
@@ -110,7 +110,7 @@ pub enum TermBasis {
     HandOver,
     /// As a calibrated read whose data is there.
     ReadyRead,
-    /// Measured in place.
+    /// Measured on the target itself.
     InPlace,
     /// Calibrated where so many reads are in flight at once.
     InFlight(f64),

@@ -32,7 +32,7 @@ const NEGLIGIBLE: f64 = 0.01;
 /// What "dear" is, where nothing was measured, ns: about ten times a usual one.
 const DEAR: f64 = 20_000.0;
 
-/// The answer.
+/// What each way of waiting would give back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WhatIf {
     /// Why there is none; then there are no scenarios.
@@ -190,7 +190,7 @@ impl WhatIf {
         loops.max_by(|a, b| a.saving.value.total_cmp(&b.saving.value))
     }
 
-    /// A way's scenario.
+    /// The scenario of one way; `None` where it has no price.
     pub fn scenario(&self, way: Way) -> Option<&Scenario> {
         self.scenarios.iter().find(|s| s.way == way)
     }

@@ -27,16 +27,14 @@ pub enum Descriptor {
     },
     /// A character or block device, a terminal for example.
     Device(PathBuf),
-    /// A named pipe.
+    /// A named pipe, with its path.
     Fifo(PathBuf),
-    /// An unnamed pipe.
     Pipe {
-        /// The same on both ends.
+        /// Number of the inode, the same on both ends.
         inode: u64,
     },
     /// A socket of the network. IPv4 addresses in IPv6 sockets are shown as IPv4.
     Socket {
-        /// What it speaks.
         proto: Protocol,
         /// `None` where it is not bound.
         local: Option<SocketAddr>,
@@ -48,7 +46,6 @@ pub enum Descriptor {
         /// port.
         inbound: bool,
     },
-    /// A unix socket.
     Unix {
         /// Path, or abstract name with `@` before it. Accepted connections have their listener's;
         /// connecting ones none.
@@ -97,12 +94,12 @@ impl fmt::Display for Protocol {
 pub struct DescriptorTable {
     /// Of /proc, see [`proc::shared_dir`].
     dir: String,
-    /// Only there the kernel can be asked for the peers of unix sockets.
+    /// The kernel can be asked for the peers of unix sockets only in this process's own network.
     own_network: bool,
     sockets: SocketTable,
 }
 
-/// One look at one descriptor; for several of them keep a [`DescriptorTable`].
+/// Describes one descriptor; for several of them keep a [`DescriptorTable`].
 pub fn describe(tgid: Tgid, fd: i32) -> Descriptor {
     DescriptorTable::new(tgid).describe(fd)
 }
@@ -131,7 +128,7 @@ pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<u64> {
 }
 
 /// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
-/// holds the epoll meanwhile: only to be asked of one in which somebody sleeps.
+/// locks the epoll meanwhile: ask only about one in which a thread sleeps.
 pub fn only_watched(tgid: Tgid, epoll: i32) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{epoll}")).ok()?;
     let mut watched = text.lines().filter_map(|line| line.strip_prefix("tfd:"));
@@ -198,7 +195,8 @@ impl DescriptorTable {
             let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
             return Descriptor::Socket { proto, local, peer, listening, inbound };
         }
-        // In no table: never bound nor connected, closed by now, or of another family.
+        // The socket is in no table: it was never bound or connected, is closed by now, or is of
+        // another family.
         let proto = match name.as_deref() {
             Some("TCP" | "TCPv6") => Protocol::Tcp,
             Some("UDP" | "UDPv6") => Protocol::Udp,
@@ -239,7 +237,7 @@ fn protocol_name(link: &str) -> Option<String> {
 }
 
 fn of_path(link: &str, path: &Path) -> Descriptor {
-    // Without a sync: the question must not wait for the very NFS server that the target waits for.
+    // Without a sync: this call must not wait for the NFS server that the target waits for.
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     let stat = rustix::fs::statx(CWD, link, flags, StatxFlags::TYPE | StatxFlags::NLINK).ok();
     let marked = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));

@@ -8,7 +8,7 @@ use std::io;
 pub struct Candidate {
     /// As the initial PID namespace numbers it.
     pub pid: u32,
-    /// Command name.
+    /// Command name, as `/proc/PID/comm` gives it.
     pub comm: String,
 }
 
@@ -27,7 +27,7 @@ pub enum TargetError {
     #[error("no target: name a process with -p PID, a thread with -t TID, or start a command with -- CMD")]
     Empty,
 
-    /// PID 0.
+    /// PID 0 was given, which is no process.
     #[error("PID 0 is the kernel's idle task and has no program to measure: give the PID of a process")]
     Zero,
 
@@ -55,7 +55,7 @@ pub enum TargetError {
         pid: u32,
     },
 
-    /// `PF_KTHREAD` is set.
+    /// A kernel thread: `PF_KTHREAD` is set.
     #[error(
         "PID {pid} ({comm}) is a kernel thread: it runs no program to rewrite; give the PID of a process{}",
         also_inside(.pid, .inside)
@@ -63,7 +63,6 @@ pub enum TargetError {
     KernelThread {
         /// The number that was given.
         pid: u32,
-        /// Command name.
         comm: String,
         /// Processes of containers that have this number inside: probably one of them was meant.
         inside: Vec<Candidate>,
@@ -77,7 +76,6 @@ pub enum TargetError {
     Zombie {
         /// The number that was given.
         pid: u32,
-        /// Command name.
         comm: String,
         /// Who has not waited for it.
         parent: u32,
@@ -111,9 +109,8 @@ pub enum TargetError {
     NotPermitted {
         /// The number that was given.
         pid: u32,
-        /// Command name.
         comm: String,
-        /// Its effective user.
+        /// The user that it runs as, its effective UID.
         uid: u32,
     },
 

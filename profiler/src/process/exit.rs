@@ -13,7 +13,7 @@ use super::{Process, error::TargetError};
 use crate::quantity::Tgid;
 
 /// How often a process without a pidfd is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether the process still runs: the same PID with the same start time (a PID is given again),
 /// and not a zombie.
@@ -47,7 +47,7 @@ impl ExitWatch {
         let mut watch = Self { running: Vec::new(), exited: Vec::new() };
         for process in processes {
             let pidfd = open(process.tgid).map_err(|source| TargetError::Watch { source })?;
-            // After the pidfd is open its number cannot be given again, so this look is final.
+            // After the pidfd is open its number cannot be given again, so this answer is final.
             if is_alive(process) {
                 watch.running.push(Watched { process: process.clone(), pidfd });
             } else {
@@ -57,8 +57,8 @@ impl ExitWatch {
         Ok(watch)
     }
 
-    /// Waits until every process has exited, at most for `timeout`; zero only looks. `true` where
-    /// none runs any more.
+    /// Waits until every process has exited, at most for `timeout`; zero does not wait. `true`
+    /// where none runs any more.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl ExitWatch {
     fn sleep(&self, left: Option<Duration>) -> io::Result<()> {
         let mut fds: Vec<PollFd<'_>> = self.pidfds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let without_pidfd = fds.len() < self.running.len();
-        let limit = if without_pidfd { Some(LOOK_EVERY) } else { None };
+        let limit = if without_pidfd { Some(POLL_EVERY) } else { None };
         let pause = left.into_iter().chain(limit).min();
         let pause = pause.and_then(|pause| Timespec::try_from(pause).ok());
         match poll(&mut fds, pause.as_ref()) {

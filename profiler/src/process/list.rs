@@ -12,13 +12,13 @@ const MOST_THREADS: usize = 64;
 /// A process as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its PID.
+    /// PID, as this process sees it.
     pub pid: u32,
     /// When it was started, clock ticks since boot: a PID may be another process's later.
     pub started: u64,
-    /// Effective user.
+    /// The user that it runs as, its effective UID.
     pub uid: u32,
-    /// Threads.
+    /// How many threads it has.
     pub threads: u32,
     /// CPU that it has used.
     pub cpu: Nanos,

@@ -41,8 +41,7 @@ pub struct TargetSpec {
     pub pids: Vec<u32>,
     /// Threads to restrict the measurement to; without `pids` they also choose the processes.
     pub tids: Vec<u32>,
-    /// Descendants at the start too. Later ones are the kernel side's business, which sees each
-    /// fork.
+    /// Descendants at the start too. Later ones are found by the kernel side, which sees each fork.
     pub tree: bool,
 }
 
@@ -78,9 +77,9 @@ pub struct Process {
     pub cmdline: Vec<String>,
     /// Executable as its mount namespace names it; `None` where the rights are missing.
     pub exe: Option<PathBuf>,
-    /// Effective user.
+    /// The user that it runs as, its effective UID.
     pub uid: u32,
-    /// Start, in clock ticks since boot: with the PID, what makes a process this one and no later
+    /// Start, in clock ticks since boot. Together with the PID it tells this process from a later
     /// one.
     pub started: u64,
     /// `runtime:id` from its cgroup, for example `docker:0123456789ab`.
@@ -153,27 +152,21 @@ pub enum Note {
         given: u32,
         /// What it was understood as.
         host: Tgid,
-        /// Command name.
         comm: String,
         /// Which container, where that is known.
         container: Option<String>,
     },
-    /// State T or t: nothing will be seen until it goes on.
+    /// State T or t: nothing is measured until it goes on.
     Stopped {
-        /// The process.
         tgid: Tgid,
         /// Whether a debugger holds it (state t).
         traced: bool,
     },
     /// The user may look at the process, but not into its descriptors: addresses and paths will be
     /// missing.
-    DescriptorsHidden {
-        /// The process.
-        tgid: Tgid,
-    },
+    DescriptorsHidden { tgid: Tgid },
     /// A descendant that cannot be measured was left out.
     LeftOut {
-        /// The process.
         tgid: Tgid,
         /// Why it cannot be measured.
         reason: String,

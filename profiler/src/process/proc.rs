@@ -57,7 +57,7 @@ impl Stat {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) tgid: u32,
-    /// Effective.
+    /// The effective UID: the user that it runs as.
     pub(crate) uid: u32,
     /// From the reader's PID namespace to the innermost one.
     pub(crate) ns_pids: Vec<u32>,
@@ -134,8 +134,8 @@ pub(crate) fn is_denied(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
-/// Where to look for what threads share (descriptors, executable, arguments): a leader that has
-/// exited while its other threads run has let go of it all, so then one of those.
+/// The folder for what threads share (descriptors, executable, arguments). A leader that has exited
+/// while other threads run has released all of it; then it is the folder of one of those.
 pub(crate) fn shared_dir(pid: u32) -> String {
     let leader = format!("/proc/{pid}");
     if !Stat::read(pid).is_ok_and(|stat| stat.state == 'Z' && stat.threads > 1) {

@@ -207,8 +207,8 @@ fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note
     let mut queue: Vec<u32> = seen.iter().copied().collect();
     while let Some(parent) = queue.pop() {
         for &child in children.get(&parent).into_iter().flatten() {
-            // should-i-async started from the very shell that it measures: neither it nor its
-            // children are meant.
+            // should-i-async may be started from the shell that it measures: leave out itself and
+            // its children.
             if child == std::process::id() || !seen.insert(child) {
                 continue;
             }

@@ -18,7 +18,7 @@ use crate::quantity::Tgid;
 pub enum RunsIn {
     /// CPython, its own or a library in another program.
     CPython {
-        /// For example 3.11.
+        /// The version, `3.11` for example.
         version: String,
         /// Of the packages that were asked for, those that it can import.
         packages: Vec<&'static str>,
@@ -37,29 +37,21 @@ pub enum RunsIn {
     },
 }
 
-/// Runtimes that are told from machine code, so that their programs are not priced as if they were
-/// that.
+/// Runtimes that are recognised, so that their programs are not priced as machine code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherRuntime {
-    /// Node.js.
     Node,
-    /// Deno.
     Deno,
-    /// Bun.
     Bun,
     /// What Go links into its programs.
     Go,
-    /// Erlang's virtual machine.
+    /// The virtual machine of Erlang and Elixir.
     Beam,
-    /// .NET.
     DotNet,
-    /// Ruby's own interpreter.
     Ruby,
     /// PHP, its own programs or a module in another.
     Php,
-    /// Perl.
     Perl,
-    /// PyPy.
     PyPy,
 }
 
@@ -101,7 +93,7 @@ pub fn runs_in(process: &Process, packages: &[&'static str]) -> Option<RunsIn> {
     is_go(process.tgid).then(|| RunsIn::Other { what: OtherRuntime::Go, version: String::new() })
 }
 
-/// One of [`OTHERS`], with the version in the name that told it.
+/// One of [`OTHERS`], with the version in the name that it was recognised by.
 fn other(exe: &[u8], mapped: &[PathBuf]) -> Option<(OtherRuntime, String)> {
     let by_exe = || OTHERS.iter().find(|(_, start, _)| is_named(exe, start)).map(|(what, ..)| (*what, exe));
     let by_library = || {

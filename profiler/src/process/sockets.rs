@@ -74,7 +74,7 @@ impl Entry {
 /// The tables of one network namespace, each read when first asked for.
 #[derive(Debug)]
 pub(crate) struct SocketTable {
-    /// Of /proc.
+    /// The process's folder in `/proc`.
     dir: String,
     tables: HashMap<Table, Read>,
 }

@@ -12,7 +12,7 @@ pub enum Provenance {
 }
 
 impl Provenance {
-    /// In reports.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Measured => "measured",
@@ -32,7 +32,7 @@ pub struct Figure<T, N> {
 }
 
 impl<T, N> Figure<T, N> {
-    /// Counted or timed.
+    /// A figure that was counted or timed.
     pub fn measured(value: T) -> Self {
         Self { value: Some(value), provenance: Provenance::Measured, note: None }
     }

@@ -20,7 +20,7 @@ macro_rules! id {
                 Self(raw)
             }
 
-            /// The kernel's number.
+            /// The number that the kernel uses.
             pub const fn as_raw(self) -> u32 {
                 self.0
             }
@@ -46,7 +46,6 @@ impl Addr {
         Self(raw)
     }
 
-    /// The register's value.
     pub const fn as_raw(self) -> u64 {
         self.0
     }

@@ -10,7 +10,6 @@ use super::estimate::Estimate;
 /// Repeats of one measurement, in the unit that its field names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeats {
-    /// The median.
     pub median: f64,
     /// The 5th percentile; the smallest where there are fewer than 20.
     pub low: f64,

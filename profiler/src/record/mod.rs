@@ -25,7 +25,7 @@ const MARK: &[u8; 8] = b"sia-rec\n";
 pub const VERSION: u32 = 2;
 /// The oldest that this build reads: it had fewer classes of blocks.
 const OLDEST: u32 = 1;
-/// More than any recording unpacks to: a damaged length must not take the machine's memory.
+/// More than any recording unpacks to, so that a damaged length does not take the machine's memory.
 const MOST_BYTES: u64 = 4 << 30;
 
 /// A part of a measurement: what happened in about a second.
@@ -41,12 +41,11 @@ pub struct Part {
     pub window: Window,
 }
 
-/// A measurement, kept.
+/// A measurement as a file keeps it.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Recording {
     /// Version of the command that made it.
     pub made_by: String,
-    /// The whole measurement.
     pub window: Window,
     /// Names, facts and outside counters.
     pub inputs: Inputs,
@@ -61,48 +60,36 @@ pub struct Recording {
 pub enum RecordError {
     /// Not to be opened or read.
     #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Something else.
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The file is no recording.
     #[error("{} is no recording of should-i-async: make one with `should-i-async record -p PID -o FILE`", .0.display())]
     Foreign(PathBuf),
-    /// Of another version.
+    /// The file is of another version.
     #[error(
         "{} has format {found}, this build reads {OLDEST} to {VERSION}: read it with the version of should-i-async that made it",
         path.display()
     )]
     Version {
-        /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version that it states.
         found: u32,
     },
     /// The end is missing.
     #[error("{} is cut off: copy it again, or record again", .0.display())]
     Cut(PathBuf),
-    /// Bytes have changed.
+    /// Bytes of the file have changed.
     #[error("{} is damaged ({reason}): copy it again, or record again", path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What did not fit.
         reason: String,
     },
     /// Not to be written. Nothing was left behind.
     #[error("cannot write {}: {source}. Give another place", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    Unwritable { path: PathBuf, source: std::io::Error },
 }
 
-/// Writes a file in one step: whoever reads the name finds the old content or the new one, whole.
+/// Writes a file in one step: a reader finds the old content or the new one, never a part.
 ///
 /// # Errors
 /// The system's; nothing is left behind then.
@@ -133,7 +120,7 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::i
 }
 
 impl Recording {
-    /// Writes it; answers its size, bytes.
+    /// Writes it and returns its size, in bytes.
     ///
     /// # Errors
     /// See [`RecordError::Unwritable`].

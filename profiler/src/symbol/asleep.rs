@@ -9,7 +9,7 @@ use super::frame::{Frame, Origin};
 use crate::quantity::{Tgid, Tid};
 use crate::text::clean::as_read;
 
-/// How often a thread that moves while it is looked at is looked at again.
+/// How often a stack is read again because its thread moved meanwhile.
 const ATTEMPTS: usize = 3;
 
 const PAGE: u64 = 4096;
@@ -31,7 +31,7 @@ pub struct SleepingStack {
 }
 
 impl SleepingStack {
-    /// For [`super::Unwinder::unwind`].
+    /// The copy as [`super::Unwinder::unwind`] takes it.
     pub fn copy(&self) -> StackCopy<'_> {
         StackCopy { tgid: self.tgid, registers: self.registers, bytes: &self.bytes }
     }
@@ -55,8 +55,8 @@ pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<Sleeping
         let before = place()?;
         let bytes = read_up(&memory, before.sp, max_bytes);
         let kernel = std::fs::read_to_string(format!("{folder}/stack")).unwrap_or_default();
-        // The same place twice with the thread awake in between leaves the stack as it is, but for
-        // what is below it.
+        // If the thread was awake in between and came back to the same place, only the stack below
+        // it has changed.
         if place()? == before && !bytes.is_empty() {
             let registers = Registers { ip: before.ip, sp: before.sp, fp: 0, lr: 0 };
             return Some(SleepingStack {

@@ -1,6 +1,6 @@
 //! symbol/blaze: blazesym on a thread of its own. Its types cannot leave the thread they were made
-//! on, and a file with broken debug information may bring it down: then only that file goes
-//! without.
+//! on, and a file with broken debug information may make it panic. Then only that file has no
+//! names.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;

@@ -6,9 +6,7 @@ use crate::quantity::Tgid;
 /// User-mode registers at the moment of the copy. 0: not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
-    /// Instruction pointer.
     pub ip: u64,
-    /// Stack pointer.
     pub sp: u64,
     /// Frame pointer: `rbp`, `x29`.
     pub fp: u64,
@@ -39,7 +37,7 @@ impl StackCopy<'_> {
 /// A stack as code addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// The innermost first.
+    /// Code addresses, the innermost first.
     pub frames: Vec<CodeAddress>,
     /// Whether the thread's outermost frame was reached.
     pub complete: bool,

@@ -32,7 +32,7 @@ impl Deref for Bytes {
     }
 }
 
-/// A loadable segment.
+/// A segment that is loaded into memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
     /// Address that the file states.

@@ -7,7 +7,7 @@ pub enum Origin {
     User,
     /// Made by a JIT compiler, named by its perf map.
     Jit,
-    /// The kernel's.
+    /// Code of the kernel.
     Kernel,
     /// Not code: a syscall, a reason, a mark between two stacks.
     Mark,

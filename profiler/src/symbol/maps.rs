@@ -6,10 +6,10 @@ use std::ops::Range;
 use crate::process;
 use crate::quantity::Tgid;
 
-/// An executable mapping.
+/// A mapping of memory that code can run in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mapping {
-    /// Virtual addresses.
+    /// Virtual addresses that it covers.
     pub(super) range: Range<u64>,
     /// Offset of its start in the file, bytes.
     pub(super) offset: u64,
@@ -33,7 +33,7 @@ pub(super) const DELETED: &str = " (deleted)";
 /// Executable mappings, by address. `None` where the process has gone or is hidden.
 pub(super) fn read(tgid: Tgid) -> Option<Vec<Mapping>> {
     let of = |path: String| std::fs::read(path).ok().filter(|text| !text.is_empty());
-    // A leader that has exited while its other threads run has let go of the memory.
+    // A leader that has exited while other threads run has released the memory.
     let text = of(format!("/proc/{tgid}/maps")).or_else(|| {
         let threads = process::threads(tgid);
         threads.into_iter().find_map(|tid| of(format!("/proc/{tgid}/task/{tid}/maps")))

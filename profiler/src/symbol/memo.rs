@@ -12,15 +12,15 @@ use std::collections::HashMap;
 use super::copy::{StackCopy, Trace};
 use crate::quantity::Tgid;
 
-/// Traces kept in all, and for one instruction pointer. Past it everything is forgotten: what is
-/// hot comes back at once.
+/// Traces kept in all, and for one instruction pointer. Beyond that everything is forgotten, and
+/// frequent traces come back at once.
 const MOST_TRACES: usize = 1 << 15;
 const MOST_OF_ONE: usize = 16;
 
 /// What a word of the stack must be for a trace to be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A return address.
+    /// Exactly this return address.
     Exactly(u64),
     /// An address inside the copy, this far above the stack pointer.
     Inside(u64),

@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Jit(JitSource),
 }
 
-/// A module.
+/// What addresses of a mapping belong to.
 pub(super) struct Module {
     /// File name without its folder, `[vdso]`, `[jit]`; empty for nowhere.
     pub(super) name: String,

@@ -18,13 +18,13 @@ pub struct Symbolizer {
     blaze: Blaze,
     named: HashMap<CodeAddress, Vec<Frame>>,
     perf_maps: HashMap<ModuleId, PerfMap>,
-    /// Of stripped files; read once one of their functions has no name.
+    /// Jumps of stripped files, read once one of their functions has no name.
     jumps: HashMap<ModuleId, Jumps>,
     kernel: HashMap<u64, Vec<Frame>>,
 }
 
 impl Symbolizer {
-    /// One for the addresses of the unwinder that these modules are of.
+    /// A symbolizer for the addresses of the unwinder that has these modules.
     pub fn new(modules: Modules) -> Self {
         Self {
             modules,
@@ -36,9 +36,9 @@ impl Symbolizer {
         }
     }
 
-    /// Names addresses, each of which [`Self::frames`] then knows. Those named before cost a
-    /// look-up; JIT code without a name is asked for again, because the runtime may have written it
-    /// down since. The more at once the better.
+    /// Names addresses, each of which [`Self::frames`] then knows. An address that was named before
+    /// costs a look-up. JIT code without a name is tried again, because the runtime may have
+    /// written its name since. The more addresses at once, the better.
     pub fn name(&mut self, addresses: impl IntoIterator<Item = CodeAddress>) {
         let mut wanted: HashMap<ModuleId, Vec<CodeAddress>> = HashMap::new();
         for address in addresses {

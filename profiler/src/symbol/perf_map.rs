@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::quantity::Tgid;
 use crate::text::clean::as_read;
 
-/// As much is read of one file. Larger ones exist only where something has gone wrong.
+/// The most that is read of one file. Larger ones exist only where something has gone wrong.
 const MOST_BYTES: u64 = 256 << 20;
 
 /// Where a process's perf map is. Holds the folder, because /proc/PID/root goes with the process;
@@ -77,8 +77,8 @@ impl PerfMap {
 
     fn add(&mut self, text: &str) {
         for (start, end, name) in text.lines().filter_map(parse_line) {
-            // Code that was thrown away: its memory has been used again. A partly covered entry is
-            // gone too.
+            // The code that was here before is gone, because its memory is used again. An entry
+            // that is partly covered is gone too.
             while let Some((&old, _)) =
                 self.entries.range(..end).next_back().filter(|(_, (old_end, _))| *old_end > start)
             {

@@ -13,17 +13,16 @@ use super::module::{Kind, Modules};
 use super::stub::Stubs;
 use crate::quantity::Tgid;
 
-/// So often at most are the maps of a process read because an address lies in none of them.
+/// If an address lies in no map of a process, its maps are read again, but no more often than this.
 const REREAD_AFTER: Duration = Duration::from_millis(100);
 
-/// So old at most are the maps that a stack is unwound by: a library can be replaced at the same
-/// address.
+/// Stacks are unwound by maps no older than this: a library can be replaced at the same address.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// framehop for the architecture that this runs on.
 pub(super) type Framehop = UnwinderNative<Bytes, MayAllocateDuringUnwind>;
 
-/// An executable mapping.
+/// Addresses of a module in this process.
 #[derive(Clone)]
 struct Region {
     range: Range<u64>,
@@ -60,7 +59,7 @@ impl Process {
         }
     }
 
-    /// What a child starts with: its parent's memory, until it executes another program.
+    /// The memory that a child starts with: its parent's, until it executes another program.
     pub(super) fn forked(&self, child: Tgid) -> Self {
         let regions = self.regions.clone();
         Self { mappings: self.mappings.clone(), regions, framehop: self.framehop.clone(), ..Self::new(child) }
@@ -86,8 +85,8 @@ impl Process {
         self.read_at.is_none_or(|at| at.elapsed() >= if missing { REREAD_AFTER } else { STALE_AFTER })
     }
 
-    /// Reads the maps. Whether they have changed. Those of a process that has gone stay as they
-    /// were.
+    /// Reads the maps, and returns whether they have changed. The maps of a process that is gone
+    /// stay as they were.
     pub(super) fn refresh(&mut self, modules: &Modules) -> bool {
         self.read_at = Some(Instant::now());
         let Some(mappings) = maps::read(self.tgid).filter(|mappings| *mappings != self.mappings) else { return false };

@@ -15,8 +15,9 @@ use crate::quantity::Tgid;
 /// Frames of a trace at most.
 pub const MOST_FRAMES: usize = 128;
 
-/// Stands for a register that nobody knows: no stack and no code is there, so that a step which
-/// needs it fails. With 0 framehop would take the thread's end for reached.
+/// Stands for a register that is not known. No stack and no code is at this address, so that a step
+/// which needs it fails. At 0 framehop would believe that it had reached the thread's outermost
+/// frame.
 const UNKNOWN: u64 = 1;
 
 /// What the unwinder did.
@@ -28,7 +29,7 @@ pub struct Counters {
     pub remembered: u64,
     /// Of these, whose outermost frame was not reached.
     pub truncated: u64,
-    /// Of these, whose innermost frame lies in no mapping that could be read.
+    /// Of these: the innermost frame lies in no mapping that could be read.
     pub no_module: u64,
     /// How often the maps of a process were read.
     pub maps_read: u64,
@@ -77,7 +78,7 @@ impl Unwinder {
         self.modules.clone()
     }
 
-    /// What it did.
+    /// What has been unwound so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -91,8 +92,8 @@ impl Unwinder {
         }
     }
 
-    /// A process has been made by another. Its own maps are read at its first stack; where it has
-    /// gone by then, its parent's stand for them.
+    /// A process was forked by another. Its own maps are read at its first stack. If it is gone by
+    /// then, its parent's maps are used.
     pub fn forked(&mut self, parent: Tgid, child: Tgid) {
         if let Some(process) = self.processes.get(&parent).map(|parent| parent.forked(child)) {
             self.processes.insert(child, process);
@@ -174,9 +175,9 @@ fn walk(
             None => process.framehop.unwind_frame(address, &mut registers, cache, &mut read),
         };
         if failed && stub.is_none() {
-            // Where a rule cannot be followed, framehop falls back on frame pointers, and keeps
-            // that for this address: for the next copy too, which may be longer. Asking on behalf
-            // of nobody takes the place of what was kept.
+            // Where a rule cannot be followed, framehop falls back on frame pointers and keeps that
+            // for this address, also for the next copy, which may be longer. Asking once without a
+            // stack replaces what it kept.
             let mut no_stack = |_| Err(());
             let _ = nothing.unwind_frame(address, &mut registers.clone(), cache, &mut no_stack);
         }
@@ -199,7 +200,7 @@ fn walk(
     (Trace { frames, complete: matches!(end, End::Outermost) }, reads, end)
 }
 
-/// A step out of code that leaves its caller's registers alone, but for the stack pointer.
+/// A step out of code that changes no register of its caller but the stack pointer.
 fn step_over(
     registers: &mut UnwindRegsNative,
     distance: u64,
@@ -230,7 +231,7 @@ fn native(registers: &Registers) -> UnwindRegsNative {
     UnwindRegsNative::new(registers.ip, registers.sp, known(registers.fp))
 }
 
-/// A return address as it was pushed, without what the CPU may have added to it.
+/// A return address without what the CPU may have added to it.
 #[cfg(target_arch = "x86_64")]
 fn code_pointer(value: u64) -> u64 {
     value

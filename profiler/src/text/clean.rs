@@ -53,14 +53,14 @@ impl From<char> for Kind {
     }
 }
 
-/// As it is kept when it is read from another process: one character for each, and none that begins
-/// an escape sequence or ends a line. What is written is cleaned again, by the rule of its output.
+/// A name as it is kept when it is read from another process: one character for each, and none that
+/// begins an escape sequence or ends a line. Each output cleans it again, by its own rule.
 pub fn as_read(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// For a terminal, in aligned columns: every character that is left has a width and stays on its
-/// line. Marks go, because terminals do not agree on where they draw them.
+/// A name for a terminal, in aligned columns: every character that is left has a width and stays on
+/// its line. Marks are dropped, because terminals do not agree on where to draw them.
 pub fn clean(name: &str) -> String {
     let shown = |c: char| match Kind::from(c) {
         Kind::Drawn | Kind::Space => Some(c),
@@ -70,8 +70,8 @@ pub fn clean(name: &str) -> String {
     name.chars().filter_map(shown).collect()
 }
 
-/// For a file: one line, in which runs of white space become one space. Marks stay: whoever reads
-/// the file can draw them.
+/// A name for a file: one line, in which runs of white space become one space. Marks stay: programs
+/// that read files can draw them.
 pub fn line(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for word in name.split_whitespace() {
@@ -108,7 +108,8 @@ mod tests {
 
     use super::*;
 
-    /// ESC and other controls, line ends, all that turns or hides, no characters, marks, wide ones.
+    /// ESC and other controls, line ends, what turns or hides text, what is no character, marks,
+    /// and wide characters.
     const HOSTILE: &str = "a\x1b[2Jb\nc\r\t\u{7}\u{9b}\u{85}\u{2028}\u{2029}\u{202e}d\u{2066}\u{200b}\u{200d}\
                            \u{61c}\u{ad}\u{feff}\u{ffff}漢e\u{301}";
 

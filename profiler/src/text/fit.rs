@@ -45,7 +45,7 @@ pub fn cut(text: &str, columns: usize) -> String {
     }
 }
 
-/// Cuts in the middle: of a path or an address the ends say most.
+/// Cuts in the middle, because the ends of a path or an address say most.
 pub fn cut_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns || columns < 3 {
         return cut(text, columns);

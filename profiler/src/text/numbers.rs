@@ -65,7 +65,7 @@ fn with_digits(ratio: f64, digits: usize) -> String {
     }
 }
 
-/// A ratio in percent; what is there and too small to print is `<0.1 %`, not 0.
+/// A ratio in percent. A ratio that is too small to print is `<0.1 %`, not 0.
 pub fn percent(ratio: f64) -> String {
     with_digits(ratio, 1)
 }
@@ -87,7 +87,7 @@ pub fn decimal(value: f64, digits: usize) -> String {
     }
 }
 
-/// A number of any size: a count from 100 on, below it with its digits.
+/// A number of any size: from 100 on as a count, below it with digits behind the point.
 pub fn amount(value: f64) -> String {
     match value.abs() {
         v if !v.is_finite() => NA.to_owned(),
@@ -220,7 +220,7 @@ pub fn bytes(n: u64) -> String {
     let mut name = "B";
     let mut exact = true;
     for unit in UNITS {
-        // What would be printed as 1024 is 1.00 of the next unit.
+        // A value that would be printed as 1024 is 1.00 of the next unit.
         if value < 1023.5 {
             break;
         }

@@ -40,13 +40,13 @@ pub(super) fn in_table<R>(table: &mut Table, sheet: &Sheet<R>, rows: &[R], actio
 
 /// A search: from here or from the next place on, forwards or back.
 #[derive(Clone, Copy)]
-struct Look {
+struct Search {
     back: bool,
     skip: bool,
 }
 
 impl App {
-    /// Does what a key asks for; the orders that come of it.
+    /// Does what a key asks for, and returns the orders that follow from it.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Command> {
         let action = find(&self.places(), key).map(|binding| binding.action);
         if self.prompt.is_some() {
@@ -82,7 +82,7 @@ impl App {
         }
         if prompt.purpose == Purpose::Search {
             self.mark_search();
-            self.look(Look { back: false, skip: false });
+            self.find_match(Search { back: false, skip: false });
         }
         Vec::new()
     }
@@ -92,7 +92,7 @@ impl App {
             Purpose::Search => {
                 self.search = text;
                 self.mark_search();
-                if !self.search.is_empty() && !self.look(Look { back: false, skip: false }) {
+                if !self.search.is_empty() && !self.find_match(Search { back: false, skip: false }) {
                     self.not_found();
                 }
                 Vec::new()
@@ -115,11 +115,11 @@ impl App {
         self.tell(true, &format!("nothing here holds `{}`", self.search));
     }
 
-    /// Goes to the next match in the view shown; whether there is one.
-    fn look(&mut self, look: Look) -> bool {
+    /// Goes to the next match in the view that is shown, and returns whether there is one.
+    fn find_match(&mut self, search: Search) -> bool {
         let text = self.searched();
         let Some(report) = self.report() else { return false };
-        let Look { back, skip } = look;
+        let Search { back, skip } = search;
         match self.view {
             View::Threads => self.threads.find(&threads::SHEET, &report.threads, &text, back, skip),
             View::Sites if self.detail.is_none() => self.sites.find(&sites::SHEET, &report.sites, &text, back, skip),
@@ -132,12 +132,12 @@ impl App {
     fn next_match(&mut self, back: bool) {
         if self.search.is_empty() {
             self.tell(true, "nothing searched for yet: /");
-        } else if !self.look(Look { back, skip: true }) {
+        } else if !self.find_match(Search { back, skip: true }) {
             self.not_found();
         }
     }
 
-    /// Everything but typing.
+    /// Does an action; all keys but those that are typed into a line.
     fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Command> {
         if let Some(help) = &self.help {
             match action {
@@ -241,7 +241,7 @@ impl App {
         }
     }
 
-    /// Out of what is open: a detail, a zoom, a search.
+    /// Leaves what is open: a detail, a zoom, a search.
     fn back(&mut self) {
         match self.view {
             View::Sites if self.detail.is_some() => self.detail = None,
@@ -291,7 +291,7 @@ impl App {
 
     fn seek(&mut self, to: impl Fn(usize, usize) -> usize) -> Vec<Command> {
         let Some((part, parts)) = self.part() else { return Vec::new() };
-        // Pressed again before the answer is there: from where one is going.
+        // The key was pressed again before the answer came: count from the part that was asked for.
         let from = self.seeking.unwrap_or(part);
         let to = to(from, parts).min(parts.saturating_sub(1));
         if to == from {
@@ -302,7 +302,7 @@ impl App {
         vec![Command::Seek(to)]
     }
 
-    /// What is seen, by name: a picture of the flame graph, a page of everything else.
+    /// The file name for what is shown: a picture of the flame graph, a page of everything else.
     fn export_name(&self) -> String {
         let ending = if self.view == View::Flame { "svg" } else { "html" };
         match self.title.pid {

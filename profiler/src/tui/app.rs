@@ -37,7 +37,7 @@ pub struct Title {
 /// Which figures tables and ledgers show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// Since the start.
+    /// Figures since the start.
     Whole,
     /// Of the last interval.
     Last,
@@ -57,10 +57,10 @@ pub(super) enum Purpose {
     Export,
 }
 
-/// Something to tell.
+/// A line for the user, which the log keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
-    /// Since the start.
+    /// When it came, since the start.
     pub(super) at: Nanos,
     pub(super) bad: bool,
     pub(super) text: String,
@@ -126,7 +126,7 @@ const KEPT: usize = 200;
 pub(crate) struct App {
     pub(super) title: Title,
     pub(super) theme: Theme,
-    /// What is shown.
+    /// The snapshot that is shown.
     pub(super) snapshot: Option<Box<Snapshot>>,
     /// What came while the screen was frozen.
     newer: Option<Box<Snapshot>>,
@@ -253,7 +253,7 @@ impl App {
         self.settle();
     }
 
-    /// Something to tell: in the last line, and in the log.
+    /// Shows a message in the last line, and keeps it in the log.
     pub(super) fn tell(&mut self, bad: bool, text: &str) {
         let at = self.snapshot.as_ref().map_or(Nanos::ZERO, |s| s.at);
         let message = Message { at, bad, text: clean(text) };
@@ -291,7 +291,7 @@ impl App {
 
     /// Why the measurement is over, where it is.
     pub(super) fn ended(&self) -> Option<Ended> {
-        // Also while frozen: that the target is gone is to be known.
+        // Also while the screen is frozen: the user should know that the target is gone.
         match &self.newer.as_ref().or(self.snapshot.as_ref())?.state {
             State::Ended(why) => Some(*why),
             _ => None,

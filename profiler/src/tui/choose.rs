@@ -33,15 +33,15 @@ use crate::text::{
 pub struct ProcessRow {
     /// As the user sees it.
     pub pid: u32,
-    /// Whose it is.
+    /// Name of the user that it runs as.
     pub user: String,
-    /// Threads.
+    /// How many threads it has.
     pub threads: u32,
-    /// CPU over the last second, in CPUs; none at the first look.
+    /// CPU over the last second, in CPUs; none when the list is made first.
     pub cpu: Option<f64>,
-    /// Voluntary switches a second; none at the first look.
+    /// Voluntary switches a second; none when the list is made first.
     pub switches: Option<f64>,
-    /// Its command line.
+    /// Command line, as `/proc` gives it.
     pub command: String,
 }
 

@@ -28,7 +28,7 @@ use crate::text::{
 };
 use crate::words::InWords;
 
-/// Below this nothing is drawn but that it is too small.
+/// On a smaller screen only a line is drawn that says so.
 pub(super) const LEAST: (u16, u16) = (40, 10);
 
 /// Draws the state as it is.
@@ -160,7 +160,7 @@ fn position(pen: &mut Pen<'_>, app: &App, part: usize, parts: usize) {
     pen.text(0, column, &text, Ink::Plain);
 }
 
-/// What is typed, or what was told, or a few keys; the column of the cursor.
+/// What is typed, or a message, or a few keys. Returns the column of the cursor.
 fn footer(pen: &mut Pen<'_>, app: &App) -> Option<u16> {
     if let Some(Prompt { purpose, line }) = &app.prompt {
         let name = match purpose {
@@ -196,7 +196,7 @@ fn footer(pen: &mut Pen<'_>, app: &App) -> Option<u16> {
 pub(super) fn prompt(pen: &mut Pen<'_>, name: &str, line: &super::prompt::Line) -> u16 {
     let (before, behind) = line.halves();
     let room = usize::from(pen.width()).saturating_sub(width(name) + 1);
-    // Of what is too long the part before the cursor is shown.
+    // If the line is too long, the part before the cursor is shown.
     let mut before = before.as_str();
     while width(before) > room {
         let mut chars = before.chars();

@@ -1,5 +1,5 @@
-//! The flame graph's tree, and where one stands in it. What is drawn of it is a layout: rows of
-//! frames that are at least a column wide.
+//! The flame graph's tree, and where the cursor is in it. What is drawn is a layout: rows of frames
+//! that are at least a column wide.
 
 use std::{cell::Cell, collections::HashMap};
 
@@ -54,7 +54,7 @@ impl Label {
 pub(super) struct Node {
     pub(super) label: usize,
     pub(super) parent: usize,
-    /// The heaviest first.
+    /// Indices of its callees, the heaviest first.
     children: Vec<usize>,
     /// Of the weight, its callees included, ns.
     pub(super) value: u64,
@@ -187,7 +187,7 @@ pub(super) struct Layout {
     pub(super) elided: usize,
 }
 
-/// Where one stands.
+/// The flame graph, and where the cursor is in it.
 #[derive(Clone, Debug)]
 pub(super) struct Flame {
     pub(super) weight: Weight,
@@ -219,7 +219,7 @@ impl Default for Flame {
 }
 
 impl Flame {
-    /// Takes new stacks, and stays where it stood as far as there still is such a place.
+    /// Takes new stacks. The cursor stays at the same place, as far as that is still there.
     pub(super) fn rebuild(&mut self, profile: &Profile, search: &str) {
         let (zoom, selected) = (self.tree.path(self.zoom), self.tree.path(self.selected));
         self.tree = Tree::new(profile, self.weight);
@@ -246,7 +246,7 @@ impl Flame {
         self.matched = (!text.is_empty() && total > 0).then(|| sum as f64 / total as f64);
     }
 
-    /// Selects the next frame that matches; whether there is one.
+    /// Selects the next frame that matches, and returns whether there is one.
     pub(super) fn find(&mut self, back: bool, skip: bool) -> bool {
         let order = self.tree.walk();
         let n = order.len();
@@ -386,7 +386,7 @@ mod tests {
             weights: Weights { cost, blocked: 2 * cost, ..Weights::default() },
         };
         Profile {
-            // The last is the first once more, on another line.
+            // The last frame is the first one again, on another line.
             frames: ["main", "serve", "read", "work", "main"].map(frame).into(),
             stacks: vec![stack(&[0, 1, 2], &[3, 4], 60), stack(&[4, 1], &[], 30), stack(&[4, 3], &[], 10)],
             ..Profile::default()

@@ -35,7 +35,7 @@ pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64, Note>; 7] {
     ]
 }
 
-/// An interval.
+/// The figures of one interval.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// Its end, since the start.
@@ -49,15 +49,15 @@ pub(super) struct Entry {
 /// More than the widest screen has columns.
 const MOST: usize = 512;
 
-/// Intervals, by time.
+/// The intervals so far, in order of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     entries: VecDeque<Entry>,
 }
 
 impl History {
-    /// Takes an interval; one at the same time is replaced. Time that goes back is a new start,
-    /// except in recordings, which are walked in both directions.
+    /// Takes an interval, in place of one at the same time. If time goes back that is a new start,
+    /// except in recordings, where the user may go in both directions.
     pub(super) fn push(&mut self, snapshot: &Snapshot) {
         let seconds = snapshot.interval.as_secs_f64().max(1e-9);
         let cpus = parts(&snapshot.last.cpu).map(|part| part.value().map(|&ns| ns.max(0.0) / 1e9 / seconds));

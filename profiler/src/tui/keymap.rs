@@ -63,15 +63,11 @@ listed! {
         Moving,
         /// Threads, sites, devices, the list of processes.
         Tables,
-        /// What-if.
         WhatIf,
-        /// The flame graph.
         Flame,
-        /// Recordings.
         Recording,
         /// While something is typed.
         Typing,
-        /// The help.
         Help,
         /// The list of processes.
         Processes,
@@ -94,7 +90,7 @@ impl Place {
     }
 }
 
-/// A key. Shift counts only in what it makes of the key.
+/// A key. Shift counts only by the character that it makes of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) code: KeyCode,
@@ -147,7 +143,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// `j ↓`
+    /// Its keys as the help prints them: `j ↓`.
     pub(super) fn names(&self) -> String {
         match self.action {
             Action::Show => "1–8".to_owned(),
@@ -160,7 +156,7 @@ const fn row(place: Place, keys: &'static [Key], action: Action, words: &'static
     Binding { place, keys, action, words }
 }
 
-/// The table. Of rows that hold in the same moment the more special place wins.
+/// The table. If two rows hold at the same moment, the one of the more special place wins.
 pub(super) const KEYMAP: &[Binding] = &[
     row(Place::Everywhere, &[key('q'), ctrl('c')], Action::Quit, "quit"),
     row(Place::Everywhere, &[key('?'), code(KeyCode::F(1))], Action::Help, "this help"),

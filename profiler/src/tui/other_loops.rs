@@ -12,7 +12,7 @@ use crate::{
 pub(super) enum Found<'a> {
     /// The answer. Empty: it could not be worked out.
     Now(&'a [Scenario]),
-    /// That of the replay before, until the new one is there.
+    /// The answer by the replay before, until there is a new one.
     Before(&'a [Scenario]),
     /// Nobody has asked for it.
     NotYet,
@@ -33,7 +33,8 @@ pub(super) struct OtherLoops {
 #[derive(Clone, Debug)]
 struct Answer {
     question: Question,
-    /// Who gave it. Its replay is not kept for that.
+    /// The engine that gave it. It is a weak reference, so that the engine's replay is not kept
+    /// alive.
     engine: Weak<Engine>,
     scenarios: Vec<Scenario>,
 }
@@ -56,7 +57,7 @@ pub(super) fn most(snapshot: &Snapshot) -> u32 {
 }
 
 impl OtherLoops {
-    /// What is asked.
+    /// Which loops are asked about.
     pub(super) fn question(&self, snapshot: &Snapshot) -> Question {
         let usual = usual(snapshot);
         match snapshot.engine {
@@ -93,7 +94,7 @@ impl OtherLoops {
         Some(Command::Ask(Inquiry { engine: Arc::clone(engine), question: self.question(snapshot) }))
     }
 
-    /// Takes a reply.
+    /// Takes a reply in, in place of an older one to the same question.
     pub(super) fn take(&mut self, reply: Reply) {
         let Reply { inquiry: Inquiry { engine, question }, scenarios } = reply;
         self.sent = false;

@@ -6,7 +6,7 @@ use crate::text::fit::{fit, width, wrap};
 /// A line: pieces with their ink.
 pub(super) type Line = Vec<(String, Ink)>;
 
-/// The text.
+/// A text that is written line by line.
 pub(super) struct Page {
     width: usize,
     lines: Vec<Line>,

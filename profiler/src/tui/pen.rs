@@ -26,7 +26,7 @@ impl<'a> Pen<'a> {
         self.area.height
     }
 
-    /// A smaller part.
+    /// A pen for a smaller part of this area.
     pub(super) fn part(&mut self, row: u16, column: u16, height: u16, width: u16) -> Pen<'_> {
         let inner = Rect { x: self.area.x.saturating_add(column), y: self.area.y.saturating_add(row), width, height };
         // Where the two do not meet, `intersection` alone would leave a place outside.
@@ -55,7 +55,7 @@ impl<'a> Pen<'a> {
         x - self.area.x
     }
 
-    /// Text that ends at the right edge; the column before it.
+    /// Writes text that ends at the right edge, and returns the column before it.
     pub(super) fn right(&mut self, row: u16, text: &str, ink: Ink) -> u16 {
         let column = self.area.width.saturating_sub(u16::try_from(width(text)).unwrap_or(u16::MAX));
         self.text(row, column, text, ink);

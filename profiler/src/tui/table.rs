@@ -9,7 +9,7 @@ use std::{
 use super::{pen::Pen, text::holds, theme::Ink};
 use crate::text::fit::fit;
 
-/// A column.
+/// A column of a table of rows `R`.
 pub(super) struct Column<R> {
     pub(super) name: &'static str,
     /// Columns on the terminal, the gap not counted; 0: whatever is left.
@@ -38,12 +38,12 @@ impl<R> Column<R> {
 
 /// A kind of table.
 pub(super) struct Sheet<R: 'static> {
-    /// The first is the one that stays put when columns move.
+    /// The columns; the first one stays where it is when columns move.
     pub(super) columns: &'static [Column<R>],
     /// The name of the column that the table is sorted by at first.
     pub(super) sorted_by: &'static str,
-    /// The least that the column which takes what is left makes sense with, where the screen is not
-    /// narrow.
+    /// The least width at which the column that takes what is left makes sense, on a screen that is
+    /// not narrow.
     pub(super) least: u16,
     /// What a row is known by when figures and order change.
     pub(super) id: fn(&R) -> u64,
@@ -80,7 +80,7 @@ impl Table {
         Self { sort: sort.unwrap_or(0), ..Self::default() }
     }
 
-    /// Puts the rows in order, and keeps the row selected that was, wherever it is now.
+    /// Puts the rows in order. The row that was selected stays selected, wherever it is now.
     pub(super) fn arrange<R>(&mut self, sheet: &Sheet<R>, rows: &[R]) {
         self.arrange_some(sheet, rows, |_| true);
     }
@@ -113,7 +113,7 @@ impl Table {
         rows.get(*self.order.get(self.selected)? as usize)
     }
 
-    /// `3 of 15`
+    /// Place of the cursor from 1, and the number of rows: `3 of 15`.
     pub(super) fn place(&self) -> (usize, usize) {
         (if self.order.is_empty() { 0 } else { self.selected + 1 }, self.order.len())
     }
@@ -159,8 +159,8 @@ impl Table {
         self.shift = self.shift.saturating_add_signed(by).min(most);
     }
 
-    /// Selects the next row that holds the text, from the one under the cursor on (`skip`: behind
-    /// it); whether there is one.
+    /// Selects the next row that holds the text, from the one under the cursor on (`skip`: after
+    /// it). Returns whether there is one.
     pub(super) fn find<R>(&mut self, sheet: &Sheet<R>, rows: &[R], text: &str, back: bool, skip: bool) -> bool {
         let n = self.order.len();
         let hit = |at: &usize| {

@@ -3,7 +3,7 @@
 use crate::quantity::listed;
 
 listed! {
-    /// A view.
+    /// One of the views that a digit opens.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum View {
         Overview,

@@ -25,7 +25,7 @@ use ratatui::{
 
 /// Between two drawings at least.
 const REDRAW: Duration = Duration::from_millis(100);
-/// The longest wait for a key: so often is the feed asked, and whether to stop.
+/// The longest wait for a key. The feed is asked this often, and so is whether to stop.
 const WAIT: Duration = Duration::from_millis(50);
 /// Keys that wait to be handled; the terminal keeps the rest.
 const KEYS: usize = 64;
@@ -34,7 +34,7 @@ const KEYS: usize = 64;
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
-/// Gives the terminal back, once. Errors have nowhere to go: the terminal is then gone.
+/// Gives the terminal back, once. Errors are dropped: the terminal is gone then.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let _ = execute!(stdout(), LeaveAlternateScreen, Show);
@@ -59,7 +59,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal over; dropping gives it back.
     pub(super) fn open() -> io::Result<Self> {
         if !stdout().is_terminal() {
             return Err(io::Error::other(
@@ -68,7 +68,7 @@ impl Screen {
         }
         HOOK.call_once(|| {
             let previous = std::panic::take_hook();
-            // The message is to be seen, on the screen that the user has afterwards.
+            // The terminal is given back first, so that the user sees the message afterwards.
             std::panic::set_hook(Box::new(move |panic| {
                 give_back();
                 previous(panic);
@@ -90,8 +90,8 @@ impl Screen {
         let done = Arc::new(AtomicBool::new(false));
         let (sender, inputs) = sync_channel(KEYS);
         let stop = Arc::clone(&done);
-        // A thread of its own: of a terminal that hung up crossterm reads without end, and nothing
-        // else must wait for that.
+        // A thread of its own, because crossterm reads without end from a terminal that hung up,
+        // and nothing else must wait for that.
         let reader = std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 let input = match next_input() {
@@ -121,7 +121,7 @@ impl Screen {
         }
     }
 
-    /// Draws, if the last time is long enough ago; whether it did.
+    /// Draws if the last time is long enough ago, and returns whether it did.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<bool> {
         if self.drawn.is_some_and(|at| at.elapsed() < REDRAW) {
             return Ok(false);
@@ -149,13 +149,13 @@ impl Drop for Screen {
         self.done.store(true, Ordering::Relaxed);
         give_back();
         let Some(reader) = self.reader.take() else { return };
-        // It may be about to hand over a key: nobody takes it any more.
+        // The thread may be about to hand over a key, which nobody takes any more.
         while self.inputs.try_recv().is_ok() {}
         let until = Instant::now() + 4 * WAIT;
         while !reader.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
-        // One that does not end reads a terminal that hung up; it ends with the process.
+        // A thread that does not end reads a terminal that hung up; it ends with the process.
         if reader.is_finished() {
             let _ = reader.join();
         }

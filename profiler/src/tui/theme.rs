@@ -3,14 +3,12 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// What something is.
+/// What a piece of the screen is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
-    /// Text.
     Plain,
     /// Text beside the point.
     Dim,
-    /// Headings and names.
     Bold,
     /// The first line, and the name of the view shown.
     Bar,
@@ -20,7 +18,6 @@ pub(super) enum Ink {
     Match,
     /// A loss, an error.
     Bad,
-    /// Good news.
     Good,
     /// Part of a ledger, by its place in it.
     Part(usize),
@@ -37,7 +34,7 @@ pub(super) enum Whose {
     Mark,
 }
 
-/// How ink looks.
+/// How each ink is drawn, with colour or without.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Theme {
     color: bool,

@@ -17,7 +17,7 @@ impl SiteView {
 }
 
 impl Measure {
-    /// In words.
+    /// Its name, as outputs print it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cpu => "CPU",
@@ -33,7 +33,7 @@ impl Measure {
 }
 
 impl Weight {
-    /// As a title.
+    /// Its name as a title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Cost => "Blocking cost (CPU)",

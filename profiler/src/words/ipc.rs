@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Estimate {
-    /// With so many digits, and its 90 % interval: `1.99 (1.97 to 2.01)`.
+    /// The figure with this many digits, and its 90 % interval: `1.99 (1.97 to 2.01)`.
     pub fn words(&self, digits: usize) -> String {
         let number = |value| decimal(value, digits);
         format!("{} ({} to {})", number(self.value), number(self.low), number(self.high))
@@ -40,7 +40,7 @@ impl LeftOut {
 }
 
 impl KindIpc {
-    /// Cells below [`Ipc::heading`].
+    /// Cells of one row, in columns of [`Ipc::heading`].
     fn cells(&self, counted: &[usize]) -> Vec<String> {
         let mut cells = vec![
             self.before.name().to_owned(),

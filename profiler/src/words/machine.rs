@@ -5,7 +5,7 @@ use crate::{
     text::numbers::whole_percent,
 };
 
-/// Above this share of the CPUs for others, the words about the prices say so.
+/// If others used more than this share of the CPUs, the words about the prices say so.
 const CROWDED: f64 = 0.25;
 
 /// Where prices come from, and who else used the machine while they were measured.

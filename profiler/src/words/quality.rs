@@ -69,7 +69,7 @@ impl Quality {
     }
 }
 
-/// The block of the profiler's own that others are held against.
+/// The profiler's own block, which others are compared with.
 pub fn reference(block: Option<&Reference>) -> String {
     block.map_or_else(
         || format!("{NA}: not measured"),
@@ -89,7 +89,7 @@ pub fn counts(counted: Counted) -> String {
     difference(counted.difference())
 }
 
-/// Times of ours less the kernel's, as a share of these.
+/// Our time less the kernel's, as a share of the kernel's.
 pub fn times(counted: Counted) -> String {
     match counted.ratio() {
         _ if counted.difference() == 0 => "exact".to_owned(),
@@ -113,7 +113,7 @@ impl Check {
         (!threads.is_empty()).then(|| format!("counts differ in threads {}", named.join(", ")))
     }
 
-    /// Its title.
+    /// Title of the section.
     pub const TITLE: &str = "Against the kernel's own counters";
     /// The name of the row for all CPU of the window.
     pub const IN_ALL: &str = "CPU in all, against the process's CPU clock";
@@ -167,7 +167,7 @@ impl Report {
         format!("{} of CPU, {} of memory at most", self.self_cost.own_cpu, bytes(self.self_cost.own_bytes))
     }
 
-    /// Why the processes' own clocks say nothing of the measured time.
+    /// Why the processes' own clocks do not cover the measured time.
     pub const fn no_clock(&self) -> &'static str {
         if self.window.windows > 1 {
             "it was measured in windows, and the clocks ran on between them"

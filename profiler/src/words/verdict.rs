@@ -121,7 +121,7 @@ const fn parks(language: Language) -> &'static str {
     }
 }
 
-/// What its runtime is, where that has no ways of its own to choose from.
+/// Names the runtime, where that has no ways of its own to choose from.
 fn runs_in(runtime: &Runtime) -> String {
     let title = machine::runtime(runtime);
     match runtime.language {
@@ -145,7 +145,7 @@ fn runs_in(runtime: &Runtime) -> String {
 
 /// CPU below which its share alone would mislead.
 const HARDLY_BUSY: f64 = 0.1;
-/// Of a hundred blocks, sleeps that remain from which they are said.
+/// Sleeps that remain are named from this share of the blocks on.
 const FEW_SLEEPS: f64 = 0.005;
 
 /// How much would come back, and how.

@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
     pub(crate) process_cpu: u64,
 }
 
-/// Measures a workload.
+/// Measures a workload alone, all the time it runs.
 pub(crate) fn run(args: &[&str]) -> Outcome {
     run_as(args, |pid| vec![measuring::request(pid)]).remove(0)
 }
@@ -251,7 +251,7 @@ fn sleepless(row: &Row) -> u64 {
     if is_timer { row.blocks.saturating_sub(row.voluntary) } else { 0 }
 }
 
-/// As [`Outcome::runs_missed`].
+/// Whether the kernel left out runs of the programs, as [`Outcome::runs_missed`].
 pub(crate) fn runs_missed(measurement: &Measurement) -> bool {
     excused(measurement) > 0
 }

@@ -56,7 +56,7 @@ impl Measuring {
         Self { stop, thread }
     }
 
-    /// Ends it.
+    /// Ends the measurement and waits for its result.
     pub(crate) fn stop(self) -> Measurement {
         self.stop.store(true, Ordering::Relaxed);
         self.join()

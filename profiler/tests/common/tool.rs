@@ -75,7 +75,7 @@ impl Drop for Target {
     }
 }
 
-/// The tool, running.
+/// The tool as a process that runs.
 pub(crate) struct Live {
     pub(crate) child: Child,
     pub(crate) out: Option<JoinHandle<String>>,

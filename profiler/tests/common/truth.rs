@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     pub(crate) errors: u64,
-    /// Parks left out.
+    /// Blocks by class; those of parked threads are left out.
     pub(crate) blocks_by_class: BTreeMap<String, u64>,
     pub(crate) other_calls: BTreeMap<String, u64>,
     pub(crate) blocked_min: u64,
@@ -72,7 +72,7 @@ pub(crate) fn counts(value: &Value) -> BTreeMap<String, u64> {
     value.as_object().unwrap().iter().map(|(key, n)| (key.clone(), n.as_u64().unwrap())).collect()
 }
 
-/// The truth line.
+/// What the workload prints at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) value: Value,

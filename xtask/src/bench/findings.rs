@@ -36,7 +36,6 @@ pub(super) struct Limits {
 }
 
 impl Findings {
-    /// Nothing found yet.
     pub(super) fn new(rounds: u32, seconds: u64) -> Self {
         Self {
             rounds,

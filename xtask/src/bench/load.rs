@@ -24,12 +24,11 @@ const ATTEMPTS: u32 = 3;
 /// The observer and the server are to outlive the load by so much.
 const MARGIN: u64 = 60;
 
-/// A measurement.
+/// What one stretch of load measured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     /// CPU time of the server per request, ns.
     pub(super) cpu_per_request: f64,
-    /// Requests per second.
     pub(super) rate: f64,
     /// CPU of the observer's own processes, in cores.
     pub(super) observer: f64,

@@ -17,9 +17,9 @@ use crate::{
 
 /// The binaries under test, release builds.
 pub(super) struct Binaries {
-    /// `should-i-async`
+    /// The binary `should-i-async`.
     pub(super) own: PathBuf,
-    /// The workloads.
+    /// The binary of the workloads of known truth.
     pub(super) truth: PathBuf,
 }
 

@@ -54,7 +54,7 @@ enum Evidence {
 }
 
 impl Observer {
-    /// As in tables.
+    /// Its name in tables.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::None => "no profiler",

@@ -55,7 +55,7 @@ where it is not, and unmounted afterwards.
     )
 }
 
-/// All tables.
+/// All tables of docs/performance.md.
 pub(super) fn tables(found: &Findings, bars: &[Bar]) -> String {
     let mut text = format!("## Bars\n\n{}\n## Overhead\n\n{}", bars_table(bars), overhead(found));
     if !found.check_runs.means.is_empty() {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::host::{child::Running, clocks};
 
-/// How `check` measures.
+/// How `check` is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     pub(crate) length: Duration,
@@ -38,7 +38,7 @@ impl Mode {
 /// Time for all else that `check` does: loading, calibrating, modelling. Among hundreds of threads
 /// that want the CPU it mostly waits for it.
 const CHECK_WITHIN: Duration = Duration::from_secs(90);
-/// Time for `calibrate`.
+/// How long `calibrate` may take.
 const CALIBRATED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Has the machine calibrated anew.
@@ -51,7 +51,7 @@ pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--runtime"]).arg(interpreter))
 }
 
-/// Has what requests past the page cache cost on a file system measured.
+/// Measures what requests past the page cache cost on a file system.
 pub(crate) fn calibrate_files(tool: &Path, folder: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--file"]).arg(folder))
 }
@@ -153,7 +153,7 @@ impl Forecast {
                 prediction.sleeps_remaining = outlook.sleeps_remaining;
                 prediction.events_per_wait = outlook.events_per_wait;
             }
-            // A scenario that is left out is a refusal, with less said.
+            // A scenario that the report leaves out counts as a refusal.
             None => prediction.refused = Some("the report leaves this scenario out".to_owned()),
         }
         Ok(prediction)

@@ -22,7 +22,7 @@ struct Entry<'a> {
     cell: &'a str,
     /// Which one of several checks; `None` for their median.
     check: Option<u32>,
-    /// UTC.
+    /// When it was written, UTC.
     at: &'a str,
     prediction: &'a Prediction,
 }
@@ -47,7 +47,7 @@ impl Journal {
     }
 }
 
-/// Wall-clock time.
+/// Wall-clock time in ns since 1970.
 pub(crate) fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64

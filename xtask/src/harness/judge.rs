@@ -11,7 +11,7 @@ use super::{
 const SWITCH_NS: f64 = 1_700.0;
 /// What async is said to save: a baseline.
 const RULE_OF_THUMB: f64 = 0.18;
-/// In percentage points: measured savings from which it matters that an answer decides.
+/// From this measured saving on, in percentage points, it matters that an answer decides.
 const WORTH: f64 = 5.0;
 /// Over all suites: the share of cells inside, and the median of half the interval's width.
 const ALL_INSIDE: f64 = 0.85;
@@ -24,11 +24,11 @@ const ALPHA: f64 = 1.0 - CONFIDENCE;
 pub(crate) struct Judged {
     pub(crate) id: String,
     pub(crate) control: bool,
-    /// With the interval that follows from other programs than the judged one; `None` where `check`
-    /// made no claim.
+    /// The prediction, with the interval that follows from programs other than the judged one.
+    /// `None` where `check` made no claim.
     pub(crate) predicted: Option<Interval>,
     pub(crate) measured: Interval,
-    /// Predicted less measured.
+    /// The predicted saving less the measured one, a share of the CPU; `None` without a prediction.
     pub(crate) error: Option<f64>,
     /// The errors of the [`BASELINES`].
     pub(crate) baselines: [f64; 3],
@@ -41,7 +41,7 @@ pub(crate) struct Judged {
     pub(crate) sign: Option<bool>,
     /// What the interval decides.
     pub(crate) decision: Decision,
-    /// Whether that mattered: the measured saving is worth it, or a loss as large.
+    /// Whether a decision mattered: the measured saving is worth it, or the loss is as large.
     pub(crate) matters: bool,
     /// The interval score (Gneiting and Raftery 2007), in percentage points: its width, and what it
     /// missed times 2/α.
@@ -87,7 +87,7 @@ pub(crate) fn judge(cell: &Cell, missed: &Residuals, sign_from: f64) -> Option<J
     })
 }
 
-/// What an answer with this figure decides: an answer that is none of figures stands.
+/// What an answer with this figure decides. An answer that rests on no figure stands as it is.
 fn decision(answer: Answer, predicted: Option<Interval>) -> Decision {
     match (answer, predicted) {
         (answer, _) if answer.abstains() => Decision::Abstains,
@@ -122,7 +122,7 @@ pub(crate) struct Limits {
     pub(crate) inside: f64,
     /// Median of half the interval's width.
     pub(crate) half_width: f64,
-    /// Mean interval score.
+    /// Largest mean interval score that passes; `None` where it is not judged.
     pub(crate) score: Option<f64>,
     /// Share of the cells that must be decided, where that matters.
     pub(crate) decided: f64,
@@ -130,8 +130,8 @@ pub(crate) struct Limits {
     pub(crate) abstained: f64,
 }
 
-/// All bars. Controls are judged apart: everyone knows their truth, and easy cells would flatter
-/// the errors.
+/// All bars. Controls are judged apart: their truth is known beforehand, and such easy cells would
+/// flatter the errors.
 pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
     let (controls, pairs): (Vec<&Judged>, Vec<&Judged>) = cells.iter().partition(|row| row.control);
     let errors: Vec<f64> = pairs.iter().filter_map(|row| row.error).map(f64::abs).collect();
@@ -185,8 +185,8 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
     bars
 }
 
-/// How far one round's saving is from that of the other rounds, over the cells. A prediction by
-/// somebody who has run both forms once would be off by as much.
+/// How far one round's saving is from that of the other rounds, over the cells. Somebody who
+/// predicts by running both forms once would be off by as much.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Repeatability {
     pub(crate) median: f64,
@@ -233,7 +233,7 @@ fn half_widths(rows: &[&Judged]) -> Vec<f64> {
     rows.iter().filter_map(|row| row.predicted).map(|p| (p.high - p.low) / 2.0).collect()
 }
 
-/// The largest error. No claim about a control is right: it promises nothing.
+/// The largest error. For a control it is right to make no claim, because that promises nothing.
 fn largest(controls: &[&Judged]) -> Option<f64> {
     controls.iter().map(|row| row.error.unwrap_or(0.0).abs()).max_by(f64::total_cmp)
 }

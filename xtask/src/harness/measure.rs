@@ -24,7 +24,8 @@ use crate::host::child;
 
 /// Operations below which a turn says nothing.
 const OPERATIONS_AT_LEAST: f64 = 5.0;
-/// One turn of so many may be idle: a disk may stand still, as while the kernel writes dirty pages.
+/// One turn of this many may be idle, because a disk may stand still, for example while the kernel
+/// writes dirty pages.
 const IDLE_AT_MOST: usize = 6;
 /// How far, as a share, the operations may be from a rate that was asked for. Arrivals are random.
 const RATE_WITHIN: f64 = 0.15;
@@ -67,7 +68,7 @@ impl Forms {
         Self(group.forms().iter().map(|program| form(program.name())).collect())
     }
 
-    /// Runs one round. An error is one of the blocking form: without it there is nothing to
+    /// Runs one round. It fails only if the blocking form does: without that there is nothing to
     /// compare.
     pub(crate) fn round(&mut self, group: &Group, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<()> {
         let stay = effort.expected(self.0.len() as u32);
@@ -121,15 +122,15 @@ impl Forms {
         self.0.iter().skip(1).filter_map(|form| form.first_started_unix_ns).min()
     }
 
-    /// Of each async form: what it saves by the rounds so far, or why that could not be measured.
+    /// What each async form saves by the rounds so far, or why that could not be measured.
     pub(crate) fn truths(&self, rng: &mut Rng) -> Vec<Result<Truth, String>> {
         let Some((blocking, twins)) = self.0.split_first() else { return Vec::new() };
         twins.iter().map(|twin| compare(&blocking.runs, twin, rng)).collect()
     }
 }
 
-/// An error where a fixed rate was not kept: then a backlog was measured, and each form had another
-/// load.
+/// An error where a fixed rate was not kept. Then a backlog was measured, and the forms had
+/// different loads.
 fn keeps_up(operations_per_s: f64, wanted: Option<f64>) -> Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
     let apart = (operations_per_s / wanted - 1.0).abs();

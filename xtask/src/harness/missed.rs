@@ -30,13 +30,14 @@ pub(crate) struct Missed {
     pub(crate) programs: usize,
 }
 
-/// A kind has a figure of its own from so many rows of so many programs on.
+/// A kind has a figure of its own if there are at least this many rows, of this many programs.
 const ROWS: usize = 20;
 const PROGRAMS: usize = 5;
-/// No program counts for more than this share of all: the next one will be another.
+/// No program counts for more than this share of all, because the next one to be judged is none of
+/// them.
 const OF_ONE: f64 = 0.2;
-/// A truth that is known no better than this, half its interval as a share of the CPU, tells of no
-/// prediction by how much it was off.
+/// If a truth is known no better than this (half its interval, as a share of the CPU), it cannot
+/// say how far a prediction was off.
 const KNOWN: f64 = 0.1;
 /// What an interval promises to hold.
 const HELD: f64 = 0.9;
@@ -66,7 +67,8 @@ fn most_of_one(rows: &[f64]) -> f64 {
     if (rows.len() as f64) * OF_ONE < 1.0 {
         return most;
     }
-    // Cutting one program cuts the sum that the others are held against: soon it settles.
+    // Cutting one program makes the sum smaller that the others are shares of. After a few rounds
+    // nothing changes any more.
     for _ in 0..200 {
         most = OF_ONE * rows.iter().map(|rows| rows.min(most)).sum::<f64>();
     }
@@ -116,7 +118,7 @@ impl Residuals {
         let mut sorted: Vec<&Residual> = self.0.iter().collect();
         sorted.sort_by(|a, b| a.times.total_cmp(&b.times));
         let all: f64 = self.0.iter().map(weight).sum();
-        // As many are to be inside as if the next one were among them.
+        // As many have to be inside as if the next row were one of these.
         let wanted = (HELD * (all + 1.0)).min(all) - 1e-9;
         let mut held = 0.0;
         let found = sorted.iter().copied().find(|residual| {
@@ -132,7 +134,7 @@ impl Residuals {
         self.of_kind(kind).pooled()
     }
 
-    /// Of a kind alone, where there are enough rows of enough programs.
+    /// The figure of one kind; `None` where there are too few rows or programs.
     pub(crate) fn own(&self, kind: Kind) -> Option<Missed> {
         self.alone(kind).filter(|own| own.rows >= ROWS && own.programs >= PROGRAMS)
     }
@@ -155,7 +157,7 @@ struct Kept {
     facts: Vec<(String, String)>,
     #[serde(default)]
     cells: Vec<Cell>,
-    /// Newest first.
+    /// Runs that are kept, the newest first.
     #[serde(default)]
     runs: Vec<Kept>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Scenario;
 
-/// A report.
+/// What `check` said, as far as suites read it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) verdict: Verdict,
@@ -142,7 +142,7 @@ pub(crate) struct Outlook {
 pub(crate) enum Kind {
     /// Machine code that blocks on sockets and pipes.
     Sockets,
-    /// Blocks on files.
+    /// Machine code that blocks on files.
     Files,
     /// The ways of an interpreter or virtual machine.
     Runtime,
@@ -162,7 +162,7 @@ pub(crate) struct Range {
     pub(crate) high: Option<f64>,
 }
 
-/// IPC after returns.
+/// IPC after returns, as the report gives it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Ipc {
     /// Why nothing is known.
@@ -179,7 +179,7 @@ pub(crate) struct Bounded {
     pub(crate) note: Option<String>,
 }
 
-/// A recovery curve.
+/// The recovery curve of one kind of return.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Curve {
     /// What came before the return: `blocked` or `direct`.

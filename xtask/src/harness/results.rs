@@ -68,7 +68,7 @@ pub(crate) struct Cell {
     pub(crate) scenario: Option<Scenario>,
     /// Where the suite's plot shows it: connections, and work in µs.
     pub(crate) grid: Option<(u32, u32)>,
-    /// Command lines.
+    /// Command lines of the blocking program, its twin and the load.
     pub(crate) blocking: String,
     pub(crate) twin: Option<String>,
     pub(crate) load: Option<String>,
@@ -114,7 +114,7 @@ impl Cell {
     }
 }
 
-/// What `check` said.
+/// What `check` predicted for a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Prediction {
     /// When it was on disk, Unix time; `None` where nobody kept a journal.
@@ -123,8 +123,8 @@ pub(crate) struct Prediction {
     pub(crate) saving: Option<Interval>,
     /// Why it makes no claim, or claims 0 by its verdict.
     pub(crate) refused: Option<String>,
-    /// What the interval is made of; `None` in runs that were kept before it was told, and where
-    /// there is no figure.
+    /// What the interval is made of; `None` where there is no figure, and in older runs, which did
+    /// not keep it.
     #[serde(default)]
     pub(crate) unsure: Option<Unsure>,
     /// The verdict: kind and sentence.

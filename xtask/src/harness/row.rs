@@ -1,4 +1,4 @@
-//! What is compared: programs, their load, and the ways of `check` that their async forms go.
+//! What is compared: programs, their load, and which way of `check` each async form takes.
 
 use std::{
     path::Path,
@@ -16,7 +16,7 @@ pub(crate) enum Scenario {
     Naive,
     /// A general runtime on one thread.
     Runtime,
-    /// Completion: io_uring, batched.
+    /// A loop over io_uring, with requests in batches.
     Tuned,
     /// The same with 32 requests on files at once.
     #[serde(rename = "deep32")]
@@ -28,15 +28,15 @@ pub(crate) enum Scenario {
     Inline,
     /// A loop that hands what is ready to a pool of workers.
     Pooled,
-    /// CPython: asyncio's streams.
+    /// asyncio's streams, in CPython.
     Streams,
-    /// CPython: asyncio's protocols.
+    /// asyncio's protocols, in CPython.
     Protocols,
-    /// CPython: uvloop.
+    /// uvloop in place of asyncio's loop, in CPython.
     Uvloop,
-    /// CPython: gevent.
+    /// Greenlets of gevent, in CPython.
     Gevent,
-    /// JVM: virtual threads.
+    /// Virtual threads, in a JVM.
     Virtual,
     /// JVM: a loop over a selector.
     Selector,
@@ -94,7 +94,7 @@ pub(crate) trait Active {
     /// The process, or the first one of a tree.
     fn pid(&self) -> u32;
 
-    /// Where it listens.
+    /// The port that it listens on; `None` if it does not.
     fn port(&self) -> Option<u16>;
 
     /// What `check` is told to measure.
@@ -111,10 +111,10 @@ pub(crate) trait Active {
     /// Operations so far. `None` for a program that does not count them: then its load does.
     fn count(&mut self, within: Duration) -> Result<Option<Count>>;
 
-    /// Looks again at what processes it has. Between turns: nothing is measured meanwhile.
-    fn look(&mut self) {}
+    /// Reads again which processes it has. Between turns: nothing is measured meanwhile.
+    fn refresh(&mut self) {}
 
-    /// Has it do nothing until [`Self::go`]. A load first waits for its last replies.
+    /// Keeps it idle until [`Self::go`]. A load first waits for its last replies.
     fn rest(&mut self, within: Duration) -> Result<()>;
 
     /// After a rest: goes on as before.
@@ -135,7 +135,6 @@ pub(crate) struct Count {
 /// What a program said at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ended {
-    /// Operations that failed.
     pub(crate) errors: f64,
     /// Latency at the 99th percentile. Only loads know it.
     pub(crate) p99_ns: Option<f64>,
@@ -218,7 +217,8 @@ impl Deadline {
         Self(Instant::now() + limit)
     }
 
-    /// The wanted time, or what is left of the limit; an error once nothing is left.
+    /// The wanted time, or what is left of the limit if that is less. An error once nothing is
+    /// left.
     pub(crate) fn at_most(self, wanted: Duration) -> Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         ensure!(!left.is_zero(), "the time of this row is over");

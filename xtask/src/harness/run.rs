@@ -15,14 +15,15 @@ use super::{
 };
 use crate::host::{child, machine::await_quiet};
 
-/// Time limit of a prediction, and the part of a measurement's that does not depend on its turns.
+/// Time limit of a prediction. It is also that part of a measurement's limit which does not depend
+/// on its turns.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// How a suite is run.
 pub(crate) struct Run<'a> {
-    /// For messages.
+    /// Name of the suite, for messages.
     pub(crate) suite: &'a str,
-    /// `should-i-async`
+    /// The binary `should-i-async`.
     pub(crate) tool: &'a Path,
     /// Where the journal and the reports of `check` go.
     pub(crate) folder: &'a Path,

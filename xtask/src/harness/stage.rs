@@ -14,7 +14,7 @@ use crate::host::{
 pub(crate) const WARM_UP: Duration = Duration::from_millis(400);
 /// From the end of a rest until what counts.
 const SETTLING: Duration = Duration::from_millis(50);
-/// Until a load that was told to rest has had all its replies.
+/// How long a load that was told to rest may take to get its last replies.
 const RESTED_WITHIN: Duration = Duration::from_secs(15);
 /// Until a program has said how much it has done.
 const COUNTED_WITHIN: Duration = Duration::from_secs(15);
@@ -23,7 +23,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(15);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     pub(crate) operations: f64,
-    /// `CLOCK_MONOTONIC`, ns.
+    /// When it was read, in ns of `CLOCK_MONOTONIC`.
     pub(crate) now_ns: f64,
     /// CPU of the program, ns.
     pub(crate) cpu_ns: f64,
@@ -91,7 +91,7 @@ impl Stage {
         self.program.target()
     }
 
-    /// Lets it run.
+    /// Waits this long, and checks that the program is still there.
     pub(crate) fn run_for(&mut self, length: Duration) -> Result<()> {
         child::pause(self.deadline.at_most(length)?)?;
         self.program.check_alive()?;
@@ -109,7 +109,7 @@ impl Stage {
 
     /// After a rest: goes on as before, and settles.
     pub(crate) fn go(&mut self) -> Result<()> {
-        self.program.look();
+        self.program.refresh();
         match &mut self.companion {
             Companion::Client(client) => client.go()?,
             _ => self.program.go()?,
@@ -117,7 +117,7 @@ impl Stage {
         child::pause(self.deadline.at_most(SETTLING)?)
     }
 
-    /// Reads all counters.
+    /// Reads the counters of program, load and machine.
     pub(crate) fn read(&mut self) -> Result<Reading> {
         let load = self.companion.active().map_or(Ok(Duration::ZERO), |active| active.cpu())?;
         let machine = clocks::machine()?;

@@ -15,7 +15,7 @@ use crate::host::markdown::table;
 /// In place of a figure that there is not.
 const NONE: &str = "–";
 
-/// All tables.
+/// The tables of a suite's results, with a heading each.
 pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Option<u64>, limits: &Limits) -> String {
     let rows: Vec<Judged> = cells.iter().filter_map(|cell| judge::judge(cell, missed, limits.sign_from)).collect();
     let mut text = format!("## Bars\n\n{}\n", bars(&judge::bars(&rows, limits)));

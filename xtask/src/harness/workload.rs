@@ -81,7 +81,7 @@ impl Program for Workload {
     }
 }
 
-/// One that runs.
+/// A workload that runs, with what it has said.
 struct Speaking {
     running: Running,
     port: Option<u16>,

@@ -14,7 +14,7 @@ use crate::exec;
 /// The flag that links the standard library and the C library into the program.
 pub(crate) const STATIC: &str = "-C target-feature=+crt-static";
 
-/// An architecture.
+/// An architecture that the kernel programs run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Arch {
     #[value(name = "x86_64")]

@@ -40,7 +40,7 @@ pub(crate) struct Machine {
     pub(crate) interrupts: Duration,
 }
 
-/// Reads `/proc/stat`.
+/// Reads the machine's CPU times from `/proc/stat`.
 pub(crate) fn machine() -> Result<Machine> {
     let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
     let (busy, interrupts) = parse_stat(&text).context("/proc/stat has no line `cpu`")?;

@@ -41,12 +41,12 @@ pub(crate) fn facts(root: &Path) -> Result<Vec<(&'static str, String)>> {
 
 /// Waits a while for other programs to be done, and says whether they are.
 pub(crate) fn await_quiet(patience: Duration) -> Result<bool> {
-    const LOOK: Duration = Duration::from_millis(250);
+    const SAMPLE: Duration = Duration::from_millis(250);
     let begun = Instant::now();
     loop {
         let before = clocks::machine_busy()?;
-        child::pause(LOOK)?;
-        let busy = clocks::machine_busy()?.saturating_sub(before).as_secs_f64() / LOOK.as_secs_f64();
+        child::pause(SAMPLE)?;
+        let busy = clocks::machine_busy()?.saturating_sub(before).as_secs_f64() / SAMPLE.as_secs_f64();
         if busy <= OTHERS_AT_MOST {
             return Ok(true);
         }

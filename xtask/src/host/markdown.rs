@@ -1,4 +1,4 @@
-//! Markdown, as text.
+//! host/markdown: Markdown, made as text.
 
 use std::fmt::Write as _;
 

@@ -165,7 +165,7 @@ fn caches(folder: &Path) -> Result<Vec<Cache>> {
     Ok(caches)
 }
 
-/// `48K`, `2048K`, `32M`.
+/// Bytes of a size as typed: `48K`, `2048K`, `32M`.
 fn size(text: &str) -> Result<u64> {
     let (digits, factor) = match text.strip_suffix(['K', 'M', 'G']) {
         Some(digits) if text.ends_with('K') => (digits, 1u64 << 10),

@@ -32,7 +32,7 @@ pub(super) struct Lab {
     pub(super) iterations_per_us: f64,
     /// Operations per second at which the blocking echo server is busy all the time.
     pub(super) capacity: Option<f64>,
-    /// Of the load.
+    /// Seed of the load's random arrivals.
     seed: u64,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 const VERSION: u32 = 3;
 
-/// A run.
+/// What one run of the lab found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Results {
     pub(super) version: u32,

@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
     abstained: 0.1,
 };
 
-/// The whole document.
+/// The text of docs/lab/results.md.
 pub(super) fn document(results: &Results, missed: &Residuals) -> String {
     let settings = &results.settings;
     format!(
@@ -89,7 +89,7 @@ fn facts(results: &Results) -> Vec<Vec<String>> {
     facts
 }
 
-/// All tables.
+/// The tables of the results.
 pub(super) fn tables(results: &Results, missed: &Residuals) -> String {
     table::tables(&results.cells, missed, results.settings.first_twin_unix_ns, &LIMITS)
 }

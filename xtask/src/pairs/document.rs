@@ -47,7 +47,7 @@ their files (a cgroup limits all forms of a row together): there they are pages 
 reads, which it counts itself. MariaDB counts queries itself.
 ";
 
-/// The whole document.
+/// The text of docs/pairs/results.md.
 pub(super) fn document(kept: &Kept, missed: &Residuals, others: &[Suite]) -> Result<String> {
     let newest = kept.newest()?;
     let facts = newest.facts.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect();

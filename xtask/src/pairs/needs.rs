@@ -25,7 +25,7 @@ const MAKERS_MIB: u64 = 512;
 /// Free bytes below which no root is made: one takes 1.5 to 2.5 GB, and the disk must not be full.
 const ROOM_FOR_A_ROOT: u64 = 6 << 30;
 
-/// One thing.
+/// Something that a pair's programs need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// Packages of the machine's own Debian.
@@ -49,11 +49,11 @@ pub(crate) enum Need {
     Made { script: &'static str, made: &'static str },
 }
 
-/// Where everything is.
+/// Where the things needed are.
 pub(crate) struct Place {
     /// What is installed and built.
     pub(crate) folder: PathBuf,
-    /// Sources of ours.
+    /// The programs and scripts of ours.
     pub(crate) sources: PathBuf,
     /// The binary of the lab, which has the load.
     pub(crate) load: PathBuf,

@@ -36,7 +36,7 @@ pub(super) enum Load {
 }
 
 impl Load {
-    /// For ids.
+    /// The load's part of an id; `None` where there is only one.
     fn name(self) -> Option<String> {
         match self {
             Self::Alone => None,
@@ -100,11 +100,11 @@ pub(super) const fn form(name: &'static str, words: &'static str) -> Form {
     Form { name, words }
 }
 
-pub(super) const FEW: Load = Load::Closed { connections: 8 };
-pub(super) const SOME: Load = Load::Closed { connections: 64 };
+pub(super) const CLOSED_8: Load = Load::Closed { connections: 8 };
+pub(super) const CLOSED_64: Load = Load::Closed { connections: 64 };
 /// Not 256: at a multiple of 128 the epoll form of libmicrohttpd 0.9.75 stands still.
-pub(super) const MANY: Load = Load::Closed { connections: 250 };
-pub(super) const HALF: Load = Load::Open { connections: 64, percent: 50 };
+pub(super) const CLOSED_250: Load = Load::Closed { connections: 250 };
+pub(super) const OPEN_HALF: Load = Load::Open { connections: 64, percent: 50 };
 
 /// What most servers have.
 pub(super) const SERVER: Pair = Pair {
@@ -112,7 +112,7 @@ pub(super) const SERVER: Pair = Pair {
     needs: &[],
     blocking: form("", ""),
     async_forms: &[],
-    loads: &[SOME, FEW],
+    loads: &[CLOSED_64, CLOSED_8],
     counted: Counted::Load,
     speaks: Speaks::Http("/"),
     warm_up: 0,
@@ -138,7 +138,7 @@ impl Pair {
         self.async_forms.iter().map(|(form, _)| format!("{group}-{}", form.name)).collect()
     }
 
-    /// For `--list`.
+    /// The line that `--list` prints.
     pub(super) fn line(&self, load: &Load) -> String {
         self.ids(load).join("  ")
     }

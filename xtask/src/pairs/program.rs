@@ -115,7 +115,7 @@ impl Program for Public {
             Role::Client { warm_up } => pause(start.deadline.at_most(warm_up)?)?,
             Role::Alone => {}
         }
-        served.look();
+        served.refresh();
         Ok(Box::new(served))
     }
 }
@@ -304,7 +304,7 @@ impl Active for Served {
         Ok(())
     }
 
-    fn look(&mut self) {
+    fn refresh(&mut self) {
         // A server may have started its workers after it listened.
         self.tree = Tree(self.members());
     }
@@ -320,7 +320,7 @@ impl Active for Served {
 impl Drop for Served {
     fn drop(&mut self) {
         // The first one alone would leave the others behind.
-        self.look();
+        self.refresh();
         self.tree.signal(Signal::CONT);
         self.tree.signal(Signal::TERM);
         let gone = || self.tree.0.iter().all(|member| Member::read(member.pid).as_ref() != Some(member));

@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 const RUNS: usize = 3;
 const FILE: &str = "results.json";
 
-/// A run.
+/// What one run of the pairs found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Results {
     /// The machine: name and value.

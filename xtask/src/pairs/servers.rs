@@ -2,7 +2,7 @@
 
 use super::{
     needs::Need,
-    pair::{FEW, HALF, MANY, Pair, SERVER, SOME, Speaks, form},
+    pair::{CLOSED_8, CLOSED_64, CLOSED_250, OPEN_HALF, Pair, SERVER, Speaks, form},
     program::Counted,
 };
 use crate::harness::row::Scenario;
@@ -22,7 +22,7 @@ pub(super) const PAIRS: &[Pair] = &[
         ],
         blocking: form("threads", "{at}/mhd --port {port} --form threads"),
         async_forms: &[(form("epoll", "{at}/mhd --port {port} --form epoll"), Scenario::Naive)],
-        loads: &[SOME, FEW, MANY, HALF],
+        loads: &[CLOSED_64, CLOSED_8, CLOSED_250, OPEN_HALF],
         ..SERVER
     },
     Pair {
@@ -72,7 +72,7 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             Scenario::Gevent,
         )],
-        loads: &[SOME, FEW, HALF],
+        loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
         ..SERVER
     },
     Pair {
@@ -89,7 +89,7 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             Scenario::Virtual,
         )],
-        loads: &[SOME, FEW, HALF],
+        loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
         warm_up: 6,
         ..SERVER
     },
@@ -130,7 +130,7 @@ pub(super) const PAIRS: &[Pair] = &[
         ],
         blocking: form("threads", "{at}/asio --port {port} --form threads"),
         async_forms: &[(form("async", "{at}/asio --port {port} --form async"), Scenario::Naive)],
-        loads: &[SOME, FEW, HALF],
+        loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
         ..SERVER
     },
     Pair {

@@ -34,7 +34,7 @@ pub(crate) enum Outcome {
     NotRun(String),
 }
 
-/// Runs the row.
+/// Runs one pair for a short time.
 pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result<Outcome> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Outcome::NotRun("needs root".to_owned()));

@@ -72,7 +72,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let tool = package::Pair::find(root, TRUTH, options.binaries.as_deref())?.tool;
     let (mut lines, mut wrong) = (Vec::new(), 0);
     for row in &chosen {
-        let found = row.look(root, &tool, options)?;
+        let found = row.measure(root, &tool, options)?;
         wrong += usize::from(found.is_wrong);
         say(&format!("{}: {}, {}", row.id, found.got, found.judged))?;
         lines.push(vec![row.id.to_owned(), row.expected(), found.got, found.judged]);
@@ -117,8 +117,9 @@ impl Found {
 }
 
 impl Row {
-    /// An error is one of the tool. What keeps the program from running is a row.
-    fn look(&self, root: &Path, tool: &Path, options: &Options) -> Result<Found> {
+    /// Runs `check` on the program. An error is one of the tool; a program that cannot run is a
+    /// row.
+    fn measure(&self, root: &Path, tool: &Path, options: &Options) -> Result<Found> {
         let mut program = match self.start(root) {
             Ok(program) => program,
             Err(why) => {

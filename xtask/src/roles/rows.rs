@@ -23,7 +23,8 @@ pub(super) struct Row {
 const LOCK: &[(&str, &[&str])] = &[("fights", &["lock-bound"])];
 const POOL: &[(&str, &[&str])] = &[("submits", &["dispatcher"]), ("works", &["pool-worker"])];
 const SERVE: &[(&str, &[&str])] = &[("serves", &["connection"])];
-/// Threads of Go's scheduler. What a goroutine waits for, a lock say, no call of theirs tells.
+/// Threads of Go's scheduler. Their calls do not show what a goroutine waits for, a lock for
+/// example.
 const RUNTIME: &[&str] = &["event-loop", "pool-worker", "timer", "idle"];
 /// It fights for no lock, and blocks on no IO.
 const NO_GAIN: &[Answer] = &[NoBlockingIo, CpuBound, CostsLittle, HandOver];

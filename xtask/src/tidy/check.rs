@@ -27,7 +27,7 @@ pub(super) fn top_level(names: &[(String, bool)]) -> Vec<Finding> {
     names.iter().filter(stray).map(finding).collect()
 }
 
-/// What the files make of what they are allowed, tests left out.
+/// Which of the allowed things the files use, tests left out.
 #[derive(Default)]
 pub(super) struct Uses {
     /// Who imports which room.
@@ -37,7 +37,7 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    /// Adds those of one file; what cannot be read is for [`file`] to say.
+    /// Adds those of one file. If it cannot be read, [`file`] says so.
     pub(super) fn add(&mut self, path: &Path, text: &str) {
         let place = Place::new(path);
         let (Some(room), Ok(source)) = (&place.room, Source::parse(text)) else { return };
@@ -156,7 +156,7 @@ fn safety(report: &mut Report<'_>, source: &Source, text: &str) {
         let own = lines[line - 1];
         let mut above = lines[..line - 1].iter().rev().take_while(|above| {
             let is_note = above.starts_with("//") || above.starts_with("#[");
-            // Anything else that ends a statement or opens a block is another matter's line.
+            // A line that ends a statement or opens a block belongs to something else.
             is_note || !(above.is_empty() || above.ends_with([';', '{', '}']))
         });
         if !own.contains("SAFETY:") && !above.any(|above| above.contains("SAFETY:")) {
@@ -228,7 +228,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// A text of three words and more says something: that is for the rooms that speak.
+/// A text of three words or more is a phrase, which belongs into the rooms that speak.
 fn phrases(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
     if !rooms::SILENT_ROOMS.contains(&room) {
         return;
@@ -245,7 +245,7 @@ fn phrases(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
     }
 }
 
-/// Numbers have one format: nobody else says how many digits one has.
+/// Numbers have one format: only the rooms of `NUMBERS_OF` choose the digits.
 fn numbers(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
     if rooms::NUMBERS_OF.contains(&room) {
         return;
@@ -305,8 +305,7 @@ fn purity(report: &mut Report<'_>, room: &str, mention: &Mention, test: bool) {
         return;
     }
     let breaks = |path: &[&str]| match path {
-        // A crate counts as the first segment only: a field or module of that name is another
-        // thing.
+        // A crate's name counts as the first segment only: elsewhere it is a field or a module.
         [one] if one.chars().all(char::is_lowercase) => mention.segments[0] == *one,
         _ => mention.segments.windows(path.len()).any(|run| run.iter().zip(path).all(|(a, b)| a == b)),
     };

@@ -20,7 +20,7 @@ pub(super) fn columns(source: &SourceFile) -> Vec<Finding> {
     findings
 }
 
-/// Functions that are too long, and exceptions that none of them needs.
+/// Reports functions that are too long, and exceptions that no function needs.
 pub(super) fn functions(sources: &[SourceFile], exceptions: &[Long]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut needed = vec![false; exceptions.len()];

@@ -60,7 +60,7 @@ impl Surface {
                     }
                 }
             }
-            // What a trait asks for is the trait's affair: `From` is how a conversion is written.
+            // Methods of a trait are the trait's own choice: `From` is how a conversion is written.
             Item::Impl(item) if item.trait_.is_none() => self.methods(item),
             Item::Mod(item) => {
                 if let Some((_, items)) = &item.content {

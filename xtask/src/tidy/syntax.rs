@@ -26,7 +26,7 @@ pub(super) struct Syntax {
     pub(super) surface: Vec<Exposed>,
 }
 
-/// One module.
+/// A module of a file.
 #[derive(Default)]
 pub(super) struct Module {
     /// Its path from the file's own module.
@@ -59,7 +59,7 @@ pub(super) struct Mention {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Code,
-    /// Before a `!`.
+    /// The name of a macro, before its `!`.
     Macro,
     Use,
     /// A `use` that others can import from.
@@ -114,8 +114,8 @@ impl Reader {
         &mut self.syntax.modules[self.at]
     }
 
-    /// Takes note of a name that the module defines. What a function defines inside is its own
-    /// affair.
+    /// Takes note of a name that the module defines. Names that a function defines inside do not
+    /// count.
     fn define(&mut self, ident: &syn::Ident, name: Name) {
         if self.depth == 0 {
             self.module().names.push((plain(ident), name));

@@ -9,7 +9,7 @@ use super::syntax::{Kind, Mention, Module, Name};
 /// How many imports a name is followed through. More of them are a circle of imports.
 const MOST_IMPORTS: usize = 16;
 
-/// One crate.
+/// The files of one crate.
 pub(super) struct Tree<'a> {
     pub(super) krate: &'a Crate,
     /// The files that are not for tests only.

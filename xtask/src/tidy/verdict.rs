@@ -1,4 +1,4 @@
-//! What the findings come to: which of them are printed, and which of them fail.
+//! Decides which of the findings are printed, and which of them fail.
 
 use super::finding::{Finding, Severity};
 use super::rules::Pending;

@@ -142,7 +142,7 @@ impl Candidate {
 struct Apt {
     dir: PathBuf,
     options: Vec<String>,
-    /// The newest first.
+    /// Kernels that can be had, the newest first.
     kernels: Vec<Candidate>,
 }
 

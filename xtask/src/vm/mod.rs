@@ -131,7 +131,7 @@ impl Matrix<'_> {
         Ok(rows.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect())
     }
 
-    /// Runs one guest.
+    /// Runs the cases of one cell in a guest.
     fn one(&self, cell: Cell, fetched: &Fetched, programs: &GuestPrograms) -> Result<Row> {
         let cases = self.cases(cell);
         let cases: Vec<&Case> = cases.iter().collect();

@@ -8,7 +8,7 @@ pub(super) struct Row {
     /// Version of the package, where there is one.
     pub(super) version: Option<String>,
     pub(super) seconds: Option<f64>,
-    /// By test.
+    /// Outcome of each test, by its name.
     pub(super) results: Vec<(String, Outcome)>,
     /// What the failed tests said.
     pub(super) failed: String,

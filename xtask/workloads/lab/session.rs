@@ -142,7 +142,7 @@ impl Tally {
         self.sum(Counter::operations)
     }
 
-    /// Failures so far.
+    /// How many operations have failed so far.
     pub(crate) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }

@@ -15,7 +15,7 @@ const BACKLOG: i32 = 4096;
 /// Events that one wait returns at most; mio's number.
 const EVENTS: usize = 1024;
 
-/// CLOCK_MONOTONIC, ns.
+/// `CLOCK_MONOTONIC`, in ns.
 pub(crate) fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
@@ -79,13 +79,13 @@ pub(crate) fn ring(entries: u32) -> Result<IoUring> {
         .context("io_uring_setup")
 }
 
-/// What became ready.
+/// A descriptor that became ready, by its token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
     pub(crate) token: u64,
 }
 
-/// An epoll instance.
+/// An epoll instance, with room for its events.
 pub(crate) struct Poller {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
@@ -98,7 +98,7 @@ impl Poller {
         Ok(Self { epoll, events: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS] })
     }
 
-    /// Level-triggered, for reading.
+    /// Adds a descriptor for reading, level-triggered.
     pub(crate) fn add_level(&self, fd: &impl AsRawFd, token: u64) -> Result<()> {
         self.add(fd, token, libc::EPOLLIN)
     }

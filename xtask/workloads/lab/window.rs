@@ -74,16 +74,16 @@ impl Chain {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let (touches, batch, limit) = (args.touches.max(1), args.one_blocks_in, args.limit);
     let mut chain = Chain::over(args.working_set)?;
-    let (told, tell) = std::io::pipe().context("pipe")?;
+    let (answered, answer) = std::io::pipe().context("pipe")?;
     let (asked, ask) = std::io::pipe().context("pipe")?;
     session::run(&args.common, |tally| {
         let (send, tid) = std::sync::mpsc::channel();
-        tally.spawn("partner", move |_| serve(asked, tell, batch))?;
+        tally.spawn("partner", move |_| serve(asked, answer, batch))?;
         tally.spawn("window", move |tally| {
             // Nobody listens where the start failed, and then all ends.
             let _ = send.send(rustix::thread::gettid().as_raw_nonzero().get());
             tally.await_ready();
-            work(tally, &mut chain, told, ask, (touches, batch, limit))
+            work(tally, &mut chain, answered, ask, (touches, batch, limit))
         })?;
         let tid = tid.recv().context("the thread has not begun")?;
         Ok(Map::from_iter([("tid".to_owned(), tid.into())]))
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn work(
     tally: &Tally,
     chain: &mut Chain,
-    mut told: PipeReader,
+    mut answered: PipeReader,
     mut ask: PipeWriter,
     (touches, batch, limit): (u64, u32, Option<u64>),
 ) -> Result<()> {
@@ -105,7 +105,7 @@ fn work(
         ask.write_all(&[1]).context("asking")?;
         for _ in 0..batch {
             let mut byte = [0];
-            told.read_exact(&mut byte).context("reading")?;
+            answered.read_exact(&mut byte).context("reading")?;
             let place = chain.touch(touches / 2 + random.u64(..=touches));
             job.perform(&u64::from(place).to_le_bytes());
             if !job.more() {

@@ -97,7 +97,7 @@ impl Map {
         Ok(Self { at: at as usize })
     }
 
-    /// Reads a byte.
+    /// Reads a byte, so that its page is faulted in.
     fn touch(&self, offset: usize) {
         // SAFETY: inside the mapping, which lives as long as the process.
         std::hint::black_box(unsafe { ((self.at + offset) as *const u8).read_volatile() });

@@ -16,7 +16,7 @@ const PAGE: usize = 4096;
 const API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
 const REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
 const COPY: libc::Ioctl = 0xc028_aa03_u32 as libc::Ioctl;
-/// `UFFD_API`, and `UFFDIO_REGISTER_MODE_MISSING`
+/// `UFFD_API` of linux/userfaultfd.h; below it `UFFDIO_REGISTER_MODE_MISSING`.
 const VERSION: u64 = 0xaa;
 const MISSING: u64 = 1;
 

@@ -54,7 +54,7 @@ impl Delta {
 /// How far a row's count of blocks can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Certainty {
-    /// Known by construction.
+    /// The workload's construction makes it exact.
     Exact,
     /// Taken from the thread's own `nvcsw`: the device or a racing partner decides.
     Counted,

@@ -233,7 +233,7 @@ impl By {
 /// What a call that waits looks at.
 #[derive(Clone, Copy)]
 struct Watch {
-    /// TCP connections.
+    /// TCP connections that are open.
     connections: usize,
     /// So many of them get a byte, in turns; the others never do.
     busy: usize,
@@ -247,7 +247,7 @@ impl Watch {
     const ONE: Self = Self { connections: 1, busy: 1, pipes: 0, listener: false };
     const TWO: Self = Self { pipes: 1, ..Self::ONE };
     const THREE: Self = Self { pipes: 2, ..Self::ONE };
-    /// A loop.
+    /// A loop with eight busy clients.
     const MANY: Self = Self { connections: 8, busy: 8, pipes: 0, listener: false };
     /// A loop with one busy client.
     const BUSY: Self = Self { busy: 1, ..Self::MANY };

@@ -80,7 +80,7 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// Starts the clock.
+    /// Starts to count the time that there is.
     pub(super) fn new(within: Duration) -> Self {
         Self { begun: Instant::now(), within }
     }

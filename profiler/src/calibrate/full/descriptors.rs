@@ -29,7 +29,7 @@ use crate::{
 
 use super::budget::{Budget, Cell};
 
-/// Open descriptors.
+/// Descriptors that are open and watched.
 const OPEN: usize = 64;
 /// Descriptors that have a message at once.
 const READY: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];

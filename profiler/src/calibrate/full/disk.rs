@@ -25,7 +25,7 @@ use super::{
     posix,
 };
 
-/// Reads at once.
+/// Numbers of reads at once.
 const DEPTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 const BLOCK: usize = 4096;
 /// Reads of a series from the page cache, and from the disk.

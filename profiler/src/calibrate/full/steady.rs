@@ -18,7 +18,7 @@ use crate::calibrate::{
 use super::budget::{Budget, Cell};
 
 const BLOCK: usize = 4096;
-/// Requests in flight.
+/// Numbers of requests in flight.
 const DEPTHS: [u32; 3] = [4, 16, 64];
 /// Requests of a series, at least.
 const REQUESTS: u32 = 256;

@@ -23,7 +23,7 @@ struct Iocb {
     eventfd: u32,
 }
 
-/// `struct io_event`.
+/// `struct io_event` of include/uapi/linux/aio_abi.h.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct IoEvent {

@@ -20,7 +20,7 @@ pub(crate) fn process_cpu() -> u64 {
     ns(clock_gettime(ClockId::ProcessCPUTime))
 }
 
-/// Wall time, ns.
+/// Wall time in ns, `CLOCK_MONOTONIC`.
 pub(crate) fn wall() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
 }

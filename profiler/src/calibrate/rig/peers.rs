@@ -57,7 +57,7 @@ impl Peers {
         fill(&self.client[first..first + count])
     }
 
-    /// Reads the replies.
+    /// Reads and drops the replies of these peers.
     pub(crate) fn drain(&self, first: usize, count: usize) -> io::Result<()> {
         drain(&self.client[first..first + count])
     }

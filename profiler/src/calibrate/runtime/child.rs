@@ -59,7 +59,7 @@ struct Form {
 }
 
 impl Form {
-    /// `NAME` or `NAME:PORT`.
+    /// Reads `NAME` or `NAME:PORT`.
     fn read(text: &str) -> Self {
         let (name, port) = text.split_once(':').unwrap_or((text, ""));
         Self { name: name.to_owned(), port: port.parse().ok() }

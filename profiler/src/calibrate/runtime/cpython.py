@@ -215,7 +215,8 @@ def has(name):
 
 
 def main():
-    # asyncio reads into 256 KiB. Where no larger block was ever freed, glibc maps each of them anew.
+    # asyncio reads into 256 KiB. Where no larger block was ever freed, glibc maps each of them
+    # anew.
     bytearray(8 << 20)
     there = ["blocking", "streams", "protocols", "pooled"] + [n for n in ("uvloop", "gevent") if has(n)]
     said(("%d.%d.%d %s\n" % (sys.version_info[:3] + (" ".join(there),))).encode())

@@ -8,9 +8,8 @@ pub enum RuntimeError {
     /// The system refused something.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// What was tried when the system refused.
         what: &'static str,
-        /// The system's reason.
         source: io::Error,
     },
     /// It is not a program that can be run by itself.
@@ -24,7 +23,7 @@ pub enum RuntimeError {
         "the interpreter was silent for {seconds} s, and was ended: the machine may be too busy, try again when it is quieter"
     )]
     Silent {
-        /// The seconds.
+        /// How long was waited, in seconds.
         seconds: u64,
     },
     /// The child said something else than it was asked for.

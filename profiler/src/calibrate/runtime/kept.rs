@@ -28,7 +28,7 @@ pub struct RuntimeCalibration {
     pub format: u32,
     /// The version of should-i-async that measured.
     pub version: String,
-    /// The kernel's release.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
     /// The CPU's model and the number of CPUs.
     pub machine: String,
@@ -36,7 +36,7 @@ pub struct RuntimeCalibration {
     pub build_id: String,
     /// The runtime, with the ways that it could import there.
     pub runtime: Runtime,
-    /// What was found.
+    /// What an event costs, by way of waiting.
     pub costs: Vec<EventCost>,
     /// The pace at which it was measured: ns of the yardstick.
     pub pace: f64,

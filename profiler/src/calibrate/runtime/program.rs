@@ -7,20 +7,18 @@ use crate::machine::Language;
 /// A user by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
-    /// User.
     pub uid: u32,
-    /// Group.
     pub gid: u32,
 }
 
 /// The program to run: opened once, so that it is what was looked at.
 #[derive(Debug)]
 pub struct Program {
-    /// The executable.
+    /// The executable, opened when it was found.
     pub file: File,
     /// What it is called, from which an interpreter finds its files.
     pub path: PathBuf,
-    /// What it is.
+    /// The language that it runs.
     pub language: Language,
     /// What tells this build from others.
     pub build_id: String,
@@ -33,10 +31,10 @@ pub struct Program {
 /// The root of another process, with its mount and PID namespaces.
 #[derive(Debug)]
 pub struct Place {
-    /// `/proc/PID/root`.
+    /// The root of its file system, `/proc/PID/root`.
     pub root: File,
-    /// `/proc/PID/ns/mnt`.
+    /// Its mount namespace, `/proc/PID/ns/mnt`.
     pub mounts: File,
-    /// `/proc/PID/ns/pid`.
+    /// Its PID namespace, `/proc/PID/ns/pid`.
     pub pids: File,
 }

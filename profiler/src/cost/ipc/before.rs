@@ -11,7 +11,7 @@ pub enum Before {
     Direct,
     /// A call that blocked.
     Blocked,
-    /// An involuntary switch.
+    /// The thread was preempted.
     Preempted,
 }
 
@@ -30,7 +30,7 @@ impl Before {
         kind as usize
     }
 
-    /// In reports.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -40,7 +40,7 @@ impl Before {
         }
     }
 
-    /// For programs.
+    /// Its name for programs that read the report.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",

@@ -22,10 +22,10 @@ pub const RECOVERED: f64 = 0.95;
 /// The 99th percentile of the standard normal distribution.
 const SURELY: f64 = 2.326_347_9;
 
-/// A point: samples that so many instructions after a return fell to.
+/// A point of the curve: the samples of one bin, or of neighbouring bins together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Samples.
+    /// Samples that fell into this bin.
     pub samples: u64,
     /// Their mean instructions since the return.
     pub instructions: f64,
@@ -46,7 +46,7 @@ pub struct Point {
 pub struct Curve {
     /// What came before the return.
     pub before: Before,
-    /// Samples behind it.
+    /// Samples that the curve is made of.
     pub samples: u64,
     /// Its points, the one nearest to the return first.
     pub points: Vec<Point>,

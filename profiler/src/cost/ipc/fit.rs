@@ -19,7 +19,7 @@ const EQUAL: f64 = 0.01;
 pub struct Line {
     /// Cycles that a window takes whatever it executes.
     pub a: Estimate,
-    /// Cycles per instruction.
+    /// Cycles that each instruction adds.
     pub b: Estimate,
 }
 
@@ -45,7 +45,7 @@ pub struct BlockCycles {
 pub struct KindFit {
     /// What came before them.
     pub before: Before,
-    /// How many.
+    /// Windows that the line is fitted to.
     pub windows: u64,
     /// Mean instructions of a window, user mode.
     pub instructions: f64,
@@ -99,8 +99,8 @@ fn compare(after: &Centred, none: &Centred) -> Result<Told, Note> {
             if apart.abs() > EQUAL * after.x.max(none.x).max(1.0) {
                 return Err(Note::KindsDiffer);
             }
-            // What little they differ by, at the windows' own cycles per instruction; it may be off
-            // by all of that.
+            // The small difference in instructions, priced at the windows' own cycles per
+            // instruction. The price may be off by all of that.
             let shift = apart * none.y / none.x.max(1.0);
             let more = Uncertain { value: after.y - none.y - shift, variance: means + shift * shift };
             Ok(Told { more, freedom, by: Comparison::EqualInstructions })
@@ -214,15 +214,15 @@ pub(crate) struct Total {
     pub(crate) blocks: u64,
     /// Cycles of all of them.
     pub(crate) cycles: Estimate,
-    /// Sites.
+    /// How many sites there are.
     pub(crate) sites: usize,
     /// Windows after blocks and after none at these sites.
     pub(crate) windows: u64,
 }
 
 impl Total {
-    /// Adds up sites with their numbers of blocks: errors of one site have nothing to do with
-    /// another's, but for those who are compared with the same other sites.
+    /// Adds up sites with their numbers of blocks. The errors of two sites are independent, unless
+    /// both are compared with the same other sites.
     pub(crate) fn new<'a>(sites: impl Iterator<Item = (&'a SiteFit, u64)>) -> Self {
         let (mut total, mut cycles, mut apart, mut together) = (Self::default(), 0.0, 0.0, 0.0);
         for (site, blocks) in sites {

@@ -11,7 +11,7 @@ use crate::event::{IpcRecord, Pairs, Place, SiteIpc, SiteWindows, Windows, ipc_l
 pub(crate) struct Law {
     /// Cycles whatever is executed.
     pub(crate) a: f64,
-    /// Cycles per instruction.
+    /// Cycles that each instruction adds.
     pub(crate) b: f64,
     /// Mean instructions, and how far they spread around it, as a share.
     pub(crate) instructions: (f64, f64),
@@ -26,7 +26,7 @@ pub(crate) struct Law {
 /// Instructions of the samples nearest to a return: below, whole cycles are too coarse for a law.
 const SHORTEST: f64 = 32.0;
 
-/// Draws windows.
+/// Makes random windows that follow a law.
 pub(crate) struct Maker(Random);
 
 impl Maker {

@@ -40,7 +40,7 @@ pub const EXTRA_NAMES: [&str; ipc_layout::extra::EXTRAS] = ["LLC misses", "dTLB 
 pub struct KindIpc {
     /// What came before them.
     pub before: Before,
-    /// How many.
+    /// Windows after returns of this kind.
     pub windows: u64,
     /// Mean instructions of a window, user mode.
     pub instructions: f64,

@@ -59,6 +59,6 @@ pub struct Coverage {
     pub sites: usize,
     /// Blocking-IO blocks at these sites.
     pub blocks: u64,
-    /// All blocking-IO blocks.
+    /// Blocking-IO blocks at all sites.
     pub of_blocks: u64,
 }

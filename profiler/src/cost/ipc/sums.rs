@@ -34,7 +34,7 @@ fn centred(n: u64, product: u128, u: u64, v: u64) -> f64 {
 }
 
 impl Centred {
-    /// `None` without pairs.
+    /// `None` where there are no pairs.
     pub(crate) fn from_pairs(pairs: &Pairs) -> Option<Self> {
         if pairs.count == 0 {
             return None;
@@ -101,7 +101,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Uniform in 0..1.
+    /// A number from a uniform distribution over 0..1.
     pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

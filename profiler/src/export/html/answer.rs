@@ -76,7 +76,7 @@ fn target(report: &Report) -> Markup {
 
 fn score(report: &Report) -> Markup {
     let score = &report.score;
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // Where nothing blocked on IO the share is exactly zero. An interval would make it look
     // uncertain.
     let blocked = report.wall.blocks_in(Family::BlockingIo) > 0;
     let bounds = score.interval.filter(|_| blocked && score.direct.value().is_some());

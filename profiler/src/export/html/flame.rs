@@ -30,7 +30,7 @@ struct Data {
 #[derive(Serialize)]
 struct Choice {
     title: &'static str,
-    /// ns
+    /// Sum of the weights, ns.
     total: u64,
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// A line of a ledger.
 struct Line {
     name: String,
-    /// Colour class.
+    /// CSS class that gives the line its colour.
     class: &'static str,
     value: Figure<f64, Note>,
     blocks: Option<u64>,

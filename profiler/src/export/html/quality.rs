@@ -43,7 +43,7 @@ fn lines(report: &Report) -> [(&'static str, String); 7] {
     ]
 }
 
-/// Every loss on a line of its own that cannot be overlooked.
+/// Every loss stands on a line of its own, so that nobody overlooks it.
 fn losses(report: &Report, profile: &Profile) -> Markup {
     let q = &report.quality;
     let stacks = (profile.quality.lost, "stacks that found no room");

@@ -37,7 +37,7 @@ struct Row {
     terms: Vec<[String; 3]>,
 }
 
-/// What the bars of all choices are drawn on, so that they can be compared by eye.
+/// The scale that the bars of all choices share, so that they can be compared by eye.
 #[derive(Clone, Copy)]
 struct Axis {
     low: f64,

@@ -1,7 +1,7 @@
 //! The messages of pprof's `proto/profile.proto`, those fields that are written, by their public
 //! numbers.
 
-/// The root.
+/// The message that a file holds.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Profile {
     #[prost(message, repeated, tag = "1")]
@@ -92,7 +92,6 @@ pub(super) struct Line {
     pub(super) line: i64,
 }
 
-/// A function.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub(super) struct Function {
     #[prost(uint64, tag = "1")]

@@ -65,7 +65,7 @@ impl Message {
         }
     }
 
-    /// Packed or not.
+    /// Every number of a field, packed or not.
     fn numbers(&self, field: u64) -> Vec<u64> {
         let mut out = Vec::new();
         for (_, value) in self.0.iter().filter(|(f, _)| *f == field) {

@@ -12,7 +12,7 @@ use perf_event::{
     events::{Cache, CacheOp, CacheResult, Hardware, WhichCache},
 };
 
-/// An event.
+/// What a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// Cycles, of the kernel too or in user mode only.
@@ -60,7 +60,7 @@ pub(super) fn open(which: Which, cpu: u32, leader: Option<BorrowedFd>) -> io::Re
     open_described(builder, cpu, leader)
 }
 
-/// Opens instructions in user mode such that every so many raise an overflow.
+/// Opens a counter of instructions in user mode that overflows every `period` instructions.
 pub(super) fn open_overflows(cpu: u32, period: u64) -> io::Result<OwnedFd> {
     let mut builder = described(Which::Instructions { kernel: false });
     builder.pinned(true).sample_period(period);
@@ -152,7 +152,7 @@ pub(super) fn put(map: BorrowedFd, index: u32, event: BorrowedFd) -> io::Result<
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Raises the soft limit of descriptors, where so many more do not fit under it.
+/// Raises the soft limit of descriptors if `more` do not fit under it.
 pub(super) fn room_for(more: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

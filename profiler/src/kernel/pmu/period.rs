@@ -2,7 +2,7 @@
 
 use crate::quantity::Nanos;
 
-/// What is begun with: 250 to 3,000 samples a second of a busy CPU.
+/// The period at the start: 250 to 3,000 samples a second on a busy CPU.
 pub(super) const FIRST: u64 = 1_000_003;
 
 /// Samples a second of the busiest CPU, between which nothing is changed …
@@ -15,7 +15,7 @@ const SHORTEST: u64 = 20_011;
 /// Instructions below which nothing can be said of the rate.
 const TOO_FEW: u64 = 100_000;
 
-/// A better period, where the busiest CPU executed so many instructions in a time.
+/// A better period, if the busiest CPU executed `instructions` in the time `elapsed`.
 pub(super) fn adapted(period: u64, instructions: u64, elapsed: Nanos) -> Option<u64> {
     if instructions < TOO_FEW || elapsed == Nanos::ZERO {
         return None;

@@ -64,7 +64,7 @@ struct MapCreate {
 
 #[repr(C)]
 struct EnableStats {
-    /// BPF_STATS_RUN_TIME is 0.
+    /// What to count; `BPF_STATS_RUN_TIME` is 0.
     kind: u32,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn programs(rights: &Rights, version: Option<Version>, sched_switch: 
     findings
 }
 
-/// The map types.
+/// Whether this kernel has the map types that are needed.
 pub(super) fn maps(rights: &Rights, version: Option<Version>) -> Vec<Finding> {
     let page = u32::try_from(rustix::param::page_size()).unwrap_or(1 << 16);
     let ring =

@@ -3,7 +3,7 @@
 /// How one prerequisite stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// As needed.
+    /// It is there as needed.
     Ok,
     /// Measuring works, and some figures will be missing or dearer.
     Degraded,
@@ -16,7 +16,7 @@ pub enum Status {
 pub struct Finding {
     /// One or two words; several findings may share them (`tracepoint`).
     pub name: &'static str,
-    /// How it stands.
+    /// How the prerequisite stands.
     pub status: Status,
     /// What was found, and what depends on it.
     pub detail: String,

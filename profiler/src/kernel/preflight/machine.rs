@@ -81,7 +81,7 @@ fn memory_of(available: Option<u64>, cgroup: Option<u64>, needed: u64) -> Findin
     Finding::ok(name, detail)
 }
 
-/// The least that this process's cgroup (version 2) and those above it leave.
+/// The least memory that this process's cgroup (version 2) and those above it leave.
 fn cgroup_room() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;

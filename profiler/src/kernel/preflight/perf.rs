@@ -40,7 +40,7 @@ struct Counters {
     grade: Grade,
     /// The kernel's part is counted too.
     with_kernel: bool,
-    /// See `profiler_common::ipc::extra`.
+    /// Which optional counters run, see `profiler_common::ipc::extra`.
     extras: [bool; EXTRAS],
     /// Why it is not more.
     refused: Option<io::Error>,

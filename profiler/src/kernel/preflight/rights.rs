@@ -26,7 +26,7 @@ pub(super) struct Rights {
     pub(super) filtered: bool,
     /// Capabilities count only in the initial user namespace.
     pub(super) own_user_namespace: bool,
-    /// The sysctl kernel.unprivileged_bpf_disabled.
+    /// Value of the sysctl `kernel.unprivileged_bpf_disabled`; `None`: it cannot be read.
     pub(super) unprivileged_bpf_disabled: Option<u32>,
     /// Where this executable lies, for setcap.
     pub(super) exe: String,

@@ -11,7 +11,7 @@ use super::{
         reference,
         stacks::Stacks,
     },
-    LOOK_EVENTS, Run,
+    Run, SNAPSHOT_EVENTS,
 };
 use crate::{
     aggregate::Window,
@@ -32,7 +32,7 @@ impl Run<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Measurement, Failure> {
         if self.open {
-            self.look()?;
+            self.read_sites()?;
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
@@ -51,7 +51,7 @@ impl Run<'_> {
         let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref()) };
         // What follows measures this process, which takes yardsticks of its own.
         self.pace = None;
-        if !self.request.looks {
+        if !self.request.snapshots {
             self.reference = reference::measure(&mut self.session).ok();
         }
         let priced = self.last_prices(ended, stop, progress);
@@ -67,9 +67,9 @@ impl Run<'_> {
         let mut open = 0;
         if self.open {
             let mut harvest = self.session.peek()?;
-            harvest.spans = self.session.newest_spans(LOOK_EVENTS);
+            harvest.spans = self.session.newest_spans(SNAPSHOT_EVENTS);
             let batch = event::decode(harvest)?;
-            let silent = self.silents.look(&batch);
+            let silent = self.silents.find(&batch);
             let window = Window::close(batch, &silent);
             match &mut total {
                 Some(total) => total.absorb(window),
@@ -99,7 +99,7 @@ impl Run<'_> {
     /// The prices, where they are wanted. Waits for them if they are still being measured: up to
     /// `PATIENCE`, or `SHORT_PATIENCE` where a screen is watching.
     fn last_prices(&mut self, ended: Ended, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
-        let patience = if self.request.looks { prices::SHORT_PATIENCE } else { prices::PATIENCE };
+        let patience = if self.request.snapshots { prices::SHORT_PATIENCE } else { prices::PATIENCE };
         let mut pricing = self.pricing.take().or_else(|| self.request.price.then(Pricing::begin))?;
         if pricing.is_coming() {
             progress.pricing(patience);

@@ -1,4 +1,4 @@
-//! The thread that empties the ring. A look at everything, or a part of a recording, takes a second
+//! The thread that empties the ring. A snapshot, or a part of a recording, takes a second
 //! where the machine is slow; the ring is full after half of one.
 
 use std::{

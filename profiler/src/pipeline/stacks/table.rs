@@ -160,7 +160,7 @@ impl Table {
         (self.user.id(trace.frames), trace.complete)
     }
 
-    /// Counts a stack.
+    /// Adds a stack to the table, or keeps it until its call returns.
     pub(super) fn add(&mut self, stack: StackRecord) {
         match &stack.moment {
             StackMoment::Off { outside: false } => {

@@ -66,7 +66,7 @@ impl Worker {
         let _ = self.inbox.queue.send(Message::Snapshot);
     }
 
-    /// The newest table.
+    /// The newest table that is ready.
     pub(super) fn latest(&self) -> Option<Arc<Sampled>> {
         self.latest.lock().ok()?.clone()
     }

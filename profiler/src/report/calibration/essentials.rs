@@ -9,7 +9,7 @@ use crate::{
     quantity::Repeats,
 };
 
-/// Each part has its place: what is measured anew does not compile before it has one.
+/// Each part is named here: a new part does not compile before it has a place.
 pub(super) fn render(page: &mut Page, essentials: &Essentials, full: Option<&Full>) {
     let Essentials {
         syscall,

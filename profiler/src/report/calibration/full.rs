@@ -10,7 +10,7 @@ use crate::{
 /// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
 const BLOCK: u64 = 4096;
 
-/// What is measured anew does not compile before it is named here.
+/// Each part is named here: a new part does not compile before it has a place.
 pub(super) fn render(page: &mut Page, full: &Full) {
     let Full {
         file_system,

@@ -40,7 +40,7 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
     let blocks = term(naive, TermKind::EventsWaited).unwrap() / 280_000.0;
     let turns = term(naive, TermKind::TurnsWaited).unwrap() / 20_000.0;
     assert!(blocks < 0.0 && (blocks - turns).abs() < 1e-6, "{blocks} and {turns} ns each");
-    // Nobody answered the others: they may have been second reads of the same message.
+    // The other reads got no answer: they may have been second reads of the same message.
     let silent = without_writes(server()).report();
     let quiet = scenario(&silent, Way::Naive);
     assert_eq!(term(quiet, TermKind::TurnsWaited), None);
@@ -279,7 +279,7 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
         (0..10_000u64).for_each(|i| stat.add(ns + i * 37 % 200));
         stat
     };
-    let crowded = |told: bool| {
+    let crowded = |known: bool| {
         let mut case = server();
         if let Some(calibration) = &mut case.inputs.calibration {
             calibration.crowd =
@@ -287,7 +287,7 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
         }
         // Hardly a read finds its data: then windows have nothing to compare with.
         let read = &mut case.window.sites[0];
-        if told {
+        if known {
             (read.sizes[0].user_blocked, read.sizes[0].user_direct) = (windows(20_300), windows(20_000));
         } else {
             (read.site.cpu_direct_warm, read.site.user_after_direct) = (Stat::ZERO, Stat::ZERO);
@@ -300,10 +300,10 @@ fn many_threads_that_take_turns_leave_each_other_cold() {
     let each = term(naive, TermKind::RunsWarmCalibrated).unwrap() / 280_000.0 / (1.0 - naive.sleeps_per_block);
     // 14 threads, between the 8 and the 32 that were calibrated.
     assert!((each - (100.0 + 200.0 * (14.0f64 / 8.0).log2() / 2.0)).abs() < 1e-6, "{each} ns each");
-    let told = crowded(true);
-    assert_eq!(term(scenario(&told, Way::Naive), TermKind::RunsWarmCalibrated), None);
+    let known = crowded(true);
+    assert_eq!(term(scenario(&known, Way::Naive), TermKind::RunsWarmCalibrated), None);
     assert_eq!(
-        scenario(&told, Way::Naive).terms.iter().filter(|t| t.kind == TermKind::RunsWarm).count(),
+        scenario(&known, Way::Naive).terms.iter().filter(|t| t.kind == TermKind::RunsWarm).count(),
         1,
         "the target's own windows come first"
     );
@@ -321,11 +321,11 @@ fn a_crowd_that_was_calibrated_among_others_is_not_counted() {
         read.sizes.clear();
         case.report()
     };
-    let told =
+    let warned =
         |report: &Report| report.what_if.caveats.iter().any(|caveat| matches!(caveat, Caveat::IncredibleCrowd { .. }));
     let (credible, incredible) = (report(300.0), report(90_000.0));
-    assert!(term(scenario(&credible, Way::Naive), TermKind::RunsWarmCalibrated).is_some() && !told(&credible));
-    assert!(term(scenario(&incredible, Way::Naive), TermKind::RunsWarmCalibrated).is_none() && told(&incredible));
+    assert!(term(scenario(&credible, Way::Naive), TermKind::RunsWarmCalibrated).is_some() && !warned(&credible));
+    assert!(term(scenario(&incredible, Way::Naive), TermKind::RunsWarmCalibrated).is_none() && warned(&incredible));
     assert!(scenario(&incredible, Way::Naive).saving.value < 1.0);
 }
 
@@ -340,7 +340,7 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
         let cpu: u64 = case.window.threads.iter().map(|t| t.cpu().as_nanos()).sum();
         let charge: i64 = case.window.threads.iter().map(|t| t.sums.charge_io).sum();
         case.inputs.window.measured = Nanos::from_nanos(cpu.saturating_add_signed(charge));
-        // Before it, and after it, when what had queued up is still worked off.
+        // Before the measurement, and after it, when the queue is still being worked off.
         case.inputs.baselines = [busy_ms, busy_ms, 124, 124]
             .map(|ms| Baseline {
                 cpu: Nanos::from_millis(ms),

@@ -1,4 +1,4 @@
-//! The CPU ledger.
+//! report/text/cpu: the CPU ledger.
 
 use super::{
     page::{Ink, Page},
@@ -31,12 +31,12 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {
-        // Without a figure there is nothing of which there could be a share.
+        // Without a figure there is no share.
         let share = line.value().map_or_else(String::new, |&ns| part(ns, cpu.whole()));
         let origin = if line.value().is_some() { line.provenance().name() } else { "" };
         table.row([(*name).to_owned(), figure(line, |&ns| span(ns)), share, origin.to_owned()]);
     }
-    // Less than a nanosecond is what the floating point leaves, not what the ledger does.
+    // Less than a nanosecond is rounding of floating point, not a rest of the ledger.
     let rest = cpu.rest.round();
     // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
     table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), cpu.of_rest().to_owned()]);

@@ -5,9 +5,9 @@
 pub struct TextOptions {
     /// Columns that a line may use; less than [`TextOptions::MIN_WIDTH`] counts as that.
     pub width: usize,
-    /// Blocking sites shown.
+    /// How many blocking sites are shown.
     pub top_sites: usize,
-    /// Threads shown.
+    /// How many threads are shown.
     pub top_threads: usize,
     /// Whether sites that never blocked are listed too, and what most readers skip.
     pub verbose: bool,

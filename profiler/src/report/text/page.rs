@@ -1,8 +1,8 @@
-//! The page: lines that never exceed its width, whatever is put on them.
+//! The page: no line is wider than it, whatever is put there.
 
 use crate::text::fit::{cut, pieces, width};
 
-/// Weight of a line. Meaning never hangs on it: the words say the same without.
+/// Weight of a line. The words say the same without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
     /// As the terminal has it.
@@ -33,7 +33,7 @@ impl Page {
         self.out
     }
 
-    /// Begins a section.
+    /// Begins a section, with an aside at the end of its line.
     pub(super) fn title(&mut self, title: &str, aside: &str) {
         self.out.push('\n');
         let title = cut(title, self.width);

@@ -32,7 +32,7 @@ fn line(page: &mut Page, name: &str, text: &str) {
     page.wrapped(Ink::Plain, &format!("  {name:<LEAD$}"), text);
 }
 
-/// Every loss, each on a line of its own that cannot be overlooked.
+/// Every loss stands on a line of its own, so that nobody overlooks it.
 fn losses(page: &mut Page, quality: &Quality) {
     let lost = quality.losses();
     if lost.iter().all(|&(n, _)| n == 0) {

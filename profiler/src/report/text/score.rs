@@ -27,7 +27,7 @@ fn sentence(report: &Report) -> String {
     match score.direct.value() {
         Some(&ratio) => {
             text.push_str(&format!("{} of CPU", percent(ratio)));
-            // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+            // Where nothing blocked on IO the share is exactly zero. An interval would make it look
             // uncertain.
             if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
                 text.push_str(&format!(" (90 %: {})", range(interval)));

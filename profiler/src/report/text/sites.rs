@@ -49,7 +49,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     }
 }
 
-/// The honest line where there is nothing of what the tool is about.
+/// The line that is printed if the target did no blocking IO.
 fn no_io(page: &mut Page, report: &Report) {
     let wall = &report.wall;
     if wall.blocks_in(Family::BlockingIo) > 0 {
@@ -122,7 +122,7 @@ const fn against(basis: Basis) -> &'static str {
 
 /// `read  tcp  10.0.0.1:80 ← 10.0.0.2:4711          12.3 s blocked`
 fn name(page: &mut Page, site: &SiteView) {
-    // A call whose class says no more than its name is not named twice.
+    // If the class says no more than the call's name, it is left out.
     let class = site.class.name();
     let syscall = clean(&site.syscall);
     let call = if syscall == class { syscall } else { format!("{syscall}  {class}") };

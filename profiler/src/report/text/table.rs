@@ -1,13 +1,14 @@
-//! Aligned columns, as wide as their contents; one column gives way where the page is too narrow.
+//! Aligned columns, as wide as their contents; one column is shortened where the page is too
+//! narrow.
 
 use crate::text::fit::{cut_middle, width};
 
 /// Which side a column's contents stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Words.
+    /// To the left, as words stand.
     Left,
-    /// Figures.
+    /// To the right, as figures stand.
     Right,
 }
 

@@ -14,7 +14,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     }
     for process in &facts.processes {
         let mut text = format!("{}  PID {}", clean(&process.name), process.tgid);
-        // The first is the one just printed, seen from the outermost namespace.
+        // The first PID is the one just printed: that of the outermost namespace.
         if let Some((_, inner)) = process.ns_pids.split_first().filter(|(_, inner)| !inner.is_empty()) {
             let pids: Vec<String> = inner.iter().map(u32::to_string).collect();
             text.push_str(&format!(" (in its own PID namespace: {})", pids.join(", ")));

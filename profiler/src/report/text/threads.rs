@@ -1,4 +1,4 @@
-//! The threads.
+//! report/text/threads: the threads and their roles.
 
 use super::{
     options::TextOptions,
@@ -77,11 +77,11 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
 
 /// What told each role, by the busiest thread that has it.
 fn bases<'a>(page: &mut Page, threads: impl Iterator<Item = &'a ThreadView>) {
-    let mut told: Vec<Role> = Vec::new();
+    let mut shown: Vec<Role> = Vec::new();
     let mut bases: Vec<String> = Vec::new();
     for ThreadView { tid, role, .. } in threads {
-        if !told.contains(&role.role) {
-            told.push(role.role);
+        if !shown.contains(&role.role) {
+            shown.push(role.role);
             bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
         }
     }

@@ -1,4 +1,4 @@
-//! The wall ledger.
+//! report/text/wall: the wall ledger.
 
 use super::{
     page::{Ink, Page},
@@ -47,7 +47,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     for family in Family::ALL {
         let lines: Vec<&WallLine> = wall.classes.iter().filter(|l| l.class.family() == family).collect();
         match lines.as_slice() {
-            // The one family that the question is about is named even where it is empty.
+            // Blocking IO is what the question is about: it is named even if there was none.
             [] if family == Family::BlockingIo => {
                 let none = || NA.to_owned();
                 table.row([format!("blocked: {}", family.name()), none(), none(), short(0), none()]);

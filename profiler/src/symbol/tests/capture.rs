@@ -25,8 +25,8 @@ impl Stack {
     }
 }
 
-/// A process with one thread that waits in `read` of its standard input, or in a sleep. Its end:
-/// the input is closed.
+/// A process with one thread that waits in `read` of its standard input, or in a sleep. It ends
+/// when its input is closed.
 pub(super) struct Child {
     process: std::process::Child,
     tid: Tid,
@@ -96,7 +96,7 @@ impl Child {
         Stack { tgid: self.tgid(), registers: asleep.registers, bytes: asleep.bytes }
     }
 
-    /// With all registers.
+    /// The stack of the child, with all registers.
     pub(super) fn stack(&self) -> Stack {
         let mut stack = self.asleep();
         stack.registers = registers(self.tid);

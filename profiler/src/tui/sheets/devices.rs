@@ -14,7 +14,7 @@ fn per_request(time: Nanos, device: &DeviceView) -> u64 {
     time.as_nanos() / device.record.target.requests.max(1)
 }
 
-/// The table.
+/// The columns of the table of devices.
 pub(in crate::tui) static SHEET: Sheet<DeviceView> = Sheet {
     columns: &[
         Column {

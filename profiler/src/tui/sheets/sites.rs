@@ -37,7 +37,7 @@ fn per_call(site: &SiteView) -> f64 {
     site.direct.map_or(f64::NEG_INFINITY, |d| d.per_call)
 }
 
-/// The table.
+/// The columns of the table of sites.
 pub(in crate::tui) static SHEET: Sheet<SiteView> = Sheet {
     columns: &[
         Column {

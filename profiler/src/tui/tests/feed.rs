@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::feed::{Command, Feed};
 
-/// Columns and rows.
+/// Columns and rows of the screen.
 const SIZE: (u16, u16) = (110, 34);
 
 /// Names and texts of the screens at the feed's end: each view, a site's detail, and the foot of

@@ -275,7 +275,7 @@ fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
     orders.into_iter().filter_map(asked).collect()
 }
 
-/// Answers an inquiry, as the feed does; what is asked next.
+/// Answers an inquiry, as the feed does; returns what is asked next.
 fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
     let Question { queues, loops } = inquiry.question;
     let scenarios =
@@ -308,7 +308,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     let text = screen(&app, 100, 40);
     assert!(text.contains("On 1 event loop, stealing") && text.contains("n/a: being worked out"), "{text}");
     assert!(!text.contains("sleeps/block"), "no table under a title that is not its own: {text}");
-    // Its answer is not what is asked by now; that is asked next.
+    // Its answer is out of date by now: the newest question is asked next.
     let mut orders = answer(&mut app, inquiry);
     assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
     assert!(answer(&mut app, orders.remove(0)).is_empty());
@@ -324,17 +324,17 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
 }
 
 #[test]
-fn an_answer_counts_for_the_look_that_it_was_asked_about() {
+fn an_answer_counts_for_the_snapshot_that_it_was_asked_about() {
     let mut app = server();
     show(&mut app, View::WhatIf);
     let first = inquiries(type_in(&mut app, "o")).pop().unwrap();
-    // A look with another replay comes before the answer.
-    let mut look = app.snapshot.clone().unwrap();
-    look.engine = Some(engine());
-    app.apply(Update::Snapshot(look.clone()));
+    // A snapshot with another replay comes before the answer.
+    let mut snapshot = app.snapshot.clone().unwrap();
+    snapshot.engine = Some(engine());
+    app.apply(Update::Snapshot(snapshot.clone()));
     assert!(inquiries(app.orders()).is_empty(), "one at a time");
     let second = answer(&mut app, first.clone()).pop().unwrap();
-    assert!(Arc::ptr_eq(&second.engine, look.engine.as_ref().unwrap()));
+    assert!(Arc::ptr_eq(&second.engine, snapshot.engine.as_ref().unwrap()));
     assert!(matches!(found(&app), Found::Before(_)));
     assert!(screen(&app, 100, 40).contains("of a look before"));
     assert!(answer(&mut app, second).is_empty());
@@ -342,11 +342,11 @@ fn an_answer_counts_for_the_look_that_it_was_asked_about() {
     // While the screen holds still, what it asks is about what it shows.
     type_in(&mut app, "p");
     assert!(app.frozen);
-    let mut newer = look.clone();
+    let mut newer = snapshot.clone();
     newer.engine = Some(engine());
     app.apply(Update::Snapshot(newer));
     let about = inquiries(type_in(&mut app, "l")).pop().unwrap();
-    assert!(Arc::ptr_eq(&about.engine, look.engine.as_ref().unwrap()));
+    assert!(Arc::ptr_eq(&about.engine, snapshot.engine.as_ref().unwrap()));
 }
 
 #[test]
@@ -358,9 +358,9 @@ fn what_cannot_be_worked_out_says_so_and_is_not_asked_again() {
     assert!(inquiries(app.orders()).is_empty());
     assert!(screen(&app, 100, 40).contains("n/a: could not be worked out"));
     // Where there is nothing to ask, other loops cannot be chosen.
-    let mut look = app.snapshot.clone().unwrap();
-    look.engine = None;
-    app.apply(Update::Snapshot(look));
+    let mut snapshot = app.snapshot.clone().unwrap();
+    snapshot.engine = None;
+    app.apply(Update::Snapshot(snapshot));
     type_in(&mut app, "lo");
     assert!(matches!(found(&app), Found::Now(_)) && inquiries(app.orders()).is_empty());
 }

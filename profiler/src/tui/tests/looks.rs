@@ -1,4 +1,4 @@
-//! What is drawn.
+//! tui/tests/looks: what the screen draws.
 
 use proptest::prelude::*;
 
@@ -63,7 +63,7 @@ fn a_recorded_window_is_shown_with_what_it_does_not_know() {
     let app = with(snapshot_of(demo(), demo(), 1, State::Ended(Ended::TargetExited)));
     let text = screen(&app, 120, 40);
     assert!(text.contains("target exited: everything stays"), "{text}");
-    // What was recorded is another time another; what kind of thing it is stays.
+    // Another recording has other figures, but these kinds of things are in each.
     for part in ["blocked: tcp", "# blocking-IO direct", "n/a"] {
         assert!(text.contains(part), "{part}: {text}");
     }

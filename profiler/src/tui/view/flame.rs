@@ -70,7 +70,7 @@ fn title(pen: &mut Pen<'_>, flame: &Flame, layout: &Layout) {
     pen.text(0, column, &cut(&text, room), Ink::Dim);
 }
 
-/// Neighbours in different shades, the same name always in the same.
+/// Neighbours get different shades, and one name always gets the same shade.
 fn shade(label: &Label) -> u8 {
     label.name.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }

@@ -28,8 +28,8 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     match snapshot.whole.ipc.value() {
         Some(ipc) => counted(page, ipc),
         None => {
-            // The screen's own reason is of this machine; that of a recording is of where it was
-            // made.
+            // The screen's own reason is about this machine; a recording's reason is about the
+            // machine where it was made.
             let why = app.title.ipc_reason.as_ref();
             page.wrapped(2, "no hardware counters", Ink::Bold);
             page.wrapped(2, &clean(&why.cloned().unwrap_or_else(|| reason(&snapshot.whole.ipc))), Ink::Plain);

@@ -162,7 +162,7 @@ pub(super) fn cpu_bar(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     bar(pen, "CPU  ", &figures);
 }
 
-/// As many names and figures of it as fit into a line.
+/// As many names and figures of the legend as fit into a line.
 pub(super) fn cpu_legend(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     if let Some(line) = legend_lines(app, snapshot, pen.width()).first() {
         draw_legend(pen, 0, line);

@@ -1,5 +1,5 @@
 //! The log of quality: what was lost or left open, how good the stacks are, what measuring cost,
-//! whether the kernel's own counters agree; then notes and what was told.
+//! whether the kernel's own counters agree; then notes and messages.
 
 use crate::text::{
     clean::clean,

@@ -38,7 +38,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     }
 }
 
-/// What the view shown says, where it is a text; and where that is scrolled to.
+/// The text of the view that is shown, if it is one, and where it is scrolled to.
 fn text<'a>(app: &'a App, snapshot: &Snapshot, width: u16) -> Option<(Page, &'a Scroll)> {
     let mut page = Page::new(width);
     let scroll = match (app.view, &app.detail) {
@@ -82,7 +82,8 @@ pub(super) fn draw_text(pen: &mut Pen<'_>, page: &Page, scroll: &Scroll, search:
     }
 }
 
-/// Scrolls the text shown to the next line that holds this; whether there is one.
+/// Scrolls the text that is shown to the next line with `wanted` in it; returns whether there is
+/// one.
 pub(super) fn find_line(app: &App, wanted: &str, back: bool, skip: bool) -> bool {
     let Some(snapshot) = &app.snapshot else { return false };
     let Some((page, scroll)) = text(app, snapshot, app.size.get().0) else { return false };
@@ -94,8 +95,7 @@ pub(super) fn find_line(app: &App, wanted: &str, back: bool, skip: bool) -> bool
     let found = steps.map(at).find(|&i| lines.get(i).is_some_and(|line| holds(&Page::plain(line), wanted)));
     if let Some(line) = found {
         scroll.lines.set(lines.len());
-        // Lines of the last page cannot be scrolled to the top: there they are in sight all the
-        // same.
+        // Lines of the last page cannot be scrolled to the top, but they are in sight.
         scroll.offset.set(line);
         scroll.by(0);
     }

@@ -37,13 +37,13 @@ use crate::{
 
 /// From this height on the CPU ledger is a chart over time; below it is one bar.
 const TALL: u16 = 18;
-/// Where less than this part of the time was measured, the programs were attached for windows only.
+/// If less than this part of the time was measured, the programs were attached for windows only.
 const SAMPLED: f64 = 0.9;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     let (width, height) = (pen.width(), pen.height());
     let regions = regions(app, snapshot, width, height);
-    // On a sheet as long as it takes, of which the screen shows a part.
+    // Drawn on a sheet that is long enough for everything; the screen shows a part of it.
     let length: u16 = regions.iter().map(|r| r.height).sum();
     let area = Rect { x: 0, y: 0, width, height: length };
     let mut sheet = Buffer::empty(area);
@@ -121,7 +121,7 @@ fn score_text(report: &Report, narrow: bool) -> String {
     if score.direct.value().is_none() {
         return origin(&score.direct);
     }
-    // Where nothing blocked on IO the share is exactly nothing; an interval would only look
+    // Where nothing blocked on IO the share is exactly zero. An interval would make it look
     // uncertain.
     if let Some(interval) = score.interval.filter(|_| report.wall.blocks_in(Family::BlockingIo) > 0) {
         let level = if narrow { "" } else { "90 %: " };

@@ -121,7 +121,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
         page.wrapped(2, &format!("{NA}: {}", clean(why)), Ink::Plain);
         return;
     }
-    // What is asked for in the flame graph, unless it says nothing of blocks.
+    // The weight of the flame graph, unless it says nothing of blocks.
     let weight = if weight == Weight::Cpu { Weight::Blocked } else { weight };
     let mut here: Vec<&Stack> = profile.stacks.iter().filter(|s| s.site == Some(index)).collect();
     here.sort_by_key(|s| std::cmp::Reverse(s.weights.of(weight)));
@@ -153,7 +153,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
     }
 }
 
-/// `serve  server.rs:41 [echo-server]`
+/// Draws one frame: `serve  server.rs:41 [echo-server]`.
 fn frame(page: &mut Page, frame: &Frame) {
     let mut text = clean(&frame.name);
     if let Some((file, line)) = &frame.source {

@@ -11,7 +11,7 @@ use super::stage::{MESSAGE, Stage};
 use crate::session::Tally;
 use crate::sys;
 
-/// Starts all stages.
+/// Starts a thread for each stage.
 pub(super) fn start(tally: &Arc<Tally>, ring: Vec<Stage>, cpus: &[usize]) -> Result<()> {
     for (place, stage) in ring.into_iter().enumerate() {
         let cpu: Vec<usize> = cpus.iter().copied().cycle().nth(place).into_iter().collect();

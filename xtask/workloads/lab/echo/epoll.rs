@@ -14,7 +14,7 @@ use crate::work::Job;
 /// The listener's token; a connection's is its descriptor.
 const LISTENER: u64 = u64::MAX;
 
-/// Serves for ever.
+/// Serves until the process ends.
 pub(super) fn serve(service: &Service, listener: &TcpListener) -> Result<()> {
     listener.set_nonblocking(true).context("a listener that does not block")?;
     let mut poller = Poller::new()?;

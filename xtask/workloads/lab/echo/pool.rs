@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::service::Service;
 use super::threads;
 
-/// Starts the pool.
+/// Starts the threads of the pool.
 pub(super) fn start(service: &Service, listener: TcpListener, threads: u32) -> Result<()> {
     let listener = Arc::new(listener);
     for _ in 0..threads {

@@ -33,7 +33,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// A connection's job.
+    /// What a connection does for a request.
     pub(super) fn job(&self) -> Job {
         self.tally.job(self.request.work, None)
     }

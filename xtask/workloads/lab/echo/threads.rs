@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::service::Service;
 use crate::sys;
 
-/// Accepts for ever.
+/// Accepts until the process ends, with a thread per connection.
 pub(super) fn serve(service: &Service, listener: &TcpListener) -> Result<()> {
     loop {
         let (stream, _) = listener.accept().context("accept")?;

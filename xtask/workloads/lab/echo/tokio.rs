@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::service::Service;
 use crate::sys;
 
-/// Serves for ever.
+/// Serves until the process ends.
 pub(super) fn serve(service: &Service, listener: &TcpListener) -> Result<()> {
     listener.set_nonblocking(true).context("a listener that does not block")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().context("the runtime")?;

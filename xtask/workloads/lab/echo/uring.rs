@@ -41,7 +41,7 @@ struct Connection {
     closed: bool,
 }
 
-/// Serves for ever.
+/// Serves until the process ends.
 pub(super) fn serve(service: &Service, listener: &TcpListener) -> Result<()> {
     // For ever: whatever ends the loop, the kernel may still write into buffers.
     let server = Box::leak(Box::new(Server { service, ring: sys::ring(ENTRIES)?, connections: Vec::new(), listener }));

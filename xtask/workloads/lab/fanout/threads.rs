@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::worker::Worker;
 use crate::session::Tally;
 
-/// Starts all workers.
+/// Starts a thread for each worker.
 pub(super) fn start(tally: &Arc<Tally>, workers: Vec<Worker>) -> Result<()> {
     let left = Arc::new(AtomicUsize::new(workers.len()));
     for worker in workers {

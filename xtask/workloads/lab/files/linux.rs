@@ -41,7 +41,7 @@ struct Event {
     result2: i64,
 }
 
-/// An `aio_context_t`.
+/// An `aio_context_t`: what `io_setup` gives.
 struct AioContext(libc::c_ulong);
 
 impl AioContext {

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::slot::Slot;
 use crate::session::Tally;
 
-/// Starts all threads.
+/// Starts the threads that read.
 pub(super) fn start(tally: &Arc<Tally>, file: OwnedFd, slots: Vec<Slot>) -> Result<()> {
     let left = Arc::new(AtomicUsize::new(slots.len()));
     let file = Arc::new(file);

@@ -29,7 +29,7 @@ struct Client {
     waiting: bool,
 }
 
-/// All connections.
+/// All connections of the load.
 pub(super) struct Clients {
     protocol: Protocol,
     clients: Vec<Client>,

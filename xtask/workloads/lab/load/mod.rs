@@ -97,7 +97,7 @@ struct Summary {
     unsent: u64,
 }
 
-/// The last summary.
+/// The newest summary; `None` until there is one.
 type Shared = Mutex<Option<Summary>>;
 
 /// The harness's token; the others are those of connections.

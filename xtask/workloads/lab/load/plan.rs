@@ -19,7 +19,7 @@ pub(super) struct Plan {
     kind: Kind,
     /// Requests that may still be sent.
     budget: u64,
-    /// When requests stop.
+    /// When requests stop, in ns of `CLOCK_MONOTONIC`.
     end: u64,
     /// When it was first seen to be over.
     over_since: Option<u64>,
@@ -85,7 +85,7 @@ impl Plan {
         Self { kind, budget: u64::MAX, end: u64::MAX, over_since: None, resting: None }
     }
 
-    /// The load begins.
+    /// Plans the first requests, from `now` on.
     pub(super) fn begin(&mut self, now: u64) {
         match &mut self.kind {
             Kind::Closed(closed) => (0..closed.generators.len() as u32).for_each(|c| closed.think(c, now)),

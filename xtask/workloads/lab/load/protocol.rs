@@ -10,12 +10,12 @@ const REPLY: usize = 1 << 20;
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const PONG: &[u8] = b"+PONG\r\n";
 
-/// What is spoken.
+/// What the load sends, and what it expects back.
 #[derive(Clone, Debug)]
 pub(super) enum Protocol {
     /// The reply is the request.
     Echo {
-        /// Bytes of both.
+        /// Bytes of a request, and of its reply.
         bytes: usize,
     },
     /// `GET` of this path by HTTP/1.1, on a connection that is kept.

@@ -20,8 +20,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The child of `should-i-async calibrate --runtime`: a server that sends messages back, in each form
- * that Java offers. Its only client is the process that started it.
+ * The child of `should-i-async calibrate --runtime`: a server that sends messages back, in each
+ * form that Java offers. Its only client is the process that started it.
  *
  * It says its version and its forms in a line, each form with the port where it is reached. Then a
  * line "FORM CONNECTIONS ROUNDS BATCHES IDLE" starts a form: the client connects, the child says
@@ -211,7 +211,7 @@ public final class Child {
         }
     }
 
-    /** Reads what is there and sends it back once it is whole; true after the last message of all. */
+    /** Reads what is there and sends it back once it is whole; true after the last message. */
     static boolean answer(SelectionKey key) throws IOException {
         SocketChannel channel = (SocketChannel) key.channel();
         ByteBuffer data = (ByteBuffer) key.attachment();
