@@ -118,6 +118,20 @@ impl CpuLedger {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
+    /// Its lines, ns, in the order in which they are shown; the rest is the last.
+    pub fn parts(&self) -> [Figure<f64, Note>; 7] {
+        let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
+        [
+            time(&self.user),
+            time(&self.calls),
+            self.blocking_io.clone(),
+            self.other_switches.clone(),
+            self.uncharged.clone(),
+            time(&self.softirq),
+            Figure::measured(self.rest),
+        ]
+    }
+
     /// What the shares are of: all of it, or all of the lines where the hypervisor stole so much
     /// that one of them has more than the kernel charged. So no share is above one.
     pub fn whole(&self) -> Nanos {
