@@ -93,7 +93,7 @@ pub enum RecordError {
         reason: String,
     },
     /// Not to be written. Nothing was left behind.
-    #[error("cannot write {}: {source}. Give another place", path.display())]
+    #[error("cannot write {}: {source}. Choose another path", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
