@@ -352,7 +352,7 @@ fn comparisons_that_make_no_sense() {
     says(&["diff", "a", "b", "--per", "a b"], 2, &["bad --per", "recvfrom"]);
     says(&["diff", "a", "b", "--fail-above", "much"], 2, &["bad --fail-above", "5%"]);
     says(&["diff", "a", "b", "-o", "picture.png"], 2, &[".svg"]);
-    says(&["predict-check", "a", "b", "--per", "cpu-second"], 2, &["is 1"]);
+    says(&["predict-check", "a", "b", "--per", "cpu-second"], 2, &["is always 1"]);
     says(&["predict-check", "a", "b", "--per", "second,recvfrom"], 2, &["cannot be compared"]);
     for name in ["", "-a", "my server", "a/b"] {
         says(&["predict-check", "a", "b", &format!("--row={name}")], 2, &["bad --row", "myserver-c64-epoll"]);

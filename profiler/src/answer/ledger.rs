@@ -116,6 +116,20 @@ impl CpuLedger {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
+    /// Its lines, ns, in the order in which they are shown. The last one is the rest.
+    pub fn parts(&self) -> [Figure<f64, Note>; 7] {
+        let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
+        [
+            time(&self.user),
+            time(&self.calls),
+            self.blocking_io.clone(),
+            self.other_switches.clone(),
+            self.uncharged.clone(),
+            time(&self.softirq),
+            Figure::measured(self.rest),
+        ]
+    }
+
     /// What shares are taken of: the total, or the sum of the lines if the hypervisor stole so much
     /// that one line has more than the kernel charged. So no share is above one.
     pub fn whole(&self) -> Nanos {

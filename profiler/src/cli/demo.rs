@@ -24,7 +24,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<()> {
     }
     let duration = settings::duration(&flags.duration)?;
     if duration.as_secs_f64() > 3_600.0 {
-        bail!(CliError::Usage("the demo lasts an hour at most".into()));
+        bail!(CliError::Usage("the demo lasts an hour at most: give a shorter -d".into()));
     }
     let stop = check::stop_flag()?;
     let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20).context(FAILED)?;

@@ -50,7 +50,7 @@ impl Exit {
         (Self::Usage, "Flags that make no sense, or a file that is no recording."),
         (Self::Target, "No such target, or one that cannot be measured."),
         (Self::Permission, "Rights are missing."),
-        (Self::Kernel, "This kernel cannot do it, or has not the memory."),
+        (Self::Kernel, "This kernel cannot do it, or memory is short."),
         (Self::Output, "The result could not be written."),
         (Self::Internal, "A fault of should-i-async itself."),
         (Self::Worse, "diff --fail-above: a cost rose by more, beyond the noise."),
@@ -83,7 +83,7 @@ pub(super) enum CliError {
     #[error("{0}")]
     Incomparable(String),
     /// stdout cannot be written.
-    #[error("cannot write the result: {0}. Nothing is lost but the text: run again with stdout somewhere else")]
+    #[error("cannot write the result: {0}. Run again, with stdout to another place")]
     Output(std::io::Error),
     /// `-- CMD` cannot be run.
     #[error("cannot run {command}: {source}")]

@@ -26,9 +26,9 @@ pub(super) enum Sub {
     Report(ReportFlags),
     /// Compare two recordings
     Diff(DiffFlags),
-    /// Hold what a blocking program's recording predicts against its async version's recording
+    /// Compare what a blocking program's recording predicts with a recording of its async version
     PredictCheck(PredictCheckFlags),
-    /// What this kernel and this user can and cannot measure, and how to mend it
+    /// Show what this kernel and this user can and cannot measure, and how to fix it
     Doctor,
     /// Measure a small blocking server under load: the first thing to run
     Demo(DemoFlags),
@@ -51,13 +51,13 @@ pub(super) enum Sub {
 /// Whose threads, and at what cost.
 #[derive(Debug, Args)]
 pub(super) struct TargetFlags {
-    /// Processes to measure, by PID (their PID inside a container is understood too)
+    /// Processes to measure, by PID; a PID from inside a container works too
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pub(super) pid: Vec<u32>,
     /// Only these threads
     #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',')]
     pub(super) tid: Vec<u32>,
-    /// Their child processes too, living and yet to come
+    /// Their child processes too: those that run already, and those that start later
     #[arg(long)]
     pub(super) tree: bool,
     #[command(flatten)]
@@ -75,18 +75,18 @@ pub(super) struct CheckFlags {
     // A hyphen, so that `-d -1s` is told what is wrong with it.
     #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) duration: Option<String>,
-    /// One JSON object on stdout instead of the text report
+    /// Print one JSON object on stdout instead of the text report
     #[arg(long)]
     pub(super) json: bool,
-    /// How each figure came about, step by step, below the text report
+    /// Show below the text report how each figure came about, step by step
     #[arg(long, conflicts_with = "json")]
     pub(super) explain: bool,
     #[command(flatten)]
     pub(super) worth: WorthFlags,
-    /// Keep what was measured in this file as well, as a whole (`record` keeps its seconds, too)
+    /// Keep the measurement in this file as well, but not its single seconds: `record` keeps those
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
-    /// Every site and thread, and the programs' log on stderr (-vv: more of it)
+    /// Show every site and thread, and write a log to stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     /// Run this command, and measure it and its children from start to end
@@ -118,10 +118,10 @@ pub(super) struct RecordFlags {
     /// How long to record [default: 30s; with -- CMD: until it ends]
     #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) duration: Option<String>,
-    /// Where to
+    /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "should-i-async.sia")]
     pub(super) output: PathBuf,
-    /// The programs' log on stderr (-vv: more of it)
+    /// Write a log to stderr (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     /// Run this command, and record it and its children from start to end
@@ -136,23 +136,23 @@ pub(super) struct ReportFlags {
     /// The recording
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where to; the ending names the format
+    /// A file to write; its ending names the format
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Vec<PathBuf>,
     /// What flame graphs and folded stacks are weighted by [default: cost, or blocked where there
     /// is none]
     #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"])]
     pub(super) weight: Option<String>,
-    /// The program's frames only
+    /// Keep only the program's frames
     #[arg(short = 'U', long, conflicts_with = "kernel")]
     pub(super) user: bool,
-    /// The kernel's frames only
+    /// Keep only the kernel's frames
     #[arg(short = 'K', long)]
     pub(super) kernel: bool,
-    /// Every site and thread
+    /// Show every site and thread
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// How each figure came about, step by step
+    /// Show how each figure came about, step by step
     #[arg(long)]
     pub(super) explain: bool,
     #[command(flatten)]
@@ -214,7 +214,7 @@ pub(super) struct PredictCheckFlags {
 /// What decides.
 #[derive(Debug, Args)]
 pub(super) struct WorthFlags {
-    /// Share of its CPU from which a rewrite would be worth it [default: 5%]
+    /// The share of its CPU that a rewrite has to give back to be worth it [default: 5%]
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     pub(super) worth: Option<String>,
 }
@@ -222,16 +222,16 @@ pub(super) struct WorthFlags {
 /// Sizes and budget.
 #[derive(Debug, Args)]
 pub(super) struct CostFlags {
-    /// Share of the target's CPU that measuring may use; above it, it samples
+    /// The share of the target's CPU that measuring may use; where it needs more, it samples
     #[arg(long, value_name = "PERCENT", default_value = "3%", allow_hyphen_values = true)]
     pub(super) max_overhead: String,
     /// Measure every event, whatever it costs
     #[arg(long, conflicts_with = "max_overhead")]
     pub(super) exact: bool,
-    /// Room for threads [default: from the target, at least 4096]
+    /// How many threads can be measured [default: from the target, at least 4096]
     #[arg(long, value_name = "N")]
     pub(super) max_threads: Option<u32>,
-    /// Room for call sites [default: 2048]
+    /// How many call sites can be told apart [default: 2048]
     #[arg(long, value_name = "N")]
     pub(super) max_sites: Option<u32>,
     /// Use raw tracepoints even where BTF programs would work
@@ -242,13 +242,13 @@ pub(super) struct CostFlags {
 /// What `demo` runs.
 #[derive(Debug, Args)]
 pub(super) struct DemoFlags {
-    /// Connections, a server thread each
+    /// How many connections; each has a server thread
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(super) connections: u32,
     /// How long to measure
     #[arg(short, long, value_name = "TIME", default_value = "5s")]
     pub(super) duration: String,
-    /// One JSON object on stdout instead of the text report
+    /// Print one JSON object on stdout instead of the text report
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -257,21 +257,22 @@ pub(super) struct DemoFlags {
 #[derive(Debug, Args)]
 #[command(after_help = "The result is kept in ~/.cache/should-i-async, and `check` uses it.")]
 pub(super) struct CalibrateFlags {
-    /// Only what `check` needs: 2 seconds instead of a minute
+    /// Measure only what `check` needs: 2 seconds instead of a minute
     #[arg(long)]
     pub(super) quick: bool,
-    /// One JSON object on stdout instead of the tables
+    /// Print one JSON object on stdout instead of the tables
     #[arg(long)]
     pub(super) json: bool,
-    /// What an event costs in this interpreter: the executable, or a process that runs in it
+    /// Measure what an event costs in an interpreter: give its executable, or the PID of a process
+    /// that runs in it
     #[arg(long, value_name = "PATH|PID", conflicts_with_all = ["quick", "dir"])]
     pub(super) runtime: Option<String>,
-    /// What requests past the page cache cost on the file system of this folder: in less than five
-    /// seconds, on a file of 32 MiB without a name; not where less than 1 GiB is free, or while
-    /// others use the device
+    /// Measure what requests past the page cache cost on the file system of this folder. It takes
+    /// less than five seconds and a file of 32 MiB without a name. It is refused where less than
+    /// 1 GiB is free, or while others use the device
     #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "dir", "runtime"])]
     pub(super) file: Option<PathBuf>,
-    /// Where the file goes that is read and written [default: /var/tmp]
+    /// The folder of the file that is read and written [default: /var/tmp]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 }

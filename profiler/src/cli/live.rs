@@ -19,13 +19,12 @@ use crate::{
     quantity::Nanos,
     record::Recording,
     tui::{self, ProcessRow, Title},
+    words,
 };
 
 pub(super) fn run(flags: &LiveFlags) -> Result<()> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!(CliError::Usage(
-            "live draws on a terminal, and this is none: use `check` for one answer, `record` for a file".into(),
-        ));
+        bail!(CliError::Usage(words::NO_TERMINAL.into()));
     }
     let worth = flags.worth.share()?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -35,8 +35,8 @@ pub(super) struct View {
 /// run measures again.
 pub(super) fn tell_kept<E: std::fmt::Display>(kept: Result<PathBuf, E>) {
     match kept {
-        Ok(path) => complain(&format!("kept in {}", path.display())),
-        Err(error) => complain(&format!("not kept: {error}")),
+        Ok(path) => complain(&format!("the result is kept in {}", path.display())),
+        Err(error) => complain(&format!("the result is not kept: {error}")),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     record::{Recording, write_atomically},
     report::{self, TextOptions},
     text::numbers,
-    words::InWords,
+    words::{self, InWords},
 };
 
 /// Why a difference of two recordings has no interval.
@@ -46,11 +46,11 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     let bytes = recording.write(&flags.output)?;
     let said = report_of(&recording);
     output::say(&format!(
-        "wrote {} ({}, {}). {}\nNext: should-i-async report {0} -o report.html",
-        flags.output.display(),
-        numbers::bytes(bytes),
-        recording.window.measured,
+        "{}: {}. {}\nNext: should-i-async report {} -o report.html",
+        words::wrote(&flags.output, bytes),
+        said.window.words(),
         said.verdict.sentence(),
+        flags.output.display(),
     ));
     Ok(())
 }
@@ -82,7 +82,7 @@ pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     for file in &mut files {
         file.weight = flags.weight.as_deref().and_then(settings::weight);
         let bytes = outputs::write(file, &Shown { report: &found, engine: engine.as_ref(), profile: &profile })?;
-        output::say(&format!("wrote {} ({})", file.path.display(), numbers::bytes(bytes)));
+        output::say(&words::wrote(&file.path, bytes));
     }
     Ok(())
 }
@@ -124,7 +124,10 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     if let Some(path) = &flags.output
         && !path.to_string_lossy().ends_with(".svg")
     {
-        bail!(CliError::Usage(format!("{}: a difference is drawn as .svg", path.display())));
+        bail!(CliError::Usage(format!(
+            "{}: a difference can only be drawn as .svg: give a name with that ending",
+            path.display()
+        )));
     }
     let (before, after) = (Read::file(&flags.before)?, Read::file(&flags.after)?);
     let (first, second) = (before.parts(), after.parts());
@@ -146,7 +149,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
             .map_err(|source| OutputError::Export { path: path.clone(), source })?;
         let bytes = write_atomically(path, |out| out.write_all(drawn.as_bytes()))
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
-        output::say(&format!("wrote {} ({})", path.display(), numbers::bytes(bytes)));
+        output::say(&words::wrote(path, bytes));
     }
     // The table is printed all the same, but its CPU is neither a saving nor a loss.
     unit.check(compared[0].window, compared[1].window).map_err(|why| CliError::Incomparable(why.in_words()))?;
@@ -161,7 +164,12 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     if worse.is_empty() {
         return Ok(());
     }
-    bail!(CliError::Worse(format!("above {} per {}: {}", numbers::percent(limit), found.per.unit(), worse.join(", "))))
+    bail!(CliError::Worse(format!(
+        "more than {} above the first recording, per {}: {}",
+        numbers::percent(limit),
+        found.per.unit(),
+        worse.join(", ")
+    )))
 }
 
 /// Compares the prediction of one recording with what another one measured.
@@ -172,11 +180,11 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     };
     let given = flags.per.as_deref().map(both).transpose()?;
     if given.as_ref().is_some_and(|(first, second)| *first == Per::CpuSecond || *second == Per::CpuSecond) {
-        bail!(CliError::Usage("CPU per CPU-second is 1: give --per second, or a syscall's name".into()));
+        bail!(CliError::Usage("CPU per CPU-second is always 1: give --per second, or a syscall's name".into()));
     }
     if given.as_ref().is_some_and(|(first, second)| (*first == Per::Second) != (*second == Per::Second)) {
         bail!(CliError::Usage(
-            "CPU per second and per call cannot be compared: give --per two calls, or second".into()
+            "CPU per second and per call cannot be compared: give --per second, or the names of two calls".into()
         ));
     }
     let row = flags.row.as_deref().map(settings::row).transpose()?;

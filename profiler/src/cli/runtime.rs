@@ -46,7 +46,10 @@ fn of_process(pid: u32) -> Result<Program> {
         Err(error) => return usage(pid, format!("no such process ({error})")),
     };
     let Some(runtime) = runtimes::runtime_of(&process) else {
-        return usage(pid, "no interpreter or virtual machine that is known here: its ways are the machine's own");
+        return usage(
+            pid,
+            "it runs in no interpreter or virtual machine that is known here: plain `calibrate` has its prices",
+        );
     };
     let exe = format!("/proc/{pid}/exe");
     let file = match File::open(&exe) {
@@ -96,7 +99,7 @@ fn of_path(path: &Path) -> Result<Program> {
     if (&file).read_exact(&mut magic).is_err() || magic != *b"\x7fELF" {
         return usage(
             shown,
-            "no program but a script or something else: name the interpreter that it starts, or a PID",
+            "this is a script or something else, and no program: name the interpreter that it starts, or a PID",
         );
     }
     let real = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -104,7 +107,7 @@ fn of_path(path: &Path) -> Result<Program> {
     let language = match name.as_str() {
         name if name.starts_with("python3") => Language::CPython,
         "java" => Language::Jvm,
-        _ => return usage(shown, "neither python3 nor java: these are the interpreters that can be measured"),
+        _ => return usage(shown, "this is neither python3 nor java: only these can be measured"),
     };
     program(file, path, language, None, None)
 }

@@ -126,7 +126,7 @@ impl Selection<'_> {
     /// Everything that can be checked before there is a process.
     pub(super) fn check_before_command(&self) -> Result<(), CliError> {
         if !(self.pid.is_empty() && self.tid.is_empty()) {
-            return Err(CliError::Usage("either -p/-t or -- CMD, not both: what is to be measured?".into()));
+            return Err(CliError::Usage("give either -p/-t or -- CMD, not both".into()));
         }
         self.duration.map(duration).transpose()?;
         share(&self.cost.max_overhead)?;
@@ -212,7 +212,7 @@ impl WorthFlags {
         let share = self.worth.as_deref().map(|text| percent("--worth", text)).transpose()?;
         match share {
             Some(share) if share > 1.0 => {
-                Err(CliError::Usage("--worth of more than 100% of its CPU: give a percentage like 5%".into()))
+                Err(CliError::Usage("--worth is more than 100% of its CPU: give a percentage like 5%".into()))
             }
             share => Ok(share),
         }

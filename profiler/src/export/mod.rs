@@ -20,18 +20,14 @@ pub use format::Format;
 
 use crate::answer::{Profile, Weight};
 use crate::text::clean;
+use crate::words;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// No stack has a part of this figure.
-    #[error("no stack has any {}: {why}", weight.title())]
-    NoStacks {
-        /// What was to be drawn.
-        weight: Weight,
-        /// Why there is nothing.
-        why: String,
-    },
+    /// No stack has a part of the figure that was to be drawn.
+    #[error("no flame graph: {0}")]
+    NoStacks(String),
     /// No hardware counters, or no overflow samples.
     #[error("no recovery curve: {0}")]
     NoCurve(String),
@@ -45,12 +41,8 @@ pub enum ExportError {
 
 impl ExportError {
     fn no_stacks(profile: &Profile, weight: Weight) -> Self {
-        let why = match &profile.unavailable {
-            Some(why) => clean::line(why),
-            None if profile.stacks.is_empty() => "no stacks were taken".to_owned(),
-            None => "the figure is zero in this measurement; another weight may have some".to_owned(),
-        };
-        Self::NoStacks { weight, why }
+        let why = profile.no_stacks(weight).unwrap_or_else(|| words::NO_STACK.to_owned());
+        Self::NoStacks(clean::line(&why))
     }
 }
 

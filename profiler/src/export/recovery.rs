@@ -215,7 +215,7 @@ pub fn picture(report: &Report) -> Result<String, ExportError> {
     let ipc = report.ipc.value().ok_or_else(|| ExportError::NoCurve(clean::line(&note(&report.ipc))))?;
     let title = format!("IPC after returns: {}", target(report));
     let subtitle = fit::cut_chars(&ipc.coverage(), SUBTITLE);
-    let picture = draw(ipc, &title, &subtitle, Some(NAMESPACE))
-        .ok_or_else(|| ExportError::NoCurve("too few overflow samples".to_owned()))?;
+    let picture =
+        draw(ipc, &title, &subtitle, Some(NAMESPACE)).ok_or_else(|| ExportError::NoCurve(ipc.no_curve().to_owned()))?;
     Ok(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", picture.into_string()))
 }

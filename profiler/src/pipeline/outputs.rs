@@ -11,7 +11,7 @@ use crate::{
     record::write_atomically,
     report::{self, TextOptions},
     symbol::Origin,
-    text::numbers,
+    words,
 };
 
 /// A file that is wanted.
@@ -42,21 +42,21 @@ pub enum OutputError {
     #[error("{}: the ending of a file's name says its format; give one of {}", .0.display(), Format::endings())]
     Ending(PathBuf),
     /// There is nothing to draw with this weight.
-    #[error("{}: {source}; --weight takes cost, blocked, run-delay or cpu", path.display())]
+    #[error("{}: {source}. --weight takes cost, blocked, run-delay or cpu", path.display())]
     Export {
         path: PathBuf,
         /// Why it cannot be drawn.
         source: ExportError,
     },
     /// There is no recovery curve.
-    #[error("{}: {source}; `should-i-async doctor` says what the hardware counts", path.display())]
+    #[error("{}: {source}", path.display())]
     Curve {
         path: PathBuf,
         /// Why there is none.
         source: ExportError,
     },
     /// The file cannot be written.
-    #[error("cannot write {}: {source}. Give another place", path.display())]
+    #[error("cannot write {}: {source}. Choose another path", path.display())]
     Io { path: PathBuf, source: std::io::Error },
 }
 
@@ -96,7 +96,7 @@ pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {
         write(&output, shown)
     });
     match written {
-        Ok(bytes) => Update::Note(format!("wrote {} ({})", path.display(), numbers::bytes(bytes))),
+        Ok(bytes) => Update::Note(words::wrote(path, bytes)),
         Err(error) => Update::Problem(error.to_string()),
     }
 }

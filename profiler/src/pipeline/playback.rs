@@ -10,6 +10,7 @@ use crate::{
     predict::Engine,
     quantity::Nanos,
     record::{Part, Recording},
+    words,
 };
 
 /// Feeds a screen from a recording.
@@ -117,13 +118,8 @@ impl Feed for Playback {
             Command::Seek(part) => self.seek(part),
             Command::Ask(inquiry) => self.replies.ask(inquiry),
             Command::Export { path, weight } => self.export(&path, weight),
-            Command::Interval(_) => {
-                let length = self.recording.parts.first().map_or(Nanos::ZERO, |p| p.at);
-                self.waiting.push_back(Update::Problem(format!("a recording keeps its parts of {length}")));
-            }
-            Command::Reset => {
-                self.waiting.push_back(Update::Problem("a recording cannot begin anew; seek with [ and ]".into()));
-            }
+            Command::Interval(_) => self.waiting.push_back(Update::Problem(words::NO_OTHER_INTERVAL.into())),
+            Command::Reset => self.waiting.push_back(Update::Problem(words::NO_RESET.into())),
         }
     }
 }

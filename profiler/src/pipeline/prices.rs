@@ -43,7 +43,9 @@ impl Pricing {
         }
         match std::thread::Builder::new().name("sia-prices".into()).spawn(on_the_spot) {
             Ok(thread) => Self { known: None, coming: Some(thread), before },
-            Err(error) => Self { known: Some(Err(failed(&format!("no thread: {error}")))), coming: None, before },
+            Err(error) => {
+                Self { known: Some(Err(failed(&format!("no thread can be started: {error}")))), coming: None, before }
+            }
         }
     }
 
@@ -90,18 +92,18 @@ fn on_the_spot() -> Priced {
 fn late(why: &str) -> String {
     missing(
         why,
-        "run `should-i-async calibrate --quick`, which takes the time that it needs and keeps what it finds, best while the machine is \
-         quiet; then check again",
+        "run `should-i-async calibrate --quick`, best while the machine is quiet: it takes the time that it needs and keeps what it \
+         finds; then check again",
     )
 }
 
 /// What the report says if prices could not be measured.
 fn failed(why: &str) -> String {
-    missing(why, "once that is mended, `should-i-async calibrate` measures it and keeps what it finds")
+    missing(why, "fix that, then run `should-i-async calibrate`, which measures it and keeps what it finds")
 }
 
 fn missing(why: &str, mend: &str) -> String {
-    format!("what waiting in other ways costs on this machine could not be measured beside the target ({why}): {mend}")
+    format!("{} could not be measured beside the target ({why}): {mend}", words::WAYS_COST)
 }
 
 /// Seconds since a time of day.

@@ -85,7 +85,7 @@ pub enum RecordError {
         reason: String,
     },
     /// Not to be written. Nothing was left behind.
-    #[error("cannot write {}: {source}. Give another place", path.display())]
+    #[error("cannot write {}: {source}. Choose another path", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
 }
 

@@ -13,7 +13,7 @@ mod target;
 mod views;
 mod whatif;
 
-use crate::answer;
+use crate::{answer, words};
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -184,7 +184,7 @@ struct Score {
 impl Document {
     fn new(report: &answer::Report) -> Self {
         let score = &report.score;
-        let bound = |end: Option<f64>| Figure::derived(&score.direct, end, "no interval was estimated");
+        let bound = |end: Option<f64>| Figure::derived(&score.direct, end, words::NO_INTERVAL);
         Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },

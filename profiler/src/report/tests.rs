@@ -117,7 +117,7 @@ fn colour_changes_nothing_but_the_ink() {
 #[test]
 fn what_is_unavailable_is_a_word_and_never_0() {
     let text = text(&unavailable().report(), &TextOptions::default());
-    for name in ["blocking-IO blocks, direct", "other switches", "softirq"] {
+    for name in ["blocking IO, direct", "other switches", "softirq"] {
         let line = text.lines().find(|l| l.trim_start().starts_with(name)).unwrap();
         assert!(line.contains("n/a") && !line.contains("0 ns") && !line.contains("0 %"), "{line}");
     }
@@ -213,7 +213,7 @@ fn lists_are_cut_in_the_text_and_whole_in_json() {
     let report = server().report();
     let text = text(&report, &options);
     assert!(text.contains("… and 13 more threads"), "{text}");
-    assert!(text.contains("… and 1 blocking site more"), "{text}");
+    assert!(text.contains("… and 1 more blocking site"), "{text}");
     let json = json_value(&report);
     assert_eq!(json["threads"].as_array().map(Vec::len), Some(15));
     assert_eq!(json["sites"].as_array().map(Vec::len), Some(3));

@@ -11,7 +11,7 @@ use super::{
     tabs::View,
     view,
 };
-use crate::words::InWords;
+use crate::words::{self, InWords};
 use crate::{
     feed::{Command, State},
     quantity::Nanos,
@@ -112,7 +112,7 @@ impl App {
     }
 
     fn not_found(&mut self) {
-        self.tell(true, &format!("nothing here holds `{}`", self.search));
+        self.tell(true, &format!("nothing here contains `{}`", self.search));
     }
 
     /// Goes to the next match in the view that is shown, and returns whether there is one.
@@ -131,7 +131,7 @@ impl App {
 
     fn next_match(&mut self, back: bool) {
         if self.search.is_empty() {
-            self.tell(true, "nothing searched for yet: /");
+            self.tell(true, "nothing was searched for yet: press /");
         } else if !self.find_match(Search { back, skip: true }) {
             self.not_found();
         }
@@ -255,7 +255,7 @@ impl App {
 
     fn change_interval(&mut self, longer: bool) -> Vec<Command> {
         if self.part().is_some() {
-            self.tell(false, "a recording has the intervals that it was made with");
+            self.tell(false, words::NO_OTHER_INTERVAL);
             return Vec::new();
         }
         let now = self.interval.as_nanos() / 1_000_000;
@@ -269,15 +269,15 @@ impl App {
             return Vec::new();
         };
         self.interval = Nanos::from_millis(ms);
-        self.tell(false, &format!("a look every {}", self.interval));
+        self.tell(false, &format!("an interval of {}", self.interval));
         vec![Command::Interval(self.interval)]
     }
 
     fn reset(&mut self) -> Vec<Command> {
         match self.snapshot.as_ref().map(|s| &s.state) {
-            Some(State::Recorded { .. }) => self.tell(false, "a recording cannot begin anew"),
+            Some(State::Recorded { .. }) => self.tell(false, words::NO_RESET),
             Some(State::Ended(why)) => {
-                let text = format!("{}: there is nothing left to measure anew", why.in_words());
+                let text = format!("{}: nothing is left to measure", why.in_words());
                 self.tell(true, &text);
             }
             _ => {

@@ -3,7 +3,7 @@
 //! ```text
 //!  should-i-async  echo-server (4242)              whole · every 1.00 s · 12.0 s
 //! 1 overview  2 threads  3 sites  4 what-if  5 devices  6 IPC  7 flame  8 log
-//! [ target exited: everything stays to be looked at; e exports, q quits ]
+//! [ target exited: everything stays on the screen; e exports, q quits ]
 //! … the view …
 //! ├────────●───────────────┤ part 9 of 24
 //! q quit  ? help  / search  Tab next view                             3 of 15
@@ -144,7 +144,7 @@ fn tabs(pen: &mut Pen<'_>, app: &App) {
 
 fn banner(pen: &mut Pen<'_>, why: &str) {
     pen.ink_row(0, Ink::Bad);
-    let text = format!(" {}: everything stays to be looked at; e exports, q quits", clean(why));
+    let text = format!(" {}: everything stays on the screen; e exports, q quits", clean(why));
     pen.text(0, 0, &cut(&text, pen.width().into()), Ink::Bad);
 }
 

@@ -2,38 +2,26 @@
 
 use std::collections::VecDeque;
 
-use crate::answer::Note;
 use crate::{
     answer::CpuLedger,
     feed::{Snapshot, State},
-    quantity::{Figure, Nanos},
+    quantity::Nanos,
 };
 
-/// Lines of the CPU ledger: long and short names, glyphs. The glyphs tell them apart where there is
-/// no colour.
-pub(super) const PARTS: [(&str, &str, &str); 7] = [
-    ("user mode", "user", "█"),
-    ("syscall work", "calls", "▒"),
-    ("blocking-IO direct", "block", "#"),
-    ("other switches", "other", "+"),
-    ("stolen, uncharged", "stolen", "-"),
-    ("softirq", "softirq", "~"),
-    ("rest", "rest", "·"),
-];
-
-/// The ledger's lines, ns, in the order of [`PARTS`].
-pub(super) fn parts(cpu: &CpuLedger) -> [Figure<f64, Note>; 7] {
-    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
+/// Lines of the CPU ledger: names, names for narrow screens, glyphs. The glyphs tell them apart
+/// where there is no colour.
+pub(super) const PARTS: [(&str, &str, &str); 7] = {
+    let [user, calls, io, other, stolen, softirq, rest] = CpuLedger::LINES;
     [
-        time(&cpu.user),
-        time(&cpu.calls),
-        cpu.blocking_io.clone(),
-        cpu.other_switches.clone(),
-        cpu.uncharged.clone(),
-        time(&cpu.softirq),
-        Figure::measured(cpu.rest),
+        (user, "user", "█"),
+        (calls, "calls", "▒"),
+        (io, "block", "#"),
+        (other, "other", "+"),
+        (stolen, "stolen", "-"),
+        (softirq, "softirq", "~"),
+        (rest, "rest", "·"),
     ]
-}
+};
 
 /// The figures of one interval.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +48,7 @@ impl History {
     /// except in recordings, where the user may go in both directions.
     pub(super) fn push(&mut self, snapshot: &Snapshot) {
         let seconds = snapshot.interval.as_secs_f64().max(1e-9);
-        let cpus = parts(&snapshot.last.cpu).map(|part| part.value().map(|&ns| ns.max(0.0) / 1e9 / seconds));
+        let cpus = snapshot.last.cpu.parts().map(|part| part.value().map(|&ns| ns.max(0.0) / 1e9 / seconds));
         let entry = Entry { at: snapshot.at, cpus, score: snapshot.last.score.direct.value().copied() };
         let recorded = matches!(snapshot.state, State::Recorded { .. });
         if !recorded && self.entries.back().is_some_and(|last| entry.at < last.at) {

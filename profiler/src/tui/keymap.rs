@@ -177,7 +177,7 @@ pub(super) const KEYMAP: &[Binding] = &[
     ),
     row(Place::Everywhere, &[key('+'), key('=')], Action::Longer, "longer interval (up to 10 s)"),
     row(Place::Everywhere, &[key('-'), key('_'), key('−')], Action::Shorter, "shorter interval (down to 0.25 s)"),
-    row(Place::Everywhere, &[key('r')], Action::Reset, "begin anew: everything counts from now"),
+    row(Place::Everywhere, &[key('r')], Action::Reset, "start over: everything counts from now"),
     row(Place::Everywhere, &[key('e')], Action::Export, "export to a file; its ending names the format"),
     row(Place::Everywhere, &[key('/')], Action::Search, "search: rows, frames, lines"),
     row(Place::Everywhere, &[key('n')], Action::NextMatch, "next match"),
@@ -227,7 +227,7 @@ pub(super) const KEYMAP: &[Binding] = &[
     ),
     row(Place::Processes, &[code(KeyCode::Enter)], Action::Open, "look at this process"),
     row(Place::Processes, &[key('q'), code(KeyCode::Esc), ctrl('c')], Action::Quit, "leave without choosing"),
-    row(Place::Processes, &[key('/')], Action::Search, "show only processes whose line holds this"),
+    row(Place::Processes, &[key('/')], Action::Search, "show only processes whose line contains this"),
 ];
 
 /// The keys behind what a terminal sent in one go: Esc and a key right after it look like that key

@@ -23,6 +23,8 @@ use ratatui::{
     },
 };
 
+use crate::words;
+
 /// Between two drawings at least.
 const REDRAW: Duration = Duration::from_millis(100);
 /// The longest wait for a key. The feed is asked this often, and so is whether to stop.
@@ -62,9 +64,7 @@ impl Screen {
     /// Takes the terminal over; dropping gives it back.
     pub(super) fn open() -> io::Result<Self> {
         if !stdout().is_terminal() {
-            return Err(io::Error::other(
-                "standard output is no terminal: `check` prints one verdict, `record` writes a file to look at later",
-            ));
+            return Err(io::Error::other(words::NO_TERMINAL));
         }
         HOOK.call_once(|| {
             let previous = std::panic::take_hook();

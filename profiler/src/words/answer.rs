@@ -2,16 +2,67 @@
 
 use super::InWords;
 use crate::{
-    answer::{Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
-    text::numbers::{bytes, count, decimal},
+    answer::{Answer, Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
+    cost::Basis,
+    quantity::Provenance,
+    text::numbers::{NA, bytes, count, decimal, maybe, span, span_range},
 };
 
 impl SiteView {
     /// Why its blocks have no direct cost.
     pub const fn without_cost(&self) -> &'static str {
         match self.blocked_calls {
-            0 => "no call blocked",
-            _ => "nothing to compare with: no call that did not block, no reference",
+            0 => super::NO_CALL_BLOCKED,
+            _ => "nothing to compare with: no call that did not block, and no reference",
+        }
+    }
+}
+
+impl SiteView {
+    /// What a block costs here, and what that was compared with.
+    pub fn cost_words(&self) -> String {
+        let Some(direct) = self.direct else { return format!("{NA}: {}", self.without_cost()) };
+        let total = direct.total;
+        format!(
+            "{} per call that blocked, {} in all ({}, 90 %); {}, against: {}",
+            span(direct.per_call),
+            span(total.value),
+            span_range(total),
+            if direct.basis == Basis::SameSite { Provenance::Measured.name() } else { Provenance::Modelled.name() },
+            direct.basis.name()
+        )
+    }
+
+    /// How long the program ran in user mode after a call.
+    pub fn user_windows(&self) -> String {
+        format!(
+            "{} after a call that blocked, {} after one that did not; {} left out (preempted)",
+            maybe(self.user_after_blocked),
+            maybe(self.user_after_direct),
+            count(self.windows_preempted)
+        )
+    }
+}
+
+impl Answer {
+    /// In a few words. They begin with what the answer comes down to.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::YesTuned => "yes: only with io_uring",
+            Self::Unsure => "perhaps",
+            Self::NotEnoughData => "not known: not enough data",
+            Self::UnknownProgram => "not known: unknown kind of program",
+            Self::Blocking => "not known: no prediction",
+            Self::HandOver => "not known: threads hand work over",
+            Self::Files => "no: files",
+            Self::AlreadyAsync => "no: already async",
+            Self::NoBlockingIo => "no: no blocking IO",
+            Self::ParkedTasks => "no: its runtime parks its tasks",
+            Self::CpuBound => "no: CPU-bound",
+            Self::CostsLittle => "no: it costs little",
+            Self::LowConcurrency => "no: low concurrency",
+            Self::Locks => "no: it waits on locks",
         }
     }
 }
@@ -66,7 +117,7 @@ impl InWords for Note {
             }
             Self::RestOfCalls => "what the direct cost leaves of the time in syscalls",
             Self::WithDirectCosts => "direct costs that could not be estimated are still in it",
-            Self::SoftirqsNotHooked => "inside user and syscalls: softirqs are not hooked",
+            Self::SoftirqsNotHooked => "softirqs are not hooked: their time is in user mode and syscalls",
             Self::NoCpu => super::NO_CPU,
             Self::NoStatistics => "the kernel's BPF statistics need CAP_SYS_ADMIN",
             Self::MeanRunTime => "mean run time of a program and of the kernel's way into it, × the target's events",
@@ -148,7 +199,7 @@ impl InWords for NoPrediction {
     fn in_words(&self) -> String {
         match self {
             Self::Refused(why) => why.in_words(),
-            Self::NoPrice(way) => format!("no price for {} on that machine", way.name()),
+            Self::NoPrice(way) => super::no_price(*way),
         }
     }
 }

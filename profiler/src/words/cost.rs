@@ -20,6 +20,17 @@ impl Basis {
             Self::Reference => "reference pipe",
         }
     }
+
+    /// The same where a column is narrow.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::SameSite => "same site",
+            Self::SameCall => "same call",
+            Self::ReadyCall => "ready call",
+            Self::Calibrated => "calibrated",
+            Self::Reference => "reference",
+        }
+    }
 }
 
 impl InWords for Note {
@@ -49,7 +60,7 @@ impl InWords for Note {
             Self::NoComparableCall => "no call that blocked also returned often enough without blocking",
             Self::SmallWorkingSets => "two threads with small working sets, on this machine",
             Self::NoCalibration => "no calibration",
-            Self::NoSamples => "no CPU-clock samples: see `doctor`, or the log with -v",
+            Self::NoSamples => "no CPU-clock samples: `should-i-async doctor`, or the log with -v, says why",
             Self::SameSiteAndSize => {
                 "same site and size, after a block against after none; the program may do other work then"
             }
@@ -133,7 +144,7 @@ impl InWords for ipc::Note {
             Self::NothingVaries => {
                 "no direct windows here, and the instructions do not vary: a and b cannot be told apart"
             }
-            Self::FewSamples => "too few overflow samples for a curve",
+            Self::FewSamples => super::ipc::FEW_SAMPLES,
             Self::NoRise => {
                 "the cycles do not rise with the instructions at the curve's end: noise is larger than the curve"
             }

@@ -8,6 +8,12 @@ pub trait InWords {
     fn in_words(&self) -> String;
 }
 
+/// A phrase with a capital, as titles and sentences begin.
+pub fn title(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Where a figure comes from: `measured`, `modelled: why`, `n/a: why`.
 pub fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
     let name = if figure.value().is_none() { NA } else { figure.provenance().name() };

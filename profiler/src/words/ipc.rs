@@ -2,8 +2,8 @@
 
 use super::{InWords, note};
 use crate::{
-    cost::ipc::{self, Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, LeftOut, RECOVERED, SiteFit},
-    quantity::{Estimate, Figure},
+    cost::ipc::{Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, LeftOut, RECOVERED, SiteFit},
+    quantity::Estimate,
     text::numbers::{NA, count, decimal, plural, span, whole_percent},
 };
 
@@ -33,7 +33,7 @@ impl LeftOut {
             Self::Unreadable => "windows with a counter that could not be read",
             Self::TooLong => "windows of 2^32 cycles or instructions and more",
             Self::SamplesOutside => "samples outside of any window followed",
-            Self::SamplesUnreadable => "samples left out likewise",
+            Self::SamplesUnreadable => "samples that could not be read",
             Self::SamplesLost => "samples that the kernel lost or throttled",
         }
     }
@@ -84,7 +84,7 @@ impl Ipc {
             plural(c.windows, "window", "windows")
         );
         text += &match self.period {
-            0 => "; no overflow samples: no curve".to_owned(),
+            0 => format!("; {NO_SAMPLES}"),
             period => {
                 format!(", {} one in {} instructions", plural(c.samples, "sample,", "samples,"), count(period))
             }
@@ -96,6 +96,11 @@ impl Ipc {
             .map(|(what, n)| format!("{} {}", count(n), what.words()))
             .collect();
         text + "; left out: " + &if left.is_empty() { "none".to_owned() } else { left.join(", ") }
+    }
+
+    /// Why no curve can be drawn, where none can.
+    pub const fn no_curve(&self) -> &'static str {
+        if self.period == 0 { NO_SAMPLES } else { FEW_SAMPLES }
     }
 
     /// The indirect cost of a block, with where it comes from.
@@ -161,11 +166,15 @@ impl Curve {
     }
 }
 
-/// The curves' small print.
-pub const SURVIVORS: &str = "Only windows that last so many instructions tell of a point: far to the right stand the long \
-                             ones alone.";
+/// The title of the recovery curves.
+pub const CURVES: &str = "IPC over the instructions since a return";
 
-/// What there is to say of a measurement without a result.
-pub fn reason(ipc: &Figure<Ipc, ipc::Note>) -> String {
-    format!("{NA}: {}", note(ipc))
-}
+/// Why there is no curve, where counters count and cannot sample.
+pub const NO_SAMPLES: &str = "no overflow samples, and so no curve: `should-i-async doctor` says why";
+
+/// Why there is no curve, where counters sample.
+pub(super) const FEW_SAMPLES: &str = "too few overflow samples for a curve: measure longer, or under load";
+
+/// The curves' small print.
+pub const SURVIVORS: &str = "A point rests on the windows that last that many instructions: far to the right these are the long \
+                             ones alone.";

@@ -1,14 +1,28 @@
 //! The ledgers in words: the names of their lines, and what a total is made of.
 
 use crate::{
-    answer::{CpuLedger, WallLedger},
-    quantity::Nanos,
-    text::numbers::span,
+    answer::{CpuLedger, Note, WallLedger},
+    event::BlockClass,
+    quantity::{Figure, Nanos},
+    text::numbers::{plural, span},
 };
 
 impl CpuLedger {
-    /// The line of what the kernel did not charge.
-    pub const UNCHARGED: &str = "stolen or interrupted: not charged";
+    /// What it shows.
+    pub const TITLE: &str = "where the target's CPU time went";
+
+    const UNCHARGED: &str = "stolen, not charged";
+    /// Its lines, as [`CpuLedger::parts`] has them.
+    pub const LINES: [&str; 7] =
+        ["user mode", "syscall work", "blocking IO, direct", "other switches", Self::UNCHARGED, "softirq", "rest"];
+
+    /// Its lines with their names, but for the rest. What was not charged is there only where there
+    /// is something in it.
+    pub fn lines(&self) -> Vec<(&'static str, Figure<f64, Note>)> {
+        let [parts @ .., _] = self.parts();
+        let is_shown = |name: &str| name != Self::UNCHARGED || self.uncharged_line().is_some();
+        Self::LINES.into_iter().zip(parts).filter(|(name, _)| is_shown(name)).collect()
+    }
 
     /// What its total is made of.
     pub fn composition(&self) -> String {
@@ -17,11 +31,11 @@ impl CpuLedger {
             0 => "total: all of it seen by the tracepoints".to_owned(),
             1.. => {
                 format!(
-                    "total: {} by the tracepoints + {charge} that the kernel charged more, on the way out of idle",
+                    "total: {} seen by the tracepoints + {charge} that the kernel charges for the way out of idle",
                     self.on_cpu
                 )
             }
-            _ => format!("total: {} by the tracepoints - {charge} that the kernel did not charge", self.on_cpu),
+            _ => format!("total: {} seen by the tracepoints - {charge} that the kernel did not charge", self.on_cpu),
         }
     }
 
@@ -29,12 +43,27 @@ impl CpuLedger {
     pub fn of_rest(&self) -> &'static str {
         match (self.blocking_io.value(), self.other_switches.value()) {
             (Some(_), Some(_)) => "total less the lines above",
-            _ => "what was charged at switch-in is in it",
+            _ => "with what the kernel charged at switch-in",
         }
     }
 }
 
 impl WallLedger {
+    /// What it shows.
+    pub fn title(threads: usize) -> String {
+        format!("where the time of {} went", plural(threads as u64, "thread", "threads"))
+    }
+
+    /// The line of a class.
+    pub fn blocked_on(class: BlockClass) -> String {
+        let family = class.family().name();
+        // A class that is all of its family is not named twice.
+        match class.name().replace('-', " ") {
+            name if name == family => format!("blocked: {family}"),
+            _ => format!("blocked: {family} ({})", class.name()),
+        }
+    }
+
     /// The lines above those of what was waited for.
     pub const fn ran_or_ready(&self) -> [(&'static str, Nanos); 4] {
         [

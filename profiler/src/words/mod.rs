@@ -7,16 +7,33 @@ mod in_words;
 mod ipc;
 mod ledger;
 mod machine;
+mod missing;
 mod predict;
 mod quality;
+mod recording;
 mod roles;
+mod stacks;
+mod tables;
 mod verdict;
 mod wakeups;
 mod ways;
+mod whatif;
 
 pub use cost::disagreement;
-pub use in_words::{InWords, note, provenance};
-pub use ipc::{SURVIVORS, reason};
+pub use in_words::{InWords, note, provenance, title};
+pub use ipc::{CURVES, NO_SAMPLES, SURVIVORS};
 pub use machine::{MODELLED_RUNTIME, OF_FILE_SYSTEM, measured_runtime, origin, prices, runtime};
-pub use predict::{base, missed, missed_on};
-pub use quality::{CURVES, NO_CALL, NO_CPU, NO_THREAD, NO_WAKE_UP, counts, reference, times};
+pub use missing::{
+    ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
+    NO_KERNEL_CPU, NO_LINE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE,
+    NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, WAYS_COST, no_price,
+};
+pub use predict::base;
+pub use quality::{counts, reference, times};
+pub use recording::{NO_OTHER_INTERVAL, NO_RESET, wrote};
+pub use stacks::{NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
+pub use tables::{
+    BLOCKING_IO, BURST, COST_PER_CALL, CPU_BLOCKED, CPU_NOT_BLOCKED, DEVICE_COLUMNS, INDIRECT, INDIRECT_COST,
+    IPC_WINDOWS, OWN_REQUESTS, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS, THREADS_ORDER, more_sites, more_threads,
+};
+pub use whatif::intervals;

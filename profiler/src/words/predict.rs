@@ -14,19 +14,19 @@ pub(super) fn whole(n: f64) -> String {
 }
 
 /// What intervals rest on: by how much predictions of a kind were off, for how many programs.
-pub fn missed(kind: Kind) -> String {
+pub(super) fn missed(kind: Kind) -> String {
     let Missed { times, rows, programs } = kind.missed();
     let own = if kind.is_known() { "" } else { ", none of its kind among them" };
     format!(
-        "{} times the model's own standard error, as nine of ten were off at most among {rows} rows of {programs} programs \
-         ({}){own}",
+        "{} times the model's own standard error: nine of ten predictions were off by no more ({rows} rows of {programs} \
+         programs {}{own})",
         decimal(times, 2),
         kind.basis()
     )
 }
 
 /// Where that was measured.
-pub fn missed_on() -> String {
+pub(super) fn missed_on() -> String {
     match Missed::machines() {
         [] => "nowhere yet".to_owned(),
         machines => machines.join("; "),
@@ -37,7 +37,7 @@ impl Kind {
     /// What its figure is of.
     fn basis(self) -> String {
         match self.has_its_own() {
-            true => format!("those on {}", self.name()),
+            true => format!("on {}", self.name()),
             false => "of all kinds".to_owned(),
         }
     }
@@ -93,7 +93,7 @@ impl InWords for Note {
             Self::SwitchForSleep => "taken as a switch between threads: too few blocks of the target left the CPU idle",
             Self::Calibrated => "calibrated",
             Self::OwnPipe => "on a pipe of the profiler's own: a write that wakes against one that does not",
-            Self::NoWakePrice => "neither calibration nor reference",
+            Self::NoWakePrice => "there is neither calibration nor reference",
             Self::NoBlockPrice => NO_BLOCK_PRICE,
         };
         plain.to_owned()
@@ -101,23 +101,26 @@ impl InWords for Note {
 }
 
 /// Why a block has no price.
-const NO_BLOCK_PRICE: &str = "what a block costs could not be told: no call of the target that did not block, no calibration \
-                              and no reference";
+const NO_BLOCK_PRICE: &str = "the cost of a block is not known: the target made no call that did not block, and there is \
+                              neither calibration nor reference";
 
 impl InWords for Refusal {
     fn in_words(&self) -> String {
         let plain = match self {
             Self::CalibrationFailed { said } => said,
+            Self::NotCalibrated => {
+                return format!("{} is not known yet: run `should-i-async calibrate`", super::WAYS_COST);
+            }
             Self::HandsOver { waits, blocks } => {
                 return format!(
-                    "its pool waits for work {} times and for IO {}, so that something else waits for its IO",
+                    "its pool waits for work {} times and for IO {} times: something else waits for its IO",
                     whole(*waits),
                     whole(*blocks)
                 );
             }
             Self::FewBlocks { blocks, seconds } => {
                 return format!(
-                    "not enough blocks ({}) in this interval, measure for about {} s",
+                    "too few blocks ({}) in this interval: measure for about {} s",
                     whole(*blocks),
                     whole(*seconds)
                 );
@@ -125,9 +128,6 @@ impl InWords for Refusal {
             Self::NoWayForFiles => "its blocks are on files, and none of the ways that were priced waits for files",
             Self::NoCpu => "the target used next to no CPU: there is nothing to save",
             Self::NoBlockPrice => NO_BLOCK_PRICE,
-            Self::NotCalibrated => {
-                "what waiting in other ways costs on this machine is not known (yet): `should-i-async calibrate` measures it"
-            }
         };
         plain.to_owned()
     }
@@ -141,17 +141,19 @@ impl InWords for Caveat {
                  threads that block just the same.",
                 count(*blocks as u64)
             ),
-            Self::HooksFilledCpu => "The hooks filled the CPU that the target leaves free when nobody looks: it was measured \
-                                     under a higher load than its own, and replies that leave together are not counted on."
-                .to_owned(),
+            Self::HooksFilledCpu => {
+                "Measuring filled the CPU that the target leaves free when nobody looks, so its load was \
+                                     higher than usual. The figures do not count on replies that leave together."
+                    .to_owned()
+            }
             Self::IncredibleCrowd { each, threads } => format!(
-                "Code after a block was calibrated to cost {} more where {} threads take turns: more than this target's \
-                 code can be cold. It is not counted: run `should-i-async calibrate` when the machine is quiet.",
+                "By the calibration, code after a block costs {} more where {} threads take turns. This target cannot lose that \
+                 much there, so it is not counted: run `should-i-async calibrate` when the machine is quiet.",
                 span(*each),
                 decimal(*threads, 0)
             ),
             Self::NotCovered(share) => format!(
-                "The cost of {} of the blocks could not be told; they are taken to cost what the others do.",
+                "What {} of the blocks cost is not known; they are taken to cost what the others do.",
                 whole_percent(*share)
             ),
         }

@@ -1,7 +1,7 @@
 //! How good the measurement is, in words: what was lost or left open, what measuring cost, and how
 //! far the kernel's own counters agree.
 
-use super::provenance;
+use super::{NOT_MEASURED, provenance};
 use crate::{
     aggregate::{Loss, Quality},
     answer::{Check, Counted, Report},
@@ -9,17 +9,6 @@ use crate::{
     quantity::Nanos,
     text::numbers::{NA, bytes, count, difference, percent, plural, residual, span},
 };
-
-/// Why there is no share and no ledger of it.
-pub const NO_CPU: &str = "the target used no CPU";
-/// Why there is no wall time.
-pub const NO_THREAD: &str = "no thread was measured";
-/// Why nobody woke anybody.
-pub const NO_WAKE_UP: &str = "no thread was woken";
-/// Why there is no site.
-pub const NO_CALL: &str = "no call was seen";
-/// The title of the recovery curves.
-pub const CURVES: &str = "IPC over the instructions since a return";
 
 impl Loss {
     /// What was lost, after how many: "3 threads not measured for lack of room".
@@ -50,12 +39,12 @@ impl Quality {
 
     /// Switches that were caught up with.
     pub fn switch_ins(&self) -> String {
-        format!("{} of which the kernel did not tell; booked as run-queue delay", count(self.missed_switch_ins))
+        format!("{} that the kernel did not report; booked as run-queue delay", count(self.missed_switch_ins))
     }
 
     /// Wake-ups that came early.
     pub fn raced(&self) -> String {
-        format!("{} seen before the switch-out they answer", count(self.raced_wakes))
+        format!("{} seen before the switch-out that they end", count(self.raced_wakes))
     }
 
     /// Threads and programs that came and went.
@@ -72,7 +61,7 @@ impl Quality {
 /// The profiler's own block, which others are compared with.
 pub fn reference(block: Option<&Reference>) -> String {
     block.map_or_else(
-        || format!("{NA}: not measured"),
+        || format!("{NA}: {NOT_MEASURED}"),
         |r| {
             format!(
                 "{} ± {} of kernel CPU, from {} on a pipe of the profiler's own",
@@ -114,7 +103,7 @@ impl Check {
     }
 
     /// Title of the section.
-    pub const TITLE: &str = "Against the kernel's own counters";
+    pub const TITLE: &str = "against the kernel's own counters over the same interval";
     /// The name of the row for all CPU of the window.
     pub const IN_ALL: &str = "CPU in all, against the process's CPU clock";
 
@@ -144,8 +133,13 @@ impl Report {
         format!("{} of the {waited} waited on files and pages was device time", self.device_wait)
     }
 
+    /// The events that programs ran for, and what that cost.
+    pub fn events(&self) -> String {
+        format!("{}; {}", count(self.self_cost.events), self.per_event())
+    }
+
     /// What measuring cost for each event.
-    pub fn per_event(&self) -> String {
+    fn per_event(&self) -> String {
         let each = &self.self_cost.per_event;
         match each.value() {
             Some(&ns) => format!("{} each, {}", span(ns), provenance(each)),

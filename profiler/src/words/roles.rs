@@ -41,14 +41,14 @@ impl InWords for RoleBasis {
             }
             Self::Events { waits, turnover: None } => format!("{} event waits", count(*waits)),
             Self::Wakes { got, given } => format!(
-                "of the waits for locks that were streamed, threads of the target ended {} of its own, and it ended {} of theirs",
+                "threads of the target ended {} of its waits for locks, and it ended {} of theirs (of the waits that were streamed)",
                 count(*got),
                 count(*given)
             ),
             Self::Cpu(share) => format!("on a CPU for {} of its time", percent(*share)),
             Self::Asleep(Some(class)) => format!("it slept on {}", class.name()),
             Self::Asleep(None) => "it hardly ran".to_owned(),
-            Self::None => "no sign covers it".to_owned(),
+            Self::None => "nothing tells its role".to_owned(),
         }
     }
 }

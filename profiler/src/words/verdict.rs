@@ -1,7 +1,9 @@
 //! The verdict, its evidence and its advice, in sentences.
 
 use super::{
-    InWords, machine,
+    InWords,
+    in_words::title,
+    machine,
     predict::{base, whole},
 };
 use crate::{
@@ -98,14 +100,14 @@ impl InWords for Reason {
             ),
             Self::NothingKnown { io, why } => format!("It blocked on IO {} times, but {}.", count(*io), why.in_words()),
             Self::UnknownProgram { covered, gain } => format!(
-                "Not known: roles cover {} of its CPU, and what the rest is no sign tells. By what blocks, {}.{}",
+                "Not known: the threads of {} of its CPU have a known role, and the rest may be anything. By what blocks, {}.{}",
                 whole_percent(*covered),
                 back(gain),
                 turned(gain)
             ),
             Self::Gain(gain) => gain.in_words(),
             Self::NoGain { gain: Some(gain), why } => {
-                format!("No: {}. {}{}", back(gain), sentence(&why.in_words()), turned(gain))
+                format!("No: {}. {}{}", back(gain), title(&why.in_words()), turned(gain))
             }
             Self::NoGain { gain: None, why } => format!("No: {}", why.in_words()),
         }
@@ -126,19 +128,19 @@ fn runs_in(runtime: &Runtime) -> String {
     let title = machine::runtime(runtime);
     match runtime.language {
         Language::Node | Language::Deno | Language::Bun => format!(
-            "it runs in {title}, whose sockets are async already; what blocks are the threads of its file pool, and priced is \
-             what machine code would do"
+            "it runs in {title}, whose sockets are async already; what blocks are the threads of its file pool. The \
+             prices are those of machine code"
         ),
         Language::Beam => format!(
-            "it runs in {title}, whose sockets are async already; what blocks are files and native code, and priced is what \
-             machine code would do"
+            "it runs in {title}, whose sockets are async already; what blocks are files and native code. The prices are \
+             those of machine code"
         ),
         Language::Go => format!(
-            "it is written in {title}, whose sockets are async already; what blocks are files, cgo and calls of its own, and \
-             priced is what machine code would do"
+            "it is written in {title}, whose sockets are async already; what blocks are files, cgo and calls of its own. The \
+             prices are those of machine code"
         ),
         _ => {
-            format!("it runs in {title}, whose prices are not known: priced is what machine code would do, as a bound")
+            format!("it runs in {title}, whose prices are not known: those of machine code are taken, as a bound")
         }
     }
 }
@@ -229,18 +231,12 @@ fn would_turn((what, share): (Assumption, f64)) -> String {
 
 /// The same as a sentence of its own.
 fn turned(gain: &Gain) -> String {
-    gain.turned.map_or_else(String::new, |turned| format!(" {}.", sentence(&would_turn(turned))))
+    gain.turned.map_or_else(String::new, |turned| format!(" {}.", title(&would_turn(turned))))
 }
 
 /// That another way of its language would take more.
 fn takes_more((way, more): (Way, f64)) -> String {
     format!("{} would take {} more than its threads do", way.in_a_sentence(), whole_percent(more))
-}
-
-/// With a capital at its start.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl InWords for NoGain {
@@ -256,7 +252,7 @@ impl InWords for NoGain {
                 percent(*direct)
             ),
             Self::HandsOver(cost) => format!(
-                "a loop waits for its IO already; its pool's waits for work, and the wake-ups that end them, take {} of its CPU in \
+                "a loop waits for its IO already; its pool's waits for work and the wake-ups that end them take {} of its CPU in \
                  the kernel.",
                 percent(*cost)
             ),

@@ -103,6 +103,10 @@ pub(super) const SENTENCE_MACROS: &[&str] =
 /// So many words are a sentence, which two outputs do not have each for themselves.
 pub(super) const SENTENCE_WORDS: usize = 4;
 
+/// So many words in a row are too many for two outputs, even where their texts differ before or
+/// behind them.
+pub(super) const PART_WORDS: usize = 7;
+
 /// The rules in words.
 pub(super) fn as_text() -> String {
     let mut text = String::from("Rooms of profiler/src, and what each may import:\n");
@@ -149,7 +153,7 @@ fn everywhere(text: &mut String) {
         text,
         "Types of {} end in {}: what it shows has types of its own.\n\
          No room re-exports what another one defines. No circle between the files of a room, in {}.\n\
-         No text of {SENTENCE_WORDS} words or more in two of the outputs.\n\
+         No text of {SENTENCE_WORDS} words or more in two of the outputs, or in one and `words`, and no {PART_WORDS} words in a row.\n\
          Everywhere: a `//!` line first; {LINES_WARN} lines of code are many, {LINES_MOST} too many; comments within \
          {COMMENT_COLUMNS} columns; functions within {FUNCTION_LINES} lines, but at most {MOST_LONG}; no {}!; no {}; \
          a SAFETY comment before every unsafe block of profiler/; what a rule names exists, and what it allows is used.\nTop-level folders: {}.",

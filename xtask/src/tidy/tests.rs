@@ -194,6 +194,15 @@ fn no_sentence_stands_in_two_outputs() {
         super::twice::check(&sources(&files)).len()
     };
     assert_eq!(found("{} of its calls were seen"), 1);
+    let other = |first: &str, second: &str| {
+        let [first, second] = [first, second].map(|text| format!("const A: &str = \"{text}\";"));
+        let files = [("profiler/src/words/a.rs", first.as_str()), ("profiler/src/tui/view.rs", second.as_str())];
+        super::twice::check(&sources(&files)).into_iter().map(|finding| finding.file).collect::<Vec<_>>()
+    };
+    let view = [std::path::PathBuf::from("profiler/src/tui/view.rs")];
+    assert_eq!(other("none of its calls blocked", "None of its calls blocked."), view, "`words` has said it first");
+    assert_eq!(other("so, {} and one two three four five six seven", "one two three four five six seven, too"), view);
+    assert!(other("one two three four five six", "one two three four five six too").is_empty(), "short enough");
     assert_eq!((found("three words here"), found("<p class={} a b c>")), (0, 0));
     let one =
         [("profiler/src/report/text.rs", "const A: [&str; 2] = [\"one of these is it\", \"one of these is it\"];")];

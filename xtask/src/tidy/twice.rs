@@ -4,31 +4,46 @@ use std::collections::BTreeMap;
 
 use super::finding::{Finding, Severity};
 use super::place::{Place, SourceFile};
-use super::rules::{Rule, SENTENCE_WORDS};
+use super::rules::{PART_WORDS, Rule, SENTENCE_WORDS};
 use super::source::Source;
 
 /// The rooms that show what others found.
 const OUTPUTS: [&str; 5] = ["report", "export", "tui", "pipeline", "cli"];
+/// The room that both of them ask.
+const WORDS: &str = "words";
 
-/// A sentence of one output that another one has as well.
+/// A text of one output that another one, or `words`, has as well: as a whole, or a long part of
+/// it.
 pub(super) fn check(sources: &[SourceFile]) -> Vec<Finding> {
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let mut findings = Vec::new();
+    let mut texts = Vec::new();
     for file in sources {
         let place = Place::new(&file.path);
-        let Some(room) = place.room.filter(|room| OUTPUTS.contains(&room.as_str()) && !place.is_test) else { continue };
+        let is_read = |room: &str| room == WORDS || OUTPUTS.contains(&room);
+        let Some(room) = place.room.filter(|room| is_read(room) && !place.is_test) else { continue };
         let Ok(source) = Source::parse(&file.text) else { continue };
         let lines: Vec<&str> = file.text.lines().map(str::trim_start).collect();
         for (text, line) in source.literals.iter().filter(|(_, line)| !lines[line - 1].starts_with("//")) {
-            let Some(sentence) = sentence(text) else { continue };
-            let first = seen.entry(sentence).or_insert_with(|| room.clone());
-            if *first != room {
+            texts.push((room.clone(), file, *line, pieces(text)));
+        }
+    }
+    // What `words` has counts as said first.
+    texts.sort_by_key(|(room, ..)| room != WORDS);
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    let mut findings: Vec<Finding> = Vec::new();
+    for (room, file, line, pieces) in &texts {
+        for part in parts(pieces) {
+            let first = *seen.entry(part).or_insert(room.as_str());
+            let is_said = findings.last().is_some_and(|last| last.file == file.path && last.line == *line);
+            if first != room.as_str() && !is_said {
                 findings.push(Finding {
                     rule: Rule::Sentences,
                     severity: Severity::Error,
                     file: file.path.clone(),
                     line: *line,
-                    message: format!("{first} says the same: let both ask `words`"),
+                    message: format!(
+                        "{first} says the same: let {} ask `{WORDS}`",
+                        if first == WORDS { room.as_str() } else { "both" }
+                    ),
                 });
             }
         }
@@ -36,10 +51,25 @@ pub(super) fn check(sources: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
-/// The words of a text without its figures, where they are as many as a sentence has.
-fn sentence(literal: &str) -> Option<String> {
-    let text = literal.strip_prefix('"')?.strip_suffix('"')?;
-    let is_word = |word: &&str| !word.contains(['{', '}', '<', '>', '\\']) && word.chars().any(char::is_alphabetic);
-    let words: Vec<&str> = text.split_whitespace().filter(is_word).collect();
-    (words.len() >= SENTENCE_WORDS).then(|| words.join(" ").trim_end_matches(['.', ';', ':']).to_lowercase())
+/// The words of a text, in the pieces that its figures and marks leave.
+fn pieces(literal: &str) -> Vec<Vec<String>> {
+    let Some(text) = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return Vec::new() };
+    let mut pieces = vec![Vec::new()];
+    for word in text.split_whitespace() {
+        let plain = word.trim_matches(|c: char| !c.is_alphanumeric() && !"{}<>\\".contains(c)).to_lowercase();
+        if plain.contains(['{', '}', '<', '>', '\\']) {
+            pieces.push(Vec::new());
+        } else if let Some(last) = pieces.last_mut().filter(|_| plain.chars().any(char::is_alphabetic)) {
+            last.push(plain);
+        }
+    }
+    pieces
+}
+
+/// What nobody else may say: all the words of a text, and what is long of a piece.
+fn parts(pieces: &[Vec<String>]) -> Vec<String> {
+    let words = pieces.concat();
+    let whole = (words.len() >= SENTENCE_WORDS).then(|| words.join(" "));
+    let long = pieces.iter().flat_map(|words| words.windows(PART_WORDS)).map(|part| part.join(" "));
+    whole.into_iter().chain(long).collect()
 }

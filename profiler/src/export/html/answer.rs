@@ -7,55 +7,45 @@ use super::{
     words::{figure, interval},
 };
 use crate::{
-    answer::{Answer, Ended, Report},
+    answer::{Answer, Decision, Report},
     event::Family,
+    predict::WhatIf,
     text::numbers::{percent, plural},
-    words::{self, InWords, provenance},
+    words::{self, provenance},
 };
 
-/// The short form of an answer, and the class it is coloured by.
-const fn badge(answer: Answer) -> (&'static str, &'static str) {
-    match answer {
-        Answer::Yes => ("yes", "yes"),
-        Answer::YesTuned => ("only with io_uring", "yes"),
-        Answer::Unsure => ("perhaps", "unsure"),
-        Answer::UnknownProgram => ("unknown kind of program", "unsure"),
-        Answer::Files => ("no: files", "no"),
-        Answer::Blocking => ("the saving is not known", "unsure"),
-        Answer::NotEnoughData => ("not enough data", "unsure"),
-        Answer::AlreadyAsync => ("no: already async", "no"),
-        Answer::NoBlockingIo => ("no: no blocking IO", "no"),
-        Answer::ParkedTasks => ("no: its runtime parks its tasks", "no"),
-        Answer::CpuBound => ("no: CPU-bound", "no"),
-        Answer::CostsLittle => ("no: it costs little", "no"),
-        Answer::LowConcurrency => ("no: low concurrency", "no"),
-        Answer::Locks => ("no: it waits on locks", "no"),
-        Answer::HandOver => ("threads hand work over", "unsure"),
+/// The class that an answer is coloured by.
+const fn colour(answer: Answer) -> &'static str {
+    match answer.decision() {
+        Decision::Yes => "yes",
+        Decision::No => "no",
+        Decision::Perhaps | Decision::Abstains => "unsure",
     }
 }
 
 pub(super) fn render(report: &Report) -> Markup {
     let verdict = &report.verdict;
-    let (words, class) = badge(verdict.answer);
     html! {
         p class="target" { (target(report)) }
         "\n"
-        h1 { span class={ "badge " (class) } { (words) } " " (name(&verdict.sentence())) }
+        h1 {
+            span class={ "badge " (colour(verdict.answer)) } { (verdict.answer.short()) }
+            " " (name(&verdict.sentence()))
+        }
         "\n" (score(report)) (list("evidence", &verdict.evidence_lines()))
         @if !verdict.advice.is_empty() {
-            h2 { "Cheaper first" }
+            h2 { (words::title(WhatIf::CHEAPER)) }
             "\n" (list("advice", &verdict.advice_lines()))
         }
     }
 }
 
 fn target(report: &Report) -> Markup {
-    let (facts, window) = (&report.facts, &report.window);
+    let facts = &report.facts;
     let command = match facts.processes.as_slice() {
         [process] => Some(&process.command).filter(|command| !command.is_empty()),
         _ => None,
     };
-    let windows = || format!(" of {}, in {}", window.wall, plural(window.windows.into(), "window", "windows"));
     html! {
         strong { (svg::target(report)) }
         @for process in facts.processes.iter().take(8) {
@@ -64,12 +54,9 @@ fn target(report: &Report) -> Markup {
         }
         @if let Some(command) = command { " · " code { (name(command)) } }
         @if let Some(runtime) = &facts.runtime { " · runs in " (name(&words::runtime(runtime))) }
-        " · measured " (window.measured.to_string())
-        @if window.windows > 1 { (windows()) }
-        @if window.ended != Ended::Unknown { " (" (window.ended.in_words()) ")" }
-        " · " (plural(report.threads.len() as u64, "thread", "threads"))
-        @if !facts.kernel.is_empty() { " · Linux " (name(&facts.kernel)) }
-        " · " (plural(facts.cpus.into(), "CPU", "CPUs")) ", " (facts.allowed_cpus) " allowed"
+        " · " (report.window.words())
+        " · " (plural(report.threads.len() as u64, "thread", "threads")) " seen"
+        " · " (name(&facts.machine()))
         @for note in &facts.notes { br; "note: " (name(note)) }
     }
 }
@@ -98,7 +85,7 @@ fn score(report: &Report) -> Markup {
                 span class="big" { (figure(&score.indirect, |&r| percent(r))) }
                 " "
                 span {
-                    "indirect: what runs slower after blocks" br;
+                    "indirect: " (words::INDIRECT) br;
                     small { (name(&provenance(&score.indirect))) }
                 }
             }

@@ -102,7 +102,7 @@
         x += 100 * weights[child] / whole;
       }
     }
-    graph.textContent = whole > 0 ? "" : "n/a: no stack has any of this weight";
+    graph.textContent = whole > 0 ? "" : data.weights[weight].none;
     graph.append(fragment);
     graph.style.height = (deepest + 1) * ROW + "px";
     resetButton.disabled = zoom === 0;

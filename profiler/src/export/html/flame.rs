@@ -7,13 +7,14 @@ use serde::Serialize;
 use super::super::markup;
 use crate::text::{
     clean,
-    numbers::{NA, count, plural, ratio},
+    numbers::{NA, count},
 };
 use crate::{
     answer::{Profile, Weight},
     export::paths::Paths,
     quantity::Nanos,
     symbol::{Frame, Origin},
+    words,
 };
 
 #[derive(Serialize)]
@@ -32,6 +33,8 @@ struct Choice {
     title: &'static str,
     /// Sum of the weights, ns.
     total: u64,
+    /// Why no stack has a part of it; empty where one has.
+    none: String,
 }
 
 /// What a frame is coloured by.
@@ -84,7 +87,11 @@ fn data(profile: &Profile) -> Data {
         stacks.extend(parts);
         last = path;
     }
-    let weights = Weight::ALL.map(|w| Choice { title: w.title(), total: profile.total(w) }).into_iter().collect();
+    let choice = |w: Weight| {
+        let none = profile.no_stacks(w).map(|why| format!("{NA}: {}", clean::line(&why))).unwrap_or_default();
+        Choice { title: w.title(), total: profile.total(w), none }
+    };
+    let weights = Weight::ALL.map(choice).into_iter().collect();
     Data { weights, modules, frames, stacks }
 }
 
@@ -95,10 +102,7 @@ pub(super) fn render(profile: &Profile) -> Markup {
             h2 { "Flame graph" }
             "\n"
             @if data.stacks.is_empty() {
-                p {
-                    (NA) ": "
-                    (markup::name(profile.unavailable.as_deref().unwrap_or("no stacks were taken")))
-                }
+                p { (NA) ": " (markup::name(profile.unavailable.as_deref().unwrap_or(words::NO_STACK))) }
             } @else {
                 (controls(&data))
                 (graph())
@@ -159,15 +163,5 @@ fn legend() -> Markup {
 
 fn quality(profile: &Profile) -> String {
     let q = &profile.quality;
-    format!(
-        "{} at blocks and {} of the CPU clock; {} lost. Of those at blocks {} have a named innermost application frame, {} a \
-         waker's stack. {} could not be followed to their outer end. Stacks are samples; the sum over all of them is the \
-         ledger's figure.",
-        plural(q.samples, "stack", "stacks"),
-        count(q.clock_samples),
-        count(q.lost),
-        ratio(q.named, q.samples),
-        ratio(q.with_waker, q.samples),
-        ratio(q.truncated(), q.all()),
-    )
+    format!("Stacks are {}: {}; {}; {}; {} lost.", words::STACKS, q.taken(), q.names(), q.ends(), count(q.lost))
 }

@@ -7,7 +7,7 @@ use crate::{
     answer::Report,
     cost::ipc::{Ipc, SiteFit},
     export::recovery,
-    text::numbers::{NA, span},
+    text::numbers::NA,
     words::{self, note, provenance},
 };
 
@@ -33,7 +33,7 @@ fn counted(report: &Report, ipc: &Ipc) -> Markup {
     html! {
         @match recovery::draw(ipc, words::CURVES, "", None) {
             Some(curves) => (curves),
-            None => p { "No curve: too few overflow samples." },
+            None => p { (NA) ": " (ipc.no_curve()) },
         }
         dl {
             "\n"
@@ -42,12 +42,12 @@ fn counted(report: &Report, ipc: &Ipc) -> Markup {
                 dd { (curve.words()) }
                 "\n"
             }
-            dt { "indirect cost of a block, user mode" }
+            dt { (words::INDIRECT_COST) }
             dd { (name(&ipc.cost_words())) }
             "\n"
             dt { "the same by windows of time" }
             dd {
-                @if let Some(effect) = by_time.value() { (span(effect.per_block)) " each; " }
+                @if let Some(effect) = by_time.value() { (effect.words()) "; " }
                 (name(&provenance(by_time)))
             }
             "\n"
@@ -63,7 +63,7 @@ fn kinds(ipc: &Ipc) -> Markup {
     html! {
         div class="scroll" tabindex="0" {
             table {
-                caption { "Whole windows; misses per 1,000 instructions, user mode" }
+                caption { (words::title(words::IPC_WINDOWS)) }
                 thead { tr { @for (i, head) in ipc.heading().into_iter().enumerate() {
                     th scope="col" class=[class(i)] { (head) }
                 } } }

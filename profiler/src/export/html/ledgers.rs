@@ -8,7 +8,7 @@ use crate::{
     answer::{CpuLedger, Note, Report, WallLedger, WallLine},
     event::Family,
     quantity::{Figure, Nanos},
-    text::numbers::{NA, count, part, plural, share, span},
+    text::numbers::{NA, count, part, share, span},
     words::{self, provenance},
 };
 
@@ -92,7 +92,7 @@ pub(super) fn cpu(report: &Report) -> Markup {
     let cpu = &report.cpu;
     html! {
         section id="cpu" {
-            h2 { "CPU: where its processor time went" }
+            h2 { "CPU: " (CpuLedger::TITLE) }
             "\n"
             @if cpu.total == Nanos::ZERO { p { (NA) ": " (words::NO_CPU) "." } } @else { (cpu_table(cpu)) }
         }
@@ -100,20 +100,15 @@ pub(super) fn cpu(report: &Report) -> Markup {
     }
 }
 
+/// The colour classes of [`CpuLedger::LINES`].
+const COLOURS: [&str; 7] = ["user", "calls", "io", "switches", "uncharged", "softirq", "rest"];
+
 fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
-    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
+    let class = |name: &str| CpuLedger::LINES.iter().position(|line| *line == name).and_then(|i| COLOURS.get(i));
     let mut rest = Line::new("rest", "rest", Figure::measured(cpu.rest.round()));
     cpu.of_rest().clone_into(&mut rest.note);
-    let mut lines = vec![
-        Line::new("user mode", "user", time(&cpu.user)),
-        Line::new("syscall work", "calls", time(&cpu.calls)),
-        Line::new("blocking-IO blocks, direct", "io", cpu.blocking_io.clone()),
-        Line::new("other switches", "switches", cpu.other_switches.clone()),
-    ];
-    let uncharged = |line: &Figure<f64, Note>| Line::new(CpuLedger::UNCHARGED, "uncharged", line.clone());
-    lines.extend(cpu.uncharged_line().map(uncharged));
-    lines.extend([Line::new("softirq", "softirq", time(&cpu.softirq)), rest]);
-    lines
+    let line = |(name, value)| Line::new(name, class(name).copied().unwrap_or("rest"), value);
+    cpu.lines().into_iter().map(line).chain([rest]).collect()
 }
 
 fn cpu_table(cpu: &CpuLedger) -> Markup {
@@ -154,7 +149,7 @@ const fn colour(family: Family) -> &'static str {
 pub(super) fn wall(report: &Report) -> Markup {
     html! {
         section id="wall" {
-            h2 { "Wall: where the time of its threads went" }
+            h2 { "Wall: " (WallLedger::title(report.threads.len())) }
             "\n"
             @if report.wall.total == Nanos::ZERO {
                 p { (NA) ": " (words::NO_THREAD) "." }
@@ -162,7 +157,7 @@ pub(super) fn wall(report: &Report) -> Markup {
                 (wall_table(report))
                 p class="note" {
                     "Neither blocked time nor run-queue delay is CPU."
-                    @if report.wall.blocks_in(Family::BlockingIo) == 0 { " No block on a descriptor began here." }
+                    @if let Some(none) = report.no_io() { " " (words::title(none)) "." }
                 }
                 "\n"
                 p class="note" { (name(&wakeups(report))) }
@@ -181,9 +176,8 @@ fn wall_lines(wall: &WallLedger) -> Vec<Line> {
     let above = wall.ran_or_ready().into_iter().zip(classes);
     let mut lines: Vec<Line> = above.map(|((name, time), class)| plain(name, class, time)).collect();
     lines.extend(wall.classes.iter().map(|WallLine { class, blocks, blocked, run_delay }| {
-        let family = class.family();
-        let name = format!("blocked: {}, {}", family.name(), class.name());
-        Line { blocks: Some(*blocks), delay: Some(*run_delay), ..plain(&name, colour(family), *blocked) }
+        let name = WallLedger::blocked_on(*class);
+        Line { blocks: Some(*blocks), delay: Some(*run_delay), ..plain(&name, colour(class.family()), *blocked) }
     }));
     lines.push(plain("unknown", "rest", wall.unknown));
     lines
@@ -210,7 +204,7 @@ fn wall_table(report: &Report) -> Markup {
                 tbody { "\n" @for line in &lines { (row(line, wall.total, true)) } }
                 tfoot {
                     tr {
-                        th scope="row" { "total, " (plural(report.threads.len() as u64, "thread", "threads")) }
+                        th scope="row" { "total" }
                         td class="n" { (wall.total.to_string()) }
                         td class="n" { (share(wall.total, wall.total)) }
                         td {}

@@ -8,7 +8,7 @@ use crate::{
     cost::Note,
     quantity::Figure,
     text::numbers::span,
-    words::{disagreement, provenance},
+    words::{self, disagreement, provenance},
 };
 
 pub(super) fn render(report: &Report) -> Markup {
@@ -21,13 +21,13 @@ pub(super) fn render(report: &Report) -> Markup {
                 "\n"
                 li {
                     strong { "Count." }
-                    " A block is a voluntary switch; a blocking-IO block is one inside a call that waits for one descriptor. "
+                    " A block is a voluntary switch. It is one on IO where " (words::BLOCKING_IO) ". "
                     "Counts are the kernel's own, thread by thread. Locks, timers, event waits are not blocking IO."
                 }
                 "\n"
                 li {
                     strong { "Price." }
-                    " The direct cost of a block is the kernel CPU of a call that blocked less that of such a call that did "
+                    " The direct cost of a block is the " (words::CPU_BLOCKED) " less that of such a call that did "
                     "not, at the same site where there are enough of both, else pooled, calibrated, or against a reference. "
                     "What the measuring itself puts in is taken off. Three estimators stand side by side:"
                 }

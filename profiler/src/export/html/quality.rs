@@ -36,7 +36,7 @@ fn lines(report: &Report) -> [(&'static str, String); 7] {
         ("open intervals", quality.open_intervals()),
         ("switch-ins", quality.switch_ins()),
         ("births and ends", quality.births()),
-        ("events", format!("{}; {}", count(report.self_cost.events), report.per_event())),
+        ("events", report.events()),
         ("kernel programs", report.programs()),
         ("the profiler", report.profiler()),
         ("reference block", words::reference(report.reference.as_ref())),
@@ -76,7 +76,7 @@ fn compared(report: &Report) -> Vec<(&'static str, [String; 3])> {
 
 fn check(report: &Report) -> Markup {
     html! {
-        h3 { (Check::TITLE) }
+        h3 { (words::title(Check::TITLE)) }
         "\n"
         div class="scroll" tabindex="0" {
             table {

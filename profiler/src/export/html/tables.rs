@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::markup::{Cell, Table};
-use crate::text::numbers::{NA, bytes, count, plural, span, span_range};
+use crate::text::numbers::{NA, bytes, count, span, span_range};
 use crate::words::{self, InWords as _};
 use crate::{
-    aggregate::OpenEnd,
     answer::{Report, SiteView},
     quantity::Nanos,
 };
@@ -27,8 +26,6 @@ fn maybe(t: Option<Nanos>, why_not: &str) -> Cell {
     t.map_or_else(|| Cell::none(NA, why_not), time)
 }
 
-const NEVER_BLOCKED: &str = "none of its calls blocked";
-
 /// A section with a table, and what follows it; `None`: there is nothing to show, for this reason.
 fn section(id: &str, title: &str, body: Result<Markup, &str>) -> Markup {
     html! {
@@ -46,7 +43,7 @@ fn section(id: &str, title: &str, body: Result<Markup, &str>) -> Markup {
 
 /// What is in the JSON report only.
 fn more(text: Option<String>) -> Markup {
-    html! { @if let Some(text) = text { p class="note" { "… and " (text) ": see the JSON report." } } }
+    html! { @if let Some(text) = text { p class="note" { (text) ": see the JSON report." } } }
 }
 
 pub(super) fn sites(report: &Report) -> Markup {
@@ -65,9 +62,9 @@ fn site_table(report: &Report) -> Markup {
         ("mean", "mean blocked time of a call that blocked"),
         ("p99", "99th percentile of it, to a factor of two"),
         ("run-queue", "mean run-queue delay of a call that blocked"),
-        ("CPU blocked", "mean kernel CPU of a call that blocked"),
-        ("CPU not", "mean kernel CPU of a call that did not"),
-        ("cost per call", "direct cost of a call that blocked"),
+        ("CPU blocked", words::CPU_BLOCKED),
+        ("CPU not", words::CPU_NOT_BLOCKED),
+        ("cost per call", words::COST_PER_CALL),
         ("cost", "direct cost of all its blocks, with its 90 % interval"),
         ("against", "what the cost is based on"),
         ("bytes", "bytes moved"),
@@ -78,11 +75,10 @@ fn site_table(report: &Report) -> Markup {
     }
     let rest = report.sites.get(MOST_SITES..).filter(|rest| !rest.is_empty()).map(|rest| {
         let blocked: Nanos = rest.iter().map(|s| s.blocked).sum();
-        format!("{} ({blocked} blocked)", plural(rest.len() as u64, "more site", "more sites"))
+        words::more_sites(rest.len(), blocked)
     });
-    let caption = "The longest blocked first. Click on a column's name to sort by it; times are means per call where not said \
-                   otherwise.";
-    html! { (table.render(caption)) (more(rest)) }
+    let caption = format!("{}; click on a column's name to sort by it", words::title(words::SITES_ORDER));
+    html! { (table.render(&caption)) (more(rest)) }
 }
 
 fn site_row(site: &SiteView) -> [Cell; 16] {
@@ -96,7 +92,7 @@ fn site_row(site: &SiteView) -> [Cell; 16] {
         None => (Cell::none(NA, no_base), Cell::none(NA, no_base), Cell::word(format!("{NA}: {no_base}"))),
     };
     let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
-    let why = if blocked { "not measured" } else { NEVER_BLOCKED };
+    let why = if blocked { words::NOT_MEASURED } else { words::NO_CALL_BLOCKED };
     [
         Cell::word(&site.syscall),
         Cell::word(site.class.name()),
@@ -108,7 +104,7 @@ fn site_row(site: &SiteView) -> [Cell; 16] {
         maybe(site.blocked_p99, why),
         maybe(site.run_delay_mean, why),
         maybe(site.cpu_blocked_mean, why),
-        maybe(site.cpu_direct_mean, "all of its calls blocked"),
+        maybe(site.cpu_direct_mean, words::ALL_CALLS_BLOCKED),
         per_call,
         cost,
         against,
@@ -132,17 +128,17 @@ fn thread_table(report: &Report) -> Markup {
         ("wall", "time it was there"),
         ("CPU", "on a CPU"),
         ("user", "of that, in user mode"),
-        ("run-queue", "waiting for a CPU"),
+        ("run-queue", "run-queue delay"),
         ("blocked", "blocked time"),
         ("mostly on", "what it was blocked on longest"),
         ("voluntary", "switches because it blocked"),
         ("involuntary", "switches because it was preempted"),
         ("calls", "syscalls that returned"),
-        ("burst", "mean CPU from one block to the next"),
+        ("burst", words::BURST),
         ("at the end", "how the measurement left it"),
     ]);
     for t in report.threads.iter().take(MOST_THREADS) {
-        let name = if t.name.is_empty() { "(gone before it could be read)" } else { t.name.as_str() };
+        let name = if t.name.is_empty() { words::NO_NAME } else { t.name.as_str() };
         table.row([
             Cell::figure(t.tid.to_string(), f64::from(t.tid.as_raw())),
             Cell::figure(t.tgid.to_string(), f64::from(t.tgid.as_raw())),
@@ -154,24 +150,19 @@ fn thread_table(report: &Report) -> Markup {
             time(t.user),
             time(t.run_delay),
             time(t.blocked),
-            Cell::word(t.mostly.map_or("never blocked", |c| c.name())),
+            t.mostly.map_or_else(|| Cell::none(NA, words::NEVER_BLOCKED), |c| Cell::word(c.name())),
             number(t.voluntary),
             number(t.involuntary),
             number(t.calls),
-            maybe(t.burst_mean, "it never blocked"),
-            Cell::word(match t.open_end {
-                OpenEnd::Closed => "gone".to_owned(),
-                OpenEnd::Running => "running".to_owned(),
-                OpenEnd::Runnable => "waiting for a CPU".to_owned(),
-                OpenEnd::Blocked(class) => format!("blocked: {}", class.name()),
-            }),
+            maybe(t.burst_mean, words::NEVER_BLOCKED),
+            Cell::word(t.open_end.in_words()),
         ]);
     }
     let rest = report.threads.get(MOST_THREADS..).filter(|rest| !rest.is_empty()).map(|rest| {
         let cpu: Nanos = rest.iter().map(|t| t.cpu).sum();
-        format!("{} ({cpu} of CPU)", plural(rest.len() as u64, "more thread", "more threads"))
+        words::more_threads(rest.len(), cpu)
     });
-    html! { (table.render("The busiest first.")) (more(rest)) }
+    html! { (table.render(&words::title(words::THREADS_ORDER))) (more(rest)) }
 }
 
 pub(super) fn devices(report: &Report) -> Markup {
@@ -192,7 +183,7 @@ pub(super) fn devices(report: &Report) -> Markup {
     for device in &report.devices {
         let own = &device.record.target;
         let mean = |sum: Nanos| sum.as_nanos().checked_div(own.requests).map(Nanos::from_nanos);
-        let why = "no request of the target";
+        let why = words::NO_REQUEST;
         table.row([
             Cell::word(&device.name),
             number(own.requests),
@@ -206,7 +197,7 @@ pub(super) fn devices(report: &Report) -> Markup {
         ]);
     }
     let body = html! {
-        (table.render("Block devices, the target's own requests."))
+        (table.render(&words::title(words::OWN_REQUESTS)))
         p class="note" {
             (report.device_time()) "."
         }

@@ -10,7 +10,7 @@ use crate::{
     quantity::Estimate,
     text::{
         clean,
-        numbers::{NA, count, decimal, percent, plural, range, span},
+        numbers::{NA, count, decimal, percent, range, span},
     },
     words::{self, InWords},
 };
@@ -60,10 +60,10 @@ impl Axis {
 pub(super) fn render(what_if: &WhatIf, grid: Option<&Grid>) -> Markup {
     html! {
         section id="what-if" {
-            h2 { "What if: what async would give back" }
+            h2 { "What if: " (WhatIf::TITLE) }
             "\n"
-            @match &what_if.refused {
-                Some(why) => { p { (NA) ": " (name(&why.in_words())) } "\n" }
+            @match what_if.refusal() {
+                Some(refusal) => { p { (name(&refusal)) } "\n" }
                 None => (scenarios(what_if, grid)),
             }
             @for caveat in &what_if.caveats { p class="note" { (name(&caveat.in_words())) } "\n" }
@@ -80,7 +80,7 @@ fn scenarios(what_if: &WhatIf, grid: Option<&Grid>) -> Markup {
         (table(what_if, axis))
         @if let Some(grid) = grid { (markup::data("what-if-data", &choices(what_if, grid, axis))) }
         (sums(what_if))
-        p class="note" { (name(&ground(what_if))) }
+        p class="note" { (name(&what_if.basis(what_if.loops))) }
         "\n"
     }
 }
@@ -159,7 +159,7 @@ fn table(what_if: &WhatIf, axis: Axis) -> Markup {
         }
         "\n"
         p class="note" {
-            "In % of the CPU that it uses when nobody looks; negative: it would take more. The ways are never mixed."
+            "The CPU is what it uses when nobody looks. A negative saving: it would take more. The ways are never mixed."
         }
         "\n"
     }
@@ -177,7 +177,7 @@ fn way_row(way: Way, scenario: Option<&Scenario>, axis: Axis) -> Markup {
                         td class="n" data-cell { (cell) }
                     }
                 }
-                None => td colspan="8" { (NA) ": this machine has no price for it" },
+                None => td colspan="8" { (NA) ": " (words::no_price(way)) },
             }
         }
         "\n"
@@ -222,19 +222,4 @@ fn sums(what_if: &WhatIf) -> Markup {
         }
         "\n"
     }
-}
-
-fn ground(what_if: &WhatIf) -> String {
-    let ground = what_if.ground.sleeps();
-    let prices =
-        what_if.priced.as_ref().map_or_else(String::new, |p| format!("; prices: {}", words::prices(&p.source)));
-    let intervals = what_if
-        .scenarios
-        .first()
-        .map_or_else(String::new, |s| format!(" Intervals: {}; on {}.", words::missed(s.kind), words::missed_on()));
-    format!(
-        "Modelled. The report takes {} on {}; {ground}{prices}.{intervals}",
-        plural(what_if.loops.into(), "event loop", "event loops"),
-        plural(what_if.allowed_cpus.into(), "CPU", "CPUs")
-    )
 }

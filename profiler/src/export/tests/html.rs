@@ -271,7 +271,7 @@ fn what_is_missing_is_not_a_number() {
     let mut refused = fixture::server();
     refused.inputs.calibration = None;
     let html = page(&refused.report(), &Profile::default(), None, "");
-    assert!(html.contains("n/a: what waiting in other ways costs on this machine is not known (yet)"));
+    assert!(html.contains("n/a: what other ways of waiting cost on this machine is not known yet"));
     assert!(!html.contains("id=\"what-if-data\""));
 }
 

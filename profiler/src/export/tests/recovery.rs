@@ -72,9 +72,13 @@ fn without_counters_there_is_a_reason_and_no_file() {
 #[test]
 fn the_page_has_curve_table_and_both_costs() {
     let page = html::page(&fixture::counted().report(), &Profile::default(), None, "");
-    for part in
-        ["<polyline", "95 % of it after", "hardware counters: 11,000 windows at 1 site", "400 ns each", "LLC misses"]
-    {
+    for part in [
+        "<polyline",
+        "95 % of it after",
+        "hardware counters: 11,000 windows at 1 site",
+        "400 ns per block",
+        "LLC misses",
+    ] {
         assert!(page.contains(part), "{part}");
     }
 }

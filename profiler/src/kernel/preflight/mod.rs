@@ -118,10 +118,7 @@ fn system_calls(version: Version) -> Finding {
 fn open_waits(task_registers: bool) -> Finding {
     let name = "open waits";
     if task_registers {
-        return Finding::ok(
-            name,
-            "the call that a thread sleeps in when the measurement begins is told by its registers",
-        );
+        return Finding::ok(name, "registers tell in which call a thread sleeps when the measurement begins");
     }
     Finding::degraded(
         name,

@@ -78,13 +78,15 @@ fn pmu_of(counters: &Counters, rights: &Rights) -> Finding {
         None => (String::new(), String::new()),
     };
     match counters.grade {
-        Grade::None => Finding::degraded(name, format!("none: {why}: no IPC figures"), mend),
+        Grade::None => {
+            Finding::degraded(name, format!("no hardware counters: {why}; so there are no IPC figures"), mend)
+        }
         Grade::CyclesOnly => {
-            Finding::degraded(name, format!("cycles only, no instructions: {why}: no IPC figures"), mend)
+            Finding::degraded(name, format!("cycles only, no instructions: {why}; so there are no IPC figures"), mend)
         }
         Grade::CyclesAndInstructions => Finding::degraded(
             name,
-            format!("cycles and instructions{beside}, but no sampling: {why}: no recovery curves"),
+            format!("cycles and instructions{beside}, but no sampling: {why}; so there are no recovery curves"),
             mend,
         ),
         Grade::Sampling if counters.with_kernel => {
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn each_grade_is_named() {
         for (grade, words) in [
-            (Grade::None, "none: "),
+            (Grade::None, "no hardware counters: "),
             (Grade::CyclesOnly, "cycles only"),
             (Grade::CyclesAndInstructions, "cycles and instructions, but no sampling"),
         ] {

@@ -8,6 +8,7 @@ use crate::{
     process,
     quantity::{Nanos, Tgid, Tid},
     symbol::{self, CodeAddress, Frame, Origin, StackCopy, Symbolizer, Unwinder},
+    words,
 };
 
 /// Distinct stacks kept at most: beyond it, further ones are lost, and counted.
@@ -279,8 +280,7 @@ impl Table {
         }
         let mut stacks: Vec<SampledStack> = stacks.into_iter().map(sampled_stack).collect();
         stacks.sort_by(|a, b| (&a.frames, &a.waker).cmp(&(&b.frames, &b.waker)));
-        let unavailable = (stacks.is_empty() && quality.lost == 0)
-            .then(|| "no stack was taken: nothing blocked, and nothing ran".to_owned());
+        let unavailable = (stacks.is_empty() && quality.lost == 0).then(|| words::NO_STACK.to_owned());
         Sampled { frames: naming.frames.values, stacks, quality, unavailable }
     }
 

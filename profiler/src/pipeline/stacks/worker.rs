@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::table::{Sleeper, Table};
-use crate::{answer::Sampled, event::StackRecord};
+use crate::{answer::Sampled, event::StackRecord, words};
 
 /// Bytes of stacks that may wait. The debug information of a large program is read at its first
 /// stack, for seconds where the machine is slow: at a thousand copies of a kilobyte or two a second
@@ -74,7 +74,7 @@ impl Worker {
     /// Waits for the last table. The ring had no room for `lost` stacks.
     pub(super) fn finish(self, asleep: Vec<Sleeper>, lost: u64) -> Arc<Sampled> {
         let Self { inbox, thread, .. } = self;
-        let gone = || Sampled { unavailable: Some("the thread that unwinds has ended".into()), ..Sampled::default() };
+        let gone = || Sampled { unavailable: Some(words::STACKS_BROKE_OFF.into()), ..Sampled::default() };
         let asked = inbox.queue.send(Message::Finish(asleep));
         drop(inbox);
         let mut sampled = match (asked, thread) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     event::Stat,
     quantity::{Estimate, Nanos},
-    words::{InWords, note},
+    words::{self, InWords, note},
 };
 
 /// A share: 0.5 is 50 %.
@@ -70,7 +70,7 @@ impl<T> Figure<T> {
     }
 
     pub(super) fn unavailable(note: &str) -> Self {
-        let note = if note.is_empty() { "not to be had here" } else { note };
+        let note = if note.is_empty() { words::NO_REASON } else { note };
         Self { value: None, provenance: Provenance::Unavailable, note: Some(note.to_owned()) }
     }
 
@@ -88,7 +88,7 @@ impl<T> Figure<T> {
 impl Figure<f64> {
     /// A number from the model; one that is none (a division by nothing) is unavailable.
     pub(super) fn new<N: InWords>(figure: &quantity::Figure<f64, N>) -> Self {
-        Self::derived(figure, figure.value().copied(), "not a number")
+        Self::derived(figure, figure.value().copied(), words::NOT_A_NUMBER)
     }
 
     /// Another number of the same origin.
@@ -110,7 +110,7 @@ impl Figure<f64> {
 
     /// A measured number that may be none.
     pub(super) fn finite(value: f64) -> Self {
-        Self::maybe(Some(value).filter(|v| v.is_finite()), "not a number")
+        Self::maybe(Some(value).filter(|v| v.is_finite()), words::NOT_A_NUMBER)
     }
 }
 

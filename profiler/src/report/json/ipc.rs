@@ -10,10 +10,6 @@ use super::figure::{Figure, Provenance, Ratio};
 use crate::cost::{Effect, ipc::BlockCycles};
 use crate::quantity::Estimate;
 
-const ONE_WINDOW: &str = "a single window";
-const NO_LINE: &str = "fewer than 30 windows, or their instructions do not vary";
-const NOISE: &str = "noise is larger than the step";
-
 /// A figure with its 90 % interval. Its unit is in the key that holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(extend(
@@ -45,7 +41,7 @@ impl Bounded {
                 low: None,
                 high: None,
                 provenance: Provenance::Unavailable,
-                note: note.or_else(|| Some("not to be had here".to_owned())),
+                note: note.or_else(|| Some(words::NO_REASON.to_owned())),
             },
             Some(e) => Self {
                 value: Some(e.value),
@@ -232,7 +228,7 @@ impl Ipc {
         Self {
             unavailable: None,
             followed_one_in_count: Figure::measured(ipc.every),
-            sample_period_count: Figure::maybe(Some(ipc.period).filter(|p| *p > 0), "no overflow samples"),
+            sample_period_count: Figure::maybe(Some(ipc.period).filter(|p| *p > 0), words::NO_SAMPLES),
             indirect_cycles_per_block_count: Bounded::figure(&ipc.cycles),
             indirect_per_block_ns: Figure::new(&ipc.cost.map(|e| e.per_block)),
             indirect_total_ns: Bounded::new(&ipc.cost, total),
@@ -252,14 +248,14 @@ impl Ipc {
 
 impl Kind {
     fn new(kind: &ipc::KindIpc) -> Self {
-        let misses = kind.misses.map(|m| Figure::maybe(m.map(|m| m / 1e3), "not counted on this machine"));
+        let misses = kind.misses.map(|m| Figure::maybe(m.map(|m| m / 1e3), words::NOT_COUNTED));
         let [llc_misses_ratio, dtlb_misses_ratio, branch_misses_ratio] = misses;
         Self {
             after: kind.before.key(),
             windows_count: Figure::measured(kind.windows),
             instructions_mean_count: Figure::finite(kind.instructions),
-            user_ipc_ratio: Bounded::maybe(kind.user, ONE_WINDOW),
-            with_kernel_ipc_ratio: Figure::maybe(kind.all, "not counted with the kernel's"),
+            user_ipc_ratio: Bounded::maybe(kind.user, words::ONE_WINDOW),
+            with_kernel_ipc_ratio: Figure::maybe(kind.all, words::KERNEL_NOT_COUNTED),
             llc_misses_ratio,
             dtlb_misses_ratio,
             branch_misses_ratio,
@@ -283,8 +279,8 @@ impl Site {
                     after: kind.before.key(),
                     windows_count: Figure::measured(kind.windows),
                     instructions_mean_count: Figure::finite(kind.instructions),
-                    a_cycles_count: Bounded::maybe(kind.line.map(|l| l.a), NO_LINE),
-                    b_cycles_per_instruction_ratio: Bounded::maybe(kind.line.map(|l| l.b), NO_LINE),
+                    a_cycles_count: Bounded::maybe(kind.line.map(|l| l.a), words::NO_LINE),
+                    b_cycles_per_instruction_ratio: Bounded::maybe(kind.line.map(|l| l.b), words::NO_LINE),
                 })
                 .collect(),
         }
@@ -307,8 +303,8 @@ impl Curve {
                     instructions_count: Figure::finite(point.instructions),
                     cycles_count: Figure::finite(point.cycles),
                     middle_instructions_count: Figure::finite(point.middle),
-                    local_ipc_ratio: Bounded::maybe(point.local, NOISE),
-                    cumulative_ipc_ratio: Bounded::maybe(point.cumulative, NOISE),
+                    local_ipc_ratio: Bounded::maybe(point.local, words::NOISE),
+                    cumulative_ipc_ratio: Bounded::maybe(point.cumulative, words::NOISE),
                 })
                 .collect(),
         }

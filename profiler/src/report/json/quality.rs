@@ -159,12 +159,12 @@ impl SelfCost {
 
 impl Reference {
     pub(super) fn new(reference: Option<&cost::Reference>) -> Self {
-        const WHY_NOT: &str = "not measured";
         Self {
-            per_block_ns: reference.map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.per_block)),
+            per_block_ns: reference
+                .map_or_else(|| Figure::unavailable(words::NOT_MEASURED), |r| Figure::finite(r.per_block)),
             standard_error_ns: reference
-                .map_or_else(|| Figure::unavailable(WHY_NOT), |r| Figure::finite(r.standard_error)),
-            blocks_count: Figure::maybe(reference.map(|r| r.blocks), WHY_NOT),
+                .map_or_else(|| Figure::unavailable(words::NOT_MEASURED), |r| Figure::finite(r.standard_error)),
+            blocks_count: Figure::maybe(reference.map(|r| r.blocks), words::NOT_MEASURED),
         }
     }
 }
@@ -210,7 +210,7 @@ impl TimeCheck {
             ours_ns: Figure::measured(counted.ours),
             kernel_ns: Figure::measured(counted.kernel),
             difference_ns: Figure::measured(counted.difference()),
-            difference_ratio: Figure::maybe(counted.ratio(), "the kernel counted no CPU"),
+            difference_ratio: Figure::maybe(counted.ratio(), words::NO_KERNEL_CPU),
         }
     }
 

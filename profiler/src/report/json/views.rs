@@ -15,11 +15,6 @@ use crate::{
     words::{self, InWords},
 };
 
-const NEVER_BLOCKED: &str = "no call blocked";
-const ALWAYS_BLOCKED: &str = "every call blocked";
-const NO_WINDOW: &str = "no user window was left unspoilt";
-const TO_A_BUCKET: &str = "from a log2 histogram: exact to a factor of two";
-
 /// A call place: syscall × class of its descriptor × address it is called from.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Site {
@@ -303,10 +298,10 @@ struct Side {
 
 impl Site {
     pub(super) fn new(site: &answer::SiteView) -> Self {
-        let blocked = |time: Option<Nanos>| Figure::maybe_time(time, NEVER_BLOCKED);
+        let blocked = |time: Option<Nanos>| Figure::maybe_time(time, words::NO_CALL_BLOCKED);
         let cost = |pick: fn(&cost::DirectCost) -> f64| match &site.direct {
             None => Figure::unavailable(site.without_cost()),
-            Some(cost) if !pick(cost).is_finite() => Figure::unavailable("not a number"),
+            Some(cost) if !pick(cost).is_finite() => Figure::unavailable(words::NOT_A_NUMBER),
             Some(cost) if cost.basis == Basis::SameSite => Figure::measured(pick(cost)),
             Some(cost) => Figure::modelled(pick(cost), &format!("compared with: {}", cost.basis.name())),
         };
@@ -324,13 +319,13 @@ impl Site {
             moved_bytes: Figure::measured(site.bytes),
             blocked_ns: Figure::time(site.blocked),
             blocked_mean_ns: blocked(site.blocked_mean),
-            blocked_p99_ns: blocked(site.blocked_p99).noted(TO_A_BUCKET),
+            blocked_p99_ns: blocked(site.blocked_p99).noted(words::TO_A_BUCKET),
             run_delay_mean_ns: blocked(site.run_delay_mean),
             cpu_blocked_mean_ns: blocked(site.cpu_blocked_mean),
             cpu_before_mean_ns: blocked(site.cpu_before_mean),
-            cpu_direct_mean_ns: Figure::maybe_time(site.cpu_direct_mean, ALWAYS_BLOCKED),
-            user_after_blocked_mean_ns: Figure::maybe_time(site.user_after_blocked, NO_WINDOW),
-            user_after_direct_mean_ns: Figure::maybe_time(site.user_after_direct, NO_WINDOW),
+            cpu_direct_mean_ns: Figure::maybe_time(site.cpu_direct_mean, words::ALL_CALLS_BLOCKED),
+            user_after_blocked_mean_ns: Figure::maybe_time(site.user_after_blocked, words::NO_USER_WINDOW),
+            user_after_direct_mean_ns: Figure::maybe_time(site.user_after_direct, words::NO_USER_WINDOW),
             windows_preempted_count: Figure::measured(site.windows_preempted),
             direct_cost_mean_ns: cost(|c| c.per_call),
             direct_cost_ns: cost(|c| c.total.value),
@@ -370,7 +365,7 @@ impl Thread {
             voluntary_count: Figure::measured(thread.voluntary),
             involuntary_count: Figure::measured(thread.involuntary),
             calls_count: Figure::measured(thread.calls),
-            burst_mean_ns: Figure::maybe_time(thread.burst_mean, "it never left the CPU by its own will"),
+            burst_mean_ns: Figure::maybe_time(thread.burst_mean, words::NEVER_BLOCKED),
             open_end,
             open_end_class: class,
         }
@@ -411,7 +406,7 @@ impl Devices {
 
 impl Device {
     fn new(device: &answer::DeviceView) -> Self {
-        let service = |time| Figure::maybe_time(time, "the target had no request").noted(TO_A_BUCKET);
+        let service = |time| Figure::maybe_time(time, words::NO_REQUEST).noted(words::TO_A_BUCKET);
         Self {
             name: device.name.clone(),
             major: device.record.major,
@@ -426,7 +421,7 @@ impl Device {
 
 impl Side {
     fn new(side: &event::Side) -> Self {
-        let mean = |sum: Nanos| Figure::maybe(sum.as_nanos().checked_div(side.requests), "no request");
+        let mean = |sum: Nanos| Figure::maybe(sum.as_nanos().checked_div(side.requests), words::NO_REQUEST);
         Self {
             requests_count: Figure::measured(side.requests),
             reads_count: Figure::measured(side.reads),

@@ -113,7 +113,7 @@ impl WhatIf {
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,
             calibration: found.priced.as_ref().map(|p| words::prices(&p.source)),
-            intervals: found.scenarios.first().map(|s| format!("{}; on {}", words::missed(s.kind), words::missed_on())),
+            intervals: found.scenarios.first().map(|s| words::intervals(s.kind)),
             notes: found.caveats.iter().map(InWords::in_words).collect(),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let check = &report.check;
-    page.title("CHECK", "against the kernel's own counters over the same interval");
+    page.title("CHECK", Check::TITLE);
     let mut table =
         Table::new([("", Side::Left), ("ours", Side::Right), ("kernel", Side::Right), ("difference", Side::Right)], 0);
     for (name, counted) in check.counted() {
@@ -35,8 +35,8 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         page.wrapped_at(Ink::Dim, "  ", 4, &format!("{NA}: {}", report.no_clock()));
     }
     if check.charge != 0 {
-        let why = "where a wake-up ends a CPU's idling, the kernel charges the thread from there, we from the switch; what a \
-                   hypervisor steals it leaves out";
+        let why = "a wake-up that ends a CPU's idling: the kernel charges the thread from there on, we from the switch on; the \
+                   kernel leaves out what a hypervisor steals";
         page.wrapped_at(Ink::Dim, "  ", 4, why);
     }
     if let Some(differing) = check.differing() {

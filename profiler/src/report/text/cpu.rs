@@ -14,20 +14,12 @@ use crate::{
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let cpu = &report.cpu;
-    page.title("CPU", "where the target's processor time went");
+    page.title("CPU", CpuLedger::TITLE);
     if cpu.total == Nanos::ZERO {
-        page.line(Ink::Plain, &format!("  {}", words::NO_CPU));
+        page.line(Ink::Plain, &format!("  {NA}: {}", words::NO_CPU));
         return;
     }
-    let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
-    let mut lines = vec![
-        ("user mode", time(&cpu.user)),
-        ("syscall work", time(&cpu.calls)),
-        ("blocking-IO blocks, direct", cpu.blocking_io.clone()),
-        ("other switches", cpu.other_switches.clone()),
-    ];
-    lines.extend(cpu.uncharged_line().map(|line| (CpuLedger::UNCHARGED, line.clone())));
-    lines.push(("softirq", time(&cpu.softirq)));
+    let lines = cpu.lines();
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {

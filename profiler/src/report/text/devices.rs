@@ -11,6 +11,7 @@ use crate::text::{
 use crate::{
     answer::{DeviceView, Report},
     quantity::Nanos,
+    words,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -18,7 +19,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     if used.is_empty() && report.device_wait == Nanos::ZERO {
         return;
     }
-    page.title("DEVICES", "the target's own requests");
+    page.title("DEVICES", words::OWN_REQUESTS);
     if !used.is_empty() {
         let mut table = Table::new(
             [
@@ -51,11 +52,5 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         page.table(&table.lines(2, page.width()));
     }
     page.wrapped_at(Ink::Plain, "  ", 4, &report.device_time());
-    page.wrapped_at(
-        Ink::Dim,
-        "  ",
-        4,
-        "queued, served: mean per request; p50, p99: served, to a factor of two; others': requests that were not the \
-         target's (writeback included).",
-    );
+    page.wrapped_at(Ink::Dim, "  ", 4, words::DEVICE_COLUMNS);
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{self, NA, count, percent, range, span, span_range},
+    numbers::{self, NA, count, percent, range, span},
 };
 use crate::{
     answer::Report,
@@ -14,7 +14,7 @@ use crate::{
     event::Family,
     predict::{Scenario, Unsure},
     quantity::Figure,
-    words::{self, InWords},
+    words,
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -49,11 +49,11 @@ fn counted(page: &mut Page, report: &Report) {
         page,
         1,
         &format!(
-            "Counted: {} blocks in {}, {} of them blocking IO (the thread left the CPU inside a call that waits for one \
-             descriptor).",
+            "Counted: {} blocks in {}, {} of them blocking IO ({}).",
             count(all),
             report.window.measured,
-            count(io)
+            count(io),
+            words::BLOCKING_IO
         ),
     );
     for line in report.wall.classes.iter().filter(|l| l.blocks > 0) {
@@ -113,7 +113,7 @@ fn priced(page: &mut Page, report: &Report) {
 }
 
 fn indirect(page: &mut Page, report: &Report) {
-    step(page, 3, "Indirect: what runs slower right after a block.");
+    step(page, 3, &format!("Indirect: {}.", words::INDIRECT));
     let counted = report.indirect.counted.clone().map_note(cost::Note::Counters);
     let parts = [
         ("user mode, hardware counters", &counted),
@@ -122,13 +122,7 @@ fn indirect(page: &mut Page, report: &Report) {
     ];
     for (name, effect) in parts {
         let text = match effect.value() {
-            Some(e) => format!(
-                "{name}: {} per block (90 %: {} in all, from {} blocks), {}",
-                span(e.per_block),
-                span_range(e.total),
-                count(e.matched),
-                provenance(effect)
-            ),
+            Some(e) => format!("{name}: {}; {}", e.words(), provenance(effect)),
             None => format!("{name}: {NA}, {}", provenance(effect)),
         };
         detail(page, &text);
@@ -158,8 +152,8 @@ fn whole(page: &mut Page, report: &Report) {
             span(what_if.cpu)
         ),
     );
-    if let Some(why) = &what_if.refused {
-        step(page, 5, &format!("No figure for async: {}.", clean(&why.in_words())));
+    if let Some(refusal) = what_if.refusal() {
+        step(page, 5, &format!("What async would give back: {}.", clean(&refusal)));
     }
 }
 
@@ -176,9 +170,8 @@ fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     detail(
         page,
         &format!(
-            "The interval is {}, measured on {}. That error is {} to less and {} to more.",
-            words::missed(scenario.kind),
-            words::missed_on(),
+            "The interval is {}. That error is {} downwards and {} upwards.",
+            words::intervals(scenario.kind),
             percent(less),
             percent(more)
         ),
@@ -186,5 +179,5 @@ fn sum(page: &mut Page, scenario: &Scenario, cpu: f64) {
     for doubt in scenario.doubts.iter().filter(|d| d.change.abs() >= SHOWN) {
         detail(page, &format!("{:>10}  {}", numbers::term(doubt.change), doubt.assumption.if_so()));
     }
-    detail(page, &format!("These alone, all at once and at their full size: {}.", range(scenario.bounds)));
+    detail(page, &format!("With all of these at their full size: {}.", range(scenario.bounds)));
 }

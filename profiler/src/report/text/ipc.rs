@@ -6,16 +6,16 @@ use super::{
 };
 use crate::answer::Report;
 use crate::text::{clean::clean, fit::width};
-use crate::words::SURVIVORS;
+use crate::words::{INDIRECT_COST, IPC_WINDOWS, SURVIVORS};
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(ipc) = report.ipc.value() else { return };
-    page.title("IPC AFTER RETURNS", "hardware counters; misses per 1,000 instructions in user mode");
+    page.title("IPC AFTER RETURNS", IPC_WINDOWS);
     let mut rows = vec![ipc.heading().into_iter().map(str::to_owned).collect()];
     rows.extend(ipc.rows());
     page.table(&lines(&rows, page.width()));
     let mut line = |text: &str| page.wrapped_at(Ink::Plain, "  ", 4, &clean(text));
-    line(&format!("indirect cost of a blocking-IO block in user mode: {}", ipc.cost_words()));
+    line(&format!("{INDIRECT_COST}: {}", ipc.cost_words()));
     let sites = if options.verbose { options.top_sites } else { options.top_sites.min(3) };
     for site in ipc.sites.iter().filter(|s| s.cost.value().is_some()).take(sites) {
         line(&format!("{}: {}", site.name(), site.words()));

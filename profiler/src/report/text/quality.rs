@@ -22,7 +22,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     if quality.forks + quality.execs + quality.exits > 0 {
         line(page, "births and ends", &quality.births());
     }
-    line(page, "events", &format!("{}; {}", count(report.self_cost.events), report.per_event()));
+    line(page, "events", &report.events());
     line(page, "kernel programs", &report.programs());
     line(page, "the profiler", &report.profiler());
     line(page, "reference block", &words::reference(report.reference.as_ref()));

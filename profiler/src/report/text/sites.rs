@@ -8,35 +8,31 @@ use super::{
 use crate::text::{
     clean::clean,
     fit::{cut_middle, width},
-    numbers::{NA, bytes, count, maybe, plural, short, span, span_range},
+    numbers::{NA, bytes, maybe, plural, short, span},
 };
 use crate::{
     answer::{Report, SiteView},
-    cost::Basis,
-    event::Family,
     quantity::Nanos,
+    words,
 };
-
-const LEGEND: &str = "calls: how many returned, and how many of them blocked. mean, p99: blocked time (p99 to a \
-    factor of two). run-q: mean run-queue delay. CPU blk, not: mean kernel CPU of a call that blocked, and of one that \
-    did not. cost: direct cost of a call that blocked, against calls that did not: at this site, the same call \
-    elsewhere, or the reference block.";
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let (blocked, never): (Vec<&SiteView>, Vec<&SiteView>) =
         report.sites.iter().partition(|s| s.blocked_calls > 0 || s.blocks > 0);
-    page.title("BLOCKING SITES", if blocked.is_empty() { "" } else { "the longest blocked first; times are per call" });
-    no_io(page, report);
+    page.title("BLOCKING SITES", if blocked.is_empty() { "" } else { words::SITES_ORDER });
+    // The honest line where there is nothing of what the tool is about.
+    if let Some(none) = report.no_io() {
+        page.wrapped(Ink::Plain, "  ", none);
+    }
     let shown: Vec<&SiteView> = blocked.iter().take(options.top_sites).copied().collect();
     list(page, &shown, options.verbose);
     if !shown.is_empty() {
-        page.wrapped_at(Ink::Dim, "  ", 4, LEGEND);
+        page.wrapped_at(Ink::Dim, "  ", 4, words::SITE_COLUMNS);
     }
     let more = blocked.len() - shown.len();
     if more > 0 {
         let time: Nanos = blocked.iter().skip(shown.len()).map(|s| s.blocked).sum();
-        let sites = plural(more as u64, "blocking site", "blocking sites");
-        page.wrapped(Ink::Plain, "  ", &format!("… and {sites} more ({time} blocked)"));
+        page.wrapped(Ink::Plain, "  ", &words::more_sites(more, time));
     }
     if never.is_empty() {
         return;
@@ -46,19 +42,6 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     page.wrapped(Ink::Plain, "  ", &format!("{sites} never blocked ({calls})"));
     if options.verbose {
         list(page, &never, true);
-    }
-}
-
-/// The line that is printed if the target did no blocking IO.
-fn no_io(page: &mut Page, report: &Report) {
-    let wall = &report.wall;
-    if wall.blocks_in(Family::BlockingIo) > 0 {
-        return;
-    }
-    if wall.blocked_in(Family::BlockingIo) > Nanos::ZERO {
-        page.wrapped(Ink::Plain, "  ", "no block on a descriptor began here; threads were blocked on one all the time");
-    } else {
-        page.line(Ink::Plain, "  no thread blocked on a descriptor");
     }
 }
 
@@ -91,7 +74,7 @@ fn list(page: &mut Page, sites: &[&SiteView], verbose: bool) {
             maybe(site.cpu_direct_mean),
             site.direct.map_or_else(|| NA.to_owned(), |d| span(d.per_call)),
             match site.direct {
-                Some(direct) => against(direct.basis).to_owned(),
+                Some(direct) => direct.basis.short().to_owned(),
                 None => NA.to_owned(),
             },
         ]);
@@ -107,16 +90,6 @@ fn list(page: &mut Page, sites: &[&SiteView], verbose: bool) {
         if verbose {
             extra(page, site);
         }
-    }
-}
-
-const fn against(basis: Basis) -> &'static str {
-    match basis {
-        Basis::SameSite => "this site",
-        Basis::SameCall => "same call",
-        Basis::ReadyCall => "ready call",
-        Basis::Calibrated => "calibrated",
-        Basis::Reference => "reference",
     }
 }
 
@@ -146,19 +119,9 @@ fn extra(page: &mut Page, site: &SiteView) {
     if let Some(before) = site.cpu_before_mean {
         text.push_str(&format!("; kernel CPU before the first block {before}"));
     }
-    text.push_str(&format!(
-        "; user window after a call that blocked {}, after one that did not {}, {} left out (preempted)",
-        maybe(site.user_after_blocked),
-        maybe(site.user_after_direct),
-        count(site.windows_preempted)
-    ));
-    if let Some(direct) = site.direct {
-        text.push_str(&format!(
-            "; direct cost in all {} ({}, 90 %), against: {}",
-            span(direct.total.value),
-            span_range(direct.total),
-            direct.basis.name()
-        ));
+    text.push_str(&format!("; user window {}", site.user_windows()));
+    if site.direct.is_some() {
+        text.push_str(&format!("; direct cost {}", site.cost_words()));
     }
     page.wrapped(Ink::Dim, "      ", &text);
 }

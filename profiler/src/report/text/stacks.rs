@@ -7,39 +7,21 @@ use super::{
 use crate::answer::Profile;
 use crate::text::{
     clean::clean,
-    numbers::{NA, count, ratio},
+    numbers::{NA, count},
 };
+use crate::words;
 
 /// The section that follows the report of a recording.
 pub fn stacks(profile: &Profile, options: &TextOptions) -> String {
     let mut page = Page::new(options.width.max(TextOptions::MIN_WIDTH), options.color);
-    page.title("STACKS", "samples; what they share out are the ledger's figures, exactly");
+    page.title("STACKS", words::STACKS);
     if let Some(why) = &profile.unavailable {
         page.line(Ink::Plain, &format!("  {NA}: {}", clean(why)));
         return page.finish();
     }
     let q = profile.quality;
-    page.line(
-        Ink::Plain,
-        &format!(
-            "  {} at blocks, {} of them with a named innermost application frame, {} with their waker's",
-            count(q.samples),
-            ratio(q.named, q.samples),
-            ratio(q.with_waker, q.samples)
-        ),
-    );
-    page.line(Ink::Plain, &format!("  {} by the CPU clock", count(q.clock_samples)));
-    let all = q.all();
-    page.line(
-        Ink::Plain,
-        &format!(
-            "  {} truncated ({} of {}): their outer end was not reached; {} lost",
-            count(q.truncated()),
-            ratio(q.truncated(), all),
-            count(all),
-            count(q.lost)
-        ),
-    );
+    page.wrapped_at(Ink::Plain, "  ", 4, &format!("{}; {}", q.taken(), q.names()));
+    page.wrapped_at(Ink::Plain, "  ", 4, &format!("{}; {} lost", q.ends(), count(q.lost)));
     page.finish()
 }
 
@@ -54,7 +36,7 @@ mod tests {
             StackQuality { samples: 200, clock_samples: 300, lost: 7, truncated: 5, named: 199, with_waker: 150 };
         let text = stacks(&Profile { quality, ..Profile::default() }, &TextOptions::default());
         assert!(text.contains("5 truncated (1.0 % of 500)") && text.contains("7 lost"), "{text}");
-        assert!(text.contains("99.5 % of them with a named") && text.contains("75.0 % with their waker's"), "{text}");
+        assert!(text.contains("99.5 % have a named") && text.contains("75.0 % their waker's"), "{text}");
         let old = StackQuality { samples: 4, truncated: 6, ..StackQuality::default() };
         let text = stacks(&Profile { quality: old, ..Profile::default() }, &TextOptions::default());
         assert!(text.contains("4 truncated (100.0 % of 4)"), "wakers' stacks were counted too: {text}");

@@ -1,10 +1,9 @@
 //! The target: who was measured, how long, how.
 
 use super::page::{Ink, Page};
-use crate::answer::Ended;
 use crate::answer::Report;
 use crate::text::{clean::clean, numbers::plural};
-use crate::words::{self, InWords};
+use crate::words;
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let facts = &report.facts;
@@ -30,27 +29,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     if let Some(runtime) = &facts.runtime {
         page.wrapped(Ink::Plain, "  ", &format!("runs in {}", clean(&words::runtime(runtime))));
     }
-    let window = &report.window;
-    let mut how = if window.windows > 1 {
-        format!(
-            "sampled: measured {} of {}, in {}",
-            window.measured,
-            window.wall,
-            plural(window.windows.into(), "window", "windows")
-        )
-    } else {
-        format!("measured for {}", window.measured)
-    };
-    if window.ended != Ended::Unknown {
-        how.push_str(&format!(" ({})", window.ended.in_words()));
-    }
-    how.push_str(&format!(" · {} seen", plural(report.threads.len() as u64, "thread", "threads")));
-    page.wrapped(Ink::Plain, "  ", &how);
-    let mut machine = format!("kernel {} · {}", clean(&facts.kernel), plural(facts.cpus.into(), "CPU", "CPUs"));
-    if !facts.form.is_empty() {
-        machine.push_str(&format!(" · attached by {}", clean(&facts.form)));
-    }
-    page.wrapped(Ink::Plain, "  ", &machine);
+    let threads = plural(report.threads.len() as u64, "thread", "threads");
+    page.wrapped(Ink::Plain, "  ", &format!("{} · {threads} seen", report.window.words()));
+    page.wrapped(Ink::Plain, "  ", &clean(&facts.machine()));
     for note in &facts.notes {
         page.wrapped(Ink::Plain, "  note: ", &clean(note));
     }

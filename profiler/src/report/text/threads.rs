@@ -7,7 +7,7 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{NA, maybe, plural, short},
+    numbers::{NA, maybe, short},
 };
 use crate::{
     aggregate::Role,
@@ -17,9 +17,9 @@ use crate::{
 };
 
 pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
-    page.title("THREADS", if report.threads.is_empty() { "" } else { "the busiest first" });
+    page.title("THREADS", if report.threads.is_empty() { "" } else { words::THREADS_ORDER });
     if report.threads.is_empty() {
-        page.line(Ink::Plain, &format!("  {}", words::NO_THREAD));
+        page.line(Ink::Plain, &format!("  {NA}: {}", words::NO_THREAD));
         return;
     }
     let mut table = Table::new(
@@ -39,7 +39,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     );
     let shown = options.top_threads.min(report.threads.len());
     for thread in report.threads.iter().take(shown) {
-        let name = if thread.name.is_empty() { "(gone)".to_owned() } else { clean(&thread.name) };
+        let name = if thread.name.is_empty() { words::NO_NAME.to_owned() } else { clean(&thread.name) };
         table.row([
             thread.tid.to_string(),
             name,
@@ -62,16 +62,10 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     let rest = report.threads.len() - shown;
     if rest > 0 {
         let cpu: Nanos = report.threads.iter().skip(shown).map(|t| t.cpu).sum();
-        let threads = plural(rest as u64, "more thread", "more threads");
-        page.line(Ink::Plain, &format!("  … and {threads} ({cpu} of CPU)"));
+        page.line(Ink::Plain, &format!("  {}", words::more_threads(rest, cpu)));
     }
     if shown > 0 {
-        page.wrapped_at(
-            Ink::Dim,
-            "  ",
-            4,
-            "run-q: run-queue delay. voluntary, invol.: switches. burst: mean CPU from one block to the next.",
-        );
+        page.wrapped_at(Ink::Dim, "  ", 4, words::THREAD_COLUMNS);
     }
 }
 
@@ -85,5 +79,5 @@ fn bases<'a>(page: &mut Page, threads: impl Iterator<Item = &'a ThreadView>) {
             bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
         }
     }
-    page.wrapped_at(Ink::Dim, "  ", 4, &format!("roles were told from: {}", bases.join("; ")));
+    page.wrapped_at(Ink::Dim, "  ", 4, &format!("what told the roles: {}", bases.join("; ")));
 }

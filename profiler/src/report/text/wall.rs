@@ -4,9 +4,9 @@ use super::{
     page::{Ink, Page},
     table::{Side, Table},
 };
-use crate::text::numbers::{NA, part, plural, short};
+use crate::text::numbers::{NA, part, short};
 use crate::{
-    answer::{Report, WallLine},
+    answer::{Report, WallLedger, WallLine},
     event::Family,
     quantity::Nanos,
     words,
@@ -16,11 +16,10 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let wall = &report.wall;
     if wall.total == Nanos::ZERO {
         page.title("WALL", "");
-        page.line(Ink::Plain, &format!("  {}", words::NO_THREAD));
+        page.line(Ink::Plain, &format!("  {NA}: {}", words::NO_THREAD));
         return;
     }
-    let threads = plural(report.threads.len() as u64, "thread", "threads");
-    page.title("WALL", &format!("where the time of {threads} went, all together"));
+    page.title("WALL", &WallLedger::title(report.threads.len()));
     let mut table = Table::new(
         [
             ("", Side::Left),
@@ -53,10 +52,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
                 table.row([format!("blocked: {}", family.name()), none(), none(), short(0), none()]);
             }
             [] => {}
-            [one] if one.class.name().replace('-', " ") == family.name() => {
-                blocked(&mut table, format!("blocked: {}", family.name()), &lines);
-            }
-            [one] => blocked(&mut table, format!("blocked: {} ({})", family.name(), one.class.name()), &lines),
+            [one] => blocked(&mut table, WallLedger::blocked_on(one.class), &lines),
             many => {
                 blocked(&mut table, format!("blocked: {}, of that", family.name()), many);
                 for line in many {

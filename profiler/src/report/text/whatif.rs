@@ -6,19 +6,15 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{NA, decimal, percent, range},
+    numbers::{decimal, percent, range},
 };
-use crate::{
-    answer::Report,
-    predict::WhatIf,
-    words::{self, InWords},
-};
+use crate::{answer::Report, predict::WhatIf, words::InWords};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
-    page.title("WHAT IF", "what async would give back, in % of the target's CPU");
-    if let Some(why) = &what_if.refused {
-        page.wrapped(Ink::Plain, "  ", &format!("no figure: {}", clean(&why.in_words())));
+    page.title("WHAT IF", WhatIf::TITLE);
+    if let Some(refusal) = what_if.refusal() {
+        page.wrapped(Ink::Plain, "  ", &clean(&refusal));
     } else {
         table(page, what_if);
     }
@@ -26,7 +22,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
         page.wrapped_at(Ink::Plain, "  ", 4, &clean(&caveat.in_words()));
     }
     for advice in report.verdict.advice_lines() {
-        page.wrapped_at(Ink::Plain, "  cheaper first: ", 4, &clean(&advice));
+        page.wrapped_at(Ink::Plain, &format!("  {}: ", WhatIf::CHEAPER), 4, &clean(&advice));
     }
 }
 
@@ -56,21 +52,6 @@ fn table(page: &mut Page, what_if: &WhatIf) {
         ]);
     }
     page.table(&table.lines(2, page.width()));
-    let loops = match what_if.loops {
-        1 => "one event loop".to_owned(),
-        n => format!("{n} event loops"),
-    };
-    let ground = what_if.ground.sleeps();
-    let missed = what_if.scenarios.first().map_or_else(String::new, |s| words::missed(s.kind));
-    let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
-    page.wrapped_at(
-        Ink::Dim,
-        "  ",
-        4,
-        &format!(
-            "modelled: {loops} on {} CPUs; {ground}; prices {}; intervals: {missed}; --explain shows the sums",
-            what_if.allowed_cpus,
-            clean(&source)
-        ),
-    );
+    let basis = clean(&what_if.basis(what_if.loops));
+    page.wrapped_at(Ink::Dim, "  ", 4, &format!("{basis}; --explain shows the sums"));
 }

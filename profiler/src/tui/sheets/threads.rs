@@ -2,11 +2,10 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{maybe, rate, share},
+    numbers::{NA, maybe, rate, share},
 };
-use crate::words::InWords as _;
+use crate::words::{self, InWords as _};
 use crate::{
-    aggregate::OpenEnd,
     answer::ThreadView,
     quantity::Nanos,
     tui::table::{Column, Sheet, by_name},
@@ -14,7 +13,7 @@ use crate::{
 
 fn name(thread: &ThreadView) -> String {
     // It was gone before its name could be read.
-    if thread.name.is_empty() { "?".to_owned() } else { clean(&thread.name) }
+    if thread.name.is_empty() { words::NO_NAME.to_owned() } else { clean(&thread.name) }
 }
 
 fn per_second(n: u64, thread: &ThreadView) -> f64 {
@@ -26,7 +25,7 @@ fn part(time: Nanos, thread: &ThreadView) -> f64 {
 }
 
 fn mostly(thread: &ThreadView) -> &'static str {
-    thread.mostly.map_or("", |class| class.name())
+    thread.mostly.map_or(NA, |class| class.name())
 }
 
 fn role(thread: &ThreadView) -> &'static str {
@@ -35,12 +34,7 @@ fn role(thread: &ThreadView) -> &'static str {
 
 /// What it was at when the interval ended.
 fn state(thread: &ThreadView) -> String {
-    match thread.open_end {
-        OpenEnd::Closed => "gone".to_owned(),
-        OpenEnd::Running => "runs".to_owned(),
-        OpenEnd::Runnable => "waits for a CPU".to_owned(),
-        OpenEnd::Blocked(class) => format!("in {}", class.name()),
-    }
+    thread.open_end.in_words()
 }
 
 /// The table. Shares are of the thread's own wall time.
@@ -113,8 +107,8 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
         ),
         Column::number("burst", 9, 9, |t| maybe(t.burst_mean), |a, b| a.burst_mean.cmp(&b.burst_mean)),
         Column {
-            name: "last seen",
-            width: 15,
+            name: "at the end",
+            width: 18,
             right: false,
             rank: 10,
             largest_first: false,

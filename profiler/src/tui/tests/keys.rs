@@ -336,7 +336,7 @@ fn an_answer_counts_for_the_snapshot_that_it_was_asked_about() {
     let second = answer(&mut app, first.clone()).pop().unwrap();
     assert!(Arc::ptr_eq(&second.engine, snapshot.engine.as_ref().unwrap()));
     assert!(matches!(found(&app), Found::Before(_)));
-    assert!(screen(&app, 100, 40).contains("of a look before"));
+    assert!(screen(&app, 100, 40).contains("of the interval before"));
     assert!(answer(&mut app, second).is_empty());
     assert!(matches!(found(&app), Found::Now(_)));
     // While the screen holds still, what it asks is about what it shows.
@@ -413,7 +413,7 @@ fn a_search_finds_rows_and_lines_and_says_when_it_finds_none() {
     assert_eq!(app.threads.selected(&report.threads).unwrap().tid.as_raw(), 4245);
     type_in(&mut app, "/nowhere");
     press(&mut app, KeyCode::Enter);
-    assert!(screen(&app, 80, 24).contains("nothing here holds `nowhere`"));
+    assert!(screen(&app, 80, 24).contains("nothing here contains `nowhere`"));
     show(&mut app, View::Log);
     screen(&app, 80, 10);
     type_in(&mut app, "/reference");

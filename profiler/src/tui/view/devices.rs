@@ -3,6 +3,7 @@
 use crate::{
     text::fit::cut,
     tui::{app::App, pen::Pen, sheets::devices::SHEET, theme::Ink},
+    words,
 };
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
@@ -10,12 +11,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
     let (height, width) = (pen.height(), pen.width());
     let room = usize::from(width);
     if report.devices.is_empty() {
-        pen.text(0, 0, &cut("no request of the target was seen at a block device", room), Ink::Dim);
+        pen.text(0, 0, &cut(words::NO_DEVICE, room), Ink::Dim);
         return;
     }
     app.devices.draw(&mut pen.part(0, 0, height.saturating_sub(2), width), &SHEET, &report.devices, &app.searched());
     let text = report.device_time();
     pen.text(height.saturating_sub(2), 0, &cut(&text, room), Ink::Plain);
-    let legend = "served, queued: mean per request; p50, p99: served, to a factor of two; others': not the target's";
-    pen.text(height.saturating_sub(1), 0, &cut(legend, room), Ink::Dim);
+    pen.text(height.saturating_sub(1), 0, &cut(words::DEVICE_COLUMNS, room), Ink::Dim);
 }

@@ -22,11 +22,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     flame.width.set(pen.width());
     let layout = flame.layout(pen.width());
     title(pen, flame, &layout);
-    if let Some(why) = &snapshot.profile.unavailable {
-        return say(pen, &format!("{NA}: {}", clean(why)));
-    }
-    if flame.tree.total() == 0 {
-        return say(pen, "no stack has a part in this; w takes the next weight");
+    if let Some(why) = snapshot.profile.no_stacks(flame.weight) {
+        return say(pen, &format!("{NA}: {}", clean(&why)));
     }
     let rows = pen.height().saturating_sub(3);
     let depth = flame.tree.node(flame.selected).map_or(0, |n| n.depth);

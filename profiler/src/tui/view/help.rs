@@ -13,7 +13,7 @@ use crate::tui::{
 /// What is not a key.
 const MARKS: [(&str, &str); 4] = [
     ("~", "modelled: derived from measurements by an assumption that is named with it"),
-    (NA, "no figure: nothing to count, or not to be had here, and why; never 0"),
+    (NA, "no figure, and why: nothing to count, or not available here; never 0"),
     ("whole", "figures of everything since the start; `t` shows those of the last interval"),
     ("_[k] _[j] _[i]", "frames of the kernel, of a JIT compiler, inlined"),
 ];

@@ -2,12 +2,9 @@
 //! is known without counters.
 
 use super::curve;
-use crate::text::{
-    clean::clean,
-    numbers::{short as count, span, span_range},
-};
+use crate::text::{clean::clean, numbers::NA};
 use crate::words::InWords;
-use crate::words::{self, SURVIVORS, reason};
+use crate::words::{self, SURVIVORS, note};
 use crate::{
     cost::{Effect, ipc::Ipc},
     feed::Snapshot,
@@ -31,18 +28,18 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
             // The screen's own reason is about this machine; a recording's reason is about the
             // machine where it was made.
             let why = app.title.ipc_reason.as_ref();
-            page.wrapped(2, "no hardware counters", Ink::Bold);
-            page.wrapped(2, &clean(&why.cloned().unwrap_or_else(|| reason(&snapshot.whole.ipc))), Ink::Plain);
+            let why = why.cloned().unwrap_or_else(|| note(&snapshot.whole.ipc));
+            page.wrapped(2, &format!("{NA}: {}", clean(&why)), Ink::Bold);
         }
     }
-    page.title("Without counters: what runs slower after a block, by windows of time");
+    page.title(&format!("Without counters: {}, by windows of time", words::INDIRECT));
     let indirect = &snapshot.whole.indirect;
     effect(page, "user mode", &indirect.user);
     effect(page, "kernel", &indirect.kernel);
     page.blank();
     page.wrapped(
         2,
-        "The same site and size, after a block against after none: caches, TLB and branch predictors gone cold, as far as the \
+        "Caches, TLB and branch predictors gone cold, as far as the \
          program does the same thing in both cases.",
         Ink::Dim,
     );
@@ -54,15 +51,15 @@ fn counted(page: &mut Page, ipc: &Ipc) {
         page.entry(&format!("after a {}", curve.before.name()), &curve.words(), Ink::Plain);
     }
     if ipc.curves.is_empty() {
-        page.wrapped(2, "no curve: no overflow samples", Ink::Plain);
+        page.wrapped(2, &format!("{NA}: {}", ipc.no_curve()), Ink::Plain);
     } else {
         page.wrapped(2, SURVIVORS, Ink::Dim);
     }
-    page.title("Whole windows, by what came before; misses per 1,000 instructions");
+    page.title(&words::title(words::IPC_WINDOWS));
     let mut rows = vec![ipc.heading().into_iter().map(str::to_owned).collect()];
     rows.extend(ipc.rows());
     page.table(&rows);
-    page.title("Indirect cost of a block in user mode");
+    page.title(&words::title(words::INDIRECT_COST));
     page.entry("all blocking IO", &clean(&ipc.cost_words()), Ink::Plain);
     for site in ipc.sites.iter().filter(|s| s.place.is_some()).take(SITES) {
         page.entry(&clean(&site.name()), &clean(&site.words()), Ink::Plain);
@@ -72,17 +69,8 @@ fn counted(page: &mut Page, ipc: &Ipc) {
 }
 
 fn effect<N: InWords>(page: &mut Page, name: &str, effect: &Figure<Effect, N>) {
-    let words = |e: &Effect| {
-        format!(
-            "{} per block, {} in all ({}, 90 %), over {} blocks",
-            span(e.per_block),
-            span(e.total.value),
-            span_range(e.total),
-            count(e.matched)
-        )
-    };
     let text = match effect.value() {
-        Some(_) => format!("{}; {}", figure(effect, words), origin(effect)),
+        Some(_) => format!("{}; {}", figure(effect, Effect::words), origin(effect)),
         None => origin(effect),
     };
     page.entry(name, &text, Ink::Plain);

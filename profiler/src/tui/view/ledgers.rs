@@ -4,16 +4,16 @@
 use crate::answer::Note;
 use crate::text::{
     fit::{cut, fit, width, wrap},
-    numbers::{NA, decimal, percent, plural, share},
+    numbers::{NA, decimal, percent, share},
 };
 use crate::{
-    answer::Report,
+    answer::{Report, WallLedger},
     event::Family,
     feed::{Snapshot, State},
     quantity::{Figure, Nanos},
     tui::{
         app::{App, Scope},
-        history::{Entry, PARTS, column, parts},
+        history::{Entry, PARTS, column},
         pen::Pen,
         text::{figure, origin},
         theme::Ink,
@@ -28,7 +28,7 @@ const LEGEND: u16 = 40;
 /// What a part of the ledger is of the whole.
 fn part_of(report: &Report, part: usize) -> String {
     let total = report.cpu.whole();
-    match parts(&report.cpu).get(part) {
+    match report.cpu.parts().get(part) {
         Some(f) if total > Nanos::ZERO => figure(f, |&ns| percent(ns / total.as_nanos() as f64)),
         _ => NA.to_owned(),
     }
@@ -87,7 +87,7 @@ pub(super) fn cpu_chart(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
 /// Names, glyphs, shares now and of the whole; and why one is missing.
 fn legend_beside(pen: &mut Pen<'_>, snapshot: &Snapshot) {
     let line = |name: &str, now: &str, whole: &str| {
-        format!("{}{}{}", fit(name, 20, false), fit(now, 9, true), fit(whole, 9, true))
+        format!("{}{}{}", fit(name, 21, false), fit(now, 8, true), fit(whole, 9, true))
     };
     pen.text(0, 0, &line("", "now", "whole"), Ink::Dim);
     let mut row = 1;
@@ -96,7 +96,7 @@ fn legend_beside(pen: &mut Pen<'_>, snapshot: &Snapshot) {
         pen.text(row, 0, &text, Ink::Part(i));
         row += 1;
     }
-    let missing = parts(&snapshot.whole.cpu).into_iter().enumerate().find(|(i, f)| *i < 4 && f.value().is_none());
+    let missing = snapshot.whole.cpu.parts().into_iter().enumerate().find(|(i, f)| *i < 4 && f.value().is_none());
     let note = missing.map_or_else(|| "~ modelled".to_owned(), |(_, f)| origin(&f));
     for line in wrap(&note, pen.width().into()) {
         pen.text(row, 0, &line, Ink::Dim);
@@ -153,7 +153,7 @@ fn bar(pen: &mut Pen<'_>, name: &str, parts: &[(f64, &str, Ink)]) {
 
 /// The CPU ledger as one bar, where there is no room for a chart.
 pub(super) fn cpu_bar(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
-    let figures = parts(&scoped(app, snapshot).cpu);
+    let figures = scoped(app, snapshot).cpu.parts();
     let part = |(i, figure): (usize, &Figure<f64, Note>)| {
         let glyph = PARTS.get(i).map_or(" ", |(_, _, glyph)| glyph);
         (figure.value().map_or(0.0, |ns| ns.max(0.0)), glyph, Ink::Part(i))
@@ -217,12 +217,7 @@ pub(super) fn wall(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
     };
     let column = pen.text(0, 0, "WALL", Ink::Bold);
     let room = usize::from(pen.width().saturating_sub(column));
-    pen.text(
-        0,
-        column,
-        &cut(&format!("  {}, {scope}", plural(report.threads.len() as u64, "thread", "threads")), room),
-        Ink::Dim,
-    );
+    pen.text(0, column, &cut(&format!("  {}, {scope}", WallLedger::title(report.threads.len())), room), Ink::Dim);
     let total = report.wall.total;
     let names = 18.min(pen.width() / 3);
     for (i, line) in wall_lines(app, snapshot).iter().enumerate() {

@@ -3,18 +3,13 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, bytes, clock, percent, plural, ratio, short as count, span},
+    numbers::{NA, clock, percent, short as count, span},
 };
 use crate::{
     answer::{Check, Counted, Profile, Report},
     feed::Snapshot,
     quantity::Nanos,
-    tui::{
-        app::App,
-        page::Page,
-        text::{figure, origin},
-        theme::Ink,
-    },
+    tui::{app::App, page::Page, theme::Ink},
     words,
 };
 
@@ -52,9 +47,9 @@ fn losses(page: &mut Page, report: &Report) {
 
 fn check(page: &mut Page, report: &Report) {
     let check = &report.check;
-    page.title(Check::TITLE);
+    page.title(&words::title(Check::TITLE));
     let counted = |page: &mut Page, name: &str, c: Counted| {
-        let text = format!("{} here, {} there: {}", count(c.ours), count(c.kernel), words::counts(c));
+        let text = format!("{} ours, {} the kernel's: {}", count(c.ours), count(c.kernel), words::counts(c));
         page.entry(name, &text, if c.difference() == 0 { Ink::Plain } else { Ink::Bad });
     };
     counted(page, "voluntary switches", check.voluntary);
@@ -62,7 +57,7 @@ fn check(page: &mut Page, report: &Report) {
     counted(page, "blocks, all classes", check.blocks);
     let time = |page: &mut Page, name: &str, c: Counted| {
         let [ours, kernel] = [c.ours, c.kernel].map(Nanos::from_nanos);
-        let text = format!("{ours} here, {kernel} there: {}", words::times(c));
+        let text = format!("{ours} ours, {kernel} the kernel's: {}", words::times(c));
         page.entry(name, &text, Ink::Plain);
     };
     time(page, "CPU at switches", check.cpu);
@@ -86,34 +81,20 @@ fn stacks(page: &mut Page, profile: &Profile) {
         return;
     }
     let q = &profile.quality;
-    let of = |n: u64, all: u64| format!("{} ({})", count(n), ratio(n, all));
-    page.entry(
-        "taken",
-        &format!("{} at blocks, {} by the CPU clock", count(q.samples), count(q.clock_samples)),
-        Ink::Plain,
-    );
+    page.entry("taken", &q.taken(), Ink::Plain);
     page.entry("lost", &count(q.lost), if q.lost > 0 { Ink::Bad } else { Ink::Plain });
-    page.entry("truncated", &format!("{}: the outer end was not reached", of(q.truncated(), q.all())), Ink::Plain);
-    page.entry("innermost app frame", &format!("named in {} of those at blocks", of(q.named, q.samples)), Ink::Plain);
-    page.entry("with a waker", &of(q.with_waker, q.samples), Ink::Plain);
+    page.entry("whole", &q.ends(), Ink::Plain);
+    page.entry("named", &q.names(), Ink::Plain);
 }
 
 fn self_cost(page: &mut Page, report: &Report, snapshot: &Snapshot) {
-    let own = &report.self_cost;
     page.title("What measuring costs");
-    let with = |shown: String, origin: String| format!("{shown} ({origin})");
-    page.entry("share of target's CPU", &with(figure(&own.share, |&s| percent(s)), origin(&own.share)), Ink::Plain);
-    page.entry("per event", &with(figure(&own.per_event, |&ns| span(ns)), origin(&own.per_event)), Ink::Plain);
-    page.entry("events", &count(own.events), Ink::Plain);
+    page.entry("events", &report.events(), Ink::Plain);
+    page.entry("kernel programs", &report.programs(), Ink::Plain);
     let last = &snapshot.last.self_cost;
     let seconds = snapshot.interval.as_secs_f64().max(1e-9);
-    let text = format!(
-        "{} of CPU since the start, {} of a CPU now, {} of memory at most",
-        own.own_cpu,
-        percent(last.own_cpu.as_secs_f64() / seconds),
-        bytes(own.own_bytes)
-    );
-    page.entry("the profiler", &text, Ink::Plain);
+    let now = percent(last.own_cpu.as_secs_f64() / seconds);
+    page.entry("the profiler", &format!("{}; {now} of a CPU now", report.profiler()), Ink::Plain);
     page.entry("reference block", &words::reference(report.reference.as_ref()), Ink::Plain);
 }
 
@@ -124,17 +105,8 @@ fn target(page: &mut Page, report: &Report) {
         let container = process.container.as_ref().map_or_else(String::new, |c| format!(" in {}", clean(c)));
         page.entry(&process.tgid.to_string(), &format!("{}{container}", clean(&process.command)), Ink::Plain);
     }
-    let machine = format!(
-        "kernel {}, {} of {} CPUs allowed, programs attached as {}",
-        clean(&facts.kernel),
-        facts.allowed_cpus,
-        facts.cpus,
-        clean(&facts.form)
-    );
-    page.entry("machine", &machine, Ink::Plain);
-    let windows = plural(report.window.windows.into(), "window", "windows");
-    let window = format!("{} measured of {}, in {windows}", report.window.measured, report.window.wall);
-    page.entry("measured", &window, Ink::Plain);
+    page.entry("machine", &clean(&facts.machine()), Ink::Plain);
+    page.entry("time", &report.window.words(), Ink::Plain);
     for note in &facts.notes {
         page.wrapped(2, &clean(note), Ink::Plain);
     }

@@ -7,9 +7,9 @@
 //! CPU  1.31 now, top 1.40, column 1.00 s                                   now    whole
 //! ++++++++++++++++++++++++++++                    █ user mode              42.0 %   41.8 %
 //! ############################                    ▒ syscall work           30.1 %   30.9 %
-//! ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                    # blocking-IO direct    ~22.5 %  ~22.1 %
+//! ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                    # blocking IO, direct   ~22.5 %  ~22.1 %
 //! ████████████████████████████                    + other switches         ~5.4 %   ~5.2 %
-//! WALL  where the time of 15 threads went
+//! WALL  where the time of 15 threads went, since the start
 //! on a CPU          ██▏  4.5 %
 //! blocked on tcp    ##################################  91.2 %
 //! · evidence
@@ -27,6 +27,7 @@ use crate::{
     answer::Report,
     event::Family,
     feed::Snapshot,
+    predict::WhatIf,
     tui::{
         app::App,
         pen::Pen,
@@ -227,7 +228,7 @@ fn evidence_texts(report: &Report) -> Vec<String> {
         }
         None => format!("· indirect cost: {}", origin(&indirect)),
     });
-    texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· cheaper first: {}", clean(line))));
+    texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· {}: {}", WhatIf::CHEAPER, clean(line))));
     texts
 }
 

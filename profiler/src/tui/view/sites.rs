@@ -2,11 +2,10 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, bytes, maybe, rate, ratio, short as count, span, span_range},
+    numbers::{NA, bytes, maybe, rate, ratio, short as count},
 };
 use crate::{
     answer::{Profile, SiteView, Stack, Weight},
-    cost::Basis,
     feed::Snapshot,
     quantity::Nanos,
     symbol::Frame,
@@ -35,7 +34,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
 pub(super) fn detail(page: &mut Page, key: &SiteKey, app: &App, snapshot: &Snapshot) {
     let report = &snapshot.whole;
     let Some((index, site)) = key.find(report).and_then(|i| Some((i, report.sites.get(i)?))) else {
-        page.wrapped(0, "this site is not in what is measured now; Esc goes back", Ink::Plain);
+        page.wrapped(0, "this site is no part of what is measured now; Esc goes back", Ink::Plain);
         return;
     };
     page.title(&name(site));
@@ -80,18 +79,7 @@ fn figures(page: &mut Page, site: &SiteView) {
             maybe(site.run_delay_mean)
         ),
     );
-    let direct = match site.direct {
-        Some(direct) => format!(
-            "{} per call that blocked, {} in all ({}, 90 %); {}, against: {}",
-            span(direct.per_call),
-            span(direct.total.value),
-            span_range(direct.total),
-            if direct.basis == Basis::SameSite { "measured" } else { "modelled" },
-            direct.basis.name()
-        ),
-        None => format!("{NA}: {}", site.without_cost()),
-    };
-    line("direct cost", &direct);
+    line("direct cost", &site.cost_words());
     line(
         "kernel CPU of a call",
         &format!(
@@ -101,15 +89,7 @@ fn figures(page: &mut Page, site: &SiteView) {
             maybe(site.cpu_direct_mean)
         ),
     );
-    line(
-        "user window after it",
-        &format!(
-            "{} where it blocked, {} where it did not; {} left out (preempted)",
-            maybe(site.user_after_blocked),
-            maybe(site.user_after_direct),
-            count(site.windows_preempted)
-        ),
-    );
+    line("user window", &site.user_windows());
 }
 
 /// Stacks shown at most.
@@ -128,7 +108,7 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
     let total: u64 = here.iter().map(|s| s.weights.of(weight)).sum();
     page.title(&format!("Stacks, by: {} (w in the flame graph chooses)", weight.title()));
     if here.is_empty() {
-        page.wrapped(2, "none was taken here", Ink::Plain);
+        page.wrapped(2, &format!("{NA}: {}", words::NO_STACK_HERE), Ink::Plain);
     }
     for stack in here.iter().take(MOST) {
         let own = stack.weights.of(weight);

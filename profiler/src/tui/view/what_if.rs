@@ -9,21 +9,20 @@ use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
-    predict::{Question, Scenario, replay::Queues},
+    predict::{Question, Scenario, WhatIf, replay::Queues},
     tui::{
         app::App,
         other_loops::{Found, most},
         page::Page,
         theme::Ink,
     },
-    words,
 };
 
 pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let report = &*snapshot.whole;
     question(page, app, snapshot);
-    if let Some(why) = &report.what_if.refused {
-        page.wrapped(2, &format!("{NA}: {}", clean(&why.in_words())), Ink::Bold);
+    if let Some(refusal) = report.what_if.refusal() {
+        page.wrapped(2, &clean(&refusal), Ink::Bold);
     } else {
         found(page, app.other_loops.found(snapshot), report);
     }
@@ -34,7 +33,7 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
         page.wrapped(2, &clean(&caveat.in_words()), Ink::Plain);
     }
     for advice in report.verdict.advice_lines() {
-        page.wrapped(2, &format!("cheaper first: {}", clean(&advice)), Ink::Plain);
+        page.wrapped(2, &format!("{}: {}", WhatIf::CHEAPER, clean(&advice)), Ink::Plain);
     }
 }
 
@@ -64,14 +63,17 @@ fn found(page: &mut Page, found: Found<'_>, report: &Report) {
             return page.line(vec![(format!("  {NA}: could not be worked out; the log says why"), Ink::Bold)]);
         }
         Found::Before(before) => {
-            page.line(vec![("  of a look before; being worked out anew".to_owned(), Ink::Bold)]);
+            page.line(vec![("  of the interval before; the new one is being worked out".to_owned(), Ink::Bold)]);
             before
         }
         Found::Now(now) => now,
     };
     table(page, scenarios);
     bars(page, scenarios);
-    ground(page, report);
+    if let Some(first) = scenarios.first() {
+        page.blank();
+        page.wrapped(2, &clean(&report.what_if.basis(first.loops)), Ink::Dim);
+    }
     scenarios.iter().for_each(|scenario| terms(page, scenario));
 }
 
@@ -121,24 +123,6 @@ fn bars(page: &mut Page, scenarios: &[Scenario]) {
     let (left, right) = (percent(low), percent(high));
     let gap = room.saturating_sub(width(&left) + width(&right));
     page.line(vec![(format!("{}{left}{}{right}", " ".repeat(names), " ".repeat(gap)), Ink::Dim)]);
-}
-
-fn ground(page: &mut Page, report: &Report) {
-    let what_if = &report.what_if;
-    let source = what_if.priced.as_ref().map_or_else(|| NA.to_owned(), |p| words::prices(&p.source));
-    let intervals =
-        what_if.scenarios.first().map_or_else(String::new, |s| format!("; intervals: {}", words::missed(s.kind)));
-    page.blank();
-    page.wrapped(
-        2,
-        &format!(
-            "modelled: {}; {} CPUs allowed; prices {}{intervals}",
-            what_if.ground.sleeps(),
-            what_if.allowed_cpus,
-            clean(&source)
-        ),
-        Ink::Dim,
-    );
 }
 
 /// The sum behind a figure.

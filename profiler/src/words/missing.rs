@@ -1,0 +1,58 @@
+//! Why there is no figure, and how exact one is where that has to be said.
+
+use crate::machine::Way;
+
+/// Why there is no share of the CPU and no ledger of it.
+pub const NO_CPU: &str = "the target used no CPU";
+/// Why a difference from the kernel's CPU is no share of it.
+pub const NO_KERNEL_CPU: &str = "the kernel counted no CPU";
+/// Why there is no wall time.
+pub const NO_THREAD: &str = "no thread was measured";
+/// Why nobody woke anybody.
+pub const NO_WAKE_UP: &str = "no thread was woken";
+/// Why there is no site.
+pub const NO_CALL: &str = "no call was seen";
+/// Why a site has no figure of calls that blocked.
+pub const NO_CALL_BLOCKED: &str = "none of its calls blocked";
+/// Why a site has no figure of calls that did not block.
+pub const ALL_CALLS_BLOCKED: &str = "all of its calls blocked";
+/// Why a site has no window of user mode.
+pub const NO_USER_WINDOW: &str = "no window of user mode was counted";
+/// Why a thread waited for nothing and has no burst.
+pub const NEVER_BLOCKED: &str = "it never blocked";
+/// The name of a thread that was gone before its name was read.
+pub const NO_NAME: &str = "(gone)";
+/// Why there is no mean and no quantile of requests.
+pub const NO_REQUEST: &str = "no such request was seen";
+/// Why there is no block device to show.
+pub const NO_DEVICE: &str = "no request was seen at a block device";
+/// Why there is no figure of what could have been asked.
+pub const NOT_MEASURED: &str = "it was not measured";
+/// Why there is no figure, where nobody noted a reason.
+pub const NO_REASON: &str = "no reason was noted";
+/// Why a quotient has no value.
+pub const NOT_A_NUMBER: &str = "not a number";
+/// Why a figure has no ends.
+pub const NO_INTERVAL: &str = "no interval was estimated";
+/// Why an IPC has no interval.
+pub const ONE_WINDOW: &str = "there is a single window";
+/// Why a site has no line of cycles over instructions.
+pub const NO_LINE: &str = "fewer than 30 windows, or their instructions do not vary";
+/// Why a point of a curve has no IPC.
+pub const NOISE: &str = "the noise is larger than the step";
+/// Why there are no misses.
+pub const NOT_COUNTED: &str = "this machine does not count them";
+/// Why there is no IPC with the kernel.
+pub const KERNEL_NOT_COUNTED: &str = "the kernel's instructions were not counted";
+/// How exact a quantile is.
+pub const TO_A_BUCKET: &str = "exact to a factor of two: from a log2 histogram";
+
+/// What a prediction needs to know of a machine.
+pub const WAYS_COST: &str = "what other ways of waiting cost on this machine";
+/// Why `live` cannot draw.
+pub const NO_TERMINAL: &str = "`live` needs a terminal: use `check` for one answer, `record` for a file";
+
+/// Why a way of waiting has no figure.
+pub fn no_price(way: Way) -> String {
+    format!("no price for {} on that machine", way.name())
+}

@@ -1,0 +1,41 @@
+//! What async would give back: what is said beside the figures.
+
+use super::{
+    InWords,
+    machine::prices,
+    predict::{missed, missed_on},
+};
+use crate::{
+    predict::{Kind, WhatIf},
+    text::numbers::{NA, plural},
+};
+
+/// What intervals rest on, and where that was measured.
+pub fn intervals(kind: Kind) -> String {
+    format!("{}, measured on {}", missed(kind), missed_on())
+}
+
+impl WhatIf {
+    /// What its figures are.
+    pub const TITLE: &str = "what async would give back, in % of the target's CPU";
+    /// What leads to advice that needs no rewrite.
+    pub const CHEAPER: &str = "cheaper first";
+
+    /// Why there is no figure; `None` where there are some.
+    pub fn refusal(&self) -> Option<String> {
+        self.refused.as_ref().map(|why| format!("{NA}: {}", why.in_words()))
+    }
+
+    /// What the figures rest on, where they are of so many loops.
+    pub fn basis(&self, loops: u32) -> String {
+        let source = self.priced.as_ref().map_or_else(|| format!("{NA}, none was needed"), |p| prices(&p.source));
+        let intervals =
+            self.scenarios.first().map_or_else(String::new, |s| format!("; intervals: {}", intervals(s.kind)));
+        format!(
+            "modelled: {} on {}; {}; prices: {source}{intervals}",
+            plural(loops.into(), "event loop", "event loops"),
+            plural(self.allowed_cpus.into(), "CPU", "CPUs"),
+            self.ground.sleeps(),
+        )
+    }
+}
