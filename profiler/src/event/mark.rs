@@ -13,7 +13,7 @@ impl Place {
         self.syscall.contains("read") || self.syscall.contains("recv")
     }
 
-    /// Whether a call there waits until data is on the disk: `fsync` and its kin.
+    /// Whether a call there waits until data is on the disk: `fsync` and its like.
     pub fn syncs(&self) -> bool {
         self.syscall.contains("sync")
     }

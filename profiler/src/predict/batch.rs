@@ -3,7 +3,7 @@
 
 use super::{
     engine::{Counted, Engine},
-    prices::DirectReads,
+    files::DirectReads,
     term::{Term, TermBasis, TermKind},
 };
 use crate::{machine::Way, quantity::Estimate};
@@ -61,7 +61,7 @@ impl Engine {
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let events = if way.completes() { batch } else { 1.0 };
         let took = events * self.cpu / self.blocks(way).count.max(1.0);
-        let block = self.calibration.block(self.prices.kin, Some(took));
+        let block = self.calibration.block(self.prices.main_class, Some(took));
         block.map_or(each, |block| block.wake.value.max(each))
     }
 
@@ -72,7 +72,8 @@ impl Engine {
     pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
         let batch = counted.events_per_wait.max(1.0);
-        let awake = self.calibration.block(self.prices.kin, None).map_or(each, |block| block.wake.value.min(each));
+        let awake =
+            self.calibration.block(self.prices.main_class, None).map_or(each, |block| block.wake.value.min(each));
         let (stay, idle) = (self.staying(way, batch), self.idle_wake(way, batch, each));
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }

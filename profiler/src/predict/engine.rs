@@ -2,8 +2,9 @@
 //! loops in its place. It can be asked again with other loops, without the window.
 
 use super::{
+    blocks::Blocks,
     given::Given,
-    prices::{Blocks, Prices},
+    prices::Prices,
     replay::{Arrivals, Outcome, Queues, Settings, Trace},
     scenario::Ground,
 };

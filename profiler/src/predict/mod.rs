@@ -2,9 +2,11 @@
 
 mod baseline;
 mod batch;
+mod blocks;
 mod crowd;
 mod doubt;
 mod engine;
+mod files;
 mod given;
 mod grid;
 mod interval;
@@ -16,19 +18,22 @@ mod prices;
 pub mod replay;
 mod scenario;
 mod sum;
+mod switches;
 mod term;
 mod whatif;
 
 pub(crate) use baseline::Alone;
 pub use baseline::Baseline;
+pub use blocks::Blocks;
 pub use doubt::{Assumption, Doubt};
 pub use engine::Engine;
+pub use files::{ByWorkers, DirectReads, Files};
 pub(crate) use given::Given;
 pub use grid::{Answers, Grid, Question};
 pub use interval::Unsure;
 pub use kind::{Kind, Missed};
 pub use note::{Caveat, Note, Refusal};
-pub use prices::{Blocks, ByWorkers, DirectReads, Files, Prices};
+pub use prices::Prices;
 pub use replay::Queues;
 pub use scenario::{Ground, Scenario};
 pub use term::{Term, TermBasis, TermKind};

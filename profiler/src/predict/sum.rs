@@ -2,12 +2,13 @@
 
 use super::{
     batch::Direct,
+    blocks::Blocks,
     crowd::MOST_COLD,
     doubt::{Assumption, Doubt},
     engine::{Counted, Engine},
     interval::Found,
     kind::Kind,
-    prices::{Blocks, WaitingCalls},
+    prices::WaitingCalls,
     replay::{Arrivals, Queues, Settings},
     scenario::Scenario,
     term::{Term, TermBasis, TermKind},
@@ -135,7 +136,7 @@ impl Engine {
     /// what a calibrated hand-over has beyond a calibrated block.
     fn hand_over(&self) -> Option<f64> {
         let prices = &self.prices;
-        let plain = self.calibration.block(prices.kin, None);
+        let plain = self.calibration.block(prices.main_class, None);
         match (self.calibration.hand_over(), plain) {
             (Some(whole), Some(plain)) => Some(whole.value + (prices.near - plain.cost.value).max(0.0)),
             (None, Some(plain)) => Some(prices.near + plain.wake.value),
