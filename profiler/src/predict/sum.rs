@@ -161,7 +161,8 @@ struct Sum<'a> {
     tax: Estimate,
     /// Blocks that this way makes unnecessary.
     blocks: Blocks,
-    /// Of the blocks that indirect costs are counted over, the share that goes.
+    /// Of all blocks, the share that goes. What is counted over all of them (indirect costs, wake-ups
+    /// among its own threads, preemptions) goes as far.
     part: f64,
     /// Sleeps that remain, per block.
     stays: f64,
@@ -257,7 +258,7 @@ impl<'a> Sum<'a> {
 
     fn own_wakeups(&self) -> Option<Term> {
         let prices = &self.engine.prices;
-        let count = prices.own_wakes * (1.0 - self.stays);
+        let count = prices.own_wakes * self.part * (1.0 - self.stays);
         let &each = prices.wake.value().filter(|_| count >= 1.0)?;
         Some(Term::gain(TermKind::OwnWakeupsGo, count, each, TermBasis::Priced(*prices.wake.note()?)))
     }
@@ -280,7 +281,7 @@ impl<'a> Sum<'a> {
     }
 
     fn preemptions(&self) -> Option<Term> {
-        let (count, each) = (self.engine.prices.preemptions, self.engine.prices.switch);
+        let (count, each) = (self.engine.prices.preemptions * self.part, self.engine.prices.switch);
         (count > 0.0).then(|| Term::gain(TermKind::PreemptionsGo, count, each, TermBasis::ThreadSwitch))
     }
 

@@ -107,7 +107,9 @@ impl Switches<'_> {
 /// did not, without the hook that runs for it. With how many calls that rests on.
 fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     let (mut sum, mut calls) = (0.0, 0u64);
-    for site in sites {
+    // A call on a file that wakes somebody has ended something that others waited for, a write-back
+    // or a lock, and is dearer by that.
+    for site in sites.iter().filter(|site| !site.place.class.is_file()) {
         let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
         if woke.count >= MIN_CALLS
             && quiet.count >= MIN_CALLS

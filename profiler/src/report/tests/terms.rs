@@ -234,6 +234,32 @@ fn writes_that_a_ring_has_made_by_workers_give_nothing_back() {
 }
 
 #[test]
+fn wake_ups_of_those_that_wait_for_files_go_only_where_their_blocks_go() {
+    let case = |by_workers: bool| {
+        let mut case = files();
+        case.window.threads[0].sums.woken_io_by_self = 30_000;
+        case.window.threads[0].sums.preempted_by_own = 3_000;
+        let site = &mut case.window.sites[0];
+        // Calls that end what others wait for are dearer by what they end.
+        (0..2_000).for_each(|_| site.site.cpu_direct_warm.add(5_000));
+        (0..1_000).for_each(|_| site.site.cpu_direct_woke.add(95_000));
+        if by_workers {
+            case.inputs.by_workers = vec![site.place.clone()];
+        }
+        case
+    };
+    let price = prices_of(case(false)).wake.value().copied().unwrap();
+    assert!(price < 20_000.0, "{price} ns for a wake-up");
+    let (ring, workers) = (case(false).report(), case(true).report());
+    for kind in [TermKind::OwnWakeupsGo, TermKind::PreemptionsGo] {
+        assert!(term(scenario(&ring, Way::Tuned), kind).unwrap() > 0.0, "{kind:?}");
+        for (report, way) in [(&ring, Way::Naive), (&ring, Way::Runtime), (&workers, Way::Tuned)] {
+            assert_eq!(term(scenario(report, way), kind).unwrap_or(0.0), 0.0, "{kind:?}, {way:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
     let case = |baselines: Vec<Baseline>| {
         let mut case = files();
