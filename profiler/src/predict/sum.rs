@@ -161,8 +161,8 @@ struct Sum<'a> {
     tax: Estimate,
     /// Blocks that this way makes unnecessary.
     blocks: Blocks,
-    /// Of all blocks, the share that goes. What is counted over all of them (indirect costs, wake-ups
-    /// among its own threads, preemptions) goes as far.
+    /// Of all blocks, the share that goes. What is counted over all of them (indirect costs,
+    /// wake-ups among its own threads, preemptions) goes as far.
     part: f64,
     /// Sleeps that remain, per block.
     stays: f64,
