@@ -5,7 +5,11 @@ use std::io;
 
 use super::error::Candidate;
 use super::proc::{self, Stat, Status};
-use super::{Note, Process, Target, TargetSpec, error::TargetError, thread};
+use super::{
+    error::TargetError,
+    target::{Note, Process, Target, TargetSpec},
+    thread,
+};
 use crate::quantity::{Tgid, Tid};
 
 /// `PROC_PID_INIT_INO` of include/linux/proc_ns.h.

@@ -10,7 +10,7 @@ use std::{
 
 use object::{Object as _, read::ReadCache};
 
-use super::{Process, proc};
+use super::{proc, target::Process};
 use crate::quantity::Tgid;
 
 /// What a process runs in.

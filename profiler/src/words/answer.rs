@@ -1,6 +1,6 @@
 //! Notes of the ledgers and what two recordings say of each other, in words.
 
-use super::InWords;
+use super::in_words::InWords;
 use crate::{
     answer::{Answer, Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
     cost::Basis,

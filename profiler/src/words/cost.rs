@@ -1,6 +1,6 @@
 //! What the costs of blocking rest on, in words.
 
-use super::InWords;
+use super::in_words::InWords;
 use crate::{
     cost::{
         Basis, Disagreement, Note,

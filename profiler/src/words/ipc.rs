@@ -1,6 +1,6 @@
 //! What the counters told, in words: the same on every screen and in every file.
 
-use super::{InWords, note};
+use super::in_words::{InWords, note};
 use crate::{
     cost::ipc::{Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, LeftOut, RECOVERED, SiteFit},
     quantity::Estimate,

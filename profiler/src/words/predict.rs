@@ -1,6 +1,6 @@
 //! What a prediction rests on and why there is none, in words.
 
-use super::InWords;
+use super::in_words::InWords;
 use crate::{
     cost,
     predict::{Assumption, Caveat, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},

@@ -1,7 +1,7 @@
 //! How good the measurement is, in words: what was lost or left open, what measuring cost, and how
 //! far the kernel's own counters agree.
 
-use super::{NOT_MEASURED, provenance};
+use super::{in_words::provenance, missing::NOT_MEASURED};
 use crate::{
     aggregate::{Loss, Quality},
     answer::{Check, Counted, Report},

@@ -1,6 +1,6 @@
 //! Roles of threads, and what told them, in words.
 
-use super::InWords;
+use super::in_words::InWords;
 use crate::{
     aggregate::{Role, RoleBasis, RoleLine},
     text::numbers::{count, decimal, percent, plural},

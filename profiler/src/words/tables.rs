@@ -1,6 +1,6 @@
 //! Tables and charts in words: what rows and columns mean, wherever they are shown.
 
-use super::InWords;
+use super::in_words::InWords;
 use crate::{
     aggregate::OpenEnd,
     answer::{Ended, Facts, Report, WindowFacts},

@@ -1,8 +1,7 @@
 //! The verdict, its evidence and its advice, in sentences.
 
 use super::{
-    InWords,
-    in_words::title,
+    in_words::{InWords, title},
     machine,
     predict::{base, whole},
 };

@@ -1,6 +1,6 @@
 //! Who woke the target's threads, and whom they woke, in words.
 
-use super::provenance;
+use super::in_words::provenance;
 use crate::{
     answer::Wakeups,
     text::numbers::{count, percent, span},

@@ -1,7 +1,7 @@
 //! What async would give back: what is said beside the figures.
 
 use super::{
-    InWords,
+    in_words::InWords,
     machine::prices,
     predict::{missed, missed_on},
 };

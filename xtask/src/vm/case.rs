@@ -62,6 +62,7 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
         name: "kernel_waits",
         skip: &[
             Skip { test: "roles", of: In::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
+            Skip { test: "faults_that_a_supervisor", of: In::Before5_15, why: "no bpf_task_pt_regs" },
             Skip { test: "waits_for_the_disk", of: In::Brief, why: "six measurements" },
         ],
     },

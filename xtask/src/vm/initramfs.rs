@@ -28,7 +28,7 @@ mount -t tmpfs shm /dev/shm
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t ext4 /dev/nvme0n1 /tmp
+mount -t ext4 /dev/nvme0n1 /var/tmp
 exec </dev/null >/dev/console 2>&1
 ifconfig lo up
 export PATH=/bin HOME=/root TMPDIR=/tmp CI=true RUST_BACKTRACE=1

@@ -80,7 +80,7 @@ pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
     pub(super) kernel: &'a Kernel,
     pub(super) initramfs: &'a Path,
-    /// An image with an ext4, for what is temporary there.
+    /// An image with an ext4: /var/tmp there.
     pub(super) disk: &'a Path,
     pub(super) pmu: Pmu,
     /// Where the console is kept.

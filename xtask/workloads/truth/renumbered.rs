@@ -99,7 +99,8 @@ fn changer(kind: Kind) -> Result<Change> {
     Ok(match kind {
         Kind::FdDup => Box::new(become_file),
         Kind::FdRing => {
-            let mut ring = IoUring::new(2).context("io_uring_setup")?;
+            // Never closed: the kernel would then wake every thread that has used it.
+            let ring = Box::leak(Box::new(IoUring::new(2).context("io_uring_setup")?));
             let change = move |to: &OwnedFd| {
                 // SAFETY: closing takes a number.
                 unsafe { ring.submission().push(&opcode::Close::new(Fd(NUMBER)).build())? };
