@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost, thread};
+use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost, runs_missed, thread};
 use common::measuring::{Measuring, request};
 use common::truth::Truth;
 use common::{can_measure, figures, procfs};
@@ -43,6 +43,9 @@ fn waits_for_the_disk() {
         ledger_closes(&outcome.measurement);
         agrees(&outcome.measurement);
         let found = classes(&outcome);
+        if outcome.runs_missed() {
+            continue;
+        }
         assert!(found.iter().all(|class| allowed.contains(&class.as_str())), "{kind}: {found:?}");
         assert!(!found.is_empty(), "{kind} never waited: is {} in memory?", std::env::temp_dir().display());
     }
@@ -60,7 +63,11 @@ fn faults_that_a_supervisor_answers() {
     ledger_closes(&outcome.measurement);
     agrees(&outcome.measurement);
     let row = &outcome.line.rows[0];
-    assert_eq!(classes(&outcome), BTreeSet::from(["page-fault".to_owned()]));
+    let found = classes(&outcome);
+    if outcome.runs_missed() {
+        return;
+    }
+    assert_eq!(found, BTreeSet::from(["page-fault".to_owned()]));
     let sums = &outcome.thread(row.tid).sums;
     assert!(by_class(sums)["page-fault"] >= 190, "{:?} of 200 faults", by_class(sums));
     assert_eq!(sums.device_wait, 0, "no device had a request");
@@ -126,6 +133,9 @@ const EXT4: u64 = 0xef53;
 fn syncs_in(folder: &Path, kind: &str, by_workers: bool) {
     let outcome = check::run(&["fsync", "--n", "100", "--dir", folder.to_str().unwrap()]);
     let found = classes(&outcome);
+    if outcome.runs_missed() {
+        return;
+    }
     assert!(found.contains("journal"), "{kind}: {found:?}");
     assert!(found.iter().all(|class| ["journal", "file"].contains(&class.as_str())), "{kind}: {found:?}");
     let workers: Vec<&str> = outcome.measurement.inputs.by_workers.iter().map(|place| &*place.syscall).collect();
@@ -154,6 +164,10 @@ fn stopped_in_a_poll() {
     agrees(&measurement);
     let found = by_class(&thread(&measurement, worker).sums);
     figures!("{found:?}");
+    truth.end();
+    if runs_missed(&measurement) {
+        return;
+    }
     assert_eq!(found.get("stopped"), Some(&1), "{found:?}");
     // The interrupted wait, its continuation, and the next.
     assert_eq!(found.get("tcp"), Some(&(line.rows[0].calls + 1)), "{found:?}");
@@ -162,7 +176,6 @@ fn stopped_in_a_poll() {
         0,
         "{found:?}"
     );
-    truth.end();
 }
 
 /// Frozen by its cgroup, a thread waits for nobody. Where the kernel freezes a sleeper in place
@@ -212,11 +225,14 @@ fn frozen(group: &Path, file: &str, on: &str, off: &str) {
     agrees(&measurement);
     let found = by_class(&thread(&measurement, worker).sums);
     figures!("{}: {found:?}", group.display());
-    assert_eq!(found.get("frozen"), Some(&1), "{}: {found:?}", group.display());
-    assert!(found.keys().all(|class| ["frozen", "pipe"].contains(&class.as_str())), "{found:?}");
     truth.end();
     // The group is empty only when the process is gone.
     std::thread::sleep(Duration::from_millis(50));
+    if runs_missed(&measurement) {
+        return;
+    }
+    assert_eq!(found.get("frozen"), Some(&1), "{}: {found:?}", group.display());
+    assert!(found.keys().all(|class| ["frozen", "pipe"].contains(&class.as_str())), "{found:?}");
 }
 
 /// Who fights over a lock, who hands work over and who serves is told by who wakes whom.

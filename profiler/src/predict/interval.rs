@@ -1,10 +1,11 @@
 //! Intervals from what was missed, not from what could be missed.
 //!
-//! A model says how unsure it is of a figure; by how many times that predictions were off for
-//! programs whose async form was measured as well is known. The interval is the one times the
-//! other: split-conformal prediction on scaled residuals (Lei, G'Sell, Rinaldo, Tibshirani,
-//! Wasserman 2018). No program counts for more than a fifth, so that 90 % are
-//! 90 % for the next program and not for the next load of one that many rows are of.
+//! The model states a standard error with each figure. Where the async form of a program was
+//! measured too, it is known how many of these errors the prediction was off by. The interval is
+//! the standard error times the number that nine of ten such predictions kept to: split-conformal
+//! prediction on scaled residuals (Lei, G'Sell, Rinaldo, Tibshirani, Wasserman 2018). No program
+//! counts for more than a fifth: the 90 % are meant for the next program, not for another load of
+//! one that has many rows.
 
 use super::{
     doubt::Doubt,

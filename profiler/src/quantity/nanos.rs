@@ -72,8 +72,8 @@ impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
             0..1_000 => return f.pad(&format!("{} ns", self.0)),
-            1_000..1_000_000 => (self.0 as f64 / 1e3, "µs"),
-            1_000_000..1_000_000_000 => (self.0 as f64 / 1e6, "ms"),
+            1_000..999_500 => (self.0 as f64 / 1e3, "µs"),
+            999_500..999_500_000 => (self.0 as f64 / 1e6, "ms"),
             _ => (self.0 as f64 / 1e9, "s"),
         };
         let digits = match value {
@@ -97,6 +97,9 @@ mod tests {
             (1_000, "1.00 µs"),
             (9_996, "10.0 µs"),
             (123_456, "123 µs"),
+            (999_499, "999 µs"),
+            (999_600, "1.00 ms"),
+            (999_500_000, "1.00 s"),
             (1_500_000_000, "1.50 s"),
         ] {
             assert_eq!(Nanos::from_nanos(ns).to_string(), text);

@@ -97,7 +97,9 @@ impl InWords for Reason {
                 percent(*direct),
                 why.in_words()
             ),
-            Self::NothingKnown { io, why } => format!("It blocked on IO {} times, but {}.", count(*io), why.in_words()),
+            Self::NothingKnown { io, why } => {
+                format!("It blocked on IO {}, but {}.", plural(*io, "time", "times"), why.in_words())
+            }
             Self::UnknownProgram { covered, gain } => format!(
                 "Not known: the threads of {} of its CPU have a known role, and the rest may be anything. By what blocks, {}.{}",
                 whole_percent(*covered),

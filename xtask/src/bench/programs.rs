@@ -192,7 +192,7 @@ fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
 }
 
 fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
-    spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+    spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
 }
 
 fn tenths(ns: f64) -> String {
@@ -206,7 +206,7 @@ fn signed(ns: f64) -> String {
 fn programs_table(committed: &Side, other: &Side) -> String {
     let names: BTreeSet<&String> = committed.sizes.keys().chain(other.sizes.keys()).collect();
     let size = |side: &Side, name: &str| {
-        let Some(size) = side.sizes.get(name) else { return "–".to_owned() };
+        let Some(size) = side.sizes.get(name) else { return "n/a".to_owned() };
         format!("{} / {} B", size.instructions, size.machine_code)
     };
     let mean = |means: Vec<f64>| cell(Spread::from_values(means), tenths);
@@ -215,7 +215,7 @@ fn programs_table(committed: &Side, other: &Side) -> String {
         .into_iter()
         .map(|name| {
             let rates = committed.run_time.programs.get(name).into_iter().flatten().map(|(rate, _)| *rate);
-            let rate = Spread::from_values(rates).map_or_else(|| "–".to_owned(), |spread| thousands(spread.median));
+            let rate = Spread::from_values(rates).map_or_else(|| "n/a".to_owned(), |spread| thousands(spread.median));
             vec![
                 format!("`{name}`"),
                 size(other, name),

@@ -78,7 +78,7 @@ fn bars_table(bars: &[Bar]) -> String {
         .map(|bar| {
             let (found, outcome) = match &bar.found {
                 Ok((found, outcome)) => (found.clone(), outcome.to_string()),
-                Err(why) => ("–".to_owned(), format!("not known: {why}")),
+                Err(why) => ("n/a".to_owned(), format!("not known: {why}")),
             };
             vec![bar.what.clone(), bar.limit.clone(), found, outcome]
         })
@@ -101,14 +101,14 @@ fn overhead(found: &Findings) -> String {
         let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-            spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+            spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
         };
         let compared = observer != Observer::None;
         let first = if compared { cell(rate, increase) } else { rates(found.own(observer, |s| s.rate)) };
         rows.push(vec![
             observer.title().to_owned(),
             cell(own, nanos),
-            if compared { cell(cost, increase) } else { "–".to_owned() },
+            if compared { cell(cost, increase) } else { "n/a".to_owned() },
             first,
             cell(watcher, cores),
             cell(others, cores),
@@ -138,7 +138,7 @@ fn cores(cores: f64) -> String {
 fn run_times(check: &RunTime, empty: &RunTime) -> String {
     let cell = |runs: &RunTime, name: &str| {
         let means = runs.programs.get(name).and_then(|p| Spread::from_values(p.iter().map(|(_, mean)| *mean)));
-        means.map_or_else(|| "–".to_owned(), |s| s.text(nanos))
+        means.map_or_else(|| "n/a".to_owned(), |s| s.text(nanos))
     };
     // Empty programs have names of their own; they stand in rows of their own.
     let mut rows: Vec<Vec<String>> = [(check, "`check --exact`"), (empty, "empty")]
@@ -170,7 +170,7 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
 fn daemon(limits: &Limits) -> String {
     let Limits { daemon, large, start } = limits;
     let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-        spread.map_or_else(|| "–".to_owned(), |spread| spread.text(each))
+        spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
     };
     let row = |what: String, cell: String| vec![what, cell];
     table(

@@ -13,7 +13,7 @@ use super::{
 use crate::host::markdown::table;
 
 /// In place of a figure that there is not.
-const NONE: &str = "–";
+const NONE: &str = "n/a";
 
 /// The tables of a suite's results, with a heading each.
 pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Option<u64>, limits: &Limits) -> String {

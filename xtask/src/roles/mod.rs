@@ -112,7 +112,7 @@ struct Found {
 
 impl Found {
     fn not_run(why: &anyhow::Error) -> Self {
-        Self { got: "–".to_owned(), judged: format!("not run: {why:#}"), is_wrong: false }
+        Self { got: "n/a".to_owned(), judged: format!("not run: {why:#}"), is_wrong: false }
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::cell::Cell;
 use crate::host::arch::Arch;
 
+const NO_DISK: &str = "its clock leaps while a disk works, and the driver's time is up";
+
 /// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs
 /// that are not here: kernel_faults and kernel_live need what a guest does not have (setcap,
 /// prlimit, tmux).
@@ -13,6 +15,7 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
     TestProgram {
         name: "kernel_exact",
         skip: &[
+            Skip { test: "file_direct", of: In::Aarch64, why: NO_DISK },
             Skip { test: "pingpong_at_100_000", of: In::All, why: "an emulated CPU switches 16,000 times a second" },
             Skip { test: "cpu_of_burners", of: In::X86_64, why: "reading the clock may be a system call there" },
             Skip { test: "blocked_time_of_sleeps", of: In::X86_64, why: "a timer may be over before its sleep begins" },
@@ -63,6 +66,7 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
         skip: &[
             Skip { test: "roles", of: In::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
             Skip { test: "faults_that_a_supervisor", of: In::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "waits_for_the", of: In::Aarch64, why: NO_DISK },
             Skip { test: "waits_for_the_disk", of: In::Brief, why: "six measurements" },
         ],
     },
@@ -89,6 +93,7 @@ enum In {
     All,
     Before5_15,
     X86_64,
+    Aarch64,
     From7,
     /// Where the time is short.
     Brief,
@@ -100,6 +105,7 @@ impl Skip {
             In::All => true,
             In::Before5_15 => cell.series == "5.10",
             In::X86_64 => cell.arch == Arch::X86_64,
+            In::Aarch64 => cell.arch == Arch::Aarch64,
             In::From7 => cell.series == "7",
             In::Brief => brief,
         }

@@ -13,7 +13,7 @@ pub(super) fn table(rows: &[Row], columns: &[String]) -> String {
 
 fn line(row: &Row, columns: &[String]) -> Vec<String> {
     let mut cells = vec![title(row.cell, row.version.as_deref())];
-    cells.extend(columns.iter().map(|column| row.outcome(column).map_or_else(|| "–".to_owned(), text)));
+    cells.extend(columns.iter().map(|column| row.outcome(column).map_or_else(|| "n/a".to_owned(), text)));
     cells.push(row.seconds.map_or_else(String::new, |seconds| format!("{seconds:.0} s")));
     cells
 }
@@ -60,7 +60,7 @@ mod tests {
             failed: String::new(),
         };
         let columns = ["exact", "edges", "ipc"].map(str::to_owned);
-        let expected = ["aarch64 5.10.223-1", "ok, 12 in 3.2 s", "FAILED: 2 failed", "–", "42 s"];
+        let expected = ["aarch64 5.10.223-1", "ok, 12 in 3.2 s", "FAILED: 2 failed", "n/a", "42 s"];
         assert_eq!(line(&row, &columns), expected);
     }
 }

@@ -47,9 +47,13 @@
 
   function time(ns) {
     if (ns < 1e3) return ns + " ns";
-    const [unit, size] = ns < 1e6 ? ["µs", 1e3] : ns < 1e9 ? ["ms", 1e6] : ["s", 1e9];
+    const [unit, size] = ns < 999500 ? ["µs", 1e3] : ns < 999500000 ? ["ms", 1e6] : ["s", 1e9];
     const value = ns / size;
-    return (value < 1000 ? value.toPrecision(3) : Math.round(value)) + " " + unit;
+    return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + unit;
+  }
+
+  function percent(share) {
+    return share > 0 && share < 0.0005 ? "<0.1 %" : (100 * share).toFixed(1) + " %";
   }
 
   function name(node) {
@@ -59,7 +63,7 @@
   function describe(node) {
     const ns = weightOf[weight][node], all = weightOf[weight][0];
     const module = node === 0 ? "" : data.modules[data.frames[frameOf[node]][1]];
-    const share = all > 0 ? (100 * ns / all).toFixed(2) + " % of all" : "n/a";
+    const share = all > 0 ? percent(ns / all) + " of all" : "n/a";
     return name(node) + (module ? " (" + module + ")" : "") + ": " + time(ns) + ", " + share;
   }
 
@@ -122,7 +126,7 @@
       if (hit) ns += weightOf[weight][node];
       node = hit ? endOf[node] : node + 1;
     }
-    matched.textContent = "matched: " + time(ns) + ", " + (100 * ns / weightOf[weight][zoom]).toFixed(1) + " %";
+    matched.textContent = "matched: " + time(ns) + ", " + percent(ns / weightOf[weight][zoom]);
   }
 
   function search() {
