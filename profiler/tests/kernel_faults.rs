@@ -243,7 +243,7 @@ fn output_that_cannot_be_written() {
         let args = [&["check", "-p", &pid, "-d", "100ms"][..], json].concat();
         let full = File::options().write(true).open("/dev/full").unwrap();
         let ended = Live::spawn(&mut tool(&args), full.into()).end();
-        ended.refusal(6, &["cannot write the result", "No space left", "run again"]);
+        ended.refusal(6, &["cannot write the result", "No space left", "Run again"]);
         // As with `| head`, once it has seen enough.
         let (read, write) = pipe().unwrap();
         drop(read);
