@@ -25,10 +25,10 @@ type Names<K> = HashMap<K, String>;
 /// Names of threads are read one by one, and of so many at most.
 const NAMED_THREADS: usize = 2_000;
 
-/// File systems whose buffered writes `io_uring` makes without a worker of the kernel, by the type
-/// that `statfs` tells, and since which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
+/// File systems whose buffered writes `io_uring` makes without a worker of the kernel, and since
+/// which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
 /// `fs/btrfs/file.c`, tested in `io_write`, `io_uring/rw.c`.
-const WRITE_WITHOUT_WORKERS: [(u64, (u32, u32)); 2] = [(0x5846_5342, (6, 0)), (0x9123_683e, (6, 1))];
+const WRITE_WITHOUT_WORKERS: [(&str, (u32, u32)); 2] = [("xfs", (6, 0)), ("btrfs", (6, 1))];
 
 /// What descriptors are, looked up while they are open.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Descriptors {
         if process::opened_direct(tgid, fd) {
             self.direct.insert(place.clone());
             self.volumes.extend(process::device_of(tgid, fd));
-        } else if place.sends() && process::file_system_of(tgid, fd).is_some_and(needs_workers) {
+        } else if place.sends() && process::file_system_of(tgid, fd).is_some_and(|name| needs_workers(&name)) {
             self.by_workers.insert(place.clone());
         }
     }
@@ -98,7 +98,7 @@ impl Descriptors {
 }
 
 /// Whether `io_uring` hands buffered writes on such a file system to workers of the kernel.
-fn needs_workers(file_system: u64) -> bool {
+fn needs_workers(file_system: &str) -> bool {
     !WRITE_WITHOUT_WORKERS
         .iter()
         .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))

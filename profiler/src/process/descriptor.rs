@@ -104,12 +104,17 @@ pub fn describe(tgid: Tgid, fd: i32) -> Descriptor {
     DescriptorTable::new(tgid).describe(fd)
 }
 
+/// A line of `/proc/PID/fdinfo/FD`, without its name.
+fn fdinfo(tgid: Tgid, fd: i32, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{fd}")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+}
+
 /// Whether a descriptor was opened with `O_DIRECT`: `flags` of `/proc/PID/fdinfo/FD`, octal.
 /// `false` where that cannot be read.
 pub fn opened_direct(tgid: Tgid, fd: i32) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{fd}")).unwrap_or_default();
-    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
-    flags.and_then(|f| i32::from_str_radix(f.trim(), 8).ok()).is_some_and(|flags| flags & libc::O_DIRECT != 0)
+    let flags = fdinfo(tgid, fd, "flags:").and_then(|flags| i32::from_str_radix(&flags, 8).ok());
+    flags.is_some_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
 /// The device of the file system that an open file is on: major and minor number.
@@ -119,12 +124,14 @@ pub fn device_of(tgid: Tgid, fd: i32) -> Option<(u32, u32)> {
     Some((rustix::fs::major(device), rustix::fs::minor(device)))
 }
 
-/// The type of the file system that a regular file is on, as `statfs` has it; `None` for whatever
-/// is no regular file, and where it cannot be read.
-pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<u64> {
-    let path = format!("/proc/{tgid}/fd/{fd}");
-    let regular = std::fs::metadata(&path).ok()?.is_file();
-    regular.then(|| rustix::fs::statfs(&path).ok()).flatten().map(|found| found.f_type as u64)
+/// The name of the file system that an open file is on; `None` where it cannot be told. The file is
+/// not asked: `statfs` waits for the NFS server that the target may be waiting for.
+pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<String> {
+    let mount = fdinfo(tgid, fd, "mnt_id:")?;
+    let mounts = std::fs::read_to_string(format!("/proc/{tgid}/mountinfo")).ok()?;
+    // id parent major:minor root point options [fields] - type source options
+    let found = mounts.lines().find(|line| line.split(' ').next() == Some(mount.as_str()))?;
+    found.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
 }
 
 /// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
