@@ -143,14 +143,17 @@ impl Matrix<'_> {
         let name = format!("{}-{}", cell.arch.name(), cell.series);
         let initramfs = self.dir.join(format!("{name}.cpio"));
         guest::pack(&initramfs, self.root, programs, busybox, &cases, self.options)?;
-        let disk = self.dir.join(format!("{name}.disk"));
-        guest::format(&disk)?;
+        // A clock of instructions leaps over idle time, and the driver's time is up while the disk
+        // works.
+        let disk = (cell.arch == Arch::X86_64).then(|| self.dir.join(format!("{name}.disk")));
+        disk.as_deref().map_or(Ok(()), guest::format)?;
         let log = self.dir.join(format!("{name}.log"));
-        let guest = Guest { arch: cell.arch, kernel, initramfs: &initramfs, disk: &disk, pmu: self.options.pmu, log };
+        let guest =
+            Guest { arch: cell.arch, kernel, initramfs: &initramfs, disk: disk.as_deref(), pmu: self.options.pmu, log };
         let ran = guest.run(&cases)?;
         // Each takes a hundred megabytes and is made in a second.
         fs::remove_file(&initramfs)?;
-        fs::remove_file(&disk)?;
+        disk.map_or(Ok(()), fs::remove_file)?;
         let mut row = Row {
             cell,
             version: Some(kernel.version.clone()),

@@ -80,8 +80,8 @@ pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
     pub(super) kernel: &'a Kernel,
     pub(super) initramfs: &'a Path,
-    /// An image with an ext4, which x86_64 guests have as /var/tmp.
-    pub(super) disk: &'a Path,
+    /// An image with an ext4, for /var/tmp there.
+    pub(super) disk: Option<&'a Path>,
     pub(super) pmu: Pmu,
     /// Where the console is kept.
     pub(super) log: PathBuf,
@@ -117,11 +117,9 @@ impl Guest<'_> {
         qemu.args(["-smp", "1", "-m", "1024", "-rtc", "base=2026-01-01,clock=vm"]);
         qemu.args(["-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);
-        // A clock of instructions leaps over idle time, and the driver's time is up while the disk
-        // works.
-        if self.arch == Arch::X86_64 {
+        if let Some(disk) = self.disk {
             // Debian's cloud kernels have this driver built in, and virtio's as modules.
-            qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={}", self.disk.display()));
+            qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={}", disk.display()));
             qemu.args(["-device", "nvme,serial=disk,drive=disk"]);
         }
         qemu.arg("-append").arg(format!("console={} panic=-1 quiet nokaslr", self.arch.console()));
