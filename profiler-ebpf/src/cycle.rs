@@ -404,7 +404,7 @@ pub fn missed<A: Access>(entering: bool) -> bool {
     t.epoch != control.epoch || (t.nr == syscall::NONE) == entering
 }
 
-/// Calls at whose start more is done than noting them.
+/// Calls that need more at their start than a note that they began.
 const MEANS_MORE: u32 = syscall::POLL
     | syscall::CLOSE
     | syscall::DUP
@@ -474,13 +474,13 @@ fn timed_out(what: u32, value: i64) -> bool {
     value == TIMED_OUT[0] || value == TIMED_OUT[1] || value == TIMED_OUT[2]
 }
 
-/// The call's blocks were for the time, not for what the call names.
+/// Counts the call's blocks as waits for a timer: its time-out ended them, not its descriptor.
 #[inline(always)]
 fn count_as_timeout(t: &mut Thread) {
     let (blocks, blocked, run_delay) = (t.call_blocks as u64, t.call_blocked, t.call_delay);
     let class = t.class;
-    // With a sleep of another kind among them (stopped, for the disk, on a lock of the kernel's)
-    // all of them stay.
+    // The blocks are not told apart here: if one was of another kind (stopped, a disk, a lock in
+    // the kernel), none is moved.
     let is_timer = class == BlockClass::Sleep as u32 || class == BlockClass::Timeout as u32;
     if is_timer || t.marks & mark::MIXED != 0 {
         return;

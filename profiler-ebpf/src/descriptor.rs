@@ -229,9 +229,10 @@ fn only_watched(epoll: *const u8) -> u64 {
     unsafe { probe(root.node as *const u8, offset!(epitem_file)) }
 }
 
-/// What a wait on an epoll is for that watches up to three files and that always the one ends that
-/// is registered with `data`: that file's class. An event wait where there are more, where it is a
-/// waker, and where another of them listens: that is a loop with one busy client.
+/// The class of an epoll wait that always returns the event registered with `data`. With up to
+/// three files watched it is the class of that event's file. It is an event wait with more files,
+/// if that file is a waker, and if another of the files listens: that is a loop with one busy
+/// client.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn sia_class_in_few(epoll: u64, data: u64) -> u8 {

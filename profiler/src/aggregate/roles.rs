@@ -218,6 +218,11 @@ impl Roles {
         self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.own()
     }
 
+    /// Whether an event loop waits for all IO and hands what is ready to a pool.
+    pub fn is_fed(&self) -> bool {
+        self.is_pool() && self.share(&[Role::EventLoop]) > 0.0
+    }
+
     /// Share of all waits for locks that belongs to threads which are handed their work or hand it
     /// on; 0 where IO is not done that way.
     pub fn handed_over(&self) -> f64 {
@@ -343,7 +348,7 @@ impl Signs {
             return by_cpu(Role::Computing);
         }
         let io = self.sockets + self.files + self.accepts;
-        // The scheduler hands it what is ready.
+        // It runs what the scheduler hands it: tasks that are ready.
         if self.parks_tasks && self.locks > io && self.fights_for_locks() {
             return waits(Role::PoolWorker, self.locks);
         }

@@ -96,6 +96,9 @@ impl Answerable<'_> {
         if all < MIN_BLOCKS && (self.cpu.total < MIN_CPU || hardly_ran) {
             return Reason::TooLittle { seconds: self.seconds, cpu: self.cpu.total, blocks: all };
         }
+        if self.is_fed() {
+            return self.by_saving(false);
+        }
         if io == 0 && events > 0 && events * 2 >= all && self.loops_lead() {
             return Reason::OnlyEventWaits(events);
         }
@@ -152,8 +155,7 @@ impl Answerable<'_> {
     /// are too rare to be the answer.
     fn on_locks(&self, locks: u64, io: u64) -> Option<Reason> {
         let calls_per_wait = self.calls.io as f64 / locks as f64;
-        if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_pool() && self.roles.share(&[Role::EventLoop]) > 0.0
-        {
+        if locks >= MIN_BLOCKS && io < MIN_BLOCKS && self.roles.is_fed() {
             // A loop waits for all of the IO, and hands what is ready to a pool.
             if !self.what_if.scenarios.is_empty() {
                 return None;
@@ -223,7 +225,8 @@ impl Answerable<'_> {
     /// A deeper queue is named and decides nothing, because it is not known whether requests depend
     /// on each other.
     fn by_saving(&self, files: bool) -> Reason {
-        let tuned = self.what_if.scenario(Way::Tuned);
+        // A kernel without io_uring may have Linux AIO.
+        let tuned = [Way::Tuned, Way::Aio].into_iter().find_map(|way| self.what_if.scenario(way));
         let led = self.what_if.leading().filter(|_| !files);
         let candidates = || [led, tuned].into_iter().flatten();
         let direct = self.direct.unwrap_or(0.0);

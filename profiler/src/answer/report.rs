@@ -102,8 +102,8 @@ impl Report {
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
         let roles = Roles::new(window, parks_its_tasks(&inputs));
-        let locks = (HandOvers::new(&window.sites, &pools), roles.handed_over());
-        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), locks);
+        let locks = HandOvers::new(&window.sites, &pools);
+        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), (locks, &roles));
         let (what_if, engine) = predict(&sums, &given);
         let advice = given
             .prices
@@ -219,7 +219,7 @@ fn given<'a>(
     pools: &Pools<'_>,
     parts: &Parts,
     calibration: Option<&'a PriceList>,
-    (locks, handed_over): (HandOvers, f64),
+    (locks, roles): (HandOvers, &Roles),
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
@@ -234,8 +234,9 @@ fn given<'a>(
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
     let given = Given {
         prices,
-        hand_overs: locks.scaled(handed_over),
+        hand_overs: locks.scaled(roles.handed_over()),
         locks: locks.cpu,
+        fed: roles.is_fed(),
         bound: !native && calibration.is_none_or(|list| list.runtime.is_none()),
         calibration: calibration.ok_or(inputs.no_calibration.as_deref()),
         cpu: own_cpu - excess,

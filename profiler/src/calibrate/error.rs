@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::text::numbers::count;
+
 /// Why there is no calibration.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
@@ -75,8 +77,9 @@ pub enum VolumeError {
     NoRoom { path: PathBuf },
     /// Other programs use the device.
     #[error(
-        "the device of {} serves {rate} requests a second already: it is left alone; try again when it is quiet",
-        path.display()
+        "the device of {} serves {} requests a second already: it is left alone; try again when it is quiet",
+        path.display(),
+        count(*rate)
     )]
     Busy {
         path: PathBuf,

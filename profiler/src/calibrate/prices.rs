@@ -4,7 +4,7 @@ use super::result::{
     BlockRow, CrowdRow, DiskRow, Essentials, FileInterface, FileRow, Full, HandOverRow, ReadRow, SteadyRow, StepRow,
 };
 use crate::{
-    machine::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, PriceList, ReadCost, Source, Step},
+    machine::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, PriceList, Queue, ReadCost, Source, Step},
     quantity::{Estimate, Repeats},
 };
 
@@ -87,16 +87,18 @@ impl From<&HandOverRow> for HandOverCost {
 /// A device or a hypervisor behaves differently from one moment to the next, so that the interval
 /// is the scatter.
 fn direct_read(row: &DiskRow) -> Option<DirectRead> {
-    if !row.direct || row.interface != FileInterface::Uring {
-        return None;
-    }
-    let cost = row.cpu.cost()?.scatter();
-    Some(DirectRead { batch: row.depth, depth: None, write: false, cost })
+    let queue = match row.interface {
+        FileInterface::Uring => Queue::Ring,
+        FileInterface::LinuxAio => Queue::Aio,
+        _ => return None,
+    };
+    let cost = row.cpu.cost().filter(|_| row.direct)?.scatter();
+    Some(DirectRead { batch: row.depth, depth: None, write: false, queue, cost })
 }
 
 pub(super) fn steady(row: &SteadyRow) -> Option<DirectRead> {
-    let SteadyRow { write, depth, batch, ref cpu } = *row;
-    Some(DirectRead { batch, depth: Some(depth), write, cost: cpu.cost()?.scatter() })
+    let SteadyRow { queue, write, depth, batch, ref cpu } = *row;
+    Some(DirectRead { batch, depth: Some(depth), write, queue, cost: cpu.cost()?.scatter() })
 }
 
 #[cfg(test)]
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_direct_reads_through_a_ring_have_a_price_and_it_is_as_unsure_as_they_scatter() {
+    fn only_direct_reads_through_a_queue_have_a_price_and_it_is_as_unsure_as_they_scatter() {
         let cpu = Figure::Measured(Repeats { median: 2_000.0, low: 1_500.0, high: 4_000.0, repeats: 41 });
         let row = |interface, direct, cpu: &Figure| DiskRow {
             interface,
@@ -143,6 +145,8 @@ mod tests {
         };
         let found = direct_read(&row(FileInterface::Uring, true, &cpu)).unwrap();
         assert_eq!((found.batch, found.cost.low, found.cost.value, found.cost.high), (8, 1_500.0, 2_000.0, 4_000.0));
+        let aio = direct_read(&row(FileInterface::LinuxAio, true, &cpu)).unwrap();
+        assert_eq!((found.queue, aio.queue), (Queue::Ring, Queue::Aio));
         assert_eq!(direct_read(&row(FileInterface::Uring, false, &cpu)), None);
         assert_eq!(direct_read(&row(FileInterface::Threads, true, &cpu)), None);
         assert_eq!(direct_read(&row(FileInterface::Uring, true, &Figure::unavailable("no disk"))), None);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::BlockClass,
-    machine::Medium,
+    machine::{Medium, Queue},
     quantity::{Repeats, listed},
 };
 
@@ -298,14 +298,17 @@ pub struct DiskRow {
     pub latency: Figure,
 }
 
-/// Random 4 KiB requests with `O_DIRECT` through `io_uring`, of which so many are kept in flight.
+/// Random 4 KiB requests with `O_DIRECT`, of which so many are kept in flight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SteadyRow {
+    /// Where they wait.
+    #[serde(default)]
+    pub queue: Queue,
     /// Whether they are writes, else reads.
     pub write: bool,
     /// Requests that are in flight at once.
     pub depth: u32,
-    /// Requests that an enter submits.
+    /// Requests that a call submits.
     pub batch: u32,
     /// ns of CPU per request, over all threads of the process and the kernel's threads for its
     /// rings.

@@ -18,7 +18,8 @@ use crate::{
 
 /// Calls that a mean needs before it is believed.
 pub const MIN_CALLS: u64 = 30;
-/// If fewer calls than this did not block, per call that did, they are exceptions.
+/// Calls that did not block are exceptions where there are fewer of them than this per call that
+/// blocked.
 pub(crate) const RARE: f64 = 0.1;
 
 /// The reference: what one block costs on this machine, measured on a pipe of the profiler's own
@@ -169,12 +170,12 @@ struct PerBlock {
 }
 
 impl PerBlock {
-    /// By what calls of the site cost that came back near, and away.
+    /// `cost` of the site's calls that came back near, and of those that came back away.
     fn new(site: &SiteRecord, cost: impl Fn(&Stat) -> Uncertain) -> Self {
         Self { near: cost(&site.site.cpu_blocked_near), away: cost(&site.site.cpu_blocked_away) }
     }
 
-    /// All of the site's, ns: where it came back near, and away.
+    /// The cost of all blocks of the site: of those that came back near, and away, ns.
     fn parts(self, site: &SiteRecord) -> (Uncertain, Uncertain) {
         let (near, away) = (&site.site.cpu_blocked_near, &site.site.cpu_blocked_away);
         (self.near.scaled(near.count as f64), self.away.scaled(away.count as f64))

@@ -42,13 +42,16 @@ pub(super) const CPYTHON: [Ratio; 15] = [
 ];
 
 /// OpenJDK 25.0.3, and 17.0.15 with its pool.
-pub(super) const JVM: [Ratio; 9] = [
+pub(super) const JVM: [Ratio; 12] = [
     ratio(Way::Pooled, 1, 4.3, 0.1),
     ratio(Way::Pooled, 8, 1.3, 0.1),
     ratio(Way::Pooled, 64, 0.65, 0.1),
     ratio(Way::Virtual, 1, 2.9, 0.0),
     ratio(Way::Virtual, 8, 1.3, 1.2),
     ratio(Way::Virtual, 64, 0.7, 1.4),
+    ratio(Way::Tasks, 1, 5.8, 0.2),
+    ratio(Way::Tasks, 8, 2.5, 0.2),
+    ratio(Way::Tasks, 64, 1.3, 0.2),
     ratio(Way::Selector, 1, 0.2, 0.1),
     ratio(Way::Selector, 8, 0.05, 0.0),
     ratio(Way::Selector, 64, 0.05, 0.0),

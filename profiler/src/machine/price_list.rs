@@ -5,6 +5,7 @@ use super::{
     medium::Medium,
     origin::Source,
     pace::slower,
+    queue::Queue,
     row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step},
     runtime::RuntimePrices,
     way::Way,
@@ -162,15 +163,15 @@ impl PriceList {
         at_number(self.files.iter().filter_map(|f| Some((f.depth, f.uring?.beyond(f.pread)))), depth)
     }
 
-    /// What a request past the page cache costs through `io_uring`, if so many are in flight and
-    /// each enter submits so many. Writes count as reads where they were not measured.
-    pub fn direct_io(&self, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
-        let own = self.direct_of(write, in_flight, batch);
-        if write { own.or_else(|| self.direct_of(false, in_flight, batch)) } else { own }
+    /// What a request past the page cache costs, if so many are in flight and each call submits so
+    /// many. Writes count as reads where they were not measured.
+    pub fn direct_io(&self, queue: Queue, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
+        let own = self.direct_of(queue, write, in_flight, batch);
+        if write { own.or_else(|| self.direct_of(queue, false, in_flight, batch)) } else { own }
     }
 
-    fn direct_of(&self, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
-        let rows = || self.direct.iter().filter(move |row| row.write == write);
+    fn direct_of(&self, queue: Queue, write: bool, in_flight: f64, batch: f64) -> Option<Estimate> {
+        let rows = || self.direct.iter().filter(move |row| row.write == write && row.queue == queue);
         let depth = |row: &DirectRead| row.depth.unwrap_or(row.batch);
         let all = rows().filter(|row| depth(row) == row.batch).map(|row| (row.batch, row.cost));
         let together = at_number(all, in_flight)?;
@@ -258,14 +259,20 @@ mod tests {
 
     #[test]
     fn a_request_is_priced_by_how_many_are_in_flight_and_how_many_an_enter_submits() {
-        let row = |write, depth, batch, ns| DirectRead { batch, depth: Some(depth), write, cost: sure(ns) };
+        let row = |write, depth, batch, ns| DirectRead {
+            batch,
+            depth: Some(depth),
+            write,
+            queue: Queue::Ring,
+            cost: sure(ns),
+        };
         let mut direct = vec![
-            DirectRead { batch: 1, depth: None, write: false, cost: sure(19_000.0) },
-            DirectRead { batch: 16, depth: None, write: false, cost: sure(2_000.0) },
+            DirectRead { batch: 1, depth: None, write: false, queue: Queue::Ring, cost: sure(19_000.0) },
+            DirectRead { batch: 16, depth: None, write: false, queue: Queue::Ring, cost: sure(2_000.0) },
         ];
         let price = |direct: &[DirectRead], write, in_flight, batch| {
             let list = PriceList { direct: direct.to_vec(), ..PriceList::default() };
-            list.direct_io(write, in_flight, batch).map(|cost| cost.value)
+            list.direct_io(Queue::Ring, write, in_flight, batch).map(|cost| cost.value)
         };
         // One by one was not measured: as if all were submitted together.
         assert_eq!(price(&direct, false, 16.0, 1.0), Some(2_000.0));

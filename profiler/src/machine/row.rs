@@ -1,5 +1,6 @@
 //! Prices, one type for each kind of thing that is measured.
 
+use super::queue::Queue;
 use crate::{event::BlockClass, quantity::Estimate};
 
 /// CPU of a server per event, if so many descriptors are ready at once: a read and a write, and the
@@ -69,11 +70,11 @@ pub struct FileCost {
     pub uring: Option<Estimate>,
 }
 
-/// CPU of a random 4 KiB request with `O_DIRECT` through `io_uring`, if each enter submits and
-/// reaps so many.
+/// CPU of a random 4 KiB request with `O_DIRECT` through `io_uring` or Linux AIO, if each call
+/// submits and reaps so many.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DirectRead {
-    /// Requests that one `io_uring_enter` submits.
+    /// Requests that one `io_uring_enter` or `io_submit` submits.
     pub batch: u32,
     /// Requests in flight; `None`: as many as an enter submits.
     #[serde(default)]
@@ -81,6 +82,9 @@ pub struct DirectRead {
     /// Whether they are writes, else reads.
     #[serde(default)]
     pub write: bool,
+    /// Where they waited.
+    #[serde(default)]
+    pub queue: Queue,
     /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch.
     /// The interval is the scatter of the repeats and not that of their median, because a device or
     /// a hypervisor behaves differently from one moment to the next.

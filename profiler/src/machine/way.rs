@@ -1,6 +1,6 @@
 //! Ways to wait for many descriptors.
 
-use super::{language::Language, row::Step};
+use super::{language::Language, queue::Queue, row::Step};
 use crate::quantity::{Estimate, listed};
 
 listed! {
@@ -17,9 +17,17 @@ listed! {
         Deep,
         /// The same on files, with 128.
         Deeper,
+        /// Linux AIO for reads and writes past the page cache: it waits for those alone.
+        Aio,
+        /// Calls on files are handed to a pool of workers, which block in them.
+        Workers,
+        /// Calls on files that a pool makes today are made by who asks for them, and block there.
+        Inline,
         /// A loop that hands ready descriptors to a pool of workers, as many servers do that call
         /// it their async mode.
         Pooled,
+        /// A loop whose threads take turns to wait, and serve themselves what they find.
+        Shared,
         /// CPython: asyncio, reading and writing through its streams.
         Streams,
         /// CPython: asyncio, with protocols, whose callbacks get the data.
@@ -30,6 +38,8 @@ listed! {
         Gevent,
         /// JVM: virtual threads, which look like threads.
         Virtual,
+        /// JVM: a loop that starts a virtual thread for each task that it hands to its pool today.
+        Tasks,
         /// JVM: a loop over a selector.
         Selector,
     }
@@ -44,6 +54,12 @@ pub enum Pool {
     Files,
     /// Each descriptor that is ready.
     Events,
+    /// The wait itself, by turns: who waits serves what it finds.
+    Turns,
+    /// Calls on files, and nothing else changes.
+    Calls,
+    /// Nothing any more of what it hands to one today, and nothing else changes.
+    Gone,
 }
 
 /// What a way is meant for.
@@ -52,13 +68,17 @@ enum Suits {
     All,
     Files,
     Sockets,
+    /// Threads that block, whatever on: no pool that a loop feeds.
+    Blocking,
+    /// A pool that a loop feeds, and nothing else.
+    Fed,
 }
 
 /// What a way does: it is offered, priced and predicted by this.
 #[derive(Clone, Copy)]
 struct Row {
     language: Language,
-    completes: bool,
+    completes: Option<Queue>,
     depth: Option<f64>,
     suits: Suits,
     pool: Pool,
@@ -68,11 +88,16 @@ struct Row {
 
 /// In machine code, told of what is ready.
 const fn readiness(price: fn(&Step) -> Option<Estimate>) -> Row {
-    Row { language: Language::Native, completes: false, depth: None, suits: Suits::All, pool: Pool::None, price }
+    Row { language: Language::Native, completes: None, depth: None, suits: Suits::All, pool: Pool::None, price }
 }
 
 /// In machine code, told of what is done.
-const COMPLETION: Row = Row { completes: true, ..readiness(|step| step.uring) };
+const COMPLETION: Row = Row { completes: Some(Queue::Ring), ..readiness(|step| step.uring) };
+
+/// In machine code, another thread for calls on files.
+const fn other_thread(pool: Pool) -> Row {
+    Row { pool, suits: Suits::Files, ..readiness(|step| Some(step.again)) }
+}
 
 /// In a language with a runtime.
 const fn runtime(language: Language) -> Row {
@@ -87,9 +112,15 @@ impl Way {
             Self::Tuned => COMPLETION,
             Self::Deep => Row { depth: Some(32.0), suits: Suits::Files, ..COMPLETION },
             Self::Deeper => Row { depth: Some(128.0), suits: Suits::Files, ..COMPLETION },
+            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..readiness(|step| Some(step.again)) },
+            Self::Workers => other_thread(Pool::Calls),
+            Self::Inline => other_thread(Pool::Gone),
             Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..readiness(|step| Some(step.again)) },
+            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..readiness(|step| Some(step.again)) },
             Self::Streams | Self::Protocols | Self::Uvloop | Self::Gevent => runtime(Language::CPython),
-            Self::Virtual | Self::Selector => runtime(Language::Jvm),
+            Self::Selector => runtime(Language::Jvm),
+            Self::Virtual => Row { suits: Suits::Blocking, ..runtime(Language::Jvm) },
+            Self::Tasks => Row { suits: Suits::Fed, ..runtime(Language::Jvm) },
         }
     }
 
@@ -101,12 +132,17 @@ impl Way {
             Self::Tuned => "tuned",
             Self::Deep => "deep32",
             Self::Deeper => "deep128",
+            Self::Aio => "aio",
+            Self::Workers => "workers",
+            Self::Inline => "inline",
             Self::Pooled => "pooled",
+            Self::Shared => "shared",
             Self::Streams => "streams",
             Self::Protocols => "protocols",
             Self::Uvloop => "uvloop",
             Self::Gevent => "gevent",
             Self::Virtual => "virtual",
+            Self::Tasks => "tasks",
             Self::Selector => "selector",
         }
     }
@@ -129,6 +165,11 @@ impl Way {
 
     /// Whether what is asked for is done when it is told of: a wait for files is one, too.
     pub const fn completes(self) -> bool {
+        self.queue().is_some()
+    }
+
+    /// Where its requests on files wait, if it is told when they are done.
+    pub const fn queue(self) -> Option<Queue> {
         self.row().completes
     }
 
@@ -141,10 +182,16 @@ impl Way {
     /// Whether it suits a target that blocks on `files` more than on sockets, or on these more.
     pub const fn suits(self, files: bool) -> bool {
         match self.row().suits {
-            Suits::All => true,
+            Suits::All | Suits::Blocking => true,
             Suits::Files => files,
             Suits::Sockets => !files,
+            Suits::Fed => false,
         }
+    }
+
+    /// Whether it suits a pool that a loop feeds.
+    pub const fn suits_fed(self) -> bool {
+        matches!(self.row().suits, Suits::All | Suits::Fed)
     }
 
     /// Whether it suits every target.

@@ -28,7 +28,8 @@ pub(crate) fn runtime_of(process: &Process) -> Option<Runtime> {
         RunsIn::Jvm { version } => {
             let version = Runtime::numbers(&version);
             let has_virtual = major(&version).is_some_and(|major| major >= FIRST_VIRTUAL);
-            let ways = has_virtual.then_some(Way::Virtual).into_iter().chain([Way::Pooled, Way::Selector]).collect();
+            let of_virtual = [Way::Virtual, Way::Tasks].into_iter().filter(|_| has_virtual);
+            let ways = of_virtual.chain([Way::Pooled, Way::Selector]).collect();
             (Language::Jvm, version, ways)
         }
         RunsIn::Other { what, version } => (language(what), Runtime::numbers(&version), Vec::new()),

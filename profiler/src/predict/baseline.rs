@@ -35,17 +35,18 @@ pub(crate) struct Alone {
     pub(crate) busy: Option<f64>,
 }
 
-/// CPUs that are not full, as a share: what `/proc` tells in so short a time is no more exact.
+/// Up to this share in use, CPUs count as not full. `/proc` is no more exact over so short a time.
 const FREE: f64 = 0.93;
 
 impl Alone {
-    /// What the hooks did to the target beyond their own run time, without which it took `own`, ns.
+    /// What the hooks did to the target beyond their own run time, ns. `own` is its CPU less that
+    /// run time.
     pub(crate) fn excess(&self, own: f64) -> f64 {
         (own - self.cpu).max(0.0)
     }
 
-    /// Whether the hooks took most of what the target left free without them: then its requests
-    /// queue as they do not when nobody looks.
+    /// Whether the hooks took most of what the target left free without them. Then its requests
+    /// queue, and do not when nobody measures.
     pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, cpus: u32) -> bool {
         let with = total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.

@@ -78,24 +78,24 @@ impl Engine {
         (UNKNOWN_DEPTH * stay * (idle - each), UNKNOWN_DEPTH * stay * (each - awake))
     }
 
-    /// Reads and writes past the page cache through `io_uring`; nothing in other ways, or where
-    /// that was not calibrated.
+    /// Reads and writes past the page cache through `io_uring` or Linux AIO; nothing in other ways,
+    /// or where that was not calibrated.
     ///
     /// A request that finds the device busy is cheaper than one that has to wake it, however few an
     /// enter submits, and an enter is paid by all that it submits: what counts is how many are in
     /// flight, and how many end at once. As many as today's threads have there, or as one enter
     /// submits, where that is more, or as the way keeps up.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
-        let reads = self.prices.direct_reads;
+        let (queue, reads) = (way.queue()?, self.prices.direct_reads);
         let in_flight = self.prices.in_flight.max(counted.events_per_wait).max(way.depth().unwrap_or(0.0));
         let at = |in_flight| {
-            let price = |write| self.calibration.direct_io(write, in_flight, counted.events_per_wait);
+            let price = |write| self.calibration.direct_io(queue, write, in_flight, counted.events_per_wait);
             Some(Estimate::between(price(false)?, price(true)?, reads.writes / reads.count.max(1.0)))
         };
         let cost = at(in_flight)?;
         let (fewer, more) = (at(in_flight / UNSURE_IN_FLIGHT)?, at(in_flight * UNSURE_IN_FLIGHT)?);
         let half = ((fewer.value - more.value) / 2.0).hypot(cost.half_width());
         let cost = Estimate::with_half_width(cost.value, half);
-        (way.completes() && reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
+        (reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
     }
 }

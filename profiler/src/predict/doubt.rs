@@ -26,9 +26,9 @@ pub enum Assumption {
     PoolIsLean,
     /// What an async version starts for each connection may cost as much as waiting for it.
     TasksCost,
-    /// A pool's workers may sleep whenever they are handed something.
+    /// Who waits in a loop that threads share may wake the next one before it serves.
     WorkersSleep,
-    /// A pool's workers may never sleep.
+    /// A pool's workers may find work whenever they are done, and never sleep.
     WorkersStayBusy,
     /// What it runs in may take for itself what machine code would give back.
     RuntimeTakesIt,
@@ -42,7 +42,7 @@ impl Assumption {
     /// Whether it is a matter of how the async version is written: then it is one or the other, and
     /// nothing in between.
     pub(super) const fn is_a_choice(self) -> bool {
-        matches!(self, Self::WorkersSleep | Self::WorkersStayBusy | Self::RuntimeTakesIt | Self::CarriersPinned)
+        matches!(self, Self::RuntimeTakesIt | Self::CarriersPinned)
     }
 }
 

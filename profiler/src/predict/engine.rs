@@ -12,7 +12,7 @@ use crate::{
     aggregate::Window,
     cost::HandOvers,
     event::{BlockClass, Family, Sums},
-    machine::{PriceList, Way},
+    machine::{Pool, PriceList, Queue, Way},
     quantity::{Estimate, bootstrap},
 };
 
@@ -44,7 +44,7 @@ pub struct Engine {
     pub(super) by_counters: bool,
     /// From a wake-up to the first instruction, where the CPU was idle, ns.
     pub(super) wake_up: f64,
-    /// Kernel mode's share of the CPU that would stay if no call blocked.
+    /// Kernel mode's share of the CPU that the target would use if no call blocked.
     pub(super) in_kernel: f64,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(super) unsteady: f64,
@@ -64,7 +64,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// With so many times as many requests in flight: a sleep is over for as many at once.
+    /// The same with `by` times as many requests in flight: a sleep then ends for as many at once.
     pub(super) fn deeper(self, by: f64) -> Self {
         Self { sleeps_per_event: self.sleeps_per_event.scaled(1.0 / by), events_per_wait: self.events_per_wait * by }
     }
@@ -123,8 +123,7 @@ impl Engine {
     }
 
     pub(super) fn blocks(&self, way: Way) -> Blocks {
-        let prices = &self.prices;
-        if way.completes() { prices.net.plus(prices.ring_file()) } else { prices.net }
+        self.prices.net.plus(self.prices.file_by(way))
     }
 
     pub(crate) fn ground(&self) -> Ground {
@@ -172,18 +171,26 @@ impl Engine {
         }
     }
 
-    /// Events that a wait returns: with those that the replay does not have, because a thread finds
-    /// them without a block. They are there when it comes back from one.
+    /// Events that a wait returns. The replay counts only events that ended a block; those that a
+    /// thread finds without one are added here, since they are there when it wakes.
     pub(super) fn per_wait(&self, counted: &Counted) -> f64 {
         let prices = &self.prices;
         counted.events_per_wait * (1.0 + prices.turns / prices.net.count.max(1.0))
     }
 
     /// The ways that the target could move to: a deeper queue is for files, a pool of workers for
-    /// sockets.
+    /// sockets. Workers for files are no change where a pool makes the calls today, and Linux AIO
+    /// waits for nothing that goes through the page cache.
     pub fn offered(&self) -> Vec<Way> {
         let files = self.prices.mostly_files();
-        self.calibration.offered().into_iter().filter(|way| way.suits(files)).collect()
+        let is_pool = self.hand_overs.waits >= 1.0;
+        let fits = |way: &Way| match (way.queue(), way.pool()) {
+            (Some(Queue::Aio), _) => self.prices.direct_reads.count >= 1.0,
+            (_, Pool::Calls) => !is_pool,
+            (_, Pool::Gone) => is_pool,
+            _ => true,
+        };
+        self.calibration.offered().into_iter().filter(|way| way.suits(files) && fits(way)).collect()
     }
 
     /// The prices that its sums are made of.

@@ -15,6 +15,8 @@ pub(crate) struct Given<'a> {
     pub(crate) hand_overs: HandOvers,
     /// Kernel CPU of all of its calls on locks, ns.
     pub(crate) locks: f64,
+    /// Whether a loop waits for all of its IO and hands what is ready to a pool.
+    pub(crate) fed: bool,
     /// Whether it runs in something whose prices are not known: those of machine code are a bound.
     pub(crate) bound: bool,
     /// What this machine was calibrated to; else why it was not, where that is known.
@@ -42,7 +44,16 @@ pub(crate) struct Given<'a> {
 impl Given<'_> {
     /// The ways that the target could move to whatever it blocks on.
     pub(super) fn offered(&self) -> Vec<Way> {
+        self.offered_if(Way::suits_all)
+    }
+
+    /// The ways that a target could move to whose loop feeds a pool.
+    pub(super) fn offered_to_fed(&self) -> Vec<Way> {
+        self.offered_if(Way::suits_fed)
+    }
+
+    fn offered_if(&self, suits: impl Fn(Way) -> bool) -> Vec<Way> {
         let all = self.calibration.map_or_else(|_| Way::in_language(Language::Native).collect(), PriceList::offered);
-        all.into_iter().filter(|way| way.suits_all()).collect()
+        all.into_iter().filter(|&way| suits(way)).collect()
     }
 }

@@ -122,7 +122,7 @@ mod tests {
         let unsure = Unsure::new(0.0, &doubts, std::iter::empty());
         assert!((unsure.more - FLOOR).abs() < 1e-12);
         assert!((unsure.less - (FLOOR * FLOOR + 0.03_f64).sqrt()).abs() < 1e-12, "{unsure:?}");
-        let choice = [Doubt { assumption: Assumption::WorkersSleep, change: -0.3 }];
+        let choice = [Doubt { assumption: Assumption::RuntimeTakesIt, change: -0.3 }];
         let unsure = Unsure::new(0.0, &choice, std::iter::empty());
         assert!((unsure.less - FLOOR.hypot(0.3)).abs() < 1e-12, "{unsure:?}");
     }

@@ -3,6 +3,7 @@
 mod baseline;
 mod batch;
 mod blocks;
+mod caller;
 mod crowd;
 mod doubt;
 mod engine;

@@ -48,7 +48,7 @@ impl<'a> FedPool<'a> {
 
     /// Of each way that serves in the loop.
     pub(super) fn scenarios(&self) -> Vec<Scenario> {
-        self.given.offered().into_iter().filter_map(|way| self.scenario(way)).collect()
+        self.given.offered_to_fed().into_iter().filter_map(|way| self.scenario(way)).collect()
     }
 
     fn scenario(&self, way: Way) -> Option<Scenario> {
@@ -123,6 +123,7 @@ mod tests {
             prices: None,
             hand_overs: HandOvers { waits: 500.0, cpu: 5e6 },
             locks: 5e6,
+            fed: true,
             bound,
             calibration: Ok(calibration),
             cpu: 100e6,
@@ -181,5 +182,16 @@ mod tests {
         assert!((value - 0.08).abs() < 1e-9, "{value}");
         // 14 ms are taken off, where 5 are seen.
         assert!((doubts[0].change + 0.09).abs() < 1e-9 && doubts[0].assumption == Assumption::PoolIsLean, "{doubts:?}");
+    }
+
+    #[test]
+    fn in_a_jvm_a_pool_may_become_a_virtual_thread_for_each_task_and_not_for_each_connection() {
+        let cost = |way, ns| EventCost { way, events: 4, work: 0.0, beyond: Estimate::exact(ns), timed: 0.0 };
+        let costs = vec![cost(Way::Pooled, 5_000.0), cost(Way::Tasks, 9_000.0), cost(Way::Virtual, 1_000.0)];
+        let runtime = Runtime { language: Language::Jvm, version: vec![21], ways: Vec::new() };
+        let prices = RuntimePrices { runtime, costs, source: String::new().into() };
+        let found = savings(&PriceList { runtime: Some(prices), ..machine() }, false);
+        let [(Way::Tasks, value, _)] = &found[..] else { panic!("{found:?}") };
+        assert!((value + 0.04).abs() < 1e-9, "{value}");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     aggregate::{ThreadTotals, Window},
     cost::{Basis, Pools, Reference, only_waits},
     event::{BlockClass, Family, SiteRecord, Sums},
-    machine::PriceList,
+    machine::{PriceList, Queue, Way},
     quantity::{Estimate, Figure, Nanos},
 };
 
@@ -139,9 +139,13 @@ impl Prices {
         self.net.plus(self.file)
     }
 
-    /// Those on files that a ring waits for itself.
-    pub(super) fn ring_file(&self) -> Blocks {
-        self.file.less(self.by_workers.blocks)
+    /// Those on files that a way waits for itself.
+    pub(super) fn file_by(&self, way: Way) -> Blocks {
+        match way.queue() {
+            None => Blocks::default(),
+            Some(Queue::Ring) => self.file.less(self.by_workers.blocks),
+            Some(Queue::Aio) => Blocks { count: self.direct_reads.count, direct: self.direct_reads.blocks },
+        }
     }
 
     /// Whether it blocks on files more than on sockets.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cost::HandOvers,
-    machine::{At, Pool, Way},
+    machine::{At, Pool, Queue, Way},
     quantity::Estimate,
 };
 
@@ -27,14 +27,10 @@ const UNKNOWN_INDIRECT: f64 = 0.5;
 /// This share of the calls by which a pool hands work over goes into the interval, because some
 /// notice of finished work remains, as an event.
 pub(super) const UNSURE_HAND_OVER: f64 = 0.25;
-/// As much again may be user-mode code around these calls, which was not measured: the lock, the
-/// queue.
+/// User-mode code around these calls (the lock, the queue) is not measured; at most it costs this
+/// many times what they cost.
 pub(super) const UNTOLD_HAND_OVER: f64 = 1.0;
-/// Of the events that a loop hands to its pool, the share that wakes a worker: all of them where
-/// workers are many and idle, none where one goes on with the next.
-const WAKES_WORKER: f64 = 0.5;
-/// This share of what was taken off for the hooks goes into the interval: their effect on a target
-/// is known no better.
+/// This share of what was taken off for the hooks goes into the interval.
 const UNSURE_HOOKS: f64 = 0.25;
 
 /// CPU per time below which a device, and not the CPU, is what a target on files waits for.
@@ -44,6 +40,9 @@ impl Engine {
     /// What a way of waiting gives back on so many loops; `None` where this machine has no price
     /// for it.
     pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
+        if matches!(way.pool(), Pool::Calls | Pool::Gone) {
+            return self.by_another_thread(way, loops, queues);
+        }
         let guess = self.tax(way, FIRST_GUESS)?;
         let mut settings = self.settings(way, loops, queues, guess.value);
         let first = self.count(way, &settings)?;
@@ -53,6 +52,10 @@ impl Engine {
         let (taken, other) = self.arrivals(way);
         let (counted, other) = (count(taken)?, count(other)?);
         let tax = self.tax(way, self.per_wait(&counted))?;
+        // Linux AIO gives back nothing but these, and at their price.
+        if way.queue() == Some(Queue::Aio) {
+            self.direct_reads(way, &counted)?;
+        }
         let sum = Sum::new(self, way, counted, tax);
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
@@ -112,29 +115,30 @@ impl Engine {
         way.depth().map_or(1.0, |depth| (depth / self.prices.file_waits.max(1.0)).max(1.0))
     }
 
-    fn kind(&self, way: Way) -> Kind {
+    pub(super) fn kind(&self, way: Way) -> Kind {
         match way.is_native() && self.calibration.runtime.is_none() {
             false => Kind::Runtime,
-            true if way.pool() == Pool::Events => Kind::Pools,
+            true if !matches!(way.pool(), Pool::None | Pool::Files) => Kind::Pools,
             true if self.prices.mostly_files() => Kind::Files,
             true => Kind::Sockets,
         }
     }
 
     /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
-    fn handed_over(&self, way: Way) -> Option<Term> {
+    pub(super) fn handed_over(&self, way: Way) -> Option<Term> {
         let HandOvers { waits, cpu } = self.hand_overs;
         let on_sockets = self.prices.net.count >= self.prices.file_calls.max(1.0);
         let goes = match way.pool() {
             Pool::None | Pool::Files => way.completes() || on_sockets,
-            Pool::Events => false,
+            Pool::Events | Pool::Turns | Pool::Calls => false,
+            Pool::Gone => true,
         };
         (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
     }
 
     /// Handing work to a thread that waits for it, ns: a block of this target between threads, and
     /// what a calibrated hand-over has beyond a calibrated block.
-    fn hand_over(&self) -> Option<f64> {
+    pub(super) fn hand_over(&self) -> Option<f64> {
         let prices = &self.prices;
         let plain = self.calibration.block(prices.main_class, None);
         match (self.calibration.hand_over(), plain) {
@@ -181,7 +185,7 @@ struct Sum<'a> {
 impl<'a> Sum<'a> {
     fn new(engine: &'a Engine, way: Way, counted: Counted, tax: Estimate) -> Self {
         let blocks = engine.blocks(way);
-        let file = if way.completes() { engine.prices.ring_file() } else { Blocks::default() };
+        let file = engine.prices.file_by(way);
         let direct = engine.direct_reads(way, &counted);
         // A direct read's price has its sleeps in it.
         let past_cache = direct.map_or(0.0, |d| d.reads.count);
@@ -309,15 +313,17 @@ impl<'a> Sum<'a> {
         (count >= 1.0 && net > 0.0).then(term)
     }
 
-    /// What a loop's pool of workers takes.
+    /// What a loop's pool of workers takes: each event wakes one.
     fn handed_on(&self) -> Option<Term> {
-        let prices = &self.engine.prices;
-        let count = WAKES_WORKER * (prices.net.count + prices.turns);
-        let each = self.engine.hand_over()?;
-        let term = || Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver);
         // A runtime's price for its pool has it.
         let own = self.engine.calibration.runtime.is_some();
-        (self.way.pool() == Pool::Events && !own && count >= 1.0).then(term)
+        self.each_event_handed_on().filter(|_| self.way.pool() == Pool::Events && !own)
+    }
+
+    fn each_event_handed_on(&self) -> Option<Term> {
+        let prices = &self.engine.prices;
+        let (count, each) = (prices.net.count + prices.turns, self.engine.hand_over()?);
+        (count >= 1.0).then(|| Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver))
     }
 
     /// What a ring has made by workers of the kernel.
@@ -325,7 +331,7 @@ impl<'a> Sum<'a> {
         let calls = self.engine.prices.by_workers.calls;
         let each = self.engine.hand_over()?;
         let term = || Term::loss(TermKind::MadeByWorkers, calls, each, TermBasis::HandOver);
-        (self.way.completes() && calls >= 1.0).then(term)
+        (self.way.queue() == Some(Queue::Ring) && calls >= 1.0).then(term)
     }
 
     fn direct_reads_go(&self) -> Option<Term> {
@@ -390,7 +396,7 @@ impl<'a> Sum<'a> {
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
         let pool = match self.way.pool() {
             Pool::Files => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
-            Pool::None | Pool::Events => 0.0,
+            Pool::None | Pool::Events | Pool::Turns | Pool::Calls | Pool::Gone => 0.0,
         };
         let event = self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.counted);
@@ -403,6 +409,10 @@ impl<'a> Sum<'a> {
         };
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
+        let by_turns = match self.way.pool() {
+            Pool::Turns => self.each_event_handed_on().map_or(0.0, |term| term.ns),
+            _ => 0.0,
+        };
         let pinned = if self.may_pin() { self.gains() } else { 0.0 };
         let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
         let all = [
@@ -420,7 +430,7 @@ impl<'a> Sum<'a> {
             (RuntimeTakesIt, if engine.bound { -value.max(0.0) } else { 0.0 }),
             (TasksCost, -engine.prices.accepted * event),
             (CarriersPinned, -pinned),
-            (WorkersSleep, handed_on * (1.0 - WAKES_WORKER) / WAKES_WORKER),
+            (WorkersSleep, by_turns),
             (WorkersStayBusy, -handed_on),
         ];
         let all = all.into_iter().filter(|(_, change)| *change != 0.0);

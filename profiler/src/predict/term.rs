@@ -59,10 +59,16 @@ pub enum TermKind {
     TurnsWaited,
     /// Connections that are accepted, each an event of its own.
     AcceptsWaited,
-    /// Events that are handed to a worker, half of them to one that sleeps.
+    /// Events, each handed to a worker that sleeps.
     HandOversCome,
     /// Calls on files that `io_uring` hands to workers of the kernel.
     MadeByWorkers,
+    /// Calls on files, each handed to a worker that sleeps until then.
+    CallsHandedOver,
+    /// Their answers, each of which wakes who waits for it.
+    AnswersHandedBack,
+    /// Requests to a device that is idle, because no other is made meanwhile.
+    RequestsAlone,
     /// Reads and writes past the page cache: what goes of their calls beside the block.
     DirectReadsGo,
     /// Reads and writes past the page cache through `io_uring`, priced as reads.
@@ -114,6 +120,8 @@ pub enum TermBasis {
     InPlace,
     /// Calibrated where so many reads are in flight at once.
     InFlight(f64),
+    /// Calibrated: a request alone against one of so many at once.
+    OneAgainst(f64),
     /// Calibrated beyond a `pread` of the same.
     BeyondPread,
     /// Not even at so many ns each would they be 1 % of its CPU.

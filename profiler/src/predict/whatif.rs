@@ -102,9 +102,15 @@ impl WhatIf {
         let blocks = prices.all().count;
         if blocks < MIN_BLOCKS {
             let handed = given.hand_overs.waits;
-            if handed * DEAR / given.cpu >= NEGLIGIBLE {
-                return Self::of_pool(given, sums)
-                    .map_or_else(|| refuse(Refusal::HandsOver { waits: handed, blocks }), |answer| (answer, None));
+            let counts = handed * DEAR / given.cpu >= NEGLIGIBLE;
+            // The workers of a busy pool find their work and hardly ever wait for it.
+            if (counts || given.fed)
+                && let Some(answer) = Self::of_pool(given, sums)
+            {
+                return (answer, None);
+            }
+            if counts {
+                return refuse(Refusal::HandsOver { waits: handed, blocks });
             }
             return (Self::of_few(given, blocks), None);
         }

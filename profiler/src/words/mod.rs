@@ -29,7 +29,7 @@ pub use missing::{
     NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, WAYS_COST, no_price,
 };
 pub use predict::base;
-pub use quality::{counts, reference, times};
+pub use quality::{Compared, counts, reference, times};
 pub use recording::{NO_OTHER_INTERVAL, NO_RESET, wrote};
 pub use stacks::{NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
 pub use tables::{

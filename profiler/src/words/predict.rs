@@ -58,8 +58,8 @@ impl Assumption {
             Self::QueuesCostMore => "if its pool's queue cost as much again in its own code",
             Self::PoolIsLean => "if its pool cost no more than what is seen of it in the kernel",
             Self::TasksCost => "if starting a task for each connection cost as much again",
-            Self::WorkersSleep => "if every event woke a worker",
-            Self::WorkersStayBusy => "if no event had to wake a worker",
+            Self::WorkersSleep => "if every event woke another of its threads",
+            Self::WorkersStayBusy => "if workers always found work, and none had to be woken",
             Self::RuntimeTakesIt => "if what it runs in took all that machine code would give back",
             Self::CarriersPinned => "if its threads blocked inside synchronized, which keeps the carrier before JDK 24",
             Self::RepliesLeaveTogether => "if replies left together",
@@ -188,12 +188,13 @@ impl Term {
             TermKind::RunsWarm => "user and kernel code after blocks runs warm".to_owned(),
             TermKind::RunsWarmCalibrated => "code after blocks runs warm".to_owned(),
             TermKind::AcceptsWaited => format!("{n} connections that are accepted are events too"),
-            TermKind::HandOversCome => {
-                format!("{n} times an event wakes a worker: half of the events, where all or none of them might")
-            }
+            TermKind::HandOversCome => format!("{n} events wake a worker each"),
             TermKind::MadeByWorkers => {
                 format!("{n} buffered writes and syncs that io_uring hands to workers of the kernel: they block there")
             }
+            TermKind::CallsHandedOver => format!("{n} calls on files are handed to a worker that sleeps"),
+            TermKind::AnswersHandedBack => format!("{n} answers wake who waits for them"),
+            TermKind::RequestsAlone => format!("{n} requests find their device idle: no other is made meanwhile"),
             TermKind::PreemptionsGo => format!("{n} preemptions of its threads by each other go"),
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
@@ -242,6 +243,9 @@ impl Term {
             TermBasis::InPlace => format!("{each}, in place"),
             TermBasis::InFlight(reads) => {
                 format!("{each} where {} requests are in flight, calibrated", decimal(reads, 1))
+            }
+            TermBasis::OneAgainst(requests) => {
+                format!("{each}: one alone against one of {} at once, calibrated", decimal(requests, 1))
             }
             TermBasis::BeyondPread => format!("{each} beyond pread, calibrated"),
             TermBasis::NotEvenAt(ns) => {

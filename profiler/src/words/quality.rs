@@ -91,6 +91,21 @@ pub fn times(counted: Counted) -> String {
 /// Threads named before the list is cut.
 const NAMED: usize = 12;
 
+/// What is compared with a counter of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared {
+    /// At most 22 columns, which is what `live` has for it.
+    pub name: &'static str,
+    how: &'static str,
+}
+
+impl Compared {
+    /// The name, and how it is compared where there is room to say so.
+    pub fn in_full(&self) -> String {
+        if self.how.is_empty() { self.name.to_owned() } else { format!("{}, {}", self.name, self.how) }
+    }
+}
+
 impl Check {
     /// The threads whose counts differ from the kernel's, where there are any.
     pub fn differing(&self) -> Option<String> {
@@ -104,24 +119,24 @@ impl Check {
 
     /// Title of the section.
     pub const TITLE: &str = "against the kernel's own counters over the same interval";
-    /// The name of the row for all CPU of the window.
-    pub const IN_ALL: &str = "CPU in all, against the process's CPU clock";
+    /// The row for all CPU of the window.
+    pub const IN_ALL: Compared = Compared { name: "CPU of the processes", how: "against their CPU clocks" };
 
-    /// What is counted, each with its name.
-    pub const fn counted(&self) -> [(&'static str, Counted); 3] {
+    /// What is counted.
+    pub const fn counted(&self) -> [(Compared, Counted); 3] {
         [
-            ("voluntary switches", self.voluntary),
-            ("involuntary switches", self.involuntary),
-            ("blocks of all classes, against voluntary switches", self.blocks),
+            (Compared { name: "voluntary switches", how: "" }, self.voluntary),
+            (Compared { name: "involuntary switches", how: "" }, self.involuntary),
+            (Compared { name: "blocks of all classes", how: "against voluntary switches" }, self.blocks),
         ]
     }
 
-    /// What is timed at switches, each with its name.
-    pub const fn timed(&self) -> [(&'static str, Counted); 2] {
+    /// What is timed at switches.
+    pub const fn timed(&self) -> [(Compared, Counted); 2] {
         let charged = Counted { ours: self.cpu.ours.saturating_add_signed(self.charge), ..self.cpu };
         [
-            ("CPU by the tracepoints, against sum_exec_runtime", self.cpu),
-            ("the same with what the kernel charges otherwise", charged),
+            (Compared { name: "CPU at switches", how: "against sum_exec_runtime" }, self.cpu),
+            (Compared { name: "CPU as charged", how: "with what the kernel charges otherwise" }, charged),
         ]
     }
 }

@@ -13,14 +13,27 @@ impl Way {
             Self::Deeper => {
                 ["io_uring with 128 requests at once", "completion: io_uring, 128 requests on files at once"]
             }
+            Self::Aio => ["Linux AIO", "completion: Linux AIO, for reads and writes past the page cache"],
+            Self::Workers => {
+                ["workers for its files", "a pool of workers that makes its calls on files, and blocks there"]
+            }
+            Self::Inline => [
+                "its own calls on files",
+                "no pool: who asks for a file makes the call, and others wait while it blocks",
+            ],
             Self::Pooled => {
                 ["a loop with a pool of workers", "readiness: a loop hands what is ready to a pool of workers"]
             }
+            Self::Shared => [
+                "a loop that its threads share",
+                "readiness: threads wait by turns in one loop, and serve what they find",
+            ],
             Self::Streams => ["asyncio streams", "asyncio with its streams"],
             Self::Protocols => ["asyncio protocols", "asyncio with protocols (callbacks)"],
             Self::Uvloop => ["uvloop", "asyncio protocols on uvloop"],
             Self::Gevent => ["gevent", "gevent (greenlets in the place of threads)"],
             Self::Virtual => ["virtual threads", "virtual threads in the place of platform threads"],
+            Self::Tasks => ["a virtual thread for each task", "virtual threads in the place of its loop's pool"],
             Self::Selector => ["a selector loop", "a loop over a selector (NIO)"],
         }
     }

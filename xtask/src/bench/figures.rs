@@ -85,47 +85,10 @@ impl Bar {
     }
 }
 
-/// `+7.3 %` of a ratio 1.073.
-pub(super) fn increase(ratio: f64) -> String {
-    format!("{:+.1} %", (ratio - 1.0) * 100.0)
-}
-
-/// `1.9 %` of 0.019.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
-}
-
-/// A number of nanoseconds.
-pub(super) fn nanos(ns: f64) -> String {
-    format!("{ns:.0} ns")
-}
-
-/// A number of seconds, as milliseconds.
-pub(super) fn millis(seconds: f64) -> String {
-    format!("{:.0} ms", seconds * 1e3)
-}
-
-/// A number of bytes, as MiB.
-pub(super) fn mebibytes(bytes: f64) -> String {
-    format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
-}
-
-/// A number with its thousands apart: `123,456`.
-pub(super) fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::numbers::nanos;
 
     #[test]
     fn the_median_lies_in_the_middle() {
@@ -145,13 +108,5 @@ mod tests {
         assert_eq!(outcome([9.0, 11.0, 12.0]), Ok(Outcome::FailInNoise));
         assert_eq!(outcome([11.0, 11.0, 12.0]), Ok(Outcome::Fail));
         assert!(!Bar::at_most("x", 1.0, Err("not measured".into()), nanos).holds());
-    }
-
-    #[test]
-    fn numbers_print_with_their_units() {
-        assert_eq!(increase(1.0731), "+7.3 %");
-        assert_eq!(thousands(1_234_567.4), "1,234,567");
-        assert_eq!(thousands(12.0), "12");
-        assert_eq!(mebibytes(1_572_864.0), "1.5 MiB");
     }
 }

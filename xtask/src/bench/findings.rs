@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    figures::{Bar, Spread, increase, mebibytes, millis, nanos, percent},
+    figures::{Bar, Spread},
     limits::{self, RunTime},
     load::Sample,
     observer::Observer,
 };
+use crate::host::numbers::{bytes, increase, millis, nanos, residual};
 
 /// Switches per second at which the daemon is judged.
 const SWITCHES: f64 = 100_000.0;
@@ -111,7 +112,7 @@ pub(super) fn bars(found: &Findings) -> Vec<Bar> {
         "what `check --exact` adds, of what offcputime, syscount and runqlat together add",
         1.0 / 3.0,
         or(found.against_peers(), Observer::Peers),
-        percent,
+        residual,
     ));
     let run_time = Spread::from_values(found.check_runs.means.iter().copied()).ok_or_else(no_limits);
     bars.push(Bar::at_most("mean BPF run time per event", 150.0, run_time, nanos));
@@ -119,9 +120,9 @@ pub(super) fn bars(found: &Findings) -> Vec<Bar> {
     let fast = switches.is_some_and(|s| s.min >= SWITCHES);
     let share = limits.and_then(|l| l.daemon.share).ok_or_else(no_limits);
     let share = share.and_then(|s| if fast { Ok(s) } else { Err("the target switched too slowly here".to_owned()) });
-    bars.push(Bar::at_most("daemon, of a core, at 100,000 switches/s and more", 0.02, share, percent));
+    bars.push(Bar::at_most("daemon, of a core, at 100,000 switches/s and more", 0.02, share, residual));
     let rss = limits.map(|l| l.large.rss).ok_or_else(no_limits);
-    bars.push(Bar::at_most("daemon, largest RSS, 10,000 threads in the target", 64.0 * 1_048_576.0, rss, mebibytes));
+    bars.push(Bar::at_most("daemon, largest RSS, 10,000 threads in the target", 64.0 * 1_048_576.0, rss, bytes));
     for (what, start) in [
         ("from exec until events count, 2 threads", limits.map(|l| l.start)),
         ("from exec until events count, 10,000 threads", limits.map(|l| l.large.start)),

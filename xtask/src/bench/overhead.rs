@@ -14,7 +14,12 @@ use super::{
     render,
 };
 use crate::{
-    host::{child, machine::await_quiet},
+    host::{
+        child,
+        machine::await_quiet,
+        markdown,
+        numbers::{count, nanos},
+    },
     say::say,
 };
 
@@ -79,8 +84,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     say(&tables)?;
     if options.write {
         let path = root.join("docs").join("performance.md");
-        std::fs::write(&path, render::document(&facts, &found, &tables))
-            .with_context(|| format!("writing {}", path.display()))?;
+        markdown::write(&path, &render::document(&facts, &found, &tables))?;
         say(&format!("written: {}", path.display()))?;
     }
     let missed = bars.iter().filter(|bar| bar.found.is_ok() && !bar.holds()).count();
@@ -100,12 +104,12 @@ fn compare(binaries: &Binaries, options: &Options, found: &mut Findings) -> Resu
             match load::measure(&binaries.own, observer, options.seconds, options.patience()) {
                 Ok((sample, again)) => {
                     progress(&format!(
-                        "round {}/{}: {}: {:.0} ns per request, {:.0} requests/s",
+                        "round {}/{}: {}: {} per request, {} requests/s",
                         round + 1,
                         options.rounds,
                         observer.title(),
-                        sample.cpu_per_request,
-                        sample.rate
+                        nanos(sample.cpu_per_request),
+                        count(sample.rate)
                     ))?;
                     found.samples.entry(observer).or_default().push((round, sample));
                     found.repeated += again;

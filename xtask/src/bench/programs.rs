@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::{
-    figures::{Spread, increase, nanos, thousands},
+    figures::Spread,
     kernel::{self, Size},
     limits::{self, RunTime},
     load::{self, Sample, Server},
@@ -28,6 +28,7 @@ use crate::{
     host::{
         child, machine,
         markdown::table,
+        numbers::{NA, count, hook_difference, hook_nanos, increase, nanos},
         package::{MESSAGES, Programs, TOOL},
     },
     say::say,
@@ -82,8 +83,10 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
             side.samples.push(sample);
             let mean = side.run_time.means.last().copied().unwrap_or_default();
             let line = format!(
-                "bench: round {round}/{}: {name}: {mean:.1} ns per run, {:.0} ns per request",
-                options.rounds, sample.cpu_per_request
+                "bench: round {round}/{}: {name}: {} per run, {} per request",
+                options.rounds,
+                hook_nanos(mean),
+                nanos(sample.cpu_per_request)
             );
             writeln!(std::io::stderr(), "{line}").context("writing to stderr")?;
         }
@@ -192,30 +195,22 @@ fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
 }
 
 fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
-    spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
-}
-
-fn tenths(ns: f64) -> String {
-    format!("{ns:.1} ns")
-}
-
-fn signed(ns: f64) -> String {
-    format!("{ns:+.1} ns")
+    spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
 }
 
 fn programs_table(committed: &Side, other: &Side) -> String {
     let names: BTreeSet<&String> = committed.sizes.keys().chain(other.sizes.keys()).collect();
     let size = |side: &Side, name: &str| {
-        let Some(size) = side.sizes.get(name) else { return "n/a".to_owned() };
+        let Some(size) = side.sizes.get(name) else { return NA.to_owned() };
         format!("{} / {} B", size.instructions, size.machine_code)
     };
-    let mean = |means: Vec<f64>| cell(Spread::from_values(means), tenths);
-    let difference = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a - b), signed);
+    let mean = |means: Vec<f64>| cell(Spread::from_values(means), hook_nanos);
+    let difference = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a - b), hook_difference);
     let mut rows: Vec<Vec<String>> = names
         .into_iter()
         .map(|name| {
             let rates = committed.run_time.programs.get(name).into_iter().flatten().map(|(rate, _)| *rate);
-            let rate = Spread::from_values(rates).map_or_else(|| "n/a".to_owned(), |spread| thousands(spread.median));
+            let rate = Spread::from_values(rates).map_or_else(|| NA.to_owned(), |spread| count(spread.median));
             vec![
                 format!("`{name}`"),
                 size(other, name),

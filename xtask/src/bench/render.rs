@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use super::{
-    figures::{Bar, Spread, increase, mebibytes, millis, nanos, percent, thousands},
+    figures::{Bar, Spread},
     findings::{Findings, Limits},
     limits::{MANY, RunTime},
     load::CONNECTIONS,
     observer::Observer,
 };
-use crate::host::markdown::table;
+use crate::host::{
+    markdown::table,
+    numbers::{NA, bytes, cores, count, increase, millis, nanos, residual},
+};
 
 /// The document around the tables.
 pub(super) fn document(facts: &[(&'static str, String)], found: &Findings, tables: &str) -> String {
@@ -78,7 +81,7 @@ fn bars_table(bars: &[Bar]) -> String {
         .map(|bar| {
             let (found, outcome) = match &bar.found {
                 Ok((found, outcome)) => (found.clone(), outcome.to_string()),
-                Err(why) => ("n/a".to_owned(), format!("not known: {why}")),
+                Err(why) => (NA.to_owned(), format!("not known: {why}")),
             };
             vec![bar.what.clone(), bar.limit.clone(), found, outcome]
         })
@@ -101,14 +104,14 @@ fn overhead(found: &Findings) -> String {
         let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-            spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
+            spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
         };
         let compared = observer != Observer::None;
         let first = if compared { cell(rate, increase) } else { rates(found.own(observer, |s| s.rate)) };
         rows.push(vec![
             observer.title().to_owned(),
             cell(own, nanos),
-            if compared { cell(cost, increase) } else { "n/a".to_owned() },
+            if compared { cell(cost, increase) } else { NA.to_owned() },
             first,
             cell(watcher, cores),
             cell(others, cores),
@@ -128,17 +131,13 @@ fn overhead(found: &Findings) -> String {
 }
 
 fn rates(rates: Option<Spread>) -> String {
-    rates.map_or_else(String::new, |s| format!("{}/s", s.text(thousands)))
-}
-
-fn cores(cores: f64) -> String {
-    format!("{cores:.2}")
+    rates.map_or_else(String::new, |s| format!("{}/s", s.text(count)))
 }
 
 fn run_times(check: &RunTime, empty: &RunTime) -> String {
     let cell = |runs: &RunTime, name: &str| {
         let means = runs.programs.get(name).and_then(|p| Spread::from_values(p.iter().map(|(_, mean)| *mean)));
-        means.map_or_else(|| "n/a".to_owned(), |s| s.text(nanos))
+        means.map_or_else(|| NA.to_owned(), |s| s.text(nanos))
     };
     // Empty programs have names of their own; they stand in rows of their own.
     let mut rows: Vec<Vec<String>> = [(check, "`check --exact`"), (empty, "empty")]
@@ -146,7 +145,7 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
         .flat_map(|(runs, title)| {
             runs.programs.iter().map(move |(name, rounds)| {
                 let rate = Spread::from_values(rounds.iter().map(|(rate, _)| *rate));
-                let rate = rate.map_or_else(String::new, |s| thousands(s.median));
+                let rate = rate.map_or_else(String::new, |s| count(s.median));
                 vec![title.to_owned(), format!("`{name}`"), rate, cell(runs, name)]
             })
         })
@@ -170,18 +169,18 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
 fn daemon(limits: &Limits) -> String {
     let Limits { daemon, large, start } = limits;
     let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-        spread.map_or_else(|| "n/a".to_owned(), |spread| spread.text(each))
+        spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
     };
     let row = |what: String, cell: String| vec![what, cell];
     table(
         &["What", "Measured"],
         vec![
-            row("switches per second of the ping-pong target".into(), cell(daemon.switches, thousands)),
-            row("daemon while measuring it, of a core".into(), cell(daemon.share, percent)),
+            row("switches per second of the ping-pong target".into(), cell(daemon.switches, count)),
+            row("daemon while measuring it, of a core".into(), cell(daemon.share, residual)),
             row("daemon before and after (load, verify, report), CPU".into(), cell(daemon.around, millis)),
-            row(format!("threads of the large target (asked for: {MANY})"), thousands(large.threads as f64)),
-            row("daemon, largest RSS with them, while it measures".into(), cell(Some(large.rss_measuring), mebibytes)),
-            row("daemon, largest RSS with them, report included".into(), cell(Some(large.rss), mebibytes)),
+            row(format!("threads of the large target (asked for: {MANY})"), count(large.threads as f64)),
+            row("daemon, largest RSS with them, while it measures".into(), cell(Some(large.rss_measuring), bytes)),
+            row("daemon, largest RSS with them, report included".into(), cell(Some(large.rss), bytes)),
             row("from exec until events count, with them".into(), cell(Some(large.start), millis)),
             row("from SIGINT until it is gone, with them".into(), cell(Some(large.end), millis)),
             row("from exec until events count, target of 2 threads".into(), cell(Some(*start), millis)),

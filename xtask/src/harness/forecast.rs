@@ -51,6 +51,17 @@ pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--runtime"]).arg(interpreter))
 }
 
+/// The same of what a group's blocking program runs in, by its process: it may be in a root of its
+/// own.
+pub(crate) fn calibrate_runtime_of(tool: &Path, group: &Group) -> Result<()> {
+    let mut stage = Stage::start(group, &*group.blocking, CALIBRATED_WITHIN, Deadline::after(2 * CALIBRATED_WITHIN))?;
+    stage.rest()?;
+    let target = stage.target();
+    let pid = target.last().context("a program without a process")?;
+    calibrated(Command::new(tool).args(["calibrate", "--runtime", pid]))?;
+    stage.end().map(|_| ())
+}
+
 /// Measures what requests past the page cache cost on a file system.
 pub(crate) fn calibrate_files(tool: &Path, folder: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--file"]).arg(folder))

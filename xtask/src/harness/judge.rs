@@ -6,6 +6,7 @@ use super::{
     results::{Cell, Status, rounds},
     statistics::{CONFIDENCE, Interval, mean, median, percentile, savings},
 };
+use crate::host::numbers::{decimal, points, whole_percent};
 
 /// What a switch is said to cost: a baseline.
 const SWITCH_NS: f64 = 1_700.0;
@@ -177,7 +178,7 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
             let pair = of(&errors).zip(of(&theirs));
             bars.push(Bar {
                 what: format!("{what} error at most half of that of \"{name}\""),
-                found: pair.map(|(ours, theirs)| format!("{ours:.1} against {theirs:.1} points")),
+                found: pair.map(|(ours, theirs)| format!("{} against {}", decimal(ours, 1), points(theirs))),
                 met: pair.is_some_and(|(ours, theirs)| ours <= theirs / 2.0),
             });
         }
@@ -240,8 +241,8 @@ fn largest(controls: &[&Judged]) -> Option<f64> {
 
 fn at_most(what: &str, found: Option<f64>, limit: f64) -> Bar {
     Bar {
-        what: format!("{what} at most {limit:.0} points"),
-        found: found.map(|error| format!("{error:.1} points")),
+        what: format!("{what} at most {} points", decimal(limit, 0)),
+        found: found.map(points),
         met: found.is_some_and(|error| error <= limit),
     }
 }
@@ -250,8 +251,8 @@ fn shares(what: &str, outcomes: &[bool], least: f64) -> Bar {
     let right = outcomes.iter().filter(|right| **right).count();
     let share = right as f64 / outcomes.len().max(1) as f64;
     Bar {
-        what: format!("{what}: at least {:.0} % of cells", least * 100.0),
-        found: (!outcomes.is_empty()).then(|| format!("{right} of {} ({:.0} %)", outcomes.len(), share * 100.0)),
+        what: format!("{what}: at least {} of cells", whole_percent(least)),
+        found: (!outcomes.is_empty()).then(|| format!("{right} of {} ({})", outcomes.len(), whole_percent(share))),
         met: !outcomes.is_empty() && share >= least,
     }
 }

@@ -7,9 +7,10 @@
 //! load of its own. [`judge`] compares, on values of [`results`], by the arithmetic of
 //! [`statistics`], with the intervals that follow from what was [`missed`] elsewhere; [`table`] and
 //! [`plot`] show it. [`workload`] starts programs of ours. [`progress`] says meanwhile how far it
-//! is.
+//! is. [`flags`] are those that each suite has.
 
 pub(crate) mod choice;
+pub(crate) mod flags;
 pub(crate) mod forecast;
 mod journal;
 pub(crate) mod judge;

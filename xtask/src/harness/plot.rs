@@ -32,11 +32,11 @@ pub(crate) const fn colour(scenario: Option<Scenario>) -> RGBColor {
     match scenario {
         Some(Scenario::Naive) => RGBColor(0, 114, 178),
         Some(Scenario::Runtime) => RGBColor(213, 94, 0),
-        Some(Scenario::Tuned | Scenario::Deep32 | Scenario::Deep128) => RGBColor(0, 158, 115),
-        Some(Scenario::Pooled | Scenario::Inline) => RGBColor(240, 228, 66),
+        Some(Scenario::Tuned | Scenario::Deep32 | Scenario::Deep128 | Scenario::Aio) => RGBColor(0, 158, 115),
+        Some(Scenario::Pooled | Scenario::Shared | Scenario::Workers | Scenario::Inline) => RGBColor(240, 228, 66),
         Some(Scenario::Streams | Scenario::Protocols | Scenario::Uvloop) => RGBColor(204, 121, 167),
         Some(Scenario::Gevent) => RGBColor(230, 159, 0),
-        Some(Scenario::Virtual | Scenario::Selector) => RGBColor(86, 180, 233),
+        Some(Scenario::Virtual | Scenario::Tasks | Scenario::Selector) => RGBColor(86, 180, 233),
         None => CONTROL,
     }
 }
@@ -48,13 +48,17 @@ pub(crate) const fn title(scenario: Option<Scenario>) -> &'static str {
         Some(Scenario::Tuned) => "io_uring (tuned)",
         Some(Scenario::Deep32) => "io_uring, 32 at once",
         Some(Scenario::Deep128) => "io_uring, 128 at once",
+        Some(Scenario::Aio) => "Linux AIO",
+        Some(Scenario::Workers) => "workers for files",
         Some(Scenario::Inline) => "on the calling thread",
         Some(Scenario::Pooled) => "loop with a pool",
+        Some(Scenario::Shared) => "loop that threads share",
         Some(Scenario::Streams) => "asyncio streams",
         Some(Scenario::Protocols) => "asyncio protocols",
         Some(Scenario::Uvloop) => "uvloop",
         Some(Scenario::Gevent) => "gevent",
         Some(Scenario::Virtual) => "virtual threads",
+        Some(Scenario::Tasks) => "a virtual thread a task",
         Some(Scenario::Selector) => "selector loop",
         None => "control",
     }

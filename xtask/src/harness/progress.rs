@@ -6,6 +6,7 @@ use super::{
     results::{Cell, Prediction, Status, Truth},
     statistics::Interval,
 };
+use crate::host::numbers::decimal;
 
 /// Writes a line of a suite to stderr: stdout is for the tables.
 pub(crate) fn tell(suite: &str, line: &str) -> Result<()> {
@@ -15,9 +16,8 @@ pub(crate) fn tell(suite: &str, line: &str) -> Result<()> {
 
 /// `28.1 (25.0 – 31.0)`
 pub(crate) fn interval(found: &Interval) -> String {
-    // Adding 0 makes −0 to 0.
-    let tenth = |value: f64| (value * 10.0).round() / 10.0 + 0.0;
-    format!("{:.1} ({:.1} – {:.1})", tenth(found.value), tenth(found.low), tenth(found.high))
+    let [value, low, high] = [found.value, found.low, found.high].map(|percent| decimal(percent, 1));
+    format!("{value} ({low} – {high})")
 }
 
 /// The newest check of a cell.

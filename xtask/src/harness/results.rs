@@ -105,13 +105,38 @@ impl Cell {
 
     /// The first reason stays the first.
     pub(crate) fn fail(&mut self, reason: &str) {
-        self.status = Status::Failed;
-        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.end(Status::Failed, reason);
+    }
+
+    /// It cannot be run here.
+    pub(crate) fn leave_out(&mut self, reason: &str) {
+        self.end(Status::NotRun, reason);
+    }
+
+    fn end(&mut self, status: Status, reason: &str) {
+        let reason = for_everybody(reason);
+        self.status = status;
         self.reason = Some(match self.reason.take() {
             Some(first) => format!("{first}; {reason}"),
             None => reason,
         });
     }
+}
+
+/// A reason in one line, for a document that everybody reads: folders are named by their last part,
+/// and servers that packages come from are not named.
+fn for_everybody(reason: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
+        if bare.contains("://") {
+            return word.replace(bare, "(a server)");
+        }
+        match bare.strip_prefix('/').and_then(|path| path.trim_end_matches('/').rsplit_once('/')) {
+            Some((_, last)) => word.replace(bare, &format!("…/{last}")),
+            None => word.to_owned(),
+        }
+    };
+    reason.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// What `check` predicted for a cell.
@@ -263,6 +288,14 @@ mod tests {
         let found = Prediction::median_of(&checks).unwrap();
         assert_eq!(found.saving, Some(Interval { low: 0.1, value: 0.2, high: 0.4 }));
         assert_eq!(found.cpu_cores, 0.5);
+    }
+
+    #[test]
+    fn a_reason_names_no_server_and_no_folder_of_this_machine() {
+        let said = "`debootstrap sid /work/target/pairs/sid http://debian.example/debian`: failed;\n E: /a/b/log: gone";
+        let expected = "`debootstrap sid …/sid (a server)`: failed; E: …/log: gone";
+        assert_eq!(for_everybody(said), expected);
+        assert_eq!(for_everybody("2 of 6 turns and/or less"), "2 of 6 turns and/or less");
     }
 
     #[test]

@@ -24,10 +24,16 @@ pub(crate) enum Scenario {
     /// The same with 128.
     #[serde(rename = "deep128")]
     Deep128,
-    /// Reads and writes on the thread that a pool did them for: `check` has no figure for it.
+    /// Linux AIO, for reads and writes past the page cache.
+    Aio,
+    /// Calls on files that a pool of workers makes.
+    Workers,
+    /// Reads and writes on the thread that a pool did them for.
     Inline,
     /// A loop that hands what is ready to a pool of workers.
     Pooled,
+    /// A loop whose threads wait by turns, and serve what they find.
+    Shared,
     /// asyncio's streams, in CPython.
     Streams,
     /// asyncio's protocols, in CPython.
@@ -38,6 +44,8 @@ pub(crate) enum Scenario {
     Gevent,
     /// Virtual threads, in a JVM.
     Virtual,
+    /// JVM: a virtual thread for each task that a loop hands out.
+    Tasks,
     /// JVM: a loop over a selector.
     Selector,
 }
@@ -45,19 +53,23 @@ pub(crate) enum Scenario {
 impl Scenario {
     /// Those of programs in machine code.
     pub(crate) const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Naive,
         Self::Runtime,
         Self::Tuned,
         Self::Deep32,
         Self::Deep128,
+        Self::Aio,
+        Self::Workers,
         Self::Inline,
         Self::Pooled,
+        Self::Shared,
         Self::Streams,
         Self::Protocols,
         Self::Uvloop,
         Self::Gevent,
         Self::Virtual,
+        Self::Tasks,
         Self::Selector,
     ];
 }

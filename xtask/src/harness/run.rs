@@ -180,9 +180,7 @@ impl Entry {
     fn new(group: Group) -> Self {
         let mut cells = Cell::for_group(&group);
         if let Some(reason) = &group.obstacle {
-            for cell in &mut cells {
-                (cell.status, cell.reason) = (Status::NotRun, Some(reason.clone()));
-            }
+            cells.iter_mut().for_each(|cell| cell.leave_out(reason));
         }
         Self { cells, forms: Forms::new(&group), lost: false, group }
     }

@@ -10,10 +10,10 @@ use super::{
     results::{Cell, Run, Status},
     statistics::median,
 };
-use crate::host::markdown::table;
-
-/// In place of a figure that there is not.
-const NONE: &str = "n/a";
+use crate::host::{
+    markdown::table,
+    numbers::{self, NA, decimal, signed},
+};
 
 /// The tables of a suite's results, with a heading each.
 pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Option<u64>, limits: &Limits) -> String {
@@ -32,9 +32,11 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
     if let Some(floor) = judge::repeatability(cells) {
         let _ = writeln!(
             text,
-            "What one round of both versions measures is off from what the other rounds do by {:.1} points in the median, {:.1} at the\n\
-             90th percentile, {:.1} in the mean: whoever runs the asynchronous version once, to see, is off by as much.\n",
-            floor.median, floor.percentile_90, floor.mean
+            "What one round of both versions measures is off from what the other rounds do by {} points in the median, {} at the\n\
+             90th percentile, {} in the mean: whoever runs the asynchronous version once, to see, is off by as much.\n",
+            decimal(floor.median, 1),
+            decimal(floor.percentile_90, 1),
+            decimal(floor.mean, 1)
         );
     }
     let _ = write!(text, "## Cells\n\nIn % of the blocking version's CPU.\n\n{}", comparison(&rows));
@@ -100,7 +102,7 @@ fn bars(bars: &[Bar]) -> String {
                 (_, true) => "met",
                 (_, false) => "**missed**",
             };
-            vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| NONE.to_owned()), outcome.to_owned()]
+            vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| NA.to_owned()), outcome.to_owned()]
         })
         .collect();
     table(&["Bar", "Found", ""], rows)
@@ -110,7 +112,7 @@ fn comparison(rows: &[Judged]) -> String {
     let body = rows
         .iter()
         .map(|row| {
-            let points = |error: f64| format!("{error:+.1}");
+            let points = |error: f64| signed(error, 1);
             let inside = match (&row.predicted, row.inside, row.overlaps) {
                 (None, ..) => "no claim",
                 (_, true, _) => "yes",
@@ -120,9 +122,9 @@ fn comparison(rows: &[Judged]) -> String {
             let sign = row.sign.map_or("", |right| if right { "right" } else { "**wrong**" });
             let mut cells = vec![
                 row.id.clone(),
-                row.predicted.as_ref().map_or_else(|| NONE.to_owned(), interval),
+                row.predicted.as_ref().map_or_else(|| NA.to_owned(), interval),
                 if row.control { "0 by definition".to_owned() } else { interval(&row.measured) },
-                row.error.map_or_else(|| NONE.to_owned(), points),
+                row.error.map_or_else(|| NA.to_owned(), points),
                 inside.to_owned(),
                 sign.to_owned(),
                 decision(row.decision).to_owned(),
@@ -150,11 +152,11 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     // The median over the runs of one version, where every one of them has that figure.
     let typical = |runs: &[Run], of: fn(&Run) -> Option<f64>| median(&runs.iter().map(of).collect::<Option<Vec<_>>>()?);
     let both = |of: fn(&Run) -> Option<f64>, digits: usize| {
-        [&truth.blocking, &truth.twin].map(|runs| typical(runs, of).map(|value| format!("{value:.digits$}")))
+        [&truth.blocking, &truth.twin].map(|runs| typical(runs, of).map(|value| decimal(value, digits)))
     };
-    let text = |value: Option<String>| value.unwrap_or_else(|| NONE.to_owned());
+    let text = |value: Option<String>| value.unwrap_or_else(|| NA.to_owned());
     let arrow = |ends: [Option<String>; 2]| {
-        if ends == [None, None] { NONE.to_owned() } else { ends.map(text).join(" → ") }
+        if ends == [None, None] { NA.to_owned() } else { ends.map(text).join(" → ") }
     };
     let [blocking, twin] = both(|run| Some(run.cpu_per_operation_ns), 0).map(text);
     let [rate, twin_rate] = both(|run| Some(run.operations_per_s), 0).map(text);
@@ -162,7 +164,7 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let interrupts = arrow(both(|run| run.interrupts, 2));
     let between = arrow(both(|run| run.between_cpus, 2));
     let others = truth.blocking.iter().chain(&truth.twin).filter_map(|run| run.others).max_by(f64::total_cmp);
-    let others = text(others.map(|cores| format!("{cores:.2}")));
+    let others = text(others.map(numbers::cores));
     Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, others])
 }
 

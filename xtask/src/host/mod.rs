@@ -1,5 +1,5 @@
 //! What several subcommands use: programs that run beside us and limits for them, clocks, the
-//! machine, tables, and what cargo builds.
+//! machine, numbers, tables, and what cargo builds.
 
 pub(crate) mod apt;
 pub(crate) mod arch;
@@ -9,4 +9,5 @@ pub(crate) mod file;
 pub(crate) mod machine;
 pub(crate) mod markdown;
 pub(crate) mod memory;
+pub(crate) mod numbers;
 pub(crate) mod package;

@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use plotters::prelude::*;
 
-use super::sweep::{Cell, Point, Results, bytes};
-use crate::harness::plot::{Area, FONT, GRID, TEXT, TITLE, plain};
+use super::sweep::{Cell, Point, Results};
+use crate::{
+    harness::plot::{Area, FONT, GRID, TEXT, TITLE, plain},
+    host::numbers::bytes,
+};
 
 const PANEL: (u32, u32) = (430, 310);
 
@@ -98,7 +101,7 @@ fn panel_of(area: &Area, cells: &[&Cell], scale: &Scale, title: &str) -> Result<
         chart
             .draw_series(LineSeries::new(blocked.iter().map(|p| (p.at, p.ipc)), colour.stroke_width(2)))
             .map_err(plain)?
-            .label(bytes(cell.working_set))
+            .label(bytes(cell.working_set as f64))
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     chart

@@ -16,13 +16,14 @@ use serde_json::Value;
 use super::{
     curves,
     results::documents,
-    sweep::{Cache, Cell, Point, Results, bytes},
+    sweep::{Cache, Cell, Point, Results},
 };
 use crate::{
     harness::report::{self, Ipc, Range, Report},
     host::{
         child::{self, Running},
         machine,
+        numbers::{bytes, decimal},
         package::{LAB, Pair},
     },
     say::say,
@@ -228,12 +229,15 @@ fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> 
 
 fn line(cell: &Cell) -> String {
     let cost = match cell.cycles {
-        Some([value, low, high]) => format!("{value:.0} cycles per block ({low:.0} to {high:.0})"),
+        Some([value, low, high]) => {
+            let [value, low, high] = [value, low, high].map(|cycles| decimal(cycles, 0));
+            format!("{value} cycles per block ({low} to {high})")
+        }
         None => format!("n/a: {}", cell.reason.as_deref().unwrap_or("not told")),
     };
     format!(
         "{}, {} touches a window, 1 of {} calls blocks: {cost}; {} points after blocks, {} after none",
-        bytes(cell.working_set),
+        bytes(cell.working_set as f64),
         cell.touches,
         cell.one_blocks_in,
         cell.blocked.len(),

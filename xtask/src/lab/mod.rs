@@ -3,8 +3,7 @@
 //!
 //! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
 //! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is apart:
-//! its [`sweep`] gives curves of the IPC
-//! after returns, drawn by [`curves`].
+//! its [`sweep`] gives curves of the IPC after returns, drawn by [`curves`].
 
 mod cells;
 mod curves;
@@ -24,7 +23,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-use crate::say::say;
+use crate::{host::markdown, say::say};
 use results::{Results, documents};
 
 /// Predictions against the truth.
@@ -69,8 +68,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Table(from) => {
             let (results, folder) = from.open(root)?;
             let path = folder.join("results.md");
-            fs::write(&path, table::document(&results, &results.missed(root)?))
-                .with_context(|| format!("writing {}", path.display()))?;
+            markdown::write(&path, &table::document(&results, &results.missed(root)?))?;
             say(&format!("written: {}", path.display()))
         }
     }

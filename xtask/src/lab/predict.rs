@@ -1,11 +1,7 @@
 //! `cargo xtask lab predict`: predicts what async would save, measures it, and says what the
 //! predictions were worth.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
@@ -19,6 +15,7 @@ use super::{
 };
 use crate::{
     harness::{
+        flags::Flags,
         forecast::Mode,
         measure::{self, Effort},
         missed::Residuals,
@@ -29,7 +26,8 @@ use crate::{
         statistics::median,
     },
     host::{
-        child, machine,
+        child, machine, markdown,
+        numbers::{count, decimal},
         package::{LAB, Pair},
     },
     say::say,
@@ -51,25 +49,12 @@ pub(super) struct Options {
     /// A fixed part of the cells, shorter runs.
     #[arg(long)]
     quick: bool,
-    /// Only cells whose id matches; `*` stands for anything.
-    #[arg(long, value_name = "GLOB")]
-    only: Option<String>,
     /// Times that each prediction is taken, minutes apart and each after a calibration; the median
     /// counts [default: 3; with --quick 1, by the calibration that is there]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     checks: Option<u32>,
-    /// Rounds of each cell
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    repeats: u32,
-    /// Seed of the order of the runs, and of the load
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Seconds to wait for other programs to be done, before each prediction and each measurement.
-    #[arg(long, default_value_t = 5)]
-    patience: u64,
-    /// Builds nothing and takes `should-i-async` and `lab` from here.
-    #[arg(long, value_name = "FOLDER")]
-    binaries: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
     /// Writes docs/lab/results.json and results.md.
     #[arg(long)]
     write: bool,
@@ -81,22 +66,11 @@ impl Options {
     }
 
     fn settings(&self, effort: Effort) -> Settings {
-        Settings {
-            quick: self.quick,
-            only: self.only.clone(),
-            checks: self.checks(),
-            repeats: self.repeats,
-            turns: effort.turns,
-            seed: self.seed,
-            turn_s: effort.length.as_secs_f64(),
-            check_s: Mode::EXACT.length.as_secs_f64(),
-            exact: Mode::EXACT.exact,
-            first_twin_unix_ns: None,
-        }
+        self.flags.settings(self.quick, self.checks(), effort, Mode::EXACT)
     }
 
     fn setups(&self) -> Result<Vec<Setup>> {
-        let setups = cells::chosen(self.quick, self.only.as_deref());
+        let setups = cells::chosen(self.quick, self.flags.only.as_deref());
         if setups.is_empty() {
             let ids: Vec<String> = cells::chosen(self.quick, None).iter().flat_map(Setup::cell_ids).collect();
             bail!("no cell matches; there are {}", ids.join(", "));
@@ -108,13 +82,13 @@ impl Options {
 pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
     let setups = options.setups()?;
-    let Pair { tool, workload } = Pair::find(root, LAB, options.binaries.as_deref())?;
+    let Pair { tool, workload } = Pair::find(root, LAB, options.flags.binaries.as_deref())?;
     let folder = root.join("target").join("lab");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let (turns, length) = if options.quick { QUICK_TURNS } else { TURNS };
     let effort = Effort { turns, length };
     let mut results = Results::new(&machine::facts(root)?, options.settings(effort));
-    let mut lab = Lab::new(workload, folder.join("blocks.bin"), options.seed);
+    let mut lab = Lab::new(workload, folder.join("blocks.bin"), options.flags.seed);
     prepare(&mut lab, &setups)?;
     (results.iterations_per_us, results.capacity_per_s) = (lab.iterations_per_us, lab.capacity);
 
@@ -124,13 +98,13 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         folder: &folder,
         checks: options.checks(),
         calibrate: !options.quick,
-        rounds: options.repeats,
+        rounds: options.flags.repeats,
         effort,
         mode: Mode::EXACT,
-        patience: Duration::from_secs(options.patience),
+        patience: options.flags.patience(),
     };
     let groups: Vec<Group> = setups.iter().map(|setup| lab.group(setup)).collect::<Result<_>>()?;
-    run.all(groups, &mut Rng::with_seed(options.seed), |found| {
+    run.all(groups, &mut Rng::with_seed(options.flags.seed), |found| {
         results.settings.first_twin_unix_ns = found.first_twin_unix_ns;
         results.cells = found.cells;
         results.write(&folder.join("results.json"))
@@ -149,14 +123,14 @@ fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result
     fs::create_dir_all(docs).with_context(|| format!("creating {}", docs.display()))?;
     results.write(&docs.join("results.json"))?;
     let path = docs.join("results.md");
-    fs::write(&path, table::document(results, missed)).with_context(|| format!("writing {}", path.display()))?;
+    markdown::write(&path, &table::document(results, missed))?;
     say(&format!("written: {}", docs.display()))
 }
 
 /// Prepares what the setups need: the speed of the work loop, the file, the rate of the open loop.
 fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
     lab.calibrate().context("calibrating the work loop")?;
-    progress::tell(SUITE, &format!("work loop: {:.1} iterations per µs", lab.iterations_per_us))?;
+    progress::tell(SUITE, &format!("work loop: {} iterations per µs", decimal(lab.iterations_per_us, 1)))?;
     if setups.iter().any(|setup| matches!(setup.program, Program::Files { .. })) {
         lab.create_file()?;
     }
@@ -169,7 +143,7 @@ fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
             (0..runs).map(|_| measure::rate(&group, length, Deadline::after(LIMIT))).collect();
         let rates = rates.context("measuring the capacity of the blocking echo server")?;
         let rate = median(&rates).context("no run")?;
-        progress::tell(SUITE, &format!("capacity of the blocking echo server: {rate:.0} requests/s"))?;
+        progress::tell(SUITE, &format!("capacity of the blocking echo server: {} requests/s", count(rate)))?;
         lab.capacity = Some(rate);
     }
     Ok(())

@@ -42,14 +42,6 @@ pub(super) struct Results {
     pub(super) cells: Vec<Cell>,
 }
 
-/// A size in the unit that fits.
-pub(super) fn bytes(n: u64) -> String {
-    match n {
-        ..1_048_576 => format!("{} KiB", n / 1024),
-        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

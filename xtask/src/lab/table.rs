@@ -3,7 +3,10 @@
 use super::results::Results;
 use crate::{
     harness::{judge::Limits, missed::Residuals, table},
-    host::markdown,
+    host::{
+        markdown,
+        numbers::{count, decimal},
+    },
 };
 
 /// What the lab's predictions must keep to.
@@ -82,9 +85,9 @@ fn facts(results: &Results) -> Vec<Vec<String>> {
     let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };
     fact("Prediction", format!("{times}{check}{after}"));
     fact("Seed", settings.seed.to_string());
-    fact("Work loop", format!("{:.1} iterations per µs", results.iterations_per_us));
+    fact("Work loop", format!("{} iterations per µs", decimal(results.iterations_per_us, 1)));
     if let Some(rate) = results.capacity_per_s {
-        fact("Capacity for the open loop", format!("{rate:.0} requests/s"));
+        fact("Capacity for the open loop", format!("{} requests/s", count(rate)));
     }
     facts
 }

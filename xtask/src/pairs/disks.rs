@@ -96,7 +96,7 @@ const NBD_SERVER: Pair = Pair {
     blocking: form("threads", nbd!("threads")),
     async_forms: &[
         (form("io_uring", nbd!("io_uring")), Scenario::Tuned),
-        (form("native", nbd!("native")), Scenario::Tuned),
+        (form("native", nbd!("native")), Scenario::Aio),
     ],
     loads: &[DEEP, SHALLOW],
     counted: Counted::Device,
@@ -110,7 +110,7 @@ const POSTGRES_SERVER: Pair = Pair {
     needs: POSTGRES,
     blocking: form("sync", postgres!("sync")),
     async_forms: &[
-        (form("worker", postgres!("worker")), Scenario::Tuned),
+        (form("worker", postgres!("worker")), Scenario::Workers),
         // It reads ahead: many requests are in flight where there was one.
         (form("io_uring", postgres!("io_uring")), Scenario::Deep32),
     ],
@@ -127,7 +127,7 @@ pub(super) const PAIRS: &[Pair] = &[
         blocking: form("psync", fio!("randread", "psync --direct=1 --numjobs={many}")),
         async_forms: &[
             (form("io_uring", fio!("randread", "io_uring --direct=1 --iodepth={many}")), Scenario::Tuned),
-            (form("libaio", fio!("randread", "libaio --direct=1 --iodepth={many}")), Scenario::Tuned),
+            (form("libaio", fio!("randread", "libaio --direct=1 --iodepth={many}")), Scenario::Aio),
         ],
         ..FIO_DIRECT
     },
@@ -136,7 +136,7 @@ pub(super) const PAIRS: &[Pair] = &[
         blocking: form("psync", fio!("randwrite", "psync --direct=1 --numjobs={many}")),
         async_forms: &[
             (form("io_uring", fio!("randwrite", "io_uring --direct=1 --iodepth={many}")), Scenario::Tuned),
-            (form("libaio", fio!("randwrite", "libaio --direct=1 --iodepth={many}")), Scenario::Tuned),
+            (form("libaio", fio!("randwrite", "libaio --direct=1 --iodepth={many}")), Scenario::Aio),
         ],
         ..FIO_DIRECT
     },

@@ -17,7 +17,7 @@ use crate::{
         statistics::median,
         table,
     },
-    host::markdown,
+    host::{markdown, numbers::decimal},
 };
 
 /// What the predictions on public programs must keep to in the end. The lab's bars are narrower.
@@ -173,7 +173,7 @@ fn before(runs: &[Results]) -> String {
             fact("Date"),
             fact("Commit"),
             judged.len().to_string(),
-            median(&errors).map_or_else(String::new, |error| format!("{error:.1}")),
+            median(&errors).map_or_else(String::new, |error| decimal(error, 1)),
             wrong.to_string(),
         ]
     };

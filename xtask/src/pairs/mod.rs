@@ -19,32 +19,31 @@ mod rows;
 mod servers;
 pub(crate) mod smoke;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use fastrand::Rng;
 
 use crate::{
     harness::{
+        flags::Flags,
         forecast::{self, Mode},
         measure::Effort,
         missed::{self, Residuals, Suite},
         plot,
         results::{Settings, Status},
+        row::Group,
         run::Run,
     },
     host::{
-        child, machine,
+        child, machine, markdown,
         package::{self, LAB},
     },
     say::say,
 };
 use needs::{Need, Place};
+use pair::{Load, Pair};
 use results::{Kept, Results};
 use rows::SUITE;
 use smoke::Outcome;
@@ -61,24 +60,11 @@ pub(crate) struct Options {
     /// Predicts from three seconds of `check --exact` in place of its default of ten sampled ones.
     #[arg(long)]
     exact: bool,
-    /// Only rows whose id matches; `*` stands for anything.
-    #[arg(long, value_name = "GLOB")]
-    only: Option<String>,
     /// Times that each prediction is taken; the median counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
     checks: u32,
-    /// Rounds of each row
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    repeats: u32,
-    /// Seed of the order of the runs
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Seconds to wait for other programs to be done, before each prediction and each measurement.
-    #[arg(long, default_value_t = 5)]
-    patience: u64,
-    /// Builds nothing and takes `should-i-async` and `lab` from here.
-    #[arg(long, value_name = "FOLDER")]
-    binaries: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
     /// Installs nothing: what is missing is not run.
     #[arg(long)]
     no_install: bool,
@@ -102,7 +88,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let documents = root.join("docs").join("pairs");
-    let chosen = rows::chosen(options.quick, options.only.as_deref())?;
+    let chosen = rows::chosen(options.quick, options.flags.only.as_deref())?;
     if options.list {
         return chosen.iter().try_for_each(|(pair, load)| say(&pair.line(load)));
     }
@@ -110,7 +96,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         return publish(root, &Kept::read(&documents)?, &documents);
     }
     child::catch_interrupts()?;
-    let programs = package::Pair::find(root, LAB, options.binaries.as_deref())?;
+    let programs = package::Pair::find(root, LAB, options.flags.binaries.as_deref())?;
     if options.smoke {
         return match smoke::run(root, programs, !options.no_install)? {
             Outcome::Good(answer) => say(&format!("the row ran, and what must hold does: {answer}")),
@@ -128,22 +114,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         folder: &place.folder,
         checks: options.checks,
         calibrate: true,
-        rounds: options.repeats,
+        rounds: options.flags.repeats,
         effort,
         mode: options.mode(),
-        patience: Duration::from_secs(options.patience),
+        patience: options.flags.patience(),
     };
-    let groups = rows::groups(&place, &chosen, options.only.as_deref(), !options.no_install)?;
-    let needs = |wanted: fn(&Need) -> bool| chosen.iter().any(|(pair, _)| pair.needs.iter().any(wanted));
-    let python = place.python();
-    if python.exists() && needs(|need| matches!(need, Need::Python(_))) {
-        forecast::calibrate_runtime(&programs.tool, &python)?;
-    }
-    if needs(|need| matches!(need, Need::Scratch)) {
-        forecast::calibrate_files(&programs.tool, &place.folder)?;
-    }
+    let groups = rows::groups(&place, &chosen, options.flags.only.as_deref(), !options.no_install)?;
+    calibrate(&programs.tool, &place, &chosen, &groups)?;
     let mut found = Results::new(&machine::facts(root)?, options.settings(effort));
-    run.all(groups, &mut Rng::with_seed(options.seed), |so_far| {
+    run.all(groups, &mut Rng::with_seed(options.flags.seed), |so_far| {
         found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;
         found.cells = so_far.cells;
         found.write(&place.folder.join("results.json"))
@@ -159,6 +138,23 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Has what `check` takes prices of measured, for the rows that need it: it measures neither an
+/// interpreter nor a file system by itself.
+fn calibrate(tool: &Path, place: &Place, chosen: &[(&Pair, Load)], groups: &[Group]) -> Result<()> {
+    let needs = |wanted: fn(&Need) -> bool| chosen.iter().any(|(pair, _)| pair.needs.iter().any(wanted));
+    let python = place.python();
+    if python.exists() && needs(|need| matches!(need, Need::Python(_))) {
+        forecast::calibrate_runtime(tool, &python)?;
+    }
+    if let Some(jvm) = groups.iter().find(|group| group.obstacle.is_none() && rows::runs_java(group)) {
+        forecast::calibrate_runtime_of(tool, jvm)?;
+    }
+    if needs(|need| matches!(need, Need::Scratch)) {
+        forecast::calibrate_files(tool, &place.folder)?;
+    }
+    Ok(())
+}
+
 impl Options {
     fn effort(&self) -> Effort {
         let (turns, length) = if self.quick { QUICK_TURNS } else { TURNS };
@@ -170,18 +166,7 @@ impl Options {
     }
 
     fn settings(&self, effort: Effort) -> Settings {
-        Settings {
-            quick: self.quick,
-            only: self.only.clone(),
-            checks: self.checks,
-            repeats: self.repeats,
-            turns: effort.turns,
-            seed: self.seed,
-            turn_s: effort.length.as_secs_f64(),
-            check_s: self.mode().length.as_secs_f64(),
-            exact: self.exact,
-            first_twin_unix_ns: None,
-        }
+        self.flags.settings(self.quick, self.checks, effort, self.mode())
     }
 }
 
@@ -191,8 +176,7 @@ fn publish(root: &Path, kept: &Kept, documents: &Path) -> Result<()> {
     let missed = Residuals::among(root, SUITE, &newest.cells)?;
     let others: Vec<Suite> = missed::kept(root)?.into_iter().filter(|suite| suite.name != SUITE).collect();
     let path = documents.join("results.md");
-    fs::write(&path, document::document(kept, &missed, &others)?)
-        .with_context(|| format!("writing {}", path.display()))?;
+    markdown::write(&path, &document::document(kept, &missed, &others)?)?;
     let mut written = vec![path];
     written.extend(plot::draw(&plot::points(&newest.cells, &missed)?, documents)?);
     written.iter().try_for_each(|path| say(&format!("written: {}", path.display())))

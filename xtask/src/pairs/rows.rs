@@ -15,7 +15,7 @@ use crate::{
         choice::is_match,
         measure,
         progress::tell,
-        row::{Deadline, Group},
+        row::{Deadline, Group, Scenario},
         run::LIMIT,
     },
     host::child,
@@ -44,6 +44,11 @@ pub(super) fn chosen(quick: bool, only: Option<&str>) -> Result<Vec<(&'static Pa
         bail!("no row matches; there are {}", ids.join(", "));
     }
     Ok(found)
+}
+
+/// Whether a group's program runs in the JVM that all of them share.
+pub(super) fn runs_java(group: &Group) -> bool {
+    group.rows.iter().any(|row| matches!(row.scenario, Scenario::Virtual | Scenario::Tasks))
 }
 
 /// The chosen rows as the harness compares them, with what they need on the machine. Without

@@ -116,7 +116,7 @@ pub(super) const PAIRS: &[Pair] = &[
         blocking: form("platform", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} platform"),
         async_forms: &[(
             form("virtual", "unshare --mount {sources}/tomcat.sh {at}/trixie {sources} {port} virtual"),
-            Scenario::Virtual,
+            Scenario::Tasks,
         )],
         speaks: Speaks::Http("/fixed"),
         warm_up: 8,
@@ -169,7 +169,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Need::Made { script: "maria.sh", made: "maria/made" },
         ],
         blocking: form("threads", "{sources}/maria.sh {at} {port} threads"),
-        async_forms: &[(form("pool", "{sources}/maria.sh {at} {port} pool"), Scenario::Pooled)],
+        async_forms: &[(form("pool", "{sources}/maria.sh {at} {port} pool"), Scenario::Shared)],
         counted: Counted::Asked(
             "sh -c \"mariadb --no-defaults -h 127.0.0.1 -P {port} -u client -e status | sed -n 's/.*Questions: *//p' | sed 's/ .*//'\"",
         ),

@@ -22,6 +22,7 @@ use crate::{
     host::{
         child::{self, Running, pause},
         markdown,
+        numbers::NA,
         package::{self, TRUTH},
     },
     pairs::needs::{Need, Place},
@@ -112,7 +113,7 @@ struct Found {
 
 impl Found {
     fn not_run(why: &anyhow::Error) -> Self {
-        Self { got: "n/a".to_owned(), judged: format!("not run: {why:#}"), is_wrong: false }
+        Self { got: NA.to_owned(), judged: format!("not run: {why:#}"), is_wrong: false }
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "calibrate",
-        may: May::Only(&["machine", "event", "text", "quantity"]),
-        why: "it measures this machine, not a target, and fills the price list",
+        may: May::Only(&["machine", "event", "process", "text", "quantity"]),
+        why: "it measures this machine, not a target, and fills the price list; `process` reads its /proc",
     },
     Room {
         name: "cost",
@@ -130,6 +130,7 @@ pub(super) struct Home {
 pub(super) const HOMES: &[Home] = &[
     Home { krate: "aya", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
     Home { krate: "aya_log", rooms: &["kernel"], tests_may: false, why: "one room loads and reads BPF" },
+    Home { krate: "crossterm", rooms: &["tui"], tests_may: false, why: "one room reads keys" },
     Home { krate: "ratatui", rooms: &["tui"], tests_may: false, why: "one room draws" },
     Home { krate: "blazesym", rooms: &["symbol"], tests_may: false, why: "one room names addresses" },
     Home { krate: "framehop", rooms: &["symbol"], tests_may: false, why: "one room unwinds" },

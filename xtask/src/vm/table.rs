@@ -1,7 +1,10 @@
 //! Kernel × test, as a table.
 
 use super::{case::Case, cell::Cell, row::Row, run::Outcome};
-use crate::host::markdown;
+use crate::host::{
+    markdown,
+    numbers::{self, NA, decimal},
+};
 
 /// One row a kernel, one column a test.
 pub(super) fn table(rows: &[Row], columns: &[String]) -> String {
@@ -13,8 +16,8 @@ pub(super) fn table(rows: &[Row], columns: &[String]) -> String {
 
 fn line(row: &Row, columns: &[String]) -> Vec<String> {
     let mut cells = vec![title(row.cell, row.version.as_deref())];
-    cells.extend(columns.iter().map(|column| row.outcome(column).map_or_else(|| "n/a".to_owned(), text)));
-    cells.push(row.seconds.map_or_else(String::new, |seconds| format!("{seconds:.0} s")));
+    cells.extend(columns.iter().map(|column| row.outcome(column).map_or_else(|| NA.to_owned(), text)));
+    cells.push(row.seconds.map_or_else(String::new, numbers::seconds));
     cells
 }
 
@@ -24,8 +27,8 @@ fn title(cell: Cell, version: Option<&str>) -> String {
 
 fn text(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Passed { tests: Some(tests), seconds } => format!("ok, {tests} in {seconds:.1} s"),
-        Outcome::Passed { tests: None, seconds } => format!("ok, {seconds:.1} s"),
+        Outcome::Passed { tests: Some(tests), seconds } => format!("ok, {tests} in {} s", decimal(*seconds, 1)),
+        Outcome::Passed { tests: None, seconds } => format!("ok, {} s", decimal(*seconds, 1)),
         Outcome::Failed { why } => format!("FAILED: {why}"),
         Outcome::NotRun { why } => format!("not run: {why}"),
     }

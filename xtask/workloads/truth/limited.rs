@@ -1,12 +1,12 @@
 //! Waits that nothing but their own time limit ends.
 
 use std::mem::MaybeUninit;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use rustix::event::{FdSetElement, PollFd, PollFlags, epoll, fd_set_insert, fd_set_num_elements, poll, select};
 use rustix::io::Errno;
 use rustix::thread::futex;
@@ -40,9 +40,7 @@ pub(crate) fn worker(kind: Kind, calls: u64, each: Duration) -> Result<Worker> {
 /// The call's name, whether it says by an error that the time is over, and the call.
 fn wait(kind: Kind, each: Duration) -> Result<(&'static str, bool, Wait)> {
     let limit = Timespec { tv_sec: i64::try_from(each.as_secs())?, tv_nsec: each.subsec_nanos().into() };
-    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-    let near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-    let (far, _) = listener.accept()?;
+    let (near, far) = sys::tcp()?;
     Ok(match kind {
         Kind::PollTimeout => (
             "ppoll",

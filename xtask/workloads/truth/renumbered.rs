@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -37,10 +37,8 @@ struct Ends {
 
 impl Ends {
     fn new() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-        let near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-        near.set_nodelay(true)?;
-        Ok(Self { pipe: sys::pipe()?, tcp: (listener.accept()?.0, near) })
+        let (near, far) = sys::tcp()?;
+        Ok(Self { pipe: sys::pipe()?, tcp: (far, near) })
     }
 }
 

@@ -3,16 +3,16 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::args::{Args, Kind};
 use crate::play::Play;
 use crate::row::{Certainty, Deed};
+use crate::sys;
 use crate::worker::Worker;
 
 /// Computing under a lock, or for a job.
@@ -289,14 +289,11 @@ fn channel() -> Result<Vec<(&'static str, Step)>> {
 
 /// Threads that serve a connection each, and work under one lock: as those of an interpreter do.
 fn servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
     let lock = Arc::new(Mutex::new(0u64));
     let mut steps: Vec<(&str, Step)> = Vec::new();
     for _ in 0..8 {
-        let near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-        let (far, _) = listener.accept()?;
+        let (near, far) = sys::tcp()?;
         for end in [&near, &far] {
-            end.set_nodelay(true)?;
             // Whoever is left when the other has ended does not wait for ever.
             end.set_read_timeout(Some(long / 10))?;
         }

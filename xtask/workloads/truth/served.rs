@@ -41,8 +41,8 @@ pub(crate) struct Service {
     pub(crate) wake: Wake,
     /// Calls beside each call that never block.
     pub(crate) beside: &'static [&'static str],
-    /// So many of the calls wait for another class: event waits, before it is known what the thread
-    /// waits for.
+    /// Another class, and how many of the calls may count as it: event waits that come before the
+    /// kernel side knows what the thread waits for.
     pub(crate) other: (&'static str, u64),
     /// What the worker does, on the CPU, after each call and before the next.
     pub(crate) settle: Option<Box<dyn FnMut() + Send>>,
@@ -175,10 +175,7 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
 
 /// Blocking receives of one byte from a TCP connection.
 fn tcp_receiver() -> Result<Service> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
-    let mut near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
-    let (mut far, _) = listener.accept()?;
-    near.set_nodelay(true)?;
+    let (mut near, mut far) = sys::tcp()?;
     let call = move |_: &Cell| one_byte(&mut far);
     Ok(Service::new("tcp", "recvfrom", libc::SYS_recvfrom, call, move |_| Ok(near.write_all(b"x")?)))
 }
@@ -254,8 +251,8 @@ impl Watch {
     /// A loop with one client.
     const SERVER: Self = Self { listener: true, ..Self::TWO };
 
-    /// What its waits are for, and how many of them it takes to tell: the first ends a wait by
-    /// another descriptor than none, and four by the same one follow.
+    /// What its waits are for, and how many of the first ones count as event waits: a descriptor is
+    /// known as the one waited for when it has ended a wait and four more after it.
     fn class(self, by: By) -> (&'static str, u64) {
         match self.connections + self.pipes {
             1 if !self.listener => ("tcp", 0),

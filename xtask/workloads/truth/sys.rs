@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Error;
 use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -54,6 +55,16 @@ pub(crate) fn single_descriptor_pipe() -> Result<File> {
 pub(crate) fn pipe() -> Result<(File, File)> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("pipe")?;
     Ok((File::from(reader), File::from(writer)))
+}
+
+/// Both ends of a TCP connection over loopback, which send at once what they are given.
+pub(crate) fn tcp() -> Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+    let near = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
+    let (far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    Ok((near, far))
 }
 
 /// Keeps the calling thread on the last CPU that the process may use; returns where it could run

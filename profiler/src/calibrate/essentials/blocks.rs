@@ -12,7 +12,7 @@ use crate::{
         },
     },
     machine::Medium,
-    quantity::Repeats,
+    quantity::{Nanos, Repeats},
 };
 
 use super::effort::{Effort, Schedule};
@@ -84,7 +84,7 @@ pub(super) fn measure(
                     blocks.push(BlockRow { medium, via_idle: place.idle > 0, idle: place.idle, cost, wake });
                 }
                 _ => missing.push(Missing {
-                    what: format!("block through a {}, idle for {} ns", medium.name(), place.idle),
+                    what: format!("block through a {}, idle for {}", medium.name(), Nanos::from_nanos(place.idle)),
                     why: failure.as_ref().map_or_else(String::new, ToString::to_string),
                 }),
             }

@@ -1,18 +1,21 @@
-//! Random 4 KiB requests past the page cache through a ring that keeps so many in flight, by how
-//! many an enter submits. A device that is kept busy need not be told of each, and an enter is paid
-//! by all that it submits: both decide what one costs.
+//! Random 4 KiB requests past the page cache, through `io_uring` and Linux AIO, of which so
+//! many are kept in flight, by how many a call submits. A device that is kept busy need not be
+//! told of each, and a call is paid by all that it submits: both decide what one costs.
 
 use std::{fs::File, os::fd::AsRawFd as _};
 
 use fastrand::Rng;
 use io_uring::{IoUring, opcode, squeue, types};
 
-use crate::calibrate::{
-    result::{Figure, SteadyRow},
-    rig::{
-        clock, ring,
-        scratch::{Aligned, FILE_BYTES, Files},
+use crate::{
+    calibrate::{
+        result::{Figure, SteadyRow},
+        rig::{
+            aio, clock, ring,
+            scratch::{Aligned, FILE_BYTES, Files},
+        },
     },
+    machine::Queue,
 };
 
 use super::budget::{Budget, Cell};
@@ -23,14 +26,17 @@ const DEPTHS: [u32; 3] = [4, 16, 64];
 /// Requests of a series, at least.
 const REQUESTS: u32 = 256;
 /// The time of a cell, ms.
-const LENGTH: u64 = 150;
+const LENGTH: u64 = 120;
+/// Numbers of requests in flight through Linux AIO.
+const AIO_DEPTHS: [u32; 3] = [1, 16, 64];
 
 /// Reads that are submitted one by one, and writes one by one and all at once; reads all at once
 /// are measured with the other interfaces.
 pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
-    let mut places = vec![(true, 1, 1)];
+    let ring = |write, depth, batch| Place { queue: Queue::Ring, write, depth, batch };
+    let mut places = vec![ring(true, 1, 1)];
     for depth in DEPTHS {
-        places.extend([(false, depth, 1), (true, depth, 1), (true, depth, depth)]);
+        places.extend([ring(false, depth, 1), ring(true, depth, 1), ring(true, depth, depth)]);
     }
     rows(&places, |&place| match &files.direct {
         Ok(file) => cell(file, place),
@@ -40,66 +46,92 @@ pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
 
 /// Reads and writes of one file, each one by one and all at once.
 pub(in crate::calibrate) fn requests(file: &File) -> Vec<SteadyRow> {
-    let of = |write| {
-        let deep = DEPTHS.into_iter().flat_map(move |depth| [(write, depth, 1), (write, depth, depth)]);
-        [(write, 1, 1)].into_iter().chain(deep)
-    };
-    let places: Vec<Place> = of(false).chain(of(true)).collect();
+    let mut places = Vec::new();
+    for (queue, depths) in [(Queue::Ring, &[1, 4, 16, 64][..]), (Queue::Aio, &AIO_DEPTHS[..])] {
+        for write in [false, true] {
+            for &depth in depths {
+                let place = |batch| Place { queue, write, depth, batch };
+                places.push(place(1));
+                places.extend((depth > 1).then(|| place(depth)));
+            }
+        }
+    }
     rows(&places, |&place| cell(file, place))
 }
 
-/// Whether it writes, requests in flight, and requests to an enter.
-type Place = (bool, u32, u32);
+#[derive(Clone, Copy)]
+struct Place {
+    queue: Queue,
+    write: bool,
+    /// Requests in flight.
+    depth: u32,
+    /// Requests that a call submits.
+    batch: u32,
+}
 
 fn rows(places: &[Place], cpu: impl Fn(&Place) -> Figure) -> Vec<SteadyRow> {
-    let row = |place: &Place| SteadyRow { write: place.0, depth: place.1, batch: place.2, cpu: cpu(place) };
+    let row = |place: &Place| {
+        let Place { queue, write, depth, batch } = *place;
+        SteadyRow { queue, write, depth, batch, cpu: cpu(place) }
+    };
     places.iter().map(row).collect()
 }
 
-fn cell(file: &File, (write, depth, batch): Place) -> Figure {
+fn cell(file: &File, place: Place) -> Figure {
     let mut cell = Cell::default();
     let mut budget = Budget::new(3, 21, LENGTH);
     while let Some(repeat) = budget.next() {
         if cell.hopeless() {
             break;
         }
-        // A ring of its own for each repeat: after a failure nothing is left in flight.
-        let series = Requests::new(file, write, depth).and_then(|mut requests| requests.series(batch));
+        // A queue of its own for each repeat: after a failure nothing is left in flight.
+        let series = Requests::new(file, place).and_then(|mut requests| requests.series(place.batch));
         cell.take(repeat, series);
     }
     cell.figure()
+}
+
+/// What requests wait in.
+enum Through {
+    Ring(IoUring),
+    Aio(aio::Context),
 }
 
 /// Requests in flight, each with a buffer of its own.
 struct Requests<'a> {
     file: &'a File,
     write: bool,
-    ring: IoUring,
+    /// Ended before the buffers are: the kernel waits for what is in flight.
+    queue: Through,
     buffers: Vec<Aligned>,
     random: Rng,
     in_flight: usize,
 }
 
 impl<'a> Requests<'a> {
-    fn new(file: &'a File, write: bool, depth: u32) -> Result<Self, String> {
+    fn new(file: &'a File, Place { queue, write, depth, .. }: Place) -> Result<Self, String> {
+        let queue = match queue {
+            Queue::Ring => Through::Ring(IoUring::new(depth).map_err(|e| ring::why(&e, false))?),
+            Queue::Aio => Through::Aio(aio::Context::new(depth as usize)?),
+        };
         Ok(Self {
             file,
             write,
-            ring: IoUring::new(depth).map_err(|e| ring::why(&e, false))?,
+            queue,
             buffers: (0..depth).map(|_| Aligned::new(BLOCK)).collect(),
             random: Rng::with_seed(u64::from(depth)),
             in_flight: 0,
         })
     }
 
-    /// CPU of a request, ns, if each enter submits so many and waits for as many.
+    /// CPU of a request, ns, if each call submits so many and waits for as many.
     fn series(&mut self, batch: u32) -> Result<f64, String> {
         let depth = self.buffers.len();
         let enters = (REQUESTS.max(2 * depth as u32) / batch) as usize;
         for slot in 0..depth {
             self.push(slot)?;
         }
-        // The first enter submits all that are in flight, and the last ones wait for all that are
+        // The first call submits all that are in flight, and the last ones wait for all that are
         // left: neither is what the others are.
         self.enter(batch as usize, true)?;
         let begun = clock::process_cpu();
@@ -116,13 +148,20 @@ impl<'a> Requests<'a> {
 
     /// Submits what is queued, waits for so many, takes them, and queues as many again.
     fn enter(&mut self, count: usize, again: bool) -> Result<usize, String> {
-        self.ring.submit_and_wait(count).map_err(|e| ring::why(&e, false))?;
-        let ended: Vec<(u64, i32)> =
-            self.ring.completion().take(count).map(|done| (done.user_data(), done.result())).collect();
+        let ended: Vec<(u64, i64)> = match &mut self.queue {
+            Through::Ring(ring) => {
+                ring.submit_and_wait(count).map_err(|e| ring::why(&e, false))?;
+                ring.completion().take(count).map(|done| (done.user_data(), done.result().into())).collect()
+            }
+            Through::Aio(context) => {
+                context.submit()?;
+                context.wait(count)?.iter().map(aio::IoEvent::ended).collect()
+            }
+        };
         self.in_flight -= ended.len();
         for &(slot, result) in &ended {
-            if result != BLOCK as i32 {
-                return Err(format!("io_uring: a request gave {result}"));
+            if result != BLOCK as i64 {
+                return Err(format!("a request gave {result}"));
             }
             if again {
                 self.push(slot as usize)?;
@@ -133,14 +172,21 @@ impl<'a> Requests<'a> {
 
     fn push(&mut self, slot: usize) -> Result<(), String> {
         let offset = self.random.u64(..(FILE_BYTES / BLOCK) as u64) * BLOCK as u64;
-        let (fd, room) = (types::Fd(self.file.as_raw_fd()), self.buffers[slot].bytes());
-        let entry: squeue::Entry = match self.write {
-            true => opcode::Write::new(fd, room.as_ptr(), BLOCK as u32).offset(offset).build(),
-            false => opcode::Read::new(fd, room.as_mut_ptr(), BLOCK as u32).offset(offset).build(),
-        };
-        // SAFETY: the buffer is this request's alone, and stays until nothing is in flight.
-        unsafe { self.ring.submission().push(&entry.user_data(slot as u64)) }
-            .map_err(|_| "io_uring: the submission queue is full".to_owned())?;
+        let (fd, room) = (self.file.as_raw_fd(), self.buffers[slot].bytes());
+        match &mut self.queue {
+            Through::Ring(ring) => {
+                let fd = types::Fd(fd);
+                let entry: squeue::Entry = match self.write {
+                    true => opcode::Write::new(fd, room.as_ptr(), BLOCK as u32).offset(offset).build(),
+                    false => opcode::Read::new(fd, room.as_mut_ptr(), BLOCK as u32).offset(offset).build(),
+                };
+                // SAFETY: the buffer is this request's alone, and stays until nothing is in flight.
+                unsafe { ring.submission().push(&entry.user_data(slot as u64)) }
+                    .map_err(|_| "io_uring: the submission queue is full".to_owned())?;
+            }
+            // SAFETY: likewise.
+            Through::Aio(context) => unsafe { context.queue(slot, fd, self.write, room, offset) },
+        }
         self.in_flight += 1;
         Ok(())
     }
@@ -148,11 +194,13 @@ impl<'a> Requests<'a> {
 
 impl Drop for Requests<'_> {
     fn drop(&mut self) {
+        // A context of Linux AIO waits by itself when it ends.
+        let Through::Ring(ring) = &mut self.queue else { return };
         for _ in 0..=self.buffers.len() {
-            if self.in_flight == 0 || self.ring.submit_and_wait(self.in_flight).is_err() {
+            if self.in_flight == 0 || ring.submit_and_wait(self.in_flight).is_err() {
                 break;
             }
-            self.in_flight -= self.ring.completion().count().min(self.in_flight);
+            self.in_flight -= ring.completion().count().min(self.in_flight);
         }
         if self.in_flight > 0 {
             // The kernel may still write there, so the buffers must never be freed.

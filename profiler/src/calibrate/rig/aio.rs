@@ -1,4 +1,4 @@
-//! Linux AIO by its syscalls, as far as calibration needs it: reads from one file.
+//! Linux AIO by its syscalls, as far as calibration needs it.
 
 use std::{io, os::fd::RawFd};
 
@@ -26,19 +26,29 @@ struct Iocb {
 /// `struct io_event` of include/uapi/linux/aio_abi.h.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct IoEvent {
+pub(crate) struct IoEvent {
     data: u64,
     object: u64,
     result: i64,
     result2: i64,
 }
 
+impl IoEvent {
+    /// The request's slot, and what it gave.
+    pub(crate) fn ended(&self) -> (u64, i64) {
+        (self.data, self.result)
+    }
+}
+
 const PREAD: u16 = 0;
+const PWRITE: u16 = 1;
 
 /// A context, and room for what is in flight.
 pub(crate) struct Context {
     id: libc::c_ulong,
     iocbs: Vec<Iocb>,
+    /// Slots of the next submit.
+    noted: Vec<usize>,
     pointers: Vec<*mut Iocb>,
     events: Vec<IoEvent>,
 }
@@ -59,50 +69,81 @@ impl Context {
         Ok(Self {
             id,
             iocbs: vec![Iocb::default(); depth],
+            noted: Vec::with_capacity(depth),
             pointers: Vec::with_capacity(depth),
             events: vec![IoEvent::default(); depth],
         })
     }
 
-    /// Reads `bytes` at each offset into its buffer with one submit, and waits until all are there.
+    /// Reads a block at each offset into its buffer with one submit, and waits until all are there.
     ///
     /// # Safety
     /// Each buffer has room for `bytes`, and is touched by nobody else until this returns.
     pub(crate) unsafe fn read(&mut self, fd: RawFd, bytes: usize, reads: &[(u64, *mut u8)]) -> Result<(), String> {
-        self.pointers.clear();
-        for (iocb, &(offset, buffer)) in self.iocbs.iter_mut().zip(reads) {
-            *iocb = Iocb {
-                opcode: PREAD,
-                fd: fd as u32,
-                buffer: buffer as u64,
-                bytes: bytes as u64,
-                offset: offset as i64,
-                ..Iocb::default()
-            };
-            self.pointers.push(iocb);
+        for (slot, &(offset, buffer)) in reads.iter().enumerate() {
+            self.note(slot, PREAD, fd, (buffer, bytes), offset);
         }
-        let mut done = 0;
-        while done < self.pointers.len() {
-            let rest = &mut self.pointers[done..];
-            // SAFETY: the iocbs live in self; the caller vouches for the buffers.
-            let submitted =
-                unsafe { libc::syscall(libc::SYS_io_submit, self.id, rest.len() as libc::c_long, rest.as_mut_ptr()) };
-            if submitted <= 0 {
-                let error = io::Error::last_os_error();
-                self.wait(done)?;
-                return Err(format!("io_submit: {error}"));
-            }
-            done += submitted as usize;
+        if let Err((done, why)) = self.submit_all() {
+            self.wait(done)?;
+            return Err(why);
         }
-        if self.wait(done)?.iter().all(|event| event.result == bytes as i64) {
+        if self.wait(reads.len())?.iter().all(|event| event.result == bytes as i64) {
             Ok(())
         } else {
             Err("Linux AIO: a read came short".into())
         }
     }
 
+    /// Notes a read into `buffer`, or a write of it, for the next submit. `slot` names it.
+    ///
+    /// # Safety
+    /// The buffer stays, and is touched by nobody else, until the request has ended or this context
+    /// has.
+    pub(crate) unsafe fn queue(&mut self, slot: usize, fd: RawFd, write: bool, buffer: &mut [u8], offset: u64) {
+        let opcode = if write { PWRITE } else { PREAD };
+        self.note(slot, opcode, fd, (buffer.as_mut_ptr(), buffer.len()), offset);
+    }
+
+    fn note(&mut self, slot: usize, opcode: u16, fd: RawFd, (buffer, bytes): (*mut u8, usize), offset: u64) {
+        self.iocbs[slot] = Iocb {
+            data: slot as u64,
+            opcode,
+            fd: fd as u32,
+            buffer: buffer as u64,
+            bytes: bytes as u64,
+            offset: offset as i64,
+            ..Iocb::default()
+        };
+        self.noted.push(slot);
+    }
+
+    /// Submits what is noted.
+    pub(crate) fn submit(&mut self) -> Result<(), String> {
+        self.submit_all().map_err(|(_, why)| why)
+    }
+
+    /// An error comes with how many were submitted before it.
+    fn submit_all(&mut self) -> Result<(), (usize, String)> {
+        self.pointers.clear();
+        for slot in self.noted.drain(..) {
+            self.pointers.push(&raw mut self.iocbs[slot]);
+        }
+        let mut done = 0;
+        while done < self.pointers.len() {
+            let rest = &mut self.pointers[done..];
+            // SAFETY: the iocbs live in self; who noted them vouches for the buffers.
+            let submitted =
+                unsafe { libc::syscall(libc::SYS_io_submit, self.id, rest.len() as libc::c_long, rest.as_mut_ptr()) };
+            if submitted <= 0 {
+                return Err((done, format!("io_submit: {}", io::Error::last_os_error())));
+            }
+            done += submitted as usize;
+        }
+        Ok(())
+    }
+
     /// Waits for `count` completions.
-    fn wait(&mut self, count: usize) -> Result<&[IoEvent], String> {
+    pub(crate) fn wait(&mut self, count: usize) -> Result<&[IoEvent], String> {
         let mut got = 0;
         while got < count {
             let rest = &mut self.events[got..count];

@@ -3,10 +3,13 @@
 use std::{
     fs::File,
     io::{self, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{Mode, OFlags};
+
+use crate::{process, quantity::Tgid};
 
 /// Where a file may go. Without a folder it goes first to one that survives a reboot, because that
 /// one is seldom in memory.
@@ -95,16 +98,10 @@ pub(crate) fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, Stri
     Ok(file)
 }
 
-/// The type of a file's file system, from `/proc/self/mountinfo`. `unknown` if it is not listed.
+/// The type of an open file's file system. `unknown` if it is not listed.
 pub(crate) fn file_system(file: &File) -> String {
-    use std::os::unix::fs::MetadataExt as _;
-    let device = file.metadata().map_or(0, |m| m.dev());
-    let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // id parent major:minor root point options [fields] - type source options
-    let found = mounts.lines().find(|line| line.split(' ').nth(2) == Some(device.as_str()));
-    let kind = found.and_then(|line| line.split_once(" - ")).and_then(|(_, rest)| rest.split(' ').next());
-    kind.unwrap_or("unknown").to_owned()
+    let own = Tgid::from_raw(std::process::id());
+    process::file_system_of(own, file.as_raw_fd()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// A buffer that begins at a page, as `O_DIRECT` wants it.

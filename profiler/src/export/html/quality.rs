@@ -7,7 +7,7 @@ use crate::{
     answer::{Check, Counted, Profile, Report},
     quantity::Nanos,
     text::numbers::{NA, count},
-    words,
+    words::{self, Compared},
 };
 
 pub(super) fn render(report: &Report, profile: &Profile) -> Markup {
@@ -60,7 +60,7 @@ fn losses(report: &Report, profile: &Profile) -> Markup {
 }
 
 /// What is compared with the kernel's counters: ours, the kernel's, the difference.
-fn compared(report: &Report) -> Vec<(&'static str, [String; 3])> {
+fn compared(report: &Report) -> Vec<(Compared, [String; 3])> {
     let check = &report.check;
     let counts = |c: Counted| [count(c.ours), count(c.kernel), words::counts(c)];
     let times = |c: Counted| {
@@ -86,7 +86,7 @@ fn check(report: &Report) -> Markup {
                 tbody {
                     "\n"
                     @for (what, cells) in compared(report) {
-                        tr { th scope="row" { (what) } @for cell in cells { td class="n" { (cell) } } }
+                        tr { th scope="row" { (what.in_full()) } @for cell in cells { td class="n" { (cell) } } }
                         "\n"
                     }
                 }

@@ -226,8 +226,11 @@ fn the_slider_holds_what_the_engine_answers() {
     for (q, queue) in [Queues::Own, Queues::Stealing].into_iter().enumerate() {
         for (l, &loops) in loops.iter().enumerate() {
             for (w, way) in Way::in_language(Language::Native).enumerate() {
-                let scenario = engine.scenario(way, loops as u32, queue).unwrap();
                 let row = &data["rows"][q][l][w];
+                let Some(scenario) = engine.scenario(way, loops as u32, queue) else {
+                    assert!(row["terms"].is_null(), "{way:?} changes nothing here: {row}");
+                    continue;
+                };
                 assert_eq!(row["cells"][0], format!("{:.1} %", scenario.saving.value * 100.0));
                 assert_eq!(row["terms"].as_array().unwrap().len(), scenario.terms.len());
                 let bar: Vec<f64> = row["bar"].as_array().unwrap().iter().map(|b| b.as_f64().unwrap()).collect();

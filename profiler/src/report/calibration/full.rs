@@ -3,7 +3,7 @@
 use super::page::Page;
 use crate::{
     calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow},
-    machine::Medium,
+    machine::{Medium, Queue},
     text::numbers::{NA, bytes, span},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn render(page: &mut Page, full: &Full) {
     }
     if !in_flight.is_empty() {
         page.title("random 4 KiB requests past the page cache through io_uring, by requests in flight");
-        steady(page, in_flight);
+        steady(page, in_flight, Queue::Ring);
     }
     for medium in [Medium::Pipe, Medium::Tcp] {
         page.title(&format!("64 open {}s, per message, by how many have one at once", medium.name()));
@@ -115,8 +115,9 @@ fn files<'a>(page: &mut Page, kind: &str, reads: impl Iterator<Item = &'a DiskRo
     page.table(&header, &rows);
 }
 
-/// Requests by how many are in flight, and one by one or all at once.
-pub(super) fn steady(page: &mut Page, requests: &[SteadyRow]) {
+/// Requests through one queue by how many are in flight, and one by one or all at once.
+pub(super) fn steady(page: &mut Page, requests: &[SteadyRow], queue: Queue) {
+    let requests: Vec<&SteadyRow> = requests.iter().filter(|row| row.queue == queue).collect();
     let mut depths: Vec<u32> = requests.iter().map(|row| row.depth).collect();
     depths.sort_unstable();
     depths.dedup();

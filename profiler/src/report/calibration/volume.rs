@@ -1,7 +1,7 @@
 //! What was measured of a file system, for people and for programs.
 
 use super::{SCHEMA, full, page::Page};
-use crate::calibrate::VolumeCalibration;
+use crate::{calibrate::VolumeCalibration, machine::Queue};
 
 /// The page for people.
 pub(crate) fn text(found: &VolumeCalibration) -> String {
@@ -10,11 +10,14 @@ pub(crate) fn text(found: &VolumeCalibration) -> String {
     page.line(&format!("{} on device {major}:{minor}, {}, kernel {}", found.file_system, found.machine, found.kernel));
     page.wrapped(
         "",
-        "CPU of a random 4 KiB request past the page cache through io_uring, by how many are in flight; each enter submits one \
-         and waits for one, or submits and waits for all.",
+        "CPU of a random 4 KiB request past the page cache, by how many are in flight; each call submits one and waits for one, \
+         or submits and waits for all.",
     );
     page.crowded(found.others);
-    full::steady(&mut page, &found.requests);
+    for (queue, title) in [(Queue::Ring, "through io_uring"), (Queue::Aio, "through Linux AIO")] {
+        page.title(title);
+        full::steady(&mut page, &found.requests, queue);
+    }
     let sync = page.cell("fdatasync", &found.fdatasync);
     page.title(&format!("fdatasync after a write: {sync}"));
     page.finish()

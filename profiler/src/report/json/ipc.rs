@@ -105,9 +105,9 @@ pub(super) struct Ipc {
 /// All windows of one kind.
 #[derive(Serialize, JsonSchema)]
 struct Kind {
-    /// What came before the return: blocked, direct, preempted, unknown.
+    /// What came before the return: a block, or a call that did not block.
     after: &'static str,
-    /// Windows.
+    /// How many windows there are of it.
     windows_count: Figure<u64>,
     /// Mean instructions of a window, user mode.
     instructions_mean_count: Figure<f64>,
@@ -134,24 +134,24 @@ struct Site {
     address: Option<String>,
     /// What a block adds to the window after it, cycles.
     indirect_cycles_per_block_count: Bounded,
-    /// How that was told.
+    /// How the curves were compared, and what came of it.
     compared: Option<String>,
-    /// The line of each kind.
+    /// Cycles against instructions, one fitted line for each kind of window.
     lines: Vec<Line>,
 }
 
 /// A least-squares line cycles = a + b · instructions.
 #[derive(Serialize, JsonSchema)]
 struct Line {
-    /// What came before the return.
+    /// What came before the return: a block, or a call that did not block.
     after: &'static str,
-    /// Windows.
+    /// How many windows the line is fitted to.
     windows_count: Figure<u64>,
     /// Mean instructions of a window.
     instructions_mean_count: Figure<f64>,
-    /// Cycles whatever is executed.
+    /// Cycles of a window of no instructions: the line's intercept.
     a_cycles_count: Bounded,
-    /// Cycles per instruction.
+    /// Cycles that each further instruction takes: the line's slope.
     b_cycles_per_instruction_ratio: Bounded,
 }
 

@@ -55,15 +55,15 @@ pub(super) struct Cpu {
 pub(super) struct Wall {
     /// Sum of the threads' wall times.
     total_ns: Figure<u64>,
-    /// On a CPU.
+    /// Time that threads were on a CPU.
     on_cpu_ns: Figure<u64>,
     /// Its share of the total.
     on_cpu_ratio: Figure<Ratio>,
-    /// Run-queue delay after a wake-up.
+    /// Time that threads waited for a CPU after a wake-up.
     run_delay_woken_ns: Figure<u64>,
     /// Its share of the total.
     run_delay_woken_ratio: Figure<Ratio>,
-    /// Run-queue delay after a preemption.
+    /// Time that threads waited for a CPU after a preemption.
     run_delay_preempted_ns: Figure<u64>,
     /// Its share of the total.
     run_delay_preempted_ratio: Figure<Ratio>,
@@ -73,11 +73,11 @@ pub(super) struct Wall {
     run_delay_born_ratio: Figure<Ratio>,
     /// Blocked, by class, the longest first.
     blocked: Vec<WallLine>,
-    /// Not accounted for.
+    /// Time that is in none of the lines.
     unknown_ns: Figure<u64>,
     /// Its share of the total.
     unknown_ratio: Figure<Ratio>,
-    /// Accounted twice.
+    /// Time that is in two lines.
     excess_ns: Figure<u64>,
     /// Its share of the total.
     excess_ratio: Figure<Ratio>,
@@ -92,11 +92,11 @@ struct WallLine {
     family: FamilyName,
     /// Blocks that began in the window.
     blocks_count: Figure<u64>,
-    /// Blocked time.
+    /// How long threads were blocked in this class, summed.
     blocked_ns: Figure<u64>,
     /// Its share of the wall total.
     blocked_ratio: Figure<Ratio>,
-    /// Run-queue delay after these blocks.
+    /// How long they then waited for a CPU, summed.
     run_delay_ns: Figure<u64>,
 }
 

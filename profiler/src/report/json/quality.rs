@@ -63,7 +63,7 @@ pub(super) struct SelfCost {
 pub(super) struct Reference {
     /// Kernel CPU of a read that blocks minus that of one that does not.
     per_block_ns: Figure<f64>,
-    /// Its standard error.
+    /// Standard error of `per_block_ns`.
     standard_error_ns: Figure<f64>,
     /// Blocks measured.
     blocks_count: Figure<u64>,
@@ -74,9 +74,9 @@ pub(super) struct Reference {
 pub(super) struct Check {
     /// Whether all counts agree exactly, thread by thread.
     counts_agree: bool,
-    /// Voluntary switches.
+    /// Voluntary switches, against those of `/proc/PID/task/TID/status`.
     voluntary: CountCheck,
-    /// Involuntary switches.
+    /// Involuntary switches, against those of `/proc/PID/task/TID/status`.
     involuntary: CountCheck,
     /// Blocks of all classes, against voluntary switches.
     blocks: CountCheck,
@@ -90,7 +90,7 @@ pub(super) struct Check {
     cpu_with_charge: TimeCheck,
     /// CPU of the whole window, against the processes' CPU clocks.
     process_cpu: TimeCheck,
-    /// Threads whose counts differ.
+    /// Ids of the threads whose counts differ from the kernel's, in the initial namespace.
     threads_that_differ: Vec<u32>,
     /// Wall time unknown or counted twice, as a share of all of it.
     wall_residual_ratio: Figure<Ratio>,
@@ -101,9 +101,9 @@ pub(super) struct Check {
 /// A count, ours and the kernel's.
 #[derive(Serialize, JsonSchema)]
 struct CountCheck {
-    /// By the programs.
+    /// As the kernel programs counted.
     ours_count: Figure<u64>,
-    /// By the kernel.
+    /// As the kernel's own counter says.
     kernel_count: Figure<u64>,
     /// Ours less the kernel's.
     difference_count: Figure<i64>,
@@ -112,9 +112,9 @@ struct CountCheck {
 /// A time, ours and the kernel's.
 #[derive(Serialize, JsonSchema)]
 struct TimeCheck {
-    /// By the programs.
+    /// As the kernel programs timed it.
     ours_ns: Figure<u64>,
-    /// By the kernel.
+    /// As the kernel's own clock says.
     kernel_ns: Figure<u64>,
     /// Ours less the kernel's.
     difference_ns: Figure<i64>,

@@ -18,11 +18,11 @@ use crate::{
 /// A call place: syscall × class of its descriptor × address it is called from.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Site {
-    /// The syscall.
+    /// Name of the syscall, as in the kernel's table of this architecture.
     syscall: String,
     /// The class of its descriptor, or of the call.
     class: &'static str,
-    /// The family of that class.
+    /// What kind of waiting that class is.
     family: FamilyName,
     /// Address after the syscall instruction, hexadecimal.
     address: String,
@@ -34,13 +34,13 @@ pub(super) struct Site {
     calls_count: Figure<u64>,
     /// Calls that blocked.
     blocked_calls_count: Figure<u64>,
-    /// Blocks in them.
+    /// Blocks in these calls: one call may block several times.
     blocks_count: Figure<u64>,
     /// Calls that returned an error.
     errors_count: Figure<u64>,
-    /// Bytes moved.
+    /// Bytes that the calls returned, where that is what they return.
     moved_bytes: Figure<u64>,
-    /// Blocked time, sum.
+    /// How long the calls were blocked, summed.
     blocked_ns: Figure<u64>,
     /// Mean blocked time of a call that blocked.
     blocked_mean_ns: Figure<u64>,
@@ -84,7 +84,7 @@ enum BasisName {
     ReadyCall,
     /// The calibrated cost of a block of this class.
     Calibrated,
-    /// The reference block.
+    /// The reference block: a pipe of the profiler's own, measured beside the target.
     Reference,
 }
 
@@ -101,21 +101,21 @@ pub(super) struct Thread {
     role: RoleName,
     /// What the role was told from.
     role_basis: String,
-    /// Wall time.
+    /// From the window's start, or its birth, to the window's end, or its own.
     wall_ns: Figure<u64>,
-    /// CPU.
+    /// CPU that it used.
     cpu_ns: Figure<u64>,
-    /// Of that, in user mode.
+    /// The part of its CPU in user mode.
     user_ns: Figure<u64>,
-    /// Run-queue delay of all kinds.
+    /// How long it was runnable and had no CPU: after wake-ups, preemptions and its birth.
     run_delay_ns: Figure<u64>,
-    /// Blocked time.
+    /// How long it was blocked, whatever on.
     blocked_ns: Figure<u64>,
     /// The class it was blocked on longest; null where it never was.
     mostly_blocked_on: Option<&'static str>,
-    /// Voluntary switches.
+    /// Switches away because it blocked or ended.
     voluntary_count: Figure<u64>,
-    /// Involuntary switches.
+    /// Switches away while it could have run on.
     involuntary_count: Figure<u64>,
     /// Syscalls that returned.
     calls_count: Figure<u64>,
@@ -176,13 +176,13 @@ impl RoleName {
 /// The threads of one role together.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RoleLine {
-    /// The role.
+    /// What all threads of the line are in their program.
     role: RoleName,
-    /// How many threads.
+    /// How many threads have it.
     threads_count: Figure<u64>,
-    /// Their CPU.
+    /// CPU that these threads used together.
     cpu_ns: Figure<u64>,
-    /// The same as a share of that of all threads.
+    /// That CPU as a share of the CPU of all threads.
     cpu_ratio: Figure<Ratio>,
 }
 

@@ -36,10 +36,12 @@ pub(super) struct WhatIf {
 #[derive(Serialize, JsonSchema)]
 struct Scenario {
     /// `naive` (epoll), `runtime` (tokio), `tuned` (io_uring), `deep32` and `deep128` (so many
-    /// requests on files at once) or `pooled` (a loop with a pool of workers); in CPython
-    /// `streams`, `protocols`, `uvloop` or `gevent`; in a JVM `virtual` or `selector`.
+    /// requests on files at once), `aio` (Linux AIO), `workers` (a pool makes calls on files),
+    /// `inline` (no pool does), `pooled` (a loop with a pool of workers) or `shared` (a loop that
+    /// threads share); in CPython `streams`, `protocols`, `uvloop` or `gevent`; in a JVM `virtual`,
+    /// `tasks` (a virtual thread for each task that a loop hands out) or `selector`.
     name: &'static str,
-    /// The same in words.
+    /// `name` as reports print it.
     words: &'static str,
     /// How connections are spread over the loops: `own` or `stealing`.
     queues: &'static str,
@@ -49,7 +51,7 @@ struct Scenario {
     kind: &'static str,
     /// What the model says of its own uncertainty, one standard error: how much less may come back.
     unsure_less_ratio: Ratio,
-    /// How much more.
+    /// How much more may come back, one standard error.
     unsure_more_ratio: Ratio,
     /// `saving` with all that may be otherwise, at its full size.
     bounds: Range,
@@ -72,7 +74,7 @@ struct Scenario {
 /// An assumption that may be otherwise.
 #[derive(Serialize, JsonSchema)]
 struct Doubt {
-    /// The condition.
+    /// What would have to be so; the figure assumes that it is not.
     what: &'static str,
     /// What that would change, a share of the target's CPU.
     change_ratio: Ratio,
@@ -96,7 +98,7 @@ pub(super) struct Estimators {
     in_place_ns: Figure<f64>,
     /// CPU-clock samples in the schedule path, per switch.
     sampled_ns: Figure<f64>,
-    /// Calibrated on this machine.
+    /// What `calibrate` measured for a block of the same class on this machine.
     calibrated_ns: Figure<f64>,
     /// Why they differ, where they do by more than a third.
     disagreement: Option<String>,

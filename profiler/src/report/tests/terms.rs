@@ -4,7 +4,7 @@ use super::fixture::{Case, called, files, server, site};
 use crate::{
     answer::{Decision, NoGain, Reason, Report},
     event::{BlockClass, Stat},
-    machine::{BlockCost, Crowd, DirectRead, Language, ReadCost, Runtime, RuntimePrices, Source, Way},
+    machine::{BlockCost, Crowd, DirectRead, Language, Queue, ReadCost, Runtime, RuntimePrices, Source, Way},
     predict::{Assumption, Baseline, Caveat, Prices, Scenario, TermKind},
     quantity::{Estimate, Nanos, Provenance},
 };
@@ -60,16 +60,20 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
 }
 
 #[test]
-fn a_loops_pool_of_workers_is_handed_events_and_all_or_none_may_wake_one() {
+fn a_loop_hands_each_event_to_a_worker_and_threads_that_share_one_serve_what_they_find() {
     let report = server().report();
     let (naive, pooled) = (scenario(&report, Way::Naive), scenario(&report, Way::Pooled));
     let handed = term(pooled, TermKind::HandOversCome).unwrap();
     let less = (naive.saving.value - pooled.saving.value) * report.what_if.cpu;
     assert!(handed < 0.0 && (less + handed).abs() < 1.0, "{handed} ns, and {less} ns less");
-    let doubt = |of| pooled.doubts.iter().find(|d| d.assumption == of).unwrap().change * report.what_if.cpu;
-    assert!((doubt(Assumption::WorkersSleep) - handed).abs() < 1.0);
-    assert!((doubt(Assumption::WorkersStayBusy) + handed).abs() < 1.0);
-    assert!(pooled.unsure.less > naive.unsure.less && pooled.unsure.more > naive.unsure.more);
+    let change = |scenario: &Scenario, of| {
+        scenario.doubts.iter().find(|d| d.assumption == of).unwrap().change * report.what_if.cpu
+    };
+    assert!((change(pooled, Assumption::WorkersStayBusy) + handed).abs() < 1.0);
+    let shared = scenario(&report, Way::Shared);
+    assert_eq!(shared.saving.value, naive.saving.value);
+    assert!((change(shared, Assumption::WorkersSleep) - handed).abs() < 1.0);
+    assert!(pooled.unsure.more > naive.unsure.more && shared.unsure.less > naive.unsure.less);
     // It is for sockets, as a deeper queue is for files.
     assert!(report.what_if.scenario(Way::Deep).is_none() && files().report().what_if.scenario(Way::Pooled).is_none());
 }
@@ -184,7 +188,7 @@ fn reads_past_the_page_cache_are_priced_by_what_a_batch_costs() {
         }
         if calibrated && let Some(calibration) = &mut case.inputs.calibration {
             calibration.direct = [(1, 2_600.0), (8, 900.0)]
-                .map(|(batch, ns)| DirectRead { batch, depth: None, write: false, cost: sure(ns) })
+                .map(|(batch, ns)| DirectRead { batch, depth: None, write: false, queue: Queue::Ring, cost: sure(ns) })
                 .to_vec();
         }
         case.report()
@@ -265,7 +269,8 @@ fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
         let mut case = files();
         case.inputs.direct_files = vec![case.window.sites[0].place.clone()];
         if let Some(calibration) = &mut case.inputs.calibration {
-            calibration.direct = vec![DirectRead { batch: 1, depth: None, write: false, cost: sure(1_000.0) }];
+            calibration.direct =
+                vec![DirectRead { batch: 1, depth: None, write: false, queue: Queue::Ring, cost: sure(1_000.0) }];
         }
         case.inputs.baselines = baselines;
         case.report()

@@ -8,7 +8,7 @@ use crate::text::numbers::{NA, short};
 use crate::{
     answer::{Check, Counted, Report},
     quantity::Nanos,
-    words,
+    words::{self, Compared},
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -17,18 +17,18 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let mut table =
         Table::new([("", Side::Left), ("ours", Side::Right), ("kernel", Side::Right), ("difference", Side::Right)], 0);
     for (name, counted) in check.counted() {
-        table.row([name.to_owned(), short(counted.ours), short(counted.kernel), words::counts(counted)]);
+        table.row([name.in_full(), short(counted.ours), short(counted.kernel), words::counts(counted)]);
     }
-    let time = |table: &mut Table<4>, name: &str, counted: Counted| {
+    let time = |table: &mut Table<4>, name: Compared, counted: Counted| {
         let [ours, kernel] = [counted.ours, counted.kernel].map(|ns| Nanos::from_nanos(ns).to_string());
-        table.row([name.to_owned(), ours, kernel, words::times(counted)]);
+        table.row([name.in_full(), ours, kernel, words::times(counted)]);
     };
     for (name, counted) in check.timed() {
         time(&mut table, name, counted);
     }
     match check.process_cpu {
         Some(cpu) => time(&mut table, Check::IN_ALL, cpu),
-        None => table.row([Check::IN_ALL.to_owned(), report.cpu.total.to_string(), NA.to_owned(), NA.to_owned()]),
+        None => table.row([Check::IN_ALL.in_full(), report.cpu.total.to_string(), NA.to_owned(), NA.to_owned()]),
     }
     page.table(&table.lines(2, page.width()));
     if check.process_cpu.is_none() {

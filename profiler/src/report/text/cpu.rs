@@ -23,8 +23,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     let mut table =
         Table::new([("", Side::Left), ("time", Side::Right), ("share", Side::Right), ("provenance", Side::Left)], 0);
     for (name, line) in &lines {
-        // Without a figure there is no share.
-        let share = line.value().map_or_else(String::new, |&ns| part(ns, cpu.whole()));
+        let share = line.value().map_or_else(|| NA.to_owned(), |&ns| part(ns, cpu.whole()));
         let origin = if line.value().is_some() { line.provenance().name() } else { "" };
         table.row([(*name).to_owned(), figure(line, |&ns| span(ns)), share, origin.to_owned()]);
     }

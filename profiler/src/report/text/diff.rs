@@ -52,17 +52,16 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
     for change in &diff.changes {
         let (relative, interval) = match (change.relative(), change.difference) {
             (Some(share), Some(d)) => (numbers::change(share), range(d, change.before)),
-            (Some(share), None) => (numbers::change(share), String::new()),
-            (None, _) => (NA.to_owned(), String::new()),
+            (Some(share), None) => (numbers::change(share), NA.to_owned()),
+            (None, _) => (NA.to_owned(), NA.to_owned()),
         };
         let _ = writeln!(
             out,
-            "{:<28} {:>12} {:>12} {:>10}  {interval}{}{}",
+            "{:<28} {:>12} {:>12} {:>10}  {interval}  {}",
             change.measure.name(),
             amount(change.measure, change.before),
             amount(change.measure, change.after),
             relative,
-            if interval.is_empty() { "" } else { "  " },
             judgement(change),
         );
     }
@@ -100,7 +99,7 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     }
     let interval = check
         .interval
-        .map_or_else(|| "  (too few parts for an interval)".to_owned(), |i| format!(" ({})", numbers::range(i)));
+        .map_or_else(|| format!(" ({NA}: too few parts for an interval)"), |i| format!(" ({})", numbers::range(i)));
     let _ = writeln!(out, "measured                saves {}{interval}", percent(check.measured));
     if let Ok(s) = &check.predicted {
         let _ = writeln!(

@@ -1,7 +1,7 @@
 //! The view of block devices.
 
 use crate::{
-    text::fit::cut,
+    text::{fit::cut, numbers::NA},
     tui::{app::App, pen::Pen, sheets::devices::SHEET, theme::Ink},
     words,
 };
@@ -11,7 +11,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
     let (height, width) = (pen.height(), pen.width());
     let room = usize::from(width);
     if report.devices.is_empty() {
-        pen.text(0, 0, &cut(words::NO_DEVICE, room), Ink::Dim);
+        pen.text(0, 0, &cut(&format!("{NA}: {}", words::NO_DEVICE), room), Ink::Dim);
         return;
     }
     app.devices.draw(&mut pen.part(0, 0, height.saturating_sub(2), width), &SHEET, &report.devices, &app.searched());

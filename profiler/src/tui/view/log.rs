@@ -3,7 +3,7 @@
 
 use crate::text::{
     clean::clean,
-    numbers::{NA, clock, percent, short as count, span},
+    numbers::{NA, clock, percent, short as count},
 };
 use crate::{
     answer::{Check, Counted, Profile, Report},
@@ -48,30 +48,26 @@ fn losses(page: &mut Page, report: &Report) {
 fn check(page: &mut Page, report: &Report) {
     let check = &report.check;
     page.title(&words::title(Check::TITLE));
-    let counted = |page: &mut Page, name: &str, c: Counted| {
+    for (name, c) in check.counted() {
         let text = format!("{} ours, {} the kernel's: {}", count(c.ours), count(c.kernel), words::counts(c));
-        page.entry(name, &text, if c.difference() == 0 { Ink::Plain } else { Ink::Bad });
-    };
-    counted(page, "voluntary switches", check.voluntary);
-    counted(page, "involuntary switches", check.involuntary);
-    counted(page, "blocks, all classes", check.blocks);
-    let time = |page: &mut Page, name: &str, c: Counted| {
-        let [ours, kernel] = [c.ours, c.kernel].map(Nanos::from_nanos);
-        let text = format!("{ours} ours, {kernel} the kernel's: {}", words::times(c));
-        page.entry(name, &text, Ink::Plain);
-    };
-    time(page, "CPU at switches", check.cpu);
-    match check.process_cpu {
-        Some(c) => time(page, "CPU of the processes", c),
-        None => page.entry("CPU of the processes", &format!("{NA}: {}", report.no_clock()), Ink::Plain),
+        page.entry(name.name, &text, if c.difference() == 0 { Ink::Plain } else { Ink::Bad });
     }
-    page.entry("charged at switch-in", &span(check.charge as f64), Ink::Plain);
+    for (name, c) in check.timed() {
+        page.entry(name.name, &compared_times(c), Ink::Plain);
+    }
+    let in_all = check.process_cpu.map_or_else(|| format!("{NA}: {}", report.no_clock()), compared_times);
+    page.entry(Check::IN_ALL.name, &in_all, Ink::Plain);
     if let Some(differing) = check.differing() {
         page.wrapped(2, &format!("!! {differing}"), Ink::Bad);
     }
     if let Some(left) = report.left_over() {
         page.wrapped(2, &left, Ink::Plain);
     }
+}
+
+fn compared_times(c: Counted) -> String {
+    let [ours, kernel] = [c.ours, c.kernel].map(Nanos::from_nanos);
+    format!("{ours} ours, {kernel} the kernel's: {}", words::times(c))
 }
 
 fn stacks(page: &mut Page, profile: &Profile) {

@@ -208,11 +208,11 @@ fn rates(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
 fn rates_short(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
     let last = &snapshot.last;
     let seconds = snapshot.interval.as_secs_f64();
-    let text = format!(
-        "{} events · self-cost {}",
-        rate(last.self_cost.events, seconds),
-        figure(&last.self_cost.share, |&s| percent(s))
-    );
+    let share = match share_over_all_time(&snapshot.whole) {
+        Some(mean) => format!("~{} over all time", percent(mean)),
+        None => figure(&last.self_cost.share, |&s| percent(s)),
+    };
+    let text = format!("{} events · self-cost {share}", rate(last.self_cost.events, seconds));
     pen.text(0, 0, &cut(&text, pen.width().into()), Ink::Plain);
 }
 

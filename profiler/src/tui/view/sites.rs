@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App) {
     if let Some(report) = app.report() {
         if report.sites.is_empty() {
-            pen.text(0, 0, words::NO_CALL, Ink::Dim);
+            pen.text(0, 0, &format!("{NA}: {}", words::NO_CALL), Ink::Dim);
             return;
         }
         app.sites.draw(pen, &SHEET, &report.sites, &app.searched());

@@ -180,9 +180,13 @@ public final class Child {
         }
     }
 
-    /** A loop over a selector that hands what is ready to a pool of threads. */
-    static void pooled(ServerSocketChannel server) throws Exception {
-        ExecutorService pool = Executors.newFixedThreadPool(POOL);
+    /** A virtual thread for each task, where there are virtual threads. */
+    static ExecutorService threadPerTask() throws ReflectiveOperationException {
+        return (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
+    }
+
+    /** A loop over a selector that hands what is ready to threads. */
+    static void handing(ServerSocketChannel server, ExecutorService threads) throws Exception {
         try (Selector selector = Selector.open()) {
             accept(server, selector);
             AtomicBoolean over = new AtomicBoolean();
@@ -191,7 +195,7 @@ public final class Child {
                 selector.select(idle * 1000L);
                 for (SelectionKey key : selector.selectedKeys()) {
                     key.interestOps(0);
-                    pool.execute(() -> {
+                    threads.execute(() -> {
                         try {
                             if (answer(key)) {
                                 over.set(true);
@@ -205,8 +209,8 @@ public final class Child {
                 }
                 selector.selectedKeys().clear();
             }
-            pool.shutdown();
-            pool.awaitTermination(1, TimeUnit.SECONDS);
+            threads.shutdown();
+            threads.awaitTermination(1, TimeUnit.SECONDS);
             close(selector);
         }
     }
@@ -253,11 +257,11 @@ public final class Child {
         ServerSocketChannel channels = ServerSocketChannel.open();
         channels.bind(any, 256);
         int port = sockets.getLocalPort();
+        int other = ((InetSocketAddress) channels.getLocalAddress()).getPort();
         String forms = " blocking:" + port;
         if (hasVirtual()) {
-            forms += " virtual:" + port;
+            forms += " virtual:" + port + " tasks:" + other;
         }
-        int other = ((InetSocketAddress) channels.getLocalAddress()).getPort();
         forms += " selector:" + other + " pooled:" + other;
         System.out.println(System.getProperty("java.version") + forms);
         for (String line = line(); line != null; line = line()) {
@@ -272,7 +276,9 @@ public final class Child {
             } else if (order[0].equals("virtual")) {
                 virtual(sockets);
             } else if (order[0].equals("pooled")) {
-                pooled(channels);
+                handing(channels, Executors.newFixedThreadPool(POOL));
+            } else if (order[0].equals("tasks")) {
+                handing(channels, threadPerTask());
             } else {
                 selector(channels);
             }

@@ -1,0 +1,12 @@
+//! Where requests on files wait until they are done.
+
+/// An interface of the kernel that tells of requests on files when they are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// `io_uring`.
+    #[default]
+    Ring,
+    /// Linux AIO: `io_submit` and `io_getevents`.
+    Aio,
+}

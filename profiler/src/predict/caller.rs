@@ -1,0 +1,210 @@
+//! Ways that change nothing but the thread that makes a call on a file: a pool of workers that
+//! blocks in it, or the thread that asks a pool for it today. Neither waits in another way, so that
+//! nothing is replayed.
+
+use super::{
+    doubt::{Assumption, Doubt},
+    engine::Engine,
+    interval::Found,
+    replay::Queues,
+    scenario::Scenario,
+    sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
+    term::{Term, TermBasis, TermKind},
+};
+use crate::{
+    machine::{Pool, Queue, Way},
+    quantity::Estimate,
+};
+
+/// What one of these ways comes to: the terms, half the 90 % interval of what scatters, ns, and
+/// what may be otherwise.
+type Sum = (Vec<Term>, f64, Vec<Doubt>);
+
+impl Engine {
+    /// What such a way gives back; `None` where it would change nothing, or has no price.
+    pub(super) fn by_another_thread(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
+        let (terms, half, doubts) = match way.pool() {
+            Pool::Calls => self.by_workers()?,
+            _ => self.in_place(way)?,
+        };
+        let kind = self.kind(way);
+        let Found { saving, unsure, bounds, doubts } = Found::new(kind, self.cpu, &terms, half / self.cpu, doubts, 1.0);
+        let seconds = self.seconds.max(1e-9);
+        Some(Scenario {
+            way,
+            loops,
+            queues,
+            saving,
+            kind,
+            unsure,
+            bounds,
+            doubts,
+            cpu_per_second: saving.scaled(self.cpu / 1e9 / seconds),
+            open: saving.value,
+            sleeps_per_block: 1.0,
+            sleeps_per_second: self.prices.all().count / seconds,
+            events_per_wait: 1.0,
+            event_tax: None,
+            terms,
+        })
+    }
+
+    /// A worker sleeps until it is handed the call, and who handed it over sleeps until it is done,
+    /// unless calls of other requests are done first.
+    fn by_workers(&self) -> Option<Sum> {
+        let (calls, each) = (self.prices.file_calls, self.hand_over()?);
+        let back = calls / self.prices.file_waits.max(1.0);
+        let term = |kind, count| Term::loss(kind, count, each, TermBasis::HandOver);
+        let terms = vec![term(TermKind::CallsHandedOver, calls), term(TermKind::AnswersHandedBack, back)];
+        let all: f64 = terms.iter().map(|t| t.ns).sum();
+        let doubts = vec![
+            Doubt { assumption: Assumption::QueuesCostMore, change: all * UNTOLD_HAND_OVER },
+            Doubt { assumption: Assumption::WorkersStayBusy, change: calls * each },
+        ];
+        (calls >= 1.0).then(|| (terms, all.abs() * UNSURE_HAND_OVER, doubts))
+    }
+
+    /// No call is handed over, and while one blocks no other is made: the device is idle whenever
+    /// it gets a request.
+    fn in_place(&self, way: Way) -> Option<Sum> {
+        let goes = self.handed_over(way)?;
+        let untold = Doubt { assumption: Assumption::QueuesCostMore, change: goes.ns * UNTOLD_HAND_OVER };
+        let half = goes.ns * UNSURE_HAND_OVER;
+        let (blocks, at_once) = (self.prices.file.count, self.prices.file_waits);
+        if blocks < 1.0 || at_once <= 1.0 {
+            return Some((vec![goes], half, vec![untold]));
+        }
+        let alone = self.alone(at_once)?;
+        let comes = Term::loss(TermKind::RequestsAlone, blocks, alone.value, TermBasis::OneAgainst(at_once));
+        Some((vec![goes, comes], half.hypot(blocks * alone.half_width()), vec![untold]))
+    }
+
+    /// What a request to a device costs more if it is the only one than if there are so many.
+    fn alone(&self, at_once: f64) -> Option<Estimate> {
+        let at = |requests| self.calibration.direct_io(Queue::Ring, false, requests, 1.0);
+        Some(at(1.0)?.beyond(at(at_once)?).at_least_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cost::HandOvers,
+        event::BlockClass,
+        machine::{BlockCost, DirectRead, HandOverCost, PriceList},
+        predict::{
+            blocks::Blocks,
+            files::{ByWorkers, DirectReads},
+            note::Note,
+            prices::{Prices, WaitingCalls},
+        },
+        quantity::Figure,
+    };
+
+    /// 10,000 calls on files in 100 ms of CPU, 4,000 of which block, eight at once.
+    fn prices() -> Prices {
+        let none = || Figure::unavailable(Note::NoWakePrice);
+        Prices {
+            net: Blocks::default(),
+            file: Blocks { count: 4_000.0, direct: 8e6 },
+            file_calls: 10_000.0,
+            by_workers: ByWorkers::default(),
+            direct_reads: DirectReads::default(),
+            in_flight: 0.0,
+            file_waits: 8.0,
+            ready_reads: 0.0,
+            turns: 0.0,
+            messages: 0.0,
+            accepted: 0.0,
+            waiting_calls: WaitingCalls::default(),
+            near: 1_000.0,
+            sleep: none(),
+            main_class: BlockClass::Pipe,
+            own_wakes: 0.0,
+            other_wakes: 0.0,
+            wake: none(),
+            other_wake: none(),
+            preemptions: 0.0,
+            switch: 1_000.0,
+            basis: None,
+            covered: 1.0,
+        }
+    }
+
+    /// A hand-over costs 1.5 µs, of which a block is 1; a request alone 9 µs, and one of eight 4.
+    fn machine() -> PriceList {
+        let sure = Estimate::exact;
+        let block = BlockCost { class: BlockClass::Pipe, idle: None, cost: sure(1_000.0), wake: sure(500.0) };
+        let request =
+            |depth, queue, ns| DirectRead { batch: 1, depth: Some(depth), write: false, queue, cost: sure(ns) };
+        PriceList {
+            blocks: vec![block],
+            hand_overs: vec![HandOverCost { class: BlockClass::Futex, via_idle: false, cost: sure(3_000.0) }],
+            direct: vec![
+                request(1, Queue::Ring, 9_000.0),
+                request(8, Queue::Ring, 4_000.0),
+                request(8, Queue::Aio, 1.0),
+            ],
+            ..PriceList::default()
+        }
+    }
+
+    fn engine(waits: f64, prices: Prices, calibration: PriceList) -> Engine {
+        Engine {
+            prices,
+            calibration,
+            hand_overs: HandOvers { waits, cpu: waits * 2_000.0 },
+            net: Vec::new(),
+            all: Vec::new(),
+            cpu: 100e6,
+            hooks_per_block: 0.0,
+            before_block: 0.0,
+            spread: 0.0,
+            indirect: None,
+            by_counters: false,
+            wake_up: 0.0,
+            in_kernel: 0.5,
+            unsteady: 0.0,
+            filled: false,
+            bound: false,
+            concurrency: Vec::new(),
+            seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_worker_is_handed_every_call_and_answers_of_calls_that_overlap_wake_nobody() {
+        let found = engine(0.0, prices(), machine()).by_another_thread(Way::Workers, 1, Queues::Own).unwrap();
+        // 15 ms to hand them over, and an eighth of that for the answers.
+        assert!((found.saving.value + 0.15 * 1.125).abs() < 1e-9, "{found:?}");
+        let alone = engine(0.0, Prices { file_waits: 0.9, ..prices() }, machine());
+        let found = alone.by_another_thread(Way::Workers, 1, Queues::Own).unwrap();
+        assert!((found.saving.value + 0.3).abs() < 1e-9, "{found:?}");
+        assert!(found.doubts.iter().any(|d| d.assumption == Assumption::WorkersStayBusy && d.change > 0.149));
+    }
+
+    #[test]
+    fn without_its_pool_requests_are_alone_and_dearer() {
+        let found = engine(5_000.0, prices(), machine()).by_another_thread(Way::Inline, 1, Queues::Own).unwrap();
+        // 10 ms go, and 4,000 requests cost 5 µs more each.
+        assert!((found.saving.value - (0.1 - 0.2)).abs() < 1e-9, "{found:?}");
+        let cached = Prices { file: Blocks::default(), file_waits: 0.0, ..prices() };
+        let found =
+            engine(5_000.0, cached, PriceList::default()).by_another_thread(Way::Inline, 1, Queues::Own).unwrap();
+        assert!((found.saving.value - 0.1).abs() < 1e-9, "{found:?}");
+        let unpriced = PriceList { direct: Vec::new(), ..machine() };
+        assert_eq!(engine(5_000.0, prices(), unpriced).by_another_thread(Way::Inline, 1, Queues::Own), None);
+    }
+
+    #[test]
+    fn each_way_for_files_is_offered_where_it_changes_something() {
+        let offered = |waits, direct| {
+            let direct_reads = DirectReads { count: direct, ..DirectReads::default() };
+            let ways = engine(waits, Prices { direct_reads, ..prices() }, machine()).offered();
+            [Way::Aio, Way::Workers, Way::Inline].map(|way| ways.contains(&way))
+        };
+        assert_eq!(offered(0.0, 0.0), [false, true, false]);
+        assert_eq!(offered(5_000.0, 10.0), [true, false, true]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Numbers in the tables and messages of this program: one format for each quantity, that of the
+//! profiler's own outputs (`profiler/src/text/numbers.rs`). Costs of hooks keep one digit behind
+//! the point, because their differences are of single nanoseconds.
+
+/// What stands where there is no number.
+pub(crate) const NA: &str = "n/a";
+
+const MIB: f64 = 1_048_576.0;
+
+/// A number with so many digits behind its point; what rounds to nothing has no sign.
+pub(crate) fn decimal(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(bare) if bare.bytes().all(|b| matches!(b, b'0' | b'.')) => bare.to_owned(),
+        _ => text,
+    }
+}
+
+/// A difference: a number that always has its sign.
+pub(crate) fn signed(value: f64, digits: usize) -> String {
+    let text = decimal(value, digits);
+    if text.starts_with('-') { text } else { format!("+{text}") }
+}
+
+/// A count with its thousands apart: `123,456`.
+pub(crate) fn count(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `+7.3 %` of a ratio 1.073.
+pub(crate) fn increase(ratio: f64) -> String {
+    format!("{} %", signed((ratio - 1.0) * 100.0, 1))
+}
+
+/// `1.90 %` of 0.019: a share that should be tiny.
+pub(crate) fn residual(share: f64) -> String {
+    format!("{} %", decimal(share * 100.0, 2))
+}
+
+/// `74 %` of 0.74.
+pub(crate) fn whole_percent(share: f64) -> String {
+    format!("{} %", decimal(share * 100.0, 0))
+}
+
+/// Percentage points.
+pub(crate) fn points(points: f64) -> String {
+    format!("{} points", decimal(points, 1))
+}
+
+/// Whole nanoseconds.
+pub(crate) fn nanos(ns: f64) -> String {
+    format!("{} ns", decimal(ns, 0))
+}
+
+/// Nanoseconds of a hook.
+pub(crate) fn hook_nanos(ns: f64) -> String {
+    format!("{} ns", decimal(ns, 1))
+}
+
+/// A difference between the costs of two hooks.
+pub(crate) fn hook_difference(ns: f64) -> String {
+    format!("{} ns", signed(ns, 1))
+}
+
+/// A number of seconds, as milliseconds.
+pub(crate) fn millis(seconds: f64) -> String {
+    format!("{} ms", decimal(seconds * 1e3, 0))
+}
+
+/// Whole seconds.
+pub(crate) fn seconds(seconds: f64) -> String {
+    format!("{} s", decimal(seconds, 0))
+}
+
+/// Cores' worth of CPU.
+pub(crate) fn cores(cores: f64) -> String {
+    decimal(cores, 2)
+}
+
+/// Bytes in the unit that fits: KiB below 1 MiB, else MiB.
+pub(crate) fn bytes(n: f64) -> String {
+    if n < MIB { format!("{} KiB", decimal(n / 1024.0, 0)) } else { format!("{} MiB", decimal(n / MIB, 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_with_their_units() {
+        assert_eq!((increase(1.0731), residual(0.019)), ("+7.3 %".into(), "1.90 %".into()));
+        assert_eq!((count(1_234_567.4), count(12.0)), ("1,234,567".into(), "12".into()));
+        assert_eq!((bytes(1_572_864.0), bytes(32_768.0)), ("1.5 MiB".into(), "32 KiB".into()));
+        assert_eq!(
+            (nanos(140.4), hook_nanos(140.44), millis(0.25)),
+            ("140 ns".into(), "140.4 ns".into(), "250 ms".into())
+        );
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!((decimal(-0.04, 1), signed(-0.04, 1)), ("0.0".into(), "+0.0".into()));
+        assert_eq!((hook_difference(-0.01), hook_difference(-0.06)), ("+0.0 ns".into(), "-0.1 ns".into()));
+    }
+}
