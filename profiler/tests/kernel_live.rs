@@ -218,6 +218,26 @@ fn a_process_is_looked_at_from_every_side_and_the_terminal_is_left_as_it_was() {
     assert_eq!(terminal.restored(), "code=0");
 }
 
+/// Each key comes together with the signal that says the terminal has another size.
+#[test]
+fn no_key_is_lost_when_the_terminal_changes_its_size_meanwhile() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = busy();
+    let terminal = Terminal::open("resized", 100, 30);
+    terminal.start(&format!("{TOOL} live -p {}", target.pid()));
+    terminal.shows(&["every 1.00 s", "WALL"]);
+    for turn in 0..24_u16 {
+        let (key, words) = [("8", "Against the kernel's own counters"), ("1", "WALL")][usize::from(turn % 2)];
+        let width = (90 + turn).to_string();
+        terminal.tmux(&["resize-window", "-x", &width, "-y", "30", ";", "send-keys", key]);
+        terminal.shows(&[words]);
+    }
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
 /// User and system time of a process, clock ticks.
 fn cpu_ticks(pid: Pid) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();

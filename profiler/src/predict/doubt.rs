@@ -30,6 +30,8 @@ pub enum Assumption {
     WorkersSleep,
     /// A pool's workers may find work whenever they are done, and never sleep.
     WorkersStayBusy,
+    /// Who has its files read by workers may ask for the next before it needs it.
+    CallsOverlap,
     /// What it runs in may take for itself what machine code would give back.
     RuntimeTakesIt,
     /// Virtual threads may block where they keep their carrier: what is to go stays.

@@ -99,9 +99,19 @@ impl Found {
         let value = share(terms.iter().map(|t| t.ns).sum());
         let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
         let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
+        let most = most.min(at_stake(kind, terms.iter().map(|t| share(t.ns)), half, &doubts));
         let (saving, bounds) = (unsure.around(value, kind, most), bounds(value, half, &doubts, most));
         Self { saving, unsure, bounds, doubts }
     }
+}
+
+/// The most that can come back: what goes, by prices that are off as far as prices were, and what
+/// may come back besides. What it costs in its place is left out.
+fn at_stake(kind: Kind, terms: impl Iterator<Item = f64>, half: f64, doubts: &[Doubt]) -> f64 {
+    let dearer = 1.0 + kind.missed().times * TRANSFER;
+    let goes: f64 = terms.filter(|&share| share > 0.0).sum();
+    let besides: f64 = doubts.iter().map(|d| d.change).filter(|&change| change > 0.0).sum();
+    goes * dearer + besides + half
 }
 
 /// The figure with all that may be otherwise at its full size, as if all of it came at once.
@@ -114,7 +124,10 @@ fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::doubt::Assumption;
+    use crate::predict::{
+        doubt::Assumption,
+        term::{TermBasis, TermKind},
+    };
 
     #[test]
     fn a_doubt_widens_its_own_side() {
@@ -135,6 +148,21 @@ mod tests {
         assert!((found.low - (0.5 - 0.02 * times)).abs() < 1e-12 && (found.high - (0.5 + 0.04 * times)).abs() < 1e-12);
         assert_eq!(unsure.around(0.5, Kind::Sockets, 0.51).high, 0.51);
         assert_eq!(unsure.around(0.5, Kind::Sockets, 0.4).high, 0.5, "the figure stands");
+    }
+
+    #[test]
+    fn no_more_comes_back_than_is_spent_on_what_goes() {
+        let term = |ns| Term::gain(TermKind::BlocksGo, 1.0, ns, TermBasis::InPlace);
+        let found = |doubts| Found::new(Kind::Files, 1_000.0, &[term(4.0), term(-3.0)], 0.0, doubts, 1.0).saving;
+        let times = Kind::Files.missed().times;
+        let saving = found(Vec::new());
+        assert!((saving.value - 0.001).abs() < 1e-9 && (saving.high - 0.004 * (1.0 + times * TRANSFER)).abs() < 1e-9);
+        assert!(
+            (saving.low - (0.001 - times * FLOOR)).abs() < 1e-4,
+            "it may cost more, for all that is known: {saving:?}"
+        );
+        let doubt = Doubt { assumption: Assumption::CodeRunsCold, change: 100.0 };
+        assert!(found(vec![doubt]).high > 0.1);
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Assumption {
             Self::TasksCost => "if starting a task for each connection cost as much again",
             Self::WorkersSleep => "if every event woke another of its threads",
             Self::WorkersStayBusy => "if workers always found work, and none had to be woken",
+            Self::CallsOverlap => "if it asked for what it needs next, and its device were kept busy",
             Self::RuntimeTakesIt => "if what it runs in took all that machine code would give back",
             Self::CarriersPinned => "if its threads blocked inside synchronized, which keeps the carrier before JDK 24",
             Self::RepliesLeaveTogether => "if replies left together",
