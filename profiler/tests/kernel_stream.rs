@@ -104,7 +104,10 @@ fn cpu_clock_samples_hit_user_code_where_there_is_nothing_else() {
         samples.samples * 2 >= expected && samples.samples <= expected * 2 + 20,
         "{samples:?}, {expected} expected"
     );
-    assert!(samples.user * 10 >= samples.samples * 8, "{samples:?}");
+    // Our hooks are something else: under emulation they take a tenth of so short a burn, and are
+    // counted apart.
+    assert!(samples.user * 10 >= (samples.samples - samples.hooks) * 8, "{samples:?}");
+    assert!(samples.hooks * 5 <= samples.samples, "{samples:?}");
     assert_eq!(samples.unreadable, 0);
 }
 
