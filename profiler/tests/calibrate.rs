@@ -300,16 +300,22 @@ fn a_file_system_is_measured_when_it_is_named_and_kept_by_its_device() {
     let (code, out, err) = quiet(&["--file", env!("CARGO_TARGET_TMPDIR"), "--json"]);
     assert_eq!(code, Some(0), "{err}");
     let found: Value = serde_json::from_str(&out).unwrap();
-    let places: Vec<(bool, u64, u64)> = found["requests"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (row["write"].as_bool().unwrap(), row["depth"].as_u64().unwrap(), row["batch"].as_u64().unwrap()))
-        .collect();
-    let of = |write| {
-        [(write, 1, 1), (write, 4, 1), (write, 4, 4), (write, 16, 1), (write, 16, 16), (write, 64, 1), (write, 64, 64)]
+    let places = |queue: &str| -> Vec<(bool, u64, u64)> {
+        let rows = found["requests"].as_array().unwrap().iter().filter(|row| row["queue"] == queue);
+        rows.map(|row| {
+            (row["write"].as_bool().unwrap(), row["depth"].as_u64().unwrap(), row["batch"].as_u64().unwrap())
+        })
+        .collect()
     };
-    assert_eq!(places, [of(false), of(true)].concat());
+    let of = |depths: &[u64]| -> Vec<(bool, u64, u64)> {
+        let one = |write| {
+            let deep = depths.iter().flat_map(move |&depth| [(write, depth, 1), (write, depth, depth)]);
+            [(write, 1, 1)].into_iter().chain(deep)
+        };
+        one(false).chain(one(true)).collect()
+    };
+    assert_eq!(places("ring"), of(&[4, 16, 64]));
+    assert_eq!(places("aio"), of(&[16, 64]));
     let (major, minor) = (found["device"][0].as_u64().unwrap(), found["device"][1].as_u64().unwrap());
     let kept: Vec<_> =
         std::fs::read_dir(folder.0.join("should-i-async")).unwrap().map(|f| f.unwrap().file_name()).collect();
