@@ -35,13 +35,21 @@ impl Programs {
         Ok(Self::from_messages(&exec::output(cargo)?))
     }
 
+    /// A program and a test may have one name: then it is the program's, whichever was built last.
     fn from_messages(messages: &str) -> Self {
-        let program = |line: &str| {
-            let message: serde_json::Value = serde_json::from_str(line).ok()?;
-            let name = message.pointer("/target/name")?.as_str()?.to_owned();
-            Some((name, PathBuf::from(message.get("executable")?.as_str()?)))
-        };
-        Self(messages.lines().filter_map(program).collect())
+        let mut found = BTreeMap::new();
+        for line in messages.lines() {
+            let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            let name = message.pointer("/target/name").and_then(|name| name.as_str());
+            let program = message.get("executable").and_then(|path| path.as_str());
+            let (Some(name), Some(program)) = (name, program) else { continue };
+            let is_test = message.pointer("/profile/test").and_then(|test| test.as_bool()).unwrap_or(false);
+            if is_test && found.contains_key(name) {
+                continue;
+            }
+            found.insert(name.to_owned(), PathBuf::from(program));
+        }
+        Self(found)
     }
 
     pub(crate) fn path(&self, name: &str) -> Result<&Path> {
@@ -76,6 +84,18 @@ impl Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_no_test_of_the_same_name() {
+        let built = |test: bool, path: &str| {
+            format!(r#"{{"target":{{"name":"lab"}},"profile":{{"test":{test}}},"executable":"{path}"}}"#)
+        };
+        for messages in
+            [[built(true, "/t/test"), built(false, "/t/lab")], [built(false, "/t/lab"), built(true, "/t/test")]]
+        {
+            assert_eq!(Programs::from_messages(&messages.join("\n")).path("lab").unwrap(), Path::new("/t/lab"));
+        }
+    }
 
     #[test]
     fn executables_are_found_among_other_messages() {
