@@ -104,9 +104,11 @@ fn cpu_clock_samples_hit_user_code_where_there_is_nothing_else() {
         samples.samples * 2 >= expected && samples.samples <= expected * 2 + 20,
         "{samples:?}, {expected} expected"
     );
-    // Our hooks are something else: under emulation they take a tenth of so short a burn, and are
-    // counted apart.
-    assert!(samples.user * 10 >= (samples.samples - samples.hooks) * 8, "{samples:?}");
+    // An emulated aarch64 makes hooks so dear that they take a tenth of the burn (36 of 396 samples
+    // beside 315 in user mode); they are counted apart.
+    let dear = cfg!(target_arch = "aarch64") && std::env::var_os("SIA_EMULATED").is_some();
+    let hooks = if dear { samples.hooks } else { 0 };
+    assert!(samples.user * 10 >= (samples.samples - hooks) * 8, "{samples:?}");
     assert!(samples.hooks * 5 <= samples.samples, "{samples:?}");
     assert_eq!(samples.unreadable, 0);
 }

@@ -125,7 +125,7 @@ impl Answerable<'_> {
                 None => Reason::NothingKnown { io, why },
             };
         }
-        self.by_saving(files * 2 > io && !self.is_fed())
+        self.by_saving(files * 2 > io)
     }
 
     /// The answer for a runtime that parks its tasks in user space. `known` of its threads' waits

@@ -4,7 +4,7 @@ use super::{language::Language, queue::Queue, row::Step};
 use crate::quantity::{Estimate, listed};
 
 listed! {
-    /// A way to wait for many descriptors in one thread.
+    /// A way to wait for IO.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
     pub enum Way {
         /// A hand-written loop over `epoll_wait`, one extra attempt per event.
@@ -58,7 +58,7 @@ pub enum Pool {
     Turns,
     /// Calls on files, and nothing else changes.
     Calls,
-    /// Nothing any more of what it hands to one today, and nothing else changes.
+    /// Nothing: today's pool goes, and who asks for a file makes the call itself.
     Gone,
 }
 
@@ -163,7 +163,8 @@ impl Way {
         Self::ALL.into_iter().filter(move |way| way.language() == language || everywhere(way))
     }
 
-    /// Whether what is asked for is done when it is told of: a wait for files is one, too.
+    /// Whether the kernel tells of requests that are done, not of descriptors that are ready: then
+    /// it waits for files too.
     pub const fn completes(self) -> bool {
         self.queue().is_some()
     }
@@ -179,7 +180,7 @@ impl Way {
         self.row().depth
     }
 
-    /// Whether it suits a target that blocks on `files` more than on sockets, or on these more.
+    /// Whether it suits a target that blocks mostly on files (`files`), or mostly on sockets.
     pub const fn suits(self, files: bool) -> bool {
         match self.row().suits {
             Suits::All | Suits::Blocking => true,

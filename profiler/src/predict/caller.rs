@@ -7,7 +7,7 @@ use super::{
     engine::Engine,
     interval::Found,
     replay::Queues,
-    scenario::Scenario,
+    scenario::{Scenario, Waits},
     sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
     term::{Term, TermBasis, TermKind},
 };
@@ -30,26 +30,10 @@ impl Engine {
             Pool::Calls => self.by_workers()?,
             _ => self.in_place(way)?,
         };
-        let kind = self.kind(way);
-        let Found { saving, unsure, bounds, doubts } = Found::new(kind, self.cpu, &terms, half / self.cpu, doubts, 1.0);
-        let seconds = self.seconds.max(1e-9);
-        Some(Scenario {
-            way,
-            loops,
-            queues,
-            saving,
-            kind,
-            unsure,
-            bounds,
-            doubts,
-            cpu_per_second: saving.scaled(self.cpu / 1e9 / seconds),
-            open: saving.value,
-            sleeps_per_block: 1.0,
-            sleeps_per_second: self.prices.all().count / seconds,
-            events_per_wait: 1.0,
-            event_tax: None,
-            terms,
-        })
+        let found = Found::new(self.kind(way), self.cpu, terms, half / self.cpu, doubts, 1.0);
+        let blocks = self.prices.all().count;
+        let waits = Waits { blocks, sleeps_per_block: 1.0, events_per_wait: 1.0, event_tax: None };
+        Some(Scenario::new((way, loops, queues), found, &waits, (self.cpu, self.seconds)))
     }
 
     /// A worker sleeps until it is handed the call, and who handed it over sleeps until it is done,

@@ -85,40 +85,46 @@ impl Unsure {
 
 /// What a sum comes to, in shares of the target's CPU.
 pub(super) struct Found {
+    pub(super) kind: Kind,
     pub(super) saving: Estimate,
     pub(super) unsure: Unsure,
     pub(super) bounds: Estimate,
     pub(super) doubts: Vec<Doubt>,
+    /// The sum itself, ns.
+    pub(super) terms: Vec<Term>,
 }
 
 impl Found {
     /// From the terms and the doubts, ns of the target's `cpu`. `half` the 90 % interval of what
     /// scatters, and the `most` that can come back, are shares of it.
-    pub(super) fn new(kind: Kind, cpu: f64, terms: &[Term], half: f64, doubts: Vec<Doubt>, most: f64) -> Self {
-        let share = |ns: f64| ns / cpu;
-        let value = share(terms.iter().map(|t| t.ns).sum());
-        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: share(d.change), ..d }).collect();
-        let unsure = Unsure::new(half, &doubts, terms.iter().map(|t| share(t.ns)));
-        let most = most.min(at_stake(kind, terms.iter().map(|t| share(t.ns)), half, &doubts));
+    pub(super) fn new(kind: Kind, cpu: f64, terms: Vec<Term>, half: f64, doubts: Vec<Doubt>, most: f64) -> Self {
+        let shares: Vec<f64> = terms.iter().map(|t| t.ns / cpu).collect();
+        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: d.change / cpu, ..d }).collect();
+        let value = terms.iter().map(|t| t.ns).sum::<f64>() / cpu;
+        let unsure = Unsure::new(half, &doubts, shares.iter().copied());
+        let most = most.min(at_stake(kind, &shares, half, &doubts));
         let (saving, bounds) = (unsure.around(value, kind, most), bounds(value, half, &doubts, most));
-        Self { saving, unsure, bounds, doubts }
+        Self { kind, saving, unsure, bounds, doubts, terms }
     }
 }
 
-/// The most that can come back: what goes, by prices that are off as far as prices were, and what
-/// may come back besides. What it costs in its place is left out.
-fn at_stake(kind: Kind, terms: impl Iterator<Item = f64>, half: f64, doubts: &[Doubt]) -> f64 {
+/// The most that can come back, a share: the terms that save CPU, at the dearest prices that are
+/// likely, and the doubts that may add to them. What comes in their place is left out.
+fn at_stake(kind: Kind, shares: &[f64], half: f64, doubts: &[Doubt]) -> f64 {
     let dearer = 1.0 + kind.missed().times * TRANSFER;
-    let goes: f64 = terms.filter(|&share| share > 0.0).sum();
-    let besides: f64 = doubts.iter().map(|d| d.change).filter(|&change| change > 0.0).sum();
-    goes * dearer + besides + half
+    let goes: f64 = shares.iter().filter(|&&share| share > 0.0).sum();
+    goes * dearer + changes(doubts, |change| change > 0.0) + half
 }
 
 /// The figure with all that may be otherwise at its full size, as if all of it came at once.
 fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
-    let all = |of: fn(f64) -> bool| -> f64 { doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum() };
-    let high = value + all(|change| change > 0.0) + half;
-    Estimate { low: value + all(|change| change < 0.0) - half, value, high: high.min(most.max(value)) }
+    let high = value + changes(doubts, |change| change > 0.0) + half;
+    Estimate { low: value + changes(doubts, |change| change < 0.0) - half, value, high: high.min(most.max(value)) }
+}
+
+/// What the doubts of one side come to together.
+fn changes(doubts: &[Doubt], of: fn(f64) -> bool) -> f64 {
+    doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum()
 }
 
 #[cfg(test)]
@@ -153,7 +159,7 @@ mod tests {
     #[test]
     fn no_more_comes_back_than_is_spent_on_what_goes() {
         let term = |ns| Term::gain(TermKind::BlocksGo, 1.0, ns, TermBasis::InPlace);
-        let found = |doubts| Found::new(Kind::Files, 1_000.0, &[term(4.0), term(-3.0)], 0.0, doubts, 1.0).saving;
+        let found = |doubts| Found::new(Kind::Files, 1_000.0, vec![term(4.0), term(-3.0)], 0.0, doubts, 1.0).saving;
         let times = Kind::Files.missed().times;
         let saving = found(Vec::new());
         assert!((saving.value - 0.001).abs() < 1e-9 && (saving.high - 0.004 * (1.0 + times * TRANSFER)).abs() < 1e-9);

@@ -11,7 +11,7 @@ use super::{
     interval::Found,
     kind::Kind,
     replay::Queues,
-    scenario::Scenario,
+    scenario::{Scenario, Waits},
     sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
     term::{Term, TermBasis, TermKind},
 };
@@ -59,25 +59,11 @@ impl<'a> FedPool<'a> {
             None => self.in_machine_code(way, tax)?,
         };
         let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Pools };
-        let Found { saving, unsure, bounds, doubts } =
-            Found::new(kind, given.cpu, &terms, half / given.cpu, doubts, 1.0);
-        Some(Scenario {
-            way,
-            loops: 1,
-            queues: Queues::Own,
-            saving,
-            kind,
-            unsure,
-            bounds,
-            doubts,
-            cpu_per_second: saving.scaled(given.cpu / 1e9 / given.seconds.max(1e-9)),
-            open: saving.value,
-            sleeps_per_block: 0.0,
-            sleeps_per_second: 0.0,
-            events_per_wait: self.at.events,
-            event_tax: Some(tax.value),
-            terms,
-        })
+        let found = Found::new(kind, given.cpu, terms, half / given.cpu, doubts, 1.0);
+        // Its own loop stays, and sleeps as it does.
+        let waits =
+            Waits { blocks: 0.0, sleeps_per_block: 0.0, events_per_wait: self.at.events, event_tax: Some(tax.value) };
+        Some(Scenario::new((way, 1, Queues::Own), found, &waits, (given.cpu, given.seconds)))
     }
 
     fn in_its_runtime(&self, way: Way, tax: Estimate) -> Option<(Vec<Term>, f64, Vec<Doubt>)> {

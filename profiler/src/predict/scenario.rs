@@ -1,6 +1,12 @@
 //! What one way of waiting would give back, and what that was counted on.
 
-use super::{doubt::Doubt, interval::Unsure, kind::Kind, replay::Queues, term::Term};
+use super::{
+    doubt::Doubt,
+    interval::{Found, Unsure},
+    kind::Kind,
+    replay::Queues,
+    term::Term,
+};
 use crate::{machine::Way, quantity::Estimate};
 
 /// What one way of waiting would give back.
@@ -35,6 +41,47 @@ pub struct Scenario {
     pub event_tax: Option<f64>,
     /// The terms that the saving is the sum of.
     pub terms: Vec<Term>,
+}
+
+/// How a loop sleeps and wakes in a way of waiting, as far as a scenario tells it.
+pub(super) struct Waits {
+    /// Blocks that there are now.
+    pub(super) blocks: f64,
+    /// Sleeps that remain, per block.
+    pub(super) sleeps_per_block: f64,
+    pub(super) events_per_wait: f64,
+    pub(super) event_tax: Option<f64>,
+}
+
+impl Scenario {
+    /// What a sum on so many loops says of a target that used `cpu` ns in `seconds`. Whether
+    /// arrivals follow replies makes no difference; see [`Scenario::open`].
+    pub(super) fn new(
+        (way, loops, queues): (Way, u32, Queues),
+        found: Found,
+        waits: &Waits,
+        (cpu, seconds): (f64, f64),
+    ) -> Self {
+        let Found { kind, saving, unsure, bounds, doubts, terms } = found;
+        let seconds = seconds.max(1e-9);
+        Self {
+            way,
+            loops,
+            queues,
+            saving,
+            kind,
+            unsure,
+            bounds,
+            doubts,
+            cpu_per_second: saving.scaled(cpu / 1e9 / seconds),
+            open: saving.value,
+            sleeps_per_block: waits.sleeps_per_block,
+            sleeps_per_second: waits.blocks * waits.sleeps_per_block / seconds,
+            events_per_wait: waits.events_per_wait,
+            event_tax: waits.event_tax,
+            terms,
+        }
+    }
 }
 
 /// What the sleeps that remain were counted on.

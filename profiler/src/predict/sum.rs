@@ -10,7 +10,7 @@ use super::{
     kind::Kind,
     prices::WaitingCalls,
     replay::{Arrivals, Queues, Settings},
-    scenario::Scenario,
+    scenario::{Scenario, Waits},
     term::{Term, TermBasis, TermKind},
 };
 use crate::{
@@ -52,11 +52,11 @@ impl Engine {
         let (taken, other) = self.arrivals(way);
         let (counted, other) = (count(taken)?, count(other)?);
         let tax = self.tax(way, self.per_wait(&counted))?;
-        // Linux AIO gives back nothing but these, and at their price.
-        if way.queue() == Some(Queue::Aio) {
-            self.direct_reads(way, &counted)?;
-        }
         let sum = Sum::new(self, way, counted, tax);
+        // Of files, Linux AIO waits for these alone: without their price it has none.
+        if way.queue() == Some(Queue::Aio) {
+            sum.direct?;
+        }
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
         let shift = sum.sleepers * (sum.stays - other.stays()) * sum.sleep;
@@ -67,25 +67,15 @@ impl Engine {
         let share = |ns: f64| ns / self.cpu;
         let (kind, half) = (self.kind(way), share(sum.half()));
         let doubts = sum.doubts(value, (otherwise, shift));
-        let Found { saving, unsure, bounds, doubts } =
-            Found::new(kind, self.cpu, &terms, half, doubts, share(self.most()));
-        Some(Scenario {
-            way,
-            loops,
-            queues,
-            saving,
-            kind,
-            unsure,
-            bounds,
-            doubts,
-            cpu_per_second: saving.scaled(self.cpu / 1e9 / self.seconds.max(1e-9)),
-            open: share(if taken == Arrivals::Open { value } else { value + shift }),
+        let found = Found::new(kind, self.cpu, terms, half, doubts, share(self.most()));
+        let waits = Waits {
+            blocks: sum.blocks.count,
             sleeps_per_block: sum.stays,
-            sleeps_per_second: sum.blocks.count * sum.stays / self.seconds.max(1e-9),
             events_per_wait: counted.events_per_wait,
             event_tax: self.tax(way, counted.events_per_wait).map(|tax| tax.value),
-            terms,
-        })
+        };
+        let open = share(if taken == Arrivals::Open { value } else { value + shift });
+        Some(Scenario { open, ..Scenario::new((way, loops, queues), found, &waits, (self.cpu, self.seconds)) })
     }
 
     /// What an event costs in this way of waiting, ns, with the target's own work for one.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::host::numbers::NA;
+
 /// Median, smallest and largest of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
@@ -29,6 +31,11 @@ impl Spread {
         }
         format!("{} ({} – {})", each(self.median), each(self.min), each(self.max))
     }
+}
+
+/// A cell of a table.
+pub(super) fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
+    spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
 }
 
 /// How a bar came out.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::{
-    figures::Spread,
+    figures::{Spread, cell},
     kernel::{self, Size},
     limits::{self, RunTime},
     load::{self, Sample, Server},
@@ -192,10 +192,6 @@ fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
         return None;
     }
     Spread::from_values(a.iter().zip(b).map(|(&a, &b)| f(a, b)))
-}
-
-fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> String {
-    spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
 }
 
 fn programs_table(committed: &Side, other: &Side) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    figures::{Bar, Spread},
+    figures::{Bar, Spread, cell},
     findings::{Findings, Limits},
     limits::{MANY, RunTime},
     load::CONNECTIONS,
@@ -103,9 +103,6 @@ fn overhead(found: &Findings) -> String {
         let watcher = found.own(observer, |s| s.observer);
         let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
-        let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-            spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
-        };
         let compared = observer != Observer::None;
         let first = if compared { cell(rate, increase) } else { rates(found.own(observer, |s| s.rate)) };
         rows.push(vec![
@@ -135,9 +132,8 @@ fn rates(rates: Option<Spread>) -> String {
 }
 
 fn run_times(check: &RunTime, empty: &RunTime) -> String {
-    let cell = |runs: &RunTime, name: &str| {
-        let means = runs.programs.get(name).and_then(|p| Spread::from_values(p.iter().map(|(_, mean)| *mean)));
-        means.map_or_else(|| NA.to_owned(), |s| s.text(nanos))
+    let mean = |runs: &RunTime, name: &str| {
+        cell(runs.programs.get(name).and_then(|p| Spread::from_values(p.iter().map(|(_, mean)| *mean))), nanos)
     };
     // Empty programs have names of their own; they stand in rows of their own.
     let mut rows: Vec<Vec<String>> = [(check, "`check --exact`"), (empty, "empty")]
@@ -146,7 +142,7 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
             runs.programs.iter().map(move |(name, rounds)| {
                 let rate = Spread::from_values(rounds.iter().map(|(rate, _)| *rate));
                 let rate = rate.map_or_else(String::new, |s| count(s.median));
-                vec![title.to_owned(), format!("`{name}`"), rate, cell(runs, name)]
+                vec![title.to_owned(), format!("`{name}`"), rate, mean(runs, name)]
             })
         })
         .collect();
@@ -168,9 +164,6 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
 
 fn daemon(limits: &Limits) -> String {
     let Limits { daemon, large, start } = limits;
-    let cell = |spread: Option<Spread>, each: fn(f64) -> String| {
-        spread.map_or_else(|| NA.to_owned(), |spread| spread.text(each))
-    };
     let row = |what: String, cell: String| vec![what, cell];
     table(
         &["What", "Measured"],

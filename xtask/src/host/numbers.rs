@@ -1,6 +1,5 @@
-//! Numbers in the tables and messages of this program: one format for each quantity, that of the
-//! profiler's own outputs (`profiler/src/text/numbers.rs`). Costs of hooks keep one digit behind
-//! the point, because their differences are of single nanoseconds.
+//! Numbers in the tables and messages of this program: one format for each quantity. Costs of hooks
+//! keep one digit behind the point, because their differences are of single nanoseconds.
 
 /// What stands where there is no number.
 pub(crate) const NA: &str = "n/a";

@@ -37,19 +37,15 @@ impl Programs {
 
     /// A program and a test may have one name: then it is the program's, whichever was built last.
     fn from_messages(messages: &str) -> Self {
-        let mut found = BTreeMap::new();
-        for line in messages.lines() {
-            let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-            let name = message.pointer("/target/name").and_then(|name| name.as_str());
-            let program = message.get("executable").and_then(|path| path.as_str());
-            let (Some(name), Some(program)) = (name, program) else { continue };
-            let is_test = message.pointer("/profile/test").and_then(|test| test.as_bool()).unwrap_or(false);
-            if is_test && found.contains_key(name) {
-                continue;
-            }
-            found.insert(name.to_owned(), PathBuf::from(program));
-        }
-        Self(found)
+        let program = |line: &str| {
+            let message: serde_json::Value = serde_json::from_str(line).ok()?;
+            let name = message.pointer("/target/name")?.as_str()?.to_owned();
+            let is_test = message.pointer("/profile/test").is_some_and(|test| *test == true);
+            Some((is_test, name, PathBuf::from(message.get("executable")?.as_str()?)))
+        };
+        let (tests, programs): (Vec<_>, Vec<_>) =
+            messages.lines().filter_map(program).partition(|(is_test, ..)| *is_test);
+        Self(tests.into_iter().chain(programs).map(|(_, name, path)| (name, path)).collect())
     }
 
     pub(crate) fn path(&self, name: &str) -> Result<&Path> {

@@ -23,7 +23,7 @@ use crate::{
     host::{
         child::{self, Running},
         machine,
-        numbers::{bytes, decimal},
+        numbers::{NA, bytes, decimal},
         package::{LAB, Pair},
     },
     say::say,
@@ -233,7 +233,7 @@ fn line(cell: &Cell) -> String {
             let [value, low, high] = [value, low, high].map(|cycles| decimal(cycles, 0));
             format!("{value} cycles per block ({low} to {high})")
         }
-        None => format!("n/a: {}", cell.reason.as_deref().unwrap_or("not told")),
+        None => format!("{NA}: {}", cell.reason.as_deref().unwrap_or("not told")),
     };
     format!(
         "{}, {} touches a window, 1 of {} calls blocks: {cost}; {} points after blocks, {} after none",

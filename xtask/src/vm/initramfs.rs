@@ -31,7 +31,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t ext4 /dev/nvme0n1 /var/tmp
 exec </dev/null >/dev/console 2>&1
 ifconfig lo up
-export PATH=/bin HOME=/root TMPDIR=/tmp CI=true RUST_BACKTRACE=1
+export PATH=/bin HOME=/root TMPDIR=/tmp CI=true RUST_BACKTRACE=1 SIA_EMULATED=1
 export RUSTC_BOOTSTRAP=1
 cd /root
 ulimit -n 65536

@@ -21,14 +21,14 @@ use crate::{
 use super::budget::{Budget, Cell};
 
 const BLOCK: usize = 4096;
-/// Numbers of requests in flight.
+/// Numbers of requests in flight, beside one.
 const DEPTHS: [u32; 3] = [4, 16, 64];
 /// Requests of a series, at least.
 const REQUESTS: u32 = 256;
 /// The time of a cell, ms.
 const LENGTH: u64 = 120;
-/// Numbers of requests in flight through Linux AIO.
-const AIO_DEPTHS: [u32; 3] = [1, 16, 64];
+/// The same through Linux AIO.
+const AIO_DEPTHS: [u32; 2] = [16, 64];
 
 /// Reads that are submitted one by one, and writes one by one and all at once; reads all at once
 /// are measured with the other interfaces.
@@ -47,13 +47,11 @@ pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
 /// Reads and writes of one file, each one by one and all at once.
 pub(in crate::calibrate) fn requests(file: &File) -> Vec<SteadyRow> {
     let mut places = Vec::new();
-    for (queue, depths) in [(Queue::Ring, &[1, 4, 16, 64][..]), (Queue::Aio, &AIO_DEPTHS[..])] {
+    for (queue, depths) in [(Queue::Ring, &DEPTHS[..]), (Queue::Aio, &AIO_DEPTHS[..])] {
         for write in [false, true] {
-            for &depth in depths {
-                let place = |batch| Place { queue, write, depth, batch };
-                places.push(place(1));
-                places.extend((depth > 1).then(|| place(depth)));
-            }
+            let place = |depth, batch| Place { queue, write, depth, batch };
+            places.push(place(1, 1));
+            places.extend(depths.iter().flat_map(|&depth| [place(depth, 1), place(depth, depth)]));
         }
     }
     rows(&places, |&place| cell(file, place))

@@ -105,7 +105,7 @@ pub(super) struct Ipc {
 /// All windows of one kind.
 #[derive(Serialize, JsonSchema)]
 struct Kind {
-    /// What came before the return: a block, or a call that did not block.
+    /// What came before the return: blocked, direct, preempted, unknown.
     after: &'static str,
     /// How many windows there are of it.
     windows_count: Figure<u64>,
