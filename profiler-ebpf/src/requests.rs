@@ -1,11 +1,14 @@
 //! Block requests: from insertion to issue to completion, and whose they are.
 //!
-//! A request is the target's when one of its threads inserts or issues it: direct IO and reads that
-//! miss do both in the thread that waits (the plug is flushed before it sleeps). Writeback by the
-//! kernel's own workers counts as others'.
+//! A request is its inserter's, or its issuer's where it was never queued: direct IO and reads that
+//! miss do either in the thread that waits (the plug is flushed before it sleeps). What was queued
+//! is issued by whoever runs the queue, and what the device could not take is queued again by one
+//! of the kernel's workers: neither changes whose it is. Writeback by these workers counts as
+//! others'.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{
+    control::Control,
     device::{Device, DeviceSide, InFlight},
     since,
     stat::{BUCKETS, bucket},
@@ -26,9 +29,17 @@ pub fn on_insert<A: Access>(request: *const u8) {
     let Some(control) = measuring() else { return };
     let now = now();
     let flight = describe::<A>(request, now);
-    if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
-        bump(&mut control.counters.requests_lost, 1);
+    if let Some(known) = flight_of(request)
+        && known.issued != 0
+    {
+        // The device had no room for it: it is queued again, as it was, by a worker of the kernel.
+        if flight.slot == 0 && flight.bytes == known.bytes && flight.read == known.read {
+            return;
+        }
+        // Another request's, whose completion was missed.
+        end_wait(known.slot, known.tid, now);
     }
+    remember(control, request, &flight);
 }
 
 /// The tracepoint `block_rq_issue`: a request goes to the device.
@@ -37,25 +48,34 @@ pub fn on_issue<A: Access>(request: *const u8) {
     let Some(control) = measuring() else { return };
     let now = now();
     let mut flight = describe::<A>(request, now);
-    // SAFETY: one CPU handles a request at a time.
-    match unsafe { SIA_REQUESTS.get_ptr_mut(request as u64).map(|p| &mut *p) } {
+    flight.issued = now;
+    match flight_of(request) {
         Some(known) => {
-            // Inserted by the submitter, issued by whoever ran the queue.
-            if known.slot == 0 {
-                known.slot = flight.slot;
-                known.tid = flight.tid;
-            }
+            let again = known.issued != 0;
             known.issued = now;
             known.bytes = flight.bytes;
-            begin_wait(known.slot, known.tid, now);
-        }
-        None => {
-            flight.issued = now;
-            begin_wait(flight.slot, flight.tid, now);
-            if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
-                bump(&mut control.counters.requests_lost, 1);
+            if !again {
+                begin_wait(known.slot, known.tid, now);
             }
         }
+        None => {
+            begin_wait(flight.slot, flight.tid, now);
+            remember(control, request, &flight);
+        }
+    }
+}
+
+/// What is known of a request on its way.
+#[inline(always)]
+fn flight_of(request: *const u8) -> Option<&'static mut InFlight> {
+    // SAFETY: a map's value, and one CPU handles a request at a time.
+    SIA_REQUESTS.get_ptr_mut(request as u64).map(|flight| unsafe { &mut *flight })
+}
+
+#[inline(always)]
+fn remember(control: &mut Control, request: *const u8, flight: &InFlight) {
+    if SIA_REQUESTS.insert(request as u64, flight, 0).is_err() {
+        bump(&mut control.counters.requests_lost, 1);
     }
 }
 
@@ -70,8 +90,7 @@ pub fn on_complete<A: Access>(request: *const u8, bytes: u32) {
         return;
     }
     let now = now();
-    // SAFETY: one CPU handles a request at a time.
-    let Some(flight) = (unsafe { SIA_REQUESTS.get(request as u64).copied() }) else { return };
+    let Some(&mut flight) = flight_of(request) else { return };
     let _ = SIA_REQUESTS.remove(request as u64);
     if flight.issued == 0 {
         return;
