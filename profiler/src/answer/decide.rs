@@ -246,7 +246,7 @@ impl Answerable<'_> {
     }
 
     fn gain(&self, scenario: &Scenario) -> Gain {
-        let other = [Way::Tuned, Way::Deep].into_iter().filter_map(|way| self.what_if.scenario(way));
+        let other = [Way::Tuned, Way::Deep, Way::Aio].into_iter().filter_map(|way| self.what_if.scenario(way));
         let more = other.map(|s| (s.way, s.saving));
         let more = more.filter(|(_, s)| s.value > 0.0 && s.value > scenario.saving.value + CLEARLY_MORE);
         Gain {

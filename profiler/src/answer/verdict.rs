@@ -193,7 +193,7 @@ impl Reason {
             Self::NoPrediction { .. } => Answer::Blocking,
             Self::UnknownProgram { .. } => Answer::UnknownProgram,
             Self::Gain(gain) => match (gain.decision(), gain.way) {
-                (Decision::Yes, way) if way.completes() => Answer::YesTuned,
+                (Decision::Yes, way) if way.is_ring() => Answer::YesTuned,
                 (Decision::Yes, _) => Answer::Yes,
                 _ => Answer::Unsure,
             },

@@ -124,7 +124,7 @@ impl PriceList {
         }
         let steps = self.steps.iter().filter_map(|step| Some((step.events, way.cost_of(step)?.beyond(step.ready))));
         let tax = at_number(steps, at.events)?;
-        Some(if way.completes() { tax } else { tax.at_least_zero() })
+        Some(if way.is_ring() { tax } else { tax.at_least_zero() })
     }
 
     /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line

@@ -10,3 +10,13 @@ pub enum Queue {
     /// Linux AIO: `io_submit` and `io_getevents`.
     Aio,
 }
+
+impl Queue {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "io_uring",
+            Self::Aio => "Linux AIO",
+        }
+    }
+}

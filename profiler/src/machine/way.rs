@@ -169,6 +169,11 @@ impl Way {
         self.queue().is_some()
     }
 
+    /// Whether one call sends and receives for several connections.
+    pub const fn is_ring(self) -> bool {
+        matches!(self.queue(), Some(Queue::Ring))
+    }
+
     /// Where its requests on files wait, if it is told when they are done.
     pub const fn queue(self) -> Option<Queue> {
         self.row().completes

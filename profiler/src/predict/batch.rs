@@ -6,7 +6,10 @@ use super::{
     files::DirectReads,
     term::{Term, TermBasis, TermKind},
 };
-use crate::{machine::Way, quantity::Estimate};
+use crate::{
+    machine::{Queue, Way},
+    quantity::Estimate,
+};
 
 /// How deep peers sleep in another way of waiting cannot be told: this share of the distance to as
 /// deep as can be, and to not at all, goes into the interval.
@@ -18,6 +21,7 @@ const UNSURE_IN_FLIGHT: f64 = 1.5;
 /// Reads past the page cache in another way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Direct {
+    pub(super) queue: Queue,
     pub(super) reads: DirectReads,
     /// What each costs then.
     pub(super) cost: Estimate,
@@ -32,7 +36,7 @@ impl Engine {
     /// still on its way to sleep, which is cheap. So it is the cheap ones that go.
     pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
         let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
-        if !way.completes() {
+        if !way.is_ring() {
             return None;
         }
         let &each = self.prices.other_wake.value()?;
@@ -52,14 +56,14 @@ impl Engine {
     /// event do not go.
     fn staying(&self, way: Way, batch: f64) -> f64 {
         let wakes = self.prices.other_wakes;
-        if way.completes() { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
+        if way.is_ring() { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
     }
 
     /// What waking a peer costs whose CPU has been idle for as long as it took since the reply
     /// before, ns: no less than today's mean. Where a batch is answered at once that is the batch,
     /// else an event.
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
-        let events = if way.completes() { batch } else { 1.0 };
+        let events = if way.is_ring() { batch } else { 1.0 };
         let took = events * self.cpu / self.blocks(way).count.max(1.0);
         let block = self.calibration.block(self.prices.main_class, Some(took));
         block.map_or(each, |block| block.wake.value.max(each))
@@ -88,14 +92,19 @@ impl Engine {
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let (queue, reads) = (way.queue()?, self.prices.direct_reads);
         let in_flight = self.prices.in_flight.max(counted.events_per_wait).max(way.depth().unwrap_or(0.0));
-        let at = |in_flight| {
-            let price = |write| self.calibration.direct_io(queue, write, in_flight, counted.events_per_wait);
-            Some(Estimate::between(price(false)?, price(true)?, reads.writes / reads.count.max(1.0)))
-        };
+        let at = |in_flight| self.request(queue, in_flight, counted.events_per_wait);
         let cost = at(in_flight)?;
         let (fewer, more) = (at(in_flight / UNSURE_IN_FLIGHT)?, at(in_flight * UNSURE_IN_FLIGHT)?);
         let half = ((fewer.value - more.value) / 2.0).hypot(cost.half_width());
         let cost = Estimate::with_half_width(cost.value, half);
-        (reads.count >= 1.0).then_some(Direct { reads, cost, in_flight })
+        (reads.count >= 1.0).then_some(Direct { queue, reads, cost, in_flight })
+    }
+
+    /// What a request past the page cache costs among so many in flight, of which a call submits
+    /// `batch`: reads and writes as the target has them, reads where it has neither.
+    pub(super) fn request(&self, queue: Queue, in_flight: f64, batch: f64) -> Option<Estimate> {
+        let reads = &self.prices.direct_reads;
+        let price = |write| self.calibration.direct_io(queue, write, in_flight, batch);
+        Some(Estimate::between(price(false)?, price(true)?, reads.writes / reads.count.max(1.0)))
     }
 }

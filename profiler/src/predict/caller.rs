@@ -26,11 +26,9 @@ const READ_AHEAD: f64 = 32.0;
 impl Engine {
     /// What such a way gives back; `None` where it would change nothing, or has no price.
     pub(super) fn by_another_thread(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
-        let (terms, half, doubts) = match way.pool() {
-            Pool::Calls => self.by_workers()?,
-            _ => self.in_place(way)?,
-        };
-        let found = Found::new(self.kind(way), self.cpu, terms, half / self.cpu, doubts, 1.0);
+        let (terms, half, doubts) = if way.pool() == Pool::Calls { self.by_workers() } else { self.in_place(way) }?;
+        let most = self.most() / self.cpu;
+        let found = Found::new(self.kind(way), self.cpu, terms, half / self.cpu, doubts, most);
         let blocks = self.prices.all().count;
         let waits = Waits { blocks, sleeps_per_block: 1.0, events_per_wait: 1.0, event_tax: None };
         Some(Scenario::new((way, loops, queues), found, &waits, (self.cpu, self.seconds)))
@@ -45,7 +43,7 @@ impl Engine {
         let terms = vec![term(TermKind::CallsHandedOver, calls), term(TermKind::AnswersHandedBack, back)];
         let all: f64 = terms.iter().map(|t| t.ns).sum();
         // Who has workers may ask for what it will need: a device that is kept busy costs less.
-        let deeper = (self.prices.file_waits < 2.0).then(|| self.alone(READ_AHEAD)).flatten();
+        let deeper = self.with_fewer(self.prices.file_waits.max(1.0), READ_AHEAD);
         let ahead = self.prices.file.count * deeper.map_or(0.0, |each| each.value);
         let doubts = vec![
             Doubt { assumption: Assumption::QueuesCostMore, change: all * UNTOLD_HAND_OVER },
@@ -65,15 +63,19 @@ impl Engine {
         if blocks < 1.0 || at_once <= 1.0 {
             return Some((vec![goes], half, vec![untold]));
         }
-        let alone = self.alone(at_once)?;
+        let alone = self.with_fewer(1.0, at_once)?;
         let comes = Term::loss(TermKind::RequestsAlone, blocks, alone.value, TermBasis::OneAgainst(at_once));
-        Some((vec![goes, comes], half.hypot(blocks * alone.half_width()), vec![untold]))
+        // What goes through the page cache or syncs was not priced: one may lead to several
+        // requests, or wait for those of others.
+        let through_cache = (blocks - self.prices.direct_reads.count).max(0.0);
+        let shared = Doubt { assumption: Assumption::RequestsAreShared, change: through_cache * alone.value };
+        Some((vec![goes, comes], half.hypot(blocks * alone.half_width()), vec![untold, shared]))
     }
 
-    /// What a request to a device costs more if it is the only one than if there are so many.
-    fn alone(&self, at_once: f64) -> Option<Estimate> {
-        let at = |requests| self.calibration.direct_io(Queue::Ring, false, requests, 1.0);
-        Some(at(1.0)?.beyond(at(at_once)?).at_least_zero())
+    /// What a request to a device costs more among `few` at once than among `many`.
+    fn with_fewer(&self, few: f64, many: f64) -> Option<Estimate> {
+        let at = |requests| self.request(Queue::Ring, requests, 1.0);
+        Some(at(few)?.beyond(at(many)?).at_least_zero())
     }
 }
 
@@ -176,6 +178,43 @@ mod tests {
         assert!(change(Assumption::WorkersStayBusy) > 0.149);
         // 4,000 requests could be 5 µs cheaper, as those of eight are: no more was measured.
         assert!((change(Assumption::CallsOverlap) - 0.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn reading_ahead_brings_less_the_more_requests_there_are_today() {
+        let ahead = |file_waits| {
+            let found = engine(0.0, Prices { file_waits, ..prices() }, machine())
+                .by_another_thread(Way::Workers, 1, Queues::Own)
+                .unwrap();
+            found.doubts.iter().find(|d| d.assumption == Assumption::CallsOverlap).map_or(0.0, |d| d.change)
+        };
+        assert!(ahead(0.5) >= ahead(1.9) && ahead(1.9) > ahead(2.1) && ahead(2.1) > ahead(4.0), "no step at two");
+        assert!(ahead(4.0) > 0.0 && ahead(8.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn only_what_goes_past_the_cache_is_sure_to_be_dearer_alone() {
+        let shared = |count| {
+            let direct_reads = DirectReads { count, ..DirectReads::default() };
+            let found = engine(5_000.0, Prices { direct_reads, ..prices() }, machine())
+                .by_another_thread(Way::Inline, 1, Queues::Own)
+                .unwrap();
+            found.doubts.iter().find(|d| d.assumption == Assumption::RequestsAreShared).map_or(0.0, |d| d.change)
+        };
+        assert!((shared(0.0) - 0.2).abs() < 1e-9 && (shared(3_000.0) - 0.05).abs() < 1e-9);
+        assert!(shared(4_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn linux_aio_leaves_a_pool_what_goes_through_the_cache() {
+        let goes = |count| {
+            let direct_reads = DirectReads { count, ..DirectReads::default() };
+            let engine = engine(5_000.0, Prices { direct_reads, ..prices() }, machine());
+            [Way::Tuned, Way::Aio].map(|way| engine.handed_over(way).map_or(0.0, |term| term.ns))
+        };
+        assert_eq!(goes(2_500.0), [10e6, 2.5e6]);
+        assert_eq!(goes(0.0), [10e6, 0.0]);
+        assert_eq!(goes(10_000.0), [10e6, 10e6]);
     }
 
     #[test]

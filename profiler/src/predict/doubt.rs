@@ -32,6 +32,8 @@ pub enum Assumption {
     WorkersStayBusy,
     /// Who has its files read by workers may ask for the next before it needs it.
     CallsOverlap,
+    /// Calls through the page cache may share requests to the device, or wait for those of others.
+    RequestsAreShared,
     /// What it runs in may take for itself what machine code would give back.
     RuntimeTakesIt,
     /// Virtual threads may block where they keep their carrier: what is to go stays.

@@ -95,11 +95,14 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// From the terms and the doubts, ns of the target's `cpu`. `half` the 90 % interval of what
-    /// scatters, and the `most` that can come back, are shares of it.
+    /// From the terms and the doubts, ns of the target's `cpu`; doubts are told the largest first.
+    /// `half` the 90 % interval of what scatters, and the `most` that can come back, are shares of
+    /// it.
     pub(super) fn new(kind: Kind, cpu: f64, terms: Vec<Term>, half: f64, doubts: Vec<Doubt>, most: f64) -> Self {
         let shares: Vec<f64> = terms.iter().map(|t| t.ns / cpu).collect();
-        let doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: d.change / cpu, ..d }).collect();
+        let mut doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: d.change / cpu, ..d }).collect();
+        doubts.retain(|d| d.change != 0.0);
+        doubts.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
         let value = terms.iter().map(|t| t.ns).sum::<f64>() / cpu;
         let unsure = Unsure::new(half, &doubts, shares.iter().copied());
         let most = most.min(at_stake(kind, &shares, half, &doubts));

@@ -9,8 +9,8 @@ pub enum Kind {
     Files,
     /// The ways of an interpreter or virtual machine.
     Runtime,
-    /// Machine code that hands events to a pool of workers: what that takes is up to how the pool
-    /// is written.
+    /// Machine code that a pool of threads does a part of, be it that it comes, goes or changes:
+    /// what that takes is up to how the pool is written.
     Pools,
 }
 

@@ -114,16 +114,22 @@ impl Engine {
         }
     }
 
-    /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool.
+    /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool, and
+    /// Linux AIO all but what goes past the page cache.
     pub(super) fn handed_over(&self, way: Way) -> Option<Term> {
         let HandOvers { waits, cpu } = self.hand_overs;
-        let on_sockets = self.prices.net.count >= self.prices.file_calls.max(1.0);
-        let goes = match way.pool() {
-            Pool::None | Pool::Files => way.completes() || on_sockets,
-            Pool::Events | Pool::Turns | Pool::Calls => false,
-            Pool::Gone => true,
+        let files = self.prices.file_calls.max(1.0);
+        let on_sockets = self.prices.net.count >= files;
+        let part = match (way.pool(), way.queue()) {
+            (Pool::Events | Pool::Turns | Pool::Calls, _) => 0.0,
+            (Pool::Gone, _) | (Pool::None | Pool::Files, Some(Queue::Ring)) => 1.0,
+            (Pool::None | Pool::Files, Some(Queue::Aio)) if !on_sockets => {
+                (self.prices.direct_reads.count / files).min(1.0)
+            }
+            (Pool::None | Pool::Files, _) => f64::from(on_sockets),
         };
-        (goes && waits >= 1.0).then(|| Term::gain(TermKind::HandOversGo, waits, cpu / waits, TermBasis::InPlace))
+        let count = waits * part;
+        (count >= 1.0).then(|| Term::gain(TermKind::HandOversGo, count, cpu / waits, TermBasis::InPlace))
     }
 
     /// Handing work to a thread that waits for it, ns: a block of this target between threads, and
@@ -140,7 +146,7 @@ impl Engine {
 
     /// The most CPU that any way of waiting can give back, ns. The target's own code stays, however
     /// cold it was.
-    fn most(&self) -> f64 {
+    pub(super) fn most(&self) -> f64 {
         let user = (1.0 - self.in_kernel) * (self.cpu - self.prices.all().direct).max(0.0);
         self.cpu - (1.0 - MOST_COLD) * user
     }
@@ -332,8 +338,8 @@ impl<'a> Sum<'a> {
     }
 
     fn direct_reads_come(&self) -> Option<Term> {
-        let Direct { reads, cost, in_flight } = self.direct?;
-        let basis = TermBasis::InFlight(in_flight);
+        let Direct { queue, reads, cost, in_flight } = self.direct?;
+        let basis = TermBasis::InFlight(queue, in_flight);
         Some(Term::loss(TermKind::DirectReadsCome, reads.count, cost.value, basis))
     }
 
@@ -374,7 +380,7 @@ impl<'a> Sum<'a> {
         engine.unsteady * value.abs() + moved.sum::<f64>().min(engine.unsteady * engine.cpu)
     }
 
-    /// What may be otherwise, ns, the largest first. `arrivals`: how much more there would be if
+    /// What may be otherwise, ns. `arrivals`: how much more there would be if
     /// requests arrived in the other way.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
@@ -423,9 +429,6 @@ impl<'a> Sum<'a> {
             (WorkersSleep, by_turns),
             (WorkersStayBusy, -handed_on),
         ];
-        let all = all.into_iter().filter(|(_, change)| *change != 0.0);
-        let mut doubts: Vec<Doubt> = all.map(|(assumption, change)| Doubt { assumption, change }).collect();
-        doubts.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
-        doubts
+        all.map(|(assumption, change)| Doubt { assumption, change }).into()
     }
 }

@@ -1,7 +1,10 @@
 //! A line of the sum that a prediction is.
 
 use super::note::Note;
-use crate::{cost, machine::Way};
+use crate::{
+    cost,
+    machine::{Queue, Way},
+};
 
 /// A line of the sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +74,7 @@ pub enum TermKind {
     RequestsAlone,
     /// Reads and writes past the page cache: what goes of their calls beside the block.
     DirectReadsGo,
-    /// Reads and writes past the page cache through `io_uring`, priced as reads.
+    /// Reads and writes past the page cache that become requests.
     DirectReadsCome,
     /// Reads of cached files through `io_uring`.
     FileReadsCome,
@@ -118,8 +121,8 @@ pub enum TermBasis {
     ReadyRead,
     /// Measured on the target itself.
     InPlace,
-    /// Calibrated where so many reads are in flight at once.
-    InFlight(f64),
+    /// Calibrated through this interface, where so many requests are in flight at once.
+    InFlight(Queue, f64),
     /// Calibrated: a request alone against one of so many at once.
     OneAgainst(f64),
     /// Calibrated beyond a `pread` of the same.

@@ -61,6 +61,7 @@ impl Assumption {
             Self::WorkersSleep => "if every event woke another of its threads",
             Self::WorkersStayBusy => "if workers always found work, and none had to be woken",
             Self::CallsOverlap => "if it asked for what it needs next, and its device were kept busy",
+            Self::RequestsAreShared => "if calls through the page cache cost no more one by one",
             Self::RuntimeTakesIt => "if what it runs in took all that machine code would give back",
             Self::CarriersPinned => "if its threads blocked inside synchronized, which keeps the carrier before JDK 24",
             Self::RepliesLeaveTogether => "if replies left together",
@@ -201,7 +202,7 @@ impl Term {
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
             TermKind::TurnsWaited => format!("{n} messages that were read without a block are waited for too"),
             TermKind::DirectReadsGo => format!("{n} calls past the page cache: the rest of their calls goes"),
-            TermKind::DirectReadsCome => format!("{n} calls past the page cache through io_uring"),
+            TermKind::DirectReadsCome => format!("{n} calls past the page cache become requests"),
             TermKind::FileReadsCome => format!("{n} file reads through io_uring"),
             TermKind::FewBlocks => format!("{n} blocking-IO blocks"),
         }
@@ -242,8 +243,8 @@ impl Term {
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
             TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),
             TermBasis::InPlace => format!("{each}, in place"),
-            TermBasis::InFlight(reads) => {
-                format!("{each} where {} requests are in flight, calibrated", decimal(reads, 1))
+            TermBasis::InFlight(queue, requests) => {
+                format!("{each} through {} with {} in flight, calibrated", queue.name(), decimal(requests, 1))
             }
             TermBasis::OneAgainst(requests) => {
                 format!("{each}: one alone against one of {} at once, calibrated", decimal(requests, 1))

@@ -14,8 +14,8 @@ pub(crate) fn text(found: &VolumeCalibration) -> String {
          or submits and waits for all.",
     );
     page.crowded(found.others);
-    for (queue, title) in [(Queue::Ring, "through io_uring"), (Queue::Aio, "through Linux AIO")] {
-        page.title(title);
+    for queue in [Queue::Ring, Queue::Aio] {
+        page.title(&format!("through {}", queue.name()));
         full::steady(&mut page, &found.requests, queue);
     }
     let sync = page.cell("fdatasync", &found.fdatasync);
