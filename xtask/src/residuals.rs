@@ -22,6 +22,7 @@ use crate::{
     host::{
         file::{between, write_json},
         markdown,
+        numbers::{NA, decimal},
     },
     say::say,
 };
@@ -143,7 +144,8 @@ const fn words(kind: Kind) -> &'static str {
 /// The source of the table.
 fn table(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
     let value = |Missed { times, rows, programs }: Missed| {
-        format!("Missed {{ times: {times:.2}, rows: {rows}, programs: {programs} }}")
+        let times = decimal(times, 2);
+        format!("Missed {{ times: {times}, rows: {rows}, programs: {programs} }}")
     };
     let own: Vec<(Kind, Missed)> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, all.own(kind)?))).collect();
     let kinds = match own.as_slice() {
@@ -187,8 +189,8 @@ pub(super) const MACHINES: &[&str] = &[
 
 /// Where a suite was run, in a line.
 fn machine(suite: &Suite) -> String {
-    let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or("?", |(_, value)| value);
-    let kernel = fact("Kernel").split('-').next().unwrap_or("?");
+    let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value);
+    let kernel = fact("Kernel").split('-').next().unwrap_or(NA);
     format!("{}, Linux {kernel}", fact("CPU"))
 }
 
@@ -199,7 +201,7 @@ fn section(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
             name.to_owned(),
             found.rows.to_string(),
             found.programs.to_string(),
-            format!("{:.2}", found.times),
+            decimal(found.times, 2),
             used.to_owned(),
         ]
     };
@@ -212,7 +214,7 @@ fn section(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
     let mut text = markdown::table(&["Kind", "Rows", "Programs", "Times its own standard error", "Used"], rows);
     text.push('\n');
     for suite in suites {
-        let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or("?", |(_, value)| value);
+        let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "- {}: {}, commit {}, {}.", suite.name, fact("Date"), fact("Commit"), machine(suite));
     }

@@ -18,7 +18,10 @@ use clap::Args;
 
 use crate::{
     exec,
-    host::package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+    host::{
+        numbers::seconds,
+        package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+    },
     pairs::smoke::{self, Outcome},
     say::say,
 };
@@ -57,7 +60,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let total = suites.iter().fold(Counts::default(), |sum, suite| sum.plus(&suite.counts));
     let failed: Vec<&str> = suites.iter().filter(|suite| !suite.good).map(|suite| suite.name).collect();
     let verdict = if failed.is_empty() && leftover.is_clean() { "ok" } else { "FAILED" };
-    say(&format!("all tests: {verdict}. {} in {:.0} s", total.text(), begun.elapsed().as_secs_f64()))?;
+    say(&format!("all tests: {verdict}. {} in {}", total.text(), seconds(begun.elapsed().as_secs_f64())))?;
     if !failed.is_empty() {
         bail!("{} failed", failed.join(" and "));
     }

@@ -16,7 +16,7 @@ use aya::{
 };
 use profiler_common::control::Control;
 
-use crate::host::child;
+use crate::host::{child, numbers::NA};
 
 /// The kernel frees a program a moment after its last user has gone (RCU).
 const FREED_WITHIN: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub(super) fn costs(pid: u32) -> Vec<Cost> {
     let mut costs: Vec<Cost> = loaded_programs()
         .flatten()
         .filter(|p| held.contains(&p.id()))
-        .map(|p| Cost { name: p.name_as_str().unwrap_or("?").to_owned(), runs: p.run_count(), time: p.run_time() })
+        .map(|p| Cost { name: p.name_as_str().unwrap_or(NA).to_owned(), runs: p.run_count(), time: p.run_time() })
         .collect();
     costs.sort_by(|a, b| a.name.cmp(&b.name));
     costs
@@ -95,7 +95,7 @@ pub(super) fn sizes(pid: u32) -> BTreeMap<String, Size> {
         .flatten()
         .filter(|program| held.contains(&program.id()))
         .map(|program| {
-            let name = program.name_as_str().unwrap_or("?").to_owned();
+            let name = program.name_as_str().unwrap_or(NA).to_owned();
             let instructions = program.size_translated().unwrap_or(0) / INSTRUCTION;
             (name, Size { instructions, machine_code: program.size_jitted() })
         })

@@ -141,8 +141,8 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
         at_most("90th percentile of the error", percentile(&errors, 0.9), limits.percentile_90_error),
         shares(
             &format!(
-                "sign right where the measured saving is beyond ±{:.0} points and its own interval",
-                limits.sign_from
+                "sign right where the measured saving is beyond ±{} points and its own interval",
+                decimal(limits.sign_from, 0)
             ),
             &pairs.iter().filter_map(|row| row.sign).collect::<Vec<_>>(),
             1.0,
@@ -155,7 +155,7 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
         ),
         at_most("median half-width of the interval", median(&half_widths(&pairs)), limits.half_width),
         shares(
-            &format!("decided, yes or no, where the measured saving is beyond ±{WORTH:.0} points"),
+            &format!("decided, yes or no, where the measured saving is beyond ±{} points", decimal(WORTH, 0)),
             &pairs.iter().filter(|row| row.matters).map(|row| row.is_decided()).collect::<Vec<_>>(),
             limits.decided,
         ),

@@ -20,7 +20,7 @@ use super::{
     stage::{LastWords, Reading, Stage},
     statistics,
 };
-use crate::host::child;
+use crate::host::{child, numbers::count};
 
 /// Operations below which a turn says nothing.
 const OPERATIONS_AT_LEAST: f64 = 5.0;
@@ -134,7 +134,12 @@ impl Forms {
 fn keeps_up(operations_per_s: f64, wanted: Option<f64>) -> Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
     let apart = (operations_per_s / wanted - 1.0).abs();
-    ensure!(apart <= RATE_WITHIN, "{operations_per_s:.0} operations a second where {wanted:.0} were asked for");
+    ensure!(
+        apart <= RATE_WITHIN,
+        "{} operations a second where {} were asked for",
+        count(operations_per_s),
+        count(wanted)
+    );
     Ok(())
 }
 

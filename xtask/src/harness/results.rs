@@ -10,6 +10,7 @@ use super::{
     row::{Group, Row, Scenario},
     statistics::{Interval, median},
 };
+use crate::host::numbers::decimal;
 
 /// How the run was made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ const fn always() -> bool {
 impl Settings {
     /// The command that predicted.
     pub(crate) fn check(&self) -> String {
-        format!("check -d {:.0}s{}", self.check_s, if self.exact { " --exact" } else { "" })
+        format!("check -d {}s{}", decimal(self.check_s, 0), if self.exact { " --exact" } else { "" })
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn together(cells: &[Cell], others: &[Suite], missed: &Residuals) -> 
 fn order(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> String {
     match judge::head_start(cells, first_twin_unix_ns) {
         Some(seconds) if seconds > 0.0 => {
-            format!("The last prediction was on disk {seconds:.1} s before the first twin started.")
+            format!("The last prediction was on disk {} s before the first twin started.", decimal(seconds, 1))
         }
         Some(_) => "**A twin was started before the last prediction was on disk.**".to_owned(),
         None => "No twin was run after a prediction.".to_owned(),

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{child, clocks};
+use super::{child, clocks, numbers::NA};
 use crate::exec;
 
 /// CPU that other programs may use, in cores, while a measurement counts as undisturbed.
@@ -33,7 +33,7 @@ pub(crate) fn facts(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let changes = if changed.is_ok_and(|text| text.trim().is_empty()) { "" } else { ", with changes" };
     Ok(vec![
         ("Date", date.trim().to_owned()),
-        ("Commit", format!("{}{changes}", commit.as_deref().unwrap_or("unknown").trim())),
+        ("Commit", format!("{}{changes}", commit.as_deref().unwrap_or(NA).trim())),
         ("CPU", format!("{model}, {cpus} CPUs{virtual_machine}")),
         ("Kernel", uname.release().to_string_lossy().into_owned()),
     ])

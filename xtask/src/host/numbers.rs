@@ -8,6 +8,9 @@ const MIB: f64 = 1_048_576.0;
 
 /// A number with so many digits behind its point; what rounds to nothing has no sign.
 pub(crate) fn decimal(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return NA.to_owned();
+    }
     let text = format!("{value:.digits$}");
     match text.strip_prefix('-') {
         Some(bare) if bare.bytes().all(|b| matches!(b, b'0' | b'.')) => bare.to_owned(),
@@ -18,13 +21,16 @@ pub(crate) fn decimal(value: f64, digits: usize) -> String {
 /// A difference: a number that always has its sign.
 pub(crate) fn signed(value: f64, digits: usize) -> String {
     let text = decimal(value, digits);
-    if text.starts_with('-') { text } else { format!("+{text}") }
+    if text.starts_with('-') || !value.is_finite() { text } else { format!("+{text}") }
 }
 
 /// A count with its thousands apart: `123,456`.
 pub(crate) fn count(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
+    if !value.is_finite() {
+        return NA.to_owned();
+    }
+    let digits = decimal(value.abs(), 0);
+    let mut text = if value <= -0.5 { "-".to_owned() } else { String::new() };
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
@@ -84,7 +90,7 @@ pub(crate) fn cores(cores: f64) -> String {
     decimal(cores, 2)
 }
 
-/// Bytes in the unit that fits: KiB below 1 MiB, else MiB.
+/// Bytes in the unit that fits, from KiB on.
 pub(crate) fn bytes(n: f64) -> String {
     if n < MIB { format!("{} KiB", decimal(n / 1024.0, 0)) } else { format!("{} MiB", decimal(n / MIB, 1)) }
 }
@@ -96,12 +102,20 @@ mod tests {
     #[test]
     fn numbers_print_with_their_units() {
         assert_eq!((increase(1.0731), residual(0.019)), ("+7.3 %".into(), "1.90 %".into()));
-        assert_eq!((count(1_234_567.4), count(12.0)), ("1,234,567".into(), "12".into()));
+        assert_eq!(
+            [count(1_234_567.4), count(12.0), count(-123_456.0), count(-0.2)],
+            ["1,234,567", "12", "-123,456", "0"]
+        );
         assert_eq!((bytes(1_572_864.0), bytes(32_768.0)), ("1.5 MiB".into(), "32 KiB".into()));
         assert_eq!(
             (nanos(140.4), hook_nanos(140.44), millis(0.25)),
             ("140 ns".into(), "140.4 ns".into(), "250 ms".into())
         );
+    }
+
+    #[test]
+    fn what_is_no_number_says_so() {
+        assert_eq!([decimal(f64::NAN, 1), signed(f64::INFINITY, 1), count(f64::NAN)], [NA; 3]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::sweep::{Cell, Point, Results};
 use crate::{
     harness::plot::{Area, FONT, GRID, TEXT, TITLE, plain},
-    host::numbers::bytes,
+    host::numbers::{bytes, decimal},
 };
 
 const PANEL: (u32, u32) = (430, 310);
@@ -85,7 +85,7 @@ fn panel_of(area: &Area, cells: &[&Cell], scale: &Scale, title: &str) -> Result<
         .bold_line_style(GRID)
         .x_desc("instructions since the return")
         .y_desc("IPC")
-        .x_label_formatter(&|x| format!("{x:.0}"))
+        .x_label_formatter(&|x| decimal(*x, 0))
         .label_style((FONT, TEXT - 2))
         .draw()
         .map_err(plain)?;

@@ -12,7 +12,7 @@ use crate::{
         stage::WARM_UP,
         workload::{END_WITHIN, READY_WITHIN, Role, Workload, answer, number},
     },
-    host::{child::Running, file},
+    host::{child::Running, file, numbers::decimal},
 };
 
 /// The target has a core to itself; load and backend have the other one.
@@ -58,7 +58,7 @@ impl Lab {
 
     /// Command line of the target, without the binary.
     fn arguments(&self, setup: &Setup, mode: &str) -> Vec<String> {
-        let work = |us: u32| ["--work".to_owned(), format!("{:.0}", f64::from(us) * self.iterations_per_us)];
+        let work = |us: u32| ["--work".to_owned(), decimal(f64::from(us) * self.iterations_per_us, 0)];
         let mut line: Vec<String> = Vec::new();
         let mut push = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
         match setup.program {
@@ -99,7 +99,7 @@ impl Lab {
             Load::Closed { connections, think_us } => (connections, "--think-us", think_us.to_string()),
             Load::Open { connections, percent } => {
                 let capacity = self.capacity.context("the capacity of the blocking server is not known")?;
-                (connections, "--rate", format!("{:.0}", capacity * f64::from(percent) / 100.0))
+                (connections, "--rate", decimal(capacity * f64::from(percent) / 100.0, 0))
             }
         };
         let line =

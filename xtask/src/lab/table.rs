@@ -78,7 +78,8 @@ fn facts(results: &Results) -> Vec<Vec<String>> {
     let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
     let settings = &results.settings;
     let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
-    let of = format!("{} of {} turns of {:.2} s per version", settings.repeats, settings.turns, settings.turn_s);
+    let of =
+        format!("{} of {} turns of {} s per version", settings.repeats, settings.turns, decimal(settings.turn_s, 2));
     fact("Rounds", of);
     let check = format!("`{}`", settings.check());
     let after = if settings.quick { "" } else { ", each after a calibration of its own" };

@@ -64,7 +64,7 @@ first; none is chosen. Do not edit.
 A row is a public program in its blocking form under a load, and the same program in an async form. `{check}`
 is shown the blocking form only; its answer is on disk before any async form of the run is started. Then both forms run
 without the profiler on one CPU, each with a load of its own on the other CPU: in each of {rounds} rounds they are started anew,
-and take {turns} turns of {turn:.2} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
+and take {turns} turns of {turn} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
 the blocking one, with a 90 % interval by bootstrap over rounds and turns. CPU is the CPU clock of all processes of the
 program, threads of io_uring included. A control is a program that async does not help: only its answer counts.
 Intervals are those that follow from what predictions of other programs were off by, in the newest kept runs of lab and
@@ -96,7 +96,7 @@ cargo xtask pairs{quick}{exact} --checks {checks} --repeats {rounds} --seed {see
         check = settings.check(),
         rounds = settings.repeats,
         turns = settings.turns,
-        turn = settings.turn_s,
+        turn = decimal(settings.turn_s, 2),
         together = table::together(&newest.cells, others, missed),
         tables = tables(newest, missed),
         before = before(&kept.runs[1..]),

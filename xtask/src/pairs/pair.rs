@@ -12,6 +12,7 @@ use crate::harness::{
     stage::WARM_UP,
     workload::{self, Workload},
 };
+use crate::host::numbers::decimal;
 
 /// One form of a public program.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +186,7 @@ impl Pair {
             }
             Speaks::Nothing => return row::Load::Alone,
         }
-        line.extend(rate.into_iter().flat_map(|rate| ["--rate".to_owned(), format!("{rate:.0}")]));
+        line.extend(rate.into_iter().flat_map(|rate| ["--rate".to_owned(), decimal(rate, 0)]));
         let role = workload::Role::Client { seed: 1, warm_up };
         row::Load::Client(Box::new(Workload { binary: place.load.clone(), name: "load", arguments: line, role }))
     }

@@ -16,7 +16,7 @@ use crate::{
         results::{self, Cell, Settings, Status},
         run::Run,
     },
-    host::{child, machine, package},
+    host::{child, machine, numbers::millis, package},
 };
 
 /// A server that Debian has, and whose sources of ours are built in a second.
@@ -107,7 +107,7 @@ fn must_hold(found: &Results) -> Result<()> {
     // On the clock of the machine, which nobody may set meanwhile.
     for started in [found.settings.first_twin_unix_ns, truth.first_started_unix_ns] {
         let ahead = head_start(&found.cells, started).context("no time of a prediction or of a start")?;
-        ensure!(ahead > 0.0, "{id}: an async form was started {:.3} s before the prediction was on disk", -ahead);
+        ensure!(ahead > 0.0, "{id}: an async form was started {} before the prediction was on disk", millis(-ahead));
     }
     for (form, runs) in [("blocking", &truth.blocking), ("async", &truth.twin)] {
         let [run] = &runs[..] else { anyhow::bail!("{id}: {} rounds of the {form} form", runs.len()) };

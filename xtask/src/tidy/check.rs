@@ -96,9 +96,11 @@ pub(super) fn file(path: &Path, text: &str) -> Vec<Finding> {
             homes(&mut report, room, mention, test);
             purity(&mut report, room, mention, test);
         }
-        if !place.is_test {
-            let written = Written::new(&source, text);
-            numbers(&mut report, room, &written);
+    }
+    if !place.is_test {
+        let written = Written::new(&source, text);
+        numbers(&mut report, place.room.as_deref(), &written);
+        if let Some(room) = &place.room {
             phrases(&mut report, room, &written);
         }
     }
@@ -245,16 +247,18 @@ fn phrases(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
     }
 }
 
-/// Numbers have one format: only the rooms of `NUMBERS_OF` choose the digits.
-fn numbers(report: &mut Report<'_>, room: &str, written: &Written<'_>) {
-    if rooms::NUMBERS_OF.contains(&room) {
-        return;
-    }
-    for (text, line) in &written.texts {
-        if has_precision(text) {
-            report
-                .error(*line, format!("digits of a number are chosen in {}, for all", rooms::NUMBERS_OF.join(" and ")));
-        }
+/// Numbers have one format: only the rooms of `NUMBERS_OF` choose the digits, and one file of the
+/// automation.
+fn numbers(report: &mut Report<'_>, room: Option<&str>, written: &Written<'_>) {
+    let (folder, file) = rooms::NUMBERS_OF_AUTOMATION;
+    let home = match room {
+        Some(room) if rooms::NUMBERS_OF.contains(&room) => return,
+        Some(_) => rooms::NUMBERS_OF.join(" and "),
+        None if report.path.starts_with(folder) && report.path != Path::new(file) => file.to_owned(),
+        None => return,
+    };
+    for (_, line) in written.texts.iter().filter(|(text, _)| has_precision(text)) {
+        report.error(*line, format!("digits of a number are chosen in {home}, for all"));
     }
 }
 

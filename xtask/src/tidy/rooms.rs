@@ -230,6 +230,9 @@ pub(super) const NUMBERS_IN: &str = "quantity";
 /// The rooms that choose how many digits a number has.
 pub(super) const NUMBERS_OF: &[&str] = &["text", "quantity"];
 
+/// The folder of the automation, and the only file of it that does.
+pub(super) const NUMBERS_OF_AUTOMATION: (&str, &str) = ("xtask/src", "xtask/src/host/numbers.rs");
+
 /// So many words in one text are a phrase, which a silent room does not have.
 pub(super) const PHRASE_WORDS: usize = 3;
 

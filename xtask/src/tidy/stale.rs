@@ -20,6 +20,7 @@ pub(super) struct Tables {
     pub(super) silent: &'static [&'static str],
     pub(super) numbers_in: &'static str,
     pub(super) numbers_of: &'static [&'static str],
+    pub(super) numbers_of_automation: &'static str,
     pub(super) wire_ends_in: &'static str,
     pub(super) phrases: &'static [Phrase],
     pub(super) crates: &'static [Crate],
@@ -37,6 +38,7 @@ impl Tables {
         silent: rooms::SILENT_ROOMS,
         numbers_in: rooms::NUMBERS_IN,
         numbers_of: rooms::NUMBERS_OF,
+        numbers_of_automation: rooms::NUMBERS_OF_AUTOMATION.1,
         wire_ends_in: rooms::WIRE_ENDS_IN,
         phrases: rooms::PHRASES,
         crates: rules::CRATES,
@@ -84,9 +86,10 @@ pub(super) fn check(tables: &Tables, sources: &[SourceFile], top: &[(String, boo
     for room in exist.iter().filter(|room| !tables.rooms.iter().any(|row| row.name == **room)) {
         messages.push(format!("the table of rooms has no row for `{room}`"));
     }
-    for phrase in tables.phrases {
-        if !sources.iter().any(|source| source.path == std::path::Path::new(phrase.file)) {
-            messages.push(format!("the files with phrases: no {}", phrase.file));
+    let phrases = tables.phrases.iter().map(|phrase| ("the files with phrases", phrase.file));
+    for (table, file) in phrases.chain([("the file that chooses digits", tables.numbers_of_automation)]) {
+        if !sources.iter().any(|source| source.path == std::path::Path::new(file)) {
+            messages.push(format!("{table}: no {file}"));
         }
     }
     for krate in tables.crates {

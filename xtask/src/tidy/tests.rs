@@ -173,6 +173,8 @@ fn digits_are_chosen_in_one_place() {
         let body = format!("fn f() {{ g(\"{text}\") }}");
         refused("profiler/src/words/verdict.rs", &body, "digits of a number are chosen in text");
         fine("profiler/src/text/numbers.rs", &body);
+        refused("xtask/src/lab/table.rs", &body, "digits of a number are chosen in xtask/src/host/numbers.rs");
+        fine("xtask/src/host/numbers.rs", &body);
         fine("profiler/src/words/verdict.rs", &format!("#[cfg(test)]\nmod tests {{ {body} }}"));
     }
     fine("profiler/src/words/verdict.rs", "/// `{:.1}`\nfn f() { g(\"{:>8} {} {0:?} .ipc{opacity: .18} a.b\", 1.5) }");

@@ -30,7 +30,7 @@ use self::guest::GuestPrograms;
 pub(crate) use self::options::Options;
 use self::row::Row;
 use self::run::{Guest, Outcome};
-use crate::host::{arch::Arch, child};
+use crate::host::{arch::Arch, child, numbers::seconds};
 use crate::say::say;
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
@@ -63,9 +63,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     say(&table::table(&rows, &columns))?;
     let (all, built) = (begun.elapsed().as_secs_f64(), built.as_secs_f64());
     say(&format!(
-        "kernels: {} guests in {:.0} s, after {built:.0} s of builds and downloads",
+        "kernels: {} guests in {}, after {} of builds and downloads",
         rows.len(),
-        all - built
+        seconds(all - built),
+        seconds(built)
     ))?;
     verdict(&rows)
 }
@@ -172,7 +173,7 @@ impl Matrix<'_> {
             }
             row.results.push((case.name.clone(), outcome));
         }
-        eprintln!("{name}: {:.0} s{}", ran.seconds, row.failed);
+        eprintln!("{name}: {}{}", seconds(ran.seconds), row.failed);
         Ok(row)
     }
 }

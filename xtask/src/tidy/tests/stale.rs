@@ -19,6 +19,7 @@ const TABLES: Tables = Tables {
     silent: &["cost"],
     numbers_in: "cost",
     numbers_of: &["event"],
+    numbers_of_automation: "profiler/src/cost.rs",
     wire_ends_in: "event",
     phrases: &[Phrase { file: "profiler/src/cost.rs", why: "" }],
     crates: &[Crate { folder: "profiler/src", root: "lib.rs", has_rooms: true }],
@@ -76,6 +77,7 @@ fn a_rule_that_names_a_gone_folder_is_stale() {
     stale(&Tables { crates: GONE, ..TABLES }, "no attic/src/lib.rs");
     const FILE: &[Phrase] = &[Phrase { file: "attic.rs", why: "" }];
     stale(&Tables { phrases: FILE, ..TABLES }, "the files with phrases: no attic.rs");
+    stale(&Tables { numbers_of_automation: "attic.rs", ..TABLES }, "chooses digits: no attic.rs");
     stale(&Tables { folders: &["attic"], ..TABLES }, "no source in attic/");
     stale(&Tables { top_level: &["attic"], ..TABLES }, "no folder attic/");
 }
