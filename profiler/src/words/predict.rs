@@ -5,7 +5,7 @@ use crate::{
     cost,
     predict::{Assumption, Caveat, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
-    text::numbers::{count, decimal, span, whole_percent},
+    text::numbers::{count, decimal, plural, span, whole_percent},
 };
 
 /// A number of things that was computed.
@@ -167,8 +167,8 @@ impl Ground {
     pub fn sleeps(&self) -> String {
         match self {
             Self::Replay { events, spans } => {
-                let noun = if *spans == 1 { "span" } else { "spans" };
-                format!("sleeps from a replay of {} blocks in {spans} {noun}", count(*events as u64))
+                let spans = plural(*spans as u64, "span", "spans");
+                format!("sleeps from a replay of {} blocks in {spans}", count(*events as u64))
             }
             Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
             Self::OwnLoop => "events a wait as its own loop finds them today".to_owned(),

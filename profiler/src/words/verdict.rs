@@ -304,7 +304,8 @@ impl InWords for Evidence {
                     Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
                     Ground::OwnLoop => ground.sleeps(),
                 };
-                let loops = if *loops == 1 { "one loop".to_owned() } else { format!("{loops} loops") };
+                let loops =
+                    if *loops == 1 { "one loop".to_owned() } else { plural(u64::from(*loops), "loop", "loops") };
                 format!(
                     "{loops} would sleep {} times per block and find {} events per wait ({ground})",
                     decimal(*sleeps_per_block, 2),
@@ -343,7 +344,8 @@ impl InWords for Advice {
     fn in_words(&self) -> String {
         match self {
             Self::FewerThreads { threads, preemptions } => format!(
-                "Fewer threads: {threads} of them preempted each other {} times a second; a pool as large as the CPUs would not.",
+                "Fewer threads: {} of them preempted each other {} times a second; a pool as large as the CPUs would not.",
+                count(*threads as u64),
                 whole(*preemptions)
             ),
             Self::PinThreads { own_wakes, over_idle } => format!(
