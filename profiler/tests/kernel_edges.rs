@@ -583,10 +583,8 @@ fn a_number_that_changes_while_nobody_looks() {
     if !can_measure() {
         return;
     }
-    // An emulated CPU takes longer than the workload may, if it shares its own with anybody.
-    let n = if std::env::var_os("SIA_EMULATED").is_some() { "10000" } else { "20000" };
     for kind in ["fd-dup", "fd-ring", "fd-shared"] {
-        let args = [kind, "--n", n, "--us", "200"];
+        let args = [kind, "--n", "20000", "--us", "200"];
         let sampled = |pid| vec![Request { max_overhead: Some(0.01), ..request(pid) }];
         let outcome = check::run_as(&args, sampled).remove(0);
         nothing_lost(&outcome.measurement);
