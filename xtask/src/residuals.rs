@@ -189,9 +189,8 @@ pub(super) const MACHINES: &[&str] = &[
 
 /// Where a suite was run, in a line.
 fn machine(suite: &Suite) -> String {
-    let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value);
-    let kernel = fact("Kernel").split('-').next().unwrap_or(NA);
-    format!("{}, Linux {kernel}", fact("CPU"))
+    let kernel = suite.fact("Kernel").split('-').next().unwrap_or(NA);
+    format!("{}, Linux {kernel}", suite.fact("CPU"))
 }
 
 /// What the document says of it.
@@ -214,9 +213,15 @@ fn section(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
     let mut text = markdown::table(&["Kind", "Rows", "Programs", "Times its own standard error", "Used"], rows);
     text.push('\n');
     for suite in suites {
-        let fact = |name: &str| suite.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "- {}: {}, commit {}, {}.", suite.name, fact("Date"), fact("Commit"), machine(suite));
+        let _ = writeln!(
+            text,
+            "- {}: {}, commit {}, {}.",
+            suite.name,
+            suite.fact("Date"),
+            suite.fact("Commit"),
+            machine(suite)
+        );
     }
     text
 }

@@ -380,8 +380,8 @@ impl<'a> Sum<'a> {
         engine.unsteady * value.abs() + moved.sum::<f64>().min(engine.unsteady * engine.cpu)
     }
 
-    /// What may be otherwise, ns. `arrivals`: how much more there would be if
-    /// requests arrived in the other way.
+    /// What may be otherwise, ns. `arrivals`: how much more there would be if requests arrived in
+    /// the other way.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
             CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake,

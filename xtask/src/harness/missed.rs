@@ -12,6 +12,7 @@ use super::{
     results::{Cell, Status},
     statistics::Interval,
 };
+use crate::host::numbers::NA;
 
 /// By how much one prediction was off.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +168,13 @@ pub(crate) struct Suite {
     pub(crate) name: &'static str,
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) cells: Vec<Cell>,
+}
+
+impl Suite {
+    /// A fact of the run.
+    pub(crate) fn fact(&self, name: &str) -> &str {
+        self.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value)
+    }
 }
 
 /// The newest kept run of each suite.
