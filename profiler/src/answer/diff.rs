@@ -244,8 +244,8 @@ impl PredictionCheck {
             let sites = twin.window.sites.iter().filter(|s| s.place.syscall.starts_with(name));
             sites.map(|s| s.site.calls).sum()
         };
-        let seen = if calls("io_uring_enter") > calls("epoll_") { Way::Tuned } else { Way::Naive };
-        let way = way.unwrap_or(seen);
+        let seen = || if calls("io_uring_enter") > calls("epoll_") { Way::Tuned } else { readiness(twin.window) };
+        let way = way.unwrap_or_else(seen);
         let what_if = &blocking.report.what_if;
         let predicted = match (&what_if.refused, what_if.scenario(way)) {
             (Some(why), _) => Err(NoPrediction::Refused(why.clone())),
@@ -275,10 +275,21 @@ impl PredictionCheck {
     }
 }
 
+/// A loop whose reads fail as often as they succeed tries again after each.
+fn readiness(window: &Window) -> Way {
+    let sockets = window.sites.iter().filter(|s| s.place.receives() && !s.place.class.is_file());
+    let (calls, failed) = sockets.fold((0, 0), |(calls, failed), s| (calls + s.site.calls, failed + s.site.errors));
+    if 4 * failed > calls { Way::Naive } else { Way::Level }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::inputs::Inputs, *};
-    use crate::{aggregate::ThreadTotals, event::Sums, quantity::Nanos};
+    use crate::{
+        aggregate::ThreadTotals,
+        event::{BlockClass, Place, Site, SiteRecord, Sums},
+        quantity::{Addr, Nanos, Tgid},
+    };
 
     /// A window of a second with so much CPU and run-queue delay, in ms.
     fn second(cpu: u64, delay: u64) -> Window {
@@ -367,13 +378,25 @@ mod tests {
             None,
         )
         .unwrap();
-        assert_eq!(check.way, Way::Naive);
+        assert_eq!(check.way, Way::Level);
         // No block at all: whatever it waits for, async has nothing to give.
         assert_eq!(check.predicted.as_ref().map(|s| s.value), Ok(0.0));
         assert!((check.measured - 0.2).abs() < 1e-9, "{check:?}");
         assert!((check.sides.0.cores - 0.1).abs() < 1e-9 && check.sides.1.parts == [80e6; 6], "{check:?}");
         let interval = check.interval.unwrap();
         assert!(interval.low < 0.2 && 0.2 < interval.high && interval.high - interval.low < 0.05, "{interval:?}");
+    }
+
+    #[test]
+    fn a_loop_that_tries_again_after_each_read_is_told_by_the_reads_that_fail() {
+        let reads = |calls, errors| {
+            let place =
+                Place { syscall: "recvfrom".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
+            let site = Site { calls, errors, ..Site::ZERO };
+            let site = SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site);
+            readiness(&Window { sites: vec![site], ..Window::default() })
+        };
+        assert_eq!([reads(1_000, 20), reads(2_000, 1_000)], [Way::Level, Way::Naive]);
     }
 
     #[test]

@@ -203,7 +203,8 @@ pub(super) struct PredictCheckFlags {
     /// that both have most of, else bytes]
     #[arg(long, value_name = "UNIT[,UNIT]")]
     pub(super) per: Option<String>,
-    /// How the async version waits [default: tuned if it mostly uses io_uring, else naive]
+    /// How the async version waits [default: tuned if it mostly uses io_uring, else naive if
+    /// its reads fail as often as they succeed, else level]
     #[arg(long, value_parser = Way::ALL.map(Way::name))]
     pub(super) way: Option<String>,
     /// Print the pair as JSON, under this name: a row in the form of docs/pairs/results.json

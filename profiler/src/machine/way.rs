@@ -7,7 +7,9 @@ listed! {
     /// A way to wait for IO.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
     pub enum Way {
-        /// A hand-written loop over `epoll_wait`, one extra attempt per event.
+        /// A loop over `epoll_wait` that reads once per event, as most libraries do.
+        Level,
+        /// The same with one extra attempt per event, which finds nothing.
         Naive,
         /// An async runtime over epoll.
         Runtime,
@@ -107,6 +109,7 @@ const fn runtime(language: Language) -> Row {
 impl Way {
     const fn row(self) -> Row {
         match self {
+            Self::Level => readiness(|step| Some(step.level)),
             Self::Naive => readiness(|step| Some(step.again)),
             Self::Runtime => Row { pool: Pool::Files, ..readiness(|step| step.runtime) },
             Self::Tuned => COMPLETION,
@@ -127,6 +130,7 @@ impl Way {
     /// Its name, one word.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Level => "level",
             Self::Naive => "naive",
             Self::Runtime => "runtime",
             Self::Tuned => "tuned",

@@ -6,7 +6,8 @@ impl Way {
     /// What a sentence calls it, and what it is in a few words.
     const fn phrases(self) -> [&'static str; 2] {
         match self {
-            Self::Naive => ["an event loop", "readiness: epoll, one extra attempt per wait"],
+            Self::Level => ["an event loop", "readiness: epoll, one read per event"],
+            Self::Naive => ["a loop that tries again", "readiness: epoll, one extra attempt per event"],
             Self::Runtime => ["a runtime", "readiness through a runtime (tokio, one thread per loop)"],
             Self::Tuned => ["io_uring", "completion: io_uring, batched"],
             Self::Deep => ["io_uring with 32 requests at once", "completion: io_uring, 32 requests on files at once"],

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Scenario {
-    /// Readiness: epoll and one extra attempt per wait.
+    /// Readiness: epoll and one read per event.
+    Level,
+    /// Readiness: epoll and one extra attempt per event.
     Naive,
     /// A general runtime on one thread.
     Runtime,
@@ -53,7 +55,8 @@ pub(crate) enum Scenario {
 impl Scenario {
     /// Those of programs in machine code.
     pub(crate) const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
+        Self::Level,
         Self::Naive,
         Self::Runtime,
         Self::Tuned,

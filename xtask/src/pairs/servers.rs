@@ -21,7 +21,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Need::Built { compiler: "cc", source: "mhd.c", flags: &["-lmicrohttpd"] },
         ],
         blocking: form("threads", "{at}/mhd --port {port} --form threads"),
-        async_forms: &[(form("epoll", "{at}/mhd --port {port} --form epoll"), Scenario::Naive)],
+        async_forms: &[(form("epoll", "{at}/mhd --port {port} --form epoll"), Scenario::Level)],
         loads: &[CLOSED_64, CLOSED_8, CLOSED_250, OPEN_HALF],
         ..SERVER
     },
@@ -90,7 +90,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Scenario::Virtual,
         )],
         loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
-        warm_up: 6,
+        warm_up: 20,
         ..SERVER
     },
     Pair {
@@ -107,7 +107,7 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             Scenario::Virtual,
         )],
-        warm_up: 6,
+        warm_up: 20,
         ..SERVER
     },
     Pair {
@@ -119,7 +119,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Scenario::Tasks,
         )],
         speaks: Speaks::Http("/fixed"),
-        warm_up: 8,
+        warm_up: 20,
         ..SERVER
     },
     Pair {
@@ -129,7 +129,7 @@ pub(super) const PAIRS: &[Pair] = &[
             Need::Built { compiler: "c++", source: "asio.cpp", flags: &["-std=c++17", "-lpthread"] },
         ],
         blocking: form("threads", "{at}/asio --port {port} --form threads"),
-        async_forms: &[(form("async", "{at}/asio --port {port} --form async"), Scenario::Naive)],
+        async_forms: &[(form("async", "{at}/asio --port {port} --form async"), Scenario::Level)],
         loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
         ..SERVER
     },
