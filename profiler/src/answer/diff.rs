@@ -390,8 +390,7 @@ mod tests {
     #[test]
     fn a_loop_that_tries_again_after_each_read_is_told_by_the_reads_that_fail() {
         let reads = |calls, errors| {
-            let place =
-                Place { syscall: "recvfrom".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
+            let place = Place { syscall: "recvfrom".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
             let site = Site { calls, errors, ..Site::ZERO };
             let site = SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site);
             readiness(&Window { sites: vec![site], ..Window::default() })

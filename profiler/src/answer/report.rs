@@ -243,6 +243,7 @@ fn given<'a>(
         hooks: hooks + excess,
         direct_interval: parts.score.interval,
         unsteady: alone.map_or(0.0, |a| a.unsteady),
+        drift: alone.and_then(|a| a.drift),
         filled: alone.is_some_and(|a| a.was_filled(total, seconds, cpus)),
         indirect: parts.indirect.total().value().copied(),
         by_counters: parts.indirect.counted.value().is_some(),

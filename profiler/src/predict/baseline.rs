@@ -23,6 +23,18 @@ pub struct Baseline {
 /// Voluntary switches below which baselines say nothing.
 const MIN_SWITCHES: u64 = 200;
 
+/// The CPU that a target took for a switch before it was measured, and after it, ns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drift {
+    /// Before the programs were attached.
+    pub before: f64,
+    /// After they had left.
+    pub after: f64,
+}
+
+/// A target whose CPU for a switch changed by more than this share of it is not the same target.
+const DRIFTED: f64 = 0.15;
+
 /// What the baselines say of the measured interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Alone {
@@ -31,6 +43,8 @@ pub(crate) struct Alone {
     pub(crate) cpu: f64,
     /// Half the 90 % interval of that CPU, as a share.
     pub(crate) unsteady: f64,
+    /// How its CPU for a switch changed, where that is more than it scatters by.
+    pub(crate) drift: Option<Drift>,
     /// CPUs it kept busy before the programs were attached, where that is known.
     pub(crate) busy: Option<f64>,
 }
@@ -76,15 +90,25 @@ impl Alone {
         let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let (before, after) = parts.split_at(parts.len() / 2);
         // What drifts does not average out.
-        let drift = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() / 2.0 };
-        let unsteady = Z90 * (variance / count).sqrt().max(drift) / mean;
+        let drift = Drift { before: per_switch(before), after: per_switch(after) };
+        let moved = if before.is_empty() { 0.0 } else { (drift.before - drift.after).abs() };
+        let unsteady = Z90 * (variance / count).sqrt().max(moved / 2.0) / mean;
+        let drift = (moved > DRIFTED * mean && moved > scatter(&each)).then_some(drift);
         // Only before the programs came: what had queued up under them is still worked off after
         // them.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| cpu.ratio_to(wall));
-        Some(Self { cpu: alone.min(total), unsteady, busy })
+        Some(Self { cpu: alone.min(total), unsteady, drift, busy })
     }
+}
+
+/// How far the halves of so many parts lie apart in nine of ten cases where nothing drifts: each
+/// part differs from the next one as much as from any other.
+fn scatter(parts: &[f64]) -> f64 {
+    let (pairs, half) = (parts.len().saturating_sub(1).max(1) as f64, (parts.len() as f64 / 2.0).max(1.0));
+    let variance = parts.windows(2).map(|pair| (pair[0] - pair[1]).powi(2)).sum::<f64>() / (2.0 * pairs);
+    Z90 * (2.0 * variance / half).sqrt()
 }
 
 #[cfg(test)]
@@ -116,6 +140,19 @@ mod tests {
         assert!(many < 0.6 * few, "{few} and {many}");
         let drift = unsteady(&[vec![90; 8], vec![110; 8]].concat());
         assert!((drift - Z90 * 0.1).abs() < 1e-9, "{drift}");
+    }
+
+    #[test]
+    fn a_target_that_warms_up_is_told_and_one_that_scatters_is_not() {
+        let drift = |all: &[u64]| {
+            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms, None)).collect();
+            Alone::new(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().drift
+        };
+        let warm = drift(&[131, 130, 128, 129, 96, 95, 94, 95]).unwrap();
+        assert_eq!((warm.before.round(), warm.after.round()), (129_500.0, 95_000.0));
+        assert_eq!(drift(&[104, 96, 103, 97, 95, 106, 94, 103]), None);
+        // A few parts that differ as much from each other say nothing of halves.
+        assert_eq!(drift(&[130, 90, 95, 85]), None);
     }
 
     #[test]

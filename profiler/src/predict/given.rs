@@ -1,6 +1,6 @@
 //! What a prediction starts from, beside the window.
 
-use super::prices::Prices;
+use super::{baseline::Drift, prices::Prices};
 use crate::{
     cost::{Effect, HandOvers},
     machine::{Language, PriceList, Way},
@@ -29,6 +29,8 @@ pub(crate) struct Given<'a> {
     pub(crate) direct_interval: Option<Estimate>,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(crate) unsteady: f64,
+    /// How that changed meanwhile, where it did.
+    pub(crate) drift: Option<Drift>,
     /// The hooks filled CPUs that the target leaves free without them.
     pub(crate) filled: bool,
     /// Indirect cost of the blocks, where it could be told.

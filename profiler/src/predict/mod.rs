@@ -24,7 +24,7 @@ mod term;
 mod whatif;
 
 pub(crate) use baseline::Alone;
-pub use baseline::Baseline;
+pub use baseline::{Baseline, Drift};
 pub use blocks::Blocks;
 pub use doubt::{Assumption, Doubt};
 pub use engine::Engine;

@@ -1,6 +1,8 @@
 //! Why a prediction says what it says, as values: what prices rest on, what has to be known with
 //! it, why there is none.
 
+use super::baseline::Drift;
+
 /// What a price rests on, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Note {
@@ -34,6 +36,8 @@ pub enum Note {
 pub enum Caveat {
     /// So many blocks are on files, where readiness gains nothing.
     FilesBlock(f64),
+    /// The target changed while it was measured.
+    Drifted(Drift),
     /// The hooks filled CPU that the target leaves free when nobody looks.
     HooksFilledCpu,
     /// The calibrated cost of many threads is more than this target's code can be cold, so it is

@@ -116,6 +116,7 @@ mod tests {
             hooks: 0.0,
             direct_interval: None,
             unsteady: 0.0,
+            drift: None,
             filled: false,
             indirect: None,
             by_counters: false,

@@ -206,6 +206,7 @@ fn caveats(engine: &Engine, given: &Given<'_>) -> Vec<Caveat> {
     let prices = engine.prices();
     let found = [
         (prices.file.count > 0.0).then_some(Caveat::FilesBlock(prices.file.count)),
+        given.drift.map(Caveat::Drifted),
         given.filled.then_some(Caveat::HooksFilledCpu),
         engine.incredible_crowd(),
         (prices.covered < 0.95).then_some(Caveat::NotCovered(1.0 - prices.covered)),

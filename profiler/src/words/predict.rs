@@ -3,7 +3,7 @@
 use super::in_words::InWords;
 use crate::{
     cost,
-    predict::{Assumption, Caveat, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
+    predict::{Assumption, Caveat, Drift, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
     text::numbers::{count, decimal, plural, span, whole_percent},
 };
@@ -142,6 +142,12 @@ impl InWords for Caveat {
                 "{} of its blocks are on files: readiness (epoll) gains nothing there, and runtimes send file IO to a pool of \
                  threads that block just the same.",
                 count(*blocks as u64)
+            ),
+            Self::Drifted(Drift { before, after }) => format!(
+                "The CPU that it takes for a switch went from {} before the measurement to {} after it: it warms up (a compiler, a \
+                 cache), or was given other work. What is told here is a mean of both: measure again when it has settled.",
+                span(*before),
+                span(*after)
             ),
             Self::HooksFilledCpu => {
                 "Measuring filled the CPU that the target leaves free when nobody looks, so its load was \

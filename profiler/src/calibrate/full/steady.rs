@@ -27,8 +27,6 @@ const DEPTHS: [u32; 3] = [4, 16, 64];
 const REQUESTS: u32 = 256;
 /// The time of a cell, ms.
 const LENGTH: u64 = 120;
-/// The same through Linux AIO.
-const AIO_DEPTHS: [u32; 2] = [16, 64];
 
 /// Reads that are submitted one by one, and writes one by one and all at once; reads all at once
 /// are measured with the other interfaces.
@@ -47,11 +45,11 @@ pub(super) fn measure(files: &Files) -> Vec<SteadyRow> {
 /// Reads and writes of one file, each one by one and all at once.
 pub(in crate::calibrate) fn requests(file: &File) -> Vec<SteadyRow> {
     let mut places = Vec::new();
-    for (queue, depths) in [(Queue::Ring, &DEPTHS[..]), (Queue::Aio, &AIO_DEPTHS[..])] {
+    for queue in [Queue::Ring, Queue::Aio] {
         for write in [false, true] {
             let place = |depth, batch| Place { queue, write, depth, batch };
             places.push(place(1, 1));
-            places.extend(depths.iter().flat_map(|&depth| [place(depth, 1), place(depth, depth)]));
+            places.extend(DEPTHS.iter().flat_map(|&depth| [place(depth, 1), place(depth, depth)]));
         }
     }
     rows(&places, |&place| cell(file, place))
@@ -78,12 +76,17 @@ fn rows(places: &[Place], cpu: impl Fn(&Place) -> Figure) -> Vec<SteadyRow> {
 fn cell(file: &File, place: Place) -> Figure {
     let mut cell = Cell::default();
     let mut budget = Budget::new(3, 21, LENGTH);
+    // One queue for all repeats: the kernel takes tens of milliseconds to end one of Linux AIO.
+    let mut queue = None;
     while let Some(repeat) = budget.next() {
         if cell.hopeless() {
             break;
         }
-        // A queue of its own for each repeat: after a failure nothing is left in flight.
-        let series = Requests::new(file, place).and_then(|mut requests| requests.series(place.batch));
+        let series = match queue.take().map_or_else(|| Requests::new(file, place), Ok) {
+            Err(why) => Err(why),
+            // After a failure something may be in flight: then it ends, and the next is new.
+            Ok(mut requests) => requests.series(place.batch).inspect(|_| queue = Some(requests)),
+        };
         cell.take(repeat, series);
     }
     cell.figure()
