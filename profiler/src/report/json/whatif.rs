@@ -37,8 +37,8 @@ pub(super) struct WhatIf {
 struct Scenario {
     /// `level` (epoll), `naive` (the same and one extra attempt per event), `runtime` (tokio),
     /// `tuned` (io_uring), `deep32` and `deep128` (so many requests on files at once), `aio` (Linux
-    /// AIO), `workers` (a pool makes calls on files), `inline` (no pool does), `pooled` (a loop with
-    /// a pool of workers) or `shared` (a loop that threads share); in CPython `streams`,
+    /// AIO), `workers` (a pool makes calls on files), `inline` (no pool does), `pooled` (a loop
+    /// with a pool of workers) or `shared` (a loop that threads share); in CPython `streams`,
     /// `protocols`, `uvloop` or `gevent`; in a JVM `virtual`, `tasks` (a virtual thread for each
     /// task that a loop hands out) or `selector`.
     name: &'static str,
