@@ -76,6 +76,8 @@ fn calibrated(command: &mut Command) -> Result<()> {
 pub(crate) struct Forecast {
     report: Report,
     others: f64,
+    /// CPU of the program for an operation, ns.
+    per_operation: Option<f64>,
 }
 
 /// Runs `check` on the group's blocking program under its load. The whole report goes to `raw`.
@@ -111,13 +113,14 @@ pub(crate) fn observe(tool: &Path, mode: Mode, group: &Group, raw: &Path, deadli
     let known = own_cpu.as_nanos() as f64 + after.0.cpu_ns - before.0.cpu_ns + after.0.load_ns - before.0.load_ns;
     let busy = after.0.machine.busy.saturating_sub(before.0.machine.busy).as_nanos() as f64;
     let others = (busy - known).max(0.0) / (after.1 - before.1) as f64;
-    Ok(Forecast { report, others })
+    let (operations, cpu) = (after.0.operations - before.0.operations, after.0.cpu_ns - before.0.cpu_ns);
+    Ok(Forecast { report, others, per_operation: (operations > 0.0).then_some(cpu / operations) })
 }
 
 impl Forecast {
     /// Of a report alone.
     pub(crate) fn new(report: Report) -> Self {
-        Self { report, others: 0.0 }
+        Self { report, others: 0.0, per_operation: None }
     }
 
     /// The prediction for a scenario; for a control the one of the scenario that promises the most.
@@ -140,6 +143,7 @@ impl Forecast {
             sleeps_remaining: None,
             events_per_wait: None,
             others: Some(self.others),
+            asked_ns: self.per_operation,
         };
         if let Some(reason) = &what_if.refused {
             prediction.refused = Some(reason.clone());
@@ -186,7 +190,7 @@ mod tests {
     use super::{super::report::tests::report, *};
 
     fn forecast(what_if: &Value, answer: &str) -> Forecast {
-        Forecast { report: report(answer, what_if, None), others: 0.0 }
+        Forecast { report: report(answer, what_if, None), others: 0.0, per_operation: None }
     }
 
     fn scenario(name: &str, saving: &Value) -> Value {

@@ -290,6 +290,7 @@ pub(crate) mod tests {
                 sleeps_remaining: None,
                 events_per_wait: None,
                 others: Some(0.0),
+                asked_ns: None,
             }),
             truth: Some(Truth { saving: interval(measured), ..Truth::for_control() }),
         }

@@ -164,6 +164,10 @@ pub(crate) struct Prediction {
     pub(crate) events_per_wait: Option<f64>,
     /// CPU of others during the measurement, in cores.
     pub(crate) others: Option<f64>,
+    /// What an operation took of the program's CPU meanwhile, hooks included, ns. Far from what the
+    /// rounds measure, the program was not as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked_ns: Option<f64>,
 }
 
 impl Prediction {

@@ -44,6 +44,7 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
     if !runs.is_empty() {
         let head = [
             "Cell",
+            "ns/op asked",
             "ns/op blocking",
             "ns/op twin",
             "op/s blocking",
@@ -55,8 +56,10 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
         ];
         let _ = write!(
             text,
-            "\n## Runs\n\nMedians of the rounds: blocking → twin. IPIs: interrupts that CPUs send each other, to wake who is idle. irq: interrupts are those of the whole machine, in cores; the part of \
-             them that\ninterrupts the program is in its CPU too. Others: CPU of anything else, the largest of all rounds.\n\n{}",
+            "\n## Runs\n\nMedians of the rounds: blocking → twin. Asked: what an operation of the blocking version took while `check`\n\
+             looked, hooks included; far from what it took without, it was not the same program. IPIs: interrupts that CPUs send\n\
+             each other, to wake who is idle. irq: interrupts are those of the whole machine, in cores; the part of them that\n\
+             interrupts the program is in its CPU too. Others: CPU of anything else, the largest of all rounds.\n\n{}",
             table(&head, runs)
         );
     }
@@ -165,7 +168,8 @@ fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let between = arrow(both(|run| run.between_cpus, 2));
     let others = truth.blocking.iter().chain(&truth.twin).filter_map(|run| run.others).max_by(f64::total_cmp);
     let others = text(others.map(numbers::cores));
-    Some(vec![cell.id.clone(), blocking, twin, rate, twin_rate, latency, between, interrupts, others])
+    let asked = text(cell.prediction.as_ref().and_then(|said| said.asked_ns).map(|ns| decimal(ns, 0)));
+    Some(vec![cell.id.clone(), asked, blocking, twin, rate, twin_rate, latency, between, interrupts, others])
 }
 
 #[cfg(test)]
