@@ -307,15 +307,13 @@ fn a_file_system_is_measured_when_it_is_named_and_kept_by_its_device() {
         })
         .collect()
     };
-    let of = |depths: &[u64]| -> Vec<(bool, u64, u64)> {
-        let one = |write| {
-            let deep = depths.iter().flat_map(move |&depth| [(write, depth, 1), (write, depth, depth)]);
-            [(write, 1, 1)].into_iter().chain(deep)
-        };
-        one(false).chain(one(true)).collect()
+    let one = |write| {
+        let deep = [4, 16, 64].into_iter().flat_map(move |depth| [(write, depth, 1), (write, depth, depth)]);
+        [(write, 1, 1)].into_iter().chain(deep)
     };
-    assert_eq!(places("ring"), of(&[4, 16, 64]));
-    assert_eq!(places("aio"), of(&[16, 64]));
+    let wanted: Vec<_> = one(false).chain(one(true)).collect();
+    assert_eq!(places("ring"), wanted);
+    assert_eq!(places("aio"), wanted);
     let (major, minor) = (found["device"][0].as_u64().unwrap(), found["device"][1].as_u64().unwrap());
     let kept: Vec<_> =
         std::fs::read_dir(folder.0.join("should-i-async")).unwrap().map(|f| f.unwrap().file_name()).collect();

@@ -24,7 +24,7 @@ use super::{
 use crate::machine::DirectRead;
 
 /// The layout of the file.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// A file system with less room than this is left alone.
 const ROOM: u64 = 1 << 30;
 /// How long the device is watched before.

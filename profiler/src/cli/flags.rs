@@ -204,7 +204,7 @@ pub(super) struct PredictCheckFlags {
     #[arg(long, value_name = "UNIT[,UNIT]")]
     pub(super) per: Option<String>,
     /// How the async version waits [default: tuned if it mostly uses io_uring, else naive if
-    /// its reads fail as often as they succeed, else level]
+    /// more than a quarter of its reads from sockets fail, else level]
     #[arg(long, value_parser = Way::ALL.map(Way::name))]
     pub(super) way: Option<String>,
     /// Print the pair as JSON, under this name: a row in the form of docs/pairs/results.json

@@ -90,6 +90,11 @@ impl BlockClass {
         self.on_wire().is_file()
     }
 
+    /// Whether it waits for a socket.
+    pub const fn is_socket(self) -> bool {
+        matches!(self, Self::Tcp | Self::Unix | Self::Udp | Self::SocketOther)
+    }
+
     /// Whether a request of the waiting thread's own may be at a device meanwhile: the journal is
     /// written by another thread.
     pub const fn is_at_device(self) -> bool {

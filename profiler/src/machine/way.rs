@@ -98,7 +98,7 @@ const COMPLETION: Row = Row { completes: Some(Queue::Ring), ..readiness(|step| s
 
 /// In machine code, another thread for calls on files.
 const fn other_thread(pool: Pool) -> Row {
-    Row { pool, suits: Suits::Files, ..readiness(|step| Some(step.again)) }
+    Row { pool, suits: Suits::Files, ..readiness(|step| Some(step.level)) }
 }
 
 /// In a language with a runtime.
@@ -115,11 +115,11 @@ impl Way {
             Self::Tuned => COMPLETION,
             Self::Deep => Row { depth: Some(32.0), suits: Suits::Files, ..COMPLETION },
             Self::Deeper => Row { depth: Some(128.0), suits: Suits::Files, ..COMPLETION },
-            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..readiness(|step| Some(step.again)) },
+            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..readiness(|step| Some(step.level)) },
             Self::Workers => other_thread(Pool::Calls),
             Self::Inline => other_thread(Pool::Gone),
-            Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..readiness(|step| Some(step.again)) },
-            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..readiness(|step| Some(step.again)) },
+            Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..readiness(|step| Some(step.level)) },
+            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..readiness(|step| Some(step.level)) },
             Self::Streams | Self::Protocols | Self::Uvloop | Self::Gevent => runtime(Language::CPython),
             Self::Selector => runtime(Language::Jvm),
             Self::Virtual => Row { suits: Suits::Blocking, ..runtime(Language::Jvm) },

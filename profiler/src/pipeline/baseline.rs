@@ -22,9 +22,9 @@ const MOST: u64 = 8;
 /// Reading the counters of more threads than this would itself be a load.
 const MOST_THREADS: usize = 2_000;
 
-/// Watches for a while that depends on the length of the measurement. Returns nothing where the
-/// target has too many threads or ends meanwhile.
-pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline> {
+/// Watches before or `after` the measurement, for a while that depends on its length. Returns
+/// nothing where the target has too many threads or ends meanwhile.
+pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>, after: bool) -> Vec<Baseline> {
     let target = &request.target;
     let count = request.duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
     let mut parts = Vec::with_capacity(count as usize);
@@ -38,6 +38,7 @@ pub(super) fn watch(request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline
             cpu: ended.cpu.saturating_sub(begun.cpu),
             voluntary: ended.voluntary.saturating_sub(begun.voluntary),
             wall: Nanos::from_nanos(since.elapsed().as_nanos() as u64),
+            after,
             pace: pace.zip(taken).and_then(|(pace, taken)| pace.since(taken).pace()),
         });
         begun = ended;
@@ -61,6 +62,7 @@ fn counters(target: &Target) -> Option<Baseline> {
         cpu: before + Nanos::from_nanos(meanwhile.as_nanos() / 2),
         voluntary,
         wall: Nanos::ZERO,
+        after: false,
         pace: None,
     })
 }

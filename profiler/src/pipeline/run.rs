@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
         // processes.
         let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
-        let before = if alone { baseline::watch(request, pace.as_ref()) } else { Vec::new() };
+        let before = if alone { baseline::watch(request, pace.as_ref(), false) } else { Vec::new() };
         let reference = if request.snapshots { reference::measure(&mut session).ok() } else { None };
         let pricing = (request.snapshots && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;

@@ -2,7 +2,7 @@
 
 use crate::{
     machine::slower,
-    quantity::{Nanos, Z90},
+    quantity::{Nanos, Uncertain, Z90},
 };
 
 /// The target while nothing is attached.
@@ -15,6 +15,9 @@ pub struct Baseline {
     /// How long it was watched; 0 in recordings that do not tell.
     #[serde(default)]
     pub wall: Nanos,
+    /// Whether that was after the measurement; recordings of before 2026-11-29 do not tell.
+    #[serde(default)]
+    pub after: bool,
     /// The pace meanwhile: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
@@ -34,6 +37,33 @@ pub struct Drift {
 
 /// A target whose CPU for a switch changed by more than this share of it is not the same target.
 const DRIFTED: f64 = 0.15;
+/// A part with less than this share of the switches of a mean one tells nothing of them.
+const THIN: f64 = 0.1;
+
+impl Drift {
+    /// `None` where one side was not watched or hardly switched, and where the sides lie no farther
+    /// apart than parts of one side do (Student's t).
+    fn new(parts: &[Baseline], per_switch: impl Fn(&[Baseline]) -> f64) -> Option<Self> {
+        let mean = parts.iter().map(|b| b.voluntary).sum::<u64>() as f64 / parts.len().max(1) as f64;
+        let side = |after: bool| -> Vec<f64> {
+            let thick = parts.iter().filter(|b| b.after == after && b.voluntary as f64 >= (THIN * mean).max(1.0));
+            thick.map(|b| per_switch(std::slice::from_ref(b))).collect()
+        };
+        let (before, after) = (side(false), side(true));
+        let freedom = (before.len() + after.len()) as f64 - 2.0;
+        if before.len() < 2 || after.len() < 2 {
+            return None;
+        }
+        let mean_of = |side: &[f64]| side.iter().sum::<f64>() / side.len() as f64;
+        let found = Self { before: mean_of(&before), after: mean_of(&after) };
+        let squares = |side: &[f64], mean: f64| side.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+        let pooled = (squares(&before, found.before) + squares(&after, found.after)) / freedom;
+        let variance = pooled * (1.0 / before.len() as f64 + 1.0 / after.len() as f64);
+        let moved = Uncertain { value: (found.after - found.before).abs(), variance }.by_student(freedom);
+        let both = (found.before + found.after) / 2.0;
+        (moved.low > 0.0 && moved.value > DRIFTED * both).then_some(found)
+    }
+}
 
 /// What the baselines say of the measured interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,10 +120,9 @@ impl Alone {
         let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let (before, after) = parts.split_at(parts.len() / 2);
         // What drifts does not average out.
-        let drift = Drift { before: per_switch(before), after: per_switch(after) };
-        let moved = if before.is_empty() { 0.0 } else { (drift.before - drift.after).abs() };
+        let moved = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() };
         let unsteady = Z90 * (variance / count).sqrt().max(moved / 2.0) / mean;
-        let drift = (moved > DRIFTED * mean && moved > scatter(&each)).then_some(drift);
+        let drift = Drift::new(parts, per_switch);
         // Only before the programs came: what had queued up under them is still worked off after
         // them.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
@@ -103,20 +132,12 @@ impl Alone {
     }
 }
 
-/// How far the halves of so many parts lie apart in nine of ten cases where nothing drifts: each
-/// part differs from the next one as much as from any other.
-fn scatter(parts: &[f64]) -> f64 {
-    let (pairs, half) = (parts.len().saturating_sub(1).max(1) as f64, (parts.len() as f64 / 2.0).max(1.0));
-    let variance = parts.windows(2).map(|pair| (pair[0] - pair[1]).powi(2)).sum::<f64>() / (2.0 * pairs);
-    Z90 * (2.0 * variance / half).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn part(ms: u64, pace: Option<f64>) -> Baseline {
-        Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), pace }
+        Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), after: false, pace }
     }
 
     #[test]
@@ -144,15 +165,27 @@ mod tests {
 
     #[test]
     fn a_target_that_warms_up_is_told_and_one_that_scatters_is_not() {
-        let drift = |all: &[u64]| {
-            let parts: Vec<Baseline> = all.iter().map(|&ms| part(ms, None)).collect();
-            Alone::new(&parts, None, Nanos::from_millis(3_000), 20_000).unwrap().drift
+        // CPU in ms, and switches, of the parts before and after.
+        let of = |before: &[(u64, u64)], after: &[(u64, u64)]| {
+            let on =
+                |side: bool| move |&(ms, voluntary): &(u64, u64)| Baseline { voluntary, after: side, ..part(ms, None) };
+            let parts: Vec<Baseline> = before.iter().map(on(false)).chain(after.iter().map(on(true))).collect();
+            Alone::new(&parts, None, Nanos::from_millis(3_000), 20_000).and_then(|alone| alone.drift)
         };
-        let warm = drift(&[131, 130, 128, 129, 96, 95, 94, 95]).unwrap();
+        let all = |ms: &[u64]| ms.iter().map(|&ms| (ms, 1_000)).collect::<Vec<_>>();
+        let warm = of(&all(&[131, 130, 128, 129]), &all(&[96, 95, 94, 95])).unwrap();
         assert_eq!((warm.before.round(), warm.after.round()), (129_500.0, 95_000.0));
-        assert_eq!(drift(&[104, 96, 103, 97, 95, 106, 94, 103]), None);
-        // A few parts that differ as much from each other say nothing of halves.
-        assert_eq!(drift(&[130, 90, 95, 85]), None);
+        assert_eq!(of(&all(&[104, 96, 103, 97]), &all(&[95, 106, 94, 103])), None);
+        // A few parts that differ as much from each other say nothing of the sides.
+        assert_eq!(of(&all(&[130, 90]), &all(&[95, 85])), None);
+        // It ended, and nobody looked after it.
+        assert_eq!(of(&all(&[131, 130, 96, 95]), &[]), None);
+        // It idled before, or computed without a switch: no CPU for a switch can be told.
+        assert_eq!(of(&[(0, 0), (0, 0)], &all(&[100, 101])), None);
+        assert_eq!(of(&[(100, 0), (100, 0)], &all(&[100, 101])), None);
+        // A part with one switch in it hides nothing.
+        let thin = of(&[(131, 1_000), (130, 1_000), (5, 1)], &all(&[95, 96, 94]));
+        assert!(thin.is_some_and(|drift| drift.before.round() == 130_500.0), "{thin:?}");
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl<'a> FedPool<'a> {
             None => self.in_machine_code(way, tax)?,
         };
         let kind = if self.calibration.runtime.is_some() { Kind::Runtime } else { Kind::Pools };
+        let half = half.hypot(given.unsteady * terms.iter().map(|term| term.ns).sum::<f64>());
         let found = Found::new(kind, given.cpu, terms, half / given.cpu, doubts, 1.0);
         // Its own loop stays, and sleeps as it does.
         let waits =

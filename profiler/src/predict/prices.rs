@@ -226,7 +226,10 @@ fn writes(record: &SiteRecord) -> f64 {
 
 /// Calls that read something from a socket, blocked or not.
 fn reads(record: &SiteRecord) -> f64 {
-    let (site, class) = (&record.site, record.place.class);
-    let socket = matches!(class, BlockClass::Tcp | BlockClass::Unix | BlockClass::Udp | BlockClass::SocketOther);
-    if socket && record.place.receives() { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
+    let site = &record.site;
+    if record.place.class.is_socket() && record.place.receives() {
+        site.calls.saturating_sub(site.errors) as f64
+    } else {
+        0.0
+    }
 }

@@ -87,7 +87,7 @@ impl WhatIf {
             ground: Ground::Histogram,
             loops: 1,
             allowed_cpus: given.allowed_cpus,
-            caveats: Vec::new(),
+            caveats: given.drift.map(Caveat::Drifted).into_iter().collect(),
             priced: None,
         }
     }
@@ -188,10 +188,10 @@ impl WhatIf {
         Self { scenarios: answer.offered.iter().map(|&way| scenario(way)).collect(), ..answer }
     }
 
-    /// The way of waiting for readiness that speaks for all of them: a loop in the language itself
-    /// where it is compiled, that which gives back most where it is interpreted.
+    /// The way of waiting for readiness that speaks for all of them: of those of its language, that
+    /// which gives back most. Nobody would choose the loop that tries again.
     pub fn leading(&self) -> Option<&Scenario> {
-        let speaks = |s: &&Scenario| !s.way.completes() && s.way.pool() == Pool::None;
+        let speaks = |s: &&Scenario| !s.way.completes() && s.way.pool() == Pool::None && s.way != Way::Naive;
         let loops = self.scenarios.iter().filter(speaks);
         loops.max_by(|a, b| a.saving.value.total_cmp(&b.saving.value))
     }

@@ -145,7 +145,7 @@ impl InWords for Caveat {
             ),
             Self::Drifted(Drift { before, after }) => format!(
                 "The CPU that it takes for a switch went from {} before the measurement to {} after it: it warms up (a compiler, a \
-                 cache), or was given other work. What is told here is a mean of both: measure again when it has settled.",
+                 cache), was given other work, or the machine around it changed. Measure again when it has settled.",
                 span(*before),
                 span(*after)
             ),

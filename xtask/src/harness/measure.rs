@@ -71,7 +71,8 @@ impl Forms {
     /// Runs one round. It fails only if the blocking form does: without that there is nothing to
     /// compare.
     pub(crate) fn round(&mut self, group: &Group, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<()> {
-        let stay = effort.expected(self.0.len() as u32);
+        let forms = self.0.len() as u32;
+        let stay = effort.expected(forms) + group.warm_up() * forms;
         let mut acts: Vec<Act> = self.0.iter().map(|_| Act::default()).collect();
         let programs = group.forms();
         self.each(&mut acts, rng, |i, form, act| {

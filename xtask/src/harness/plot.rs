@@ -30,7 +30,8 @@ const CONTROL: RGBColor = RGBColor(110, 110, 110);
 /// Any colour vision tells these colours apart (Okabe & Ito 2008).
 pub(crate) const fn colour(scenario: Option<Scenario>) -> RGBColor {
     match scenario {
-        Some(Scenario::Level | Scenario::Naive) => RGBColor(0, 114, 178),
+        Some(Scenario::Level) => RGBColor(0, 0, 0),
+        Some(Scenario::Naive) => RGBColor(0, 114, 178),
         Some(Scenario::Runtime) => RGBColor(213, 94, 0),
         Some(Scenario::Tuned | Scenario::Deep32 | Scenario::Deep128 | Scenario::Aio) => RGBColor(0, 158, 115),
         Some(Scenario::Pooled | Scenario::Shared | Scenario::Workers | Scenario::Inline) => RGBColor(240, 228, 66),
@@ -43,7 +44,7 @@ pub(crate) const fn colour(scenario: Option<Scenario>) -> RGBColor {
 
 pub(crate) const fn title(scenario: Option<Scenario>) -> &'static str {
     match scenario {
-        Some(Scenario::Level) => "epoll",
+        Some(Scenario::Level) => "epoll (level)",
         Some(Scenario::Naive) => "epoll (naive)",
         Some(Scenario::Runtime) => "tokio (runtime)",
         Some(Scenario::Tuned) => "io_uring (tuned)",

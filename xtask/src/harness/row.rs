@@ -53,7 +53,7 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    /// Those of programs in machine code.
+    /// Those that the lab has programs for, in machine code.
     pub(crate) const NATIVE: [Self; 3] = [Self::Naive, Self::Runtime, Self::Tuned];
     pub(crate) const ALL: [Self; 18] = [
         Self::Level,
@@ -84,6 +84,11 @@ pub(crate) trait Program {
 
     /// Its command line, for readers.
     fn line(&self) -> String;
+
+    /// How long a load works before it counts.
+    fn warm_up(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Operations a second that a load asks for, whatever the program can do.
     fn rate(&self) -> Option<f64> {
@@ -210,6 +215,11 @@ pub(crate) struct Group {
 impl Group {
     pub(crate) fn is_control(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// How long its load works before it counts.
+    pub(crate) fn warm_up(&self) -> Duration {
+        self.load.program().map_or(Duration::ZERO, Program::warm_up)
     }
 
     /// All forms, the blocking one first.

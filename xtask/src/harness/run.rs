@@ -114,7 +114,8 @@ impl Run<'_> {
     fn predict(&self, entry: &mut Entry, check: u32, journal: &mut Journal) -> Result<()> {
         await_quiet(self.patience)?;
         let raw = entry.group.raw_path(self.folder, check);
-        let seen = match forecast::observe(self.tool, self.mode, &entry.group, &raw, Deadline::after(LIMIT)) {
+        let deadline = Deadline::after(LIMIT + entry.group.warm_up());
+        let seen = match forecast::observe(self.tool, self.mode, &entry.group, &raw, deadline) {
             Ok(seen) => seen,
             Err(error) => {
                 // A Ctrl-C is no fault of the cell.
@@ -139,8 +140,8 @@ impl Run<'_> {
     /// why.
     fn round(&self, entry: &mut Entry, rng: &mut Rng) -> Result<()> {
         await_quiet(self.patience)?;
-        let expected = self.effort.expected(1 + entry.group.rows.len() as u32);
-        let deadline = Deadline::after(LIMIT + expected);
+        let forms = 1 + entry.group.rows.len() as u32;
+        let deadline = Deadline::after(LIMIT + self.effort.expected(forms) + entry.group.warm_up() * forms);
         if let Err(error) = entry.forms.round(&entry.group, self.effort, rng, deadline) {
             child::check_interrupt()?;
             entry.lost = true;

@@ -55,6 +55,13 @@ impl Program for Workload {
         self.arguments.get(at + 1)?.parse().ok()
     }
 
+    fn warm_up(&self) -> Duration {
+        match self.role {
+            Role::Client { warm_up, .. } => warm_up,
+            Role::Target { .. } | Role::Backend => Duration::ZERO,
+        }
+    }
+
     fn start(&self, start: &Start) -> Result<Box<dyn row::Active>> {
         let seconds = (start.stay + MARGIN).as_secs().to_string();
         let mut command = Command::new(&self.binary);

@@ -87,6 +87,13 @@ impl Program for Public {
         self.shown.clone()
     }
 
+    fn warm_up(&self) -> Duration {
+        match self.role {
+            Role::Client { warm_up } => warm_up,
+            Role::Server | Role::Alone => Duration::ZERO,
+        }
+    }
+
     fn start(&self, start: &Start) -> Result<Box<dyn Active>> {
         let (cpu, port) = match self.role {
             Role::Client { .. } => (LOAD_CPU, start.peer.context("the server of a load has no port")?),

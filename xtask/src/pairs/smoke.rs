@@ -141,7 +141,7 @@ mod tests {
             p99_ns: Some(1.0),
         };
         let mut row = cell(ROW, Some([0.1, 0.2, 0.3]), [0.2; 3]);
-        (row.scenario, row.twin) = (Some(Scenario::Naive), Some("mhd --form epoll".to_owned()));
+        (row.scenario, row.twin) = (Some(Scenario::Level), Some("mhd --form epoll".to_owned()));
         row.load = Some("load".to_owned());
         let truth = row.truth.take().unwrap();
         row.truth =

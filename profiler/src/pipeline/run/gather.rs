@@ -48,7 +48,8 @@ impl Run<'_> {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
-        let after = if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref()) };
+        let after =
+            if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref(), true) };
         // What follows measures this process, which takes yardsticks of its own.
         self.pace = None;
         if !self.request.snapshots {

@@ -62,18 +62,18 @@ fn a_message_that_was_read_in_one_go_with_another_is_an_event_of_its_own() {
 #[test]
 fn a_loop_hands_each_event_to_a_worker_and_threads_that_share_one_serve_what_they_find() {
     let report = server().report();
-    let (naive, pooled) = (scenario(&report, Way::Naive), scenario(&report, Way::Pooled));
+    let (level, pooled) = (scenario(&report, Way::Level), scenario(&report, Way::Pooled));
     let handed = term(pooled, TermKind::HandOversCome).unwrap();
-    let less = (naive.saving.value - pooled.saving.value) * report.what_if.cpu;
+    let less = (level.saving.value - pooled.saving.value) * report.what_if.cpu;
     assert!(handed < 0.0 && (less + handed).abs() < 1.0, "{handed} ns, and {less} ns less");
     let change = |scenario: &Scenario, of| {
         scenario.doubts.iter().find(|d| d.assumption == of).unwrap().change * report.what_if.cpu
     };
     assert!((change(pooled, Assumption::WorkersStayBusy) + handed).abs() < 1.0);
     let shared = scenario(&report, Way::Shared);
-    assert_eq!(shared.saving.value, naive.saving.value);
+    assert_eq!(shared.saving.value, level.saving.value);
     assert!((change(shared, Assumption::WorkersSleep) - handed).abs() < 1.0);
-    assert!(pooled.unsure.more > naive.unsure.more && shared.unsure.less > naive.unsure.less);
+    assert!(pooled.unsure.more > level.unsure.more && shared.unsure.less > level.unsure.less);
     // It is for sockets, as a deeper queue is for files.
     assert!(report.what_if.scenario(Way::Deep).is_none() && files().report().what_if.scenario(Way::Pooled).is_none());
 }
@@ -130,6 +130,15 @@ fn a_deeper_queue_sleeps_less_and_is_no_reason_to_doubt_how_arrivals_come() {
     assert!(open(deep).abs() <= open(tuned).abs(), "{} and {}", open(deep), open(tuned));
     let Reason::Gain(gain) = &report.verdict.reason else { panic!("{:?}", report.verdict.reason) };
     assert_eq!((gain.way, gain.completion.map(|(way, _)| way)), (Way::Tuned, Some(Way::Deep)));
+}
+
+#[test]
+fn where_no_loop_gives_anything_back_none_that_tries_again_is_named() {
+    let mut what_if = server().report().what_if;
+    for scenario in &mut what_if.scenarios {
+        scenario.saving = Estimate::exact(0.0);
+    }
+    assert_eq!(what_if.leading().map(|s| s.way), Some(Way::Level));
 }
 
 #[test]
@@ -279,7 +288,7 @@ fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
     let seen = case(Vec::new());
     let voluntary = files().window.threads.iter().map(|t| t.sums.voluntary).sum();
     let alone = Nanos::from_nanos(seen.what_if.cpu as u64 - 50_000_000);
-    let part = Baseline { cpu: alone, voluntary, wall: Nanos::from_millis(1_000), pace: None };
+    let part = Baseline { cpu: alone, voluntary, wall: Nanos::from_millis(1_000), after: false, pace: None };
     let slowed = case(vec![part; 4]);
     assert!((seen.what_if.cpu - slowed.what_if.cpu - 5e7).abs() < 2.0, "{} ns", slowed.what_if.cpu);
     assert!((rest(&seen) - rest(&slowed) - 5e7).abs() < 2.0, "{} and {} ns", rest(&seen), rest(&slowed));
@@ -377,6 +386,7 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
                 cpu: Nanos::from_millis(ms),
                 voluntary: 50 * ms,
                 wall: Nanos::from_millis(125),
+                after: false,
                 pace: None,
             })
             .to_vec();
@@ -406,6 +416,7 @@ fn what_the_hooks_did_is_taken_off_the_wake_ups_of_others_alone() {
             cpu: Nanos::from_nanos((share * cpu as f64 / voluntary as f64 * 10_000.0) as u64),
             voluntary: 10_000,
             wall: Nanos::from_millis(125),
+            after: false,
             pace: None,
         };
         case.inputs.baselines = vec![part; 4];
