@@ -93,12 +93,15 @@ const fn readiness(price: fn(&Step) -> Option<Estimate>) -> Row {
     Row { language: Language::Native, completes: None, depth: None, suits: Suits::All, pool: Pool::None, price }
 }
 
+/// In machine code, a loop that reads once per event.
+const LOOP: Row = readiness(|step| Some(step.level));
+
 /// In machine code, told of what is done.
 const COMPLETION: Row = Row { completes: Some(Queue::Ring), ..readiness(|step| step.uring) };
 
 /// In machine code, another thread for calls on files.
 const fn other_thread(pool: Pool) -> Row {
-    Row { pool, suits: Suits::Files, ..readiness(|step| Some(step.level)) }
+    Row { pool, suits: Suits::Files, ..LOOP }
 }
 
 /// In a language with a runtime.
@@ -109,17 +112,17 @@ const fn runtime(language: Language) -> Row {
 impl Way {
     const fn row(self) -> Row {
         match self {
-            Self::Level => readiness(|step| Some(step.level)),
+            Self::Level => LOOP,
             Self::Naive => readiness(|step| Some(step.again)),
             Self::Runtime => Row { pool: Pool::Files, ..readiness(|step| step.runtime) },
             Self::Tuned => COMPLETION,
             Self::Deep => Row { depth: Some(32.0), suits: Suits::Files, ..COMPLETION },
             Self::Deeper => Row { depth: Some(128.0), suits: Suits::Files, ..COMPLETION },
-            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..readiness(|step| Some(step.level)) },
+            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..LOOP },
             Self::Workers => other_thread(Pool::Calls),
             Self::Inline => other_thread(Pool::Gone),
-            Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..readiness(|step| Some(step.level)) },
-            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..readiness(|step| Some(step.level)) },
+            Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..LOOP },
+            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..LOOP },
             Self::Streams | Self::Protocols | Self::Uvloop | Self::Gevent => runtime(Language::CPython),
             Self::Selector => runtime(Language::Jvm),
             Self::Virtual => Row { suits: Suits::Blocking, ..runtime(Language::Jvm) },

@@ -42,9 +42,10 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// The longest that a round of so many forms should take.
-    pub(crate) fn expected(self, forms: u32) -> Duration {
-        (AROUND_A_ROUND + (self.length + AROUND_A_TURN) * self.turns) * forms
+    /// The longest that a round of all forms of a group should take.
+    pub(crate) fn expected(self, group: &Group) -> Duration {
+        let each = AROUND_A_ROUND + group.warm_up() + (self.length + AROUND_A_TURN) * self.turns;
+        each * group.forms().len() as u32
     }
 }
 
@@ -71,8 +72,7 @@ impl Forms {
     /// Runs one round. It fails only if the blocking form does: without that there is nothing to
     /// compare.
     pub(crate) fn round(&mut self, group: &Group, effort: Effort, rng: &mut Rng, deadline: Deadline) -> Result<()> {
-        let forms = self.0.len() as u32;
-        let stay = effort.expected(forms) + group.warm_up() * forms;
+        let stay = effort.expected(group);
         let mut acts: Vec<Act> = self.0.iter().map(|_| Act::default()).collect();
         let programs = group.forms();
         self.each(&mut acts, rng, |i, form, act| {

@@ -140,8 +140,7 @@ impl Run<'_> {
     /// why.
     fn round(&self, entry: &mut Entry, rng: &mut Rng) -> Result<()> {
         await_quiet(self.patience)?;
-        let forms = 1 + entry.group.rows.len() as u32;
-        let deadline = Deadline::after(LIMIT + self.effort.expected(forms) + entry.group.warm_up() * forms);
+        let deadline = Deadline::after(LIMIT + self.effort.expected(&entry.group));
         if let Err(error) = entry.forms.round(&entry.group, self.effort, rng, deadline) {
             child::check_interrupt()?;
             entry.lost = true;

@@ -67,7 +67,6 @@ impl Program for Workload {
         let mut command = Command::new(&self.binary);
         command.args(&self.arguments).args(["--seconds", &seconds]);
         let peer = start.peer.map(|port| port.to_string());
-        let mut within = READY_WITHIN;
         let ready = match &self.role {
             Role::Target { file } => {
                 command.args(file.iter().flat_map(|file| [Path::new("--file"), file]));
@@ -79,12 +78,11 @@ impl Program for Workload {
                 let port = peer.as_deref().context("the server of a client has no port")?;
                 command.args(["--port", port, "--seed", &seed.to_string(), "--duration", &seconds]);
                 command.args(["--warmup", &warm_up.as_secs_f64().to_string()]);
-                within += *warm_up;
                 "warm"
             }
         };
         let mut running = Running::start(&mut command)?;
-        let ready = answer(&mut running, ready, start.deadline.at_most(within)?)?;
+        let ready = answer(&mut running, ready, start.deadline.at_most(READY_WITHIN + self.warm_up())?)?;
         let port = ready.get("port").and_then(Value::as_u64).map(u16::try_from).transpose()?;
         Ok(Box::new(Speaking { running, port, rests: matches!(self.role, Role::Client { .. }) }))
     }

@@ -82,11 +82,11 @@ fn cell(file: &File, place: Place) -> Figure {
         if cell.hopeless() {
             break;
         }
-        let series = match queue.take().map_or_else(|| Requests::new(file, place), Ok) {
-            Err(why) => Err(why),
-            // After a failure something may be in flight: then it ends, and the next is new.
-            Ok(mut requests) => requests.series(place.batch).inspect(|_| queue = Some(requests)),
-        };
+        // After a failure something may be in flight: then it ends, and the next is new.
+        let series = queue
+            .take()
+            .map_or_else(|| Requests::new(file, place), Ok)
+            .and_then(|mut requests| requests.series(place.batch).inspect(|_| queue = Some(requests)));
         cell.take(repeat, series);
     }
     cell.figure()
