@@ -69,7 +69,8 @@ macro_rules! classes {
             Stopped = 27, "stopped", Other, None;
             /// Leaving: `exit`, `exit_group`.
             Exit = 28, "exit", Other, None;
-            /// A syscall of the 32-bit table; its number is not of this machine's own table.
+            /// A syscall of the 32-bit table, in recordings of before 2026-11-29: now each has the
+            /// class of what it waits for.
             Compat = 29, "compat32", Other, None;
             /// Any other syscall, shown by its name.
             Other = 30, "other", Other, None;

@@ -97,6 +97,15 @@ pub struct Offsets {
     pub regs_arg2: u32,
     /// Fourth syscall argument: `pt_regs.r10`, arm64 `regs[3]`
     pub regs_arg3: u32,
+    /// First argument of a call of the 32-bit table: `pt_regs.bx`; on arm64 as for the others, and
+    /// so are the next three
+    pub compat_arg0: u32,
+    /// Second argument: `pt_regs.cx`
+    pub compat_arg1: u32,
+    /// Third argument: `pt_regs.dx`
+    pub compat_arg2: u32,
+    /// Fourth argument: `pt_regs.si`
+    pub compat_arg3: u32,
     /// The user's stack pointer.
     pub regs_sp: u32,
     /// User frame pointer: `pt_regs.bp`, arm64 `regs[29]`

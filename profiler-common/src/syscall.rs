@@ -4,6 +4,11 @@
 
 /// Longest syscall table that is described; numbers above are [`crate::class::BlockClass::Other`].
 pub const TABLE_LEN: usize = 512;
+/// The machine's own table, and after it the 32-bit one.
+pub const TABLES_LEN: usize = 2 * TABLE_LEN;
+/// Calls that `socketcall` is told to make, by their numbers in `include/uapi/linux/net.h`: 1 to
+/// 20.
+pub const SOCKET_CALLS: usize = 32;
 
 /// No syscall: the thread runs user code.
 pub const NONE: u32 = u32::MAX;
@@ -47,6 +52,9 @@ pub const RESTART: u32 = 1 << 17;
 /// Calls after which descriptors may change unseen: those of `io_uring`, whose ring closes files,
 /// and `unshare`, which gives a thread a table of its own.
 pub const UNSURE: u32 = 1 << 18;
+/// `socketcall` of the 32-bit table: the first argument is a number, the second points to the
+/// arguments of the call with that number.
+pub const SOCKETCALL: u32 = 1 << 19;
 
 /// The call came through the 32-bit table.
 pub const ABI_COMPAT: u8 = 1;

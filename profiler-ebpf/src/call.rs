@@ -6,7 +6,7 @@ use profiler_common::{
     class::BlockClass,
     control::Control,
     site::{OVERFLOW_SITE, Site, SiteKey, size_class},
-    syscall::{self, ABI_COMPAT, ABI_X32, TABLE_LEN},
+    syscall::{self, ABI_COMPAT, ABI_X32, SOCKET_CALLS as SOCKET_CALLS_LEN, TABLE_LEN, TABLES_LEN},
     thread::{CACHED_SITES, CachedSite, Thread, mark, window},
 };
 
@@ -17,10 +17,14 @@ use crate::{
     turnover,
 };
 
-/// What each syscall of this machine's table is; see `profiler_common::syscall`. The loader fills
-/// it in.
+/// What each syscall of this machine's table is, and of the 32-bit table after it; see
+/// `profiler_common::syscall`. The loader fills it in.
 #[unsafe(no_mangle)]
-pub static SYSCALLS: [u32; TABLE_LEN] = [BlockClass::Other as u32; TABLE_LEN];
+pub static SYSCALLS: [u32; TABLES_LEN] = [BlockClass::Other as u32; TABLES_LEN];
+
+/// The numbers in the 32-bit table of the calls that `socketcall` makes. The loader fills it in.
+#[unsafe(no_mangle)]
+pub static SOCKET_CALLS: [u32; SOCKET_CALLS_LEN] = [0; SOCKET_CALLS_LEN];
 
 /// `__X32_SYSCALL_BIT` of `arch/x86/include/uapi/asm/unistd.h`
 const X32_BIT: u64 = 0x4000_0000;
@@ -28,27 +32,55 @@ const X32_BIT: u64 = 0x4000_0000;
 /// `MAX_ERRNO` of `include/linux/err.h`
 const MAX_ERRNO: i64 = 4095;
 
-/// The table's word for a call.
+/// The table's word for a call: that of the 32-bit table where `abi` says so.
 ///
 /// The index is masked although it was compared: between the two it may go through the stack, where
 /// verifiers before 6.3 forget what was compared, and the compiler would drop a mask that it can
 /// see to be of no use.
 #[inline(always)]
-fn describe(nr: u32) -> u32 {
-    const { assert!(TABLE_LEN.is_power_of_two()) };
+fn describe(nr: u32, abi: u32) -> u32 {
+    const { assert!(TABLE_LEN.is_power_of_two() && ABI_COMPAT == 1 && ABI_X32 & 1 == 0) };
     if nr as usize >= TABLE_LEN {
         return BlockClass::Other as u32;
     }
-    let i = core::hint::black_box(nr) as usize & (TABLE_LEN - 1);
+    let place = nr as usize | ((abi as usize & 1) * TABLE_LEN);
+    let i = core::hint::black_box(place) & (TABLES_LEN - 1);
     // SAFETY: inside the table.
     unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u32>().add(i)) }
 }
 
-/// The table's word for the call that a thread was in; 0 for one of the 32-bit table.
+/// The table's word for the call that a thread was in.
 #[inline(always)]
 pub fn described(t: &Thread, nr: u32) -> u32 {
-    if t.abi == ABI_COMPAT as u32 { 0 } else { describe(nr) }
+    describe(nr, t.abi)
 }
+
+/// An argument of the call that a thread is in: `argument!(A, t, regs, 0..=3)`.
+macro_rules! argument {
+    ($access:ident, $t:expr, $regs:expr, 0) => {
+        crate::call::argument!($access, $t, $regs, regs_arg0, compat_arg0)
+    };
+    ($access:ident, $t:expr, $regs:expr, 1) => {
+        crate::call::argument!($access, $t, $regs, regs_arg1, compat_arg1)
+    };
+    ($access:ident, $t:expr, $regs:expr, 2) => {
+        crate::call::argument!($access, $t, $regs, regs_arg2, compat_arg2)
+    };
+    ($access:ident, $t:expr, $regs:expr, 3) => {
+        crate::call::argument!($access, $t, $regs, regs_arg3, compat_arg3)
+    };
+    ($access:ident, $t:expr, $regs:expr, $own:ident, $compat:ident) => {
+        // SAFETY: the registers with which the running task entered the kernel.
+        unsafe {
+            if $t.abi == profiler_common::syscall::ABI_COMPAT as u32 {
+                $access::field::<u32>($regs, crate::access::offset!($compat)) as u64
+            } else {
+                $access::field::<u64>($regs, crate::access::offset!($own))
+            }
+        }
+    };
+}
+pub(crate) use argument;
 
 /// Forgets the call before.
 #[inline(always)]
@@ -82,36 +114,60 @@ pub fn identify<A: Access>(control: &Control, t: &mut Thread, task: *const u8, r
     t.ip = unsafe { A::field(regs, offset!(regs_ip)) };
     t.nr = nr & 0xffff;
     t.abi = abi as u32;
-    if abi != ABI_COMPAT && describe(nr) & syscall::RESTART != 0 {
+    let what = describe(nr, t.abi);
+    if what & syscall::RESTART != 0 {
         // It waits for what the call before did: no other came in between.
         return BlockClass::Other as u32;
     }
     t.fd = u32::MAX;
-    if abi == ABI_COMPAT {
-        t.class = BlockClass::Compat as u32;
-        // It may close what calls of the machine's own table go on with.
-        return syscall::UNSURE;
-    }
-    let what = describe(nr);
     t.class = what & 0xff;
     if what & syscall::FD != 0 {
-        // SAFETY: the same registers.
-        let fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;
+        let fd = argument!(A, t, regs, 0) as u32;
         t.fd = fd;
         t.class = descriptor::class_of::<A>(control, task, t.tgid, fd) as u32;
+    } else if what & syscall::SOCKETCALL != 0 {
+        t.nr = socket_call(argument!(A, t, regs, 0));
+        if described(t, t.nr) & syscall::FD != 0 {
+            // Which socket stands in the caller's memory.
+            t.class = BlockClass::SocketOther as u32;
+            return what;
+        }
+        t.class = described(t, t.nr) & 0xff;
+    }
+    what
+}
+
+/// The number in the 32-bit table of a call that `socketcall` makes.
+#[inline(always)]
+fn socket_call(number: u64) -> u32 {
+    let i = core::hint::black_box(number as usize) & (SOCKET_CALLS_LEN - 1);
+    // SAFETY: inside the table.
+    unsafe { core::ptr::read_volatile((&raw const SOCKET_CALLS).cast::<u32>().add(i)) }
+}
+
+/// A `socketcall` on a socket, whose arguments stand in the memory of the running task. Returns the
+/// table's word for the call that it makes.
+#[inline(always)]
+pub fn identify_socketcall<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8) -> u32 {
+    let what = described(t, t.nr);
+    if what & syscall::FD != 0 {
+        let arguments = argument!(A, t, regs, 1);
+        // SAFETY: the helper checks the address.
+        if let Ok(fd) = unsafe { bpf_probe_read_user(arguments as *const u32) } {
+            t.fd = fd;
+            t.class = descriptor::class_of::<A>(control, task, t.tgid, fd) as u32;
+        }
     }
     what
 }
 
 /// A `poll` or `select` of one descriptor is a wait for that descriptor: the class becomes its own.
-/// So is a poll of a few by a thread whose waits the same one of them always ends.
+/// So is one of a few by a thread whose waits the same one of them always ends.
 /// The running task has just made the call, so its array can be read; what cannot be stays an event
 /// wait.
 #[inline(always)]
 pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
-    // SAFETY: the registers of the tracepoint's argument.
-    let (first, second) =
-        unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
+    let (first, second) = (argument!(A, t, regs, 0), argument!(A, t, regs, 1));
     if first as u32 == 0 && what & syscall::SELECT == syscall::SELECT
         || second as u32 == 0 && what & syscall::SELECT == syscall::POLL
     {
@@ -120,10 +176,9 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
         return;
     }
     let fd = if what & syscall::SELECT == syscall::SELECT {
-        // SAFETY: the same registers.
-        let (third, fourth) =
-            unsafe { (A::field::<u64>(regs, offset!(regs_arg2)), A::field::<u64>(regs, offset!(regs_arg3))) };
-        sia_only_selected(first, second, third, fourth)
+        let (third, fourth) = (argument!(A, t, regs, 2), argument!(A, t, regs, 3));
+        let selected = sia_selected(first, second, third, fourth);
+        turnover::selected_waited_for::<A>(control, t, task, selected)
     } else {
         match turnover::place_waited_for(t, second as u32) {
             // SAFETY: the helper checks the address. `fd` is the first member of `struct pollfd`,
@@ -142,30 +197,33 @@ pub fn identify_polled<A: Access>(control: &Control, t: &mut Thread, task: *cons
 /// way through them; with higher descriptors it stays an event wait.
 const SELECTED_WORDS: u64 = 4;
 
-/// The only descriptor in up to three sets; -1 where there are more, or none, or they cannot be
-/// read.
+/// The descriptors in up to three sets, each plus one in [`turnover::SELECTED_BITS`] bits; 0 where
+/// there are more than [`turnover::FEW`], or none, or they cannot be read.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sia_only_selected(beyond: u64, read: u64, write: u64, except: u64) -> i32 {
+extern "C" fn sia_selected(beyond: u64, read: u64, write: u64, except: u64) -> u64 {
     // An `int`, and the highest descriptor is in a set.
     let words = (beyond & 0xffff_ffff).div_ceil(64);
     if words == 0 || words > SELECTED_WORDS {
-        return -1;
+        return 0;
     }
     // The kernel does not look beyond the highest descriptor.
     let last = u64::MAX >> (words * 64 - (beyond & 0xffff_ffff));
-    let mut found = -1;
+    let mut found = 0;
     for i in 0..SELECTED_WORDS {
         if i >= words {
             break;
         }
         let mask = if i + 1 == words { last } else { u64::MAX };
-        let bits = (selected(read, i) | selected(write, i) | selected(except, i)) & mask;
-        if bits != 0 {
-            if found >= 0 || bits & (bits - 1) != 0 {
-                return -1;
+        let mut bits = (selected(read, i) | selected(write, i) | selected(except, i)) & mask;
+        for _ in 0..turnover::FEW {
+            if bits != 0 {
+                found = found << turnover::SELECTED_BITS | (i * 64 + bits.trailing_zeros() as u64 + 1);
+                bits &= bits - 1;
             }
-            found = (i * 64) as i32 + bits.trailing_zeros() as i32;
+        }
+        if bits != 0 || found >> (turnover::FEW * turnover::SELECTED_BITS) != 0 {
+            return 0;
         }
     }
     found
@@ -176,7 +234,7 @@ fn selected(set: u64, word: u64) -> u64 {
     if set == 0 {
         return 0;
     }
-    // What cannot be read counts as more than one.
+    // What cannot be read counts as many.
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user((set + word * 8) as *const u64) }.unwrap_or(u64::MAX)
 }
@@ -206,9 +264,10 @@ pub fn open_call<A: Access>(control: &Control, t: &mut Thread, task: *const u8) 
         return;
     }
     let what = identify::<A>(control, t, task, regs, nr as u64);
-    // The array of another task cannot be read. Where the thread was in such a call from the same
+    // The memory of another task cannot be read. Where the thread was in such a call from the same
     // place when the window before ended, it waits for the same descriptor.
-    if what & syscall::EPOLL == syscall::POLL && t.nr == before && t.ip == ip {
+    let in_memory = what & syscall::EPOLL == syscall::POLL || what & syscall::SOCKETCALL != 0;
+    if in_memory && t.nr == before && t.ip == ip {
         t.fd = fd;
         t.class = class;
     }

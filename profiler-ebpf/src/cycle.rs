@@ -46,7 +46,7 @@ use profiler_common::{
 use crate::{
     access::{Access, keep, now, offset, present, recall},
     births::{begin_exec, depart, end_exec},
-    call::{self, Returned},
+    call::{self, Returned, argument},
     charge, descriptor, ipc,
     maps::{bump, measuring, thread},
     requests,
@@ -411,7 +411,8 @@ const MEANS_MORE: u32 = syscall::POLL
     | syscall::EXEC
     | syscall::LEAVE
     | syscall::FORGET_ALL
-    | syscall::UNSURE;
+    | syscall::UNSURE
+    | syscall::SOCKETCALL;
 
 /// The tracepoint `sys_enter(regs, id)`: a call begins.
 #[inline(always)]
@@ -421,9 +422,12 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     ipc::close(t);
     call::close_window(t);
     call::reset(t);
-    let what = call::identify::<A>(control, t, task, regs, id);
+    let mut what = call::identify::<A>(control, t, task, regs, id);
     if what & MEANS_MORE == 0 {
         return;
+    }
+    if what & syscall::SOCKETCALL != 0 {
+        what = call::identify_socketcall::<A>(control, t, task, regs);
     }
     if what & syscall::POLL != 0 {
         // What an epoll is waited on for is remembered with its descriptor.
@@ -435,18 +439,15 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     // It changes what later calls mean.
     if what & syscall::CLOSE != 0 {
         if what & syscall::FD == 0 {
-            // SAFETY: the registers of the tracepoint's argument.
-            t.fd = unsafe { A::field::<u64>(regs, offset!(regs_arg0)) } as u32;
-            // SAFETY: the same registers.
-            if unsafe { A::field::<u64>(regs, offset!(regs_arg1)) } as u32 == EPOLL_CTL_MOD {
+            t.fd = argument!(A, t, regs, 0) as u32;
+            if argument!(A, t, regs, 1) as u32 == EPOLL_CTL_MOD {
                 return;
             }
         }
         descriptor::forget(tgid, t.fd);
     }
     if what & syscall::DUP != 0 {
-        // SAFETY: the registers of the tracepoint's argument.
-        t.fd = unsafe { A::field::<u64>(regs, offset!(regs_arg1)) } as u32;
+        t.fd = argument!(A, t, regs, 1) as u32;
         descriptor::forget(tgid, t.fd);
     }
     if what & syscall::EXEC != 0 && tid != tgid {

@@ -17,11 +17,18 @@ use profiler_common::{
 
 use crate::{
     access::{Access, forgotten, offset, present},
+    call::argument,
     descriptor,
 };
 
 /// More descriptors than that are an event loop's, whoever ends its waits.
-const FEW: u32 = 3;
+pub const FEW: u32 = 3;
+/// Bits for a descriptor of a `select`, plus one: below 511.
+pub const SELECTED_BITS: u32 = 9;
+/// What ends the wait is a descriptor of a `select`.
+const SELECTED: u64 = 1 << 63;
+/// Words of a set of descriptors that are looked at when the wait has ended.
+const SELECTED_WORDS: u64 = 4;
 /// As often a loop whose waits one descriptor always ends is looked at again: a power of two.
 const AGAIN: u32 = 64;
 /// Entries of a poll's array that are looked at: the verifier follows each.
@@ -40,27 +47,61 @@ pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
     own.then_some(t.ended_by & 3)
 }
 
+/// The descriptor that a `select` waits for: of one, or of a few where the same one has always ended
+/// the wait; -1 where there is none. `selected` is what `call::sia_selected` found.
+#[inline(always)]
+pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *const u8, selected: u64) -> i32 {
+    const { assert!(SELECTED_WORDS * 64 < 1 << SELECTED_BITS) };
+    let number = |i: u32| selected >> (i * SELECTED_BITS) & ((1 << SELECTED_BITS) - 1);
+    if number(1) == 0 {
+        return number(0) as i32 - 1;
+    }
+    let own = (t.ended_by & !SELECTED) + 1;
+    if t.ended_by & SELECTED == 0 || number(0) != own && number(1) != own && number(2) != own {
+        return -1;
+    }
+    if t.marks & mark::OWN == 0 {
+        if t.steady & (AGAIN - 1) != STEADY {
+            return -1;
+        }
+        // A loop with one busy client also waits for the socket by which others would come.
+        for i in 0..FEW {
+            let one = number(i);
+            if one != own && one != 0 {
+                let class = descriptor::class_of::<A>(control, task, t.tgid, one as u32 - 1) as u64;
+                if forgotten(&mut t.scratch, class) == BlockClass::Accept as u64 {
+                    return -1;
+                }
+            }
+        }
+        t.marks |= mark::OWN;
+    }
+    own as i32 - 1
+}
+
 /// A wait that slept has returned events.
 #[inline(always)]
 pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
     let is_event = t.class == BlockClass::EventWait as u32;
-    if !is_event && (t.marks & mark::OWN == 0 || what & syscall::SELECT == syscall::SELECT) {
+    let is_select = what & syscall::SELECT == syscall::SELECT;
+    if !is_event && t.marks & mark::OWN == 0 {
         // For one descriptor alone.
         return;
     }
-    // SAFETY: the registers with which the call was made. Only the first argument is written over
-    // by what it returns, on arm64, and is kept beside.
-    let (first, second) =
-        unsafe { (A::field::<u64>(regs, offset!(regs_arg0)), A::field::<u64>(regs, offset!(regs_arg1))) };
-    if !is_event && what & syscall::FD == 0 && second as u32 == 1 {
+    // Only the first argument is written over by what the call returns, on arm64, and is kept
+    // beside.
+    let (first, second) = (argument!(A, t, regs, 0), argument!(A, t, regs, 1));
+    if !is_event && what & syscall::FD == 0 && !is_select && second as u32 == 1 {
         return;
     }
     let by = if what & syscall::EPOLL == syscall::EPOLL {
         first_event(second)
-    } else if what & syscall::SELECT == syscall::SELECT {
-        // SAFETY: the same registers.
-        let third: u64 = unsafe { A::field(regs, offset!(regs_arg2)) };
-        first_selected(second, third)
+    } else if is_select {
+        let third = argument!(A, t, regs, 2);
+        match sia_first_selected(first, second, third) {
+            0 => None,
+            by => Some(by),
+        }
     } else {
         match sia_first_polled(first, second) {
             NONE_POLLED => None,
@@ -83,7 +124,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     t.steady += 1;
     // What was known before a window began, or before another descriptor was watched, is looked up
     // again at once.
-    if is_event && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
+    if is_event && !is_select && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
         t.marks &= !mark::OWN;
         if what & syscall::EPOLL == syscall::EPOLL {
             let class = descriptor::sia_class_in_few(descriptor::file_of::<A>(task, t.fd), by);
@@ -128,19 +169,24 @@ extern "C" fn sia_first_polled(array: u64, length: u64) -> u64 {
     NONE_POLLED
 }
 
-/// The lowest descriptor below 64 that can be read or written.
-#[inline(always)]
-fn first_selected(read: u64, write: u64) -> Option<u64> {
+/// The lowest descriptor that can be read, else the lowest that can be written, as what ends a wait;
+/// 0 where there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sia_first_selected(beyond: u64, read: u64, write: u64) -> u64 {
     for set in [read, write] {
-        if set != 0 {
+        for i in 0..SELECTED_WORDS {
+            if set == 0 || i * 64 >= beyond & 0xffff_ffff {
+                break;
+            }
             // SAFETY: the helper checks the address.
-            let bits = unsafe { bpf_probe_read_user(set as *const u64) }.ok()?;
+            let bits = unsafe { bpf_probe_read_user((set + i * 8) as *const u64) }.unwrap_or(0);
             if bits != 0 {
-                return Some(1 << 63 | bits.trailing_zeros() as u64);
+                return SELECTED | (i * 64 + bits.trailing_zeros() as u64);
             }
         }
     }
-    None
+    0
 }
 
 /// Whether a poll's array has a socket that listens, beside the one that ended the wait.

@@ -192,50 +192,59 @@ fn a_target_that_does_nothing() {
     }
 }
 
-/// A wait in a call of the 32-bit table, seen from /proc only, is not taken for the call that has
-/// its number in the machine's own table (read is 3 there, and 3 is close here).
+/// A wait in a call of the 32-bit table that is seen from /proc only counts as what it waits for,
+/// not as what its number means in the machine's own table (read is 3 there, and 3 is close here).
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn a_silent_32_bit_wait_is_not_mislabelled() {
+fn silent_32_bit_waits() {
     if !can_measure() {
         return;
     }
-    let (truth, worker) = held("int80", 3, Duration::from_secs(60));
-    let measuring = Measuring::start(request(truth.pid()));
-    std::thread::sleep(Duration::from_millis(30));
-    let measurement = measuring.stop();
-    let class = match thread(&measurement, worker).open_end {
-        OpenEnd::Blocked(class) => class,
-        other => panic!("{other:?}"),
-    };
-    assert!(matches!(class, BlockClass::Compat | BlockClass::Unknown), "labelled {}", class.name());
+    // By their numbers in the 32-bit table.
+    for (kind, call, class) in [
+        ("int80", 3, "pipe"),
+        ("int80-recv", 102, "tcp"),
+        ("int80-poll", 414, "tcp"),
+        ("int80-select", 142, "event-wait"),
+    ] {
+        let (truth, worker) = held(kind, call, Duration::from_secs(60));
+        let measuring = Measuring::start(request(truth.pid()));
+        std::thread::sleep(Duration::from_millis(30));
+        let measurement = measuring.stop();
+        assert_eq!(thread(&measurement, worker).open_end, OpenEnd::Blocked(class_named(class)), "{kind}");
+    }
 }
 
-/// Calls of the 32-bit table are counted, labelled, and named after their own table.
+/// Calls of the 32-bit table are counted, have the class of what they wait for, and are named after
+/// their own table.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_of_the_32_bit_table() {
     if !can_measure() {
         return;
     }
-    let outcome = check::run(&["int80"]);
-    nothing_lost(&outcome.measurement);
-    ledger_closes(&outcome.measurement);
-    let row = &outcome.line.rows[0];
-    outcome.switches_are_the_kernels(row.tid);
-    outcome.row_is_true(row);
-    for name in ["read (32-bit)", "getpid (32-bit)"] {
-        let site = outcome.sites(name, "compat32");
-        outcome.has_calls(site.calls, row.calls);
-        assert_eq!(site.errors, 0, "{name}");
+    let kinds = ["int80", "int80-recv", "int80-poll", "int80-select"];
+    let forms: [fn(u32) -> Request; 2] = [request, raw_request];
+    for (kind, form) in kinds.into_iter().flat_map(|kind| forms.map(|form| (kind, form))) {
+        let outcome = check::run_as(&[kind], |pid| vec![form(pid)]).remove(0);
+        nothing_lost(&outcome.measurement);
+        ledger_closes(&outcome.measurement);
+        let row = &outcome.line.rows[0];
+        outcome.switches_are_the_kernels(row.tid);
+        outcome.row_is_true(row);
+        if kind == "int80" {
+            let site = outcome.sites("getpid (32-bit)", "other");
+            outcome.has_calls(site.calls, row.calls);
+            assert_eq!(site.errors, 0);
+        }
+        // The calls that have the numbers 3, 20, 102, 371 and 414 in the machine's own table, or
+        // stand in the register where those of 64 bits would.
+        for name in ["close", "writev", "getuid"] {
+            let wrong = outcome.measurement.window.sites.iter().filter(|s| s.place.syscall == name);
+            assert_eq!(wrong.map(|s| s.site.blocks).sum::<u64>(), 0, "{kind}: {name}");
+        }
+        agrees(&outcome.measurement);
     }
-    outcome.has_calls(outcome.sites("read (32-bit)", "compat32").blocks, row.blocks);
-    // The calls that have the numbers 3 and 20 in the machine's own table.
-    for name in ["close", "writev"] {
-        let wrong = outcome.measurement.window.sites.iter().filter(|s| s.place.syscall == name);
-        assert_eq!(wrong.map(|s| s.site.blocks).sum::<u64>(), 0, "{name}");
-    }
-    agrees(&outcome.measurement);
 }
 
 /// Killed in the middle of its work: the measurement ends by itself, with all it saw.
@@ -542,7 +551,7 @@ fn raw_tracepoints_count_the_same() {
     if !can_measure() {
         return;
     }
-    let kinds: [&[&str]; 12] = [
+    let kinds: [&[&str]; 13] = [
         &["pipe", "--threads", "2", "--n", "200"],
         &["socket-tcp", "--n", "200"],
         &["socket-unix", "--n", "200"],
@@ -551,6 +560,7 @@ fn raw_tracepoints_count_the_same() {
         &["futex", "--n", "200"],
         &["accept", "--n", "200"],
         &["poll-two", "--n", "200"],
+        &["select-three", "--n", "200"],
         &["epoll-three", "--n", "200"],
         &["recv-timeout", "--n", "20", "--us", "4000"],
         &["nonblock", "--n", "200"],

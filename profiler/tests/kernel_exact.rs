@@ -62,6 +62,9 @@ exact! {
     receive_that_times_out: ["recv-timeout", "--n", "50", "--us", "4000"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];
+    select_of_three: ["select-three"];
+    select_of_many: ["select-many"];
+    select_of_a_server: ["select-server"];
     a_number_that_dup2_changes: ["fd-dup"];
     a_number_that_a_ring_closes: ["fd-ring"];
     a_number_that_another_process_changes: ["fd-shared"];
@@ -102,6 +105,8 @@ fn turnover() {
         ("epoll-one", 0, 0),
         ("poll-two", n, 1),
         ("select-two", n, 1),
+        ("select-many", n, n),
+        ("select-server", n, 1),
         ("epoll-two", n, 1),
         ("poll-many", n, n),
         ("epoll-many", n, n),

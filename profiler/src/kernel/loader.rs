@@ -11,7 +11,6 @@ use profiler_common::{
     control::Control,
     ipc::{BINS, before::KINDS},
     offsets::Offsets,
-    syscall::TABLE_LEN,
     thread::Thread,
 };
 
@@ -132,14 +131,15 @@ fn load_form(
     }
     let registers = form == Form::Typed && types.has_function("bpf_task_pt_regs");
     let offsets = resolve(types, registers)?;
-    let table: [u32; TABLE_LEN] = syscalls::table();
+    let (tables, socket_calls) = (syscalls::tables(), syscalls::socket_calls());
     let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
     let counters = pmu.mask();
 
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&kernel_types))
         .override_global("OFFSETS", words(&offsets), true)
-        .override_global("SYSCALLS", table.as_slice(), true)
+        .override_global("SYSCALLS", tables.as_slice(), true)
+        .override_global("SOCKET_CALLS", socket_calls.as_slice(), true)
         .override_global("COUNTERS", &counters, true)
         .map_max_entries("SIA_IPC_SITES", if counters == 0 { 1 } else { options.max_sites })
         .map_max_entries("SIA_IPC_CURVE", if pmu.grade() == Grade::Sampling { (KINDS * BINS) as u32 } else { 1 })

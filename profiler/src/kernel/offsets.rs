@@ -29,6 +29,12 @@ const ARGUMENTS: [(&str, u32); 3] = [("si", 0), ("dx", 0), ("r10", 0)];
 #[cfg(target_arch = "aarch64")]
 const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 
+/// `pt_regs`: the first four arguments of a call of the 32-bit table, each with the bytes behind it.
+#[cfg(target_arch = "x86_64")]
+const COMPAT_ARGUMENTS: [(&str, u32); 4] = [("bx", 0), ("cx", 0), ("dx", 0), ("si", 0)];
+#[cfg(target_arch = "aarch64")]
+const COMPAT_ARGUMENTS: [(&str, u32); 4] = [("orig_x0", 0), ("regs", 8), ("regs", 16), ("regs", 24)];
+
 /// Where the running kernel keeps what the programs read.
 ///
 /// # Errors
@@ -36,6 +42,7 @@ const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 /// may be absent.
 pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, BtfError> {
     let ((task_iowait, iowait_mask), (task_frozen, frozen_mask)) = (bit(btf, "in_iowait"), bit(btf, "frozen"));
+    let [compat_arg0, compat_arg1, compat_arg2, compat_arg3] = COMPAT_ARGUMENTS.map(|place| register(btf, place));
     Ok(Offsets {
         task_pid: btf.require("task_struct", "pid")?,
         task_tgid: btf.require("task_struct", "tgid")?,
@@ -81,6 +88,10 @@ pub(super) fn resolve(btf: &Btf, has_task_registers: bool) -> Result<Offsets, Bt
         regs_arg1: register(btf, ARGUMENTS[0])?,
         regs_arg2: register(btf, ARGUMENTS[1])?,
         regs_arg3: register(btf, ARGUMENTS[2])?,
+        compat_arg0: compat_arg0?,
+        compat_arg1: compat_arg1?,
+        compat_arg2: compat_arg2?,
+        compat_arg3: compat_arg3?,
         regs_sp: btf.require("pt_regs", "sp")?,
         regs_fp: frame(btf, 0)?,
         regs_lr: frame(btf, 1)?,

@@ -151,16 +151,29 @@ impl Silents {
             ('T', _) => Some(Some(BlockClass::Stopped)),
             ('t', _) => Some(Some(BlockClass::Traced)),
             ('Z' | 'X', _) => None,
-            (_, Some(call)) if is_compat(tgid, call.ip) => Some(Some(BlockClass::Compat)),
             (_, Some(call)) => Some(Some(self.class_of_call(tgid, &call))),
             (_, None) => Some(Some(BlockClass::Unknown)),
         }
     }
 
     fn class_of_call(&mut self, tgid: Tgid, call: &SyscallState) -> BlockClass {
-        let [first, second, ..] = call.args;
-        match syscalls::waits_for(usize::try_from(call.nr).unwrap_or(usize::MAX)) {
+        let nr = usize::try_from(call.nr).unwrap_or(usize::MAX);
+        let (wait, args) = if is_compat(tgid, call.ip) {
+            let args = call.args.map(|arg| arg & u64::from(u32::MAX));
+            (syscalls::waits_for_compat(nr, args[0]), args)
+        } else {
+            (syscalls::waits_for(nr), call.args)
+        };
+        let [first, second, ..] = args;
+        match wait {
             syscalls::Wait::Class(class) => class.into(),
+            syscalls::Wait::Pointed => {
+                let mut fd = [0; 4];
+                if !process::read_memory(tgid, second, &mut fd) {
+                    return BlockClass::SocketOther;
+                }
+                self.class_of(tgid, i32::from_ne_bytes(fd))
+            }
             syscalls::Wait::Descriptor => self.class_of(tgid, first as i32),
             syscalls::Wait::Polled if second as u32 == 0 => BlockClass::Timeout,
             syscalls::Wait::Selected if first as u32 == 0 => BlockClass::Timeout,
@@ -172,7 +185,7 @@ impl Silents {
                 }
                 self.class_of(tgid, i32::from_ne_bytes(fd)).waited_for()
             }
-            syscalls::Wait::Selected => match only_selected(tgid, call.args) {
+            syscalls::Wait::Selected => match only_selected(tgid, args) {
                 Some(fd) => self.class_of(tgid, fd).waited_for(),
                 None => BlockClass::EventWait,
             },

@@ -95,6 +95,12 @@ pub(crate) enum Kind {
     Select,
     /// As poll-two, by select.
     SelectTwo,
+    /// As poll-three, by select.
+    SelectThree,
+    /// As poll-many, by select.
+    SelectMany,
+    /// As poll-server, by select.
+    SelectServer,
     /// A poll of one TCP connection that its limit ends, after --us.
     PollTimeout,
     /// A poll of nothing, as a way to sleep.
@@ -160,8 +166,14 @@ pub(crate) enum Kind {
     ManyThreads,
     /// Two threads and two pipes, as fast as they can.
     Pingpong,
-    /// Calls of the 32-bit syscall table through `int 0x80` (x86_64).
+    /// Reads of a pipe by the 32-bit syscall table, through `int 0x80` (x86_64).
     Int80,
+    /// The same table: receives from a TCP connection by socketcall.
+    Int80Recv,
+    /// The same table: as poll, by ppoll_time64, then a recvfrom.
+    Int80Poll,
+    /// The same table: as poll-two, by _newselect, then a receive by socketcall.
+    Int80Select,
     /// Blocking reads of a pseudo-terminal.
     Tty,
     /// Blocking reads of a timerfd.

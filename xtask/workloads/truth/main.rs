@@ -25,6 +25,7 @@
 mod alone;
 mod args;
 #[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "x86_64")]
 mod compat;
 mod disk;
 mod faults;

@@ -22,9 +22,6 @@ use crate::row::Deed;
 use crate::worker::{Cell, Worker};
 use crate::{probe, sys};
 
-/// The number of `read` in the 32-bit x86 table.
-const COMPAT_READ: i64 = 3;
-
 /// A blocking call on the worker; returns the bytes it got.
 pub(crate) type Call = Box<dyn FnMut(&Cell) -> Result<u64> + Send>;
 
@@ -163,9 +160,12 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::PollServer => polled_receiver(By::Poll, Watch::SERVER),
         Kind::Select => polled_receiver(By::Select, Watch::ONE),
         Kind::SelectTwo => polled_receiver(By::Select, Watch::TWO),
+        Kind::SelectThree => polled_receiver(By::Select, Watch::THREE),
+        Kind::SelectMany => polled_receiver(By::Select, Watch::MANY),
+        Kind::SelectServer => polled_receiver(By::Select, Watch::SERVER),
         Kind::Accept => acceptor(),
         Kind::Wait4 => child_waiter(calls),
-        Kind::Int80 => compat_reader(),
+        Kind::Int80 | Kind::Int80Recv | Kind::Int80Poll | Kind::Int80Select => compat_waiter(kind),
         Kind::Tty => tty_reader(),
         Kind::Timerfd => timer_reader(),
         Kind::Signalfd => signal_reader(),
@@ -253,10 +253,10 @@ impl Watch {
 
     /// What its waits are for, and how many of the first ones count as event waits: a descriptor is
     /// known as the one waited for when it has ended a wait and four more after it.
-    fn class(self, by: By) -> (&'static str, u64) {
+    fn class(self) -> (&'static str, u64) {
         match self.connections + self.pipes {
             1 if !self.listener => ("tcp", 0),
-            2 | 3 if !self.listener && by != By::Select => ("tcp", 5),
+            2 | 3 if !self.listener => ("tcp", 5),
             _ => ("event-wait", 0),
         }
     }
@@ -296,7 +296,7 @@ fn polled_receiver(by: By, watch: Watch) -> Result<Service> {
         // The row is about the wait, which moves no bytes.
         Ok(0)
     };
-    let (class, unknown) = watch.class(by);
+    let (class, unknown) = watch.class();
     let (name, number) = by.syscall();
     let mut next = 0;
     let mut service = Service::new(class, name, number, call, move |_| {
@@ -514,39 +514,26 @@ fn add_one(mut event: &File) -> Result<()> {
     Ok(event.write_all(&1u64.to_ne_bytes())?)
 }
 
+/// Calls of the 32-bit table that wait.
 #[cfg(target_arch = "x86_64")]
-fn compat_reader() -> Result<Service> {
-    use std::os::fd::AsRawFd;
+fn compat_waiter(kind: Kind) -> Result<Service> {
+    use crate::compat::Of;
 
-    crate::compat::compat_or_error()?;
-    let (reader, mut writer) = sys::pipe()?;
-    // The 32-bit table takes 32-bit addresses.
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
-    let low = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            4096,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
-            -1,
-            0,
-        )
+    let of = match kind {
+        Kind::Int80Recv => Of::Recv,
+        Kind::Int80Poll => Of::Poll,
+        Kind::Int80Select => Of::Select,
+        _ => Of::Read,
     };
-    ensure!(low != libc::MAP_FAILED, "no memory below 2 GiB");
-    let address = u32::try_from(low as usize)?;
-    let call = move |_: &Cell| {
-        ensure!(crate::compat::int80(20, 0, 0, 0) > 0, "32-bit getpid failed");
-        let got = crate::compat::int80(u32::try_from(COMPAT_READ)?, u32::try_from(reader.as_raw_fd())?, address, 1);
-        ensure!(got == 1, "32-bit read returned {got}");
-        Ok(1)
-    };
-    let mut service =
-        Service::new("compat32", "read (32-bit)", COMPAT_READ, call, move |_| Ok(writer.write_all(b"x")?));
-    service.beside = &["getpid (32-bit)"];
+    let mut waiting = of.waiting()?;
+    let (class, name, number) = (waiting.class, waiting.name, waiting.number);
+    let mut service = Service::new(class, name, number, move |_| (waiting.call)(), move |_| (waiting.wake)());
+    service.beside = waiting.beside;
+    service.other.1 = waiting.unknown;
     Ok(service)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn compat_reader() -> Result<Service> {
-    bail!("unsupported: int80 exists on x86_64 only (its read would be call {COMPAT_READ})")
+fn compat_waiter(kind: Kind) -> Result<Service> {
+    bail!("unsupported: {kind:?} exists on x86_64 only")
 }
