@@ -56,6 +56,9 @@ pub mod mark {
     /// A sleep in this call was not plainly for what the call names: uninterruptible, or of another
     /// class.
     pub const MIXED: u32 = 1024;
+    /// It polls a few descriptors all of which are connections: it serves these, as a proxy's
+    /// thread does whose client and server take turns.
+    pub const RELAY: u32 = 2048;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits

@@ -82,7 +82,7 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     t.call_before = 0;
     t.call_blocked = 0;
     t.call_delay = 0;
-    t.marks &= mark::LEAVING | mark::EXECING | mark::OWN;
+    t.marks &= mark::LEAVING | mark::EXECING | mark::OWN | mark::RELAY;
     t.cause = CAUSE_OTHER;
     t.owed = 0;
     if descriptor::is_unsure::<A>(task) {

@@ -1,6 +1,7 @@
 //! Which of several descriptors ends a wait. An event loop is woken by one and then by another; a
 //! connection's own thread that also watches a pipe is always woken by its connection, and blocks
-//! as if it read from it.
+//! as if it read from it. A thread that polls two or three connections and nothing else (no socket
+//! that listens, no waker) serves these, whichever ends the wait: a proxy's thread.
 //!
 //! Looked at when a wait that slept returns: what the call left in the caller's memory names the
 //! descriptor. Which one it is, is known by its place (poll), by the word that it is registered
@@ -36,19 +37,22 @@ const POLLED: u64 = 16;
 /// None of them has an event.
 const NONE_POLLED: u64 = u64::MAX;
 
-/// The place in a poll's array of the only descriptor that is waited for: of one, or of a few where
-/// the same one has always ended the wait.
+/// The waits of a thread on a few descriptors are for the one that ended the last of them.
+const FOR_THE_LAST: u32 = mark::OWN | mark::RELAY;
+
+/// The place in a poll's array of the descriptor that is waited for: of one; of a few, that which
+/// ended the wait before, where it has always been the same or all are connections.
 #[inline(always)]
 pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
     if length == 1 {
         return Some(0);
     }
-    let own = t.marks & mark::OWN != 0 && length <= FEW && t.ended_by >> 32 == length as u64;
-    own.then_some(t.ended_by & 3)
+    let last = t.marks & FOR_THE_LAST != 0 && length <= FEW && t.ended_by >> 32 == length as u64;
+    last.then_some(t.ended_by & 3)
 }
 
-/// The descriptor that a `select` waits for: of one, or of a few where the same one has always ended
-/// the wait; -1 where there is none. `selected` is what `call::sia_selected` found.
+/// The descriptor that a `select` waits for, as [`place_waited_for`] has it; -1 where there is none.
+/// `selected` is what `call::sia_selected` found.
 #[inline(always)]
 pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *const u8, selected: u64) -> i32 {
     const { assert!(SELECTED_WORDS * 64 < 1 << SELECTED_BITS) };
@@ -60,23 +64,39 @@ pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *
     if t.ended_by & SELECTED == 0 || number(0) != own && number(1) != own && number(2) != own {
         return -1;
     }
-    if t.marks & mark::OWN == 0 {
-        if t.steady & (AGAIN - 1) != STEADY {
-            return -1;
-        }
-        // A loop with one busy client also waits for the socket by which others would come.
+    if is_due(t) {
+        let (mut listens, mut connections) = (false, true);
         for i in 0..FEW {
             let one = number(i);
-            if one != own && one != 0 {
+            if one != 0 {
                 let class = descriptor::class_of::<A>(control, task, t.tgid, one as u32 - 1) as u64;
-                if forgotten(&mut t.scratch, class) == BlockClass::Accept as u64 {
-                    return -1;
-                }
+                let class = forgotten(&mut t.scratch, class) as u8;
+                connections &= BlockClass::is_connection(class);
+                listens |= one != own && class == BlockClass::Accept as u8;
             }
         }
+        mark_few(t, listens, connections);
+    }
+    if t.marks & FOR_THE_LAST != 0 { own as i32 - 1 } else { -1 }
+}
+
+/// Whether the few descriptors of a poll or a `select` are to be looked at: at the first wait that
+/// ended in a window and now and then, and when one has become the only one that ends them.
+#[inline(always)]
+fn is_due(t: &Thread) -> bool {
+    t.sums.event_ends as u32 & (AGAIN - 1) == 1 || t.marks & FOR_THE_LAST == 0 && t.steady & (AGAIN - 1) == STEADY
+}
+
+/// Marks a thread by the few descriptors that it polls. One of them always ends its waits if it is
+/// steady. A loop with one busy client also waits for the socket by which others would come.
+#[inline(always)]
+fn mark_few(t: &mut Thread, another_listens: bool, all_connections: bool) {
+    t.marks &= !FOR_THE_LAST;
+    if all_connections {
+        t.marks |= mark::RELAY;
+    } else if t.steady >= STEADY && !another_listens {
         t.marks |= mark::OWN;
     }
-    own as i32 - 1
 }
 
 /// A wait that slept has returned events.
@@ -84,7 +104,7 @@ pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *
 pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
     let is_event = t.class == BlockClass::EventWait as u32;
     let is_select = what & syscall::SELECT == syscall::SELECT;
-    if !is_event && t.marks & mark::OWN == 0 {
+    if !is_event && t.marks & FOR_THE_LAST == 0 {
         // For one descriptor alone.
         return;
     }
@@ -111,32 +131,34 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     let Some(by) = by else { return };
     let by = forgotten(&mut t.scratch, by);
     t.sums.event_ends += 1;
-    if t.ended_by != by {
+    let same = t.ended_by == by;
+    if same {
+        t.steady += 1;
+    } else {
         t.ended_by = by;
         t.steady = 0;
         t.marks &= !mark::OWN;
         t.sums.event_turns += 1;
-        if what & syscall::FD != 0 && !is_event {
+    }
+    if what & syscall::EPOLL == syscall::EPOLL {
+        if !same && !is_event {
             descriptor::forget(t.tgid, t.fd);
         }
-        return;
-    }
-    t.steady += 1;
-    // What was known before a window began, or before another descriptor was watched, is looked up
-    // again at once.
-    if is_event && !is_select && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
-        t.marks &= !mark::OWN;
-        if what & syscall::EPOLL == syscall::EPOLL {
+        // What was known before a window began, or before another descriptor was watched, is looked
+        // up again at once.
+        if same && is_event && (t.steady & (AGAIN - 1) == STEADY || t.marks & mark::OWN != 0) {
+            t.marks &= !mark::OWN;
             let class = descriptor::sia_class_in_few(descriptor::file_of::<A>(task, t.fd), by);
             if class != BlockClass::EventWait as u8 {
                 descriptor::remember::<A>(control, task, t.tgid, t.fd, class);
                 t.marks |= mark::OWN;
             }
-        } else if what & syscall::SELECT == syscall::POLL
-            && second as u32 <= FEW
-            && !another_listens::<A>(control, t, task, first, second as u32)
-        {
-            t.marks |= mark::OWN;
+        }
+    } else if !is_select {
+        if second as u32 > FEW {
+            t.marks &= !FOR_THE_LAST;
+        } else if is_due(t) {
+            mark_polled::<A>(control, t, task, first, second as u32);
         }
     }
 }
@@ -189,18 +211,19 @@ extern "C" fn sia_first_selected(beyond: u64, read: u64, write: u64) -> u64 {
     0
 }
 
-/// Whether a poll's array has a socket that listens, beside the one that ended the wait.
+/// Marks a thread by the few descriptors of a poll's array.
 #[inline(always)]
-fn another_listens<A: Access>(control: &Control, t: &mut Thread, task: *const u8, array: u64, length: u32) -> bool {
+fn mark_polled<A: Access>(control: &Control, t: &mut Thread, task: *const u8, array: u64, length: u32) {
+    let (mut listens, mut connections) = (false, true);
     for i in 0..FEW {
-        if i < length && i as u64 != t.ended_by & 3 {
+        if i < length {
             // SAFETY: the helper checks the address.
             let fd = unsafe { bpf_probe_read_user((array + i as u64 * 8) as *const u32) }.unwrap_or(u32::MAX);
             let class = descriptor::class_of::<A>(control, task, t.tgid, fd) as u64;
-            if forgotten(&mut t.scratch, class) == BlockClass::Accept as u64 {
-                return true;
-            }
+            let class = forgotten(&mut t.scratch, class) as u8;
+            connections &= BlockClass::is_connection(class);
+            listens |= i as u64 != t.ended_by & 3 && class == BlockClass::Accept as u8;
         }
     }
-    false
+    mark_few(t, listens, connections);
 }

@@ -62,6 +62,8 @@ exact! {
     receive_that_times_out: ["recv-timeout", "--n", "50", "--us", "4000"];
     select_of_one: ["select"];
     select_of_two: ["select-two"];
+    poll_of_a_proxy: ["poll-relay"];
+    select_of_a_proxy: ["select-relay"];
     select_of_three: ["select-three"];
     select_of_many: ["select-many"];
     select_of_a_server: ["select-server"];
@@ -106,6 +108,8 @@ fn turnover() {
         ("poll-two", n, 1),
         ("select-two", n, 1),
         ("select-many", n, n),
+        ("poll-relay", n, n),
+        ("select-relay", n, n),
         ("select-server", n, 1),
         ("epoll-two", n, 1),
         ("poll-many", n, n),

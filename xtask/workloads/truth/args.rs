@@ -91,6 +91,10 @@ pub(crate) enum Kind {
     PollMany,
     /// As poll-two, and of the socket that the connection came by: a loop with one client.
     PollServer,
+    /// A poll of two TCP connections that take turns, then a receive: a proxy's thread.
+    PollRelay,
+    /// As poll-relay, by select.
+    SelectRelay,
     /// As poll, by select.
     Select,
     /// As poll-two, by select.

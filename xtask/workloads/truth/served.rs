@@ -158,6 +158,8 @@ fn service(kind: Kind, calls: u64) -> Result<Service> {
         Kind::PollThree => polled_receiver(By::Poll, Watch::THREE),
         Kind::PollMany => polled_receiver(By::Poll, Watch::MANY),
         Kind::PollServer => polled_receiver(By::Poll, Watch::SERVER),
+        Kind::PollRelay => polled_receiver(By::Poll, Watch::RELAY),
+        Kind::SelectRelay => polled_receiver(By::Select, Watch::RELAY),
         Kind::Select => polled_receiver(By::Select, Watch::ONE),
         Kind::SelectTwo => polled_receiver(By::Select, Watch::TWO),
         Kind::SelectThree => polled_receiver(By::Select, Watch::THREE),
@@ -246,17 +248,20 @@ impl Watch {
     const THREE: Self = Self { pipes: 2, ..Self::ONE };
     /// A loop with eight busy clients.
     const MANY: Self = Self { connections: 8, busy: 8, pipes: 0, listener: false };
+    /// A proxy's thread: its client and its server.
+    const RELAY: Self = Self { connections: 2, busy: 2, pipes: 0, listener: false };
     /// A loop with one busy client.
     const BUSY: Self = Self { busy: 1, ..Self::MANY };
     /// A loop with one client.
     const SERVER: Self = Self { listener: true, ..Self::TWO };
 
-    /// What its waits are for, and how many of the first ones count as event waits: a descriptor is
-    /// known as the one waited for when it has ended a wait and four more after it.
-    fn class(self) -> (&'static str, u64) {
+    /// What its waits are for, and how many of the first ones count as event waits. Which of a few
+    /// connections a poll waits for is known when one has ended a wait; which file of an epoll, when
+    /// it has ended four more after that.
+    fn class(self, by: By) -> (&'static str, u64) {
         match self.connections + self.pipes {
             1 if !self.listener => ("tcp", 0),
-            2 | 3 if !self.listener => ("tcp", 5),
+            2 | 3 if !self.listener => ("tcp", if by == By::Epoll { 5 } else { 1 }),
             _ => ("event-wait", 0),
         }
     }
@@ -296,7 +301,7 @@ fn polled_receiver(by: By, watch: Watch) -> Result<Service> {
         // The row is about the wait, which moves no bytes.
         Ok(0)
     };
-    let (class, unknown) = watch.class();
+    let (class, unknown) = watch.class(by);
     let (name, number) = by.syscall();
     let mut next = 0;
     let mut service = Service::new(class, name, number, call, move |_| {
