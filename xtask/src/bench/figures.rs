@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::host::numbers::NA;
+use crate::host::numbers::{NA, with_range};
 
 /// Median, smallest and largest of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ impl Spread {
         if self.rounds == 1 {
             return each(self.median);
         }
-        format!("{} ({} – {})", each(self.median), each(self.min), each(self.max))
+        with_range([self.min, self.median, self.max], each)
     }
 }
 
@@ -43,11 +43,11 @@ pub(super) fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> Stri
 pub(super) enum Outcome {
     /// Every round is on the good side.
     Pass,
-    /// The median is, not every round.
+    /// The median is on the good side, but not every round.
     PassInNoise,
     /// Every round is on the bad side.
     Fail,
-    /// The median is, not every round.
+    /// The median is on the bad side, but not every round.
     FailInNoise,
 }
 

@@ -12,9 +12,9 @@ use crate::host::{
     clocks,
 };
 
-/// From its start until it watches.
+/// Limit for an observer to begin to watch.
 const ATTACHED_WITHIN: Duration = Duration::from_secs(15);
-/// So long no further link appeared: the peer is done attaching.
+/// A peer has attached when no new link has appeared for this long.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// A configuration of the benchmark.
@@ -70,12 +70,12 @@ impl Observer {
         }
     }
 
-    /// Whether it is ours: its failure is the benchmark's.
+    /// Whether it is ours: then the benchmark fails with it.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::None | Self::Empty | Self::Check | Self::CheckBudget)
     }
 
-    /// Commands; `seconds` bounds those that take a bound, should we be killed.
+    /// Its commands. Those that take a limit get `seconds`, so that they end even if we are killed.
     fn commands(self, own: &Path, target: u32, seconds: u64) -> Vec<(Command, Evidence)> {
         let (target, seconds) = (target.to_string(), seconds.to_string());
         let of = |program: &str, args: &[&str]| {
@@ -91,7 +91,7 @@ impl Observer {
         let links = |command| vec![(command, Evidence::Links)];
         match self {
             Self::None => Vec::new(),
-            // This program once more.
+            // It is this program, run again.
             Self::Empty => links(of("/proc/self/exe", &["bench", "empty-hooks", "--seconds", &seconds])),
             Self::Check => {
                 vec![(ours(&["check", "-p", &target, "-d", &seconds, "--exact", "--json"]), Evidence::Counting)]
@@ -171,8 +171,8 @@ impl Watching {
         self.running.iter_mut().try_for_each(Running::check_alive)
     }
 
-    /// Ends it, and waits until the kernel is rid of its programs. What its first process said is
-    /// returned.
+    /// Ends it, and waits until the kernel has freed its programs. Returns what its first process
+    /// said.
     pub(super) fn end(mut self, mut meanwhile: impl FnMut()) -> Result<Option<Said>> {
         let mut first = None;
         for running in self.running.drain(..) {

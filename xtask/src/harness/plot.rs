@@ -112,13 +112,9 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
-pub(crate) fn all_ends(interval: &Interval) -> [f64; 3] {
-    [interval.low, interval.value, interval.high]
-}
-
 fn scatter(area: &Area, points: &[Point]) -> Result<()> {
     let both: Vec<(&Point, Interval)> = points.iter().filter_map(|p| Some((p, p.row.predicted?))).collect();
-    let span = range(both.iter().flat_map(|(p, predicted)| [all_ends(predicted), all_ends(&p.row.measured)]).flatten());
+    let span = range(both.iter().flat_map(|(p, predicted)| [predicted.ends(), p.row.measured.ends()]).flatten());
     let mut chart = ChartBuilder::on(area)
         .caption("CPU that async saves: predicted and measured", (FONT, TITLE))
         .margin(16)
@@ -141,7 +137,7 @@ fn scatter(area: &Area, points: &[Point]) -> Result<()> {
     chart
         .draw_series([Polygon::new(band.map(clip).to_vec(), BLACK.mix(0.07).filled())])
         .map_err(plain)?
-        .label("within ± 3 points")
+        .label("within ±3 points")
         .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], BLACK.mix(0.12).filled()));
     chart.draw_series([PathElement::new(vec![(low, low), (high, high)], BLACK.mix(0.6))]).map_err(plain)?;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
@@ -193,7 +189,7 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
         .disable_y_axis()
         .light_line_style(WHITE)
         .bold_line_style(GRID)
-        .x_desc("percentage points of the blocking version's CPU; grey: within ± 3")
+        .x_desc("percentage points of the blocking version's CPU; grey: within ±3")
         .label_style((FONT, TEXT))
         .draw()
         .map_err(plain)?;

@@ -10,7 +10,7 @@ use super::{
     row::{Group, Row, Scenario},
     statistics::{Interval, median},
 };
-use crate::host::numbers::decimal;
+use crate::host::numbers::{NA, decimal};
 
 /// How the run was made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +44,12 @@ impl Settings {
     }
 }
 
-/// What came of a cell.
+/// A fact about the machine of a run, by its name.
+pub(crate) fn fact<'a>(facts: &'a [(String, String)], name: &str) -> &'a str {
+    facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value)
+}
+
+/// How a cell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -54,7 +59,7 @@ pub(crate) enum Status {
     Failed,
 }
 
-/// A row or a control, and what came of it.
+/// A row or a control, and its results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) id: String,
@@ -104,12 +109,12 @@ impl Cell {
         group.rows.iter().map(|row| blank(&row.id, Some(row))).collect()
     }
 
-    /// The first reason stays the first.
+    /// Marks the cell as failed. Reasons stand in the order in which they came.
     pub(crate) fn fail(&mut self, reason: &str) {
         self.end(Status::Failed, reason);
     }
 
-    /// It cannot be run here.
+    /// Marks the cell as one that cannot be run here.
     pub(crate) fn leave_out(&mut self, reason: &str) {
         self.end(Status::NotRun, reason);
     }
@@ -164,8 +169,8 @@ pub(crate) struct Prediction {
     pub(crate) events_per_wait: Option<f64>,
     /// CPU of others during the measurement, in cores.
     pub(crate) others: Option<f64>,
-    /// What an operation took of the program's CPU meanwhile, hooks included, ns. Far from what the
-    /// rounds measure, the program was not as it is.
+    /// CPU of the program per operation while `check` measured, hooks included, in ns. If it is far
+    /// from what the rounds measure, the profiler changed the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) asked_ns: Option<f64>,
 }

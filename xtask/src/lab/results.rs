@@ -48,7 +48,7 @@ impl Results {
 
     /// What intervals follow from: this run, and what the other suites keep.
     pub(super) fn missed(&self, root: &Path) -> Result<Residuals> {
-        Residuals::among(root, "lab", &self.cells)
+        Residuals::with_other_suites(root, "lab", &self.cells)
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {

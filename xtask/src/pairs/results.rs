@@ -1,4 +1,4 @@
-//! results.json: the last runs, the newest first. None is chosen: a run that is kept pushes out the
+//! results.json: the last runs, the newest first. Nobody chooses among them: a new run replaces the
 //! oldest one.
 
 use std::{fs, path::Path};
@@ -59,7 +59,7 @@ impl Kept {
     }
 
     /// With one more run.
-    pub(super) fn with(mut self, run: Results) -> Self {
+    pub(super) fn with_run(mut self, run: Results) -> Self {
         self.runs.insert(0, run);
         self.runs.truncate(RUNS);
         self
@@ -101,7 +101,7 @@ pub(super) mod tests {
         let mut kept = Kept::read_or_empty(&folder).unwrap();
         assert!(kept.newest().is_err());
         for seed in 1..=5 {
-            kept = kept.with(run(seed));
+            kept = kept.with_run(run(seed));
             kept.write(&folder).unwrap();
         }
         let seeds: Vec<u64> = Kept::read(&folder).unwrap().runs.iter().map(|run| run.settings.seed).collect();

@@ -13,8 +13,7 @@ use super::{
 use crate::{
     harness::{
         choice::is_match,
-        measure,
-        progress::tell,
+        measure, progress,
         row::{Deadline, Group, Scenario},
         run::LIMIT,
     },
@@ -61,7 +60,7 @@ pub(super) fn groups(
 ) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for (pair, load) in chosen {
-        tell(SUITE, &format!("preparing {}", pair.id))?;
+        progress::write(SUITE, &format!("preparing {}", pair.id))?;
         let obstacle = pair.needs.iter().find_map(|need| place.meet(need, install).err());
         child::check_interrupt()?;
         let mut obstacle = obstacle.map(|error| format!("{error:#}"));

@@ -25,7 +25,7 @@ use crate::{
 const SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// What a package is not there for, in the words of the table.
+/// Why a package is missing, in the words of the table.
 type Why = String;
 
 /// A kernel image on this machine.
@@ -124,7 +124,7 @@ fn unpack(package: &Path, patterns: &[&str]) -> Result<Vec<u8>> {
     Ok(tar.stdout)
 }
 
-/// A package with a kernel, as the index tells of it.
+/// A package with a kernel, as the index describes it.
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate {
     arch: Arch,

@@ -15,7 +15,7 @@ use super::fetch::Kernel;
 use super::initramfs::{BEGIN, RESULT};
 use crate::host::{arch::Arch, child};
 
-/// From power-on to the first test, and from the last one to the end.
+/// Limit for the time before the first test and after the last one.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// What a shell says of a program that `timeout` has killed.
@@ -199,7 +199,7 @@ fn libtest(said: &str, what: &str) -> Option<u64> {
 }
 
 /// What a guest said in one test.
-pub(super) fn said<'a>(console: &'a str, case: &Case) -> &'a str {
+pub(super) fn console_of<'a>(console: &'a str, case: &Case) -> &'a str {
     let from = console.split_once(&format!("{BEGIN}{}\n", case.name)).map_or(console, |(_, said)| said);
     from.split_once(&format!("{RESULT}{} ", case.name)).map_or(from, |(said, _)| said)
 }
@@ -228,6 +228,6 @@ mod tests {
     fn a_guest_that_ends_too_early_has_failed() {
         assert_eq!(of("d"), Outcome::Failed { why: "the guest ended in it".into() });
         assert_eq!(of("e"), Outcome::NotRun { why: "the guest ended before it".into() });
-        assert_eq!(said(CONSOLE, &Case::new("d", 7, &[])), "Kernel panic\n");
+        assert_eq!(console_of(CONSOLE, &Case::new("d", 7, &[])), "Kernel panic\n");
     }
 }
