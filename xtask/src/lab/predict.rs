@@ -43,9 +43,8 @@ const CAPACITY_RUNS: (u32, Duration) = (5, Duration::from_millis(1_600));
 const TURNS: (u32, Duration) = (16, Duration::from_millis(150));
 const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(100));
 
-/// Predicts what async would save, then measures it.
-///
-/// Each pass of predictions comes after a calibration; with --quick, kept prices are used.
+/// Predicts what async would save, then measures it. Each pass of predictions comes after a
+/// calibration, but with --quick kept prices are used.
 #[derive(Args)]
 pub(super) struct Options {
     #[command(flatten)]
