@@ -20,7 +20,7 @@ use crate::{
         row::Scenario,
     },
     host::{
-        file::{between, write_json},
+        file::{between, read_json, write_json},
         markdown,
         numbers::{NA, count, decimal},
     },
@@ -79,8 +79,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 fn recompute_kept(root: &Path, tool: &Path) -> Result<()> {
     for name in ["lab", "pairs"] {
         let path = root.join("docs").join(name).join("results.json");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let mut kept: Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let mut kept: Value = read_json(&path)?;
         let run = if kept.get("runs").is_some() { &mut kept["runs"][0] } else { &mut kept };
         let cells = run["cells"].as_array_mut().context("no cells")?;
         for cell in cells.iter_mut().filter(|cell| has_uncertainty(cell)) {

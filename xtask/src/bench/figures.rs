@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::host::numbers::{NA, with_range};
+use crate::{
+    harness::statistics::median,
+    host::numbers::{NA, with_range},
+};
 
 /// Median, smallest and largest of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +22,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 };
-        Some(Self { median, min, max, rounds: values.len() })
+        Some(Self { median: median(&values)?, min, max, rounds: values.len() })
     }
 
     /// As text, every number through `each`.

@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -20,6 +19,7 @@ use super::{
     kernel::{self, Size},
     limits::{self, RunTime},
     load::{self, Sample, Server},
+    machine::SUITE,
     observer::Observer,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         numbers::{NA, count, hook_difference, hook_nanos, increase, nanos},
         package::{MESSAGES, Programs, TOOL},
     },
-    say::say,
+    say::{self, say},
 };
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
@@ -83,12 +83,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
             side.samples.push(sample);
             let mean = side.run_time.means.last().copied().unwrap_or_default();
             let line = format!(
-                "bench: round {round}/{}: {name}: {} per run, {} per request",
+                "round {round}/{}: {name}: {} per run, {} per request",
                 options.rounds,
                 hook_nanos(mean),
                 nanos(sample.cpu_per_request)
             );
-            writeln!(std::io::stderr(), "{line}").context("writing to stderr")?;
+            say::progress(SUITE, &line)?;
         }
     }
     let all = none.iter().chain(&committed.samples).chain(&other.samples);

@@ -2,9 +2,9 @@
 //! the intervals that follow. The profiler's binary has a table of it; here the program that is
 //! judged is left out.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     results::{Cell, Status, fact},
     statistics::Interval,
 };
+use crate::host::file::read_json;
 
 /// By how much one prediction was off.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,8 +188,7 @@ pub(crate) fn kept(root: &Path) -> Result<Vec<Suite>> {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let kept: Kept = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let kept: Kept = read_json(&path)?;
         let Kept { facts, cells, .. } = match kept.runs.into_iter().next() {
             Some(newest) => newest,
             None => Kept { runs: Vec::new(), ..kept },

@@ -1,18 +1,10 @@
 //! Lines for the terminal while a suite runs.
 
-use anyhow::{Context as _, Result};
-
 use super::{
     results::{Cell, Prediction, Status, Truth},
     statistics::Interval,
 };
 use crate::host::numbers;
-
-/// Writes a line of a suite to stderr: stdout is for the tables.
-pub(crate) fn write(suite: &str, line: &str) -> Result<()> {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "{suite}: {line}").context("writing to stderr")
-}
 
 /// The newest check of a cell.
 pub(super) fn check_line(cell: &Cell) -> String {

@@ -3,6 +3,7 @@
 //! `should-i-async predict-check --row` writes a [`Cell`] of two recordings. What these cannot know
 //! is `None`.
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -237,6 +238,13 @@ pub(crate) struct Run {
     pub(crate) others: Option<f64>,
     /// Latency at the 99th percentile, as the load saw it.
     pub(crate) p99_ns: Option<f64>,
+}
+
+/// An error if any cell failed.
+pub(crate) fn none_failed(cells: &[Cell]) -> Result<()> {
+    let failed = cells.iter().filter(|cell| cell.status == Status::Failed).count();
+    ensure!(failed == 0, "{failed} of {} rows failed", cells.len());
+    Ok(())
 }
 
 /// CPU per operation of both forms, round by round and turn by turn, ns.

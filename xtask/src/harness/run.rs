@@ -9,11 +9,14 @@ use super::{
     forecast::{self, Mode},
     journal::{Journal, unix_ns},
     measure::{Effort, Forms},
-    progress,
+    progress::{check_line, forecast_line, truth_line},
     results::{Cell, Prediction, Status},
     row::{Deadline, Group},
 };
-use crate::host::{child, machine::await_quiet};
+use crate::{
+    host::{child, machine::await_quiet},
+    say,
+};
 
 /// Time limit of a prediction. It is also that part of a measurement's limit which does not depend
 /// on its turns.
@@ -76,7 +79,7 @@ impl Run<'_> {
     }
 
     fn report(&self, line: &str) -> Result<()> {
-        progress::write(self.suite, line)
+        say::progress(self.suite, line)
     }
 
     /// No async form has been started before the last of these predictions is on disk.
@@ -95,7 +98,7 @@ impl Run<'_> {
             for (i, entry) in order.into_iter().enumerate() {
                 self.predict(entry, check, &mut journal)?;
                 for cell in &entry.cells {
-                    self.report(&format!("{pass}, {}/{count}: {}", i + 1, progress::check_line(cell)))?;
+                    self.report(&format!("{pass}, {}/{count}: {}", i + 1, check_line(cell)))?;
                 }
             }
         }
@@ -105,7 +108,7 @@ impl Run<'_> {
             if let Some(prediction) = &mut cell.prediction {
                 journal.file(&cell.id, None, prediction)?;
             }
-            self.report(&format!("predicted: {}", progress::forecast_line(cell)))?;
+            self.report(&format!("predicted: {}", forecast_line(cell)))?;
         }
         Ok(entries)
     }
@@ -156,7 +159,7 @@ impl Run<'_> {
                 Ok(truth) => {
                     cell.truth = Some(truth);
                     if last {
-                        self.report(&format!("  {}", progress::truth_line(cell)))?;
+                        self.report(&format!("  {}", truth_line(cell)))?;
                     }
                 }
                 Err(reason) if last => cell.fail(&format!("measurement: {reason}")),

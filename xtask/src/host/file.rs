@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{Advice, fadvise};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// Creates a file of random bytes, unless one of this length is there. Some storage does not store
 /// zeroes, so they would not do. Afterwards the page cache has none of the file.
@@ -31,6 +31,12 @@ pub(crate) fn write_json(value: &impl Serialize, path: &Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Reads a value that [`write_json`] has written.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
 /// Replaces the text between two lines of a document.

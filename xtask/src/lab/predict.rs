@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use fastrand::Rng;
 
@@ -19,8 +19,7 @@ use crate::{
         measure::{self, Effort},
         missed::Residuals,
         options::SuiteOptions,
-        progress,
-        results::{Settings, Status},
+        results::{Settings, none_failed},
         row::{Deadline, Group},
         run::{LIMIT, Run},
         statistics::median,
@@ -30,7 +29,7 @@ use crate::{
         numbers::{count, decimal},
         package::{LAB, Pair},
     },
-    say::say,
+    say::{self, say},
 };
 
 /// The name of the suite in messages.
@@ -105,9 +104,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     if options.suite.write {
         write_documents(&results, &missed, &documents(root))?;
     }
-    let failed = results.cells.iter().filter(|cell| cell.status == Status::Failed).count();
-    ensure!(failed == 0, "{failed} of {} cells failed", results.cells.len());
-    Ok(())
+    none_failed(&results.cells)
 }
 
 fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result<()> {
@@ -121,7 +118,7 @@ fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result
 /// Prepares what the setups need: the speed of the work loop, the file, the rate of the open loop.
 fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
     lab.calibrate().context("calibrating the work loop")?;
-    progress::write(SUITE, &format!("work loop: {} iterations per µs", decimal(lab.iterations_per_us, 1)))?;
+    say::progress(SUITE, &format!("work loop: {} iterations per µs", decimal(lab.iterations_per_us, 1)))?;
     if setups.iter().any(|setup| matches!(setup.program, Program::Files { .. })) {
         lab.create_file()?;
     }
@@ -134,7 +131,7 @@ fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
             (0..runs).map(|_| measure::rate(&group, length, Deadline::after(LIMIT))).collect();
         let rates = rates.context("measuring the capacity of the blocking echo server")?;
         let rate = median(&rates).context("no run")?;
-        progress::write(SUITE, &format!("capacity of the blocking echo server: {} requests/s", count(rate)))?;
+        say::progress(SUITE, &format!("capacity of the blocking echo server: {} requests/s", count(rate)))?;
         lab.capacity = Some(rate);
     }
     Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     harness::results::{Cell, Settings},
-    host::file::write_json,
+    host::file::{read_json, write_json},
 };
 
 const VERSION: u32 = 1;
@@ -47,9 +47,8 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn read(documents: &Path) -> Result<Self> {
         let path = documents.join(FILE);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("reading {}: run `cargo xtask pairs --write` first", path.display()))?;
-        let kept: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        ensure!(path.exists(), "{} is missing: run `cargo xtask pairs --write` first", path.display());
+        let kept: Self = read_json(&path)?;
         ensure!(kept.version == VERSION, "{}: version {}, not {VERSION}", path.display(), kept.version);
         Ok(kept)
     }

@@ -13,11 +13,12 @@ use super::{
 use crate::{
     harness::{
         choice::is_match,
-        measure, progress,
+        measure,
         row::{Deadline, Group, Scenario},
         run::LIMIT,
     },
     host::child,
+    say,
 };
 
 /// The name of the suite in messages.
@@ -60,7 +61,7 @@ pub(super) fn groups(
 ) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for (pair, load) in chosen {
-        progress::write(SUITE, &format!("preparing {}", pair.id))?;
+        say::progress(SUITE, &format!("preparing {}", pair.id))?;
         let obstacle = pair.needs.iter().find_map(|need| place.meet(need, install).err());
         child::check_interrupt()?;
         let mut obstacle = obstacle.map(|error| format!("{error:#}"));

@@ -2,7 +2,7 @@
 //! kernel, with turns so short that no figure of it is kept. What must hold of every row is
 //! checked, and no timing.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
@@ -16,7 +16,7 @@ use crate::{
         results::{self, Cell, Settings, Status},
         run::Run,
     },
-    host::{child, machine, numbers::millis, package},
+    host::{child, file::read_json, machine, numbers::millis, package},
 };
 
 /// The row: a server whose library Debian has, and whose source builds in a second.
@@ -66,8 +66,7 @@ pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result
         found.write(&file)
     })?;
     // Reads the results back from the file, as others do.
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let found: Results = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+    let found: Results = read_json(&file)?;
     must_hold(&found)?;
     let answer = found.cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.sentence.clone())).collect();
     Ok(Outcome::Good(answer))
