@@ -1,7 +1,7 @@
 //! What watches the server: nothing, the floor, the product, its peers. How each is started, and
 //! how we know from outside that it watches.
 
-use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, ffi::OsStr, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -78,36 +78,27 @@ impl Observer {
     /// Its commands. Those that take a limit get `seconds`, so that they end even if we are killed.
     fn commands(self, own: &Path, target: u32, seconds: u64) -> Vec<(Command, Evidence)> {
         let (target, seconds) = (target.to_string(), seconds.to_string());
-        let of = |program: &str, args: &[&str]| {
-            let mut command = Command::new(program);
-            command.args(args);
-            command
-        };
-        let ours = |args: &[&str]| {
-            let mut command = Command::new(own);
-            command.args(args);
-            command
-        };
+        let ours = |args: &[&str]| command(own, args);
         let links = |command| vec![(command, Evidence::Links)];
         match self {
             Self::None => Vec::new(),
             // It is this program, run again.
-            Self::Empty => links(of("/proc/self/exe", &["bench", "empty-hooks", "--seconds", &seconds])),
+            Self::Empty => links(command("/proc/self/exe", &["bench", "empty-hooks", "--seconds", &seconds])),
             Self::Check => {
                 vec![(ours(&["check", "-p", &target, "-d", &seconds, "--exact", "--json"]), Evidence::Counting)]
             }
             Self::CheckBudget => {
                 vec![(ours(&["check", "-p", &target, "-d", &seconds, "--json"]), Evidence::Counting)]
             }
-            Self::Offcputime => links(of("offcputime", &["-p", &target, &seconds])),
-            Self::Syscount => links(of("syscount", &["-p", &target, "-d", &seconds])),
-            Self::Runqlat => links(of("runqlat", &["-p", &target, &seconds, "1"])),
+            Self::Offcputime => links(command("offcputime", &["-p", &target, &seconds])),
+            Self::Syscount => links(command("syscount", &["-p", &target, "-d", &seconds])),
+            Self::Runqlat => links(command("runqlat", &["-p", &target, &seconds, "1"])),
             Self::Peers => [Self::Offcputime, Self::Syscount, Self::Runqlat]
                 .into_iter()
                 .flat_map(|peer| peer.commands(own, target.parse().unwrap_or(0), seconds.parse().unwrap_or(0)))
                 .collect(),
-            Self::PerfTrace => links(of("perf", &["trace", "-s", "-p", &target])),
-            Self::Strace => vec![(of("strace", &["-c", "-w", "-f", "-p", &target]), Evidence::Traced)],
+            Self::PerfTrace => links(command("perf", &["trace", "-s", "-p", &target])),
+            Self::Strace => vec![(command("strace", &["-c", "-w", "-f", "-p", &target]), Evidence::Traced)],
         }
     }
 
@@ -147,6 +138,12 @@ fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Res
             Evidence::Traced => Ok(clocks::traced_by(target, pid)),
         }
     })
+}
+
+fn command(program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
 }
 
 /// An observer that watches. Ended when dropped.

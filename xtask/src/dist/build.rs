@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_of_this_machine_that_is_not_static_is_told() {
+    fn a_program_of_this_machine_that_is_not_static_is_refused() {
         // Not this test's own program: `.ci/run` builds it static.
         let shell = fs::read("/bin/sh").unwrap();
         let error = check_elf(&shell, Arch::of_host().unwrap()).unwrap_err();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_another_architecture_is_told() {
+    fn a_program_of_another_architecture_is_refused() {
         let own = fs::read("/proc/self/exe").unwrap();
         let host = Arch::of_host().unwrap();
         for arch in Arch::ALL.into_iter().filter(|arch| *arch != host) {

@@ -174,8 +174,8 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
         // Both errors are taken over the same cells.
         let theirs: Vec<f64> =
             pairs.iter().filter(|row| row.error.is_some()).map(|row| row.baselines[i].abs()).collect();
-        for (what, of) in [("mean", mean as fn(&[f64]) -> Option<f64>), ("median", median)] {
-            let pair = of(&errors).zip(of(&theirs));
+        for (what, average) in [("mean", mean as fn(&[f64]) -> Option<f64>), ("median", median)] {
+            let pair = average(&errors).zip(average(&theirs));
             bars.push(Bar {
                 what: format!("{what} error at most half of that of \"{name}\""),
                 found: pair.map(|(ours, theirs)| format!("{} against {}", decimal(ours, 1), points(theirs))),
@@ -393,12 +393,12 @@ pub(crate) mod tests {
 
     #[test]
     fn an_interval_decides_and_an_answer_without_a_figure_does_not() {
-        let of = |answer, [low, value, high]: [f64; 3]| decision(answer, Some(Interval { low, value, high }));
-        assert_eq!(of(Answer::Unsure, [1.0, 6.0, 9.0]), Decision::Yes);
-        assert_eq!(of(Answer::Unsure, [-9.0, -6.0, 4.0]), Decision::No);
-        assert_eq!(of(Answer::Yes, [-1.0, 20.0, 40.0]), Decision::Perhaps);
-        assert_eq!(of(Answer::HandOver, [1.0, 6.0, 9.0]), Decision::Abstains);
-        assert_eq!(of(Answer::Locks, [1.0, 6.0, 9.0]), Decision::No);
+        let decided = |answer, [low, value, high]: [f64; 3]| decision(answer, Some(Interval { low, value, high }));
+        assert_eq!(decided(Answer::Unsure, [1.0, 6.0, 9.0]), Decision::Yes);
+        assert_eq!(decided(Answer::Unsure, [-9.0, -6.0, 4.0]), Decision::No);
+        assert_eq!(decided(Answer::Yes, [-1.0, 20.0, 40.0]), Decision::Perhaps);
+        assert_eq!(decided(Answer::HandOver, [1.0, 6.0, 9.0]), Decision::Abstains);
+        assert_eq!(decided(Answer::Locks, [1.0, 6.0, 9.0]), Decision::No);
         assert_eq!(decision(Answer::Yes, None), Decision::Abstains);
     }
 

@@ -142,12 +142,12 @@ fn scatter(area: &Area, points: &[Point]) -> Result<()> {
     chart.draw_series([PathElement::new(vec![(low, low), (high, high)], BLACK.mix(0.6))]).map_err(plain)?;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
         let colour = colour(scenario);
-        let of = || both.iter().filter(|(p, _)| p.cell.scenario == scenario && p.row.control == scenario.is_none());
-        if of().next().is_none() {
+        let shown = || both.iter().filter(|(p, _)| p.cell.scenario == scenario && p.row.control == scenario.is_none());
+        if shown().next().is_none() {
             continue;
         }
         chart
-            .draw_series(of().flat_map(|(p, predicted)| {
+            .draw_series(shown().flat_map(|(p, predicted)| {
                 let (x, y) = (p.row.measured, predicted);
                 [
                     PathElement::new(vec![(x.value, y.low), (x.value, y.high)], colour.mix(0.55)),
@@ -157,7 +157,7 @@ fn scatter(area: &Area, points: &[Point]) -> Result<()> {
             .map_err(plain)?;
         chart
             .draw_series(
-                of().map(|(p, predicted)| Circle::new((p.row.measured.value, predicted.value), 4, colour.filled())),
+                shown().map(|(p, predicted)| Circle::new((p.row.measured.value, predicted.value), 4, colour.filled())),
             )
             .map_err(plain)?
             .label(title(scenario))
@@ -199,17 +199,17 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
     let at = |i: usize| (found.len() - 1 - i) as f64;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
         let colour = colour(scenario);
-        let of = || found.iter().enumerate().filter(|(_, (p, _))| p.cell.scenario == scenario);
-        if of().next().is_none() {
+        let shown = || found.iter().enumerate().filter(|(_, (p, _))| p.cell.scenario == scenario);
+        if shown().next().is_none() {
             continue;
         }
-        let bars = of().map(|(i, (_, error))| {
+        let bars = shown().map(|(i, (_, error))| {
             Rectangle::new([(0.0, at(i) + 0.25), (*error, at(i) + 0.75)], colour.mix(0.6).filled())
         });
         chart.draw_series(bars).map_err(plain)?;
         // A bar without length would not be seen.
         chart
-            .draw_series(of().map(|(i, (_, error))| Circle::new((*error, at(i) + 0.5), 4, colour.filled())))
+            .draw_series(shown().map(|(i, (_, error))| Circle::new((*error, at(i) + 0.5), 4, colour.filled())))
             .map_err(plain)?
             .label(title(scenario))
             .legend(move |(x, y)| Circle::new((x + 9, y), 4, colour.filled()));

@@ -181,7 +181,8 @@ impl Prediction {
     /// it. Checks that make no claim do not count where others make one. `None` without checks.
     pub(crate) fn median_of(checks: &[Self]) -> Option<Self> {
         let claims: Vec<(Interval, &Self)> = checks.iter().filter_map(|check| Some((check.saving?, check))).collect();
-        let end = |of: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| of(saving)).collect::<Vec<_>>());
+        let end =
+            |field: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| field(saving)).collect::<Vec<_>>());
         let [Some(low), Some(value), Some(high)] = [end(|s| s.low), end(|s| s.value), end(|s| s.high)] else {
             return checks.first().cloned();
         };

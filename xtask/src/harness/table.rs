@@ -157,9 +157,10 @@ const fn decision(decision: Decision) -> &'static str {
 fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let truth = cell.truth.as_ref().filter(|truth| !truth.blocking.is_empty())?;
     // The median over the runs of one version, if each run has that figure.
-    let typical = |runs: &[Run], of: fn(&Run) -> Option<f64>| median(&runs.iter().map(of).collect::<Option<Vec<_>>>()?);
-    let both = |of: fn(&Run) -> Option<f64>, each: fn(f64) -> String| {
-        [&truth.blocking, &truth.twin].map(|runs| typical(runs, of).map(each))
+    let typical =
+        |runs: &[Run], field: fn(&Run) -> Option<f64>| median(&runs.iter().map(field).collect::<Option<Vec<_>>>()?);
+    let both = |field: fn(&Run) -> Option<f64>, each: fn(f64) -> String| {
+        [&truth.blocking, &truth.twin].map(|runs| typical(runs, field).map(each))
     };
     let hundredths = |value: f64| decimal(value, 2);
     let text = |value: Option<String>| value.unwrap_or_else(|| NA.to_owned());

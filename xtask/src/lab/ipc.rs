@@ -151,14 +151,14 @@ fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
     for index in 0..16 {
-        let of = folder.join(format!("index{index}"));
-        let Ok(kind) = read(of.join("type")) else { break };
+        let entry = folder.join(format!("index{index}"));
+        let Ok(kind) = read(entry.join("type")) else { break };
         if kind == "Instruction" {
             continue;
         }
-        let level = read(of.join("level"))?.parse().context("a cache's level")?;
-        let unknown = || format!("{} has no size of that cache: {GIVE_SIZES}", of.display());
-        let bytes = read(of.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
+        let level = read(entry.join("level"))?.parse().context("a cache's level")?;
+        let unknown = || format!("{} has no size of that cache: {GIVE_SIZES}", entry.display());
+        let bytes = read(entry.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
         caches.push(Cache { level, bytes });
     }
     ensure!(!caches.is_empty(), "{} names no cache: {GIVE_SIZES}", folder.display());
@@ -258,11 +258,11 @@ mod tests {
         for (i, (level, kind, size)) in
             [(1, "Data", "32K"), (1, "Instruction", "32K"), (2, "Unified", "1024K")].iter().enumerate()
         {
-            let of = folder.join(format!("index{i}"));
-            fs::create_dir_all(&of).unwrap();
-            fs::write(of.join("level"), format!("{level}\n")).unwrap();
-            fs::write(of.join("type"), format!("{kind}\n")).unwrap();
-            fs::write(of.join("size"), format!("{size}\n")).unwrap();
+            let entry = folder.join(format!("index{i}"));
+            fs::create_dir_all(&entry).unwrap();
+            fs::write(entry.join("level"), format!("{level}\n")).unwrap();
+            fs::write(entry.join("type"), format!("{kind}\n")).unwrap();
+            fs::write(entry.join("size"), format!("{size}\n")).unwrap();
         }
         let found = caches(&folder).unwrap();
         assert_eq!(found, [Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }]);

@@ -121,16 +121,16 @@ pub(super) fn tables(run: &Results, missed: &Residuals) -> String {
 
 /// What the report said, and whether that can be right.
 fn answers(cells: &[Cell]) -> String {
-    let said = |cell: &Cell| Some((cell.clone(), cell.prediction.clone()?));
-    let known: Vec<_> = cells.iter().filter_map(said).collect();
+    let with_prediction = |cell: &Cell| Some((cell.clone(), cell.prediction.clone()?));
+    let known: Vec<_> = cells.iter().filter_map(with_prediction).collect();
     let right = |id: &str, answer| is_right(id, answer);
     let outcome = |control: bool| {
-        let of: Vec<bool> = known
+        let rights: Vec<bool> = known
             .iter()
             .filter(|(cell, _)| cell.control == control)
             .map(|(cell, p)| right(&cell.id, p.answer))
             .collect();
-        format!("{} of {}", of.iter().filter(|right| **right).count(), of.len())
+        format!("{} of {}", rights.iter().filter(|right| **right).count(), rights.len())
     };
     let mut text = format!(
         "Called neither async already nor bound by locks, where threads serve connections or files: {}. Right in controls: {}.\n\n",

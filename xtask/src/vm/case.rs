@@ -161,11 +161,11 @@ pub(super) fn all(root: &Path, cell: Cell, brief: bool) -> Vec<Case> {
 
 /// What is not run, and why: the list of docs/kernels.md.
 pub(super) fn left_out(cell: Cell, brief: bool) -> Vec<String> {
-    let of = |program: &'static TestProgram| {
+    let skipped_tests = |program: &'static TestProgram| {
         let skipped = program.skip.iter().filter(move |skip| skip.applies(cell, brief));
         skipped.map(|skip| format!("{}: {} ({})", program.name, skip.test, skip.why))
     };
-    TEST_PROGRAMS.iter().flat_map(of).collect()
+    TEST_PROGRAMS.iter().flat_map(skipped_tests).collect()
 }
 
 /// The test programs that exist.
