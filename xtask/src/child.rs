@@ -21,7 +21,7 @@ const SOURCE: &str = "Child.java";
 const JAR: &str = "child.jar";
 /// The oldest Java that the class is for.
 const RELEASE: &str = "11";
-/// In the place of the time at which it was made.
+/// A fixed date, so that the file is the same whenever it is made.
 const DATE: &str = "--date=2020-01-01T00:00:00Z";
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {

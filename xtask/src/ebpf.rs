@@ -19,14 +19,14 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use object::build::elf::{Builder, SectionData};
 
-use crate::{exec, say::say};
+use crate::{exec, host::numbers::count, say::say};
 
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "should-i-async-bpf";
 pub(crate) const OBJECT: &str = "profiler-ebpf/should-i-async.bpf.o";
 const SET_UP: &str = "run `.ci/setup`, which installs what the kernel object is built with";
 
-/// Set for the run of ourselves as rustc's wrapper.
+/// Set where cargo runs this program as rustc's wrapper.
 const WRAPPER: &str = "XTASK_AS_RUSTC_WRAPPER";
 
 /// Builds the kernel programs into the object that is committed and embedded.
@@ -42,7 +42,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let committed = root.join(OBJECT);
     if !options.check {
         fs::write(&committed, &built).with_context(|| format!("writing {}", committed.display()))?;
-        return say(&format!("ebpf: wrote {OBJECT}, {} bytes", built.len()));
+        return say(&format!("ebpf: wrote {OBJECT}, {} bytes", count(built.len() as f64)));
     }
     let old = fs::read(&committed).with_context(|| format!("reading {}", committed.display()))?;
     if let Some(difference) = difference(&old, &built) {
@@ -55,7 +55,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
             rebuilt.display()
         );
     }
-    say(&format!("ebpf: {OBJECT} is what its source builds to, {} bytes", built.len()))
+    say(&format!("ebpf: {OBJECT} is what its source builds to, {} bytes", count(built.len() as f64)))
 }
 
 /// Builds the object and returns its bytes without DWARF.
@@ -76,8 +76,7 @@ fn build(root: &Path) -> Result<Vec<u8>> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC_WRAPPER", std::env::current_exe()?)
         .env(WRAPPER, "1")
-        // `cargo run` sets these for us; they would name our own toolchain's choice to the inner
-        // cargo.
+        // `cargo run` sets these. The inner cargo must not take our toolchain from them.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_RUSTFLAGS");
     exec::run(&mut cargo)?;
@@ -151,7 +150,7 @@ pub(crate) fn is_rustc_wrapper() -> bool {
 pub(crate) fn run_as_rustc(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let rustc = arguments.next().context("cargo named no rustc")?;
     let arguments = with_fixed_metadata(arguments.collect());
-    // In our own place: rustc's messages and exit code are cargo's to read.
+    // rustc replaces this process, so that cargo reads its messages and exit code.
     let mut command = Command::new(rustc);
     let error = command.args(arguments).env_remove(WRAPPER).exec();
     Err(error).context("starting rustc")
@@ -203,13 +202,14 @@ fn without_dwarf(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(stripped)
 }
 
-/// Says where two objects part, or `None` where they are equal.
+/// Where two objects begin to differ; `None` if they are equal.
 fn difference(old: &[u8], new: &[u8]) -> Option<String> {
     if old == new {
         return None;
     }
     let at = old.iter().zip(new).position(|(a, b)| a != b).unwrap_or(old.len().min(new.len()));
-    Some(format!("{} bytes committed, {} rebuilt, the first difference at byte {at}", old.len(), new.len()))
+    let [old, new, at] = [old.len(), new.len(), at].map(|n| count(n as f64));
+    Some(format!("{old} bytes committed, {new} rebuilt, the first difference at byte {at}"))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     ebpf, exec,
     host::{
         child::{self, Running},
+        numbers::bytes,
         package::{LAB, MESSAGES, Programs, TOOL, WORKLOADS},
     },
     say::say,
@@ -26,19 +27,19 @@ use crate::{
 
 /// Where recordings and outputs are kept.
 const FOLDER: &str = "profiler/tests/goldens";
-/// The tests write what they would compare where this is set.
+/// If this variable is set, the tests write what they would compare.
 const RENEW: &str = "RENEW_GOLDENS";
-/// A test makes up the recording with hardware counters where this is set.
+/// If this variable is set, a test makes up the recording with hardware counters.
 const RECORD: &str = "RECORD_GOLDENS";
 /// The recording that a test makes up.
 const COUNTED: &str = "counted";
 /// Where the programs run: their paths are recorded, and must not name a checkout.
 const STAGE: &str = "/tmp/should-i-async-goldens";
-/// A recording is to be small.
+/// Largest size of a recording, in bytes.
 const BYTES_AT_MOST: u64 = 800 << 10;
 /// Length of a recording: three parts.
 const LENGTH: &str = "3s";
-/// The demo has no think time, and records more in half of it.
+/// Length of the demo's recording: without think time, it records more in half the time.
 const DEMO_LENGTH: &str = "1500ms";
 /// Programs end by themselves after so many seconds.
 const SECONDS: &str = "150";
@@ -58,17 +59,17 @@ pub(crate) struct Options {
     /// With --record: only this recording
     #[arg(long, value_name = "NAME", requires = "record")]
     only: Option<String>,
-    /// With --record: builds nothing and takes `should-i-async` and `examples/lab` from here
+    /// With --record: builds nothing and takes `should-i-async` and `lab` from here
     #[arg(long, value_name = "FOLDER", requires = "record")]
     binaries: Option<PathBuf>,
 }
 
-/// A recording: a program, its load, and what the recorder is told.
+/// A recording: a program, its load, and the options of `record`.
 struct Target {
     name: &'static str,
     program: &'static str,
     arguments: &'static [&'static str],
-    /// Its load; the port comes behind.
+    /// Command line of its load; the port is added at its end.
     load: &'static [&'static str],
     length: &'static str,
     record: &'static [&'static str],
@@ -153,7 +154,7 @@ fn record_all(root: &Path, options: &Options) -> Result<()> {
         TARGETS.each_ref().map(|t| t.name).join(", ")
     );
     let built = match &options.binaries {
-        Some(folder) => [folder.join("should-i-async"), folder.join("examples").join("lab")],
+        Some(folder) => [folder.join(TOOL), folder.join(LAB)],
         None => build(root)?,
     };
     let stage = Stage::create()?;
@@ -164,11 +165,11 @@ fn record_all(root: &Path, options: &Options) -> Result<()> {
     for target in targets {
         let folder = root.join(FOLDER).join(target.name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let bytes = stage.record(target).with_context(|| format!("recording {}", target.name))?;
-        ensure!(bytes <= BYTES_AT_MOST, "{} has {} KiB: give it less to do", target.name, bytes >> 10);
+        let size = stage.record(target).with_context(|| format!("recording {}", target.name))?;
+        ensure!(size <= BYTES_AT_MOST, "{} has {}: give it less to do", target.name, bytes(size as f64));
         let recording = folder.join("recording.sia");
         fs::copy(stage.recording(), &recording).with_context(|| format!("writing {}", recording.display()))?;
-        say(&format!("goldens: recorded {}, {} KiB", target.name, bytes >> 10))?;
+        say(&format!("goldens: recorded {}, {}", target.name, bytes(size as f64)))?;
     }
     Ok(())
 }
@@ -187,7 +188,7 @@ fn build(root: &Path) -> Result<[PathBuf; 2]> {
     Ok([programs.path(TOOL)?.to_owned(), programs.path(LAB)?.to_owned()])
 }
 
-/// The folder in which the programs run; it goes with the value.
+/// The folder in which the programs run; removed when the value is dropped.
 struct Stage;
 
 impl Stage {

@@ -22,7 +22,7 @@ const FOLDER: &str = "docs/pictures";
 const CONNECTIONS: &str = "64";
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long a screen gathers before it is taken: a trend needs a few intervals.
+/// How long a screen collects data before its picture is taken: a trend needs a few intervals.
 const GATHER: Duration = Duration::from_secs(14);
 /// Columns and rows of the terminal.
 const SIZE: [&str; 2] = ["110", "34"];
@@ -82,7 +82,7 @@ fn flame(root: &Path, command: &dyn Fn(&[&str]) -> Command, pid: &str) -> Result
     say(&format!("pictures: wrote {FOLDER}/flame.svg"))
 }
 
-/// A terminal of its own, ended with the value.
+/// A terminal of its own; it ends when the value is dropped.
 struct Terminal {
     name: String,
 }

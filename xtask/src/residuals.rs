@@ -20,9 +20,9 @@ use crate::{
         row::Scenario,
     },
     host::{
-        file::{between, write_json},
+        file::{between, read_json, write_json},
         markdown,
-        numbers::{NA, decimal},
+        numbers::{NA, count, decimal},
     },
     say::say,
 };
@@ -34,8 +34,8 @@ pub(crate) struct Options {
     /// Fail where that would change something, and write nothing
     #[arg(long)]
     check: bool,
-    /// First has what the model says of its own uncertainty told anew, by this program, of the
-    /// recordings that the last runs left under target/. Figures stay as they were predicted
+    /// First computes the model's own uncertainty again, with this program, from the recordings
+    /// that the last runs left under target/. The predicted savings stay as they are
     #[arg(long, value_name = "PROGRAM", conflicts_with = "check")]
     again: Option<PathBuf>,
 }
@@ -49,7 +49,7 @@ const END: &str = "<!-- written by `cargo xtask residuals`: end -->\n";
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if let Some(tool) = &options.again {
-        again(root, tool)?;
+        recompute_kept(root, tool)?;
     }
     let suites = missed::kept(root)?;
     let all = Residuals::from_cells(suites.iter().flat_map(|suite| &suite.cells));
@@ -75,19 +75,18 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Tells the uncertainty of the newest kept runs anew.
-fn again(root: &Path, tool: &Path) -> Result<()> {
+/// Computes the uncertainty of the newest kept runs again.
+fn recompute_kept(root: &Path, tool: &Path) -> Result<()> {
     for name in ["lab", "pairs"] {
         let path = root.join("docs").join(name).join("results.json");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let mut kept: Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let mut kept: Value = read_json(&path)?;
         let run = if kept.get("runs").is_some() { &mut kept["runs"][0] } else { &mut kept };
         let cells = run["cells"].as_array_mut().context("no cells")?;
         for cell in cells.iter_mut().filter(|cell| has_uncertainty(cell)) {
-            recompute(cell, tool, &root.join("target").join(name))?;
+            recompute_cell(cell, tool, &root.join("target").join(name))?;
         }
         write_json(&kept, &path)?;
-        say(&format!("told anew: {}", path.display()))?;
+        say(&format!("computed again: {}", path.display()))?;
     }
     Ok(())
 }
@@ -98,7 +97,7 @@ fn has_uncertainty(cell: &Value) -> bool {
 }
 
 /// Computes the uncertainty of a cell's checks again; the median gets that of the nearest check.
-fn recompute(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
+fn recompute_cell(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
     let id = cell["id"].as_str().context("a cell without a name")?.to_owned();
     let scenario: Option<Scenario> = serde_json::from_value(cell["scenario"].clone())?;
     let group = id.rsplit_once('-').map_or(&*id, |(group, _)| group);
@@ -123,7 +122,7 @@ fn recompute(cell: &mut Value, tool: &Path, recordings: &Path) -> Result<()> {
     Ok(())
 }
 
-const fn variant(kind: Kind) -> &'static str {
+const fn kind_in_source(kind: Kind) -> &'static str {
     match kind {
         Kind::Sockets => "Kind::Sockets",
         Kind::Files => "Kind::Files",
@@ -132,7 +131,7 @@ const fn variant(kind: Kind) -> &'static str {
     }
 }
 
-const fn words(kind: Kind) -> &'static str {
+const fn kind_in_words(kind: Kind) -> &'static str {
     match kind {
         Kind::Sockets => "machine code on sockets and pipes",
         Kind::Files => "files",
@@ -147,17 +146,20 @@ fn table(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
         let times = decimal(times, 2);
         format!("Missed {{ times: {times}, rows: {rows}, programs: {programs} }}")
     };
-    let own: Vec<(Kind, Missed)> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, all.own(kind)?))).collect();
+    let own: Vec<(Kind, Missed)> =
+        Kind::ALL.into_iter().filter_map(|kind| Some((kind, all.figure_of_kind(kind)?))).collect();
     let kinds = match own.as_slice() {
         [] => "&[]".to_owned(),
-        [(kind, missed)] => format!("&[({}, {})]", variant(*kind), value(*missed)),
+        [(kind, missed)] => format!("&[({}, {})]", kind_in_source(*kind), value(*missed)),
         many => {
-            let lines: Vec<String> =
-                many.iter().map(|(kind, missed)| format!("    ({}, {}),\n", variant(*kind), value(*missed))).collect();
+            let lines: Vec<String> = many
+                .iter()
+                .map(|(kind, missed)| format!("    ({}, {}),\n", kind_in_source(*kind), value(*missed)))
+                .collect();
             format!("&[\n{}]", lines.concat())
         }
     };
-    let seen: Vec<&str> = Kind::ALL.into_iter().filter(|kind| all.has(*kind)).map(variant).collect();
+    let seen: Vec<&str> = Kind::ALL.into_iter().filter(|kind| all.has_kind(*kind)).map(kind_in_source).collect();
     let mut machines: Vec<String> = suites.iter().map(machine).collect();
     machines.dedup();
     let machines: Vec<String> = machines.iter().map(|machine| format!("    {machine:?},\n")).collect();
@@ -198,17 +200,17 @@ fn section(all: &Residuals, pooled: Missed, suites: &[Suite]) -> String {
     let row = |name: &str, found: Missed, used: &str| {
         vec![
             name.to_owned(),
-            found.rows.to_string(),
-            found.programs.to_string(),
+            count(found.rows as f64),
+            count(found.programs as f64),
             decimal(found.times, 2),
             used.to_owned(),
         ]
     };
     let mut rows = vec![row("all", pooled, "by kinds without a figure of their own")];
     for kind in Kind::ALL {
-        let Some(found) = all.alone(kind) else { continue };
-        let used = if all.own(kind).is_some() { "by its kind" } else { "too few for a figure of its own" };
-        rows.push(row(words(kind), found, used));
+        let Some(found) = all.of_kind_pooled(kind) else { continue };
+        let used = if all.figure_of_kind(kind).is_some() { "by its kind" } else { "too few for a figure of its own" };
+        rows.push(row(kind_in_words(kind), found, used));
     }
     let mut text = markdown::table(&["Kind", "Rows", "Programs", "Times its own standard error", "Used"], rows);
     text.push('\n');

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: every test, the ones on the real kernel included.
 //!
 //! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one
-//! kernel there is and read its clocks, so they run one at a time, after all others. Whether they
-//! can run at all (root, BTF) they find out themselves: without the rights they print a line with
-//! `SKIPPED (…)`, and with `CI=true` they fail instead. The smallest form of `pairs` comes after
-//! them, and does likewise.
+//! kernel there is and read its clocks, so they run one at a time, after all others. Each test
+//! checks by itself whether it can run (root, BTF): if not, it prints a line with `SKIPPED (…)`,
+//! and with `CI=true` it fails. The smallest form of `pairs` comes after them and follows the same
+//! rule.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,7 +117,7 @@ fn pairs(root: &Path, programs: Pair) -> Result<Suite> {
     Ok(Suite { name: "smallest form of the pairs", good: counts.failed == 0, counts })
 }
 
-/// What cannot run passes, but not in CI.
+/// A row that cannot run passes, but fails in CI.
 fn counted(outcome: Result<Outcome>, ci: bool) -> (String, Counts) {
     let (passed, failed) = (Counts { passed: 1, ..Counts::default() }, Counts { failed: 1, ..Counts::default() });
     match outcome {

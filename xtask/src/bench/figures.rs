@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::host::numbers::NA;
+use crate::{
+    harness::statistics::median,
+    host::numbers::{NA, with_range},
+};
 
 /// Median, smallest and largest of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +22,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 };
-        Some(Self { median, min, max, rounds: values.len() })
+        Some(Self { median: median(&values)?, min, max, rounds: values.len() })
     }
 
     /// As text, every number through `each`.
@@ -29,7 +30,7 @@ impl Spread {
         if self.rounds == 1 {
             return each(self.median);
         }
-        format!("{} ({} – {})", each(self.median), each(self.min), each(self.max))
+        with_range([self.min, self.median, self.max], each)
     }
 }
 
@@ -43,11 +44,11 @@ pub(super) fn cell(spread: Option<Spread>, each: impl Fn(f64) -> String) -> Stri
 pub(super) enum Outcome {
     /// Every round is on the good side.
     Pass,
-    /// The median is, not every round.
+    /// The median is on the good side, but not every round.
     PassInNoise,
     /// Every round is on the bad side.
     Fail,
-    /// The median is, not every round.
+    /// The median is on the bad side, but not every round.
     FailInNoise,
 }
 

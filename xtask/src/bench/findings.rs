@@ -64,13 +64,13 @@ impl Findings {
         (0..self.rounds).filter_map(together).collect()
     }
 
-    /// Of each round: `f` of the configuration and of the one without a profiler.
+    /// Applies `f`, round by round, to the configuration and to the one without a profiler.
     pub(super) fn against_none(&self, observer: Observer, f: impl Fn(&Sample, &Sample) -> f64) -> Option<Spread> {
         let rounds = self.rounds_of([observer, Observer::None]);
         Spread::from_values(rounds.into_iter().map(|[sample, none]| f(sample, none)))
     }
 
-    /// Of each undisturbed round of the configuration alone.
+    /// Applies `f` to each undisturbed round of the configuration.
     pub(super) fn own(&self, observer: Observer, f: impl Fn(&Sample) -> f64) -> Option<Spread> {
         Spread::from_values(self.rounds_of([observer]).into_iter().map(|[sample]| f(sample)))
     }

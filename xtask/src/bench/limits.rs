@@ -169,7 +169,7 @@ fn start(own: &Path, target: u32) -> Result<(f64, Running)> {
     command.args(["check", "--exact", "--json", "-p", &target.to_string(), "-d", &WATCHDOG.to_string()]);
     let mut running = Running::start(&mut command)?;
     let mut since = None;
-    // Looked at rarely, not to disturb it: the page says since when.
+    // Asked rarely, so as not to disturb it: the page says since when events count.
     child::wait_until("`check` did not begin", Duration::from_secs(30), || {
         child::pause(Duration::from_millis(90))?;
         running.check_alive()?;

@@ -21,7 +21,7 @@ pub(super) const CONNECTIONS: u32 = 64;
 const SETTLE: Duration = Duration::from_millis(300);
 /// Measurements at most, for one that is not disturbed.
 const ATTEMPTS: u32 = 3;
-/// The observer and the server are to outlive the load by so much.
+/// The observer and the server may run this much longer than the load.
 const MARGIN: u64 = 60;
 
 /// What one stretch of load measured.
@@ -37,7 +37,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Whether the machine was ours.
+    /// Whether no other program disturbed it.
     pub(super) fn is_quiet(&self) -> bool {
         self.others <= OTHERS_AT_MOST
     }
@@ -97,8 +97,8 @@ pub(super) struct Served {
     pub(super) length: Duration,
 }
 
-/// Measures; again where other programs disturbed it, by their CPU time alone. The number says how
-/// often again.
+/// Measures, and again if other programs took too much CPU time. The number says how often it was
+/// done again.
 pub(super) fn measure(own: &Path, observer: Observer, seconds: u64, patience: Duration) -> Result<(Sample, u32)> {
     let mut again = 0;
     loop {

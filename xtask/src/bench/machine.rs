@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// The name of the benchmark in messages.
+pub(super) const SUITE: &str = "bench";
+
 /// The binaries under test, release builds.
 pub(super) struct Binaries {
     /// The binary `should-i-async`.

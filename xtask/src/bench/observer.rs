@@ -1,7 +1,7 @@
 //! What watches the server: nothing, the floor, the product, its peers. How each is started, and
 //! how we know from outside that it watches.
 
-use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, ffi::OsStr, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -12,9 +12,9 @@ use crate::host::{
     clocks,
 };
 
-/// From its start until it watches.
+/// Limit for an observer to begin to watch.
 const ATTACHED_WITHIN: Duration = Duration::from_secs(15);
-/// So long no further link appeared: the peer is done attaching.
+/// A peer has attached when no new link has appeared for this long.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// A configuration of the benchmark.
@@ -70,44 +70,35 @@ impl Observer {
         }
     }
 
-    /// Whether it is ours: its failure is the benchmark's.
+    /// Whether it is ours: then the benchmark fails with it.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::None | Self::Empty | Self::Check | Self::CheckBudget)
     }
 
-    /// Commands; `seconds` bounds those that take a bound, should we be killed.
+    /// Its commands. Those that take a limit get `seconds`, so that they end even if we are killed.
     fn commands(self, own: &Path, target: u32, seconds: u64) -> Vec<(Command, Evidence)> {
         let (target, seconds) = (target.to_string(), seconds.to_string());
-        let of = |program: &str, args: &[&str]| {
-            let mut command = Command::new(program);
-            command.args(args);
-            command
-        };
-        let ours = |args: &[&str]| {
-            let mut command = Command::new(own);
-            command.args(args);
-            command
-        };
+        let ours = |args: &[&str]| command(own, args);
         let links = |command| vec![(command, Evidence::Links)];
         match self {
             Self::None => Vec::new(),
-            // This program once more.
-            Self::Empty => links(of("/proc/self/exe", &["bench", "empty-hooks", "--seconds", &seconds])),
+            // It is this program, run again.
+            Self::Empty => links(command("/proc/self/exe", &["bench", "empty-hooks", "--seconds", &seconds])),
             Self::Check => {
                 vec![(ours(&["check", "-p", &target, "-d", &seconds, "--exact", "--json"]), Evidence::Counting)]
             }
             Self::CheckBudget => {
                 vec![(ours(&["check", "-p", &target, "-d", &seconds, "--json"]), Evidence::Counting)]
             }
-            Self::Offcputime => links(of("offcputime", &["-p", &target, &seconds])),
-            Self::Syscount => links(of("syscount", &["-p", &target, "-d", &seconds])),
-            Self::Runqlat => links(of("runqlat", &["-p", &target, &seconds, "1"])),
+            Self::Offcputime => links(command("offcputime", &["-p", &target, &seconds])),
+            Self::Syscount => links(command("syscount", &["-p", &target, "-d", &seconds])),
+            Self::Runqlat => links(command("runqlat", &["-p", &target, &seconds, "1"])),
             Self::Peers => [Self::Offcputime, Self::Syscount, Self::Runqlat]
                 .into_iter()
                 .flat_map(|peer| peer.commands(own, target.parse().unwrap_or(0), seconds.parse().unwrap_or(0)))
                 .collect(),
-            Self::PerfTrace => links(of("perf", &["trace", "-s", "-p", &target])),
-            Self::Strace => vec![(of("strace", &["-c", "-w", "-f", "-p", &target]), Evidence::Traced)],
+            Self::PerfTrace => links(command("perf", &["trace", "-s", "-p", &target])),
+            Self::Strace => vec![(command("strace", &["-c", "-w", "-f", "-p", &target]), Evidence::Traced)],
         }
     }
 
@@ -149,6 +140,12 @@ fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Res
     })
 }
 
+fn command(program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
 /// An observer that watches. Ended when dropped.
 pub(super) struct Watching {
     running: Vec<Running>,
@@ -171,8 +168,8 @@ impl Watching {
         self.running.iter_mut().try_for_each(Running::check_alive)
     }
 
-    /// Ends it, and waits until the kernel is rid of its programs. What its first process said is
-    /// returned.
+    /// Ends it, and waits until the kernel has freed its programs. Returns what its first process
+    /// said.
     pub(super) fn end(mut self, mut meanwhile: impl FnMut()) -> Result<Option<Said>> {
         let mut first = None;
         for running in self.running.drain(..) {

@@ -3,13 +3,13 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use super::{
     findings::{Findings, Limits, bars},
     limits, load,
-    machine::{self, Binaries, Tracefs},
+    machine::{self, Binaries, SUITE, Tracefs},
     observer::Observer,
     render,
 };
@@ -20,11 +20,12 @@ use crate::{
         markdown,
         numbers::{count, nanos},
     },
-    say::say,
+    say::{self, say},
 };
 
 /// Rounds of what is not compared, at most.
 const LIMIT_ROUNDS: u32 = 5;
+
 /// CPU per request of the demo's server under check, its floor and its peers, and the limits of the
 /// daemon.
 #[derive(Args)]
@@ -132,8 +133,6 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// On stderr: stdout is for the tables.
 fn progress(line: &str) -> Result<()> {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "bench: {line}").context("writing to stderr")
+    say::progress(SUITE, line)
 }

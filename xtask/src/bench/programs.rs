@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -20,6 +19,7 @@ use super::{
     kernel::{self, Size},
     limits::{self, RunTime},
     load::{self, Sample, Server},
+    machine::SUITE,
     observer::Observer,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         numbers::{NA, count, hook_difference, hook_nanos, increase, nanos},
         package::{MESSAGES, Programs, TOOL},
     },
-    say::say,
+    say::{self, say},
 };
 
 /// Run time of each kernel program and CPU per request, of the committed object and of another one.
@@ -83,12 +83,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
             side.samples.push(sample);
             let mean = side.run_time.means.last().copied().unwrap_or_default();
             let line = format!(
-                "bench: round {round}/{}: {name}: {} per run, {} per request",
+                "round {round}/{}: {name}: {} per run, {} per request",
                 options.rounds,
                 hook_nanos(mean),
                 nanos(sample.cpu_per_request)
             );
-            writeln!(std::io::stderr(), "{line}").context("writing to stderr")?;
+            say::progress(SUITE, &line)?;
         }
     }
     let all = none.iter().chain(&committed.samples).chain(&other.samples);
@@ -115,7 +115,7 @@ impl Side {
         self.run_time.programs.get(program).into_iter().flatten().map(|(_, mean)| *mean).collect()
     }
 
-    /// As [`Self::means`], for differences: none where a round is without it.
+    /// As [`Self::means`], but empty if the program did not run in every round: for differences.
     fn whole(&self, program: &str) -> Vec<f64> {
         let means = self.means(program);
         if means.len() == self.run_time.means.len() { means } else { Vec::new() }
@@ -135,7 +135,7 @@ fn copy_checkout(root: &Path, copy: &Path) -> Result<()> {
             write_if_changed(&copy.join(name), &bytes)?;
         }
     }
-    // A file that is gone could still be found by its module's name.
+    // A file that was removed from the checkout would still be compiled as a module.
     let mut stale = vec![copy.to_owned()];
     while let Some(dir) = stale.pop() {
         for entry in fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
@@ -186,7 +186,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     starts.into_iter().any(|(at, _)| bytes[at..].starts_with(part))
 }
 
-/// Of each round: `f` of the one and the other; `None` where not all rounds have both.
+/// Applies `f` to both values of each round; `None` if a round has only one.
 fn paired(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Option<Spread> {
     if a.len() != b.len() {
         return None;
@@ -198,7 +198,7 @@ fn programs_table(committed: &Side, other: &Side) -> String {
     let names: BTreeSet<&String> = committed.sizes.keys().chain(other.sizes.keys()).collect();
     let size = |side: &Side, name: &str| {
         let Some(size) = side.sizes.get(name) else { return NA.to_owned() };
-        format!("{} / {} B", size.instructions, size.machine_code)
+        format!("{} / {} B", count(f64::from(size.instructions)), count(f64::from(size.machine_code)))
     };
     let mean = |means: Vec<f64>| cell(Spread::from_values(means), hook_nanos);
     let difference = |a: &[f64], b: &[f64]| cell(paired(a, b, |a, b| a - b), hook_difference);
@@ -221,9 +221,9 @@ fn programs_table(committed: &Side, other: &Side) -> String {
     let (all, all_other) = (&committed.run_time.means, &other.run_time.means);
     rows.push(vec![
         "all, by run".into(),
-        String::new(),
-        String::new(),
-        String::new(),
+        NA.to_owned(),
+        NA.to_owned(),
+        NA.to_owned(),
         mean(all_other.clone()),
         mean(all.clone()),
         difference(all, all_other),
@@ -253,7 +253,7 @@ fn requests_table(none: &[Sample], committed: &Side, other: &Side) -> String {
                 name.to_owned(),
                 cell(Spread::from_values(values.iter().copied()), nanos),
                 against(values, &none),
-                if name == COMMITTED { against(values, &other) } else { String::new() },
+                if name == COMMITTED { against(values, &other) } else { NA.to_owned() },
             ]
         })
         .collect();

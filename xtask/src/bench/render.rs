@@ -11,7 +11,7 @@ use super::{
 };
 use crate::host::{
     markdown::table,
-    numbers::{NA, bytes, cores, count, increase, millis, nanos, residual},
+    numbers::{NA, bytes, cores, count, increase, millis, nanos, per_second, residual},
 };
 
 /// The document around the tables.
@@ -48,7 +48,7 @@ cargo xtask bench overhead --rounds {rounds} --seconds {seconds} --write
 ```
 
 `--only check,peers` measures just these, `--no-limits` leaves the limits out. Peers: `libbpf-tools` (offcputime,
-syscount, runqlat), `perf`, `strace`; what is not installed is reported as not available. tracefs is mounted for them
+syscount, runqlat), `perf`, `strace`; what is not installed has `n/a` in its row, with the reason. tracefs is mounted for them
 where it is not, and unmounted afterwards.
 ",
         machine = table(&["", ""], rows),
@@ -81,7 +81,7 @@ fn bars_table(bars: &[Bar]) -> String {
         .map(|bar| {
             let (found, outcome) = match &bar.found {
                 Ok((found, outcome)) => (found.clone(), outcome.to_string()),
-                Err(why) => (NA.to_owned(), format!("not known: {why}")),
+                Err(why) => (format!("{NA}: {why}"), "not judged".to_owned()),
             };
             vec![bar.what.clone(), bar.limit.clone(), found, outcome]
         })
@@ -90,10 +90,21 @@ fn bars_table(bars: &[Bar]) -> String {
 }
 
 fn overhead(found: &Findings) -> String {
+    let head = [
+        "Configuration",
+        "CPU per request",
+        "against none",
+        "Throughput",
+        "Observer, cores",
+        "Others, cores",
+        "Rounds",
+    ];
     let mut rows = Vec::new();
     for &observer in <Observer as clap::ValueEnum>::value_variants() {
         if let Some(why) = found.absent.get(&observer) {
-            rows.push(vec![observer.title().to_owned(), format!("not available: {why}")]);
+            let mut row = vec![observer.title().to_owned(), format!("{NA}: {why}")];
+            row.resize(head.len(), NA.to_owned());
+            rows.push(row);
             continue;
         }
         let Some(samples) = found.samples.get(&observer) else { continue };
@@ -104,7 +115,7 @@ fn overhead(found: &Findings) -> String {
         let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
         let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let compared = observer != Observer::None;
-        let first = if compared { cell(rate, increase) } else { rates(found.own(observer, |s| s.rate)) };
+        let first = if compared { cell(rate, increase) } else { cell(found.own(observer, |s| s.rate), per_second) };
         rows.push(vec![
             observer.title().to_owned(),
             cell(own, nanos),
@@ -115,20 +126,7 @@ fn overhead(found: &Findings) -> String {
             counted,
         ]);
     }
-    let head = [
-        "Configuration",
-        "CPU per request",
-        "against none",
-        "Throughput",
-        "Observer, cores",
-        "Others, cores",
-        "Rounds",
-    ];
     table(&head, rows)
-}
-
-fn rates(rates: Option<Spread>) -> String {
-    rates.map_or_else(String::new, |s| format!("{}/s", s.text(count)))
 }
 
 fn run_times(check: &RunTime, empty: &RunTime) -> String {
@@ -141,18 +139,18 @@ fn run_times(check: &RunTime, empty: &RunTime) -> String {
         .flat_map(|(runs, title)| {
             runs.programs.iter().map(move |(name, rounds)| {
                 let rate = Spread::from_values(rounds.iter().map(|(rate, _)| *rate));
-                let rate = rate.map_or_else(String::new, |s| count(s.median));
+                let rate = rate.map_or_else(|| NA.to_owned(), |s| count(s.median));
                 vec![title.to_owned(), format!("`{name}`"), rate, mean(runs, name)]
             })
         })
         .collect();
     for (runs, title) in [(check, "`check --exact`"), (empty, "empty")] {
         if let Some(means) = Spread::from_values(runs.means.iter().copied()) {
-            rows.push(vec![title.to_owned(), "all, by run".to_owned(), String::new(), means.text(nanos)]);
+            rows.push(vec![title.to_owned(), "all, by run".to_owned(), NA.to_owned(), means.text(nanos)]);
         }
     }
     if let Some(own) = Spread::from_values(check.own.iter().copied()) {
-        rows.push(vec!["`check --exact`".to_owned(), "by its own report".to_owned(), String::new(), own.text(nanos)]);
+        rows.push(vec!["`check --exact`".to_owned(), "by its own report".to_owned(), NA.to_owned(), own.text(nanos)]);
     }
     let text = table(&["Configuration", "Program", "Runs per second", "Mean run time"], rows);
     format!(
@@ -171,7 +169,10 @@ fn daemon(limits: &Limits) -> String {
             row("switches per second of the ping-pong target".into(), cell(daemon.switches, count)),
             row("daemon while measuring it, of a core".into(), cell(daemon.share, residual)),
             row("daemon before and after (load, verify, report), CPU".into(), cell(daemon.around, millis)),
-            row(format!("threads of the large target (asked for: {MANY})"), count(large.threads as f64)),
+            row(
+                format!("threads of the large target (asked for: {})", count(MANY as f64)),
+                count(large.threads as f64),
+            ),
             row("daemon, largest RSS with them, while it measures".into(), cell(Some(large.rss_measuring), bytes)),
             row("daemon, largest RSS with them, report included".into(), cell(Some(large.rss), bytes)),
             row("from exec until events count, with them".into(), cell(Some(large.start), millis)),
@@ -179,4 +180,60 @@ fn daemon(limits: &Limits) -> String {
             row("from exec until events count, target of 2 threads".into(), cell(Some(*start), millis)),
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::bench::{findings::bars, limits::Daemon, limits::Large, load::Sample};
+
+    fn spread(values: [f64; 3]) -> Spread {
+        Spread::from_values(values).unwrap()
+    }
+
+    fn findings() -> Findings {
+        let rounds = |cpu: [f64; 3]| {
+            let sample = |cpu| Sample { cpu_per_request: cpu, rate: 1e9 / cpu, observer: 0.01, others: 0.0 };
+            cpu.into_iter().map(sample).zip(0..).map(|(sample, round)| (round, sample)).collect()
+        };
+        let mut found = Findings::new(3, 1);
+        found.samples = BTreeMap::from([
+            (Observer::None, rounds([5_000.0, 5_000.0, 5_000.0])),
+            (Observer::Check, rounds([4_900.0, 5_250.0, 5_500.0])),
+        ]);
+        found.absent.insert(Observer::Strace, "strace is not installed".to_owned());
+        let rate = |mean| vec![(152_849.0, mean); 3];
+        found.check_runs.programs.insert("sia_switch".to_owned(), rate(1_237.0));
+        found.check_runs.means = vec![100.0, 102.0, 104.0];
+        found.check_runs.own = vec![101.0];
+        let daemon = Daemon { switches: Some(spread([1e5, 2e5, 3e5])), share: None, around: None };
+        let seconds = spread([1.138, 1.139, 1.143]);
+        let rss = spread([61.9 * 1_048_576.0, 62.3 * 1_048_576.0, 62.9 * 1_048_576.0]);
+        let large = Large { threads: 10_001, rss_measuring: rss, rss, start: seconds, end: seconds };
+        found.limits = Some(Limits { daemon, large, start: seconds });
+        found
+    }
+
+    #[test]
+    fn numbers_have_one_format_and_no_cell_is_blank() {
+        let found = findings();
+        let text = tables(&found, &bars(&found));
+        for part in [
+            "5,250 ns (4,900–5,500 ns)",
+            "+5.0 % (-2.0 to +10.0 %)",
+            "200,000/s",
+            "n/a: strace is not installed",
+            "| 152,849         | 1,237 ns",
+            "1,139 ms (1,138–1,143 ms)",
+            "62.3 MiB (61.9–62.9 MiB)",
+            "200,000 (100,000–300,000)",
+            "10,001",
+            "n/a: not measured in this run",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.lines().any(|line| line.starts_with("| ") && line.contains("|  ")), "{text}");
+    }
 }

@@ -57,7 +57,7 @@ pub(super) fn build(root: &Path, arch: Arch, purpose: Purpose) -> Result<PathBuf
     programs.path(NAME).map(Path::to_owned)
 }
 
-/// What the program's own header calls an architecture.
+/// The name that an ELF header has for an architecture.
 fn machine(arch: Arch) -> Architecture {
     match arch {
         Arch::X86_64 => Architecture::X86_64,
@@ -85,7 +85,8 @@ fn check_elf(bytes: &[u8], arch: Arch) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the program names a folder of who built it: the checkout, or cargo's and rustup's.
+/// Fails where the program names a folder of the machine that built it: the checkout, cargo's or
+/// rustup's.
 pub(super) fn check_anonymous(program: &Path, root: &Path) -> Result<()> {
     let bytes = fs::read(program).with_context(|| format!("reading {}", program.display()))?;
     let home = std::env::home_dir().context("no home folder")?;
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_of_this_machine_that_is_not_static_is_told() {
+    fn a_program_of_this_machine_that_is_not_static_is_refused() {
         // Not this test's own program: `.ci/run` builds it static.
         let shell = fs::read("/bin/sh").unwrap();
         let error = check_elf(&shell, Arch::of_host().unwrap()).unwrap_err();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_another_architecture_is_told() {
+    fn a_program_of_another_architecture_is_refused() {
         let own = fs::read("/proc/self/exe").unwrap();
         let host = Arch::of_host().unwrap();
         for arch in Arch::ALL.into_iter().filter(|arch| *arch != host) {

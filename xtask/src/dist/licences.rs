@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::files::{NAME, sorted};
 use crate::{exec, host::arch::Arch};
 
-/// What the name of such a file begins with, in capitals.
+/// The beginnings of the names of licence files, in capitals.
 const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
 /// What `cargo metadata` says, as far as we need it.

@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: makes what people get who do not build: static programs, completions, man
-//! pages, packages.
+//! `cargo xtask dist`: makes what people install who do not build it themselves: static programs,
+//! completions, man pages, packages.
 //!
 //! It goes to target/dist. With `--check` it is made of the development build and goes to
 //! target/dist-check.

@@ -115,7 +115,7 @@ impl Trial {
         Ok(ours.map(str::trim).unwrap_or_default().to_owned())
     }
 
-    /// Every file and folder, without dpkg's own books.
+    /// Every file and folder, without dpkg's own database.
     fn tree(&self) -> Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         let mut open = vec![self.root.clone()];

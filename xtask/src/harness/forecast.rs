@@ -41,18 +41,18 @@ const CHECK_WITHIN: Duration = Duration::from_secs(90);
 /// How long `calibrate` may take.
 const CALIBRATED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Has the machine calibrated anew.
+/// Calibrates the machine again.
 pub(crate) fn calibrate(tool: &Path) -> Result<()> {
     calibrated(Command::new(tool).arg("calibrate"))
 }
 
-/// Has what an event costs in an interpreter measured.
+/// Measures what an event costs in an interpreter.
 pub(crate) fn calibrate_runtime(tool: &Path, interpreter: &Path) -> Result<()> {
     calibrated(Command::new(tool).args(["calibrate", "--runtime"]).arg(interpreter))
 }
 
-/// The same of what a group's blocking program runs in, by its process: it may be in a root of its
-/// own.
+/// The same for the interpreter or JVM that a group's blocking program runs in. It is found by its
+/// process, because it may have a root of its own.
 pub(crate) fn calibrate_runtime_of(tool: &Path, group: &Group) -> Result<()> {
     let mut stage = Stage::start(group, &*group.blocking, CALIBRATED_WITHIN, Deadline::after(2 * CALIBRATED_WITHIN))?;
     stage.rest()?;
@@ -118,7 +118,7 @@ pub(crate) fn observe(tool: &Path, mode: Mode, group: &Group, raw: &Path, deadli
 }
 
 impl Forecast {
-    /// Of a report alone.
+    /// From a report alone, without what was measured beside it.
     pub(crate) fn new(report: Report) -> Self {
         Self { report, others: 0.0, per_operation: None }
     }

@@ -8,16 +8,16 @@ use super::{
 };
 use crate::host::numbers::{decimal, points, whole_percent};
 
-/// What a switch is said to cost: a baseline.
+/// A baseline: what a switch is said to cost.
 const SWITCH_NS: f64 = 1_700.0;
-/// What async is said to save: a baseline.
+/// A baseline: what async is said to save.
 const RULE_OF_THUMB: f64 = 0.18;
 /// From this measured saving on, in percentage points, it matters that an answer decides.
 const WORTH: f64 = 5.0;
 /// Over all suites: the share of cells inside, and the median of half the interval's width.
 const ALL_INSIDE: f64 = 0.85;
 const ALL_HALF_WIDTH: f64 = 8.0;
-/// What an interval may miss.
+/// The share of truths that an interval may miss.
 const ALPHA: f64 = 1.0 - CONFIDENCE;
 
 /// A cell with its errors, in percent of the CPU of the blocking form.
@@ -171,11 +171,11 @@ pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {
         bars.push(at_most("mean interval score", mean(&scores), limit));
     }
     for (i, name) in BASELINES.iter().enumerate() {
-        // Both sides over the same cells.
+        // Both errors are taken over the same cells.
         let theirs: Vec<f64> =
             pairs.iter().filter(|row| row.error.is_some()).map(|row| row.baselines[i].abs()).collect();
-        for (what, of) in [("mean", mean as fn(&[f64]) -> Option<f64>), ("median", median)] {
-            let pair = of(&errors).zip(of(&theirs));
+        for (what, average) in [("mean", mean as fn(&[f64]) -> Option<f64>), ("median", median)] {
+            let pair = average(&errors).zip(average(&theirs));
             bars.push(Bar {
                 what: format!("{what} error at most half of that of \"{name}\""),
                 found: pair.map(|(ours, theirs)| format!("{} against {}", decimal(ours, 1), points(theirs))),
@@ -393,12 +393,12 @@ pub(crate) mod tests {
 
     #[test]
     fn an_interval_decides_and_an_answer_without_a_figure_does_not() {
-        let of = |answer, [low, value, high]: [f64; 3]| decision(answer, Some(Interval { low, value, high }));
-        assert_eq!(of(Answer::Unsure, [1.0, 6.0, 9.0]), Decision::Yes);
-        assert_eq!(of(Answer::Unsure, [-9.0, -6.0, 4.0]), Decision::No);
-        assert_eq!(of(Answer::Yes, [-1.0, 20.0, 40.0]), Decision::Perhaps);
-        assert_eq!(of(Answer::HandOver, [1.0, 6.0, 9.0]), Decision::Abstains);
-        assert_eq!(of(Answer::Locks, [1.0, 6.0, 9.0]), Decision::No);
+        let decided = |answer, [low, value, high]: [f64; 3]| decision(answer, Some(Interval { low, value, high }));
+        assert_eq!(decided(Answer::Unsure, [1.0, 6.0, 9.0]), Decision::Yes);
+        assert_eq!(decided(Answer::Unsure, [-9.0, -6.0, 4.0]), Decision::No);
+        assert_eq!(decided(Answer::Yes, [-1.0, 20.0, 40.0]), Decision::Perhaps);
+        assert_eq!(decided(Answer::HandOver, [1.0, 6.0, 9.0]), Decision::Abstains);
+        assert_eq!(decided(Answer::Locks, [1.0, 6.0, 9.0]), Decision::No);
         assert_eq!(decision(Answer::Yes, None), Decision::Abstains);
     }
 

@@ -2,17 +2,17 @@
 //! the intervals that follow. The profiler's binary has a table of it; here the program that is
 //! judged is left out.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use super::{
     report::Kind,
-    results::{Cell, Status},
+    results::{Cell, Status, fact},
     statistics::Interval,
 };
-use crate::host::numbers::NA;
+use crate::host::file::read_json;
 
 /// By how much one prediction was off.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +34,8 @@ pub(crate) struct Missed {
 /// A kind has a figure of its own if there are at least this many rows, of this many programs.
 const ROWS: usize = 20;
 const PROGRAMS: usize = 5;
-/// No program counts for more than this share of all, because the next one to be judged is none of
-/// them.
+/// No program counts for more than this share of all, because the next program to be judged is a
+/// new one.
 const OF_ONE: f64 = 0.2;
 /// If a truth is known no better than this (half its interval, as a share of the CPU), it cannot
 /// say how far a prediction was off.
@@ -68,8 +68,8 @@ fn most_of_one(rows: &[f64]) -> f64 {
     if (rows.len() as f64) * OF_ONE < 1.0 {
         return most;
     }
-    // Cutting one program makes the sum smaller that the others are shares of. After a few rounds
-    // nothing changes any more.
+    // Each cut lowers the sum of the weights, and so the limit. After a few rounds nothing changes
+    // any more.
     for _ in 0..200 {
         most = OF_ONE * rows.iter().map(|rows| rows.min(most)).sum::<f64>();
     }
@@ -85,8 +85,12 @@ impl Residuals {
         Self(cells.into_iter().filter_map(residual).collect())
     }
 
-    /// Those of a suite's run, and what the other suites keep.
-    pub(crate) fn among<'a>(root: &Path, suite: &str, cells: impl IntoIterator<Item = &'a Cell>) -> Result<Self> {
+    /// The residuals of a suite's run, and of what the other suites keep.
+    pub(crate) fn with_other_suites<'a>(
+        root: &Path,
+        suite: &str,
+        cells: impl IntoIterator<Item = &'a Cell>,
+    ) -> Result<Self> {
         let mut all = Self::from_cells(cells);
         let others = kept(root)?;
         all.0.extend(
@@ -104,7 +108,7 @@ impl Residuals {
         Self(self.0.iter().filter(|residual| residual.kind == kind).cloned().collect())
     }
 
-    pub(crate) fn has(&self, kind: Kind) -> bool {
+    pub(crate) fn has_kind(&self, kind: Kind) -> bool {
         self.0.iter().any(|residual| residual.kind == kind)
     }
 
@@ -119,7 +123,7 @@ impl Residuals {
         let mut sorted: Vec<&Residual> = self.0.iter().collect();
         sorted.sort_by(|a, b| a.times.total_cmp(&b.times));
         let all: f64 = self.0.iter().map(weight).sum();
-        // As many have to be inside as if the next row were one of these.
+        // The share must hold with the next row counted too, which is not known yet.
         let wanted = (HELD * (all + 1.0)).min(all) - 1e-9;
         let mut held = 0.0;
         let found = sorted.iter().copied().find(|residual| {
@@ -131,13 +135,13 @@ impl Residuals {
     }
 
     /// Of a kind alone.
-    pub(crate) fn alone(&self, kind: Kind) -> Option<Missed> {
+    pub(crate) fn of_kind_pooled(&self, kind: Kind) -> Option<Missed> {
         self.of_kind(kind).pooled()
     }
 
     /// The figure of one kind; `None` where there are too few rows or programs.
-    pub(crate) fn own(&self, kind: Kind) -> Option<Missed> {
-        self.alone(kind).filter(|own| own.rows >= ROWS && own.programs >= PROGRAMS)
+    pub(crate) fn figure_of_kind(&self, kind: Kind) -> Option<Missed> {
+        self.of_kind_pooled(kind).filter(|own| own.rows >= ROWS && own.programs >= PROGRAMS)
     }
 
     /// The interval of a prediction, by other programs than its own.
@@ -145,7 +149,7 @@ impl Residuals {
         let prediction = cell.prediction.as_ref()?;
         let (saving, unsure) = (prediction.saving?, prediction.unsure?);
         let others = self.without(program(cell));
-        let times = others.own(unsure.kind).or_else(|| others.pooled())?.times;
+        let times = others.figure_of_kind(unsure.kind).or_else(|| others.pooled())?.times;
         let (low, high) = (saving.value - times * unsure.less, saving.value + times * unsure.more);
         Some(Interval { low, value: saving.value, high })
     }
@@ -173,7 +177,7 @@ pub(crate) struct Suite {
 impl Suite {
     /// A fact of the run.
     pub(crate) fn fact(&self, name: &str) -> &str {
-        self.facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value)
+        fact(&self.facts, name)
     }
 }
 
@@ -184,8 +188,7 @@ pub(crate) fn kept(root: &Path) -> Result<Vec<Suite>> {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let kept: Kept = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let kept: Kept = read_json(&path)?;
         let Kept { facts, cells, .. } = match kept.runs.into_iter().next() {
             Some(newest) => newest,
             None => Kept { runs: Vec::new(), ..kept },
@@ -241,6 +244,6 @@ mod tests {
         let all = Residuals::from_cells(&cells);
         let interval = all.interval(&cells[1]).unwrap();
         assert!((interval.low - 0.16).abs() < 1e-9 && (interval.high - 0.28).abs() < 1e-9, "{interval:?}");
-        assert_eq!(all.own(Kind::Sockets), None, "three rows of two programs");
+        assert_eq!(all.figure_of_kind(Kind::Sockets), None, "three rows of two programs");
     }
 }

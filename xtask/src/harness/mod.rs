@@ -10,12 +10,12 @@
 //! is. [`flags`] are those that each suite has.
 
 pub(crate) mod choice;
-pub(crate) mod flags;
 pub(crate) mod forecast;
 mod journal;
 pub(crate) mod judge;
 pub(crate) mod measure;
 pub(crate) mod missed;
+pub(crate) mod options;
 pub(crate) mod plot;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -112,13 +112,9 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
-pub(crate) fn all_ends(interval: &Interval) -> [f64; 3] {
-    [interval.low, interval.value, interval.high]
-}
-
 fn scatter(area: &Area, points: &[Point]) -> Result<()> {
     let both: Vec<(&Point, Interval)> = points.iter().filter_map(|p| Some((p, p.row.predicted?))).collect();
-    let span = range(both.iter().flat_map(|(p, predicted)| [all_ends(predicted), all_ends(&p.row.measured)]).flatten());
+    let span = range(both.iter().flat_map(|(p, predicted)| [predicted.ends(), p.row.measured.ends()]).flatten());
     let mut chart = ChartBuilder::on(area)
         .caption("CPU that async saves: predicted and measured", (FONT, TITLE))
         .margin(16)
@@ -141,17 +137,17 @@ fn scatter(area: &Area, points: &[Point]) -> Result<()> {
     chart
         .draw_series([Polygon::new(band.map(clip).to_vec(), BLACK.mix(0.07).filled())])
         .map_err(plain)?
-        .label("within ± 3 points")
+        .label("within ±3 points")
         .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], BLACK.mix(0.12).filled()));
     chart.draw_series([PathElement::new(vec![(low, low), (high, high)], BLACK.mix(0.6))]).map_err(plain)?;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
         let colour = colour(scenario);
-        let of = || both.iter().filter(|(p, _)| p.cell.scenario == scenario && p.row.control == scenario.is_none());
-        if of().next().is_none() {
+        let shown = || both.iter().filter(|(p, _)| p.cell.scenario == scenario && p.row.control == scenario.is_none());
+        if shown().next().is_none() {
             continue;
         }
         chart
-            .draw_series(of().flat_map(|(p, predicted)| {
+            .draw_series(shown().flat_map(|(p, predicted)| {
                 let (x, y) = (p.row.measured, predicted);
                 [
                     PathElement::new(vec![(x.value, y.low), (x.value, y.high)], colour.mix(0.55)),
@@ -161,7 +157,7 @@ fn scatter(area: &Area, points: &[Point]) -> Result<()> {
             .map_err(plain)?;
         chart
             .draw_series(
-                of().map(|(p, predicted)| Circle::new((p.row.measured.value, predicted.value), 4, colour.filled())),
+                shown().map(|(p, predicted)| Circle::new((p.row.measured.value, predicted.value), 4, colour.filled())),
             )
             .map_err(plain)?
             .label(title(scenario))
@@ -193,7 +189,7 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
         .disable_y_axis()
         .light_line_style(WHITE)
         .bold_line_style(GRID)
-        .x_desc("percentage points of the blocking version's CPU; grey: within ± 3")
+        .x_desc("percentage points of the blocking version's CPU; grey: within ±3")
         .label_style((FONT, TEXT))
         .draw()
         .map_err(plain)?;
@@ -203,17 +199,17 @@ fn errors(area: &Area, points: &[Point]) -> Result<()> {
     let at = |i: usize| (found.len() - 1 - i) as f64;
     for scenario in Scenario::ALL.map(Some).into_iter().chain([None]) {
         let colour = colour(scenario);
-        let of = || found.iter().enumerate().filter(|(_, (p, _))| p.cell.scenario == scenario);
-        if of().next().is_none() {
+        let shown = || found.iter().enumerate().filter(|(_, (p, _))| p.cell.scenario == scenario);
+        if shown().next().is_none() {
             continue;
         }
-        let bars = of().map(|(i, (_, error))| {
+        let bars = shown().map(|(i, (_, error))| {
             Rectangle::new([(0.0, at(i) + 0.25), (*error, at(i) + 0.75)], colour.mix(0.6).filled())
         });
         chart.draw_series(bars).map_err(plain)?;
         // A bar without length would not be seen.
         chart
-            .draw_series(of().map(|(i, (_, error))| Circle::new((*error, at(i) + 0.5), 4, colour.filled())))
+            .draw_series(shown().map(|(i, (_, error))| Circle::new((*error, at(i) + 0.5), 4, colour.filled())))
             .map_err(plain)?
             .label(title(scenario))
             .legend(move |(x, y)| Circle::new((x + 9, y), 4, colour.filled()));

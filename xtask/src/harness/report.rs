@@ -136,7 +136,8 @@ pub(crate) struct Outlook {
     pub(crate) events_per_wait: Option<f64>,
 }
 
-/// What a prediction is of, as far as its errors differ; by its name in the report.
+/// The kind of a prediction, by its name in the report. Kinds differ in how far predictions are
+/// off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {

@@ -3,6 +3,7 @@
 //! `should-i-async predict-check --row` writes a [`Cell`] of two recordings. What these cannot know
 //! is `None`.
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     row::{Group, Row, Scenario},
     statistics::{Interval, median},
 };
-use crate::host::numbers::decimal;
+use crate::host::numbers::{NA, decimal};
 
 /// How the run was made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +45,12 @@ impl Settings {
     }
 }
 
-/// What came of a cell.
+/// A fact about the machine of a run, by its name.
+pub(crate) fn fact<'a>(facts: &'a [(String, String)], name: &str) -> &'a str {
+    facts.iter().find(|(known, _)| known == name).map_or(NA, |(_, value)| value)
+}
+
+/// How a cell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -54,7 +60,7 @@ pub(crate) enum Status {
     Failed,
 }
 
-/// A row or a control, and what came of it.
+/// A row or a control, and its results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) id: String,
@@ -104,12 +110,12 @@ impl Cell {
         group.rows.iter().map(|row| blank(&row.id, Some(row))).collect()
     }
 
-    /// The first reason stays the first.
+    /// Marks the cell as failed. Reasons stand in the order in which they came.
     pub(crate) fn fail(&mut self, reason: &str) {
         self.end(Status::Failed, reason);
     }
 
-    /// It cannot be run here.
+    /// Marks the cell as one that cannot be run here.
     pub(crate) fn leave_out(&mut self, reason: &str) {
         self.end(Status::NotRun, reason);
     }
@@ -164,8 +170,8 @@ pub(crate) struct Prediction {
     pub(crate) events_per_wait: Option<f64>,
     /// CPU of others during the measurement, in cores.
     pub(crate) others: Option<f64>,
-    /// What an operation took of the program's CPU meanwhile, hooks included, ns. Far from what the
-    /// rounds measure, the program was not as it is.
+    /// CPU of the program per operation while `check` measured, hooks included, in ns. If it is far
+    /// from what the rounds measure, the profiler changed the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) asked_ns: Option<f64>,
 }
@@ -175,7 +181,8 @@ impl Prediction {
     /// it. Checks that make no claim do not count where others make one. `None` without checks.
     pub(crate) fn median_of(checks: &[Self]) -> Option<Self> {
         let claims: Vec<(Interval, &Self)> = checks.iter().filter_map(|check| Some((check.saving?, check))).collect();
-        let end = |of: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| of(saving)).collect::<Vec<_>>());
+        let end =
+            |field: fn(&Interval) -> f64| median(&claims.iter().map(|(saving, _)| field(saving)).collect::<Vec<_>>());
         let [Some(low), Some(value), Some(high)] = [end(|s| s.low), end(|s| s.value), end(|s| s.high)] else {
             return checks.first().cloned();
         };
@@ -232,6 +239,13 @@ pub(crate) struct Run {
     pub(crate) others: Option<f64>,
     /// Latency at the 99th percentile, as the load saw it.
     pub(crate) p99_ns: Option<f64>,
+}
+
+/// An error if any cell failed.
+pub(crate) fn none_failed(cells: &[Cell]) -> Result<()> {
+    let failed = cells.iter().filter(|cell| cell.status == Status::Failed).count();
+    ensure!(failed == 0, "{failed} of {} rows failed", cells.len());
+    Ok(())
 }
 
 /// CPU per operation of both forms, round by round and turn by turn, ns.

@@ -117,7 +117,7 @@ pub(crate) trait Active {
     /// The port that it listens on; `None` if it does not.
     fn port(&self) -> Option<u16>;
 
-    /// What `check` is told to measure.
+    /// The arguments that tell `check` what to measure.
     fn target(&self) -> Vec<String> {
         vec!["-p".to_owned(), self.pid().to_string()]
     }

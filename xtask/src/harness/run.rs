@@ -9,11 +9,14 @@ use super::{
     forecast::{self, Mode},
     journal::{Journal, unix_ns},
     measure::{Effort, Forms},
-    progress,
+    progress::{check_line, forecast_line, truth_line},
     results::{Cell, Prediction, Status},
     row::{Deadline, Group},
 };
-use crate::host::{child, machine::await_quiet};
+use crate::{
+    host::{child, machine::await_quiet},
+    say,
+};
 
 /// Time limit of a prediction. It is also that part of a measurement's limit which does not depend
 /// on its turns.
@@ -48,7 +51,7 @@ pub(crate) struct Found {
 
 impl Run<'_> {
     /// Predicts and measures all groups. `keep` gets what was found so far, after every round.
-    pub(crate) fn all(
+    pub(crate) fn predict_and_measure(
         &self,
         groups: Vec<Group>,
         rng: &mut Rng,
@@ -61,7 +64,7 @@ impl Run<'_> {
             rng.shuffle(&mut order);
             for (i, entry) in order.into_iter().enumerate() {
                 let place = format!("round {round} of {}, {}/{count}", self.rounds, i + 1);
-                self.tell(&format!("measure, {place}: {}", entry.group.id))?;
+                self.report(&format!("measure, {place}: {}", entry.group.id))?;
                 self.round(entry, rng)?;
             }
             for entry in entries.iter_mut().filter(|entry| entry.is_measured()) {
@@ -75,8 +78,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn tell(&self, line: &str) -> Result<()> {
-        progress::tell(self.suite, line)
+    fn report(&self, line: &str) -> Result<()> {
+        say::progress(self.suite, line)
     }
 
     /// No async form has been started before the last of these predictions is on disk.
@@ -86,7 +89,7 @@ impl Run<'_> {
         for check in 1..=self.checks {
             let pass = format!("check {check} of {}", self.checks);
             if self.calibrate {
-                self.tell(&format!("{pass}: calibrating"))?;
+                self.report(&format!("{pass}: calibrating"))?;
                 forecast::calibrate(self.tool)?;
             }
             let mut order: Vec<&mut Entry> = entries.iter_mut().filter(|entry| entry.is_predicted()).collect();
@@ -95,7 +98,7 @@ impl Run<'_> {
             for (i, entry) in order.into_iter().enumerate() {
                 self.predict(entry, check, &mut journal)?;
                 for cell in &entry.cells {
-                    self.tell(&format!("{pass}, {}/{count}: {}", i + 1, progress::check_line(cell)))?;
+                    self.report(&format!("{pass}, {}/{count}: {}", i + 1, check_line(cell)))?;
                 }
             }
         }
@@ -105,7 +108,7 @@ impl Run<'_> {
             if let Some(prediction) = &mut cell.prediction {
                 journal.file(&cell.id, None, prediction)?;
             }
-            self.tell(&format!("predicted: {}", progress::forecast_line(cell)))?;
+            self.report(&format!("predicted: {}", forecast_line(cell)))?;
         }
         Ok(entries)
     }
@@ -156,7 +159,7 @@ impl Run<'_> {
                 Ok(truth) => {
                     cell.truth = Some(truth);
                     if last {
-                        self.tell(&format!("  {}", progress::truth_line(cell)))?;
+                        self.report(&format!("  {}", truth_line(cell)))?;
                     }
                 }
                 Err(reason) if last => cell.fail(&format!("measurement: {reason}")),
@@ -167,7 +170,7 @@ impl Run<'_> {
     }
 }
 
-/// A group on its way.
+/// A group, with what was found of it so far.
 struct Entry {
     group: Group,
     cells: Vec<Cell>,

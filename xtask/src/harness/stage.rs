@@ -10,13 +10,13 @@ use crate::host::{
     clocks::{self, Machine},
 };
 
-/// Between the start of the load and the start of what counts.
+/// Time under load before a measurement begins.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(400);
-/// From the end of a rest until what counts.
+/// Time between the end of a rest and the next measurement.
 const SETTLING: Duration = Duration::from_millis(50);
-/// How long a load that was told to rest may take to get its last replies.
+/// Limit for a load that rests to get its last replies.
 const RESTED_WITHIN: Duration = Duration::from_secs(15);
-/// Until a program has said how much it has done.
+/// Limit for a program to say how much it has done.
 const COUNTED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Counters of the program, its load and the machine at one moment.
@@ -86,7 +86,7 @@ impl Stage {
         Ok(Self { program, companion, deadline })
     }
 
-    /// What `check` is told to measure.
+    /// The arguments that tell `check` what to measure.
     pub(crate) fn target(&self) -> Vec<String> {
         self.program.target()
     }
@@ -145,8 +145,8 @@ impl Stage {
         Ok((clocks::monotonic() as f64, self.program.cpu()?.as_nanos() as f64))
     }
 
-    /// Ends everything. Who asks ends before who answers, so that no peer vanishes in the middle of
-    /// a request.
+    /// Ends everything. The side that sends requests ends first, so that no peer vanishes in the
+    /// middle of a request.
     pub(crate) fn end(self) -> Result<LastWords> {
         let (program, load) = match self.companion {
             Companion::None => (self.program.end(), Ok(Ended::default())),

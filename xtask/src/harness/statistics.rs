@@ -24,6 +24,11 @@ impl Interval {
         Self { low: self.low * 100.0, value: self.value * 100.0, high: self.high * 100.0 }
     }
 
+    /// The value between the ends of its interval.
+    pub(crate) fn ends(&self) -> [f64; 3] {
+        [self.low, self.value, self.high]
+    }
+
     pub(crate) fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }

@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use super::{
     judge::{self, BASELINES, Bar, Judged, Limits},
     missed::{Residuals, Suite},
-    progress::interval,
     report::Decision,
     results::{Cell, Run, Status},
-    statistics::median,
+    statistics::{Interval, median},
 };
 use crate::host::{
     markdown::table,
-    numbers::{self, NA, decimal, signed},
+    numbers::{self, NA, count, decimal, signed, tenths, with_range},
 };
 
 /// The tables of a suite's results, with a heading each.
@@ -27,7 +26,7 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
         rows.iter().filter(|row| row.control).count(),
         cells.iter().filter(|cell| cell.status == Status::NotRun).count(),
         cells.iter().filter(|cell| cell.status == Status::Failed).count(),
-        order(cells, first_twin_unix_ns),
+        order_of_runs(cells, first_twin_unix_ns),
     );
     if let Some(floor) = judge::repeatability(cells) {
         let _ = writeln!(
@@ -44,7 +43,7 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
     if !runs.is_empty() {
         let head = [
             "Cell",
-            "ns/op asked",
+            "ns/op under check",
             "ns/op blocking",
             "ns/op twin",
             "op/s blocking",
@@ -56,8 +55,8 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
         ];
         let _ = write!(
             text,
-            "\n## Runs\n\nMedians of the rounds: blocking → twin. Asked: what an operation of the blocking version took while `check`\n\
-             looked, hooks included; far from what it took without, it was not the same program. IPIs: interrupts that CPUs send\n\
+            "\n## Runs\n\nMedians of the rounds: blocking → twin. Under check: what an operation of the blocking version took while\n\
+             `check` measured, hooks included; far from what it took without, the profiler changed the program. IPIs: interrupts that CPUs send\n\
              each other, to wake who is idle. irq: interrupts are those of the whole machine, in cores; the part of them that\n\
              interrupts the program is in its CPU too. Others: CPU of anything else, the largest of all rounds.\n\n{}",
             table(&head, runs)
@@ -68,17 +67,17 @@ pub(crate) fn tables(cells: &[Cell], missed: &Residuals, first_twin_unix_ns: Opt
         .filter(|cell| cell.status != Status::Done)
         .map(|cell| {
             let status = if cell.status == Status::Failed { "failed" } else { "not run" };
-            vec![cell.id.clone(), status.to_owned(), cell.reason.clone().unwrap_or_default()]
+            vec![cell.id.clone(), status.to_owned(), cell.reason.clone().unwrap_or_else(|| NA.to_owned())]
         })
         .collect();
     if !open.is_empty() {
-        let _ = write!(text, "\n## Not compared\n\n{}", table(&["Cell", "", "Why"], open));
+        let _ = write!(text, "\n## Not compared\n\n{}", table(&["Cell", "Status", "Why"], open));
     }
     text
 }
 
 /// What must hold over this suite and the others that are kept.
-pub(crate) fn together(cells: &[Cell], others: &[Suite], missed: &Residuals) -> String {
+pub(crate) fn bars_with_other_suites(cells: &[Cell], others: &[Suite], missed: &Residuals) -> String {
     let all = cells.iter().chain(others.iter().flat_map(|suite| &suite.cells));
     let rows: Vec<Judged> = all.filter_map(|cell| judge::judge(cell, missed, 0.0)).collect();
     let names: Vec<&str> = others.iter().map(|suite| suite.name).collect();
@@ -86,10 +85,10 @@ pub(crate) fn together(cells: &[Cell], others: &[Suite], missed: &Residuals) -> 
 }
 
 /// Whether the predictions came first.
-fn order(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> String {
+fn order_of_runs(cells: &[Cell], first_twin_unix_ns: Option<u64>) -> String {
     match judge::head_start(cells, first_twin_unix_ns) {
         Some(seconds) if seconds > 0.0 => {
-            format!("The last prediction was on disk {} s before the first twin started.", decimal(seconds, 1))
+            format!("The last prediction was on disk {} before the first twin started.", tenths(seconds))
         }
         Some(_) => "**A twin was started before the last prediction was on disk.**".to_owned(),
         None => "No twin was run after a prediction.".to_owned(),
@@ -108,7 +107,7 @@ fn bars(bars: &[Bar]) -> String {
             vec![bar.what.clone(), bar.found.clone().unwrap_or_else(|| NA.to_owned()), outcome.to_owned()]
         })
         .collect();
-    table(&["Bar", "Found", ""], rows)
+    table(&["Bar", "Found", "Outcome"], rows)
 }
 
 fn comparison(rows: &[Judged]) -> String {
@@ -122,7 +121,7 @@ fn comparison(rows: &[Judged]) -> String {
                 (_, false, true) => "touches",
                 (_, false, false) => "no",
             };
-            let sign = row.sign.map_or("", |right| if right { "right" } else { "**wrong**" });
+            let sign = row.sign.map_or(NA, |right| if right { "right" } else { "**wrong**" });
             let mut cells = vec![
                 row.id.clone(),
                 row.predicted.as_ref().map_or_else(|| NA.to_owned(), interval),
@@ -132,13 +131,18 @@ fn comparison(rows: &[Judged]) -> String {
                 sign.to_owned(),
                 decision(row.decision).to_owned(),
             ];
-            // Controls are not what the baselines are compared on.
-            cells.extend(row.baselines.iter().map(|e| if row.control { String::new() } else { points(*e) }));
+            // Baselines are not judged on controls.
+            cells.extend(row.baselines.iter().map(|e| if row.control { NA.to_owned() } else { points(*e) }));
             cells
         })
         .collect();
     let head = ["Cell", "Predicted", "Measured", "Error", "Inside", "Sign", "Decides"];
     table(&[&head[..], &BASELINES[..]].concat(), body)
+}
+
+/// An interval in a table whose heading has the unit.
+fn interval(found: &Interval) -> String {
+    with_range(found.ends(), |percent| decimal(percent, 1))
 }
 
 const fn decision(decision: Decision) -> &'static str {
@@ -152,24 +156,26 @@ const fn decision(decision: Decision) -> &'static str {
 
 fn runs_row(cell: &Cell) -> Option<Vec<String>> {
     let truth = cell.truth.as_ref().filter(|truth| !truth.blocking.is_empty())?;
-    // The median over the runs of one version, where every one of them has that figure.
-    let typical = |runs: &[Run], of: fn(&Run) -> Option<f64>| median(&runs.iter().map(of).collect::<Option<Vec<_>>>()?);
-    let both = |of: fn(&Run) -> Option<f64>, digits: usize| {
-        [&truth.blocking, &truth.twin].map(|runs| typical(runs, of).map(|value| decimal(value, digits)))
+    // The median over the runs of one version, if each run has that figure.
+    let typical =
+        |runs: &[Run], field: fn(&Run) -> Option<f64>| median(&runs.iter().map(field).collect::<Option<Vec<_>>>()?);
+    let both = |field: fn(&Run) -> Option<f64>, each: fn(f64) -> String| {
+        [&truth.blocking, &truth.twin].map(|runs| typical(runs, field).map(each))
     };
+    let hundredths = |value: f64| decimal(value, 2);
     let text = |value: Option<String>| value.unwrap_or_else(|| NA.to_owned());
     let arrow = |ends: [Option<String>; 2]| {
         if ends == [None, None] { NA.to_owned() } else { ends.map(text).join(" → ") }
     };
-    let [blocking, twin] = both(|run| Some(run.cpu_per_operation_ns), 0).map(text);
-    let [rate, twin_rate] = both(|run| Some(run.operations_per_s), 0).map(text);
-    let latency = arrow(both(|run| run.p99_ns.map(|ns| ns / 1e3), 0));
-    let interrupts = arrow(both(|run| run.interrupts, 2));
-    let between = arrow(both(|run| run.between_cpus, 2));
+    let [blocking, twin] = both(|run| Some(run.cpu_per_operation_ns), count).map(text);
+    let [rate, twin_rate] = both(|run| Some(run.operations_per_s), count).map(text);
+    let latency = arrow(both(|run| run.p99_ns.map(|ns| ns / 1e3), count));
+    let interrupts = arrow(both(|run| run.interrupts, numbers::cores));
+    let between = arrow(both(|run| run.between_cpus, hundredths));
     let others = truth.blocking.iter().chain(&truth.twin).filter_map(|run| run.others).max_by(f64::total_cmp);
     let others = text(others.map(numbers::cores));
-    let asked = text(cell.prediction.as_ref().and_then(|said| said.asked_ns).map(|ns| decimal(ns, 0)));
-    Some(vec![cell.id.clone(), asked, blocking, twin, rate, twin_rate, latency, between, interrupts, others])
+    let under_check = text(cell.prediction.as_ref().and_then(|said| said.asked_ns).map(count));
+    Some(vec![cell.id.clone(), under_check, blocking, twin, rate, twin_rate, latency, between, interrupts, others])
 }
 
 #[cfg(test)]
@@ -195,11 +201,12 @@ mod tests {
     fn every_cell_is_shown() {
         let text = tables(&cells(), &Residuals::default(), Some(1_500_000_001), &LIMITS);
         let line = |id: &str| text.lines().find(|l| l.starts_with(&format!("| {id}"))).unwrap().to_owned();
-        for part in ["15.0 (10.0 – 20.0)", "22.0 (21.0 – 23.0)", "-7.0", "no", "right", "-5.0", "-4.0", "-22.0"] {
+        for part in ["15.0 (10.0–20.0)", "22.0 (21.0–23.0)", "-7.0", "no", "right", "-5.0", "-4.0", "-22.0"] {
             assert!(line("echo-a").contains(part), "{part}: {}", line("echo-a"));
         }
         assert!(line("echo-b").contains("no claim") && line("echo-b").contains("**wrong**"));
         assert!(line("control-lock").contains("0 by definition"));
+        assert!(!text.lines().any(|line| line.starts_with("| ") && line.contains("|  ")), "a blank cell: {text}");
         assert!(line("gone").contains("measurement: it ended early"));
         assert!(text.contains("on disk 1.5 s before the first twin"), "{text}");
         assert!(text.contains("2 cells measured, 1 controls, 1 without a claim, 0 not run, 1 failed."));

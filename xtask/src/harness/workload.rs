@@ -13,16 +13,16 @@ use serde_json::Value;
 use super::row::{self, Count, Ended, Program, Start};
 use crate::host::{child::Running, clocks};
 
-/// A program ends by itself when it outlives what it was started for by so much.
+/// A program that is not ended in time ends by itself, this much later.
 const MARGIN: Duration = Duration::from_secs(60);
-/// Lines of a program that are read in search of an answer.
+/// How many lines of a program are read, at most, to find an answer.
 const LINES_AT_MOST: u32 = 10_000;
-/// Until a program says that it is ready.
+/// Limit for a program to become ready.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(15);
-/// Until a program that was told to end is gone.
+/// Limit for a program to end once it is asked to.
 pub(crate) const END_WITHIN: Duration = Duration::from_secs(10);
 
-/// One way of a program.
+/// A program with one way of doing IO.
 pub(crate) struct Workload {
     pub(crate) binary: PathBuf,
     pub(crate) name: &'static str,
@@ -92,7 +92,7 @@ impl Program for Workload {
 struct Speaking {
     running: Running,
     port: Option<u16>,
-    /// Whether it knows how to rest. What does not is stopped by a signal.
+    /// Whether it can rest when asked. If not, a signal stops it.
     rests: bool,
 }
 
@@ -119,7 +119,7 @@ impl row::Active for Speaking {
 
     fn rest(&mut self, within: Duration) -> Result<()> {
         if self.rests {
-            self.running.tell("rest")?;
+            self.running.send("rest")?;
             answer(&mut self.running, "resting", within)?;
         } else {
             self.running.freeze();
@@ -129,7 +129,7 @@ impl row::Active for Speaking {
 
     fn go(&mut self) -> Result<()> {
         if self.rests {
-            return self.running.tell("go");
+            return self.running.send("go");
         }
         self.running.thaw();
         Ok(())
@@ -145,7 +145,7 @@ impl row::Active for Speaking {
 
 /// Asks a program how many operations it has done.
 pub(crate) fn counted(program: &mut Running, within: Duration) -> Result<Count> {
-    program.tell("count")?;
+    program.send("count")?;
     let count = answer(program, "now_ns", within)?;
     Ok(Count { operations: number(&count, "operations")?, at_ns: number(&count, "now_ns")? })
 }

@@ -25,8 +25,8 @@ const POLL: Duration = Duration::from_millis(2);
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on Ctrl-C makes every wait of this module an error. So drops run, which end children
-/// and unmount tracefs.
+/// From now on Ctrl-C makes every wait of this module an error, so that destructors run: they end
+/// children and unmount tracefs.
 pub(crate) fn catch_interrupts() -> Result<()> {
     let stop = STOP.get_or_init(Arc::default);
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -47,7 +47,7 @@ pub(crate) fn pause(length: Duration) -> Result<()> {
     check_interrupt()
 }
 
-/// Asks again and again until `done` says so.
+/// Calls `done` again and again until it returns true.
 pub(crate) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !done()? {
@@ -141,11 +141,11 @@ impl Running {
 
     /// Sends it an empty line.
     pub(crate) fn enter(&mut self) -> Result<()> {
-        self.tell("")
+        self.send("")
     }
 
     /// Sends it a line.
-    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn send(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its stdin is closed")?;
         stdin.write_all(format!("{line}\n").as_bytes()).with_context(|| format!("writing to `{}`", self.line))
     }

@@ -53,8 +53,8 @@ fn parse_stat(text: &str) -> Option<(u64, u64)> {
     let fields: Vec<u64> =
         text.lines().find_map(|l| l.strip_prefix("cpu "))?.split_whitespace().map_while(|f| f.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal. Guest time is in user already.
-    let of = |wanted: &[usize]| wanted.iter().filter_map(|&i| fields.get(i)).sum();
-    Some((of(&[0, 1, 2, 5, 6, 7]), of(&[5, 6])))
+    let sum_of = |wanted: &[usize]| wanted.iter().filter_map(|&i| fields.get(i)).sum();
+    Some((sum_of(&[0, 1, 2, 5, 6, 7]), sum_of(&[5, 6])))
 }
 
 /// Interrupts that CPUs sent each other since boot, from `/proc/interrupts`: to wake an idle CPU or

@@ -4,10 +4,10 @@ use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{Advice, fadvise};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
-/// Creates a file of random bytes, unless one of this length is there. No zeroes: some storage
-/// keeps them by not keeping them. The page cache has none of it afterwards.
+/// Creates a file of random bytes, unless one of this length is there. Some storage does not store
+/// zeroes, so they would not do. Afterwards the page cache has none of the file.
 pub(crate) fn create_random(file: &Path, length: usize, seed: u64) -> Result<()> {
     if fs::metadata(file).is_ok_and(|found| found.len() == length as u64) {
         return Ok(());
@@ -26,14 +26,20 @@ pub(crate) fn read_directly(file: &Path) -> Result<()> {
     opened.map(drop).with_context(|| format!("opening {} with O_DIRECT", file.display()))
 }
 
-/// Writes a value for programs and for eyes.
+/// Writes a value as JSON with indents, for programs and for people.
 pub(crate) fn write_json(value: &impl Serialize, path: &Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// A document with another text between two lines of it.
+/// Reads a value that [`write_json`] has written.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
+}
+
+/// Replaces the text between two lines of a document.
 pub(crate) fn between(document: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
     let (before, rest) = document.split_once(begin).with_context(|| format!("no line {}", begin.trim_end()))?;
     let (_, after) = rest.split_once(end).with_context(|| format!("no line {}", end.trim_end()))?;

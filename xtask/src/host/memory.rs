@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 const CONTROLLER: &str = "/sys/fs/cgroup/memory";
 
-/// A cgroup. The last one that holds it takes it away, with the pages that were in it.
+/// A cgroup. It is removed with its last owner, and so are the pages in it.
 #[derive(Debug)]
 pub(crate) struct Memory {
     folder: PathBuf,
@@ -34,15 +34,15 @@ impl Memory {
         Ok(memory)
     }
 
-    /// The words before a command that has it run in here.
+    /// The words that, before a command, run it in this cgroup.
     pub(crate) fn words(&self) -> Vec<String> {
         let enter = "echo $$ > \"$0\" && exec \"$@\"";
         let processes = self.folder.join("cgroup.procs").display().to_string();
         vec!["sh".to_owned(), "-c".to_owned(), enter.to_owned(), processes]
     }
 
-    /// Folios that came in so far, of files and of programs. One that was there already is not
-    /// counted.
+    /// Folios that were read so far, for files and for programs. Those that were in memory already
+    /// do not count.
     pub(crate) fn pages(&self) -> Result<u64> {
         let path = self.folder.join("memory.stat");
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;

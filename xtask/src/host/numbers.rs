@@ -60,9 +60,14 @@ pub(crate) fn points(points: f64) -> String {
     format!("{} points", decimal(points, 1))
 }
 
+/// `12.3 %` of 0.123.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{} %", decimal(share * 100.0, 1))
+}
+
 /// Whole nanoseconds.
 pub(crate) fn nanos(ns: f64) -> String {
-    format!("{} ns", decimal(ns, 0))
+    format!("{} ns", count(ns))
 }
 
 /// Nanoseconds of a hook.
@@ -77,12 +82,27 @@ pub(crate) fn hook_difference(ns: f64) -> String {
 
 /// A number of seconds, as milliseconds.
 pub(crate) fn millis(seconds: f64) -> String {
-    format!("{} ms", decimal(seconds * 1e3, 0))
+    format!("{} ms", count(seconds * 1e3))
 }
 
 /// Whole seconds.
 pub(crate) fn seconds(seconds: f64) -> String {
-    format!("{} s", decimal(seconds, 0))
+    format!("{} s", count(seconds))
+}
+
+/// Seconds with their tenths.
+pub(crate) fn tenths(seconds: f64) -> String {
+    format!("{} s", decimal(seconds, 1))
+}
+
+/// Seconds of something short, with their hundredths.
+pub(crate) fn hundredths(seconds: f64) -> String {
+    format!("{} s", decimal(seconds, 2))
+}
+
+/// A rate, in events per second.
+pub(crate) fn per_second(rate: f64) -> String {
+    format!("{}/s", count(rate))
 }
 
 /// Cores' worth of CPU.
@@ -93,6 +113,18 @@ pub(crate) fn cores(cores: f64) -> String {
 /// Bytes in the unit that fits, from KiB on.
 pub(crate) fn bytes(n: f64) -> String {
     if n < MIB { format!("{} KiB", decimal(n / 1024.0, 0)) } else { format!("{} MiB", decimal(n / MIB, 1)) }
+}
+
+/// A value with both ends of its interval, or of the spread of its rounds, each printed by `each`:
+/// `28.1 % (25.0–31.0 %)`. Where an end has a sign, `to` stands between them. The unit stands once
+/// where both ends have the same.
+pub(crate) fn with_range([low, value, high]: [f64; 3], each: impl Fn(f64) -> String) -> String {
+    let [low, value, high] = [low, value, high].map(each);
+    let has_sign = [&low, &high].iter().any(|end| end.starts_with(['+', '-']));
+    let joint = if has_sign { " to " } else { "–" };
+    let unit = |end: &str| end.trim_start_matches(|c: char| "+-.,".contains(c) || c.is_ascii_digit()).to_owned();
+    let low = if unit(&low) == unit(&high) { low.trim_end_matches(&unit(&low)) } else { &low };
+    format!("{value} ({low}{joint}{high})")
 }
 
 #[cfg(test)]
@@ -111,6 +143,24 @@ mod tests {
             (nanos(140.4), hook_nanos(140.44), millis(0.25)),
             ("140 ns".into(), "140.4 ns".into(), "250 ms".into())
         );
+    }
+
+    #[test]
+    fn thousands_stand_apart_in_every_unit() {
+        assert_eq!(
+            [nanos(15_815.2), millis(1.139), seconds(4_321.0), per_second(187_396.4)],
+            ["15,815 ns", "1,139 ms", "4,321 s", "187,396/s"]
+        );
+    }
+
+    #[test]
+    fn a_range_has_one_form_with_its_unit_and_its_signs() {
+        assert_eq!(with_range([0.25, 0.281, 0.31], percent), "28.1 % (25.0–31.0 %)");
+        assert_eq!(with_range([-0.04, -0.0, 0.1], percent), "0.0 % (-4.0 to 10.0 %)");
+        assert_eq!(with_range([1.06, 1.073, 1.08], increase), "+7.3 % (+6.0 to +8.0 %)");
+        assert_eq!(with_range([1_000.0, 2_000.0, 3_000.0], per_second), "2,000/s (1,000–3,000/s)");
+        assert_eq!(with_range([1_024.0, 65_536.0, 2_097_152.0], bytes), "64 KiB (1 KiB–2.0 MiB)");
+        assert_eq!(with_range([-0.04, -0.0, 0.04], |points| decimal(points, 1)), "0.0 (0.0–0.0)");
     }
 
     #[test]

@@ -35,7 +35,8 @@ impl Programs {
         Ok(Self::from_messages(&exec::output(cargo)?))
     }
 
-    /// A program and a test may have one name: then it is the program's, whichever was built last.
+    /// A program and a test may have the same name: then it stands for the program, whichever was
+    /// built last.
     fn from_messages(messages: &str) -> Self {
         let program = |line: &str| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::sweep::{Cell, Point, Results};
 use crate::{
     harness::plot::{Area, FONT, GRID, TEXT, TITLE, plain},
-    host::numbers::{bytes, decimal},
+    host::numbers::{bytes, count},
 };
 
 const PANEL: (u32, u32) = (430, 310);
@@ -65,10 +65,14 @@ pub(super) fn draw(results: &Results, path: &Path) -> Result<()> {
         for (panel, &blocks) in row.split_evenly((1, blocks.len())).iter().zip(&blocks) {
             let cells: Vec<&Cell> =
                 results.cells.iter().filter(|c| (c.touches, c.one_blocks_in) == (touches, blocks)).collect();
-            panel_of(panel, &cells, &scale, &format!("{touches} touches a window, 1 of {blocks} calls blocks"))?;
+            panel_of(panel, &cells, &scale, &panel_title(touches, blocks))?;
         }
     }
     area.present().map_err(plain).with_context(|| format!("writing {}", path.display()))
+}
+
+fn panel_title(touches: u64, blocks: u32) -> String {
+    format!("{} touches a window, 1 of {blocks} calls blocks", count(touches as f64))
 }
 
 fn panel_of(area: &Area, cells: &[&Cell], scale: &Scale, title: &str) -> Result<()> {
@@ -85,7 +89,7 @@ fn panel_of(area: &Area, cells: &[&Cell], scale: &Scale, title: &str) -> Result<
         .bold_line_style(GRID)
         .x_desc("instructions since the return")
         .y_desc("IPC")
-        .x_label_formatter(&|x| decimal(*x, 0))
+        .x_label_formatter(&|x| count(*x))
         .label_style((FONT, TEXT - 2))
         .draw()
         .map_err(plain)?;
@@ -124,7 +128,8 @@ mod tests {
         let mut results = results();
         draw(&results, &path).unwrap();
         let svg = std::fs::read_to_string(&path).unwrap();
-        for part in ["100 touches a window, 1 of 2 calls", "1000 touches a window, 1 of 8 calls", "16 KiB", "4.0 MiB"] {
+        for part in ["100 touches a window, 1 of 2 calls", "1,000 touches a window, 1 of 8 calls", "16 KiB", "4.0 MiB"]
+        {
             assert!(svg.contains(part), "{part}");
         }
         // A line after blocks and one after direct calls for each cell, and their keys.

@@ -23,7 +23,7 @@ use crate::{
     host::{
         child::{self, Running},
         machine,
-        numbers::{NA, bytes, decimal},
+        numbers::{NA, bytes, count, with_range},
         package::{LAB, Pair},
     },
     say::say,
@@ -135,14 +135,14 @@ fn observe(programs: &Pair, seconds: u32, what: (u64, u64, u32)) -> Result<Repor
     target.args(["--one-blocks-in", &one_blocks_in.to_string(), "--cpu", CPUS]);
     target.args(["--seconds", &(u64::from(seconds) + AROUND.as_secs()).to_string()]);
     let mut target = Running::start(&mut target)?;
-    let ready: Value = serde_json::from_str(&target.next_line(AROUND)?).context("the program said no JSON")?;
+    let ready: Value = serde_json::from_str(&target.next_line(AROUND)?).context("the program output no JSON")?;
     let tid = ready.get("tid").and_then(Value::as_u64).context("the program named no thread")?;
     let mut check = Command::new(&programs.tool);
     check.args(["check", "-t", &tid.to_string(), "-d", &format!("{seconds}s"), "--exact", "--json"]);
-    let said = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
+    let output = Running::start(&mut check)?.wait(Duration::from_secs(seconds.into()) + AROUND)?;
     target.check_alive()?;
     target.close(AROUND)?;
-    Report::parse(&said.stdout)
+    Report::parse(&output.stdout)
 }
 
 /// The caches that hold data, the nearest first. An error where the kernel does not say: in virtual
@@ -151,14 +151,14 @@ fn caches(folder: &Path) -> Result<Vec<Cache>> {
     let read = |path: PathBuf| fs::read_to_string(&path).map(|text| text.trim().to_owned());
     let mut caches = Vec::new();
     for index in 0..16 {
-        let of = folder.join(format!("index{index}"));
-        let Ok(kind) = read(of.join("type")) else { break };
+        let entry = folder.join(format!("index{index}"));
+        let Ok(kind) = read(entry.join("type")) else { break };
         if kind == "Instruction" {
             continue;
         }
-        let level = read(of.join("level"))?.parse().context("a cache's level")?;
-        let unknown = || format!("{} has no size of that cache: {GIVE_SIZES}", of.display());
-        let bytes = read(of.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
+        let level = read(entry.join("level"))?.parse().context("a cache's level")?;
+        let unknown = || format!("{} has no size of that cache: {GIVE_SIZES}", entry.display());
+        let bytes = read(entry.join("size")).map_err(Into::into).and_then(|text| size(&text)).with_context(unknown)?;
         caches.push(Cache { level, bytes });
     }
     ensure!(!caches.is_empty(), "{} names no cache: {GIVE_SIZES}", folder.display());
@@ -230,15 +230,14 @@ fn cell(report: &Report, working_set: u64, touches: u64, one_blocks_in: u32) -> 
 fn line(cell: &Cell) -> String {
     let cost = match cell.cycles {
         Some([value, low, high]) => {
-            let [value, low, high] = [value, low, high].map(|cycles| decimal(cycles, 0));
-            format!("{value} cycles per block ({low} to {high})")
+            format!("{} cycles per block", with_range([low, value, high], count))
         }
-        None => format!("{NA}: {}", cell.reason.as_deref().unwrap_or("not told")),
+        None => format!("{NA}: {}", cell.reason.as_deref().unwrap_or("the report gives no reason")),
     };
     format!(
         "{}, {} touches a window, 1 of {} calls blocks: {cost}; {} points after blocks, {} after none",
         bytes(cell.working_set as f64),
-        cell.touches,
+        count(cell.touches as f64),
         cell.one_blocks_in,
         cell.blocked.len(),
         cell.direct.len()
@@ -259,11 +258,11 @@ mod tests {
         for (i, (level, kind, size)) in
             [(1, "Data", "32K"), (1, "Instruction", "32K"), (2, "Unified", "1024K")].iter().enumerate()
         {
-            let of = folder.join(format!("index{i}"));
-            fs::create_dir_all(&of).unwrap();
-            fs::write(of.join("level"), format!("{level}\n")).unwrap();
-            fs::write(of.join("type"), format!("{kind}\n")).unwrap();
-            fs::write(of.join("size"), format!("{size}\n")).unwrap();
+            let entry = folder.join(format!("index{i}"));
+            fs::create_dir_all(&entry).unwrap();
+            fs::write(entry.join("level"), format!("{level}\n")).unwrap();
+            fs::write(entry.join("type"), format!("{kind}\n")).unwrap();
+            fs::write(entry.join("size"), format!("{size}\n")).unwrap();
         }
         let found = caches(&folder).unwrap();
         assert_eq!(found, [Cache { level: 1, bytes: 32 << 10 }, Cache { level: 2, bytes: 1 << 20 }]);

@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use super::results::Results;
 use crate::harness::{
     missed::Residuals,
-    plot::{self, Area, FONT, GRID, Point, TEXT, TITLE, all_ends, colour, plain, range, title},
+    plot::{self, Area, FONT, GRID, Point, TEXT, TITLE, colour, plain, range, title},
     row::Scenario,
     statistics::Interval,
 };
@@ -48,7 +48,7 @@ fn connections(area: &Area, points: &[Point], works: &[u32]) -> Result<()> {
         // One scale per row, so that the columns can be compared.
         let values = grid(points, work, None).into_iter().flat_map(|(_, p)| {
             let predicted = p.row.predicted.unwrap_or(p.row.measured);
-            [all_ends(&predicted), all_ends(&p.row.measured)].into_iter().flatten().collect::<Vec<_>>()
+            [predicted.ends(), p.row.measured.ends()].into_iter().flatten().collect::<Vec<_>>()
         });
         let span = range(values);
         for (panel, scenario) in panels.split_evenly((1, Scenario::NATIVE.len())).iter().zip(Scenario::NATIVE) {

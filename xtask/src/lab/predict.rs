@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use fastrand::Rng;
 
@@ -15,12 +15,11 @@ use super::{
 };
 use crate::{
     harness::{
-        flags::Flags,
         forecast::Mode,
         measure::{self, Effort},
         missed::Residuals,
-        progress,
-        results::{Settings, Status},
+        options::SuiteOptions,
+        results::{Settings, none_failed},
         row::{Deadline, Group},
         run::{LIMIT, Run},
         statistics::median,
@@ -30,7 +29,7 @@ use crate::{
         numbers::{count, decimal},
         package::{LAB, Pair},
     },
-    say::say,
+    say::{self, say},
 };
 
 /// The name of the suite in messages.
@@ -43,36 +42,27 @@ const CAPACITY_RUNS: (u32, Duration) = (5, Duration::from_millis(1_600));
 const TURNS: (u32, Duration) = (16, Duration::from_millis(150));
 const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(100));
 
-/// Predicts what async would save, then measures it.
+/// Predicts what async would save, then measures it. Each pass of predictions comes after a
+/// calibration, but with --quick kept prices are used.
 #[derive(Args)]
 pub(super) struct Options {
-    /// A fixed part of the cells, shorter runs.
-    #[arg(long)]
-    quick: bool,
-    /// Times that each prediction is taken, minutes apart and each after a calibration; the median
-    /// counts [default: 3; with --quick 1, by the calibration that is there]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
-    checks: Option<u32>,
     #[command(flatten)]
-    flags: Flags,
-    /// Writes docs/lab/results.json and results.md.
-    #[arg(long)]
-    write: bool,
+    suite: SuiteOptions,
 }
 
 impl Options {
     fn checks(&self) -> u32 {
-        self.checks.unwrap_or(if self.quick { 1 } else { CHECKS })
+        self.suite.checks(CHECKS)
     }
 
     fn settings(&self, effort: Effort) -> Settings {
-        self.flags.settings(self.quick, self.checks(), effort, Mode::EXACT)
+        self.suite.settings(self.checks(), effort, Mode::EXACT)
     }
 
     fn setups(&self) -> Result<Vec<Setup>> {
-        let setups = cells::chosen(self.quick, self.flags.only.as_deref());
+        let setups = cells::chosen(self.suite.quick, self.suite.only.as_deref());
         if setups.is_empty() {
-            let ids: Vec<String> = cells::chosen(self.quick, None).iter().flat_map(Setup::cell_ids).collect();
+            let ids: Vec<String> = cells::chosen(self.suite.quick, None).iter().flat_map(Setup::cell_ids).collect();
             bail!("no cell matches; there are {}", ids.join(", "));
         }
         Ok(setups)
@@ -82,13 +72,13 @@ impl Options {
 pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
     let setups = options.setups()?;
-    let Pair { tool, workload } = Pair::find(root, LAB, options.flags.binaries.as_deref())?;
+    let Pair { tool, workload } = Pair::find(root, LAB, options.suite.binaries.as_deref())?;
     let folder = root.join("target").join("lab");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let (turns, length) = if options.quick { QUICK_TURNS } else { TURNS };
+    let (turns, length) = if options.suite.quick { QUICK_TURNS } else { TURNS };
     let effort = Effort { turns, length };
     let mut results = Results::new(&machine::facts(root)?, options.settings(effort));
-    let mut lab = Lab::new(workload, folder.join("blocks.bin"), options.flags.seed);
+    let mut lab = Lab::new(workload, folder.join("blocks.bin"), options.suite.seed);
     prepare(&mut lab, &setups)?;
     (results.iterations_per_us, results.capacity_per_s) = (lab.iterations_per_us, lab.capacity);
 
@@ -97,26 +87,24 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
         tool: &tool,
         folder: &folder,
         checks: options.checks(),
-        calibrate: !options.quick,
-        rounds: options.flags.repeats,
+        calibrate: !options.suite.quick,
+        rounds: options.suite.repeats,
         effort,
         mode: Mode::EXACT,
-        patience: options.flags.patience(),
+        patience: options.suite.patience(),
     };
     let groups: Vec<Group> = setups.iter().map(|setup| lab.group(setup)).collect::<Result<_>>()?;
-    run.all(groups, &mut Rng::with_seed(options.flags.seed), |found| {
+    run.predict_and_measure(groups, &mut Rng::with_seed(options.suite.seed), |found| {
         results.settings.first_twin_unix_ns = found.first_twin_unix_ns;
         results.cells = found.cells;
         results.write(&folder.join("results.json"))
     })?;
     let missed = results.missed(root)?;
     say(&table::tables(&results, &missed))?;
-    if options.write {
+    if options.suite.write {
         write_documents(&results, &missed, &documents(root))?;
     }
-    let failed = results.cells.iter().filter(|cell| cell.status == Status::Failed).count();
-    ensure!(failed == 0, "{failed} of {} cells failed", results.cells.len());
-    Ok(())
+    none_failed(&results.cells)
 }
 
 fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result<()> {
@@ -130,7 +118,7 @@ fn write_documents(results: &Results, missed: &Residuals, docs: &Path) -> Result
 /// Prepares what the setups need: the speed of the work loop, the file, the rate of the open loop.
 fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
     lab.calibrate().context("calibrating the work loop")?;
-    progress::tell(SUITE, &format!("work loop: {} iterations per µs", decimal(lab.iterations_per_us, 1)))?;
+    say::progress(SUITE, &format!("work loop: {} iterations per µs", decimal(lab.iterations_per_us, 1)))?;
     if setups.iter().any(|setup| matches!(setup.program, Program::Files { .. })) {
         lab.create_file()?;
     }
@@ -143,7 +131,7 @@ fn prepare(lab: &mut Lab, setups: &[Setup]) -> Result<()> {
             (0..runs).map(|_| measure::rate(&group, length, Deadline::after(LIMIT))).collect();
         let rates = rates.context("measuring the capacity of the blocking echo server")?;
         let rate = median(&rates).context("no run")?;
-        progress::tell(SUITE, &format!("capacity of the blocking echo server: {} requests/s", count(rate)))?;
+        say::progress(SUITE, &format!("capacity of the blocking echo server: {} requests/s", count(rate)))?;
         lab.capacity = Some(rate);
     }
     Ok(())

@@ -1,11 +1,8 @@
 //! results.json: what a run of the lab found, on which machine.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +10,7 @@ use crate::{
         missed::Residuals,
         results::{Cell, Settings},
     },
-    host::file::write_json,
+    host::file::{read_json, write_json},
 };
 
 const VERSION: u32 = 3;
@@ -39,16 +36,15 @@ impl Results {
     }
 
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("reading {}: run `cargo xtask lab predict --write` first", path.display()))?;
-        let found: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        ensure!(path.exists(), "{} is missing: run `cargo xtask lab predict --write` first", path.display());
+        let found: Self = read_json(path)?;
         ensure!(found.version == VERSION, "{}: version {}, not {VERSION}", path.display(), found.version);
         Ok(found)
     }
 
     /// What intervals follow from: this run, and what the other suites keep.
     pub(super) fn missed(&self, root: &Path) -> Result<Residuals> {
-        Residuals::among(root, "lab", &self.cells)
+        Residuals::with_other_suites(root, "lab", &self.cells)
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {

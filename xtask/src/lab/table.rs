@@ -5,7 +5,7 @@ use crate::{
     harness::{judge::Limits, missed::Residuals, table},
     host::{
         markdown,
-        numbers::{count, decimal},
+        numbers::{count, decimal, hundredths},
     },
 };
 
@@ -78,9 +78,8 @@ fn facts(results: &Results) -> Vec<Vec<String>> {
     let mut facts: Vec<Vec<String>> = results.facts.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
     let settings = &results.settings;
     let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
-    let of =
-        format!("{} of {} turns of {} s per version", settings.repeats, settings.turns, decimal(settings.turn_s, 2));
-    fact("Rounds", of);
+    let turn = hundredths(settings.turn_s);
+    fact("Rounds", format!("{} of {} turns of {turn} per version", settings.repeats, settings.turns));
     let check = format!("`{}`", settings.check());
     let after = if settings.quick { "" } else { ", each after a calibration of its own" };
     let times = if settings.checks > 1 { format!("the median of {} × ", settings.checks) } else { String::new() };

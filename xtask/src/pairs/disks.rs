@@ -60,8 +60,8 @@ macro_rules! node {
     };
 }
 
-/// PostgreSQL 18, past the page cache. There, if memory is short, the kernel reads ahead what is
-/// thrown away before it is used, so that nothing that is counted stands for the work.
+/// PostgreSQL 18, past the page cache. Through the cache, with little memory, the kernel reads
+/// pages ahead and drops them before they are used, so no counter would stand for the work.
 macro_rules! postgres {
     ($form:literal) => {
         concat!("{sources}/postgres.sh {at} {port} ", $form)
@@ -90,7 +90,7 @@ const POSTGRES: &[Need] = &[
     Need::Made { script: "postgres.sh", made: "sid/pg/made" },
 ];
 
-// What the rows of one program share.
+// The fields that the rows of one program have in common.
 const NBD_SERVER: Pair = Pair {
     needs: NBD,
     blocking: form("threads", nbd!("threads")),

@@ -13,11 +13,14 @@ use crate::{
     harness::{
         judge::{self, Judged, Limits},
         missed::{Residuals, Suite},
-        results::{Cell, Status},
+        results::{Cell, Status, fact},
         statistics::median,
         table,
     },
-    host::{markdown, numbers::decimal},
+    host::{
+        markdown,
+        numbers::{NA, decimal, hundredths},
+    },
 };
 
 /// What the predictions on public programs must keep to in the end. The lab's bars are narrower.
@@ -33,7 +36,7 @@ const LIMITS: Limits = Limits {
     abstained: 0.1,
 };
 
-/// What the names of rows say, and who counts.
+/// What the names of rows mean, and who counts operations.
 const LOADS: &str = "\
 | In a row's name | Load |
 |-----------------|------|
@@ -64,7 +67,7 @@ first; none is chosen. Do not edit.
 A row is a public program in its blocking form under a load, and the same program in an async form. `{check}`
 is shown the blocking form only; its answer is on disk before any async form of the run is started. Then both forms run
 without the profiler on one CPU, each with a load of its own on the other CPU: in each of {rounds} rounds they are started anew,
-and take {turns} turns of {turn} s in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
+and take {turns} turns of {turn} in random order, while the others rest. Measured is 1 − CPU per operation of the async form / of
 the blocking one, with a 90 % interval by bootstrap over rounds and turns. CPU is the CPU clock of all processes of the
 program, threads of io_uring included. A control is a program that async does not help: only its answer counts.
 Intervals are those that follow from what predictions of other programs were off by, in the newest kept runs of lab and
@@ -96,8 +99,8 @@ cargo xtask pairs{quick}{exact} --checks {checks} --repeats {rounds} --seed {see
         check = settings.check(),
         rounds = settings.repeats,
         turns = settings.turns,
-        turn = decimal(settings.turn_s, 2),
-        together = table::together(&newest.cells, others, missed),
+        turn = hundredths(settings.turn_s),
+        together = table::bars_with_other_suites(&newest.cells, others, missed),
         tables = tables(newest, missed),
         before = before(&kept.runs[1..]),
         quick = if settings.quick { " --quick" } else { "" },
@@ -118,16 +121,16 @@ pub(super) fn tables(run: &Results, missed: &Residuals) -> String {
 
 /// What the report said, and whether that can be right.
 fn answers(cells: &[Cell]) -> String {
-    let said = |cell: &Cell| Some((cell.clone(), cell.prediction.clone()?));
-    let known: Vec<_> = cells.iter().filter_map(said).collect();
+    let with_prediction = |cell: &Cell| Some((cell.clone(), cell.prediction.clone()?));
+    let known: Vec<_> = cells.iter().filter_map(with_prediction).collect();
     let right = |id: &str, answer| is_right(id, answer);
     let outcome = |control: bool| {
-        let of: Vec<bool> = known
+        let rights: Vec<bool> = known
             .iter()
             .filter(|(cell, _)| cell.control == control)
             .map(|(cell, p)| right(&cell.id, p.answer))
             .collect();
-        format!("{} of {}", of.iter().filter(|right| **right).count(), of.len())
+        format!("{} of {}", rights.iter().filter(|right| **right).count(), rights.len())
     };
     let mut text = format!(
         "Called neither async already nor bound by locks, where threads serve connections or files: {}. Right in controls: {}.\n\n",
@@ -137,11 +140,11 @@ fn answers(cells: &[Cell]) -> String {
     let rows = known
         .iter()
         .map(|(cell, prediction)| {
-            let verdict = if right(&cell.id, prediction.answer) { "" } else { "**wrong**" };
+            let verdict = if right(&cell.id, prediction.answer) { "right" } else { "**wrong**" };
             vec![cell.id.clone(), verdict.to_owned(), prediction.sentence.replace('|', "\\|")]
         })
         .collect();
-    let _ = write!(text, "{}", markdown::table(&["Row", "", "Answer"], rows));
+    let _ = write!(text, "{}", markdown::table(&["Row", "Judged", "Answer"], rows));
     text
 }
 
@@ -165,15 +168,13 @@ fn before(runs: &[Results]) -> String {
             .filter(|row| !row.control)
             .collect();
         let errors: Vec<f64> = judged.iter().filter_map(|row| row.error).map(f64::abs).collect();
-        let fact =
-            |name: &str| run.facts.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value).to_owned();
         let known = run.cells.iter().filter(|cell| cell.status == Status::Done && !cell.control);
         let wrong = known.filter(|c| c.prediction.as_ref().is_some_and(|p| !is_right(&c.id, p.answer))).count();
         vec![
-            fact("Date"),
-            fact("Commit"),
+            fact(&run.facts, "Date").to_owned(),
+            fact(&run.facts, "Commit").to_owned(),
             judged.len().to_string(),
-            median(&errors).map_or_else(String::new, |error| decimal(error, 1)),
+            median(&errors).map_or_else(|| NA.to_owned(), |error| decimal(error, 1)),
             wrong.to_string(),
         ]
     };
@@ -218,7 +219,7 @@ mod tests {
         assert!(text.contains("the last 3 runs of"));
         assert!(text.contains("| Rows measured | Median error, points | Called async or locks |"));
         // Off by 41.7 and 0 points, one of the two called async.
-        let row = |line: &&str| line.split('|').map(str::trim).eq(["", "", "", "2", "20.8", "1", ""]);
+        let row = |line: &&str| line.split('|').map(str::trim).eq(["", NA, NA, "2", "20.8", "1", ""]);
         assert_eq!(text.lines().filter(row).count(), 2, "{text}");
     }
 }

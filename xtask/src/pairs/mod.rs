@@ -21,18 +21,18 @@ pub(crate) mod smoke;
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use clap::Args;
 use fastrand::Rng;
 
 use crate::{
     harness::{
-        flags::Flags,
         forecast::{self, Mode},
         measure::Effort,
         missed::{self, Residuals, Suite},
+        options::SuiteOptions,
         plot,
-        results::{Settings, Status},
+        results::{Settings, none_failed},
         row::Group,
         run::Run,
     },
@@ -48,29 +48,23 @@ use results::{Kept, Results};
 use rows::SUITE;
 use smoke::Outcome;
 
+/// Times that a prediction is taken.
+const CHECKS: u32 = 1;
+/// Turns of a round, and how long one is.
 const TURNS: (u32, Duration) = (12, Duration::from_millis(200));
 const QUICK_TURNS: (u32, Duration) = (6, Duration::from_millis(150));
 
 /// Public programs, blocking and async: what is predicted from the one, and what both measure.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The first load of each pair, shorter runs.
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    suite: SuiteOptions,
     /// Predicts from three seconds of `check --exact` in place of its default of ten sampled ones.
     #[arg(long)]
     exact: bool,
-    /// Times that each prediction is taken; the median counts
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
-    checks: u32,
-    #[command(flatten)]
-    flags: Flags,
     /// Installs nothing: what is missing is not run.
     #[arg(long)]
     no_install: bool,
-    /// Adds the run to docs/pairs/results.json, where the last three are kept, and draws it.
-    #[arg(long)]
-    write: bool,
     /// Writes docs/pairs anew from results.json, and runs nothing.
     #[arg(long, conflicts_with_all = ["write", "only", "quick"])]
     table: bool,
@@ -88,7 +82,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let documents = root.join("docs").join("pairs");
-    let chosen = rows::chosen(options.quick, options.flags.only.as_deref())?;
+    let chosen = rows::chosen(options.suite.quick, options.suite.only.as_deref())?;
     if options.list {
         return chosen.iter().try_for_each(|(pair, load)| say(&pair.line(load)));
     }
@@ -96,7 +90,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         return publish(root, &Kept::read(&documents)?, &documents);
     }
     child::catch_interrupts()?;
-    let programs = package::Pair::find(root, LAB, options.flags.binaries.as_deref())?;
+    let programs = package::Pair::find(root, LAB, options.suite.binaries.as_deref())?;
     if options.smoke {
         return match smoke::run(root, programs, !options.no_install)? {
             Outcome::Good(answer) => say(&format!("the row ran, and what must hold does: {answer}")),
@@ -112,34 +106,32 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         suite: SUITE,
         tool: &programs.tool,
         folder: &place.folder,
-        checks: options.checks,
+        checks: options.checks(),
         calibrate: true,
-        rounds: options.flags.repeats,
+        rounds: options.suite.repeats,
         effort,
         mode: options.mode(),
-        patience: options.flags.patience(),
+        patience: options.suite.patience(),
     };
-    let groups = rows::groups(&place, &chosen, options.flags.only.as_deref(), !options.no_install)?;
+    let groups = rows::groups(&place, &chosen, options.suite.only.as_deref(), !options.no_install)?;
     calibrate(&programs.tool, &place, &chosen, &groups)?;
     let mut found = Results::new(&machine::facts(root)?, options.settings(effort));
-    run.all(groups, &mut Rng::with_seed(options.flags.seed), |so_far| {
+    run.predict_and_measure(groups, &mut Rng::with_seed(options.suite.seed), |so_far| {
         found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;
         found.cells = so_far.cells;
         found.write(&place.folder.join("results.json"))
     })?;
-    say(&document::tables(&found, &Residuals::among(root, SUITE, &found.cells)?))?;
-    if options.write {
-        let kept = Kept::read_or_empty(&documents)?.with(found.clone());
+    say(&document::tables(&found, &Residuals::with_other_suites(root, SUITE, &found.cells)?))?;
+    if options.suite.write {
+        let kept = Kept::read_or_empty(&documents)?.with_run(found.clone());
         kept.write(&documents)?;
         publish(root, &kept, &documents)?;
     }
-    let failed = found.cells.iter().filter(|cell| cell.status == Status::Failed).count();
-    ensure!(failed == 0, "{failed} of {} rows failed", found.cells.len());
-    Ok(())
+    none_failed(&found.cells)
 }
 
-/// Has what `check` takes prices of measured, for the rows that need it: it measures neither an
-/// interpreter nor a file system by itself.
+/// Measures the prices of interpreters and file systems, for the rows that need them: `check` does
+/// not do so by itself.
 fn calibrate(tool: &Path, place: &Place, chosen: &[(&Pair, Load)], groups: &[Group]) -> Result<()> {
     let needs = |wanted: fn(&Need) -> bool| chosen.iter().any(|(pair, _)| pair.needs.iter().any(wanted));
     let python = place.python();
@@ -156,8 +148,12 @@ fn calibrate(tool: &Path, place: &Place, chosen: &[(&Pair, Load)], groups: &[Gro
 }
 
 impl Options {
+    fn checks(&self) -> u32 {
+        self.suite.checks(CHECKS)
+    }
+
     fn effort(&self) -> Effort {
-        let (turns, length) = if self.quick { QUICK_TURNS } else { TURNS };
+        let (turns, length) = if self.suite.quick { QUICK_TURNS } else { TURNS };
         Effort { turns, length }
     }
 
@@ -166,14 +162,14 @@ impl Options {
     }
 
     fn settings(&self, effort: Effort) -> Settings {
-        self.flags.settings(self.quick, self.checks, effort, self.mode())
+        self.suite.settings(self.checks(), effort, self.mode())
     }
 }
 
 /// Writes results.md and the plots of the newest run.
 fn publish(root: &Path, kept: &Kept, documents: &Path) -> Result<()> {
     let newest = kept.newest()?;
-    let missed = Residuals::among(root, SUITE, &newest.cells)?;
+    let missed = Residuals::with_other_suites(root, SUITE, &newest.cells)?;
     let others: Vec<Suite> = missed::kept(root)?.into_iter().filter(|suite| suite.name != SUITE).collect();
     let path = documents.join("results.md");
     markdown::write(&path, &document::document(kept, &missed, &others)?)?;

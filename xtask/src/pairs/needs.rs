@@ -17,10 +17,10 @@ use crate::{
 };
 
 const FILE_MIB: usize = 512;
-/// Many times what a row with limited memory has, so that few reads are hits, and about as many in
-/// each form.
+/// Size of the files: many times the memory of a row whose memory is limited, so that few reads hit
+/// the cache, and about as many in each form.
 const SCRATCH_MIB: usize = 1536;
-/// Memory of what makes files for a row.
+/// Limit for the memory of a script that makes files for a row.
 const MAKERS_MIB: u64 = 512;
 /// Free bytes below which no root is made: one takes 1.5 to 2.5 GB, and the disk must not be full.
 const ROOM_FOR_A_ROOT: u64 = 6 << 30;
@@ -32,7 +32,7 @@ pub(crate) enum Need {
     Debian(&'static [&'static str]),
     /// Packages of PyPI, in `venv`.
     Python(&'static [&'static str]),
-    /// A program of ours: the compiler, its source, its libraries. It is called as the source.
+    /// A program of ours: the compiler, its source, its libraries. It has the name of its source.
     Built { compiler: &'static str, source: &'static str, flags: &'static [&'static str] },
     /// A newer Debian in the folder `SUITE`, with these packages.
     Root { suite: &'static str, packages: &'static [&'static str] },

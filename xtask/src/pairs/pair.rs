@@ -63,7 +63,7 @@ pub(super) struct Pair {
     pub(super) id: &'static str,
     pub(super) needs: &'static [Need],
     pub(super) blocking: Form,
-    /// The async forms, and the way of the report that each goes.
+    /// The async forms, each with the scenario of the report that it follows.
     pub(super) async_forms: &'static [(Form, Scenario)],
     /// The first one stands alone in a quick run.
     pub(super) loads: &'static [Load],
@@ -73,18 +73,18 @@ pub(super) struct Pair {
     pub(super) warm_up: u64,
     /// Limit of the memory of all forms together, and of the page cache of their files.
     pub(super) memory_mib: Option<u64>,
-    /// What a verdict may be; empty: anything that is not on [`WRONG`].
+    /// The answers that are right; if empty, all that are not in [`WRONG`].
     pub(super) answers: &'static [Answer],
 }
 
-/// What no blocking form may be called: it serves connections or files by threads.
+/// Answers that are wrong for a blocking form, because threads of it serve connections or files.
 pub(super) const WRONG: [Answer; 2] = [Answer::AlreadyAsync, Answer::Locks];
 
 /// A public load does not say when it is at work: fio forks and connects first, which takes half a
 /// second on a busy machine.
 const PUBLIC_WARM_UP: Duration = Duration::from_millis(1500);
 
-/// What the load says.
+/// The protocol of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     /// The lab's load: GETs of this path.
@@ -107,7 +107,7 @@ pub(super) const CLOSED_64: Load = Load::Closed { connections: 64 };
 pub(super) const CLOSED_250: Load = Load::Closed { connections: 250 };
 pub(super) const OPEN_HALF: Load = Load::Open { connections: 64, percent: 50 };
 
-/// What most servers have.
+/// The fields that most servers have in common.
 pub(super) const SERVER: Pair = Pair {
     id: "",
     needs: &[],
@@ -121,7 +121,7 @@ pub(super) const SERVER: Pair = Pair {
     answers: &[],
 };
 
-/// What most programs have that load themselves.
+/// The fields that most programs have in common that load themselves.
 pub(super) const ALONE: Pair =
     Pair { loads: &[Load::Alone], counted: Counted::Device, speaks: Speaks::Nothing, ..SERVER };
 
@@ -144,7 +144,7 @@ impl Pair {
         self.ids(load).join("  ")
     }
 
-    /// As the harness compares it.
+    /// The pair under a load, as the harness compares it.
     pub(super) fn group(&self, place: &Place, load: &Load, rate: Option<f64>, obstacle: Option<String>) -> Group {
         let id = self.group_id(load);
         let role = if self.speaks == Speaks::Nothing { Role::Alone } else { Role::Server };

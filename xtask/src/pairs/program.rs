@@ -29,7 +29,7 @@ use crate::{
 /// The target has a CPU to itself; its load has the other one.
 const TARGET_CPU: &str = "0";
 pub(super) const LOAD_CPU: &str = "1";
-/// Until a server answers: a JVM and its classes take a while.
+/// Limit for a server to answer: a JVM takes a while to load its classes.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The cgroup of programs whose memory is limited. All forms of a pair share it, so that each finds
@@ -111,7 +111,7 @@ impl Program for Public {
             Counted::Asked(line) => Counter::Asked(words(&line.replace("{port}", &port.to_string()))),
             Counted::Clock => Counter::Clock,
         };
-        // From here on whatever happens ends all of its processes.
+        // From here on, dropping the value ends all of its processes, whatever happens.
         let mut served = Served::new(Running::start(&mut command)?, port, counter, memory)?;
         let within = start.deadline.at_most(READY_WITHIN)?;
         match self.role {
@@ -175,7 +175,7 @@ fn blocks(stat: &str) -> Option<f64> {
 #[derive(Debug)]
 struct Tree(Vec<Member>);
 
-/// A process, told from a later one with its number by the time of its start.
+/// A process, with the time of its start: a later one may have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Member {
     pid: u32,
@@ -199,7 +199,7 @@ impl Tree {
     }
 
     fn signal(&self, signal: Signal) {
-        // The first one first: it must not start again what goes.
+        // The first process ends first, so that it does not start the others again.
         for member in self.0.iter().filter(|member| Member::read(member.pid).as_ref() == Some(member)) {
             if let Some(pid) = Pid::from_raw(member.pid.cast_signed()) {
                 let _ = kill_process(pid, signal);
@@ -235,7 +235,7 @@ struct Served {
     root: Member,
     tree: Tree,
     counter: Counter,
-    /// After its processes: a cgroup goes when it is empty.
+    /// Dropped after the processes, because a cgroup can only be removed when it is empty.
     memory: Option<Memory>,
 }
 
@@ -326,7 +326,7 @@ impl Active for Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // The first one alone would leave the others behind.
+        // Ending the first process alone would leave the others running.
         self.refresh();
         self.tree.signal(Signal::CONT);
         self.tree.signal(Signal::TERM);

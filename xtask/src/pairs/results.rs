@@ -1,4 +1,4 @@
-//! results.json: the last runs, the newest first. None is chosen: a run that is kept pushes out the
+//! results.json: the last runs, the newest first. Nobody chooses among them: a new run replaces the
 //! oldest one.
 
 use std::{fs, path::Path};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     harness::results::{Cell, Settings},
-    host::file::write_json,
+    host::file::{read_json, write_json},
 };
 
 const VERSION: u32 = 1;
@@ -47,9 +47,8 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn read(documents: &Path) -> Result<Self> {
         let path = documents.join(FILE);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("reading {}: run `cargo xtask pairs --write` first", path.display()))?;
-        let kept: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        ensure!(path.exists(), "{} is missing: run `cargo xtask pairs --write` first", path.display());
+        let kept: Self = read_json(&path)?;
         ensure!(kept.version == VERSION, "{}: version {}, not {VERSION}", path.display(), kept.version);
         Ok(kept)
     }
@@ -59,7 +58,7 @@ impl Kept {
     }
 
     /// With one more run.
-    pub(super) fn with(mut self, run: Results) -> Self {
+    pub(super) fn with_run(mut self, run: Results) -> Self {
         self.runs.insert(0, run);
         self.runs.truncate(RUNS);
         self
@@ -101,7 +100,7 @@ pub(super) mod tests {
         let mut kept = Kept::read_or_empty(&folder).unwrap();
         assert!(kept.newest().is_err());
         for seed in 1..=5 {
-            kept = kept.with(run(seed));
+            kept = kept.with_run(run(seed));
             kept.write(&folder).unwrap();
         }
         let seeds: Vec<u64> = Kept::read(&folder).unwrap().runs.iter().map(|run| run.settings.seed).collect();

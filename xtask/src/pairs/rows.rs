@@ -14,11 +14,11 @@ use crate::{
     harness::{
         choice::is_match,
         measure,
-        progress::tell,
         row::{Deadline, Group, Scenario},
         run::LIMIT,
     },
     host::child,
+    say,
 };
 
 /// The name of the suite in messages.
@@ -33,9 +33,9 @@ fn pairs() -> impl Iterator<Item = &'static Pair> {
 
 /// The pairs whose rows match, with their loads; `*` stands for anything.
 pub(super) fn chosen(quick: bool, only: Option<&str>) -> Result<Vec<(&'static Pair, Load)>> {
-    let of =
+    let with_loads =
         |pair: &'static Pair| pair.loads.iter().take(if quick { 1 } else { usize::MAX }).map(move |load| (pair, *load));
-    let all: Vec<_> = pairs().flat_map(of).collect();
+    let all: Vec<_> = pairs().flat_map(with_loads).collect();
     let Some(glob) = only else { return Ok(all) };
     let found: Vec<_> =
         all.iter().filter(|(pair, load)| pair.ids(load).iter().any(|id| is_match(glob, id))).copied().collect();
@@ -61,7 +61,7 @@ pub(super) fn groups(
 ) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for (pair, load) in chosen {
-        tell(SUITE, &format!("preparing {}", pair.id))?;
+        say::progress(SUITE, &format!("preparing {}", pair.id))?;
         let obstacle = pair.needs.iter().find_map(|need| place.meet(need, install).err());
         child::check_interrupt()?;
         let mut obstacle = obstacle.map(|error| format!("{error:#}"));

@@ -2,7 +2,7 @@
 //! kernel, with turns so short that no figure of it is kept. What must hold of every row is
 //! checked, and no timing.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
@@ -16,17 +16,17 @@ use crate::{
         results::{self, Cell, Settings, Status},
         run::Run,
     },
-    host::{child, machine, numbers::millis, package},
+    host::{child, file::read_json, machine, numbers::millis, package},
 };
 
-/// A server that Debian has, and whose sources of ours are built in a second.
+/// The row: a server whose library Debian has, and whose source builds in a second.
 const ROW: &str = "mhd-c8-epoll";
 const EFFORT: Effort = Effort { turns: 3, length: Duration::from_millis(100) };
-/// Apart from the files of a whole run, which other commands read.
+/// Its folder, apart from that of a whole run, whose files other commands read.
 const FOLDER: &str = "pairs-smoke";
 const SEED: u64 = 1;
 
-/// What came of it.
+/// How it ended.
 pub(crate) enum Outcome {
     /// The row ran, and all that must hold does.
     Good(String),
@@ -52,7 +52,7 @@ pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result
         tool: &programs.tool,
         folder: &place.folder,
         checks: 1,
-        // `check` measures what it needs where nothing is kept.
+        // `check` measures the prices that it needs if none are kept.
         calibrate: false,
         rounds: 1,
         effort: EFFORT,
@@ -60,14 +60,13 @@ pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result
         patience: Duration::from_secs(2),
     };
     let mut found = Results::new(&machine::facts(root)?, settings());
-    run.all(groups, &mut Rng::with_seed(SEED), |so_far| {
+    run.predict_and_measure(groups, &mut Rng::with_seed(SEED), |so_far| {
         found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;
         found.cells = so_far.cells;
         found.write(&file)
     })?;
-    // As whoever reads the file finds it.
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let found: Results = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+    // Reads the results back from the file, as others do.
+    let found: Results = read_json(&file)?;
     must_hold(&found)?;
     let answer = found.cells.iter().filter_map(|cell| Some(cell.prediction.as_ref()?.sentence.clone())).collect();
     Ok(Outcome::Good(answer))

@@ -34,9 +34,9 @@ use rows::{ROWS, Row};
 const CHECK: Duration = Duration::from_secs(3);
 /// Time for all else that `check` does.
 const CHECK_WITHIN: Duration = Duration::from_secs(60);
-/// Until a program is ready: a JVM compiles first.
+/// Limit for a program to become ready: a JVM compiles first.
 const READY_WITHIN: Duration = Duration::from_secs(20);
-/// What a program does before it is looked at.
+/// Time that a program runs before `check` starts.
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Share of the CPU of threads of one name whose role must be right. One that hardly ran may be
 /// taken for idle.
@@ -78,8 +78,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         say(&format!("{}: {}, {}", row.id, found.got, found.judged))?;
         lines.push(vec![row.id.to_owned(), row.expected(), found.got, found.judged]);
     }
-    say(&markdown::table(&["program", "expected", "got", "so"], lines))?;
-    ensure!(wrong == 0, "{wrong} of {} programs are told wrongly", chosen.len());
+    say(&markdown::table(&["Program", "Expected", "Got", "Judged"], lines))?;
+    ensure!(wrong == 0, "{wrong} of {} programs are judged wrongly", chosen.len());
     Ok(())
 }
 
@@ -104,7 +104,7 @@ impl Thread {
     }
 }
 
-/// What became of a program.
+/// What was found of a program.
 struct Found {
     got: String,
     judged: String,
@@ -133,11 +133,11 @@ impl Row {
         command.args(["check", "--pid", &program.pid().to_string(), "-d", &format!("{}s", CHECK.as_secs()), "--json"]);
         command.args((!options.sampled).then_some("--exact"));
         command.args(options.raw.then_some("--raw-tracepoints"));
-        let said = Running::start(&mut command)?.wait(CHECK + CHECK_WITHIN)?;
+        let output = Running::start(&mut command)?.wait(CHECK + CHECK_WITHIN)?;
         program.check_alive()?;
         let kept = place(root, "reports")?.folder.join(format!("{}.json", self.id));
-        fs::write(&kept, &said.stdout).with_context(|| format!("writing {}", kept.display()))?;
-        Ok(self.judge(&serde_json::from_str(&said.stdout).context("`check` printed no report")?))
+        fs::write(&kept, &output.stdout).with_context(|| format!("writing {}", kept.display()))?;
+        Ok(self.judge(&serde_json::from_str(&output.stdout).context("`check` printed no report")?))
     }
 
     fn start(&self, root: &Path) -> Result<Running> {
@@ -167,7 +167,7 @@ impl Row {
             let all: f64 = named.iter().map(|t| t.cpu()).sum();
             let right: f64 = named.iter().filter(|t| roles.contains(&t.role.as_str())).map(|t| t.cpu()).sum();
             is_wrong |= all == 0.0 || right < NEARLY_ALL * all;
-            let busiest = named.iter().max_by(|a, b| a.cpu().total_cmp(&b.cpu())).map_or("", |t| &t.role_basis);
+            let busiest = named.iter().max_by(|a, b| a.cpu().total_cmp(&b.cpu())).map_or(NA, |t| &t.role_basis);
             got.push(format!("{name}: {} ({busiest})", counts(&named)));
         }
         got.push(format!("{:?}", seen.verdict.answer));

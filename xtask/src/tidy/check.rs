@@ -60,7 +60,7 @@ impl Uses {
             }
         }
         for home in homes {
-            // Who composes the others may need it tomorrow.
+            // A room that composes the others may need it tomorrow.
             let composes = |name: &str| rooms.iter().any(|room| room.name == name && matches!(room.may, May::All));
             for room in home.rooms.iter().filter(|room| !composes(room) && !is_used(&self.crates, home.krate, room)) {
                 unused.push(format!("{room} may use {}, and does not", home.krate));

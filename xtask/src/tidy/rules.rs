@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 use super::rooms::{self, May};
 
-/// What a breach breaches. The rules that older code does not keep yet have names, so that each can
-/// wait in [`PENDING`].
+/// The rules that have names, so that a rule which older code does not keep yet can wait in
+/// [`PENDING`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// All that has long been enforced.
+    /// Any rule that has long been enforced.
     House,
     /// The files of a room do not depend on each other in a circle.
     Circles,

@@ -135,11 +135,13 @@ impl<'a> Tree<'a> {
         if imports > MOST_IMPORTS {
             return None;
         }
-        let of = |kind: fn(&Name) -> bool| scope.names.iter().find(|(known, what)| known == name && kind(what));
-        let item = || of(|what| matches!(what, Name::Item | Name::Macro)).map(|_| Found::File(file));
+        let named = |kind: fn(&Name) -> bool| scope.names.iter().find(|(known, what)| known == name && kind(what));
+        let item = || named(|what| matches!(what, Name::Item | Name::Macro)).map(|_| Found::File(file));
         let child = || {
             let inner = joined(module, &[name.to_owned()]);
-            of(|what| *what == Name::Module).filter(|_| self.modules.contains_key(&inner)).map(|_| Found::Module(inner))
+            named(|what| *what == Name::Module)
+                .filter(|_| self.modules.contains_key(&inner))
+                .map(|_| Found::Module(inner))
         };
         let import = || {
             let mut paths = scope.names.iter().filter_map(|(known, what)| match what {

@@ -66,7 +66,8 @@ fn pieces(literal: &str) -> Vec<Vec<String>> {
     pieces
 }
 
-/// What nobody else may say: all the words of a text, and what is long of a piece.
+/// The phrases of a text that no other output may have: the whole text, and each piece that is
+/// long.
 fn parts(pieces: &[Vec<String>]) -> Vec<String> {
     let words = pieces.concat();
     let whole = (words.len() >= SENTENCE_WORDS).then(|| words.join(" "));

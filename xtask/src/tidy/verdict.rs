@@ -3,7 +3,7 @@
 use super::finding::{Finding, Severity};
 use super::rules::Pending;
 
-/// What is said at the end.
+/// What is printed at the end.
 pub(super) struct Verdict {
     pub(super) shown: Vec<Finding>,
     /// One line for each rule that is not enforced yet.

@@ -15,59 +15,67 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
     TestProgram {
         name: "kernel_exact",
         skip: &[
-            Skip { test: "file_direct", of: In::Aarch64, why: NO_DISK },
-            Skip { test: "pingpong_at_100_000", of: In::All, why: "an emulated CPU switches 16,000 times a second" },
-            Skip { test: "cpu_of_burners", of: In::X86_64, why: "reading the clock may be a system call there" },
-            Skip { test: "blocked_time_of_sleeps", of: In::X86_64, why: "a timer may be over before its sleep begins" },
-            Skip { test: "blocked_time_of", of: In::Brief, why: "several measurements each" },
-            Skip { test: "turnover", of: In::Brief, why: "nine measurements" },
-            Skip { test: "select_that_times", of: In::Brief, why: "the same code as for poll" },
-            Skip { test: "epoll_that_times", of: In::Brief, why: "the same code as for poll" },
-            Skip { test: "poll_of_nothing", of: In::Brief, why: "the same code everywhere" },
+            Skip { test: "file_direct", on: Guests::Aarch64, why: NO_DISK },
+            Skip {
+                test: "pingpong_at_100_000",
+                on: Guests::All,
+                why: "an emulated CPU switches 16,000 times a second",
+            },
+            Skip { test: "cpu_of_burners", on: Guests::X86_64, why: "reading the clock may be a system call there" },
+            Skip {
+                test: "blocked_time_of_sleeps",
+                on: Guests::X86_64,
+                why: "a timer may be over before its sleep begins",
+            },
+            Skip { test: "blocked_time_of", on: Guests::Brief, why: "several measurements each" },
+            Skip { test: "turnover", on: Guests::Brief, why: "nine measurements" },
+            Skip { test: "select_that_times", on: Guests::Brief, why: "the same code as for poll" },
+            Skip { test: "epoll_that_times", on: Guests::Brief, why: "the same code as for poll" },
+            Skip { test: "poll_of_nothing", on: Guests::Brief, why: "the same code everywhere" },
         ],
     },
     TestProgram {
         name: "kernel_edges",
         skip: &[
-            Skip { test: "ten_thousand_threads", of: In::All, why: "starting them takes minutes" },
-            Skip { test: "already_blocked_at_attach", of: In::Before5_15, why: "no bpf_task_pt_regs" },
-            Skip { test: "the_open_wait_has", of: In::Before5_15, why: "no bpf_task_pt_regs" },
-            Skip { test: "already_blocked_at_attach", of: In::Brief, why: "twelve measurements" },
-            Skip { test: "a_target_that_does_nothing", of: In::Brief, why: "twelve measurements" },
-            Skip { test: "by_the_thousand", of: In::Brief, why: "thousands of threads" },
-            Skip { test: "too_little_room", of: In::Brief, why: "the same code everywhere" },
-            Skip { test: "sampled", of: In::Brief, why: "real time" },
+            Skip { test: "ten_thousand_threads", on: Guests::All, why: "starting them takes minutes" },
+            Skip { test: "already_blocked_at_attach", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "the_open_wait_has", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "already_blocked_at_attach", on: Guests::Brief, why: "twelve measurements" },
+            Skip { test: "a_target_that_does_nothing", on: Guests::Brief, why: "twelve measurements" },
+            Skip { test: "by_the_thousand", on: Guests::Brief, why: "thousands of threads" },
+            Skip { test: "too_little_room", on: Guests::Brief, why: "the same code everywhere" },
+            Skip { test: "sampled", on: Guests::Brief, why: "real time" },
         ],
     },
     TestProgram {
         name: "kernel_stream",
         skip: &[
-            Skip { test: "a_prediction_is", of: In::All, why: "calibrating takes longer than the workload" },
+            Skip { test: "a_prediction_is", on: Guests::All, why: "calibrating takes longer than the workload" },
             Skip {
                 test: "cpu_clock_samples_hit",
-                of: In::X86_64,
+                on: Guests::X86_64,
                 why: "the emulator is late with the timer's interrupt",
             },
-            Skip { test: "every_block_end", of: In::Before5_15, why: "first ends are of class unknown" },
+            Skip { test: "every_block_end", on: Guests::Before5_15, why: "first ends are of class unknown" },
         ],
     },
     TestProgram {
         name: "kernel_record",
         skip: &[
-            Skip { test: "the_demo_has_names", of: In::From7, why: "too many stacks are lost" },
-            Skip { test: "a_packaged_server", of: In::All, why: "a guest has no redis-server" },
-            Skip { test: "every_format", of: In::Brief, why: "the same code everywhere" },
-            Skip { test: "the_same_twice", of: In::Brief, why: "the same code everywhere" },
-            Skip { test: "a_recording_gives", of: In::Brief, why: "the same code everywhere" },
+            Skip { test: "the_demo_has_names", on: Guests::From7, why: "too many stacks are lost" },
+            Skip { test: "a_packaged_server", on: Guests::All, why: "a guest has no redis-server" },
+            Skip { test: "every_format", on: Guests::Brief, why: "the same code everywhere" },
+            Skip { test: "the_same_twice", on: Guests::Brief, why: "the same code everywhere" },
+            Skip { test: "a_recording_gives", on: Guests::Brief, why: "the same code everywhere" },
         ],
     },
     TestProgram {
         name: "kernel_waits",
         skip: &[
-            Skip { test: "roles", of: In::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
-            Skip { test: "faults_that_a_supervisor", of: In::Before5_15, why: "no bpf_task_pt_regs" },
-            Skip { test: "waits_for_the", of: In::Aarch64, why: NO_DISK },
-            Skip { test: "waits_for_the_disk", of: In::Brief, why: "six measurements" },
+            Skip { test: "roles", on: Guests::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
+            Skip { test: "faults_that_a_supervisor", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
+            Skip { test: "waits_for_the", on: Guests::Aarch64, why: NO_DISK },
+            Skip { test: "waits_for_the_disk", on: Guests::Brief, why: "six measurements" },
         ],
     },
     TestProgram { name: "kernel_command", skip: &[] },
@@ -84,30 +92,30 @@ pub(super) struct TestProgram {
 struct Skip {
     /// The test's name contains this.
     test: &'static str,
-    of: In,
+    on: Guests,
     why: &'static str,
 }
 
 /// Some of the guests.
-enum In {
+enum Guests {
     All,
     Before5_15,
     X86_64,
     Aarch64,
     From7,
-    /// Where the time is short.
+    /// All of them, with `--brief`.
     Brief,
 }
 
 impl Skip {
     fn applies(&self, cell: Cell, brief: bool) -> bool {
-        match self.of {
-            In::All => true,
-            In::Before5_15 => cell.series == "5.10",
-            In::X86_64 => cell.arch == Arch::X86_64,
-            In::Aarch64 => cell.arch == Arch::Aarch64,
-            In::From7 => cell.series == "7",
-            In::Brief => brief,
+        match self.on {
+            Guests::All => true,
+            Guests::Before5_15 => cell.series == "5.10",
+            Guests::X86_64 => cell.arch == Arch::X86_64,
+            Guests::Aarch64 => cell.arch == Arch::Aarch64,
+            Guests::From7 => cell.series == "7",
+            Guests::Brief => brief,
         }
     }
 }
@@ -153,11 +161,11 @@ pub(super) fn all(root: &Path, cell: Cell, brief: bool) -> Vec<Case> {
 
 /// What is not run, and why: the list of docs/kernels.md.
 pub(super) fn left_out(cell: Cell, brief: bool) -> Vec<String> {
-    let of = |program: &'static TestProgram| {
+    let skipped_tests = |program: &'static TestProgram| {
         let skipped = program.skip.iter().filter(move |skip| skip.applies(cell, brief));
         skipped.map(|skip| format!("{}: {} ({})", program.name, skip.test, skip.why))
     };
-    TEST_PROGRAMS.iter().flat_map(of).collect()
+    TEST_PROGRAMS.iter().flat_map(skipped_tests).collect()
 }
 
 /// The test programs that exist.

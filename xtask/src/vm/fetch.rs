@@ -25,7 +25,7 @@ use crate::{
 const SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// What a package is not there for, in the words of the table.
+/// Why a package is missing, in the words of the table.
 type Why = String;
 
 /// A kernel image on this machine.
@@ -124,7 +124,7 @@ fn unpack(package: &Path, patterns: &[&str]) -> Result<Vec<u8>> {
     Ok(tar.stdout)
 }
 
-/// A package with a kernel, as the index tells of it.
+/// A package with a kernel, as the index describes it.
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate {
     arch: Arch,
@@ -269,7 +269,7 @@ mod tests {
                      Package: linux-image-cloud-amd64\nVersion: 6.1.192-2\nArchitecture: amd64\n\
                      Depends: linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)\n";
         let found = candidates(shown);
-        let of = |arch, package: &str, version: &str| Candidate {
+        let candidate = |arch, package: &str, version: &str| Candidate {
             arch,
             package: package.to_owned(),
             version: version.to_owned(),
@@ -277,8 +277,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                of(Arch::Aarch64, "linux-image-7.2.13+deb14-cloud-arm64", "7.2.13-1"),
-                of(Arch::X86_64, "linux-image-6.1.0-56-cloud-amd64", "6.1.192-2")
+                candidate(Arch::Aarch64, "linux-image-7.2.13+deb14-cloud-arm64", "7.2.13-1"),
+                candidate(Arch::X86_64, "linux-image-6.1.0-56-cloud-amd64", "6.1.192-2")
             ]
         );
         assert!(found[0].is_of("7") && !found[0].is_of("7.21") && found[1].is_of("6.1") && !found[1].is_of("6.12"));

@@ -72,8 +72,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn verdict(rows: &[Row]) -> Result<()> {
-    let failed = rows.iter().filter(|row| row.any(|o| matches!(o, Outcome::Failed { .. }))).count();
-    let not_run = rows.iter().filter(|row| row.any(|o| matches!(o, Outcome::NotRun { .. }))).count();
+    let failed = rows.iter().filter(|row| row.has_outcome(|o| matches!(o, Outcome::Failed { .. }))).count();
+    let not_run = rows.iter().filter(|row| row.has_outcome(|o| matches!(o, Outcome::NotRun { .. }))).count();
     if failed > 0 {
         bail!("tests failed on {failed} of {} kernels", rows.len());
     }
@@ -120,7 +120,7 @@ impl Matrix<'_> {
                     // A worker that panicked leaves the list as it was.
                     let next = left.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
                     let Some((index, cell)) = next else { return Ok(()) };
-                    let row = self.one(cell, fetched, &programs[&cell.arch])?;
+                    let row = self.run_cell(cell, fetched, &programs[&cell.arch])?;
                     rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(index, row);
                 }
             };
@@ -133,7 +133,7 @@ impl Matrix<'_> {
     }
 
     /// Runs the cases of one cell in a guest.
-    fn one(&self, cell: Cell, fetched: &Fetched, programs: &GuestPrograms) -> Result<Row> {
+    fn run_cell(&self, cell: Cell, fetched: &Fetched, programs: &GuestPrograms) -> Result<Row> {
         let cases = self.cases(cell);
         let cases: Vec<&Case> = cases.iter().collect();
         let (kernel, busybox) = match (&fetched.kernels[&cell], &fetched.busybox[&cell.arch]) {
@@ -165,11 +165,11 @@ impl Matrix<'_> {
         for (case, outcome) in cases.iter().zip(ran.outcomes) {
             if self.options.command.is_empty() {
                 if !matches!(outcome, Outcome::Passed { .. }) {
-                    let said = run::said(&ran.console, case);
+                    let said = run::console_of(&ran.console, case);
                     row.failed.push_str(&format!("\n=== {name}: {}\n{said}", case.name));
                 }
             } else {
-                say(&format!("=== {name}\n{}", run::said(&ran.console, case).trim_end()))?;
+                say(&format!("=== {name}\n{}", run::console_of(&ran.console, case).trim_end()))?;
             }
             row.results.push((case.name.clone(), outcome));
         }

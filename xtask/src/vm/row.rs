@@ -1,8 +1,8 @@
-//! What came of a kernel: an outcome for each test.
+//! The results of a kernel: an outcome for each test.
 
 use super::{case::Case, cell::Cell, run::Outcome};
 
-/// What came of a kernel.
+/// The results of a kernel.
 pub(super) struct Row {
     pub(super) cell: Cell,
     /// Version of the package, where there is one.
@@ -24,7 +24,7 @@ impl Row {
         Self { cell, version, seconds: None, results, failed: String::new() }
     }
 
-    pub(super) fn any(&self, is: impl Fn(&Outcome) -> bool) -> bool {
+    pub(super) fn has_outcome(&self, is: impl Fn(&Outcome) -> bool) -> bool {
         self.results.iter().any(|(_, outcome)| is(outcome))
     }
 }

@@ -15,7 +15,7 @@ use super::fetch::Kernel;
 use super::initramfs::{BEGIN, RESULT};
 use crate::host::{arch::Arch, child};
 
-/// From power-on to the first test, and from the last one to the end.
+/// Limit for the time before the first test and after the last one.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// What a shell says of a program that `timeout` has killed.
@@ -199,7 +199,7 @@ fn libtest(said: &str, what: &str) -> Option<u64> {
 }
 
 /// What a guest said in one test.
-pub(super) fn said<'a>(console: &'a str, case: &Case) -> &'a str {
+pub(super) fn console_of<'a>(console: &'a str, case: &Case) -> &'a str {
     let from = console.split_once(&format!("{BEGIN}{}\n", case.name)).map_or(console, |(_, said)| said);
     from.split_once(&format!("{RESULT}{} ", case.name)).map_or(from, |(said, _)| said)
 }
@@ -213,21 +213,21 @@ mod tests {
         BEGIN-b\ntest result: FAILED. 3 passed; 2 failed; 0 ignored\nRC-b 101 4.00 5.00\n\
         BEGIN-c\nRC-c 137 5.00 6.00\nBEGIN-d\nKernel panic\n";
 
-    fn of(name: &str) -> Outcome {
+    fn outcome_of(name: &str) -> Outcome {
         outcome(CONSOLE, &Case::new(name, 7, &["x"]), true)
     }
 
     #[test]
     fn a_result_is_what_its_line_says() {
-        assert_eq!(of("a"), Outcome::Passed { tests: Some(12), seconds: 2.5 });
-        assert_eq!(of("b"), Outcome::Failed { why: "2 failed".into() });
-        assert_eq!(of("c"), Outcome::Failed { why: "killed after 7 s".into() });
+        assert_eq!(outcome_of("a"), Outcome::Passed { tests: Some(12), seconds: 2.5 });
+        assert_eq!(outcome_of("b"), Outcome::Failed { why: "2 failed".into() });
+        assert_eq!(outcome_of("c"), Outcome::Failed { why: "killed after 7 s".into() });
     }
 
     #[test]
     fn a_guest_that_ends_too_early_has_failed() {
-        assert_eq!(of("d"), Outcome::Failed { why: "the guest ended in it".into() });
-        assert_eq!(of("e"), Outcome::NotRun { why: "the guest ended before it".into() });
-        assert_eq!(said(CONSOLE, &Case::new("d", 7, &[])), "Kernel panic\n");
+        assert_eq!(outcome_of("d"), Outcome::Failed { why: "the guest ended in it".into() });
+        assert_eq!(outcome_of("e"), Outcome::NotRun { why: "the guest ended before it".into() });
+        assert_eq!(console_of(CONSOLE, &Case::new("d", 7, &[])), "Kernel panic\n");
     }
 }

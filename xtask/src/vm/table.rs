@@ -3,7 +3,7 @@
 use super::{case::Case, cell::Cell, row::Row, run::Outcome};
 use crate::host::{
     markdown,
-    numbers::{self, NA, decimal},
+    numbers::{self, NA, tenths},
 };
 
 /// One row a kernel, one column a test.
@@ -17,7 +17,7 @@ pub(super) fn table(rows: &[Row], columns: &[String]) -> String {
 fn line(row: &Row, columns: &[String]) -> Vec<String> {
     let mut cells = vec![title(row.cell, row.version.as_deref())];
     cells.extend(columns.iter().map(|column| row.outcome(column).map_or_else(|| NA.to_owned(), text)));
-    cells.push(row.seconds.map_or_else(String::new, numbers::seconds));
+    cells.push(row.seconds.map_or_else(|| NA.to_owned(), numbers::seconds));
     cells
 }
 
@@ -27,8 +27,8 @@ fn title(cell: Cell, version: Option<&str>) -> String {
 
 fn text(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Passed { tests: Some(tests), seconds } => format!("ok, {tests} in {} s", decimal(*seconds, 1)),
-        Outcome::Passed { tests: None, seconds } => format!("ok, {} s", decimal(*seconds, 1)),
+        Outcome::Passed { tests: Some(tests), seconds } => format!("ok, {tests} in {}", tenths(*seconds)),
+        Outcome::Passed { tests: None, seconds } => format!("ok, {}", tenths(*seconds)),
         Outcome::Failed { why } => format!("FAILED: {why}"),
         Outcome::NotRun { why } => format!("not run: {why}"),
     }
@@ -62,6 +62,8 @@ mod tests {
             ],
             failed: String::new(),
         };
+        let not_booted = Row::not_run(row.cell, None, &[], "no kernel");
+        assert_eq!(line(&not_booted, &[]), ["aarch64 5.10", NA]);
         let columns = ["exact", "edges", "ipc"].map(str::to_owned);
         let expected = ["aarch64 5.10.223-1", "ok, 12 in 3.2 s", "FAILED: 2 failed", "n/a", "42 s"];
         assert_eq!(line(&row, &columns), expected);
