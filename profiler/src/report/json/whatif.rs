@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Range, Ratio};
-use crate::{predict::replay::Queues, words::InWords};
+use crate::{predict::replay::Assignment, words::InWords};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -127,9 +127,9 @@ impl Scenario {
         Self {
             name: found.way.name(),
             words: found.way.words(),
-            queues: match found.queues {
-                Queues::Own => "own",
-                Queues::Stealing => "stealing",
+            queues: match found.assignment {
+                Assignment::Fixed => "own",
+                Assignment::Stealing => "stealing",
             },
             saving: found.saving.into(),
             kind: found.kind.name(),
