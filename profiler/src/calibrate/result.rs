@@ -186,8 +186,8 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// The cost from repeats. Without repeats it is unavailable for the reason `why`; an empty
-    /// reason means that nothing failed, and no repeat ended within the time that it had.
+    /// The cost from repeats. Without any it is unavailable for the reason `why`, which is empty if
+    /// nothing failed.
     pub fn from_repeats(repeats: &[f64], why: &str) -> Self {
         Repeats::new(repeats).map_or_else(|| Self::unavailable(why), Self::Measured)
     }
