@@ -109,12 +109,12 @@ pub struct Diff {
     pub changes: Vec<Change>,
 }
 
-/// What one of two programs took.
+/// What one of the two programs took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
     /// CPU per unit, ns.
     pub cpu_per_unit: f64,
-    /// The same of each part in which there was a unit.
+    /// CPU per unit in each part in which there was a unit, ns.
     pub parts: Vec<f64>,
     /// Units in a second.
     pub units_per_second: f64,
@@ -141,7 +141,7 @@ impl Side {
 /// A prediction and what came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictionCheck {
-    /// How the second program waits, as far as its calls tell.
+    /// How the second program waits, judged by its calls.
     pub way: Way,
     /// What the first recording predicts for it; `None`: it predicts nothing, for this reason.
     pub predicted: Result<Estimate, NoPrediction>,
@@ -275,8 +275,8 @@ impl PredictionCheck {
     }
 }
 
-/// The loop of a program: one that tries again after each read fails as often as it succeeds, and
-/// is told from one that reads once where a quarter of the reads from sockets fails.
+/// The kind of loop that a program has. A loop that tries again after each read fails as often as
+/// it succeeds. So a loop counts as one where at least a quarter of the reads from sockets fail.
 fn readiness(window: &Window) -> Way {
     let sockets = window.sites.iter().filter(|s| s.place.receives() && s.place.class.is_socket());
     let (calls, failed) = sockets.fold((0, 0), |(calls, failed), s| (calls + s.site.calls, failed + s.site.errors));
@@ -393,7 +393,7 @@ mod tests {
         let reads = |class, calls, errors| {
             let place = Place { syscall: "read".into(), class, ip: Addr::from_raw(1), space: 1 };
             let site = Site { calls, errors, ..Site::ZERO };
-            SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site)
+            SiteRecord::with_one_size(place, (Tgid::from_raw(1), None), 1, site)
         };
         let told = |sites| readiness(&Window { sites, ..Window::default() });
         assert_eq!(told(vec![reads(BlockClass::Tcp, 1_000, 20)]), Way::Level);

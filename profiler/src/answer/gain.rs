@@ -8,8 +8,7 @@ use crate::{
     quantity::Estimate,
 };
 
-/// A share of the target's CPU from which a rewrite is taken to be worth it, where nobody says
-/// otherwise.
+/// The share of the target's CPU from which a rewrite is worth it, unless the user gives another.
 pub const WORTH: f64 = 0.05;
 
 /// What an answer comes down to.
@@ -59,11 +58,11 @@ pub struct Gain {
     pub busy: f64,
     /// Sleeps that remain, per block that there is now.
     pub sleeps_per_block: f64,
-    /// Who blocks today; `None` where no role tells.
+    /// Which threads block today; `None` where no role is known.
     pub blockers: Option<Blockers>,
     /// A way of `io_uring` with its saving, where that is clearly more.
     pub completion: Option<(Way, Estimate)>,
-    /// A way that would take so much more than threads do.
+    /// A way that would take more than threads do, and how much more as a share of the CPU.
     pub worse: Option<(Way, f64)>,
     /// The assumption that would turn the answer, and the share that there would be then.
     pub turned: Option<(Assumption, f64)>,

@@ -20,7 +20,7 @@ pub struct ProcessFacts {
     pub ns_pids: Vec<u32>,
     pub name: String,
     pub command: String,
-    /// The container it is in, where that shows.
+    /// The container that it runs in, where that can be seen.
     pub container: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub enum Ended {
     /// The user stopped it.
     #[serde(rename = "interrupted")]
     Interrupted,
-    /// Nobody said, or this version does not know the words.
+    /// The recording does not say, or in words that this version does not know.
     #[default]
     #[serde(rename = "", other)]
     Unknown,
@@ -78,7 +78,7 @@ pub struct WindowFacts {
     pub ended: Ended,
 }
 
-/// What the model needs beside the window.
+/// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
     pub facts: Facts,
@@ -95,14 +95,14 @@ pub struct Inputs {
     /// Names of devices, by major and minor.
     pub device_names: HashMap<(u32, u32), String>,
     pub reference: Option<Reference>,
-    /// The target without the programs, before and after.
+    /// The target while no program was attached, before and after the measurement.
     pub baselines: Vec<Baseline>,
     /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
     /// What waiting in other ways costs on this machine.
     pub calibration: Option<PriceList>,
-    /// Why there is no calibration, where none will come.
+    /// Why there is no calibration; `None` where there is one, or where it may still come.
     #[serde(default)]
     pub no_calibration: Option<String>,
     /// Why no hardware counters ran, where none did.

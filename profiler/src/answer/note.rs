@@ -1,4 +1,4 @@
-//! What the figures of the ledger, the score and the self-cost rest on, or why there is none.
+//! Notes of the ledger, the score and the self-cost: what a figure rests on, or why there is none.
 
 /// What a figure rests on, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

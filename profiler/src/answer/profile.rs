@@ -59,7 +59,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The one asked for, ns.
+    /// The part of this figure, ns.
     pub fn of(&self, weight: Weight) -> u64 {
         match weight {
             Weight::Cost => self.cost,
@@ -96,9 +96,9 @@ pub struct Profile {
     /// Frames that stacks refer to.
     pub frames: Vec<Frame>,
     pub stacks: Vec<Stack>,
-    /// How good they are.
+    /// How good the stacks are.
     pub quality: StackQuality,
-    /// Why there are none, where there are none.
+    /// Why there are no stacks; `None` where there are some.
     pub unavailable: Option<String>,
 }
 

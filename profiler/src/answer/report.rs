@@ -95,7 +95,7 @@ impl Report {
         predict: impl FnOnce(&Sums, &Given<'_>) -> (WhatIf, Option<Engine>),
     ) -> (Self, Option<Engine>) {
         let sums = window.sums();
-        // Prices of another moment, at the pace of this interval.
+        // The prediction before was priced at another moment: bring it to this interval's pace.
         let reference = inputs.reference.map(|r| r.at_pace(inputs.pace));
         let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
@@ -223,7 +223,7 @@ fn given<'a>(
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
-    // What the target takes when nobody looks, for as many switches.
+    // What the target takes for as many switches while nothing is attached.
     let alone = Alone::new(&inputs.baselines, inputs.pace, total, sums.voluntary);
     let excess = alone.map_or(0.0, |alone| alone.excess(own_cpu));
     let prices =

@@ -21,7 +21,7 @@ pub enum Taken {
 /// A distinct stack and what its samples add up to.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SampledStack {
-    /// Why it was taken.
+    /// Why the stack was taken.
     pub taken: Taken,
     /// What it waited for; nothing at a tick of the CPU clock.
     pub class: Option<BlockClass>,
@@ -44,7 +44,7 @@ pub struct SampledStack {
 pub struct StackQuality {
     /// Stacks taken at blocks.
     pub samples: u64,
-    /// Of the CPU clock.
+    /// Stacks taken at ticks of the CPU clock.
     pub clock_samples: u64,
     /// Stacks that found no room in the ring or in the queue to the unwinder.
     pub lost: u64,
@@ -76,9 +76,9 @@ pub struct Sampled {
     /// Distinct frames, which stacks refer to by index.
     pub frames: Vec<Frame>,
     pub stacks: Vec<SampledStack>,
-    /// How good they are.
+    /// How good the stacks are.
     pub quality: StackQuality,
-    /// Why there are none, where there are none.
+    /// Why there are no stacks; `None` where there are some.
     pub unavailable: Option<String>,
 }
 

@@ -125,7 +125,7 @@ pub enum Reason {
     NoGain {
         /// How much, where there is a price for any.
         gain: Option<Gain>,
-        /// What async would not help against.
+        /// The causes that async would not remove.
         why: NoGain,
     },
 }
@@ -137,7 +137,7 @@ pub enum HandOver {
     Pool(u64),
     /// This many threads each serve a connection or files, and share a lock.
     SharedLock(u64),
-    /// The wake-ups that were seen do not tell.
+    /// The wake-ups that were seen do not show which.
     Unknown,
 }
 
@@ -218,7 +218,7 @@ impl NoGain {
 }
 
 impl Answer {
-    /// What it comes down to.
+    /// What the answer comes down to.
     pub const fn decision(self) -> Decision {
         match self {
             Self::Yes | Self::YesTuned => Decision::Yes,
@@ -250,14 +250,14 @@ pub enum Evidence {
     },
     /// What a block costs.
     BlockCost {
-        /// One, ns of CPU.
+        /// CPU of one block, ns.
         each: f64,
-        /// What most of them were held against.
+        /// What most blocks were compared with.
         basis: Option<Basis>,
-        /// All of them as a share of the target's CPU.
+        /// The cost of all blocks as a share of the target's CPU.
         share: f64,
     },
-    /// What loops in its place would do.
+    /// What event loops would do in the target's place.
     Loops {
         /// How many event loops there are.
         loops: u32,
@@ -265,14 +265,14 @@ pub enum Evidence {
         sleeps_per_block: f64,
         /// Events that a wait returns.
         events_per_wait: f64,
-        /// What that was counted on.
+        /// How the sleeps were counted.
         ground: Ground,
     },
     /// Calibrated cost of waiting for an event.
     EventTaxes {
         /// Cost of waiting for one event, ns, by way of waiting.
         taxes: Vec<(Way, f64)>,
-        /// The runtime that they are of, and where they come from; `None`: this machine's own.
+        /// The runtime that the costs are of, and where they come from; `None`: this machine's own.
         runtime: Option<(Runtime, Source)>,
     },
     /// What it runs in, where that offers no ways of its own.

@@ -41,7 +41,7 @@ pub struct NoUnits {
 /// Why a unit was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Why {
-    /// The user said so.
+    /// The user chose it.
     Given,
     /// Both sent most messages on that class: this many, in the first and in the second.
     MostMessages(f64, f64),
@@ -50,7 +50,7 @@ pub enum Why {
     MessagesDiffer(f64, f64),
     /// Both moved most bytes on that class, this many in each, and neither sent much.
     MostBytes(f64, f64),
-    /// They have nothing else in common.
+    /// The two have nothing in common but time.
     NothingInCommon,
 }
 
@@ -89,7 +89,7 @@ pub enum NotSameWork {
     Unseen,
 }
 
-/// Messages, or KiB, that both need to be counted in.
+/// A unit needs at least this many messages, or KiB, in both measurements.
 const ENOUGH: f64 = 100.0;
 /// Two measurements did the same if sizes and rates of messages differ by less than this factor.
 const SAME: f64 = 1.25;
@@ -168,7 +168,7 @@ impl Per {
         }
     }
 
-    /// How many of them a measurement saw, where it saw any.
+    /// How many of these units a measurement saw; `None` where it saw none.
     pub(super) fn some(&self, window: &Window, recording: Which) -> Result<f64, NoUnits> {
         let count = self.count(window);
         if count > 0.0 { Ok(count) } else { Err(NoUnits { per: self.clone(), recording }) }
@@ -176,7 +176,7 @@ impl Per {
 }
 
 impl Unit {
-    /// As the user said.
+    /// The units that the user chose.
     pub const fn given(first: Per, second: Per) -> Self {
         Self { per: (first, second), why: Why::Given }
     }
@@ -201,8 +201,8 @@ impl Unit {
     /// Whether what one unit takes can be compared.
     ///
     /// # Errors
-    /// Per second, where the two did not do the same in one; by bytes, where those are of other
-    /// requests.
+    /// The unit is a second, and the two did different amounts of work in one; or it is a byte, and
+    /// the bytes are of different requests.
     pub fn check(&self, first: &Window, second: &Window) -> Result<(), NotSameWork> {
         if self.why == Why::NothingInCommon {
             return Err(NotSameWork::Unseen);
@@ -217,8 +217,8 @@ impl Unit {
         if self.per != (Per::Second, Per::Second) {
             return Ok(());
         }
-        // Whoever asks for "per second" knows that the load was the same. What was seen must not
-        // contradict that.
+        // A user who asks for "per second" says that the load was the same. The rates that were
+        // seen must not contradict that.
         let messages = most(windows, |moved| moved.messages).map(|(class, ..)| Per::Message(class));
         let moved = || most(windows, |moved| moved.bytes / 1024.0).map(|(class, ..)| Per::KiB(class));
         let Some(per) = messages.or_else(moved) else { return Ok(()) };
@@ -239,7 +239,7 @@ mod tests {
     /// A second in which so many messages of so many bytes were sent by a call.
     fn sent(syscall: &str, class: BlockClass, calls: u64, bytes: u64) -> Window {
         let place = Place { syscall: syscall.into(), class, ip: Addr::from_raw(1), space: 0 };
-        let mut site = SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 3, Site::ZERO);
+        let mut site = SiteRecord::with_one_size(place, (Tgid::from_raw(1), None), 3, Site::ZERO);
         (site.site.calls, site.site.bytes) = (calls, calls * bytes);
         Window { measured: Nanos::from_millis(1_000), sites: vec![site], ..Window::default() }
     }

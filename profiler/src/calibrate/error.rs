@@ -1,4 +1,4 @@
-//! Why there is no calibration, and why a kept one is of no use.
+//! Errors of a calibration, of its cache file, and of measuring a file system.
 
 use std::{io, path::PathBuf};
 
@@ -17,7 +17,7 @@ pub enum CalibrateError {
     /// The cache file could not be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// A measurement came to nothing.
+    /// A measurement gave no result.
     #[error("{0}")]
     Failed(String),
 }
@@ -47,7 +47,7 @@ pub enum CacheError {
         /// What the parser says is wrong.
         reason: String,
     },
-    /// The file is sound and comes from elsewhere.
+    /// The file is sound and comes from another machine, kernel or version.
     #[error(
         "{} is from another {what}: it has {theirs}, and this is {ours}; run should-i-async calibrate",
         path.display()

@@ -186,14 +186,15 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// The cost from repeats. Without repeats it is unavailable for the reason `why`.
+    /// The cost from repeats. Without any it is unavailable for the reason `why`, which is empty if
+    /// nothing failed.
     pub fn from_repeats(repeats: &[f64], why: &str) -> Self {
         Repeats::new(repeats).map_or_else(|| Self::unavailable(why), Self::Measured)
     }
 
     /// An unavailable figure with its reason.
     pub fn unavailable(why: &str) -> Self {
-        let why = if why.is_empty() { "it was not measured" } else { why };
+        let why = if why.is_empty() { "no repeat ended within its time" } else { why };
         Self::Unavailable { why: why.to_owned() }
     }
 

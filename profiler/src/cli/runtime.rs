@@ -25,8 +25,8 @@ const BUDGET: Duration = Duration::from_secs(16);
 
 pub(super) fn run(named: &str, json: bool) -> Result<()> {
     let program = match named.parse() {
-        Ok(pid) => of_process(pid)?,
-        Err(_) => of_path(Path::new(named))?,
+        Ok(pid) => from_process(pid)?,
+        Err(_) => from_path(Path::new(named))?,
     };
     let found = runtime::measure(&program, BUDGET).context("the runtime could not be measured")?;
     let kept = found.store();
@@ -40,7 +40,7 @@ fn usage<T>(named: impl std::fmt::Display, why: impl std::fmt::Display) -> Resul
 }
 
 /// The executable of a process, run as the process's own user.
-fn of_process(pid: u32) -> Result<Program> {
+fn from_process(pid: u32) -> Result<Program> {
     let process = match Process::read(Tgid::from_raw(pid)) {
         Ok(process) => process,
         Err(error) => return usage(pid, format!("no such process ({error})")),
@@ -85,7 +85,7 @@ fn elsewhere(pid: u32) -> std::io::Result<Option<Place>> {
 }
 
 /// An executable, run as nobody.
-fn of_path(path: &Path) -> Result<Program> {
+fn from_path(path: &Path) -> Result<Program> {
     let path = match std::path::absolute(path) {
         Ok(path) => path,
         Err(error) => return usage(path.display(), error),

@@ -1,4 +1,4 @@
-//! Direct cost of a block: in place, or against what this machine was found to charge.
+//! Direct cost of a block: measured on the target itself, or from what this machine charges.
 //!
 //! The kernel CPU of a call that blocked, minus that of the same call that did not, minus what the
 //! hooks put into it. Where the target gives no call that did not block (a server whose every read
@@ -18,8 +18,8 @@ use crate::{
 
 /// Calls that a mean needs before it is believed.
 pub const MIN_CALLS: u64 = 30;
-/// Calls that did not block are exceptions where there are fewer of them than this per call that
-/// blocked.
+/// Where there are fewer calls that did not block than this per call that blocked, they are
+/// exceptions, and no base.
 pub(crate) const RARE: f64 = 0.1;
 
 /// The reference: what one block costs on this machine, measured on a pipe of the profiler's own
@@ -40,7 +40,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// As it would have been at another pace.
+    /// What the reference would have been at another pace.
     pub fn at_pace(self, pace: Option<f64>) -> Self {
         let by = slower(self.pace, pace);
         Self {
@@ -78,24 +78,25 @@ pub enum Basis {
     SameSite,
     /// Calls of the same syscall and class at other sites.
     SameCall,
-    /// What such a call was calibrated to cost on this machine where its data is there.
+    /// The calibrated cost of such a call on this machine if its data is there.
     ReadyCall,
-    /// What a block of this class was calibrated to cost on this machine.
+    /// The calibrated cost of a block of this class on this machine.
     Calibrated,
-    /// What the reference block cost on this machine.
+    /// The reference block's cost on this machine.
     Reference,
 }
 
-/// A site's direct cost, the hooks' part taken off.
+/// A site's direct cost, without what the hooks add.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DirectCost {
     /// Per call that blocked, ns. Negative where the calls that did not block were the dearer ones.
     pub per_call: f64,
-    /// All of the site's, ns.
+    /// The direct cost of all of the site's calls, ns.
     pub total: Estimate,
-    /// Of that, calls that were handed the CPU by another thread of the target, ns.
+    /// The part of `total` of calls that got the CPU from another thread of the target, ns.
     pub near: f64,
-    /// Of that, calls that came back to a CPU that had been idle or with somebody else, ns.
+    /// The part of `total` of calls that came back to a CPU that was idle or with another program,
+    /// ns.
     pub away: f64,
     /// What it is based on.
     pub basis: Basis,
@@ -112,7 +113,7 @@ pub(crate) fn mean(stat: &Stat) -> Option<Uncertain> {
     Some(Uncertain { value, variance: variance / n })
 }
 
-/// What the sites are held against.
+/// The bases that sites are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bases<'a> {
     pub(crate) reference: Option<Reference>,
@@ -268,7 +269,7 @@ impl<'a> Pools<'a> {
         let found = PerBlock::new(site, |stat| {
             mean(stat).map_or(Uncertain::ZERO, |mean| mean.less(base).less_exactly(hook).scaled(charged))
         });
-        // Such a call is dearer, and then the difference is too small: no block is cheaper than one
+        // Such a call is dearer, and the difference is too small. But no block is cheaper than one
         // on a pipe.
         let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
         let too_small = rare && found.of(site) < least;
@@ -280,7 +281,7 @@ impl<'a> Pools<'a> {
     fn ready_call(&self, site: &SiteRecord) -> Option<PerBlock> {
         let ready = Uncertain::from(self.ready(site)?);
         let (hooks, charged) = (self.bases.hook + self.bases.hook_enter, self.bases.charged);
-        // The calibrated one was timed by the kernel's account.
+        // The calibrated read was timed by the kernel's account of CPU time.
         let cost = |mean: Uncertain| mean.less_exactly(hooks).scaled(charged).less(ready);
         Some(PerBlock::new(site, |stat| mean(stat).map_or(Uncertain::ZERO, cost)))
     }
@@ -371,7 +372,7 @@ mod tests {
             cpu_blocked_near: blocked,
             ..Site::ZERO
         };
-        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), 1, site)
+        SiteRecord::with_one_size(place, (Tgid::from_raw(1), None), 1, site)
     }
 
     const REFERENCE: Option<Reference> =

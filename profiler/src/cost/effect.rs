@@ -7,8 +7,8 @@ use crate::quantity::Estimate;
 pub struct Effect {
     /// What it adds to one block, ns.
     pub per_block: f64,
-    /// All of it, ns.
+    /// The extra CPU of all blocks together, ns.
     pub total: Estimate,
-    /// Blocks at sites where it could be told.
+    /// Blocks at the sites where the extra CPU is known.
     pub matched: u64,
 }

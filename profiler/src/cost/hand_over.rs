@@ -31,7 +31,7 @@ impl HandOvers {
         })
     }
 
-    /// This share of them.
+    /// A share of the calls, and of their cost.
     pub(crate) fn scaled(self, share: f64) -> Self {
         Self { waits: self.waits * share, cpu: self.cpu * share }
     }

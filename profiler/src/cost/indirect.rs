@@ -1,12 +1,12 @@
 //! Indirect cost: what runs slower after a block because caches, TLB and branch predictors went
 //! cold.
 //!
-//! With a PMU, instructions and cycles after each return tell it (see [`super::ipc`]). Two windows
-//! show it without one. *User windows*: the user-mode CPU from a syscall's return to the next call,
-//! at the same return site, after calls that blocked against calls that did not. *Kernel windows*:
-//! the kernel CPU of a call that did not block, right after one that did against any other, at the
-//! same site. Both compare like with like only as far as the program does the same thing in both
-//! cases, which nobody can promise: the figure is modelled.
+//! With a PMU it is measured by instructions and cycles after each return (see [`super::ipc`]).
+//! Without one, two kinds of windows show it. *User windows*: the user-mode CPU from a syscall's
+//! return to the next call, at the same return site, after calls that blocked against calls that
+//! did not. *Kernel windows*: the kernel CPU of a call that did not block, right after one that did
+//! against any other, at the same site. Both compare like with like only as far as the program does
+//! the same thing in both cases, which nobody can promise: the figure is modelled.
 
 use super::{
     direct::{MIN_CALLS, RARE},
@@ -22,7 +22,7 @@ use crate::{
 /// Both windows, and the counters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indirect {
-    /// In user mode, by hardware counters: it stands for `user` where it can be had.
+    /// In user mode, by hardware counters: takes the place of `user` where there are counters.
     pub counted: Figure<Effect, ipc::Note>,
     /// In user mode, by windows of time.
     pub user: Figure<Effect, Note>,
@@ -30,11 +30,11 @@ pub struct Indirect {
     pub kernel: Figure<Effect, Note>,
 }
 
-/// Beyond so many powers of two over the median a window is an interrupt, a fault or a hypervisor
-/// at work.
+/// A window that is longer than the median by more than this many powers of two was hit by an
+/// interrupt, a fault or a hypervisor.
 const OUTLIER: usize = 3;
 
-/// Mean duration, ns, with outliers left out as far as the histogram shows them.
+/// Mean duration, ns, without the outliers that the histogram shows.
 fn robust(stat: &Stat) -> Option<Uncertain> {
     if stat.count < MIN_CALLS {
         return None;
@@ -70,7 +70,7 @@ fn robust(stat: &Stat) -> Option<Uncertain> {
 fn effect<'a>(pairs: impl Iterator<Item = (&'a Stat, &'a Stat)>, why_not: Note) -> Figure<Effect, Note> {
     let (mut all, mut matched) = (Uncertain::ZERO, 0u64);
     for (after, none) in pairs {
-        // If a call hardly ever comes without a block before it, such a call is a different thing.
+        // If a call hardly ever comes without a block before it, such a call does other work.
         let usual = none.count as f64 >= RARE * after.count as f64;
         if let (true, Some(cold), Some(warm)) = (usual, robust(after), robust(none)) {
             all = all.plus(cold.less(warm).scaled(after.count as f64));
@@ -100,13 +100,13 @@ impl Indirect {
         }
     }
 
-    /// The user part that counts: by hardware counters where they tell it, else by windows of time.
+    /// The user part: by hardware counters where there are any, else by windows of time.
     pub fn in_user_mode(&self) -> Figure<Effect, Note> {
         let counted = || self.counted.clone().map_note(Note::Counters);
         if self.counted.value().is_some() { counted() } else { self.user.clone() }
     }
 
-    /// User and kernel part together, ns, where at least one can be told.
+    /// User and kernel part together, ns, where at least one of them is known.
     pub fn total(&self) -> Figure<Effect, Note> {
         let of_user = self.in_user_mode();
         match (of_user.value(), self.kernel.value()) {
@@ -147,7 +147,7 @@ mod tests {
     fn of_size(size: u64, after: Stat, none: Stat) -> SiteRecord {
         let place = Place { syscall: "read".into(), class: BlockClass::Tcp, ip: Addr::from_raw(1), space: 1 };
         let site = Site { user_after_blocked: after, user_after_direct: none, ..Site::ZERO };
-        SiteRecord::of_one_size(place, (Tgid::from_raw(1), None), size, site)
+        SiteRecord::with_one_size(place, (Tgid::from_raw(1), None), size, site)
     }
 
     fn by_time(sites: &[SiteRecord]) -> Indirect {

@@ -1,8 +1,8 @@
-//! What the figures of this room rest on, or why there is none.
+//! Notes of costs: what a figure rests on, or why there is none.
 
 use super::ipc;
 
-/// What a cost rests on, or why it could not be told.
+/// What a cost rests on, or why it is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
     /// Only this share of the blocks was in calls that also returned without blocking.
@@ -39,9 +39,10 @@ pub enum Note {
 /// Why two estimators of the direct cost differ by more than a third.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disagreement {
-    /// In place is dearer than calibrated: the target's switch path is cold.
+    /// Measured on the target it is more than calibrated: the target's switch path is cold.
     ColdSwitchPath,
-    /// In place is cheaper than calibrated: the calls that did not block did more work.
+    /// Measured on the target it is less than calibrated: the calls that did not block did more
+    /// work.
     DearDirectCalls,
     /// Samples miss the part of the switch path that runs with interrupts off.
     InterruptsOff,

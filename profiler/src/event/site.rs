@@ -63,7 +63,7 @@ impl SizeWindows {
 
 impl SiteRecord {
     /// A site whose calls are of one size class.
-    pub fn of_one_size(place: Place, last_caller: (Tgid, Option<i32>), size: u64, site: Site) -> Self {
+    pub fn with_one_size(place: Place, last_caller: (Tgid, Option<i32>), size: u64, site: Site) -> Self {
         Self { place, last_caller, site, sizes: vec![SizeWindows::from_site(size, &site)] }
     }
 
@@ -116,5 +116,5 @@ fn record(raw: &RawSite) -> Result<SiteRecord, DecodeError> {
         // Plus one on the wire, so that zero is none.
         descriptor.checked_sub(1).map(|fd| fd as i32),
     );
-    Ok(SiteRecord::of_one_size(place, last_caller, key.size, Site::from(&raw.site)))
+    Ok(SiteRecord::with_one_size(place, last_caller, key.size, Site::from(&raw.site)))
 }

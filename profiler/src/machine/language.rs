@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 /// What a program is written in, as far as the ways that it could move to depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Language {
-    /// Machine code, and whatever is not told apart here.
+    /// Machine code, and every language that is not listed here.
     #[default]
     Native,
-    /// Python in the interpreter that most people have.
+    /// Python in its usual interpreter.
     CPython,
     /// Whatever runs in a Java virtual machine of OpenJDK's family.
     Jvm,
@@ -45,9 +45,9 @@ impl Language {
         }
     }
 
-    /// Whether it runs its tasks on threads of a scheduler of its own and parks them in user space:
-    /// what a task waits for, no call of a thread tells, and a thread that waits for another has
-    /// nothing to run.
+    /// Whether its runtime has a scheduler that runs tasks on threads of its own and parks them in
+    /// user space. Then no system call shows what a task waits for, and a thread that waits for
+    /// another one has nothing to run.
     pub const fn parks_its_tasks(self) -> bool {
         matches!(self, Self::Go | Self::Beam)
     }

@@ -1,18 +1,18 @@
-//! Prices of runtimes that travel with the tool, for where nobody has measured the target's own:
-//! from `calibrate --runtime` on one machine, as multiples of what its kernel took for a blocking
-//! read and write whose data is there.
+//! Prices of runtimes that are built into the tool, for targets whose runtime was not measured.
+//! They were measured by `calibrate --runtime` on one machine, and are multiples of what a blocking
+//! read and write cost there whose data is there.
 
 use super::way::Way;
 
-/// Of a modelled price, the share that goes into the interval: versions and builds differ.
+/// This share of a modelled price goes into the interval: versions and builds differ.
 pub(super) const UNSURE: f64 = 0.4;
 
-/// A price, in such multiples.
+/// One price, as multiples of a blocking read and write.
 pub(super) struct Ratio {
     pub(super) way: Way,
     /// Events that a wait returns.
     pub(super) events: u32,
-    /// Beyond the blocking form.
+    /// The cost beyond the blocking form.
     pub(super) times: f64,
     /// What a time-out of each read adds.
     pub(super) timed: f64,

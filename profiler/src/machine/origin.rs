@@ -1,4 +1,4 @@
-//! Where prices come from.
+//! The origin of prices: when they were measured, and how busy the machine was.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,8 @@ pub enum Taken {
     OnTheSpot,
 }
 
-/// Where the prices of a list come from, as it is shown: an [`Origin`] in words, because recordings
-/// keep it as text, and what the pace has made of the prices since.
+/// Where the prices of a list come from, and how the pace has changed them since. It is kept in
+/// words, because recordings keep it as text: `words` makes them from an [`Origin`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Source {
@@ -40,7 +40,7 @@ impl Source {
         &self.words
     }
 
-    /// Some of the prices come from elsewhere.
+    /// Adds where some of the prices come from, in words made by `words`.
     pub fn add(&mut self, words: &str) {
         self.words.push_str("; ");
         self.words.push_str(words);

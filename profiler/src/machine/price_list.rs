@@ -47,7 +47,7 @@ pub struct PriceList {
     pub runtime: Option<RuntimePrices>,
 }
 
-/// What stands around an event.
+/// The circumstances of an event, which its price depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct At {
     /// Events that a wait returns.
@@ -59,14 +59,14 @@ pub struct At {
 }
 
 impl At {
-    /// So many events, with no work and no time-outs.
+    /// A wait that returns this many events, with no work and no time-outs.
     pub const fn events(events: f64) -> Self {
         Self { events, work: 0.0, timed: 0.0 }
     }
 }
 
 impl PriceList {
-    /// The ways that the target could move to.
+    /// The ways that have a price for the target's language.
     pub fn offered(&self) -> Vec<Way> {
         let Some(runtime) = &self.runtime else { return Way::in_language(Language::Native).collect() };
         let mut ways: Vec<Way> = runtime.costs.iter().map(|c| c.way).collect();
@@ -114,10 +114,10 @@ impl PriceList {
         }
     }
 
-    /// What an event costs beyond a read and a write that find their data. Readiness does the same
-    /// read and write and asks besides, so that a negative price is noise of a busy machine. A ring
-    /// makes fewer calls and may cost less, and so may what does in machine code what the blocking
-    /// form interprets.
+    /// What an event costs beyond a read and a write that find their data. With readiness the price
+    /// is not below zero: the program makes the same read and write, and asks besides, so that a
+    /// negative price is noise. A ring makes fewer calls and may cost less. A way of a runtime may
+    /// cost less too, if it does in machine code what the blocking form interprets.
     pub fn tax(&self, way: Way, at: At) -> Option<Estimate> {
         if let Some(runtime) = &self.runtime {
             return at_number(runtime.at_work(way, at.work, at.timed), at.events);
@@ -208,8 +208,8 @@ fn among(threads_of: &[Crowd], threads: f64) -> Option<Estimate> {
     at_number(threads_of.iter().map(|c| (c.threads, c.cost)), threads)
 }
 
-/// The cost at any number, from those measured at a few. Between two of them it is interpolated by
-/// the logarithm of the number; beyond the outermost it stays as it is there.
+/// The cost at `number`, from costs that were measured at a few numbers. Between two of them it is
+/// interpolated by the logarithm of the number; beyond the outermost it stays as it is there.
 fn at_number(measured: impl Iterator<Item = (u32, Estimate)>, number: f64) -> Option<Estimate> {
     let points: Vec<(f64, Estimate)> = measured.map(|(number, cost)| (f64::from(number).log2(), cost)).collect();
     let at = number.max(1.0).log2();

@@ -1,4 +1,4 @@
-//! Where requests on files wait until they are done.
+//! Queues of the kernel for requests on files: `io_uring` and Linux AIO.
 
 /// An interface of the kernel that tells of requests on files when they are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

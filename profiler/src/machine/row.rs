@@ -1,4 +1,4 @@
-//! Prices, one type for each kind of thing that is measured.
+//! The rows of a price list: one type for each kind of thing that has a price.
 
 use super::queue::Queue;
 use crate::{event::BlockClass, quantity::Estimate};
@@ -79,10 +79,10 @@ pub struct DirectRead {
     /// Requests in flight; `None`: as many as an enter submits.
     #[serde(default)]
     pub depth: Option<u32>,
-    /// Whether they are writes, else reads.
+    /// Whether the requests are writes; otherwise they are reads.
     #[serde(default)]
     pub write: bool,
-    /// Where they waited.
+    /// The queue that the requests waited in.
     #[serde(default)]
     pub queue: Queue,
     /// CPU of the process and of the kernel's threads for its ring, with the sleep of each batch.

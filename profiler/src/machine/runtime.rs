@@ -1,5 +1,5 @@
-//! What waiting in other ways costs a program of another language than the machine's own: what its
-//! runtime does for an event is often many times what the kernel does.
+//! Prices of a runtime: what other ways of waiting cost a program that is not machine code. A
+//! runtime often does many times as much for an event as the kernel.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,8 @@ pub struct RuntimePrices {
 }
 
 impl RuntimePrices {
-    /// The prices at so much work for an event, ns, where each message waits so often with a
-    /// time-out: a price for each number of events.
+    /// A price for each number of events that a wait returns, if the program does `work` ns for an
+    /// event and a message has `timed` waits with a time-out.
     pub(super) fn at_work(&self, way: Way, work: f64, timed: f64) -> impl Iterator<Item = (u32, Estimate)> {
         let of_way: Vec<&EventCost> = self.costs.iter().filter(|c| c.way == way).collect();
         let mut events: Vec<u32> = of_way.iter().map(|c| c.events).collect();
@@ -88,12 +88,13 @@ impl RuntimePrices {
         })
     }
 
-    /// What was measured at the pace `own`, at that of the list that it comes into.
+    /// The prices, which were measured at the pace `own`, at the pace of the list they are put
+    /// into.
     pub fn at_pace(&self, own: f64, list: Option<f64>) -> Self {
         Self { source: self.source.clone(), ..self.scaled(slower(Some(own), list)) }
     }
 
-    /// The same at another pace.
+    /// The prices multiplied by `by`, for another pace.
     pub(super) fn scaled(&self, by: f64) -> Self {
         let cost = |c: &EventCost| EventCost { beyond: c.beyond.scaled(by), timed: c.timed * by, ..*c };
         Self {
@@ -103,9 +104,9 @@ impl RuntimePrices {
         }
     }
 
-    /// Prices for a runtime that was not measured: those of another machine's, as multiples of what
-    /// its kernel took there for a blocking read and write whose data is there, for this machine's.
-    /// `None` where its ways are the machine's own.
+    /// Prices for a runtime that was not measured here. They come from another machine, as
+    /// multiples of what a blocking read and write cost there whose data is there; the same cost on
+    /// this machine turns them into ns. `None` for machine code.
     pub fn modelled(runtime: &Runtime, steps: &[Step], source: Source) -> Option<Self> {
         let table: &[_] = match runtime.language {
             Language::CPython => &CPYTHON,
@@ -122,7 +123,7 @@ impl RuntimePrices {
         Some(Self { runtime: runtime.clone(), costs: costs.collect(), source })
     }
 
-    /// With the ways that this runtime offers and no others; what is missing comes from `rest`.
+    /// Keeps the prices of the ways that this runtime offers. What is missing comes from `rest`.
     pub fn filled(mut self, runtime: &Runtime, rest: Option<Self>) -> Self {
         self.costs.retain(|c| runtime.ways.contains(&c.way));
         let known: Vec<Way> = self.costs.iter().map(|c| c.way).collect();

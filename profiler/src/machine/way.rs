@@ -9,21 +9,22 @@ listed! {
     pub enum Way {
         /// A loop over `epoll_wait` that reads once per event, as most libraries do.
         Level,
-        /// The same with one extra attempt per event, which finds nothing.
+        /// A loop over `epoll_wait` with one extra attempt per event, which finds nothing.
         Naive,
         /// An async runtime over epoll.
         Runtime,
         /// `io_uring`, with requests submitted in batches.
         Tuned,
-        /// The same on files, with 32 requests in flight at once.
+        /// `io_uring` on files, with 32 requests in flight at once.
         Deep,
-        /// The same on files, with 128.
+        /// `io_uring` on files, with 128 requests in flight at once.
         Deeper,
         /// Linux AIO for reads and writes past the page cache: it waits for those alone.
         Aio,
         /// Calls on files are handed to a pool of workers, which block in them.
         Workers,
-        /// Calls on files that a pool makes today are made by who asks for them, and block there.
+        /// Calls on files that a pool makes today are made by the thread that asks for them, which
+        /// blocks in them.
         Inline,
         /// A loop that hands ready descriptors to a pool of workers, as many servers do that call
         /// it their async mode.
@@ -56,12 +57,12 @@ pub enum Pool {
     Files,
     /// Each descriptor that is ready.
     Events,
-    /// The wait itself, by turns: who waits serves what it finds.
-    Turns,
-    /// Calls on files, and nothing else changes.
-    Calls,
-    /// Nothing: today's pool goes, and who asks for a file makes the call itself.
-    Gone,
+    /// The wait itself (leader/followers): threads take turns to wait, and serve what they find.
+    LeaderFollowers,
+    /// Calls on files. Nothing else changes.
+    FilesOnly,
+    /// Nothing: today's pool is removed, and the thread that asks for a file makes the call itself.
+    Removed,
 }
 
 /// What a way is meant for.
@@ -70,17 +71,28 @@ enum Suits {
     All,
     Files,
     Sockets,
-    /// Threads that block, whatever on: no pool that a loop feeds.
+    /// Threads that block, on whatever; not a pool that a loop feeds.
     Blocking,
     /// A pool that a loop feeds, and nothing else.
     Fed,
 }
 
-/// What a way does: it is offered, priced and predicted by this.
+/// What the kernel tells a way of waiting.
+#[derive(Clone, Copy)]
+enum IoModel {
+    /// Which descriptors are ready, as epoll does. Files are always ready, so it never waits for
+    /// those.
+    Readiness,
+    /// Which requests are done, through this queue. Files too are waited for.
+    Completion(Queue),
+}
+
+/// The properties of a way. By them it is offered, priced and predicted.
 #[derive(Clone, Copy)]
 struct Row {
     language: Language,
-    completes: Option<Queue>,
+    model: IoModel,
+    /// Requests on files in flight at once; `None`: as many as the target has today.
     depth: Option<f64>,
     suits: Suits,
     pool: Pool,
@@ -88,23 +100,24 @@ struct Row {
     price: fn(&Step) -> Option<Estimate>,
 }
 
-/// In machine code, told of what is ready.
+/// A way in machine code that waits for readiness.
 const fn readiness(price: fn(&Step) -> Option<Estimate>) -> Row {
-    Row { language: Language::Native, completes: None, depth: None, suits: Suits::All, pool: Pool::None, price }
+    let (language, model) = (Language::Native, IoModel::Readiness);
+    Row { language, model, depth: None, suits: Suits::All, pool: Pool::None, price }
 }
 
-/// In machine code, a loop that reads once per event.
+/// A loop in machine code that reads once per event.
 const LOOP: Row = readiness(|step| Some(step.level));
 
-/// In machine code, told of what is done.
-const COMPLETION: Row = Row { completes: Some(Queue::Ring), ..readiness(|step| step.uring) };
+/// A way in machine code that waits for completion, through `io_uring`.
+const COMPLETION: Row = Row { model: IoModel::Completion(Queue::Ring), ..readiness(|step| step.uring) };
 
-/// In machine code, another thread for calls on files.
+/// A way in machine code that changes nothing but the thread which makes calls on files.
 const fn other_thread(pool: Pool) -> Row {
     Row { pool, suits: Suits::Files, ..LOOP }
 }
 
-/// In a language with a runtime.
+/// A way in a language with a runtime. The runtime has prices of its own.
 const fn runtime(language: Language) -> Row {
     Row { language, ..readiness(|_| None) }
 }
@@ -118,11 +131,11 @@ impl Way {
             Self::Tuned => COMPLETION,
             Self::Deep => Row { depth: Some(32.0), suits: Suits::Files, ..COMPLETION },
             Self::Deeper => Row { depth: Some(128.0), suits: Suits::Files, ..COMPLETION },
-            Self::Aio => Row { completes: Some(Queue::Aio), suits: Suits::Files, ..LOOP },
-            Self::Workers => other_thread(Pool::Calls),
-            Self::Inline => other_thread(Pool::Gone),
+            Self::Aio => Row { model: IoModel::Completion(Queue::Aio), suits: Suits::Files, ..LOOP },
+            Self::Workers => other_thread(Pool::FilesOnly),
+            Self::Inline => other_thread(Pool::Removed),
             Self::Pooled => Row { pool: Pool::Events, suits: Suits::Sockets, ..LOOP },
-            Self::Shared => Row { pool: Pool::Turns, suits: Suits::Sockets, ..LOOP },
+            Self::Shared => Row { pool: Pool::LeaderFollowers, suits: Suits::Sockets, ..LOOP },
             Self::Streams | Self::Protocols | Self::Uvloop | Self::Gevent => runtime(Language::CPython),
             Self::Selector => runtime(Language::Jvm),
             Self::Virtual => Row { suits: Suits::Blocking, ..runtime(Language::Jvm) },
@@ -154,24 +167,25 @@ impl Way {
         }
     }
 
-    /// The language whose programs can take it.
+    /// The language of the programs that can move to it.
     pub const fn language(self) -> Language {
         self.row().language
     }
 
-    /// Whether it is one of programs in machine code.
+    /// Whether programs in machine code can move to it.
     pub const fn is_native(self) -> bool {
         matches!(self.language(), Language::Native)
     }
 
-    /// Those of programs in a language. A loop with a pool is one in each that has prices.
+    /// The ways of programs in a language. A loop with a pool is a way of every language that has
+    /// prices.
     pub fn in_language(language: Language) -> impl Iterator<Item = Self> {
         let everywhere = move |way: &Self| way.pool() == Pool::Events && language.is_priced();
         Self::ALL.into_iter().filter(move |way| way.language() == language || everywhere(way))
     }
 
-    /// Whether the kernel tells of requests that are done, not of descriptors that are ready: then
-    /// it waits for files too.
+    /// Whether the kernel tells it of requests that are done, not of descriptors that are ready. If
+    /// so, it waits for files too.
     pub const fn completes(self) -> bool {
         self.queue().is_some()
     }
@@ -181,13 +195,15 @@ impl Way {
         matches!(self.queue(), Some(Queue::Ring))
     }
 
-    /// Where its requests on files wait, if it is told when they are done.
+    /// The queue that its requests on files wait in; `None` if it waits for readiness.
     pub const fn queue(self) -> Option<Queue> {
-        self.row().completes
+        match self.row().model {
+            IoModel::Readiness => None,
+            IoModel::Completion(queue) => Some(queue),
+        }
     }
 
-    /// Requests on files in flight at once, where they are as many as there can be; else as many as
-    /// there were.
+    /// Requests on files that it keeps in flight at once; `None`: as many as the target has today.
     pub const fn depth(self) -> Option<f64> {
         self.row().depth
     }

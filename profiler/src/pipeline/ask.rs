@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn answers(engine: &Engine, question: Question) -> Answers {
-    engine.offered().into_iter().map(|way| engine.scenario(way, question.loops, question.queues)).collect()
+    engine.offered().into_iter().map(|way| engine.scenario(way, question.loops, question.assignment)).collect()
 }
 
 /// Works out every answer that a page may want, on as many threads as there are CPUs.
@@ -48,7 +48,7 @@ impl Replies {
         let asked = inquiry.clone();
         let work = move || {
             let scenarios = answers(&asked.engine, asked.question).into_iter().flatten().collect();
-            // Nobody reads it any more where the screen was left.
+            // This fails where the screen was left; then nobody wants the reply.
             let _ = out.send(Update::Reply(Reply { inquiry: asked, scenarios }));
         };
         if let Err(error) = thread::Builder::new().name("sia-what-if".into()).spawn(work) {
@@ -57,9 +57,9 @@ impl Replies {
         }
     }
 
-    /// Something else that the screen is to be told.
+    /// Another update for the screen.
     pub(super) fn say(&self, update: Update) {
-        // The receiver is this struct's own.
+        // This cannot fail: the receiver is in this struct.
         let _ = self.updates_in.send(update);
     }
 

@@ -1,4 +1,4 @@
-//! What is asked of a measurement, what it tells while it runs, and what comes of it.
+//! A measurement from outside: the request, the progress that it reports, and the result.
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,7 +95,7 @@ pub fn in_one_line(error: &anyhow::Error) -> String {
 pub trait Progress {
     /// The programs are attached and events count.
     fn begun(&mut self) {}
-    /// Called often: `elapsed` of the duration is over.
+    /// Called often. `elapsed` is the time since the measurement began.
     fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
     /// How often [`Self::snapshot`] is to be called. `None`: never.
     fn snapshot_every(&self) -> Option<Nanos> {

@@ -1,4 +1,4 @@
-//! A recording as a feed for the screen: part by part.
+//! Plays a recording to the screen, part by part.
 
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 

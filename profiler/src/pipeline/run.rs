@@ -1,4 +1,4 @@
-//! A measurement under way: begun, looked after, closed.
+//! Runs a measurement: attaches the programs, opens and closes windows, and notices the end.
 
 mod gather;
 
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Looks after the measurement until it ends, and says why it did.
+    /// Runs the measurement until it ends, and returns why it ended.
     pub(super) fn until_the_end(
         &mut self,
         stop: &AtomicBool,
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Does what is due.
+    /// Does whatever is due at this tick.
     fn tick(
         &mut self,
         now: Nanos,

@@ -31,7 +31,7 @@ pub(super) struct Governor {
     budget: Option<f64>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
     hook: f64,
-    /// The pace at which that was measured: ns of the yardstick.
+    /// The pace at which `hook` was measured: ns of the yardstick.
     paced: f64,
     on: Option<From>,
     last: Option<Nanos>,
@@ -133,9 +133,9 @@ impl Governor {
     }
 }
 
-/// Of how many returns one is to have its hardware counters read. Now it is one in `every`, and the
-/// programs take `share` of the target's CPU. Counters get only what the budget leaves, so that
-/// they alone never make a measurement a sampled one.
+/// How often hardware counters are to be read: at one in so many returns; 0 means never. It starts
+/// from today's `every` and the programs' `share` of the target's CPU. Counters get half of the
+/// budget, so that they alone never make a measurement a sampled one.
 fn thinned(every: u32, share: f64, budget: f64) -> u32 {
     let half = budget.max(1e-6) / 2.0;
     if every == 0 {

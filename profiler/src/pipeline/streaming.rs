@@ -7,7 +7,7 @@ use crate::{kernel::Session, quantity::Nanos};
 const MANY: f64 = 20_000.0;
 /// A span of a busy stream; long enough for a few thousand block ends.
 const BUSY_SPAN: Nanos = Nanos::from_millis(50);
-/// The pause after it.
+/// The pause after a span of a busy stream.
 const PAUSE: Nanos = Nanos::from_millis(200);
 /// A span of a quiet stream, which goes on at once: the unit over which the replay's spread is
 /// taken.

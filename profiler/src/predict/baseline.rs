@@ -1,30 +1,40 @@
-//! The target when nobody looks: what shares are of, and how steady it is.
+//! The target without the programs attached: the CPU that it takes then, which shares refer to, and
+//! how steady that CPU is.
 
 use crate::{
     machine::slower,
     quantity::{Nanos, Uncertain, Z90},
 };
 
-/// The target while nothing is attached.
+/// A stretch of time in which the target was watched while no program was attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Baseline {
     /// CPU of its processes.
     pub cpu: Nanos,
     /// Voluntary switches of its threads.
     pub voluntary: u64,
-    /// How long it was watched; 0 in recordings that do not tell.
+    /// How long it was watched; 0 in recordings that do not say.
     #[serde(default)]
     pub wall: Nanos,
-    /// Whether that was after the measurement; recordings of before 2026-11-29 do not tell.
+    /// Whether that was after the measurement; always `false` in recordings from before 2026-11-29.
     #[serde(default)]
     pub after: bool,
-    /// The pace meanwhile: ns of the yardstick.
+    /// The CPUs' pace meanwhile: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
 }
 
 /// Voluntary switches below which baselines say nothing.
 const MIN_SWITCHES: u64 = 200;
+
+/// The parts from before the programs were attached, and those from after they had left.
+///
+/// Recordings from before 2026-11-29 do not say which is which: all of their parts have `after ==
+/// false`. As many were taken on either side, so the halves stand for the sides.
+fn sides(parts: &[Baseline]) -> (&[Baseline], &[Baseline]) {
+    let first_after = parts.iter().position(|b| b.after);
+    parts.split_at(first_after.unwrap_or(parts.len() / 2))
+}
 
 /// The CPU that a target took for a switch before it was measured, and after it, ns.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,21 +45,27 @@ pub struct Drift {
     pub after: f64,
 }
 
-/// A target whose CPU for a switch changed by more than this share of it is not the same target.
+/// A target whose CPU per switch changed by more than this share of it is not the same target.
 const DRIFTED: f64 = 0.15;
-/// A part with less than this share of the switches of a mean one tells nothing of them.
+/// A part with fewer switches than this share of a mean part's says nothing of the CPU per switch.
 const THIN: f64 = 0.1;
 
 impl Drift {
     /// `None` where one side was not watched or hardly switched, and where the sides lie no farther
-    /// apart than parts of one side do (Student's t).
+    /// apart than parts of one side do (Student's t). Halves of a recording that does not know its
+    /// sides are no evidence of a drift either: the target may have ended, and all parts be from
+    /// before.
     fn new(parts: &[Baseline], per_switch: impl Fn(&[Baseline]) -> f64) -> Option<Self> {
+        if !parts.iter().any(|b| b.after) {
+            return None;
+        }
         let mean = parts.iter().map(|b| b.voluntary).sum::<u64>() as f64 / parts.len().max(1) as f64;
-        let side = |after: bool| -> Vec<f64> {
-            let thick = parts.iter().filter(|b| b.after == after && b.voluntary as f64 >= (THIN * mean).max(1.0));
+        let of_thick = |side: &[Baseline]| -> Vec<f64> {
+            let thick = side.iter().filter(|b| b.voluntary as f64 >= (THIN * mean).max(1.0));
             thick.map(|b| per_switch(std::slice::from_ref(b))).collect()
         };
-        let (before, after) = (side(false), side(true));
+        let (before, after) = sides(parts);
+        let (before, after) = (of_thick(before), of_thick(after));
         let freedom = (before.len() + after.len()) as f64 - 2.0;
         if before.len() < 2 || after.len() < 2 {
             return None;
@@ -71,9 +87,9 @@ pub(crate) struct Alone {
     /// CPU for as many voluntary switches without the programs, at the pace of the measured
     /// interval, ns.
     pub(crate) cpu: f64,
-    /// Half the 90 % interval of that CPU, as a share.
+    /// Half the 90 % interval of [`Alone::cpu`], as a share of it.
     pub(crate) unsteady: f64,
-    /// How its CPU for a switch changed, where that is more than it scatters by.
+    /// How the CPU per switch changed, where it changed by more than it scatters.
     pub(crate) drift: Option<Drift>,
     /// CPUs it kept busy before the programs were attached, where that is known.
     pub(crate) busy: Option<f64>,
@@ -89,8 +105,8 @@ impl Alone {
         (own - self.cpu).max(0.0)
     }
 
-    /// Whether the hooks took most of what the target left free without them. Then its requests
-    /// queue, and do not when nobody measures.
+    /// Whether the hooks took most of the CPU that the target leaves free without them. Then its
+    /// requests queue while it is measured, and do not queue otherwise.
     pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, cpus: u32) -> bool {
         let with = total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
@@ -98,9 +114,9 @@ impl Alone {
         self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
     }
 
-    /// `None` where there is too little of it, or where the target did less for its switches
-    /// meanwhile. Where it seems to have needed more than with the programs attached, it is
-    /// unsteady, and they did nothing to it.
+    /// `None` where too few switches were seen, or where the target took less than half as much CPU
+    /// per switch as while it was measured: then it did other work. Where it took more, the hooks
+    /// are taken to have cost nothing beyond their own run time.
     pub(crate) fn new(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
         // A machine is not as fast in one half second as in the next.
@@ -118,13 +134,13 @@ impl Alone {
             parts.iter().filter(|b| b.voluntary > 0).map(|b| per_switch(std::slice::from_ref(b))).collect();
         let count = each.len().max(2) as f64;
         let variance = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let (before, after) = parts.split_at(parts.len() / 2);
+        let (before, after) = sides(parts);
         // What drifts does not average out.
         let moved = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() };
         let unsteady = Z90 * (variance / count).sqrt().max(moved / 2.0) / mean;
         let drift = Drift::new(parts, per_switch);
-        // Only before the programs came: what had queued up under them is still worked off after
-        // them.
+        // Only from before: what queued up while the programs were attached is worked off after
+        // they have left.
         let wall: Nanos = before.iter().map(|b| b.wall).sum();
         let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| cpu.ratio_to(wall));

@@ -1,5 +1,5 @@
-//! What batches change: replies that leave together wake their peers less often, reads that are
-//! submitted together share an enter.
+//! What batches of `io_uring` change: replies that leave together wake their peers less often, and
+//! requests that are submitted together share one `io_uring_enter`.
 
 use super::{
     engine::{Counted, Engine},
@@ -11,29 +11,30 @@ use crate::{
     quantity::Estimate,
 };
 
-/// How deep peers sleep in another way of waiting cannot be told: this share of the distance to as
-/// deep as can be, and to not at all, goes into the interval.
+/// It is not known how deep peers will sleep in another way of waiting, and so what waking them
+/// costs. This share of the distance to the dearest and to the cheapest wake-up goes into the
+/// interval.
 const UNKNOWN_DEPTH: f64 = 0.5;
 
-/// As many requests are in flight as there were, to this factor.
+/// The number of requests in flight is known to this factor.
 const UNSURE_IN_FLIGHT: f64 = 1.5;
 
-/// Reads past the page cache in another way.
+/// Reads and writes past the page cache, made through `io_uring` or Linux AIO.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Direct {
     pub(super) queue: Queue,
     pub(super) reads: DirectReads,
-    /// What each costs then.
+    /// What each request costs, ns.
     pub(super) cost: Estimate,
-    /// How many are at the device at once.
+    /// Requests at the device at once.
     pub(super) in_flight: f64,
 }
 
 impl Engine {
-    /// Wake-ups of others that go where the replies of a batch leave together: the first wakes the
-    /// peer, the others find it awake. That first one finds it asleep for as long as the batch
-    /// took, on a CPU that went idle meanwhile: one by one, a reply often comes while the peer is
-    /// still on its way to sleep, which is cheap. So it is the cheap ones that go.
+    /// Wake-ups of other processes that go because the replies of a batch leave together: the first
+    /// reply wakes the peer, and the others find it awake. The wake-ups that go are the cheap ones.
+    /// Today a reply often comes while the peer is still falling asleep. The first reply of a batch
+    /// comes when the peer has slept for the whole batch and its CPU is idle.
     pub(super) fn gathered(&self, way: Way, counted: &Counted) -> Option<Term> {
         let (wakes, batch) = (self.prices.other_wakes, counted.events_per_wait.max(1.0));
         if !way.is_ring() {
@@ -52,16 +53,16 @@ impl Engine {
         })
     }
 
-    /// Wake-ups of others that stay. Where each event leads to several, those that belong to one
-    /// event do not go.
+    /// Wake-ups of other processes that stay: one for each batch, or as many as one event causes
+    /// today.
     fn staying(&self, way: Way, batch: f64) -> f64 {
         let wakes = self.prices.other_wakes;
         if way.is_ring() { (self.blocks(way).count.max(wakes) / batch).min(wakes) } else { wakes }
     }
 
-    /// What waking a peer costs whose CPU has been idle for as long as it took since the reply
-    /// before, ns: no less than today's mean. Where a batch is answered at once that is the batch,
-    /// else an event.
+    /// What it costs to wake a peer whose CPU has been idle since the last reply, ns; at least
+    /// today's mean. The last reply is a whole batch ago where a batch is answered at once, else
+    /// one event ago.
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let events = if way.is_ring() { batch } else { 1.0 };
         let took = events * self.cpu / self.blocks(way).count.max(1.0);
@@ -69,10 +70,9 @@ impl Engine {
         block.map_or(each, |block| block.wake.value.max(each))
     }
 
-    /// How much dearer, and how much cheaper, the wake-ups of others may become in another way of
-    /// waiting: a part of what lies between today's mean price and that of a peer whose CPU is
-    /// idle, and of one that is still awake. How deep peers sleep is up to their own pace against
-    /// the target's, and that changes.
+    /// How much dearer, and how much cheaper, all wake-ups of other processes may become in another
+    /// way of waiting, ns. How deep peers sleep depends on their pace against the target's, which
+    /// changes. The dearest wake-up finds the peer's CPU idle, the cheapest finds the peer awake.
     pub(super) fn peers(&self, way: Way, counted: &Counted) -> (f64, f64) {
         let Some(&each) = self.prices.other_wake.value() else { return (0.0, 0.0) };
         let batch = counted.events_per_wait.max(1.0);
@@ -85,10 +85,10 @@ impl Engine {
     /// Reads and writes past the page cache through `io_uring` or Linux AIO; nothing in other ways,
     /// or where that was not calibrated.
     ///
-    /// A request that finds the device busy is cheaper than one that has to wake it, however few an
-    /// enter submits, and an enter is paid by all that it submits: what counts is how many are in
-    /// flight, and how many end at once. As many as today's threads have there, or as one enter
-    /// submits, where that is more, or as the way keeps up.
+    /// Two numbers decide the price: how many requests are in flight, because a busy device need
+    /// not be woken, and how many one enter submits, because they share its cost. In flight are as
+    /// many as today's threads have there, as one enter submits, or as the way keeps up, whichever
+    /// is most.
     pub(super) fn direct_reads(&self, way: Way, counted: &Counted) -> Option<Direct> {
         let (queue, reads) = (way.queue()?, self.prices.direct_reads);
         let in_flight = self.prices.in_flight.max(counted.events_per_wait).max(way.depth().unwrap_or(0.0));
@@ -100,8 +100,9 @@ impl Engine {
         (reads.count >= 1.0).then_some(Direct { queue, reads, cost, in_flight })
     }
 
-    /// What a request past the page cache costs among so many in flight, of which a call submits
-    /// `batch`: reads and writes as the target has them, reads where it has neither.
+    /// What a request past the page cache costs with `in_flight` at the device and `batch`
+    /// submitted by each call. Reads and writes are mixed as in the target; without any it is a
+    /// read.
     pub(super) fn request(&self, queue: Queue, in_flight: f64, batch: f64) -> Option<Estimate> {
         let reads = &self.prices.direct_reads;
         let price = |write| self.calibration.direct_io(queue, write, in_flight, batch);

@@ -6,7 +6,8 @@ use crate::{
     event::{BlockClass, Family, SiteRecord, Sums},
 };
 
-/// Blocks on files that are still open or found no site: as many more than were counted at sites.
+/// How many times more blocks on files there can be than were counted at sites: some calls are
+/// still open, and some found no site.
 const MOST_WITHOUT_SITE: f64 = 1.05;
 
 /// What blocks of some classes cost the target altogether.
@@ -42,8 +43,8 @@ pub(super) fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> (
             parts.add(site, pools);
         }
         let charge = if net_count + file_count > 0.0 { charge * count / (net_count + file_count) } else { 0.0 };
-        // Calls on something else may wait for the disk, too. Nobody knows what would replace them
-        // in a ring, so they stay.
+        // Calls on something else than a file may wait for the disk too. It is not known what
+        // would replace them in a ring, so they stay.
         let count = if file { count.min(parts.blocks * MOST_WITHOUT_SITE) } else { count };
         // Blocks of calls that are still open, or that found no site, cost what the others do.
         let scale = if parts.covered > 0.0 { count / parts.covered } else { 0.0 };
@@ -53,17 +54,23 @@ pub(super) fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> (
     (part(false, net_count), part(true, file_count))
 }
 
+/// The direct cost of blocks, added up over sites. *Near* blocks handed the CPU to another thread
+/// of the target; during *away* blocks it was idle or with another program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
+    /// Cost of the near blocks, ns.
     pub(super) near: f64,
+    /// Calls with a near block.
     pub(super) nears: f64,
+    /// Cost of the away blocks, ns.
     pub(super) away: f64,
+    /// Calls with an away block.
     pub(super) aways: f64,
-    /// Blocks in calls whose cost could be told.
+    /// Blocks in calls whose cost is known.
     pub(super) covered: f64,
     /// Blocks in calls that have a site.
     pub(super) blocks: f64,
-    /// The basis of most of them, and how many that are.
+    /// The basis of the site with the most blocks, and how many blocks that site has.
     pub(super) basis: Option<(Basis, f64)>,
 }
 

@@ -1,12 +1,11 @@
-//! Ways that change nothing but the thread that makes a call on a file: a pool of workers that
-//! blocks in it, or the thread that asks a pool for it today. Neither waits in another way, so that
-//! nothing is replayed.
+//! The two ways that change only which thread makes a call on a file: a new pool of workers, or,
+//! without today's pool, the thread that asks. Calls block as before, so nothing is replayed.
 
 use super::{
     doubt::{Assumption, Doubt},
     engine::Engine,
     interval::Found,
-    replay::Queues,
+    replay::Assignment,
     scenario::{Scenario, Waits},
     sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
     term::{Term, TermBasis, TermKind},
@@ -16,33 +15,33 @@ use crate::{
     quantity::Estimate,
 };
 
-/// What one of these ways comes to: the terms, half the 90 % interval of what scatters, ns, and
-/// what may be otherwise.
+/// The terms of such a way, half the 90 % interval of what scatters (ns), and its doubts.
 type Sum = (Vec<Term>, f64, Vec<Doubt>);
 
-/// Requests at once of a program that asks for what it will need: as many as *deep32* has.
+/// Requests in flight of a program that reads ahead: as many as *deep32* has.
 const READ_AHEAD: f64 = 32.0;
 
 impl Engine {
-    /// What such a way gives back; `None` where it would change nothing, or has no price.
-    pub(super) fn by_another_thread(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
-        let (terms, half, doubts) = if way.pool() == Pool::Calls { self.by_workers() } else { self.in_place(way) }?;
+    /// What a way gives back that changes only the thread of calls on files; `None` where it would
+    /// change nothing, or has no price.
+    pub(super) fn by_another_thread(&self, way: Way, loops: u32, assignment: Assignment) -> Option<Scenario> {
+        let (terms, half, doubts) = if way.pool() == Pool::FilesOnly { self.by_workers() } else { self.in_place(way) }?;
         let most = self.most() / self.cpu;
         let found = Found::new(self.kind(way), self.cpu, terms, half / self.cpu, doubts, most);
         let blocks = self.prices.all().count;
         let waits = Waits { blocks, sleeps_per_block: 1.0, events_per_wait: 1.0, event_tax: None };
-        Some(Scenario::new((way, loops, queues), found, &waits, (self.cpu, self.seconds)))
+        Some(Scenario::new((way, loops, assignment), found, &waits, (self.cpu, self.seconds)))
     }
 
-    /// A worker sleeps until it is handed the call, and who handed it over sleeps until it is done,
-    /// unless calls of other requests are done first.
+    /// A new pool of workers. A worker sleeps until it is handed a call, and the thread that handed
+    /// it over sleeps until the call is done, or the call of another request.
     fn by_workers(&self) -> Option<Sum> {
         let (calls, each) = (self.prices.file_calls, self.hand_over()?);
         let back = calls / self.prices.file_waits.max(1.0);
         let term = |kind, count| Term::loss(kind, count, each, TermBasis::HandOver);
         let terms = vec![term(TermKind::CallsHandedOver, calls), term(TermKind::AnswersHandedBack, back)];
         let all: f64 = terms.iter().map(|t| t.ns).sum();
-        // Who has workers may ask for what it will need: a device that is kept busy costs less.
+        // A program with workers may read ahead, and a device that is kept busy costs less.
         let deeper = self.with_fewer(self.prices.file_waits.max(1.0), READ_AHEAD);
         let ahead = self.prices.file.count * deeper.map_or(0.0, |each| each.value);
         let doubts = vec![
@@ -53,8 +52,8 @@ impl Engine {
         (calls >= 1.0).then(|| (terms, all.abs() * UNSURE_HAND_OVER, doubts))
     }
 
-    /// No call is handed over, and while one blocks no other is made: the device is idle whenever
-    /// it gets a request.
+    /// No pool: no call is handed over. While one call blocks no other is made, so that the device
+    /// is idle whenever it gets a request.
     fn in_place(&self, way: Way) -> Option<Sum> {
         let goes = self.handed_over(way)?;
         let untold = Doubt { assumption: Assumption::QueuesCostMore, change: goes.ns * UNTOLD_HAND_OVER };
@@ -65,14 +64,14 @@ impl Engine {
         }
         let alone = self.with_fewer(1.0, at_once)?;
         let comes = Term::loss(TermKind::RequestsAlone, blocks, alone.value, TermBasis::OneAgainst(at_once));
-        // What goes through the page cache or syncs was not priced: one may lead to several
-        // requests, or wait for those of others.
+        // Calls through the page cache and syncs have no price: one of them may lead to several
+        // requests, or wait for the requests of others.
         let through_cache = (blocks - self.prices.direct_reads.count).max(0.0);
         let shared = Doubt { assumption: Assumption::RequestsAreShared, change: through_cache * alone.value };
         Some((vec![goes, comes], half.hypot(blocks * alone.half_width()), vec![untold, shared]))
     }
 
-    /// What a request to a device costs more among `few` at once than among `many`.
+    /// How much more a request costs with `few` requests at the device than with `many`.
     fn with_fewer(&self, few: f64, many: f64) -> Option<Estimate> {
         let at = |requests| self.request(Queue::Ring, requests, 1.0);
         Some(at(few)?.beyond(at(many)?).at_least_zero())
@@ -168,11 +167,11 @@ mod tests {
 
     #[test]
     fn a_worker_is_handed_every_call_and_answers_of_calls_that_overlap_wake_nobody() {
-        let found = engine(0.0, prices(), machine()).by_another_thread(Way::Workers, 1, Queues::Own).unwrap();
+        let found = engine(0.0, prices(), machine()).by_another_thread(Way::Workers, 1, Assignment::Fixed).unwrap();
         // 15 ms to hand them over, and an eighth of that for the answers.
         assert!((found.saving.value + 0.15 * 1.125).abs() < 1e-9, "{found:?}");
         let alone = engine(0.0, Prices { file_waits: 0.9, ..prices() }, machine());
-        let found = alone.by_another_thread(Way::Workers, 1, Queues::Own).unwrap();
+        let found = alone.by_another_thread(Way::Workers, 1, Assignment::Fixed).unwrap();
         assert!((found.saving.value + 0.3).abs() < 1e-9, "{found:?}");
         let change = |of| found.doubts.iter().find(|d| d.assumption == of).map(|d| d.change).unwrap();
         assert!(change(Assumption::WorkersStayBusy) > 0.149);
@@ -184,7 +183,7 @@ mod tests {
     fn reading_ahead_brings_less_the_more_requests_there_are_today() {
         let ahead = |file_waits| {
             let found = engine(0.0, Prices { file_waits, ..prices() }, machine())
-                .by_another_thread(Way::Workers, 1, Queues::Own)
+                .by_another_thread(Way::Workers, 1, Assignment::Fixed)
                 .unwrap();
             found.doubts.iter().find(|d| d.assumption == Assumption::CallsOverlap).map_or(0.0, |d| d.change)
         };
@@ -197,7 +196,7 @@ mod tests {
         let shared = |count| {
             let direct_reads = DirectReads { count, ..DirectReads::default() };
             let found = engine(5_000.0, Prices { direct_reads, ..prices() }, machine())
-                .by_another_thread(Way::Inline, 1, Queues::Own)
+                .by_another_thread(Way::Inline, 1, Assignment::Fixed)
                 .unwrap();
             found.doubts.iter().find(|d| d.assumption == Assumption::RequestsAreShared).map_or(0.0, |d| d.change)
         };
@@ -219,15 +218,15 @@ mod tests {
 
     #[test]
     fn without_its_pool_requests_are_alone_and_dearer() {
-        let found = engine(5_000.0, prices(), machine()).by_another_thread(Way::Inline, 1, Queues::Own).unwrap();
+        let found = engine(5_000.0, prices(), machine()).by_another_thread(Way::Inline, 1, Assignment::Fixed).unwrap();
         // 10 ms go, and 4,000 requests cost 5 µs more each.
         assert!((found.saving.value - (0.1 - 0.2)).abs() < 1e-9, "{found:?}");
         let cached = Prices { file: Blocks::default(), file_waits: 0.0, ..prices() };
         let found =
-            engine(5_000.0, cached, PriceList::default()).by_another_thread(Way::Inline, 1, Queues::Own).unwrap();
+            engine(5_000.0, cached, PriceList::default()).by_another_thread(Way::Inline, 1, Assignment::Fixed).unwrap();
         assert!((found.saving.value - 0.1).abs() < 1e-9, "{found:?}");
         let unpriced = PriceList { direct: Vec::new(), ..machine() };
-        assert_eq!(engine(5_000.0, prices(), unpriced).by_another_thread(Way::Inline, 1, Queues::Own), None);
+        assert_eq!(engine(5_000.0, prices(), unpriced).by_another_thread(Way::Inline, 1, Assignment::Fixed), None);
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The engine behind the scenarios: what the target paid, and a replay that counts the sleeps of
-//! loops in its place. It can be asked again with other loops, without the window.
+//! The engine behind the scenarios: it holds what the target paid and the traces to replay, and
+//! counts how often event loops would sleep in the target's place. It needs no window, so that it
+//! can price scenarios on other numbers of loops later.
 
 use super::{
     blocks::Blocks,
     given::Given,
     prices::Prices,
-    replay::{Arrivals, Outcome, Queues, Settings, Trace},
+    replay::{Arrivals, Assignment, Outcome, Settings, Trace},
     scenario::Ground,
 };
 use crate::{
@@ -26,9 +27,9 @@ pub struct Engine {
     pub(super) calibration: PriceList,
     /// What its pools pay to hand work over.
     pub(super) hand_overs: HandOvers,
-    /// Replayed for readiness: sockets, pipes and their like.
+    /// Traces for readiness: blocks on sockets, pipes and whatever else epoll can wait for.
     pub(super) net: Vec<Trace>,
-    /// Replayed for completion: files too.
+    /// Traces for completion: blocks on files too.
     pub(super) all: Vec<Trace>,
     /// CPU of the target without the hooks, ns.
     pub(super) cpu: f64,
@@ -40,7 +41,7 @@ pub struct Engine {
     pub(super) spread: f64,
     /// Indirect cost of blocking-IO blocks, ns; `None` where the interval includes zero.
     pub(super) indirect: Option<Estimate>,
-    /// Whether hardware counters told its user-mode part.
+    /// Whether the user-mode part of `indirect` was measured by hardware counters.
     pub(super) by_counters: bool,
     /// From a wake-up to the first instruction, where the CPU was idle, ns.
     pub(super) wake_up: f64,
@@ -48,10 +49,12 @@ pub struct Engine {
     pub(super) in_kernel: f64,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(super) unsteady: f64,
-    /// The hooks filled CPUs that the target leaves free without them.
+    /// Whether the hooks filled CPUs that the target leaves free without them.
     pub(super) filled: bool,
-    /// Machine code's prices are a bound for what it runs in.
+    /// Whether the target runs in a runtime whose prices are not known. Then the prices of machine
+    /// code are an upper bound.
     pub(super) bound: bool,
+    /// How often a wake-up found 0, 1, 2, … other threads that could run.
     pub(super) concurrency: Vec<f64>,
     pub(super) seconds: f64,
 }
@@ -64,7 +67,8 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// The same with `by` times as many requests in flight: a sleep then ends for as many at once.
+    /// The counts with `by` times as many requests in flight: then a sleep ends for `by` times as
+    /// many events at once.
     pub(super) fn deeper(self, by: f64) -> Self {
         Self { sleeps_per_event: self.sleeps_per_event.scaled(1.0 / by), events_per_wait: self.events_per_wait * by }
     }
@@ -142,8 +146,8 @@ impl Engine {
         Some(Counted { sleeps_per_event, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
     }
 
-    /// Without a stream: a wake-up that found fewer threads than there are loops would have found a
-    /// loop asleep.
+    /// The count without a stream to replay: if fewer threads could run than there are loops, a
+    /// loop would have been asleep.
     fn coarse(&self, loops: u32) -> Option<Counted> {
         let all: f64 = self.concurrency.iter().sum();
         let alone: f64 = self.concurrency.iter().take(loops as usize).sum();
@@ -154,12 +158,12 @@ impl Engine {
         })
     }
 
-    pub(super) fn settings(&self, way: Way, loops: u32, queues: Queues, tax: f64) -> Settings {
+    pub(super) fn settings(&self, way: Way, loops: u32, assignment: Assignment, tax: f64) -> Settings {
         let blocks = self.prices.all();
         let less = (blocks.direct / blocks.count.max(1.0)).max(0.0) + self.hooks_per_block;
         Settings {
             loops,
-            queues,
+            assignment,
             arrivals: Arrivals::Closed,
             less,
             // The hooks at the return from the call that sends, at the next call and at the switch
@@ -186,8 +190,8 @@ impl Engine {
         let is_pool = self.hand_overs.waits >= 1.0;
         let fits = |way: &Way| match (way.queue(), way.pool()) {
             (Some(Queue::Aio), _) => self.prices.direct_reads.count >= 1.0,
-            (_, Pool::Calls) => !is_pool,
-            (_, Pool::Gone) => is_pool,
+            (_, Pool::FilesOnly) => !is_pool,
+            (_, Pool::Removed) => is_pool,
             _ => true,
         };
         self.calibration.offered().into_iter().filter(|way| way.suits(files) && fits(way)).collect()
@@ -199,7 +203,7 @@ impl Engine {
     }
 }
 
-/// Over the calls that blocked on IO.
+/// Kernel CPU of a call that blocked on IO until it blocked, ns: the mean.
 fn before_block(window: &Window) -> f64 {
     let io = window.sites.iter().filter(|s| s.place.class.family() == Family::BlockingIo);
     let (before, calls) = io.fold((0u64, 0u64), |(b, c), s| (b + s.site.cpu_before, c + s.site.blocked_calls));

@@ -1,4 +1,5 @@
-//! Calls on files: past the page cache, and those that a ring has made by workers of the kernel.
+//! Two kinds of calls on files that need prices of their own: those past the page cache, and those
+//! that `io_uring` hands to workers of the kernel.
 
 use super::blocks::{Blocks, Parts, is_io};
 use crate::{
@@ -61,7 +62,7 @@ pub(super) fn direct_reads(window: &Window, pools: &Pools<'_>, places: &[Place])
     (sum, Nanos::from_nanos(waited).ratio_to(window.measured))
 }
 
-/// Calls that a ring has made by workers, and their part of all blocks on files.
+/// Calls that `io_uring` hands to workers of the kernel, and their part of all blocks on files.
 pub(super) fn by_workers(window: &Window, pools: &Pools<'_>, file: (Blocks, &Parts), places: &[Place]) -> ByWorkers {
     let (file, all) = file;
     let (mut calls, mut parts) = (0.0, Parts::default());

@@ -9,7 +9,7 @@ use crate::{
 
 /// What a prediction starts from, beside the window.
 pub(crate) struct Given<'a> {
-    /// `None` where the cost of a block could not be told.
+    /// `None` where the cost of a block is not known.
     pub(crate) prices: Option<Prices>,
     /// What its pools pay to hand work over.
     pub(crate) hand_overs: HandOvers,
@@ -17,9 +17,10 @@ pub(crate) struct Given<'a> {
     pub(crate) locks: f64,
     /// Whether a loop waits for all of its IO and hands what is ready to a pool.
     pub(crate) fed: bool,
-    /// Whether it runs in something whose prices are not known: those of machine code are a bound.
+    /// Whether the target runs in a runtime whose prices are not known. Then the prices of machine
+    /// code are an upper bound.
     pub(crate) bound: bool,
-    /// What this machine was calibrated to; else why it was not, where that is known.
+    /// This machine's price list; else the reason why there is none, where one is known.
     pub(crate) calibration: Result<&'a PriceList, Option<&'a str>>,
     /// CPU of the target without the hooks, ns.
     pub(crate) cpu: f64,
@@ -29,13 +30,13 @@ pub(crate) struct Given<'a> {
     pub(crate) direct_interval: Option<Estimate>,
     /// Half the 90 % interval of the target's own CPU per switch, as a share.
     pub(crate) unsteady: f64,
-    /// How that changed meanwhile, where it did.
+    /// How the CPU per switch changed while the target was measured, where it did.
     pub(crate) drift: Option<Drift>,
-    /// The hooks filled CPUs that the target leaves free without them.
+    /// Whether the hooks filled CPUs that the target leaves free without them.
     pub(crate) filled: bool,
-    /// Indirect cost of the blocks, where it could be told.
+    /// Indirect cost of the blocks, where it is known.
     pub(crate) indirect: Option<Effect>,
-    /// Whether hardware counters told its user-mode part.
+    /// Whether the user-mode part of `indirect` was measured by hardware counters.
     pub(crate) by_counters: bool,
     /// How long was measured, in seconds.
     pub(crate) seconds: f64,
@@ -44,12 +45,12 @@ pub(crate) struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// The ways that the target could move to whatever it blocks on.
+    /// The ways that suit every target, whatever it blocks on.
     pub(super) fn offered(&self) -> Vec<Way> {
         self.offered_if(Way::suits_all)
     }
 
-    /// The ways that a target could move to whose loop feeds a pool.
+    /// The ways that suit a target whose loop feeds a pool.
     pub(super) fn offered_to_fed(&self) -> Vec<Way> {
         self.offered_if(Way::suits_fed)
     }

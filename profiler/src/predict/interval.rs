@@ -1,4 +1,4 @@
-//! Intervals from what was missed, not from what could be missed.
+//! Intervals of predictions, from the errors that predictions were found to have.
 //!
 //! The model states a standard error with each figure. Where the async form of a program was
 //! measured too, it is known how many of these errors the prediction was off by. The interval is
@@ -15,20 +15,21 @@ use super::{
 };
 use crate::quantity::{Estimate, Z90};
 
-/// A prediction that rests on nothing unsure is still off by that: the share of its CPU that two
-/// runs of one program differ by.
+/// The error that every prediction has, as a share of the target's CPU: two runs of one program
+/// differ by as much.
 const FLOOR: f64 = 0.01;
-/// A price that was found in one place is off in another: so much of every term.
+/// The error of each term, as a share of the term: a price that was found in one place is off in
+/// another.
 const TRANSFER: f64 = 0.1;
 
 impl Kind {
-    /// By how much predictions of this kind were off, where there are enough of it; else those of
-    /// all kinds.
+    /// By how much predictions of this kind were off. A kind with too few rows of its own gets the
+    /// figure over all kinds.
     pub fn missed(self) -> Missed {
         KINDS.iter().find(|(kind, _)| *kind == self).map_or(POOLED, |(_, own)| *own)
     }
 
-    /// Whether that is of its own kind.
+    /// Whether [`Kind::missed`] is a figure of this kind alone.
     pub fn has_its_own(self) -> bool {
         KINDS.iter().any(|(kind, _)| *kind == self)
     }
@@ -40,7 +41,7 @@ impl Kind {
 }
 
 impl Missed {
-    /// The machines that it was measured on.
+    /// The machines that the errors were measured on.
     pub const fn machines() -> &'static [&'static str] {
         MACHINES
     }
@@ -56,9 +57,9 @@ pub struct Unsure {
 }
 
 impl Unsure {
-    /// From half the 90 % interval of what scatters to both sides, from what may be otherwise, and
-    /// from the terms of the sum; all of them shares. A doubt counts as a value anywhere between
-    /// nothing and all of it, a choice as all of it.
+    /// The error from three sources, all of them shares: `half` the 90 % interval of what scatters
+    /// to both sides, the doubts, and the terms of the sum. A doubt counts as uniform between
+    /// nothing and its full size, a choice as its full size.
     pub(super) fn new(half: f64, doubts: &[Doubt], terms: impl Iterator<Item = f64>) -> Self {
         let terms: f64 = terms.map(|share| (TRANSFER * share).powi(2)).sum();
         let both = FLOOR * FLOOR + (half / Z90).powi(2) + terms;
@@ -69,8 +70,8 @@ impl Unsure {
         Self { less: one(|change| change < 0.0), more: one(|change| change > 0.0) }
     }
 
-    /// Of a figure that is nothing, to so much.
-    pub(super) fn of_bound(bound: f64) -> Self {
+    /// The error of a figure that is 0 and may lie `bound` to either side.
+    pub(super) fn from_bound(bound: f64) -> Self {
         let both = FLOOR.hypot(bound);
         Self { less: both, more: both }
     }
@@ -83,7 +84,7 @@ impl Unsure {
     }
 }
 
-/// What a sum comes to, in shares of the target's CPU.
+/// The result of a sum of terms. All figures but the terms are shares of the target's CPU.
 pub(super) struct Found {
     pub(super) kind: Kind,
     pub(super) saving: Estimate,
@@ -95,9 +96,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// From the terms and the doubts, ns of the target's `cpu`; doubts are told the largest first.
-    /// `half` the 90 % interval of what scatters, and the `most` that can come back, are shares of
-    /// it.
+    /// The terms, the doubts and the target's `cpu` are in ns. `half` the 90 % interval of what
+    /// scatters, and the `most` that can come back, are shares of `cpu`. The doubts come out
+    /// sorted, the largest first.
     pub(super) fn new(kind: Kind, cpu: f64, terms: Vec<Term>, half: f64, doubts: Vec<Doubt>, most: f64) -> Self {
         let shares: Vec<f64> = terms.iter().map(|t| t.ns / cpu).collect();
         let mut doubts: Vec<Doubt> = doubts.into_iter().map(|d| Doubt { change: d.change / cpu, ..d }).collect();
@@ -119,13 +120,13 @@ fn at_stake(kind: Kind, shares: &[f64], half: f64, doubts: &[Doubt]) -> f64 {
     goes * dearer + changes(doubts, |change| change > 0.0) + half
 }
 
-/// The figure with all that may be otherwise at its full size, as if all of it came at once.
+/// The figure if all doubts came true at once, each at its full size.
 fn bounds(value: f64, half: f64, doubts: &[Doubt], most: f64) -> Estimate {
     let high = value + changes(doubts, |change| change > 0.0) + half;
     Estimate { low: value + changes(doubts, |change| change < 0.0) - half, value, high: high.min(most.max(value)) }
 }
 
-/// What the doubts of one side come to together.
+/// The sum of the doubts whose sign `of` accepts.
 fn changes(doubts: &[Doubt], of: fn(f64) -> bool) -> f64 {
     doubts.iter().map(|d| d.change).filter(|&change| of(change)).sum()
 }

@@ -1,6 +1,6 @@
-//! What predictions are of, as far as their errors differ, and by how much they were off.
+//! Kinds of predictions, told apart because their errors differ, and how large the errors were.
 
-/// What a prediction is of, as far as its errors differ.
+/// A kind of prediction. Each has errors of its own size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Machine code that blocks on sockets, pipes and the like.
@@ -9,8 +9,8 @@ pub enum Kind {
     Files,
     /// The ways of an interpreter or virtual machine.
     Runtime,
-    /// Machine code that a pool of threads does a part of, be it that it comes, goes or changes:
-    /// what that takes is up to how the pool is written.
+    /// Machine code with a pool of threads that comes, goes or changes. What that costs depends on
+    /// how the pool is written.
     Pools,
 }
 
@@ -26,13 +26,13 @@ impl Kind {
     }
 }
 
-/// By how much predictions were off, in nine of ten programs at the most.
+/// The error that nine of ten predictions kept to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Missed {
-    /// Times what the model says of its own uncertainty.
+    /// The error in units of the model's own standard error.
     pub times: f64,
-    /// Over so many rows.
+    /// Rows of the lab and the pairs that it was found in.
     pub rows: u32,
-    /// Of so many programs.
+    /// Programs that these rows are of.
     pub programs: u32,
 }

@@ -35,7 +35,7 @@ pub use interval::Unsure;
 pub use kind::{Kind, Missed};
 pub use note::{Caveat, Note, Refusal};
 pub use prices::Prices;
-pub use replay::Queues;
+pub use replay::Assignment;
 pub use scenario::{Ground, Scenario};
 pub use term::{Term, TermBasis, TermKind};
 pub use whatif::{MIN_BLOCKS, Priced, WhatIf};

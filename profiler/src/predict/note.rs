@@ -1,12 +1,11 @@
-//! Why a prediction says what it says, as values: what prices rest on, what has to be known with
-//! it, why there is none.
+//! Notes of a prediction, as values: what its prices rest on, its caveats, and why there is none.
 
 use super::baseline::Drift;
 
 /// What a price rests on, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Note {
-    /// Measured, less what the target's many threads make of a switch.
+    /// Measured, less what a switch costs more because the target has many threads.
     LessCrowd {
         /// The measured cost of a sleep, ns.
         measured: f64,
@@ -17,26 +16,28 @@ pub enum Note {
     CalibratedSleep,
     /// A switch between threads, because too few blocks of the target left the CPU idle.
     SwitchForSleep,
-    /// In place: so many calls that woke somebody against those at the same sites that did not.
+    /// Measured on the target: so many calls that woke a thread, against calls at the same sites
+    /// that woke none.
     WakingCalls(u64),
     /// Calibrated on this machine.
     Calibrated,
-    /// On a pipe of the profiler's own.
+    /// Measured on a pipe of the profiler's own.
     OwnPipe,
     /// Neither a calibration nor a reference is there.
     NoWakePrice,
-    /// What is left of a calibrated message that so many threads hand on to each other.
+    /// The calibrated cost of a message that so many threads hand on to each other, less the block
+    /// and the cold code after it.
     HandedOn(f64),
-    /// The cost of a block could not be told.
+    /// The cost of a block is not known.
     NoBlockPrice,
 }
 
-/// What has to be known with a prediction.
+/// What a reader has to know with a prediction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Caveat {
     /// So many blocks are on files, where readiness gains nothing.
     FilesBlock(f64),
-    /// The target changed while it was measured.
+    /// The target's CPU per switch changed while it was measured.
     Drifted(Drift),
     /// The hooks filled CPU that the target leaves free when nobody looks.
     HooksFilledCpu,
@@ -48,7 +49,7 @@ pub enum Caveat {
         /// Threads that take turns.
         threads: f64,
     },
-    /// The cost of this share of the blocks could not be told.
+    /// The cost of this share of the blocks is not known.
     NotCovered(f64),
 }
 
@@ -57,17 +58,16 @@ pub enum Caveat {
 pub enum Refusal {
     /// The target used next to no CPU.
     NoCpu,
-    /// The cost of a block could not be told.
+    /// The cost of a block is not known.
     NoBlockPrice,
     /// This machine was not calibrated, or not yet.
     NotCalibrated,
     /// This machine could not be calibrated.
     CalibrationFailed {
-        /// As it was said where it was tried; a recording keeps that.
+        /// The error in words, as the calibration gave it. Recordings keep it as text.
         said: String,
     },
-    /// Its pool waits for work so often, and hardly for IO: what it is handed over for is done
-    /// elsewhere.
+    /// Its pool waits for work often and hardly for IO: something else waits for its IO.
     HandsOver {
         /// How often threads waited for work.
         waits: f64,

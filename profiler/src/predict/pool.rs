@@ -1,16 +1,16 @@
-//! A pool whose IO never blocks: an event loop waits for all of it, and hands what is ready to
-//! threads. What one loop that serves by itself would give back.
+//! The prediction for a fed pool: an event loop waits for all IO and hands what is ready to a pool
+//! of threads. It says what would come back if the loop served requests itself.
 //!
-//! In machine code it is what the hand-overs take in place: the loop waits as it does today. In a
-//! runtime it is the difference between two calibrated forms, a pool and another, for as many
-//! messages: what a queue costs there lies in its own code, which no call shows.
+//! For machine code that is what the hand-overs cost in the target today; the loop waits as before.
+//! For a runtime it is the calibrated price of a message with a pool, less that of a message in the
+//! other way. There a queue costs time in the runtime's own code, and no system call shows that.
 
 use super::{
     doubt::{Assumption, Doubt},
     given::Given,
     interval::Found,
     kind::Kind,
-    replay::Queues,
+    replay::Assignment,
     scenario::{Scenario, Waits},
     sum::{UNSURE_HAND_OVER, UNTOLD_HAND_OVER},
     term::{Term, TermBasis, TermKind},
@@ -24,11 +24,11 @@ use crate::{
 /// Messages below which no saving is stated.
 const MIN_MESSAGES: f64 = 200.0;
 
-/// A program that a loop feeds.
+/// A program whose event loop hands ready IO to a pool.
 pub(super) struct FedPool<'a> {
     given: &'a Given<'a>,
     calibration: &'a PriceList,
-    /// What it reads and answers.
+    /// Messages that the target reads and answers.
     messages: f64,
     at: At,
 }
@@ -46,7 +46,7 @@ impl<'a> FedPool<'a> {
         (messages >= MIN_MESSAGES && waits >= 1.0).then_some(Self { given, calibration, messages, at })
     }
 
-    /// Of each way that serves in the loop.
+    /// One scenario for each way that serves requests in the loop.
     pub(super) fn scenarios(&self) -> Vec<Scenario> {
         self.given.offered_to_fed().into_iter().filter_map(|way| self.scenario(way)).collect()
     }
@@ -64,7 +64,7 @@ impl<'a> FedPool<'a> {
         // Its own loop stays, and sleeps as it does.
         let waits =
             Waits { blocks: 0.0, sleeps_per_block: 0.0, events_per_wait: self.at.events, event_tax: Some(tax.value) };
-        Some(Scenario::new((way, 1, Queues::Own), found, &waits, (given.cpu, given.seconds)))
+        Some(Scenario::new((way, 1, Assignment::Fixed), found, &waits, (given.cpu, given.seconds)))
     }
 
     fn in_its_runtime(&self, way: Way, tax: Estimate) -> Option<(Vec<Term>, f64, Vec<Doubt>)> {
@@ -73,7 +73,7 @@ impl<'a> FedPool<'a> {
         let goes = Term::gain(TermKind::PoolGoes, self.messages, today.value, waits(Way::Pooled));
         let comes = Term::loss(TermKind::EventsWaited, self.messages, tax.value, waits(way));
         let half = self.messages * today.half_width().hypot(tax.half_width());
-        // What is seen of it in the kernel is the least that it costs.
+        // What the pool costs in the kernel is the least that it costs.
         let lean =
             Doubt { assumption: Assumption::PoolIsLean, change: -(goes.ns - self.given.hand_overs.cpu).max(0.0) };
         Some((vec![goes, comes], half, vec![lean]))

@@ -1,4 +1,4 @@
-//! Prices: what the target paid for its blocks, in one place, with the ground that each stands on.
+//! Prices: what the target's blocks, calls and wake-ups cost today, and what each price rests on.
 
 use super::{
     blocks::{Blocks, direct_costs, is_io},
@@ -14,16 +14,15 @@ use crate::{
     quantity::{Estimate, Figure, Nanos},
 };
 
-/// Whatever the hooks did, a wake-up or a call past the page cache costs this share of what was
-/// seen.
+/// However much the hooks cost, a wake-up or a call past the page cache keeps at least this share
+/// of its measured price.
 const LEAST_LEFT: f64 = 0.2;
 
 /// Calls that only wait for one descriptor: a loop makes none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WaitingCalls {
-    /// Calls.
     pub count: f64,
-    /// What all of them cost beside their blocks, ns.
+    /// What all of these calls cost beside their blocks, ns.
     pub cost: Estimate,
 }
 
@@ -36,20 +35,20 @@ pub struct Prices {
     pub file: Blocks,
     /// Calls on files, blocking or not.
     pub file_calls: f64,
-    /// Calls on files that a ring has made by workers of the kernel.
+    /// Calls on files that `io_uring` would hand to workers of the kernel.
     pub by_workers: ByWorkers,
     /// Reads and writes past the page cache.
     pub direct_reads: DirectReads,
-    /// How many of them its threads have at devices at once, in the mean: their blocked time over
-    /// the time measured.
+    /// Reads and writes past the page cache that are at devices at once, in the mean: their blocked
+    /// time over the time measured.
     pub in_flight: f64,
-    /// How many waits for files there are at once, in the mean.
+    /// Threads that are blocked on files at once, in the mean.
     pub file_waits: f64,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
-    /// Of those, messages of their own: each was answered or passed on by a write.
+    /// Those of `ready_reads` that got a message of its own: a write answered it or passed it on.
     pub turns: f64,
-    /// Messages that it read and answered or passed on: it may take several calls for either.
+    /// Messages that the target read and answered or passed on. Several calls may make one message.
     pub messages: f64,
     /// Connections that it accepted.
     pub accepted: f64,
@@ -57,31 +56,31 @@ pub struct Prices {
     pub waiting_calls: WaitingCalls,
     /// A block that hands the CPU to another thread of the target, ns.
     pub near: f64,
-    /// What a loop pays for each sleep, ns: a block after which the CPU is idle or with somebody
-    /// else, as the target's are but for what many threads make of a switch.
+    /// What a loop would pay for each sleep, ns: a block during which the CPU is idle or with
+    /// another program, less the part that is due to the target's many threads.
     pub sleep: Figure<f64, Note>,
     /// What most of its blocks on sockets and pipes wait for.
     pub main_class: BlockClass,
-    /// Wake-ups from IO of its threads that its own threads caused.
+    /// Wake-ups of its threads from IO that its own threads caused.
     pub own_wakes: f64,
     /// Wake-ups of other processes' threads that its threads caused, in calls.
     pub other_wakes: f64,
-    /// What a wake-up costs the waker, ns.
+    /// What waking one of its own threads costs the waker, ns.
     pub wake: Figure<f64, Note>,
-    /// What one of another process's threads would cost it if nobody looked, ns.
+    /// What waking a thread of another process would cost the target if nobody measured it, ns.
     pub other_wake: Figure<f64, Note>,
     /// Preemptions of the target's threads by each other.
     pub preemptions: f64,
-    /// What one costs, ns: a switch from thread to thread without a sleep.
+    /// What a preemption costs, ns: a switch from thread to thread without a sleep.
     pub switch: f64,
     /// What most of the direct cost is based on.
     pub basis: Option<Basis>,
-    /// Share of the blocking-IO blocks whose cost could be told.
+    /// Share of the blocking-IO blocks whose cost is known.
     pub covered: f64,
 }
 
 impl Prices {
-    /// `None` where the cost of no block could be told.
+    /// `None` where the cost of no block is known.
     pub(crate) fn new(
         window: &Window,
         sums: &Sums,
@@ -126,8 +125,8 @@ impl Prices {
             wake: switches.wake(near, &other_wake),
             other_wake,
             preemptions: sums.preempted_by_own as f64,
-            // No thread sleeps and none is woken: it costs at most what a plain block between two
-            // threads does.
+            // In a preemption no thread sleeps and none is woken: it costs at most what a plain
+            // block between two threads costs.
             switch: switches.calibrated(None).map_or(near, |plain| near.min(plain)),
             basis: parts.basis.map(|(basis, _)| basis),
             covered: if all > 0.0 { parts.covered / all } else { 0.0 },
@@ -139,7 +138,7 @@ impl Prices {
         self.net.plus(self.file)
     }
 
-    /// Those on files that a way waits for itself.
+    /// The blocks on files that this way waits for itself.
     pub(super) fn file_by(&self, way: Way) -> Blocks {
         match way.queue() {
             None => Blocks::default(),
@@ -153,9 +152,9 @@ impl Prices {
         self.file.count > self.net.count
     }
 
-    /// Takes off what the hooks did to the target beyond their own run time, where prices depend on
-    /// its pace against others: a slower target finds its peers asleep more often and wakes them,
-    /// and finds its disk idle and rings for it.
+    /// Takes off what the hooks cost the target beyond their own run time, from the two prices that
+    /// depend on its pace: a slower target finds its peers asleep more often and has to wake them,
+    /// and finds its disk idle and has to start it.
     pub(crate) fn less_excess(mut self, excess: f64) -> Self {
         let woken = self.other_wakes * self.other_wake.value().copied().unwrap_or(0.0);
         let reads = &mut self.direct_reads;
@@ -168,7 +167,7 @@ impl Prices {
         self
     }
 
-    /// CPU of the target without the hooks, ns.
+    /// CPU of the target without the hooks, and that of the hooks, ns.
     pub(crate) fn without_hooks(total: Nanos, share: Option<&f64>) -> (f64, f64) {
         let total = total.as_nanos() as f64;
         let hooks = share.map_or(0.0, |s| s.clamp(0.0, 0.9) * total);
@@ -190,7 +189,8 @@ fn blockers(window: &Window) -> f64 {
     window.threads.iter().filter(blocks).count() as f64
 }
 
-/// What a price of one is off by, it is for all of them: their ends add up.
+/// The calls that only wait for one descriptor. All of them have the same error in their price, so
+/// the ends of the intervals are added up.
 fn waiting_calls(window: &Window, pools: &Pools<'_>) -> WaitingCalls {
     let mut all = WaitingCalls::default();
     let io = window.sites.iter().filter(|s| is_io(s));

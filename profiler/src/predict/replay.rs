@@ -27,12 +27,12 @@ pub enum Arrivals {
     Open,
 }
 
-/// How connections are spread over loops.
+/// How connections are assigned to loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queues {
-    /// Each connection belongs to one loop.
-    Own,
-    /// Whoever is free takes what is ready.
+pub enum Assignment {
+    /// Each connection belongs to one loop for good.
+    Fixed,
+    /// A loop that is free takes the next connection that is ready (work stealing).
     Stealing,
 }
 
@@ -40,26 +40,26 @@ pub enum Queues {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub loops: u32,
-    /// How connections are spread over them.
-    pub queues: Queues,
+    pub assignment: Assignment,
     /// Who brings the next request.
     pub arrivals: Arrivals,
-    /// Taken off each burst: the switch that it paid, and the hooks, ns.
+    /// Taken off each burst, ns: its share of the switch, and the hooks.
     pub less: f64,
-    /// Of that, what lay between the reply and the block, ns. A peer answers the reply and knows
-    /// nothing of the block. It takes as long as it did from the reply on, and so longer from the
-    /// end of the burst on.
+    /// The part of `less` that lay between the reply and the block, ns. The peer's time runs from
+    /// the reply, and stays as it was. So without this part the next request comes that much later
+    /// after the burst's end.
     pub trailing: f64,
-    /// Added to each: what waiting costs per event, ns.
+    /// Added to each burst: what waiting costs per event, ns.
     pub tax: f64,
-    /// With one enter of `io_uring` for each batch: the share of a burst that is done in it, one
-    /// event after the other, once the rest of the whole batch is done. The replies leave there.
+    /// For `io_uring` with one enter per batch: the share of a burst that runs inside the enter.
+    /// The enter comes when the other part of the whole batch is done. It works the events off one
+    /// after the other, and sends the replies. `None` for readiness.
     pub entered: Option<f64>,
     /// From the arrival to the first instruction of a loop that slept, ns.
     pub wake_up: f64,
 }
 
-/// What came of it.
+/// What a replay counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Events that loops have served.
@@ -114,8 +114,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// From the blocks of the classes that `counts` accepts. Bursts between two other blocks of a
-    /// thread are added up.
+    /// The trace of all blocks whose class `counts` accepts. Bursts between blocks of other classes
+    /// are added to the burst around them.
     pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
         let length = span.end.saturating_sub(span.start).as_nanos();
         let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -134,7 +134,7 @@ impl Trace {
                         continue;
                     }
                     if first.is_none() {
-                        // The burst before the first one began outside.
+                        // The burst before the first block began before the span.
                         first = Some(end.wake.saturating_sub(span.start).as_nanos());
                     } else {
                         let gap = end.wake.saturating_sub(end.off).as_nanos();
@@ -158,8 +158,8 @@ impl Trace {
         self.connections.len()
     }
 
-    /// Wake-up to switch-in over the block ends of these spans that came back to an idle CPU, or
-    /// one that was with somebody else: how long a loop that slept takes to run, ns.
+    /// How long a loop that slept takes from the wake-up to its first instruction, ns. Measured at
+    /// the block ends that came back to a CPU that was idle or with another program.
     pub fn wake_up(spans: &[Span]) -> Option<f64> {
         let away = spans.iter().flat_map(|s| &s.ends).filter(|e| e.away);
         let (sum, n) = away.fold((0.0, 0u64), |(sum, n), e| (sum + e.delay.as_nanos() as f64, n + 1));
@@ -175,9 +175,9 @@ impl Trace {
     /// Replays the trace on loops of these settings.
     pub fn replay(&self, settings: &Settings) -> Outcome {
         let loops = settings.loops.max(1) as usize;
-        match settings.queues {
-            Queues::Stealing => Simulation::new(self, settings, 0, 1).shared(loops),
-            Queues::Own => {
+        match settings.assignment {
+            Assignment::Stealing => Simulation::new(self, settings, 0, 1).shared(loops),
+            Assignment::Fixed => {
                 let mut sum = Outcome::default();
                 for part in 0..loops.min(self.connections.len().max(1)) {
                     sum += Simulation::new(self, settings, part, loops).alone();
@@ -191,13 +191,13 @@ impl Trace {
 /// A reply that has not left yet.
 struct Held {
     connection: u32,
-    /// What is to be done before it leaves, ns.
+    /// CPU that is needed before it leaves, ns.
     rest: f64,
     /// How long the connection is away afterwards, if its reply brings the next request.
     gap: Option<u64>,
 }
 
-/// The connections of one queue on their way through it.
+/// A replay of the connections of one queue, under way.
 struct Simulation<'a> {
     trace: &'a Trace,
     settings: &'a Settings,
@@ -206,13 +206,13 @@ struct Simulation<'a> {
     /// Index of the next cycle, by connection.
     next: Vec<u32>,
     mean: f64,
-    /// What the enter has to do for this batch.
+    /// Replies of this batch that leave with the enter.
     held: Vec<Held>,
     outcome: Outcome,
 }
 
 impl<'a> Simulation<'a> {
-    /// With every `of`-th connection from `part` on.
+    /// Takes every `of`-th connection, from number `part` on.
     fn new(trace: &'a Trace, settings: &'a Settings, part: usize, of: usize) -> Self {
         let mut arrivals = BinaryHeap::with_capacity(trace.connections.len());
         for (i, connection) in trace.connections.iter().enumerate().skip(part).step_by(of) {
@@ -233,7 +233,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Serves a connection from `now` on; returns when that is done.
+    /// Serves a connection from `now` on, and returns the time at its end.
     fn serve(&mut self, connection: u32, now: u64) -> u64 {
         let cycles = &self.trace.connections[connection as usize].cycles;
         let place = self.next[connection as usize] as usize;
@@ -249,7 +249,7 @@ impl<'a> Simulation<'a> {
         if self.settings.entered.is_some() { now } else { self.reply(now) }
     }
 
-    /// When the next connection is ready, if that is within the span.
+    /// The time at which the next connection is ready, if that is within the span.
     fn earliest(&self) -> Option<u64> {
         self.arrivals.peek().map(|Reverse((at, _))| *at).filter(|&at| at < self.trace.length)
     }
@@ -263,7 +263,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Waits from `now` on: what is ready then, or whatever comes first.
+    /// Waits from `now` on for what is ready, or else sleeps until the next connection is. Returns
+    /// the time at the end of the wait.
     fn wait(&mut self, now: u64, ready: &mut VecDeque<u32>) -> Option<u64> {
         let earliest = self.earliest()?;
         let mut now = now;
@@ -276,7 +277,7 @@ impl<'a> Simulation<'a> {
         Some(now)
     }
 
-    /// The held replies leave; answers when the last one has.
+    /// Sends the held replies, and returns the time at which the last one has left.
     fn reply(&mut self, mut now: u64) -> u64 {
         for Held { connection, rest, gap } in self.held.drain(..) {
             now += rest as u64;
@@ -287,7 +288,7 @@ impl<'a> Simulation<'a> {
         now
     }
 
-    /// One loop with a queue of its own.
+    /// Runs one loop with a queue of its own.
     fn alone(mut self) -> Outcome {
         let (mut now, mut ready) = (0, VecDeque::new());
         while now < self.trace.length {
@@ -301,7 +302,7 @@ impl<'a> Simulation<'a> {
         self.outcome
     }
 
-    /// Loops that share one queue: the one that is free first takes the next.
+    /// Runs loops that share one queue: the loop that is free first takes the next connection.
     fn shared(mut self, loops: usize) -> Outcome {
         let mut free: BinaryHeap<Reverse<u64>> = (0..loops).map(|_| Reverse(0)).collect();
         let mut ready = VecDeque::new();
@@ -352,7 +353,7 @@ mod tests {
     fn settings(arrivals: Arrivals) -> Settings {
         Settings {
             loops: 1,
-            queues: Queues::Own,
+            assignment: Assignment::Fixed,
             arrivals,
             less: 0.0,
             trailing: 0.0,
@@ -420,10 +421,10 @@ mod tests {
     #[test]
     fn more_loops_sleep_more_often() {
         let trace = trace(16, 10.0, 90, 100_000);
-        let with = |loops, queues| trace.replay(&Settings { loops, queues, ..settings(Arrivals::Closed) });
-        for queues in [Queues::Own, Queues::Stealing] {
-            let (one, four) = (with(1, queues), with(4, queues));
-            assert!(four.sleeps_per_event() > one.sleeps_per_event(), "{queues:?}: {four:?} against {one:?}");
+        let with = |loops, assignment| trace.replay(&Settings { loops, assignment, ..settings(Arrivals::Closed) });
+        for assignment in [Assignment::Fixed, Assignment::Stealing] {
+            let (one, four) = (with(1, assignment), with(4, assignment));
+            assert!(four.sleeps_per_event() > one.sleeps_per_event(), "{assignment:?}: {four:?} against {one:?}");
         }
     }
 

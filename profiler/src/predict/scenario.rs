@@ -1,10 +1,10 @@
-//! What one way of waiting would give back, and what that was counted on.
+//! A scenario: what one way of waiting would give back, and how its sleeps were counted.
 
 use super::{
     doubt::Doubt,
     interval::{Found, Unsure},
     kind::Kind,
-    replay::Queues,
+    replay::Assignment,
     term::Term,
 };
 use crate::{machine::Way, quantity::Estimate};
@@ -14,21 +14,21 @@ use crate::{machine::Way, quantity::Estimate};
 pub struct Scenario {
     pub way: Way,
     pub loops: u32,
-    /// How connections are spread over them.
-    pub queues: Queues,
-    /// Share of the target's CPU, with the interval that predictions of its kind kept to.
+    pub assignment: Assignment,
+    /// Share of the target's CPU that would come back, with its 90 % interval: as wide as
+    /// predictions of this kind were off.
     pub saving: Estimate,
-    /// What that interval is of.
+    /// The kind of prediction whose errors the interval rests on.
     pub kind: Kind,
-    /// What the model says of its own uncertainty.
+    /// The model's own standard error.
     pub unsure: Unsure,
-    /// The share if all doubts came true, each at its full size.
+    /// The saving's ends if all doubts came true, each at its full size.
     pub bounds: Estimate,
-    /// These doubts, as shares of the target's CPU, the largest first.
+    /// The doubts, as shares of the target's CPU, the largest first.
     pub doubts: Vec<Doubt>,
-    /// CPU that it would use, in seconds per second.
+    /// The saving in seconds of CPU per second.
     pub cpu_per_second: Estimate,
-    /// The share if arrivals do not follow replies.
+    /// The saving if arrivals do not follow replies.
     pub open: f64,
     /// Sleeps that remain, per block that there is now.
     pub sleeps_per_block: f64,
@@ -36,14 +36,14 @@ pub struct Scenario {
     pub sleeps_per_second: f64,
     /// Events that a wait returns.
     pub events_per_wait: f64,
-    /// Calibrated cost of waiting for an event where a wait returns so many, ns; `None` where no
-    /// price was needed.
+    /// Calibrated cost of waiting for an event if a wait returns `events_per_wait`, ns; `None`
+    /// where no price was needed.
     pub event_tax: Option<f64>,
     /// The terms that the saving is the sum of.
     pub terms: Vec<Term>,
 }
 
-/// How a loop sleeps and wakes in a way of waiting, as far as a scenario tells it.
+/// How a loop sleeps and wakes in one way of waiting.
 pub(super) struct Waits {
     /// Blocks that there are now.
     pub(super) blocks: f64,
@@ -54,10 +54,10 @@ pub(super) struct Waits {
 }
 
 impl Scenario {
-    /// What a sum on so many loops says of a target that used `cpu` ns in `seconds`. Whether
-    /// arrivals follow replies makes no difference; see [`Scenario::open`].
+    /// The scenario of a sum, for a target that used `cpu` ns in `seconds`. [`Scenario::open`] is
+    /// set to the saving itself: the caller changes it where arrivals matter.
     pub(super) fn new(
-        (way, loops, queues): (Way, u32, Queues),
+        (way, loops, assignment): (Way, u32, Assignment),
         found: Found,
         waits: &Waits,
         (cpu, seconds): (f64, f64),
@@ -67,7 +67,7 @@ impl Scenario {
         Self {
             way,
             loops,
-            queues,
+            assignment,
             saving,
             kind,
             unsure,
@@ -84,18 +84,18 @@ impl Scenario {
     }
 }
 
-/// What the sleeps that remain were counted on.
+/// How the sleeps that remain were counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ground {
-    /// Recorded wake-ups and bursts.
+    /// By replaying recorded wake-ups and bursts.
     Replay {
         /// Block ends in it.
         events: usize,
         /// Streamed spans that were replayed.
         spans: usize,
     },
-    /// The number of other threads that could run at each wake-up: a coarse answer.
+    /// Coarsely, by how many other threads could run at each wake-up.
     Histogram,
-    /// Its own event loop, which stays.
+    /// Not at all: the target's own event loop stays and sleeps as today.
     OwnLoop,
 }

@@ -1,4 +1,4 @@
-//! The sum behind a scenario: the terms that come and go, and how far the truth may lie from it.
+//! The sum behind a scenario: its terms, how far they scatter, and its doubts.
 
 use super::{
     batch::Direct,
@@ -9,7 +9,7 @@ use super::{
     interval::Found,
     kind::Kind,
     prices::WaitingCalls,
-    replay::{Arrivals, Queues, Settings},
+    replay::{Arrivals, Assignment, Settings},
     scenario::{Scenario, Waits},
     term::{Term, TermBasis, TermKind},
 };
@@ -19,32 +19,32 @@ use crate::{
     quantity::Estimate,
 };
 
-/// Events per wait at which the price of an event is looked up before the replay has counted them.
+/// Events per wait at which the price of an event is looked up before a replay has counted them.
 const FIRST_GUESS: f64 = 4.0;
 /// An indirect cost that is not known is not zero: this share of the direct cost goes into the
 /// interval.
 const UNKNOWN_INDIRECT: f64 = 0.5;
-/// This share of the calls by which a pool hands work over goes into the interval, because some
-/// notice of finished work remains, as an event.
+/// This share of what a pool's hand-overs cost goes into the interval: some notice of finished work
+/// remains, as an event.
 pub(super) const UNSURE_HAND_OVER: f64 = 0.25;
-/// User-mode code around these calls (the lock, the queue) is not measured; at most it costs this
-/// many times what they cost.
+/// User-mode code around a pool's hand-overs (the lock, the queue) is not measured. It costs at
+/// most this many times what the hand-overs cost in the kernel.
 pub(super) const UNTOLD_HAND_OVER: f64 = 1.0;
-/// This share of what was taken off for the hooks goes into the interval.
+/// This share of the CPU that was taken off for the hooks goes into the interval.
 const UNSURE_HOOKS: f64 = 0.25;
 
-/// CPU per time below which a device, and not the CPU, is what a target on files waits for.
+/// CPUs in use below which a target on files waits for its device and not for a CPU.
 const MOSTLY_FREE: f64 = 0.5;
 
 impl Engine {
     /// What a way of waiting gives back on so many loops; `None` where this machine has no price
     /// for it.
-    pub fn scenario(&self, way: Way, loops: u32, queues: Queues) -> Option<Scenario> {
-        if matches!(way.pool(), Pool::Calls | Pool::Gone) {
-            return self.by_another_thread(way, loops, queues);
+    pub fn scenario(&self, way: Way, loops: u32, assignment: Assignment) -> Option<Scenario> {
+        if matches!(way.pool(), Pool::FilesOnly | Pool::Removed) {
+            return self.by_another_thread(way, loops, assignment);
         }
         let guess = self.tax(way, FIRST_GUESS)?;
-        let mut settings = self.settings(way, loops, queues, guess.value);
+        let mut settings = self.settings(way, loops, assignment, guess.value);
         let first = self.count(way, &settings)?;
         settings.tax = self.tax(way, self.per_wait(&first))?.value;
         let deeper = self.deeper(way);
@@ -53,7 +53,7 @@ impl Engine {
         let (counted, other) = (count(taken)?, count(other)?);
         let tax = self.tax(way, self.per_wait(&counted))?;
         let sum = Sum::new(self, way, counted, tax);
-        // Of files, Linux AIO waits for these alone: without their price it has none.
+        // Linux AIO waits for direct reads and writes alone: without their price it has no price.
         if way.queue() == Some(Queue::Aio) {
             sum.direct?;
         }
@@ -75,7 +75,7 @@ impl Engine {
             event_tax: self.tax(way, counted.events_per_wait).map(|tax| tax.value),
         };
         let open = share(if taken == Arrivals::Open { value } else { value + shift });
-        Some(Scenario { open, ..Scenario::new((way, loops, queues), found, &waits, (self.cpu, self.seconds)) })
+        Some(Scenario { open, ..Scenario::new((way, loops, assignment), found, &waits, (self.cpu, self.seconds)) })
     }
 
     /// What an event costs in this way of waiting, ns, with the target's own work for one.
@@ -83,14 +83,14 @@ impl Engine {
         let prices = &self.prices;
         let messages = (prices.net.count + prices.turns).max(1.0);
         let work = (self.cpu - prices.all().direct).max(0.0) / messages;
-        // Two, where a time-out is set for what is sent as well.
+        // There are two such calls for a message where sends have a time-out too.
         let timed = prices.waiting_calls.count / messages;
         self.calibration.tax(way, At { events, work, timed })
     }
 
-    /// How arrivals are taken to come, and how they may come instead. Where a CPU is mostly free, a
-    /// device sets the pace, and ends several requests at once, whoever waits for them. Else the
-    /// next request follows the reply.
+    /// How arrivals are assumed to come, and the other way in which they may come. Where the CPU is
+    /// mostly free, a device sets the pace: it ends several requests at once, whoever waits for
+    /// them. Otherwise the next request follows the reply.
     fn arrivals(&self, way: Way) -> (Arrivals, Arrivals) {
         let busy = self.cpu / 1e9 / self.seconds.max(1e-9);
         if way.completes() && self.prices.mostly_files() && busy < MOSTLY_FREE {
@@ -100,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// How many times more requests are in flight than today. A wait ends for that many at once.
+    /// How many times as many requests are in flight as today. A wait ends for that many at once.
     fn deeper(&self, way: Way) -> f64 {
         way.depth().map_or(1.0, |depth| (depth / self.prices.file_waits.max(1.0)).max(1.0))
     }
@@ -114,15 +114,15 @@ impl Engine {
         }
     }
 
-    /// What a pool's hand-overs give back. Readiness leaves what blocks on files to the pool, and
-    /// Linux AIO all but what goes past the page cache.
+    /// What comes back because a pool's hand-overs go. With readiness, calls on files stay with the
+    /// pool; with Linux AIO those stay that go through the page cache.
     pub(super) fn handed_over(&self, way: Way) -> Option<Term> {
         let HandOvers { waits, cpu } = self.hand_overs;
         let files = self.prices.file_calls.max(1.0);
         let on_sockets = self.prices.net.count >= files;
         let part = match (way.pool(), way.queue()) {
-            (Pool::Events | Pool::Turns | Pool::Calls, _) => 0.0,
-            (Pool::Gone, _) | (Pool::None | Pool::Files, Some(Queue::Ring)) => 1.0,
+            (Pool::Events | Pool::LeaderFollowers | Pool::FilesOnly, _) => 0.0,
+            (Pool::Removed, _) | (Pool::None | Pool::Files, Some(Queue::Ring)) => 1.0,
             (Pool::None | Pool::Files, Some(Queue::Aio)) if !on_sockets => {
                 (self.prices.direct_reads.count / files).min(1.0)
             }
@@ -132,8 +132,8 @@ impl Engine {
         (count >= 1.0).then(|| Term::gain(TermKind::HandOversGo, count, cpu / waits, TermBasis::InPlace))
     }
 
-    /// Handing work to a thread that waits for it, ns: a block of this target between threads, and
-    /// what a calibrated hand-over has beyond a calibrated block.
+    /// The cost of handing work to a thread that waits for it, ns: a block between two threads of
+    /// this target, and what a calibrated hand-over costs beyond a calibrated block.
     pub(super) fn hand_over(&self) -> Option<f64> {
         let prices = &self.prices;
         let plain = self.calibration.block(prices.main_class, None);
@@ -144,8 +144,8 @@ impl Engine {
         }
     }
 
-    /// The most CPU that any way of waiting can give back, ns. The target's own code stays, however
-    /// cold it was.
+    /// The most CPU that any way of waiting can give back, ns: all but the target's own code. Of
+    /// that at most [`MOST_COLD`] can go, as the cost of cold caches.
     pub(super) fn most(&self) -> f64 {
         let user = (1.0 - self.in_kernel) * (self.cpu - self.prices.all().direct).max(0.0);
         self.cpu - (1.0 - MOST_COLD) * user
@@ -157,19 +157,19 @@ struct Sum<'a> {
     engine: &'a Engine,
     way: Way,
     counted: Counted,
-    /// Waiting for an event in this way, ns.
+    /// The cost of waiting for an event in this way, ns.
     tax: Estimate,
     /// Blocks that this way makes unnecessary.
     blocks: Blocks,
-    /// Of all blocks, the share that goes. What is counted over all of them (indirect costs,
-    /// wake-ups among its own threads, preemptions) goes as far.
+    /// The share of all blocks that goes. The same share goes of whatever is counted over all
+    /// blocks: indirect costs, wake-ups among its own threads, preemptions.
     part: f64,
     /// Sleeps that remain, per block.
     stays: f64,
-    /// A sleep of a loop, ns.
+    /// The cost of a loop's sleep, ns.
     sleep: f64,
     direct: Option<Direct>,
-    /// Blocks that a sleep may remain of.
+    /// Blocks in whose place a loop may sleep.
     sleepers: f64,
     /// Blocks on cached files.
     plain_files: f64,
@@ -183,7 +183,7 @@ impl<'a> Sum<'a> {
         let blocks = engine.blocks(way);
         let file = engine.prices.file_by(way);
         let direct = engine.direct_reads(way, &counted);
-        // A direct read's price has its sleeps in it.
+        // The price of a direct read includes its sleeps.
         let past_cache = direct.map_or(0.0, |d| d.reads.count);
         Self {
             engine,
@@ -219,12 +219,13 @@ impl<'a> Sum<'a> {
         .flatten()
     }
 
-    /// What that gives back, ns.
+    /// What all that goes gives back, ns.
     fn gains(&self) -> f64 {
         self.gone().map(|term| term.ns).sum()
     }
 
-    /// Whether a thread in the place of today's may keep its carrier while it blocks.
+    /// Whether a virtual thread in the place of today's threads may keep its carrier while it
+    /// blocks.
     fn may_pin(&self) -> bool {
         let runtime = self.engine.calibration.runtime.as_ref();
         self.way == Way::Virtual && runtime.is_some_and(|prices| prices.runtime.pins_carriers())
@@ -302,16 +303,17 @@ impl<'a> Sum<'a> {
         (count >= 1.0 && net > 0.0).then(term)
     }
 
-    /// A thread that has accepted reads at once; a loop comes back to what it waits for.
+    /// A thread reads from a connection right after it has accepted it. A loop waits for that
+    /// connection first, as an event of its own.
     fn accepts(&self) -> Option<Term> {
         let (count, net) = (self.engine.prices.accepted, self.engine.prices.net.count);
         let term = || Term::loss(TermKind::AcceptsWaited, count, self.tax.value, TermBasis::LikeEvents);
         (count >= 1.0 && net > 0.0).then(term)
     }
 
-    /// What a loop's pool of workers takes: each event wakes one.
+    /// What a loop's pool of workers costs: each event wakes a worker.
     fn handed_on(&self) -> Option<Term> {
-        // A runtime's price for its pool has it.
+        // A runtime's price for its pool includes it.
         let own = self.engine.calibration.runtime.is_some();
         self.each_event_handed_on().filter(|_| self.way.pool() == Pool::Events && !own)
     }
@@ -322,7 +324,7 @@ impl<'a> Sum<'a> {
         (count >= 1.0).then(|| Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver))
     }
 
-    /// What a ring has made by workers of the kernel.
+    /// Calls that `io_uring` hands to workers of the kernel.
     fn made_by_workers(&self) -> Option<Term> {
         let calls = self.engine.prices.by_workers.calls;
         let each = self.engine.hand_over()?;
@@ -369,8 +371,9 @@ impl<'a> Sum<'a> {
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
 
-    /// What the saving is off by if the target's own CPU is: it is a share of that, and what the
-    /// hooks did beyond their run time was taken off two prices ([`Prices::less_excess`]).
+    /// The error of the saving, ns, that comes from the target's unsteady CPU. The saving is a
+    /// share of that CPU, and the CPU decides what was taken off two prices for the hooks
+    /// ([`Prices::less_excess`]).
     ///
     /// [`Prices::less_excess`]: super::prices::Prices::less_excess
     fn unsteady(&self) -> f64 {
@@ -380,8 +383,8 @@ impl<'a> Sum<'a> {
         engine.unsteady * value.abs() + moved.sum::<f64>().min(engine.unsteady * engine.cpu)
     }
 
-    /// What may be otherwise, ns. `arrivals`: how much more there would be if requests arrived in
-    /// the other way.
+    /// The doubts, in ns. `arrivals` is the one about arrivals: what would come back in addition if
+    /// requests arrived in the other way.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
             CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake,
@@ -392,12 +395,12 @@ impl<'a> Sum<'a> {
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
         let pool = match self.way.pool() {
             Pool::Files => engine.calibration.pool_tax().map_or(0.0, |t| -t.value * engine.prices.file_calls),
-            Pool::None | Pool::Events | Pool::Turns | Pool::Calls | Pool::Gone => 0.0,
+            Pool::None | Pool::Events | Pool::LeaderFollowers | Pool::FilesOnly | Pool::Removed => 0.0,
         };
         let event = self.tax.value.max(0.0);
         let (dearer, cheaper) = engine.peers(self.way, &self.counted);
         let unknown = (self.blocks.direct * (1.0 - self.stays)).max(0.0);
-        // A calibrated crowd has small working sets.
+        // The threads of a calibrated crowd have small working sets: the target's may lose more.
         let untold = match (engine.indirect, self.runs_warm_calibrated()) {
             (None, Some(term)) => term.ns.max(0.0),
             (None, None) => UNKNOWN_INDIRECT * unknown,
@@ -406,14 +409,14 @@ impl<'a> Sum<'a> {
         let together = self.gathered.filter(|_| engine.filled).map_or(0.0, |term| term.ns);
         let handed_on = self.handed_on().map_or(0.0, |term| term.ns);
         let by_turns = match self.way.pool() {
-            Pool::Turns => self.each_event_handed_on().map_or(0.0, |term| term.ns),
+            Pool::LeaderFollowers => self.each_event_handed_on().map_or(0.0, |term| term.ns),
             _ => 0.0,
         };
         let pinned = if self.may_pin() { self.gains() } else { 0.0 };
         let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
         let all = [
-            // In a loop that takes turns, messages that a thread read in one go may come as single
-            // events, or in one go as today.
+            // Messages that a thread reads in one go today may reach a loop as single events, or in
+            // one go too.
             (MessagesComeOneByOne, -(ready - turns) * event),
             (MessagesComeTogether, turns * event),
             arrivals,

@@ -1,4 +1,4 @@
-//! What switches, sleeps and wake-ups cost today.
+//! What switches, sleeps and wake-ups cost the target today.
 
 use super::{blocks::Parts, note::Note};
 use crate::{
@@ -9,25 +9,26 @@ use crate::{
     quantity::Figure,
 };
 
-/// What switches and wake-ups are priced by.
+/// What the prices of switches and wake-ups are made from.
 pub(super) struct Switches<'a> {
     pub(super) window: &'a Window,
-    /// Over all of its threads.
+    /// Sums over all threads of the window.
     pub(super) sums: &'a Sums,
     pub(super) calibration: Option<&'a PriceList>,
-    /// The class of most blocks.
+    /// The class of most blocks on sockets and pipes.
     pub(super) main_class: BlockClass,
     /// Threads that block on IO.
     pub(super) threads: f64,
 }
 
 impl Switches<'_> {
-    /// A calibrated block whose CPU was idle for so long, ns; `None`: from thread to thread.
+    /// The calibrated cost of a block, ns. `idle` says how long the CPU was idle meanwhile, ns;
+    /// `None` means that it went to another thread at once.
     pub(super) fn calibrated(&self, idle: Option<f64>) -> Option<f64> {
         Some(self.calibration?.block(self.main_class, idle)?.cost.value)
     }
 
-    /// A block that hands the CPU to another thread of the target, ns.
+    /// The cost of a block that hands the CPU to another thread of the target, ns.
     pub(super) fn near(&self, parts: &Parts, reference: Option<Reference>) -> f64 {
         (parts.nears > MIN_CALLS as f64)
             .then(|| parts.near / parts.nears)
@@ -37,6 +38,8 @@ impl Switches<'_> {
             .max(0.0)
     }
 
+    /// The cost of a block that leaves the CPU idle or to another program, ns: what a loop would
+    /// pay for a sleep.
     pub(super) fn sleep(&self, parts: &Parts, near: f64) -> Figure<f64, Note> {
         if parts.aways < MIN_CALLS as f64 {
             return match self.calibrated(Some(self.idle_time())) {
@@ -44,13 +47,13 @@ impl Switches<'_> {
                 None => Figure::modelled(near, Note::SwitchForSleep),
             };
         }
-        // The same two switches, and the way out of idle: dearer than a plain block, even if a few
-        // measured ones were not.
+        // Such a block is two switches like a plain one, and the way out of idle: it costs more,
+        // even where a few measured ones did not.
         let charge = self.sums.charge_away as f64;
         let away = ((parts.away + charge) / parts.aways).max(near);
-        // The target comes back to one of many threads, which others have left cold; a loop comes
-        // back to itself. That is no more than so many were calibrated to leave cold: what else
-        // makes a switch dear waits for the loop too.
+        // A switch to one of many threads is dear because other threads have used the caches
+        // meanwhile. A loop does not pay for that. At most the calibrated cost of so many threads
+        // is taken off: whatever else makes a switch dear, a loop pays too.
         let crowd = self.calibration.and_then(|c| c.crowd(self.threads));
         let many = crowd.map_or(f64::INFINITY, |cost| cost.value.max(0.0));
         let colder = self.calibrated(None).map_or(0.0, |plain| (near - plain).clamp(0.0, many));
@@ -61,7 +64,8 @@ impl Switches<'_> {
         }
     }
 
-    /// A calibrated wake-up like most of the target's, ns.
+    /// The calibrated cost of a wake-up, ns: through idle if the target wakes other programs more
+    /// often than itself.
     fn calibrated_wake(&self) -> Option<f64> {
         let others = self.sums.woke_other > self.sums.woken_io_by_self;
         let idle = others.then(|| self.idle_time());
@@ -75,6 +79,7 @@ impl Switches<'_> {
         idle / sums.away_io.max(1) as f64
     }
 
+    /// What waking a thread of another process costs the target, ns.
     pub(super) fn other_wake(&self, pools: &Pools<'_>, reference: Option<Reference>) -> Figure<f64, Note> {
         if let Some((ns, calls)) = wake_in_place(&self.window.sites, pools.hook_wake()) {
             return Figure::modelled(ns, Note::WakingCalls(calls));
@@ -87,11 +92,13 @@ impl Switches<'_> {
             .map_or_else(|| Figure::unavailable(Note::NoWakePrice), |ns| Figure::modelled(ns, Note::OwnPipe))
     }
 
+    /// What waking one of its own threads costs the target, ns.
     pub(super) fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
         let cold = |c: &PriceList| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
-        // A message among so many threads costs no less than in a ring that hardly has a working
-        // set. What is not in the block and not in code after it is the waker's, or lies outside of
-        // calls: the way back to user mode restores the thread's registers.
+        // A message among so many threads costs at least what the calibrated relay says, whose
+        // threads have next to no working set. The block and the cold code after it are counted
+        // elsewhere. The rest belongs to the waker, or lies outside of calls (the way back to user
+        // mode restores the thread's registers).
         let handing_on =
             self.calibration.and_then(|c| Some(c.relay(self.main_class, self.threads)?.value - near - cold(c)));
         match handing_on.zip(self.calibrated_wake()) {
@@ -103,12 +110,12 @@ impl Switches<'_> {
     }
 }
 
-/// What a wake-up costs the waker, ns: calls that woke a thread less calls at the same site that
-/// did not, without the hook that runs for it. With how many calls that rests on.
+/// What a wake-up costs the waker, ns, and the number of calls that it was measured on: calls that
+/// woke a thread, less calls at the same site that did not, less the hook that runs for a wake-up.
 fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
     let (mut sum, mut calls) = (0.0, 0u64);
-    // A call on a file that wakes somebody has ended something that others waited for, a write-back
-    // or a lock, and is dearer by that.
+    // Files are left out: a call on a file that wakes somebody has also finished a write-back or
+    // released a lock, which costs time of its own.
     for site in sites.iter().filter(|site| !site.place.class.is_file()) {
         let (woke, quiet) = (&site.site.cpu_direct_woke, site.site.cpu_direct_quiet());
         if woke.count >= MIN_CALLS
@@ -123,7 +130,7 @@ fn wake_in_place(sites: &[SiteRecord], hook: f64) -> Option<(f64, u64)> {
 }
 
 /// Whether calls that send without a wake-up are common enough for a comparison. Where they are
-/// rare, they are of another kind.
+/// rare, they do other work than the calls that wake.
 fn quiet_is_usual(sites: &[SiteRecord]) -> bool {
     let (woke, quiet) = sites.iter().fold((0u64, 0u64), |(woke, quiet), site| {
         let at = &site.site;

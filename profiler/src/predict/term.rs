@@ -1,4 +1,4 @@
-//! A line of the sum that a prediction is.
+//! A term: one line of the sum that makes a prediction.
 
 use super::note::Note;
 use crate::{
@@ -22,12 +22,12 @@ pub struct Term {
 }
 
 impl Term {
-    /// So many that go, at so many ns each.
+    /// A term of `count` things that go, at `each` ns.
     pub(super) fn gain(kind: TermKind, count: f64, each: f64, basis: TermBasis) -> Self {
         Self { kind, count, each, ns: count * each, basis }
     }
 
-    /// So many that come or stay, at so many ns each.
+    /// A term of `count` things that come or stay, at `each` ns.
     pub(super) fn loss(kind: TermKind, count: f64, each: f64, basis: TermBasis) -> Self {
         Self { ns: -count * each, ..Self::gain(kind, count, each, basis) }
     }
@@ -48,7 +48,7 @@ pub enum TermKind {
     OwnWakeupsGo,
     /// Wake-ups of other processes that go, because several replies leave at once.
     OtherWakeupsGo,
-    /// Blocks after which user and kernel code runs warm, as the target's own sites tell.
+    /// Blocks after which user and kernel code runs warm, as measured at the target's own sites.
     RunsWarm,
     /// Blocks after which code runs warm, as calibrated for so many threads.
     RunsWarmCalibrated,
@@ -68,11 +68,11 @@ pub enum TermKind {
     MadeByWorkers,
     /// Calls on files, each handed to a worker that sleeps until then.
     CallsHandedOver,
-    /// Their answers, each of which wakes who waits for it.
+    /// Answers of workers, each of which wakes the thread that waits for it.
     AnswersHandedBack,
     /// Requests to a device that is idle, because no other is made meanwhile.
     RequestsAlone,
-    /// Reads and writes past the page cache: what goes of their calls beside the block.
+    /// Reads and writes past the page cache: the rest of the call goes too, beside the block.
     DirectReadsGo,
     /// Reads and writes past the page cache that become requests.
     DirectReadsCome,
@@ -85,39 +85,40 @@ pub enum TermKind {
 /// What a term's price rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TermBasis {
-    /// The base that most of the direct cost was held against; `None`: without one.
+    /// Calls that blocked, compared with this base; `None`: without one.
     Against(Option<cost::Basis>),
     /// A price of the target's own, with its note.
     Priced(Note),
-    /// A price with its note, where some stay and find the peer's CPU idle.
+    /// A price of the target's own, with its note, of wake-ups of which some stay and find the
+    /// peer's CPU idle.
     PricedBeside {
         /// What the price rests on.
         note: Note,
-        /// How many of them stay.
+        /// Wake-ups that stay.
         stay: f64,
-        /// What each of those costs, ns.
+        /// What each wake-up costs that stays, ns.
         idle: f64,
     },
-    /// Same sites and sizes, after a block against after none.
+    /// The same sites and sizes, after a block compared with after none.
     SameSites {
-        /// Whether hardware counters told the user-mode part.
+        /// Whether the user-mode part was measured by hardware counters.
         counters: bool,
     },
     /// Calibrated for so many threads that take turns.
     Crowd(f64),
     /// A block between two threads.
     ThreadSwitch,
-    /// So many sleeps per block; the note of the price of one, `None` where it was measured.
+    /// Sleeps per block, and the note of a sleep's price; `None` where the price was measured.
     Sleeps(f64, Option<Note>),
     /// Calibrated for a wait of this way that returns so many events.
     Waits(f64, Way),
-    /// As an event of a connection.
+    /// The price of an event of a connection.
     LikeEvents,
-    /// A loop that takes turns finds them one by one.
+    /// The price of an event: a loop that takes turns finds such messages one by one.
     OneByOne,
-    /// A block between two threads as here, and the rest of a calibrated hand-over.
+    /// A block between two threads of the target, and what a calibrated hand-over costs beyond one.
     HandOver,
-    /// As a calibrated read whose data is there.
+    /// The calibrated price of a read whose data is there.
     ReadyRead,
     /// Measured on the target itself.
     InPlace,
@@ -125,8 +126,8 @@ pub enum TermBasis {
     InFlight(Queue, f64),
     /// Calibrated: a request alone against one of so many at once.
     OneAgainst(f64),
-    /// Calibrated beyond a `pread` of the same.
+    /// Calibrated: the cost beyond a `pread` of the same bytes.
     BeyondPread,
-    /// Not even at so many ns each would they be 1 % of its CPU.
+    /// No price: even at so many ns each, all together would be less than 1 % of the CPU.
     NotEvenAt(f64),
 }

@@ -13,7 +13,7 @@ use super::{
     note::{Caveat, Refusal},
     pool::FedPool,
     prices::Prices,
-    replay::Queues,
+    replay::Assignment,
     scenario::{Ground, Scenario},
     term::{Term, TermBasis, TermKind},
 };
@@ -26,20 +26,20 @@ use crate::{
 
 /// Blocks below which no saving is stated.
 pub const MIN_BLOCKS: f64 = 200.0;
-/// Too few blocks to count, but a share of the CPU that is below this even if each were dear: the
-/// answer is 0.
+/// Where there are too few blocks to count, the answer is 0 if all of them together would cost less
+/// than this share of the CPU at the price [`DEAR`].
 const NEGLIGIBLE: f64 = 0.01;
-/// What "dear" is, where nothing was measured, ns: about ten times a usual one.
+/// A price of a block that hardly any block exceeds, ns: about ten times a usual one.
 const DEAR: f64 = 20_000.0;
 
 /// What each way of waiting would give back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WhatIf {
-    /// Why there is none; then there are no scenarios.
+    /// Why there is no prediction; then there are no scenarios.
     pub refused: Option<Refusal>,
-    /// The ways that it could move to.
+    /// The ways that the target could move to.
     pub offered: Vec<Way>,
-    /// One for each of them that this machine has a price for.
+    /// One for each offered way that this machine has a price for.
     pub scenarios: Vec<Scenario>,
     /// CPU of the target without the hooks, ns.
     pub cpu: f64,
@@ -51,7 +51,7 @@ pub struct WhatIf {
     pub loops: u32,
     /// CPUs that the target may use.
     pub allowed_cpus: u32,
-    /// What has to be known with it.
+    /// What a reader has to know with the figures.
     pub caveats: Vec<Caveat>,
     /// What the target paid, and where the calibrated prices come from; `None` where no price was
     /// needed.
@@ -87,12 +87,12 @@ impl WhatIf {
             ground: Ground::Histogram,
             loops: 1,
             allowed_cpus: given.allowed_cpus,
-            caveats: given.drift.map(Caveat::Drifted).into_iter().collect(),
+            caveats: caveats(given, None),
             priced: None,
         }
     }
 
-    /// The answer, and the engine that can be asked again with other loops.
+    /// The answer, and the engine that prices the same scenarios on other numbers of loops.
     pub(crate) fn new(window: &Window, sums: &Sums, given: &Given<'_>) -> (Self, Option<Engine>) {
         let refuse = |why| (Self::refuse(given, Some(why)), None);
         if given.cpu < 1e6 {
@@ -103,16 +103,16 @@ impl WhatIf {
         if blocks < MIN_BLOCKS {
             let handed = given.hand_overs.waits;
             let counts = handed * DEAR / given.cpu >= NEGLIGIBLE;
-            // The workers of a busy pool find their work and hardly ever wait for it.
+            // The workers of a busy pool always find work, so they hardly ever wait for it.
             if (counts || given.fed)
-                && let Some(answer) = Self::of_pool(given, sums)
+                && let Some(answer) = Self::for_fed_pool(given, sums)
             {
                 return (answer, None);
             }
             if counts {
                 return refuse(Refusal::HandsOver { waits: handed, blocks });
             }
-            return (Self::of_few(given, blocks), None);
+            return (Self::for_few_blocks(given, blocks), None);
         }
         let calibration = match given.calibration {
             Ok(calibration) if !calibration.steps.is_empty() => calibration,
@@ -124,22 +124,22 @@ impl WhatIf {
         // A loop that is a little more than busy is two; measuring is not that exact.
         let loops = ((busy - 0.05).ceil() as u32).clamp(1, given.allowed_cpus.max(1));
         let offered = engine.offered();
-        let scenarios = offered.iter().filter_map(|&way| engine.scenario(way, loops, Queues::Own)).collect();
+        let scenarios = offered.iter().filter_map(|&way| engine.scenario(way, loops, Assignment::Fixed)).collect();
         let answer = Self {
             refused: None,
             offered,
             scenarios,
             ground: engine.ground(),
             loops,
-            caveats: caveats(&engine, given),
+            caveats: caveats(given, Some(&engine)),
             priced: Some(Priced::new(prices, calibration)),
             ..Self::refuse(given, None)
         };
         (answer, Some(engine))
     }
 
-    /// A loop waits for the IO of a pool.
-    fn of_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
+    /// The answer for a pool whose IO an event loop waits for.
+    fn for_fed_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
         let scenarios = FedPool::new(given, sums)?.scenarios();
         let priced = Some(Priced::new(given.prices.as_ref()?, given.calibration.ok()?));
         let answer = Self { ground: Ground::OwnLoop, priced, ..Self::refuse(given, None) };
@@ -147,15 +147,16 @@ impl WhatIf {
         (!scenarios.is_empty()).then_some(Self { scenarios, offered, ..answer })
     }
 
-    /// Too few blocks for a figure: either they cannot matter, or there is none.
-    fn of_few(given: &Given<'_>, blocks: f64) -> Self {
+    /// The answer where too few blocks were seen to count a saving: 0 in every way if so few cannot
+    /// matter, else a refusal.
+    fn for_few_blocks(given: &Given<'_>, blocks: f64) -> Self {
         let bound = blocks * DEAR / given.cpu;
         if bound >= NEGLIGIBLE {
             let rate = (blocks / given.seconds.max(1e-9)).max(0.1);
             let seconds = (MIN_BLOCKS * 1.2 / rate).ceil();
             return Self::refuse(given, Some(Refusal::FewBlocks { blocks, seconds }));
         }
-        let unsure = Unsure::of_bound(bound + given.locks / given.cpu);
+        let unsure = Unsure::from_bound(bound + given.locks / given.cpu);
         let kind = |way: Way| if way.is_native() { Kind::Sockets } else { Kind::Runtime };
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
         let scenario = |way| {
@@ -163,7 +164,7 @@ impl WhatIf {
             Scenario {
                 way,
                 loops: 1,
-                queues: Queues::Own,
+                assignment: Assignment::Fixed,
                 saving,
                 kind: kind(way),
                 unsure,
@@ -202,14 +203,16 @@ impl WhatIf {
     }
 }
 
-fn caveats(engine: &Engine, given: &Given<'_>) -> Vec<Caveat> {
-    let prices = engine.prices();
+/// All that a reader has to know with the figures. Most of it is about scenarios that an engine has
+/// replayed and priced; without an engine only the target's drift is left.
+fn caveats(given: &Given<'_>, engine: Option<&Engine>) -> Vec<Caveat> {
+    let prices = engine.map(Engine::prices);
     let found = [
-        (prices.file.count > 0.0).then_some(Caveat::FilesBlock(prices.file.count)),
+        prices.filter(|p| p.file.count > 0.0).map(|p| Caveat::FilesBlock(p.file.count)),
         given.drift.map(Caveat::Drifted),
-        given.filled.then_some(Caveat::HooksFilledCpu),
-        engine.incredible_crowd(),
-        (prices.covered < 0.95).then_some(Caveat::NotCovered(1.0 - prices.covered)),
+        engine.filter(|_| given.filled).map(|_| Caveat::HooksFilledCpu),
+        engine.and_then(Engine::incredible_crowd),
+        prices.filter(|p| p.covered < 0.95).map(|p| Caveat::NotCovered(1.0 - p.covered)),
     ];
     found.into_iter().flatten().collect()
 }

@@ -160,7 +160,7 @@ impl DescriptorTable {
         };
         let text = path.to_string_lossy();
         if text.starts_with('/') {
-            return of_path(&link, &path);
+            return from_path(&link, &path);
         }
         match text.split_once(':') {
             Some(("socket", number)) => bracketed(number).map_or(Descriptor::Gone, |inode| self.socket(&link, inode)),
@@ -243,7 +243,7 @@ fn protocol_name(link: &str) -> Option<String> {
     Some(proc::printable(name.get(..length)?.split(|&b| b == 0).next()?))
 }
 
-fn of_path(link: &str, path: &Path) -> Descriptor {
+fn from_path(link: &str, path: &Path) -> Descriptor {
     // Without a sync: this call must not wait for the NFS server that the target waits for.
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     let stat = rustix::fs::statx(CWD, link, flags, StatxFlags::TYPE | StatxFlags::NLINK).ok();

@@ -79,6 +79,12 @@ impl Repeats {
         self.high - self.low
     }
 
+    /// The cost of each of `n` parts that share this one.
+    pub fn shared_by(self, n: u32) -> Self {
+        let part = |whole: f64| whole / f64::from(n.max(1));
+        Self { median: part(self.median), low: part(self.low), high: part(self.high), repeats: self.repeats }
+    }
+
     fn count(self) -> f64 {
         f64::from(self.repeats.max(1))
     }

@@ -73,7 +73,7 @@ impl Modules {
 
     /// The module of a mapping of a file: the one that is known, or a new one. `None` where the
     /// file cannot be had or is no program.
-    pub(super) fn of_file(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
+    pub(super) fn file(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let known = self.lock().by_file.get(&mapping.file).copied();
         if let Some(id) = known {
             let module = self.get(id)?;
@@ -95,7 +95,7 @@ impl Modules {
 
     /// The vdso of a process. It is no file: its bytes come from the process's memory, once for
     /// each variant.
-    pub(super) fn of_vdso(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
+    pub(super) fn vdso(&self, tgid: Tgid, mapping: &Mapping) -> Option<(ModuleId, Arc<Module>)> {
         let mut bytes = vec![0; usize::try_from(mapping.range.end - mapping.range.start).ok()?];
         let memory = File::open(format!("/proc/{tgid}/mem")).ok()?;
         memory.read_exact_at(&mut bytes, mapping.range.start).ok()?;

@@ -52,11 +52,11 @@ impl Symbolizer {
             addresses.dedup();
             let Some(module) = self.modules.get(id) else { continue };
             let names = match &module.kind {
-                Kind::Elf(elf) => self.of_elf(id, elf, &addresses),
+                Kind::Elf(elf) => self.names_in_elf(id, elf, &addresses),
                 Kind::Jit(source) => {
                     let map = self.perf_maps.entry(id).or_default();
                     map.refresh(source);
-                    addresses.iter().map(|at| map.name(at.for_lookup()).map(of_jit).into_iter().collect()).collect()
+                    addresses.iter().map(|at| map.name(at.for_lookup()).map(jit_name).into_iter().collect()).collect()
                 }
                 Kind::Nowhere => vec![Names::new(); addresses.len()],
             };
@@ -96,7 +96,7 @@ impl Symbolizer {
 
     /// From separate debug information, else from the file with what it links to, else from its
     /// symbol tables only, else from what its code says.
-    fn of_elf(&mut self, id: ModuleId, elf: &ElfFile, addresses: &[CodeAddress]) -> Vec<Names> {
+    fn names_in_elf(&mut self, id: ModuleId, elf: &ElfFile, addresses: &[CodeAddress]) -> Vec<Names> {
         let mut names = vec![Names::new(); addresses.len()];
         let sources = [elf.debug.as_ref().map(|file| (file, true)), Some((&elf.file, true)), Some((&elf.file, false))];
         for (file, debug) in sources.into_iter().flatten() {
@@ -122,7 +122,7 @@ impl Symbolizer {
     }
 }
 
-fn of_jit(name: &str) -> Named {
+fn jit_name(name: &str) -> Named {
     Named { name: name.to_owned(), source: None, inlined: false }
 }
 

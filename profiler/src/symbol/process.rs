@@ -94,8 +94,8 @@ impl Process {
         let mut regions = Vec::with_capacity(mappings.len());
         for mapping in &mappings {
             let found = match mapping.path.as_str() {
-                "[vdso]" => modules.of_vdso(self.tgid, mapping),
-                _ if mapping.file.inode != 0 => modules.of_file(self.tgid, mapping),
+                "[vdso]" => modules.vdso(self.tgid, mapping),
+                _ if mapping.file.inode != 0 => modules.file(self.tgid, mapping),
                 _ => None,
             };
             let range = mapping.range.clone();

@@ -339,8 +339,8 @@ fn the_vdso_is_a_module_like_any_other() {
     let modules = Modules::new();
     let mappings = maps::read(me).unwrap();
     let Some(vdso) = mappings.iter().find(|m| m.path == "[vdso]") else { return };
-    let (id, module) = modules.of_vdso(me, vdso).unwrap();
-    assert_eq!(modules.of_vdso(me, vdso).unwrap().0, id);
+    let (id, module) = modules.vdso(me, vdso).unwrap();
+    assert_eq!(modules.vdso(me, vdso).unwrap().0, id);
     assert_eq!(module.name, "[vdso]");
     let Kind::Elf(elf) = &module.kind else { panic!("no program") };
     let file = elf.file.try_clone().unwrap();

@@ -208,7 +208,7 @@ impl App {
                 Action::Left => self.change_loops(-1),
                 Action::Right => self.change_loops(1),
                 Action::UsualLoops => self.other_loops.usual(),
-                Action::Queues => self.other_loops.turn_queues(),
+                Action::Queues => self.other_loops.turn_assignment(),
                 _ => self.scroll().act(action),
             },
             View::Flame => self.act_in_flame(action),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::{
     feed::{Command, Inquiry, Reply, Snapshot},
-    predict::{Engine, Question, Scenario, replay::Queues},
+    predict::{Engine, Question, Scenario, replay::Assignment},
 };
 
 /// What can be shown for the loops asked for.
@@ -23,7 +23,7 @@ pub(super) enum Found<'a> {
 pub(super) struct OtherLoops {
     /// Loops, where others than the report's are asked for.
     loops: Option<u32>,
-    queues: Queues,
+    assignment: Assignment,
     /// Whether an inquiry was sent and not answered yet. The next one waits for it.
     sent: bool,
     /// The newest answer to each question.
@@ -41,13 +41,13 @@ struct Answer {
 
 impl Default for OtherLoops {
     fn default() -> Self {
-        Self { loops: None, queues: Queues::Own, sent: false, answers: Vec::new() }
+        Self { loops: None, assignment: Assignment::Fixed, sent: false, answers: Vec::new() }
     }
 }
 
 /// What the report answers itself.
 fn usual(snapshot: &Snapshot) -> Question {
-    Question { queues: Queues::Own, loops: snapshot.whole.what_if.loops }
+    Question { assignment: Assignment::Fixed, loops: snapshot.whole.what_if.loops }
 }
 
 /// As many loops as the target may use CPUs.
@@ -61,7 +61,7 @@ impl OtherLoops {
     pub(super) fn question(&self, snapshot: &Snapshot) -> Question {
         let usual = usual(snapshot);
         match snapshot.engine {
-            Some(_) => Question { queues: self.queues, loops: self.loops.unwrap_or(usual.loops) },
+            Some(_) => Question { assignment: self.assignment, loops: self.loops.unwrap_or(usual.loops) },
             // Nobody could answer anything else.
             None => usual,
         }
@@ -77,10 +77,10 @@ impl OtherLoops {
         self.loops = None;
     }
 
-    pub(super) fn turn_queues(&mut self) {
-        self.queues = match self.queues {
-            Queues::Own => Queues::Stealing,
-            Queues::Stealing => Queues::Own,
+    pub(super) fn turn_assignment(&mut self) {
+        self.assignment = match self.assignment {
+            Assignment::Fixed => Assignment::Stealing,
+            Assignment::Stealing => Assignment::Fixed,
         };
     }
 

@@ -21,7 +21,7 @@ impl Basis {
         }
     }
 
-    /// The same where a column is narrow.
+    /// What blocks were compared with, for a narrow column.
     pub const fn short(self) -> &'static str {
         match self {
             Self::SameSite => "same site",

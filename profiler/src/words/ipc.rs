@@ -1,4 +1,4 @@
-//! What the counters told, in words: the same on every screen and in every file.
+//! The hardware counters' figures in words, for every screen and every file.
 
 use super::in_words::{InWords, note};
 use crate::{

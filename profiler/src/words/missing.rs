@@ -26,9 +26,9 @@ pub const NO_NAME: &str = "(gone)";
 pub const NO_REQUEST: &str = "no such request was seen";
 /// Why there is no block device to show.
 pub const NO_DEVICE: &str = "no request was seen at a block device";
-/// Why there is no figure of what could have been asked.
+/// Why there is no figure of something that was left out of this measurement.
 pub const NOT_MEASURED: &str = "it was not measured";
-/// Why there is no figure, where nobody noted a reason.
+/// Why there is no figure, where no reason was noted.
 pub const NO_REASON: &str = "no reason was noted";
 /// Why a quotient has no value.
 pub const NOT_A_NUMBER: &str = "not a number";
@@ -44,8 +44,10 @@ pub const NOISE: &str = "the noise is larger than the step";
 pub const NOT_COUNTED: &str = "this machine does not count them";
 /// Why there is no IPC with the kernel.
 pub const KERNEL_NOT_COUNTED: &str = "the kernel's instructions were not counted";
-/// How exact a quantile is.
-pub const TO_A_BUCKET: &str = "exact to a factor of two: from a log2 histogram";
+/// How exact a quantile from a log2 histogram is.
+pub const TO_A_FACTOR_OF_TWO: &str = to_a_factor_of_two!();
+/// The note of a quantile from a log2 histogram.
+pub const TO_A_BUCKET: &str = concat!("exact ", to_a_factor_of_two!(), ": from a log2 histogram");
 
 /// What a prediction needs to know of a machine.
 pub const WAYS_COST: &str = "what other ways of waiting cost on this machine";

@@ -1,6 +1,13 @@
 //! words: what the answer says in English, once for all outputs: verdict, evidence, advice, terms,
 //! notes and reasons.
 
+/// How exact a quantile from a log2 histogram is; a macro so that `concat!` takes it.
+macro_rules! to_a_factor_of_two {
+    () => {
+        "to a factor of two"
+    };
+}
+
 mod answer;
 mod cost;
 mod in_words;
@@ -26,14 +33,15 @@ pub use machine::{MODELLED_RUNTIME, OF_FILE_SYSTEM, measured_runtime, origin, pr
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
     NO_KERNEL_CPU, NO_LINE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE,
-    NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, WAYS_COST, no_price,
+    NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO, WAYS_COST, no_price,
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};
 pub use recording::{NO_OTHER_INTERVAL, NO_RESET, wrote};
 pub use stacks::{NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
 pub use tables::{
-    BLOCKING_IO, BURST, COST_PER_CALL, CPU_BLOCKED, CPU_NOT_BLOCKED, DEVICE_COLUMNS, INDIRECT, INDIRECT_COST,
-    IPC_WINDOWS, OWN_REQUESTS, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS, THREADS_ORDER, more_sites, more_threads,
+    BLOCKED_P99, BLOCKING_IO, BURST, COST_PER_CALL, CPU_BLOCKED, CPU_NOT_BLOCKED, DEVICE_COLUMNS, INDIRECT,
+    INDIRECT_COST, IPC_WINDOWS, OWN_REQUESTS, SERVED_QUANTILE, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS,
+    THREADS_ORDER, more_sites, more_threads,
 };
 pub use whatif::intervals;

@@ -8,12 +8,12 @@ use crate::{
     text::numbers::{count, decimal, plural, span, whole_percent},
 };
 
-/// A number of things that was computed.
+/// A number of things that is not exactly whole, rounded.
 pub(super) fn whole(n: f64) -> String {
     count(n.max(0.0).round() as u64)
 }
 
-/// What intervals rest on: by how much predictions of a kind were off, for how many programs.
+/// What intervals of a kind rest on: how far predictions were off, and for how many programs.
 pub(super) fn missed(kind: Kind) -> String {
     let Missed { times, rows, programs } = kind.missed();
     let own = if kind.is_known() { "" } else { ", none of its kind among them" };
@@ -25,7 +25,7 @@ pub(super) fn missed(kind: Kind) -> String {
     )
 }
 
-/// Where that was measured.
+/// The machines that the errors of predictions were measured on.
 pub(super) fn missed_on() -> String {
     match Missed::machines() {
         [] => "nowhere yet".to_owned(),
@@ -34,7 +34,7 @@ pub(super) fn missed_on() -> String {
 }
 
 impl Kind {
-    /// What its figure is of.
+    /// The predictions that its error was found in.
     fn basis(self) -> String {
         match self.has_its_own() {
             true => format!("on {}", self.name()),
@@ -44,7 +44,7 @@ impl Kind {
 }
 
 impl Assumption {
-    /// The condition, as the beginning of what would follow from it.
+    /// The condition, as a sentence begins: "if its peers slept deeper".
     pub const fn if_so(self) -> &'static str {
         match self {
             Self::MessagesComeOneByOne => "if what a thread reads in one go came as events of their own",
@@ -168,6 +168,9 @@ impl InWords for Caveat {
     }
 }
 
+/// How sleeps are counted where there is nothing to replay.
+pub(super) const COARSE: &str = "coarse, from how many threads could run at each wake-up";
+
 impl Ground {
     /// How the sleeps that remain were counted, for the line below the scenarios.
     pub fn sleeps(&self) -> String {
@@ -176,7 +179,7 @@ impl Ground {
                 let spans = plural(*spans as u64, "span", "spans");
                 format!("sleeps from a replay of {} blocks in {spans}", count(*events as u64))
             }
-            Self::Histogram => "sleeps coarse, from how many threads could run at each wake-up".to_owned(),
+            Self::Histogram => format!("sleeps {COARSE}"),
             Self::OwnLoop => "events a wait as its own loop finds them today".to_owned(),
         }
     }
@@ -214,7 +217,7 @@ impl Term {
         }
     }
 
-    /// What each costs and how that came about.
+    /// What each costs, and where that price comes from.
     pub fn how(&self) -> String {
         let each = format!("{} each", span(self.each));
         match self.basis {
@@ -263,7 +266,7 @@ impl Term {
     }
 }
 
-/// What most of the direct cost was held against.
+/// What most calls that blocked were compared with.
 pub fn base(basis: Option<cost::Basis>) -> &'static str {
     basis.map_or("no base", cost::Basis::name)
 }

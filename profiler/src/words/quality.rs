@@ -37,12 +37,12 @@ impl Quality {
         )
     }
 
-    /// Switches that were caught up with.
+    /// Switch-ins that the kernel did not report.
     pub fn switch_ins(&self) -> String {
         format!("{} that the kernel did not report; booked as run-queue delay", count(self.missed_switch_ins))
     }
 
-    /// Wake-ups that came early.
+    /// Wake-ups that were seen before the switch-out.
     pub fn raced(&self) -> String {
         format!("{} seen before the switch-out that they end", count(self.raced_wakes))
     }

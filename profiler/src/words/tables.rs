@@ -13,10 +13,14 @@ use crate::{
 /// How sites are ordered, and what their times are.
 pub const SITES_ORDER: &str = "the longest blocked first; times are means per call";
 /// The columns of sites.
-pub const SITE_COLUMNS: &str = "calls: how many returned, and how many of them blocked. mean, p99: blocked time (p99 to a \
-                                factor of two). run-q: mean run-queue delay. CPU blk, not: mean kernel CPU of a call that \
-                                blocked, and of one that did not. cost: direct cost of a call that blocked, against calls \
-                                that did not: at the same site, the same call elsewhere, or the reference block.";
+pub const SITE_COLUMNS: &str = concat!(
+    "calls: how many returned, and how many of them blocked. mean, p99: blocked time (p99 ",
+    to_a_factor_of_two!(),
+    "). run-q: mean run-queue delay. CPU blk, not: mean kernel CPU of a call that blocked, and of one that did not. cost: direct \
+     cost of a call that blocked, against calls that did not: at the same site, the same call elsewhere, or the reference block."
+);
+/// The column of a site's longest waits.
+pub const BLOCKED_P99: &str = concat!("99th percentile of it, ", to_a_factor_of_two!());
 /// The column of a site's calls that blocked, in the kernel.
 pub const CPU_BLOCKED: &str = "mean kernel CPU of a call that blocked";
 /// The column of a site's calls that did not block, in the kernel.
@@ -37,8 +41,13 @@ pub const THREADS_ORDER: &str = "the busiest first";
 /// Whose requests devices are shown with.
 pub const OWN_REQUESTS: &str = "the target's own requests";
 /// The columns of devices.
-pub const DEVICE_COLUMNS: &str = "queued, served: mean per request; p50, p99: served, to a factor of two; others': not the \
-                                  target's, writeback included";
+pub const DEVICE_COLUMNS: &str = concat!(
+    "queued, served: mean per request; p50, p99: served, ",
+    to_a_factor_of_two!(),
+    "; others': not the target's, writeback included"
+);
+/// The columns of a device's quantiles.
+pub const SERVED_QUANTILE: &str = concat!("served, ", to_a_factor_of_two!());
 /// The windows that hardware counters counted.
 pub const IPC_WINDOWS: &str = "whole windows by what came before; misses per 1,000 instructions in user mode";
 /// The indirect cost by hardware counters.
@@ -104,7 +113,7 @@ impl Facts {
 }
 
 impl Report {
-    /// Where there is nothing of what the tool is about.
+    /// Why the report has nothing on blocking IO; `None` where the target did some.
     pub fn no_io(&self) -> Option<&'static str> {
         if self.wall.blocks_in(Family::BlockingIo) > 0 {
             return None;

@@ -3,7 +3,7 @@
 use super::{
     in_words::{InWords, title},
     machine,
-    predict::{base, whole},
+    predict::{COARSE, base, whole},
 };
 use crate::{
     aggregate::Role,
@@ -196,7 +196,7 @@ impl InWords for Blockers {
     fn in_words(&self) -> String {
         let verb = if self.threads == 1 { "blocks" } else { "block" };
         let who = match self.role {
-            // What they are on is said behind.
+            // The class that follows says that it is files.
             Role::Files => plural(self.threads, "thread", "threads"),
             role => role.threads(self.threads),
         };
@@ -230,12 +230,12 @@ fn would_turn((what, share): (Assumption, f64)) -> String {
     format!("{}, it would be {}", what.if_so(), whole_percent(share))
 }
 
-/// The same as a sentence of its own.
+/// What would turn the answer, as a sentence of its own.
 fn turned(gain: &Gain) -> String {
     gain.turned.map_or_else(String::new, |turned| format!(" {}.", title(&would_turn(turned))))
 }
 
-/// That another way of its language would take more.
+/// Another way of its language that would take more CPU, and how much more.
 fn takes_more((way, more): (Way, f64)) -> String {
     format!("{} would take {} more than its threads do", way.in_a_sentence(), whole_percent(more))
 }
@@ -301,7 +301,7 @@ impl InWords for Evidence {
             Self::Loops { loops, sleeps_per_block, events_per_wait, ground } => {
                 let ground = match ground {
                     Ground::Replay { events, .. } => format!("replay of {} recorded blocks", count(*events as u64)),
-                    Ground::Histogram => "coarse: from how many threads could run at each wake-up".to_owned(),
+                    Ground::Histogram => COARSE.to_owned(),
                     Ground::OwnLoop => ground.sleeps(),
                 };
                 let loops =

@@ -1,4 +1,4 @@
-//! What async would give back: what is said beside the figures.
+//! The prediction in words: its title, why there is none, and what its figures rest on.
 
 use super::{
     in_words::InWords,
@@ -10,7 +10,7 @@ use crate::{
     text::numbers::{NA, plural},
 };
 
-/// What intervals rest on, and where that was measured.
+/// What intervals of a kind rest on, and the machines that it was measured on.
 pub fn intervals(kind: Kind) -> String {
     format!("{}, measured on {}", missed(kind), missed_on())
 }
@@ -18,7 +18,7 @@ pub fn intervals(kind: Kind) -> String {
 impl WhatIf {
     /// What its figures are.
     pub const TITLE: &str = "what async would give back, in % of the target's CPU";
-    /// What leads to advice that needs no rewrite.
+    /// The heading of advice that needs no rewrite.
     pub const CHEAPER: &str = "cheaper first";
 
     /// Why there is no figure; `None` where there are some.
@@ -26,7 +26,7 @@ impl WhatIf {
         self.refused.as_ref().map(|why| format!("{NA}: {}", why.in_words()))
     }
 
-    /// What the figures rest on, where they are of so many loops.
+    /// What the figures for this many loops rest on.
     pub fn basis(&self, loops: u32) -> String {
         let source = self.priced.as_ref().map_or_else(|| format!("{NA}, none was needed"), |p| prices(&p.source));
         let intervals =

@@ -1,4 +1,4 @@
-//! How often a part of the full calibration is repeated, and what its repeats came to.
+//! The repeats of a part of the full calibration: how many there are, and their result.
 
 use crate::calibrate::{result::Figure, rig::clock};
 

@@ -1,5 +1,5 @@
-//! The rest of a calibration, beyond the essentials: by size, by depth, by working set, by
-//! interface. Each part has a time of its own.
+//! The full calibration: what `calibrate` measures beyond the essentials, by size, by requests at
+//! once, by working set and by interface. Each part has its own time limit.
 
 mod budget;
 mod calls;

@@ -1,6 +1,6 @@
-//! Random 4 KiB requests past the page cache, through `io_uring` and Linux AIO, of which so
-//! many are kept in flight, by how many a call submits. A device that is kept busy need not be
-//! told of each, and a call is paid by all that it submits: both decide what one costs.
+//! The cost of a random 4 KiB request past the page cache, through `io_uring` and Linux AIO. Two
+//! numbers are varied: how many requests are kept in flight, because a busy device need not be
+//! woken, and how many one call submits, because they share its cost.
 
 use std::{fs::File, os::fd::AsRawFd as _};
 
@@ -82,7 +82,7 @@ fn cell(file: &File, place: Place) -> Figure {
         if cell.hopeless() {
             break;
         }
-        // After a failure something may be in flight: then it ends, and the next is new.
+        // After a failure requests may be in flight. Then the queue is ended, and a new one made.
         let series = queue
             .take()
             .map_or_else(|| Requests::new(file, place), Ok)
@@ -92,7 +92,7 @@ fn cell(file: &File, place: Place) -> Figure {
     cell.figure()
 }
 
-/// What requests wait in.
+/// The queue that requests wait in.
 enum Through {
     Ring(IoUring),
     Aio(aio::Context),
@@ -102,7 +102,7 @@ enum Through {
 struct Requests<'a> {
     file: &'a File,
     write: bool,
-    /// Ended before the buffers are: the kernel waits for what is in flight.
+    /// Dropped before the buffers: the kernel waits for what is in flight.
     queue: Through,
     buffers: Vec<Aligned>,
     random: Rng,
@@ -185,7 +185,7 @@ impl<'a> Requests<'a> {
                 unsafe { ring.submission().push(&entry.user_data(slot as u64)) }
                     .map_err(|_| "io_uring: the submission queue is full".to_owned())?;
             }
-            // SAFETY: likewise.
+            // SAFETY: the buffer is this request's alone, and stays until nothing is in flight.
             Through::Aio(context) => unsafe { context.queue(slot, fd, self.write, room, offset) },
         }
         self.in_flight += 1;

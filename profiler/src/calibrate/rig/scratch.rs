@@ -86,15 +86,12 @@ pub(crate) fn direct(dir: Option<&Path>, file_system: &str) -> Result<File, Stri
     }
     let file = file(dir, FILE_BYTES).map_err(|e| e.to_string())?;
     file.sync_data().map_err(|e| e.to_string())?;
-    let refused = |e: rustix::io::Errno| {
-        format!("{file_system} refuses O_DIRECT ({}): name another folder with --dir", io::Error::from(e))
-    };
-    let flags = rustix::fs::fcntl_getfl(&file).map_err(refused)?;
-    rustix::fs::fcntl_setfl(&file, flags | OFlags::DIRECT).map_err(refused)?;
+    let refused = |e: io::Error| format!("{file_system} refuses O_DIRECT ({e}): name another folder with --dir");
+    let flags = rustix::fs::fcntl_getfl(&file).map_err(|e| refused(e.into()))?;
+    rustix::fs::fcntl_setfl(&file, flags | OFlags::DIRECT).map_err(|e| refused(e.into()))?;
     // Some file systems take the flag and refuse the read.
     let mut probe = Aligned::new(4096);
-    std::os::unix::fs::FileExt::read_exact_at(&file, probe.bytes(), 0)
-        .map_err(|e| format!("{file_system} refuses O_DIRECT ({e}): name another folder with --dir"))?;
+    std::os::unix::fs::FileExt::read_exact_at(&file, probe.bytes(), 0).map_err(refused)?;
     Ok(file)
 }
 

@@ -73,7 +73,8 @@ pub(super) struct Child {
     answers: ChildStdout,
     /// This end of the connections that the child was given.
     given: Rc<[TcpStream]>,
-    /// The other end: a child that ends is told by what it said last, not by a reset.
+    /// The other end. It stays open, so that a child that ends is noticed by its last words and not
+    /// by a reset connection.
     _far: Vec<TcpStream>,
     version: String,
     forms: Vec<Form>,

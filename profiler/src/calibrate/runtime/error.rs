@@ -1,4 +1,4 @@
-//! Why a runtime could not be measured.
+//! Errors of `calibrate --runtime`.
 
 use std::io;
 

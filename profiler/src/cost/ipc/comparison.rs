@@ -1,6 +1,6 @@
 //! How the windows after blocks are compared with others.
 
-/// How the cost of a block was told from the windows.
+/// How the cost of a block was computed from the windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// One slope for both kinds at the site: the difference of the two a.

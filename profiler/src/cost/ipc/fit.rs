@@ -36,7 +36,7 @@ impl Line {
 pub struct BlockCycles {
     /// Cycles in user mode per block.
     pub cycles: Estimate,
-    /// How they were told.
+    /// How these cycles were computed.
     pub by: Comparison,
 }
 

@@ -1,5 +1,5 @@
-//! IPC after returns: what hardware counters tell of the instructions that follow a block, a call
-//! without one, a preemption.
+//! IPC after returns, from hardware counters: instructions and cycles that follow a block, a call
+//! without a block, and a preemption.
 //!
 //! [`fit`] finds what a block costs at a site: cycles = a + b·instructions over whole windows, a of
 //! the windows after blocks less a of those after none. [`curve`] shows how that comes about: the
@@ -109,11 +109,11 @@ impl Ipc {
                 let left = c.switched + c.multiplexed + c.failed + c.too_long;
                 Figure::unavailable(Note::NoWindow(left))
             }
-            Some(record) => Figure::measured(Self::of_record(record, &window.sites)),
+            Some(record) => Figure::measured(Self::from_record(record, &window.sites)),
         }
     }
 
-    fn of_record(record: &IpcRecord, known: &[SiteRecord]) -> Self {
+    fn from_record(record: &IpcRecord, known: &[SiteRecord]) -> Self {
         let mut all = [Windows::ZERO; ipc_layout::before::KINDS];
         for site in &record.sites {
             all.iter_mut().zip(&site.windows.kinds).for_each(|(sum, kind)| sum.merge(kind));

@@ -1,15 +1,15 @@
-//! What the figures of the hardware counters rest on, or why there is none.
+//! Notes of the hardware counters: what a figure rests on, or why there is none.
 
 use super::comparison::Comparison;
 
-/// What a figure of the counters rests on, or why it could not be told.
+/// What a figure of the counters rests on, or why it is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
-    /// No counters ran, and nobody said why.
+    /// No counters ran, and no reason is known.
     NoCounters,
     /// No counters ran, for this reason.
     NoCountersBecause {
-        /// As it was said where they were opened; a recording keeps that.
+        /// The reason in words, from where the counters were opened. Recordings keep it as text.
         said: String,
     },
     /// The hardware counts cycles but no instructions.
@@ -44,9 +44,9 @@ pub enum Note {
     NotRecovered,
     /// The IPC is steady from the return on.
     NoFall,
-    /// The fall cannot be told from none.
+    /// The fall is not larger than the noise.
     FallTooNoisy,
-    /// It cannot be told where the steady IPC is reached.
+    /// Noise hides the point at which the steady IPC is reached.
     RecoveryTooNoisy,
 }
 

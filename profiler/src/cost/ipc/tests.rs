@@ -19,7 +19,7 @@ fn place(syscall: &str, ip: u64) -> Place {
 
 fn known(place: &Place, blocked_calls: u64) -> SiteRecord {
     let site = Site { blocked_calls, ..Site::ZERO };
-    SiteRecord::of_one_size(place.clone(), (Tgid::from_raw(1), None), 1, site)
+    SiteRecord::with_one_size(place.clone(), (Tgid::from_raw(1), None), 1, site)
 }
 
 /// Windows after blocks and after none at one site.
@@ -154,7 +154,7 @@ fn a_site_without_direct_calls_is_compared_with_others_and_says_so() {
     let told = cost(&alone);
     assert_eq!(told.by, Comparison::OtherSites(2));
     assert!(told.cycles.half_width() > 3.0 * narrow, "{told:?}");
-    let ipc = Ipc::of_record(&record(alone), &[known(&place("read", 1), 5_000)]);
+    let ipc = Ipc::from_record(&record(alone), &[known(&place("read", 1), 5_000)]);
     assert_eq!(ipc.cost.provenance(), crate::quantity::Provenance::Modelled);
     assert!(matches!(ipc.cost.note(), Some(Note::Borrowed(_, 1))), "{:?}", ipc.cost.note());
 }
@@ -168,7 +168,7 @@ fn all_blocks_are_priced_at_the_windows_clock_and_only_blocking_io() {
     let mut futex = both(&mut maker, (Law { a: 90_000.0, ..LAW }, 500), (LAW, 500));
     futex[0].place = Some(lock.clone());
     record.sites.extend(futex);
-    let ipc = Ipc::of_record(&record, &[known(&read, 36_000), known(&write, 0), known(&lock, 10_000)]);
+    let ipc = Ipc::from_record(&record, &[known(&read, 36_000), known(&write, 0), known(&lock, 10_000)]);
     let effect = ipc.cost.value().unwrap();
     // 3000 cycles at three cycles a nanosecond.
     assert!(effect.total.low < 36e6 && 36e6 < effect.total.high, "{effect:?}");

@@ -60,7 +60,7 @@ fn site_table(report: &Report) -> Markup {
         ("blocked", "calls that blocked"),
         ("blocked time", "sum over its blocks"),
         ("mean", "mean blocked time of a call that blocked"),
-        ("p99", "99th percentile of it, to a factor of two"),
+        ("p99", words::BLOCKED_P99),
         ("run-queue", "mean run-queue delay of a call that blocked"),
         ("CPU blocked", words::CPU_BLOCKED),
         ("CPU not", words::CPU_NOT_BLOCKED),
@@ -176,8 +176,8 @@ pub(super) fn devices(report: &Report) -> Markup {
         ("bytes", "moved by them"),
         ("queued", "mean time from insert to issue"),
         ("served", "mean time from issue to completion"),
-        ("p50", "served, to a factor of two"),
-        ("p99", "served, to a factor of two"),
+        ("p50", words::SERVED_QUANTILE),
+        ("p99", words::SERVED_QUANTILE),
         ("others'", "requests that were not the target's, writeback included"),
     ]);
     for device in &report.devices {

@@ -12,7 +12,7 @@ use crate::{
     event::BlockClass,
     export::html::page,
     machine::{Language, Way},
-    predict::{Grid, Question, Refusal, replay::Queues},
+    predict::{Grid, Question, Refusal, replay::Assignment},
     quantity::Figure,
 };
 
@@ -90,7 +90,7 @@ fn report_and_grid(case: fixture::Case) -> (Report, Option<Grid>) {
     let (report, engine) = Report::with_engine(&case.window, case.inputs);
     let grid = engine.map(|engine| {
         let ask = |q: &Question| {
-            Way::in_language(Language::Native).map(|way| engine.scenario(way, q.loops, q.queues)).collect()
+            Way::in_language(Language::Native).map(|way| engine.scenario(way, q.loops, q.assignment)).collect()
         };
         Grid::new(&report.what_if, |questions| questions.iter().map(ask).collect())
     });
@@ -223,7 +223,7 @@ fn the_slider_holds_what_the_engine_answers() {
         let case = fixture::server();
         Report::with_engine(&case.window, case.inputs).1.unwrap()
     };
-    for (q, queue) in [Queues::Own, Queues::Stealing].into_iter().enumerate() {
+    for (q, queue) in [Assignment::Fixed, Assignment::Stealing].into_iter().enumerate() {
         for (l, &loops) in loops.iter().enumerate() {
             for (w, way) in Way::in_language(Language::Native).enumerate() {
                 let row = &data["rows"][q][l][w];

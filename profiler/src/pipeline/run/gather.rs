@@ -1,4 +1,5 @@
-//! What a measurement found, with all that is known beside it: at its end, and while it runs.
+//! Puts a measurement's result together, at its end and for snapshots: the windows, and the facts
+//! that the kernel programs do not see.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,5 @@
-//! The thread that unwinds and names. Its queue is bounded: what finds no room is counted.
+//! The thread that unwinds stacks and names their frames. Its queue is bounded: stacks that find no
+//! room are lost, and counted.
 
 use std::{
     sync::{
@@ -20,9 +21,9 @@ const WAITING: usize = 16 << 20;
 enum Message {
     /// Stacks, with their size in bytes.
     Stacks(Vec<StackRecord>, usize),
-    /// Names are wanted for what is there.
+    /// Asks for names of the stacks so far.
     Snapshot,
-    /// The measurement is over: these threads are asleep.
+    /// Says that the measurement is over, and which threads are asleep.
     Finish(Vec<Sleeper>),
 }
 

@@ -1,10 +1,10 @@
 //! The rest of a calibration: tables by size, by events, by working set, by interface.
 
-use super::page::Page;
+use super::{figure::maybe, page::Page};
 use crate::{
     calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow},
     machine::{Medium, Queue},
-    text::numbers::{NA, bytes, span},
+    text::numbers::{NA, bytes},
 };
 
 /// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
@@ -69,9 +69,8 @@ fn epoll(page: &mut Page, calls: &[EpollRow]) {
     page.title("epoll_wait, by events found");
     let mut rows = Vec::new();
     for row in calls {
-        let each = row.call.cost().filter(|_| row.events > 0);
-        let each = each.map_or_else(|| NA.into(), |call| span(call.median / f64::from(row.events)));
-        rows.push(vec![row.events.to_string(), page.cell("epoll_wait", &row.call), each]);
+        let each = row.call.cost().filter(|_| row.events > 0).map(|call| call.shared_by(row.events));
+        rows.push(vec![row.events.to_string(), page.cell("epoll_wait", &row.call), maybe(each.as_ref())]);
     }
     page.table(&["events", "call", "per event"], &rows);
 }

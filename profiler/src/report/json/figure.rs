@@ -53,7 +53,7 @@ pub(super) enum Provenance {
 pub(super) struct Figure<T> {
     /// The value; null when, and only when, it is unavailable.
     value: Option<T>,
-    /// Where it comes from.
+    /// Whether it was measured or modelled, or is not available.
     provenance: Provenance,
     /// The assumption behind it, or why it is unavailable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ impl Figure<u64> {
     }
 
     /// A time from the model.
-    pub(super) fn of_time<N: InWords>(figure: &quantity::Figure<Nanos, N>) -> Self {
+    pub(super) fn from_time<N: InWords>(figure: &quantity::Figure<Nanos, N>) -> Self {
         match (figure.value(), figure.provenance()) {
             (Some(time), quantity::Provenance::Measured) => Self::time(*time),
             (Some(time), quantity::Provenance::Modelled) => Self::modelled(time.as_nanos(), &note(figure)),
@@ -142,7 +142,7 @@ pub(super) struct TimeBucket {
     from_ns: u64,
     /// Durations in it are shorter than this; null in the last, open bucket.
     below_ns: Option<u64>,
-    /// How many durations.
+    /// Durations in the bucket.
     count: u64,
 }
 
@@ -178,7 +178,7 @@ mod tests {
             serde_json::to_string(&figure).unwrap(),
             r#"{"value":0.5,"provenance":"modelled","note":"two threads with small working sets, on this machine"}"#
         );
-        let none = Figure::of_time(&quantity::Figure::unavailable(Note::NoCalibration));
+        let none = Figure::from_time(&quantity::Figure::unavailable(Note::NoCalibration));
         assert_eq!(
             serde_json::to_string(&none).unwrap(),
             r#"{"value":null,"provenance":"unavailable","note":"no calibration"}"#

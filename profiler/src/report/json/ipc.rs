@@ -22,7 +22,7 @@ struct Bounded {
     value: Option<f64>,
     /// Lower end of the 90 % interval.
     low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the 90 % interval.
     high: Option<f64>,
     /// Where it comes from.
     provenance: Provenance,
@@ -76,7 +76,8 @@ impl Bounded {
 /// What hardware counters told of the instructions that follow a return to user mode.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Ipc {
-    /// Why nothing is known; null where something is. Then the rest is empty or unavailable.
+    /// Why there is no figure; null where there are some. If it is set, the rest is empty or
+    /// unavailable.
     unavailable: Option<String>,
     /// One in so many returns was followed, at the end.
     followed_one_in_count: Figure<u64>,
@@ -84,17 +85,18 @@ pub(super) struct Ipc {
     sample_period_count: Figure<u64>,
     /// Indirect cost of a blocking-IO block in user mode, cycles.
     indirect_cycles_per_block_count: Bounded,
-    /// The same at the clock rate of the windows.
+    /// `indirect_cycles_per_block_count` in ns, at the clock rate of the windows.
     indirect_per_block_ns: Figure<f64>,
-    /// Over all blocking-IO blocks; where it is available the score and the what-if rest on it.
+    /// Indirect cost of all blocking-IO blocks in user mode. Where it is available, the score and
+    /// the what-if use it.
     indirect_total_ns: Bounded,
-    /// The same by windows of time, without counters: for comparison.
+    /// The figure of `indirect_total_ns` by windows of time instead of counters, for comparison.
     indirect_total_by_time_ns: Bounded,
     /// Clock rate in the windows after blocks, cycles per nanosecond.
     cycles_per_nanosecond_ratio: Figure<Ratio>,
-    /// By what came before the return.
+    /// All windows of user mode, by what came before the return.
     kinds: Vec<Kind>,
-    /// By site: lines cycles = a + b · instructions, and what a block costs.
+    /// The windows by site: lines cycles = a + b · instructions, and what a block costs.
     sites: Vec<Site>,
     /// Recovery curves, by what came before the return.
     curves: Vec<Curve>,
@@ -107,13 +109,13 @@ pub(super) struct Ipc {
 struct Kind {
     /// What came before the return: blocked, direct, preempted, unknown.
     after: &'static str,
-    /// How many windows there are of it.
+    /// Windows of this kind.
     windows_count: Figure<u64>,
     /// Mean instructions of a window, user mode.
     instructions_mean_count: Figure<f64>,
     /// Instructions per cycle, user mode.
     user_ipc_ratio: Bounded,
-    /// Instructions per cycle with the kernel's.
+    /// Instructions per cycle, user mode and kernel together.
     with_kernel_ipc_ratio: Figure<Ratio>,
     /// Misses of the last-level cache per instruction, user mode.
     llc_misses_ratio: Figure<Ratio>,
@@ -134,7 +136,7 @@ struct Site {
     address: Option<String>,
     /// What a block adds to the window after it, cycles.
     indirect_cycles_per_block_count: Bounded,
-    /// How the curves were compared, and what came of it.
+    /// How the windows after blocks were compared with others, in words.
     compared: Option<String>,
     /// Cycles against instructions, one fitted line for each kind of window.
     lines: Vec<Line>,
@@ -145,7 +147,7 @@ struct Site {
 struct Line {
     /// What came before the return: a block, or a call that did not block.
     after: &'static str,
-    /// How many windows the line is fitted to.
+    /// Windows that the line is fitted to.
     windows_count: Figure<u64>,
     /// Mean instructions of a window.
     instructions_mean_count: Figure<f64>,
@@ -175,7 +177,7 @@ struct Curve {
 /// A point of a curve.
 #[derive(Serialize, JsonSchema)]
 struct Point {
-    /// Samples.
+    /// Overflow samples that fell into the point.
     samples_count: Figure<u64>,
     /// Mean instructions since the return.
     instructions_count: Figure<f64>,
@@ -194,7 +196,7 @@ struct Point {
 struct Count {
     /// What was counted, in words.
     what: &'static str,
-    /// How often.
+    /// Number of windows or samples.
     seen_count: Figure<u64>,
 }
 

@@ -12,41 +12,42 @@ use crate::{event::Family, quantity::Nanos};
 /// charged, softirq and rest make up the total.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cpu {
-    /// All of it: by the tracepoints, plus what the kernel charges for the way back onto the CPU.
+    /// CPU of the target: by the tracepoints, plus what the kernel charges for the way back onto
+    /// the CPU.
     total_ns: Figure<u64>,
-    /// By the tracepoints alone: switch-in to switch-out.
+    /// CPU by the tracepoints alone: from switch-in to switch-out.
     on_cpu_ns: Figure<u64>,
-    /// What the kernel charged beyond that on the way out of idle, less what was stolen; negative
-    /// where it charged less.
+    /// CPU that the kernel charged beyond that on the way out of idle, less what was stolen;
+    /// negative where it charged less.
     charge_ns: Figure<i64>,
-    /// In user mode, page faults and interrupts that hit it included.
+    /// CPU in user mode, page faults and interrupts that hit it included.
     user_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `user_ns` as a share of `total_ns`.
     user_ratio: Figure<Ratio>,
-    /// In syscalls, less the direct cost of blocks.
+    /// CPU in syscalls, less the direct cost of blocks.
     calls_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `calls_ns` as a share of `total_ns`.
     calls_ratio: Figure<Ratio>,
     /// Direct cost of blocking-IO blocks; may be negative.
     blocking_io_ns: Figure<f64>,
-    /// Its share of the total.
+    /// `blocking_io_ns` as a share of `total_ns`.
     blocking_io_ratio: Figure<Ratio>,
     /// Direct cost of all other blocks and of preemptions; may be negative.
     other_switches_ns: Figure<f64>,
-    /// Its share of the total.
+    /// `other_switches_ns` as a share of `total_ns`.
     other_switches_ratio: Figure<Ratio>,
-    /// What the lines above have and the kernel did not charge, negative: stolen by the hypervisor,
-    /// or interrupts.
+    /// Time in the lines above that the kernel did not charge, as a negative number: the hypervisor
+    /// stole it, or interrupts took it.
     uncharged_ns: Figure<f64>,
-    /// Its share of the total.
+    /// `uncharged_ns` as a share of `total_ns`.
     uncharged_ratio: Figure<Ratio>,
     /// Softirq work that hit the target.
     softirq_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `softirq_ns` as a share of `total_ns`.
     softirq_ratio: Figure<Ratio>,
     /// What the lines above leave of the total; may be negative.
     rest_ns: Figure<f64>,
-    /// Its share of the total.
+    /// `rest_ns` as a share of `total_ns`.
     rest_ratio: Figure<Ratio>,
 }
 
@@ -57,29 +58,29 @@ pub(super) struct Wall {
     total_ns: Figure<u64>,
     /// Time that threads were on a CPU.
     on_cpu_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `on_cpu_ns` as a share of `total_ns`.
     on_cpu_ratio: Figure<Ratio>,
     /// Time that threads waited for a CPU after a wake-up.
     run_delay_woken_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `run_delay_woken_ns` as a share of `total_ns`.
     run_delay_woken_ratio: Figure<Ratio>,
     /// Time that threads waited for a CPU after a preemption.
     run_delay_preempted_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `run_delay_preempted_ns` as a share of `total_ns`.
     run_delay_preempted_ratio: Figure<Ratio>,
     /// Run-queue delay before a thread's first run.
     run_delay_born_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `run_delay_born_ns` as a share of `total_ns`.
     run_delay_born_ratio: Figure<Ratio>,
     /// Blocked, by class, the longest first.
     blocked: Vec<WallLine>,
     /// Time that is in none of the lines.
     unknown_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `unknown_ns` as a share of `total_ns`.
     unknown_ratio: Figure<Ratio>,
     /// Time that is in two lines.
     excess_ns: Figure<u64>,
-    /// Its share of the total.
+    /// `excess_ns` as a share of `total_ns`.
     excess_ratio: Figure<Ratio>,
 }
 
@@ -94,9 +95,9 @@ struct WallLine {
     blocks_count: Figure<u64>,
     /// How long threads were blocked in this class, summed.
     blocked_ns: Figure<u64>,
-    /// Its share of the wall total.
+    /// `blocked_ns` as a share of the wall time of all threads.
     blocked_ratio: Figure<Ratio>,
-    /// How long they then waited for a CPU, summed.
+    /// How long threads waited for a CPU after these blocks, summed.
     run_delay_ns: Figure<u64>,
 }
 
@@ -140,9 +141,9 @@ impl Cpu {
             total_ns: Figure::time(cpu.total),
             on_cpu_ns: Figure::time(cpu.on_cpu),
             charge_ns: Figure::measured(cpu.charge),
-            user_ns: Figure::of_time(&cpu.user),
+            user_ns: Figure::from_time(&cpu.user),
             user_ratio: time_share(&cpu.user),
-            calls_ns: Figure::of_time(&cpu.calls),
+            calls_ns: Figure::from_time(&cpu.calls),
             calls_ratio: time_share(&cpu.calls),
             blocking_io_ns: Figure::new(&cpu.blocking_io),
             blocking_io_ratio: share(&cpu.blocking_io),
@@ -150,7 +151,7 @@ impl Cpu {
             other_switches_ratio: share(&cpu.other_switches),
             uncharged_ns: Figure::new(&cpu.uncharged),
             uncharged_ratio: share(&cpu.uncharged),
-            softirq_ns: Figure::of_time(&cpu.softirq),
+            softirq_ns: Figure::from_time(&cpu.softirq),
             softirq_ratio: time_share(&cpu.softirq),
             rest_ns: Figure::finite(cpu.rest),
             rest_ratio: Figure::ratio(cpu.rest, total, words::NO_CPU),

@@ -23,7 +23,7 @@ pub(super) struct Quality {
     devices_lost_count: Figure<u64>,
     /// Program runs that the kernel left out.
     runs_missed_count: Figure<u64>,
-    /// Wake-ups seen before the switch-out they answer.
+    /// Wake-ups seen before the switch-out that they end.
     raced_wakes_count: Figure<u64>,
     /// Switch-ins for which the kernel's tracepoint did not fire; their time is booked as run-queue
     /// delay.
@@ -65,7 +65,7 @@ pub(super) struct Reference {
     per_block_ns: Figure<f64>,
     /// Standard error of `per_block_ns`.
     standard_error_ns: Figure<f64>,
-    /// Blocks measured.
+    /// Blocks that it was measured over.
     blocks_count: Figure<u64>,
 }
 
@@ -101,9 +101,9 @@ pub(super) struct Check {
 /// A count, ours and the kernel's.
 #[derive(Serialize, JsonSchema)]
 struct CountCheck {
-    /// As the kernel programs counted.
+    /// The count of the kernel programs.
     ours_count: Figure<u64>,
-    /// As the kernel's own counter says.
+    /// The count of the kernel's own counter.
     kernel_count: Figure<u64>,
     /// Ours less the kernel's.
     difference_count: Figure<i64>,
@@ -112,13 +112,13 @@ struct CountCheck {
 /// A time, ours and the kernel's.
 #[derive(Serialize, JsonSchema)]
 struct TimeCheck {
-    /// As the kernel programs timed it.
+    /// The time by the kernel programs.
     ours_ns: Figure<u64>,
-    /// As the kernel's own clock says.
+    /// The time by the kernel's own clock.
     kernel_ns: Figure<u64>,
     /// Ours less the kernel's.
     difference_ns: Figure<i64>,
-    /// The difference as a share of the kernel's.
+    /// The difference as a share of `kernel_ns`.
     difference_ratio: Figure<Ratio>,
 }
 

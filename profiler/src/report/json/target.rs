@@ -14,7 +14,7 @@ pub(super) struct Target {
     processes: Vec<Process>,
     /// How the target was chosen: things to know.
     notes: Vec<String>,
-    /// Kernel release.
+    /// Release of the kernel, as `uname -r` prints it.
     kernel: String,
     /// CPUs online.
     cpus_count: Figure<u32>,
@@ -35,7 +35,7 @@ struct Process {
     name: String,
     /// Its command line.
     command: String,
-    /// The container it is in, where that shows.
+    /// The container that it runs in, as `runtime:id`; null where none can be seen.
     container: Option<String>,
 }
 
@@ -52,9 +52,9 @@ pub(super) struct Window {
     windows_count: Figure<u32>,
     /// Whether it was sampled: measured in windows, to stay within the overhead's budget.
     sampled: bool,
-    /// How it ended.
+    /// What ended it, in words.
     ended: String,
-    /// Threads seen in it.
+    /// Threads that were seen in the window.
     threads_count: Figure<u64>,
 }
 

@@ -38,35 +38,35 @@ pub(super) struct Site {
     blocks_count: Figure<u64>,
     /// Calls that returned an error.
     errors_count: Figure<u64>,
-    /// Bytes that the calls returned, where that is what they return.
+    /// Bytes moved, summed; 0 for syscalls that do not return a number of bytes.
     moved_bytes: Figure<u64>,
     /// How long the calls were blocked, summed.
     blocked_ns: Figure<u64>,
     /// Mean blocked time of a call that blocked.
     blocked_mean_ns: Figure<u64>,
-    /// 99th percentile of it.
+    /// 99th percentile of the blocked time of a call that blocked.
     blocked_p99_ns: Figure<u64>,
     /// Mean run-queue delay of a call that blocked.
     run_delay_mean_ns: Figure<u64>,
     /// Mean kernel CPU of a call that blocked.
     cpu_blocked_mean_ns: Figure<u64>,
-    /// Of that, before the first block.
+    /// The part of `cpu_blocked_mean_ns` that was used before the call blocked first.
     cpu_before_mean_ns: Figure<u64>,
     /// Mean kernel CPU of a call that did not block.
     cpu_direct_mean_ns: Figure<u64>,
-    /// Mean user window after a call that blocked.
+    /// Mean user-mode CPU from the return of a call that blocked to the next call.
     user_after_blocked_mean_ns: Figure<u64>,
-    /// Mean user window after a call that did not.
+    /// Mean user-mode CPU from the return of a call that did not block to the next call.
     user_after_direct_mean_ns: Figure<u64>,
-    /// User windows left out because a preemption hit them.
+    /// Stretches of user mode that are in neither mean, because a preemption hit them.
     windows_preempted_count: Figure<u64>,
     /// Direct cost of a call that blocked; may be negative.
     direct_cost_mean_ns: Figure<f64>,
-    /// Direct cost of all of them.
+    /// Direct cost of all calls that blocked; may be negative.
     direct_cost_ns: Figure<f64>,
     /// Lower end of the 90 % interval of `direct_cost_ns`.
     direct_cost_low_ns: Figure<f64>,
-    /// Upper end of it.
+    /// Upper end of the 90 % interval of `direct_cost_ns`.
     direct_cost_high_ns: Figure<f64>,
     /// What the direct cost is based on; null where there is none.
     direct_cost_basis: Option<BasisName>,
@@ -99,17 +99,17 @@ pub(super) struct Thread {
     name: String,
     /// What it is in its program.
     role: RoleName,
-    /// What the role was told from.
+    /// The sign that the role was derived from, in words.
     role_basis: String,
     /// From the window's start, or its birth, to the window's end, or its own.
     wall_ns: Figure<u64>,
-    /// CPU that it used.
+    /// CPU that it used, in user mode and in the kernel.
     cpu_ns: Figure<u64>,
     /// The part of its CPU in user mode.
     user_ns: Figure<u64>,
     /// How long it was runnable and had no CPU: after wake-ups, preemptions and its birth.
     run_delay_ns: Figure<u64>,
-    /// How long it was blocked, whatever on.
+    /// Wall time that it was blocked, on whatever.
     blocked_ns: Figure<u64>,
     /// The class it was blocked on longest; null where it never was.
     mostly_blocked_on: Option<&'static str>,
@@ -214,15 +214,15 @@ enum OpenEndName {
 /// Wake-ups of the target's threads.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Wakeups {
-    /// By a thread of the same process.
+    /// Wake-ups by a thread of the same process.
     same_process_count: Figure<u64>,
-    /// By another process.
+    /// Wake-ups by a thread of another process.
     other_process_count: Figure<u64>,
-    /// By an interrupt or a kernel thread.
+    /// Wake-ups by an interrupt or a kernel thread.
     kernel_count: Figure<u64>,
     /// Wake-ups of other processes' threads by calls of the target.
     caused_other_process_count: Figure<u64>,
-    /// What a wake-up costs the one who wakes, CPU.
+    /// CPU that a wake-up costs the thread that causes it.
     caused_cost_ns: Figure<f64>,
     /// Share of wake-ups at which no other thread of the target was running or runnable.
     alone_ratio: Figure<Ratio>,
@@ -234,11 +234,11 @@ pub(super) struct Wakeups {
 /// A bucket of wake-ups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct ThreadBucket {
-    /// Fewest other threads.
+    /// The fewest other threads that belong into the bucket.
     from_threads: u64,
-    /// Most other threads; null in the last, open bucket.
+    /// The most other threads that belong into the bucket; null in the last, open one.
     to_threads: Option<u64>,
-    /// How many wake-ups.
+    /// Wake-ups in the bucket.
     count: u64,
 }
 
@@ -248,7 +248,7 @@ pub(super) struct Devices {
     /// Blocked time on files, block devices and pages. Waits for a file system's journal, which
     /// another thread writes, are not in it.
     file_wait_ns: Figure<u64>,
-    /// Of that, while a request of the waiting thread was at the device.
+    /// The part of `file_wait_ns` during which a request of the waiting thread was at the device.
     device_wait_ns: Figure<u64>,
     /// Every device that had requests.
     list: Vec<Device>,
@@ -259,36 +259,36 @@ pub(super) struct Devices {
 struct Device {
     /// Its name, as in `/dev`; `major:minor` where that is not known.
     name: String,
-    /// Its major number.
+    /// Major number of its device node.
     major: u32,
-    /// Its minor number.
+    /// Minor number of its device node.
     minor: u32,
     /// 50th percentile of the service time of the target's requests.
     service_p50_ns: Figure<u64>,
-    /// 99th percentile of it.
+    /// 99th percentile of the service time of the target's requests.
     service_p99_ns: Figure<u64>,
-    /// The target's requests.
+    /// Requests of the target's own threads.
     target: Side,
-    /// Everybody else's, writeback included.
+    /// Requests of everybody else, the kernel's writeback included.
     others: Side,
 }
 
 /// Requests of one side.
 #[derive(Serialize, JsonSchema)]
 struct Side {
-    /// Requests completed.
+    /// Requests that were completed in the window.
     requests_count: Figure<u64>,
-    /// Of these, reads.
+    /// The reads among these requests.
     reads_count: Figure<u64>,
-    /// Bytes of all of them.
+    /// Bytes that these requests read or wrote.
     moved_bytes: Figure<u64>,
-    /// Insert to issue, sum.
+    /// Wall time from insert to issue, summed over the requests.
     queue_ns: Figure<u64>,
-    /// Insert to issue, mean.
+    /// Wall time from insert to issue, mean of a request.
     queue_mean_ns: Figure<u64>,
-    /// Issue to completion, sum.
+    /// Wall time from issue to completion, summed over the requests.
     service_ns: Figure<u64>,
-    /// Issue to completion, mean.
+    /// Wall time from issue to completion, mean of a request.
     service_mean_ns: Figure<u64>,
     /// Requests by the time from insert to issue. Empty buckets are left out.
     queue_histogram_count: Figure<Vec<TimeBucket>>,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figure::{Figure, Range, Ratio};
-use crate::{predict::replay::Queues, words::InWords};
+use crate::{predict::replay::Assignment, words::InWords};
 
 /// What async would give back: a scenario per way of waiting, never mixed.
 #[derive(Serialize, JsonSchema)]
@@ -14,21 +14,21 @@ pub(super) struct WhatIf {
     refused: Option<String>,
     /// The scenarios that this machine has prices for.
     scenarios: Vec<Scenario>,
-    /// Event loops in them: as many CPUs as the target keeps busy.
+    /// Event loops in the scenarios: as many as the target keeps CPUs busy.
     loops: u32,
     /// CPUs that the target may use.
     allowed_cpus: u32,
-    /// What the sleeps that remain were counted on.
+    /// How the sleeps that remain were counted, in words.
     ground: String,
     /// CPU of the target without the hooks: what the shares are of, ns.
     cpu_ns: f64,
-    /// What the hooks put into it, ns.
+    /// CPU that the hooks added, ns; `cpu_ns` does not include it.
     hooks_ns: f64,
     /// Where the calibrated prices come from; null where none were needed.
     calibration: Option<String>,
     /// What the intervals rest on, and where that was measured; null where there is no figure.
     intervals: Option<String>,
-    /// What the reader has to know.
+    /// What a reader has to know with the figures, a sentence each.
     notes: Vec<String>,
 }
 
@@ -44,23 +44,25 @@ struct Scenario {
     name: &'static str,
     /// `name` as reports print it.
     words: &'static str,
-    /// How connections are spread over the loops: `own` or `stealing`.
+    /// How connections are assigned to loops: `own` (each belongs to one loop) or `stealing` (a
+    /// free loop takes the next that is ready).
     queues: &'static str,
     /// Share of the target's CPU that it would give back; negative where it would take more.
     saving: Range,
-    /// What the interval of `saving` is of: `sockets`, `files`, `runtime` or `pools`.
+    /// The kind of prediction whose errors the interval of `saving` rests on: `sockets`, `files`,
+    /// `runtime` or `pools`.
     kind: &'static str,
-    /// What the model says of its own uncertainty, one standard error: how much less may come back.
+    /// The model's own standard error downwards: how much less may come back, a share of the CPU.
     unsure_less_ratio: Ratio,
-    /// How much more may come back, one standard error.
+    /// The model's own standard error upwards: how much more may come back, a share of the CPU.
     unsure_more_ratio: Ratio,
-    /// `saving` with all that may be otherwise, at its full size.
+    /// `saving` if all doubts came true, each at its full size.
     bounds: Range,
-    /// What may be otherwise, the one that would change most first.
+    /// Assumptions that may be wrong, the one that would change most first.
     doubts: Vec<Doubt>,
-    /// The same in CPU-seconds per second.
+    /// `saving` in seconds of CPU per second.
     cpu_per_second: Range,
-    /// The middle if arrivals did not follow replies.
+    /// The value of `saving` if arrivals did not follow replies.
     saving_open_loop_ratio: Ratio,
     /// Sleeps that remain, per block that there is now.
     sleeps_remaining: f64,
@@ -68,34 +70,34 @@ struct Scenario {
     sleeps_per_second: f64,
     /// Events that a wait returns.
     events_per_wait: f64,
-    /// The sum that the middle is made of.
+    /// The terms that add up to the value of `saving`.
     terms: Vec<Term>,
 }
 
-/// An assumption that may be otherwise.
+/// An assumption that may be wrong.
 #[derive(Serialize, JsonSchema)]
 struct Doubt {
-    /// What would have to be so; the figure assumes that it is not.
+    /// A condition that the figure assumes not to hold.
     what: &'static str,
-    /// What that would change, a share of the target's CPU.
+    /// The change of `saving` if it holds, a share of the target's CPU.
     change_ratio: Ratio,
 }
 
-/// A line of the sum.
+/// A term of the sum.
 #[derive(Serialize, JsonSchema)]
 struct Term {
-    /// What goes or comes.
+    /// What goes or comes, and how often, in words.
     what: String,
     /// CPU over the measurement, ns; negative where it is a cost.
     ns: f64,
-    /// How it came about.
+    /// The price of each and where it comes from, in words.
     how: String,
 }
 
 /// The estimators of the direct cost of one blocking-IO block, ns.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Estimators {
-    /// In place: calls that blocked less calls that did not.
+    /// Measured on the target: calls that blocked less calls that did not.
     in_place_ns: Figure<f64>,
     /// CPU-clock samples in the schedule path, per switch.
     sampled_ns: Figure<f64>,
@@ -127,9 +129,9 @@ impl Scenario {
         Self {
             name: found.way.name(),
             words: found.way.words(),
-            queues: match found.queues {
-                Queues::Own => "own",
-                Queues::Stealing => "stealing",
+            queues: match found.assignment {
+                Assignment::Fixed => "own",
+                Assignment::Stealing => "stealing",
             },
             saving: found.saving.into(),
             kind: found.kind.name(),

@@ -177,7 +177,7 @@ fn stat(count: u64, ns: u64) -> Stat {
 pub(super) fn site(class: BlockClass, syscall: &str, fd: i32) -> SiteRecord {
     let place =
         Place { syscall: syscall.to_owned(), class, ip: Addr::from_raw(0x7f00_1234_0000 + fd as u64), space: 1 };
-    SiteRecord::of_one_size(place, (Tgid::from_raw(PID), Some(fd)), 3, Site::ZERO)
+    SiteRecord::with_one_size(place, (Tgid::from_raw(PID), Some(fd)), 3, Site::ZERO)
 }
 
 /// `blocked` of its `calls` blocked for `wait` ns.
@@ -194,7 +194,7 @@ pub(super) fn called(mut record: SiteRecord, calls: u64, blocked: u64, wait: u64
     site.run_delay = stat(blocked, 9_000);
     site.user_after_blocked = stat(blocked, 5_200);
     site.user_after_direct = stat(calls - blocked, 4_800);
-    SiteRecord::of_one_size(record.place, record.last_caller, 3, record.site)
+    SiteRecord::with_one_size(record.place, record.last_caller, 3, record.site)
 }
 
 /// Names for descriptors and threads.

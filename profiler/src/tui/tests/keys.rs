@@ -14,7 +14,7 @@ use crate::{
     answer::Weight,
     feed::{Command, Inquiry, Reply},
     machine::{Language, Way},
-    predict::{Question, replay::Queues},
+    predict::{Question, replay::Assignment},
 };
 
 /// The order for a file, weighted as the flame graph is at first.
@@ -277,9 +277,9 @@ fn inquiries(orders: Vec<Command>) -> Vec<Inquiry> {
 
 /// Answers an inquiry, as the feed does; returns what is asked next.
 fn answer(app: &mut App, inquiry: Inquiry) -> Vec<Inquiry> {
-    let Question { queues, loops } = inquiry.question;
+    let Question { assignment, loops } = inquiry.question;
     let scenarios =
-        Way::in_language(Language::Native).filter_map(|way| inquiry.engine.scenario(way, loops, queues)).collect();
+        Way::in_language(Language::Native).filter_map(|way| inquiry.engine.scenario(way, loops, assignment)).collect();
     app.apply(Update::Reply(Reply { inquiry, scenarios }));
     inquiries(app.orders())
 }
@@ -303,7 +303,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     let mut orders = inquiries(type_in(&mut app, "lho"));
     let inquiry = orders.pop().unwrap();
     assert!(orders.is_empty());
-    assert_eq!(asked(&app), Question { queues: Queues::Stealing, loops: 1 });
+    assert_eq!(asked(&app), Question { assignment: Assignment::Stealing, loops: 1 });
     assert_eq!(found(&app), Found::NotYet);
     let text = screen(&app, 100, 40);
     assert!(text.contains("On 1 event loop, stealing") && text.contains("n/a: being worked out"), "{text}");
@@ -313,9 +313,9 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     assert_eq!((found(&app), orders.len()), (Found::NotYet, 1));
     assert!(answer(&mut app, orders.remove(0)).is_empty());
     let Found::Now(scenarios) = found(&app) else { panic!("{:?}", found(&app)) };
-    let priced = |way: &Way| engine().scenario(*way, 1, Queues::Stealing).is_some();
+    let priced = |way: &Way| engine().scenario(*way, 1, Assignment::Stealing).is_some();
     assert_eq!(scenarios.len(), Way::in_language(Language::Native).filter(priced).count());
-    assert!(scenarios.iter().all(|s| (s.loops, s.queues) == (1, Queues::Stealing)));
+    assert!(scenarios.iter().all(|s| (s.loops, s.assignment) == (1, Assignment::Stealing)));
     assert!(screen(&app, 100, 40).contains("sleeps/block"));
     assert!(inquiries(type_in(&mut app, "oo")).is_empty(), "known already");
     type_in(&mut app, "llllllll");

@@ -177,19 +177,26 @@ fn share_over_all_time(report: &Report) -> Option<f64> {
     report.self_cost.share.value().filter(|_| part < SAMPLED).map(|share| share * part)
 }
 
+/// What the programs cost the target, followed by `of` what it is a share. If they are attached for
+/// windows only, it is their share in windows and the mean over all time.
+fn self_cost(snapshot: &Snapshot, of: &str) -> String {
+    let share = &snapshot.last.self_cost.share;
+    match (share.value(), share_over_all_time(&snapshot.whole)) {
+        (None, _) => origin(share),
+        (Some(_), None) => figure(share, |&s| format!("{}{of}", percent(s))),
+        (Some(_), Some(mean)) => {
+            let windows = figure(share, |&s| format!("{}{of} in windows", percent(s)));
+            format!("{windows}, ~{} over all time", percent(mean))
+        }
+    }
+}
+
 fn rates_text(snapshot: &Snapshot) -> String {
     let last = &snapshot.last;
     let seconds = snapshot.interval.as_secs_f64();
     let own = &last.self_cost;
     let blocks = last.wall.blocks_in(Family::BlockingIo);
-    let share = match (own.share.value(), share_over_all_time(&snapshot.whole)) {
-        (None, _) => origin(&own.share),
-        (Some(_), None) => figure(&own.share, |&s| format!("{} of its CPU", percent(s))),
-        (Some(_), Some(mean)) => {
-            let windows = figure(&own.share, |&s| format!("{} of its CPU in windows", percent(s)));
-            format!("{windows}, ~{} over all time", percent(mean))
-        }
-    };
+    let share = self_cost(snapshot, " of its CPU");
     let profiler = percent(own.own_cpu.as_secs_f64() / seconds.max(1e-9));
     format!(
         "{} events · {} IO blocks · self-cost {share} · profiler {profiler} of a CPU",
@@ -204,16 +211,19 @@ fn rates(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
     }
 }
 
-/// The same where there is one line for it.
+/// Events and self-cost, where there is one line for them. Where the line is too short for both
+/// shares of the self-cost, the one over all time stays.
 fn rates_short(pen: &mut Pen<'_>, _: &App, snapshot: &Snapshot) {
     let last = &snapshot.last;
     let seconds = snapshot.interval.as_secs_f64();
-    let share = match share_over_all_time(&snapshot.whole) {
+    let text = |share: &str| format!("{} events · self-cost {share}", rate(last.self_cost.events, seconds));
+    let (room, both) = (usize::from(pen.width()), text(&self_cost(snapshot, "")));
+    let one = match share_over_all_time(&snapshot.whole) {
         Some(mean) => format!("~{} over all time", percent(mean)),
         None => figure(&last.self_cost.share, |&s| percent(s)),
     };
-    let text = format!("{} events · self-cost {share}", rate(last.self_cost.events, seconds));
-    pen.text(0, 0, &cut(&text, pen.width().into()), Ink::Plain);
+    let text = if width(&both) <= room { both } else { text(&one) };
+    pen.text(0, 0, &cut(&text, room), Ink::Plain);
 }
 
 /// What the verdict rests on, and what is cheaper than a rewrite.

@@ -72,10 +72,11 @@ fn figures(page: &mut Page, site: &SiteView) {
     line(
         "blocked",
         &format!(
-            "{} in all; mean {}, p99 {} (to a factor of two); then run-queue delay {}",
+            "{} in all; mean {}, p99 {} ({}); then run-queue delay {}",
             site.blocked,
             maybe(site.blocked_mean),
             maybe(site.blocked_p99),
+            words::TO_A_FACTOR_OF_TWO,
             maybe(site.run_delay_mean)
         ),
     );

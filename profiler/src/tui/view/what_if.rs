@@ -9,7 +9,7 @@ use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
-    predict::{Question, Scenario, WhatIf, replay::Queues},
+    predict::{Question, Scenario, WhatIf, replay::Assignment},
     tui::{
         app::App,
         other_loops::{Found, most},
@@ -40,10 +40,10 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
 /// What is asked, and the keys that ask something else.
 fn question(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let what_if = &snapshot.whole.what_if;
-    let Question { loops, queues } = app.other_loops.question(snapshot);
-    let queues = match queues {
-        Queues::Own => "a queue each",
-        Queues::Stealing => "stealing from each other",
+    let Question { loops, assignment } = app.other_loops.question(snapshot);
+    let queues = match assignment {
+        Assignment::Fixed => "a queue each",
+        Assignment::Stealing => "stealing from each other",
     };
     let noun = if loops == 1 { "event loop" } else { "event loops" };
     page.title(&format!("On {loops} {noun}, {queues}"));
