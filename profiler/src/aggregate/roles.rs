@@ -139,6 +139,10 @@ const MIN_GIVEN: u64 = 30;
 /// Threads that do IO and fight over a lock are the workers of event loops if loops end at least
 /// this share of their waits for locks.
 const FED: f64 = 0.02;
+/// Loops wait for what other threads read if they return to their waits at least this often per
+/// call on a descriptor: a wait finds several ready, and each of these may be read and written in a
+/// few calls.
+const WAITS_PER_CALL: f64 = 0.05;
 
 impl Roles {
     /// The roles of a window's threads. `parks_tasks`: they belong to a scheduler that parks tasks
@@ -155,7 +159,7 @@ impl Roles {
         let by_loops: u64 = signs.iter().filter(|s| s.is_loop()).map(|s| s.events).sum();
         let fed = Fed {
             woken: bonds.ended_by(&loops) as f64 / sum(|s| s.bond.got).max(1) as f64 >= FED,
-            ready: by_loops as f64 >= DOES_IO * sum(|s| s.locks).max(HARDLY_WAITS) as f64,
+            ready: by_loops as f64 >= WAITS_PER_CALL * sum(|s| s.io_calls).max(HARDLY_WAITS) as f64,
         };
         for (signs, n) in signs.iter_mut().zip(from_loops) {
             signs.from_loops = n;
@@ -242,7 +246,7 @@ const UNKNOWN: ThreadRole = ThreadRole { role: Role::Unknown, basis: RoleBasis::
 struct Fed {
     /// They end the waits of others for locks.
     woken: bool,
-    /// They wait for descriptors about as often as anybody waits for a lock.
+    /// They wait for descriptors often enough for all calls on descriptors to find data.
     ready: bool,
 }
 
@@ -309,9 +313,12 @@ impl Signs {
 
     fn is_loop(&self) -> bool {
         // One that hands work out also waits for locks; one that serves by itself also blocks.
+        // Where all threads share a lock, as those of CPython do, it may wait for that before each
+        // of its calls.
+        let locks_per_wait = if self.bond.tie == Tie::Lock { 10 } else { 2 };
         self.events >= HARDLY_WAITS
             && self.events >= self.sockets + self.accepts + self.files
-            && 2 * self.events >= self.locks
+            && locks_per_wait * self.events >= self.locks
     }
 
     /// Whether it waited for locks more often than a time limit ended such a wait. A thread that
@@ -387,12 +394,11 @@ impl Signs {
         (self.all < HARDLY_WAITS || 2 * self.locks <= self.all) && self.cpu >= self.blocked
     }
 
-    /// Whether another thread has found ready what it reads and writes. It does IO more often than
-    /// it waits, and waits for no descriptor, while event loops do. Workers of a queue may mostly
-    /// wake each other, as those of a JVM's executor do.
+    /// Whether another thread has found ready what it reads and writes: it never waits for a
+    /// descriptor, while event loops do. Workers of a queue may mostly wake each other, as those of
+    /// a JVM's executor do, or fight for their interpreter's lock.
     fn finds_it_ready(&self, fed: Fed) -> bool {
-        let waits = self.sockets + self.files + self.accepts + self.events;
-        fed.ready && waits == 0 && self.io_calls > self.locks
+        fed.ready && self.sockets + self.files + self.accepts + self.events == 0
     }
 
     /// The role of a thread that waits for locks more than for IO; `None` where the wake-ups do not
@@ -527,6 +533,12 @@ mod tests {
         assert_eq!(fed(&found_ready, false, true), Role::PoolWorker);
         assert_eq!(fed(&found_ready, false, false), Role::Unknown, "and nobody waits for it");
         assert_eq!(fed(&computes, false, true), Role::LockBound, "it reads nothing");
+        // CPython's workers wait for its lock more often than they call, and its loop does, too.
+        let contended = [(BlockClass::Futex, 8_700)];
+        let worker = thread(&contended, |t| t.sums.io_calls = 3_000);
+        assert_eq!(fed(&worker, false, true), Role::PoolWorker);
+        let selects = thread(&contended, |t| (t.sums.io_calls, t.sums.event_calls) = (9_900, 4_300));
+        assert_eq!(fed(&selects, false, false), Role::EventLoop);
         let polls = thread(&waits, |t| (t.sums.io_calls, t.sums.event_calls) = (9_000, 20));
         assert_eq!(fed(&polls, false, true), Role::Unknown, "as a thread of Go's does");
     }
