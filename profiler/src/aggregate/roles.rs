@@ -118,7 +118,7 @@ pub struct RoleLine {
 /// The roles of all threads of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
-    of: HashMap<Tid, ThreadRole>,
+    by_thread: HashMap<Tid, ThreadRole>,
     handed_over: f64,
     /// Share of the CPU of pool workers that do IO.
     pool_with_io: f64,
@@ -146,7 +146,7 @@ impl Roles {
     pub fn new(window: &Window, parks_tasks: bool) -> Self {
         let bonds = Bonds::new(window);
         let mut signs: Vec<Signs> =
-            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.of(t.tid)) }).collect();
+            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.bond(t.tid)) }).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
@@ -172,7 +172,7 @@ impl Roles {
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
                 handed += signs.locks;
             }
-            roles.of.insert(thread.tid, found);
+            roles.by_thread.insert(thread.tid, found);
             let sum = sums.entry(found.role).or_insert((0, Nanos::ZERO));
             *sum = (sum.0 + 1, sum.1 + thread.cpu());
         }
@@ -193,8 +193,8 @@ impl Roles {
     }
 
     /// The role of a thread; [`Role::Unknown`] if it was not seen.
-    pub fn of(&self, tid: Tid) -> ThreadRole {
-        self.of.get(&tid).copied().unwrap_or(UNKNOWN)
+    pub fn role(&self, tid: Tid) -> ThreadRole {
+        self.by_thread.get(&tid).copied().unwrap_or(UNKNOWN)
     }
 
     /// Share of the CPU that threads of these roles took.

@@ -60,7 +60,7 @@ pub struct Weights {
 
 impl Weights {
     /// The part of this figure, ns.
-    pub fn of(&self, weight: Weight) -> u64 {
+    pub fn part(&self, weight: Weight) -> u64 {
         match weight {
             Weight::Cost => self.cost,
             Weight::Blocked => self.blocked,
@@ -274,7 +274,7 @@ impl Profile {
 
     /// Sum of a weight over all stacks, ns.
     pub fn total(&self, weight: Weight) -> u64 {
-        self.stacks.iter().map(|s| s.weights.of(weight)).sum()
+        self.stacks.iter().map(|s| s.weights.part(weight)).sum()
     }
 
     /// The same stacks without some of their frames.

@@ -18,7 +18,7 @@ pub enum Names {
 }
 
 impl Names {
-    fn of(self, frame: &Frame) -> String {
+    fn written(self, frame: &Frame) -> String {
         let mut name = safe(&frame.name);
         if self == Self::Annotated {
             name.push_str(match frame.origin {
@@ -48,7 +48,7 @@ pub fn write(profile: &Profile, weight: Weight, names: Names) -> String {
 
 /// Stacks and their weights.
 pub(super) fn lines(profile: &Profile, weight: Weight, names: Names) -> Vec<(String, u64)> {
-    let paths = Paths::new(profile, |frame| names.of(frame));
+    let paths = Paths::new(profile, |frame| names.written(frame));
     let place = Weight::ALL.iter().position(|&w| w == weight).unwrap_or(0);
     let of = |parts: &Parts| parts.get(place).copied().unwrap_or(0);
     let text = |path: &[u32]| {

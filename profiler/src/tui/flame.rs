@@ -84,7 +84,7 @@ impl Tree {
         let mut nodes = vec![Node { label: all, parent: 0, children: Vec::new(), value: 0, depth: 0 }];
         let mut edges: HashMap<(usize, usize), usize> = HashMap::new();
         for stack in &profile.stacks {
-            let value = stack.weights.of(weight);
+            let value = stack.weights.part(weight);
             if value == 0 {
                 continue;
             }
