@@ -184,12 +184,12 @@ impl PriceList {
         Some(Estimate::between(alone, together, share))
     }
 
-    /// What code after a block costs more among so many threads that take turns.
+    /// By how much code after a block is dearer where `threads` take turns.
     pub fn crowd(&self, threads: f64) -> Option<Estimate> {
         among(&self.crowd, threads)
     }
 
-    /// What a message costs more that so many threads hand on to each other. For pipes and Unix
+    /// By how much a message is dearer where `threads` hand it on to each other. For pipes and Unix
     /// sockets only.
     pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Estimate> {
         match Medium::nearest(class)? {

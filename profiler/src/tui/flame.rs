@@ -56,7 +56,7 @@ pub(super) struct Node {
     pub(super) parent: usize,
     /// Indices of its callees, the heaviest first.
     children: Vec<usize>,
-    /// Of the weight, its callees included, ns.
+    /// Its part of the weight, with its callees', ns.
     pub(super) value: u64,
     pub(super) depth: usize,
 }
@@ -134,7 +134,8 @@ impl Tree {
         self.node(0).map_or(0, |n| n.value)
     }
 
-    /// Labels from below the root to a node: what it is found by again in another tree.
+    /// The labels on the way from the root to a node, without the root's. They find it in another
+    /// tree.
     fn path(&self, mut at: usize) -> Vec<Label> {
         let mut path = Vec::new();
         while at != 0 {
@@ -146,7 +147,7 @@ impl Tree {
         path
     }
 
-    /// As far down a path as there is one.
+    /// The last node of a path, or the deepest that this tree has of it.
     fn follow(&self, path: &[Label]) -> usize {
         let mut at = 0;
         for label in path {

@@ -45,13 +45,13 @@ pub(super) struct Sheet<R: 'static> {
     /// The least width at which the column that takes what is left makes sense, on a screen that is
     /// not narrow.
     pub(super) least: u16,
-    /// What a row is known by when figures and order change.
+    /// Identifies a row when figures and order change.
     pub(super) id: fn(&R) -> u64,
-    /// What is searched in.
+    /// The text of a row that a search looks through.
     pub(super) words: fn(&R) -> String,
 }
 
-/// How a table stands: sorted how, scrolled where.
+/// The state of a table: its order, and what is in view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) sort: usize,

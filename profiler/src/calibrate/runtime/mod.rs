@@ -73,8 +73,8 @@ impl Cell {
 /// Measures a runtime, within about `budget`.
 ///
 /// # Errors
-/// The interpreter cannot be started, is none that is known here, hangs, or says what nobody asked
-/// for.
+/// The interpreter cannot be started, is none that is known here, hangs, or gives an answer that
+/// makes no sense.
 pub fn measure(program: &Program, budget: Duration) -> Result<RuntimeCalibration, RuntimeError> {
     std::thread::scope(|scope| {
         // Namespaces, CPU and policy are this thread's own, and end with it.
