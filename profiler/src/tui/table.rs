@@ -180,8 +180,9 @@ impl Table {
     fn fitting<R>(&self, sheet: &Sheet<R>, width: u16) -> (Vec<usize>, u16) {
         let least = sheet.least.min(width / 5 * 2);
         let needs = |chosen: &[usize]| -> u16 {
-            let of = |&i: &usize| sheet.columns.get(i).map_or(0, |c| if c.width == 0 { least } else { c.width } + 1);
-            chosen.iter().map(of).sum()
+            let width_of =
+                |&i: &usize| sheet.columns.get(i).map_or(0, |c| if c.width == 0 { least } else { c.width } + 1);
+            chosen.iter().map(width_of).sum()
         };
         let all: Vec<usize> = (0..sheet.columns.len()).collect();
         let mut chosen = all.clone();
