@@ -159,7 +159,7 @@ fn table(what_if: &WhatIf, axis: Axis) -> Markup {
         }
         "\n"
         p class="note" {
-            "The CPU is what it uses when nobody looks. A negative saving: it would take more. The ways are never mixed."
+            "Shares are of the CPU that it uses when it is not measured. Where a saving is negative, it would take more. The ways are never mixed."
         }
         "\n"
     }
