@@ -113,8 +113,8 @@ impl RingServer {
     }
 
     fn settle(&mut self, user_data: u64) {
-        let of = if user_data & SEND == 0 { &mut self.armed } else { &mut self.sending };
-        *of = of.saturating_sub(1);
+        let waiting = if user_data & SEND == 0 { &mut self.armed } else { &mut self.sending };
+        *waiting = waiting.saturating_sub(1);
     }
 }
 

@@ -169,7 +169,7 @@ impl Runs {
 
     fn costs(&self, ways: &[Way]) -> Vec<EventCost> {
         let cells = || Cell::all().filter(|cell| !cell.timed);
-        let of = |way: Way| {
+        let costs_of = |way: Way| {
             cells().filter_map(move |cell| {
                 let timed = self.beyond(way, Cell { work: 0.0, timed: true, ..cell });
                 let plain = self.beyond(way, Cell { work: 0.0, timed: false, ..cell });
@@ -178,7 +178,7 @@ impl Runs {
                 Some(EventCost { way, events: cell.events, work: cell.work, beyond, timed: more.max(0.0) })
             })
         };
-        ways.iter().flat_map(|&way| of(way)).collect()
+        ways.iter().flat_map(|&way| costs_of(way)).collect()
     }
 }
 
