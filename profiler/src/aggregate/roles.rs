@@ -203,19 +203,19 @@ impl Roles {
     }
 
     /// Share of the CPU of threads that serve a connection or files by themselves.
-    pub fn own(&self) -> f64 {
+    pub fn serving_alone(&self) -> f64 {
         self.share(&[Role::Connection, Role::Files])
     }
 
     /// Share of the CPU of threads that block where an async version would wait for events. Pool
     /// workers that only compute are none of them.
     pub fn blocking(&self) -> f64 {
-        self.own() + self.pool_with_io
+        self.serving_alone() + self.pool_with_io
     }
 
     /// Whether most threads that do IO are handed their work.
     pub fn is_pool(&self) -> bool {
-        self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.own()
+        self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.serving_alone()
     }
 
     /// Whether an event loop waits for all IO and hands what is ready to a pool.

@@ -207,7 +207,7 @@ impl Answerable<'_> {
         let threads = |role| self.roles.threads(role);
         if self.roles.is_pool() {
             HandOver::Pool(threads(Role::PoolWorker))
-        } else if self.roles.own() >= 0.5 {
+        } else if self.roles.serving_alone() >= 0.5 {
             HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))
         } else {
             HandOver::Unknown

@@ -18,7 +18,7 @@ use super::{
     prompt::Line,
     table::{Column, Sheet, Table, by_name},
     terminal::{Input, Screen},
-    text::holds,
+    text::contains,
     theme::{Ink, Theme},
     view::{draw_text, help},
 };
@@ -131,7 +131,7 @@ impl Chooser {
 
     fn arrange(&mut self) {
         let filter = self.filter();
-        let keep = |row: &ProcessRow| filter.is_empty() || holds(&(SHEET.words)(row), &filter);
+        let keep = |row: &ProcessRow| filter.is_empty() || contains(&(SHEET.words)(row), &filter);
         self.table.arrange_some(&SHEET, &self.rows, keep);
     }
 

@@ -96,7 +96,7 @@ fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
 }
 
 /// Scope, time and state of what is shown, the most important first.
-fn standing(app: &App, snapshot: &Snapshot) -> Vec<String> {
+fn state_words(app: &App, snapshot: &Snapshot) -> Vec<String> {
     let scope = match app.scope {
         Scope::Whole => "whole",
         Scope::Last => "last interval",
@@ -118,7 +118,7 @@ fn standing(app: &App, snapshot: &Snapshot) -> Vec<String> {
 fn header(pen: &mut Pen<'_>, app: &App) {
     pen.ink_row(0, Ink::Bar);
     let room = usize::from(pen.width()) - 1;
-    let mut words = app.snapshot.as_ref().map_or_else(Vec::new, |s| standing(app, s));
+    let mut words = app.snapshot.as_ref().map_or_else(Vec::new, |s| state_words(app, s));
     // What matters least stands last, and goes first.
     while words.len() > 2 && width(&words.join(" · ")) > room / 2 {
         words.pop();

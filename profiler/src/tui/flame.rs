@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, collections::HashMap};
 
-use super::{text::holds, theme::Whose};
+use super::{text::contains, theme::Whose};
 use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Weight},
@@ -231,7 +231,8 @@ impl Flame {
 
     /// Marks what is searched for, and sums it up. A match below a match counts once.
     pub(super) fn search(&mut self, text: &str) {
-        self.matching = self.tree.labels.iter().map(|l| holds(&l.short(), text) || holds(&l.module, text)).collect();
+        self.matching =
+            self.tree.labels.iter().map(|l| contains(&l.short(), text) || contains(&l.module, text)).collect();
         let hit = |at: usize| self.tree.node(at).is_some_and(|n| self.matching.get(n.label) == Some(&true));
         let mut sum = 0;
         let mut open = vec![0];

@@ -6,7 +6,7 @@ use std::{
     cmp::{Ordering, Reverse},
 };
 
-use super::{pen::Pen, text::holds, theme::Ink};
+use super::{pen::Pen, text::contains, theme::Ink};
 use crate::text::fit::fit;
 
 /// A column of a table of rows `R`.
@@ -165,7 +165,7 @@ impl Table {
         let n = self.order.len();
         let hit = |at: &usize| {
             let row = self.order.get(*at).and_then(|&i| rows.get(i as usize));
-            row.is_some_and(|r| holds(&(sheet.words)(r), text))
+            row.is_some_and(|r| contains(&(sheet.words)(r), text))
         };
         let steps = usize::from(skip)..n + usize::from(skip);
         let at = |step: usize| if back { (self.selected + 2 * n - step) % n } else { (self.selected + step) % n };
@@ -236,7 +236,7 @@ impl Table {
         for (line, &i) in self.order.iter().skip(offset).take(page).enumerate() {
             let Some(row) = rows.get(i as usize) else { continue };
             let y = line as u16 + 1;
-            let ink = if holds(&(sheet.words)(row), search) { Ink::Match } else { Ink::Plain };
+            let ink = if contains(&(sheet.words)(row), search) { Ink::Match } else { Ink::Plain };
             let mut x = 0;
             for &(_, column) in &columns {
                 pen.text(y, x, &fit(&(column.text)(row), wide(column), column.right), ink);
