@@ -222,8 +222,8 @@ fn a_quick_calibration_has_every_section_and_is_kept() {
         }
     }
     for medium in ["pipe", "unix", "tcp"] {
-        let of = |b: &&Value| b["medium"] == medium && b["via_idle"] == false;
-        let block = essentials["blocks"].as_array().unwrap().iter().find(of);
+        let is_near = |b: &&Value| b["medium"] == medium && b["via_idle"] == false;
+        let block = essentials["blocks"].as_array().unwrap().iter().find(is_near);
         assert!(block.is_some() || is_missing("block"), "{medium}: {missing:?}");
         for field in ["median", "low", "high"] {
             assert!(block.is_none_or(|b| b["cost"][field].is_f64()), "{block:?}");

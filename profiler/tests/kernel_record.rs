@@ -103,7 +103,7 @@ fn the_demo_has_names_and_the_weights_are_the_ledgers_figures() {
         .stacks
         .iter()
         .filter(|s| s.frames.iter().filter_map(|&f| profile.frame(f)).any(|f| f.name.contains("demo::server::")))
-        .map(|s| s.weights.of(Weight::Cost))
+        .map(|s| s.weights.part(Weight::Cost))
         .sum();
     assert!(served * 100 >= cost * 95, "{served} of {cost} ns");
     // The load is another process: its threads' stacks stand behind the wake-ups.

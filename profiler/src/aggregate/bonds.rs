@@ -55,7 +55,7 @@ pub(super) struct Bond {
 /// The parts of all threads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bonds {
-    of: HashMap<Tid, Bond>,
+    by_thread: HashMap<Tid, Bond>,
     edges: BTreeMap<(Tid, Tid), u64>,
 }
 
@@ -71,11 +71,11 @@ impl Bonds {
         }
         let brief = window.threads.iter().filter(|t| t.born_inside && t.dead).map(|t| t.tid).collect();
         leave_out_births_and_ends(&mut edges, &brief);
-        Self { of: bonds(&edges), edges }
+        Self { by_thread: bonds(&edges), edges }
     }
 
-    pub(super) fn of(&self, tid: Tid) -> Bond {
-        self.of.get(&tid).copied().unwrap_or_default()
+    pub(super) fn bond(&self, tid: Tid) -> Bond {
+        self.by_thread.get(&tid).copied().unwrap_or_default()
     }
 
     /// How many waits of a thread these threads ended.

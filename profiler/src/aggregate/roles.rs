@@ -118,7 +118,7 @@ pub struct RoleLine {
 /// The roles of all threads of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
-    of: HashMap<Tid, ThreadRole>,
+    by_thread: HashMap<Tid, ThreadRole>,
     handed_over: f64,
     /// Share of the CPU of pool workers that do IO.
     pool_with_io: f64,
@@ -150,7 +150,7 @@ impl Roles {
     pub fn new(window: &Window, parks_tasks: bool) -> Self {
         let bonds = Bonds::new(window);
         let mut signs: Vec<Signs> =
-            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.of(t.tid)) }).collect();
+            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.bond(t.tid)) }).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
@@ -176,7 +176,7 @@ impl Roles {
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
                 handed += signs.locks;
             }
-            roles.of.insert(thread.tid, found);
+            roles.by_thread.insert(thread.tid, found);
             let sum = sums.entry(found.role).or_insert((0, Nanos::ZERO));
             *sum = (sum.0 + 1, sum.1 + thread.cpu());
         }
@@ -197,8 +197,8 @@ impl Roles {
     }
 
     /// The role of a thread; [`Role::Unknown`] if it was not seen.
-    pub fn of(&self, tid: Tid) -> ThreadRole {
-        self.of.get(&tid).copied().unwrap_or(UNKNOWN)
+    pub fn role(&self, tid: Tid) -> ThreadRole {
+        self.by_thread.get(&tid).copied().unwrap_or(UNKNOWN)
     }
 
     /// Share of the CPU that threads of these roles took.
@@ -207,19 +207,19 @@ impl Roles {
     }
 
     /// Share of the CPU of threads that serve a connection or files by themselves.
-    pub fn own(&self) -> f64 {
+    pub fn serving_alone(&self) -> f64 {
         self.share(&[Role::Connection, Role::Files])
     }
 
     /// Share of the CPU of threads that block where an async version would wait for events. Pool
     /// workers that only compute are none of them.
     pub fn blocking(&self) -> f64 {
-        self.own() + self.pool_with_io
+        self.serving_alone() + self.pool_with_io
     }
 
     /// Whether most threads that do IO are handed their work.
     pub fn is_pool(&self) -> bool {
-        self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.own()
+        self.pool_with_io > 0.0 && self.pool_with_io + self.share(&[Role::Dispatcher]) > self.serving_alone()
     }
 
     /// Whether an event loop waits for all IO and hands what is ready to a pool.

@@ -128,8 +128,8 @@ impl Answerable<'_> {
         self.by_saving(files * 2 > io)
     }
 
-    /// The answer for a runtime that parks its tasks in user space. `known` of its threads' waits
-    /// are not its scheduler's. `None` where these decide, because it blocks on IO.
+    /// The answer for a runtime that parks its tasks in user space; `None` if it blocks on IO,
+    /// hardly parks, or computes. `known`: how many waits of its threads are not its scheduler's.
     fn on_parked(&self, language: Language, known: u64) -> Option<Reason> {
         // Its poller watches descriptors for its tasks; a pipe alone is the poller's own waker.
         let io = self.wall.blocks_in(Family::BlockingIo).saturating_sub(self.calls.polled);
@@ -207,7 +207,7 @@ impl Answerable<'_> {
         let threads = |role| self.roles.threads(role);
         if self.roles.is_pool() {
             HandOver::Pool(threads(Role::PoolWorker))
-        } else if self.roles.own() >= 0.5 {
+        } else if self.roles.serving_alone() >= 0.5 {
             HandOver::SharedLock(threads(Role::Connection) + threads(Role::Files))
         } else {
             HandOver::Unknown

@@ -60,7 +60,7 @@ pub struct Weights {
 
 impl Weights {
     /// The part of this figure, ns.
-    pub fn of(&self, weight: Weight) -> u64 {
+    pub fn part(&self, weight: Weight) -> u64 {
         match weight {
             Weight::Cost => self.cost,
             Weight::Blocked => self.blocked,
@@ -218,11 +218,11 @@ impl Profile {
         for line in &report.wall.classes {
             let sites: Vec<usize> =
                 (0..window.sites.len()).filter(|&i| window.sites[i].place.class == line.class).collect();
-            let of = |get: fn(&crate::event::SiteRecord) -> u64| -> Vec<u64> {
+            let at_sites = |get: fn(&crate::event::SiteRecord) -> u64| -> Vec<u64> {
                 sites.iter().map(|&i| get(&window.sites[i])).collect()
             };
-            let (blocked, blocked_rest) = by_site(line.blocked.as_nanos(), &of(|s| s.site.blocked.sum));
-            let (delay, delay_rest) = by_site(line.run_delay.as_nanos(), &of(|s| s.site.run_delay.sum));
+            let (blocked, blocked_rest) = by_site(line.blocked.as_nanos(), &at_sites(|s| s.site.blocked.sum));
+            let (delay, delay_rest) = by_site(line.run_delay.as_nanos(), &at_sites(|s| s.site.run_delay.sum));
             for (n, &i) in sites.iter().enumerate() {
                 let place = &window.sites[i].place;
                 let among = at.get(place).unwrap_or(&none);
@@ -274,7 +274,7 @@ impl Profile {
 
     /// Sum of a weight over all stacks, ns.
     pub fn total(&self, weight: Weight) -> u64 {
-        self.stacks.iter().map(|s| s.weights.of(weight)).sum()
+        self.stacks.iter().map(|s| s.weights.part(weight)).sum()
     }
 
     /// The same stacks without some of their frames.

@@ -260,7 +260,7 @@ fn site_views(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Vec<SiteVi
 
 fn thread_views(window: &Window, inputs: &Inputs, roles: &Roles) -> Vec<ThreadView> {
     let name = |tid: &Tid| inputs.thread_names.get(tid).cloned().unwrap_or_default();
-    window.threads.iter().map(|thread| ThreadView::new(thread, roles.of(thread.tid), name(&thread.tid))).collect()
+    window.threads.iter().map(|thread| ThreadView::new(thread, roles.role(thread.tid), name(&thread.tid))).collect()
 }
 
 fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {

@@ -42,10 +42,10 @@ fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64
         })
         .collect();
     let cost = |slice: &Slice| -> f64 {
-        let of = |(place, calls, cpu): &(Place, u64, Nanos)| {
+        let at_site = |(place, calls, cpu): &(Place, u64, Nanos)| {
             base.get(place).map_or(0.0, |base| cpu.as_nanos() as f64 - base * *calls as f64)
         };
-        slice.blocked.iter().map(of).sum()
+        slice.blocked.iter().map(at_site).sum()
     };
     slices
         .windows(2)

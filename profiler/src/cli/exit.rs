@@ -43,7 +43,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Each with what it means to whoever reads the man page.
+    /// Each with its meaning, for the man page.
     pub(super) const MEANINGS: [(Self, &'static str); 12] = [
         (Self::Success, "Done, also after Ctrl-C and after the target's end."),
         (Self::Unfit, "doctor: measuring could not work here."),

@@ -118,8 +118,8 @@ impl Progress for ProgressLine<'_> {
         if !self.terminal {
             return;
         }
-        let of = duration.map_or_else(String::new, |d| format!(" of {d}"));
-        let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {}{of}  (Ctrl-C ends it)", clock(elapsed));
+        let whole = duration.map_or_else(String::new, |d| format!(" of {d}"));
+        let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {}{whole}  (Ctrl-C ends it)", clock(elapsed));
         self.shown = true;
     }
 

@@ -182,7 +182,7 @@ impl PerBlock {
         (self.near.scaled(near.count as f64), self.away.scaled(away.count as f64))
     }
 
-    fn of(self, site: &SiteRecord) -> f64 {
+    fn total(self, site: &SiteRecord) -> f64 {
         let (near, away) = self.parts(site);
         near.value + away.value
     }
@@ -271,8 +271,8 @@ impl<'a> Pools<'a> {
         });
         // Such a call is dearer, and the difference is too small. But no block is cheaper than one
         // on a pipe.
-        let least = self.by_reference(site, blocked).map_or(0.0, |least| least.of(site));
-        let too_small = rare && found.of(site) < least;
+        let least = self.by_reference(site, blocked).map_or(0.0, |least| least.total(site));
+        let too_small = rare && found.total(site) < least;
         (!too_small).then_some(found)
     }
 

@@ -32,8 +32,8 @@ impl Estimators {
     pub(crate) fn new(sites: &[SiteRecord], pools: &Pools<'_>, charge: f64, sampled: Figure<f64, Note>) -> Self {
         let io: Vec<&SiteRecord> =
             sites.iter().filter(|s| s.place.class.family() == Family::BlockingIo && s.site.blocks > 0).collect();
-        let mean_by = |of: &dyn Fn(&SiteRecord) -> Option<f64>| -> Option<(f64, f64)> {
-            let costs: Vec<(f64, f64)> = io.iter().filter_map(|s| Some((of(s)?, s.site.blocks as f64))).collect();
+        let mean_by = |cost_of: &dyn Fn(&SiteRecord) -> Option<f64>| -> Option<(f64, f64)> {
+            let costs: Vec<(f64, f64)> = io.iter().filter_map(|s| Some((cost_of(s)?, s.site.blocks as f64))).collect();
             let blocks: f64 = costs.iter().map(|(_, n)| n).sum();
             (blocks > 0.0).then(|| (costs.iter().map(|(c, _)| c).sum::<f64>() / blocks + charge, blocks))
         };

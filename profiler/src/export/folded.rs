@@ -18,7 +18,7 @@ pub enum Names {
 }
 
 impl Names {
-    fn of(self, frame: &Frame) -> String {
+    fn written(self, frame: &Frame) -> String {
         let mut name = safe(&frame.name);
         if self == Self::Annotated {
             name.push_str(match frame.origin {
@@ -48,14 +48,14 @@ pub fn write(profile: &Profile, weight: Weight, names: Names) -> String {
 
 /// Stacks and their weights.
 pub(super) fn lines(profile: &Profile, weight: Weight, names: Names) -> Vec<(String, u64)> {
-    let paths = Paths::new(profile, |frame| names.of(frame));
+    let paths = Paths::new(profile, |frame| names.written(frame));
     let place = Weight::ALL.iter().position(|&w| w == weight).unwrap_or(0);
-    let of = |parts: &Parts| parts.get(place).copied().unwrap_or(0);
+    let part = |parts: &Parts| parts.get(place).copied().unwrap_or(0);
     let text = |path: &[u32]| {
         let frames: Vec<&str> = path.iter().filter_map(|&i| paths.keys.get(i as usize)).map(String::as_str).collect();
         frames.join(";")
     };
-    paths.stacks.iter().filter(|(_, parts)| of(parts) > 0).map(|(path, parts)| (text(path), of(parts))).collect()
+    paths.stacks.iter().filter(|(_, parts)| part(parts) > 0).map(|(path, parts)| (text(path), part(parts))).collect()
 }
 
 /// A name for a folded stack. Its line is `frame;frame count`, or with two counts for a difference,

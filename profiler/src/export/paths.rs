@@ -81,7 +81,7 @@ impl<K: Ord + Clone + std::hash::Hash> Paths<K> {
         let mut all: Vec<(Vec<u32>, Parts)> = profile
             .stacks
             .iter()
-            .map(|s| (frames.path(s).map(rank).collect(), Weight::ALL.map(|w| s.weights.of(w))))
+            .map(|s| (frames.path(s).map(rank).collect(), Weight::ALL.map(|w| s.weights.part(w))))
             .collect();
         all.sort_unstable();
         let mut stacks: Vec<(Vec<u32>, Parts)> = Vec::with_capacity(all.len());

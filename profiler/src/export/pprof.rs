@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
     }
 
     fn sample(&mut self, stack: &Stack) -> Sample {
-        let values = Weight::ALL.iter().map(|&w| stack.weights.of(w)).chain([stack.samples]);
+        let values = Weight::ALL.iter().map(|&w| stack.weights.part(w)).chain([stack.samples]);
         Sample {
             location_id: self.stack(stack),
             value: values.map(|v| i64::try_from(v).unwrap_or(i64::MAX)).collect(),

@@ -66,12 +66,12 @@ fn frame(frame: &crate::symbol::Frame) -> Frame {
 pub fn encode(profile: &Profile, report: &Report) -> String {
     let paths = Paths::new(profile, frame);
     let sampled = |(place, weight): (usize, Weight)| {
-        let of = |parts: &[u64; 4]| parts.get(place).copied().unwrap_or(0);
+        let part = |parts: &[u64; 4]| parts.get(place).copied().unwrap_or(0);
         let (samples, weights): (Vec<_>, Vec<_>) = paths
             .stacks
             .iter()
-            .filter(|(_, parts)| of(parts) > 0)
-            .map(|(path, parts)| (path.clone(), of(parts)))
+            .filter(|(_, parts)| part(parts) > 0)
+            .map(|(path, parts)| (path.clone(), part(parts)))
             .unzip();
         Sampled {
             kind: "sampled",

@@ -40,7 +40,7 @@ pub struct Harvest {
     pub alive: Chunks<Thread>,
     /// Threads that are gone.
     pub departed: Chunks<Thread>,
-    /// The departed whose record found no room, added up.
+    /// Sums of the ended threads whose record found no room.
     pub pooled: Thread,
     pub sites: Vec<RawSite>,
     /// What found no site of its own.

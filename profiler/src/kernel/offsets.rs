@@ -29,7 +29,7 @@ const ARGUMENTS: [(&str, u32); 3] = [("si", 0), ("dx", 0), ("r10", 0)];
 #[cfg(target_arch = "aarch64")]
 const ARGUMENTS: [(&str, u32); 3] = [("regs", 8), ("regs", 16), ("regs", 24)];
 
-/// `pt_regs`: the first four arguments of a call of the 32-bit table, each with the bytes behind it.
+/// `pt_regs`: the four arguments of a call of the 32-bit table, each with the bytes behind it.
 #[cfg(target_arch = "x86_64")]
 const COMPAT_ARGUMENTS: [(&str, u32); 4] = [("bx", 0), ("cx", 0), ("dx", 0), ("si", 0)];
 #[cfg(target_arch = "aarch64")]

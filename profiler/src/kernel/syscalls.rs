@@ -73,8 +73,8 @@ fn describe_compat(name: &str) -> u32 {
 }
 
 /// The calls that `socketcall` makes, in the order of their numbers in `include/uapi/linux/net.h`,
-/// from 1 on. `send`, `recv` and `accept` are named as the calls with one argument more: i386 has no
-/// others.
+/// from 1 on. `send`, `recv` and `accept` are named as the calls with one argument more, since i386
+/// has no calls of these names.
 const BY_SOCKETCALL: [&str; 20] = [
     "socket",
     "bind",

@@ -145,8 +145,8 @@ impl PriceList {
             _ => 0.0,
         };
         let find = |class| {
-            let of = |b: &&BlockCost| b.class == class && b.idle.is_some() == idle.is_some();
-            self.blocks.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
+            let fits = |b: &&BlockCost| b.class == class && b.idle.is_some() == idle.is_some();
+            self.blocks.iter().filter(fits).min_by(|a, b| far(a).total_cmp(&far(b)))
         };
         find(Medium::nearest(class).unwrap_or(Medium::Pipe).class()).or_else(|| find(BlockClass::Pipe))
     }
@@ -154,8 +154,8 @@ impl PriceList {
     /// A job given to a thread that waits for it on the same CPU, without the answer: a block and a
     /// wake-up, as a condition variable makes them.
     pub fn hand_over(&self) -> Option<Estimate> {
-        let of = |class| self.hand_overs.iter().find(move |h| h.class == class && !h.via_idle);
-        of(BlockClass::Futex).or_else(|| of(BlockClass::Pipe)).map(|h| h.cost.scaled(0.5))
+        let near = |class| self.hand_overs.iter().find(move |h| h.class == class && !h.via_idle);
+        near(BlockClass::Futex).or_else(|| near(BlockClass::Pipe)).map(|h| h.cost.scaled(0.5))
     }
 
     /// What a file read through `io_uring` costs beyond a `pread` of the same bytes.
@@ -184,12 +184,12 @@ impl PriceList {
         Some(Estimate::between(alone, together, share))
     }
 
-    /// What code after a block costs more among so many threads that take turns.
+    /// By how much code after a block is dearer where `threads` take turns.
     pub fn crowd(&self, threads: f64) -> Option<Estimate> {
         among(&self.crowd, threads)
     }
 
-    /// What a message costs more that so many threads hand on to each other. For pipes and Unix
+    /// By how much a message is dearer where `threads` hand it on to each other. For pipes and Unix
     /// sockets only.
     pub fn relay(&self, class: BlockClass, threads: f64) -> Option<Estimate> {
         match Medium::nearest(class)? {

@@ -28,8 +28,8 @@ pub struct Request {
     pub max_overhead: Option<f64>,
     /// Which form of the programs; `None`: the best that the kernel takes.
     pub form: Option<kernel::Form>,
-    /// Whether prices of this machine are wanted, for a prediction. Without a cached calibration
-    /// that takes 1.5 s of CPU.
+    /// Whether to fetch the prices of this machine, for a prediction. Without a cached calibration
+    /// they take 1.5 s of CPU.
     pub price: bool,
     /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
     pub stacks: bool,

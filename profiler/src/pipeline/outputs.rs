@@ -14,7 +14,7 @@ use crate::{
     words,
 };
 
-/// A file that is wanted.
+/// A file to write.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Where the file is to be.

@@ -61,19 +61,19 @@ impl Playback {
     fn show(&mut self, part: usize, so_far: &SoFar) {
         let parts = self.recording.parts.len();
         let Some(shown) = self.recording.parts.get(part) else { return };
-        let of = |window: &Window, daemon: Nanos| {
+        let report_of = |window: &Window, daemon: Nanos| {
             let inputs = recording::inputs_of_stretch(&self.recording.inputs, window, daemon);
             Arc::new(Report::around(window, inputs, self.whole.what_if.clone()))
         };
         let whole = match &so_far.window {
-            Some(window) if part + 1 < parts => of(window, so_far.own_cpu),
+            Some(window) if part + 1 < parts => report_of(window, so_far.own_cpu),
             _ => Arc::clone(&self.whole),
         };
         self.waiting.push_back(Update::Snapshot(Box::new(Snapshot {
             at: shown.at,
             interval: shown.window.end.saturating_sub(shown.window.start),
             whole,
-            last: of(&shown.window, shown.own_cpu),
+            last: report_of(&shown.window, shown.own_cpu),
             engine: self.engine.clone(),
             profile: Arc::clone(&self.profile),
             state: State::Recorded { part, parts },

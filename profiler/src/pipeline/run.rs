@@ -72,7 +72,7 @@ pub(super) struct Run<'a> {
     paced: Taken,
     /// The yardsticks taken before the open window began.
     unpaced: Taken,
-    /// The reference block. It is measured first if snapshots are wanted, else at the end.
+    /// The reference block. It is measured first if there are snapshots, else at the end.
     reference: Option<Reference>,
     pricing: Option<Pricing>,
     /// When the first window began, and when this one did.

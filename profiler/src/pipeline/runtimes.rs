@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn a_build_is_told_from_others() {
-        let of = |path: &str| build_id(File::open(path).unwrap()).unwrap();
-        let own = of("/proc/self/exe");
+        let id_of = |path: &str| build_id(File::open(path).unwrap()).unwrap();
+        let own = id_of("/proc/self/exe");
         assert!(!own.is_empty() && own.chars().all(|c| c.is_ascii_alphanumeric()), "{own}");
-        assert_ne!(own, of("/bin/sh"));
+        assert_ne!(own, id_of("/bin/sh"));
     }
 }

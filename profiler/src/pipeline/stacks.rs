@@ -18,7 +18,7 @@ use reader::Reader;
 use table::Sleeper;
 use worker::Worker;
 
-/// Stacks of so many blocked calls are wanted each second.
+/// The number of stacks of blocked calls to take each second.
 const WANTED: f64 = 200.0;
 /// One in so many blocked calls has its stack taken until the target's rate is known.
 const FIRST_EVERY: u32 = 64;

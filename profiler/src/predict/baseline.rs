@@ -158,11 +158,11 @@ mod tests {
 
     #[test]
     fn a_baseline_of_a_faster_moment_is_brought_to_the_pace_of_the_measured_one() {
-        let of = |parts: &[Baseline], pace| Alone::new(parts, pace, Nanos::from_millis(3_000), 20_000);
-        let own = |parts: &[Baseline], pace| of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
+        let alone_of = |parts: &[Baseline], pace| Alone::new(parts, pace, Nanos::from_millis(3_000), 20_000);
+        let own = |parts: &[Baseline], pace| alone_of(parts, pace).map(|alone| (alone.cpu / 1e6).round());
         assert_eq!(own(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)), Some(2_500.0));
         assert_eq!(own(&[part(100, Some(8.0)), part(125, None)], None), Some(2_250.0));
-        let alone = of(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)).unwrap();
+        let alone = alone_of(&[part(100, Some(8.0)), part(125, Some(10.0))], Some(10.0)).unwrap();
         assert!(alone.unsteady < 1e-9);
         assert_eq!([2.4e9, 2.8e9].map(|own| alone.excess(own).round()), [0.0, 0.3e9]);
     }
@@ -182,25 +182,25 @@ mod tests {
     #[test]
     fn a_target_that_warms_up_is_told_and_one_that_scatters_is_not() {
         // CPU in ms, and switches, of the parts before and after.
-        let of = |before: &[(u64, u64)], after: &[(u64, u64)]| {
+        let drift = |before: &[(u64, u64)], after: &[(u64, u64)]| {
             let on =
                 |side: bool| move |&(ms, voluntary): &(u64, u64)| Baseline { voluntary, after: side, ..part(ms, None) };
             let parts: Vec<Baseline> = before.iter().map(on(false)).chain(after.iter().map(on(true))).collect();
             Alone::new(&parts, None, Nanos::from_millis(3_000), 20_000).and_then(|alone| alone.drift)
         };
         let all = |ms: &[u64]| ms.iter().map(|&ms| (ms, 1_000)).collect::<Vec<_>>();
-        let warm = of(&all(&[131, 130, 128, 129]), &all(&[96, 95, 94, 95])).unwrap();
+        let warm = drift(&all(&[131, 130, 128, 129]), &all(&[96, 95, 94, 95])).unwrap();
         assert_eq!((warm.before.round(), warm.after.round()), (129_500.0, 95_000.0));
-        assert_eq!(of(&all(&[104, 96, 103, 97]), &all(&[95, 106, 94, 103])), None);
+        assert_eq!(drift(&all(&[104, 96, 103, 97]), &all(&[95, 106, 94, 103])), None);
         // A few parts that differ as much from each other say nothing of the sides.
-        assert_eq!(of(&all(&[130, 90]), &all(&[95, 85])), None);
+        assert_eq!(drift(&all(&[130, 90]), &all(&[95, 85])), None);
         // It ended, and nobody looked after it.
-        assert_eq!(of(&all(&[131, 130, 96, 95]), &[]), None);
+        assert_eq!(drift(&all(&[131, 130, 96, 95]), &[]), None);
         // It idled before, or computed without a switch: no CPU for a switch can be told.
-        assert_eq!(of(&[(0, 0), (0, 0)], &all(&[100, 101])), None);
-        assert_eq!(of(&[(100, 0), (100, 0)], &all(&[100, 101])), None);
+        assert_eq!(drift(&[(0, 0), (0, 0)], &all(&[100, 101])), None);
+        assert_eq!(drift(&[(100, 0), (100, 0)], &all(&[100, 101])), None);
         // A part with one switch in it hides nothing.
-        let thin = of(&[(131, 1_000), (130, 1_000), (5, 1)], &all(&[95, 96, 94]));
+        let thin = drift(&[(131, 1_000), (130, 1_000), (5, 1)], &all(&[95, 96, 94]));
         assert!(thin.is_some_and(|drift| drift.before.round() == 130_500.0), "{thin:?}");
     }
 

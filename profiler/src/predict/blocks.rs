@@ -32,8 +32,8 @@ impl Blocks {
 /// Direct cost of the blocks on sockets and their like, and of those on files.
 pub(super) fn direct_costs(window: &Window, sums: &Sums, pools: &Pools<'_>) -> ((Blocks, Parts), (Blocks, Parts)) {
     let blocks_of = |file: bool| -> f64 {
-        let of = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
-        BlockClass::ALL.iter().filter(|c| of(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
+        let is_counted = |c: &BlockClass| c.family() == Family::BlockingIo && c.is_file() == file;
+        BlockClass::ALL.iter().filter(|c| is_counted(c)).map(|&c| sums.classes[c as usize].blocks as f64).sum()
     };
     let (net_count, file_count) = (blocks_of(false), blocks_of(true));
     let charge = sums.charge_io as f64;

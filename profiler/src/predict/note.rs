@@ -39,7 +39,7 @@ pub enum Caveat {
     FilesBlock(f64),
     /// The target's CPU per switch changed while it was measured.
     Drifted(Drift),
-    /// The hooks filled CPU that the target leaves free when nobody looks.
+    /// The hooks filled CPU that the target leaves free when it is not measured.
     HooksFilledCpu,
     /// The calibrated cost of many threads is more than this target's code can be cold, so it is
     /// not counted.

@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn in_machine_code_a_pool_gives_back_what_is_seen_of_it_and_the_loop_waits_as_today() {
         let found = savings(&machine(), false);
-        let of = |way| found.iter().find(|(w, ..)| *w == way).map(|(_, value, _)| *value).unwrap();
-        assert!((of(Way::Level) - 0.05).abs() < 1e-9, "{found:?}");
+        let saving = |way| found.iter().find(|(w, ..)| *w == way).map(|(_, value, _)| *value).unwrap();
+        assert!((saving(Way::Level) - 0.05).abs() < 1e-9, "{found:?}");
         // 200 ns more for each message, and 1,200.
-        assert!((of(Way::Naive) - 0.048).abs() < 1e-9, "{found:?}");
-        assert!((of(Way::Runtime) - 0.038).abs() < 1e-9, "{found:?}");
+        assert!((saving(Way::Naive) - 0.048).abs() < 1e-9, "{found:?}");
+        assert!((saving(Way::Runtime) - 0.038).abs() < 1e-9, "{found:?}");
         assert!(found.iter().all(|(way, ..)| *way != Way::Pooled && way.depth().is_none()));
         let doubts = |all: &[(Way, f64, Vec<Doubt>)]| all[0].2.iter().map(|d| d.assumption).collect::<Vec<_>>();
         assert_eq!(doubts(&found), [Assumption::QueuesCostMore]);

@@ -95,7 +95,7 @@ impl Switches<'_> {
     /// What waking one of its own threads costs the target, ns.
     pub(super) fn wake(&self, near: f64, other_wake: &Figure<f64, Note>) -> Figure<f64, Note> {
         let cold = |c: &PriceList| c.crowd(self.threads).map_or(0.0, |cold| cold.value.max(0.0));
-        // A message among so many threads costs at least what the calibrated relay says, whose
+        // A message among so many threads costs at least what the relay was calibrated to cost: its
         // threads have next to no working set. The block and the cold code after it are counted
         // elsewhere. The rest belongs to the waker, or lies outside of calls (the way back to user
         // mode restores the thread's registers).

@@ -189,8 +189,8 @@ impl WhatIf {
         Self { scenarios: answer.offered.iter().map(|&way| scenario(way)).collect(), ..answer }
     }
 
-    /// The way of waiting for readiness that speaks for all of them: of those of its language, that
-    /// which gives back most. Nobody would choose the loop that tries again.
+    /// The scenario that stands for waiting for readiness: of the ways of the target's language,
+    /// the one that gives back most. The naive loop is left out: its extra attempts only cost.
     pub fn leading(&self) -> Option<&Scenario> {
         let speaks = |s: &&Scenario| !s.way.completes() && s.way.pool() == Pool::None && s.way != Way::Naive;
         let loops = self.scenarios.iter().filter(speaks);

@@ -20,7 +20,7 @@ const COLUMNS: usize = 40;
 pub enum Descriptor {
     /// A regular file or a directory, as the target's mount namespace names it.
     Path {
-        /// Without the kernel's mark.
+        /// Without the ` (deleted)` that the kernel adds.
         path: PathBuf,
         /// No name leads to it any more.
         deleted: bool,
@@ -52,7 +52,7 @@ pub enum Descriptor {
         name: Option<String>,
         /// The name of the other end, known only in the network namespace of this process.
         peer: Option<String>,
-        /// The other end itself, known as far.
+        /// Inode of the other end, known only in that namespace too.
         peer_inode: Option<u64>,
         /// Connections are accepted from it.
         listening: bool,

@@ -1,5 +1,5 @@
-//! process/memory: bytes of another process. Only code before a return address and the arrays of
-//! waiting calls are read; nothing is written.
+//! process/memory: bytes of another process. Only code before a return address and what the
+//! arguments of waiting calls point to are read; nothing is written.
 
 use crate::quantity::Tgid;
 

@@ -99,10 +99,10 @@ fn other(exe: &[u8], mapped: &[PathBuf]) -> Option<(OtherRuntime, String)> {
     let by_library = || {
         let names = mapped.iter().filter_map(|path| path.file_name()).map(OsStr::as_bytes);
         let libraries = OTHERS.iter().filter_map(|(what, _, library)| Some((*what, (*library)?)));
-        let of = |(what, start): (OtherRuntime, &[u8])| {
+        let named = |(what, start): (OtherRuntime, &[u8])| {
             names.clone().find(|name| name.starts_with(start)).map(|name| (what, name))
         };
-        libraries.into_iter().find_map(of)
+        libraries.into_iter().find_map(named)
     };
     let (what, name) = by_exe().or_else(by_library)?;
     Some((what, version_in(name)))
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn other_runtimes_are_told_by_their_executables_and_their_libraries() {
         use OtherRuntime::{Beam, DotNet, Node, Perl, Php, PyPy, Ruby};
-        let of = |exe: &str, mapped: &str| other(exe.as_bytes(), &[PathBuf::from(mapped)]);
+        let recognised = |exe: &str, mapped: &str| other(exe.as_bytes(), &[PathBuf::from(mapped)]);
         let cases = [
             ("nodejs", "", Node, ""),
             ("beam.smp", "", Beam, ""),
@@ -231,10 +231,10 @@ mod tests {
             ("MyServer", "/opt/app/libcoreclr.so", DotNet, ""),
         ];
         for (exe, mapped, what, version) in cases {
-            assert_eq!(of(exe, mapped), Some((what, version.to_owned())), "{exe} {mapped}");
+            assert_eq!(recognised(exe, mapped), Some((what, version.to_owned())), "{exe} {mapped}");
         }
         for exe in ["node_exporter", "bunyan", "phpize", "rubyist", "denounce", "nginx"] {
-            assert_eq!(of(exe, "/lib/libc.so.6"), None, "{exe}");
+            assert_eq!(recognised(exe, "/lib/libc.so.6"), None, "{exe}");
         }
     }
 

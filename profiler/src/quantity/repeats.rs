@@ -162,8 +162,13 @@ mod tests {
             let expected = 3.29 / range * t / 1.645;
             assert!((widening(n) / expected - 1.0).abs() < 0.1, "{n}: {} for {expected}", widening(n));
         }
-        let of = |repeats| around(100.0, 20.0, repeats).estimate();
-        assert!(of(3).half_width() > 20.0 && of(400).half_width() < 1.01, "{:?} {:?}", of(3), of(400));
+        let estimate_of = |repeats| around(100.0, 20.0, repeats).estimate();
+        assert!(
+            estimate_of(3).half_width() > 20.0 && estimate_of(400).half_width() < 1.01,
+            "{:?} {:?}",
+            estimate_of(3),
+            estimate_of(400)
+        );
         assert_eq!(around(100.0, 20.0, 400).scatter(), Estimate::with_half_width(100.0, 10.0));
     }
 

@@ -32,11 +32,11 @@ pub(super) const DELETED: &str = " (deleted)";
 
 /// Executable mappings, by address. `None` where the process has gone or is hidden.
 pub(super) fn read(tgid: Tgid) -> Option<Vec<Mapping>> {
-    let of = |path: String| std::fs::read(path).ok().filter(|text| !text.is_empty());
+    let read_text = |path: String| std::fs::read(path).ok().filter(|text| !text.is_empty());
     // A leader that has exited while other threads run has released the memory.
-    let text = of(format!("/proc/{tgid}/maps")).or_else(|| {
+    let text = read_text(format!("/proc/{tgid}/maps")).or_else(|| {
         let threads = process::threads(tgid);
-        threads.into_iter().find_map(|tid| of(format!("/proc/{tgid}/task/{tid}/maps")))
+        threads.into_iter().find_map(|tid| read_text(format!("/proc/{tgid}/task/{tid}/maps")))
     })?;
     Some(parse(&text))
 }

@@ -4,8 +4,8 @@
 //!
 //! Unwinding is a function of the registers and of the words it reads. Addresses inside the copy
 //! count by their distance from the stack pointer, because a path may be taken at any depth and on
-//! any thread; a word that was neither a return address nor an address inside the copy was a
-//! register's old content that led nowhere, so that any such word does.
+//! any thread. Any other word that is no return address was a register's old content, and led
+//! nowhere. It matches every word of its kind.
 
 use std::collections::HashMap;
 

@@ -96,7 +96,7 @@ impl Scroll {
     }
 }
 
-/// What a site is found by in another report.
+/// Finds a site in another report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SiteKey {
     syscall: String,
@@ -110,7 +110,7 @@ impl SiteKey {
         Self { syscall: site.syscall.clone(), class: site.class, ip: site.ip, tgid: site.tgid }
     }
 
-    /// Its place in a report.
+    /// Index of the site in a report.
     pub(super) fn find(&self, report: &Report) -> Option<usize> {
         let place = |s: &SiteView| s.ip == self.ip && s.class == self.class && s.syscall == self.syscall;
         let exactly = report.sites.iter().position(|s| place(s) && s.tgid == self.tgid);

@@ -18,7 +18,7 @@ use super::{
     prompt::Line,
     table::{Column, Sheet, Table, by_name},
     terminal::{Input, Screen},
-    text::holds,
+    text::contains,
     theme::{Ink, Theme},
     view::{draw_text, help},
 };
@@ -31,15 +31,15 @@ use crate::text::{
 /// A process to choose.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProcessRow {
-    /// As the user sees it.
+    /// Its PID in the user's own namespace.
     pub pid: u32,
     /// Name of the user that it runs as.
     pub user: String,
     /// How many threads it has.
     pub threads: u32,
-    /// CPU over the last second, in CPUs; none when the list is made first.
+    /// CPU over the last second, in CPUs; `None` in the first list.
     pub cpu: Option<f64>,
-    /// Voluntary switches a second; none when the list is made first.
+    /// Voluntary switches a second; `None` in the first list.
     pub switches: Option<f64>,
     /// Command line, as `/proc` gives it.
     pub command: String,
@@ -131,7 +131,7 @@ impl Chooser {
 
     fn arrange(&mut self) {
         let filter = self.filter();
-        let keep = |row: &ProcessRow| filter.is_empty() || holds(&(SHEET.words)(row), &filter);
+        let keep = |row: &ProcessRow| filter.is_empty() || contains(&(SHEET.words)(row), &filter);
         self.table.arrange_some(&SHEET, &self.rows, keep);
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) {
     }
 }
 
-/// Says that the screen is too small, where it is.
+/// Writes that the screen is too small, and returns true, if it is.
 pub(super) fn too_small(pen: &mut Pen<'_>) -> bool {
     let (width, height) = (pen.width(), pen.height());
     let small = width < LEAST.0 || height < LEAST.1;
@@ -57,7 +57,7 @@ pub(super) fn too_small(pen: &mut Pen<'_>) -> bool {
     small
 }
 
-/// All rows; where the cursor belongs.
+/// Draws all rows. Returns where the cursor belongs.
 fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
     if too_small(pen) {
         return None;
@@ -95,8 +95,8 @@ fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
     footer(&mut pen.below(height - 1), app).map(|column| (height - 1, column))
 }
 
-/// How it stands, in as many words as fit.
-fn standing(app: &App, snapshot: &Snapshot) -> Vec<String> {
+/// Scope, time and state of what is shown, the most important first.
+fn state_words(app: &App, snapshot: &Snapshot) -> Vec<String> {
     let scope = match app.scope {
         Scope::Whole => "whole",
         Scope::Last => "last interval",
@@ -118,7 +118,7 @@ fn standing(app: &App, snapshot: &Snapshot) -> Vec<String> {
 fn header(pen: &mut Pen<'_>, app: &App) {
     pen.ink_row(0, Ink::Bar);
     let room = usize::from(pen.width()) - 1;
-    let mut words = app.snapshot.as_ref().map_or_else(Vec::new, |s| standing(app, s));
+    let mut words = app.snapshot.as_ref().map_or_else(Vec::new, |s| state_words(app, s));
     // What matters least stands last, and goes first.
     while words.len() > 2 && width(&words.join(" · ")) > room / 2 {
         words.pop();

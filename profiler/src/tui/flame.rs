@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, collections::HashMap};
 
-use super::{text::holds, theme::Whose};
+use super::{text::contains, theme::Whose};
 use crate::text::clean::clean;
 use crate::{
     answer::{Profile, Weight},
@@ -56,7 +56,7 @@ pub(super) struct Node {
     pub(super) parent: usize,
     /// Indices of its callees, the heaviest first.
     children: Vec<usize>,
-    /// Of the weight, its callees included, ns.
+    /// Its part of the weight, with its callees', ns.
     pub(super) value: u64,
     pub(super) depth: usize,
 }
@@ -84,7 +84,7 @@ impl Tree {
         let mut nodes = vec![Node { label: all, parent: 0, children: Vec::new(), value: 0, depth: 0 }];
         let mut edges: HashMap<(usize, usize), usize> = HashMap::new();
         for stack in &profile.stacks {
-            let value = stack.weights.of(weight);
+            let value = stack.weights.part(weight);
             if value == 0 {
                 continue;
             }
@@ -134,7 +134,8 @@ impl Tree {
         self.node(0).map_or(0, |n| n.value)
     }
 
-    /// Labels from below the root to a node: what it is found by again in another tree.
+    /// The labels on the way from the root to a node, without the root's. They find it in another
+    /// tree.
     fn path(&self, mut at: usize) -> Vec<Label> {
         let mut path = Vec::new();
         while at != 0 {
@@ -146,7 +147,7 @@ impl Tree {
         path
     }
 
-    /// As far down a path as there is one.
+    /// The last node of a path, or the deepest that this tree has of it.
     fn follow(&self, path: &[Label]) -> usize {
         let mut at = 0;
         for label in path {
@@ -230,7 +231,8 @@ impl Flame {
 
     /// Marks what is searched for, and sums it up. A match below a match counts once.
     pub(super) fn search(&mut self, text: &str) {
-        self.matching = self.tree.labels.iter().map(|l| holds(&l.short(), text) || holds(&l.module, text)).collect();
+        self.matching =
+            self.tree.labels.iter().map(|l| contains(&l.short(), text) || contains(&l.module, text)).collect();
         let hit = |at: usize| self.tree.node(at).is_some_and(|n| self.matching.get(n.label) == Some(&true));
         let mut sum = 0;
         let mut open = vec![0];

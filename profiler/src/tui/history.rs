@@ -106,8 +106,8 @@ mod tests {
     fn a_column_is_filled_in_proportion_and_never_beyond_its_top() {
         let parts = [Some(0.5), Some(0.25), Some(0.25), None, Some(-0.1), None, Some(0.0)];
         let cells = column(&parts, 1.0, 8);
-        let of = |i| cells.iter().filter(|c| **c == Some(i)).count();
-        assert_eq!((of(0), of(1), of(2), of(4)), (4, 2, 2, 0));
+        let cells_of = |i| cells.iter().filter(|c| **c == Some(i)).count();
+        assert_eq!((cells_of(0), cells_of(1), cells_of(2), cells_of(4)), (4, 2, 2, 0));
         assert_eq!(column(&parts, 2.0, 8).iter().flatten().count(), 4);
         assert_eq!(column(&parts, 0.1, 3).iter().flatten().count(), 3);
         assert!(column(&parts, 0.0, 3).iter().all(Option::is_none));

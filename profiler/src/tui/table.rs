@@ -6,7 +6,7 @@ use std::{
     cmp::{Ordering, Reverse},
 };
 
-use super::{pen::Pen, text::holds, theme::Ink};
+use super::{pen::Pen, text::contains, theme::Ink};
 use crate::text::fit::fit;
 
 /// A column of a table of rows `R`.
@@ -45,13 +45,13 @@ pub(super) struct Sheet<R: 'static> {
     /// The least width at which the column that takes what is left makes sense, on a screen that is
     /// not narrow.
     pub(super) least: u16,
-    /// What a row is known by when figures and order change.
+    /// Identifies a row when figures and order change.
     pub(super) id: fn(&R) -> u64,
-    /// What is searched in.
+    /// The text of a row that a search looks through.
     pub(super) words: fn(&R) -> String,
 }
 
-/// How a table stands: sorted how, scrolled where.
+/// The state of a table: its order, and what is in view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) sort: usize,
@@ -165,7 +165,7 @@ impl Table {
         let n = self.order.len();
         let hit = |at: &usize| {
             let row = self.order.get(*at).and_then(|&i| rows.get(i as usize));
-            row.is_some_and(|r| holds(&(sheet.words)(r), text))
+            row.is_some_and(|r| contains(&(sheet.words)(r), text))
         };
         let steps = usize::from(skip)..n + usize::from(skip);
         let at = |step: usize| if back { (self.selected + 2 * n - step) % n } else { (self.selected + step) % n };
@@ -180,8 +180,9 @@ impl Table {
     fn fitting<R>(&self, sheet: &Sheet<R>, width: u16) -> (Vec<usize>, u16) {
         let least = sheet.least.min(width / 5 * 2);
         let needs = |chosen: &[usize]| -> u16 {
-            let of = |&i: &usize| sheet.columns.get(i).map_or(0, |c| if c.width == 0 { least } else { c.width } + 1);
-            chosen.iter().map(of).sum()
+            let width_of =
+                |&i: &usize| sheet.columns.get(i).map_or(0, |c| if c.width == 0 { least } else { c.width } + 1);
+            chosen.iter().map(width_of).sum()
         };
         let all: Vec<usize> = (0..sheet.columns.len()).collect();
         let mut chosen = all.clone();
@@ -235,7 +236,7 @@ impl Table {
         for (line, &i) in self.order.iter().skip(offset).take(page).enumerate() {
             let Some(row) = rows.get(i as usize) else { continue };
             let y = line as u16 + 1;
-            let ink = if holds(&(sheet.words)(row), search) { Ink::Match } else { Ink::Plain };
+            let ink = if contains(&(sheet.words)(row), search) { Ink::Match } else { Ink::Plain };
             let mut x = 0;
             for &(_, column) in &columns {
                 pen.text(y, x, &fit(&(column.text)(row), wide(column), column.right), ink);

@@ -31,7 +31,7 @@ pub(super) fn bracketed(module: &str) -> String {
 }
 
 /// Whether `text` holds `wanted`; capitals count only where `wanted` has some.
-pub(super) fn holds(text: &str, wanted: &str) -> bool {
+pub(super) fn contains(text: &str, wanted: &str) -> bool {
     if wanted.is_empty() {
         return false;
     }
@@ -53,6 +53,6 @@ mod tests {
 
     #[test]
     fn a_search_without_capitals_ignores_them() {
-        assert!(holds("Read TCP", "tcp") && !holds("read tcp", "TCP") && !holds("anything", ""));
+        assert!(contains("Read TCP", "tcp") && !contains("read tcp", "TCP") && !contains("anything", ""));
     }
 }

@@ -40,7 +40,7 @@ impl CpuLedger {
     }
 
     /// What its rest is.
-    pub fn of_rest(&self) -> &'static str {
+    pub fn rest_note(&self) -> &'static str {
         match (self.blocking_io.value(), self.other_switches.value()) {
             (Some(_), Some(_)) => "total less the lines above",
             _ => "with what the kernel charged at switch-in",

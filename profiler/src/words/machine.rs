@@ -44,10 +44,16 @@ pub fn prices(source: &Source) -> String {
     let words = source.words();
     match source.slowed_by {
         by if by >= 0.005 => {
-            format!("{words}; the CPUs were {} slower meanwhile, and so are the prices", whole_percent(by))
+            format!(
+                "{words}; the CPUs were {} slower meanwhile, so the prices were raised by as much",
+                whole_percent(by)
+            )
         }
         by if by <= -0.005 => {
-            format!("{words}; the CPUs were {} faster meanwhile, and so are the prices", whole_percent(-by))
+            format!(
+                "{words}; the CPUs were {} faster meanwhile, so the prices were lowered by as much",
+                whole_percent(-by)
+            )
         }
         _ => words.to_owned(),
     }
@@ -85,8 +91,8 @@ mod tests {
             source.slowed_by = slowed_by;
             prices(&source)
         };
-        assert_eq!(at(0.25), "made up; the CPUs were 25 % slower meanwhile, and so are the prices");
-        assert_eq!(at(-0.02), "made up; the CPUs were 2 % faster meanwhile, and so are the prices");
+        assert_eq!(at(0.25), "made up; the CPUs were 25 % slower meanwhile, so the prices were raised by as much");
+        assert_eq!(at(-0.02), "made up; the CPUs were 2 % faster meanwhile, so the prices were lowered by as much");
         assert_eq!(at(0.004), "made up");
     }
 }

@@ -8,7 +8,7 @@ pub const NO_CPU: &str = "the target used no CPU";
 pub const NO_KERNEL_CPU: &str = "the kernel counted no CPU";
 /// Why there is no wall time.
 pub const NO_THREAD: &str = "no thread was measured";
-/// Why nobody woke anybody.
+/// Why wake-ups have no figures.
 pub const NO_WAKE_UP: &str = "no thread was woken";
 /// Why there is no site.
 pub const NO_CALL: &str = "no call was seen";

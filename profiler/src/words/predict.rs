@@ -149,11 +149,9 @@ impl InWords for Caveat {
                 span(*before),
                 span(*after)
             ),
-            Self::HooksFilledCpu => {
-                "Measuring filled the CPU that the target leaves free when nobody looks, so its load was \
-                                     higher than usual. The figures do not count on replies that leave together."
-                    .to_owned()
-            }
+            Self::HooksFilledCpu => "Measuring filled the CPU that the target leaves free otherwise, so its load was \
+                 higher than usual. The figures do not count on replies that leave together."
+                .to_owned(),
             Self::IncredibleCrowd { each, threads } => format!(
                 "By the calibration, code after a block costs {} more where {} threads take turns. This target cannot lose that \
                  much there, so it is not counted: run `should-i-async calibrate` when the machine is quiet.",

@@ -154,16 +154,16 @@ const FEW_SLEEPS: f64 = 0.005;
 /// How much would come back, and how.
 fn back(gain: &Gain) -> String {
     let Gain { way, saving, busy, .. } = gain;
-    let of = match *busy {
+    let whose = match *busy {
         busy if busy < HARDLY_BUSY => format!("of the {} of a CPU that it uses", percent(busy)),
         _ => "of its CPU".to_owned(),
     };
     let way = way.in_a_sentence();
     if (saving.value * 100.0).round() < 0.0 {
         let more = saving.scaled(-1.0);
-        return format!("{way} would take about {} ({}) more {of}", whole_percent(more.value), range(&more));
+        return format!("{way} would take about {} ({}) more {whose}", whole_percent(more.value), range(&more));
     }
-    format!("about {} ({}) {of} would come back with {way}", whole_percent(saving.value), range(saving))
+    format!("about {} ({}) {whose} would come back with {way}", whole_percent(saving.value), range(saving))
 }
 
 impl InWords for Gain {

@@ -256,8 +256,8 @@ impl Watch {
     const SERVER: Self = Self { listener: true, ..Self::TWO };
 
     /// What its waits are for, and how many of the first ones count as event waits. Which of a few
-    /// connections a poll waits for is known when one has ended a wait; which file of an epoll, when
-    /// it has ended four more after that.
+    /// connections a poll waits for is known when one has ended a wait. Which file of an epoll it
+    /// is, is known when that file has ended four more.
     fn class(self, by: By) -> (&'static str, u64) {
         match self.connections + self.pipes {
             1 if !self.listener => ("tcp", 0),

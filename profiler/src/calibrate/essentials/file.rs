@@ -56,7 +56,7 @@ fn step(
     let mut pools =
         cpus.map(|cpus| note(missing, "blocking pool", Pool::new(depth, file, cpus).map_err(|e| e.to_string())));
     let mut aio = note(missing, "Linux AIO", aio::Context::new(depth));
-    let mut ring = note(missing, "io_uring reads", IoUring::new(depth as u32).map_err(|e| ring::why(&e, false)));
+    let mut ring = note(missing, "io_uring reads", IoUring::new(depth as u32).map_err(|e| ring::refusal(&e, false)));
     let mut cells = [const { Vec::new() }; 5];
     pacer.mark();
     for repeat in REPEATS.begin_warm() {
@@ -141,7 +141,7 @@ impl Reader {
                 // SAFETY: the buffers outlive the wait below, which ends with all of them.
                 unsafe { ring.submission().push(&read) }.map_err(|e| e.to_string())?;
             }
-            ring.submit_and_wait(depth).map_err(|e| ring::why(&e, false))?;
+            ring.submit_and_wait(depth).map_err(|e| ring::refusal(&e, false))?;
             if ring.completion().any(|done| done.result() != BLOCK as i32) {
                 return Err("io_uring: a read came short".into());
             }

@@ -48,7 +48,7 @@ pub(super) fn measure(
 ) -> Result<Vec<HandOverRow>, CalibrateError> {
     let mut rows = Vec::new();
     for (via_idle, worker) in [(false, Some(first)), (true, second)] {
-        // Whoever misses the second CPU is told so by the blocks.
+        // Where there is no second CPU, the part that measures blocks says so.
         let Some(worker) = worker else { continue };
         let mut costs = CLASSES.map(|_| Vec::new());
         let mut failure = None;

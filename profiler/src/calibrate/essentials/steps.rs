@@ -72,8 +72,8 @@ pub(super) fn measure(
         }
     }
     let steps = EVENTS.iter().zip(&cells).map(|(&events, repeats)| {
-        let cost = |of: &dyn Fn(&[Option<f64>; VARIANTS.len()]) -> Option<f64>| {
-            Repeats::new(&repeats.iter().filter_map(of).collect::<Vec<f64>>())
+        let cost = |pick: &dyn Fn(&[Option<f64>; VARIANTS.len()]) -> Option<f64>| {
+            Repeats::new(&repeats.iter().filter_map(pick).collect::<Vec<f64>>())
         };
         let [ready, level, again, runtime, uring] = [0, 1, 2, 3, 4].map(|v| cost(&|row| row[v]));
         let [level_beyond, again_beyond, runtime_beyond, uring_beyond] =

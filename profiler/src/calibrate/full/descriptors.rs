@@ -313,7 +313,7 @@ impl ArmedRing {
         for i in 0..OPEN {
             armed.arm(i)?;
         }
-        armed.ring.submit().map_err(|e| ring::why(&e, false))?;
+        armed.ring.submit().map_err(|e| ring::refusal(&e, false))?;
         Ok(armed)
     }
 
@@ -330,7 +330,7 @@ impl ArmedRing {
     fn turn(&mut self, count: usize) -> Result<(), String> {
         let mut missing = count;
         while missing > 0 {
-            self.ring.submit_and_wait(missing).map_err(|e| ring::why(&e, false))?;
+            self.ring.submit_and_wait(missing).map_err(|e| ring::refusal(&e, false))?;
             loop {
                 let Some(done) = self.ring.completion().next() else { break };
                 self.armed -= 1;

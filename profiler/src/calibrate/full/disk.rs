@@ -106,10 +106,13 @@ impl<'a> Lab<'a> {
             random: Rng::with_seed(0),
             posix: posix::Requests::new(depth),
             aio: aio::Context::new(depth),
-            ring: IoUring::new(entries).map_err(|e| ring::why(&e, false)),
+            ring: IoUring::new(entries).map_err(|e| ring::refusal(&e, false)),
             // It has twice the room, because the polling thread completes the reads of a batch
             // before it gives their entries back.
-            polled: IoUring::builder().setup_sqpoll(SQPOLL_IDLE).build(entries * 2).map_err(|e| ring::why(&e, false)),
+            polled: IoUring::builder()
+                .setup_sqpoll(SQPOLL_IDLE)
+                .build(entries * 2)
+                .map_err(|e| ring::refusal(&e, false)),
         }
     }
 
@@ -224,7 +227,7 @@ fn uring(ring: &mut Result<IoUring, String>, fd: i32, buffers: &mut [Aligned], o
     }
     // With SQPOLL too: the call enters to wait, unless the completions are there, and submits
     // nothing.
-    ring.submit_and_wait(offsets.len()).map_err(|e| ring::why(&e, false))?;
+    ring.submit_and_wait(offsets.len()).map_err(|e| ring::refusal(&e, false))?;
     let short = ring.completion().filter(|done| done.result() != BLOCK as i32).count();
     if short == 0 { Ok(()) } else { Err(format!("io_uring: {short} reads came short")) }
 }

@@ -112,7 +112,7 @@ struct Requests<'a> {
 impl<'a> Requests<'a> {
     fn new(file: &'a File, Place { queue, write, depth, .. }: Place) -> Result<Self, String> {
         let queue = match queue {
-            Queue::Ring => Through::Ring(IoUring::new(depth).map_err(|e| ring::why(&e, false))?),
+            Queue::Ring => Through::Ring(IoUring::new(depth).map_err(|e| ring::refusal(&e, false))?),
             Queue::Aio => Through::Aio(aio::Context::new(depth as usize)?),
         };
         Ok(Self {
@@ -151,7 +151,7 @@ impl<'a> Requests<'a> {
     fn enter(&mut self, count: usize, again: bool) -> Result<usize, String> {
         let ended: Vec<(u64, i64)> = match &mut self.queue {
             Through::Ring(ring) => {
-                ring.submit_and_wait(count).map_err(|e| ring::why(&e, false))?;
+                ring.submit_and_wait(count).map_err(|e| ring::refusal(&e, false))?;
                 ring.completion().take(count).map(|done| (done.user_data(), done.result().into())).collect()
             }
             Through::Aio(context) => {

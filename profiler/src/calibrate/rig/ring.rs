@@ -13,11 +13,11 @@ const SEND: u64 = 1;
 /// A ring whose completions run when this thread asks for them (`DEFER_TASKRUN`, Linux 6.1): the
 /// work of a receive then happens in the part that is measured, and not in the write that wakes it.
 pub(crate) fn deferred(entries: u32) -> Result<IoUring, String> {
-    IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).map_err(|e| why(&e, true))
+    IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries).map_err(|e| refusal(&e, true))
 }
 
 /// The reason a ring was refused.
-pub(crate) fn why(error: &io::Error, deferred: bool) -> String {
+pub(crate) fn refusal(error: &io::Error, deferred: bool) -> String {
     match error.raw_os_error() {
         Some(libc::ENOSYS) => "this kernel has no io_uring".into(),
         Some(libc::EPERM | libc::EACCES) => {
@@ -49,7 +49,7 @@ impl RingServer {
         for i in 0..server.fds.len() {
             server.arm(i)?;
         }
-        server.ring.submit().map_err(|e| why(&e, false))?;
+        server.ring.submit().map_err(|e| refusal(&e, false))?;
         Ok(server)
     }
 
@@ -75,7 +75,7 @@ impl RingServer {
         // Ends: every enter waits for a completion that is due, and a turn that gets none gives up.
         while missing > 0 {
             let want = missing + self.sending;
-            self.ring.submit_and_wait(want).map_err(|e| why(&e, false))?;
+            self.ring.submit_and_wait(want).map_err(|e| refusal(&e, false))?;
             missing = missing.checked_sub(self.reap()?).ok_or("io_uring: a message too many")?;
         }
         Ok(())
@@ -83,7 +83,7 @@ impl RingServer {
 
     /// Sends what is queued, and waits for it.
     pub(crate) fn flush(&mut self) -> Result<(), String> {
-        self.ring.submit_and_wait(self.sending).map_err(|e| why(&e, false))?;
+        self.ring.submit_and_wait(self.sending).map_err(|e| refusal(&e, false))?;
         self.reap().map(|_| ())
     }
 
@@ -113,8 +113,8 @@ impl RingServer {
     }
 
     fn settle(&mut self, user_data: u64) {
-        let of = if user_data & SEND == 0 { &mut self.armed } else { &mut self.sending };
-        *of = of.saturating_sub(1);
+        let waiting = if user_data & SEND == 0 { &mut self.armed } else { &mut self.sending };
+        *waiting = waiting.saturating_sub(1);
     }
 }
 

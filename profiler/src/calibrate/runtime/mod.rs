@@ -73,8 +73,8 @@ impl Cell {
 /// Measures a runtime, within about `budget`.
 ///
 /// # Errors
-/// The interpreter cannot be started, is none that is known here, hangs, or says what nobody asked
-/// for.
+/// The interpreter cannot be started, is none that is known here, hangs, or gives an answer that
+/// makes no sense.
 pub fn measure(program: &Program, budget: Duration) -> Result<RuntimeCalibration, RuntimeError> {
     std::thread::scope(|scope| {
         // Namespaces, CPU and policy are this thread's own, and end with it.
@@ -169,7 +169,7 @@ impl Runs {
 
     fn costs(&self, ways: &[Way]) -> Vec<EventCost> {
         let cells = || Cell::all().filter(|cell| !cell.timed);
-        let of = |way: Way| {
+        let costs_of = |way: Way| {
             cells().filter_map(move |cell| {
                 let timed = self.beyond(way, Cell { work: 0.0, timed: true, ..cell });
                 let plain = self.beyond(way, Cell { work: 0.0, timed: false, ..cell });
@@ -178,7 +178,7 @@ impl Runs {
                 Some(EventCost { way, events: cell.events, work: cell.work, beyond, timed: more.max(0.0) })
             })
         };
-        ways.iter().flat_map(|&way| of(way)).collect()
+        ways.iter().flat_map(|&way| costs_of(way)).collect()
     }
 }
 

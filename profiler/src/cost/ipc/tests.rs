@@ -190,10 +190,10 @@ fn a_known_curve_is_recovered() {
         .map(|seed| Curve::new(Before::Blocked, &Maker::new(seed * 31 + 7).curve(fall, 200_000.0, 20_000)))
         .collect();
     let share = |hit: &dyn Fn(&Curve) -> bool| curves.iter().filter(|c| hit(c)).count() as f64 / SEEDS as f64;
-    let of = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|&e| holds(e, truth));
-    let steady = share(&|c| of(&c.steady, 1.0 / fall.steady));
-    let lost = share(&|c| of(&c.lost, lost));
-    let recovered = share(&|c| of(&c.recovered, truth));
+    let covers = |figure: &Figure<Estimate, Note>, truth: f64| figure.value().is_some_and(|&e| holds(e, truth));
+    let steady = share(&|c| covers(&c.steady, 1.0 / fall.steady));
+    let lost = share(&|c| covers(&c.lost, lost));
+    let recovered = share(&|c| covers(&c.recovered, truth));
     let (mut points, mut hits) = (0, 0);
     for point in curves.iter().flat_map(|c| c.points.windows(2)) {
         let [from, to] = point else { continue };

@@ -106,7 +106,7 @@ const COLOURS: [&str; 7] = ["user", "calls", "io", "switches", "uncharged", "sof
 fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
     let class = |name: &str| CpuLedger::LINES.iter().position(|line| *line == name).and_then(|i| COLOURS.get(i));
     let mut rest = Line::new("rest", "rest", Figure::measured(cpu.rest.round()));
-    cpu.of_rest().clone_into(&mut rest.note);
+    cpu.rest_note().clone_into(&mut rest.note);
     let line = |(name, value)| Line::new(name, class(name).copied().unwrap_or("rest"), value);
     cpu.lines().into_iter().map(line).chain([rest]).collect()
 }

@@ -22,7 +22,7 @@ struct Choices {
     start: usize,
     /// Where nothing saved lies on the bars, %.
     zero: f64,
-    /// By queue, loops and way.
+    /// Indexed by queue, number of loops and way.
     rows: Vec<Vec<Vec<Option<Row>>>>,
 }
 
@@ -33,7 +33,7 @@ struct Row {
     cells: [String; 7],
     /// Low, middle and high on the bars, %.
     bar: [f64; 3],
-    /// What, how much, how.
+    /// What it is, how much, and how it came about.
     terms: Vec<[String; 3]>,
 }
 
@@ -159,7 +159,7 @@ fn table(what_if: &WhatIf, axis: Axis) -> Markup {
         }
         "\n"
         p class="note" {
-            "The CPU is what it uses when nobody looks. A negative saving: it would take more. The ways are never mixed."
+            "Shares are of the CPU that it uses when it is not measured. Where a saving is negative, it would take more. The ways are never mixed."
         }
         "\n"
     }

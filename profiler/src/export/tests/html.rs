@@ -187,6 +187,15 @@ fn names_from_the_target_are_text_and_nothing_else() {
 }
 
 #[test]
+fn an_address_in_a_table_stays_in_one_piece() {
+    let html = page(&fixture::server().report(), &server(), None, "");
+    assert!(html.contains("<table class=\"sortable\">"));
+    let rule = html.split(".sortable td:not(.n) {").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    // With `anywhere` a column may become as narrow as one letter, and addresses stand upright.
+    assert!(rule.contains("overflow-wrap: break-word"), "{rule}");
+}
+
+#[test]
 fn the_flame_graphs_data_add_up_to_the_figures() {
     for profile in [server(), hostile(), large(300)] {
         let data = data(&page(&fixture::server().report(), &profile, None, ""), "flame-data");

@@ -83,11 +83,11 @@ impl Message {
     }
 
     fn bytes(&self, field: u64) -> Vec<Vec<u8>> {
-        let of = |(f, value): &(u64, Value)| match value {
+        let in_field = |(f, value): &(u64, Value)| match value {
             Value::Bytes(bytes) if *f == field => Some(bytes.clone()),
             _ => None,
         };
-        self.0.iter().filter_map(of).collect()
+        self.0.iter().filter_map(in_field).collect()
     }
 
     fn messages(&self, field: u64) -> Vec<Self> {

@@ -171,8 +171,7 @@ pub(super) fn statistics(rights: &Rights) -> Finding {
     }
 }
 
-/// Without the compiler the programs are interpreted. Nothing where the kernel does not tell this
-/// user.
+/// Without the compiler the programs are interpreted. `None` where this user may not know.
 pub(super) fn jit() -> Option<Finding> {
     Some(match sysctl("net/core/bpf_jit_enable")? {
         0 => Finding::degraded(

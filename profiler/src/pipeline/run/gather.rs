@@ -98,8 +98,8 @@ impl Run<'_> {
         priced.map(|priced| priced.map(|list| self.descriptors.price(self.runtimes.price(list))))
     }
 
-    /// The prices, where they are wanted. Waits for them if they are still being measured: up to
-    /// `PATIENCE`, or `SHORT_PATIENCE` where a screen is watching.
+    /// The prices, where the request asks for them. If they are still being measured, waits up to
+    /// `PATIENCE` for them, or `SHORT_PATIENCE` where a screen is watching.
     fn last_prices(&mut self, ended: Ended, stop: &AtomicBool, progress: &mut dyn Progress) -> Option<Priced> {
         let patience = if self.request.snapshots { prices::SHORT_PATIENCE } else { prices::PATIENCE };
         let mut pricing = self.pricing.take().or_else(|| self.request.price.then(Pricing::begin))?;

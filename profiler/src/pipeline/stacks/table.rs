@@ -83,7 +83,7 @@ struct Pending {
 /// What tells named stacks apart: moment, place, class, frames, the waker's frames.
 type Named = (Moment, Option<Place>, Option<BlockClass>, Vec<u32>, Vec<u32>);
 
-/// Values by number: equal ones have the same.
+/// Values, each with a number; equal ones share it.
 struct Interned<T> {
     ids: HashMap<T, u32>,
     values: Vec<T>,
@@ -383,7 +383,7 @@ impl Naming {
         named.into_iter().skip(skip).map(|f| self.frames.id(f)).collect()
     }
 
-    /// Whether kernel frames go back to an interrupt: whoever it hit did not wake anybody.
+    /// Whether kernel frames go back to an interrupt. Then the thread that it hit woke nobody.
     fn is_interrupt(&self, frames: &[u32]) -> bool {
         frames.iter().filter_map(|&i| self.frames.values.get(i as usize)).any(|f| {
             f.origin == Origin::Kernel

@@ -33,7 +33,7 @@ pub(super) fn render(page: &mut Page, essentials: &Essentials, full: Option<&Ful
     blocks(page, by_medium);
     page.title("crowd: the answer to a message right after its read, with many connections taking turns, wall time");
     crowds(page, "connections", crowd);
-    page.title("relay: a message that is read and handed on through a pipe to whom waits for it, CPU in all");
+    page.title("relay: a message that is read and handed on through a pipe to a thread that waits for it, CPU in all");
     crowds(page, "in the ring", relay);
     hand_overs(page, jobs);
     files(page, file);

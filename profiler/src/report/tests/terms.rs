@@ -537,9 +537,9 @@ fn no_more_is_taken_off_a_sleep_than_so_many_threads_leave_cold() {
         prices_of(case)
     };
     let (whole, part, none) = (sleep(None), sleep(Some(100.0)), sleep(Some(0.0)));
-    let of = |prices: &Prices| *prices.sleep.value().unwrap();
-    assert_eq!((of(&none) - of(&part)).round(), 100.0);
-    assert!((of(&none) - of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
+    let sleep_of = |prices: &Prices| *prices.sleep.value().unwrap();
+    assert_eq!((sleep_of(&none) - sleep_of(&part)).round(), 100.0);
+    assert!((sleep_of(&none) - sleep_of(&whole) - (whole.near - 50.0)).abs() < 1e-6);
     assert_eq!(none.sleep.provenance(), Provenance::Measured);
 }
 

@@ -30,7 +30,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     // Less than a nanosecond is rounding of floating point, not a rest of the ledger.
     let rest = cpu.rest.round();
     // Softirqs are no part of their own where they are not hooked: they are inside the lines above.
-    table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), cpu.of_rest().to_owned()]);
+    table.row(["rest".to_owned(), span(rest), part(rest, cpu.whole()), cpu.rest_note().to_owned()]);
     table.row(["total".to_owned(), cpu.total.to_string(), share(cpu.total, cpu.whole()), String::new()]);
     page.table(&table.lines(2, page.width()));
     page.wrapped_at(Ink::Plain, "  ", 4, &cpu.composition());

@@ -94,11 +94,15 @@ fn selected(pen: &mut Pen<'_>, flame: &Flame) {
     let row = pen.height().saturating_sub(2);
     let name = label.short() + &bracketed(&label.module);
     pen.text(row, 0, &cut_middle(&name, width), Ink::Bold);
-    let of = |whole: u64| percent(node.value as f64 / whole.max(1) as f64);
-    let mut text =
-        format!("{} ({} ns)  {} of all", Nanos::from_nanos(node.value), count(node.value), of(flame.tree.total()));
+    let share_of = |whole: u64| percent(node.value as f64 / whole.max(1) as f64);
+    let mut text = format!(
+        "{} ({} ns)  {} of all",
+        Nanos::from_nanos(node.value),
+        count(node.value),
+        share_of(flame.tree.total())
+    );
     if let Some(zoom) = flame.tree.node(flame.zoom).filter(|_| flame.zoom != 0) {
-        text.push_str(&format!(", {} of the zoom", of(zoom.value)));
+        text.push_str(&format!(", {} of the zoom", share_of(zoom.value)));
     }
     pen.text(row + 1, 0, &cut(&text, width), Ink::Plain);
 }

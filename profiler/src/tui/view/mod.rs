@@ -17,7 +17,7 @@ use super::{
     page::Page,
     pen::Pen,
     tabs::View,
-    text::holds,
+    text::contains,
     theme::Ink,
 };
 use crate::feed::Snapshot;
@@ -76,7 +76,7 @@ pub(super) fn draw_text(pen: &mut Pen<'_>, page: &Page, scroll: &Scroll, search:
         for (text, ink) in line {
             column = pen.text(row, column, text, *ink);
         }
-        if holds(&Page::plain(line), search) {
+        if contains(&Page::plain(line), search) {
             pen.ink_row(row, Ink::Match);
         }
     }
@@ -92,7 +92,7 @@ pub(super) fn find_line(app: &App, wanted: &str, back: bool, skip: bool) -> bool
     let here = scroll.offset.get() % n;
     let steps = usize::from(skip)..n + usize::from(skip);
     let at = |step: usize| if back { (here + 2 * n - step) % n } else { (here + step) % n };
-    let found = steps.map(at).find(|&i| lines.get(i).is_some_and(|line| holds(&Page::plain(line), wanted)));
+    let found = steps.map(at).find(|&i| lines.get(i).is_some_and(|line| contains(&Page::plain(line), wanted)));
     if let Some(line) = found {
         scroll.lines.set(lines.len());
         // Lines of the last page cannot be scrolled to the top, but they are in sight.

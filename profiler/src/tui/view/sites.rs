@@ -105,14 +105,14 @@ fn stacks(page: &mut Page, index: usize, profile: &Profile, weight: Weight) {
     // The weight of the flame graph, unless it says nothing of blocks.
     let weight = if weight == Weight::Cpu { Weight::Blocked } else { weight };
     let mut here: Vec<&Stack> = profile.stacks.iter().filter(|s| s.site == Some(index)).collect();
-    here.sort_by_key(|s| std::cmp::Reverse(s.weights.of(weight)));
-    let total: u64 = here.iter().map(|s| s.weights.of(weight)).sum();
+    here.sort_by_key(|s| std::cmp::Reverse(s.weights.part(weight)));
+    let total: u64 = here.iter().map(|s| s.weights.part(weight)).sum();
     page.title(&format!("Stacks, by: {} (w in the flame graph chooses)", weight.title()));
     if here.is_empty() {
         page.wrapped(2, &format!("{NA}: {}", words::NO_STACK_HERE), Ink::Plain);
     }
     for stack in here.iter().take(MOST) {
-        let own = stack.weights.of(weight);
+        let own = stack.weights.part(weight);
         let part = ratio(own, total);
         let samples = match stack.samples {
             0 => "not sampled".to_owned(),
