@@ -186,16 +186,11 @@ impl BlockClass {
         }
     }
 
-    /// Whether a peer sends data on a descriptor of this class, by number: a socket, a pipe or a
-    /// terminal.
+    /// Whether a peer sends data on a descriptor of this class, by number: a network socket or a
+    /// terminal. A pipe or a Unix socket may as well be a loop's own waker.
     #[inline(always)]
     pub const fn is_connection(wire: u8) -> bool {
-        wire == Self::Tcp as u8
-            || wire == Self::Udp as u8
-            || wire == Self::Unix as u8
-            || wire == Self::SocketOther as u8
-            || wire == Self::Pipe as u8
-            || wire == Self::Tty as u8
+        wire == Self::Tcp as u8 || wire == Self::Udp as u8 || wire == Self::SocketOther as u8 || wire == Self::Tty as u8
     }
 
     /// Decodes the number on the wire; `None` for a number that no class has.

@@ -51,7 +51,8 @@ pub mod mark {
     pub const COLD: u32 = 64;
     /// In this call it woke a thread, of the target or not.
     pub const WOKE: u32 = 128;
-    /// Its waits on a few descriptors are for one of them: see [`super::STEADY`].
+    /// Its waits on a few descriptors have always been ended by the same one: see
+    /// [`super::STEADY`].
     pub const OWN: u32 = 512;
     /// A sleep in this call was not plainly for what the call names: uninterruptible, or of another
     /// class.

@@ -27,6 +27,33 @@ macro_rules! offset {
 }
 pub(crate) use offset;
 
+/// An argument of the call that a thread is in: `argument!(A, t, regs, 0..=3)`.
+macro_rules! argument {
+    ($access:ident, $t:expr, $regs:expr, 0) => {
+        crate::access::argument!($access, $t, $regs, regs_arg0, compat_arg0)
+    };
+    ($access:ident, $t:expr, $regs:expr, 1) => {
+        crate::access::argument!($access, $t, $regs, regs_arg1, compat_arg1)
+    };
+    ($access:ident, $t:expr, $regs:expr, 2) => {
+        crate::access::argument!($access, $t, $regs, regs_arg2, compat_arg2)
+    };
+    ($access:ident, $t:expr, $regs:expr, 3) => {
+        crate::access::argument!($access, $t, $regs, regs_arg3, compat_arg3)
+    };
+    ($access:ident, $t:expr, $regs:expr, $own:ident, $compat:ident) => {
+        // SAFETY: the registers with which the running task entered the kernel.
+        unsafe {
+            if $t.abi == profiler_common::syscall::ABI_COMPAT as u32 {
+                $access::field::<u32>($regs, crate::access::offset!($compat)) as u64
+            } else {
+                $access::field::<u64>($regs, crate::access::offset!($own))
+            }
+        }
+    };
+}
+pub(crate) use argument;
+
 /// Reads a constant that the loader rewrites.
 #[inline(always)]
 pub fn constant(field: &'static u32) -> usize {

@@ -11,7 +11,7 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, offset, present},
+    access::{Access, argument, offset, present},
     descriptor,
     maps::{SIA_FREE_SITES, SIA_SITE_INDEX, SIA_SITES, bump},
     turnover,
@@ -54,33 +54,6 @@ fn describe(nr: u32, abi: u32) -> u32 {
 pub fn described(t: &Thread, nr: u32) -> u32 {
     describe(nr, t.abi)
 }
-
-/// An argument of the call that a thread is in: `argument!(A, t, regs, 0..=3)`.
-macro_rules! argument {
-    ($access:ident, $t:expr, $regs:expr, 0) => {
-        crate::call::argument!($access, $t, $regs, regs_arg0, compat_arg0)
-    };
-    ($access:ident, $t:expr, $regs:expr, 1) => {
-        crate::call::argument!($access, $t, $regs, regs_arg1, compat_arg1)
-    };
-    ($access:ident, $t:expr, $regs:expr, 2) => {
-        crate::call::argument!($access, $t, $regs, regs_arg2, compat_arg2)
-    };
-    ($access:ident, $t:expr, $regs:expr, 3) => {
-        crate::call::argument!($access, $t, $regs, regs_arg3, compat_arg3)
-    };
-    ($access:ident, $t:expr, $regs:expr, $own:ident, $compat:ident) => {
-        // SAFETY: the registers with which the running task entered the kernel.
-        unsafe {
-            if $t.abi == profiler_common::syscall::ABI_COMPAT as u32 {
-                $access::field::<u32>($regs, crate::access::offset!($compat)) as u64
-            } else {
-                $access::field::<u64>($regs, crate::access::offset!($own))
-            }
-        }
-    };
-}
-pub(crate) use argument;
 
 /// Forgets the call before.
 #[inline(always)]
@@ -162,7 +135,8 @@ pub fn identify_socketcall<A: Access>(control: &Control, t: &mut Thread, task: *
 }
 
 /// A `poll` or `select` of one descriptor is a wait for that descriptor: the class becomes its own.
-/// So is one of a few by a thread whose waits the same one of them always ends.
+/// One of a few is a wait for the one that ended the wait before, where that has always been the
+/// same one or all of them are connections.
 /// The running task has just made the call, so its array can be read; what cannot be stays an event
 /// wait.
 #[inline(always)]

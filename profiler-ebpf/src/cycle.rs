@@ -44,9 +44,9 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, keep, now, offset, present, recall},
+    access::{Access, argument, keep, now, offset, present, recall},
     births::{begin_exec, depart, end_exec},
-    call::{self, Returned, argument},
+    call::{self, Returned},
     charge, descriptor, ipc,
     maps::{bump, measuring, thread},
     requests,

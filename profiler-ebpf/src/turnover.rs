@@ -17,12 +17,11 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, forgotten, offset, present},
-    call::argument,
+    access::{Access, argument, forgotten, offset, present},
     descriptor,
 };
 
-/// More descriptors than that are an event loop's, whoever ends its waits.
+/// A wait on more descriptors than that is an event loop's, whichever of them ends it.
 pub const FEW: u32 = 3;
 /// Bits for a descriptor of a `select`, plus one: below 511.
 pub const SELECTED_BITS: u32 = 9;
@@ -30,7 +29,7 @@ pub const SELECTED_BITS: u32 = 9;
 const SELECTED: u64 = 1 << 63;
 /// Words of a set of descriptors that are looked at when the wait has ended.
 const SELECTED_WORDS: u64 = 4;
-/// As often a loop whose waits one descriptor always ends is looked at again: a power of two.
+/// After so many waits a thread's few descriptors are looked at again: a power of two.
 const AGAIN: u32 = 64;
 /// Entries of a poll's array that are looked at: the verifier follows each.
 const POLLED: u64 = 16;
@@ -51,8 +50,8 @@ pub fn place_waited_for(t: &Thread, length: u32) -> Option<u64> {
     last.then_some(t.ended_by & 3)
 }
 
-/// The descriptor that a `select` waits for, as [`place_waited_for`] has it; -1 where there is none.
-/// `selected` is what `call::sia_selected` found.
+/// The descriptor that a `select` waits for, as [`place_waited_for`] has it; -1 where there is
+/// none. `selected` is what `call::sia_selected` found.
 #[inline(always)]
 pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *const u8, selected: u64) -> i32 {
     const { assert!(SELECTED_WORDS * 64 < 1 << SELECTED_BITS) };
@@ -80,8 +79,9 @@ pub fn selected_waited_for<A: Access>(control: &Control, t: &mut Thread, task: *
     if t.marks & FOR_THE_LAST != 0 { own as i32 - 1 } else { -1 }
 }
 
-/// Whether the few descriptors of a poll or a `select` are to be looked at: at the first wait that
-/// ended in a window and now and then, and when one has become the only one that ends them.
+/// Whether it is time to look at the classes of the few descriptors of a poll or a `select`: after
+/// the first wait of a window, after every 64th, and when the same descriptor has ended the last
+/// few.
 #[inline(always)]
 fn is_due(t: &Thread) -> bool {
     t.sums.event_ends as u32 & (AGAIN - 1) == 1 || t.marks & FOR_THE_LAST == 0 && t.steady & (AGAIN - 1) == STEADY
@@ -104,7 +104,8 @@ fn mark_few(t: &mut Thread, another_listens: bool, all_connections: bool) {
 pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs: *const u8, what: u32) {
     let is_event = t.class == BlockClass::EventWait as u32;
     let is_select = what & syscall::SELECT == syscall::SELECT;
-    if !is_event && t.marks & FOR_THE_LAST == 0 {
+    let is_epoll = what & syscall::EPOLL == syscall::EPOLL;
+    if !is_event && t.marks & if is_epoll { mark::OWN } else { FOR_THE_LAST } == 0 {
         // For one descriptor alone.
         return;
     }
@@ -114,21 +115,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
     if !is_event && what & syscall::FD == 0 && !is_select && second as u32 == 1 {
         return;
     }
-    let by = if what & syscall::EPOLL == syscall::EPOLL {
-        first_event(second)
-    } else if is_select {
-        let third = argument!(A, t, regs, 2);
-        match sia_first_selected(first, second, third) {
-            0 => None,
-            by => Some(by),
-        }
-    } else {
-        match sia_first_polled(first, second) {
-            NONE_POLLED => None,
-            by => Some(by),
-        }
-    };
-    let Some(by) = by else { return };
+    let Some(by) = first_ready::<A>(t, regs, what, first, second) else { return };
     let by = forgotten(&mut t.scratch, by);
     t.sums.event_ends += 1;
     let same = t.ended_by == by;
@@ -140,7 +127,7 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         t.marks &= !mark::OWN;
         t.sums.event_turns += 1;
     }
-    if what & syscall::EPOLL == syscall::EPOLL {
+    if is_epoll {
         if !same && !is_event {
             descriptor::forget(t.tgid, t.fd);
         }
@@ -160,6 +147,25 @@ pub fn ended<A: Access>(control: &Control, t: &mut Thread, task: *const u8, regs
         } else if is_due(t) {
             mark_polled::<A>(control, t, task, first, second as u32);
         }
+    }
+}
+
+/// The descriptor that ended a wait: the first that is ready.
+#[inline(always)]
+fn first_ready<A: Access>(t: &Thread, regs: *const u8, what: u32, first: u64, second: u64) -> Option<u64> {
+    if what & syscall::EPOLL == syscall::EPOLL {
+        return first_event(second);
+    }
+    if what & syscall::SELECT == syscall::SELECT {
+        let third = argument!(A, t, regs, 2);
+        return match sia_first_selected(first, second, third) {
+            0 => None,
+            by => Some(by),
+        };
+    }
+    match sia_first_polled(first, second) {
+        NONE_POLLED => None,
+        by => Some(by),
     }
 }
 
@@ -191,8 +197,8 @@ extern "C" fn sia_first_polled(array: u64, length: u64) -> u64 {
     NONE_POLLED
 }
 
-/// The lowest descriptor that can be read, else the lowest that can be written, as what ends a wait;
-/// 0 where there is none.
+/// The lowest descriptor that can be read, else the lowest that can be written, as what ends a
+/// wait; 0 where there is none.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sia_first_selected(beyond: u64, read: u64, write: u64) -> u64 {

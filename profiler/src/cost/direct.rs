@@ -337,8 +337,17 @@ impl<'a> Pools<'a> {
 /// Whether a call does nothing but wait until a descriptor is ready.
 pub(crate) fn only_waits(place: &Place) -> bool {
     matches!(
-        place.syscall.as_str(),
-        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait" | "epoll_pwait2"
+        place.call(),
+        "poll"
+            | "ppoll"
+            | "ppoll_time64"
+            | "select"
+            | "_newselect"
+            | "pselect6"
+            | "pselect6_time64"
+            | "epoll_wait"
+            | "epoll_pwait"
+            | "epoll_pwait2"
     )
 }
 

@@ -21,6 +21,13 @@ pub struct Place {
     pub space: u32,
 }
 
+impl Place {
+    /// The syscall's name without its table.
+    pub fn call(&self) -> &str {
+        self.syscall.split(' ').next().unwrap_or_default()
+    }
+}
+
 pub(super) fn place(nr: u16, raw_class: u8, abi: u8, ip: u64, space: u32) -> Result<Place, DecodeError> {
     if abi > ABI_COMPAT | ABI_X32 {
         return Err(DecodeError { record: "site", id: u32::from(nr), field: "abi", value: u32::from(abi) });

@@ -60,7 +60,7 @@ impl Of {
             Self::Read => ("pipe", "read (32-bit)", READ, &["getpid (32-bit)"], 0),
             Self::Recv => ("tcp", "recvfrom (32-bit)", SOCKETCALL, &[], 0),
             Self::Poll => ("tcp", "ppoll_time64 (32-bit)", PPOLL_TIME64, &["recvfrom (32-bit)"], 0),
-            Self::Select => ("tcp", "_newselect (32-bit)", NEWSELECT, &["recvfrom (32-bit)"], 1),
+            Self::Select => ("tcp", "_newselect (32-bit)", NEWSELECT, &["recvfrom (32-bit)"], 5),
         };
         let call = move || {
             let _open = (&far, &reader);

@@ -261,7 +261,7 @@ impl Watch {
     fn class(self, by: By) -> (&'static str, u64) {
         match self.connections + self.pipes {
             1 if !self.listener => ("tcp", 0),
-            2 | 3 if !self.listener => ("tcp", if by == By::Epoll { 5 } else { 1 }),
+            2 | 3 if !self.listener => ("tcp", if by == By::Epoll || self.pipes > 0 { 5 } else { 1 }),
             _ => ("event-wait", 0),
         }
     }
