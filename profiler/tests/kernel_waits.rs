@@ -13,7 +13,8 @@ use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost
 use common::measuring::{Measuring, request};
 use common::truth::Truth;
 use common::{can_measure, figures, procfs};
-use should_i_async::answer::Answer;
+use should_i_async::aggregate::{Role, RoleBasis};
+use should_i_async::answer::{Answer, Evidence};
 
 fn classes(outcome: &Outcome) -> BTreeSet<String> {
     let row = &outcome.line.rows[0];
@@ -263,6 +264,30 @@ fn roles() {
             }
         }
     }
+}
+
+/// Threads that are born for one connection each and end with it serve, and what their births and
+/// ends cost is counted as often as they are born.
+#[test]
+fn threads_that_are_born_for_a_connection() {
+    if !can_measure() {
+        return;
+    }
+    // The names of some that came and went may be lost: that is counted, and their sums are not.
+    let outcome = check::run(&["role-brief", "--ms", "1500"]);
+    let report = outcome.measurement.report();
+    let brief = || report.threads.iter().filter(|t| matches!(t.role.basis, RoleBasis::Brief(_)));
+    let served: u64 = report.sites.iter().filter(|s| s.syscall.starts_with("accept")).map(|s| s.calls - s.errors).sum();
+    let births = report.verdict.evidence.iter().find_map(|e| match e {
+        Evidence::Births { count, share } => Some((*count, *share)),
+        _ => None,
+    });
+    figures!("{} of {served} connections by brief threads; {births:?}", brief().count());
+    let (count, share) = births.expect("births that cost something");
+    assert!((count - served as f64).abs() <= 0.05 * served as f64, "{count} births for {served} connections");
+    assert!((0.01..0.9).contains(&share), "{share}");
+    assert!(brief().count() as f64 > 0.9 * served as f64);
+    assert!(brief().all(|t| t.role.role == Role::Connection));
 }
 
 /// Who waits for the ends of threads that it started fights for no lock, and what these do is told

@@ -6,6 +6,7 @@
 //! open.
 
 mod bonds;
+mod brief;
 mod histogram;
 mod quality;
 mod roles;
@@ -14,9 +15,10 @@ mod since;
 mod totals;
 mod window;
 
+pub use brief::BriefServers;
 pub use histogram::Histogram;
 pub use quality::{Loss, Quality};
-pub use roles::{Role, RoleBasis, RoleLine, Roles, ThreadRole};
+pub use roles::{Role, RoleBasis, RoleLine, Roles, Scheduling, ThreadRole};
 pub use silent::Silent;
 pub use totals::{OpenEnd, ThreadTotals};
 pub use window::Window;

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     bonds::{Bond, Bonds, Tie},
+    brief::BriefServers,
     totals::{OpenEnd, ThreadTotals},
     window::Window,
 };
@@ -88,6 +89,8 @@ pub enum RoleBasis {
         /// Waits of others that it ended.
         given: u64,
     },
+    /// It was born for a connection, made so many calls on descriptors, and ended with it.
+    Brief(u64),
     /// Time on a CPU as a share of the time that it was there.
     Cpu(f64),
     /// What it slept on when the measurement ended.
@@ -144,13 +147,29 @@ const FED: f64 = 0.02;
 /// few calls.
 const WAITS_PER_CALL: f64 = 0.05;
 
+/// What a target's runtime makes of its threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheduling {
+    /// They run as the kernel lets them.
+    #[default]
+    Free,
+    /// They belong to a scheduler that parks tasks in user space, so that a thread which waits for
+    /// another has nothing to run.
+    ParksTasks,
+    /// One lock lets one of them run at a time: they wait for it before almost any call returns.
+    OneAtATime,
+}
+
 impl Roles {
-    /// The roles of a window's threads. `parks_tasks`: they belong to a scheduler that parks tasks
-    /// in user space, so that a thread which waits for another has nothing to run.
-    pub fn new(window: &Window, parks_tasks: bool) -> Self {
+    /// The roles of a window's threads.
+    pub fn new(window: &Window, scheduling: Scheduling) -> Self {
         let bonds = Bonds::new(window);
-        let mut signs: Vec<Signs> =
-            window.threads.iter().map(|t| Signs { parks_tasks, ..Signs::new(t, bonds.bond(t.tid)) }).collect();
+        let brief = BriefServers::new(window);
+        let sign = |t: &ThreadTotals| {
+            let is_brief = scheduling != Scheduling::ParksTasks && brief.has(t, window);
+            Signs { scheduling, is_brief, ..Signs::new(t, bonds.bond(t.tid)) }
+        };
+        let mut signs: Vec<Signs> = window.threads.iter().map(sign).collect();
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
@@ -170,7 +189,7 @@ impl Roles {
         for (thread, signs) in window.threads.iter().zip(&signs) {
             let found = signs.role(fed);
             locks += signs.locks;
-            if found.role == Role::PoolWorker && signs.does_io() && !parks_tasks {
+            if found.role == Role::PoolWorker && signs.does_io() && scheduling != Scheduling::ParksTasks {
                 pool_with_io += thread.cpu();
             }
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
@@ -269,9 +288,10 @@ struct Signs {
     bond: Bond,
     /// Its waits for locks that event loops ended.
     from_loops: u64,
+    /// It was born for one connection and ended with it.
+    is_brief: bool,
     blocked: Nanos,
-    /// It is a thread of a scheduler that parks tasks in user space.
-    parks_tasks: bool,
+    scheduling: Scheduling,
 }
 
 impl Signs {
@@ -306,16 +326,15 @@ impl Signs {
             },
             bond,
             from_loops: 0,
+            is_brief: false,
             blocked: thread.blocked(),
-            parks_tasks: false,
+            scheduling: Scheduling::Free,
         }
     }
 
     fn is_loop(&self) -> bool {
         // One that hands work out also waits for locks; one that serves by itself also blocks.
-        // Where all threads share a lock, as those of CPython do, it may wait for that before each
-        // of its calls.
-        let locks_per_wait = if self.bond.tie == Tie::Lock { 10 } else { 2 };
+        let locks_per_wait = if self.scheduling == Scheduling::OneAtATime { 10 } else { 2 };
         self.events >= HARDLY_WAITS
             && self.events >= self.sockets + self.accepts + self.files
             && locks_per_wait * self.events >= self.locks
@@ -349,14 +368,19 @@ impl Signs {
         }
         // A thread that hands out work and never waits looks as if it computed. Its wake-ups tell.
         let Bond { tie, got, given, .. } = self.bond;
-        let submits = tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got && !self.parks_tasks;
+        let submits =
+            tie == Tie::HandOver && given >= MIN_GIVEN && given > 2 * got && self.scheduling != Scheduling::ParksTasks;
         let each = self.cpu.as_nanos() / self.all.max(self.events).max(1);
         if each >= LONG_BURST.as_nanos() && !submits {
             return by_cpu(Role::Computing);
         }
         let io = self.sockets + self.files + self.accepts;
+        // Most brief threads find their request there and never block on IO; some wait for locks.
+        if self.is_brief && self.sockets >= self.files {
+            return ThreadRole { role: Role::Connection, basis: RoleBasis::Brief(self.io_calls) };
+        }
         // It runs what the scheduler hands it: tasks that are ready.
-        if self.parks_tasks && self.locks > io && self.fights_for_locks() {
+        if self.scheduling == Scheduling::ParksTasks && self.locks > io && self.fights_for_locks() {
             return waits(Role::PoolWorker, self.locks);
         }
         // One that hardly ever waits may well call on something as often as that.
@@ -395,10 +419,12 @@ impl Signs {
     }
 
     /// Whether another thread has found ready what it reads and writes: it never waits for a
-    /// descriptor, while event loops do. Workers of a queue may mostly wake each other, as those of
-    /// a JVM's executor do, or fight for their interpreter's lock.
+    /// descriptor, while event loops do, and does IO more often than it waits, if it need not wait
+    /// for an interpreter. Workers of a queue may mostly wake each other, as those of a JVM's
+    /// executor do.
     fn finds_it_ready(&self, fed: Fed) -> bool {
-        fed.ready && self.sockets + self.files + self.accepts + self.events == 0
+        let often = self.io_calls > self.locks || self.scheduling == Scheduling::OneAtATime;
+        fed.ready && often && self.sockets + self.files + self.accepts + self.events == 0
     }
 
     /// The role of a thread that waits for locks more than for IO; `None` where the wake-ups do not
@@ -536,9 +562,15 @@ mod tests {
         // CPython's workers wait for its lock more often than they call, and its loop does, too.
         let contended = [(BlockClass::Futex, 8_700)];
         let worker = thread(&contended, |t| t.sums.io_calls = 3_000);
-        assert_eq!(fed(&worker, false, true), Role::PoolWorker);
         let selects = thread(&contended, |t| (t.sums.io_calls, t.sums.event_calls) = (9_900, 4_300));
-        assert_eq!(fed(&selects, false, false), Role::EventLoop);
+        let role = |totals: &ThreadTotals, scheduling, ready| {
+            let signs = Signs { scheduling, ..Signs::new(totals, bond(Tie::Lock, 200, 200)) };
+            signs.role(Fed { woken: false, ready }).role
+        };
+        assert_eq!(role(&worker, Scheduling::OneAtATime, true), Role::PoolWorker);
+        assert_eq!(role(&selects, Scheduling::OneAtATime, false), Role::EventLoop);
+        assert_eq!(role(&worker, Scheduling::Free, true), Role::Unknown, "it may log under a mutex");
+        assert_ne!(role(&selects, Scheduling::Free, false), Role::EventLoop);
         let polls = thread(&waits, |t| (t.sums.io_calls, t.sums.event_calls) = (9_000, 20));
         assert_eq!(fed(&polls, false, true), Role::Unknown, "as a thread of Go's does");
     }
@@ -547,7 +579,9 @@ mod tests {
     fn threads_of_a_scheduler_fight_for_no_lock_that_can_be_seen() {
         let bond = |tie, got, given| Bond { tie, got, given, smaller: false };
         let role = |waits: &[(BlockClass, u64)], bond| {
-            Signs { parks_tasks: true, ..Signs::new(&thread(waits, |_| ()), bond) }.role(Fed::default()).role
+            Signs { scheduling: Scheduling::ParksTasks, ..Signs::new(&thread(waits, |_| ()), bond) }
+                .role(Fed::default())
+                .role
         };
         let parks = [(BlockClass::Futex, 500)];
         for bond in [bond(Tie::Lock, 200, 200), bond(Tie::HandOver, 10, 300), bond(Tie::Pair, 9, 9), Bond::default()] {

@@ -7,10 +7,11 @@ use super::{
     verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
 };
 use crate::{
-    aggregate::{Role, RoleLine, Roles},
+    aggregate::{BriefServers, Role, RoleLine, Roles, Window},
+    cost::Births,
     event::{BlockClass, Family},
     machine::{Language, Runtime, Way},
-    predict::{Ground, Refusal, Scenario, WhatIf},
+    predict::{Given, Ground, Refusal, Scenario, WhatIf},
     quantity::Nanos,
 };
 
@@ -63,6 +64,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) roles: &'a Roles,
     /// Kernel CPU of its calls on locks as a share of its CPU.
     pub(crate) lock_cpu: f64,
+    /// Threads that are born for a connection each.
+    pub(crate) born: Born,
     /// What it runs in, where that is not machine code.
     pub(crate) runtime: Option<&'a Runtime>,
     /// Direct cost as a share of the CPU.
@@ -70,6 +73,22 @@ pub(crate) struct Answerable<'a> {
     pub(crate) seconds: f64,
     /// From what share of its CPU on a rewrite would be worth it.
     pub(crate) worth: f64,
+}
+
+/// Threads that are born for a connection each.
+pub(crate) struct Born {
+    count: f64,
+    /// What their births and ends cost as a share of the CPU.
+    births: f64,
+    /// The share of the CPU that they take in all.
+    cpu: f64,
+}
+
+impl Born {
+    pub(crate) fn new(window: &Window, given: &Given<'_>) -> Self {
+        let Births { count, cpu, .. } = given.births;
+        Self { count, births: cpu / given.cpu.max(1.0), cpu: BriefServers::new(window).cpu }
+    }
 }
 
 impl Answerable<'_> {
@@ -98,6 +117,11 @@ impl Answerable<'_> {
         }
         if self.is_fed() {
             return self.by_saving(false);
+        }
+        // Births of threads cost the same however rarely these block.
+        let born = self.born.births >= NAMED && self.born.cpu >= self.roles.share(&[Role::EventLoop]);
+        if born && !self.computes() && !self.what_if.scenarios.is_empty() {
+            return self.by_saving(files * 2 > io);
         }
         if io == 0 && events > 0 && events * 2 >= all && self.loops_lead() {
             return Reason::OnlyEventWaits(events);
@@ -312,7 +336,9 @@ impl Answerable<'_> {
             // A pool's own loop waits for its IO: none blocks, and no other loop was replayed.
             if !self.is_fed() {
                 let each = all.direct / all.count.max(1.0);
-                lines.push(Evidence::BlockCost { each, basis: priced.prices.basis, share });
+                if all.count > 0.0 {
+                    lines.push(Evidence::BlockCost { each, basis: priced.prices.basis, share });
+                }
                 lines.extend(what_if.leading().or(what_if.scenarios.first()).map(|scenario| Evidence::Loops {
                     loops: scenario.loops,
                     sleeps_per_block: scenario.sleeps_per_block,
@@ -338,6 +364,9 @@ impl Answerable<'_> {
             self.wall.classes.iter().filter(|l| is_such(l.class)).map(|l| l.blocks).sum()
         };
         let (journal, files) = (blocks(|class| class == BlockClass::Journal), blocks(BlockClass::is_file));
+        if self.born.births >= NAMED {
+            lines.push(Evidence::Births { count: self.born.count, share: self.born.births });
+        }
         if journal >= MIN_BLOCKS {
             lines.push(Evidence::Journal { blocks: journal, files });
         }

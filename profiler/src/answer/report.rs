@@ -3,7 +3,7 @@
 use super::{
     advice,
     check::Check,
-    decide::{Answerable, Calls},
+    decide::{Answerable, Born, Calls},
     gain::WORTH,
     inputs::{Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
@@ -13,8 +13,8 @@ use super::{
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
-    aggregate::{Quality, RoleLine, Roles, Window},
-    cost::{self, Bases, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
+    aggregate::{Quality, RoleLine, Roles, Scheduling, Window},
+    cost::{self, Bases, Births, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{BlockClass, DeviceRecord, Family, Place, SiteRecord, Sums},
     machine::{Language, PriceList},
     predict::{self, Alone, Engine, Given, Prices, WhatIf},
@@ -101,9 +101,8 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let roles = Roles::new(window, parks_its_tasks(&inputs));
-        let locks = HandOvers::new(&window.sites, &pools);
-        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), (locks, &roles));
+        let roles = Roles::new(window, scheduling(&inputs));
+        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
         let advice = given
             .prices
@@ -113,6 +112,7 @@ impl Report {
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: given.locks / given.cpu.max(1.0),
+            born: Born::new(window, &given),
             calls: calls(window),
             cpu: &cpu,
             wall: &wall,
@@ -151,9 +151,13 @@ impl Report {
     }
 }
 
-/// Whether it runs in a runtime that parks its tasks in user space.
-fn parks_its_tasks(inputs: &Inputs) -> bool {
-    inputs.facts.runtime.as_ref().is_some_and(|runtime| runtime.language.parks_its_tasks())
+/// What its runtime makes of its threads.
+fn scheduling(inputs: &Inputs) -> Scheduling {
+    match inputs.facts.runtime.as_ref().map(|runtime| runtime.language) {
+        Some(language) if language.parks_its_tasks() => Scheduling::ParksTasks,
+        Some(language) if language.has_one_lock() => Scheduling::OneAtATime,
+        _ => Scheduling::Free,
+    }
 }
 
 /// How often it called, and what blocked the calls that only wait for one descriptor.
@@ -219,9 +223,10 @@ fn given<'a>(
     pools: &Pools<'_>,
     parts: &Parts,
     calibration: Option<&'a PriceList>,
-    (locks, roles): (HandOvers, &Roles),
+    roles: &Roles,
 ) -> (Given<'a>, Figure<f64, predict::Note>) {
     let (total, reference) = (parts.cpu.total, pools.reference());
+    let locks = HandOvers::new(&window.sites, pools);
     let (own_cpu, hooks) = Prices::without_hooks(total, parts.self_cost.share.value());
     // What the target takes for as many switches while nothing is attached.
     let alone = Alone::new(&inputs.baselines, inputs.pace, total, sums.voluntary);
@@ -232,9 +237,13 @@ fn given<'a>(
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
+    let blocks = parts.wall.blocks_in(Family::BlockingIo);
+    let births = Births::new(window, sums, pools, (blocks, locks));
     let given = Given {
         prices,
-        hand_overs: locks.scaled(roles.handed_over()),
+        // The births' part of the waits for locks is no hand-over of a pool.
+        hand_overs: locks.scaled((1.0 - births.lock_share) * roles.handed_over()),
+        births,
         locks: locks.cpu,
         fed: roles.is_fed(),
         bound: !native && calibration.is_none_or(|list| list.runtime.is_none()),

@@ -284,6 +284,13 @@ pub enum Evidence {
         /// All blocks on files, these included.
         files: u64,
     },
+    /// Threads that are born for a connection each.
+    Births {
+        /// How many were born and ended.
+        count: f64,
+        /// Kernel CPU of that as a share of the target's CPU.
+        share: f64,
+    },
     /// So many blocks are not on IO.
     OtherWaits(u64),
     /// What its threads are, those with the most CPU first; the others took the rest.

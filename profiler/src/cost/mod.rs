@@ -1,5 +1,6 @@
 //! cost: what blocking costs the target today, directly and indirectly. Pure.
 
+mod births;
 mod direct;
 mod effect;
 mod estimators;
@@ -8,6 +9,7 @@ mod indirect;
 pub mod ipc;
 mod note;
 
+pub use births::Births;
 pub(crate) use direct::{Bases, Pools, RARE, mean, only_waits};
 pub use direct::{Basis, DirectCost, MIN_CALLS, Reference};
 pub use effect::Effect;

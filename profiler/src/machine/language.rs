@@ -52,6 +52,11 @@ impl Language {
         matches!(self, Self::Go | Self::Beam)
     }
 
+    /// Whether its usual interpreter lets one thread run at a time, under one lock.
+    pub const fn has_one_lock(self) -> bool {
+        matches!(self, Self::CPython | Self::Ruby | Self::PyPy)
+    }
+
     /// Whether there are prices for its own ways of waiting.
     pub const fn is_priced(self) -> bool {
         matches!(self, Self::CPython | Self::Jvm)

@@ -65,7 +65,7 @@ impl Engine {
     /// one event ago.
     fn idle_wake(&self, way: Way, batch: f64, each: f64) -> f64 {
         let events = if way.is_ring() { batch } else { 1.0 };
-        let took = events * self.cpu / self.blocks(way).count.max(1.0);
+        let took = events * self.cpu / (self.blocks(way).count + self.births.count).max(1.0);
         let block = self.calibration.block(self.prices.main_class, Some(took));
         block.map_or(each, |block| block.wake.value.max(each))
     }

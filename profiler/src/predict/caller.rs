@@ -82,7 +82,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::{
-        cost::HandOvers,
+        cost::{Births, HandOvers},
         event::BlockClass,
         machine::{BlockCost, DirectRead, HandOverCost, PriceList},
         predict::{
@@ -147,6 +147,7 @@ mod tests {
             prices,
             calibration,
             hand_overs: HandOvers { waits, cpu: waits * 2_000.0 },
+            births: Births::default(),
             net: Vec::new(),
             all: Vec::new(),
             cpu: 100e6,

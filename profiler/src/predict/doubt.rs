@@ -21,6 +21,8 @@ pub enum Assumption {
     CodeRunsCold,
     /// A pool's lock and queue may cost as much again in user mode as in the kernel.
     QueuesCostMore,
+    /// Births and ends of threads may cost as much again in a runtime's own code as in the kernel.
+    BirthsCostMore,
     /// A pool may cost nothing in user mode, beyond what it costs in the kernel.
     PoolIsLean,
     /// Starting a task for each connection may cost as much as waiting for the connection.

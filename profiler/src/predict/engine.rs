@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    cost::HandOvers,
+    cost::{Births, HandOvers},
     event::{BlockClass, Family, Sums},
     machine::{Pool, PriceList, Queue, Way},
     quantity::{Estimate, bootstrap},
@@ -27,6 +27,8 @@ pub struct Engine {
     pub(super) calibration: PriceList,
     /// What its pools pay to hand work over.
     pub(super) hand_overs: HandOvers,
+    /// Threads that are born for a connection each.
+    pub(super) births: Births,
     /// Traces for readiness: blocks on sockets, pipes and whatever else epoll can wait for.
     pub(super) net: Vec<Trace>,
     /// Traces for completion: blocks on files too.
@@ -104,6 +106,7 @@ impl Engine {
             net: traces(&|c| io(c) && !c.is_file()),
             all: traces(&io),
             hand_overs: given.hand_overs,
+            births: given.births,
             cpu: given.cpu,
             hooks_per_block: given.hooks / blocks.count.max(1.0),
             before_block: before_block(window),
@@ -179,7 +182,7 @@ impl Engine {
     /// thread finds without one are added here, since they are there when it wakes.
     pub(super) fn per_wait(&self, counted: &Counted) -> f64 {
         let prices = &self.prices;
-        counted.events_per_wait * (1.0 + prices.turns / prices.net.count.max(1.0))
+        counted.events_per_wait * (1.0 + prices.turns / (prices.net.count + self.births.count).max(1.0))
     }
 
     /// The ways that the target could move to: a deeper queue is for files, a pool of workers for

@@ -2,7 +2,7 @@
 
 use super::{baseline::Drift, prices::Prices};
 use crate::{
-    cost::{Effect, HandOvers},
+    cost::{Births, Effect, HandOvers},
     machine::{Language, PriceList, Way},
     quantity::Estimate,
 };
@@ -13,6 +13,8 @@ pub(crate) struct Given<'a> {
     pub(crate) prices: Option<Prices>,
     /// What its pools pay to hand work over.
     pub(crate) hand_overs: HandOvers,
+    /// Threads that are born for a connection each.
+    pub(crate) births: Births,
     /// Kernel CPU of all of its calls on locks, ns.
     pub(crate) locks: f64,
     /// Whether a loop waits for all of its IO and hands what is ready to a pool.

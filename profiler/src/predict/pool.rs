@@ -100,7 +100,7 @@ impl<'a> FedPool<'a> {
 mod tests {
     use super::*;
     use crate::{
-        cost::HandOvers,
+        cost::{Births, HandOvers},
         machine::{EventCost, Language, Runtime, RuntimePrices, Step},
     };
 
@@ -109,6 +109,7 @@ mod tests {
         Given {
             prices: None,
             hand_overs: HandOvers { waits: 500.0, cpu: 5e6 },
+            births: Births::default(),
             locks: 5e6,
             fed: true,
             bound,

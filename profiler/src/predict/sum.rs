@@ -14,7 +14,7 @@ use super::{
     term::{Term, TermBasis, TermKind},
 };
 use crate::{
-    cost::HandOvers,
+    cost::{Births, HandOvers},
     machine::{At, Pool, Queue, Way},
     quantity::Estimate,
 };
@@ -30,6 +30,10 @@ pub(super) const UNSURE_HAND_OVER: f64 = 0.25;
 /// User-mode code around a pool's hand-overs (the lock, the queue) is not measured. It costs at
 /// most this many times what the hand-overs cost in the kernel.
 pub(super) const UNTOLD_HAND_OVER: f64 = 1.0;
+/// This share of what births and ends of threads cost goes into the interval. The kernel's part is
+/// measured in place; a loop registers each connection instead, and what threads cost in user mode
+/// is not measured.
+const UNSURE_BIRTHS: f64 = 0.1;
 /// This share of the CPU that was taken off for the hooks goes into the interval.
 const UNSURE_HOOKS: f64 = 0.25;
 
@@ -81,7 +85,7 @@ impl Engine {
     /// What an event costs in this way of waiting, ns, with the target's own work for one.
     fn tax(&self, way: Way, events: f64) -> Option<Estimate> {
         let prices = &self.prices;
-        let messages = (prices.net.count + prices.turns).max(1.0);
+        let messages = (prices.net.count + prices.turns + self.births.count).max(1.0);
         let work = (self.cpu - prices.all().direct).max(0.0) / messages;
         // There are two such calls for a message where sends have a time-out too.
         let timed = prices.waiting_calls.count / messages;
@@ -191,7 +195,7 @@ impl<'a> Sum<'a> {
             counted,
             tax,
             blocks,
-            part: blocks.count / engine.prices.all().count.max(1.0),
+            part: (blocks.count + engine.births.count) / (engine.prices.all().count + engine.births.count).max(1.0),
             stays: counted.stays(),
             sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
             direct,
@@ -214,6 +218,8 @@ impl<'a> Sum<'a> {
             self.runs_warm(),
             self.runs_warm_calibrated(),
             self.preemptions(),
+            self.births(),
+            self.born_locks(),
         ]
         .into_iter()
         .flatten()
@@ -286,6 +292,19 @@ impl<'a> Sum<'a> {
         (count > 0.0).then(|| Term::gain(TermKind::PreemptionsGo, count, each, TermBasis::ThreadSwitch))
     }
 
+    fn births(&self) -> Option<Term> {
+        let Births { count, cpu, .. } = self.engine.births;
+        let goes = count >= 1.0 && self.way.pool() != Pool::FilesOnly;
+        goes.then(|| Term::gain(TermKind::BirthsGo, count, cpu / count, TermBasis::InPlace))
+    }
+
+    /// The waits for locks go with the threads, but not where a pool of workers stays.
+    fn born_locks(&self) -> Option<Term> {
+        let HandOvers { waits, cpu } = self.engine.births.locks;
+        let goes = waits >= 1.0 && matches!(self.way.pool(), Pool::None | Pool::Files);
+        goes.then(|| Term::gain(TermKind::LocksGo, waits, cpu / waits, TermBasis::InPlace))
+    }
+
     fn sleeps(&self) -> Term {
         let basis = TermBasis::Sleeps(self.stays, self.engine.prices.sleep.note().copied());
         Term::loss(TermKind::SleepsRemain, self.sleepers * self.stays, self.sleep, basis)
@@ -306,9 +325,9 @@ impl<'a> Sum<'a> {
     /// A thread reads from a connection right after it has accepted it. A loop waits for that
     /// connection first, as an event of its own.
     fn accepts(&self) -> Option<Term> {
-        let (count, net) = (self.engine.prices.accepted, self.engine.prices.net.count);
+        let (count, served) = (self.engine.prices.accepted, self.engine.prices.net.count + self.engine.births.count);
         let term = || Term::loss(TermKind::AcceptsWaited, count, self.tax.value, TermBasis::LikeEvents);
-        (count >= 1.0 && net > 0.0).then(term)
+        (count >= 1.0 && served > 0.0).then(term)
     }
 
     /// What a loop's pool of workers costs: each event wakes a worker.
@@ -320,7 +339,8 @@ impl<'a> Sum<'a> {
 
     fn each_event_handed_on(&self) -> Option<Term> {
         let prices = &self.engine.prices;
-        let (count, each) = (prices.net.count + prices.turns, self.engine.hand_over()?);
+        let messages = prices.net.count + prices.turns + self.engine.births.count;
+        let (count, each) = (messages, self.engine.hand_over()?);
         (count >= 1.0).then(|| Term::loss(TermKind::HandOversCome, count, each, TermBasis::HandOver))
     }
 
@@ -367,6 +387,8 @@ impl<'a> Sum<'a> {
             engine.prices.waiting_calls.cost.half_width(),
             self.handed_over.map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
             self.made_by_workers().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
+            self.births().map_or(0.0, |term| term.ns * UNSURE_BIRTHS),
+            self.born_locks().map_or(0.0, |term| term.ns * UNSURE_HAND_OVER),
         ];
         parts.iter().map(|h| h * h).sum::<f64>().sqrt()
     }
@@ -387,9 +409,9 @@ impl<'a> Sum<'a> {
     /// requests arrived in the other way.
     fn doubts(&self, value: f64, arrivals: (Assumption, f64)) -> Vec<Doubt> {
         use Assumption::{
-            CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper, PeersStayAwake,
-            QueuesCostMore, RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost, WorkersSleep,
-            WorkersStayBusy,
+            BirthsCostMore, CarriersPinned, CodeRunsCold, MessagesComeOneByOne, MessagesComeTogether, PeersSleepDeeper,
+            PeersStayAwake, QueuesCostMore, RepliesLeaveTogether, RuntimeHandsFilesOver, RuntimeTakesIt, TasksCost,
+            WorkersSleep, WorkersStayBusy,
         };
         let engine = self.engine;
         let (turns, ready) = (engine.prices.turns, engine.prices.ready_reads);
@@ -414,6 +436,9 @@ impl<'a> Sum<'a> {
         };
         let pinned = if self.may_pin() { self.gains() } else { 0.0 };
         let queues = (self.handed_over.map_or(0.0, |term| term.ns) + handed_on) * UNTOLD_HAND_OVER;
+        let in_runtime = engine.bound || engine.calibration.runtime.is_some();
+        let born = [self.births(), self.born_locks()].into_iter().flatten().map(|term| term.ns);
+        let births = if in_runtime { born.sum::<f64>() * UNTOLD_HAND_OVER } else { 0.0 };
         let all = [
             // Messages that a thread reads in one go today may reach a loop as single events, or in
             // one go too.
@@ -425,6 +450,7 @@ impl<'a> Sum<'a> {
             (PeersStayAwake, cheaper),
             (CodeRunsCold, untold),
             (QueuesCostMore, queues),
+            (BirthsCostMore, births),
             (RepliesLeaveTogether, together),
             (RuntimeTakesIt, if engine.bound { -value.max(0.0) } else { 0.0 }),
             (TasksCost, -engine.prices.accepted * event),

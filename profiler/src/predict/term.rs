@@ -54,6 +54,10 @@ pub enum TermKind {
     RunsWarmCalibrated,
     /// Preemptions of the target's threads by each other that go.
     PreemptionsGo,
+    /// Threads that are born for a connection each and end with it. A loop keeps its own.
+    BirthsGo,
+    /// Waits for locks that such threads share.
+    LocksGo,
     /// Sleeps of a loop that remain.
     SleepsRemain,
     /// Events that are waited for in another way.

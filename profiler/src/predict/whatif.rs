@@ -100,7 +100,7 @@ impl WhatIf {
         }
         let Some(prices) = &given.prices else { return refuse(Refusal::NoBlockPrice) };
         let blocks = prices.all().count;
-        if blocks < MIN_BLOCKS {
+        if blocks < MIN_BLOCKS && (given.fed || given.births.cpu / given.cpu < NEGLIGIBLE) {
             let handed = given.hand_overs.waits;
             let counts = handed * DEAR / given.cpu >= NEGLIGIBLE;
             // The workers of a busy pool always find work, so they hardly ever wait for it.

@@ -55,6 +55,7 @@ impl Assumption {
             Self::PeersSleepDeeper => "if its peers slept deeper",
             Self::PeersStayAwake => "if its peers stayed awake",
             Self::CodeRunsCold => "if code after blocks ran colder than could be told",
+            Self::BirthsCostMore => "if births and ends of threads cost as much again in the runtime's own code",
             Self::QueuesCostMore => "if its pool's queue cost as much again in its own code",
             Self::PoolIsLean => "if its pool cost no more than what is seen of it in the kernel",
             Self::TasksCost => "if starting a task for each connection cost as much again",
@@ -169,13 +170,18 @@ impl InWords for Caveat {
 /// How sleeps are counted where there is nothing to replay.
 pub(super) const COARSE: &str = "coarse, from how many threads could run at each wake-up";
 
+/// What was replayed; `kind` stands before "blocks".
+pub(super) fn replay(blocks: usize, kind: &str) -> String {
+    format!("replay of {}", plural(blocks as u64, &format!("{kind}block"), &format!("{kind}blocks")))
+}
+
 impl Ground {
     /// How the sleeps that remain were counted, for the line below the scenarios.
     pub fn sleeps(&self) -> String {
         match self {
             Self::Replay { events, spans } => {
                 let spans = plural(*spans as u64, "span", "spans");
-                format!("sleeps from a replay of {} blocks in {spans}", count(*events as u64))
+                format!("sleeps from a {} in {spans}", replay(*events, ""))
             }
             Self::Histogram => format!("sleeps {COARSE}"),
             Self::OwnLoop => "events a wait as its own loop finds them today".to_owned(),
@@ -205,6 +211,8 @@ impl Term {
             TermKind::AnswersHandedBack => format!("{n} answers wake who waits for them"),
             TermKind::RequestsAlone => format!("{n} requests find their device idle: no other is made meanwhile"),
             TermKind::PreemptionsGo => format!("{n} preemptions of its threads by each other go"),
+            TermKind::BirthsGo => format!("{n} births and ends of threads that serve a connection each go"),
+            TermKind::LocksGo => format!("{n} waits for locks that these threads share go, and what ends them"),
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
             TermKind::TurnsWaited => format!("{n} messages that were read without a block are waited for too"),

@@ -45,6 +45,9 @@ impl InWords for RoleBasis {
                 count(*got),
                 count(*given)
             ),
+            Self::Brief(calls) => {
+                format!("it was born for a connection and ended with it, after {} calls on descriptors", count(*calls))
+            }
             Self::Cpu(share) => format!("on a CPU for {} of its time", percent(*share)),
             Self::Asleep(Some(class)) => format!("it slept on {}", class.name()),
             Self::Asleep(None) => "it hardly ran".to_owned(),

@@ -3,7 +3,7 @@
 use super::{
     in_words::{InWords, title},
     machine,
-    predict::{COARSE, base, whole},
+    predict::{COARSE, base, replay, whole},
 };
 use crate::{
     aggregate::Role,
@@ -202,6 +202,9 @@ impl InWords for Blockers {
         };
         match self.class {
             Some(class) => format!("{who} {verb} on {}", things(class)),
+            None if self.role == Role::Connection => {
+                format!("{who} {} a connection each", if self.threads == 1 { "serves" } else { "serve" })
+            }
             None => format!("{who} {} handed work", if self.threads == 1 { "is" } else { "are" }),
         }
     }
@@ -287,8 +290,8 @@ impl InWords for Evidence {
     fn in_words(&self) -> String {
         match self {
             Self::Blocks { io, seconds, cpu } => format!(
-                "{} blocking-IO blocks in {} ({} a second) on {cpu} of CPU",
-                count(*io),
+                "{} in {} ({} a second) on {cpu} of CPU",
+                plural(*io, "blocking-IO block", "blocking-IO blocks"),
                 span(seconds * 1e9),
                 whole(*io as f64 / seconds.max(1e-9))
             ),
@@ -300,7 +303,7 @@ impl InWords for Evidence {
             ),
             Self::Loops { loops, sleeps_per_block, events_per_wait, ground } => {
                 let ground = match ground {
-                    Ground::Replay { events, .. } => format!("replay of {} recorded blocks", count(*events as u64)),
+                    Ground::Replay { events, .. } => replay(*events, "recorded "),
                     Ground::Histogram => COARSE.to_owned(),
                     Ground::OwnLoop => ground.sleeps(),
                 };
@@ -331,6 +334,11 @@ impl InWords for Evidence {
                  kernel writes",
                 count(*blocks),
                 count(*files)
+            ),
+            Self::Births { count: born, share } => format!(
+                "{} threads were born for a connection each and ended with it; that takes {} of its CPU in the kernel",
+                whole(*born),
+                percent(*share)
             ),
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);

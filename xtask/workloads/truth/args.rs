@@ -151,6 +151,8 @@ pub(crate) enum Kind {
     RoleChannel,
     /// Eight threads that serve a connection each and share a lock, and their clients.
     RoleServe,
+    /// A thread for each connection, which reads one request and ends; and the clients.
+    RoleBrief,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.

@@ -115,7 +115,7 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::RoleMutex | Kind::RolePthreadMutex | Kind::RoleParkingLot => roles::set_up(args),
         Kind::RoleJoin | Kind::RoleJoinIo | Kind::RoleRounds => roles::set_up(args),
         Kind::RoleCondvar | Kind::RoleReply => roles::set_up(args),
-        Kind::RoleSemaphore | Kind::RoleChannel | Kind::RoleServe => roles::set_up(args),
+        Kind::RoleSemaphore | Kind::RoleChannel | Kind::RoleServe | Kind::RoleBrief => roles::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),
         Kind::ExecNonleader => life::exec_nonleader(args),

@@ -2,12 +2,14 @@
 //! serves. How often they wait is theirs to race for.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use crate::args::{Args, Kind};
 use crate::play::Play;
@@ -39,6 +41,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
         Kind::RoleSemaphore => semaphore_pool()?,
         Kind::RoleChannel => channel()?,
         Kind::RoleServe => servers(long)?,
+        Kind::RoleBrief => brief_servers(long)?,
         other => bail!("{other:?} has no roles"),
     };
     let workers = steps.into_iter().map(|(name, step)| run(name, step, long)).collect::<Result<_>>()?;
@@ -306,7 +309,7 @@ fn servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
                 if let Ok(1..) = got {
                     *lock.lock().map_err(|_| anyhow::anyhow!("the lock is poisoned"))? += 1;
                     spin(WORK);
-                    return Ok(std::io::Write::write_all(&mut &far, &message).is_ok());
+                    return Ok((&far).write_all(&message).is_ok());
                 }
                 // Nothing to read is the end.
                 Ok(got.is_err())
@@ -315,11 +318,49 @@ fn servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
         steps.push((
             "asks",
             Box::new(move || {
-                let asked = std::io::Write::write_all(&mut &near, &[1u8; 64]).is_ok();
+                let asked = (&near).write_all(&[1u8; 64]).is_ok();
                 let _ = (&near).read(&mut [0u8; 64]);
                 Ok(asked)
             }),
         ));
     }
     Ok(steps)
+}
+
+/// A thread for each connection, which reads one request, answers and ends.
+fn brief_servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    // Nobody waits for ever when the clients have ended.
+    set_socket_timeout(&listener, Timeout::Recv, Some(long / 10))?;
+    let accepts = move || {
+        let Ok((connection, _)) = listener.accept() else { return Ok(true) };
+        connection.set_read_timeout(Some(long / 10))?;
+        thread::Builder::new().name("brief".to_owned()).spawn(move || answer(&connection))?;
+        Ok(true)
+    };
+    let asks = || {
+        move || {
+            // The last connection may find nobody who accepts it.
+            let Ok(connection) = TcpStream::connect(address) else { return Ok(false) };
+            connection.set_read_timeout(Some(long / 10))?;
+            let asked = (&connection).write_all(&[1u8; 64]).is_ok();
+            Ok(asked && (&connection).read(&mut [0u8; 64]).is_ok_and(|got| got > 0))
+        }
+    };
+    let mut steps: Vec<(&str, Step)> = vec![("accepts", Box::new(accepts))];
+    for _ in 0..4 {
+        steps.push(("asks", Box::new(asks())));
+    }
+    Ok(steps)
+}
+
+/// Reads a request and answers it.
+fn answer(mut connection: &TcpStream) {
+    let mut request = [0u8; 64];
+    if connection.read_exact(&mut request).is_ok() {
+        spin(WORK);
+        // A client that has gone needs no answer.
+        let _ = connection.write_all(&request);
+    }
 }
