@@ -215,38 +215,6 @@ fn silent_32_bit_waits() {
     }
 }
 
-/// Calls of the 32-bit table are counted, have the class of what they wait for, and are named after
-/// their own table.
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn calls_of_the_32_bit_table() {
-    if !can_measure() {
-        return;
-    }
-    let kinds = ["int80", "int80-recv", "int80-poll", "int80-select"];
-    let forms: [fn(u32) -> Request; 2] = [request, raw_request];
-    for (kind, form) in kinds.into_iter().flat_map(|kind| forms.map(|form| (kind, form))) {
-        let outcome = check::run_as(&[kind], |pid| vec![form(pid)]).remove(0);
-        nothing_lost(&outcome.measurement);
-        ledger_closes(&outcome.measurement);
-        let row = &outcome.line.rows[0];
-        outcome.switches_are_the_kernels(row.tid);
-        outcome.row_is_true(row);
-        if kind == "int80" {
-            let site = outcome.sites("getpid (32-bit)", "other");
-            outcome.has_calls(site.calls, row.calls);
-            assert_eq!(site.errors, 0);
-        }
-        // The calls that have the numbers 3, 20, 102, 371 and 414 in the machine's own table, or
-        // stand in the register where those of 64 bits would.
-        for name in ["close", "writev", "getuid"] {
-            let wrong = outcome.measurement.window.sites.iter().filter(|s| s.place.syscall == name);
-            assert_eq!(wrong.map(|s| s.site.blocks).sum::<u64>(), 0, "{kind}: {name}");
-        }
-        agrees(&outcome.measurement);
-    }
-}
-
 /// Killed in the middle of its work: the measurement ends by itself, with all it saw.
 #[test]
 fn killed_in_the_middle() {

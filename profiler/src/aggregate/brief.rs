@@ -1,7 +1,7 @@
 //! Threads that are born for one connection or request each, serve it and end.
 
 use super::{totals::ThreadTotals, window::Window};
-use crate::event::{BlockClass, Family};
+use crate::event::{BlockClass, Family, SiteRecord};
 
 /// A thread that is there for more than this share of the measurement is not there for one
 /// connection.
@@ -26,8 +26,7 @@ pub struct BriefServers {
 
 impl BriefServers {
     pub fn new(window: &Window) -> Self {
-        let accepts = window.sites.iter().filter(|s| s.place.syscall.starts_with("accept"));
-        let accepted: u64 = accepts.map(|s| s.site.calls.saturating_sub(s.site.errors)).sum();
+        let accepted: u64 = window.sites.iter().map(SiteRecord::accepted).sum();
         let ones = || window.threads.iter().filter(|t| is_brief(t, window));
         let threads = ones().count() as u64;
         let born = window.threads.iter().filter(|t| t.born_inside && t.dead).count() as u64;
@@ -36,6 +35,7 @@ impl BriefServers {
             return Self { born, accepted, ..Self::default() };
         }
         let all = |of: fn(&ThreadTotals) -> u64| window.threads.iter().map(of).sum::<u64>().max(1) as f64;
+        let locks = |t: &ThreadTotals| t.sums.blocks_in(Family::Lock);
         let cpu = |t: &ThreadTotals| t.cpu().as_nanos();
         Self {
             threads,
@@ -60,9 +60,4 @@ fn is_brief(thread: &ThreadTotals, window: &Window) -> bool {
         && thread.sums.io_calls > 0
         && thread.sums.classes[BlockClass::Accept as usize].blocks == 0
         && there <= BRIEF * window.measured.as_nanos() as f64
-}
-
-fn locks(thread: &ThreadTotals) -> u64 {
-    let classes = BlockClass::ALL.into_iter().filter(|c| c.family() == Family::Lock);
-    classes.map(|c| thread.sums.classes[c as usize].blocks).sum()
 }

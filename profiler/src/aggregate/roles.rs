@@ -125,6 +125,8 @@ pub struct Roles {
     handed_over: f64,
     /// Share of the CPU of pool workers that do IO.
     pool_with_io: f64,
+    /// Those that are born for one connection each.
+    pub brief: BriefServers,
     /// Together, the role with the most CPU first; roles that no thread has are left out.
     pub lines: Vec<RoleLine>,
 }
@@ -183,7 +185,7 @@ impl Roles {
         for (signs, n) in signs.iter_mut().zip(from_loops) {
             signs.from_loops = n;
         }
-        let mut roles = Self::default();
+        let mut roles = Self { brief, ..Self::default() };
         let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
         let (mut handed, mut locks, mut pool_with_io) = (0, 0, Nanos::ZERO);
         for (thread, signs) in window.threads.iter().zip(&signs) {
@@ -300,7 +302,6 @@ impl Signs {
         let waits = |which: &dyn Fn(BlockClass) -> bool| -> u64 {
             BlockClass::ALL.iter().filter(|c| which(**c)).map(|&c| sums.classes[c as usize].blocks).sum()
         };
-        let family = |family: Family| waits(&|c: BlockClass| c.family() == family);
         let cpu = thread.cpu();
         let is_timer = |c: &&BlockClass| c.family() == Family::Timer;
         let slept: u64 = BlockClass::ALL.iter().filter(is_timer).map(|&c| sums.classes[c as usize].blocked).sum();
@@ -310,10 +311,10 @@ impl Signs {
         Self {
             sockets: waits(&|c| c.family() == Family::BlockingIo && !c.is_file()),
             files: waits(&BlockClass::is_file),
-            accepts: family(Family::Accept),
-            events: family(Family::EventWait).max(sums.event_calls),
-            locks: family(Family::Lock),
-            timers: if waits_for_the_time { family(Family::Timer) } else { 0 },
+            accepts: sums.blocks_in(Family::Accept),
+            events: sums.blocks_in(Family::EventWait).max(sums.event_calls),
+            locks: sums.blocks_in(Family::Lock),
+            timers: if waits_for_the_time { sums.blocks_in(Family::Timer) } else { 0 },
             all: waits(&|_| true),
             io_calls: sums.io_calls,
             turnover: (sums.event_ends > 0).then(|| sums.event_turns as f64 / sums.event_ends as f64),

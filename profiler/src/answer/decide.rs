@@ -7,7 +7,7 @@ use super::{
     verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
 };
 use crate::{
-    aggregate::{BriefServers, Role, RoleLine, Roles, Window},
+    aggregate::{Role, RoleLine, Roles},
     cost::Births,
     event::{BlockClass, Family},
     machine::{Language, Runtime, Way},
@@ -85,9 +85,9 @@ pub(crate) struct Born {
 }
 
 impl Born {
-    pub(crate) fn new(window: &Window, given: &Given<'_>) -> Self {
+    pub(crate) fn new(roles: &Roles, given: &Given<'_>) -> Self {
         let Births { count, cpu, .. } = given.births;
-        Self { count, births: cpu / given.cpu.max(1.0), cpu: BriefServers::new(window).cpu }
+        Self { count, births: cpu / given.cpu.max(1.0), cpu: roles.brief.cpu }
     }
 }
 

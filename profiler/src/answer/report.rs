@@ -112,7 +112,7 @@ impl Report {
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: given.locks / given.cpu.max(1.0),
-            born: Born::new(window, &given),
+            born: Born::new(&roles, &given),
             calls: calls(window),
             cpu: &cpu,
             wall: &wall,
@@ -237,8 +237,7 @@ fn given<'a>(
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
     let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
-    let blocks = parts.wall.blocks_in(Family::BlockingIo);
-    let births = Births::new(window, sums, pools, (blocks, locks));
+    let births = Births::new(window, sums, pools, locks, &roles.brief);
     let given = Given {
         prices,
         // The births' part of the waits for locks is no hand-over of a pool.

@@ -3,7 +3,7 @@
 use super::{direct::Pools, hand_over::HandOvers};
 use crate::{
     aggregate::{BriefServers, Window},
-    event::{SiteRecord, Sums},
+    event::{Family, SiteRecord, Sums},
 };
 
 /// Threads that were born for a connection or a request each, and ended with it.
@@ -43,9 +43,8 @@ const AROUND: [(&str, f64); 9] = [
 ];
 
 impl Births {
-    /// `blocks` on IO and waits for locks are those of the whole target.
-    pub(crate) fn new(window: &Window, sums: &Sums, pools: &Pools<'_>, (blocks, locks): (u64, HandOvers)) -> Self {
-        let brief = BriefServers::new(window);
+    /// `locks` are the waits for locks of the whole target.
+    pub(crate) fn new(window: &Window, sums: &Sums, pools: &Pools<'_>, locks: HandOvers, brief: &BriefServers) -> Self {
         let made = calls(window, pools, |name| MAKE.contains(&name));
         let born = made.count.min(window.quality.forks as f64).min(window.quality.exits as f64);
         let serving = brief.threads as f64 / brief.born.max(1) as f64;
@@ -60,6 +59,7 @@ impl Births {
             found.cpu * (most * born / found.count.max(1.0)).min(1.0)
         });
         let cpu = making + ends(window, sums, pools, born).min(brief.kernel as f64 / serving) + around.sum::<f64>();
+        let blocks = sums.blocks_in(Family::BlockingIo);
         let lock_share = if count > blocks as f64 { brief.locks } else { 0.0 };
         Self { count, cpu: cpu * count / born, locks: locks.scaled(lock_share), lock_share }
     }
@@ -87,14 +87,8 @@ struct Called {
 
 fn calls(window: &Window, pools: &Pools<'_>, is_one: impl Fn(&str) -> bool) -> Called {
     let found = window.sites.iter().filter(|s| is_one(s.place.call()));
-    found.fold(Called { count: 0.0, cpu: 0.0 }, |sum, SiteRecord { site, .. }| {
-        let (blocked, direct) = (site.cpu_blocked(), site.cpu_direct());
-        let hooks = blocked.count as f64 * pools.hook_of_call()
-            + direct.count as f64 * pools.hook_enter()
-            + site.cpu_direct_woke.count as f64 * pools.hook_wake();
-        Called {
-            count: sum.count + site.calls as f64,
-            cpu: sum.cpu + ((blocked.sum + direct.sum) as f64 - hooks).max(0.0),
-        }
+    found.fold(Called { count: 0.0, cpu: 0.0 }, |sum, SiteRecord { site, .. }| Called {
+        count: sum.count + site.calls as f64,
+        cpu: sum.cpu + pools.kernel_cpu(site),
     })
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::Window,
-    event::{BlockClass, Family, Place, SiteRecord, Stat, Sums},
+    event::{BlockClass, Family, Place, Site, SiteRecord, Stat, Sums},
     machine::{PriceList, slower},
     quantity::{Estimate, Uncertain},
 };
@@ -216,6 +216,14 @@ impl<'a> Pools<'a> {
     /// What the hooks put into a call that blocked, ns.
     pub(crate) fn hook_of_call(&self) -> f64 {
         self.bases.hook + self.bases.hook_enter
+    }
+
+    /// Kernel CPU of all calls at a site, without the hooks, ns.
+    pub(crate) fn kernel_cpu(&self, site: &Site) -> f64 {
+        let (blocked, direct) = (site.cpu_blocked(), site.cpu_direct());
+        let [slept, did_not, woke] = [&blocked, &direct, &site.cpu_direct_woke].map(|s| s.count as f64);
+        let hooks = slept * self.hook_of_call() + did_not * self.hook_enter() + woke * self.hook_wake();
+        ((blocked.sum + direct.sum) as f64 - hooks).max(0.0)
     }
 
     /// A site's direct cost by the best base there is; `None` where it never blocked, or where

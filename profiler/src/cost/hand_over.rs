@@ -20,14 +20,9 @@ impl HandOvers {
             s.place.class == BlockClass::Futex
                 || s.place.class == BlockClass::Timeout && s.place.syscall.starts_with("futex")
         };
-        sites.iter().filter(on_locks).fold(Self::default(), |sum, record| {
-            let (blocked, direct) = (record.site.cpu_blocked(), record.site.cpu_direct());
-            let [slept, did_not, woke] = [&blocked, &direct, &record.site.cpu_direct_woke].map(|s| s.count as f64);
-            let hooks = slept * pools.hook_of_call() + did_not * pools.hook_enter() + woke * pools.hook_wake();
-            Self {
-                waits: sum.waits + record.site.blocked_calls as f64,
-                cpu: sum.cpu + ((blocked.sum + direct.sum) as f64 - hooks).max(0.0),
-            }
+        sites.iter().filter(on_locks).fold(Self::default(), |sum, record| Self {
+            waits: sum.waits + record.site.blocked_calls as f64,
+            cpu: sum.cpu + pools.kernel_cpu(&record.site),
         })
     }
 

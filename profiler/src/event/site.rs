@@ -67,6 +67,11 @@ impl SiteRecord {
         Self { place, last_caller, site, sizes: vec![SizeWindows::from_site(size, &site)] }
     }
 
+    /// Connections that calls there accepted.
+    pub fn accepted(&self) -> u64 {
+        if self.place.syscall.starts_with("accept") { self.site.calls.saturating_sub(self.site.errors) } else { 0 }
+    }
+
     /// Adds what was seen at the same place later, or by calls of another size.
     pub fn merge(&mut self, other: &Self) {
         self.last_caller = other.last_caller;

@@ -3,7 +3,7 @@
 use profiler_common::{counted_sums, signed_sums, thread};
 
 use super::{
-    class::{BlockClass, CLASS_COUNT},
+    class::{BlockClass, CLASS_COUNT, Family},
     error::LIMIT,
     stat::BUCKETS,
 };
@@ -174,6 +174,12 @@ impl Sums {
         bursts: [0; BUCKETS],
         concurrency: [0; CONCURRENCY_BUCKETS],
     };
+
+    /// Blocks of all classes of a family.
+    pub fn blocks_in(&self, family: Family) -> u64 {
+        let classes = BlockClass::ALL.into_iter().filter(|c| c.family() == family);
+        classes.map(|c| self.classes[c as usize].blocks).sum()
+    }
 
     /// What the kernel charged to the thread beyond what the tracepoints saw of it, ns.
     pub const fn charge(&self) -> i64 {

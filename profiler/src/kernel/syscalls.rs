@@ -98,12 +98,17 @@ const BY_SOCKETCALL: [&str; 20] = [
     "sendmmsg",
 ];
 
+/// The call that `socketcall` makes with one of its own numbers.
+fn by_socketcall(number: usize) -> Option<&'static str> {
+    BY_SOCKETCALL.get(number.checked_sub(1)?).copied()
+}
+
 /// The number in the 32-bit table of what `socketcall` makes with each of its own numbers; that of
 /// `socketcall` itself where there is none, and 0 where the table has no `socketcall`.
 pub fn socket_calls() -> [u32; SOCKET_CALLS] {
     let find = |name: &str| (0..TABLE_LEN).find(|&nr| compat(nr) == Some(name)).map_or(0, |nr| nr as u32);
     let itself = find("socketcall");
-    std::array::from_fn(|i| match i.checked_sub(1).and_then(|i| BY_SOCKETCALL.get(i)) {
+    std::array::from_fn(|i| match by_socketcall(i) {
         Some(name) if itself != 0 => find(name),
         _ => itself,
     })
@@ -117,12 +122,11 @@ pub fn waits_for(nr: usize) -> Wait {
 
 /// The same for a call of the 32-bit table, whose first argument says which call a `socketcall` is.
 pub fn waits_for_compat(nr: usize, first: u64) -> Wait {
-    let word = |nr: usize| compat(nr).map_or(OTHER, describe_compat);
-    if word(nr) & SOCKETCALL == 0 {
-        return wait(word(nr));
+    let word = compat(nr).map_or(OTHER, describe_compat);
+    if word & SOCKETCALL == 0 {
+        return wait(word);
     }
-    let made = usize::try_from(first).ok().and_then(|i| socket_calls().get(i).copied());
-    match wait(made.map_or(OTHER, |nr| word(nr as usize))) {
+    match wait(by_socketcall(first as usize).map_or(OTHER, describe_compat)) {
         Wait::Descriptor => Wait::Pointed,
         other => other,
     }

@@ -114,7 +114,7 @@ impl Prices {
             file_waits: file_waits(window, sums),
             ready_reads,
             messages: net_sites().map(reads).sum::<f64>().min(replies),
-            accepted: window.sites.iter().map(accepted).sum(),
+            accepted: window.sites.iter().map(SiteRecord::accepted).sum::<u64>() as f64,
             waiting_calls: waiting_calls(window, pools),
             turns: ready_reads.min((replies - net.count).max(0.0)),
             near,
@@ -211,12 +211,6 @@ fn ready_reads(record: &SiteRecord) -> f64 {
     } else {
         site.calls.saturating_sub(site.blocked_calls + site.errors) as f64
     }
-}
-
-/// Calls that accepted a connection.
-fn accepted(record: &SiteRecord) -> f64 {
-    let site = &record.site;
-    if record.place.syscall.starts_with("accept") { site.calls.saturating_sub(site.errors) as f64 } else { 0.0 }
 }
 
 /// Calls that sent something.

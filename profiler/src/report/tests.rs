@@ -1,5 +1,6 @@
 //! The reports as they are read, and the JSON as it is promised.
 
+mod births;
 mod fixture;
 mod terms;
 

@@ -28,7 +28,7 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
                 why: "a timer may be over before its sleep begins",
             },
             Skip { test: "blocked_time_of", on: Guests::Brief, why: "several measurements each" },
-            Skip { test: "turnover", on: Guests::Brief, why: "nine measurements" },
+            Skip { test: "turnover", on: Guests::Brief, why: "thirteen measurements" },
             Skip { test: "select_that_times", on: Guests::Brief, why: "the same code as for poll" },
             Skip { test: "epoll_that_times", on: Guests::Brief, why: "the same code as for poll" },
             Skip { test: "poll_of_nothing", on: Guests::Brief, why: "the same code everywhere" },

@@ -25,7 +25,6 @@
 mod alone;
 mod args;
 #[cfg(target_arch = "x86_64")]
-#[cfg(target_arch = "x86_64")]
 mod compat;
 mod disk;
 mod faults;

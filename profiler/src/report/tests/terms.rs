@@ -1,8 +1,7 @@
 //! The terms of the what-if: each is there for its reason, and changes the sum by what it says.
 
-use super::fixture::{Case, PID, called, files, server, site, thread};
+use super::fixture::{Case, called, files, server, site};
 use crate::{
-    aggregate::ThreadTotals,
     answer::{Decision, NoGain, Reason, Report},
     event::{BlockClass, Stat},
     machine::{BlockCost, Crowd, DirectRead, Language, Queue, ReadCost, Runtime, RuntimePrices, Source, Way},
@@ -14,12 +13,12 @@ fn sure(ns: f64) -> Estimate {
     Estimate::exact(ns)
 }
 
-fn scenario(report: &Report, way: Way) -> &Scenario {
+pub(super) fn scenario(report: &Report, way: Way) -> &Scenario {
     report.what_if.scenario(way).expect("a scenario")
 }
 
 /// What the term of this kind gives back, ns.
-fn term(scenario: &Scenario, kind: TermKind) -> Option<f64> {
+pub(super) fn term(scenario: &Scenario, kind: TermKind) -> Option<f64> {
     scenario.terms.iter().find(|t| t.kind == kind).map(|t| t.ns)
 }
 
@@ -586,33 +585,4 @@ fn a_call_that_only_waits_goes_as_a_whole() {
     assert!((polled(300.0) - polled(600.0)).abs() < 1.0);
     // A read stays: only its block goes.
     assert_eq!(term(scenario(&server().report(), Way::Naive), TermKind::WaitingCallsGo), None);
-}
-
-#[test]
-fn threads_that_are_born_for_a_connection_each_go() {
-    let mut case = server();
-    // 10 us in no call for each birth and end, 13 us to make it, and a millisecond in all before.
-    for thread in &mut case.window.threads {
-        thread.sums.kernel = 0;
-    }
-    let mut clone = called(site(BlockClass::Other, "clone3", 0), 1_000, 0, 0);
-    clone.site.cpu_direct_warm = Stat { sum: 13_000_000, ..clone.site.cpu_direct_warm };
-    case.window.sites.push(clone);
-    case.window.sites.push(called(site(BlockClass::Accept, "accept", 3), 900, 0, 0));
-    let born = |tid: u32, calls: u64| {
-        let mut thread = thread(tid, 20_000, 10_000, BlockClass::Tcp, 1);
-        thread.sums.io_calls = calls;
-        ThreadTotals { born_inside: true, dead: true, wall: Nanos::from_millis(1), ..thread }
-    };
-    // One of ten only computes.
-    case.window.threads.extend((0..1_000).map(|i| born(PID + 100 + i, if i % 10 == 0 { 0 } else { 3 })));
-    let calls = case.window.sites.iter().map(|s| s.site.cpu_blocked().sum + s.site.cpu_direct().sum);
-    case.window.threads[0].sums.kernel = calls.sum();
-    (case.window.quality.forks, case.window.quality.exits) = (1_000, 1_000);
-    let report = case.report();
-    let goes = term(scenario(&report, Way::Level), TermKind::BirthsGo).unwrap();
-    let hooks = 1_000.0 * 2.0 * 121.0;
-    assert!((goes - 0.9 * (23e6 - hooks)).abs() < 0.01 * goes, "{goes} ns");
-    assert_eq!(term(scenario(&report, Way::Level), TermKind::LocksGo), None, "it blocks on IO most of the time");
-    assert_eq!(term(scenario(&server().report(), Way::Level), TermKind::BirthsGo), None);
 }
