@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 
-use super::proc;
 use super::sockets::{Entry, SocketTable, Table};
 use super::unix_peer;
+use super::{deleted, proc};
 use crate::quantity::Tgid;
 
 /// How wide a descriptor may print, in columns; `{:#}` prints all of it.
@@ -20,7 +20,7 @@ const COLUMNS: usize = 40;
 pub enum Descriptor {
     /// A regular file or a directory, as the target's mount namespace names it.
     Path {
-        /// Without the ` (deleted)` that the kernel adds.
+        /// Without the mark that the kernel adds where it is deleted.
         path: PathBuf,
         /// No name leads to it any more.
         deleted: bool,
@@ -247,7 +247,7 @@ fn from_path(link: &str, path: &Path) -> Descriptor {
     // Without a sync: this call must not wait for the NFS server that the target waits for.
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     let stat = rustix::fs::statx(CWD, link, flags, StatxFlags::TYPE | StatxFlags::NLINK).ok();
-    let marked = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
+    let marked = path.to_str().and_then(deleted::without_deleted);
     // A file may truly be called that.
     let marked = marked.filter(|_| stat.as_ref().is_none_or(|stat| stat.stx_nlink == 0));
     let name = marked.map_or_else(|| path.to_owned(), PathBuf::from);
@@ -268,7 +268,10 @@ impl fmt::Display for Descriptor {
         let path = |path: &Path, room: usize| shortened(&proc::printable(path.as_os_str().as_encoded_bytes()), room);
         let text = match self {
             Self::Path { path: name, deleted: false } => path(name, room),
-            Self::Path { path: name, deleted: true } => format!("{} (deleted)", path(name, room.saturating_sub(10))),
+            Self::Path { path: name, deleted: true } => {
+                let room = room.saturating_sub(deleted::MARK.len());
+                format!("{}{}", path(name, room), deleted::MARK)
+            }
             Self::Device(name) => path(name, room),
             Self::Fifo(name) => format!("fifo {}", path(name, room.saturating_sub(5))),
             Self::Pipe { inode } => format!("pipe {inode}"),

@@ -2,7 +2,9 @@
 //! and what is known of them: names, threads, the kernel's own counters, descriptors, and their
 //! end. Everything comes from /proc.
 
+mod asleep;
 mod container;
+mod deleted;
 mod descriptor;
 mod error;
 mod exit;
@@ -16,6 +18,8 @@ mod target;
 mod thread;
 mod unix_peer;
 
+pub use asleep::{SleepingPlace, SyscallState, sleeping_place};
+pub use deleted::without_deleted;
 pub use descriptor::{
     Descriptor, DescriptorTable, Protocol, describe, device_of, file_system_of, only_watched, opened_direct,
 };
@@ -26,6 +30,4 @@ pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
-pub use thread::{
-    SyscallState, ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads,
-};
+pub use thread::{ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads};

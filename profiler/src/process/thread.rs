@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 
 use rustix::fs::{Mode, OFlags, RawDir};
 
+use super::asleep::{SyscallState, sleeping_place};
 use super::proc;
 use crate::quantity::{Nanos, Tgid, Tid};
 
@@ -27,17 +28,6 @@ pub struct ThreadCounters {
     pub on_cpu: Option<Nanos>,
     /// Time on the run queue, `sched_info.run_delay` (second field of schedstat). `None` as above.
     pub run_delay: Option<Nanos>,
-}
-
-/// A system call in which a thread waits, from /proc/PID/task/TID/syscall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyscallState {
-    /// By the numbering of the thread's own ABI (32-bit threads have another).
-    pub nr: u64,
-    /// As passed in the registers.
-    pub args: [u64; 6],
-    /// User-space instruction pointer: where the call returns to.
-    pub ip: u64,
 }
 
 /// What one thread does at this moment.
@@ -103,23 +93,9 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     // The kernel would only say "running", at the price of an unwinding attempt.
     let syscall = match state {
         'R' => None,
-        _ => proc::read(&format!("/proc/{tgid}/task/{tid}/syscall")).ok().as_deref().and_then(parse_syscall),
+        _ => sleeping_place(tgid, tid).and_then(|place| place.syscall),
     };
     Some(ThreadState { state, syscall })
-}
-
-/// `running`, `-1 sp pc` (asleep outside a system call) or `nr a0 … a5 sp pc` (fs/proc/base.c,
-/// `proc_pid_syscall`).
-fn parse_syscall(text: &[u8]) -> Option<SyscallState> {
-    let mut words = str::from_utf8(text).ok()?.split_ascii_whitespace();
-    let nr = words.next()?.parse().ok()?;
-    let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
-    let mut args = [0; 6];
-    for arg in &mut args {
-        *arg = hex()?;
-    }
-    let _sp = hex()?;
-    Some(SyscallState { nr, args, ip: hex()? })
 }
 
 /// A thread's name, at most 15 bytes, without control characters; `None` where it has exited.
@@ -184,16 +160,6 @@ mod tests {
 
     fn my_tid() -> Tid {
         Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
-    }
-
-    #[test]
-    fn the_formats_of_syscall() {
-        assert_eq!(parse_syscall(b"running\n"), None);
-        assert_eq!(parse_syscall(b"-1 0x7ffd 0x7f00\n"), None);
-        assert_eq!(parse_syscall(b""), None);
-        assert_eq!(parse_syscall(b"0 0x3 0x7f\n"), None);
-        let call = parse_syscall(b"0 0x3 0xffffffffffffffff 0x3 0x4 0x5 0x6 0x7ffd 0x55\n").unwrap();
-        assert_eq!(call, SyscallState { nr: 0, args: [3, u64::MAX, 3, 4, 5, 6], ip: 0x55 });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::copy::{Registers, StackCopy};
 use super::frame::{Frame, Origin};
+use crate::process;
 use crate::quantity::{Tgid, Tid};
 use crate::text::clean::as_read;
 
@@ -37,19 +38,12 @@ impl SleepingStack {
     }
 }
 
-/// Where /proc/PID/task/TID/syscall says the thread is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    syscall: Option<u64>,
-    sp: u64,
-    ip: u64,
-}
-
 /// The stack of a thread, if it sleeps and stays asleep while it is read. `None` also where it has
 /// gone, where the rights are missing (`PTRACE_MODE_ATTACH`), or for a kernel thread.
 pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<SleepingStack> {
     let folder = format!("/proc/{tgid}/task/{tid}");
-    let place = || parse_place(&std::fs::read_to_string(format!("{folder}/syscall")).ok()?);
+    // A kernel thread has neither stack pointer nor instruction pointer here.
+    let place = || process::sleeping_place(tgid, tid).filter(|place| place.sp != 0 && place.ip != 0);
     let memory = File::open(format!("{folder}/mem")).ok()?;
     for _ in 0..ATTEMPTS {
         let before = place()?;
@@ -61,7 +55,7 @@ pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<Sleeping
             let registers = Registers { ip: before.ip, sp: before.sp, fp: 0, lr: 0 };
             return Some(SleepingStack {
                 tgid,
-                syscall: before.syscall,
+                syscall: before.syscall.map(|call| call.nr),
                 registers,
                 bytes,
                 kernel: kernel_frames(&kernel),
@@ -69,18 +63,6 @@ pub fn sleeping_stack(tgid: Tgid, tid: Tid, max_bytes: usize) -> Option<Sleeping
         }
     }
     None
-}
-
-/// `running`, `-1 sp pc` or `nr a0 … a5 sp pc` (fs/proc/base.c, `proc_pid_syscall`).
-fn parse_place(text: &str) -> Option<Place> {
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let (sp, ip) = match words.len() {
-        3 | 9 => (words.get(words.len() - 2)?, words.last()?),
-        _ => return None,
-    };
-    let hex = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
-    let place = Place { syscall: words.first()?.parse().ok(), sp: hex(sp)?, ip: hex(ip)? };
-    (place.sp != 0 && place.ip != 0).then_some(place)
 }
 
 /// Page by page: a read that reaches past the stack's end fails as a whole.
@@ -115,18 +97,6 @@ fn kernel_frames(text: &str) -> Vec<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_formats_of_syscall() {
-        assert_eq!(parse_place("running\n"), None);
-        let fault = parse_place("-1 0x7ffd 0x55\n").unwrap();
-        assert_eq!(fault, Place { syscall: None, sp: 0x7ffd, ip: 0x55 });
-        let call = parse_place("0 0x3 0xffffffffffffffff 0x3 0x4 0x5 0x6 0x7ffd 0x55\n").unwrap();
-        assert_eq!(call, Place { syscall: Some(0), sp: 0x7ffd, ip: 0x55 });
-        // A kernel thread.
-        assert_eq!(parse_place("0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0"), None);
-        assert_eq!(parse_place(""), None);
-    }
 
     #[test]
     fn kernel_stacks_are_read_without_their_offsets() {

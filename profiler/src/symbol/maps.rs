@@ -27,9 +27,6 @@ pub(super) struct FileKey {
     pub(super) inode: u64,
 }
 
-/// What the kernel appends to the path of a file that has no name any more.
-pub(super) const DELETED: &str = " (deleted)";
-
 /// Executable mappings, by address. `None` where the process has gone or is hidden.
 pub(super) fn read(tgid: Tgid) -> Option<Vec<Mapping>> {
     let read_text = |path: String| std::fs::read(path).ok().filter(|text| !text.is_empty());

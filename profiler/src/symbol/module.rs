@@ -11,9 +11,10 @@ use rustix::fs::MemfdFlags;
 
 use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
-use super::maps::{DELETED, FileKey, Mapping};
+use super::maps::{FileKey, Mapping};
 use super::perf_map::JitSource;
 use super::root::open_in_root;
+use crate::process;
 use crate::quantity::Tgid;
 use crate::text::clean::as_read;
 
@@ -84,7 +85,7 @@ impl Modules {
             }
         }
         let elf = ElfFile::parse(open_mapped(tgid, mapping)?, |path| open_debug(tgid, path))?;
-        let path = mapping.path.strip_suffix(DELETED).unwrap_or(&mapping.path);
+        let path = process::without_deleted(&mapping.path).unwrap_or(&mapping.path);
         let name = Path::new(path).file_name().map_or_else(String::new, |name| as_read(&name.to_string_lossy()));
         let mut registry = self.lock();
         let id = registry.add(Module { name, kind: Kind::Elf(Box::new(elf)) });
@@ -134,9 +135,9 @@ fn open_mapped(tgid: Tgid, mapping: &Mapping) -> Option<File> {
         return Some(file);
     }
     let same = |file: &File| file.metadata().is_ok_and(|m| m.is_file() && m.ino() == mapping.file.inode);
-    let by_name = match mapping.path.ends_with(DELETED) {
-        true => None,
-        false => open_in_root(tgid, &mapping.path).filter(same),
+    let by_name = match process::without_deleted(&mapping.path) {
+        Some(_) => None,
+        None => open_in_root(tgid, &mapping.path).filter(same),
     };
     by_name.or_else(|| File::open(format!("/proc/{tgid}/exe")).ok().filter(same))
 }
