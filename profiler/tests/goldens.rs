@@ -88,7 +88,7 @@ fn recordings_of_other_work_are_not_compared() {
     };
     let (threads, twin, locks) = (&file("echo-threads"), &file("already-async"), &file("locks"));
     fails(&["predict-check", threads, twin, "--per", "second"], "did not do the same work");
-    fails(&["diff", threads, twin, "--per", "second"], "a second, per message sent on tcp");
+    fails(&["diff", threads, twin, "--per", "second"], "/s, per message sent on tcp");
     fails(&["predict-check", threads, twin, "--per", "second", "--row", "echo"], "did not do the same work");
     fails(&["predict-check", threads, locks], "nothing in common");
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::text::numbers::count;
+use crate::text::numbers::per_second;
 
 /// Why there is no calibration.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +77,9 @@ pub enum VolumeError {
     NoRoom { path: PathBuf },
     /// Other programs use the device.
     #[error(
-        "the device of {} serves {} requests a second already: it is left alone; try again when it is quiet",
+        "the device of {} serves requests at {} already: it is left alone; try again when it is quiet",
         path.display(),
-        count(*rate)
+        per_second(*rate as f64)
     )]
     Busy {
         path: PathBuf,

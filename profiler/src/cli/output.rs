@@ -125,8 +125,11 @@ impl Progress for ProgressLine<'_> {
 
     fn pricing(&mut self, at_most: Duration) {
         if self.terminal {
-            let seconds = at_most.as_secs();
-            let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring what calls cost on this machine, {seconds} s at most");
+            let _ = write!(
+                std::io::stderr(),
+                "\r\x1b[Kmeasuring what calls cost on this machine, {} at most",
+                Nanos::from(at_most)
+            );
             self.shown = true;
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     quantity::Estimate,
     text::{
         clean, fit,
-        numbers::{count, decimal, plural},
+        numbers::{decimal, plural, whole},
     },
     words::{SURVIVORS, note},
 };
@@ -181,7 +181,7 @@ fn one(axes: &Axes, curve: &Curve) -> Markup {
         let local = point.local?;
         let words = format!(
             "around {} instructions after a {}: IPC {}, {}",
-            count(point.middle.max(0.0).round() as u64),
+            whole(point.middle),
             curve.before.name(),
             local.words(3),
             plural(point.samples, "sample", "samples")

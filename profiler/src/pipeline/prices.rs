@@ -8,6 +8,7 @@ use std::{
 use crate::{
     calibrate::{self, Essentials, Full, Usage},
     machine::{Origin, PriceList, Taken},
+    quantity::Nanos,
     text::numbers::whole_percent,
     words,
 };
@@ -71,7 +72,7 @@ impl Pricing {
             }
             if begun.elapsed() >= patience {
                 let others = whole_percent(self.before.others());
-                let why = format!("not within {} s, others used {others} of the CPUs", patience.as_secs());
+                let why = format!("not within {}, others used {others} of the CPUs", Nanos::from(patience));
                 return Err(late(&why));
             }
             if hurry() {
@@ -139,7 +140,7 @@ mod tests {
         let (mut pricing, _never) = coming(Ok(PriceList::default()));
         assert!(pricing.is_coming());
         let why = pricing.wait(Duration::ZERO, || false).unwrap_err();
-        assert!(why.contains("not within 0 s, others used "), "{why}");
+        assert!(why.contains("not within 0 ns, others used "), "{why}");
         assert!(why.contains("`should-i-async calibrate --quick`"), "{why}");
     }
 

@@ -48,6 +48,12 @@ impl Nanos {
     }
 }
 
+impl From<std::time::Duration> for Nanos {
+    fn from(span: std::time::Duration) -> Self {
+        Self(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
 impl std::ops::Add for Nanos {
     type Output = Self;
     fn add(self, other: Self) -> Self {

@@ -1,5 +1,27 @@
-//! Numbers as people read them: the same on every screen and in every file. Thousands stand apart,
-//! units are scaled and have three digits, and what is missing has one word.
+//! Numbers as people read them: the same on every screen and in every file. Each kind of quantity
+//! has one format:
+//!
+//! | kind | format | functions |
+//! |---|---|---|
+//! | a count | whole, thousands apart: `28,000` | [`count`], [`whole`], [`plural`] |
+//! | a count in a narrow column | exact up to seven digits: `12.3 M` | [`short`] |
+//! | a mean of counts | digits by its size: `0.1250`, `12.50`, `1,250` | [`amount`] |
+//! | a ratio of counts | digits by what it is: `0.07` sleeps per block | [`decimal`] |
+//! | a rate | three digits: `0.3/s`, `1,234/s`, `28.0 k/s` | [`per_second`], [`rate`] |
+//! | CPU-seconds a second | three digits behind the point: `0.229` | [`cpus`] |
+//! | a span of time | three digits: `873 ns`, `1.50 s` | `Nanos`, [`span`], [`mean`] |
+//! | time on a clock | a span up to 100 s, then `4:05`, `1:02:03` | [`clock`] |
+//! | the age of what is kept | whole, in one unit: `40 s`, `2 h` | [`age`] |
+//! | bytes | by 1024, three digits, none if it is whole: `4 KiB` | [`bytes`] |
+//! | a share | percent, one digit: `<0.1 %`, `12.3 %` | [`percent`], [`share`], [`ratio`] |
+//! | a share that should be tiny | one digit finer | [`residual`] |
+//! | a share in a sentence | whole percent, or of 100 | [`whole_percent`], [`of_hundred`] |
+//! | a difference of shares | as a share, with its sign | [`change`], [`term`], [`points`] |
+//! | an interval | both ends in one unit, with as many digits | names that end in `range` |
+//!
+//! An interval is `1.0–3.0 %`, and `-1.0 to 3.0 %` where a dash would hide a sign. Its ends are
+//! rounded, so a small one may be 0.0. A share that is not zero is never printed as zero. What is
+//! missing has one word, [`NA`].
 
 use crate::quantity::{Estimate, Nanos};
 
@@ -19,14 +41,30 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// A number of up to three digits before its point, printed with three in all.
-fn three_digits(value: f64) -> String {
-    let digits = match value.abs() {
+/// A number of things that is not exactly whole, rounded; never negative.
+pub fn whole(n: f64) -> String {
+    if n.is_finite() { count(n.max(0.0).round() as u64) } else { NA.to_owned() }
+}
+
+/// A count that may be negative, rounded.
+fn signed_count(n: f64) -> String {
+    let sign = if n <= -0.5 { "-" } else { "" };
+    format!("{sign}{}", count(n.abs().round() as u64))
+}
+
+/// Digits behind the point of a number of up to three digits before it, so that it has three in
+/// all.
+fn digits_of(value: f64) -> usize {
+    match value.abs() {
         v if v < 9.995 => 2,
         v if v < 99.95 => 1,
         _ => 0,
-    };
-    format!("{value:.digits$}")
+    }
+}
+
+/// A number of up to three digits before its point, printed with three in all.
+fn three_digits(value: f64) -> String {
+    format!("{value:.*}", digits_of(value))
 }
 
 /// A count for a column: exact up to seven digits.
@@ -58,7 +96,7 @@ fn with_digits(ratio: f64, digits: usize) -> String {
     let step = 0.1f64.powi(digits as i32);
     match percent.abs() {
         p if !p.is_finite() => NA.to_owned(),
-        0.0 => "0 %".to_owned(),
+        0.0 => format!("{:.digits$} %", 0.0),
         p if p < step / 2.0 && percent < 0.0 => format!(">-{step:.digits$} %"),
         p if p < step / 2.0 => format!("<{step:.digits$} %"),
         _ => format!("{percent:.digits$} %"),
@@ -92,8 +130,7 @@ pub fn amount(value: f64) -> String {
     match value.abs() {
         v if !v.is_finite() => NA.to_owned(),
         0.0 => "0".to_owned(),
-        v if v >= 100.0 && value < 0.0 => format!("-{}", count(v.round() as u64)),
-        v if v >= 100.0 => count(v.round() as u64),
+        v if v >= 100.0 => signed_count(value),
         v if v >= 1.0 => decimal(value, 2),
         _ => decimal(value, 4),
     }
@@ -131,25 +168,60 @@ pub fn of_hundred(ratio: f64) -> String {
 }
 
 /// Both ends of an interval; a dash would hide the sign of the second.
-fn ends(low: f64, high: f64, digits: usize) -> String {
+fn ends(low: f64, high: f64, end: impl Fn(f64) -> String) -> String {
+    if !low.is_finite() || !high.is_finite() {
+        return NA.to_owned();
+    }
     let joint = if low < 0.0 || high < 0.0 { " to " } else { "–" };
-    format!("{}{joint}{} %", decimal(low * 100.0, digits), decimal(high * 100.0, digits))
+    format!("{}{joint}{}", end(low), end(high))
+}
+
+fn percent_ends(low: f64, high: f64, digits: usize) -> String {
+    format!("{} %", ends(low * 100.0, high * 100.0, |percent| decimal(percent, digits)))
 }
 
 /// The interval of a ratio in percent.
 pub fn range(ratio: Estimate) -> String {
-    ends(ratio.low, ratio.high, 1)
+    percent_ends(ratio.low, ratio.high, 1)
 }
 
-/// The interval of signed nanoseconds.
+/// The interval of a change in percent, with both signs.
+pub fn change_range(ratio: Estimate) -> String {
+    format!("{} to {} %", with_sign(ratio.low * 100.0, 1), with_sign(ratio.high * 100.0, 1))
+}
+
+/// The interval of signed nanoseconds, in the unit and with the digits of the larger end.
 pub fn span_range(ns: Estimate) -> String {
-    format!("{} to {}", span(ns.low), span(ns.high))
+    let largest = ns.low.abs().max(ns.high.abs());
+    let (unit, name) = match largest {
+        v if v < 999.5 => (1.0, "ns"),
+        v if v < 999_500.0 => (1e3, "µs"),
+        v if v < 999_500_000.0 => (1e6, "ms"),
+        _ => (1e9, "s"),
+    };
+    let digits = if name == "ns" { 0 } else { digits_of(largest / unit) };
+    format!("{} {name}", ends(ns.low, ns.high, |end| decimal(end / unit, digits)))
+}
+
+/// The interval of a number with so many digits.
+pub fn decimal_range(value: Estimate, digits: usize) -> String {
+    ends(value.low, value.high, |end| decimal(end, digits))
+}
+
+/// A number with so many digits, and its interval: `1.99 (1.97–2.01)`.
+pub fn decimal_in_range(value: Estimate, digits: usize) -> String {
+    format!("{} ({})", decimal(value.value, digits), decimal_range(value, digits))
+}
+
+/// A count and its interval, rounded.
+pub fn count_in_range(n: Estimate) -> String {
+    format!("{} ({})", signed_count(n.value), ends(n.low, n.high, signed_count))
 }
 
 /// An interval of a ratio in whole percent, for sentences.
 pub fn whole_range(low: f64, high: f64) -> String {
     let whole = |ratio: f64| (ratio * 100.0).round() / 100.0;
-    ends(whole(low), whole(high), 0)
+    percent_ends(whole(low), whole(high), 0)
 }
 
 /// So many of so many, in percent.
@@ -186,14 +258,27 @@ pub fn mean(sum: Nanos, count: u64) -> String {
     maybe(sum.as_nanos().checked_div(count).map(Nanos::from_nanos))
 }
 
-/// Seconds as a clock shows them: `12.3 s`, `4:05`, `1:02:03`.
+/// From here on a clock shows minutes: what a span would print as 100 s.
+const MINUTES_FROM: Nanos = Nanos::from_millis(99_950);
+
+/// Time on a clock: a span at first, then minutes and hours: `12.3 s`, `4:05`, `1:02:03`.
 pub fn clock(at: Nanos) -> String {
-    let seconds = at.as_secs_f64();
-    let whole = seconds as u64;
+    let whole = at.as_nanos() / 1_000_000_000;
     match whole {
-        0..100 => format!("{seconds:.1} s"),
-        100..3600 => format!("{}:{:02}", whole / 60, whole % 60),
+        _ if at == Nanos::ZERO => "0 s".to_owned(),
+        _ if at < MINUTES_FROM => at.to_string(),
+        0..3600 => format!("{}:{:02}", whole / 60, whole % 60),
         _ => format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60),
+    }
+}
+
+/// How old something is that is kept, in one unit.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", count(s / 86_400)),
     }
 }
 
@@ -212,6 +297,19 @@ pub fn per_second(rate: f64) -> String {
         r => format!("{r:.1}/s"),
     }
 }
+
+/// CPU-seconds a second: how many CPUs are kept busy.
+pub fn cpus(load: f64) -> String {
+    decimal(load, CPU_DIGITS)
+}
+
+/// The interval of CPU-seconds a second.
+pub fn cpus_range(load: Estimate) -> String {
+    decimal_range(load, CPU_DIGITS)
+}
+
+/// Digits behind the point of CPU-seconds a second.
+const CPU_DIGITS: usize = 3;
 
 /// Bytes in the unit that fits; a whole number of them has no digits behind a point.
 pub fn bytes(n: u64) -> String {
@@ -250,17 +348,13 @@ mod tests {
         );
         assert_eq!(
             (percent(0.0), percent(0.0001), percent(-0.0001)),
-            ("0 %".into(), "<0.1 %".into(), ">-0.1 %".into())
+            ("0.0 %".into(), "<0.1 %".into(), ">-0.1 %".into())
         );
         assert_eq!((percent(0.123), residual(0.000_01)), ("12.3 %".into(), "<0.01 %".into()));
         assert_eq!((ratio(1, 8), part(-1.0, Nanos::from_nanos(2))), ("12.5 %".into(), "-50.0 %".into()));
         assert_eq!((span(-1_500.0), span(-0.2)), ("-1.50 µs".into(), "0 ns".into()));
         assert_eq!((bytes(1023), bytes(4096), bytes(1 << 20)), ("1023 B".into(), "4 KiB".into(), "1 MiB".into()));
         assert_eq!((bytes(1_048_575), bytes(12_900_000)), ("1.00 MiB".into(), "12.3 MiB".into()));
-        assert_eq!(
-            (clock(Nanos::from_millis(12_340)), clock(Nanos::from_millis(3_723_000))),
-            ("12.3 s".into(), "1:02:03".into())
-        );
     }
 
     #[test]
@@ -289,6 +383,30 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_shows_spans_until_it_shows_minutes() {
+        let at = [0, 500, 1_500, 12_340, 99_949, 99_950, 245_000, 3_723_000];
+        let shown = at.map(|ms| clock(Nanos::from_millis(ms)));
+        assert_eq!(shown, ["0 s", "500 ms", "1.50 s", "12.3 s", "99.9 s", "1:39", "4:05", "1:02:03"]);
+        assert_eq!([40, 300, 7_300, 200_000].map(age), ["40 s", "5 min", "2 h", "2 days"]);
+    }
+
+    #[test]
+    fn both_ends_of_an_interval_have_one_unit_and_as_many_digits() {
+        let between = |low, high| Estimate { value: low, low, high };
+        let spans = [(40.0, 980.0), (980.0, 1_234.0), (-8_340.0, 12_300.0), (1e9, 2.5e9), (-900.0, -1.0)];
+        assert_eq!(
+            spans.map(|(low, high)| span_range(between(low, high))),
+            ["40–980 ns", "0.98–1.23 µs", "-8.3 to 12.3 µs", "1.00–2.50 s", "-900 to -1 ns"]
+        );
+        assert_eq!(change_range(between(-0.051, 0.0)), "-5.1 to +0.0 %");
+        assert_eq!(range(between(-0.051, 0.0)), "-5.1 to 0.0 %");
+        assert_eq!(decimal_in_range(between(1.97, 2.01), 3), "1.970 (1.970–2.010)");
+        assert_eq!(count_in_range(between(-3.4, 1_234.0)), "-3 (-3 to 1,234)");
+        assert_eq!((cpus(0.81), cpus_range(between(0.8, 0.9))), ("0.810".into(), "0.800–0.900".into()));
+        assert_eq!((whole(27_999.6), whole(-1.0)), ("28,000".into(), "0".into()));
+    }
+
+    #[test]
     fn what_is_missing_is_one_word_and_no_number() {
         let nothing = Nanos::ZERO;
         for text in [
@@ -304,6 +422,10 @@ mod tests {
             mean(nothing, 0),
             rate(3, 0.0),
             per_second(f64::NAN),
+            whole(f64::NAN),
+            cpus(f64::NAN),
+            amount(f64::NAN),
+            decimal_range(Estimate { value: 1.0, low: f64::NAN, high: 2.0 }, 1),
         ] {
             assert_eq!(text, NA);
         }

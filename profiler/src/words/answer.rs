@@ -5,7 +5,7 @@ use crate::{
     answer::{Answer, Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
     cost::Basis,
     quantity::Provenance,
-    text::numbers::{NA, bytes, count, decimal, maybe, span, span_range},
+    text::numbers::{NA, bytes, count, decimal, maybe, per_second, span, span_range, whole},
 };
 
 impl SiteView {
@@ -141,11 +141,10 @@ impl Per {
 
 impl InWords for Why {
     fn in_words(&self) -> String {
-        let whole = |n: &f64| count(n.round() as u64);
         match self {
             Self::Given => "as --per says".to_owned(),
             Self::MostMessages(first, second) => {
-                format!("what both have most of: {} and {} were sent", whole(first), whole(second))
+                format!("what both have most of: {} and {} were sent", whole(*first), whole(*second))
             }
             Self::MessagesDiffer(first, second) => format!(
                 "what both have most of, counted by their bytes: a message carries {} in the one and {} in the other",
@@ -164,10 +163,10 @@ impl InWords for NotSameWork {
     fn in_words(&self) -> String {
         match self {
             Self::Rates { per, first, second } => format!(
-                "the two did not do the same work: {} and {} a second, per {}, so that a difference per second is no saving; leave \
+                "the two did not do the same work: {} and {}, per {}, so that a difference per second is no saving; leave \
                  --per out, or give --per with the name of a call that each request makes once",
-                count(first.round() as u64),
-                count(second.round() as u64),
+                per_second(*first),
+                per_second(*second),
                 per.unit()
             ),
             Self::Sizes { class, first, second } => format!(

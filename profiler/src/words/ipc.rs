@@ -4,23 +4,18 @@ use super::in_words::{InWords, note};
 use crate::{
     cost::ipc::{Before, Curve, EXTRA_NAMES, Ipc, KindFit, KindIpc, LeftOut, RECOVERED, SiteFit},
     quantity::Estimate,
-    text::numbers::{NA, count, decimal, plural, span, whole_percent},
+    text::numbers::{NA, count, count_in_range, decimal, decimal_in_range, plural, span, whole, whole_percent},
 };
 
 impl Estimate {
-    /// The figure with this many digits, and its 90 % interval: `1.99 (1.97 to 2.01)`.
+    /// The figure with this many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
     pub fn words(&self, digits: usize) -> String {
-        let number = |value| decimal(value, digits);
-        format!("{} ({} to {})", number(self.value), number(self.low), number(self.high))
+        decimal_in_range(*self, digits)
     }
 
     /// A number of cycles or instructions.
     pub fn whole(&self) -> String {
-        let number = |v: f64| {
-            let digits = count(v.abs().round() as u64);
-            if v <= -0.5 { format!("-{digits}") } else { digits }
-        };
-        format!("{} ({} to {})", number(self.value), number(self.low), number(self.high))
+        count_in_range(*self)
     }
 }
 
@@ -45,7 +40,7 @@ impl KindIpc {
         let mut cells = vec![
             self.before.name().to_owned(),
             count(self.windows),
-            count(self.instructions.round() as u64),
+            whole(self.instructions),
             self.user.map_or_else(|| NA.to_owned(), |ipc| ipc.words(3)),
             self.all.map_or_else(|| NA.to_owned(), |ipc| decimal(ipc, 3)),
         ];

@@ -2,7 +2,7 @@
 
 use crate::{
     machine::{Origin, Runtime, Source, Taken},
-    text::numbers::whole_percent,
+    text::numbers::{age, whole_percent},
 };
 
 /// If others used more than this share of the CPUs, the words about the prices say so.
@@ -56,15 +56,6 @@ pub fn prices(source: &Source) -> String {
             )
         }
         _ => words.to_owned(),
-    }
-}
-
-fn age(seconds: u64) -> String {
-    match seconds {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s @ 7_200..172_800 => format!("{} h", s / 3_600),
-        s => format!("{} days", s / 86_400),
     }
 }
 

@@ -5,13 +5,8 @@ use crate::{
     cost,
     predict::{Assumption, Caveat, Drift, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
     quantity::Provenance,
-    text::numbers::{count, decimal, plural, span, whole_percent},
+    text::numbers::{count, decimal, plural, span, whole, whole_percent},
 };
-
-/// A number of things that is not exactly whole, rounded.
-pub(super) fn whole(n: f64) -> String {
-    count(n.max(0.0).round() as u64)
-}
 
 /// What intervals of a kind rest on: how far predictions were off, and for how many programs.
 pub(super) fn missed(kind: Kind) -> String {
@@ -123,9 +118,9 @@ impl InWords for Refusal {
             }
             Self::FewBlocks { blocks, seconds } => {
                 return format!(
-                    "too few blocks ({}) in this interval: measure for about {} s",
+                    "too few blocks ({}) in this interval: measure for about {}",
                     whole(*blocks),
-                    whole(*seconds)
+                    span(seconds * 1e9)
                 );
             }
             Self::NoWayForFiles => "its blocks are on files, and none of the ways that were priced waits for files",

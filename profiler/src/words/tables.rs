@@ -106,7 +106,7 @@ impl Facts {
     /// The kernel, the CPUs, and how the programs are attached.
     pub fn machine(&self) -> String {
         let kernel = (!self.kernel.is_empty()).then(|| format!("kernel {}", self.kernel));
-        let cpus = format!("{}, {} allowed", plural(self.cpus.into(), "CPU", "CPUs"), self.allowed_cpus);
+        let cpus = format!("{}, {} allowed", plural(self.cpus.into(), "CPU", "CPUs"), count(self.allowed_cpus.into()));
         let form = (!self.form.is_empty()).then(|| format!("attached by {}", self.form));
         kernel.into_iter().chain([cpus]).chain(form).collect::<Vec<_>>().join(" · ")
     }

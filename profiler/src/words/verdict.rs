@@ -3,7 +3,7 @@
 use super::{
     in_words::{InWords, title},
     machine,
-    predict::{COARSE, base, replay, whole},
+    predict::{COARSE, base, replay},
 };
 use crate::{
     aggregate::Role,
@@ -12,7 +12,9 @@ use crate::{
     machine::{Language, Runtime, Way},
     predict::{Assumption, Ground},
     quantity::Estimate,
-    text::numbers::{self, count, decimal, of_hundred, percent, plural, span, whole_percent, whole_range},
+    text::numbers::{
+        self, count, decimal, of_hundred, per_second, percent, plural, span, whole, whole_percent, whole_range,
+    },
 };
 
 /// The ends of a saving in percent.
@@ -290,10 +292,10 @@ impl InWords for Evidence {
     fn in_words(&self) -> String {
         match self {
             Self::Blocks { io, seconds, cpu } => format!(
-                "{} in {} ({} a second) on {cpu} of CPU",
+                "{} in {} ({}) on {cpu} of CPU",
                 plural(*io, "blocking-IO block", "blocking-IO blocks"),
                 span(seconds * 1e9),
-                whole(*io as f64 / seconds.max(1e-9))
+                per_second(*io as f64 / seconds.max(1e-9))
             ),
             Self::BlockCost { each, basis, share } => format!(
                 "a block costs {} of CPU ({}), {} of the target's CPU in all",
@@ -352,9 +354,9 @@ impl InWords for Advice {
     fn in_words(&self) -> String {
         match self {
             Self::FewerThreads { threads, preemptions } => format!(
-                "Fewer threads: {} of them preempted each other {} times a second; a pool as large as the CPUs would not.",
+                "Fewer threads: {} of them preempted each other at {}; a pool as large as the CPUs would not.",
                 count(*threads as u64),
-                whole(*preemptions)
+                per_second(*preemptions)
             ),
             Self::PinThreads { own_wakes, over_idle } => format!(
                 "Pin threads that hand work to each other to one CPU: {} blocks end with a wake-up by a thread of its \
@@ -362,17 +364,17 @@ impl InWords for Advice {
                 of_hundred(*own_wakes),
                 of_hundred(*over_idle)
             ),
-            Self::LargerBuffers(SmallCalls { syscall, bytes, per_second, .. }) => format!(
-                "Larger buffers: {syscall} on files moves {} a call, {} times a second; 64 KiB a call costs little more.",
+            Self::LargerBuffers(SmallCalls { syscall, bytes, per_second: rate, .. }) => format!(
+                "Larger buffers: {syscall} on files moves {} a call, at {}; 64 KiB a call costs little more.",
                 numbers::bytes(bytes.round() as u64),
-                whole(*per_second)
+                per_second(*rate)
             ),
-            Self::GatherWrites(SmallCalls { syscall, class, bytes, per_second }) => format!(
-                "Gather writes: {syscall} on {} sends {} a call, {} times a second; writev or a buffer would send several at \
+            Self::GatherWrites(SmallCalls { syscall, class, bytes, per_second: rate }) => format!(
+                "Gather writes: {syscall} on {} sends {} a call, at {}; writev or a buffer would send several at \
                  once, where more than one is due.",
                 class.name(),
                 numbers::bytes(bytes.round() as u64),
-                whole(*per_second)
+                per_second(*rate)
             ),
         }
     }

@@ -27,7 +27,7 @@ use crate::{
             peers::{MESSAGE, Peers, ROOM},
         },
     },
-    quantity::{Repeats, median},
+    quantity::{Nanos, Repeats, median},
 };
 
 use super::effort::Effort;
@@ -92,7 +92,7 @@ pub(super) fn by_number<P: Party>(
     for threads in THREADS {
         let expected = each * threads as u32;
         if expected > TOO_LONG {
-            refuse(format!("{threads} threads would take {} s here: is the machine busy?", expected.as_secs()));
+            refuse(format!("{threads} threads would take {} here: is the machine busy?", Nanos::from(expected)));
             continue;
         }
         match party(threads).and_then(|party| pair(party, effort, pacer)) {

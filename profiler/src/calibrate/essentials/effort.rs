@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::calibrate::{error::CalibrateError, result::Missing, rig::clock};
+use crate::{
+    calibrate::{error::CalibrateError, result::Missing, rig::clock},
+    quantity::Nanos,
+};
 
 /// How thoroughly the essentials are measured. The small differences between ways of waiting are
 /// what takes time.
@@ -95,7 +98,7 @@ impl Time {
     ) -> Result<Vec<T>, CalibrateError> {
         if self.begun.elapsed() > self.within {
             let why =
-                format!("{} s were over before it began: other programs keep the CPUs busy", self.within.as_secs());
+                format!("{} were over before it began: other programs keep the CPUs busy", Nanos::from(self.within));
             missing.push(Missing { what: what.into(), why });
             return Ok(Vec::new());
         }
@@ -105,7 +108,7 @@ impl Time {
     }
 
     pub(super) fn log(&self, what: &str) {
-        log::info!("calibrated {what}, {} ms after the start", self.begun.elapsed().as_millis());
+        log::info!("calibrated {what}, {} after the start", Nanos::from(self.begun.elapsed()));
     }
 }
 
@@ -134,6 +137,6 @@ mod tests {
         assert!(missing.is_empty());
         assert!(spend(Duration::from_secs(9), &mut missing).is_empty());
         assert_eq!(missing[0].what, "blocks");
-        assert!(missing[0].why.starts_with("9 s were over before it began"), "{}", missing[0].why);
+        assert!(missing[0].why.starts_with("9.00 s were over before it began"), "{}", missing[0].why);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         result::{Figure, Interrupts},
         rig::clock,
     },
-    quantity::median,
+    quantity::{Nanos, median},
 };
 
 /// Stretches of the loop, and ns of wall time of each.
@@ -62,7 +62,7 @@ fn stretch(cpu: usize) -> Result<(f64, f64), String> {
     let elapsed = last - begun;
     let interrupts = local_timer(cpu).unwrap_or(before) - before;
     if interrupts < 3 {
-        return Err(format!("{interrupts} timer interrupts in {} ms: the tick is off", elapsed / 1_000_000));
+        return Err(format!("{interrupts} timer interrupts in {}: the tick is off", Nanos::from_nanos(elapsed)));
     }
     // The turn of another thread is a gap too, and its interrupts are counted.
     if clock::preemptions_so_far() > preempted {

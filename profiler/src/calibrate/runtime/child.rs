@@ -223,7 +223,7 @@ impl Child {
         let silent = if left < PATIENCE {
             RuntimeError::Said("it was not done in time".into())
         } else {
-            RuntimeError::Silent { seconds: left.as_secs() }
+            RuntimeError::Silent { waited: left.into() }
         };
         match poll(&mut fds, Some(&timeout)) {
             Ok(0) | Err(_) => return Err(silent),

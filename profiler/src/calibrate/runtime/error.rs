@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::quantity::Nanos;
+
 /// Why a runtime could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
@@ -20,11 +22,11 @@ pub enum RuntimeError {
     Ended(String),
     /// The child was silent for too long.
     #[error(
-        "the interpreter was silent for {seconds} s, and was ended: the machine may be too busy, try again when it is quieter"
+        "the interpreter was silent for {waited}, and was ended: the machine may be too busy, try again when it is quieter"
     )]
     Silent {
-        /// How long was waited, in seconds.
-        seconds: u64,
+        /// How long was waited.
+        waited: Nanos,
     },
     /// The child said something else than it was asked for.
     #[error("the interpreter did not do as asked ({0}), and was ended")]

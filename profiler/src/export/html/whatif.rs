@@ -10,7 +10,7 @@ use crate::{
     quantity::Estimate,
     text::{
         clean,
-        numbers::{NA, count, decimal, percent, range, span},
+        numbers::{NA, cpus, decimal, per_second, percent, range, span},
     },
     words::{self, InWords},
 };
@@ -102,10 +102,10 @@ impl Row {
             cells: [
                 percent(s.saving.value),
                 range(s.saving),
-                decimal(s.cpu_per_second.value, 3),
+                cpus(s.cpu_per_second.value),
                 percent(s.open),
                 decimal(s.sleeps_per_block, 2),
-                count(s.sleeps_per_second.max(0.0).round() as u64),
+                per_second(s.sleeps_per_second.max(0.0)),
                 decimal(s.events_per_wait, 1),
             ],
             bar: [s.saving.low, s.saving.value, s.saving.high].map(|share| axis.at(share)),
@@ -147,7 +147,7 @@ fn table(what_if: &WhatIf, axis: Axis) -> Markup {
                         th scope="col" class="n" { "CPU-s per s" }
                         th scope="col" class="n" title="if arrivals do not follow replies" { "open loop" }
                         th scope="col" class="n" { "sleeps per block" }
-                        th scope="col" class="n" { "sleeps per s" }
+                        th scope="col" class="n" { "sleeps" }
                         th scope="col" class="n" { "events per wait" }
                     }
                 }

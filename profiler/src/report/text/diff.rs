@@ -20,7 +20,7 @@ fn amount(measure: Measure, value: f64) -> String {
 }
 
 fn range(interval: Estimate, base: f64) -> String {
-    format!("({} to {})", numbers::change(interval.low / base), numbers::change(interval.high / base))
+    format!("({})", numbers::change_range(interval.scaled(1.0 / base)))
 }
 
 fn judgement(change: &Change) -> &'static str {

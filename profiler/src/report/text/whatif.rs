@@ -6,7 +6,7 @@ use super::{
 };
 use crate::text::{
     clean::clean,
-    numbers::{decimal, percent, range},
+    numbers::{cpus, decimal, percent, range},
 };
 use crate::{answer::Report, predict::WhatIf, words::InWords};
 
@@ -45,7 +45,7 @@ fn table(page: &mut Page, what_if: &WhatIf) {
             s.way.name().to_owned(),
             percent(s.saving.value),
             range(s.saving),
-            decimal(s.cpu_per_second.value, 3),
+            cpus(s.cpu_per_second.value),
             decimal(s.sleeps_per_block, 2),
             decimal(s.events_per_wait, 1),
             s.way.words().to_owned(),

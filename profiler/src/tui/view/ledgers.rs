@@ -4,7 +4,7 @@
 use crate::answer::Note;
 use crate::text::{
     fit::{cut, fit, width, wrap},
-    numbers::{NA, decimal, percent, share},
+    numbers::{NA, cpus, percent, share},
 };
 use crate::{
     answer::{Report, WallLedger},
@@ -44,13 +44,13 @@ fn shown(report: &Report, part: usize) -> bool {
     }
 }
 
-/// `CPU  0.81 now, top 0.84, column 1.00 s`
+/// `CPU  0.810 now, top 0.840, column 1.00 s`
 fn cpu_title(pen: &mut Pen<'_>, snapshot: &Snapshot, most: f64) {
     let column = pen.text(0, 0, "CPU", Ink::Bold);
     let now = snapshot.last.cpu.total.as_secs_f64() / snapshot.interval.as_secs_f64().max(1e-9);
-    let mut text = format!("  {} now", decimal(now, 2));
+    let mut text = format!("  {} now", cpus(now));
     if most > 0.0 {
-        text.push_str(&format!(", top {}, column {}", decimal(most, 2), snapshot.interval));
+        text.push_str(&format!(", top {}, column {}", cpus(most), snapshot.interval));
     }
     let room = usize::from(pen.width().saturating_sub(column));
     pen.text(0, column, &cut(&text, room), Ink::Dim);

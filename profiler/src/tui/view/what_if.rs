@@ -3,7 +3,7 @@
 use crate::text::{
     clean::clean,
     fit::{fit, width},
-    numbers::{NA, decimal, percent, range, short as count, span},
+    numbers::{NA, cpus, cpus_range, decimal, per_second, percent, range, span},
 };
 use crate::words::InWords;
 use crate::{
@@ -87,7 +87,7 @@ fn table(page: &mut Page, scenarios: &[Scenario]) {
             range(s.saving),
             decimal(s.sleeps_per_block, 2),
             decimal(s.events_per_wait, 1),
-            decimal(s.cpu_per_second.value, 3),
+            cpus(s.cpu_per_second.value),
             percent(s.open),
         ]);
     }
@@ -132,14 +132,13 @@ fn terms(page: &mut Page, scenario: &Scenario) {
         let text = format!("{} ({})", clean(&term.what()), clean(&term.how()));
         page.columns((&fit(&span(term.ns), 8, true), Ink::Plain), &text, Ink::Plain);
     }
-    let rate = &scenario.cpu_per_second;
+    let load = &scenario.cpu_per_second;
     let text = format!(
-        "{} of the target's CPU, {} CPU-seconds a second ({} to {}); {} sleeps a second remain",
+        "{} of the target's CPU, {} CPU-seconds a second ({}); sleeps remain at {}",
         percent(scenario.saving.value),
-        decimal(rate.value, 3),
-        decimal(rate.low, 3),
-        decimal(rate.high, 3),
-        count(scenario.sleeps_per_second.max(0.0).round() as u64)
+        cpus(load.value),
+        cpus_range(*load),
+        per_second(scenario.sleeps_per_second.max(0.0))
     );
     page.columns((&fit("=", 8, true), Ink::Plain), &text, Ink::Plain);
 }
