@@ -1,9 +1,9 @@
 //! Who woke the target's threads, and whom they woke, in words.
 
-use super::in_words::provenance;
+use super::{in_words::provenance, missing::NO_WAKE_UP};
 use crate::{
     answer::Wakeups,
-    text::numbers::{count, percent, span},
+    text::numbers::{NA, count, percent, span},
 };
 
 impl Wakeups {
@@ -21,19 +21,20 @@ impl Wakeups {
         })
     }
 
-    /// The wake-ups that its threads received, where there were any.
-    pub fn received(&self) -> Option<String> {
+    /// The wake-ups that its threads received.
+    pub fn received(&self) -> String {
         let all = self.same_process + self.other_process + self.kernel;
         let share = |n: u64| percent(n as f64 / all as f64);
-        (all > 0).then(|| {
-            format!(
-                "received: {} wake-ups, {} by the same process, {} by another process, {} by an interrupt or the kernel",
-                count(all),
-                share(self.same_process),
-                share(self.other_process),
-                share(self.kernel)
-            )
-        })
+        if all == 0 {
+            return format!("{NA}: {NO_WAKE_UP}");
+        }
+        format!(
+            "received: {} wake-ups, {} by the same process, {} by another process, {} by an interrupt or the kernel",
+            count(all),
+            share(self.same_process),
+            share(self.other_process),
+            share(self.kernel)
+        )
     }
 
     /// At how many of them the target was idle.

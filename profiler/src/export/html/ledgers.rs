@@ -220,7 +220,6 @@ fn wall_table(report: &Report) -> Markup {
 
 fn wakeups(report: &Report) -> String {
     let w = &report.wakeups;
-    let received = w.received().unwrap_or_else(|| words::NO_WAKE_UP.to_owned());
-    let lines: Vec<String> = w.caused().into_iter().chain([received]).chain(w.among()).collect();
+    let lines: Vec<String> = w.caused().into_iter().chain([w.received()]).chain(w.among()).collect();
     lines.join("; ")
 }

@@ -2,12 +2,15 @@
 
 use super::{figure::maybe, page::Page};
 use crate::{
-    calibrate::{DiskRow, EpollRow, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow},
+    calibrate::{
+        DiskRow, EpollRow, Figure, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow,
+    },
     machine::{Medium, Queue},
-    text::numbers::{NA, bytes},
+    text::numbers::bytes,
+    words,
 };
 
-/// Bytes of the smallest direct read. Below it the column stays empty, and no line says why.
+/// Bytes of the smallest direct read.
 const BLOCK: u64 = 4096;
 
 /// Each part is named here: a new part does not compile before it has a place.
@@ -58,7 +61,8 @@ fn sizes(page: &mut Page, sizes: &[SizeRow]) {
             ("direct write", &row.direct_write),
             ("direct write", &row.direct_write_latency),
         ] {
-            line.push(if row.bytes < BLOCK { NA.into() } else { page.cell(what, figure) });
+            let none = Figure::unavailable("a request past the page cache has 4 KiB at least");
+            line.push(page.cell(what, if row.bytes < BLOCK { &none } else { figure }));
         }
         rows.push(line);
     }
@@ -125,7 +129,8 @@ pub(super) fn steady(page: &mut Page, requests: &[SteadyRow], queue: Queue) {
         let mut line = vec![depth.to_string()];
         for (write, batch) in [(false, 1), (false, depth), (true, 1), (true, depth)] {
             let found = requests.iter().find(|row| (row.write, row.depth, row.batch) == (write, depth, batch));
-            line.push(found.map_or_else(|| NA.into(), |row| page.cell("requests in flight", &row.cpu)));
+            let none = Figure::unavailable(words::NOT_MEASURED);
+            line.push(page.cell("requests in flight", found.map_or(&none, |row| &row.cpu)));
         }
         rows.push(line);
     }
@@ -156,7 +161,7 @@ fn push(rows: &mut Vec<Vec<String>>, key: u32, cell: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{calibrate::Figure, quantity::Repeats};
+    use crate::quantity::Repeats;
 
     #[test]
     fn a_block_among_large_working_sets_may_be_noise_and_never_a_bare_negative_cost() {

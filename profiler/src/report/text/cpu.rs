@@ -3,13 +3,16 @@
 use super::{
     page::{Ink, Page},
     table::{Side, Table},
-    words::{figure, provenance},
+    words::figure,
 };
-use crate::text::numbers::{NA, part, share, span};
+use crate::text::{
+    clean::clean,
+    numbers::{NA, part, share, span},
+};
 use crate::{
     answer::{CpuLedger, Note, Report},
-    quantity::{Figure, Nanos, Provenance},
-    words,
+    quantity::{Figure, Nanos},
+    words::{self, provenance},
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -41,10 +44,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
 fn notes(page: &mut Page, lines: &[(&str, Figure<f64, Note>)]) {
     let mut said: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, line) in lines.iter().filter(|(_, line)| line.note().is_some()) {
-        let note = match line.provenance() {
-            Provenance::Unavailable => format!("{NA}: {}", provenance(line)),
-            _ => provenance(line),
-        };
+        let note = clean(&provenance(line));
         match said.iter_mut().find(|(other, _)| *other == note) {
             Some((_, names)) => names.push(name),
             None => said.push((note, vec![name])),

@@ -2,11 +2,11 @@
 
 use super::{
     page::{Ink, Page},
-    words::{figure, provenance},
+    words::{figure, with_origin},
 };
 use crate::text::{
     clean::clean,
-    numbers::{self, NA, count, percent, range, span},
+    numbers::{self, count, percent, range, span},
 };
 use crate::{
     answer::Report,
@@ -64,10 +64,7 @@ fn counted(page: &mut Page, report: &Report) {
 fn priced(page: &mut Page, report: &Report) {
     let e = &report.estimators;
     step(page, 2, "Priced: direct cost of one blocking-IO block, by three estimators.");
-    let line = |name: &str, f: &Figure<f64, cost::Note>| {
-        let value = figure(f, |&ns| span(ns));
-        format!("{name}: {value}, {}", provenance(f))
-    };
+    let line = |name: &str, f: &Figure<f64, cost::Note>| format!("{name}: {}", with_origin(f, |&ns| span(ns)));
     detail(page, &line("(a) in place", &e.in_place));
     detail(page, &line("(b) sampled", &e.sampled));
     detail(page, &line("(c) calibrated", &e.calibrated));
@@ -89,22 +86,20 @@ fn priced(page: &mut Page, report: &Report) {
         detail(
             page,
             &format!(
-                "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {} ({}).",
+                "Used: {} per block ({}); handed over from thread to thread {}; a sleep of a loop {}.",
                 span(blocks.direct / blocks.count.max(1.0)),
                 words::base(prices.basis),
                 span(prices.near),
-                figure(&prices.sleep, |&ns| span(ns)),
-                provenance(&prices.sleep)
+                with_origin(&prices.sleep, |&ns| span(ns))
             ),
         );
         detail(
             page,
             &format!(
-                "Wake-ups out of blocking IO by its own threads: {}, {} each for the waker ({}); of other processes by its calls: {}, \
-                 {} each without what the hooks add.",
+                "Wake-ups out of blocking IO by its own threads: {}, each costs the waker {}; of other processes by its \
+                 calls: {}, {} each without what the hooks add.",
                 count(prices.own_wakes as u64),
-                figure(&prices.wake, |&ns| span(ns)),
-                provenance(&prices.wake),
+                with_origin(&prices.wake, |&ns| span(ns)),
                 count(prices.other_wakes as u64),
                 figure(&prices.other_wake, |&ns| span(ns))
             ),
@@ -121,11 +116,7 @@ fn indirect(page: &mut Page, report: &Report) {
         ("kernel windows", &report.indirect.kernel),
     ];
     for (name, effect) in parts {
-        let text = match effect.value() {
-            Some(e) => format!("{name}: {}; {}", e.words(), provenance(effect)),
-            None => format!("{name}: {NA}, {}", provenance(effect)),
-        };
-        detail(page, &text);
+        detail(page, &format!("{name}: {}", with_origin(effect, |e| e.words())));
     }
     let Some(ipc) = report.ipc.value() else { return };
     detail(

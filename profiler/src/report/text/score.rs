@@ -3,13 +3,13 @@
 use super::page::{Ink, Page};
 use crate::text::{
     clean::clean,
-    numbers::{NA, percent, range},
+    numbers::{percent, range},
 };
 use crate::{
     answer::Report,
     event::Family,
     quantity::Figure,
-    words::{InWords, note},
+    words::{InWords, note, provenance},
 };
 
 pub(super) fn render(page: &mut Page, report: &Report) {
@@ -43,8 +43,12 @@ fn sentence(report: &Report) -> String {
     text
 }
 
+/// `measured`, `modelled (why)`, `n/a: why`.
 fn origin<T, N: InWords>(figure: &Figure<T, N>) -> String {
-    let name = if figure.value().is_none() { NA } else { figure.provenance().name() };
+    if figure.value().is_none() {
+        return clean(&provenance(figure));
+    }
+    let name = figure.provenance().name();
     let note = clean(&note(figure));
     if note.is_empty() { name.to_owned() } else { format!("{name} ({note})") }
 }

@@ -1,20 +1,15 @@
 //! Figures with their provenance.
 
 use crate::{
-    quantity::{Figure, Provenance},
+    quantity::Figure,
     text::{clean::clean, numbers::NA},
-    words::{InWords, note},
+    words::{InWords, provenance},
 };
 
-/// `measured`, or `modelled: why`.
-pub(super) fn provenance<T, N: InWords>(figure: &Figure<T, N>) -> String {
-    let name = figure.provenance().name();
-    match (figure.provenance(), clean(&note(figure))) {
-        (_, note) if note.is_empty() => name.to_owned(),
-        // `n/a` stands where the figure would.
-        (Provenance::Unavailable, note) => note,
-        (_, note) => format!("{name}: {note}"),
-    }
+/// A figure and where it comes from: `1.50 µs, measured`, `1.50 µs, modelled: why`, `n/a: why`.
+pub(super) fn with_origin<T, N: InWords>(figure: &Figure<T, N>, words: impl FnOnce(&T) -> String) -> String {
+    let origin = clean(&provenance(figure));
+    figure.value().map_or_else(|| origin.clone(), |value| format!("{}, {origin}", words(value)))
 }
 
 /// A figure, or `n/a`.
@@ -30,6 +25,9 @@ mod tests {
     #[test]
     fn what_is_unavailable_is_a_word_and_never_a_number() {
         let none: Figure<u64, _> = Figure::unavailable(cost::Note::NoCalibration);
-        assert_eq!((figure(&none, u64::to_string), provenance(&none)), (NA.into(), "no calibration".into()));
+        assert_eq!(
+            (figure(&none, u64::to_string), with_origin(&none, u64::to_string)),
+            (NA.into(), "n/a: no calibration".into())
+        );
     }
 }

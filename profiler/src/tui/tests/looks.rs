@@ -90,6 +90,19 @@ fn what_is_missing_is_a_word_with_its_reason_and_never_0() {
 }
 
 #[test]
+fn a_table_without_rows_says_why() {
+    let mut report = busy(1.0);
+    report.threads.clear();
+    report.sites.clear();
+    report.devices.clear();
+    let mut app = with(snapshot_of(report.clone(), report, 1, State::Measuring));
+    for view in [View::Threads, View::Sites, View::Devices] {
+        show(&mut app, view);
+        assert!(screen(&app, 80, 24).contains("n/a: no "), "{}", screen(&app, 80, 24));
+    }
+}
+
+#[test]
 fn what_windows_cost_stands_beside_the_mean_over_all_time() {
     let mut report = busy(1.0);
     report.self_cost.share = report.self_cost.share.map(|_| 0.13);
