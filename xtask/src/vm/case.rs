@@ -35,14 +35,22 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
         ],
     },
     TestProgram {
-        name: "kernel_edges",
+        name: "kernel_asleep",
         skip: &[
-            Skip { test: "ten_thousand_threads", on: Guests::All, why: "starting them takes minutes" },
             Skip { test: "already_blocked_at_attach", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
             Skip { test: "the_open_wait_has", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
             Skip { test: "already_blocked_at_attach", on: Guests::Brief, why: "twelve measurements" },
             Skip { test: "a_target_that_does_nothing", on: Guests::Brief, why: "twelve measurements" },
-            Skip { test: "by_the_thousand", on: Guests::Brief, why: "thousands of threads" },
+        ],
+    },
+    TestProgram {
+        name: "kernel_lives",
+        skip: &[Skip { test: "by_the_thousand", on: Guests::Brief, why: "thousands of threads" }],
+    },
+    TestProgram {
+        name: "kernel_limits",
+        skip: &[
+            Skip { test: "ten_thousand_threads", on: Guests::All, why: "starting them takes minutes" },
             Skip { test: "too_little_room", on: Guests::Brief, why: "the same code everywhere" },
             Skip { test: "sampled", on: Guests::Brief, why: "real time" },
         ],

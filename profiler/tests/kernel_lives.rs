@@ -1,0 +1,206 @@
+//! Threads and processes that are born, become another program and end while they are measured, on
+//! the real kernel. Runs with `--test-threads=1`.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::check::{
+    self, agrees, all_blocks, blocks, by_class, ledger_closes, no_event_lost, nothing_lost, runs_missed, thread,
+};
+use common::measuring::{Measuring, raw_request, request};
+use common::procfs;
+use common::truth::Truth;
+use common::{can_measure, figures};
+use should_i_async::answer::Ended;
+use should_i_async::event::BlockClass;
+use should_i_async::pipeline::Request;
+
+/// Killed in the middle of its work: the measurement ends by itself, with all it saw.
+#[test]
+fn killed_in_the_middle() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--threads", "4", "--n", "1000000"]);
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    procfs::await_switches(truth.pid(), 300);
+    truth.kill();
+    let measurement = measuring.join();
+    assert_eq!(measurement.inputs.window.ended, Ended::TargetExited);
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    assert_eq!(measurement.window.threads.len(), 5);
+    let sums = measurement.window.sums();
+    figures!("{:?}, exits {}", by_class(&sums), measurement.window.quality.exits);
+    assert!(blocks(&sums, BlockClass::Pipe) > 100, "{:?}", by_class(&sums));
+    let dead = measurement.window.threads.iter().filter(|t| t.dead).count() as u64;
+    assert_eq!((dead, blocks(&sums, BlockClass::Exit)), (measurement.window.quality.exits, dead));
+    let report = measurement.report();
+    assert!(!report.sites.is_empty() && report.cpu.total.as_nanos() > 0);
+}
+
+/// A process that comes to its end: the last block of each of its threads is the exit.
+#[test]
+fn exits_normally() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--threads", "3", "--n", "50"]);
+    let measuring = Measuring::start(request(truth.pid()));
+    truth.go();
+    let line = truth.line();
+    truth.end();
+    let measurement = measuring.join();
+    assert_eq!(measurement.inputs.window.ended, Ended::TargetExited);
+    nothing_lost(&measurement);
+    ledger_closes(&measurement);
+    agrees(&measurement);
+    for row in &line.rows {
+        let t = thread(&measurement, row.tid);
+        assert!(t.dead, "{t:?}");
+        assert_eq!(t.sums.voluntary, row.voluntary + 2, "{:?}", by_class(&t.sums));
+        assert_eq!(all_blocks(&t.sums), t.sums.voluntary, "{:?}", by_class(&t.sums));
+        // A call that the kernel did not tell of leaves its block without a class of its own.
+        if runs_missed(&measurement) {
+            continue;
+        }
+        assert_eq!(blocks(&t.sums, BlockClass::Pipe), row.expected("pipe"), "{:?}", by_class(&t.sums));
+        assert_eq!(blocks(&t.sums, BlockClass::Exit), 1);
+    }
+}
+
+/// Threads that start, block once and die, by the thousand: every block is counted. A name may be
+/// lost for want of room in the ring, a sum never.
+#[test]
+fn threads_that_start_and_die_by_the_thousand() {
+    if !can_measure() {
+        return;
+    }
+    for (threads, max_threads) in [("3000", None), ("3000", Some(64))] {
+        let outcome = check::run_as(&["churn", "--n", threads], |pid| vec![Request { max_threads, ..request(pid) }]);
+        let outcome = &outcome[0];
+        let window = &outcome.measurement.window;
+        let quality = &window.quality;
+        figures!("{quality:?}");
+        assert_eq!(quality.threads_lost, 0, "{quality:?}");
+        no_event_lost(&outcome.measurement);
+        ledger_closes(&outcome.measurement);
+        agrees(&outcome.measurement);
+        let count = outcome.line.rows.len() as u64;
+        assert_eq!((quality.forks, quality.exits), (count, count));
+        let main = thread(&outcome.measurement, outcome.pid);
+        let mut sums = window.sums().classes[BlockClass::Pipe as usize].blocks;
+        sums -= blocks(&main.sums, BlockClass::Pipe);
+        let truth: u64 = outcome.line.rows.iter().map(|row| row.blocks).sum();
+        if outcome.runs_missed() {
+            continue;
+        }
+        assert_eq!(sums, truth, "blocks of all that lived");
+        let born: Vec<_> = window.threads.iter().filter(|t| t.born_inside).collect();
+        assert_eq!(born.len() as u64 + quality.threads_pooled, count);
+        for t in &born {
+            assert!(t.dead && t.sums.voluntary == t.sums.kernel_voluntary, "{t:?}");
+            assert_eq!(blocks(&t.sums, BlockClass::Pipe), 1, "{:?}", by_class(&t.sums));
+            assert_eq!(blocks(&t.sums, BlockClass::Exit), 1, "{:?}", by_class(&t.sums));
+        }
+        if quality.threads_pooled == 0 {
+            let named: BTreeSet<u32> = born.iter().map(|t| t.tid.as_raw()).collect();
+            assert!(outcome.line.rows.iter().all(|row| named.contains(&row.tid)));
+        }
+        // A newborn's counters begin at zero, and so do ours: the blocks of its row, and its exit.
+        for row in &outcome.line.rows {
+            let mut own = born.iter().filter(|t| t.tid.as_raw() == row.tid);
+            if let (Some(t), None) = (own.next(), own.next()) {
+                assert!(t.sums.voluntary > row.voluntary, "{:?} of {row:?}", by_class(&t.sums));
+            }
+        }
+    }
+}
+
+/// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target,
+/// without it does not.
+#[test]
+fn fork_and_exec_in_the_middle() {
+    if !can_measure() {
+        return;
+    }
+    for follow in [true, false] {
+        let outcome =
+            check::run_as(&["forkexec", "--n", "20"], |pid| vec![Request { follow, ..request(pid) }]).remove(0);
+        outcome.threads_hold();
+        let window = &outcome.measurement.window;
+        // The child waits at its gate by the same call of the same code.
+        let row = &outcome.line.rows[0];
+        let site = outcome.sites("read", "pipe");
+        let all = row.calls + u64::from(follow);
+        if outcome.runs_missed() {
+            outcome.has_calls(site.calls, all);
+            continue;
+        }
+        assert_eq!((site.calls, site.blocks, site.bytes), (all, all, all), "follow {follow}");
+        let child: Vec<_> = window.threads.iter().filter(|t| t.tgid.as_raw() != outcome.pid).collect();
+        figures!("follow {follow}: {:?}", child.iter().map(|t| by_class(&t.sums)).collect::<Vec<_>>());
+        if !follow {
+            assert!(child.is_empty());
+            assert_eq!((window.quality.forks, window.quality.execs), (0, 0));
+            continue;
+        }
+        assert_eq!((child.len(), window.quality.forks, window.quality.execs, window.quality.exits), (1, 1, 1, 1));
+        let child = child[0];
+        assert!(child.born_inside && child.dead);
+        assert_eq!(blocks(&child.sums, BlockClass::Pipe), 1, "the gate: {:?}", by_class(&child.sums));
+        assert_eq!(blocks(&child.sums, BlockClass::Exit), 1, "{:?}", by_class(&child.sums));
+        assert_eq!(child.sums.voluntary, child.sums.kernel_voluntary);
+        // What runs after the exec is other code, even at equal addresses.
+        let spaces: BTreeSet<u32> = window.sites.iter().map(|s| s.place.space).collect();
+        assert_eq!(spaces.len(), 2, "{spaces:?}");
+    }
+}
+
+/// A thread that is not the leader execs: it takes the leader's tid, and its counts are conserved.
+#[test]
+fn exec_from_a_thread_that_is_not_the_leader() {
+    if !can_measure() {
+        return;
+    }
+    for raw in [false, true] {
+        let mut truth = Truth::start(&["exec-nonleader", "--n", "40"]);
+        let pid = truth.pid();
+        let worker = *procfs::tids(pid).iter().find(|&&tid| tid != pid).unwrap();
+        let before = procfs::Counters::read(pid, worker).unwrap();
+        let measuring = Measuring::start(if raw { raw_request(pid) } else { request(pid) });
+        truth.go();
+        let line = truth.line();
+        let after = procfs::Counters::read(pid, pid).unwrap().since(before);
+        let measurement = measuring.stop();
+        truth.end();
+        nothing_lost(&measurement);
+        ledger_closes(&measurement);
+        agrees(&measurement);
+        // The run at the exec may be among those that the kernel left out. Then nobody knew the
+        // worker's new number in time.
+        if runs_missed(&measurement) {
+            continue;
+        }
+        let row = &line.rows[0];
+        assert_eq!(line.value["exec"]["tid_before"].as_u64(), Some(u64::from(worker)));
+        let of_leader = measurement.window.threads.iter().filter(|t| t.tid.as_raw() == pid);
+        let (dead, alive): (Vec<_>, Vec<_>) = of_leader.partition(|t| t.dead);
+        let all: Vec<_> =
+            measurement.window.threads.iter().map(|t| (t.tid.as_raw(), t.dead, by_class(&t.sums))).collect();
+        figures!("{all:?}");
+        assert_eq!(alive.len(), 1, "the worker, under the leader's tid: {all:?}");
+        assert_eq!(dead.len() + measurement.window.threads.iter().filter(|t| t.tid.as_raw() == worker).count(), 1);
+        let t = alive[0];
+        // The reads, and the one of stdin that it is parked in now.
+        assert_eq!(blocks(&t.sums, BlockClass::Pipe), row.expected("pipe") + 1, "{all:?}");
+        assert_eq!(t.sums.voluntary, row.voluntary + 1);
+        assert_eq!((t.sums.voluntary, t.sums.involuntary), (after.voluntary, after.involuntary));
+        assert_eq!(measurement.window.quality.execs, 1);
+    }
+}
