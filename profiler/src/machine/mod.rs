@@ -13,7 +13,7 @@ mod way;
 
 pub use language::Language;
 pub use medium::Medium;
-pub use origin::{Origin, Source, Taken};
+pub use origin::{Beside, Origin, Source, Taken};
 pub(crate) use pace::slower;
 pub use price_list::{At, PriceList};
 pub use queue::Queue;

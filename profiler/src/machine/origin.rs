@@ -23,12 +23,20 @@ pub enum Taken {
     OnTheSpot,
 }
 
-/// Where the prices of a list come from, and how the pace has changed them since. It is kept in
-/// words, because recordings keep it as text: `words` makes them from an [`Origin`].
+/// Prices of a list that come from elsewhere than the rest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Beside {
+    /// Those of requests past the page cache, from `calibrate --file` of the target's file system.
+    FileSystem,
+}
+
+/// Where the prices of a list come from, and how the pace has changed them since. The origin is
+/// kept in words, because recordings keep it as text: `words` makes them from an [`Origin`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Source {
     words: String,
+    beside: Vec<Beside>,
     /// How much slower the CPUs were than when the prices were measured, as a share: 0.25 is 25 %
     /// slower. Prices that are kept are those of the pace at which they were measured.
     pub slowed_by: f64,
@@ -40,27 +48,48 @@ impl Source {
         &self.words
     }
 
-    /// Adds where some of the prices come from, in words made by `words`.
-    pub fn add(&mut self, words: &str) {
-        self.words.push_str("; ");
-        self.words.push_str(words);
+    /// Which prices come from elsewhere.
+    pub fn beside(&self) -> &[Beside] {
+        &self.beside
+    }
+
+    /// Notes prices that come from elsewhere.
+    pub fn add(&mut self, prices: Beside) {
+        self.beside.push(prices);
     }
 
     /// The same prices after CPUs have become slower by a factor of `by`.
     pub(super) fn slower(&self, by: f64) -> Self {
-        Self { words: self.words.clone(), slowed_by: (1.0 + self.slowed_by) * by - 1.0 }
+        Self { slowed_by: (1.0 + self.slowed_by) * by - 1.0, ..self.clone() }
     }
 }
 
 impl From<String> for Source {
     fn from(words: String) -> Self {
-        Self { words, slowed_by: 0.0 }
+        Self { words, ..Self::default() }
     }
 }
 
-impl From<Source> for String {
-    fn from(source: Source) -> Self {
-        source.words
+/// A source as recordings keep it: its words alone, where nothing comes from elsewhere.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Words(String),
+    Parts { words: String, beside: Vec<Beside> },
+}
+
+impl From<Kept> for Source {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Words(words) => words.into(),
+            Kept::Parts { words, beside } => Self { words, beside, slowed_by: 0.0 },
+        }
+    }
+}
+
+impl From<Source> for Kept {
+    fn from(Source { words, beside, .. }: Source) -> Self {
+        if beside.is_empty() { Self::Words(words) } else { Self::Parts { words, beside } }
     }
 }
 
@@ -74,5 +103,14 @@ mod tests {
         let kept = serde_json::to_string(&source.slower(1.5)).unwrap();
         assert_eq!(kept, r#""made up""#);
         assert_eq!(serde_json::from_str::<Source>(&kept).unwrap(), source);
+    }
+
+    #[test]
+    fn prices_from_elsewhere_are_kept_with_the_source() {
+        let mut source = Source::from("made up".to_owned());
+        source.add(Beside::FileSystem);
+        let kept = serde_json::to_string(&source).unwrap();
+        assert_eq!(serde_json::from_str::<Source>(&kept).unwrap(), source);
+        assert_eq!(source.slower(2.0).beside(), [Beside::FileSystem]);
     }
 }

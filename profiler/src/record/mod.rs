@@ -177,6 +177,7 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::answer::Ended;
+    use crate::machine::{Beside, Source};
 
     fn file(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("sia-record-{}-{name}", std::process::id()))
@@ -249,5 +250,14 @@ mod tests {
         assert_eq!(read("target exited"), Ended::TargetExited);
         assert_eq!(rmp_serde::to_vec_named(&Ended::Unknown).unwrap(), pack(""));
         assert_eq!(read("power cut"), Ended::Unknown);
+    }
+    /// Two forms of one value have to be told apart in this format too.
+    #[test]
+    fn prices_from_elsewhere_are_kept() {
+        let mut source = Source::from("here".to_owned());
+        let read = |source: &Source| rmp_serde::from_slice(&rmp_serde::to_vec_named(source).unwrap()).unwrap();
+        assert_eq!(source, read(&source));
+        source.add(Beside::FileSystem);
+        assert_eq!(source, read(&source));
     }
 }

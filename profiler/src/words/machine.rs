@@ -1,7 +1,8 @@
 //! Where prices come from, in words.
 
+use super::in_words::InWords;
 use crate::{
-    machine::{Origin, Runtime, Source, Taken},
+    machine::{Beside, Origin, Runtime, Source, Taken},
     text::numbers::{age, whole_percent},
 };
 
@@ -30,8 +31,17 @@ pub fn runtime(runtime: &Runtime) -> String {
 pub const MODELLED_RUNTIME: &str = "modelled: multiples of this machine's own prices, as another machine had them; \
                                     `should-i-async calibrate --runtime PID` measures them";
 
-/// Where prices of requests past the page cache come from, where their file system was measured.
-pub const OF_FILE_SYSTEM: &str = "those of requests past the page cache from `calibrate --file` of that file system";
+/// Prices that come from the calibration of a file system.
+pub const OF_FILE_SYSTEM: Beside = Beside::FileSystem;
+
+impl InWords for Beside {
+    fn in_words(&self) -> String {
+        match self {
+            Self::FileSystem => "those of requests past the page cache from `calibrate --file` of that file system",
+        }
+        .to_owned()
+    }
+}
 
 /// Where measured prices of a runtime come from.
 pub fn measured_runtime(measured: &Runtime, is_same_build: bool) -> String {
@@ -41,7 +51,8 @@ pub fn measured_runtime(measured: &Runtime, is_same_build: bool) -> String {
 
 /// Where these prices come from, and what their pace was.
 pub fn prices(source: &Source) -> String {
-    let words = source.words();
+    let parts = [source.words().to_owned()].into_iter().chain(source.beside().iter().map(InWords::in_words));
+    let words = parts.collect::<Vec<_>>().join("; ");
     match source.slowed_by {
         by if by >= 0.005 => {
             format!(
@@ -55,7 +66,7 @@ pub fn prices(source: &Source) -> String {
                 whole_percent(-by)
             )
         }
-        _ => words.to_owned(),
+        _ => words,
     }
 }
 
@@ -73,6 +84,14 @@ mod tests {
             "measured right after the target; `calibrate` measures them better; 92 % of the CPUs were in use by others while \
              it was taken"
         );
+    }
+
+    #[test]
+    fn prices_from_elsewhere_are_named_behind_the_rest() {
+        let mut source = Source::from("made up".to_owned());
+        source.add(Beside::FileSystem);
+        let said = "made up; those of requests past the page cache from `calibrate --file` of that file system";
+        assert_eq!(prices(&source), said);
     }
 
     #[test]
