@@ -127,12 +127,13 @@ fn of_one(name: &str) {
     for (file, flags) in [("plain.txt", &[][..]), ("verbose.txt", &["-v"]), ("explain.txt", &["--explain"])] {
         made.insert(file.to_owned(), finished(&mut report(flags)).stdout);
     }
-    let files =
-        Format::ALL.into_iter().filter(|&format| format != Format::Ipc).map(|f| format!("report{}", f.ending()));
-    let wanted: Vec<String> = files.clone().flat_map(|file| ["-o".to_owned(), file]).collect();
+    let files = Format::ALL.into_iter().filter(|&format| format != Format::Ipc);
+    let files = files.map(|format| (format!("report{}", format.ending()), format));
+    let wanted: Vec<String> = files.clone().flat_map(|(file, _)| ["-o".to_owned(), file]).collect();
     finished(&mut report(&wanted.iter().map(String::as_str).collect::<Vec<_>>()));
-    for file in files {
+    for (file, format) in files {
         let bytes = fs::read(scratch.0.join(&file)).unwrap();
+        assert!(bytes.to_ascii_lowercase().starts_with(format.begins()), "{file}");
         made.insert(file, bytes);
     }
     // Where the machine counted nothing, there is no curve: then it is the reason that is kept.

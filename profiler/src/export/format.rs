@@ -26,33 +26,44 @@ listed! {
     }
 }
 
+/// All that is asked of a format, but how it is written: `pipeline/outputs.rs` does that.
+struct Row {
+    ending: &'static str,
+    what: &'static str,
+    begins: &'static [u8],
+}
+
+const fn row(ending: &'static str, what: &'static str, begins: &'static [u8]) -> Row {
+    Row { ending, what, begins }
+}
+
 impl Format {
+    const fn row(self) -> Row {
+        match self {
+            Self::Text => row(".txt", "the report, as check prints it", b""),
+            Self::Json => row(".json", "the report, for programs", b"{"),
+            Self::Html => row(".html", "a page for a browser, with everything", b"<!doctype html>"),
+            Self::Svg => row(".svg", "flame graph", b"<?xml"),
+            Self::Ipc => row(".ipc.svg", "IPC after returns", b"<?xml"),
+            Self::Folded => row(".folded", "one line per stack", b""),
+            Self::Pprof => row(".pb.gz", "profile for pprof", b"\x1f\x8b"),
+            Self::Speedscope => row(".speedscope.json", "profile for speedscope", b"{"),
+        }
+    }
+
     /// The ending, with its dot.
     pub const fn ending(self) -> &'static str {
-        match self {
-            Self::Text => ".txt",
-            Self::Json => ".json",
-            Self::Html => ".html",
-            Self::Svg => ".svg",
-            Self::Ipc => ".ipc.svg",
-            Self::Folded => ".folded",
-            Self::Pprof => ".pb.gz",
-            Self::Speedscope => ".speedscope.json",
-        }
+        self.row().ending
     }
 
     /// What such a file holds, for the help.
     pub const fn what(self) -> &'static str {
-        match self {
-            Self::Text => "the report, as check prints it",
-            Self::Json => "the report, for programs",
-            Self::Html => "a page for a browser, with everything",
-            Self::Svg => "flame graph",
-            Self::Ipc => "IPC after returns",
-            Self::Folded => "one line per stack",
-            Self::Pprof => "profile for pprof",
-            Self::Speedscope => "profile for speedscope",
-        }
+        self.row().what
+    }
+
+    /// How such a file begins, in lower case; empty where that differs.
+    pub const fn begins(self) -> &'static [u8] {
+        self.row().begins
     }
 
     /// The format of a file of this name; `None` where its ending is none of the known ones. Case

@@ -1,6 +1,6 @@
 //! Exports of profiles whose sums are known, read back by readers of their own.
 
-mod build;
+pub(in crate::export) mod build;
 #[path = "../report/tests/fixture.rs"]
 #[allow(dead_code, clippy::duplicate_mod, reason = "that room's windows, of which not all are wanted here")]
 mod fixture;
@@ -34,7 +34,8 @@ fn the_ending_names_the_format_and_the_longest_one_wins() {
     ] {
         assert_eq!(Format::from_path(Path::new(name)), format, "{name}");
     }
-    assert_eq!(Format::endings(), ".txt, .json, .html, .svg, .ipc.svg, .folded, .pb.gz, .speedscope.json");
+    assert!(Format::endings().starts_with(".txt, .json, "), "{}", Format::endings());
+    assert!(Format::endings().split(", ").eq(Format::ALL.map(Format::ending)));
     for format in Format::ALL {
         assert_eq!(Format::from_path(Path::new(&format!("x{}", format.ending()))), Some(format));
     }

@@ -8,25 +8,25 @@ use crate::{
 
 /// A profile under way.
 #[derive(Default)]
-pub(super) struct Build {
-    pub(super) profile: Profile,
+pub(in crate::export) struct Build {
+    pub(in crate::export) profile: Profile,
 }
 
-pub(super) fn user(name: &str) -> Frame {
+pub(in crate::export) fn user(name: &str) -> Frame {
     Frame { module: "echo-server".to_owned(), origin: Origin::User, ..Frame::mark(name) }
 }
 
-pub(super) fn kernel(name: &str) -> Frame {
+pub(in crate::export) fn kernel(name: &str) -> Frame {
     Frame { module: "[kernel]".to_owned(), origin: Origin::Kernel, ..Frame::mark(name) }
 }
 
-pub(super) fn weights(cost: u64, blocked: u64, run_delay: u64, cpu: u64) -> Weights {
+pub(in crate::export) fn weights(cost: u64, blocked: u64, run_delay: u64, cpu: u64) -> Weights {
     Weights { cost, blocked, run_delay, cpu }
 }
 
 impl Build {
     /// Index of a frame; the same frame is not taken twice.
-    pub(super) fn frame(&mut self, frame: Frame) -> u32 {
+    pub(in crate::export) fn frame(&mut self, frame: Frame) -> u32 {
         let frames = &mut self.profile.frames;
         let at = frames.iter().position(|f| *f == frame).unwrap_or_else(|| {
             frames.push(frame);
@@ -35,7 +35,7 @@ impl Build {
         at as u32
     }
 
-    pub(super) fn stack(&mut self, frames: &[Frame], waker: &[Frame], weights: Weights) -> &mut Stack {
+    pub(in crate::export) fn stack(&mut self, frames: &[Frame], waker: &[Frame], weights: Weights) -> &mut Stack {
         let frames = frames.iter().map(|f| self.frame(f.clone())).collect();
         let waker = waker.iter().map(|f| self.frame(f.clone())).collect();
         self.profile.stacks.push(Stack { site: None, class: None, frames, waker, samples: 1, weights });
@@ -45,7 +45,7 @@ impl Build {
 
 /// What a thread-per-connection server looks like: blocks with and without a waker, inlined frames,
 /// CPU, and a rest.
-pub(super) fn server() -> Profile {
+pub(in crate::export) fn server() -> Profile {
     let mut build = Build::default();
     let main = user("main");
     let serve = Frame { source: Some(("src/serve.rs".to_owned(), 40)), ..user("echo::serve") };
@@ -72,7 +72,7 @@ pub(super) fn server() -> Profile {
 }
 
 /// Names chosen to break a format.
-pub(super) const HOSTILE: [&str; 10] = [
+pub(in crate::export) const HOSTILE: [&str; 10] = [
     "a;b",
     "operator new 42",
     "x\ny\tz",
@@ -85,7 +85,7 @@ pub(super) const HOSTILE: [&str; 10] = [
     "--><!-- \u{fffe}",
 ];
 
-pub(super) fn hostile() -> Profile {
+pub(in crate::export) fn hostile() -> Profile {
     let mut build = Build::default();
     for (i, name) in HOSTILE.into_iter().enumerate() {
         let ns = 1_000_000 + i as u64;
@@ -101,7 +101,7 @@ pub(super) fn hostile() -> Profile {
 }
 
 /// So many distinct stacks, thirty deep, most of them sharing most of their frames with others.
-pub(super) fn large(stacks: u64) -> Profile {
+pub(in crate::export) fn large(stacks: u64) -> Profile {
     let mut build = Build::default();
     for i in 0..4_000 {
         let module = format!("lib{}.so", i % 40);
