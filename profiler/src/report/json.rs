@@ -38,21 +38,21 @@ struct Document {
     /// Version of this schema. Raised when a key changes its meaning or goes away.
     #[schemars(extend("const" = SCHEMA_VERSION))]
     schema_version: u32,
-    /// What made the report.
+    /// The program that made the report.
     tool: Tool,
-    /// The answer.
+    /// Whether another way of waiting would pay, and what that rests on.
     verdict: Verdict,
-    /// The blocking-IO overhead.
+    /// CPU that blocking IO costs, as shares of the target's CPU.
     score: Score,
-    /// What async would give back.
+    /// What other ways of waiting would give back, as shares of the target's CPU.
     what_if: whatif::WhatIf,
     /// The direct cost of one blocking-IO block, estimated in three ways.
     estimators: whatif::Estimators,
     /// What hardware counters told of the instructions that follow a return.
     ipc: ipc::Ipc,
-    /// Who was measured, where.
+    /// The processes that were measured, and the machine that they ran on.
     target: target::Target,
-    /// What was measured, when.
+    /// When and for how long was measured, and what ended it.
     window: target::Window,
     /// Where the target's CPU time went.
     cpu: ledgers::Cpu,
@@ -67,7 +67,7 @@ struct Document {
     roles: Vec<views::RoleLine>,
     /// Wake-ups of the target's threads.
     wakeups: views::Wakeups,
-    /// Block devices.
+    /// Block devices that had requests, and what the target waited for them.
     devices: views::Devices,
     /// What was lost or left open.
     quality: quality::Quality,
@@ -82,18 +82,18 @@ struct Document {
 /// The program that made the report.
 #[derive(Serialize, JsonSchema)]
 struct Tool {
-    /// Its name.
+    /// The name of its command.
     name: &'static str,
-    /// Its version.
+    /// Its version, as `--version` prints it.
     version: &'static str,
 }
 
 /// The answer.
 #[derive(Serialize, JsonSchema)]
 struct Verdict {
-    /// Its kind.
+    /// What was found, as one of a fixed list of kinds.
     answer: Answer,
-    /// What that comes down to.
+    /// What the kind comes down to: yes, no, perhaps, or no answer.
     decision: Decision,
     /// The same in one sentence.
     sentence: String,
@@ -175,7 +175,7 @@ struct Score {
     direct_ratio: Figure<Ratio>,
     /// Lower end of the 90 % interval of `direct_ratio`.
     direct_low_ratio: Figure<Ratio>,
-    /// Upper end of it.
+    /// Upper end of the 90 % interval of `direct_ratio`.
     direct_high_ratio: Figure<Ratio>,
     /// The extra CPU after coming back, because caches went cold.
     indirect_ratio: Figure<Ratio>,

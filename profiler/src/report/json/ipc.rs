@@ -24,7 +24,7 @@ struct Bounded {
     low: Option<f64>,
     /// Upper end of the 90 % interval.
     high: Option<f64>,
-    /// Where it comes from.
+    /// Whether it was measured or modelled, or cannot be had.
     provenance: Provenance,
     /// The assumption behind it, or why it is unavailable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ struct Line {
 /// A recovery curve.
 #[derive(Serialize, JsonSchema)]
 struct Curve {
-    /// What came before the return.
+    /// What came before the return: blocked, direct, preempted, unknown.
     after: &'static str,
     /// Overflow samples behind it.
     samples_count: Figure<u64>,
@@ -179,9 +179,9 @@ struct Curve {
 struct Point {
     /// Overflow samples that fell into the point.
     samples_count: Figure<u64>,
-    /// Mean instructions since the return.
+    /// Instructions since the return, mean of these samples.
     instructions_count: Figure<f64>,
-    /// Mean cycles since the return.
+    /// Cycles since the return, mean of these samples.
     cycles_count: Figure<f64>,
     /// Instructions since the return that the local IPC stands for.
     middle_instructions_count: Figure<f64>,

@@ -52,7 +52,7 @@ pub(super) struct Window {
     windows_count: Figure<u32>,
     /// Whether it was sampled: measured in windows, to stay within the overhead's budget.
     sampled: bool,
-    /// What ended it, in words.
+    /// What ended the measurement, in words; empty where that is not known.
     ended: String,
     /// Threads that were seen in the window.
     threads_count: Figure<u64>,

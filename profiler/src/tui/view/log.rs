@@ -79,7 +79,7 @@ fn stacks(page: &mut Page, profile: &Profile) {
     let q = &profile.quality;
     page.entry("taken", &q.taken(), Ink::Plain);
     page.entry("lost", &count(q.lost), if q.lost > 0 { Ink::Bad } else { Ink::Plain });
-    page.entry("whole", &q.ends(), Ink::Plain);
+    page.entry("truncated", &q.ends(), Ink::Plain);
     page.entry("named", &q.names(), Ink::Plain);
 }
 

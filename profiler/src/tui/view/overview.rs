@@ -4,7 +4,7 @@
 //! Yes: about 28 % (7–47 %) of its CPU would come back with an event loop: 8 connection threads …
 //! blocking-IO overhead ~22.1 % (90 %: 20.8–23.4 %) · indirect ~2.0 %   ▃▄▄▅▅▆▅▅ now ~22.5 %
 //! 41.2 k/s events · 20.1 k/s blocks on IO · self-cost ~1.3 % of its CPU · profiler 0.4 % of a CPU
-//! CPU  1.31 now, top 1.40, column 1.00 s                                   now    whole
+//! CPU  1.310 now, top 1.400, column 1.00 s                                 now    whole
 //! ++++++++++++++++++++++++++++                    █ user mode              42.0 %   41.8 %
 //! ############################                    ▒ syscall work           30.1 %   30.9 %
 //! ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                    # blocking IO, direct   ~22.5 %  ~22.1 %
