@@ -18,6 +18,7 @@ pub(crate) mod runtimes;
 mod sampling;
 mod stacks;
 mod streaming;
+mod toll;
 
 use std::sync::atomic::AtomicBool;
 

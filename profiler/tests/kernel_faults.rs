@@ -476,6 +476,13 @@ fn the_capabilities_that_doctor_names_suffice() {
         let cost = &report["self_cost"]["per_event_ns"];
         assert!(cost["value"].is_null() && cost["provenance"] == "unavailable", "{cost}");
     }
+    // The budget is held without the statistics: by the toll of a hook.
+    let busy = Target::start("dd", &["if=/dev/zero", "of=/dev/null", "bs=1", "count=100000000"]);
+    let flags = ["check", "--json", "--max-overhead", "0.1%", "-d", "2s", "-p", &busy.pid()];
+    let report = run(&mut place.tool(&flags)).json();
+    assert!(count(&report["window"]["windows_count"]) > 1, "{}", report["window"]);
+    let share = &report["self_cost"]["target_cpu_ratio"];
+    assert!(share["value"].as_f64() > Some(0.001) && share["provenance"] == "modelled", "{share}");
     let twenty = "i=0; while [ $i -lt 20 ]; do sleep 0.005; i=$((i+1)); done";
     let report = run(&mut place.tool(&["check", "--json", "--", "sh", "-c", twenty])).json();
     assert_eq!((blocks(&report, "sleep"), count(&report["quality"]["forks_count"])), (20, 20), "{report}");

@@ -45,6 +45,25 @@ pub struct Facts {
     pub runtime: Option<Runtime>,
 }
 
+/// What a hook costs whom it watches: the programs and the kernel's way into them, calibrated on
+/// threads of the profiler's own on one processor.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Toll {
+    /// A syscall that returns, ns.
+    pub call: f64,
+    /// A block, with its wake-up and both switches, ns.
+    pub switch: f64,
+    /// The pace at which they were measured: ns of the yardstick.
+    pub pace: f64,
+}
+
+impl Toll {
+    /// What so many calls and switches cost, ns.
+    pub fn of(self, calls: u64, switches: u64) -> f64 {
+        self.call * calls as f64 + self.switch * switches as f64
+    }
+}
+
 /// How a measurement ended. Recordings keep it in the words that users read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Ended {
@@ -95,8 +114,15 @@ pub struct Inputs {
     /// Names of devices, by major and minor.
     pub device_names: HashMap<(u32, u32), String>,
     pub reference: Option<Reference>,
-    /// The target while no program was attached, before and after the measurement.
+    /// The target while no program was attached: between the windows and after the measurement, in
+    /// recordings from before 2026-11-30 before and after it.
     pub baselines: Vec<Baseline>,
+    /// The target while they were attached, by the same clock.
+    #[serde(default)]
+    pub watched: Vec<Baseline>,
+    /// What a hook costs whom it watches.
+    #[serde(default)]
+    pub toll: Option<Toll>,
     /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,

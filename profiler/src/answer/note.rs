@@ -20,4 +20,8 @@ pub enum Note {
     NoStatistics,
     /// Mean run time of a program and of the kernel's way into it, times the target's events.
     MeanRunTime,
+    /// What a hook costs threads of our own, times what the target did.
+    Toll,
+    /// The target was not seen without the programs often enough.
+    NotSeenAlone,
 }

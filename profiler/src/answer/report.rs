@@ -15,9 +15,9 @@ use super::{
 use crate::{
     aggregate::{Quality, RoleLine, Roles, Scheduling, Window},
     cost::{self, Bases, Births, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
-    event::{BlockClass, DeviceRecord, Family, Place, SiteRecord, Sums},
+    event::{BlockClass, DeviceRecord, Family, Place, ProgramRecord, SiteRecord, Sums},
     machine::{Language, PriceList},
-    predict::{self, Alone, Engine, Given, Prices, WhatIf},
+    predict::{self, Alone, Engine, Given, Paid, Prices, WhatIf},
     quantity::{Figure, Nanos, Tid},
 };
 
@@ -30,6 +30,10 @@ pub struct SelfCost {
     pub per_event: Figure<f64, Note>,
     /// Share of the target's CPU that the programs used.
     pub share: Figure<f64, Note>,
+    /// What the target paid, by its own clock.
+    pub paid: Figure<Paid, Note>,
+    /// Share of the target's CPU that the program on the CPU clock used.
+    pub sampler: Figure<f64, Note>,
     /// CPU that the profiler's own process used.
     pub own_cpu: Nanos,
     /// Its largest resident size, bytes.
@@ -205,7 +209,7 @@ impl Parts {
         let indirect = Indirect::new(&window.sites, counted);
         Self {
             wall: WallLedger::new(window, sums),
-            self_cost: self_cost(window, &cpu, events, inputs),
+            self_cost: self_cost(window, &cpu, sums, events, inputs),
             score: Score::new(window, &cpu, pools, inputs, &indirect),
             cpu,
             ipc,
@@ -279,22 +283,35 @@ fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {
     window.devices.iter().map(|device| DeviceView::new(device, name(device))).collect()
 }
 
-fn self_cost(window: &Window, cpu: &CpuLedger, events: u64, inputs: &Inputs) -> SelfCost {
-    let runs: u64 = window.programs.iter().map(|p| p.runs).sum();
-    let time: Nanos = window.programs.iter().map(|p| p.time).sum();
-    let (per_event, share) = if runs == 0 {
-        (Figure::unavailable(Note::NoStatistics), Figure::unavailable(Note::NoStatistics))
-    } else {
-        let per_event = time.as_nanos() as f64 / runs as f64;
-        let share = if cpu.total == Nanos::ZERO {
-            Figure::unavailable(Note::NoCpu)
-        } else {
-            Figure::modelled(
-                (per_event + inputs.hook_entry) * events as f64 / cpu.total.as_nanos() as f64,
-                Note::MeanRunTime,
-            )
-        };
-        (Figure::measured(per_event), share)
+fn self_cost(window: &Window, cpu: &CpuLedger, sums: &Sums, events: u64, inputs: &Inputs) -> SelfCost {
+    let (samplers, hooks): (Vec<_>, Vec<_>) = window.programs.iter().partition(|p| p.is_sampler());
+    let mean = |programs: &[&ProgramRecord]| {
+        let runs: u64 = programs.iter().map(|p| p.runs).sum();
+        let time: Nanos = programs.iter().map(|p| p.time).sum();
+        (runs > 0).then(|| time.as_nanos() as f64 / runs as f64)
     };
-    SelfCost { events, per_event, share, own_cpu: inputs.own_cpu, own_bytes: inputs.own_bytes }
+    let total = cpu.total.as_nanos() as f64;
+    let share_of = |ns: f64, note| {
+        if total > 0.0 { Figure::modelled(ns / total, note) } else { Figure::unavailable(Note::NoCpu) }
+    };
+    let per_event = mean(&hooks);
+    let share = match (per_event, inputs.toll) {
+        (Some(each), _) => share_of((each + inputs.hook_entry) * events as f64, Note::MeanRunTime),
+        (None, Some(toll)) => share_of(toll.of(sums.calls, sums.voluntary + sums.involuntary), Note::Toll),
+        (None, None) => Figure::unavailable(Note::NoStatistics),
+    };
+    let between = inputs.baselines.iter().filter(|b| b.between).map(|b| b.wall).sum();
+    SelfCost {
+        events,
+        per_event: per_event.map_or_else(|| Figure::unavailable(Note::NoStatistics), Figure::measured),
+        share,
+        paid: Paid::new(&inputs.watched, &inputs.baselines, between)
+            .map_or_else(|| Figure::unavailable(Note::NotSeenAlone), Figure::measured),
+        sampler: mean(&samplers).map_or_else(
+            || Figure::unavailable(Note::NoStatistics),
+            |each| share_of(each * window.samples.samples as f64, Note::MeanRunTime),
+        ),
+        own_cpu: inputs.own_cpu,
+        own_bytes: inputs.own_bytes,
+    }
 }

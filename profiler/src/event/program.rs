@@ -1,6 +1,9 @@
 //! event/program: what a program of ours cost.
 
-use crate::{kernel::ProgramCost, quantity::Nanos};
+use crate::{
+    kernel::{ProgramCost, SAMPLER},
+    quantity::Nanos,
+};
 
 /// What one kernel program cost.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -13,6 +16,13 @@ pub struct ProgramRecord {
     pub time: Nanos,
     /// Runs left out by the kernel.
     pub missed: u64,
+}
+
+impl ProgramRecord {
+    /// Whether it runs by the CPU clock, and not at an event of the target.
+    pub fn is_sampler(&self) -> bool {
+        self.name == SAMPLER
+    }
 }
 
 impl From<&ProgramCost> for ProgramRecord {

@@ -1,11 +1,11 @@
 //! Loads the kernel object: offsets and tables in, sizes set, programs through the verifier.
 
-use std::{os::fd::AsFd, path::Path};
+use std::{collections::HashMap, os::fd::AsFd, path::Path};
 
 use aya::{
     Ebpf, EbpfLoader,
     maps::{MapData, Queue},
-    programs::{BtfTracePoint, RawTracePoint},
+    programs::{BtfTracePoint, Program, RawTracePoint},
 };
 use profiler_common::{
     control::Control,
@@ -75,10 +75,10 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     // fail.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
-    let types = Btf::load(Path::new(VMLINUX))?;
-    let hooks = hooks(&types)?;
+    let mut types = Types::read()?;
+    let hooks = hooks(&types.own)?;
     let mut pmu = if options.counters { Pmu::open() } else { Pmu::absent() };
-    let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
+    let (mut ebpf, form) = load_accepted(options, &mut types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
     // SAFETY: the three maps are made of integers, hold as many values as asked for, and are
     // mmapable (`profiler-ebpf/src/maps.rs`).
@@ -92,11 +92,32 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     Ok(Loaded { ebpf, form, hooks, control, tids, threads, pmu })
 }
 
+/// The kernel's types: as we read them, as aya does for programs, and in a loader, which reads them
+/// once more by itself. Each takes some 40 ms, so they are read at once.
+struct Types {
+    own: Btf,
+    of_aya: aya::Btf,
+    loader: Option<EbpfLoader<'static>>,
+}
+
+impl Types {
+    fn read() -> Result<Self, LoadError> {
+        let (of_aya, loader) = (std::thread::spawn(aya::Btf::from_sys_fs), std::thread::spawn(EbpfLoader::new));
+        let own = Btf::load(Path::new(VMLINUX));
+        let of_aya = of_aya.join().map_err(|_| LoadError::Object("the thread that read the types panicked".into()))?;
+        Ok(Self {
+            own: own?,
+            of_aya: of_aya.map_err(|e| LoadError::Object(e.to_string()))?,
+            loader: loader.join().ok(),
+        })
+    }
+}
+
 /// The best form that the kernel does not refuse, with calls of kernel functions where it wants and
 /// takes them.
-fn load_accepted(options: &Options, types: &Btf, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
+fn load_accepted(options: &Options, types: &mut Types, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
     let forms = options.form.map_or_else(|| vec![Form::Typed, Form::Raw], |form| vec![form]);
-    let wanted = Calls::wanted(types);
+    let wanted = Calls::wanted(&types.own);
     let calls = if wanted.any() { vec![wanted, Calls::NONE] } else { vec![wanted] };
     let mut refused = None;
     for calls in calls {
@@ -116,27 +137,29 @@ fn load_accepted(options: &Options, types: &Btf, hooks: &[Hook], pmu: &Pmu) -> R
 
 fn load_form(
     options: &Options,
-    types: &Btf,
+    types: &mut Types,
     hooks: &[Hook],
     form: Form,
     calls: Calls,
     pmu: &Pmu,
 ) -> Result<Ebpf, LoadError> {
-    if form == Form::Typed && !types.has_function("bpf_get_current_task_btf") {
+    let Types { own, of_aya, loader } = types;
+    if form == Form::Typed && !own.has_function("bpf_get_current_task_btf") {
         // 5.10: typed programs exist, but the running task has no type.
         return Err(LoadError::Refused {
             program: "sia_sys_enter".into(),
             reason: "no bpf_get_current_task_btf".into(),
         });
     }
-    let registers = form == Form::Typed && types.has_function("bpf_task_pt_regs");
-    let offsets = resolve(types, registers)?;
+    let registers = form == Form::Typed && own.has_function("bpf_task_pt_regs");
+    let offsets = resolve(own, registers)?;
     let (tables, socket_calls) = (syscalls::tables(), syscalls::socket_calls());
-    let kernel_types = aya::Btf::from_sys_fs().map_err(|e| LoadError::Object(e.to_string()))?;
     let counters = pmu.mask();
 
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&kernel_types))
+    let mut ebpf = loader
+        .take()
+        .unwrap_or_default()
+        .btf(Some(of_aya))
         .override_global("OFFSETS", words(&offsets), true)
         .override_global("SYSCALLS", tables.as_slice(), true)
         .override_global("SOCKET_CALLS", socket_calls.as_slice(), true)
@@ -155,26 +178,41 @@ fn load_form(
         .load(&calls.put_into(OBJECT))
         .map_err(|e| load_error(&e))?;
 
-    for hook in hooks {
-        for program in [Some(hook.program), hook.spare].into_iter().flatten() {
-            load_program(&mut ebpf, program, hook.tracepoint, form, &kernel_types)?;
-        }
-    }
+    load_programs(&mut ebpf, hooks, form, of_aya)?;
     fill(&mut ebpf, "SIA_FREE_THREADS", options.max_threads)?;
     fill(&mut ebpf, "SIA_FREE_SITES", options.max_sites)?;
     Ok(ebpf)
 }
 
+/// Loads the programs of all hooks, each on a thread of its own: what the verifier does with one
+/// program takes up to 100 ms, and the kernel lets it do several at once.
+fn load_programs(ebpf: &mut Ebpf, hooks: &[Hook], form: Form, types: &aya::Btf) -> Result<(), LoadError> {
+    let mut found: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let wanted = hooks.iter().flat_map(|hook| {
+        [Some(hook.program), hook.spare].into_iter().flatten().map(|p| (form.program_name(p), hook.tracepoint))
+    });
+    std::thread::scope(|scope| {
+        let mut loading = Vec::new();
+        for (name, tracepoint) in wanted {
+            let program = found.remove(name.as_str());
+            loading.push(scope.spawn(move || load_program(&name, program, tracepoint, form, types)));
+        }
+        let panicked = || Err(LoadError::Object("a thread that loaded a program panicked".into()));
+        // Of several that are refused, the first in the order of hooks is named.
+        let loaded: Vec<_> = loading.into_iter().map(|l| l.join().unwrap_or_else(|_| panicked())).collect();
+        loaded.into_iter().collect()
+    })
+}
+
 fn load_program(
-    ebpf: &mut Ebpf,
-    program: &str,
+    name: &str,
+    program: Option<&mut Program>,
     tracepoint: &str,
     form: Form,
     types: &aya::Btf,
 ) -> Result<(), LoadError> {
-    let name = form.program_name(program);
-    let refused = |reason: String| LoadError::Refused { program: name.clone(), reason };
-    let program = ebpf.program_mut(&name).ok_or_else(|| refused("not in the object".into()))?;
+    let refused = |reason: String| LoadError::Refused { program: name.to_owned(), reason };
+    let program = program.ok_or_else(|| refused("not in the object".into()))?;
     let result = match form {
         Form::Typed => {
             let program: &mut BtfTracePoint =

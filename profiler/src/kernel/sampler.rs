@@ -14,6 +14,9 @@ use super::{error::LoadError, loader::Loaded};
 /// Samples a second and CPU. Prime, so that it does not run in step with timers.
 const FREQUENCY: u64 = 499;
 
+/// The program on the CPU clock.
+pub const SAMPLER: &str = "sia_sample";
+
 /// Samples of the target by where they hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SampleCounts {
@@ -109,7 +112,7 @@ impl Sampler {
     /// error is a reason to name.
     pub(super) fn attach(&mut self, loaded: &mut Loaded) -> Result<(), LoadError> {
         let failed = |reason: String| LoadError::Attach { tracepoint: "cpu-clock".into(), reason };
-        let program = loaded.ebpf.program_mut("sia_sample").ok_or_else(|| failed("not in the object".into()))?;
+        let program = loaded.ebpf.program_mut(SAMPLER).ok_or_else(|| failed("not in the object".into()))?;
         let program: &mut PerfEvent =
             program.try_into().map_err(|e: aya::programs::ProgramError| failed(e.to_string()))?;
         if program.fd().is_err() {

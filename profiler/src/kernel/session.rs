@@ -163,6 +163,11 @@ impl Session {
         self.set_tracking(0);
     }
 
+    /// Births are followed again.
+    pub fn follow_births(&self) {
+        self.set_tracking(1);
+    }
+
     /// Forgets every thread: none is measured until it is filed again. For another measurement with
     /// the same programs.
     pub fn forget_threads(&mut self) {
@@ -362,23 +367,27 @@ impl Session {
         self.live_slots().len()
     }
 
-    /// Events of the living threads so far: what the programs ran for on the target's account.
-    pub fn events(&self) -> u64 {
-        self.live_slots()
-            .into_iter()
-            .map(|slot| {
-                // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole
-                // word.
-                let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
-                2 * sums.calls
-                    + sums.voluntary
-                    + sums.involuntary
-                    + sums.woken_by_self
-                    + sums.woken_by_other
-                    + sums.woken_by_kernel
-            })
-            .sum()
+    /// Calls and switches of the living threads so far: what the programs ran for on the target's
+    /// account.
+    pub fn passed(&self) -> Passed {
+        let mut passed = Passed::default();
+        for slot in self.live_slots() {
+            // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
+            let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
+            passed.calls += sums.calls;
+            passed.switches += sums.voluntary + sums.involuntary;
+        }
+        passed
     }
+}
+
+/// What living threads did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Syscalls that returned.
+    pub calls: u64,
+    /// Switches, voluntary or not.
+    pub switches: u64,
 }
 
 /// A record from the ring; `None` where its size is not that of this build's layout.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use super::{
     error::LoadError,
     hooks::Hook,
+    sampler::SAMPLER,
     session::Session,
     statistics::{self, ProgramCost},
 };
@@ -36,8 +37,8 @@ impl Session {
         self.attach_spares()
     }
 
-    /// What the programs cost so far, a spare with its first; zero runs while the kernel keeps no
-    /// statistics.
+    /// What the programs cost so far, a spare with its first, and the one on the CPU clock last;
+    /// zero runs while the kernel keeps no statistics.
     pub fn costs(&self) -> Vec<ProgramCost> {
         let cost = |hook: &Hook| {
             let first = self.cost(hook.program)?;
@@ -47,17 +48,22 @@ impl Session {
                 _ => first,
             })
         };
-        self.loaded.hooks.iter().filter_map(cost).collect()
+        let sampler = self.program_cost(SAMPLER).map(|cost| ProgramCost { missed: 0, ..cost });
+        self.loaded.hooks.iter().filter_map(cost).chain(sampler).collect()
     }
 
     fn cost(&self, program: &str) -> Option<ProgramCost> {
-        let name = self.loaded.form.program_name(program);
-        let fd = match self.loaded.ebpf.program(&name)? {
+        self.program_cost(&self.loaded.form.program_name(program))
+    }
+
+    fn program_cost(&self, name: &str) -> Option<ProgramCost> {
+        let fd = match self.loaded.ebpf.program(name)? {
             aya::programs::Program::BtfTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
             aya::programs::Program::RawTracePoint(p) => p.fd().ok()?.try_clone().ok()?,
+            aya::programs::Program::PerfEvent(p) => p.fd().ok()?.try_clone().ok()?,
             _ => return None,
         };
-        Some(statistics::read(&name, fd))
+        Some(statistics::read(name, fd))
     }
 }
 

@@ -13,10 +13,9 @@ use crate::{
     calibrate::VolumeCalibration,
     event::{Batch, BlockClass, Phase, Place, SiteRecord},
     kernel::{self, Form, preflight, syscalls},
-    machine::{PriceList, Runtime},
+    machine::{Beside, PriceList, Runtime},
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
-    words,
 };
 
 /// Names by key, for reports.
@@ -82,7 +81,7 @@ impl Descriptors {
         let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
         let Some(found) = VolumeCalibration::load(device) else { return list };
         list.direct = found.prices();
-        list.source.add(words::OF_FILE_SYSTEM);
+        list.source.add(Beside::FileSystem);
         list
     }
 

@@ -35,6 +35,10 @@ impl Taken {
         Self { count: self.count + other.count, logs: self.logs + other.logs }
     }
 
+    pub(super) fn less(self, other: Self) -> Self {
+        Self { count: self.count - other.count, logs: self.logs - other.logs }
+    }
+
     /// The mean pace, ns a yardstick. It is the geometric mean, which lies between the mean over
     /// time and the mean over work.
     pub(super) fn pace(self) -> Option<f64> {
@@ -78,8 +82,7 @@ impl PaceWatch {
 
     /// The yardsticks since `then`.
     pub(super) fn since(&self, then: Taken) -> Taken {
-        let now = self.so_far();
-        Taken { count: now.count - then.count, logs: now.logs - then.logs }
+        self.so_far().less(then)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    baseline,
+    baseline::Stretches,
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
     measurement::{Failure, Progress, Request},
@@ -27,7 +27,6 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    predict::Baseline,
     process::{self, ExitWatch, Process, TargetSpec},
     quantity::{Nanos, Tgid},
     text::numbers::bytes,
@@ -64,8 +63,8 @@ pub(super) struct Run<'a> {
     slices: Vec<Slice>,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
-    /// The target before anything was attached.
-    before: Vec<Baseline>,
+    /// The target by its own clock, with the programs and without.
+    stretches: Stretches,
     /// Watches how fast the target's CPUs are, where there are prices to bring to that pace.
     pace: Option<PaceWatch>,
     /// The yardsticks of closed windows.
@@ -103,11 +102,7 @@ impl<'a> Run<'a> {
         let log = session.take_log();
         let watch = ExitWatch::new(&request.target.processes)?;
         let mut governor = Governor::new(request.max_overhead);
-        // A command that has not been started has no CPU to watch; and the CPU clock is of whole
-        // processes.
-        let alone = request.price && !request.follow && request.target.threads_only.is_none();
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
-        let before = if alone { baseline::watch(request, pace.as_ref(), false) } else { Vec::new() };
         let reference = if request.snapshots { reference::measure(&mut session).ok() } else { None };
         let pricing = (request.snapshots && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
@@ -118,7 +113,9 @@ impl<'a> Run<'a> {
         let stacks = if request.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
+        let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
+        governor.begun(&session, &request.target, first);
         let mut streaming = Streaming::default();
         streaming.tick(&mut session, first);
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
@@ -137,7 +134,7 @@ impl<'a> Run<'a> {
             windows: Windows::default(),
             slices: Vec::new(),
             wire: None,
-            before,
+            stretches,
             unpaced: pace.as_ref().map(PaceWatch::so_far).unwrap_or_default(),
             paced: Taken::default(),
             pace,
@@ -191,7 +188,8 @@ impl<'a> Run<'a> {
             }
             let now = kernel::now();
             self.tick(now, &mut last, processes, progress)?;
-            if self.governor.over(&self.session, &self.request.target, now.saturating_sub(self.begun)) {
+            let elapsed = now.saturating_sub(self.begun);
+            if self.governor.over(&self.session, &self.request.target, now, elapsed) {
                 self.rest(now, deadline, stop)?;
             }
         }
@@ -234,7 +232,11 @@ impl<'a> Run<'a> {
         self.session.finish();
         self.take_window()?;
         self.session.detach();
-        if !pause(self.governor.pause(), deadline, stop) {
+        let length = self.governor.pause(now.saturating_sub(self.begun));
+        let wait = |length| pause(length, deadline, stop);
+        let over = self.stretches.pause(&self.request.target, self.pace.as_ref(), length, wait);
+        self.governor.compare(&self.stretches);
+        if !over {
             self.open_window()?;
         }
         Ok(())
@@ -339,7 +341,7 @@ impl<'a> Run<'a> {
         self.begun = self.session.begin();
         self.unpaced = self.pace.as_ref().map(PaceWatch::so_far).unwrap_or_default();
         self.open = true;
-        self.governor.resumed();
+        self.governor.begun(&self.session, &self.request.target, self.begun);
         Ok(())
     }
 }

@@ -1,23 +1,43 @@
 //! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached
 //! for windows only.
 
-use super::facts::process_cpu;
+use super::{baseline::Stretches, facts::process_cpu, toll};
 use crate::{
+    answer::Toll,
     calibrate::pace::{thread_cpu, yardstick},
-    kernel::{LoadError, ProgramCost, Session, Statistics},
+    kernel::{LoadError, Passed, Session, Statistics},
+    predict::Paid,
     process::Target,
-    quantity::{Nanos, median},
+    quantity::{Nanos, Uncertain, median},
 };
 
-/// Length of a window, where the measurement is sampled.
+/// The shortest window of a measurement that is sampled.
 const WINDOW: Nanos = Nanos::from_millis(200);
+/// The longest window: what costs hardly more than the budget is left alone now and then all the
+/// same.
+const LONGEST_WINDOW: Nanos = Nanos::from_millis(4_000);
 /// The longest pause between two windows. A longer one could miss a rare burst every time.
 const LONGEST_PAUSE: Nanos = Nanos::from_millis(3_800);
+/// The shortest one: in less, the target is not seen alone.
+const SHORTEST_PAUSE: Nanos = Nanos::from_millis(100);
+/// A pause is up to this share of it shorter or longer, so that windows do not fall in step with
+/// what the target does periodically.
+const RANDOM: f64 = 0.5;
+/// What the programs cost is first looked at after this time of a window, and then once in a
+/// [`PERIOD`].
+const FIRST: Nanos = Nanos::from_millis(100);
+const PERIOD: Nanos = Nanos::from_millis(1_000);
 /// The kernel keeps statistics for this long in each [`PERIOD`]. Keeping them costs two clock reads
 /// for each run of a program.
-const STATISTICS: Nanos = Nanos::from_millis(100);
-/// How often statistics are kept.
-const PERIOD: Nanos = Nanos::from_millis(1_000);
+const STATISTICS: Nanos = Nanos::from_millis(20);
+/// CPU of the target, below which nothing is said of shares of it.
+const MIN_CPU: Nanos = Nanos::from_millis(1);
+/// A target that hardly runs is left to be measured whole: what costs less than this share of one
+/// CPU is no load to anybody, however much it is of the target's own.
+const SMALL: f64 = 0.001;
+/// The toll was calibrated on one processor with warm caches: its standard error, as a share of it,
+/// until the target itself has been compared.
+const TOLL_ERROR: f64 = 0.5;
 /// Hardware counters are read after one in so many returns at least, and a step changes that by
 /// this factor at most.
 const RAREST: f64 = 4_096.0;
@@ -26,47 +46,79 @@ const STEEPEST: f64 = 16.0;
 const CALLS: u32 = 2_000;
 const SERIES: u32 = 10;
 
-/// Watches what the programs cost, and says when a window has to end.
+/// Watches what measuring costs, and says when a window has to end.
 pub(super) struct Governor {
     budget: Option<f64>,
+    /// What a hook costs whom it watches; `None` until it is calibrated, and where that failed.
+    toll: Option<Toll>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns.
     hook: f64,
     /// The pace at which `hook` was measured: ns of the yardstick.
     paced: f64,
-    on: Option<From>,
-    last: Option<Nanos>,
-    /// The programs' share of the target's CPU, last measured.
+    statistics: Keeping,
+    from: Option<From>,
+    /// What the target pays by the toll, as a share of its CPU, last looked at.
     share: Option<f64>,
+    /// The same by its own clock.
+    paid: Option<Uncertain>,
 }
 
-/// Counters when the statistics were switched on.
+/// The kernel's statistics: on now and then.
+#[derive(Default)]
+struct Keeping {
+    on: Option<Statistics>,
+    /// When they were last switched on.
+    since: Option<Nanos>,
+}
+
+impl Keeping {
+    /// Without the right to them there are none.
+    fn tick(&mut self, now: Nanos) {
+        let passed = self.since.map(|since| now.saturating_sub(since));
+        if passed.is_none_or(|passed| passed >= PERIOD) {
+            self.on = Statistics::enable();
+            self.since = Some(now);
+        } else if passed.is_some_and(|passed| passed >= STATISTICS) {
+            self.on = None;
+        }
+    }
+}
+
+/// Counters when the last look began.
+#[derive(Clone, Copy)]
 struct From {
-    _on: Statistics,
-    runs: u64,
-    time: Nanos,
-    events: u64,
+    passed: Passed,
     cpu: Nanos,
     at: Nanos,
-}
-
-fn runs_and_time(costs: &[ProgramCost]) -> (u64, Nanos) {
-    (costs.iter().map(|c| c.runs).sum(), costs.iter().map(|c| c.time).sum())
+    /// Whether it is the first look of a window.
+    first: bool,
 }
 
 impl Governor {
     pub(super) fn new(budget: Option<f64>) -> Self {
-        Self { budget, hook: 0.0, paced: 0.0, on: None, last: None, share: None }
+        Self {
+            budget,
+            toll: None,
+            hook: 0.0,
+            paced: 0.0,
+            statistics: Keeping::default(),
+            from: None,
+            share: None,
+            paid: None,
+        }
     }
 
-    /// Attaches the programs, and times a system call of our own before and after. This process is
-    /// no target: what the hook costs it is what the kernel pays for the hook itself.
+    /// Attaches the programs, and times calls and blocks of our own before and after.
     pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
         let (before, _) = time_calls();
-        session.attach()?;
+        self.toll = toll::measure(session)?;
+        // This thread is no target any more: what the hook costs it now is what the kernel pays for
+        // the hook itself.
         let (after, pace) = time_calls();
         self.paced = pace;
         // sys_enter and sys_exit.
         self.hook = ((after - before) / 2.0 * pace).max(0.0);
+        log::info!("toll of a hook: {:?}, {} ns of them the kernel's", self.toll, self.hook.round());
         Ok(())
     }
 
@@ -78,58 +130,87 @@ impl Governor {
         }
     }
 
-    /// Whether this window has to end, because the programs cost more than the budget. To be called
-    /// at every tick.
-    pub(super) fn over(&mut self, session: &Session, target: &Target, elapsed: Nanos) -> bool {
-        match self.on.take() {
-            None if self.last.is_none_or(|last| elapsed.saturating_sub(last) >= PERIOD) => {
-                if let (Some(on), Some(cpu)) = (Statistics::enable(), process_cpu(target)) {
-                    let (runs, time) = runs_and_time(&session.costs());
-                    self.on = Some(From { _on: on, runs, time, events: session.events(), cpu, at: elapsed });
-                }
-                self.last = Some(elapsed);
-            }
-            None => {}
-            Some(from) if elapsed.saturating_sub(from.at) < STATISTICS => self.on = Some(from),
-            Some(from) => {
-                self.share = self.share_since(&from, session, target).or(self.share);
-                if let (Some(budget), Some(share)) = (self.budget, self.share) {
-                    session.set_ipc_every(thinned(session.ipc_every(), share, budget));
-                }
-            }
+    /// What a hook costs whom it watches.
+    pub(super) fn toll(&self) -> Option<Toll> {
+        self.toll
+    }
+
+    /// A window has begun.
+    pub(super) fn begun(&mut self, session: &Session, target: &Target, now: Nanos) {
+        self.from = From::now(session, target, now, true);
+    }
+
+    /// Whether this window has to end, because measuring costs more than the budget. To be called
+    /// at every tick, with the time since the window began.
+    pub(super) fn over(&mut self, session: &Session, target: &Target, now: Nanos, elapsed: Nanos) -> bool {
+        self.statistics.tick(now);
+        if let Some(from) = self.from
+            && now.saturating_sub(from.at) >= if from.first { FIRST } else { PERIOD }
+        {
+            self.look(session, target, now, from);
         }
-        match (self.budget, self.share) {
-            (Some(budget), Some(share)) => share > budget && elapsed >= WINDOW && self.on.is_none(),
+        let over = match (self.budget, self.cost()) {
+            (Some(budget), Some(cost)) => cost > budget && elapsed >= length(cost, budget),
             _ => false,
+        };
+        if over {
+            self.statistics.on = None;
         }
+        over
     }
 
-    /// The programs run for the whole machine; the target's part are its own events, at the mean
-    /// cost of a run.
-    fn share_since(&self, from: &From, session: &Session, target: &Target) -> Option<f64> {
-        let (runs, time) = runs_and_time(&session.costs());
-        let runs = runs.checked_sub(from.runs).filter(|&n| n > 0)?;
-        let mean = time.saturating_sub(from.time).as_nanos() as f64 / runs as f64;
-        let events = session.events().saturating_sub(from.events) as f64;
-        let used = process_cpu(target)?.saturating_sub(from.cpu);
-        (used > Nanos::from_millis(1)).then(|| events * (mean + self.hook) / used.as_nanos() as f64)
+    fn look(&mut self, session: &Session, target: &Target, now: Nanos, from: From) {
+        let Some(to) = From::now(session, target, now, false) else { return };
+        let used = to.cpu.saturating_sub(from.cpu);
+        if let Some(toll) = self.toll.filter(|_| used > MIN_CPU) {
+            let calls = to.passed.calls.saturating_sub(from.passed.calls);
+            let switches = to.passed.switches.saturating_sub(from.passed.switches);
+            let cost = toll.of(calls, switches);
+            let small = cost < SMALL * now.saturating_sub(from.at).as_nanos() as f64;
+            self.share = (!small).then(|| cost / used.as_nanos() as f64);
+        }
+        if let (Some(budget), Some(share)) = (self.budget, self.share) {
+            session.set_ipc_every(thinned(session.ipc_every(), share, budget));
+        }
+        self.from = Some(to);
     }
 
-    /// How long to leave the target alone after a window.
-    pub(super) fn pause(&self) -> Nanos {
-        match (self.budget, self.share) {
-            (Some(budget), Some(share)) if share > budget => {
-                let window = WINDOW.as_nanos() as f64;
-                Nanos::from_nanos((window * (share / budget.max(1e-6) - 1.0)) as u64).min(LONGEST_PAUSE)
+    /// What the target pays while it is watched, as a share of the CPU that it would take: by the
+    /// toll, and by its own clock as far as that is sure.
+    fn cost(&self) -> Option<f64> {
+        let share = self.share?;
+        let by_toll = Uncertain::with_standard_error(share, (TOLL_ERROR * share).max(1e-6));
+        Some(self.paid.map_or(by_toll, |paid| by_toll.pooled(paid)).value.max(0.0))
+    }
+
+    /// How long to leave the target alone after a window of so long.
+    pub(super) fn pause(&self, window: Nanos) -> Nanos {
+        match (self.budget, self.cost()) {
+            (Some(budget), Some(cost)) if cost > budget => {
+                let mean = window.as_nanos() as f64 * (cost / budget.max(1e-6) - 1.0);
+                let random = 1.0 + RANDOM * (2.0 * fastrand::f64() - 1.0);
+                Nanos::from_nanos((mean * random) as u64).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
             }
             _ => Nanos::ZERO,
         }
     }
 
-    /// The next window has begun.
-    pub(super) fn resumed(&mut self) {
-        self.on = None;
-        self.last = None;
+    /// Compares the target with itself, after a pause.
+    pub(super) fn compare(&mut self, stretches: &Stretches) {
+        let paid = Paid::new(&stretches.watched, &stretches.between, Nanos::ZERO);
+        self.paid = paid.map(|paid| Uncertain::from(paid.watched)).or(self.paid);
+    }
+}
+
+/// How long a window lasts: so long that the pause after it is no shorter than [`SHORTEST_PAUSE`].
+fn length(cost: f64, budget: f64) -> Nanos {
+    let for_pause = SHORTEST_PAUSE.as_nanos() as f64 / (cost / budget.max(1e-6) - 1.0).max(1e-6);
+    Nanos::from_nanos(for_pause as u64).clamp(WINDOW, LONGEST_WINDOW)
+}
+
+impl From {
+    fn now(session: &Session, target: &Target, at: Nanos, first: bool) -> Option<Self> {
+        Some(Self { passed: session.passed(), cpu: process_cpu(target)?, at, first })
     }
 }
 
@@ -168,6 +249,31 @@ fn time_calls() -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_are_so_long_that_the_target_is_seen_alone_between_them() {
+        // Far above the budget: as short as they may be.
+        assert_eq!(length(0.15, 0.03), WINDOW);
+        // A third above: 300 ms for a pause of 100 ms.
+        assert!((length(0.04, 0.03).as_secs_f64() - 0.3).abs() < 1e-6);
+        assert_eq!(length(0.030_001, 0.03), LONGEST_WINDOW);
+    }
+
+    #[test]
+    fn what_the_targets_clock_says_counts_as_far_as_it_is_sure() {
+        let cost = |paid: Option<Uncertain>| Governor { share: Some(0.1), paid, ..Governor::new(Some(0.03)) }.cost();
+        assert_eq!(cost(None), Some(0.1));
+        let sure = cost(Some(Uncertain::with_standard_error(0.2, 0.005))).unwrap();
+        let unsure = cost(Some(Uncertain::with_standard_error(0.2, 0.2))).unwrap();
+        assert!((sure - 0.2).abs() < 0.005 && (unsure - 0.1).abs() < 0.02, "{sure} and {unsure}");
+        let pauses = |window: u64| {
+            let governor = Governor { share: Some(0.12), ..Governor::new(Some(0.03)) };
+            let pauses = (0..200).map(|_| governor.pause(Nanos::from_millis(window)).as_secs_f64()).collect::<Vec<_>>();
+            (pauses.iter().sum::<f64>() / 200.0, pauses.iter().copied().fold(0.0, f64::max))
+        };
+        let (mean, longest) = pauses(200);
+        assert!((mean - 0.6).abs() < 0.06 && longest <= 0.9, "{mean} and {longest}");
+    }
 
     #[test]
     fn counters_are_read_as_often_as_half_the_budget_allows() {

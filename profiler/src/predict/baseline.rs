@@ -19,6 +19,9 @@ pub struct Baseline {
     /// Whether that was after the measurement; always `false` in recordings from before 2026-11-29.
     #[serde(default)]
     pub after: bool,
+    /// Whether it was between two windows.
+    #[serde(default)]
+    pub between: bool,
     /// The CPUs' pace meanwhile: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,
@@ -27,21 +30,32 @@ pub struct Baseline {
 /// Voluntary switches below which baselines say nothing.
 const MIN_SWITCHES: u64 = 200;
 
-/// The parts from before the programs were attached, and those from after they had left.
+/// The earlier parts and the later ones: from before the measurement and after it, or of the first
+/// half of its pauses and of the second.
 ///
 /// Recordings from before 2026-11-29 do not say which is which: all of their parts have `after ==
 /// false`. As many were taken on either side, so the halves stand for the sides.
 fn sides(parts: &[Baseline]) -> (&[Baseline], &[Baseline]) {
-    let first_after = parts.iter().position(|b| b.after);
+    let first_after = parts.iter().position(|b| b.after).filter(|_| !parts.iter().any(|b| b.between));
     parts.split_at(first_after.unwrap_or(parts.len() / 2))
 }
 
-/// The CPU that a target took for a switch before it was measured, and after it, ns.
+/// The parts in which nothing is left of what queued up while the programs were attached: from
+/// before them, or where that has had its time after them.
+fn rested(parts: &[Baseline]) -> &[Baseline] {
+    match parts {
+        [first, rest @ ..] if first.after => rest,
+        _ if parts.iter().any(|b| b.between) => parts,
+        _ => sides(parts).0,
+    }
+}
+
+/// The CPU that a target took for a switch when the measurement began, and when it ended, ns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drift {
-    /// Before the programs were attached.
+    /// Early in the measurement, or before it.
     pub before: f64,
-    /// After they had left.
+    /// Late in it, or after it.
     pub after: f64,
 }
 
@@ -56,7 +70,7 @@ impl Drift {
     /// sides are no evidence of a drift either: the target may have ended, and all parts be from
     /// before.
     fn new(parts: &[Baseline], per_switch: impl Fn(&[Baseline]) -> f64) -> Option<Self> {
-        if !parts.iter().any(|b| b.after) {
+        if !parts.iter().any(|b| b.after || b.between) {
             return None;
         }
         let mean = parts.iter().map(|b| b.voluntary).sum::<u64>() as f64 / parts.len().max(1) as f64;
@@ -65,15 +79,19 @@ impl Drift {
             thick.map(|b| per_switch(std::slice::from_ref(b))).collect()
         };
         let (before, after) = sides(parts);
-        let (before, after) = (of_thick(before), of_thick(after));
+        Self::between(&of_thick(before), &of_thick(after))
+    }
+
+    /// CPU per switch of parts on either side.
+    fn between(before: &[f64], after: &[f64]) -> Option<Self> {
         let freedom = (before.len() + after.len()) as f64 - 2.0;
         if before.len() < 2 || after.len() < 2 {
             return None;
         }
         let mean_of = |side: &[f64]| side.iter().sum::<f64>() / side.len() as f64;
-        let found = Self { before: mean_of(&before), after: mean_of(&after) };
+        let found = Self { before: mean_of(before), after: mean_of(after) };
         let squares = |side: &[f64], mean: f64| side.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-        let pooled = (squares(&before, found.before) + squares(&after, found.after)) / freedom;
+        let pooled = (squares(before, found.before) + squares(after, found.after)) / freedom;
         let variance = pooled * (1.0 / before.len() as f64 + 1.0 / after.len() as f64);
         let moved = Uncertain { value: (found.after - found.before).abs(), variance }.by_student(freedom);
         let both = (found.before + found.after) / 2.0;
@@ -91,7 +109,7 @@ pub(crate) struct Alone {
     pub(crate) unsteady: f64,
     /// How the CPU per switch changed, where it changed by more than it scatters.
     pub(crate) drift: Option<Drift>,
-    /// CPUs it kept busy before the programs were attached, where that is known.
+    /// CPUs that it keeps busy where no programs are attached, where that is known.
     pub(crate) busy: Option<f64>,
 }
 
@@ -139,10 +157,9 @@ impl Alone {
         let moved = if before.is_empty() { 0.0 } else { (per_switch(before) - per_switch(after)).abs() };
         let unsteady = Z90 * (variance / count).sqrt().max(moved / 2.0) / mean;
         let drift = Drift::new(parts, per_switch);
-        // Only from before: what queued up while the programs were attached is worked off after
-        // they have left.
-        let wall: Nanos = before.iter().map(|b| b.wall).sum();
-        let cpu: Nanos = before.iter().map(|b| b.cpu).sum();
+        let rested = rested(parts);
+        let wall: Nanos = rested.iter().map(|b| b.wall).sum();
+        let cpu: Nanos = rested.iter().map(|b| b.cpu).sum();
         let busy = (wall > Nanos::ZERO).then(|| cpu.ratio_to(wall));
         Some(Self { cpu: alone.min(total), unsteady, drift, busy })
     }
@@ -153,7 +170,14 @@ mod tests {
     use super::*;
 
     fn part(ms: u64, pace: Option<f64>) -> Baseline {
-        Baseline { cpu: Nanos::from_millis(ms), voluntary: 1_000, wall: Nanos::from_millis(125), after: false, pace }
+        Baseline {
+            cpu: Nanos::from_millis(ms),
+            voluntary: 1_000,
+            wall: Nanos::from_millis(125),
+            after: false,
+            between: false,
+            pace,
+        }
     }
 
     #[test]
@@ -202,6 +226,16 @@ mod tests {
         // A part with one switch in it hides nothing.
         let thin = drift(&[(131, 1_000), (130, 1_000), (5, 1)], &all(&[95, 96, 94]));
         assert!(thin.is_some_and(|drift| drift.before.round() == 130_500.0), "{thin:?}");
+    }
+
+    #[test]
+    fn pauses_are_two_sides_and_what_follows_a_queue_is_no_rest() {
+        let of = |ms: u64, after, between| Baseline { after, between, ..part(ms, None) };
+        let alone = |parts: &[Baseline]| Alone::new(parts, None, Nanos::from_millis(3_000), 20_000).unwrap();
+        let pauses = alone(&[131, 130, 96, 95].map(|ms| of(ms, false, true)));
+        assert_eq!(pauses.drift.map(|d| (d.before.round(), d.after.round())), Some((130_500.0, 95_500.0)));
+        let after = alone(&[125, 100, 100].map(|ms| of(ms, true, false)));
+        assert_eq!((after.busy, after.drift), (Some(0.8), None));
     }
 
     #[test]

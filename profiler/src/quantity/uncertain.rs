@@ -43,6 +43,13 @@ impl Uncertain {
         Estimate::with_half_width(self.value, Z90 * self.variance.sqrt())
     }
 
+    /// The mean of two estimates of one value, each with the weight of its variance; neither of
+    /// which may be zero.
+    pub(crate) fn pooled(self, other: Self) -> Self {
+        let (a, b) = (1.0 / self.variance, 1.0 / other.variance);
+        Self { value: (self.value * a + other.value * b) / (a + b), variance: 1.0 / (a + b) }
+    }
+
     /// With its 90 % interval, by Student's t: the variance was found with so many degrees of
     /// freedom.
     pub(crate) fn by_student(self, freedom: f64) -> Estimate {

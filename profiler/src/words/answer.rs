@@ -120,6 +120,10 @@ impl InWords for Note {
             Self::SoftirqsNotHooked => "softirqs are not hooked: their time is in user mode and syscalls",
             Self::NoCpu => super::NO_CPU,
             Self::NoStatistics => "the kernel's BPF statistics need CAP_SYS_ADMIN",
+            Self::Toll => {
+                "what calls and blocks of the profiler's own threads cost more with the programs, × the target's"
+            }
+            Self::NotSeenAlone => "the target was not seen often enough without the programs",
             Self::MeanRunTime => "mean run time of a program and of the kernel's way into it, × the target's events",
         };
         plain.to_owned()

@@ -31,9 +31,6 @@ pub fn runtime(runtime: &Runtime) -> String {
 pub const MODELLED_RUNTIME: &str = "modelled: multiples of this machine's own prices, as another machine had them; \
                                     `should-i-async calibrate --runtime PID` measures them";
 
-/// Prices that come from the calibration of a file system.
-pub const OF_FILE_SYSTEM: Beside = Beside::FileSystem;
-
 impl InWords for Beside {
     fn in_words(&self) -> String {
         match self {

@@ -29,7 +29,7 @@ mod whatif;
 pub use cost::disagreement;
 pub use in_words::{InWords, note, provenance, title};
 pub use ipc::{CURVES, NO_SAMPLES, SURVIVORS};
-pub use machine::{MODELLED_RUNTIME, OF_FILE_SYSTEM, measured_runtime, origin, prices, runtime};
+pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
     NO_KERNEL_CPU, NO_LINE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE,

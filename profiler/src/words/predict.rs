@@ -140,8 +140,8 @@ impl InWords for Caveat {
                 count(*blocks as u64)
             ),
             Self::Drifted(Drift { before, after }) => format!(
-                "The CPU that it takes for a switch went from {} before the measurement to {} after it: it warms up (a compiler, a \
-                 cache), was given other work, or the machine around it changed. Measure again when it has settled.",
+                "The CPU that it takes for a switch went from {} early in the measurement to {} late in it: it warms up (a \
+                 compiler, a cache), was given other work, or the machine around it changed. Measure again when it has settled.",
                 span(*before),
                 span(*after)
             ),

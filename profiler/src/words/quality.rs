@@ -7,7 +7,7 @@ use crate::{
     answer::{Check, Counted, Report},
     cost::Reference,
     quantity::Nanos,
-    text::numbers::{NA, bytes, count, difference, percent, plural, residual, span},
+    text::numbers::{NA, bytes, change, count, difference, percent, plural, range, residual, span},
 };
 
 impl Loss {
@@ -87,6 +87,10 @@ pub fn times(counted: Counted) -> String {
         None => span(counted.difference() as f64),
     }
 }
+
+/// Programs that are attached for less than this share of the time have a cost while they are, and
+/// another over all of it.
+const SAMPLED: f64 = 0.99;
 
 /// Threads named before the list is cut.
 const NAMED: usize = 12;
@@ -169,6 +173,29 @@ impl Report {
             Some(&ratio) => format!("{} of the target's CPU; {}", percent(ratio), provenance(share)),
             None => provenance(share),
         }
+    }
+
+    /// What the target paid, by its own clock, and what for.
+    pub fn paid(&self) -> String {
+        let cost = &self.self_cost;
+        let Some(paid) = cost.paid.value() else { return provenance(&cost.paid) };
+        let value = paid.overall.value;
+        let mut text = format!("{} CPU over that without the programs (90 %: {})", change(value), range(paid.overall));
+        // Shares of programs are of its CPU in windows; what is paid is of what it takes alone.
+        let own = (1.0 + paid.watched.value) * self.window.measured.ratio_to(self.window.wall).min(1.0);
+        if paid.part < SAMPLED {
+            text += &format!(", {} while watched", change(paid.watched.value));
+        }
+        if let Some(&share) = cost.share.value() {
+            let sampler = cost.sampler.value().map(|share| share * own);
+            let hooks = share * own;
+            text += &format!(": the programs' own {}, ", percent(hooks));
+            if let Some(sampler) = sampler {
+                text += &format!("CPU-clock samples {}, ", percent(sampler));
+            }
+            text += &format!("because it is slower {}", change(value - hooks - sampler.unwrap_or(0.0)));
+        }
+        format!("{text}; {}", provenance(&cost.paid))
     }
 
     /// What the profiler took for itself.

@@ -30,7 +30,7 @@ fn line(what: &str, text: &str) -> Markup {
     html! { dt { (what) } dd { (name(text)) } "\n" }
 }
 
-fn lines(report: &Report) -> [(&'static str, String); 7] {
+fn lines(report: &Report) -> [(&'static str, String); 8] {
     let quality = &report.quality;
     [
         ("open intervals", quality.open_intervals()),
@@ -38,6 +38,7 @@ fn lines(report: &Report) -> [(&'static str, String); 7] {
         ("births and ends", quality.births()),
         ("events", report.events()),
         ("kernel programs", report.programs()),
+        ("the target pays", report.paid()),
         ("the profiler", report.profiler()),
         ("reference block", words::reference(report.reference.as_ref())),
     ]

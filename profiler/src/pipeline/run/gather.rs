@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
     super::{
-        baseline, facts,
+        facts,
         facts::{daemon_cost, process_cpu},
         measurement::{Failure, Measurement, Progress},
         prices::{self, Priced, Pricing},
@@ -37,6 +37,9 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
+        if self.open {
+            self.stretches.end(&self.request.target, self.pace.as_ref());
+        }
         self.session.detach();
         let daemon = daemon_cost();
         progress.done();
@@ -49,8 +52,7 @@ impl Run<'_> {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
-        let after =
-            if self.before.is_empty() { Vec::new() } else { baseline::watch(self.request, self.pace.as_ref(), true) };
+        let after = self.stretches.after(self.request, self.pace.as_ref());
         // What follows measures this process, which takes yardsticks of its own.
         self.pace = None;
         if !self.request.snapshots {
@@ -145,7 +147,9 @@ impl Run<'_> {
             thread_names: facts::thread_names(total),
             device_names: facts::device_names(),
             reference: self.reference,
-            baselines: self.before.clone(),
+            baselines: self.stretches.between.clone(),
+            watched: self.stretches.watched.clone(),
+            toll: self.governor.toll(),
             pace,
             calibration: None,
             no_calibration: None,

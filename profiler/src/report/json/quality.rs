@@ -1,6 +1,6 @@
 //! Quality, self-cost, reference and check in JSON.
 
-use crate::{aggregate, answer, cost, words};
+use crate::{aggregate, answer, cost, predict::Paid, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -51,6 +51,17 @@ pub(super) struct SelfCost {
     per_event_ns: Figure<f64>,
     /// Share of the target's CPU that the kernel programs used.
     target_cpu_ratio: Figure<Ratio>,
+    /// Share of it that the program on the CPU clock used.
+    sampler_cpu_ratio: Figure<Ratio>,
+    /// CPU that the target took more than without the programs, over all the time, as a share of
+    /// what it takes without them; by its own clock.
+    paid_ratio: Figure<Ratio>,
+    /// Lower end of its 90 % interval.
+    paid_low_ratio: Figure<Ratio>,
+    /// Upper end of its 90 % interval.
+    paid_high_ratio: Figure<Ratio>,
+    /// The same while they were attached.
+    paid_while_watched_ratio: Figure<Ratio>,
     /// CPU that the profiler's own process used.
     profiler_cpu_ns: Figure<u64>,
     /// Its largest resident size.
@@ -147,10 +158,16 @@ impl Quality {
 
 impl SelfCost {
     pub(super) fn new(cost: &answer::SelfCost) -> Self {
+        let paid = |of: fn(&Paid) -> f64| Figure::derived(&cost.paid, cost.paid.value().map(of), words::NOT_A_NUMBER);
         Self {
             events_count: Figure::measured(cost.events),
             per_event_ns: Figure::new(&cost.per_event),
             target_cpu_ratio: Figure::new(&cost.share),
+            sampler_cpu_ratio: Figure::new(&cost.sampler),
+            paid_ratio: paid(|p| p.overall.value),
+            paid_low_ratio: paid(|p| p.overall.low),
+            paid_high_ratio: paid(|p| p.overall.high),
+            paid_while_watched_ratio: paid(|p| p.watched.value),
             profiler_cpu_ns: Figure::time(cost.own_cpu),
             profiler_memory_bytes: Figure::measured(cost.own_bytes),
         }

@@ -288,7 +288,7 @@ fn what_the_hooks_did_is_taken_off_reads_past_the_page_cache() {
     let seen = case(Vec::new());
     let voluntary = files().window.threads.iter().map(|t| t.sums.voluntary).sum();
     let alone = Nanos::from_nanos(seen.what_if.cpu as u64 - 50_000_000);
-    let part = Baseline { cpu: alone, voluntary, wall: Nanos::from_millis(1_000), after: false, pace: None };
+    let part = Baseline { cpu: alone, voluntary, wall: Nanos::from_millis(1_000), ..Baseline::default() };
     let slowed = case(vec![part; 4]);
     assert!((seen.what_if.cpu - slowed.what_if.cpu - 5e7).abs() < 2.0, "{} ns", slowed.what_if.cpu);
     assert!((rest(&seen) - rest(&slowed) - 5e7).abs() < 2.0, "{} and {} ns", rest(&seen), rest(&slowed));
@@ -386,8 +386,7 @@ fn replies_that_queue_only_because_somebody_looks_are_not_counted_on() {
                 cpu: Nanos::from_millis(ms),
                 voluntary: 50 * ms,
                 wall: Nanos::from_millis(125),
-                after: false,
-                pace: None,
+                ..Baseline::default()
             })
             .to_vec();
         case.report()
@@ -416,8 +415,7 @@ fn what_the_hooks_did_is_taken_off_the_wake_ups_of_others_alone() {
             cpu: Nanos::from_nanos((share * cpu as f64 / voluntary as f64 * 10_000.0) as u64),
             voluntary: 10_000,
             wall: Nanos::from_millis(125),
-            after: false,
-            pace: None,
+            ..Baseline::default()
         };
         case.inputs.baselines = vec![part; 4];
         prices_of(case)

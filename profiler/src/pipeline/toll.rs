@@ -1,0 +1,174 @@
+//! The toll: what a hook costs whom it watches, by that thread's own CPU clock. It is calibrated on
+//! two threads of this process, without the programs and with them, right before a measurement.
+//!
+//! The kernel's statistics of BPF programs say how long the programs run. They need
+//! `CAP_SYS_ADMIN`, and they miss the kernel's way into a hook. The toll needs no right and has
+//! both, but for one processor and warm caches: what a target pays beyond that is seen by comparing
+//! it with itself (`predict/paid.rs`).
+
+use std::{
+    io::{Read, Write, pipe},
+    sync::mpsc::channel,
+};
+
+use rustix::{
+    thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
+
+use crate::{
+    answer::Toll,
+    calibrate::pace::yardstick,
+    kernel::{LoadError, Session},
+    quantity::{Nanos, Tgid, Tid, median},
+};
+
+/// Rounds of a series, and series. A round is two blocks and four calls, or two calls that do not
+/// block: about 5 µs and 1 µs.
+const ROUNDS: u32 = 120;
+const SERIES: usize = 5;
+/// Where our threads get no CPU, a series takes long; no other begins after this time.
+const LONGEST: Nanos = Nanos::from_millis(40);
+
+/// CPU of a round, in yardsticks, medians of the series.
+#[derive(Clone, Copy)]
+struct Rounds {
+    pong: f64,
+    plain: f64,
+    pace: f64,
+}
+
+/// Attaches the programs and calibrates the toll. They stay attached, and nobody is filed. `None`
+/// where pipes or threads of our own fail.
+pub(super) fn measure(session: &mut Session) -> Result<Option<Toll>, LoadError> {
+    let mut attached = Ok(());
+    let found = with_partner(|own, partner| {
+        let before = series(own, partner)?;
+        attached = session.attach();
+        if attached.is_err() {
+            return None;
+        }
+        session.ignore_births();
+        let tgid = Tgid::from_raw(std::process::id());
+        for tid in [own.tid, partner.tid] {
+            session.add_thread(tgid, tid);
+        }
+        session.begin();
+        let after = series(own, partner);
+        session.finish();
+        session.forget_threads();
+        Some((before, after?))
+    });
+    attached?;
+    session.follow_births();
+    // What our own threads did is nobody's.
+    session.harvest()?;
+    Ok(found.map(|(before, after)| toll(before, after)))
+}
+
+/// Two blocks and four calls are a round of ping-pong, two calls one without.
+fn toll(before: Rounds, after: Rounds) -> Toll {
+    let pace = after.pace;
+    let call = ((after.plain - before.plain) * pace / 2.0).max(0.0);
+    let switch = (((after.pong - before.pong) * pace - 4.0 * call) / 2.0).max(0.0);
+    Toll { call, switch, pace }
+}
+
+/// This thread's ends of the pipes, and its own.
+struct Own {
+    tid: Tid,
+    own: (std::io::PipeReader, std::io::PipeWriter),
+}
+
+/// The ends that lead to the other thread and back.
+struct Partner {
+    tid: Tid,
+    back: std::io::PipeReader,
+    there: std::io::PipeWriter,
+}
+
+/// Runs `work` with this thread and another on the CPU that this one is on.
+fn with_partner<R>(work: impl FnOnce(&mut Own, &mut Partner) -> Option<R>) -> Option<R> {
+    let allowed = sched_getaffinity(None).ok()?;
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu());
+    let (mut asked, there) = pipe().ok()?;
+    let (back, mut answers) = pipe().ok()?;
+    let mut own = Own { tid: own_tid(), own: pipe().ok()? };
+    let (say, said) = channel();
+    sched_setaffinity(None, &here).ok()?;
+    // It inherits the CPU. It ends when the other end of its pipe is dropped.
+    let thread = std::thread::Builder::new().name("sia-toll".into()).spawn(move || {
+        let _ = say.send(own_tid());
+        let mut byte = [0];
+        while matches!(asked.read(&mut byte), Ok(1)) && answers.write_all(&byte).is_ok() {}
+    });
+    let done = thread.ok().and_then(|thread| {
+        let tid = said.recv().ok();
+        let done = tid.and_then(|tid| work(&mut own, &mut Partner { tid, back, there }));
+        let _ = thread.join();
+        done
+    });
+    let _ = sched_setaffinity(None, &allowed);
+    done
+}
+
+fn own_tid() -> Tid {
+    Tid::from_raw(gettid().as_raw_nonzero().get() as u32)
+}
+
+/// CPU of this process so far, ns: while the others of its threads sleep, that of the two.
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+fn series(own: &mut Own, partner: &mut Partner) -> Option<Rounds> {
+    let begun = crate::kernel::now();
+    let (mut pongs, mut plains, mut paces) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..SERIES {
+        let pace = yardstick();
+        let round = |of: &mut dyn FnMut() -> std::io::Result<()>| {
+            let begun = cpu();
+            (0..ROUNDS).try_for_each(|_| of()).ok()?;
+            Some((cpu() - begun) / f64::from(ROUNDS) / pace)
+        };
+        let mut byte = [0];
+        pongs.push(round(&mut || partner.there.write_all(&byte).and_then(|()| partner.back.read_exact(&mut byte)))?);
+        plains.push(round(&mut || own.own.1.write_all(&byte).and_then(|()| own.own.0.read_exact(&mut byte)))?);
+        paces.push(pace);
+        if crate::kernel::now().saturating_sub(begun) >= LONGEST {
+            break;
+        }
+    }
+    Some(Rounds { pong: median(&pongs), plain: median(&plains), pace: median(&paces) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toll_of_a_block_is_what_a_round_adds_beyond_its_calls() {
+        let before = Rounds { pong: 500.0, plain: 100.0, pace: 10.0 };
+        let found = toll(before, Rounds { pong: 700.0, plain: 130.0, pace: 10.0 });
+        // Two calls added 300 ns, so each 150; a round added 2,000, of which four calls are 600.
+        assert_eq!((found.call, found.switch), (150.0, 700.0));
+        assert_eq!(
+            toll(before, Rounds { pong: 490.0, plain: 99.0, pace: 10.0 }),
+            Toll { call: 0.0, switch: 0.0, pace: 10.0 }
+        );
+    }
+
+    #[test]
+    fn two_threads_of_our_own_take_turns_on_one_cpu() {
+        let allowed = sched_getaffinity(None).unwrap();
+        let found = with_partner(|own, partner| {
+            assert_ne!(own.tid, partner.tid);
+            series(own, partner)
+        });
+        let rounds = found.unwrap();
+        assert!(rounds.pong > rounds.plain && rounds.plain > 0.0, "{} and {}", rounds.pong, rounds.plain);
+        assert_eq!(sched_getaffinity(None).unwrap(), allowed);
+    }
+}
