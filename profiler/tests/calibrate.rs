@@ -388,7 +388,7 @@ fn an_interpreter_that_hangs_leaves_somebody_behind_or_takes_all_memory_is_ended
     let status = Command::new(rustc).args(["--edition", "2021", "-o"]).arg(&built).arg(&source).status().unwrap();
     assert!(status.success());
     for (kind, says) in [
-        ("hangs", "was silent for 8 s, and was ended"),
+        ("hangs", "was silent for 8.00 s, and was ended"),
         ("leaves", "ended before it was measured"),
         ("grows", "ended before it was measured"),
     ] {

@@ -97,6 +97,16 @@ pub struct WindowFacts {
     pub ended: Ended,
 }
 
+impl WindowFacts {
+    /// A measurement that is not sampled is a few milliseconds shorter than the time around it.
+    const WHOLE: f64 = 0.99;
+
+    /// Whether the programs were attached for a part of the time only.
+    pub fn is_sampled(&self) -> bool {
+        self.windows > 1 || self.measured.as_secs_f64() < Self::WHOLE * self.wall.as_secs_f64()
+    }
+}
+
 /// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {

@@ -1,6 +1,6 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
-use aya::maps::{HashMap as BpfHashMap, MapData};
+use aya::maps::{HashMap as BpfHashMap, MapData, Queue};
 use profiler_common::{
     control::{Control, Counters},
     device::Device,
@@ -23,6 +23,7 @@ use crate::quantity::Nanos;
 
 const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";
+const FREE_SITES: &str = "SIA_FREE_SITES";
 const DEVICES: &str = "SIA_DEVICES";
 
 /// Everything the programs gathered, as it came over the wire.
@@ -171,6 +172,23 @@ impl Session {
             counters: control.counters,
             programs: self.costs(),
         })
+    }
+
+    /// Forgets every site, and gives their places back: for a measurement of others, after
+    /// [`Self::harvest`] and [`Self::forget_threads`].
+    ///
+    /// # Errors
+    /// A map that cannot be changed.
+    pub fn forget_sites(&mut self) -> Result<(), LoadError> {
+        let map = self.loaded.ebpf.map_mut(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
+        let mut index: BpfHashMap<&mut MapData, Wire<SiteKey>, u32> = map.try_into().map_err(unreadable)?;
+        let known: Vec<(Wire<SiteKey>, u32)> = index.iter().collect::<Result<_, _>>().map_err(unreadable)?;
+        for (key, _) in &known {
+            index.remove(key).map_err(unreadable)?;
+        }
+        let map = self.loaded.ebpf.map_mut(FREE_SITES).ok_or_else(|| no_map(FREE_SITES))?;
+        let mut free: Queue<&mut MapData, u32> = map.try_into().map_err(unreadable)?;
+        known.iter().try_for_each(|(_, place)| free.push(place, 0)).map_err(unreadable)
     }
 
     fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {

@@ -60,6 +60,7 @@ fn words(offsets: &Offsets) -> &[u32] {
 }
 
 pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
+    one_heap();
     let loaded = load_best(options);
     // The kernel's types are some 30 MB while they are parsed; the allocator would keep them.
     #[cfg(target_env = "gnu")]
@@ -68,6 +69,16 @@ pub(super) fn load(options: &Options) -> Result<Loaded, LoadError> {
         libc::malloc_trim(0);
     }
     loaded
+}
+
+/// The threads that load share one heap: each of its own would take 64 MiB of address space, and
+/// keep what it freed.
+fn one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no preconditions.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }
 
 fn load_best(options: &Options) -> Result<Loaded, LoadError> {

@@ -168,13 +168,10 @@ impl Session {
         self.set_tracking(1);
     }
 
-    /// Forgets every thread: none is measured until it is filed again. For another measurement with
-    /// the same programs.
+    /// Forgets every thread, and gives their slots back: none is measured until it is filed again.
+    /// For another measurement with the same programs.
     pub fn forget_threads(&mut self) {
-        for chunk in 0..self.loaded.tids.len() {
-            // SAFETY: inside the mapping; whole words.
-            unsafe { self.loaded.tids.at(chunk).write_volatile([0; TIDS_PER_CHUNK]) };
-        }
+        self.forget_dead(|_, _| false);
     }
 
     /// Frees the slots of threads that ended while nothing was attached. `alive` says of each

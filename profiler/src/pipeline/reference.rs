@@ -50,6 +50,7 @@ pub(super) fn measure(session: &mut Session) -> Result<Reference, ReferenceError
     session.detach();
     // Our own threads are nobody's target.
     session.forget_threads();
+    session.forget_sites()?;
     let (pong, plain, pace) = found?;
     let blocked = pong.merged("read", Site::cpu_blocked);
     let direct = plain.merged("read", Site::cpu_direct);

@@ -79,6 +79,8 @@ pub(super) struct Run<'a> {
     begun: Nanos,
     /// Whether a window is open: not between two of them.
     open: bool,
+    /// When the last pause ended.
+    rested: Option<Nanos>,
     cpu_before: Option<Nanos>,
     daemon_before: Nanos,
 }
@@ -143,6 +145,7 @@ impl<'a> Run<'a> {
             first,
             begun: first,
             open: true,
+            rested: None,
             cpu_before,
             daemon_before,
         })
@@ -236,6 +239,7 @@ impl<'a> Run<'a> {
         let wait = |length| pause(length, deadline, stop);
         let over = self.stretches.pause(&self.request.target, self.pace.as_ref(), length, wait);
         self.governor.compare(&self.stretches);
+        self.rested = Some(kernel::now());
         if !over {
             self.open_window()?;
         }

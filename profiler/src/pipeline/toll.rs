@@ -56,13 +56,14 @@ pub(super) fn measure(session: &mut Session) -> Result<Option<Toll>, LoadError> 
         session.begin();
         let after = series(own, partner);
         session.finish();
-        session.forget_threads();
         Some((before, after?))
     });
     attached?;
-    session.follow_births();
     // What our own threads did is nobody's.
     session.harvest()?;
+    session.forget_threads();
+    session.forget_sites()?;
+    session.follow_births();
     Ok(found.map(|(before, after)| toll(before, after)))
 }
 

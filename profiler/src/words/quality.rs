@@ -204,8 +204,8 @@ impl Report {
     }
 
     /// Why the processes' own clocks do not cover the measured time.
-    pub const fn no_clock(&self) -> &'static str {
-        if self.window.windows > 1 {
+    pub fn no_clock(&self) -> &'static str {
+        if self.window.is_sampled() {
             "it was measured in windows, and the clocks ran on between them"
         } else {
             "processes came or went: their clocks do not cover the window"

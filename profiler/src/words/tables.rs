@@ -91,9 +91,10 @@ impl WindowFacts {
     /// How long was measured, and what ended it.
     pub fn words(&self) -> String {
         let windows = plural(self.windows.into(), "window", "windows");
-        let how = match self.windows {
-            0 | 1 => format!("measured for {}", self.measured),
-            _ => format!("sampled: measured {} of {}, in {windows}", self.measured, self.wall),
+        let how = if self.is_sampled() {
+            format!("sampled: measured {} of {}, in {windows}", self.measured, self.wall)
+        } else {
+            format!("measured for {}", self.measured)
         };
         match self.ended {
             Ended::Unknown => how,

@@ -169,12 +169,14 @@ fn start(own: &Path, target: u32) -> Result<(f64, Running)> {
     command.args(["check", "--exact", "--json", "-p", &target.to_string(), "-d", &WATCHDOG.to_string()]);
     let mut running = Running::start(&mut command)?;
     let mut since = None;
-    // Asked rarely, so as not to disturb it: the page says since when events count.
+    // Asked rarely, so as not to disturb it: the page says since when events count. Twice, because
+    // `check` first counts events of its own threads, for some 20 ms.
     child::wait_until("`check` did not begin", Duration::from_secs(30), || {
         child::pause(Duration::from_millis(90))?;
         running.check_alive()?;
+        let last = since;
         since = kernel::Page::find(running.pid())?.map(|page| page.counting_since()).transpose()?.flatten();
-        Ok(since.is_some())
+        Ok(since.is_some() && since == last)
     })?;
     let since = since.context("`check` did not begin")?;
     Ok((since.saturating_sub(begun) as f64 / 1e9, running))

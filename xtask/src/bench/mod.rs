@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: what measuring costs, measured.
 //!
 //! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`]
-//! that need no comparison, judged and rendered. `programs` holds two kernel objects against each
+//! that need no comparison, judged and rendered. `paid` holds what a server pays against what is
+//! reported and the budget. `programs` holds two kernel objects against each
 //! other. [`floor`] is a process that `overhead` starts. Everything is seen from outside (CPU
 //! clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not asked how cheap
 //! it is.
@@ -15,6 +16,7 @@ mod load;
 mod machine;
 mod observer;
 mod overhead;
+mod paid;
 mod programs;
 mod render;
 
@@ -33,6 +35,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Overhead(overhead::Options),
+    Paid(paid::Options),
     Programs(programs::Options),
     #[command(hide = true)]
     EmptyHooks(floor::Options),
@@ -41,6 +44,7 @@ enum What {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     match &options.what {
         What::Overhead(options) => overhead::run(root, options),
+        What::Paid(options) => paid::run(root, options),
         What::Programs(options) => programs::run(root, options),
         What::EmptyHooks(options) => floor::run(root, options),
     }

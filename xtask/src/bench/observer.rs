@@ -14,6 +14,8 @@ use crate::host::{
 
 /// Limit for an observer to begin to watch.
 const ATTACHED_WITHIN: Duration = Duration::from_secs(15);
+/// Events that count for this long are the target's.
+const OWN_EVENTS: Duration = Duration::from_millis(100);
 /// A peer has attached when no new link has appeared for this long.
 const SETTLED: Duration = Duration::from_millis(300);
 
@@ -119,6 +121,7 @@ fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Res
     let pid = running.pid();
     let mut page = None;
     let mut seen = (0, std::time::Instant::now());
+    let mut since = (None, std::time::Instant::now());
     child::wait_until("it did not attach", ATTACHED_WITHIN, || {
         running.check_alive()?;
         match evidence {
@@ -126,7 +129,12 @@ fn await_evidence(running: &mut Running, evidence: Evidence, target: u32) -> Res
                 if page.is_none() {
                     page = kernel::Page::find(pid)?;
                 }
-                Ok(page.as_ref().is_some_and(|page| matches!(page.counting_since(), Ok(Some(_)))))
+                let now = page.as_ref().and_then(|page| page.counting_since().ok().flatten());
+                if now != since.0 {
+                    since = (now, std::time::Instant::now());
+                }
+                // It first counts events of its own threads, for some 20 ms.
+                Ok(now.is_some() && since.1.elapsed() > OWN_EVENTS)
             }
             Evidence::Links => {
                 let now = kernel::attachments(pid);
@@ -161,6 +169,17 @@ impl Watching {
     /// CPU of its processes so far.
     pub(super) fn cpu(&self) -> Result<Duration> {
         self.running.iter().map(|running| clocks::process_cpu(running.pid())).sum()
+    }
+
+    /// Waits until it ends by itself. Returns the stdout of its first process.
+    pub(super) fn wait(mut self, within: Duration) -> Result<Option<String>> {
+        let mut first = None;
+        for running in self.running.drain(..) {
+            let said = running.wait(within)?;
+            first.get_or_insert(said.stdout);
+        }
+        kernel::await_freed(&self.programs)?;
+        Ok(first)
     }
 
     /// An error if one of it runs no more.

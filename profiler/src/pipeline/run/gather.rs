@@ -123,7 +123,7 @@ impl Run<'_> {
         daemon: (Nanos, u64),
     ) -> Inputs {
         let forked = total.quality.forks > 0 && self.request.follow;
-        let whole = !forked && self.windows.count <= 1 && self.request.target.threads_only.is_none();
+        let whole = !forked && self.rested.is_none() && self.request.target.threads_only.is_none();
         let pace = if self.open { self.paced_so_far() } else { self.paced }.pace();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
@@ -136,7 +136,7 @@ impl Run<'_> {
                 self.runtimes.runtime(),
             ),
             window: WindowFacts {
-                wall: total.end.saturating_sub(self.first),
+                wall: self.rested.unwrap_or(total.end).max(total.end).saturating_sub(self.first),
                 measured: total.measured,
                 windows: self.windows.count,
                 ended,

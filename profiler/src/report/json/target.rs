@@ -86,7 +86,7 @@ impl Window {
             wall_ns: Figure::time(window.wall),
             measured_ns: Figure::time(window.measured),
             windows_count: Figure::measured(window.windows),
-            sampled: window.windows > 1,
+            sampled: window.is_sampled(),
             ended: window.ended.in_words(),
             threads_count: Figure::measured(report.threads.len() as u64),
         }
