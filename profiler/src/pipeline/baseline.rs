@@ -32,7 +32,7 @@ const MOST: u64 = 8;
 const ENOUGH: usize = 4;
 /// What waited while the programs were attached is worked off in this time, or in a quarter of the
 /// pause where that is shorter.
-const SETTLE: Nanos = Nanos::from_millis(30);
+pub(super) const SETTLE: Nanos = Nanos::from_millis(30);
 /// Reading the counters of more threads than this would itself be a load.
 const MOST_THREADS: usize = 2_000;
 /// Between two windows, reading them may take so much of the pause.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    baseline::Stretches,
+    baseline::{SETTLE, Stretches},
     facts::{Descriptors, Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
     measurement::{Failure, Progress, Request},
@@ -235,7 +235,8 @@ impl<'a> Run<'a> {
         self.session.finish();
         self.take_window()?;
         self.session.detach();
-        let length = self.governor.pause(now.saturating_sub(self.begun));
+        // What the target pays is of the time until it has settled.
+        let length = self.governor.pause(now.saturating_sub(self.begun) + SETTLE, self.rested.is_none());
         let wait = |length| pause(length, deadline, stop);
         let over = self.stretches.pause(&self.request.target, self.pace.as_ref(), length, wait);
         self.governor.compare(&self.stretches);

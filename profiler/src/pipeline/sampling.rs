@@ -183,13 +183,20 @@ impl Governor {
         Some(self.paid.map_or(by_toll, |paid| by_toll.pooled(paid)).value.max(0.0))
     }
 
-    /// How long to leave the target alone after a window of so long.
-    pub(super) fn pause(&self, window: Nanos) -> Nanos {
+    /// How long to leave the target alone after it was watched for so long.
+    ///
+    /// A measurement begins with a window and may end with one: the `first` pause makes up for
+    /// those before and after it, or short measurements would cost more than long ones.
+    pub(super) fn pause(&self, window: Nanos, first: bool) -> Nanos {
         match (self.budget, self.cost()) {
             (Some(budget), Some(cost)) if cost > budget => {
                 let mean = window.as_nanos() as f64 * (cost / budget.max(1e-6) - 1.0);
                 let random = 1.0 + RANDOM * (2.0 * fastrand::f64() - 1.0);
-                Nanos::from_nanos((mean * random) as u64).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+                let pause = mean * random;
+                // Not so long that a measurement of a few seconds has one window only.
+                let owed = (2.0 * pause).min(LONGEST_PAUSE.as_nanos() as f64 / 2.0);
+                let pause = if first { pause.max(owed) } else { pause };
+                Nanos::from_nanos(pause as u64).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
             }
             _ => Nanos::ZERO,
         }
@@ -268,7 +275,8 @@ mod tests {
         assert!((sure - 0.2).abs() < 0.005 && (unsure - 0.1).abs() < 0.02, "{sure} and {unsure}");
         let pauses = |window: u64| {
             let governor = Governor { share: Some(0.12), ..Governor::new(Some(0.03)) };
-            let pauses = (0..200).map(|_| governor.pause(Nanos::from_millis(window)).as_secs_f64()).collect::<Vec<_>>();
+            let pauses =
+                (0..200).map(|_| governor.pause(Nanos::from_millis(window), false).as_secs_f64()).collect::<Vec<_>>();
             (pauses.iter().sum::<f64>() / 200.0, pauses.iter().copied().fold(0.0, f64::max))
         };
         let (mean, longest) = pauses(200);

@@ -3,8 +3,8 @@
 //!
 //! One server and its load live through all turns. A turn is two seconds without a profiler, under
 //! `check` with its default budget, or under `check --exact`, in random order; turns of a round
-//! are compared with each other. CPU per request is the CPU clock of the server by the segments that
-//! loopback delivered: each request and each reply is one.
+//! are compared with each other. CPU per request is the CPU clock of the server by the segments
+//! that loopback delivered: each request and each reply is one.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
