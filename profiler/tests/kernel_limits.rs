@@ -185,7 +185,8 @@ fn a_number_that_changes_while_nobody_looks() {
         let facts = &outcome.measurement.inputs.window;
         let sums = &outcome.thread(outcome.line.rows[0].tid).sums;
         let (pipe, tcp) = (blocks(sums, BlockClass::Pipe), blocks(sums, BlockClass::Tcp));
-        figures!("{kind}: {} windows, {:?}", facts.windows, by_class(sums));
+        let toll = outcome.measurement.inputs.toll;
+        figures!("{kind}: {} windows, {:?}, {toll:?}", facts.windows, by_class(sums));
         assert!(facts.windows > 1, "{kind}: {facts:?}");
         assert!(
             tcp > 0 && pipe.abs_diff(tcp) <= u64::from(facts.windows) + 1 || outcome.runs_missed(),

@@ -36,7 +36,7 @@ pub(super) const SETTLE: Nanos = Nanos::from_millis(30);
 /// Reading the counters of more threads than this would itself be a load.
 const MOST_THREADS: usize = 2_000;
 /// Between two windows, reading them may take so much of the pause.
-const READING: f64 = 0.05;
+const READING: f64 = 0.01;
 
 /// The counters at one moment.
 struct Reading {
@@ -86,7 +86,10 @@ impl Reading {
 /// The stretches of a measurement so far.
 #[derive(Default)]
 pub(super) struct Stretches {
-    /// Where the open stretch began; `None` where the target is not watched.
+    /// Whether the target can be watched: its clock and its switches are of whole processes, and a
+    /// command that has not been started has neither.
+    whole: bool,
+    /// Where the open stretch began; `None` where none is watched.
     begun: Option<Reading>,
     /// With the programs: attached, or coming and going.
     pub(super) watched: Vec<Baseline>,
@@ -97,10 +100,8 @@ pub(super) struct Stretches {
 impl Stretches {
     /// The programs are attached.
     pub(super) fn begin(request: &Request, pace: Option<&PaceWatch>) -> Self {
-        // A command that has not been started has no CPU to watch, and the CPU clock is of whole
-        // processes.
         let whole = request.price && !request.follow && request.target.threads_only.is_none();
-        Self { begun: whole.then(|| Reading::take(&request.target, pace)).flatten(), ..Self::default() }
+        Self { whole, begun: whole.then(|| Reading::take(&request.target, pace)).flatten(), ..Self::default() }
     }
 
     /// The measurement is over: so is the stretch, if the programs are still attached.
@@ -147,7 +148,7 @@ impl Stretches {
     pub(super) fn after(&self, request: &Request, pace: Option<&PaceWatch>) -> Vec<Baseline> {
         let target = &request.target;
         let count = request.duration.map_or(FEWEST, |d| d.as_nanos() / SHARE / LENGTH).clamp(FEWEST, MOST);
-        if self.watched.is_empty() || self.between.len() >= ENOUGH {
+        if !self.whole || self.between.len() >= ENOUGH {
             return Vec::new();
         }
         let mut stretches = Self { begun: Reading::take(target, pace), ..Self::default() };

@@ -32,9 +32,9 @@ const PERIOD: Nanos = Nanos::from_millis(1_000);
 const STATISTICS: Nanos = Nanos::from_millis(20);
 /// CPU of the target, below which nothing is said of shares of it.
 const MIN_CPU: Nanos = Nanos::from_millis(1);
-/// A target that hardly runs is left to be measured whole: what costs less than this share of one
-/// CPU is no load to anybody, however much it is of the target's own.
-const SMALL: f64 = 0.001;
+/// A target that hardly runs is measured whole: what costs less of one CPU than this part of the
+/// budget is no load to anybody, however much it is of the target's own. By default a thousandth.
+const SMALL: f64 = 1.0 / 30.0;
 /// The toll was calibrated on one processor with warm caches: its standard error, as a share of it,
 /// until the target itself has been compared.
 const TOLL_ERROR: f64 = 0.5;
@@ -166,7 +166,8 @@ impl Governor {
             let calls = to.passed.calls.saturating_sub(from.passed.calls);
             let switches = to.passed.switches.saturating_sub(from.passed.switches);
             let cost = toll.of(calls, switches);
-            let small = cost < SMALL * now.saturating_sub(from.at).as_nanos() as f64;
+            let wall = now.saturating_sub(from.at).as_nanos() as f64;
+            let small = cost < SMALL * self.budget.unwrap_or(0.0) * wall;
             self.share = (!small).then(|| cost / used.as_nanos() as f64);
         }
         if let (Some(budget), Some(share)) = (self.budget, self.share) {
