@@ -53,8 +53,6 @@ pub struct Toll {
     pub call: f64,
     /// A block, with its wake-up and both switches, ns.
     pub switch: f64,
-    /// The pace at which they were measured: ns of the yardstick.
-    pub pace: f64,
 }
 
 impl Toll {

@@ -86,10 +86,10 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     // fail.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
-    let mut types = Types::read()?;
+    let types = Types::read()?;
     let hooks = hooks(&types.own)?;
     let mut pmu = if options.counters { Pmu::open() } else { Pmu::absent() };
-    let (mut ebpf, form) = load_accepted(options, &mut types, &hooks, &pmu)?;
+    let (mut ebpf, form) = load_accepted(options, &types, &hooks, &pmu)?;
     pmu.hand_over(&mut ebpf)?;
     // SAFETY: the three maps are made of integers, hold as many values as asked for, and are
     // mmapable (`profiler-ebpf/src/maps.rs`).
@@ -103,30 +103,25 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
     Ok(Loaded { ebpf, form, hooks, control, tids, threads, pmu })
 }
 
-/// The kernel's types: as we read them, as aya does for programs, and in a loader, which reads them
-/// once more by itself. Each takes some 40 ms, so they are read at once.
+/// The kernel's types, as we read them and as aya does. Each takes some 40 ms, so they are read at
+/// once.
 struct Types {
     own: Btf,
     of_aya: aya::Btf,
-    loader: Option<EbpfLoader<'static>>,
 }
 
 impl Types {
     fn read() -> Result<Self, LoadError> {
-        let (of_aya, loader) = (std::thread::spawn(aya::Btf::from_sys_fs), std::thread::spawn(EbpfLoader::new));
+        let of_aya = std::thread::spawn(aya::Btf::from_sys_fs);
         let own = Btf::load(Path::new(VMLINUX));
         let of_aya = of_aya.join().map_err(|_| LoadError::Object("the thread that read the types panicked".into()))?;
-        Ok(Self {
-            own: own?,
-            of_aya: of_aya.map_err(|e| LoadError::Object(e.to_string()))?,
-            loader: loader.join().ok(),
-        })
+        Ok(Self { own: own?, of_aya: of_aya.map_err(|e| LoadError::Object(e.to_string()))? })
     }
 }
 
 /// The best form that the kernel does not refuse, with calls of kernel functions where it wants and
 /// takes them.
-fn load_accepted(options: &Options, types: &mut Types, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
+fn load_accepted(options: &Options, types: &Types, hooks: &[Hook], pmu: &Pmu) -> Result<(Ebpf, Form), LoadError> {
     let forms = options.form.map_or_else(|| vec![Form::Typed, Form::Raw], |form| vec![form]);
     let wanted = Calls::wanted(&types.own);
     let calls = if wanted.any() { vec![wanted, Calls::NONE] } else { vec![wanted] };
@@ -148,13 +143,13 @@ fn load_accepted(options: &Options, types: &mut Types, hooks: &[Hook], pmu: &Pmu
 
 fn load_form(
     options: &Options,
-    types: &mut Types,
+    types: &Types,
     hooks: &[Hook],
     form: Form,
     calls: Calls,
     pmu: &Pmu,
 ) -> Result<Ebpf, LoadError> {
-    let Types { own, of_aya, loader } = types;
+    let Types { own, of_aya } = types;
     if form == Form::Typed && !own.has_function("bpf_get_current_task_btf") {
         // 5.10: typed programs exist, but the running task has no type.
         return Err(LoadError::Refused {
@@ -167,9 +162,7 @@ fn load_form(
     let (tables, socket_calls) = (syscalls::tables(), syscalls::socket_calls());
     let counters = pmu.mask();
 
-    let mut ebpf = loader
-        .take()
-        .unwrap_or_default()
+    let mut ebpf = EbpfLoader::new()
         .btf(Some(of_aya))
         .override_global("OFFSETS", words(&offsets), true)
         .override_global("SYSCALLS", tables.as_slice(), true)

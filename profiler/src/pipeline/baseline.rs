@@ -76,7 +76,7 @@ impl Reading {
         Baseline {
             cpu: self.cpu.saturating_sub(earlier.cpu),
             voluntary: self.voluntary.saturating_sub(earlier.voluntary),
-            wall: Nanos::from_nanos((self.at - earlier.at).as_nanos() as u64),
+            wall: Nanos::from(self.at - earlier.at),
             pace: self.taken.zip(earlier.taken).and_then(|(now, then)| now.less(then).pace()),
             ..Baseline::default()
         }

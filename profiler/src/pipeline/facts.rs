@@ -233,7 +233,7 @@ fn only_selected(tgid: Tgid, args: [u64; 6]) -> Option<i32> {
 
 /// Whether this kernel keeps an account of each thread's CPU. Then there is one of our own thread.
 fn keeps_account() -> bool {
-    let own = Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned());
+    let own = process::own_tid();
     process::counters(Tgid::from_raw(std::process::id()), own).is_some_and(|counters| counters.on_cpu.is_some())
 }
 
@@ -373,11 +373,15 @@ pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
     target.tgids().map(process::cpu_time).sum()
 }
 
+/// CPU that this process used so far.
+pub(super) fn own_cpu() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
 /// CPU that this process used so far, and its largest resident size, bytes.
 pub(super) fn daemon_cost() -> (Nanos, u64) {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let cpu = Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
-    (cpu, peak_of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()).unwrap_or(0))
+    (own_cpu(), peak_of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()).unwrap_or(0))
 }
 
 /// The largest resident size, bytes, as `/proc/PID/status` has it.

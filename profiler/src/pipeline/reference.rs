@@ -12,7 +12,8 @@ use crate::{
     cost::{MIN_CALLS, Reference},
     event::{self, BlockClass, Site, SiteRecord, Stat},
     kernel::{LoadError, Session},
-    quantity::{Tgid, Tid, median},
+    process::own_tid,
+    quantity::{Tgid, median},
 };
 
 /// The longest time of the ping-pong: once there are enough rounds, and altogether. On a machine
@@ -75,7 +76,7 @@ impl Own {
 /// Both windows, and the pace around them.
 fn windows(session: &mut Session) -> Result<(Own, Own, f64), ReferenceError> {
     let tgid = Tgid::from_raw(std::process::id());
-    session.add_thread(tgid, Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get() as u32));
+    session.add_thread(tgid, own_tid());
     let mut paces: Vec<f64> = (0..PACES).map(|_| yardstick()).collect();
     let pong = window(session, ping_pong)?;
     paces.extend((0..PACES).map(|_| yardstick()));
@@ -100,14 +101,16 @@ fn window(session: &mut Session, work: impl FnOnce() -> std::io::Result<()>) -> 
     Ok(Own(Window::close(event::decode(harvest)?, &[])))
 }
 
+/// Sends each byte back. Ends when the other end is dropped.
+pub(super) fn echo(from: &mut impl Read, to: &mut impl Write) {
+    let mut byte = [0];
+    while matches!(from.read(&mut byte), Ok(1)) && to.write_all(&byte).is_ok() {}
+}
+
 fn ping_pong() -> std::io::Result<()> {
     let (mut here, mut there_out) = pipe()?;
     let (mut there, mut here_out) = pipe()?;
-    let echo = std::thread::spawn(move || {
-        let mut byte = [0];
-        // Ends when the other end is dropped.
-        while matches!(there.read(&mut byte), Ok(1)) && there_out.write_all(&byte).is_ok() {}
-    });
+    let echo = std::thread::spawn(move || echo(&mut there, &mut there_out));
     let begun = Instant::now();
     let mut byte = [0];
     let mut done = Ok(());

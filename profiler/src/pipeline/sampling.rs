@@ -90,8 +90,8 @@ struct From {
     passed: Passed,
     cpu: Nanos,
     at: Nanos,
-    /// Whether it is the first look of a window.
-    first: bool,
+    /// When to look again.
+    until: Nanos,
 }
 
 impl Governor {
@@ -137,16 +137,14 @@ impl Governor {
 
     /// A window has begun.
     pub(super) fn begun(&mut self, session: &Session, target: &Target, now: Nanos) {
-        self.from = From::now(session, target, now, true);
+        self.from = From::now(session, target, now, FIRST);
     }
 
     /// Whether this window has to end, because measuring costs more than the budget. To be called
     /// at every tick, with the time since the window began.
     pub(super) fn over(&mut self, session: &Session, target: &Target, now: Nanos, elapsed: Nanos) -> bool {
         self.statistics.tick(now);
-        if let Some(from) = self.from
-            && now.saturating_sub(from.at) >= if from.first { FIRST } else { PERIOD }
-        {
+        if let Some(from) = self.from.filter(|from| now >= from.until) {
             self.look(session, target, now, from);
         }
         let over = match (self.budget, self.cost()) {
@@ -160,7 +158,7 @@ impl Governor {
     }
 
     fn look(&mut self, session: &Session, target: &Target, now: Nanos, from: From) {
-        let Some(to) = From::now(session, target, now, false) else { return };
+        let Some(to) = From::now(session, target, now, PERIOD) else { return };
         let used = to.cpu.saturating_sub(from.cpu);
         if let Some(toll) = self.toll.filter(|_| used > MIN_CPU) {
             let calls = to.passed.calls.saturating_sub(from.passed.calls);
@@ -217,8 +215,8 @@ fn length(cost: f64, budget: f64) -> Nanos {
 }
 
 impl From {
-    fn now(session: &Session, target: &Target, at: Nanos, first: bool) -> Option<Self> {
-        Some(Self { passed: session.passed(), cpu: process_cpu(target)?, at, first })
+    fn now(session: &Session, target: &Target, at: Nanos, length: Nanos) -> Option<Self> {
+        Some(Self { passed: session.passed(), cpu: process_cpu(target)?, at, until: at + length })
     }
 }
 

@@ -11,15 +11,14 @@ use std::{
     sync::mpsc::channel,
 };
 
-use rustix::{
-    thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity},
-    time::{ClockId, clock_gettime},
-};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
+use super::{facts::own_cpu, reference::echo};
 use crate::{
     answer::Toll,
     calibrate::pace::yardstick,
-    kernel::{LoadError, Session},
+    kernel::{self, LoadError, Session},
+    process::own_tid,
     quantity::{Nanos, Tgid, Tid, median},
 };
 
@@ -69,10 +68,9 @@ pub(super) fn measure(session: &mut Session) -> Result<Option<Toll>, LoadError> 
 
 /// Two blocks and four calls are a round of ping-pong, two calls one without.
 fn toll(before: Rounds, after: Rounds) -> Toll {
-    let pace = after.pace;
-    let call = ((after.plain - before.plain) * pace / 2.0).max(0.0);
-    let switch = (((after.pong - before.pong) * pace - 4.0 * call) / 2.0).max(0.0);
-    Toll { call, switch, pace }
+    let call = ((after.plain - before.plain) * after.pace / 2.0).max(0.0);
+    let switch = (((after.pong - before.pong) * after.pace - 4.0 * call) / 2.0).max(0.0);
+    Toll { call, switch }
 }
 
 /// This thread's ends of the pipes, and its own.
@@ -101,8 +99,7 @@ fn with_partner<R>(work: impl FnOnce(&mut Own, &mut Partner) -> Option<R>) -> Op
     // It inherits the CPU. It ends when the other end of its pipe is dropped.
     let thread = std::thread::Builder::new().name("sia-toll".into()).spawn(move || {
         let _ = say.send(own_tid());
-        let mut byte = [0];
-        while matches!(asked.read(&mut byte), Ok(1)) && answers.write_all(&byte).is_ok() {}
+        echo(&mut asked, &mut answers);
     });
     let done = thread.ok().and_then(|thread| {
         let tid = said.recv().ok();
@@ -114,31 +111,22 @@ fn with_partner<R>(work: impl FnOnce(&mut Own, &mut Partner) -> Option<R>) -> Op
     done
 }
 
-fn own_tid() -> Tid {
-    Tid::from_raw(gettid().as_raw_nonzero().get() as u32)
-}
-
-/// CPU of this process so far, ns: while the others of its threads sleep, that of the two.
-fn cpu() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-}
-
 fn series(own: &mut Own, partner: &mut Partner) -> Option<Rounds> {
-    let begun = crate::kernel::now();
+    let begun = kernel::now();
     let (mut pongs, mut plains, mut paces) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..SERIES {
         let pace = yardstick();
+        // The others of our threads sleep: what the process takes is of the two.
         let round = |of: &mut dyn FnMut() -> std::io::Result<()>| {
-            let begun = cpu();
+            let begun = own_cpu();
             (0..ROUNDS).try_for_each(|_| of()).ok()?;
-            Some((cpu() - begun) / f64::from(ROUNDS) / pace)
+            Some(own_cpu().saturating_sub(begun).as_nanos() as f64 / f64::from(ROUNDS) / pace)
         };
         let mut byte = [0];
         pongs.push(round(&mut || partner.there.write_all(&byte).and_then(|()| partner.back.read_exact(&mut byte)))?);
         plains.push(round(&mut || own.own.1.write_all(&byte).and_then(|()| own.own.0.read_exact(&mut byte)))?);
         paces.push(pace);
-        if crate::kernel::now().saturating_sub(begun) >= LONGEST {
+        if kernel::now().saturating_sub(begun) >= LONGEST {
             break;
         }
     }
@@ -155,10 +143,7 @@ mod tests {
         let found = toll(before, Rounds { pong: 700.0, plain: 130.0, pace: 10.0 });
         // Two calls added 300 ns, so each 150; a round added 2,000, of which four calls are 600.
         assert_eq!((found.call, found.switch), (150.0, 700.0));
-        assert_eq!(
-            toll(before, Rounds { pong: 490.0, plain: 99.0, pace: 10.0 }),
-            Toll { call: 0.0, switch: 0.0, pace: 10.0 }
-        );
+        assert_eq!(toll(before, Rounds { pong: 490.0, plain: 99.0, pace: 10.0 }), Toll { call: 0.0, switch: 0.0 });
     }
 
     #[test]

@@ -27,8 +27,15 @@ pub struct Baseline {
     pub pace: Option<f64>,
 }
 
+impl Baseline {
+    /// Its CPU at another pace, ns: a machine is not as fast in one half second as in the next.
+    pub(super) fn cpu_at(&self, pace: Option<f64>) -> f64 {
+        self.cpu.as_nanos() as f64 * slower(self.pace, pace)
+    }
+}
+
 /// Voluntary switches below which baselines say nothing.
-const MIN_SWITCHES: u64 = 200;
+pub(super) const MIN_SWITCHES: u64 = 200;
 
 /// The earlier parts and the later ones: from before the measurement and after it, or of the first
 /// half of its pauses and of the second.
@@ -137,8 +144,7 @@ impl Alone {
     /// are taken to have cost nothing beyond their own run time.
     pub(crate) fn new(parts: &[Baseline], pace: Option<f64>, total: Nanos, voluntary: u64) -> Option<Self> {
         let switches: u64 = parts.iter().map(|b| b.voluntary).sum();
-        // A machine is not as fast in one half second as in the next.
-        let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
+        let used = |b: &Baseline| b.cpu_at(pace);
         let total = total.as_nanos() as f64;
         let per_switch = |parts: &[Baseline]| -> f64 {
             parts.iter().map(used).sum::<f64>() / parts.iter().map(|b| b.voluntary).sum::<u64>().max(1) as f64

@@ -5,14 +5,9 @@
 //! what the programs' data evict, and what a target does differently because it is slower. The
 //! target's own clock misses nothing.
 
-use super::baseline::Baseline;
-use crate::{
-    machine::slower,
-    quantity::{Estimate, Nanos, Uncertain},
-};
+use super::baseline::{Baseline, MIN_SWITCHES};
+use crate::quantity::{Estimate, Nanos, Uncertain};
 
-/// Voluntary switches below which a side says nothing.
-const MIN_SWITCHES: u64 = 200;
 /// Stretches of a side that are enough to know how it scatters.
 const MIN_STRETCHES: usize = 2;
 
@@ -43,7 +38,7 @@ impl Rate {
         if switches < MIN_SWITCHES {
             return None;
         }
-        let used = |b: &Baseline| b.cpu.as_nanos() as f64 * slower(b.pace, pace);
+        let used = |b: &Baseline| b.cpu_at(pace);
         let mean = stretches.iter().map(used).sum::<f64>() / switches as f64;
         let squares = stretches.iter().map(|b| (used(b) - mean * b.voluntary as f64).powi(2));
         let freedom = stretches.len().saturating_sub(1) as f64;

@@ -30,4 +30,6 @@ pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
-pub use thread::{ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, snapshot_state, threads};
+pub use thread::{
+    ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, own_tid, snapshot_state, threads,
+};

@@ -98,6 +98,11 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     Some(ThreadState { state, syscall })
 }
 
+/// The calling thread.
+pub fn own_tid() -> Tid {
+    Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
+}
+
 /// A thread's name, at most 15 bytes, without control characters; `None` where it has exited.
 pub fn comm(tgid: Tgid, tid: Tid) -> Option<String> {
     let name = proc::read(&format!("/proc/{tgid}/task/{tid}/comm")).ok()?;
@@ -158,10 +163,6 @@ mod tests {
         Tgid::from_raw(std::process::id())
     }
 
-    fn my_tid() -> Tid {
-        Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
-    }
-
     #[test]
     fn schedstat_without_accounting_is_absent_and_not_zero() {
         assert_eq!(parse_schedstat(b"0 0 0\n"), None);
@@ -176,7 +177,7 @@ mod tests {
         let (send, receive) = mpsc::channel();
         let worker = std::thread::Builder::new().name("wait in (read)".into()).spawn(move || {
             use std::io::Read as _;
-            send.send(my_tid()).unwrap();
+            send.send(own_tid()).unwrap();
             (&reader).read(&mut [0; 8]).unwrap()
         });
         let tid = receive.recv().unwrap();

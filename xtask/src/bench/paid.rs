@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::{machine::SUITE, observer::Observer};
 use crate::{
-    harness::statistics::median,
+    harness::statistics::{mean, median},
     host::{
         child::{self, Running},
         clocks, markdown,
@@ -56,7 +56,7 @@ pub(super) struct Options {
 }
 
 /// What one turn saw.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Turn {
     /// CPU of the server per request, ns.
     per_request: f64,
@@ -74,7 +74,7 @@ struct Mean {
 impl Mean {
     fn new(values: &[f64]) -> Option<Self> {
         let count = values.len() as f64;
-        let value = values.iter().sum::<f64>() / count;
+        let value = mean(values)?;
         let squares: f64 = values.iter().map(|v| (v - value).powi(2)).sum();
         (values.len() >= 2).then(|| Self { value, half: Z90 * (squares / (count - 1.0) / count).sqrt() })
     }
@@ -136,13 +136,13 @@ fn measure(tool: &Path, lab: &Path, (name, args, bytes): (&str, &[&str], &str), 
     for round in 1..=most {
         let mut order = [0, 1, 2];
         fastrand::shuffle(&mut order);
-        let mut turns = [None; 3];
+        let mut turns = [Turn::default(); 3];
         for which in order {
             load.check_alive()?;
-            turns[which] = Some(turn(tool, OBSERVERS[which], server.pid())?);
+            turns[which] = turn(tool, OBSERVERS[which], server.pid())?;
             child::pause(APART)?;
         }
-        rounds.push(turns.map(|turn| turn.unwrap_or(Turn { per_request: f64::NAN, reported: None })));
+        rounds.push(turns);
         let sure = Mean::new(&paid(&rounds, 1));
         let so_far = sure.map_or_else(String::new, |mean| format!(": the default budget pays {}", mean.text()));
         say::progress(SUITE, &format!("{name}: round {round}/{most}{so_far}"))?;

@@ -85,10 +85,6 @@ impl Run<'_> {
         let Some(total) = total else { return Ok(None) };
         let mut inputs = self.inputs(&total, Ended::Measuring, processes, cpu, daemon_cost());
         inputs.window.windows += open;
-        if inputs.window.windows > 1 {
-            // The process's clock went on between the windows.
-            inputs.process_cpu = None;
-        }
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
@@ -123,6 +119,7 @@ impl Run<'_> {
         daemon: (Nanos, u64),
     ) -> Inputs {
         let forked = total.quality.forks > 0 && self.request.follow;
+        // The process's clock goes on between windows.
         let whole = !forked && self.rested.is_none() && self.request.target.threads_only.is_none();
         let pace = if self.open { self.paced_so_far() } else { self.paced }.pace();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
