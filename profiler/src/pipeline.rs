@@ -6,6 +6,7 @@ mod baseline;
 mod facts;
 mod filing;
 pub mod live;
+mod lookups;
 mod measurement;
 pub mod outputs;
 mod pace;

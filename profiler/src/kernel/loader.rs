@@ -31,9 +31,9 @@ use super::{
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-ebpf/should-i-async.bpf.o"));
 
-/// Room for the records of threads that ended: 2,400 between two readings, 48,000 a second. Beyond
+/// Room for the records of threads that ended: 1,200 between two readings, 24,000 a second. Beyond
 /// that, names are lost, sums are not.
-const EXITS_BYTES: u32 = 1 << 22;
+const EXITS_BYTES: u32 = 1 << 21;
 
 /// Room for streamed block ends: 26,000 between two readings, 1.3 million a second.
 const STREAM_BYTES: u32 = 1 << 20;

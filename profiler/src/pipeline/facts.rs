@@ -1,19 +1,13 @@
-//! Facts from outside the programs: names, descriptors, devices, threads without events, our own
-//! cost.
+//! Facts from outside the programs: names, devices, threads without events, our own cost.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::OnceLock,
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 
 use crate::{
     aggregate::{Silent, Window},
     answer::{Facts, ProcessFacts},
-    calibrate::VolumeCalibration,
-    event::{Batch, BlockClass, Phase, Place, SiteRecord},
-    kernel::{self, Form, preflight, syscalls},
-    machine::{Beside, PriceList, Runtime},
+    event::{Batch, BlockClass, Phase},
+    kernel::{Form, preflight, syscalls},
+    machine::Runtime,
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
 };
@@ -23,85 +17,6 @@ type Names<K> = HashMap<K, String>;
 
 /// Names of threads are read one by one, and of so many at most.
 const NAMED_THREADS: usize = 2_000;
-
-/// File systems whose buffered writes `io_uring` makes without a worker of the kernel, and since
-/// which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
-/// `fs/btrfs/file.c`, tested in `io_write`, `io_uring/rw.c`.
-const WRITE_WITHOUT_WORKERS: [(&str, (u32, u32)); 2] = [("xfs", (6, 0)), ("btrfs", (6, 1))];
-
-/// What descriptors are, looked up while they are open.
-#[derive(Default)]
-pub(super) struct Descriptors {
-    tables: HashMap<Tgid, DescriptorTable>,
-    names: Names<Place>,
-    direct: HashSet<Place>,
-    /// Places that write into the page cache of a file whose writes a ring hands to workers.
-    by_workers: HashSet<Place>,
-    /// The file systems of those that go past the page cache, by device.
-    volumes: HashSet<(u32, u32)>,
-}
-
-impl Descriptors {
-    /// Looks up the descriptors of the last call at each site.
-    pub(super) fn update(&mut self, sites: &[SiteRecord]) {
-        for site in sites {
-            let (tgid, Some(fd)) = site.last_caller else { continue };
-            let table = self.tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
-            let found = table.describe(fd);
-            // Closed by now, or another file under the same number: the earlier answer, if there is
-            // one, is the better one.
-            if fits(&found, site.place.class) {
-                self.names.insert(site.place.clone(), format!("{found:#}"));
-                if site.place.class == BlockClass::File {
-                    self.look_at_file(&site.place, tgid, fd);
-                }
-            } else if !self.names.contains_key(&site.place) {
-                self.names.insert(site.place.clone(), Descriptor::Gone.to_string());
-            }
-        }
-    }
-
-    fn look_at_file(&mut self, place: &Place, tgid: Tgid, fd: i32) {
-        if process::opened_direct(tgid, fd) {
-            self.direct.insert(place.clone());
-            self.volumes.extend(process::device_of(tgid, fd));
-        } else if place.sends() && process::file_system_of(tgid, fd).is_some_and(|name| needs_workers(&name)) {
-            self.by_workers.insert(place.clone());
-        }
-    }
-
-    pub(super) fn names(&self) -> Names<Place> {
-        self.names.clone()
-    }
-
-    /// Adds the prices of the file system that requests past the page cache go to, if it is only
-    /// one and was measured.
-    pub(super) fn price(&self, mut list: PriceList) -> PriceList {
-        let mut volumes = self.volumes.iter();
-        let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
-        let Some(found) = VolumeCalibration::load(device) else { return list };
-        list.direct = found.prices();
-        list.source.add(Beside::FileSystem);
-        list
-    }
-
-    /// Places whose descriptor goes past the page cache.
-    pub(super) fn direct(&self) -> Vec<Place> {
-        self.direct.iter().cloned().collect()
-    }
-
-    /// Places whose writes a ring would hand to workers of the kernel.
-    pub(super) fn by_workers(&self) -> Vec<Place> {
-        self.by_workers.iter().cloned().collect()
-    }
-}
-
-/// Whether `io_uring` hands buffered writes on such a file system to workers of the kernel.
-fn needs_workers(file_system: &str) -> bool {
-    !WRITE_WITHOUT_WORKERS
-        .iter()
-        .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
-}
 
 /// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent
 /// in the last window too still waits where it waited.
@@ -264,22 +179,8 @@ fn is_compat(tgid: Tgid, _ip: u64) -> bool {
     program.is_ok_and(|mut file| std::io::Read::read_exact(&mut file, &mut head).is_ok()) && head == ELF_32
 }
 
-/// Whether a call of this class can have been on such a descriptor.
-fn fits(descriptor: &Descriptor, class: BlockClass) -> bool {
-    match descriptor {
-        Descriptor::Gone => false,
-        Descriptor::Denied => true,
-        // Whatever it was waited for on, the time was over first.
-        _ if class == BlockClass::Timeout => true,
-        // Of a device file only the name is known.
-        Descriptor::Device(_) => matches!(class, BlockClass::Tty | BlockClass::CharDevice | BlockClass::BlockDevice),
-        // Descriptors that wait for events are anonymous, too.
-        Descriptor::Anon(_) => !class.is_file(),
-        other => class_of_descriptor(other) == class,
-    }
-}
-
-fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
+/// The class of a call that waits on such a descriptor.
+pub(super) fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
     match descriptor {
         Descriptor::Path { .. } => BlockClass::File,
         Descriptor::Device(path) => {

@@ -10,8 +10,9 @@ use std::{
 
 use super::{
     baseline::{SETTLE, Stretches},
-    facts::{Descriptors, Silents, daemon_cost, process_cpu},
+    facts::{Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
+    lookups::Lookups,
     measurement::{Failure, Progress, Request},
     pace::{PaceWatch, Taken},
     prices::Pricing,
@@ -54,7 +55,7 @@ pub(super) struct Run<'a> {
     log: Option<kernel::ProgramLog>,
     watch: ExitWatch,
     governor: Governor,
-    descriptors: Descriptors,
+    lookups: Lookups,
     silents: Silents,
     runtimes: Runtimes,
     streaming: Streaming,
@@ -128,7 +129,7 @@ impl<'a> Run<'a> {
             log,
             watch,
             governor,
-            descriptors: Descriptors::default(),
+            lookups: Lookups::begin(),
             silents: Silents::default(),
             runtimes: Runtimes::default(),
             streaming,
@@ -273,7 +274,7 @@ impl<'a> Run<'a> {
     fn read_sites(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
-        self.descriptors.update(&sites);
+        self.lookups.ask(&sites);
         self.runtimes.update(self.request.target.processes.first());
         if let Some(stacks) = self.stacks.as_mut() {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());

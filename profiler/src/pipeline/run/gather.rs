@@ -41,6 +41,7 @@ impl Run<'_> {
             self.stretches.end(&self.request.target, self.pace.as_ref());
         }
         self.session.detach();
+        self.lookups.finish();
         let daemon = daemon_cost();
         progress.done();
         if self.open {
@@ -93,7 +94,7 @@ impl Run<'_> {
 
     /// The prices with those of what the target runs in, and of the file system that it uses.
     fn with_runtime(&self, priced: Option<Priced>) -> Option<Priced> {
-        priced.map(|priced| priced.map(|list| self.descriptors.price(self.runtimes.price(list))))
+        priced.map(|priced| priced.map(|list| self.lookups.found().price(self.runtimes.price(list))))
     }
 
     /// The prices, where the request asks for them. If they are still being measured, waits up to
@@ -122,6 +123,7 @@ impl Run<'_> {
         // The process's clock goes on between windows.
         let whole = !forked && self.rested.is_none() && self.request.target.threads_only.is_none();
         let pace = if self.open { self.paced_so_far() } else { self.paced }.pace();
+        let found = self.lookups.found();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
             no_counters: total.ipc.is_none().then(facts::why_no_counters),
@@ -138,9 +140,9 @@ impl Run<'_> {
                 windows: self.windows.count,
                 ended,
             },
-            descriptors: self.descriptors.names(),
-            direct_files: self.descriptors.direct(),
-            by_workers: self.descriptors.by_workers(),
+            descriptors: found.names,
+            direct_files: found.direct.into_iter().collect(),
+            by_workers: found.by_workers.into_iter().collect(),
             thread_names: facts::thread_names(total),
             device_names: facts::device_names(),
             reference: self.reference,

@@ -1,0 +1,195 @@
+//! Looks up what descriptors are while they are open, on a thread of its own: reading the table of
+//! a network's sockets can take a second, in which rings must be emptied and the budget be held.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use super::facts::class_of_descriptor;
+use crate::{
+    calibrate::VolumeCalibration,
+    event::{BlockClass, Place, SiteRecord},
+    kernel,
+    machine::{Beside, PriceList},
+    process::{self, Descriptor, DescriptorTable},
+    quantity::Tgid,
+};
+
+/// File systems whose buffered writes `io_uring` makes without a worker of the kernel, and since
+/// which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
+/// `fs/btrfs/file.c`, tested in `io_write`, `io_uring/rw.c`.
+const WRITE_WITHOUT_WORKERS: [(&str, (u32, u32)); 2] = [("xfs", (6, 0)), ("btrfs", (6, 1))];
+
+/// What the descriptors of a measurement's sites are.
+pub(super) struct Lookups {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    asked: Mutex<Asked>,
+    /// Wakes the thread.
+    more: Condvar,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// The newest question; one that was not yet begun gives way to it.
+    next: Option<Vec<LastCall>>,
+    over: bool,
+}
+
+/// The last call at a site.
+struct LastCall {
+    place: Place,
+    tgid: Tgid,
+    fd: i32,
+}
+
+/// What has been found so far.
+#[derive(Clone, Default)]
+pub(super) struct Found {
+    pub(super) names: HashMap<Place, String>,
+    /// Places whose descriptor goes past the page cache.
+    pub(super) direct: HashSet<Place>,
+    /// Places whose writes a ring would hand to workers of the kernel.
+    pub(super) by_workers: HashSet<Place>,
+    /// The file systems of those that go past the page cache, by device.
+    volumes: HashSet<(u32, u32)>,
+}
+
+impl Lookups {
+    pub(super) fn begin() -> Self {
+        let shared = Arc::<Shared>::default();
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sia-lookups".into())
+            .spawn(move || theirs.answer())
+            .inspect_err(|error| log::warn!("no thread for descriptors, which stay without names: {error}"))
+            .ok();
+        Self { shared, thread }
+    }
+
+    /// Looks up the descriptors of the last call at each site, soon.
+    pub(super) fn ask(&self, sites: &[SiteRecord]) {
+        let calls = sites.iter().filter_map(|site| match site.last_caller {
+            (tgid, Some(fd)) => Some(LastCall { place: site.place.clone(), tgid, fd }),
+            _ => None,
+        });
+        lock(&self.shared.asked).next = Some(calls.collect());
+        self.shared.more.notify_one();
+    }
+
+    /// Waits for what was asked last. There are no answers after that.
+    pub(super) fn finish(&mut self) {
+        lock(&self.shared.asked).over = true;
+        self.shared.more.notify_one();
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+
+    /// What has been found so far.
+    pub(super) fn found(&self) -> Found {
+        lock(&self.shared.found).clone()
+    }
+}
+
+/// A measurement that failed waits for no answer.
+impl Drop for Lookups {
+    fn drop(&mut self) {
+        let mut asked = lock(&self.shared.asked);
+        asked.next = None;
+        asked.over = true;
+        self.shared.more.notify_one();
+    }
+}
+
+impl Shared {
+    /// The thread.
+    fn answer(&self) {
+        let mut tables = HashMap::new();
+        let mut asked = lock(&self.asked);
+        loop {
+            match asked.next.take() {
+                Some(calls) => {
+                    drop(asked);
+                    calls.into_iter().for_each(|call| self.look_up(&mut tables, call));
+                    asked = lock(&self.asked);
+                }
+                None if asked.over => return,
+                None => asked = self.more.wait(asked).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn look_up(&self, tables: &mut HashMap<Tgid, DescriptorTable>, call: LastCall) {
+        let LastCall { place, tgid, fd } = call;
+        let descriptor = tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid)).describe(fd);
+        // Closed by now, or another file under the same number: the earlier answer, if there is
+        // one, is the better one.
+        if !fits(&descriptor, place.class) {
+            lock(&self.found).names.entry(place).or_insert_with(|| Descriptor::Gone.to_string());
+            return;
+        }
+        let direct = place.class == BlockClass::File && process::opened_direct(tgid, fd);
+        let device = if direct { process::device_of(tgid, fd) } else { None };
+        let by_workers = place.class == BlockClass::File
+            && !direct
+            && place.sends()
+            && process::file_system_of(tgid, fd).is_some_and(|name| needs_workers(&name));
+        let mut found = lock(&self.found);
+        found.volumes.extend(device);
+        if direct {
+            found.direct.insert(place.clone());
+        }
+        if by_workers {
+            found.by_workers.insert(place.clone());
+        }
+        found.names.insert(place, format!("{descriptor:#}"));
+    }
+}
+
+impl Found {
+    /// Adds the prices of the file system that requests past the page cache go to, if it is only
+    /// one and was measured.
+    pub(super) fn price(&self, mut list: PriceList) -> PriceList {
+        let mut volumes = self.volumes.iter();
+        let (Some(&device), None) = (volumes.next(), volumes.next()) else { return list };
+        let Some(found) = VolumeCalibration::load(device) else { return list };
+        list.direct = found.prices();
+        list.source.add(Beside::FileSystem);
+        list
+    }
+}
+
+/// A thread that broke off leaves whole entries.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether `io_uring` hands buffered writes on such a file system to workers of the kernel.
+fn needs_workers(file_system: &str) -> bool {
+    !WRITE_WITHOUT_WORKERS
+        .iter()
+        .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
+}
+
+/// Whether a call of this class can have been on such a descriptor.
+fn fits(descriptor: &Descriptor, class: BlockClass) -> bool {
+    match descriptor {
+        Descriptor::Gone => false,
+        Descriptor::Denied => true,
+        // Whatever it was waited for on, the time was over first.
+        _ if class == BlockClass::Timeout => true,
+        // Of a device file only the name is known.
+        Descriptor::Device(_) => matches!(class, BlockClass::Tty | BlockClass::CharDevice | BlockClass::BlockDevice),
+        // Descriptors that wait for events are anonymous, too.
+        Descriptor::Anon(_) => !class.is_file(),
+        other => class_of_descriptor(other) == class,
+    }
+}
