@@ -62,6 +62,32 @@ impl Toll {
     }
 }
 
+/// What all other threads of the machine did while the programs were attached, and what each of
+/// their calls and switches paid for it.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Bystanders {
+    /// System calls a second; `None` where the kernel keeps no statistics of programs for us.
+    pub calls: Option<f64>,
+    /// Switches a second.
+    pub switches: f64,
+    /// What a hook costs whom it does not watch.
+    pub toll: Toll,
+    /// CPUs of the machine.
+    pub cpus: u32,
+}
+
+impl Bystanders {
+    /// What they pay, in CPUs (CPU-seconds a second).
+    pub fn cpus(&self) -> f64 {
+        (self.toll.call * self.calls.unwrap_or(0.0) + self.toll.switch * self.switches) * 1e-9
+    }
+
+    /// The same as a share of the machine.
+    pub fn machine(&self) -> f64 {
+        self.cpus() / f64::from(self.cpus.max(1))
+    }
+}
+
 /// How a measurement ended. Recordings keep it in the words that users read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Ended {
@@ -131,6 +157,9 @@ pub struct Inputs {
     /// What a hook costs whom it watches.
     #[serde(default)]
     pub toll: Option<Toll>,
+    /// What others paid while the programs were attached.
+    #[serde(default)]
+    pub bystanders: Option<Bystanders>,
     /// The pace of the target's CPUs in the measured interval: ns of the yardstick.
     #[serde(default)]
     pub pace: Option<f64>,

@@ -22,6 +22,12 @@ pub enum Note {
     MeanRunTime,
     /// What a hook costs threads of our own, times what the target did.
     Toll,
+    /// It was not counted.
+    NotCounted,
+    /// What a hook costs threads of our own that nobody measures, times what all others did.
+    OthersToll,
+    /// The same, but for calls, which the kernel counts only with `CAP_SYS_ADMIN`.
+    OthersSwitches,
     /// The target was not seen without the programs often enough.
     NotSeenAlone,
 }

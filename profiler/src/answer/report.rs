@@ -5,7 +5,7 @@ use super::{
     check::Check,
     decide::{Answerable, Born, Calls},
     gain::WORTH,
-    inputs::{Facts, Inputs, WindowFacts},
+    inputs::{Bystanders, Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
     note::Note,
     score::Score,
@@ -21,6 +21,19 @@ use crate::{
     quantity::{Figure, Nanos, Tid},
 };
 
+/// What measuring one process cost all others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OthersPay {
+    /// In CPUs (CPU-seconds a second), over all the time from the start to the end.
+    pub cpus: f64,
+    /// As a share of all CPUs of the machine.
+    pub machine: f64,
+    /// While the programs were attached.
+    pub watched: Nanos,
+    /// What they did then.
+    pub did: Bystanders,
+}
+
 /// What measuring cost the target and this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfCost {
@@ -34,6 +47,8 @@ pub struct SelfCost {
     pub paid: Figure<Paid, Note>,
     /// Share of the target's CPU that the program on the CPU clock used.
     pub sampler: Figure<f64, Note>,
+    /// What all others of the machine paid while the programs were attached.
+    pub bystanders: Figure<OthersPay, Note>,
     /// CPU that the profiler's own process used.
     pub own_cpu: Nanos,
     /// Its largest resident size, bytes.
@@ -311,7 +326,18 @@ fn self_cost(window: &Window, cpu: &CpuLedger, sums: &Sums, events: u64, inputs:
             || Figure::unavailable(Note::NoStatistics),
             |each| share_of(each * window.samples.samples as f64, Note::MeanRunTime),
         ),
+        bystanders: others_pay(inputs),
         own_cpu: inputs.own_cpu,
         own_bytes: inputs.own_bytes,
     }
+}
+
+fn others_pay(inputs: &Inputs) -> Figure<OthersPay, Note> {
+    let Some(did) = inputs.bystanders else { return Figure::unavailable(Note::NotCounted) };
+    let part = inputs.window.measured.ratio_to(inputs.window.wall).min(1.0);
+    let note = if did.calls.is_some() { Note::OthersToll } else { Note::OthersSwitches };
+    Figure::modelled(
+        OthersPay { cpus: did.cpus() * part, machine: did.machine() * part, watched: inputs.window.measured, did },
+        note,
+    )
 }

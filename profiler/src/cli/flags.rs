@@ -223,7 +223,8 @@ pub(super) struct WorthFlags {
 /// Sizes and budget.
 #[derive(Debug, Args)]
 pub(super) struct CostFlags {
-    /// The share of the target's CPU that measuring may use; where it needs more, it samples
+    /// What measuring may cost: the target's share of its CPU and all others' of the machine,
+    /// together; where it costs more, it samples
     #[arg(long, value_name = "PERCENT", default_value = "3%", allow_hyphen_values = true)]
     pub(super) max_overhead: String,
     /// Measure every event, whatever it costs
@@ -314,4 +315,7 @@ pub(super) struct DemoClientFlags {
     pub(super) cpu: Option<usize>,
     #[arg(long, default_value_t = 60)]
     pub(super) seconds: u64,
+    /// Runs uncounted until a line comes on stdin
+    #[arg(long)]
+    pub(super) warm_up: bool,
 }

@@ -9,7 +9,7 @@ use aya::{
     maps::{HashMap as BpfHashMap, MapData, Queue, RingBuf},
     programs::{BtfTracePoint, RawTracePoint, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
 };
-use profiler_common::thread::{LATE, Thread};
+use profiler_common::thread::{LATE, Sums, Thread};
 
 use super::{
     chunks::Chunks,
@@ -46,6 +46,8 @@ pub struct Session {
     stacks: Option<StackRing>,
     pub(super) spares: Spares,
     pub(super) departed: Chunks<Thread>,
+    /// What they did, in all windows.
+    gone: Passed,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
     pub(super) end: Nanos,
@@ -78,6 +80,7 @@ impl Session {
             stacks,
             spares: Spares::default(),
             departed: Chunks::default(),
+            gone: Passed::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
             end: Nanos::ZERO,
@@ -340,6 +343,7 @@ impl Session {
         self.sampler.drain();
         while let Some(item) = self.ring.next() {
             if let Some(thread) = decode(&item) {
+                self.gone.add(&thread.sums);
                 self.departed.push(thread);
                 taken += 1;
             }
@@ -364,27 +368,33 @@ impl Session {
         self.live_slots().len()
     }
 
-    /// Calls and switches of the living threads so far: what the programs ran for on the target's
-    /// account.
+    /// Calls and switches so far of the living threads and of those whose records were read: what
+    /// the programs ran for on the target's account.
     pub fn passed(&self) -> Passed {
-        let mut passed = Passed::default();
+        let mut passed = self.gone;
         for slot in self.live_slots() {
             // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
             let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
-            passed.calls += sums.calls;
-            passed.switches += sums.voluntary + sums.involuntary;
+            passed.add(&sums);
         }
         passed
     }
 }
 
-/// What living threads did.
+/// What threads did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Syscalls that returned.
     pub calls: u64,
     /// Switches, voluntary or not.
     pub switches: u64,
+}
+
+impl Passed {
+    fn add(&mut self, sums: &Sums) {
+        self.calls += sums.calls;
+        self.switches += sums.voluntary + sums.involuntary;
+    }
 }
 
 /// A record from the ring; `None` where its size is not that of this build's layout.

@@ -52,6 +52,12 @@ impl Session {
         self.loaded.hooks.iter().filter_map(cost).chain(sampler).collect()
     }
 
+    /// System calls that began while the kernel kept statistics, anybody's; `None` where it keeps
+    /// none of this program.
+    pub fn calls_of_all(&self) -> Option<u64> {
+        self.cost("sia_sys_enter").map(|cost| cost.runs)
+    }
+
     fn cost(&self, program: &str) -> Option<ProgramCost> {
         self.program_cost(&self.loaded.form.program_name(program))
     }

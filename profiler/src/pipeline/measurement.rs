@@ -24,7 +24,8 @@ pub struct Request {
     pub max_threads: Option<u32>,
     /// Room for so many call sites. `None`: the default.
     pub max_sites: Option<u32>,
-    /// Share of the target's CPU that the programs may use. `None`: no limit.
+    /// What the programs may cost: the target's share of its CPU and all others' of the machine,
+    /// together. `None`: no limit.
     pub max_overhead: Option<f64>,
     /// Which form of the programs; `None`: the best that the kernel takes.
     pub form: Option<kernel::Form>,

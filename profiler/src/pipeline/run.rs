@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
             let now = kernel::now();
             self.tick(now, &mut last, processes, progress)?;
             let elapsed = now.saturating_sub(self.begun);
-            if self.governor.over(&self.session, &self.request.target, now, elapsed) {
+            if self.governor.over(&mut self.session, &self.request.target, now, elapsed) {
                 self.rest(now, deadline, stop)?;
             }
         }

@@ -1,9 +1,9 @@
 //! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached
 //! for windows only.
 
-use super::{baseline::Stretches, facts::process_cpu, toll};
+use super::{baseline::Stretches, facts::process_cpu, others::Others, toll};
 use crate::{
-    answer::Toll,
+    answer::{Bystanders, Toll},
     calibrate::pace::{thread_cpu, yardstick},
     kernel::{LoadError, Passed, Session, Statistics},
     predict::Paid,
@@ -61,6 +61,7 @@ pub(super) struct Governor {
     share: Option<f64>,
     /// The same by its own clock.
     paid: Option<Uncertain>,
+    others: Others,
 }
 
 /// The kernel's statistics: on now and then.
@@ -72,14 +73,13 @@ struct Keeping {
 }
 
 impl Keeping {
-    /// Without the right to them there are none.
-    fn tick(&mut self, now: Nanos) {
+    /// Whether to switch them on now, or off.
+    fn due(&self, now: Nanos, window_goes_on: bool) -> Option<bool> {
         let passed = self.since.map(|since| now.saturating_sub(since));
-        if passed.is_none_or(|passed| passed >= PERIOD) {
-            self.on = Statistics::enable();
-            self.since = Some(now);
-        } else if passed.is_some_and(|passed| passed >= STATISTICS) {
-            self.on = None;
+        let is_new = passed.is_none_or(|passed| passed >= PERIOD);
+        match self.on {
+            Some(_) => (!window_goes_on || passed >= Some(STATISTICS)).then_some(false),
+            None => (window_goes_on && is_new).then_some(true),
         }
     }
 }
@@ -105,20 +105,23 @@ impl Governor {
             from: None,
             share: None,
             paid: None,
+            others: Others::default(),
         }
     }
 
     /// Attaches the programs, and times calls and blocks of our own before and after.
     pub(super) fn calibrate(&mut self, session: &mut Session) -> Result<(), LoadError> {
         let (before, _) = time_calls();
-        self.toll = toll::measure(session)?;
+        let tolls = toll::measure(session)?;
+        self.toll = tolls.map(|tolls| tolls.target);
+        self.others = Others::new(tolls.map(|tolls| tolls.others));
         // This thread is no target any more: what the hook costs it now is what the kernel pays for
         // the hook itself.
         let (after, pace) = time_calls();
         self.paced = pace;
         // sys_enter and sys_exit.
         self.hook = ((after - before) / 2.0 * pace).max(0.0);
-        log::info!("toll of a hook: {:?}, {} ns of them the kernel's", self.toll, self.hook.round());
+        log::info!("{tolls:?}, {} ns of a hook are the kernel's", self.hook.round());
         Ok(())
     }
 
@@ -138,12 +141,24 @@ impl Governor {
     /// A window has begun.
     pub(super) fn begun(&mut self, session: &Session, target: &Target, now: Nanos) {
         self.from = From::now(session, target, now, FIRST);
+        self.others.begun(session.passed(), now);
+    }
+
+    /// The last window ends.
+    pub(super) fn ends(&mut self, session: &mut Session, now: Nanos) {
+        self.keep_statistics(session, now, false);
+        self.others.look(session.passed(), now);
+    }
+
+    /// What all others pay while they are watched.
+    pub(super) fn bystanders(&self) -> Option<Bystanders> {
+        self.others.pay()
     }
 
     /// Whether this window has to end, because measuring costs more than the budget. To be called
     /// at every tick, with the time since the window began.
-    pub(super) fn over(&mut self, session: &Session, target: &Target, now: Nanos, elapsed: Nanos) -> bool {
-        self.statistics.tick(now);
+    pub(super) fn over(&mut self, session: &mut Session, target: &Target, now: Nanos, elapsed: Nanos) -> bool {
+        self.keep_statistics(session, now, true);
         if let Some(from) = self.from.filter(|from| now >= from.until) {
             self.look(session, target, now, from);
         }
@@ -152,9 +167,24 @@ impl Governor {
             _ => false,
         };
         if over {
-            self.statistics.on = None;
+            self.ends(session, now);
         }
         over
+    }
+
+    /// Switches the kernel's statistics on and off.
+    fn keep_statistics(&mut self, session: &mut Session, now: Nanos, window_goes_on: bool) {
+        match self.statistics.due(now, window_goes_on) {
+            Some(true) => {
+                self.statistics = Keeping { on: Statistics::enable(), since: Some(now) };
+                self.others.statistics_on(session, now);
+            }
+            Some(false) => {
+                self.others.statistics_off(session, now);
+                self.statistics.on = None;
+            }
+            None => {}
+        }
     }
 
     fn look(&mut self, session: &Session, target: &Target, now: Nanos, from: From) {
@@ -168,6 +198,7 @@ impl Governor {
             let small = cost < SMALL * self.budget.unwrap_or(0.0) * wall;
             self.share = (!small).then(|| cost / used.as_nanos() as f64);
         }
+        self.others.look(to.passed, now);
         if let (Some(budget), Some(share)) = (self.budget, self.share) {
             session.set_ipc_every(thinned(session.ipc_every(), share, budget));
         }
@@ -176,10 +207,20 @@ impl Governor {
 
     /// What the target pays while it is watched, as a share of the CPU that it would take: by the
     /// toll, and by its own clock as far as that is sure.
-    fn cost(&self) -> Option<f64> {
+    fn targets_cost(&self) -> Option<f64> {
         let share = self.share?;
         let by_toll = Uncertain::with_standard_error(share, (TOLL_ERROR * share).max(1e-6));
         Some(self.paid.map_or(by_toll, |paid| by_toll.pooled(paid)).value.max(0.0))
+    }
+
+    /// What the budget is for, while the programs are attached: the target's share of its CPU, and
+    /// all others' of the machine.
+    fn cost(&self) -> Option<f64> {
+        let others = self.others.pay().map(|pay| pay.machine());
+        match (self.targets_cost(), others) {
+            (None, None) => None,
+            (target, others) => Some(target.unwrap_or(0.0) + others.unwrap_or(0.0)),
+        }
     }
 
     /// How long to leave the target alone after it was watched for so long.

@@ -1,5 +1,6 @@
-//! The toll: what a hook costs whom it watches, by that thread's own CPU clock. It is calibrated on
-//! two threads of this process, without the programs and with them, right before a measurement.
+//! The toll: what a hook costs whom it watches, and whom it does not, by that thread's own CPU
+//! clock. It is calibrated on two threads of this process, without the programs and with them,
+//! right before a measurement.
 //!
 //! The kernel's statistics of BPF programs say how long the programs run. They need
 //! `CAP_SYS_ADMIN`, and they miss the kernel's way into a hook. The toll needs no right and has
@@ -37,9 +38,18 @@ struct Rounds {
     pace: f64,
 }
 
+/// What hooks cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tolls {
+    /// Whom they watch.
+    pub(super) target: Toll,
+    /// All others.
+    pub(super) others: Toll,
+}
+
 /// Attaches the programs and calibrates the toll. They stay attached, and nobody is filed. `None`
 /// where pipes or threads of our own fail.
-pub(super) fn measure(session: &mut Session) -> Result<Option<Toll>, LoadError> {
+pub(super) fn measure(session: &mut Session) -> Result<Option<Tolls>, LoadError> {
     let mut attached = Ok(());
     let found = with_partner(|own, partner| {
         let before = series(own, partner)?;
@@ -48,22 +58,23 @@ pub(super) fn measure(session: &mut Session) -> Result<Option<Toll>, LoadError> 
             return None;
         }
         session.ignore_births();
+        session.begin();
+        let others = toll(before, series(own, partner)?);
         let tgid = Tgid::from_raw(std::process::id());
         for tid in [own.tid, partner.tid] {
             session.add_thread(tgid, tid);
         }
-        session.begin();
-        let after = series(own, partner);
-        session.finish();
-        Some((before, after?))
+        let target = series(own, partner).map(|after| toll(before, after));
+        Some(Tolls { target: target?, others })
     });
     attached?;
+    session.finish();
     // What our own threads did is nobody's.
     session.harvest()?;
     session.forget_threads();
     session.forget_sites()?;
     session.follow_births();
-    Ok(found.map(|(before, after)| toll(before, after)))
+    Ok(found)
 }
 
 /// Two blocks and four calls are a round of ping-pong, two calls one without.

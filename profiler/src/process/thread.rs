@@ -86,6 +86,12 @@ fn parse_schedstat(text: &[u8]) -> Option<(Nanos, Nanos)> {
     (slices != 0 || on_cpu != 0).then_some((Nanos::from_nanos(on_cpu), Nanos::from_nanos(delay)))
 }
 
+/// Switches of the whole machine since it started: `ctxt` of `/proc/stat`, one for each switch on
+/// any CPU.
+pub fn switches_of_all() -> Option<u64> {
+    proc::number(proc::status_field(&proc::read("/proc/stat").ok()?, b"ctxt ")?)
+}
+
 /// What a thread does at this moment; `None` where it has exited or /proc hides it.
 pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     let stat = proc::read(&format!("/proc/{tgid}/task/{tid}/stat")).ok()?;
@@ -121,6 +127,13 @@ pub fn cpu_time(tgid: Tgid) -> Option<Nanos> {
     let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     let (secs, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
     (result == 0).then(|| Nanos::from_nanos(secs * 1_000_000_000 + nanos))
+}
+
+/// CPUs of the machine that are online, whatever this process may use of them.
+pub fn online_cpus() -> u32 {
+    // SAFETY: a number in, a number out.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u32::try_from(online).unwrap_or(1).max(1)
 }
 
 /// Threads whose affinity is read: it is the same for nearly all.

@@ -123,6 +123,14 @@ impl InWords for Note {
             Self::Toll => {
                 "what calls and blocks of the profiler's own threads cost more with the programs, × the target's"
             }
+            Self::NotCounted => super::NOT_MEASURED,
+            Self::OthersToll => {
+                "what calls and blocks of the profiler's own threads cost while nobody is measured, × those of all others"
+            }
+            Self::OthersSwitches => {
+                "what blocks of the profiler's own threads cost while nobody is measured, × those of all others; \
+                 to count their calls needs CAP_SYS_ADMIN"
+            }
             Self::NotSeenAlone => "the target was not seen often enough without the programs",
             Self::MeanRunTime => "mean run time of a program and of the kernel's way into it, × the target's events",
         };

@@ -7,7 +7,9 @@ use crate::{
     answer::{Check, Counted, Report},
     cost::Reference,
     quantity::Nanos,
-    text::numbers::{NA, bytes, change, count, difference, percent, plural, range, residual, span},
+    text::numbers::{
+        NA, bytes, change, count, cpus as load, difference, percent, plural, range, residual, short, span,
+    },
 };
 
 impl Loss {
@@ -196,6 +198,22 @@ impl Report {
             text += &format!("because it is slower {}", change(value - hooks - sampler.unwrap_or(0.0)));
         }
         format!("{text}; {}", provenance(&cost.paid))
+    }
+
+    /// What all others of the machine paid.
+    pub fn others_pay(&self) -> String {
+        let figure = &self.self_cost.bystanders;
+        let Some(pay) = figure.value() else { return provenance(figure) };
+        let did = pay.did;
+        let calls = did.calls.map_or_else(String::new, |calls| {
+            format!("{} calls a second at {} each, ", short(calls as u64), span(did.toll.call))
+        });
+        let mut text = format!("{} of the machine, {} CPUs", percent(pay.machine), load(pay.cpus));
+        if self.window.is_sampled() {
+            text += &format!(" ({} while watched)", load(did.cpus()));
+        }
+        let switches = format!("{} switches a second at {}", short(did.switches as u64), span(did.toll.switch));
+        format!("{text}: {calls}{switches}; {}", provenance(figure))
     }
 
     /// What the profiler took for itself.

@@ -30,7 +30,7 @@ fn line(what: &str, text: &str) -> Markup {
     html! { dt { (what) } dd { (name(text)) } "\n" }
 }
 
-fn lines(report: &Report) -> [(&'static str, String); 8] {
+fn lines(report: &Report) -> [(&'static str, String); 9] {
     let quality = &report.quality;
     [
         ("open intervals", quality.open_intervals()),
@@ -39,6 +39,7 @@ fn lines(report: &Report) -> [(&'static str, String); 8] {
         ("events", report.events()),
         ("kernel programs", report.programs()),
         ("the target pays", report.paid()),
+        ("others pay", report.others_pay()),
         ("the profiler", report.profiler()),
         ("reference block", words::reference(report.reference.as_ref())),
     ]

@@ -18,7 +18,7 @@ use crate::{
     aggregate::Window,
     answer::{Ended, Inputs, WindowFacts},
     event,
-    kernel::LoadError,
+    kernel::{self, LoadError},
     process::Process,
     quantity::Nanos,
 };
@@ -34,6 +34,7 @@ impl Run<'_> {
     ) -> Result<Measurement, Failure> {
         if self.open {
             self.read_sites()?;
+            self.governor.ends(&mut self.session, kernel::now());
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
@@ -149,6 +150,7 @@ impl Run<'_> {
             baselines: self.stretches.between.clone(),
             watched: self.stretches.watched.clone(),
             toll: self.governor.toll(),
+            bystanders: self.governor.bystanders(),
             pace,
             calibration: None,
             no_calibration: None,

@@ -1,6 +1,6 @@
 //! Quality, self-cost, reference and check in JSON.
 
-use crate::{aggregate, answer, cost, predict::Paid, words};
+use crate::{aggregate, answer, answer::OthersPay, cost, predict::Paid, words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -62,6 +62,15 @@ pub(super) struct SelfCost {
     paid_high_ratio: Figure<Ratio>,
     /// The same while they were attached.
     paid_while_watched_ratio: Figure<Ratio>,
+    /// CPU that all other threads of the machine paid for it over all the time, as a share of all
+    /// CPUs.
+    others_machine_ratio: Figure<Ratio>,
+    /// The same in CPU time.
+    others_cpu_ns: Figure<f64>,
+    /// System calls that they made while the programs were attached.
+    others_calls_count: Figure<f64>,
+    /// Their switches.
+    others_switches_count: Figure<f64>,
     /// CPU that the profiler's own process used.
     profiler_cpu_ns: Figure<u64>,
     /// Its largest resident size.
@@ -159,6 +168,9 @@ impl Quality {
 impl SelfCost {
     pub(super) fn new(cost: &answer::SelfCost) -> Self {
         let paid = |of: fn(&Paid) -> f64| Figure::derived(&cost.paid, cost.paid.value().map(of), words::NOT_A_NUMBER);
+        let others = |of: fn(&OthersPay) -> Option<f64>| {
+            Figure::derived(&cost.bystanders, cost.bystanders.value().and_then(of), words::NOT_MEASURED)
+        };
         Self {
             events_count: Figure::measured(cost.events),
             per_event_ns: Figure::new(&cost.per_event),
@@ -168,6 +180,10 @@ impl SelfCost {
             paid_low_ratio: paid(|p| p.overall.low),
             paid_high_ratio: paid(|p| p.overall.high),
             paid_while_watched_ratio: paid(|p| p.watched.value),
+            others_machine_ratio: others(|o| Some(o.machine)),
+            others_cpu_ns: others(|o| Some((o.did.cpus() * o.watched.as_nanos() as f64).round())),
+            others_calls_count: others(|o| Some((o.did.calls? * o.watched.as_secs_f64()).round())),
+            others_switches_count: others(|o| Some((o.did.switches * o.watched.as_secs_f64()).round())),
             profiler_cpu_ns: Figure::time(cost.own_cpu),
             profiler_memory_bytes: Figure::measured(cost.own_bytes),
         }

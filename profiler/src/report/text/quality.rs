@@ -25,6 +25,7 @@ pub(super) fn render(page: &mut Page, report: &Report, options: &TextOptions) {
     line(page, "events", &report.events());
     line(page, "kernel programs", &report.programs());
     line(page, "the target pays", &report.paid());
+    line(page, "others pay", &report.others_pay());
     line(page, "the profiler", &report.profiler());
     line(page, "reference block", &words::reference(report.reference.as_ref()));
 }

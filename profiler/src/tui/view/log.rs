@@ -88,6 +88,7 @@ fn self_cost(page: &mut Page, report: &Report, snapshot: &Snapshot) {
     page.entry("events", &report.events(), Ink::Plain);
     page.entry("kernel programs", &report.programs(), Ink::Plain);
     page.entry("the target pays", &report.paid(), Ink::Plain);
+    page.entry("others pay", &report.others_pay(), Ink::Plain);
     let last = &snapshot.last.self_cost;
     let seconds = snapshot.interval.as_secs_f64().max(1e-9);
     let now = percent(last.own_cpu.as_secs_f64() / seconds);
