@@ -227,7 +227,13 @@ impl DemoServerFlags {
 
 impl DemoClientFlags {
     pub(super) fn settings(&self) -> demo::ClientSettings {
-        demo::ClientSettings { port: self.port, connections: self.connections, cpu: self.cpu, seconds: self.seconds }
+        demo::ClientSettings {
+            port: self.port,
+            connections: self.connections,
+            cpu: self.cpu,
+            seconds: self.seconds,
+            warm_up: self.warm_up,
+        }
     }
 }
 

@@ -11,6 +11,11 @@ use rustix::event::epoll;
 
 use super::{DemoError, MESSAGE, die_with_parent, pin};
 
+/// The event of stdin; connections have their numbers.
+const STDIN: u64 = u64::MAX;
+/// A load that nobody tells to begin ends this much later.
+const WARM_UP: Duration = Duration::from_secs(120);
+
 /// How the load runs.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSettings {
@@ -21,10 +26,12 @@ pub struct ClientSettings {
     pub cpu: Option<usize>,
     /// How long it lasts.
     pub seconds: u64,
+    /// It runs uncounted until a line comes on stdin; then its time begins.
+    pub warm_up: bool,
 }
 
 /// Loads the server until its time is over. Prints `running` once every connection has had a reply,
-/// and `REQUESTS NANOSECONDS` at the end.
+/// `counting` where it was told on stdin to begin, and `REQUESTS NANOSECONDS` at the end.
 ///
 /// # Errors
 /// No socket, or a server that closes.
@@ -48,15 +55,26 @@ pub fn client(settings: &ClientSettings) -> Result<(), DemoError> {
     for (stream, _) in &mut streams {
         stream.write_all(&message)?;
     }
-    let begun = Instant::now();
-    let end = begun + Duration::from_secs(settings.seconds);
+    let mut begun = Instant::now();
+    let mut length = Duration::from_secs(settings.seconds);
+    if settings.warm_up {
+        length += WARM_UP;
+        epoll::add(&poll, std::io::stdin(), epoll::EventData::new_u64(STDIN), epoll::EventFlags::IN)
+            .map_err(std::io::Error::from)?;
+    }
     let mut requests = 0u64;
     let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let mut events = Vec::with_capacity(256);
-    while Instant::now() < end {
+    while begun.elapsed() < length {
         epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), Some(&timeout))
             .map_err(std::io::Error::from)?;
         for event in events.drain(..) {
+            if event.data.u64() == STDIN {
+                epoll::delete(&poll, std::io::stdin()).map_err(std::io::Error::from)?;
+                say("counting")?;
+                (begun, length, requests) = (Instant::now(), Duration::from_secs(settings.seconds), 0);
+                continue;
+            }
             let (stream, have) = &mut streams[event.data.u64() as usize];
             match stream.read(&mut message[*have..]) {
                 Ok(0) => return Err(std::io::Error::from(ErrorKind::UnexpectedEof).into()),

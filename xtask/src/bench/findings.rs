@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn sample(cpu_per_request: f64) -> Sample {
-        Sample { cpu_per_request, rate: 1e9 / cpu_per_request, observer: 0.0, others: 0.0 }
+        Sample { cpu_per_request, rate: 1e9 / cpu_per_request, observer: 0.0, others: 0.0, counted: None }
     }
 
     fn findings() -> Findings {

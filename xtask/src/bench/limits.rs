@@ -31,12 +31,11 @@ pub(super) struct RunTime {
 pub(super) fn run_time(own: &Path, observer: Observer, seconds: u64, into: &mut RunTime) -> Result<()> {
     let statistics = kernel::statistics()?;
     let server = Server::start(own, seconds)?;
+    let load = server.load(own, seconds)?;
     let watching = observer.start(own, server.pid(), seconds + 60)?;
     let pid = watching.pid().context("no observer")?;
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let served = server.load(
-        own,
-        seconds,
+    let served = load.count(
         |_| {
             before = kernel::costs(pid);
             Ok(())

@@ -1,15 +1,23 @@
-//! One measurement: a fresh server, an observer on it, the load for exactly so long, and what a
-//! request cost.
+//! One measurement: a fresh server under load, an observer that is attached to it while the load
+//! runs, and what a request cost in exactly so long a time.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use super::observer::Observer;
+use super::{
+    counted::{self, LEAST, Truth},
+    observer::Observer,
+};
 use crate::host::{
     child::{self, Running},
     clocks,
     machine::{OTHERS_AT_MOST, await_quiet},
+    numbers::percent,
 };
 
 /// The server has a core to itself, and so has the load.
@@ -17,6 +25,8 @@ const SERVER_CPU: &str = "0";
 const CLIENT_CPU: &str = "1";
 /// Connections, a server thread each.
 pub(super) const CONNECTIONS: u32 = 64;
+/// System calls of a request: the server reads and writes.
+const CALLS: f64 = 2.0;
 /// Between the start of the server and that of the observer.
 const SETTLE: Duration = Duration::from_millis(300);
 /// Measurements at most, for one that is not disturbed.
@@ -34,6 +44,8 @@ pub(super) struct Sample {
     pub(super) observer: f64,
     /// CPU that neither server, load nor observer used, in cores.
     pub(super) others: f64,
+    /// What the observer counted, as a share of what was true; `None` where it counts nothing.
+    pub(super) counted: Option<f64>,
 }
 
 impl Sample {
@@ -64,23 +76,36 @@ impl Server {
         self.running.pid()
     }
 
-    /// Loads it for so many seconds. `at_start` and `at_end` are called when counted requests begin
-    /// and end.
-    pub(super) fn load(
-        &self,
-        own: &Path,
-        seconds: u64,
+    /// Loads it, from now on: all its threads live. Requests are not counted yet.
+    pub(super) fn load(&self, own: &Path, seconds: u64) -> Result<Load> {
+        let mut command = Command::new(own);
+        command.args(["demo-client", "--port", &self.port, "--cpu", CLIENT_CPU]);
+        command.args(["--connections", &CONNECTIONS.to_string(), "--seconds", &seconds.to_string(), "--warm-up"]);
+        let mut client = Running::start(&mut command)?;
+        client.next_line(Duration::from_secs(20))?;
+        Ok(Load { client, seconds })
+    }
+}
+
+/// A load that runs.
+pub(super) struct Load {
+    client: Running,
+    seconds: u64,
+}
+
+impl Load {
+    /// Counts requests for as long as was said. `at_start` and `at_end` are called when counted
+    /// requests begin and end.
+    pub(super) fn count(
+        mut self,
         mut at_start: impl FnMut(u32) -> Result<()>,
         mut at_end: impl FnMut(u32) -> Result<()>,
     ) -> Result<Served> {
-        let mut command = Command::new(own);
-        command.args(["demo-client", "--port", &self.port, "--cpu", CLIENT_CPU]);
-        command.args(["--connections", &CONNECTIONS.to_string(), "--seconds", &seconds.to_string()]);
-        let mut client = Running::start(&mut command)?;
-        client.next_line(Duration::from_secs(20))?;
-        at_start(client.pid())?;
-        let line = client.next_line(Duration::from_secs(seconds + 20))?;
-        at_end(client.pid())?;
+        self.client.enter()?;
+        self.client.next_line(Duration::from_secs(20))?;
+        at_start(self.client.pid())?;
+        let line = self.client.next_line(Duration::from_secs(self.seconds + 20))?;
+        at_end(self.client.pid())?;
         let mut words = line.split_whitespace().map(str::parse::<u64>);
         let (Some(Ok(requests)), Some(Ok(nanos))) = (words.next(), words.next()) else {
             anyhow::bail!("the load printed {line:?}");
@@ -113,15 +138,16 @@ pub(super) fn measure(own: &Path, observer: Observer, seconds: u64, patience: Du
 
 fn attempt(own: &Path, observer: Observer, seconds: u64) -> Result<Sample> {
     let server = Server::start(own, seconds)?;
+    let load = server.load(own, seconds)?;
     let mut watching = observer.start(own, server.pid(), seconds + MARGIN)?;
-    let read = |client: u32| -> Result<[Duration; 4]> {
-        let server = clocks::process_cpu(server.pid())?;
-        Ok([server, clocks::machine_busy()?, watching.cpu()?, clocks::process_cpu(client)?])
+    let attached = Instant::now();
+    let read = |client: u32| -> Result<([Duration; 4], u64)> {
+        let own = clocks::process_cpu(server.pid())?;
+        let cpu = [own, clocks::machine_busy()?, watching.cpu()?, clocks::process_cpu(client)?];
+        Ok((cpu, clocks::switches(server.pid())?))
     };
     let (mut before, mut after) = (None, None);
-    let served = server.load(
-        own,
-        seconds,
+    let served = load.count(
         |client| {
             before = Some(read(client)?);
             Ok(())
@@ -131,15 +157,31 @@ fn attempt(own: &Path, observer: Observer, seconds: u64) -> Result<Sample> {
             Ok(())
         },
     )?;
+    let watched = attached.elapsed();
     watching.check_alive().with_context(|| observer.title())?;
-    watching.end(|| {})?;
-    let (before, after) = before.zip(after).context("the load did not run")?;
-    let [cpu, busy, observer, client] = [0, 1, 2, 3].map(|i| after[i].saturating_sub(before[i]).as_secs_f64());
+    let said = watching.end(|| {})?;
+    let ((before, switched), (after, switches)) = before.zip(after).context("the load did not run")?;
+    let [cpu, busy, watcher, client] = [0, 1, 2, 3].map(|i| after[i].saturating_sub(before[i]).as_secs_f64());
     let length = served.length.as_secs_f64();
+    let truth = Truth {
+        seconds: watched.as_secs_f64(),
+        calls: CALLS * served.requests as f64 / length,
+        switches: switches.saturating_sub(switched) as f64 / length,
+        off_cpu: f64::from(CONNECTIONS) - cpu / length,
+    };
+    // `perf` and `strace` write to stderr.
+    let said = said.map(|said| said.stdout + "\n" + &said.stderr);
+    let counted = said.and_then(|said| counted::share(observer, &said, truth));
+    ensure!(
+        counted.is_none_or(|share| share >= LEAST),
+        "it counted {} of what was true",
+        percent(counted.unwrap_or_default())
+    );
     Ok(Sample {
+        counted,
         cpu_per_request: cpu * 1e9 / served.requests as f64,
         rate: served.requests as f64 / length,
-        observer: observer / length,
-        others: (busy - cpu - observer - client).max(0.0) / length,
+        observer: watcher / length,
+        others: (busy - cpu - watcher - client).max(0.0) / length,
     })
 }

@@ -7,6 +7,7 @@
 //! clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not asked how cheap
 //! it is.
 
+mod counted;
 mod figures;
 mod findings;
 mod floor;

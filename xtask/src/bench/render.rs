@@ -11,7 +11,7 @@ use super::{
 };
 use crate::host::{
     markdown::table,
-    numbers::{NA, bytes, cores, count, increase, millis, nanos, per_second, residual},
+    numbers::{NA, bytes, cores, count, increase, millis, nanos, per_second, percent, residual},
 };
 
 /// The document around the tables.
@@ -28,11 +28,12 @@ Written by `cargo xtask bench overhead --write`; every number below comes from o
 ## How it is measured
 
 The echo server of `demo` (a thread per connection, {CONNECTIONS} connections, 64-byte messages) on one core, its
-closed-loop load on the other. Per measurement: a fresh server, the observer attached to its PID, and then the load for
-the given time. CPU per request is the server's own CPU clock over that time by the requests answered in it: work that
+closed-loop load on the other. Per measurement: a fresh server, the load, the observer attached to its PID while all its
+threads live and work, and then the given time. CPU per request is the server's own CPU clock over that time by the requests answered in it: work that
 programs on tracepoints do is charged to the thread that they interrupt, and so it is in there. Configurations take
 turns in random order; each is compared with \"no profiler\" of the same round. Figures are medians, smallest and
-largest round in brackets. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than
+largest round in brackets. \"Counted\" is what the observer told of the calls, switches or time off the CPU that there
+were; one that told of less than half has no row. \"Others\" is CPU that neither server, load nor observer used. A measurement with more than
 0.15 cores of it is disturbed: it was made again, up to twice ({repeated} more measurements), and left out where it
 still was. The column \"Rounds\" says how many count; only rounds in which neither side was disturbed are compared.
 
@@ -97,6 +98,7 @@ fn overhead(found: &Findings) -> String {
         "Throughput",
         "Observer, cores",
         "Others, cores",
+        "Counted, of what was true",
         "Rounds",
     ];
     let mut rows = Vec::new();
@@ -113,7 +115,7 @@ fn overhead(found: &Findings) -> String {
         let rate = found.against_none(observer, |sample, none| sample.rate / none.rate);
         let watcher = found.own(observer, |s| s.observer);
         let others = Spread::from_values(samples.iter().map(|(_, s)| s.others));
-        let counted = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
+        let rounds = format!("{} of {}", own.map_or(0, |s| s.rounds), samples.len());
         let compared = observer != Observer::None;
         let first = if compared { cell(rate, increase) } else { cell(found.own(observer, |s| s.rate), per_second) };
         rows.push(vec![
@@ -123,7 +125,8 @@ fn overhead(found: &Findings) -> String {
             first,
             cell(watcher, cores),
             cell(others, cores),
-            counted,
+            cell(Spread::from_values(samples.iter().filter_map(|(_, s)| s.counted)), percent),
+            rounds,
         ]);
     }
     table(&head, rows)
@@ -195,7 +198,13 @@ mod tests {
 
     fn findings() -> Findings {
         let rounds = |cpu: [f64; 3]| {
-            let sample = |cpu| Sample { cpu_per_request: cpu, rate: 1e9 / cpu, observer: 0.01, others: 0.0 };
+            let sample = |cpu| Sample {
+                cpu_per_request: cpu,
+                rate: 1e9 / cpu,
+                observer: 0.01,
+                others: 0.0,
+                counted: Some(0.98),
+            };
             cpu.into_iter().map(sample).zip(0..).map(|(sample, round)| (round, sample)).collect()
         };
         let mut found = Findings::new(3, 1);
