@@ -8,6 +8,7 @@ mod filing;
 pub mod live;
 mod lookups;
 mod measurement;
+mod names;
 pub mod outputs;
 mod pace;
 pub mod playback;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 
 use crate::{
-    aggregate::{Silent, Window},
+    aggregate::Silent,
     answer::{Facts, ProcessFacts},
     event::{Batch, BlockClass, Phase},
     kernel::{Form, preflight, syscalls},
@@ -14,9 +14,6 @@ use crate::{
 
 /// Names by key, for reports.
 type Names<K> = HashMap<K, String>;
-
-/// Names of threads are read one by one, and of so many at most.
-const NAMED_THREADS: usize = 2_000;
 
 /// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent
 /// in the last window too still waits where it waited.
@@ -214,16 +211,6 @@ pub(super) fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
 pub(super) fn why_no_counters() -> String {
     static WHY: OnceLock<String> = OnceLock::new();
     WHY.get_or_init(preflight::pmu_words).clone()
-}
-
-pub(super) fn thread_names(window: &Window) -> Names<Tid> {
-    window
-        .threads
-        .iter()
-        .filter(|t| !t.dead)
-        .take(NAMED_THREADS)
-        .filter_map(|t| Some((t.tid, process::comm(t.tgid, t.tid)?)))
-        .collect()
 }
 
 /// Names of block devices, from `/proc/partitions`.

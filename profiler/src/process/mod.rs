@@ -31,5 +31,6 @@ pub use resolve::{in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{
-    ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, own_tid, snapshot_state, threads,
+    ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, own_tid, snapshot_state, thread_count,
+    threads,
 };
