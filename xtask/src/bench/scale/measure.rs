@@ -27,9 +27,9 @@ const WATCHDOG: u64 = 600;
 const MEASURED: u64 = 2;
 /// What happens only at the start is over after so long, under `check` and `live`.
 const SETTLED: Duration = Duration::from_millis(300);
-const LIVE_SETTLED: Duration = Duration::from_secs(6);
+const LIVE_SETTLED: Duration = Duration::from_secs(5);
 /// How long `live` is watched.
-const LIVE_WATCHED: Duration = Duration::from_secs(10);
+const LIVE_WATCHED: Duration = Duration::from_secs(6);
 
 /// What one round found.
 pub(super) type Found = Vec<(Kind, f64)>;

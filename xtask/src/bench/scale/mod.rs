@@ -25,7 +25,7 @@ use crate::{
         child,
         file::{between, read_json, write_json},
         machine, markdown,
-        numbers::count,
+        numbers::{NA, count},
         package::{CROWD, Pair},
     },
     say::{self, say},
@@ -81,8 +81,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let judged = table::judged(&results);
     let fast = judged.iter().flat_map(|(_, _, steps)| steps).filter(|step| step.growth == Growth::TooFast).count();
+    let failed = results.series.iter().flat_map(|series| &series.rows).filter(|row| row.failed.is_some()).count();
     let missed = table::bars(&results).iter().filter(|bar| bar.found.is_ok() && !bar.holds()).count();
-    ensure!(fast + missed == 0, "{fast} steps grow faster than n·log n, {missed} bars not met");
+    ensure!(
+        fast + missed + failed == 0,
+        "{fast} steps grow faster than n·log n, {missed} bars not met, {failed} sizes failed"
+    );
     Ok(())
 }
 
@@ -92,22 +96,32 @@ fn series(root: &Path, programs: &Pair, axis: Axis, options: &Options, scratch: 
     let mut rows: Vec<Row> =
         sizes.map(|&size| Row { size, not_run: measure::cannot(axis, size), ..Row::default() }).collect();
     for round in 0..options.rounds {
-        let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.not_run.is_none()).collect();
+        let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.runs()).collect();
         fastrand::shuffle(&mut order);
         for row in order {
             say::progress(
                 SUITE,
                 &format!("round {}/{}: {} {}", round + 1, options.rounds, count(row.size as f64), axis.title()),
             )?;
-            let found = measure::size(programs, axis, row.size, scratch)
-                .with_context(|| format!("{} {}", row.size, axis.title()))?;
+            let found = match measure::size(programs, axis, row.size, scratch) {
+                Ok(found) => found,
+                Err(error) => {
+                    child::check_interrupt()?;
+                    say::progress(SUITE, &format!("  failed: {error:#}"))?;
+                    row.failed = Some(format!("{error:#}"));
+                    continue;
+                }
+            };
             for (kind, value) in found {
                 say::progress(SUITE, &format!("  {}: {}", kind.title(), kind.print(value)))?;
                 row.figures.entry(kind).or_default().push(value);
             }
         }
     }
-    let facts = machine::facts(root)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut facts: Vec<(String, String)> =
+        machine::facts(root)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    facts.push(("Load of the last 15 minutes".to_owned(), load.split(' ').nth(2).unwrap_or(NA).to_owned()));
     Ok(Series { axis, facts, rounds: options.rounds, rows })
 }
 
@@ -145,7 +159,7 @@ mod tests {
         let row = |size: u64| {
             let value = of(size as f64);
             let figures = BTreeMap::from([(Kind::End, vec![value, value * 1.01]), (Kind::Live, vec![0.04])]);
-            Row { size, not_run: None, figures }
+            Row { size, figures, ..Row::default() }
         };
         let mut rows: Vec<Row> = [10, 100, 10_000].map(row).into();
         rows.push(Row { size: 50_000, not_run: Some("kernel.pid_max is 32768".to_owned()), ..Row::default() });

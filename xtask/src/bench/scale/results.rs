@@ -101,11 +101,19 @@ pub(super) struct Row {
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) not_run: Option<String>,
+    /// Why it failed; it was not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failed: Option<String>,
     /// By figure, a value a round.
     pub(super) figures: BTreeMap<Kind, Vec<f64>>,
 }
 
 impl Row {
+    /// Whether this machine can run it, and it has not failed yet.
+    pub(super) fn runs(&self) -> bool {
+        self.not_run.is_none() && self.failed.is_none()
+    }
+
     pub(super) fn spread(&self, kind: Kind) -> Option<Spread> {
         Spread::from_values(self.figures.get(&kind)?.iter().copied())
     }

@@ -97,13 +97,12 @@ fn sizes(series: &Series) -> String {
     let head: Vec<&str> = std::iter::once(series.axis.title()).chain(kinds.iter().map(|kind| kind.title())).collect();
     let rows = series.rows.iter().map(|row| {
         let mut cells = vec![count(row.size as f64)];
-        match &row.not_run {
-            Some(why) => {
-                cells.push(format!("not run: {why}"));
-                cells.resize(head.len(), NA.to_owned());
-            }
-            None => cells.extend(kinds.iter().map(|&kind| cell(row.spread(kind), |v| kind.print(v)))),
+        match (&row.not_run, &row.failed) {
+            (Some(why), _) => cells.push(format!("not run: {why}")),
+            (None, Some(why)) => cells.push(format!("**FAILED**: {why}")),
+            (None, None) => cells.extend(kinds.iter().map(|&kind| cell(row.spread(kind), |v| kind.print(v)))),
         }
+        cells.resize(head.len(), NA.to_owned());
         cells
     });
     table(&head, rows.collect())
