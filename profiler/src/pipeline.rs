@@ -8,6 +8,7 @@ mod filing;
 pub mod live;
 mod lookups;
 mod measurement;
+mod names;
 mod others;
 pub mod outputs;
 mod pace;

@@ -100,11 +100,17 @@ impl Window {
     pub fn since(&self, earlier: &Self) -> Self {
         let known: HashMap<(Tgid, Tid), &ThreadTotals> =
             earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
-        let gone: Vec<&ThreadTotals> = earlier.threads.iter().filter(|t| t.dead).collect();
+        // A number may have had several threads. Few have it, so each is looked for among few: a
+        // target that starts a thread for each request leaves tens of thousands behind.
+        let mut gone: HashMap<(Tgid, Tid), Vec<&ThreadTotals>> = HashMap::new();
+        for thread in earlier.threads.iter().filter(|t| t.dead) {
+            gone.entry((thread.tgid, thread.tid)).or_default().push(thread);
+        }
+        let was_gone = |t: &ThreadTotals| t.dead && gone.get(&(t.tgid, t.tid)).is_some_and(|gone| gone.contains(&t));
         let threads = self
             .threads
             .iter()
-            .filter(|t| !t.dead || !gone.contains(t))
+            .filter(|t| !was_gone(t))
             .map(|t| known.get(&(t.tgid, t.tid)).map_or_else(|| t.clone(), |e| thread(t, e)))
             .collect();
         let places: HashMap<&Place, &SiteRecord> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
@@ -159,12 +165,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::quantity::Nanos;
 
     fn site(calls: u64, ns: u64) -> Site {
         let mut site = Site::ZERO;
         site.calls = calls;
         (0..calls).for_each(|i| site.blocked.add(ns + i));
         site
+    }
+
+    /// Of several threads that had one number, those that were gone before are left out, and no
+    /// other.
+    #[test]
+    fn who_was_gone_before_is_left_out_whatever_its_number() {
+        let thread = |tid: u32, calls: u64, dead: bool| {
+            let mut sums = Sums::ZERO;
+            sums.calls = calls;
+            let thread = ThreadTotals::running(tid, 1, Nanos::from_millis(calls), sums);
+            ThreadTotals { dead, ..thread }
+        };
+        let earlier = Window {
+            threads: vec![thread(1, 5, true), thread(1, 6, true), thread(2, 7, true), thread(3, 8, false)],
+            ..Window::default()
+        };
+        let mut later = earlier.clone();
+        later.threads[3] = thread(3, 10, true);
+        later.threads.extend([thread(1, 9, true), thread(2, 1, false)]);
+        let mut found: Vec<(u32, u64)> =
+            later.since(&earlier).threads.iter().map(|t| (t.tid.as_raw(), t.sums.calls)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(1, 9), (2, 1), (3, 2)]);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! A session: programs attached, threads filed, one or more windows measured. `harvest` reads back.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -366,6 +366,17 @@ impl Session {
     /// How many threads are filed.
     pub fn live_threads(&self) -> usize {
         self.live_slots().len()
+    }
+
+    /// How many threads of each process are filed.
+    pub fn threads_by_process(&self) -> HashMap<Tgid, usize> {
+        let mut counts = HashMap::new();
+        for slot in self.live_slots() {
+            // SAFETY: inside the mapping; a single word, written before its slot is in use.
+            let tgid = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).tgid).read_volatile() };
+            *counts.entry(Tgid::from_raw(tgid)).or_default() += 1;
+        }
+        counts
     }
 
     /// Calls and switches so far of the living threads and of those whose records were read: what

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 
 use crate::{
-    aggregate::{Silent, Window},
+    aggregate::Silent,
     answer::{Facts, ProcessFacts},
     event::{Batch, BlockClass, Phase},
     kernel::{Form, preflight, syscalls},
@@ -15,38 +15,71 @@ use crate::{
 /// Names by key, for reports.
 type Names<K> = HashMap<K, String>;
 
-/// Names of threads are read one by one, and of so many at most.
-const NAMED_THREADS: usize = 2_000;
+/// Of threads that should still wait where they waited, so many are asked in each window.
+const ASKED_AGAIN: usize = 500;
+/// Where more than one in so many of them has moved, all are asked.
+const MOVED: usize = 100;
 
-/// What `/proc` says of the threads that had no event. An answer is kept: a thread that was silent
-/// in the last window too still waits where it waited.
+/// What `/proc` says of the threads that had no event. An answer is kept: a thread without an event
+/// still waits where it waited. That holds within a window. In the next one, some are asked again:
+/// to ask ten thousand takes longer than a short window.
 #[derive(Default)]
 pub(super) struct Silents {
     tables: HashMap<Tgid, DescriptorTable>,
+    /// Where each thread slept last.
     known: HashMap<Tid, BlockClass>,
+    /// The beginning of the window that this is of.
+    window: Option<Nanos>,
 }
 
 impl Silents {
     pub(super) fn find(&mut self, batch: &Batch) -> Vec<Silent> {
-        let unseen = batch.threads.iter().filter(|t| t.phase == Phase::Unseen);
-        let mut found = Vec::new();
-        let mut asleep = HashMap::new();
-        for thread in unseen {
-            let on = match self.known.get(&thread.tid) {
+        // One pass: each record is decoded on the way.
+        let (mut unseen, mut asleep) = (Vec::new(), HashMap::with_capacity(batch.threads.len()));
+        for thread in batch.threads.iter() {
+            match thread.phase {
+                Phase::Unseen => unseen.push((thread.tgid, thread.tid)),
+                Phase::Blocked { class, .. } => _ = asleep.insert(thread.tid, class),
+                _ => {}
+            }
+        }
+        if self.window.replace(batch.start) != Some(batch.start) && !self.still_there(&unseen, batch.measured) {
+            self.known.clear();
+        }
+        let mut found = Vec::with_capacity(unseen.len());
+        for (tgid, tid) in unseen {
+            let on = match self.known.get(&tid) {
                 Some(&class) => Some(class),
-                None => match self.ask(thread.tgid, thread.tid, batch.measured) {
+                None => match self.ask(tgid, tid, batch.measured) {
                     Some(on) => on,
                     // Gone: not of this window.
                     None => continue,
                 },
             };
-            asleep.extend(on.map(|class| (thread.tid, class)));
+            asleep.extend(on.map(|class| (tid, class)));
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
-            found.push(Silent { tid: thread.tid, asleep_on: on, on_cpu });
+            found.push(Silent { tid, asleep_on: on, on_cpu });
         }
         self.known = asleep;
         found
+    }
+
+    /// Whether threads without an event still wait where they waited in the window before, by a
+    /// sample of them. Who has moved is forgotten.
+    fn still_there(&mut self, unseen: &[(Tgid, Tid)], measured: Nanos) -> bool {
+        let expected: Vec<(Tgid, Tid, BlockClass)> =
+            unseen.iter().filter_map(|&(tgid, tid)| Some((tgid, tid, *self.known.get(&tid)?))).collect();
+        let sample = fastrand::choose_multiple(expected, ASKED_AGAIN);
+        let asked = sample.len();
+        let mut moved = 0;
+        for (tgid, tid, class) in sample {
+            if self.ask(tgid, tid, measured) != Some(Some(class)) {
+                self.known.remove(&tid);
+                moved += 1;
+            }
+        }
+        moved * MOVED <= asked
     }
 
     /// What a thread slept on for so long, or that it ran; `None` where it is gone.
@@ -214,16 +247,6 @@ pub(super) fn class_of_descriptor(descriptor: &Descriptor) -> BlockClass {
 pub(super) fn why_no_counters() -> String {
     static WHY: OnceLock<String> = OnceLock::new();
     WHY.get_or_init(preflight::pmu_words).clone()
-}
-
-pub(super) fn thread_names(window: &Window) -> Names<Tid> {
-    window
-        .threads
-        .iter()
-        .filter(|t| !t.dead)
-        .take(NAMED_THREADS)
-        .filter_map(|t| Some((t.tid, process::comm(t.tgid, t.tid)?)))
-        .collect()
 }
 
 /// Names of block devices, from `/proc/partitions`.

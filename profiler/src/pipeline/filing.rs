@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{LoadError, Session},
-    process::{self, Process, Target},
+    process::{self, Target},
 };
 
 /// Files every thread that lives now. Births are followed by the kernel side from the attachment
@@ -42,10 +42,11 @@ pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
     if target.threads_only.is_some() {
         return;
     }
+    let known = session.threads_by_process();
     for tgid in target.tgids() {
-        // One small read tells whether the list is worth reading.
-        let known = session.live_threads();
-        if Process::read(tgid).is_ok_and(|p| p.threads > 0 && target.processes.len() == 1 && p.threads <= known) {
+        // One small call tells whether the list is worth reading.
+        let filed = known.get(&tgid).copied().unwrap_or(0);
+        if process::thread_count(tgid).is_none_or(|threads| threads <= filed) {
             continue;
         }
         for tid in process::threads(tgid) {

@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{Mode, OFlags, RawDir};
 
@@ -58,6 +59,13 @@ pub fn threads(tgid: Tgid) -> Vec<Tid> {
     tids.sort_unstable();
     tids.dedup();
     tids
+}
+
+/// How many threads a process has, without a look at any: the links of its folder of threads, of
+/// which two are not threads (`proc_task_getattr`, fs/proc/base.c). `None` where it has gone.
+pub fn thread_count(tgid: Tgid) -> Option<usize> {
+    let links = std::fs::metadata(format!("/proc/{tgid}/task")).ok()?.nlink();
+    usize::try_from(links.checked_sub(2)?).ok()
 }
 
 fn tid_of(name: &CStr) -> Option<Tid> {
@@ -182,6 +190,18 @@ mod tests {
         assert_eq!(parse_schedstat(b"12 34"), None);
         let (cpu, delay) = parse_schedstat(b"12 34 5\n").unwrap();
         assert_eq!((cpu.as_nanos(), delay.as_nanos()), (12, 34));
+    }
+
+    #[test]
+    fn threads_are_counted_without_a_list() {
+        let (hold, held) = mpsc::channel::<()>();
+        let worker = std::thread::spawn(move || held.recv());
+        // Other tests start and end threads meanwhile.
+        let agrees = || thread_count(me()).is_some_and(|count| count > 1 && count == threads(me()).len());
+        assert!((0..1_000).any(|_| agrees()));
+        drop(hold);
+        assert!(worker.join().unwrap().is_err());
+        assert_eq!(thread_count(Tgid::from_raw(u32::MAX)), None);
     }
 
     #[test]

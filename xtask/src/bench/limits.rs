@@ -127,7 +127,7 @@ pub(super) fn large(own: &Path, truth: &Path, rounds: u32) -> Result<Large> {
     for _ in 0..rounds {
         let mut target = workload(truth, &["many-threads", "--threads", &MANY.to_string()])?;
         threads = clocks::threads(target.pid()).context("the target is gone")?;
-        let (took, running) = start(own, target.pid())?;
+        let (took, running) = start(own, &["-p", &target.pid().to_string()])?;
         starts.push(took);
         target.enter()?;
         target.next_line(Duration::from_secs(120))?;
@@ -154,18 +154,19 @@ pub(super) fn starts(own: &Path, rounds: u32) -> Result<Spread> {
     let mut starts = Vec::new();
     let server = Server::start(own, u64::from(rounds) * 5)?;
     for _ in 0..rounds {
-        let (took, running) = start(own, server.pid())?;
+        let (took, running) = start(own, &["-p", &server.pid().to_string()])?;
         starts.push(took);
         running.end(|| {});
     }
     Spread::from_values(starts).context("no rounds")
 }
 
-/// Starts `check`; from just before its exec to the moment it says in its control page, seconds.
-fn start(own: &Path, target: u32) -> Result<(f64, Running)> {
+/// Starts `check` on a target, given as its arguments; from just before its exec to the moment it
+/// says in its control page, seconds.
+pub(super) fn start(own: &Path, target: &[&str]) -> Result<(f64, Running)> {
     let begun = clocks::monotonic();
     let mut command = Command::new(own);
-    command.args(["check", "--exact", "--json", "-p", &target.to_string(), "-d", &WATCHDOG.to_string()]);
+    command.args(["check", "--exact", "--json", "-d", &WATCHDOG.to_string()]).args(target);
     let mut running = Running::start(&mut command)?;
     let mut since = None;
     // Asked rarely, so as not to disturb it: the page says since when events count. Twice, because

@@ -3,7 +3,7 @@
 //! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`]
 //! that need no comparison, judged and rendered. `paid` holds what a server pays against what is
 //! reported and the budget. `programs` holds two kernel objects against each
-//! other. [`floor`] is a process that `overhead` starts. Everything is seen from outside (CPU
+//! other. [`scale`] judges how all of it grows. [`floor`] is a process that `overhead` starts. Everything is seen from outside (CPU
 //! clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not asked how cheap
 //! it is.
 
@@ -20,6 +20,7 @@ mod overhead;
 mod paid;
 mod programs;
 mod render;
+mod scale;
 
 use std::path::Path;
 
@@ -38,6 +39,7 @@ enum What {
     Overhead(overhead::Options),
     Paid(paid::Options),
     Programs(programs::Options),
+    Scale(scale::Options),
     #[command(hide = true)]
     EmptyHooks(floor::Options),
 }
@@ -47,6 +49,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Overhead(options) => overhead::run(root, options),
         What::Paid(options) => paid::run(root, options),
         What::Programs(options) => programs::run(root, options),
+        What::Scale(options) => scale::run(root, options),
         What::EmptyHooks(options) => floor::run(root, options),
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench overhead`: rounds of every configuration in random order, then the limits,
 //! then the verdicts.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::Result;
 use clap::Args;
@@ -11,7 +11,7 @@ use super::{
     limits, load,
     machine::{self, Binaries, SUITE, Tracefs},
     observer::Observer,
-    render,
+    render, scale,
 };
 use crate::{
     host::{
@@ -85,7 +85,8 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     say(&tables)?;
     if options.write {
         let path = root.join("docs").join("performance.md");
-        markdown::write(&path, &render::document(&facts, &found, &tables))?;
+        let scale = scale::kept_section(&fs::read_to_string(&path).unwrap_or_default());
+        markdown::write(&path, &render::document(&facts, &found, &tables, &scale))?;
         say(&format!("written: {}", path.display()))?;
     }
     let missed = bars.iter().filter(|bar| bar.found.is_ok() && !bar.holds()).count();

@@ -15,14 +15,15 @@ use crate::host::{
 };
 
 /// The document around the tables.
-pub(super) fn document(facts: &[(&'static str, String)], found: &Findings, tables: &str) -> String {
+pub(super) fn document(facts: &[(&'static str, String)], found: &Findings, tables: &str, scale: &str) -> String {
     let mut facts = facts.to_vec();
     facts.push(("Rounds", format!("{} of {} s of load per configuration", found.rounds, found.seconds)));
     let rows = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     format!(
         "# Performance
 
-Written by `cargo xtask bench overhead --write`; every number below comes from one run of it. Do not edit.
+Written by `cargo xtask bench overhead --write`; every number comes from one run of it, but for those by size. Do not
+edit.
 
 {machine}
 ## How it is measured
@@ -40,6 +41,7 @@ still was. The column \"Rounds\" says how many count; only rounds in which neith
 A bar is met where its median is; where it lies within the spread of the rounds, the table says so.
 
 {tables}
+{scale}
 ## Again
 
 As root, on a machine with two CPUs and nothing else to do:

@@ -22,6 +22,8 @@ pub(crate) const XTASK: &str = "xtask";
 pub(crate) const TRUTH: &str = "truth";
 /// The program of [`WORKLOADS`] that does the same work in a blocking and in an async way.
 pub(crate) const LAB: &str = "lab";
+/// The program of [`WORKLOADS`] that has any number of threads, processes and call sites.
+pub(crate) const CROWD: &str = "crowd";
 
 /// What makes cargo write messages that [`Programs`] reads.
 pub(crate) const MESSAGES: &str = "--message-format=json-render-diagnostics";

@@ -1,7 +1,10 @@
 //! Puts a measurement's result together, at its end and for snapshots: the windows, and the facts
 //! that the kernel programs do not see.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     super::{
@@ -20,7 +23,7 @@ use crate::{
     event,
     kernel::{self, LoadError},
     process::Process,
-    quantity::Nanos,
+    quantity::{Nanos, Tid},
 };
 
 impl Run<'_> {
@@ -61,7 +64,8 @@ impl Run<'_> {
             self.reference = reference::measure(&mut self.session).ok();
         }
         let priced = self.last_prices(ended, stop, progress);
-        let mut inputs = self.inputs(&total, ended, processes, cpu_after, daemon);
+        let names = std::mem::take(&mut self.names).fresh(&total);
+        let mut inputs = self.inputs(&total, names, ended, processes, cpu_after, daemon);
         inputs.baselines.extend(after);
         inputs.price(self.with_runtime(priced));
         Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
@@ -85,7 +89,8 @@ impl Run<'_> {
         }
         let cpu = process_cpu(&self.request.target);
         let Some(total) = total else { return Ok(None) };
-        let mut inputs = self.inputs(&total, Ended::Measuring, processes, cpu, daemon_cost());
+        let names = self.names.update(&total);
+        let mut inputs = self.inputs(&total, names, Ended::Measuring, processes, cpu, daemon_cost());
         inputs.window.windows += open;
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
@@ -115,6 +120,7 @@ impl Run<'_> {
     fn inputs(
         &self,
         total: &Window,
+        thread_names: HashMap<Tid, String>,
         ended: Ended,
         processes: &[Process],
         cpu_after: Option<Nanos>,
@@ -144,7 +150,7 @@ impl Run<'_> {
             descriptors: found.names,
             direct_files: found.direct.into_iter().collect(),
             by_workers: found.by_workers.into_iter().collect(),
-            thread_names: facts::thread_names(total),
+            thread_names,
             device_names: facts::device_names(),
             reference: self.reference,
             baselines: self.stretches.between.clone(),
