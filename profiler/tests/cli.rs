@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{Read as _, pipe},
+    io::{Read as _, Write as _, pipe},
     process::{Child, Command, Stdio},
     sync::mpsc::channel,
     thread::JoinHandle,
@@ -152,12 +152,54 @@ fn bad_durations() {
     for duration in ["0", "0s", "0ms", "1us", "-1s", "-5", "abc", "5parsecs", "1e99s", "NaN", "inf", "", "25h"] {
         for json in [&[][..], &["--json"]] {
             let args = [&["check", "-p", "1", "-d", duration][..], json].concat();
-            says(&args, 2, &["bad duration", "give it like 500ms, 10s or 2m"]);
+            says(&args, 2, &["bad duration", "give it like 500ms, 10s, 2m or 1h30m"]);
         }
     }
     says(&["demo", "-d", "0"], 2, &["bad duration"]);
     says(&["demo", "-d", "2h"], 2, &["an hour at most"]);
     says(&["demo", "--connections", "0"], 2, &["1 to 4096"]);
+}
+
+/// Long ones are taken: only the process is missing.
+#[test]
+fn long_durations_are_taken() {
+    for duration in ["10h", "1h30m", "90m", "1d", "1m 30s", "86400"] {
+        says(&["check", "-p", "4194305", "-d", duration], 3, &["no process"]);
+    }
+    for duration in ["2d", "24h1s", "1d1h"] {
+        says(&["check", "-p", "1", "-d", duration], 2, &["longer than a day"]);
+    }
+}
+
+/// No tip is a command that would do something else: `-- -1` would run `-1`.
+#[test]
+fn no_tip_would_run_a_command() {
+    let wrong = [&["-p", "-1"][..], &["-t", "-5"], &["--max-threads", "-1"], &["--bogus"], &["-p", "1", "-7"]];
+    for (command, args) in ["check", "record", "live"].into_iter().flat_map(|c| wrong.map(|args| (c, args))) {
+        let all = [&[command][..], args].concat();
+        let err = refuses(&all, 2, &["error: ", "--help"]);
+        assert!(!err.contains("-- -"), "{all:?}: {err}");
+    }
+}
+
+/// Six MB that unpack to 4.2 GiB take neither the memory nor the time that this would.
+#[test]
+fn recordings_that_unpack_to_more_than_any_does() {
+    let file = std::env::temp_dir().join(format!("should-i-async-bomb-{}.sia", std::process::id()));
+    let mut packed = flate2::write::GzEncoder::new(b"sia-rec\n\x02\0\0\0".to_vec(), flate2::Compression::fast());
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..=1024 {
+        packed.write_all(&zeros).unwrap();
+    }
+    std::fs::write(&file, packed.finish().unwrap()).unwrap();
+    let path = file.to_str().unwrap();
+    let said = ["unpacks to more than", "--any-size", path];
+    for args in [&["report", path][..], &["diff", path, path], &["predict-check", path, path]] {
+        says(args, 2, &said);
+    }
+    // With the flag it is read, and found to be no recording.
+    says(&["report", path, "--any-size"], 2, &["is damaged"]);
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]

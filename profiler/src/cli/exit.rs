@@ -50,7 +50,7 @@ impl Exit {
         (Self::Usage, "Flags that make no sense, or a file that is no recording."),
         (Self::Target, "No such target, or one that cannot be measured."),
         (Self::Permission, "Rights are missing."),
-        (Self::Kernel, "This kernel cannot do it, or memory is short."),
+        (Self::Kernel, "This kernel cannot do it, or memory or descriptors are short."),
         (Self::Output, "The result could not be written."),
         (Self::Internal, "A fault of should-i-async itself."),
         (Self::Worse, "diff --fail-above: a cost rose by more, beyond the noise."),
@@ -160,9 +160,13 @@ fn code_of_target(error: &TargetError) -> Exit {
 fn code_of_load(error: &LoadError) -> Exit {
     match error {
         LoadError::Denied => Exit::Permission,
-        LoadError::Btf(_) | LoadError::NoMemory(_) | LoadError::Refused { .. } | LoadError::Attach { .. } => {
-            Exit::Kernel
-        }
+        LoadError::Btf(_)
+        | LoadError::NoMemory(_)
+        | LoadError::LittleMemory(_)
+        | LoadError::Descriptors { .. }
+        | LoadError::NoDescriptor { .. }
+        | LoadError::Refused { .. }
+        | LoadError::Attach { .. } => Exit::Kernel,
         LoadError::Object(_) => Exit::Internal,
     }
 }

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{export::Format, machine::Way};
+use crate::{export::Format, machine::Way, record::MOST_BYTES};
 
 /// Would async IO give the CPU time back? Measures what blocking IO costs a running process.
 #[derive(Debug, Parser)]
@@ -66,7 +66,8 @@ pub(super) struct TargetFlags {
 
 /// What is measured, and how.
 #[derive(Debug, Args)]
-#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
+#[command(after_help = "Durations take ns, us, ms, s, m, h or d, also together (1h30m); a plain number is seconds;\n\
+    a day is the longest.\n\
     Ctrl-C ends the measurement and prints its report.")]
 pub(super) struct CheckFlags {
     #[command(flatten)]
@@ -106,11 +107,14 @@ pub(super) struct LiveFlags {
     /// A recording to look through
     #[arg(value_name = "FILE", conflicts_with_all = ["pid", "tid", "tree"])]
     pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) read: ReadFlags,
 }
 
 /// What is recorded.
 #[derive(Debug, Args)]
-#[command(after_help = "Durations take ns, us, ms, s or m; a plain number is seconds.\n\
+#[command(after_help = "Durations take ns, us, ms, s, m, h or d, also together (1h30m); a plain number is seconds;\n\
+    a day is the longest.\n\
     Ctrl-C ends the recording and writes the file.")]
 pub(super) struct RecordFlags {
     #[command(flatten)]
@@ -157,6 +161,8 @@ pub(super) struct ReportFlags {
     pub(super) explain: bool,
     #[command(flatten)]
     pub(super) worth: WorthFlags,
+    #[command(flatten)]
+    pub(super) read: ReadFlags,
 }
 
 /// What `report` can write, below its flags. The lines begin with a space, so that roff keeps them
@@ -189,6 +195,8 @@ pub(super) struct DiffFlags {
     /// What the flame graph is weighted by
     #[arg(short, long, value_name = "WEIGHT", value_parser = ["cost", "blocked", "run-delay", "cpu"], default_value = "cpu")]
     pub(super) weight: String,
+    #[command(flatten)]
+    pub(super) read: ReadFlags,
 }
 
 /// A prediction to be held against what came.
@@ -210,6 +218,23 @@ pub(super) struct PredictCheckFlags {
     /// Print the pair as JSON, under this name: a row in the form of docs/pairs/results.json
     #[arg(long, value_name = "NAME")]
     pub(super) row: Option<String>,
+    #[command(flatten)]
+    pub(super) read: ReadFlags,
+}
+
+/// How recordings are read.
+#[derive(Debug, Args)]
+pub(super) struct ReadFlags {
+    /// Read a recording however large it is unpacked; without it 1 GiB is the most
+    #[arg(long)]
+    pub(super) any_size: bool,
+}
+
+impl ReadFlags {
+    /// The most bytes that a recording may unpack to.
+    pub(super) fn most(&self) -> u64 {
+        if self.any_size { u64::MAX } else { MOST_BYTES }
+    }
 }
 
 /// What decides.

@@ -32,7 +32,7 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
     }
     if let Some(file) = &flags.file {
-        return play(file, worth, &stop);
+        return play(file, flags.read.most(), worth, &stop);
     }
     let chosen;
     let pids = if flags.target.pid.is_empty() && flags.target.tid.is_empty() {
@@ -65,8 +65,8 @@ fn watch(request: Request, stop: &Arc<AtomicBool>) -> Result<()> {
     shown.context(SCREEN)
 }
 
-fn play(file: &Path, worth: Option<f64>, stop: &AtomicBool) -> Result<()> {
-    let mut recording = Recording::read(file)?;
+fn play(file: &Path, most: u64, worth: Option<f64>, stop: &AtomicBool) -> Result<()> {
+    let mut recording = Recording::read_up_to(file, most)?;
     recording.inputs.worth = worth;
     let mut feed = Playback::new(recording);
     let title = Title {

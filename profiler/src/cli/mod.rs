@@ -37,7 +37,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let flags = match Flags::try_parse_from(args) {
         Ok(flags) => flags,
-        Err(error) => {
+        Err(mut error) => {
+            if error.kind() == clap::error::ErrorKind::UnknownArgument {
+                // clap's tip is `-- ARG`, which would run ARG as a command.
+                error.remove(clap::error::ContextKind::Suggested);
+            }
             // clap writes help and version to stdout, and errors to stderr.
             // `--help | head` has seen enough: that is not our failure.
             let failed = error.print().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);

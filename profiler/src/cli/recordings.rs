@@ -21,7 +21,7 @@ use crate::{
         outputs::{self, Output, OutputError, Shown, StackSide},
         recording::{Recorder, report_of, report_with_engine},
     },
-    record::{Recording, write_atomically},
+    record::{RecordError, Recording, write_atomically},
     report::{self, TextOptions},
     text::numbers,
     words::{self, InWords},
@@ -43,7 +43,10 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
         let measurement = pipeline::measure(&request, &stop, &mut recorder)?;
         Ok(recorder.finish(measurement))
     })?;
-    let bytes = recording.write(&flags.output)?;
+    let bytes = match recording.write(&flags.output) {
+        Ok(bytes) => bytes,
+        Err(error) => return keep(&recording, &flags.output, error),
+    };
     let said = report_of(&recording);
     output::say(&format!(
         "{}: {}. {}\nNext: should-i-async report {} -o report.html",
@@ -55,11 +58,26 @@ pub(super) fn record(flags: &RecordFlags) -> Result<()> {
     Ok(())
 }
 
+/// What was measured is not lost with a disk that is full: it goes to the folder for temporary
+/// files, and where that cannot be written either, its report goes to stdout. The error stays one.
+fn keep(recording: &Recording, path: &Path, error: RecordError) -> Result<()> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let other = std::env::temp_dir().join(format!("{}-{name}", std::process::id()));
+    match recording.write(&other) {
+        Ok(bytes) => output::say(&words::kept_elsewhere(&other, bytes)),
+        Err(_) => {
+            let options = TextOptions { width: output::width(), color: output::wants_color(), ..Default::default() };
+            output::print(&report::text(&report_of(recording), &options))?;
+        }
+    }
+    Err(error.into())
+}
+
 /// Writes a recording in the formats that the file names say.
 pub(super) fn report(flags: &ReportFlags) -> Result<()> {
     let mut files = flags.output.iter().map(|path| Output::for_file(path)).collect::<Result<Vec<_>, _>>()?;
     let worth = flags.worth.share()?;
-    let mut recording = Recording::read(&flags.file)?;
+    let mut recording = Recording::read_up_to(&flags.file, flags.read.most())?;
     recording.inputs.worth = worth;
     let (found, engine) = report_with_engine(&recording);
     if files.is_empty() {
@@ -94,8 +112,8 @@ struct Read {
 }
 
 impl Read {
-    fn file(path: &Path) -> Result<Self> {
-        let recording = Recording::read(path)?;
+    fn file(path: &Path, most: u64) -> Result<Self> {
+        let recording = Recording::read_up_to(path, most)?;
         let report = report_of(&recording);
         Ok(Self { recording, report })
     }
@@ -129,7 +147,7 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
             path.display()
         )));
     }
-    let (before, after) = (Read::file(&flags.before)?, Read::file(&flags.after)?);
+    let (before, after) = (Read::file(&flags.before, flags.read.most())?, Read::file(&flags.after, flags.read.most())?);
     let (first, second) = (before.parts(), after.parts());
     let compared = [(&before, &first), (&after, &second)].map(|(read, parts)| Compared {
         window: &read.recording.window,
@@ -189,7 +207,8 @@ pub(super) fn predict_check(flags: &PredictCheckFlags) -> Result<()> {
     }
     let row = flags.row.as_deref().map(settings::row).transpose()?;
     let way = flags.way.as_deref().and_then(|name| Way::ALL.into_iter().find(|w| w.name() == name));
-    let (blocking, twin) = (Read::file(&flags.blocking)?, Read::file(&flags.twin)?);
+    let (blocking, twin) =
+        (Read::file(&flags.blocking, flags.read.most())?, Read::file(&flags.twin, flags.read.most())?);
     let (ours, theirs) = (blocking.parts(), twin.parts());
     let compared = [(&blocking, &ours), (&twin, &theirs)].map(|(read, parts)| Compared {
         window: &read.recording.window,

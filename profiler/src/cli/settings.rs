@@ -25,13 +25,14 @@ const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
 const DEFAULT_RECORDING: Nanos = Nanos::from_millis(30_000);
 
 /// The units of a duration; without one it is in seconds.
-const UNITS: [CustomTimeUnit<'static>; 6] = [
+const UNITS: [CustomTimeUnit<'static>; 7] = [
     CustomTimeUnit::with_default(TimeUnit::NanoSecond, &["ns"]),
     CustomTimeUnit::with_default(TimeUnit::MicroSecond, &["us", "µs"]),
     CustomTimeUnit::with_default(TimeUnit::MilliSecond, &["ms"]),
     CustomTimeUnit::with_default(TimeUnit::Second, &["s"]),
     CustomTimeUnit::with_default(TimeUnit::Minute, &["m", "min"]),
     CustomTimeUnit::with_default(TimeUnit::Hour, &["h"]),
+    CustomTimeUnit::with_default(TimeUnit::Day, &["d"]),
 ];
 
 /// The longest duration. It also keeps the sum with the clock far from overflow.
@@ -40,21 +41,46 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// The shortest duration that a flag takes.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A duration as typed: `250ms`, `1.5s`, `2m`; a plain number is seconds.
+/// A duration as typed: `250ms`, `1.5s`, `2m`, `1h30m`; a plain number is seconds.
 pub(super) fn duration(text: &str) -> Result<Nanos, CliError> {
-    let bad = |why: &str| CliError::Usage(format!("bad duration '{text}': {why}; give it like 500ms, 10s or 2m"));
+    let bad =
+        |why: &str| CliError::Usage(format!("bad duration '{text}': {why}; give it like 500ms, 10s, 2m or 1h30m"));
     let parser =
         CustomDurationParserBuilder::new().time_units(&UNITS).allow_time_unit_delimiter().disable_infinity().build();
-    let parsed = parser.parse(text.trim()).map_err(|error| match error {
-        ParseError::TimeUnit(..) => bad("unknown unit"),
-        ParseError::NegativeNumber => bad("not a length of time"),
-        _ => bad("not a number"),
-    })?;
-    match Duration::try_from(parsed) {
-        Ok(length) if length < SHORTEST => Err(bad("nothing can be measured in less than 1ms")),
-        Ok(length) if length <= LONGEST => Ok(Nanos::from_nanos(length.as_nanos() as u64)),
-        _ => Err(bad("longer than a day")),
+    let mut sum = Duration::ZERO;
+    for part in parts(text.trim()).into_iter().map(str::trim) {
+        let parsed = parser.parse(part).map_err(|error| match error {
+            ParseError::TimeUnit(..) => bad("unknown unit"),
+            ParseError::NegativeNumber => bad("not a length of time"),
+            _ => bad("not a number"),
+        })?;
+        let length = Duration::try_from(parsed).ok().and_then(|length| sum.checked_add(length));
+        sum = length.filter(|&sum| sum <= LONGEST).ok_or_else(|| bad("longer than a day"))?;
     }
+    if sum < SHORTEST {
+        return Err(bad("nothing can be measured in less than 1ms"));
+    }
+    Ok(Nanos::from_nanos(sum.as_nanos() as u64))
+}
+
+/// The parts of `1h30m`: each a number and its unit. A number without a unit is only a part where
+/// it is all there is, and `1e3s` is one number.
+fn parts(text: &str) -> Vec<&str> {
+    let compound = |text: &str| !text.contains(['-', '+', 'e', 'E']);
+    if !compound(text) || text.ends_with(|c: char| c.is_ascii_digit()) {
+        return vec![text];
+    }
+    let mut parts = Vec::new();
+    let (mut begin, mut in_unit) = (0, false);
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_digit() && in_unit {
+            parts.push(&text[begin..at]);
+            begin = at;
+        }
+        in_unit = c.is_alphabetic() || (in_unit && c.is_whitespace());
+    }
+    parts.push(&text[begin..]);
+    parts
 }
 
 /// `3%`, `0.03` or `3`.
@@ -243,7 +269,19 @@ mod tests {
 
     #[test]
     fn durations_take_every_documented_unit() {
-        for (text, ms) in [("250ms", 250), ("1.5s", 1_500), ("2m", 120_000), ("10", 10_000), ("5000us", 5)] {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("1.5s", 1_500),
+            ("2m", 120_000),
+            ("10", 10_000),
+            ("5000us", 5),
+            ("1h30m", 5_400_000),
+            ("10h", 36_000_000),
+            ("90m", 5_400_000),
+            ("1d", 86_400_000),
+            ("1m 30s", 90_000),
+            ("1e3ms", 1_000),
+        ] {
             assert_eq!(duration(text).unwrap(), Nanos::from_millis(ms), "{text}");
         }
     }
@@ -267,7 +305,7 @@ mod tests {
             ("1e99s", "longer than a day"),
             ("999us", "nothing can be measured in less than 1ms"),
         ] {
-            let expected = format!("bad duration '{text}': {why}; give it like 500ms, 10s or 2m");
+            let expected = format!("bad duration '{text}': {why}; give it like 500ms, 10s, 2m or 1h30m");
             assert_eq!(duration(text).expect_err(text).to_string(), expected);
         }
     }

@@ -20,6 +20,29 @@ pub enum LoadError {
          memory lock limit (`ulimit -l unlimited`; kernels before 5.11 count maps against it)"
     )]
     NoMemory(String),
+    /// Less memory than measuring takes.
+    #[error("not enough memory: {0}. Ask for less with --max-threads or --max-sites, or free some")]
+    LittleMemory(String),
+    /// Fewer descriptors than the measurement holds, also after the soft limit was raised.
+    #[error(
+        "{processes} processes take {needed} descriptors, and the hard limit of open files is {limit}: raise it \
+         (`ulimit -Hn {needed}; ulimit -Sn {needed}` in a root shell that then starts it; in a systemd unit \
+         LimitNOFILE={needed}), or name fewer processes"
+    )]
+    Descriptors {
+        processes: usize,
+        /// How many descriptors are needed.
+        needed: u64,
+        /// `RLIMIT_NOFILE`.
+        limit: u64,
+    },
+    /// The limit of open files was met all the same, the process's or the machine's.
+    #[error("{what}: {source}. Raise the limit of open files (`ulimit -n`; for the machine `sysctl fs.file-max`)")]
+    NoDescriptor {
+        /// What needed one.
+        what: String,
+        source: std::io::Error,
+    },
     /// Neither form of a program was accepted.
     #[error(
         "the kernel refused program {program}: {reason}. Please report this with the output of `should-i-async doctor`"

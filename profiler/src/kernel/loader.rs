@@ -274,6 +274,10 @@ fn load_error(error: &aya::EbpfError) -> LoadError {
     match os {
         Some(libc::EPERM | libc::EACCES) => LoadError::Denied,
         Some(libc::ENOMEM | libc::E2BIG) => LoadError::NoMemory(text),
+        Some(errno @ (libc::EMFILE | libc::ENFILE)) => LoadError::NoDescriptor {
+            what: "cannot load the kernel object".into(),
+            source: std::io::Error::from_raw_os_error(errno),
+        },
         _ => LoadError::Object(text),
     }
 }

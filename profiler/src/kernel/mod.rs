@@ -4,6 +4,7 @@
 mod btf;
 mod chunks;
 mod clock;
+pub mod descriptors;
 mod error;
 mod harvest;
 mod hooks;

@@ -18,7 +18,7 @@ use profiler_common::ipc::{counter, extra::EXTRAS};
 
 use self::event::{Which, open, open_overflows};
 use self::period::{FIRST, adapted};
-use super::error::LoadError;
+use super::{descriptors, error::LoadError};
 use crate::quantity::Nanos;
 
 /// Maps of `profiler-ebpf/src/ipc.rs` and the bit of each in the programs' `COUNTERS`.
@@ -117,7 +117,7 @@ impl Pmu {
             Ok(online) => online,
             Err((_, error)) => return Self::with(Vec::new(), 0, Grade::None, Some(error)),
         };
-        event::room_for(online.len() * (MAPS.len() + 1));
+        descriptors::raise(online.len() * (MAPS.len() + 1));
         let mut refused = None;
         for mask in GROUPS {
             match online.iter().map(|&cpu| group(cpu, mask)).collect::<io::Result<Vec<Cpu>>>() {

@@ -31,7 +31,7 @@ use crate::{
     kernel::{self, LoadError, Options, Session},
     process::{self, ExitWatch, Process, TargetSpec},
     quantity::{Nanos, Tgid},
-    text::numbers::bytes,
+    words,
 };
 
 /// The target's exit and Ctrl-C are noticed within this time.
@@ -100,8 +100,9 @@ impl<'a> Run<'a> {
     pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
         let began_at = SystemTime::now();
         let asked = kernel::now();
-        let options = options(request);
-        enough_memory(&options)?;
+        let mut options = options(request);
+        enough_memory(&mut options)?;
+        kernel::descriptors::room_for(request.target.processes.len())?;
         let mut session = Session::open(&options)?;
         log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
         let log = session.take_log();
@@ -115,7 +116,7 @@ impl<'a> Run<'a> {
         if request.price {
             session.attach_samples();
         }
-        let stacks = if request.stacks { Stacks::begin(&mut session) } else { None };
+        let stacks = if options.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
         let cpu_before = process_cpu(&request.target);
         let stretches = Stretches::begin(request, pace.as_ref());
@@ -367,16 +368,20 @@ fn options(request: &Request) -> Options {
     options
 }
 
-/// Fails where the maps need more memory than is available. The kernel would make them all the
-/// same, and kill other processes later.
-fn enough_memory(options: &Options) -> Result<(), LoadError> {
-    let needed = options.map_bytes();
-    match kernel::memory::available() {
-        Some(available) if needed > available => {
-            Err(LoadError::NoMemory(format!("they need {}, and {} are available", bytes(needed), bytes(available))))
-        }
-        _ => Ok(()),
+/// Fails where the maps and what works with them need more memory than can be had. The kernel would
+/// make the maps all the same, and kill other processes later, or this one. Where only stacks have
+/// no room, nothing else is given up for them.
+fn enough_memory(options: &mut Options) -> Result<(), LoadError> {
+    let needed = options.map_bytes() + kernel::memory::OWN_BYTES;
+    let Some(room) = kernel::memory::room() else { return Ok(()) };
+    if needed > room.bytes {
+        return Err(LoadError::LittleMemory(words::memory_needed(needed, room.bytes, room.limit)));
     }
+    if options.stacks && needed + kernel::memory::STACKS_BYTES > room.bytes {
+        log::warn!("{}", words::NO_ROOM_FOR_STACKS);
+        options.stacks = false;
+    }
+    Ok(())
 }
 
 fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {

@@ -12,6 +12,7 @@ use crate::{
     answer::Sampled,
     kernel::{self, Session},
     quantity::Nanos,
+    words,
 };
 
 use reader::Reader;
@@ -20,6 +21,10 @@ use worker::Worker;
 
 /// The number of stacks of blocked calls to take each second.
 const WANTED: f64 = 200.0;
+/// Where less memory than this is left, stacks become fewer, and none waits to be unwound.
+const SHORT_BYTES: u64 = 16 << 20;
+/// Stacks become fewer by this factor then.
+const SHORT_FEWER: f64 = 16.0;
 /// One in so many blocked calls has its stack taken until the target's rate is known.
 const FIRST_EVERY: u32 = 64;
 /// A step makes stacks more frequent by this factor at most.
@@ -47,6 +52,11 @@ pub(super) struct Stacks {
     asked: Option<Nanos>,
 }
 
+/// What there is where stacks were asked for and had no room.
+pub(super) fn without_room() -> Arc<Sampled> {
+    Arc::new(Sampled { unavailable: Some(words::NO_ROOM_FOR_STACKS.into()), ..Sampled::default() })
+}
+
 impl Stacks {
     /// Starts taking stacks. `None` where the session's stacks are already taken.
     pub(super) fn begin(session: &mut Session) -> Option<Self> {
@@ -68,7 +78,10 @@ impl Stacks {
         let rate = blocked_calls.saturating_sub(calls) as f64 / seconds;
         // Stacks become more frequent step by step. On a busy machine it may take long until this
         // is called again, and the ring would overflow until then.
-        self.every = ((rate / WANTED).ceil() as u32).max(self.every / SOONEST).max(1);
+        let short = kernel::memory::room().is_some_and(|room| room.bytes < SHORT_BYTES);
+        self.worker.set_short(short);
+        let wanted = if short { WANTED / SHORT_FEWER } else { WANTED };
+        self.every = ((rate / wanted).ceil() as u32).max(self.every / SOONEST).max(1);
         let long_rate = self.reader.take_long() as f64 / seconds;
         if long_rate > MANY_LONG {
             self.long = Nanos::from_nanos(self.long.as_nanos().saturating_mul(4));

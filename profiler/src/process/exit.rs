@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::proc::Stat;
+use super::proc::{self, Stat};
 use super::{error::TargetError, target::Process};
 use crate::quantity::Tgid;
 
@@ -16,10 +16,13 @@ use crate::quantity::Tgid;
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether the process still runs: the same PID with the same start time (a PID is given again),
-/// and not a zombie.
+/// and not a zombie. Where /proc cannot be read (no descriptor is left) nothing says that it has
+/// gone.
 pub fn is_alive(process: &Process) -> bool {
-    let stat = Stat::read(process.tgid.as_raw());
-    stat.is_ok_and(|stat| stat.started == process.started && !stat.is_zombie())
+    match Stat::read(process.tgid.as_raw()) {
+        Ok(stat) => stat.started == process.started && !stat.is_zombie(),
+        Err(error) => !proc::is_gone(&error),
+    }
 }
 
 /// Waits for the end of a set of processes. A pidfd each; where the kernel or a sandbox refuses

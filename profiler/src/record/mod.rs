@@ -25,8 +25,9 @@ const MARK: &[u8; 8] = b"sia-rec\n";
 pub const VERSION: u32 = 2;
 /// The oldest that this build reads: it had fewer classes of blocks.
 const OLDEST: u32 = 1;
-/// More than any recording unpacks to, so that a damaged length does not take the machine's memory.
-const MOST_BYTES: u64 = 4 << 30;
+/// More than a recording of ours unpacks to: a small file of a stranger does not take the machine's
+/// memory. 600 parts of 128 threads and 2,048 sites come to some hundred MiB.
+pub const MOST_BYTES: u64 = 1 << 30;
 
 /// A part of a measurement: what happened in about a second.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -84,9 +85,31 @@ pub enum RecordError {
         /// What did not fit.
         reason: String,
     },
+    /// It unpacks to more than was allowed.
+    #[error(
+        "{} ({} bytes) unpacks to more than {most} bytes, which no recording of should-i-async has needed: if you \
+         made it yourself, read it with --any-size",
+        path.display(), packed
+    )]
+    TooLarge {
+        path: PathBuf,
+        /// Bytes of the file.
+        packed: u64,
+        /// Bytes that were allowed.
+        most: u64,
+    },
     /// Not to be written. Nothing was left behind.
-    #[error("cannot write {}: {source}. Choose another path", path.display())]
+    #[error("cannot write {}: {source}. {}", path.display(), remedy(source))]
     Unwritable { path: PathBuf, source: std::io::Error },
+}
+
+/// What to do where a file cannot be written.
+fn remedy(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => "Free space there, or choose a path on another disk",
+        std::io::ErrorKind::QuotaExceeded => "Free some of your quota, or choose a path on another disk",
+        _ => "Choose another path",
+    }
 }
 
 /// Writes a file in one step: a reader finds the old content or the new one, never a part.
@@ -130,18 +153,30 @@ impl Recording {
             out.write_all(MARK)?;
             out.write_all(&VERSION.to_le_bytes())?;
             let mut packed = GzEncoder::new(out, Compression::fast());
-            rmp_serde::encode::write_named(&mut packed, self).map_err(std::io::Error::other)?;
+            rmp_serde::encode::write_named(&mut packed, self).map_err(|error| match error {
+                // The system's own error, not the encoder's word for it.
+                rmp_serde::encode::Error::InvalidValueWrite(error) => error.into(),
+                other => std::io::Error::other(other),
+            })?;
             packed.finish()?;
             Ok(())
         })
         .map_err(unwritable)
     }
 
-    /// Reads one.
+    /// Reads one that unpacks to [`MOST_BYTES`] at most.
     ///
     /// # Errors
     /// See [`RecordError`].
     pub fn read(path: &Path) -> Result<Self, RecordError> {
+        Self::read_up_to(path, MOST_BYTES)
+    }
+
+    /// Reads one that unpacks to so many bytes at most.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn read_up_to(path: &Path, most: u64) -> Result<Self, RecordError> {
         let unreadable = |source| RecordError::Unreadable { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut head = [0; 12];
@@ -163,12 +198,16 @@ impl Recording {
         if !(OLDEST..=VERSION).contains(&found) {
             return Err(RecordError::Version { path: path.to_owned(), found });
         }
+        let packed = file.get_ref().metadata().map_or(0, |data| data.len());
         let mut bytes = Vec::new();
-        let mut unpacked = GzDecoder::new(file).take(MOST_BYTES);
+        let mut unpacked = GzDecoder::new(file).take(most.saturating_add(1));
         unpacked.read_to_end(&mut bytes).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => RecordError::Cut(path.to_owned()),
             _ => RecordError::Damaged { path: path.to_owned(), reason: error.to_string() },
         })?;
+        if bytes.len() as u64 > most {
+            return Err(RecordError::TooLarge { path: path.to_owned(), packed, most });
+        }
         rmp_serde::from_slice(&bytes).map_err(|e| RecordError::Damaged { path: path.to_owned(), reason: e.to_string() })
     }
 }
@@ -216,6 +255,27 @@ mod tests {
             }
         }
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_is_allowed_is_not_read() {
+        let path = file("large");
+        small().write(&path).unwrap();
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&std::fs::read(&path).unwrap()[12..]).read_to_end(&mut unpacked).unwrap();
+        let exact = unpacked.len() as u64;
+        assert!(Recording::read_up_to(&path, exact).is_ok());
+        let error = Recording::read_up_to(&path, exact - 1).unwrap_err();
+        assert!(matches!(error, RecordError::TooLarge { most, .. } if most == exact - 1), "{error}");
+        assert!(Recording::read_up_to(&path, u64::MAX).is_ok());
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_called_by_its_name() {
+        let error = small().write(Path::new("/dev/full")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /dev/full: No space left on device"), "{error}");
+        assert!(error.contains("Free space there"), "{error}");
     }
 
     #[test]

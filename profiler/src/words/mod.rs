@@ -14,6 +14,7 @@ mod in_words;
 mod ipc;
 mod ledger;
 mod machine;
+mod memory;
 mod missing;
 mod predict;
 mod quality;
@@ -30,6 +31,7 @@ pub use cost::disagreement;
 pub use in_words::{InWords, note, provenance, title};
 pub use ipc::{CURVES, NO_SAMPLES, SURVIVORS};
 pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
+pub use memory::memory_needed;
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
     NO_KERNEL_CPU, NO_LINE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE,
@@ -37,8 +39,8 @@ pub use missing::{
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};
-pub use recording::{NO_OTHER_INTERVAL, NO_RESET, wrote};
-pub use stacks::{NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
+pub use recording::{NO_OTHER_INTERVAL, NO_RESET, kept_elsewhere, wrote};
+pub use stacks::{NO_ROOM_FOR_STACKS, NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
 pub use tables::{
     BLOCKED_P99, BLOCKING_IO, BURST, COST_PER_CALL, CPU_BLOCKED, CPU_NOT_BLOCKED, DEVICE_COLUMNS, INDIRECT,
     INDIRECT_COST, IPC_WINDOWS, OWN_REQUESTS, SERVED_QUANTILE, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS,

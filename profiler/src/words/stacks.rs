@@ -11,6 +11,8 @@ pub const NO_STACK: &str = "no stack was taken: nothing blocked, and nothing ran
 pub const NO_STACK_HERE: &str = "no stack was taken at this site";
 /// Why stacks were taken and not kept.
 pub const STACKS_BROKE_OFF: &str = "the profiler's thread that unwinds stacks ended too early";
+/// Why no stacks were taken although they were asked for.
+pub const NO_ROOM_FOR_STACKS: &str = "no stacks are taken: there is memory for the measurement, but not for stacks";
 /// What stacks are.
 pub const STACKS: &str = "samples that share out the ledger's figures exactly";
 

@@ -151,15 +151,3 @@ pub(super) fn put(map: BorrowedFd, index: u32, event: BorrowedFd) -> io::Result<
     let result = unsafe { libc::syscall(libc::SYS_bpf, MAP_UPDATE_ELEM, &raw mut request, size_of::<UpdateElement>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
-
-/// Raises the soft limit of descriptors if `more` do not fit under it.
-pub(super) fn room_for(more: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // What everything else may need at once.
-    let needed = more as u64 + 512;
-    if limit.current.is_some_and(|current| current < needed) {
-        let raised = limit.maximum.map_or(needed, |most| most.min(needed));
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
-    }
-}

@@ -5,7 +5,10 @@ use std::io::{self, Read as _};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::super::{memory, version::Version};
+use super::super::{
+    memory::{self, Room},
+    version::Version,
+};
 use super::finding::Finding;
 use super::rights::{CAP_SYS_RESOURCE, Rights};
 use crate::text::numbers::bytes;
@@ -61,35 +64,24 @@ pub(super) fn btf() -> Finding {
 
 /// Whether the maps fit.
 pub(super) fn memory(needed: u64) -> Finding {
-    memory_of(memory::available(), cgroup_room(), needed)
+    memory_of(memory::room(), needed + memory::OWN_BYTES)
 }
 
-fn memory_of(available: Option<u64>, cgroup: Option<u64>, needed: u64) -> Finding {
+fn memory_of(room: Option<Room>, needed: u64) -> Finding {
     let name = "memory";
-    let Some(available) = available else {
+    let Some(room) = room else {
         return Finding::degraded(name, "/proc/meminfo does not say", "mount /proc: `sudo mount -t proc proc /proc`");
     };
-    let (room, whose) = match cgroup {
-        Some(room) if room < available => (room, "left in this cgroup"),
-        _ => (available, "available"),
+    let whose = match room.limit {
+        Some(limit) => format!("left of the {} of this cgroup", bytes(limit)),
+        None => "available".to_owned(),
     };
-    let detail = format!("{} {whose}, {} needed for maps", bytes(room), bytes(needed));
-    if room < needed {
+    let detail = format!("{} {whose}, {} needed", bytes(room.bytes), bytes(needed));
+    if room.bytes < needed {
         let mend = "free memory, raise the limit of the cgroup (memory.max), or ask for smaller maps: `check --help`";
         return Finding::missing(name, detail, mend);
     }
     Finding::ok(name, detail)
-}
-
-/// The least memory that this process's cgroup (version 2) and those above it leave.
-fn cgroup_room() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let number = |dir: &str, file: &str| {
-        fs::read_to_string(format!("/sys/fs/cgroup/{dir}/{file}")).ok()?.trim().parse::<u64>().ok()
-    };
-    let dirs = std::iter::successors(Some(path), |dir| Some(dir.rsplit_once('/')?.0));
-    dirs.filter_map(|dir| Some(number(dir, "memory.max")?.saturating_sub(number(dir, "memory.current")?))).min()
 }
 
 /// RLIMIT_MEMLOCK, which binds maps before 5.11 only.
@@ -205,10 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_counts_the_narrower_of_machine_and_cgroup() {
-        assert_eq!(memory_of(Some(100), None, 99).status, Status::Ok);
-        assert_eq!(memory_of(Some(100), Some(10), 99).status, Status::Missing);
-        assert_eq!(memory_of(None, None, 99).status, Status::Degraded);
+    fn memory_says_whose_it_is() {
+        let room = |limit| Some(Room { bytes: 100, limit });
+        assert_eq!(memory_of(room(None), 99).status, Status::Ok);
+        let narrow = memory_of(room(Some(200)), 101);
+        assert_eq!(narrow.status, Status::Missing);
+        assert!(narrow.detail.contains("200 B of this cgroup"), "{}", narrow.detail);
+        assert_eq!(memory_of(None, 99).status, Status::Degraded);
     }
 
     #[test]

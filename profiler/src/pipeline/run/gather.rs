@@ -13,7 +13,7 @@ use super::{
         measurement::{Failure, Measurement, Progress},
         prices::{self, Priced, Pricing},
         reference,
-        stacks::Stacks,
+        stacks::{Stacks, without_room},
     },
     Run, SNAPSHOT_EVENTS,
 };
@@ -57,6 +57,7 @@ impl Run<'_> {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
         let sampled = stacks.map(|stacks| stacks.finish(&total));
+        let sampled = sampled.or_else(|| self.request.stacks.then(without_room));
         let after = self.stretches.after(self.request, self.pace.as_ref());
         // What follows measures this process, which takes yardsticks of its own.
         self.pace = None;

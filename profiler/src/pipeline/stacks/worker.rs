@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
@@ -17,6 +17,9 @@ use crate::{answer::Sampled, event::StackRecord, words};
 /// stack, for seconds where the machine is slow: at a thousand copies of a kilobyte or two a second
 /// this is ten seconds' worth.
 const WAITING: usize = 16 << 20;
+
+/// The same where memory is short.
+const WAITING_SHORT: usize = 256 << 10;
 
 enum Message {
     /// Stacks, with their size in bytes.
@@ -34,6 +37,8 @@ pub(super) struct Inbox {
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
+    /// Memory is short: no stack may wait.
+    short: Arc<AtomicBool>,
 }
 
 /// The thread that unwinds and names, as its owner sees it.
@@ -46,7 +51,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start() -> Self {
         let (queue, messages) = channel();
-        let inbox = Inbox { queue, waiting: Arc::default(), lost: Arc::default() };
+        let inbox = Inbox { queue, waiting: Arc::default(), lost: Arc::default(), short: Arc::default() };
         let latest = Arc::new(Mutex::new(None));
         let (waiting, lost, slot) = (Arc::clone(&inbox.waiting), Arc::clone(&inbox.lost), Arc::clone(&latest));
         let thread = std::thread::Builder::new()
@@ -60,6 +65,11 @@ impl Worker {
     /// An inbox for another thread.
     pub(super) fn inbox(&self) -> Inbox {
         self.inbox.clone()
+    }
+
+    /// Says whether memory is short. Stacks that would have to wait are lost then, and counted.
+    pub(super) fn set_short(&self, short: bool) {
+        self.inbox.short.store(short, Ordering::Relaxed);
     }
 
     /// Asks for a new table of names.
@@ -94,7 +104,8 @@ impl Inbox {
         let count = stacks.len() as u64;
         let bytes = stacks.iter().map(|s| size_of::<StackRecord>() + s.user.len() + size_of_val(&s.kernel[..])).sum();
         if count > 0 {
-            let full = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING;
+            let most = if self.short.load(Ordering::Relaxed) { WAITING_SHORT } else { WAITING };
+            let full = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > most;
             if full || self.queue.send(Message::Stacks(stacks, bytes)).is_err() {
                 self.waiting.fetch_sub(bytes, Ordering::Relaxed);
                 lost += count;
