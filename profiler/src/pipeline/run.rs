@@ -28,7 +28,7 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, ExitWatch, Process, TargetSpec},
+    process::{self, Children, ExitWatch, Process, TargetSpec},
     quantity::{Nanos, Tgid},
     text::numbers::bytes,
 };
@@ -83,6 +83,8 @@ pub(super) struct Run<'a> {
     /// When the last pause ended.
     rested: Option<Nanos>,
     cpu_before: Option<Nanos>,
+    /// The processes below the target when the first window began; `None` where they belong to it.
+    children: Option<Children>,
     daemon_before: Nanos,
 }
 
@@ -115,6 +117,8 @@ impl<'a> Run<'a> {
         }
         let stacks = if request.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
+        let apart = !request.follow && request.target.threads_only.is_none();
+        let children = apart.then(|| Children::of(request.target.tgids()));
         let cpu_before = process_cpu(&request.target);
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
@@ -148,6 +152,7 @@ impl<'a> Run<'a> {
             open: true,
             rested: None,
             cpu_before,
+            children,
             daemon_before,
         })
     }
