@@ -15,6 +15,7 @@ use common::truth::Truth;
 use common::{can_measure, figures, procfs};
 use should_i_async::aggregate::{Role, RoleBasis};
 use should_i_async::answer::{Answer, Evidence};
+use should_i_async::event::BlockClass;
 
 fn classes(outcome: &Outcome) -> BTreeSet<String> {
     let row = &outcome.line.rows[0];
@@ -349,4 +350,43 @@ fn calls_of_the_32_bit_table() {
         }
         agrees(&outcome.measurement);
     }
+}
+
+/// A master that waits while its children work is no program that waits for events: the answer says
+/// who works, by the kernel's account of them.
+#[test]
+fn a_master_whose_children_work() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, children) in [("prefork-select", 4), ("prefork-epoll", 4), ("prefork-reaped", 0)] {
+        let outcome = check::run(&[kind, "--ms", "1500"]);
+        let truth: u64 = outcome.line.rows.iter().map(|row| row.cpu).sum();
+        let report = outcome.measurement.clone().report();
+        let sentence = report.verdict.sentence();
+        figures!("{kind}: {sentence} (children: {truth} ns)");
+        assert_eq!(report.verdict.answer, Answer::ChildrenWork, "{kind}: {sentence}");
+        let found = outcome.measurement.inputs.children.unwrap();
+        assert_eq!(found.count, children, "{kind}");
+        // The children go on for a moment after the truth was taken; the account of those that
+        // ended is kept in ticks.
+        let (found, wall) = (found.cpu.as_nanos() as f64, outcome.measurement.inputs.window.wall.as_nanos() as f64);
+        assert!(found >= 0.9 * truth as f64 && found <= 2.0 * wall, "{kind}: {found} of {truth} ns");
+        assert!(sentence.contains("--tree"), "{kind}: {sentence}");
+    }
+}
+
+/// An event loop that does the work stays async, however often helpers beside it wait for locks.
+#[test]
+fn a_loop_beside_helpers_that_wait_for_each_other() {
+    if !can_measure() {
+        return;
+    }
+    let outcome = check::run(&["role-loop"]);
+    let report = outcome.measurement.clone().report();
+    let blocks = |class| report.wall.classes.iter().filter(|l| l.class == class).map(|l| l.blocks).sum::<u64>();
+    let (events, locks) = (blocks(BlockClass::EventWait), blocks(BlockClass::Futex));
+    figures!("{events} event waits, {locks} waits for locks: {}", report.verdict.sentence());
+    assert!(locks > events, "the helpers wait more often by construction: {locks} against {events}");
+    assert_eq!(report.verdict.answer, Answer::AlreadyAsync, "{}", report.verdict.sentence());
 }

@@ -3,6 +3,7 @@
 use super::{
     advice::Advice,
     gain::{Blockers, Decision, Gain},
+    inputs::ChildrenFacts,
     ledger::{CpuLedger, WallLedger},
     verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
 };
@@ -21,6 +22,13 @@ const MIN_BLOCKS: u64 = 30;
 const MIN_CPU: Nanos = Nanos::from_millis(1);
 /// On few blocks nothing is said of a target that uses less CPU than this per time measured.
 const HARDLY_RUNS: f64 = 0.01;
+/// Of a target that hardly runs nothing is said on fewer blocks than this: a prediction needs as
+/// many (`predict::MIN_BLOCKS`).
+const FEW_BLOCKS: u64 = 200;
+/// A target that uses less CPU than this per time measured may leave the work to its children.
+const LEAVES_WORK: f64 = 0.05;
+/// Children whose CPU is this many times the target's do the work.
+const DO_THE_WORK: f64 = 4.0;
 /// Less than this share of the CPU is called little.
 const LITTLE: f64 = 0.03;
 /// A saving that is larger by this share of the CPU is worth naming beside another.
@@ -71,6 +79,8 @@ pub(crate) struct Answerable<'a> {
     /// Direct cost as a share of the CPU.
     pub(crate) direct: Option<f64>,
     pub(crate) seconds: f64,
+    /// The processes below it; `None` where they are measured with it.
+    pub(crate) children: Option<ChildrenFacts>,
     /// From what share of its CPU on a rewrite would be worth it.
     pub(crate) worth: f64,
 }
@@ -91,6 +101,12 @@ impl Born {
     }
 }
 
+/// Whether one kind of wait is more frequent than another, beyond what chance makes of so few: two
+/// standard deviations of the difference of two counts.
+fn is_majority(of: u64, other: u64) -> bool {
+    of > other && (of - other) as f64 >= 2.0 * ((of + other) as f64).sqrt()
+}
+
 impl Answerable<'_> {
     /// The answer, with what is cheaper.
     pub(crate) fn verdict(&self, advice: Vec<Advice>) -> Verdict {
@@ -104,6 +120,9 @@ impl Answerable<'_> {
         let events = wall.blocks_in(Family::EventWait);
         let locks = wall.blocks_in(Family::Lock);
         let all: u64 = wall.classes.iter().map(|l| l.blocks).sum();
+        if let Some(children) = self.children.filter(|children| self.leaves_work_to(children)) {
+            return Reason::ChildrenWork { seconds: self.seconds, cpu: self.cpu.total, children };
+        }
         if let Some(language) = self.runtime.map(|runtime| runtime.language).filter(|l| l.parks_its_tasks()) {
             let known = all - locks - wall.blocks_in(Family::Timer);
             if let Some(reason) = self.on_parked(language, known) {
@@ -111,8 +130,8 @@ impl Answerable<'_> {
             }
         }
         let files: u64 = wall.classes.iter().filter(|l| l.class.is_file()).map(|l| l.blocks).sum();
-        let hardly_ran = (self.cpu.total.as_nanos() as f64) < HARDLY_RUNS * self.seconds * 1e9;
-        if all < MIN_BLOCKS && (self.cpu.total < MIN_CPU || hardly_ran) {
+        let hardly_ran = self.uses_less_than(HARDLY_RUNS);
+        if all < MIN_BLOCKS && self.cpu.total < MIN_CPU || all < FEW_BLOCKS && hardly_ran {
             return Reason::TooLittle { seconds: self.seconds, cpu: self.cpu.total, blocks: all };
         }
         if self.is_fed() {
@@ -123,7 +142,7 @@ impl Answerable<'_> {
         if born && !self.computes() && !self.what_if.scenarios.is_empty() {
             return self.by_saving(files * 2 > io);
         }
-        if io == 0 && events > 0 && events * 2 >= all && self.loops_lead() {
+        if io == 0 && events > 0 && self.is_about_events(events, all) {
             return Reason::OnlyEventWaits(events);
         }
         if io == 0 && locks == 0 {
@@ -131,13 +150,13 @@ impl Answerable<'_> {
             let serves = self.calls.events >= MIN_BLOCKS && self.calls.io >= MIN_BLOCKS;
             return if serves { Reason::OnlyEventWaits(self.calls.events) } else { Reason::NoBlockingIo };
         }
-        if events > 10 * io.max(1) && events * 2 >= all && self.loops_lead() {
+        if events > 10 * io.max(1) && self.is_about_events(events, all) {
             return Reason::MostlyEventWaits { events, io };
         }
         if io == 0 && self.computes() {
             return Reason::NoBlockingIo;
         }
-        if locks > io
+        if is_majority(locks, io)
             && !self.computes()
             && let Some(reason) = self.on_locks(locks, io)
         {
@@ -150,6 +169,25 @@ impl Answerable<'_> {
             };
         }
         self.by_saving(files * 2 > io)
+    }
+
+    /// Whether it uses less CPU than this share of the time measured.
+    fn uses_less_than(&self, share: f64) -> bool {
+        (self.cpu.total.as_nanos() as f64) < share * self.seconds * 1e9
+    }
+
+    /// Whether it hardly runs, and the processes below it do: a master with its workers, a shell.
+    fn leaves_work_to(&self, children: &ChildrenFacts) -> bool {
+        let own = self.cpu.total.as_nanos() as f64;
+        let theirs = children.cpu.as_nanos() as f64;
+        self.uses_less_than(LEAVES_WORK) && theirs >= DO_THE_WORK * own.max(MIN_CPU.as_nanos() as f64)
+    }
+
+    /// Whether waits for events are what it does, whoever waits for locks beside its loops: most
+    /// of the blocks are such waits, or most of the CPU is the loops'.
+    fn is_about_events(&self, events: u64, all: u64) -> bool {
+        let leads = self.roles.share(&[Role::EventLoop]) > 0.5 && !self.roles.is_fed() && events >= MIN_BLOCKS;
+        self.loops_lead() && (events * 2 >= all || leads)
     }
 
     /// The answer for a runtime that parks its tasks in user space; `None` if it blocks on IO,
@@ -369,6 +407,9 @@ impl Answerable<'_> {
         }
         if journal >= MIN_BLOCKS {
             lines.push(Evidence::Journal { blocks: journal, files });
+        }
+        if let Some(children) = self.children.filter(|children| children.cpu > self.cpu.total) {
+            lines.push(Evidence::Children(children));
         }
         if self.other_waits() > io {
             lines.push(Evidence::OtherWaits(self.other_waits()));

@@ -131,6 +131,15 @@ impl WindowFacts {
     }
 }
 
+/// The processes below the target, where they were not measured with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ChildrenFacts {
+    /// How many there were at the end.
+    pub count: u64,
+    /// CPU that they used meanwhile, by the kernel's account.
+    pub cpu: Nanos,
+}
+
 /// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
@@ -173,6 +182,9 @@ pub struct Inputs {
     pub no_counters: Option<String>,
     /// CPU of the target's processes over the window, by their CPU clocks.
     pub process_cpu: Option<Nanos>,
+    /// The processes below the target; `None` where they are measured with it.
+    #[serde(default)]
+    pub children: Option<ChildrenFacts>,
     /// What the kernel pays to get into and out of a hook, beside the program itself, ns; 0 where
     /// not measured.
     pub hook_entry: f64,

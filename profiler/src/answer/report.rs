@@ -139,13 +139,13 @@ impl Report {
             runtime: inputs.facts.runtime.as_ref(),
             direct: score.direct.value().copied(),
             seconds,
+            children: inputs.children,
             worth: inputs.worth.unwrap_or(WORTH),
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
-        let sampled = cost::sampled(window, cpu.total, switches);
         let report = Self {
             verdict: answerable.verdict(advice),
-            estimators: Estimators::new(&window.sites, &pools, charge, sampled),
+            estimators: Estimators::new(&window.sites, &pools, charge, cost::sampled(window, cpu.total, switches)),
             // Between windows the clocks run on.
             check: Check::new(window, &sums, cpu.total, inputs.process_cpu.filter(|_| inputs.window.windows <= 1)),
             sites: site_views(window, &inputs, &pools),

@@ -3,6 +3,7 @@
 use super::{
     advice::Advice,
     gain::{Decision, Gain},
+    inputs::ChildrenFacts,
 };
 use crate::{
     aggregate::RoleLine,
@@ -17,6 +18,8 @@ use crate::{
 pub enum Answer {
     /// Too little happened to say anything.
     NotEnoughData,
+    /// It did next to nothing itself: other processes that it started did the work.
+    ChildrenWork,
     /// No, it waits for events already.
     AlreadyAsync,
     /// No, it does no blocking IO.
@@ -60,6 +63,14 @@ pub enum Reason {
         cpu: Nanos,
         /// Blocks of all classes.
         blocks: u64,
+    },
+    /// It did next to nothing itself, its children did.
+    ChildrenWork {
+        /// How long was measured, in seconds.
+        seconds: f64,
+        /// CPU of the target.
+        cpu: Nanos,
+        children: ChildrenFacts,
     },
     /// It never blocks on IO: it sleeps in this many event waits.
     OnlyEventWaits(u64),
@@ -185,6 +196,7 @@ impl Reason {
     pub fn answer(&self) -> Answer {
         match self {
             Self::TooLittle { .. } | Self::NothingKnown { .. } => Answer::NotEnoughData,
+            Self::ChildrenWork { .. } => Answer::ChildrenWork,
             Self::OnlyEventWaits(_) | Self::MostlyEventWaits { .. } => Answer::AlreadyAsync,
             Self::NoBlockingIo => Answer::NoBlockingIo,
             Self::ParkedTasks { .. } => Answer::ParkedTasks,
@@ -223,7 +235,9 @@ impl Answer {
         match self {
             Self::Yes | Self::YesTuned => Decision::Yes,
             Self::Unsure => Decision::Perhaps,
-            Self::NotEnoughData | Self::HandOver | Self::Blocking | Self::UnknownProgram => Decision::Abstains,
+            Self::NotEnoughData | Self::ChildrenWork | Self::HandOver | Self::Blocking | Self::UnknownProgram => {
+                Decision::Abstains
+            }
             Self::AlreadyAsync
             | Self::NoBlockingIo
             | Self::ParkedTasks
@@ -291,6 +305,8 @@ pub enum Evidence {
         /// Kernel CPU of that as a share of the target's CPU.
         share: f64,
     },
+    /// Processes below the target, which were not measured.
+    Children(ChildrenFacts),
     /// So many blocks are not on IO.
     OtherWaits(u64),
     /// What its threads are, those with the most CPU first; the others took the rest.

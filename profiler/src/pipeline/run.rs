@@ -29,7 +29,7 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, ExitWatch, Process, TargetSpec},
+    process::{self, Children, ExitWatch, Process, TargetSpec},
     quantity::{Nanos, Tgid},
     words,
 };
@@ -85,6 +85,8 @@ pub(super) struct Run<'a> {
     /// When the last pause ended.
     rested: Option<Nanos>,
     cpu_before: Option<Nanos>,
+    /// The processes below the target when the first window began; `None` where they belong to it.
+    children: Option<Children>,
     daemon_before: Nanos,
 }
 
@@ -118,6 +120,8 @@ impl<'a> Run<'a> {
         }
         let stacks = if options.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
+        let apart = !request.follow && request.target.threads_only.is_none();
+        let children = apart.then(|| Children::of(request.target.tgids()));
         let cpu_before = process_cpu(&request.target);
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
@@ -152,6 +156,7 @@ impl<'a> Run<'a> {
             open: true,
             rested: None,
             cpu_before,
+            children,
             daemon_before,
         })
     }

@@ -3,6 +3,7 @@
 //! end. Everything comes from /proc.
 
 mod asleep;
+mod children;
 mod container;
 mod deleted;
 mod descriptor;
@@ -19,6 +20,7 @@ mod thread;
 mod unix_peer;
 
 pub use asleep::{SleepingPlace, SyscallState, sleeping_place};
+pub use children::Children;
 pub use deleted::without_deleted;
 pub use descriptor::{
     Descriptor, DescriptorTable, Protocol, describe, device_of, file_system_of, only_watched, opened_direct,

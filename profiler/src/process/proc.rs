@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use crate::text::clean::as_read;
+use crate::{quantity::Nanos, text::clean::as_read};
 
 /// `PF_KTHREAD` of include/linux/sched.h: the task runs in the kernel only.
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -18,6 +18,8 @@ pub(crate) struct Stat {
     pub(crate) ppid: u32,
     flags: u32,
     pub(crate) threads: usize,
+    /// CPU of its children that it has waited for, clock ticks.
+    waited_for: u64,
     /// Clock ticks since boot.
     pub(crate) started: u64,
 }
@@ -36,9 +38,17 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             ppid: fields.get(1)?.parse().ok()?,
             flags: fields.get(6)?.parse().ok()?,
+            waited_for: fields.get(13)?.parse::<u64>().ok()? + fields.get(14)?.parse::<u64>().ok()?,
             threads: fields.get(17)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
+    }
+
+    /// CPU of its children that have ended and that it has waited for, and of theirs.
+    pub(crate) fn waited_for(&self) -> Nanos {
+        Nanos::from_nanos(
+            self.waited_for.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)),
+        )
     }
 
     pub(crate) fn is_kernel_thread(&self) -> bool {

@@ -109,6 +109,9 @@ struct Verdict {
 enum Answer {
     /// Too little happened to say anything.
     NotEnoughData,
+    /// It did next to nothing itself; the processes below it, which were not measured, did the
+    /// work.
+    ChildrenWork,
     /// No: it waits for events already.
     AlreadyAsync,
     /// No: it does no blocking IO.
@@ -225,6 +228,7 @@ impl Answer {
     const fn new(answer: answer::Answer) -> Self {
         match answer {
             answer::Answer::NotEnoughData => Self::NotEnoughData,
+            answer::Answer::ChildrenWork => Self::ChildrenWork,
             answer::Answer::AlreadyAsync => Self::AlreadyAsync,
             answer::Answer::NoBlockingIo => Self::NoBlockingIo,
             answer::Answer::ParkedTasks => Self::ParkedTasks,

@@ -13,7 +13,7 @@ use fixture::{
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
     aggregate::Role,
-    answer::{Answer, Decision, Report},
+    answer::{Answer, ChildrenFacts, Decision, Report},
     event::BlockClass,
     machine::{Language, Runtime, Way},
     quantity::Nanos,
@@ -168,6 +168,43 @@ fn locks_a_pool_and_rare_parks_beside_an_event_loop_are_told_apart() {
     let said = hand_over(60_000, 90_000).report().verdict.sentence();
     assert!(said.contains("threads waited for each other 60,000 times beside 90,000 calls"), "{said}");
     assert!(said.contains("take 19.1 % of its CPU in the kernel"), "{said}");
+}
+
+#[test]
+fn no_answer_rests_on_few_events() {
+    // An idle server: 57 blocks in ten seconds.
+    let mut idle = hand_over(55, 0);
+    let few = |thread: &mut crate::aggregate::ThreadTotals, blocks| {
+        for sum in thread.sums.classes.iter_mut().filter(|sum| sum.blocks > 0) {
+            sum.blocks = blocks;
+        }
+        (thread.sums.user, thread.sums.kernel) = (400_000, 600_000);
+    };
+    few(&mut idle.window.threads[0], 2);
+    few(&mut idle.window.threads[1], 55);
+    assert_eq!(idle.clone().report().verdict.answer, Answer::NotEnoughData);
+    // A master: its children work, or do not.
+    let with = |cpu| {
+        let mut master = idle.clone();
+        master.inputs.children = Some(ChildrenFacts { count: 4, cpu });
+        master.report().verdict
+    };
+    let said = with(Nanos::from_millis(3_940));
+    assert_eq!((said.answer, said.answer.decision()), (Answer::ChildrenWork, Decision::Abstains));
+    let sentence = said.sentence();
+    assert!(
+        sentence.starts_with("Not known: the work is done by 4 processes below it, which used 3.94 s"),
+        "{sentence}"
+    );
+    assert!(sentence.ends_with("add --tree."), "{sentence}");
+    assert_eq!(with(Nanos::from_millis(1)).answer, Answer::NotEnoughData);
+    // A server that works itself keeps its answer, with a line on the others.
+    let mut busy = hand_over(3_500, 400_000);
+    busy.inputs.children = Some(ChildrenFacts { count: 1, cpu: Nanos::from_millis(3_940) });
+    let busy = busy.report().verdict;
+    assert_eq!(busy.answer, Answer::AlreadyAsync);
+    let lines = busy.evidence_lines();
+    assert!(lines.iter().any(|line| line.starts_with("1 process below it used 3.94 s of CPU meanwhile")), "{lines:?}");
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Answer {
             Self::CpuBound => "no: CPU-bound",
             Self::CostsLittle => "no: it costs little",
             Self::LowConcurrency => "no: low concurrency",
+            Self::ChildrenWork => "not known: other processes do its work",
             Self::Locks => "no: it waits on locks",
         }
     }

@@ -7,11 +7,13 @@ use super::{
 };
 use crate::{
     aggregate::Role,
-    answer::{Advice, Blockers, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict},
+    answer::{
+        Advice, Blockers, ChildrenFacts, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict,
+    },
     event::BlockClass,
     machine::{Language, Runtime, Way},
     predict::{Assumption, Ground},
-    quantity::Estimate,
+    quantity::{Estimate, Nanos},
     text::numbers::{
         self, count, decimal, of_hundred, per_second, percent, plural, span, whole, whole_percent, whole_range,
     },
@@ -65,6 +67,7 @@ impl InWords for Reason {
                 span(seconds * 1e9),
                 count(*blocks)
             ),
+            Self::ChildrenWork { seconds, cpu, children } => children_work(*seconds, *cpu, children),
             Self::OnlyEventWaits(events) => format!(
                 "No: it is already async. Its {} event waits are its way to sleep; no thread blocked on a descriptor.",
                 count(*events)
@@ -115,6 +118,28 @@ impl InWords for Reason {
             Self::NoGain { gain: None, why } => format!("No: {}", why.in_words()),
         }
     }
+}
+
+/// The processes that a target has started, and those that they have.
+fn below(children: &ChildrenFacts) -> String {
+    match children.count {
+        0 => "processes that it started and that have ended".to_owned(),
+        count => plural(count, "process below it", "processes below it"),
+    }
+}
+
+fn children_work(seconds: f64, cpu: Nanos, children: &ChildrenFacts) -> String {
+    format!(
+        "Not known: the work is done by {}, which used {} of CPU in {}; it used {cpu} itself. Measure them with it: add \
+         --tree.",
+        below(children),
+        children.cpu,
+        span(seconds * 1e9)
+    )
+}
+
+fn beside(children: &ChildrenFacts) -> String {
+    format!("{} used {} of CPU meanwhile, not measured here; --tree measures that too", below(children), children.cpu)
 }
 
 /// What a runtime does with the tasks that wait.
@@ -342,6 +367,7 @@ impl InWords for Evidence {
                 whole(*born),
                 percent(*share)
             ),
+            Self::Children(children) => beside(children),
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);
                 format!("{blocks} blocks are not IO: locks, timers, event waits; async does not remove them")

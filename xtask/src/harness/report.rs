@@ -52,6 +52,7 @@ pub(crate) enum Decision {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     NotEnoughData,
+    ChildrenWork,
     AlreadyAsync,
     NoBlockingIo,
     ParkedTasks,
@@ -71,7 +72,10 @@ pub(crate) enum Answer {
 impl Answer {
     /// Whether there is no figure that could decide.
     pub(crate) fn abstains(self) -> bool {
-        matches!(self, Self::NotEnoughData | Self::HandOver | Self::UnknownProgram | Self::Blocking)
+        matches!(
+            self,
+            Self::NotEnoughData | Self::ChildrenWork | Self::HandOver | Self::UnknownProgram | Self::Blocking
+        )
     }
 
     /// Whether it says that async gives nothing back.
@@ -86,6 +90,7 @@ impl Answer {
             | Self::Files
             | Self::Locks => true,
             Self::NotEnoughData
+            | Self::ChildrenWork
             | Self::HandOver
             | Self::UnknownProgram
             | Self::YesTuned

@@ -129,6 +129,15 @@ pub(crate) enum Kind {
     IoSubmit,
     /// Reads of mapped pages that are not in memory.
     MajorFault,
+    /// A master that selects nothing again and again, while four children send each other bytes.
+    PreforkSelect,
+    /// As prefork-select, by an epoll.
+    PreforkEpoll,
+    /// A master that starts one child after the other, each of which computes, and waits for it.
+    PreforkReaped,
+    /// An event loop that serves four connections of other processes, beside two threads that are
+    /// handed work by a third, through a futex each.
+    RoleLoop,
     /// Eight threads that fight over a mutex of std.
     RoleMutex,
     /// As role-mutex, of the C library.

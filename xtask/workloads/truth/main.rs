@@ -33,6 +33,7 @@ mod json;
 mod life;
 mod limited;
 mod play;
+mod prefork;
 mod probe;
 mod renumbered;
 mod roles;
@@ -113,8 +114,9 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::Ipc => ipc::set_up(args),
         Kind::RoleMutex | Kind::RolePthreadMutex | Kind::RoleParkingLot => roles::set_up(args),
         Kind::RoleJoin | Kind::RoleJoinIo | Kind::RoleRounds => roles::set_up(args),
-        Kind::RoleCondvar | Kind::RoleReply => roles::set_up(args),
+        Kind::RoleCondvar | Kind::RoleReply | Kind::RoleLoop => roles::set_up(args),
         Kind::RoleSemaphore | Kind::RoleChannel | Kind::RoleServe | Kind::RoleBrief => roles::set_up(args),
+        Kind::PreforkSelect | Kind::PreforkEpoll | Kind::PreforkReaped => prefork::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),
         Kind::ExecNonleader => life::exec_nonleader(args),

@@ -40,6 +40,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
         Kind::RoleReply => pool(true)?,
         Kind::RoleSemaphore => semaphore_pool()?,
         Kind::RoleChannel => channel()?,
+        Kind::RoleLoop => event_loop(long)?,
         Kind::RoleServe => servers(long)?,
         Kind::RoleBrief => brief_servers(long)?,
         other => bail!("{other:?} has no roles"),
@@ -288,6 +289,54 @@ fn channel() -> Result<Vec<(&'static str, Step)>> {
             }),
         ),
     ])
+}
+
+/// A loop that waits for four connections, whose other ends are in other processes, and answers;
+/// beside it helpers, which wait for a third more often than the loop waits.
+fn event_loop(long: Duration) -> Result<Vec<(&'static str, Step)>> {
+    use rustix::event::epoll;
+    let (gate, mut opener) = sys::pipe()?;
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut connections = Vec::new();
+    for n in 0..4 {
+        let (near, far) = sys::tcp()?;
+        // Forked before any thread is there.
+        sys::fork_gated(&gate, || crate::prefork::ask(&near, Duration::from_millis(1)))?;
+        epoll::add(&poll, &far, epoll::EventData::new_u64(n), epoll::EventFlags::IN)?;
+        connections.push(far);
+    }
+    let mut opened = false;
+    let limit = rustix::time::Timespec { tv_sec: 0, tv_nsec: (long / 10).subsec_nanos().into() };
+    let serve = move || {
+        if !std::mem::replace(&mut opened, true) {
+            opener.write_all(b"xxxx")?;
+        }
+        let mut events = Vec::with_capacity(4);
+        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), Some(&limit))?;
+        for event in &events {
+            let mut message = [0u8; 64];
+            let mut connection = &connections[usize::try_from(event.data.u64())?];
+            let got = connection.read(&mut message)?;
+            spin(3 * WORK);
+            connection.write_all(&message[..got])?;
+        }
+        Ok(true)
+    };
+    let mut steps: Vec<(&str, Step)> = vec![("serves", Box::new(serve))];
+    let mut helped = Vec::new();
+    for _ in 0..2 {
+        let (help, asked) = mpsc::channel::<()>();
+        helped.push(help);
+        steps.push(("helps", Box::new(move || Ok(asked.recv().is_ok()))));
+    }
+    steps.push((
+        "asks",
+        Box::new(move || {
+            thread::sleep(15 * WORK);
+            Ok(helped.iter().all(|help| help.send(()).is_ok()))
+        }),
+    ));
+    Ok(steps)
 }
 
 /// Threads that serve a connection each, and work under one lock: as those of an interpreter do.

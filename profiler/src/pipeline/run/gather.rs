@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{Ended, Inputs, WindowFacts},
+    answer::{ChildrenFacts, Ended, Inputs, WindowFacts},
     event,
     kernel::{self, LoadError},
-    process::Process,
+    process::{Children, Process},
     quantity::{Nanos, Tid},
 };
 
@@ -162,6 +162,7 @@ impl Run<'_> {
             calibration: None,
             no_calibration: None,
             process_cpu: cpu.filter(|_| whole),
+            children: self.children_since(ended),
             hook_entry: self.governor.hook(pace),
             own_cpu: daemon.0.saturating_sub(self.daemon_before),
             own_bytes: daemon.1,
@@ -169,5 +170,14 @@ impl Run<'_> {
             slices: self.slices.clone(),
             worth: self.request.worth,
         }
+    }
+
+    /// What the processes below the target used since the beginning. For a screen only those are
+    /// asked that were there then.
+    fn children_since(&self, ended: Ended) -> Option<ChildrenFacts> {
+        let before = self.children.as_ref()?;
+        let tgids = self.request.target.tgids();
+        let now = if ended == Ended::Measuring { before.again(tgids) } else { Children::of(tgids) };
+        Some(ChildrenFacts { count: now.count(), cpu: now.since(before) })
     }
 }

@@ -18,6 +18,7 @@ pub(super) const PID: u32 = 4242;
 const WALL: u64 = 10_000_000_000;
 
 /// What is put together before it becomes a report.
+#[derive(Clone)]
 pub(super) struct Case {
     pub(super) window: Window,
     pub(super) inputs: Inputs,
