@@ -118,6 +118,11 @@ impl Forms {
         Ok(())
     }
 
+    /// The runs of the blocking form so far.
+    pub(crate) fn blocking_runs(&self) -> &[Run] {
+        self.0.first().map_or(&[], |form| &form.runs)
+    }
+
     /// When the first async form was started, Unix time.
     pub(crate) fn first_twin_unix_ns(&self) -> Option<u64> {
         self.0.iter().skip(1).filter_map(|form| form.first_started_unix_ns).min()

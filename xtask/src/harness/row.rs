@@ -223,6 +223,8 @@ pub(crate) struct Group {
     pub(crate) obstacle: Option<String>,
     /// Where the suite's plot shows it: connections, and work in µs.
     pub(crate) grid: Option<(u32, u32)>,
+    /// A control is measured too: its runs are shown, and compared with nothing.
+    pub(crate) keeps_runs: bool,
 }
 
 impl Group {

@@ -168,6 +168,7 @@ impl Pair {
             program: None,
             obstacle,
             grid: None,
+            keeps_runs: false,
         }
     }
 
