@@ -71,7 +71,9 @@ impl Docker {
         let at = |name: &str| self.state.join(name).display().to_string();
         let mut command = Command::new("unshare");
         command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c"]);
-        command.args(["mount -t proc proc /proc && exec dockerd \"$@\"", "sh", "--config-file", &at("daemon.json")]);
+        // Containers inherit its limit of descriptors.
+        let enter = "ulimit -n 65536; mount -t proc proc /proc && exec dockerd \"$@\"";
+        command.args([enter, "sh", "--config-file", &at("daemon.json")]);
         command.arg("--data-root").arg(&self.data);
         command.args(["--exec-root", &at("exec"), "--pidfile", &at("pid")]);
         command.args(["--host", &format!("unix://{}", at("sock")), "--cgroup-parent", GROUP]);
@@ -109,9 +111,11 @@ impl Docker {
         tar.arg("-C").arg(root).args(["-c", "."]).stdout(Stdio::piped());
         let mut tar = tar.spawn().context("cannot start tar")?;
         let input = tar.stdout.take().context("tar has no stdout")?;
-        let imported = exec::output(self.client(&["import", "-", tag(image)]).stdin(Stdio::from(input)));
+        let mut import = self.client(&["import", "-", tag(image)]);
+        let imported = import.stdin(Stdio::from(input)).output().context("cannot start the engine's client")?;
         let packed = tar.wait().context("tar")?;
-        imported.with_context(|| format!("no image of {}", root.display()))?;
+        let said = String::from_utf8_lossy(&imported.stderr);
+        ensure!(imported.status.success(), "no image of {}: {}", root.display(), said.trim());
         ensure!(packed.success(), "tar of {}: {packed}", root.display());
         Ok(())
     }
@@ -123,7 +127,7 @@ impl Docker {
 
     pub(super) fn command(&self, name: &str, image: Image, cpu: &str, words: &[String]) -> Command {
         let mut command = self.client(&["run", "--interactive", "--rm", "--name", name, "--cpuset-cpus", cpu]);
-        command.args(["--network", &format!("container:{HOLDER}"), "--ulimit", "nofile=65536:65536"]);
+        command.args(["--network", &format!("container:{HOLDER}")]);
         // Its default profile has no calls of io_uring in newer versions.
         command.args(["--security-opt", "seccomp=unconfined", tag(image)]).args(words);
         command

@@ -98,8 +98,7 @@ const JAVA: &[Need] = &[
 ];
 
 /// What the image of Debian has, beside the programs. Of the pairs' folder.
-pub(super) const DEBIAN: Need =
-    Need::Root { suite: "trixie", packages: &["openjdk-25-jdk-headless", "python3-minimal"] };
+pub(super) const DEBIAN: Need = Need::Root { suite: "trixie", packages: &["openjdk-25-jdk-headless", "python3"] };
 
 const C_SPIN: &str = "/c/lab spin-rate";
 const GO_SPIN: &str = "/go/lab spin-rate";
