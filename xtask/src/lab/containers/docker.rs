@@ -72,7 +72,7 @@ impl Docker {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c"]);
         // Containers inherit its limit of descriptors.
-        let enter = "ulimit -n 65536; mount -t proc proc /proc && exec dockerd \"$@\"";
+        let enter = "ulimit -n $(ulimit -H -n); mount -t proc proc /proc && exec dockerd \"$@\"";
         command.args([enter, "sh", "--config-file", &at("daemon.json")]);
         command.arg("--data-root").arg(&self.data);
         command.args(["--exec-root", &at("exec"), "--pidfile", &at("pid")]);

@@ -33,9 +33,9 @@ pub(super) struct Roots {
 }
 
 impl Roots {
-    /// Puts our programs into the roots.
-    pub(super) fn fill(place: &Place, debian: &Place) -> Result<Self> {
-        let roots = Self { alone: place.folder.join("static"), debian: debian.folder.join("trixie") };
+    /// Puts our programs into the roots. `debian` is the folder of one.
+    pub(super) fn fill(place: &Place, debian: PathBuf) -> Result<Self> {
+        let roots = Self { alone: place.folder.join("static"), debian };
         for language in ["c", "cpp", "go"] {
             copy(&place.folder.join(language).join("lab"), &roots.alone.join(language))?;
         }
@@ -74,10 +74,10 @@ fn copy(file: &Path, folder: &Path) -> Result<()> {
 impl Engine {
     pub(super) fn start(kind: Kind, place: &Place, debian: &Place, install: bool) -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "containers need root");
-        let roots = Roots::fill(place, debian)?;
+        let roots = Roots::fill(place, debian.folder.join("trixie"))?;
         Ok(match kind {
             Kind::Docker => Self::Docker(Docker::start(place, &roots, install)?),
-            Kind::Folder => Self::Folder(Folder::start(roots, install)?),
+            Kind::Folder => Self::Folder(Folder::start(roots, "", install)?),
         })
     }
 

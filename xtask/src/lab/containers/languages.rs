@@ -80,7 +80,7 @@ const fn alone(name: &'static str, words: &'static str) -> Form {
     Form { image: Image::Static, ..form(name, words) }
 }
 
-const C: &[Need] = &[
+pub(super) const C: &[Need] = &[
     Need::Debian(&["gcc", "libc6-dev"]),
     Need::Built { compiler: "cc", source: "c/lab.c", flags: &["-static", "-pthread"] },
 ];
@@ -92,7 +92,7 @@ const CPP: &[Need] = &[
 ];
 pub(super) const GO: &[Need] =
     &[Need::Debian(&["golang-go"]), Need::Built { compiler: "go", source: "go/lab.go", flags: &[] }];
-const JAVA: &[Need] = &[
+pub(super) const JAVA: &[Need] = &[
     Need::Debian(&["openjdk-17-jdk-headless"]),
     Need::Built { compiler: "javac", source: "java/Lab.java", flags: &["--release", "17"] },
 ];

@@ -16,7 +16,7 @@ mod languages;
 mod results;
 mod rows;
 mod setting;
-// pub(crate) mod smoke;
+pub(crate) mod smoke;
 
 use std::{path::Path, rc::Rc, time::Duration};
 
