@@ -20,7 +20,7 @@ pub(crate) mod smoke;
 
 use std::{path::Path, rc::Rc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use fastrand::Rng;
 
@@ -30,7 +30,7 @@ use crate::{
         child, machine, markdown,
         package::{LAB, Pair},
     },
-    pairs::needs::Place,
+    pairs::{needs::Place, smoke::Outcome},
     say::say,
 };
 use engine::{Engine, Kind};
@@ -66,6 +66,10 @@ pub(super) struct Options {
     /// Writes docs/lab/languages.md anew from languages.json, and runs nothing.
     #[arg(long, conflicts_with_all = ["write", "only", "quick"])]
     table: bool,
+    /// A pair in C and a client in Java with very short turns, without a daemon: asserts what must
+    /// hold, and writes no documents. `cargo xtask test` runs it.
+    #[arg(long, conflicts_with_all = ["write", "only", "quick", "table", "list"])]
+    smoke: bool,
     /// Lists the rows, and runs nothing.
     #[arg(long)]
     list: bool,
@@ -82,6 +86,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     child::catch_interrupts()?;
     let programs = Pair::find(root, LAB, options.suite.binaries.as_deref())?;
+    if options.smoke {
+        return match smoke::run(root, programs, !options.no_install)? {
+            Outcome::Good(answers) => say(&format!("all ran, and what must hold does: {answers}")),
+            Outcome::NotRun(why) => bail!("not run: {why}"),
+        };
+    }
     let place = Place::with_sources(root, SUITE, SUITE, programs.workload)?;
     let debian = Place::with_sources(root, PAIRS, SUITE, place.load.clone())?;
     let obstacles = rows::meet_needs(&place, &debian, &chosen, !options.no_install)?;
