@@ -4,12 +4,13 @@
 use std::{cell::Cell, fs, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
     engine::Engine,
     languages::{Flags, Form},
+    outside::signal,
 };
 use crate::{
     harness::{
@@ -147,13 +148,6 @@ impl Served {
         if let Some(pid) = self.pid {
             signal(pid, of);
         }
-    }
-}
-
-/// Sends a signal to a process that we started.
-pub(super) fn signal(pid: u32, signal: Signal) {
-    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
-        let _ = kill_process(pid, signal);
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{engine::Roots, languages::Image};
+use super::{languages::Image, outside, roots::Roots};
 use crate::{
     exec,
     host::child::{Running, wait_until},
@@ -155,8 +155,8 @@ impl Drop for Docker {
     fn drop(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             // `unshare` does not hand signals on, so the engine itself is told.
-            if let Ok(dockerd) = super::folder::program(daemon.pid()) {
-                super::contained::signal(dockerd, rustix::process::Signal::TERM);
+            if let Ok(dockerd) = outside::only_child(daemon.pid()) {
+                outside::signal(dockerd, rustix::process::Signal::TERM);
             }
             let _ = wait_until("ended", ENDS_WITHIN, || daemon.poll());
         }

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command, time::Dura
 
 use anyhow::{Context as _, Result};
 
-use super::{engine::Roots, languages::Image};
+use super::{languages::Image, roots::Roots};
 use crate::{
     host::child::Running,
     pairs::needs::{self, Place},
@@ -68,11 +68,4 @@ impl Folder {
         command.arg(self.roots.path(image)).args(words);
         command
     }
-}
-
-/// The only child of an `unshare --fork`: the container's first process.
-pub(super) fn program(unshare: u32) -> Result<u32> {
-    let path = format!("/proc/{unshare}/task/{unshare}/children");
-    let children = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    children.split_whitespace().next().and_then(|pid| pid.parse().ok()).context("the container has no process")
 }

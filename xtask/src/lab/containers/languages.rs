@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::setting::Protocol::{self, Http, Tcp, Udp};
 use crate::{harness::row::Scenario, pairs::needs::Need};
 
+/// The name of the suite in messages, and its folder below target/.
+pub(super) const SUITE: &str = "languages";
+
 /// What is studied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,8 @@
 //!
 //! [`languages`] lists the programs, [`setting`] what is varied. [`rows`] makes groups of them for
 //! the [`harness`](crate::harness), whose programs are [`contained`]: an [`engine`] starts each, a
-//! [`folder`] as its root or an image of [`docker`]. [`results`] keeps what was found, [`document`]
+//! [`folder`] as its root or an image of [`docker`], of what is in its [`roots`]. [`outside`] finds
+//! its processes. [`results`] keeps what was found, [`document`]
 //! shows it. [`smoke`] is the smallest form, for CI.
 
 mod contained;
@@ -13,7 +14,9 @@ mod document;
 mod engine;
 mod folder;
 mod languages;
+mod outside;
 mod results;
+mod roots;
 mod rows;
 mod setting;
 pub(crate) mod smoke;
@@ -34,13 +37,11 @@ use crate::{
     say::say,
 };
 use engine::{Engine, Kind};
-use languages::Side;
+use languages::{SUITE, Side};
 use results::Results;
 use rows::Maker;
 use setting::Axes;
 
-/// The name of the suite in messages, and its folder below target/.
-const SUITE: &str = "languages";
 /// The folder below target/ that has the Debian of the pairs.
 const PAIRS: &str = "pairs";
 /// Turns of a round, and how long one is.
@@ -87,7 +88,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     child::catch_interrupts()?;
     let programs = Pair::find(root, LAB, options.suite.binaries.as_deref())?;
     if options.smoke {
-        return match smoke::run(root, programs, !options.no_install)? {
+        return match smoke::run(root, &programs, !options.no_install)? {
             Outcome::Good(answers) => say(&format!("all ran, and what must hold does: {answers}")),
             Outcome::NotRun(why) => bail!("not run: {why}"),
         };

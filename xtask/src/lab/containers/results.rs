@@ -5,7 +5,11 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{languages::Side, rows::Chosen, setting::Setting};
+use super::{
+    languages::{SUITE, Side},
+    rows::Chosen,
+    setting::Setting,
+};
 use crate::{
     harness::{
         missed::Residuals,
@@ -79,7 +83,7 @@ impl Results {
 
     /// What intervals follow from: these rows, and what the other suites keep.
     pub(super) fn missed(&self, root: &Path) -> Result<Residuals> {
-        Residuals::with_other_suites(root, super::SUITE, &self.cells)
+        Residuals::with_other_suites(root, SUITE, &self.cells)
     }
 }
 

@@ -5,10 +5,9 @@ use std::{collections::BTreeMap, path::Path, rc::Rc, time::Duration};
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    SUITE,
     contained::{Contained, Role},
     engine::Engine,
-    languages::{self, DEBIAN, Flags, Form, GO, Image, Language, PEER, Side},
+    languages::{self, DEBIAN, Flags, Form, GO, Image, Language, PEER, SUITE, Side},
     setting::{Protocol, Setting},
 };
 use crate::{

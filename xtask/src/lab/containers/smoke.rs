@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     engine::Engine,
     folder::Folder,
-    languages::{C, GO, Image, JAVA, Side},
+    languages::{C, GO, Image, JAVA, SUITE, Side},
     rows::{self, Chosen, Maker, Obstacles},
     setting::{Protocol, Setting},
 };
@@ -58,12 +58,12 @@ const REQUESTS: u32 = 100;
 const ASKED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs it.
-pub(crate) fn run(root: &Path, programs: Pair, install: bool) -> Result<Outcome> {
+pub(crate) fn run(root: &Path, programs: &Pair, install: bool) -> Result<Outcome> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Outcome::NotRun("needs root".to_owned()));
     }
     child::catch_interrupts()?;
-    let place = Place::with_sources(root, FOLDER, super::SUITE, programs.workload.clone())?;
+    let place = Place::with_sources(root, FOLDER, SUITE, programs.workload.clone())?;
     let needs = C.iter().chain(GO).chain(JAVA);
     if let Some(why_not) = needs.into_iter().find_map(|need| place.meet(need, install).err()) {
         return Ok(Outcome::NotRun(format!("{why_not:#}")));
@@ -72,7 +72,7 @@ pub(crate) fn run(root: &Path, programs: Pair, install: bool) -> Result<Outcome>
     let network = folder.network()?;
     let engine = Rc::new(Engine::Folder(folder));
     same_work(&engine)?;
-    let cells = measure(&programs, &place, &engine)?;
+    let cells = measure(programs, &place, &engine)?;
     let [pair, client] = &cells[..] else { anyhow::bail!("{} rows, not 2", cells.len()) };
     must_hold(pair)?;
     must_hold(client)?;
@@ -142,7 +142,7 @@ fn measure(programs: &Pair, place: &Place, engine: &Rc<Engine>) -> Result<Vec<Ce
     maker.calibrate(&chosen, &none)?;
     let groups: Vec<Group> = chosen.iter().map(|row| maker.group(row, &none)).collect::<Result<_>>()?;
     let run = Run {
-        suite: super::SUITE,
+        suite: SUITE,
         tool: &programs.tool,
         folder: &place.folder,
         checks: 1,
