@@ -122,7 +122,7 @@ fn pairs(root: &Path, programs: Pair) -> Result<Suite> {
 /// The smallest form of the programs in several languages, without a daemon.
 fn containers(root: &Path, programs: &Pair) -> Result<Suite> {
     let ci = std::env::var_os("CI").is_some();
-    let (said, counts) = counted(containers::smoke::run(root, &programs, ci), ci);
+    let (said, counts) = counted(containers::smoke::run(root, programs, ci), ci);
     say(&format!("test programs of several languages in containers ... {said}"))?;
     Ok(Suite { name: "smallest form of the containers", good: counts.failed == 0, counts })
 }

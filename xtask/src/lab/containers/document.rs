@@ -49,6 +49,7 @@ in each of {rounds} rounds they are started anew, and take {turns} turns of {tur
 rest. The name of a row says what is studied, the language, the protocol, the connections, with one request under way on each, the bytes
 of a request and of its reply, and the work for a request in µs of CPU; `p50` is a target of 50 % of what the blocking form can
 serve, `t200us` a peer that thinks for 200 µs. Go is async by nature: only the answer about it is judged.
+{how}
 
 ## Forms
 
@@ -66,7 +67,7 @@ As root, on a machine with two CPUs and nothing else to do. Nothing is installed
 pulled:
 
 ```sh
-cargo xtask lab containers --checks {checks} --repeats {rounds} --seed {seed} --write
+cargo xtask lab containers{quick} --checks {checks} --repeats {rounds} --seed {seed} --write
 ```
 ",
         facts = markdown::table(&["", ""], facts),
@@ -76,9 +77,22 @@ cargo xtask lab containers --checks {checks} --repeats {rounds} --seed {seed} --
         turn = hundredths(settings.turn_s),
         forms = forms(results),
         tables = judged(results, missed),
+        quick = if settings.quick { " --quick" } else { "" },
+        how = how(results),
         checks = settings.checks,
         seed = settings.seed,
     )
+}
+
+/// What the newest run was like, where that makes its figures rough.
+fn how(results: &Results) -> String {
+    let truths = results.cells.iter().filter_map(|cell| cell.truth.as_ref());
+    let runs = truths.flat_map(|truth| truth.blocking.iter().chain(&truth.twin));
+    let busiest = runs.filter_map(|run| run.others).fold(0.0, f64::max);
+    let short =
+        if results.settings.quick { "a short run (`--quick`), for which no price was measured anew. " } else { "" };
+    let others = format!("Other programs of the machine took up to {} cores meanwhile", cores(busiest));
+    if short.is_empty() { format!("\n{others}.") } else { format!("\nThis is {short}{others}.") }
 }
 
 /// The tables on the terminal.
