@@ -3,8 +3,8 @@
 //! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one
 //! kernel there is and read its clocks, so they run one at a time, after all others. Each test
 //! checks by itself whether it can run (root, BTF): if not, it prints a line with `SKIPPED (…)`,
-//! and with `CI=true` it fails. The smallest form of `pairs` comes after them and follows the same
-//! rule.
+//! and with `CI=true` it fails. The smallest forms of `pairs` and of `lab containers` come after
+//! them and follow the same rule.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +22,7 @@ use crate::{
         numbers::seconds,
         package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
     },
+    lab::containers,
     pairs::smoke::{self, Outcome},
     say::say,
 };
@@ -105,6 +106,7 @@ fn suites(root: &Path, options: &Options) -> Result<Vec<Suite>> {
     if !options.no_kernel && options.filter.is_none() {
         let path = |name| programs.path(name).map(PathBuf::from);
         suites.push(pairs(root, Pair { tool: path(TOOL)?, workload: path(LAB)? })?);
+        suites.push(containers(root, &Pair { tool: path(TOOL)?, workload: path(LAB)? })?);
     }
     Ok(suites)
 }
@@ -115,6 +117,14 @@ fn pairs(root: &Path, programs: Pair) -> Result<Suite> {
     let (said, counts) = counted(smoke::run(root, programs, ci), ci);
     say(&format!("test a pair from installing to its row ... {said}"))?;
     Ok(Suite { name: "smallest form of the pairs", good: counts.failed == 0, counts })
+}
+
+/// The smallest form of the programs in several languages, without a daemon.
+fn containers(root: &Path, programs: &Pair) -> Result<Suite> {
+    let ci = std::env::var_os("CI").is_some();
+    let (said, counts) = counted(containers::smoke::run(root, programs, ci), ci);
+    say(&format!("test programs of several languages in containers ... {said}"))?;
+    Ok(Suite { name: "smallest form of the containers", good: counts.failed == 0, counts })
 }
 
 /// A row that cannot run passes, but fails in CI.

@@ -413,6 +413,7 @@ pub(crate) mod tests {
             between_cpus: None,
             others: Some(0.0),
             p99_ns: None,
+            beside: None,
         };
         let mut one = cell("a", None, [0.0; 3]);
         let truth = one.truth.as_mut().unwrap();

@@ -15,7 +15,7 @@ use fastrand::Rng;
 
 use super::{
     journal::unix_ns,
-    results::{Run, Truth, rounds},
+    results::{Beside, Run, Truth, rounds},
     row::{Deadline, Group},
     stage::{LastWords, Reading, Stage},
     statistics,
@@ -118,6 +118,11 @@ impl Forms {
         Ok(())
     }
 
+    /// The runs of the blocking form so far.
+    pub(crate) fn blocking_runs(&self) -> &[Run] {
+        self.0.first().map_or(&[], |form| &form.runs)
+    }
+
     /// When the first async form was started, Unix time.
     pub(crate) fn first_twin_unix_ns(&self) -> Option<u64> {
         self.0.iter().skip(1).filter_map(|form| form.first_started_unix_ns).min()
@@ -217,6 +222,24 @@ fn run_from_turns(turns: &[[Reading; 2]], said: &LastWords) -> Result<Run> {
         between_cpus: sent.map(|sent| sent as f64 / operations),
         others: Some((busy - cpu - sum(|r| r.load_ns)).max(0.0) / wall),
         p99_ns: said.load.p99_ns,
+        beside: beside(turns, said, operations),
+    })
+}
+
+/// `None` for programs that nobody asks for their switches.
+fn beside(turns: &[[Reading; 2]], said: &LastWords, operations: f64) -> Option<Beside> {
+    let switched = |of: fn(&Reading) -> Option<u64>| {
+        let each = turns.iter().map(|[before, after]| Some(of(after)?.saturating_sub(of(before)?)));
+        Some(each.sum::<Option<u64>>()? as f64 / operations)
+    };
+    let load_cpu: f64 = turns.iter().map(|[before, after]| after.load_ns - before.load_ns).sum();
+    Some(Beside {
+        load_cpu_ns: load_cpu / operations,
+        switches: switched(|r| r.switches)?,
+        load_switches: switched(|r| r.load_switches)?,
+        grown_bytes: turns.last().and_then(|[_, after]| after.grown).map(|bytes| bytes as f64),
+        p50_ns: said.load.p50_ns,
+        p999_ns: said.load.p999_ns,
     })
 }
 
@@ -234,11 +257,14 @@ mod tests {
             load_ns: 0.0,
             machine,
             between_cpus: Some(3 * operations as u64),
+            switches: Some(2 * operations as u64),
+            load_switches: Some(operations as u64),
+            grown: Some(4_096),
         }
     }
 
     fn said(errors: f64) -> LastWords {
-        LastWords { load: Ended { errors, p99_ns: Some(123.0) }, program: Ended::default() }
+        LastWords { load: Ended { errors, p99_ns: Some(123.0), ..Ended::default() }, program: Ended::default() }
     }
 
     #[test]
@@ -253,6 +279,8 @@ mod tests {
         assert!((run.operations_per_s - 1_000.0).abs() < 1e-9);
         assert!((run.others.unwrap() - 0.2).abs() < 1e-9 && (run.interrupts.unwrap() - 0.1).abs() < 1e-9);
         assert_eq!((run.p99_ns, run.between_cpus), (Some(123.0), Some(3.0)));
+        let beside = run.beside.unwrap();
+        assert_eq!((beside.switches, beside.load_switches, beside.grown_bytes), (2.0, 1.0, Some(4_096.0)));
     }
 
     #[test]
@@ -292,6 +320,7 @@ mod tests {
             between_cpus: None,
             others: Some(0.0),
             p99_ns: None,
+            beside: None,
         };
         let blocking = [run(100.0), run(200.0)];
         let twin = |failed| Form {

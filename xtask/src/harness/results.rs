@@ -239,6 +239,23 @@ pub(crate) struct Run {
     pub(crate) others: Option<f64>,
     /// Latency at the 99th percentile, as the load saw it.
     pub(crate) p99_ns: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) beside: Option<Beside>,
+}
+
+/// What only the suite of several languages asks for: figures of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// CPU of the load or backend for an operation.
+    pub(crate) load_cpu_ns: f64,
+    /// Context switches for an operation, of the program and of its load or backend.
+    pub(crate) switches: f64,
+    pub(crate) load_switches: f64,
+    /// Memory that the program took since it was ready, in bytes.
+    pub(crate) grown_bytes: Option<f64>,
+    /// Latency as the load saw it.
+    pub(crate) p50_ns: Option<f64>,
+    pub(crate) p999_ns: Option<f64>,
 }
 
 /// An error if any cell failed.

@@ -131,6 +131,17 @@ pub(crate) trait Active {
     /// Operations so far. `None` for a program that does not count them: then its load does.
     fn count(&mut self, within: Duration) -> Result<Option<Count>>;
 
+    /// Context switches of its threads so far, of either kind; `None` for a program that nobody
+    /// asks for them.
+    fn switches(&self) -> Option<u64> {
+        None
+    }
+
+    /// Resident memory that it took since it was ready, in bytes.
+    fn grown(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads again which processes it has. Between turns: nothing is measured meanwhile.
     fn refresh(&mut self) {}
 
@@ -158,6 +169,8 @@ pub(crate) struct Ended {
     pub(crate) errors: f64,
     /// Latency at the 99th percentile. Only loads know it.
     pub(crate) p99_ns: Option<f64>,
+    pub(crate) p50_ns: Option<f64>,
+    pub(crate) p999_ns: Option<f64>,
 }
 
 /// What keeps a program busy.
@@ -210,6 +223,8 @@ pub(crate) struct Group {
     pub(crate) obstacle: Option<String>,
     /// Where the suite's plot shows it: connections, and work in µs.
     pub(crate) grid: Option<(u32, u32)>,
+    /// A control is measured too: its runs are shown, and compared with nothing.
+    pub(crate) keeps_runs: bool,
 }
 
 impl Group {

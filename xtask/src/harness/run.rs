@@ -166,6 +166,10 @@ impl Run<'_> {
                 Err(_) => {}
             }
         }
+        if entry.group.is_control() {
+            let truths = entry.cells.iter_mut().filter_map(|cell| cell.truth.as_mut());
+            truths.for_each(|truth| truth.blocking = entry.forms.blocking_runs().to_vec());
+        }
         Ok(())
     }
 }
@@ -195,7 +199,8 @@ impl Entry {
 
     /// Whether there is something to measure, and it can be measured.
     fn is_measured(&self) -> bool {
-        !self.group.is_control() && !self.lost && self.cells.iter().any(|cell| cell.status != Status::NotRun)
+        let compares = self.group.keeps_runs || !self.group.is_control();
+        compares && !self.lost && self.cells.iter().any(|cell| cell.status != Status::NotRun)
     }
 
     fn fail(&mut self, reason: &str) {

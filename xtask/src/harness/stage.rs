@@ -32,6 +32,11 @@ pub(crate) struct Reading {
     pub(crate) machine: Machine,
     /// Interrupts that CPUs sent each other; `None` where the kernel does not count them apart.
     pub(crate) between_cpus: Option<u64>,
+    /// Context switches of the program and of its load or backend, where they are asked for.
+    pub(crate) switches: Option<u64>,
+    pub(crate) load_switches: Option<u64>,
+    /// Memory that the program took since it was ready, in bytes.
+    pub(crate) grown: Option<u64>,
 }
 
 /// A program with what keeps it busy.
@@ -120,6 +125,8 @@ impl Stage {
     /// Reads the counters of program, load and machine.
     pub(crate) fn read(&mut self) -> Result<Reading> {
         let load = self.companion.active().map_or(Ok(Duration::ZERO), |active| active.cpu())?;
+        let load_switches = self.companion.active().and_then(|active| active.switches());
+        let (switches, grown) = (self.program.switches(), self.program.grown());
         let machine = clocks::machine()?;
         let between_cpus = clocks::interrupts_between_cpus();
         let before = self.clocks()?;
@@ -137,6 +144,9 @@ impl Stage {
             load_ns: load.as_nanos() as f64,
             machine,
             between_cpus,
+            switches,
+            load_switches,
+            grown,
         })
     }
 

@@ -11,7 +11,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::row::{self, Count, Ended, Program, Start};
-use crate::host::{child::Running, clocks};
+use crate::host::{
+    child::{Running, Said},
+    clocks,
+};
 
 /// A program that is not ended in time ends by itself, this much later.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -136,11 +139,16 @@ impl row::Active for Speaking {
     }
 
     fn end(self: Box<Self>) -> Result<Ended> {
-        let said = self.running.close(END_WITHIN)?;
-        let last = said.stdout.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
-        let number = |key: &str| last.as_ref()?.get(key)?.as_f64();
-        Ok(Ended { errors: number("errors").unwrap_or(0.0), p99_ns: number("p99_ns") })
+        Ok(last_words(&self.running.close(END_WITHIN)?))
     }
+}
+
+/// What the last line of a program says that is a JSON object.
+pub(crate) fn last_words(said: &Said) -> Ended {
+    let last = said.stdout.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let number = |key: &str| last.as_ref()?.get(key)?.as_f64();
+    let [p50_ns, p99_ns, p999_ns] = ["p50_ns", "p99_ns", "p999_ns"].map(number);
+    Ended { errors: number("errors").unwrap_or(0.0), p99_ns, p50_ns, p999_ns }
 }
 
 /// Asks a program how many operations it has done.

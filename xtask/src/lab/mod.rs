@@ -2,10 +2,12 @@
 //! what async would give back; then the async twin is measured.
 //!
 //! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
-//! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`ipc`] is apart:
-//! its [`sweep`] gives curves of the IPC after returns, drawn by [`curves`].
+//! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`containers`] does the
+//! same with programs in several languages. [`ipc`] is apart: its [`sweep`] gives curves of the IPC
+//! after returns, drawn by [`curves`].
 
 mod cells;
+pub(crate) mod containers;
 mod curves;
 pub(crate) mod ipc;
 mod plot;
@@ -36,6 +38,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     Predict(predict::Options),
+    Containers(containers::Options),
     Ipc(ipc::Options),
     /// Draws docs/lab/*.svg.
     Plot(From),
@@ -57,6 +60,7 @@ struct From {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     match &options.what {
         What::Predict(options) => predict::run(root, options),
+        What::Containers(options) => containers::run(root, options),
         What::Ipc(options) => ipc::run(root, options),
         What::Plot(from) => {
             let (results, folder) = from.open(root)?;

@@ -137,6 +137,7 @@ impl Lab {
             rows: setup.twins.iter().map(row).collect(),
             obstacle: self.obstacle(setup),
             grid: setup.grid,
+            keeps_runs: false,
         })
     }
 

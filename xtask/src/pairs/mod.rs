@@ -11,7 +11,7 @@ mod controls;
 mod disks;
 mod document;
 pub(crate) mod needs;
-mod pair;
+pub(crate) mod pair;
 mod program;
 mod readme;
 mod results;

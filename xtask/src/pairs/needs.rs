@@ -67,6 +67,11 @@ impl Place {
         Ok(Self { folder, sources: root.join("xtask").join("pairs"), load })
     }
 
+    /// The same place for sources in another folder of xtask/.
+    pub(crate) fn with_sources(root: &Path, name: &str, sources: &str, load: PathBuf) -> Result<Self> {
+        Ok(Self { sources: root.join("xtask").join(sources), ..Self::new(root, name, load)? })
+    }
+
     /// A word of a program's, with the folders and files of this place in it.
     pub(crate) fn fill(&self, word: &str) -> String {
         word.replace("{at}", &self.folder.display().to_string())
@@ -128,10 +133,18 @@ impl Place {
         if is_newer(&to, &from) {
             return Ok(());
         }
+        let folder = to.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
         let mut command = Command::new(compiler);
         match compiler {
-            "go" => command.args(["build", "-o"]).arg(&to).args(flags).arg(&from).env("GO111MODULE", "off"),
-            "javac" => command.arg("-d").arg(&self.folder).args(flags).arg(&from),
+            // Static, so that it needs nothing from the root that it runs in.
+            "go" => command
+                .args(["build", "-o"])
+                .arg(&to)
+                .args(flags)
+                .arg(&from)
+                .envs([("GO111MODULE", "off"), ("CGO_ENABLED", "0")]),
+            "javac" => command.arg("-d").arg(folder).args(flags).arg(&from),
             _ => command.args(["-O2", "-o"]).arg(&to).arg(&from).args(flags),
         };
         quietly(&mut command)
@@ -219,7 +232,8 @@ fn inside(root: &Path, line: &str) -> Command {
     command
 }
 
-fn debian(packages: &[&str], install: bool) -> Result<()> {
+/// Packages of the machine's own Debian. An error where they are not installed and may not be.
+pub(crate) fn debian(packages: &[&str], install: bool) -> Result<()> {
     let missing: Vec<&str> = packages.iter().copied().filter(|package| !apt::is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());

@@ -78,7 +78,7 @@ pub(super) struct Pair {
 }
 
 /// Answers that are wrong for a blocking form, because threads of it serve connections or files.
-pub(super) const WRONG: [Answer; 2] = [Answer::AlreadyAsync, Answer::Locks];
+pub(crate) const WRONG: [Answer; 2] = [Answer::AlreadyAsync, Answer::Locks];
 
 /// A public load does not say when it is at work: fio forks and connects first, which takes half a
 /// second on a busy machine.
@@ -168,6 +168,7 @@ impl Pair {
             program: None,
             obstacle,
             grid: None,
+            keeps_runs: false,
         }
     }
 

@@ -138,6 +138,7 @@ mod tests {
             between_cpus: None,
             others: Some(0.0),
             p99_ns: Some(1.0),
+            beside: None,
         };
         let mut row = cell(ROW, Some([0.1, 0.2, 0.3]), [0.2; 3]);
         (row.scenario, row.twin) = (Some(Scenario::Level), Some("mhd --form epoll".to_owned()));

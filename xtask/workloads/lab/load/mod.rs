@@ -130,6 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                     "elapsed_ns": found.elapsed_ns,
                     "p50_ns": found.latency.value_at_quantile(0.5),
                     "p99_ns": found.latency.value_at_quantile(0.99),
+                    "p999_ns": found.latency.value_at_quantile(0.999),
                     "errors": tally.errors(),
                     "unsent": found.unsent,
                     "operations": tally.operations(),
