@@ -3,10 +3,12 @@
 use crate::{
     kernel::{LoadError, Session},
     process::{self, Process, Target},
+    quantity::Tgid,
 };
 
 /// Files every thread that lives now. Births are followed by the kernel side from the attachment
-/// on; a thread born by one that was not filed yet is found by looking again.
+/// on; a thread born by one that was not filed yet is found by looking again. Who has the number of
+/// a process that has ended is left alone.
 pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError> {
     if let Some(only) = &target.threads_only {
         session.ignore_births();
@@ -19,12 +21,14 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
         }
         return Ok(());
     }
-    for tgid in target.tgids() {
-        session.add_process(tgid)?;
+    let mut living: Vec<Tgid> = Vec::new();
+    for process in target.processes.iter().filter(|process| process::is_alive(process)) {
+        session.add_process(process.tgid)?;
+        living.push(process.tgid);
     }
     for _ in 0..8 {
         let mut new = 0;
-        for tgid in target.tgids() {
+        for &tgid in &living {
             for tid in process::threads(tgid) {
                 new += usize::from(session.add_thread(tgid, tid));
             }
@@ -42,7 +46,11 @@ pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
     if target.threads_only.is_some() {
         return;
     }
-    for tgid in target.tgids() {
+    for process in &target.processes {
+        let tgid = process.tgid;
+        if !process::is_alive(process) {
+            continue;
+        }
         // One small read tells whether the list is worth reading.
         let known = session.live_threads();
         if Process::read(tgid).is_ok_and(|p| p.threads > 0 && target.processes.len() == 1 && p.threads <= known) {

@@ -78,6 +78,9 @@ pub(super) struct Run<'a> {
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
+    /// When the living processes began, as of the last window's end: who has one's number and
+    /// began at another time is a stranger.
+    starts: HashMap<Tgid, u64>,
     /// Whether a window is open: not between two of them.
     open: bool,
     /// When the last pause ended.
@@ -149,6 +152,7 @@ impl<'a> Run<'a> {
             pricing,
             first,
             begun: first,
+            starts: HashMap::new(),
             open: true,
             rested: None,
             cpu_before,
@@ -240,6 +244,7 @@ impl<'a> Run<'a> {
         self.streaming.close(&mut self.session, now);
         self.session.finish();
         self.take_window()?;
+        self.starts = self.session.live_processes().filter_map(|tgid| Some((tgid, process::started(tgid)?))).collect();
         self.session.detach();
         // What the target pays is of the time until it has settled.
         let length = self.governor.pause(now.saturating_sub(self.begun) + SETTLE, self.rested.is_none());
@@ -319,8 +324,12 @@ impl<'a> Run<'a> {
     /// Frees the slots of threads that `/proc` does not list any more.
     fn forget_dead(&mut self) -> usize {
         let mut living = HashMap::new();
+        let starts = &self.starts;
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
+                if starts.get(&tgid).is_some_and(|&start| process::started(tgid) != Some(start)) {
+                    return Vec::new();
+                }
                 let mut threads = process::threads(tgid);
                 // A leader that nobody has waited for is still listed: a zombie, like a command of
                 // our own.
@@ -338,6 +347,7 @@ impl<'a> Run<'a> {
     fn open_window(&mut self) -> Result<(), Failure> {
         // The programs saw no thread end or begin meanwhile.
         self.forget_dead();
+        self.session.forget_processes()?;
         self.session.attach()?;
         if self.request.price {
             self.session.attach_samples();

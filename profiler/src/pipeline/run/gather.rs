@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{ChildrenFacts, Ended, Inputs, WindowFacts},
+    answer::{self, ChildrenFacts, Ended, Inputs, WindowFacts},
     event,
-    kernel::LoadError,
+    kernel::{self, LoadError},
     process::{Children, Process},
     quantity::Nanos,
 };
@@ -52,6 +52,7 @@ impl Run<'_> {
         let Some(total) = self.windows.total.take() else {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
+        answer::possible(&total, kernel::possible_cpus()).map_err(Failure::Impossible)?;
         let sampled = stacks.map(|stacks| stacks.finish(&total));
         let after = self.stretches.after(self.request, self.pace.as_ref());
         // What follows measures this process, which takes yardsticks of its own.
