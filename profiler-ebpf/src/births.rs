@@ -45,11 +45,8 @@ pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
     if shares != (tgid == parent_tgid) {
         descriptor::be_unsure(control);
     }
-    if tgid != parent_tgid {
-        if control.follow == 0 {
-            return;
-        }
-        let _ = SIA_GROUPS.insert(tgid, 1, 0);
+    if tgid != parent_tgid && control.follow == 0 {
+        return;
     }
     bump(&mut control.counters.forks, 1);
     let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
@@ -59,6 +56,10 @@ pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
         bump(&mut control.counters.threads_lost, 1);
         return;
     };
+    if tgid != parent_tgid && SIA_GROUPS.insert(tgid, 1, 0).is_err() {
+        // The map has room for a process per thread's slot, so that this cannot be for want of it.
+        warn!((), "process {} is followed by its known threads only", tgid);
+    }
     let space = thread(parent_slot).map_or(0, |parent| parent.space);
     let Some(t) = thread(slot) else { return };
     clear(t);
@@ -103,6 +104,8 @@ pub fn on_exec<A: Access>(task: *const u8, old_tid: u32) {
     t.space = (now() >> 6) as u32 | 1;
     control.fd_generation += 1;
     call::forget_sites(t);
+    // The leader that another thread's exec replaces has left, and its process goes on.
+    let _ = SIA_GROUPS.insert(t.tgid, 1, 0);
     if t.marks & mark::EXECING != 0 {
         let leader = slot_of(tid);
         // If the old leader still has its last switch to come, it does that under the tid that it
@@ -139,6 +142,12 @@ pub fn on_exit<A: Access>(task: *const u8) {
     let Some(control) = control() else { return };
     // SAFETY: the task of the tracepoint's argument.
     let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
+    // SAFETY: as above.
+    let tgid: u32 = unsafe { A::field(task, offset!(task_tgid)) };
+    if tid == tgid && control.tracking != 0 {
+        // Somebody else may get the number. Threads that outlive their leader have slots.
+        let _ = SIA_GROUPS.remove(tgid);
+    }
     let slot = find(control, tid, task);
     if slot == 0 {
         return;

@@ -74,7 +74,8 @@ pub static SIA_FDS: Array<[u64; FD_SLOTS]> = Array::with_max_entries(1, 0);
 #[map]
 pub static SIA_EXECS: HashMap<u64, u32> = HashMap::with_max_entries(256, 0);
 
-/// Processes of the target, for births by a thread that was not listed yet.
+/// Processes of the target, for births by a thread that was not listed yet. One leaves with its
+/// leader, because its number may be given again.
 #[map]
 pub static SIA_GROUPS: HashMap<u32, u32> = HashMap::with_max_entries(8192, 0);
 

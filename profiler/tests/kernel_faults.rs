@@ -25,7 +25,7 @@ use std::{
             process::{CommandExt as _, ExitStatusExt as _},
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -258,7 +258,7 @@ fn target_in_another_pid_namespace() {
         return;
     }
     // A number that no process or thread of the host has.
-    let free = (300..3_000).find(|n| !std::path::Path::new(&format!("/proc/{n}")).exists()).unwrap();
+    let free = (300..3_000).find(|n| !Path::new(&format!("/proc/{n}")).exists()).unwrap();
     let script = format!("while :; do :& p=$!; wait; [ $p -lt {} ] || break; done; sleep 60 & wait", free - 1);
     let outer = Target::start("unshare", &["--pid", "--fork", "--kill-child", "sh", "-c", &script]);
     let child_of = |pid: &str| {
@@ -299,6 +299,27 @@ fn target_in_another_pid_namespace() {
     assert!(named);
     let both = [host.as_str(), &child_of(&inner)];
     run(&mut tool(&["check", "-p", &given])).refusal(3, &[&["2 containers have a process"][..], &both].concat());
+}
+
+/// The tool where its clocks are not the kernel's: in a time namespace, whatever it adds.
+#[test]
+fn the_tool_in_a_time_namespace() {
+    if !can_fault() {
+        return;
+    }
+    if !Path::new("/proc/self/ns/time").exists() {
+        skip("the kernel has no time namespaces");
+        return;
+    }
+    let target = Target::start("sh", &["-c", "while :; do :; done"]);
+    for offset in ["200000", "-3", "86400000"] {
+        let mut command = Command::new("unshare");
+        command.args(["--time", "--fork", "--monotonic", offset, TOOL]);
+        command.args(["check", "-p", &target.pid(), "-d", "600ms", "--json"]);
+        let report = run(&mut command).json();
+        let cpu = report["cpu"]["total_ns"]["value"].as_u64().unwrap_or_else(|| panic!("{}", report["cpu"]));
+        assert!((10_000_000..900_000_000).contains(&cpu), "{cpu} ns of CPU in 600 ms, {offset} s off");
+    }
 }
 
 #[test]

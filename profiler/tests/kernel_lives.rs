@@ -5,18 +5,25 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use common::check::{
     self, agrees, all_blocks, blocks, by_class, ledger_closes, no_event_lost, nothing_lost, runs_missed, thread,
 };
-use common::measuring::{Measuring, raw_request, request};
+use common::measuring::{Measuring, raw_request, request, request_for};
 use common::procfs;
-use common::truth::Truth;
+use common::truth::{self, Truth};
 use common::{can_measure, figures};
 use should_i_async::answer::Ended;
 use should_i_async::event::BlockClass;
 use should_i_async::pipeline::Request;
+use should_i_async::process::TargetSpec;
 
 /// Killed in the middle of its work: the measurement ends by itself, with all it saw.
 #[test]
@@ -203,4 +210,75 @@ fn exec_from_a_thread_that_is_not_the_leader() {
         assert_eq!((t.sums.voluntary, t.sums.involuntary), (after.voluntary, after.involuntary));
         assert_eq!(measurement.window.quality.execs, 1);
     }
+}
+
+/// A number of the target's is given again to a stranger that starts threads: none of these is
+/// measured, whoever had the number before.
+#[test]
+fn a_pid_that_is_given_again() {
+    if !can_measure() {
+        return;
+    }
+    // Born in the measurement; there before it; with threads of its own.
+    let late = "read go; sleep 0 & echo $!; wait; read end";
+    let early = "sleep 60 & echo $!; read go; kill $!; wait; echo $!; read end";
+    let threads = format!(
+        "read go; {} burn --ms 1 --threads 2 </dev/null >/dev/null & echo $!; wait; read end",
+        truth::program().display()
+    );
+    for (variant, script) in [("late", late), ("early", early), ("threads", &threads)] {
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(shell.stdout.take().unwrap()).lines();
+        if variant == "early" {
+            said.next();
+        }
+        let spec = TargetSpec { pids: vec![shell.id()], tree: true, ..TargetSpec::default() };
+        let measuring = Measuring::start(Request { follow: true, ..request_for(&spec) });
+        let mut input = shell.stdin.take().unwrap();
+        input.write_all(b"go\n").unwrap();
+        let pid: u32 = said.next().unwrap().unwrap().parse().unwrap();
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let stranger = with_pid(pid, || Truth::start(&["sleep", "--threads", "4", "--n", "20"]));
+        if let Some(mut stranger) = stranger {
+            let theirs = procfs::tids(pid);
+            assert_eq!(theirs.len(), 5);
+            stranger.go();
+            stranger.line();
+            stranger.end();
+            let measurement = measuring.stop();
+            let threads = &measurement.window.threads;
+            // Numbers of threads are given again too; only the stranger's sleep.
+            let is_theirs = |tid: u32, sums| tid != pid && theirs.contains(&tid) && blocks(sums, BlockClass::Sleep) > 0;
+            let found: Vec<u32> = threads.iter().map(|t| t.tid.as_raw()).collect();
+            let measured: Vec<_> = threads.iter().filter(|t| is_theirs(t.tid.as_raw(), &t.sums)).collect();
+            assert!(measured.is_empty(), "{variant}: of the stranger {pid} {measured:?}");
+            assert!(found.contains(&shell.id()), "{variant}: the target itself in {found:?}");
+        }
+        drop(input);
+        shell.wait().unwrap();
+    }
+}
+
+/// Starts a process until it has this number. `None` where others took it, or where the kernel does
+/// not let anybody choose.
+fn with_pid(pid: u32, start: impl Fn() -> Truth) -> Option<Truth> {
+    for _ in 0..50 {
+        if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
+            break;
+        }
+        let started = start();
+        if started.pid() == pid {
+            return Some(started);
+        }
+    }
+    eprintln!("SKIPPED: nobody got PID {pid} again");
+    None
 }

@@ -98,32 +98,6 @@ impl Window {
     /// What happened since an earlier snapshot of the same measurement. Threads that were gone by
     /// then, and sites without a call since, are left out.
     pub fn since(&self, earlier: &Self) -> Self {
-        let known: HashMap<(Tgid, Tid), &ThreadTotals> =
-            earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
-        // A number may have had several threads. Few have it, so each is looked for among few: a
-        // target that starts a thread for each request leaves tens of thousands behind.
-        let mut gone: HashMap<(Tgid, Tid), Vec<&ThreadTotals>> = HashMap::new();
-        for thread in earlier.threads.iter().filter(|t| t.dead) {
-            gone.entry((thread.tgid, thread.tid)).or_default().push(thread);
-        }
-        let was_gone = |t: &ThreadTotals| t.dead && gone.get(&(t.tgid, t.tid)).is_some_and(|gone| gone.contains(&t));
-        let threads = self
-            .threads
-            .iter()
-            .filter(|t| !was_gone(t))
-            .map(|t| known.get(&(t.tgid, t.tid)).map_or_else(|| t.clone(), |e| thread(t, e)))
-            .collect();
-        let places: HashMap<&Place, &SiteRecord> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
-        let sites = self
-            .sites
-            .iter()
-            .map(|s| {
-                let mut site = s.clone();
-                places.get(&s.place).iter().for_each(|earlier| site.reduce(earlier));
-                site
-            })
-            .filter(|s| s.site.calls > 0)
-            .collect();
         let devices = self
             .devices
             .iter()
@@ -144,9 +118,9 @@ impl Window {
             start: earlier.end,
             end: self.end,
             measured: self.measured.saturating_sub(earlier.measured),
-            threads,
+            threads: self.threads_since(earlier),
             pooled: sums(self.pooled, &earlier.pooled),
-            sites,
+            sites: self.sites_since(earlier),
             overflow: site(&self.overflow, &earlier.overflow),
             devices,
             spans: self.spans.iter().filter(|s| s.start >= earlier.end).cloned().collect(),
@@ -157,6 +131,30 @@ impl Window {
         };
         window.sort();
         window
+    }
+
+    fn threads_since(&self, earlier: &Self) -> Vec<ThreadTotals> {
+        let known: HashMap<(Tgid, Tid), &ThreadTotals> =
+            earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
+        // A number may have had several threads. Few have it, so each is looked for among few: a
+        // target that starts a thread for each request leaves tens of thousands behind.
+        let mut gone: HashMap<(Tgid, Tid), Vec<&ThreadTotals>> = HashMap::new();
+        for thread in earlier.threads.iter().filter(|t| t.dead) {
+            gone.entry((thread.tgid, thread.tid)).or_default().push(thread);
+        }
+        let was_gone = |t: &ThreadTotals| t.dead && gone.get(&(t.tgid, t.tid)).is_some_and(|gone| gone.contains(&t));
+        let left = self.threads.iter().filter(|t| !was_gone(t));
+        left.map(|t| known.get(&(t.tgid, t.tid)).map_or_else(|| t.clone(), |e| thread(t, e))).collect()
+    }
+
+    fn sites_since(&self, earlier: &Self) -> Vec<SiteRecord> {
+        let places: HashMap<&Place, &SiteRecord> = earlier.sites.iter().map(|s| (&s.place, s)).collect();
+        let since = self.sites.iter().map(|s| {
+            let mut site = s.clone();
+            places.get(&s.place).iter().for_each(|earlier| site.reduce(earlier));
+            site
+        });
+        since.filter(|s| s.site.calls > 0).collect()
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Exit {
     Worse = 8,
     /// Two recordings did not do the same work.
     Incomparable = 9,
+    /// What was measured cannot be.
+    Impossible = 10,
     /// `-- CMD` cannot be executed.
     NotExecutable = 126,
     /// `-- CMD` was not found.
@@ -44,7 +46,7 @@ pub enum Exit {
 
 impl Exit {
     /// Each with its meaning, for the man page.
-    pub(super) const MEANINGS: [(Self, &'static str); 12] = [
+    pub(super) const MEANINGS: [(Self, &'static str); 13] = [
         (Self::Success, "Done, also after Ctrl-C and after the target's end."),
         (Self::Unfit, "doctor: measuring could not work here."),
         (Self::Usage, "Flags that make no sense, or a file that is no recording."),
@@ -55,6 +57,7 @@ impl Exit {
         (Self::Internal, "A fault of should-i-async itself."),
         (Self::Worse, "diff --fail-above: a cost rose by more, beyond the noise."),
         (Self::Incomparable, "diff, predict-check: the two recordings did not do the same work."),
+        (Self::Impossible, "What was measured cannot be, as more CPU than there is: no report."),
         (Self::NotExecutable, "The command after -- cannot be executed."),
         (Self::NotFound, "The command after -- was not found."),
     ];
@@ -117,6 +120,7 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
             Failure::Target(error) => code_of_target(error),
             Failure::Load(error) => code_of_load(error),
             Failure::Decode(_) => Exit::Internal,
+            Failure::Impossible(_) => Exit::Impossible,
         })
     };
     let record = || {

@@ -172,6 +172,7 @@ fn load_form(
         .map_max_entries("SIA_IPC_CURVE", if pmu.grade() == Grade::Sampling { (KINDS * BINS) as u32 } else { 1 })
         .map_max_entries("SIA_TIDS", tid_chunks() as u32)
         .map_max_entries("SIA_THREADS", options.max_threads)
+        .map_max_entries("SIA_GROUPS", options.max_threads)
         .map_max_entries("SIA_FREE_THREADS", options.max_threads)
         .map_max_entries("SIA_EXITS", EXITS_BYTES)
         .map_max_entries("SIA_STREAM", STREAM_BYTES)

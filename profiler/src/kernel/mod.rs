@@ -38,6 +38,7 @@ pub use harvest::Harvest;
 pub use hooks::TRACEPOINTS;
 pub use ipc::RawIpc;
 pub use options::{Form, Options};
+pub use per_cpu::possible_cpus;
 pub use pmu::{Grade, Pmu};
 pub use recorded::RecordedError;
 pub use sampler::{SAMPLER, SampleCounts};

@@ -63,6 +63,8 @@ impl Options {
         let windows =
             if self.counters { u64::from(self.max_sites) * size_of::<SiteWindows>() as u64 * cpus } else { 0 };
         let threads = u64::from(self.max_threads) * size_of::<Thread>() as u64;
-        sites + windows + 2 * threads + (pid_max() * 4) as u64
+        // An entry of a hash for each process that a thread could be of.
+        let processes = u64::from(self.max_threads) * 64;
+        sites + windows + 2 * threads + processes + (pid_max() * 4) as u64
     }
 }

@@ -60,3 +60,8 @@ pub(super) fn no_map(name: &str) -> LoadError {
 pub(super) fn unreadable(error: MapError) -> LoadError {
     LoadError::Object(error.to_string())
 }
+
+/// As many CPUs as the machine can have; 0 where it does not say.
+pub fn possible_cpus() -> u32 {
+    aya::util::nr_cpus().map_or(0, |cpus| cpus as u32)
+}

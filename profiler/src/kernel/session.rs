@@ -216,13 +216,31 @@ impl Session {
         Some(unsafe { AtomicU32::from_ptr(self.loaded.tids.at(chunk).cast::<u32>().add(tid % TIDS_PER_CHUNK)) })
     }
 
+    /// The processes of the threads that are filed, each once.
+    pub fn live_processes(&self) -> impl Iterator<Item = Tgid> {
+        let threads = self.live_slots().into_iter().map(|slot| self.loaded.threads.read(slot as usize).tgid);
+        threads.collect::<std::collections::BTreeSet<u32>>().into_iter().map(Tgid::from_raw)
+    }
+
+    /// Forgets all processes: while nothing was attached, others may have got their numbers.
+    pub fn forget_processes(&mut self) -> Result<(), LoadError> {
+        let mut groups = self.groups()?;
+        let known: Vec<u32> = groups.keys().filter_map(Result::ok).collect();
+        for tgid in known {
+            let _ = groups.remove(&tgid);
+        }
+        Ok(())
+    }
+
     /// Counts a process as the target's: births in it are followed.
     pub fn add_process(&mut self, tgid: Tgid) -> Result<(), LoadError> {
+        self.groups()?.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
+    }
+
+    fn groups(&mut self) -> Result<BpfHashMap<&mut MapData, u32, u32>, LoadError> {
         let map =
             self.loaded.ebpf.map_mut("SIA_GROUPS").ok_or_else(|| LoadError::Object("no map SIA_GROUPS".into()))?;
-        let mut groups: BpfHashMap<&mut MapData, u32, u32> =
-            map.try_into().map_err(|e: aya::maps::MapError| LoadError::Object(e.to_string()))?;
-        groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
+        map.try_into().map_err(|e: aya::maps::MapError| LoadError::Object(e.to_string()))
     }
 
     /// Files a thread that lives already. True if it is new here; false if it was filed, or if

@@ -3,10 +3,12 @@
 use crate::{
     kernel::{LoadError, Session},
     process::{self, Target},
+    quantity::Tgid,
 };
 
 /// Files every thread that lives now. Births are followed by the kernel side from the attachment
-/// on; a thread born by one that was not filed yet is found by looking again.
+/// on; a thread born by one that was not filed yet is found by looking again. Who has the number of
+/// a process that has ended is left alone.
 pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError> {
     if let Some(only) = &target.threads_only {
         session.ignore_births();
@@ -19,12 +21,14 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
         }
         return Ok(());
     }
-    for tgid in target.tgids() {
-        session.add_process(tgid)?;
+    let mut living: Vec<Tgid> = Vec::new();
+    for process in target.processes.iter().filter(|process| process::is_alive(process)) {
+        session.add_process(process.tgid)?;
+        living.push(process.tgid);
     }
     for _ in 0..8 {
         let mut new = 0;
-        for tgid in target.tgids() {
+        for &tgid in &living {
             for tid in process::threads(tgid) {
                 new += usize::from(session.add_thread(tgid, tid));
             }
@@ -43,10 +47,12 @@ pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
         return;
     }
     let known = session.threads_by_process();
-    for tgid in target.tgids() {
+    for process in &target.processes {
+        let tgid = process.tgid;
         // One small call tells whether the list is worth reading.
         let filed = known.get(&tgid).copied().unwrap_or(0);
-        if process::thread_count(tgid).is_none_or(|threads| threads <= filed) {
+        let has_more = process::thread_count(tgid).is_some_and(|threads| threads > filed);
+        if !has_more || !process::is_alive(process) {
             continue;
         }
         for tid in process::threads(tgid) {

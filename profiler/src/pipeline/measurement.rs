@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     aggregate::Window,
-    answer::{Inputs, Report, Sampled},
+    answer::{Impossible, Inputs, Report, Sampled},
     event::DecodeError,
     kernel::{self, LoadError},
     process::{Target, TargetError},
     quantity::Nanos,
+    words::InWords as _,
 };
 
 /// What to measure, checked.
@@ -75,6 +76,9 @@ pub enum Failure {
     /// The programs' records make no sense.
     #[error("{0}. This is a bug of should-i-async: please report it with the output of `should-i-async doctor`")]
     Decode(#[from] DecodeError),
+    /// The figures cannot be, whatever the cause.
+    #[error("{}", .0.in_words())]
+    Impossible(Impossible),
 }
 
 /// What was being done, and what went wrong with it; each cause once.

@@ -49,18 +49,13 @@ impl ThreadNames {
         let mut before = mem::take(&mut self.known);
         let named: Vec<(Tgid, Tid)> =
             window.threads.iter().filter(|t| !t.dead).take(NAMED).map(|t| (t.tgid, t.tid)).collect();
-        let mut ages: Vec<u64> = named.iter().filter_map(|who| Some(before.get(who)?.at)).collect();
-        ages.sort_unstable();
         // Those that were read longest ago are read again.
-        let (until, mut left) = (again.checked_sub(1).and_then(|i| ages.get(i).or(ages.last()).copied()), again);
+        let mut ages: Vec<_> = named.iter().filter_map(|who| Some((before.get(who)?.at, *who))).collect();
+        ages.sort_unstable();
+        ages.iter().take(again).for_each(|(_, who)| _ = before.remove(who));
         for who in named {
-            let known = match before.remove(&who) {
-                Some(known) if until.is_none_or(|until| known.at > until) || left == 0 => Some(known),
-                found => {
-                    left = left.saturating_sub(usize::from(found.is_some()));
-                    ask(who.0, who.1).map(|name| Known { name, at: self.looks })
-                }
-            };
+            let read = || ask(who.0, who.1).map(|name| Known { name, at: self.looks });
+            let known = before.remove(&who).or_else(read);
             if let Some(known) = known {
                 self.known.insert(who, known);
             }

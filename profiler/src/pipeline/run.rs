@@ -80,6 +80,9 @@ pub(super) struct Run<'a> {
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
+    /// When the living processes began, as of the last window's end: who has one's number and
+    /// began at another time is a stranger.
+    starts: HashMap<Tgid, u64>,
     /// Whether a window is open: not between two of them.
     open: bool,
     /// When the last pause ended.
@@ -120,8 +123,6 @@ impl<'a> Run<'a> {
         }
         let stacks = if options.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
-        let apart = !request.follow && request.target.threads_only.is_none();
-        let children = apart.then(|| Children::of(request.target.tgids()));
         let cpu_before = process_cpu(&request.target);
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
@@ -153,10 +154,11 @@ impl<'a> Run<'a> {
             pricing,
             first,
             begun: first,
+            starts: HashMap::new(),
             open: true,
             rested: None,
             cpu_before,
-            children,
+            children: children_of(request),
             daemon_before,
         })
     }
@@ -244,6 +246,7 @@ impl<'a> Run<'a> {
         self.streaming.close(&mut self.session, now);
         self.session.finish();
         self.take_window()?;
+        self.starts = self.session.live_processes().filter_map(|tgid| Some((tgid, process::started(tgid)?))).collect();
         self.session.detach();
         // What the target pays is of the time until it has settled.
         let length = self.governor.pause(now.saturating_sub(self.begun) + SETTLE, self.rested.is_none());
@@ -323,8 +326,12 @@ impl<'a> Run<'a> {
     /// Frees the slots of threads that `/proc` does not list any more.
     fn forget_dead(&mut self) -> usize {
         let mut living = HashMap::new();
+        let starts = &self.starts;
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
+                if starts.get(&tgid).is_some_and(|&start| process::started(tgid) != Some(start)) {
+                    return Vec::new();
+                }
                 let mut threads = process::threads(tgid);
                 // A leader that nobody has waited for is still listed: a zombie, like a command of
                 // our own.
@@ -342,6 +349,7 @@ impl<'a> Run<'a> {
     fn open_window(&mut self) -> Result<(), Failure> {
         // The programs saw no thread end or begin meanwhile.
         self.forget_dead();
+        self.session.forget_processes()?;
         self.session.attach()?;
         if self.request.price {
             self.session.attach_samples();
@@ -359,6 +367,12 @@ impl<'a> Run<'a> {
         self.governor.begun(&self.session, &self.request.target, self.begun);
         Ok(())
     }
+}
+
+/// The processes below the target, where they are not measured with it.
+fn children_of(request: &Request) -> Option<Children> {
+    let apart = !request.follow && request.target.threads_only.is_none();
+    apart.then(|| Children::of(request.target.tgids()))
 }
 
 /// Takes sizes from the target unless the user gave them.

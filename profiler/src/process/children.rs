@@ -44,8 +44,8 @@ impl Children {
     /// Looks again at the processes that were there at an earlier moment: cheap enough for every
     /// second.
     pub fn again(&self, target: impl Iterator<Item = Tgid>) -> Self {
-        let mut found = Self::default();
-        found.ended = target.filter_map(|tgid| Stat::read(tgid.as_raw()).ok()).map(|stat| stat.waited_for()).sum();
+        let ended = target.filter_map(|tgid| Stat::read(tgid.as_raw()).ok()).map(|stat| stat.waited_for()).sum();
+        let mut found = Self { ended, ..Self::default() };
         for &(pid, started) in self.by_process.keys() {
             if let Ok(stat) = Stat::read(pid)
                 && stat.started == started

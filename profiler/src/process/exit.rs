@@ -25,6 +25,11 @@ pub fn is_alive(process: &Process) -> bool {
     }
 }
 
+/// When a process began, in clock ticks since boot; `None` where it has gone.
+pub fn started(tgid: Tgid) -> Option<u64> {
+    Some(Stat::read(tgid.as_raw()).ok()?.started)
+}
+
 /// Waits for the end of a set of processes. A pidfd each; where the kernel or a sandbox refuses
 /// pidfd_open, /proc is looked at every 20 ms instead.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ pub use descriptor::{
     Descriptor, DescriptorTable, Protocol, describe, device_of, file_system_of, only_watched, opened_direct,
 };
 pub use error::{Candidate, TargetError};
-pub use exit::{ExitWatch, is_alive};
+pub use exit::{ExitWatch, is_alive, started};
 pub use list::{Listed, list};
 pub use memory::read_memory;
 pub use resolve::{in_initial_pid_namespace, resolve};

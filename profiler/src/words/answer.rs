@@ -2,7 +2,10 @@
 
 use super::in_words::InWords;
 use crate::{
-    answer::{Answer, Ended, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which, Why},
+    answer::{
+        Answer, Ended, Impossible, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which,
+        Whose, Why,
+    },
     cost::Basis,
     quantity::Provenance,
     text::numbers::{NA, bytes, count, decimal, maybe, per_second, span, span_range, whole},
@@ -40,6 +43,21 @@ impl SiteView {
             maybe(self.user_after_blocked),
             maybe(self.user_after_direct),
             count(self.windows_preempted)
+        )
+    }
+}
+
+impl InWords for Impossible {
+    fn in_words(&self) -> String {
+        let Self { whose, found, room } = self;
+        let whose = match whose {
+            Whose::Cpu => "the target's CPU".to_owned(),
+            Whose::ThreadCpu(tid) => format!("the CPU of thread {tid}"),
+            Whose::ThreadWaits(tid) => format!("what thread {tid} waited"),
+        };
+        format!(
+            "what was measured cannot be: {whose} comes to {found}, and there was {room}. There is no report. Look with \
+             `should-i-async doctor` whether something is wrong here, and please report it with that output"
         )
     }
 }

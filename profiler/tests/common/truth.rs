@@ -143,7 +143,7 @@ impl Drop for Truth {
 
 /// Where `cargo xtask test` says that the workloads are; else beside the folder of the tests, where
 /// cargo puts them.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let beside = || own.parent().and_then(Path::parent).unwrap().to_owned();
     let program = std::env::var_os("SIA_WORKLOADS").map_or_else(beside, PathBuf::from).join("truth");

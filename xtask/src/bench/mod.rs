@@ -2,10 +2,10 @@
 //!
 //! `overhead` is the composition: rounds of [`load`] under each [`observer`], then the [`limits`]
 //! that need no comparison, judged and rendered. `paid` holds what a server pays against what is
-//! reported and the budget. `programs` holds two kernel objects against each
-//! other. [`scale`] judges how all of it grows. [`floor`] is a process that `overhead` starts. Everything is seen from outside (CPU
-//! clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not asked how cheap
-//! it is.
+//! reported and the budget. `programs` holds two kernel objects against each other. [`scale`]
+//! judges how all of it grows. [`floor`] is a process that `overhead` starts. Everything is seen
+//! from outside (CPU clocks, `/proc`, the kernel's own BPF statistics), so that the profiler is not
+//! asked how cheap it is.
 
 mod counted;
 mod figures;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    answer::{ChildrenFacts, Ended, Inputs, WindowFacts},
+    answer::{self, ChildrenFacts, Ended, Inputs, WindowFacts},
     event,
     kernel::{self, LoadError},
     process::{Children, Process},
@@ -56,6 +56,7 @@ impl Run<'_> {
         let Some(total) = self.windows.total.take() else {
             return Err(Failure::Load(LoadError::Object("no window".into())));
         };
+        answer::possible(&total, kernel::possible_cpus()).map_err(Failure::Impossible)?;
         let sampled = stacks.map(|stacks| stacks.finish(&total));
         let sampled = sampled.or_else(|| self.request.stacks.then(without_room));
         let after = self.stretches.after(self.request, self.pace.as_ref());
