@@ -168,13 +168,20 @@ impl Drop for Docker {
     }
 }
 
-/// The engine leaves the group that its containers were in, in every hierarchy.
+/// The engine leaves the group that its containers were in, in every hierarchy, and after a Ctrl-C
+/// those of containers too.
 fn remove_groups() {
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
     let top = Path::new("/sys/fs/cgroup");
-    let hierarchies = fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
-    for folder in std::iter::once(top.to_owned()).chain(hierarchies) {
-        // Fails where it is not there, or is not empty.
-        let _ = fs::remove_dir(folder.join(GROUP));
+    for folder in std::iter::once(top.to_owned()).chain(inside(top)) {
+        let group = folder.join(GROUP);
+        // Files of a control group cannot be removed and need not be. Fails where it is not there,
+        // or where a process is in it.
+        for path in inside(&group).into_iter().chain([group]) {
+            let _ = fs::remove_dir(path);
+        }
     }
 }
 
