@@ -226,7 +226,7 @@ fn a_disk_that_is_full_when_a_recording_is_written() {
     fs::create_dir_all(&other).unwrap();
     let target = Target::start("sh", &["-c", "while :; do sleep 0.001; done"]);
     let pid = target.pid();
-    let full_disk = "No space left on device. Free space there, or choose a path on another disk";
+    let full_disk = "No space left on device (os error 28). Free space there, or choose a path on another disk";
     for (name, folder) in [("a.sia", &full), ("full", &PathBuf::from("/dev"))] {
         let file = folder.join(name);
         let ended = recorded_on_a_full_disk(&full, &file, &other, &pid);
