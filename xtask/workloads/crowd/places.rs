@@ -15,7 +15,7 @@ const CODE: [u8; PLACE] = [0x31, 0xc0, 0x0f, 0x05, 0xc3, 0xcc, 0xcc, 0xcc];
 /// Bytes of a place.
 const PLACE: usize = 8;
 
-/// Calls of `read` at addresses of their own. With one place it is the C library's.
+/// Calls of `read` at addresses of their own. With one place it is that of rustix.
 pub(crate) struct Places {
     code: Option<NonNull<u8>>,
     count: u32,
