@@ -293,7 +293,7 @@ pub(crate) mod tests {
         let names = names(&schema(), "/$defs/Answer");
         let answers: Vec<Answer> =
             names.iter().map(|name| serde_json::from_value(json!(name)).unwrap_or_else(|_| panic!("{name}"))).collect();
-        assert_eq!(answers.len(), 15);
+        assert_eq!(answers.len(), 16);
         let no: Vec<String> =
             answers.iter().zip(&names).filter(|(answer, _)| answer.is_no()).map(|(_, name)| name.clone()).collect();
         let wanted = [
