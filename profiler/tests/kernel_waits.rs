@@ -368,10 +368,11 @@ fn a_master_whose_children_work() {
         assert_eq!(report.verdict.answer, Answer::ChildrenWork, "{kind}: {sentence}");
         let found = outcome.measurement.inputs.children.unwrap();
         assert_eq!(found.count, children, "{kind}");
-        // The children go on for a moment after the truth was taken; the account of those that
-        // ended is kept in ticks.
+        // The children go on for a moment after the truth was taken, on all CPUs; the account of
+        // those that ended is kept in ticks.
         let (found, wall) = (found.cpu.as_nanos() as f64, outcome.measurement.inputs.window.wall.as_nanos() as f64);
-        assert!(found >= 0.9 * truth as f64 && found <= 2.0 * wall, "{kind}: {found} of {truth} ns");
+        let most = f64::from(should_i_async::process::online_cpus()) * wall + 50e6;
+        assert!(found >= 0.9 * truth as f64 && found <= most, "{kind}: {found} of {truth} ns");
         assert!(sentence.contains("--tree"), "{kind}: {sentence}");
     }
 }

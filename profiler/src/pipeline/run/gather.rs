@@ -41,6 +41,7 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
+        let children = self.children_since(ended);
         if self.open {
             self.stretches.end(&self.request.target, self.pace.as_ref());
         }
@@ -68,6 +69,7 @@ impl Run<'_> {
         let priced = self.last_prices(ended, stop, progress);
         let names = std::mem::take(&mut self.names).fresh(&total);
         let mut inputs = self.inputs(&total, names, ended, processes, cpu_after, daemon);
+        inputs.children = children;
         inputs.baselines.extend(after);
         inputs.price(self.with_runtime(priced));
         Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
@@ -93,6 +95,7 @@ impl Run<'_> {
         let Some(total) = total else { return Ok(None) };
         let names = self.names.update(&total);
         let mut inputs = self.inputs(&total, names, Ended::Measuring, processes, cpu, daemon_cost());
+        inputs.children = self.children_since(Ended::Measuring);
         inputs.window.windows += open;
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
@@ -163,7 +166,7 @@ impl Run<'_> {
             calibration: None,
             no_calibration: None,
             process_cpu: cpu.filter(|_| whole),
-            children: self.children_since(ended),
+            children: None,
             hook_entry: self.governor.hook(pace),
             own_cpu: daemon.0.saturating_sub(self.daemon_before),
             own_bytes: daemon.1,
