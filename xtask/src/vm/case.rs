@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::cell::Cell;
 use crate::host::arch::Arch;
 
+/// Answers that rest on who uses how much CPU.
+const EMULATED: &str = "shares of CPU time on one emulated CPU are the emulator's";
 const NO_DISK: &str = "its clock leaps while a disk works, and the driver's time is up";
 
 /// The tests of the profiler that attach to the kernel and make sense on one emulated CPU. Programs
@@ -80,7 +82,9 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
     TestProgram {
         name: "kernel_waits",
         skip: &[
-            Skip { test: "roles", on: Guests::All, why: "shares of CPU time on one emulated CPU are the emulator's" },
+            Skip { test: "roles", on: Guests::All, why: EMULATED },
+            Skip { test: "a_master_whose_children_work", on: Guests::All, why: EMULATED },
+            Skip { test: "a_loop_beside_helpers", on: Guests::All, why: EMULATED },
             Skip { test: "faults_that_a_supervisor", on: Guests::Before5_15, why: "no bpf_task_pt_regs" },
             Skip { test: "waits_for_the", on: Guests::Aarch64, why: NO_DISK },
             Skip { test: "waits_for_the_disk", on: Guests::Brief, why: "six measurements" },
