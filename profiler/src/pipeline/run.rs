@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         }
         let stacks = if options.stacks { Stacks::begin(&mut session) } else { None };
         file_threads(&mut session, &request.target)?;
-        let cpu_before = process_cpu(&request.target);
+        let (children, cpu_before) = (children_of(request), process_cpu(&request.target));
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
             open: true,
             rested: None,
             cpu_before,
-            children: children_of(request),
+            children,
             daemon_before,
         })
     }

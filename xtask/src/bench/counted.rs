@@ -38,7 +38,7 @@ pub(super) fn share(observer: Observer, said: &str, truth: Truth) -> Option<f64>
             (micros * 1e-6, truth.off_cpu)
         }
         // `recvfrom   7041`
-        Observer::Syscount => (sum(said, |words| number(words, 2, 1)), truth.calls),
+        Observer::Syscount => (sum(said, |words| (words.len() == 2).then(|| words.last().copied())?), truth.calls),
         // `16 -> 31 : 3202 |****|`
         Observer::Runqlat => {
             (sum(said, |words| (words.get(1) == Some(&"->")).then(|| words.get(4).copied())?), truth.switches)
@@ -57,10 +57,6 @@ pub(super) fn share(observer: Observer, said: &str, truth: Truth) -> Option<f64>
 fn events<'a>(words: &[&'a str]) -> Option<&'a str> {
     let at = words.iter().position(|&word| word == "events,")?;
     words.get(at.checked_sub(1)?).copied()
-}
-
-fn number<'a>(words: &[&'a str], of: usize, at: usize) -> Option<&'a str> {
-    (words.len() == of).then(|| words.get(at).copied())?
 }
 
 /// The sum of a number of each line.

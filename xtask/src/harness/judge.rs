@@ -131,6 +131,22 @@ pub(crate) struct Limits {
     pub(crate) abstained: f64,
 }
 
+impl Limits {
+    /// What predictions must keep to in the end on public programs, and on those in containers. The
+    /// lab's bars are narrower.
+    pub(crate) const PAIRS: Self = Self {
+        median_error: 4.0,
+        percentile_90_error: 12.0,
+        control_error: 2.0,
+        sign_from: 5.0,
+        inside: 0.85,
+        half_width: 8.0,
+        score: None,
+        decided: 0.8,
+        abstained: 0.1,
+    };
+}
+
 /// All bars. Controls are judged apart: their truth is known beforehand, and such easy cells would
 /// flatter the errors.
 pub(crate) fn bars(cells: &[Judged], limits: &Limits) -> Vec<Bar> {

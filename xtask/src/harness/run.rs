@@ -22,6 +22,9 @@ use crate::{
 /// on its turns.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
+/// Turns of a run in its smallest form.
+pub(crate) const SMALLEST: Effort = Effort { turns: 3, length: Duration::from_millis(100) };
+
 /// How a suite is run.
 pub(crate) struct Run<'a> {
     /// Name of the suite, for messages.
@@ -49,7 +52,23 @@ pub(crate) struct Found {
     pub(crate) first_twin_unix_ns: Option<u64>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// The smallest form of a run: one pass, one round, [`SMALLEST`].
+    pub(crate) fn smallest(suite: &'a str, tool: &'a Path, folder: &'a Path) -> Self {
+        Self {
+            suite,
+            tool,
+            folder,
+            checks: 1,
+            // `check` measures the prices that it needs if none are kept.
+            calibrate: false,
+            rounds: 1,
+            effort: SMALLEST,
+            mode: Mode::EXACT,
+            patience: Duration::from_secs(2),
+        }
+    }
+
     /// Predicts and measures all groups. `keep` gets what was found so far, after every round.
     pub(crate) fn predict_and_measure(
         &self,

@@ -23,19 +23,6 @@ use crate::{
     },
 };
 
-/// What the predictions on public programs must keep to in the end. The lab's bars are narrower.
-const LIMITS: Limits = Limits {
-    median_error: 4.0,
-    percentile_90_error: 12.0,
-    control_error: 2.0,
-    sign_from: 5.0,
-    inside: 0.85,
-    half_width: 8.0,
-    score: None,
-    decided: 0.8,
-    abstained: 0.1,
-};
-
 /// What the names of rows mean, and who counts operations.
 const LOADS: &str = "\
 | In a row's name | Load |
@@ -115,7 +102,7 @@ pub(super) fn tables(run: &Results, missed: &Residuals) -> String {
     format!(
         "## Answers\n\n{}\n{}",
         answers(&run.cells),
-        table::tables(&run.cells, missed, run.settings.first_twin_unix_ns, &LIMITS)
+        table::tables(&run.cells, missed, run.settings.first_twin_unix_ns, &Limits::PAIRS)
     )
 }
 
@@ -164,7 +151,7 @@ fn before(runs: &[Results]) -> String {
         let judged: Vec<Judged> = run
             .cells
             .iter()
-            .filter_map(|cell| judge::judge(cell, &Residuals::default(), LIMITS.sign_from))
+            .filter_map(|cell| judge::judge(cell, &Residuals::default(), Limits::PAIRS.sign_from))
             .filter(|row| !row.control)
             .collect();
         let errors: Vec<f64> = judged.iter().filter_map(|row| row.error).map(f64::abs).collect();

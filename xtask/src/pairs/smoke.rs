@@ -2,7 +2,7 @@
 //! kernel, with turns so short that no figure of it is kept. What must hold of every row is
 //! checked, and no timing.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
@@ -12,16 +12,14 @@ use crate::{
     harness::{
         forecast::Mode,
         judge::head_start,
-        measure::Effort,
         results::{self, Cell, Settings, Status},
-        run::Run,
+        run::{Run, SMALLEST},
     },
     host::{child, file::read_json, machine, numbers::millis, package},
 };
 
 /// The row: a server whose library Debian has, and whose source builds in a second.
 const ROW: &str = "mhd-c8-epoll";
-const EFFORT: Effort = Effort { turns: 3, length: Duration::from_millis(100) };
 /// Its folder, apart from that of a whole run, whose files other commands read.
 const FOLDER: &str = "pairs-smoke";
 const SEED: u64 = 1;
@@ -47,18 +45,7 @@ pub(crate) fn run(root: &Path, programs: package::Pair, install: bool) -> Result
     if let Some(why) = groups.iter().find_map(|group| group.obstacle.clone()) {
         return Ok(Outcome::NotRun(why));
     }
-    let run = Run {
-        suite: rows::SUITE,
-        tool: &programs.tool,
-        folder: &place.folder,
-        checks: 1,
-        // `check` measures the prices that it needs if none are kept.
-        calibrate: false,
-        rounds: 1,
-        effort: EFFORT,
-        mode: Mode::EXACT,
-        patience: Duration::from_secs(2),
-    };
+    let run = Run::smallest(rows::SUITE, &programs.tool, &place.folder);
     let mut found = Results::new(&machine::facts(root)?, settings());
     run.predict_and_measure(groups, &mut Rng::with_seed(SEED), |so_far| {
         found.settings.first_twin_unix_ns = so_far.first_twin_unix_ns;
@@ -78,9 +65,9 @@ fn settings() -> Settings {
         only: Some(ROW.to_owned()),
         checks: 1,
         repeats: 1,
-        turns: EFFORT.turns,
+        turns: SMALLEST.turns,
         seed: SEED,
-        turn_s: EFFORT.length.as_secs_f64(),
+        turn_s: SMALLEST.length.as_secs_f64(),
         check_s: Mode::EXACT.length.as_secs_f64(),
         exact: Mode::EXACT.exact,
         first_twin_unix_ns: None,
@@ -118,7 +105,7 @@ fn must_hold(found: &Results) -> Result<()> {
 /// A run did something, and has every figure that all machines have.
 fn worked(run: &results::Run) -> Result<()> {
     ensure!(run.operations_per_s > 0.0 && run.cpu_cores > 0.0 && run.cpu_per_operation_ns > 0.0, "no work");
-    ensure!(run.turns_ns.len() == EFFORT.turns as usize, "{} turns", run.turns_ns.len());
+    ensure!(run.turns_ns.len() == SMALLEST.turns as usize, "{} turns", run.turns_ns.len());
     ensure!(run.interrupts.is_some() && run.others.is_some() && run.p99_ns.is_some(), "a figure is missing");
     Ok(())
 }
@@ -131,7 +118,7 @@ mod tests {
     fn good() -> Results {
         let run = results::Run {
             cpu_per_operation_ns: 10.0,
-            turns_ns: vec![10.0; EFFORT.turns as usize],
+            turns_ns: vec![10.0; SMALLEST.turns as usize],
             operations_per_s: 5.0,
             cpu_cores: 0.5,
             interrupts: Some(0.0),

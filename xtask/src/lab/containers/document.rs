@@ -15,19 +15,6 @@ use crate::{
     },
 };
 
-/// What the predictions must keep to: the bars of the pairs.
-const LIMITS: Limits = Limits {
-    median_error: 4.0,
-    percentile_90_error: 12.0,
-    control_error: 2.0,
-    sign_from: 5.0,
-    inside: 0.85,
-    half_width: 8.0,
-    score: None,
-    decided: 0.8,
-    abstained: 0.1,
-};
-
 /// The text of docs/lab/languages.md.
 pub(super) fn document(results: &Results, missed: &Residuals) -> String {
     let settings = &results.settings;
@@ -101,7 +88,7 @@ pub(super) fn tables(results: &Results, missed: &Residuals) -> String {
 }
 
 fn judged(results: &Results, missed: &Residuals) -> String {
-    table::tables(&results.cells, missed, results.settings.first_twin_unix_ns, &LIMITS)
+    table::tables(&results.cells, missed, results.settings.first_twin_unix_ns, &Limits::PAIRS)
 }
 
 const HEAD: [&str; 11] = [

@@ -18,9 +18,7 @@ use super::{
 };
 use crate::{
     harness::{
-        forecast::Mode,
         judge::head_start,
-        measure::Effort,
         results::{self, Cell, Status},
         row::Group,
         run::Run,
@@ -37,7 +35,6 @@ use crate::{
 const FOLDER: &str = "languages-smoke";
 const SETTING: Setting =
     Setting { protocol: Protocol::Tcp, connections: 8, bytes: 64, work_us: 10, percent: None, think_us: 0 };
-const EFFORT: Effort = Effort { turns: 3, length: Duration::from_millis(100) };
 const SEED: u64 = 1;
 /// Servers and clients whose digests must be equal: the same requests, and the same work for each.
 const SERVERS: [(Image, &str); 4] = [
@@ -141,18 +138,7 @@ fn measure(programs: &Pair, place: &Place, engine: &Rc<Engine>) -> Result<Vec<Ce
     let mut maker = Maker::new(Rc::clone(engine), SEED);
     maker.calibrate(&chosen, &none)?;
     let groups: Vec<Group> = chosen.iter().map(|row| maker.group(row, &none)).collect::<Result<_>>()?;
-    let run = Run {
-        suite: SUITE,
-        tool: &programs.tool,
-        folder: &place.folder,
-        checks: 1,
-        // `check` measures the prices that it needs if none are kept.
-        calibrate: false,
-        rounds: 1,
-        effort: EFFORT,
-        mode: Mode::EXACT,
-        patience: Duration::from_secs(2),
-    };
+    let run = Run::smallest(SUITE, &programs.tool, &place.folder);
     let mut cells = Vec::new();
     run.predict_and_measure(groups, &mut Rng::with_seed(SEED), |so_far| {
         cells = so_far.cells;
