@@ -60,6 +60,10 @@ pub mod mark {
     /// It polls a few descriptors all of which are connections: it serves these, as a proxy's
     /// thread does whose client and server take turns.
     pub const RELAY: u32 = 2048;
+    /// It sleeps, and the kernel counts it in the load average.
+    pub const LOADS: u32 = 4096;
+    /// It sleeps for the disk (`in_iowait`). Only beside [`LOADS`].
+    pub const ON_DISK: u32 = 8192;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits
@@ -186,6 +190,11 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before. Over `event_ends` it is the
     /// turnover: near 0 for a connection's own thread, near 1 for an event loop.
     pub event_turns: u64,
+    /// Blocked time in which the kernel counted the thread in the load average
+    /// (`sched_contributes_to_load`, kernel/sched/core.c), ns.
+    pub loading: u64,
+    /// Of that: asleep for the disk, ns.
+    pub loading_disk: u64,
     /// Blocks by class, indexed by [`crate::class::BlockClass::wire`].
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -202,7 +211,7 @@ macro_rules! counted_sums {
         $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
             preempted uncharged born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
             preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum
-            io_calls event_calls event_ends event_turns)
+            io_calls event_calls event_ends event_turns loading loading_disk)
     };
 }
 

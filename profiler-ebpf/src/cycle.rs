@@ -44,33 +44,24 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, argument, keep, now, offset, present, recall},
+    access::{Access, argument, keep, now, offset, recall},
     births::{begin_exec, depart, end_exec},
     call::{self, Returned},
     charge, descriptor, ipc,
     maps::{bump, measuring, thread},
     requests,
     slots::{FirstSight, add_runnable, find, first_sight, note_runnable},
-    stacks, stream, turnover, wakers,
+    stacks,
+    state::{
+        DEAD, FROZEN, STOPPED, TRACED, UNINTERRUPTIBLE, is_frozen, is_waiting_for_disk, load_marks, state_left_with,
+    },
+    stream, turnover, wakers,
 };
 
-/// `__TASK_STOPPED` of `include/linux/sched.h`
-const STOPPED: u32 = 0x4;
-/// `__TASK_TRACED` of `include/linux/sched.h`
-const TRACED: u32 = 0x8;
-/// `TASK_FROZEN`, 6.1 and later
-const FROZEN: u32 = 0x8000;
-/// `PF_FROZEN`, before 6.1; later kernels use the bit for one of their own threads
-const FLAG_FROZEN: u32 = 0x1_0000;
 /// `EAGAIN`, `ETIME`, `ETIMEDOUT` of `include/uapi/asm-generic/errno.h`
 const TIMED_OUT: [i64; 3] = [-11, -62, -110];
-/// `TASK_UNINTERRUPTIBLE` of `include/linux/sched.h`
-const UNINTERRUPTIBLE: u32 = 0x2;
 /// `EPOLL_CTL_MOD` of `include/uapi/linux/eventpoll.h`: what is watched stays.
 const EPOLL_CTL_MOD: u32 = 3;
-/// `TASK_DEAD` of `include/linux/sched.h`
-const DEAD: u32 = 0x80;
-
 /// `sched_switch`. `state` is the state that the thread leaves with, where the tracepoint gives it
 /// (5.18 and later).
 #[inline(always)]
@@ -126,7 +117,7 @@ fn switch_out<A: Access>(
         let class = block_class::<A>(t, task, state);
         t.block_class = class as u32;
         if class as u32 != t.class || state & UNINTERRUPTIBLE != 0 {
-            t.marks |= mark::MIXED;
+            t.marks |= mark::MIXED | load_marks::<A>(task, state, class);
         }
         t.phase = phase::BLOCKED;
         t.sums.voluntary += 1;
@@ -155,18 +146,6 @@ fn switch_out<A: Access>(
         }
     }
     owed
-}
-
-/// The state that a thread leaves the CPU with.
-#[inline(always)]
-fn state_left_with<A: Access>(task: *const u8, told: Option<u32>) -> u32 {
-    match told {
-        Some(state) => state,
-        // Before 5.18 the tracepoint does not say. A wake-up may already have written TASK_WAKING
-        // over it, which is not 0 either.
-        // SAFETY: the task of the tracepoint's argument.
-        None => unsafe { A::field::<u32>(task, offset!(task_state)) },
-    }
 }
 
 /// A block ends the burst: the CPU that the thread used since the block before.
@@ -233,29 +212,6 @@ fn special_class<A: Access>(t: &Thread, task: *const u8, state: u32) -> u8 {
     }
 }
 
-/// Whether the freezer of its cgroup holds a thread on its way back to user mode, or, before 6.1,
-/// the refrigerator anywhere.
-#[inline(always)]
-fn is_frozen<A: Access>(t: &Thread, task: *const u8) -> bool {
-    // SAFETY: a task of the tracepoint's arguments.
-    let held = t.nr == syscall::NONE && bit_of::<A>(task, offset!(task_frozen), offset!(frozen_mask));
-    // SAFETY: as above.
-    held || unsafe { A::field::<u32>(task, offset!(task_flags)) } & FLAG_FROZEN != 0
-}
-
-/// Whether the kernel counts a sleeping thread as waiting for IO (`io_schedule`,
-/// kernel/sched/core.c): for the disk, whatever the call.
-#[inline(always)]
-fn is_waiting_for_disk<A: Access>(task: *const u8) -> bool {
-    bit_of::<A>(task, offset!(task_iowait), offset!(iowait_mask))
-}
-
-#[inline(always)]
-fn bit_of<A: Access>(task: *const u8, byte: usize, mask: usize) -> bool {
-    // SAFETY: the byte of a bit-field of the task of a tracepoint's argument.
-    present(byte) && unsafe { A::field::<u8>(task, byte) } as usize & mask != 0
-}
-
 /// A thread gets the CPU, which was idle before or with somebody else than the target (`away`).
 /// `owed`: see `charge`.
 #[inline(always)]
@@ -309,6 +265,9 @@ fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
     }
     t.call_blocked += blocked;
     t.call_delay += delay;
+    if t.marks & mark::LOADS != 0 {
+        count_load(t, blocked);
+    }
     if away {
         t.cause |= CAUSE_AWAY;
         t.marks |= mark::AWAY;
@@ -325,6 +284,16 @@ fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
     {
         t.sums.device_wait += requests::device_share(t, wake);
     }
+}
+
+/// Adds a sleep that the kernel counted in the load average.
+#[inline(always)]
+fn count_load(t: &mut Thread, blocked: u64) {
+    t.sums.loading += blocked;
+    if t.marks & mark::ON_DISK != 0 {
+        t.sums.loading_disk += blocked;
+    }
+    t.marks &= !(mark::LOADS | mark::ON_DISK);
 }
 
 /// Makes up for the switch-in of a thread that runs, where the tracepoint did not fire.

@@ -48,6 +48,7 @@ mod requests;
 mod samples;
 mod slots;
 mod stacks;
+mod state;
 mod stream;
 mod turnover;
 mod wakers;

@@ -10,6 +10,7 @@ use crate::{
     access::Access,
     call, charge, descriptor, ipc,
     maps::{SIA_EXECS, SIA_FREE_THREADS, bump, set_slot, slot_of, thread},
+    state,
 };
 
 /// The slot of a task, 0 if it is not of the target.
@@ -99,7 +100,9 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
             // not tell of the switch-in.
             charge::begin_counters::<A>(t, task);
             t.block_class = t.class;
-            t.marks |= mark::ASLEEP_AT_START;
+            // The wake-up has not changed the state yet.
+            let state = state::state_left_with::<A>(task, None);
+            t.marks |= mark::ASLEEP_AT_START | state::load_marks::<A>(task, state, t.class as u8);
             phase::BLOCKED
         }
         FirstSight::Runnable => {

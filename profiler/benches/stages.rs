@@ -141,7 +141,12 @@ fn batch() -> Batch {
 /// What `/proc` would say of every thread without events.
 fn silent() -> Vec<Silent> {
     (1..=THREADS)
-        .map(|tid| Silent { tid: Tid::from_raw(tid), asleep_on: Some(event::BlockClass::Futex), on_cpu: Nanos::ZERO })
+        .map(|tid| Silent {
+            tid: Tid::from_raw(tid),
+            asleep_on: Some(event::BlockClass::Futex),
+            loads: event::Loads::No,
+            on_cpu: Nanos::ZERO,
+        })
         .collect()
 }
 

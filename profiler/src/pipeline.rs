@@ -6,6 +6,7 @@ mod baseline;
 mod facts;
 mod filing;
 pub mod live;
+mod load;
 mod lookups;
 mod measurement;
 mod names;

@@ -9,7 +9,7 @@ use should_i_async::{
     aggregate::{Histogram, Silent, Window},
     answer::{Inputs, Report},
     event::Family,
-    event::{self, BUCKETS, BlockClass, Stat},
+    event::{self, BUCKETS, BlockClass, Loads, Stat},
     kernel::{Harvest, RawIpc, RecordedError},
     quantity::{Nanos, Tid},
     report,
@@ -27,7 +27,9 @@ fn demo() -> Harvest {
 fn silent(harvest: &Harvest) -> Vec<Silent> {
     let batch = event::decode(harvest.clone()).unwrap();
     let unseen = batch.threads.iter().filter(|t| t.phase == event::Phase::Unseen);
-    unseen.map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), on_cpu: Nanos::ZERO }).collect()
+    unseen
+        .map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), loads: Loads::No, on_cpu: Nanos::ZERO })
+        .collect()
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod bonds;
 mod brief;
 mod histogram;
+mod load;
 mod quality;
 mod role;
 mod roles;
@@ -19,6 +20,7 @@ mod window;
 
 pub use brief::BriefServers;
 pub use histogram::Histogram;
+pub use load::LoadTimes;
 pub use quality::{Loss, Quality};
 pub use role::{Role, RoleBasis, RoleLine, Scheduling, ThreadRole};
 pub use roles::Roles;

@@ -1,7 +1,7 @@
 //! aggregate/silent: threads without a single event, of which only `/proc` knows.
 
 use crate::{
-    event::BlockClass,
+    event::{BlockClass, Loads},
     quantity::{Nanos, Tid},
 };
 
@@ -11,6 +11,8 @@ pub struct Silent {
     pub tid: Tid,
     /// What it sleeps on, where `/proc` tells; `None`: it was running all the time.
     pub asleep_on: Option<BlockClass>,
+    /// How that sleep counts in the load average.
+    pub loads: Loads,
     /// CPU that the kernel charged it over the window.
     pub on_cpu: Nanos,
 }

@@ -110,11 +110,14 @@ impl ThreadTotals {
             }
             Phase::Blocked { class, off } => {
                 sums.classes[class as usize].blocked += left(off);
+                sums.count_load(record.loads, left(off));
                 OpenEnd::Blocked(class)
             }
             Phase::Woken { class, off, wake } => {
+                let blocked = wake.saturating_sub(off).as_nanos();
+                sums.count_load(record.loads, blocked);
                 let sum = &mut sums.classes[class as usize];
-                sum.blocked += wake.saturating_sub(off).as_nanos();
+                sum.blocked += blocked;
                 sum.run_delay += left(wake);
                 OpenEnd::Runnable
             }
@@ -136,6 +139,7 @@ impl ThreadTotals {
         let end = match known.asleep_on {
             Some(class) => {
                 self.sums.classes[class as usize].blocked += self.wall.as_nanos();
+                self.sums.count_load(known.loads, self.wall.as_nanos());
                 OpenEnd::Blocked(class)
             }
             None => {
@@ -186,12 +190,14 @@ pub(super) fn accounted(sums: &Sums) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Loads;
 
     fn record(phase: Phase) -> ThreadRecord {
         ThreadRecord {
             tid: Tid::from_raw(1),
             tgid: Tgid::from_raw(1),
             phase,
+            loads: Loads::No,
             call: Call::None,
             open_blocks: 0,
             open_cpu: Nanos::ZERO,
@@ -231,11 +237,34 @@ mod tests {
 
     #[test]
     fn a_silent_thread_is_what_proc_says_and_a_vanished_one_is_not_ours() {
-        let asleep = Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), on_cpu: Nanos::ZERO };
+        let asleep =
+            Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), loads: Loads::No, on_cpu: Nanos::ZERO };
         let closed = close_one(&record(Phase::Unseen), Some(asleep)).unwrap();
         assert_eq!(closed.blocked(), Nanos::from_nanos(1000));
         assert!(closed.silent && closed.asleep_at_start);
         assert_eq!(close_one(&record(Phase::Unseen), None), None);
+    }
+
+    #[test]
+    fn a_sleep_that_is_open_counts_in_the_load_as_the_kernel_says() {
+        let at = Nanos::from_nanos;
+        let load = |phase, loads| {
+            let closed = close_one(&ThreadRecord { loads, ..record(phase) }, None).unwrap();
+            (closed.sums.loading, closed.sums.loading_disk)
+        };
+        let blocked = Phase::Blocked { class: BlockClass::File, off: at(100) };
+        let woken = Phase::Woken { class: BlockClass::File, off: at(100), wake: at(400) };
+        assert_eq!(load(blocked, Loads::OnDisk), (1000, 1000));
+        assert_eq!(load(blocked, Loads::Yes), (1000, 0));
+        assert_eq!(load(blocked, Loads::No), (0, 0));
+        assert_eq!(load(woken, Loads::OnDisk), (300, 300), "who is woken waits for a CPU");
+        let silent = Silent {
+            tid: Tid::from_raw(1),
+            asleep_on: Some(BlockClass::ChildWait),
+            loads: Loads::Yes,
+            on_cpu: Nanos::ZERO,
+        };
+        assert_eq!(close_one(&record(Phase::Unseen), Some(silent)).unwrap().sums.loading, 1000);
     }
 
     #[test]

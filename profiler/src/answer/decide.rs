@@ -5,6 +5,7 @@ use super::{
     gain::{Blockers, Decision, Gain},
     inputs::ChildrenFacts,
     ledger::{CpuLedger, WallLedger},
+    load::Load,
     verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
 };
 use crate::{
@@ -81,6 +82,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) seconds: f64,
     /// The processes below it; `None` where they are measured with it.
     pub(crate) children: Option<ChildrenFacts>,
+    /// The load average that it makes.
+    pub(crate) load: Option<Load>,
     /// From what share of its CPU on a rewrite would be worth it.
     pub(crate) worth: f64,
 }
@@ -411,6 +414,7 @@ impl Answerable<'_> {
         if let Some(children) = self.children.filter(|children| children.cpu > self.cpu.total) {
             lines.push(Evidence::Children(children));
         }
+        lines.extend(self.load.filter(Load::is_mostly_asleep).map(Evidence::Load));
         if self.other_waits() > io {
             lines.push(Evidence::OtherWaits(self.other_waits()));
         }

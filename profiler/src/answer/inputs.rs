@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::{
+    aggregate::LoadTimes,
     cost::Reference,
     event::Place,
     machine::{PriceList, Runtime},
@@ -140,6 +141,16 @@ pub struct ChildrenFacts {
     pub cpu: Nanos,
 }
 
+/// What `/proc/loadavg` said meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LoadAverages {
+    /// The average of one minute, when the measurement began and when it ended; `None` where it
+    /// cannot be read.
+    pub minute: Option<(f64, f64)>,
+    /// How often the kernel updated it in between: every five seconds.
+    pub updates: u32,
+}
+
 /// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
@@ -194,6 +205,13 @@ pub struct Inputs {
     /// Its largest resident size, bytes.
     #[serde(rename = "daemon_bytes")]
     pub own_bytes: u64,
+    /// The machine's load average; `None` in recordings from before sleeps were told apart by
+    /// whether they count in it.
+    #[serde(default)]
+    pub load_averages: Option<LoadAverages>,
+    /// What each window adds to it, where the measurement was sampled.
+    #[serde(default)]
+    pub loads: Vec<LoadTimes>,
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,

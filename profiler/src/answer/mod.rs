@@ -8,6 +8,7 @@ mod diff;
 mod gain;
 mod inputs;
 mod ledger;
+mod load;
 mod note;
 mod possible;
 mod profile;
@@ -22,8 +23,11 @@ pub use advice::{Advice, SmallCalls};
 pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
-pub use inputs::{Bystanders, ChildrenFacts, Ended, Facts, Inputs, ProcessFacts, Slice, Toll, WindowFacts};
+pub use inputs::{
+    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Slice, Toll, WindowFacts,
+};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
+pub use load::{Load, MachineLoad};
 pub use note::Note;
 pub use possible::{Impossible, Whose, possible};
 pub use profile::{Profile, Stack, Weight, Weights};

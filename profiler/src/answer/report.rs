@@ -1,12 +1,13 @@
 //! The report: everything that is printed, drawn or exported of one measurement.
 
 use super::{
-    advice,
+    advice::{self, Advice},
     check::Check,
     decide::{Answerable, Born, Calls},
     gain::WORTH,
     inputs::{Bystanders, Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
+    load::Load,
     note::Note,
     score::Score,
     verdict::Verdict,
@@ -72,6 +73,8 @@ pub struct Report {
     pub what_if: WhatIf,
     pub cpu: CpuLedger,
     pub wall: WallLedger,
+    /// What it adds to the machine's load average.
+    pub load: Figure<Load, Note>,
     /// Sites, the one with the most blocked time first.
     pub sites: Vec<SiteView>,
     /// Threads, the busiest first.
@@ -123,11 +126,9 @@ impl Report {
         let roles = Roles::new(window, scheduling(&inputs));
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
-        let advice = given
-            .prices
-            .as_ref()
-            .map_or_else(Vec::new, |p| advice::advise(window, &sums, p, given.cpu.max(1.0), seconds.max(1e-9)));
+        let advice = advised(window, &sums, &given, seconds);
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
+        let load = Load::new(window, &inputs);
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: given.locks / given.cpu.max(1.0),
@@ -140,6 +141,7 @@ impl Report {
             direct: score.direct.value().copied(),
             seconds,
             children: inputs.children,
+            load: load.value().copied(),
             worth: inputs.worth.unwrap_or(WORTH),
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
@@ -160,6 +162,7 @@ impl Report {
             what_if,
             cpu,
             wall,
+            load,
             device_wait: Nanos::from_nanos(sums.device_wait),
             wakeups: Wakeups::new(&sums, wake),
             quality: window.quality.clone(),
@@ -168,6 +171,12 @@ impl Report {
         };
         (report, engine)
     }
+}
+
+/// What is cheaper than a rewrite.
+fn advised(window: &Window, sums: &Sums, given: &Given<'_>, seconds: f64) -> Vec<Advice> {
+    let advise = |p| advice::advise(window, sums, p, given.cpu.max(1.0), seconds.max(1e-9));
+    given.prices.as_ref().map_or_else(Vec::new, advise)
 }
 
 /// What its runtime makes of its threads.

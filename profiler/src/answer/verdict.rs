@@ -4,6 +4,7 @@ use super::{
     advice::Advice,
     gain::{Decision, Gain},
     inputs::ChildrenFacts,
+    load::Load,
 };
 use crate::{
     aggregate::RoleLine,
@@ -307,6 +308,8 @@ pub enum Evidence {
     },
     /// Processes below the target, which were not measured.
     Children(ChildrenFacts),
+    /// The load average that it makes, where most of that is asleep.
+    Load(Load),
     /// So many blocks are not on IO.
     OtherWaits(u64),
     /// What its threads are, those with the most CPU first; the others took the rest.

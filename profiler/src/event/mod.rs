@@ -42,6 +42,6 @@ pub use site::{SiteRecord, SizeWindows, decode_sites, join_sites};
 pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stat::{BUCKETS, Stat};
 pub use stream::{BlockEnd, Span};
-pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Sums};
+pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Loads, Sums};
 pub use thread::{Call, Phase, ThreadRecord, Threads};
 pub use windows::{Pairs, SiteWindows, Windows};

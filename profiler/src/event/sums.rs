@@ -12,6 +12,18 @@ use super::{
 /// 1,024.
 pub const CONCURRENCY_BUCKETS: usize = thread::CONCURRENCY_BUCKETS;
 
+/// How the kernel counts a thread in the load average while it sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loads {
+    /// Not at all: most sleeps.
+    #[default]
+    No,
+    /// As one, without a disk: uninterruptible (state D).
+    Yes,
+    /// As one, asleep for the disk.
+    OnDisk,
+}
+
 /// Blocks of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClassSum {
@@ -106,6 +118,13 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before.
     #[serde(default)]
     pub event_turns: u64,
+    /// Blocked time in which the kernel counted the thread in the load average
+    /// (`sched_contributes_to_load`, kernel/sched/core.c), ns.
+    #[serde(default)]
+    pub loading: u64,
+    /// Of that: asleep for the disk, ns.
+    #[serde(default)]
+    pub loading_disk: u64,
     /// Blocks by class, indexed as [`BlockClass`].
     #[serde(with = "by_class")]
     pub classes: [ClassSum; CLASS_COUNT],
@@ -170,6 +189,8 @@ impl Sums {
         event_calls: 0,
         event_ends: 0,
         event_turns: 0,
+        loading: 0,
+        loading_disk: 0,
         classes: [ClassSum { blocks: 0, blocked: 0, run_delay: 0 }; CLASS_COUNT],
         bursts: [0; BUCKETS],
         concurrency: [0; CONCURRENCY_BUCKETS],
@@ -184,6 +205,16 @@ impl Sums {
     /// What the kernel charged to the thread beyond what the tracepoints saw of it, ns.
     pub const fn charge(&self) -> i64 {
         self.charge_io.wrapping_add(self.charge_other).wrapping_sub_unsigned(self.uncharged)
+    }
+
+    /// Adds a sleep, by how the kernel counts it in the load average.
+    pub fn count_load(&mut self, loads: Loads, slept: u64) {
+        if loads != Loads::No {
+            self.loading += slept;
+        }
+        if loads == Loads::OnDisk {
+            self.loading_disk += slept;
+        }
     }
 
     /// Adds what another thread, or a later window, summed.

@@ -8,7 +8,7 @@ use profiler_common::{
 use super::{
     class::{BlockClass, class},
     error::DecodeError,
-    sums::Sums,
+    sums::{Loads, Sums},
 };
 use crate::{
     kernel::{Chunks, syscalls},
@@ -74,6 +74,8 @@ pub struct ThreadRecord {
     pub tgid: Tgid,
     /// Where in its life the thread was.
     pub phase: Phase,
+    /// How a sleep that is open counts in the load average.
+    pub loads: Loads,
     /// Where in its program.
     pub call: Call,
     /// Blocks of the call it was in.
@@ -163,6 +165,11 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         tid: Tid::from_raw(raw.tid),
         tgid: Tgid::from_raw(raw.tgid),
         phase,
+        loads: match raw.marks {
+            marks if marks & mark::LOADS == 0 => Loads::No,
+            marks if marks & mark::ON_DISK == 0 => Loads::Yes,
+            _ => Loads::OnDisk,
+        },
         call,
         open_blocks: raw.call_blocks,
         open_cpu: at(raw.call_cpu),

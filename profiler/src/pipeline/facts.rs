@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 use crate::{
     aggregate::Silent,
     answer::{Facts, ProcessFacts},
-    event::{Batch, BlockClass, Phase},
+    event::{Batch, BlockClass, Loads, Phase},
     kernel::{Form, preflight, syscalls},
     machine::Runtime,
     process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
@@ -26,8 +26,8 @@ const MOVED: usize = 100;
 #[derive(Default)]
 pub(super) struct Silents {
     tables: HashMap<Tgid, DescriptorTable>,
-    /// Where each thread slept last.
-    known: HashMap<Tid, BlockClass>,
+    /// Where each thread slept last, and how that counts in the load average.
+    known: HashMap<Tid, (BlockClass, Loads)>,
     /// The beginning of the window that this is of.
     window: Option<Nanos>,
 }
@@ -39,7 +39,7 @@ impl Silents {
         for thread in batch.threads.iter() {
             match thread.phase {
                 Phase::Unseen => unseen.push((thread.tgid, thread.tid)),
-                Phase::Blocked { class, .. } => _ = asleep.insert(thread.tid, class),
+                Phase::Blocked { class, .. } => _ = asleep.insert(thread.tid, (class, thread.loads)),
                 _ => {}
             }
         }
@@ -49,17 +49,18 @@ impl Silents {
         let mut found = Vec::with_capacity(unseen.len());
         for (tgid, tid) in unseen {
             let on = match self.known.get(&tid) {
-                Some(&class) => Some(class),
+                Some(&known) => Some(known),
                 None => match self.ask(tgid, tid, batch.measured) {
                     Some(on) => on,
                     // Gone: not of this window.
                     None => continue,
                 },
             };
-            asleep.extend(on.map(|class| (tid, class)));
+            asleep.extend(on.map(|on| (tid, on)));
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
-            found.push(Silent { tid, asleep_on: on, on_cpu });
+            let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
+            found.push(Silent { tid, asleep_on, loads, on_cpu });
         }
         self.known = asleep;
         found
@@ -68,13 +69,13 @@ impl Silents {
     /// Whether threads without an event still wait where they waited in the window before, by a
     /// sample of them. Who has moved is forgotten.
     fn still_there(&mut self, unseen: &[(Tgid, Tid)], measured: Nanos) -> bool {
-        let expected: Vec<(Tgid, Tid, BlockClass)> =
+        let expected: Vec<_> =
             unseen.iter().filter_map(|&(tgid, tid)| Some((tgid, tid, *self.known.get(&tid)?))).collect();
         let sample = fastrand::choose_multiple(expected, ASKED_AGAIN);
         let asked = sample.len();
         let mut moved = 0;
-        for (tgid, tid, class) in sample {
-            if self.ask(tgid, tid, measured) != Some(Some(class)) {
+        for (tgid, tid, known) in sample {
+            if self.ask(tgid, tid, measured) != Some(Some(known)) {
                 self.known.remove(&tid);
                 moved += 1;
             }
@@ -83,7 +84,7 @@ impl Silents {
     }
 
     /// What a thread slept on for so long, or that it ran; `None` where it is gone.
-    fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Option<BlockClass>> {
+    fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Option<(BlockClass, Loads)>> {
         let state = process::snapshot_state(tgid, tid)?;
         match (state.state, state.syscall) {
             ('R', _) => {
@@ -93,13 +94,15 @@ impl Silents {
                 if ever.is_none() && keeps_account() {
                     return None;
                 }
-                Some((!could_have_run(ever, measured)).then_some(BlockClass::Unknown))
+                Some((!could_have_run(ever, measured)).then_some((BlockClass::Unknown, Loads::No)))
             }
-            ('T', _) => Some(Some(BlockClass::Stopped)),
-            ('t', _) => Some(Some(BlockClass::Traced)),
+            ('T', _) => Some(Some((BlockClass::Stopped, Loads::No))),
+            ('t', _) => Some(Some((BlockClass::Traced, Loads::No))),
             ('Z' | 'X', _) => None,
-            (_, Some(call)) => Some(Some(self.class_of_call(tgid, &call))),
-            (_, None) => Some(Some(BlockClass::Unknown)),
+            (letter, call) => {
+                let class = call.map_or(BlockClass::Unknown, |call| self.class_of_call(tgid, &call));
+                Some(Some((class, loads_of(letter, class))))
+            }
         }
     }
 
@@ -147,6 +150,16 @@ impl Silents {
         }
         process::only_watched(tgid, fd)
             .map_or(class, |watched| class_of_descriptor(&table.describe(watched)).waited_for())
+    }
+}
+
+/// How a sleep counts in the load average: `D` is uninterruptible. `/proc` does not tell whether it
+/// is for the disk; a wait for a file is.
+fn loads_of(letter: char, class: BlockClass) -> Loads {
+    match (letter, class) {
+        ('D', BlockClass::File | BlockClass::BlockDevice) => Loads::OnDisk,
+        ('D', _) => Loads::Yes,
+        _ => Loads::No,
     }
 }
 

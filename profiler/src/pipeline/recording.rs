@@ -3,7 +3,7 @@
 use super::measurement::{Measurement, Progress};
 use crate::{
     aggregate::Window,
-    answer::{Inputs, Report, Sampled},
+    answer::{Inputs, LoadAverages, Report, Sampled},
     predict::Engine,
     quantity::Nanos,
     record::{Part, Recording},
@@ -130,6 +130,8 @@ pub(super) fn inputs_of_stretch(inputs: &Inputs, window: &Window, own_cpu: Nanos
     stretch.own_cpu = own_cpu;
     stretch.process_cpu = None;
     stretch.shares.clear();
+    stretch.loads.clear();
+    stretch.load_averages = stretch.load_averages.map(|_| LoadAverages::default());
     stretch.slices.clear();
     stretch
 }

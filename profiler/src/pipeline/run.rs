@@ -12,6 +12,7 @@ use super::{
     baseline::{SETTLE, Stretches},
     facts::{Silents, daemon_cost, process_cpu},
     filing::{file_late_threads, file_threads},
+    load::LoadWatch,
     lookups::Lookups,
     measurement::{Failure, Progress, Request},
     names::ThreadNames,
@@ -24,7 +25,7 @@ use super::{
     streaming::Streaming,
 };
 use crate::{
-    aggregate::Window,
+    aggregate::{LoadTimes, Window},
     answer::{self, Ended, Slice},
     cost::Reference,
     event,
@@ -63,6 +64,7 @@ pub(super) struct Run<'a> {
     streaming: Streaming,
     stacks: Option<Stacks>,
     windows: Windows,
+    load: LoadWatch,
     slices: Vec<Slice>,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
@@ -103,8 +105,7 @@ struct Last {
 impl<'a> Run<'a> {
     /// Loads, attaches, files the threads that live, and opens the first window.
     pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
-        let began_at = SystemTime::now();
-        let asked = kernel::now();
+        let (began_at, asked) = (SystemTime::now(), kernel::now());
         let mut options = options(request);
         enough_memory(&mut options)?;
         kernel::descriptors::room_for(request.target.processes.len())?;
@@ -144,6 +145,7 @@ impl<'a> Run<'a> {
             streaming,
             stacks,
             windows: Windows::default(),
+            load: LoadWatch::default(),
             slices: Vec::new(),
             wire: None,
             stretches,
@@ -228,6 +230,7 @@ impl<'a> Run<'a> {
         }
         if now.saturating_sub(last.sites_read) >= SITES_EVERY {
             last.sites_read = now;
+            self.load.look(now);
             self.read_sites()?;
             file_late_threads(&mut self.session, &self.request.target);
         }
@@ -428,12 +431,14 @@ struct Windows {
     total: Option<Window>,
     count: u32,
     shares: Vec<f64>,
+    loads: Vec<LoadTimes>,
 }
 
 impl Windows {
     fn add(&mut self, window: Window) {
         self.count += 1;
         self.shares.extend(direct_share(&window));
+        self.loads.push(LoadTimes::new(&window));
         match &mut self.total {
             Some(total) => total.absorb(window),
             None => self.total = Some(window),

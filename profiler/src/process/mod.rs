@@ -33,6 +33,6 @@ pub use resolve::{in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{
-    ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, online_cpus, own_tid, snapshot_state,
-    switches_of_all, thread_count, threads,
+    ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,
+    snapshot_state, switches_of_all, thread_count, threads,
 };

@@ -100,6 +100,18 @@ pub fn switches_of_all() -> Option<u64> {
     proc::number(proc::status_field(&proc::read("/proc/stat").ok()?, b"ctxt ")?)
 }
 
+/// The load averages of the machine over 1, 5 and 15 minutes, from `/proc/loadavg`.
+pub fn load_averages() -> Option<[f64; 3]> {
+    let text = proc::read("/proc/loadavg").ok()?;
+    parse_load_averages(&text)
+}
+
+fn parse_load_averages(text: &[u8]) -> Option<[f64; 3]> {
+    let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse::<f64>);
+    let averages = [fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?];
+    averages.iter().all(|average| average.is_finite()).then_some(averages)
+}
+
 /// What a thread does at this moment; `None` where it has exited or /proc hides it.
 pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     let stat = proc::read(&format!("/proc/{tgid}/task/{tid}/stat")).ok()?;
@@ -190,6 +202,15 @@ mod tests {
         assert_eq!(parse_schedstat(b"12 34"), None);
         let (cpu, delay) = parse_schedstat(b"12 34 5\n").unwrap();
         assert_eq!((cpu.as_nanos(), delay.as_nanos()), (12, 34));
+    }
+
+    #[test]
+    fn load_averages_are_three_numbers() {
+        assert_eq!(parse_load_averages(b"1.53 0.87 0.40 2/139 4711\n"), Some([1.53, 0.87, 0.40]));
+        for text in [&b""[..], b"1.0 2.0", b"1.0 x 2.0 1/2 3", b"inf 1.0 1.0 1/2 3", b"\xff"] {
+            assert_eq!(parse_load_averages(text), None);
+        }
+        assert!(load_averages().is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod figure;
 mod ipc;
 mod ledgers;
+mod load;
 mod quality;
 mod row;
 mod target;
@@ -58,6 +59,8 @@ struct Document {
     cpu: ledgers::Cpu,
     /// Where the wall time of its threads went.
     wall: ledgers::Wall,
+    /// What it adds to the machine's load average.
+    load: load::Load,
     /// Every call place, the one with the most blocked time first; those that never blocked
     /// included.
     sites: Vec<views::Site>,
@@ -211,6 +214,7 @@ impl Document {
             window: target::Window::new(report),
             cpu: ledgers::Cpu::new(&report.cpu),
             wall: ledgers::Wall::new(&report.wall),
+            load: load::Load::new(&report.load),
             sites: report.sites.iter().map(views::Site::new).collect(),
             threads: report.threads.iter().map(views::Thread::new).collect(),
             roles: report.roles.iter().map(views::RoleLine::new).collect(),

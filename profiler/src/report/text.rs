@@ -7,6 +7,7 @@
 //! TARGET     who was measured, how long, how
 //! CPU        where its processor time went
 //! WALL       where its threads' time went
+//! LOAD       what it adds to the load average
 //! SITES      which calls blocked
 //! THREADS    who they are
 //! IPC        what hardware counters told of the instructions after blocks; only where any
@@ -23,6 +24,7 @@ mod devices;
 mod diff;
 mod explain;
 mod ipc;
+mod load;
 pub(super) mod options;
 mod page;
 mod quality;
@@ -51,6 +53,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     target::render(&mut page, report);
     cpu::render(&mut page, report);
     wall::render(&mut page, report);
+    load::render(&mut page, report);
     sites::render(&mut page, report, options);
     threads::render(&mut page, report, options);
     ipc::render(&mut page, report, options);

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     aggregate::{Silent, Window},
     answer::{Ended, Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
-    event::{self, BlockClass},
+    event::{self, BlockClass, Loads},
     feed::{Snapshot, State, Update},
     kernel::Harvest,
     predict::Engine,
@@ -169,7 +169,7 @@ fn demo() -> Report {
         .threads
         .iter()
         .filter(|t| unseen(t))
-        .map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), on_cpu: Nanos::ZERO })
+        .map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), loads: Loads::No, on_cpu: Nanos::ZERO })
         .collect();
     let window = Window::close(event::decode(harvest).unwrap(), &silent);
     let (wall, measured) = (window.end.saturating_sub(window.start), window.measured);

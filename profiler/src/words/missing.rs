@@ -42,6 +42,8 @@ pub const NO_LINE: &str = "fewer than 30 windows, or their instructions do not v
 pub const NOISE: &str = "the noise is larger than the step";
 /// Why there are no misses.
 pub const NOT_COUNTED: &str = "this machine does not count them";
+/// Why there is no load average of the machine.
+pub const NO_LOAD_AVERAGE: &str = "the kernel did not update it meanwhile, or it could not be read";
 /// Why there is no IPC with the kernel.
 pub const KERNEL_NOT_COUNTED: &str = "the kernel's instructions were not counted";
 /// How exact a quantile from a log2 histogram is.

@@ -13,6 +13,7 @@ mod cost;
 mod in_words;
 mod ipc;
 mod ledger;
+mod load;
 mod machine;
 mod memory;
 mod missing;
@@ -34,8 +35,9 @@ pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
 pub use memory::memory_needed;
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
-    NO_KERNEL_CPU, NO_LINE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE,
-    NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO, WAYS_COST, no_price,
+    NO_KERNEL_CPU, NO_LINE, NO_LOAD_AVERAGE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW,
+    NO_WAKE_UP, NOISE, NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO, WAYS_COST,
+    no_price,
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};

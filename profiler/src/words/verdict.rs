@@ -362,18 +362,23 @@ impl InWords for Evidence {
                 count(*blocks),
                 count(*files)
             ),
-            Self::Births { count: born, share } => format!(
-                "{} threads were born for a connection each and ended with it; that takes {} of its CPU in the kernel",
-                whole(*born),
-                percent(*share)
-            ),
+            Self::Births { count, share } => births(*count, *share),
             Self::Children(children) => beside(children),
+            Self::Load(load) => load.mostly_asleep(),
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);
                 format!("{blocks} blocks are not IO: locks, timers, event waits; async does not remove them")
             }
         }
     }
+}
+
+fn births(count: f64, share: f64) -> String {
+    format!(
+        "{} threads were born for a connection each and ended with it; that takes {} of its CPU in the kernel",
+        whole(count),
+        percent(share)
+    )
 }
 
 impl InWords for Advice {

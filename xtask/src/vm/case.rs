@@ -90,6 +90,13 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             Skip { test: "waits_for_the_disk", on: Guests::Brief, why: "six measurements" },
         ],
     },
+    TestProgram {
+        name: "kernel_load",
+        skip: &[
+            Skip { test: "readers_of_a_disk", on: Guests::Aarch64, why: NO_DISK },
+            Skip { test: "sleepers_and_runners", on: Guests::Brief, why: "four measurements" },
+        ],
+    },
     TestProgram { name: "kernel_command", skip: &[] },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];

@@ -35,6 +35,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
             for index in 0..args.workers() {
                 workers.push(match args.kind {
                     Kind::Sleep => sleeper(calls, Duration::from_micros(args.us.unwrap_or(1000)))?,
+                    Kind::Vfork => parent(calls, Duration::from_micros(args.us.unwrap_or(1000)))?,
                     Kind::Burn => burner(Duration::from_millis(args.ms.unwrap_or(100)))?,
                     Kind::FileDirect => direct_reader(&args.dir, index, calls)?,
                     Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::Splice | Kind::IoSubmit | Kind::MajorFault => {
@@ -70,6 +71,41 @@ fn sleeper(calls: u64, each: Duration) -> Result<Worker> {
         deed.other_calls = vec![("prctl", 1)];
         Ok(deed)
     })
+}
+
+/// Stack of a child, which only sleeps.
+const CHILD_STACK: usize = 64 << 10;
+
+/// Waits in its kernel, uninterruptibly, until each child has ended.
+fn parent(calls: u64, each: Duration) -> Result<Worker> {
+    Worker::spawn("vfork", move |_| {
+        let mut stack = vec![0u128; CHILD_STACK / size_of::<u128>()];
+        let mut request = libc::timespec { tv_sec: each.as_secs().cast_signed(), tv_nsec: each.subsec_nanos().into() };
+        let mut deed = Deed::new("other", "clone");
+        for _ in 0..calls {
+            let begun = Instant::now();
+            let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+            let top = stack.as_mut_ptr_range().end;
+            // SAFETY: the child has a stack of its own, and this thread waits until it has ended.
+            // It touches nothing but that stack and the time that it sleeps for.
+            let child = unsafe { libc::clone(child, top.cast(), flags, (&raw mut request).cast()) };
+            deed.blocked_max += begun.elapsed();
+            ensure!(child > 0, "clone: {}", std::io::Error::last_os_error());
+            // SAFETY: a child of this thread that nobody else waits for.
+            let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            ensure!(waited == child, "waitpid: {}", std::io::Error::last_os_error());
+            deed.blocked_min += each;
+        }
+        deed.calls = calls;
+        deed.other_calls = vec![("wait4", calls)];
+        deed.certainty = Certainty::Counted;
+        Ok(deed)
+    })
+}
+
+extern "C" fn child(request: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: what its parent gave it, which lives until it has ended.
+    unsafe { libc::nanosleep(request.cast(), std::ptr::null_mut()) }
 }
 
 fn burner(how_long: Duration) -> Result<Worker> {

@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Nonblock,
     /// Arithmetic.
     Burn,
+    /// Parents of children that share their memory (`CLONE_VFORK`) and sleep for --us each.
+    Vfork,
     /// An epoll loop over an eventfd, its own waker.
     Epoll,
     /// As poll, by an epoll.

@@ -103,7 +103,9 @@ fn run(args: &Args) -> Result<()> {
 
 fn set_up(args: &Args) -> Result<Play> {
     match args.kind {
-        Kind::FileDirect | Kind::Sleep | Kind::Nonblock | Kind::Burn | Kind::Pingpong => alone::set_up(args),
+        Kind::FileDirect | Kind::Sleep | Kind::Nonblock | Kind::Burn | Kind::Pingpong | Kind::Vfork => {
+            alone::set_up(args)
+        }
         Kind::Fsync | Kind::Msync | Kind::Sendfile | Kind::Splice | Kind::IoSubmit | Kind::MajorFault => {
             alone::set_up(args)
         }

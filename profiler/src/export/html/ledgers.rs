@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::markup::{Number, name};
 use crate::{
-    answer::{CpuLedger, Note, Report, WallLedger, WallLine},
+    answer::{CpuLedger, Load, Note, Report, WallLedger, WallLine},
     event::Family,
     quantity::{Figure, Nanos},
     text::numbers::{NA, count, part, share, span},
@@ -161,6 +161,8 @@ pub(super) fn wall(report: &Report) -> Markup {
                 }
                 "\n"
                 p class="note" { (name(&wakeups(report))) }
+                "\n"
+                p class="note" { (name(&load(report))) }
             }
         }
         "\n"
@@ -216,6 +218,13 @@ fn wall_table(report: &Report) -> Markup {
         }
         "\n"
     }
+}
+
+/// What the target adds to the machine's load average.
+fn load(report: &Report) -> String {
+    let machine = report.load.value().and_then(Load::machine_line);
+    let lines: Vec<String> = [Load::line(&report.load)].into_iter().chain(machine).collect();
+    format!("Load average: {}", lines.join("; "))
 }
 
 fn wakeups(report: &Report) -> String {

@@ -35,6 +35,7 @@ impl Run<'_> {
         stop: &AtomicBool,
         progress: &mut dyn Progress,
     ) -> Result<Measurement, Failure> {
+        self.load.look(kernel::now());
         if self.open {
             self.read_sites()?;
             self.governor.ends(&mut self.session, kernel::now());
@@ -170,6 +171,8 @@ impl Run<'_> {
             hook_entry: self.governor.hook(pace),
             own_cpu: daemon.0.saturating_sub(self.daemon_before),
             own_bytes: daemon.1,
+            load_averages: Some(self.load.averages()),
+            loads: self.windows.loads.clone(),
             shares: self.windows.shares.clone(),
             slices: self.slices.clone(),
             worth: self.request.worth,

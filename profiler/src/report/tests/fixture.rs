@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
-    answer::{Ended, Facts, Inputs, ProcessFacts, Report, WindowFacts},
+    answer::{Ended, Facts, Inputs, LoadAverages, ProcessFacts, Report, WindowFacts},
     cost::Reference,
     event::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
@@ -80,6 +80,7 @@ pub(super) fn empty(name: &str) -> Case {
                 pace: None,
             }),
             calibration: Some(calibration()),
+            load_averages: Some(LoadAverages { minute: Some((1.5, 2.25)), updates: 2 }),
             own_cpu: Nanos::from_millis(41),
             own_bytes: 23 << 20,
             ..Inputs::default()
@@ -295,6 +296,7 @@ pub(super) fn files() -> Case {
     let mut case = empty("indexer");
     let mut reader = thread(PID, 300_000_000, 500_000_000, BlockClass::File, 40_000);
     reader.sums.device_wait = 7_900_000_000;
+    (reader.sums.loading, reader.sums.loading_disk) = (8_100_000_000, 7_900_000_000);
     case.window.threads = vec![reader];
     let path = "/var/lib/indexer/segments/2026/07/a-rather-long-directory-name/of-the-kind-programs-have/0001.seg";
     case.window.sites = vec![called(site(BlockClass::File, "pread64", 9), 64_000, 40_000, 205_000)];
