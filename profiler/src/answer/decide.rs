@@ -3,7 +3,7 @@
 use super::{
     advice::Advice,
     gain::{Blockers, Decision, Gain},
-    inputs::ChildrenFacts,
+    inputs::{ChildrenFacts, Quota},
     ledger::{CpuLedger, WallLedger},
     verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
 };
@@ -81,6 +81,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) seconds: f64,
     /// The processes below it; `None` where they are measured with it.
     pub(crate) children: Option<ChildrenFacts>,
+    /// The quotas of the cgroups that it is in.
+    pub(crate) quotas: &'a [Quota],
     /// From what share of its CPU on a rewrite would be worth it.
     pub(crate) worth: f64,
 }
@@ -368,6 +370,7 @@ impl Answerable<'_> {
         let io = self.wall.blocks_in(Family::BlockingIo);
         let what_if = self.what_if;
         let mut lines = vec![Evidence::Blocks { io, seconds: self.seconds, cpu: self.cpu.total }];
+        lines.extend(self.quotas.iter().filter(|quota| quota.held_back()).cloned().map(Evidence::HeldBack));
         if let Some(priced) = &what_if.priced {
             let all = priced.prices.all();
             let share = all.direct / what_if.cpu.max(1.0);

@@ -22,7 +22,7 @@ pub use advice::{Advice, SmallCalls};
 pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
-pub use inputs::{Bystanders, ChildrenFacts, Ended, Facts, Inputs, ProcessFacts, Slice, Toll, WindowFacts};
+pub use inputs::{Bystanders, ChildrenFacts, Ended, Facts, Inputs, ProcessFacts, Quota, Slice, Toll, WindowFacts};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use note::Note;
 pub use possible::{Impossible, Whose, possible};

@@ -140,6 +140,7 @@ impl Report {
             direct: score.direct.value().copied(),
             seconds,
             children: inputs.children,
+            quotas: &inputs.facts.quotas,
             worth: inputs.worth.unwrap_or(WORTH),
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
@@ -254,7 +255,7 @@ fn given<'a>(
         Prices::new(window, sums, pools, calibration, reference, inputs.files()).map(|p| p.less_excess(excess));
     let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
-    let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
+    let (seconds, room) = (inputs.window.measured.as_secs_f64(), inputs.facts.room());
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
     let births = Births::new(window, sums, pools, locks, &roles.brief);
     let given = Given {
@@ -271,11 +272,13 @@ fn given<'a>(
         direct_interval: parts.score.interval,
         unsteady: alone.map_or(0.0, |a| a.unsteady),
         drift: alone.and_then(|a| a.drift),
-        filled: alone.is_some_and(|a| a.was_filled(total, seconds, cpus)),
+        filled: alone.is_some_and(|a| a.was_filled(total, seconds, room)),
         indirect: parts.indirect.total().value().copied(),
         by_counters: parts.indirect.counted.value().is_some(),
         seconds,
-        allowed_cpus: cpus.max(1),
+        allowed_cpus: room.ceil().max(1.0) as u32,
+        quota: inputs.facts.quota_cpus,
+        held_back: inputs.facts.held_back().next().is_some(),
     };
     (given, wake)
 }

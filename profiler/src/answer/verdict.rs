@@ -3,7 +3,7 @@
 use super::{
     advice::Advice,
     gain::{Decision, Gain},
-    inputs::ChildrenFacts,
+    inputs::{ChildrenFacts, Quota},
 };
 use crate::{
     aggregate::RoleLine,
@@ -305,6 +305,8 @@ pub enum Evidence {
         /// Kernel CPU of that as a share of the target's CPU.
         share: f64,
     },
+    /// A quota of CPU that kept it from running.
+    HeldBack(Quota),
     /// Processes below the target, which were not measured.
     Children(ChildrenFacts),
     /// So many blocks are not on IO.

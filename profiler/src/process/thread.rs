@@ -149,11 +149,11 @@ const ASKED_FOR_CPUS: usize = 64;
 
 /// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
 pub fn allowed_cpus(target: &super::Target) -> u32 {
-    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let online = online_cpus();
     match cpus(target).len() as u32 {
         0 => online,
         // The mask may name CPUs that the machine does not have.
-        allowed => allowed.min(online.max(1)),
+        allowed => allowed.min(online),
     }
 }
 

@@ -367,6 +367,7 @@ impl InWords for Evidence {
                 whole(*born),
                 percent(*share)
             ),
+            Self::HeldBack(quota) => quota.in_words(),
             Self::Children(children) => beside(children),
             Self::OtherWaits(blocks) => {
                 let blocks = count(*blocks);

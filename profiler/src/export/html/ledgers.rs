@@ -157,6 +157,9 @@ pub(super) fn wall(report: &Report) -> Markup {
                 (wall_table(report))
                 p class="note" {
                     "Neither blocked time nor run-queue delay is CPU."
+                    @if report.facts.held_back().next().is_some() {
+                        " " (words::title(words::RUN_DELAY_OF_QUOTA)) "."
+                    }
                     @if let Some(none) = report.no_io() { " " (words::title(none)) "." }
                 }
                 "\n"

@@ -65,6 +65,8 @@ pub(super) fn empty(name: &str) -> Case {
                 form: "tp_btf".to_owned(),
                 began_at: 1_700_000_000,
                 runtime: None,
+                quota_cpus: None,
+                quotas: Vec::new(),
             },
             window: WindowFacts {
                 wall: Nanos::from_nanos(WALL),
