@@ -60,6 +60,9 @@ pub mod mark {
     /// It polls a few descriptors all of which are connections: it serves these, as a proxy's
     /// thread does whose client and server take turns.
     pub const RELAY: u32 = 2048;
+    /// It is a thread of the kernel's that works for a ring (`io_uring`) of the process: it runs no
+    /// code of the program's.
+    pub const RING: u32 = 4096;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits
@@ -186,6 +189,11 @@ pub struct Sums {
     /// Of those: ended by another descriptor than such a wait before. Over `event_ends` it is the
     /// turnover: near 0 for a connection's own thread, near 1 for an event loop.
     pub event_turns: u64,
+    /// Calls that returned and never began: a seccomp filter answered them, or a tracer.
+    pub refused: u64,
+    /// CPU in user mode that ended with such a return, from the return before it on, ns: these
+    /// calls and the code before them.
+    pub refused_user: u64,
     /// Blocks by class, indexed by [`crate::class::BlockClass::wire`].
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -202,7 +210,7 @@ macro_rules! counted_sums {
         $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
             preempted uncharged born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
             preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum
-            io_calls event_calls event_ends event_turns)
+            io_calls event_calls event_ends event_turns refused refused_user)
     };
 }
 

@@ -13,4 +13,6 @@ pub struct Silent {
     pub asleep_on: Option<BlockClass>,
     /// CPU that the kernel charged it over the window.
     pub on_cpu: Nanos,
+    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`).
+    pub ring: bool,
 }

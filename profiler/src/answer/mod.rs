@@ -30,6 +30,6 @@ pub use profile::{Profile, Stack, Weight, Weights};
 pub use report::{OthersPay, Report, SelfCost};
 pub use sampled::{Sampled, SampledStack, StackQuality, Taken};
 pub use score::{Score, direct_share};
-pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict};
+pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict, Work};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
 pub use work::{NoUnits, NotSameWork, Per, Unit, Which, Why};

@@ -21,6 +21,10 @@ use crate::{
     quantity::{Figure, Nanos, Tid},
 };
 
+/// What the kernel calls a thread that polls for a ring begins with (`io_sq_thread`,
+/// io_uring/sqpoll.c); it calls the workers `iou-wrk`.
+const POLLS_FOR_A_RING: &str = "iou-sqp-";
+
 /// What measuring one process cost all others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OthersPay {
@@ -120,7 +124,8 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let roles = Roles::new(window, scheduling(&inputs));
+        let polls = |tid: Tid| inputs.thread_names.get(&tid).is_some_and(|name| name.starts_with(POLLS_FOR_A_RING));
+        let roles = Roles::new(window, scheduling(&inputs), polls);
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
         let advice = given

@@ -59,7 +59,8 @@ impl Silents {
             asleep.extend(on.map(|class| (tid, class)));
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
-            found.push(Silent { tid, asleep_on: on, on_cpu });
+            let ring = on.is_none() && process::works_for_ring(tgid, tid);
+            found.push(Silent { tid, asleep_on: on, on_cpu, ring });
         }
         self.known = asleep;
         found

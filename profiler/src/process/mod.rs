@@ -36,5 +36,5 @@ pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, online_cpus, own_tid, snapshot_state,
-    switches_of_all, thread_count, threads,
+    switches_of_all, thread_count, threads, works_for_ring,
 };

@@ -112,6 +112,11 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     Some(ThreadState { state, syscall })
 }
 
+/// Whether a thread is the kernel's, made for a ring (`io_uring`) of its process.
+pub fn works_for_ring(tgid: Tgid, tid: Tid) -> bool {
+    proc::Stat::of_thread(tgid.as_raw(), tid.as_raw()).is_some_and(|stat| stat.works_for_ring())
+}
+
 /// The calling thread.
 pub fn own_tid() -> Tid {
     Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())

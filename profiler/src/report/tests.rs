@@ -154,6 +154,62 @@ fn a_quota_is_told_wherever_its_time_is_shown() {
     assert!(!unlimited.contains("quota"), "{unlimited}");
 }
 
+/// A program that hardly runs, and a thread of the kernel's that does for its ring.
+fn beside_ring(name: &str) -> Report {
+    let mut case = empty("ring");
+    let mut of_ring = thread(fixture::PID + 1, 0, 9_800_000_000, BlockClass::Kernel, 0);
+    of_ring.ring = true;
+    case.window.threads = vec![of_ring, thread(fixture::PID, 60_000_000, 60_000_000, BlockClass::Sleep, 300)];
+    case.window.sites = vec![called(site(BlockClass::Sleep, "clock_nanosleep", 0), 300, 300, 30_000_000)];
+    named(case, &[], name).report()
+}
+
+#[test]
+fn a_ring_that_polls_is_no_work_of_the_program() {
+    let report = beside_ring("iou-sqp-4242");
+    assert_eq!(report.verdict.answer, Answer::NoBlockingIo);
+    let sentence = report.verdict.sentence();
+    assert!(sentence.contains("0.980 CPUs go to its ring's polling thread") && !sentence.contains("goes into its own"));
+    let roles: Vec<Role> = report.threads.iter().map(|t| t.role.role).collect();
+    assert_eq!(roles[0], Role::RingPoller);
+    let (cpu, lines) = (&report.cpu, report.cpu.lines());
+    assert_eq!(cpu.rings, Nanos::from_millis(9_800));
+    assert!(lines.iter().any(|(name, _)| *name == "io_uring's threads") && cpu.rest.abs() < 1e6, "{cpu:?}");
+    assert_eq!(json_value(&report)["cpu"]["rings_ns"]["value"], 9_800_000_000u64);
+    assert!(server().report().cpu.lines().iter().all(|(name, _)| *name != "io_uring's threads"));
+}
+
+#[test]
+fn workers_of_a_ring_are_known_without_their_names() {
+    for name in ["iou-wrk-4242", "", "postgres"] {
+        let report = beside_ring(name);
+        assert_eq!(report.threads[0].role.role, Role::RingWorker, "{name}");
+        let sentence = report.verdict.sentence();
+        assert!(sentence.contains("0.980 CPUs go to the workers of its ring"), "{sentence}");
+    }
+}
+
+#[test]
+fn calls_that_a_filter_answers_are_not_called_the_programs_own_code() {
+    let refused = |share: u64| {
+        let mut case = empty("filtered");
+        let mut thread = thread(fixture::PID, 1_000_000_000, 10_000_000, BlockClass::Sleep, 300);
+        (thread.sums.refused, thread.sums.refused_user) = (1_000_000 * share.min(1), share * 10_000_000);
+        case.window.threads = vec![thread];
+        case.window.sites = vec![called(site(BlockClass::Sleep, "clock_nanosleep", 0), 300, 300, 30_000_000)];
+        named(case, &[], "filtered").report()
+    };
+    let most = refused(90);
+    let said = most.verdict.sentence() + &most.verdict.evidence_lines().join("; ");
+    assert!(said.contains("1,000,000 of its calls were answered by a seccomp filter") && !said.contains("own work"));
+    let page = text(&most, &TextOptions::default());
+    assert!(page.contains("1,000,000 calls were answered by a seccomp filter"), "{page}");
+    assert_eq!(json_value(&most)["cpu"]["refused_calls_count"]["value"], 1_000_000);
+    for none in [refused(0), server().report()] {
+        assert!(none.cpu.refused().is_none() && !text(&none, &TextOptions::default()).contains("seccomp"));
+    }
+}
+
 #[test]
 fn a_quota_on_several_cpus_and_one_that_changed_are_told_as_such() {
     let mut quota = throttled().inputs.facts.quotas.remove(0);

@@ -3,8 +3,8 @@
 use super::{
     in_words::InWords,
     machine::prices,
-    quota::of_a_quota,
     predict::{missed, missed_on},
+    quota::of_a_quota,
 };
 use crate::{
     predict::{Kind, WhatIf},

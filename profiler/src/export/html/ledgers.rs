@@ -95,13 +95,14 @@ pub(super) fn cpu(report: &Report) -> Markup {
             h2 { "CPU: " (CpuLedger::TITLE) }
             "\n"
             @if cpu.total == Nanos::ZERO { p { (NA) ": " (words::NO_CPU) "." } } @else { (cpu_table(cpu)) }
+            @if let Some(refused) = cpu.refused() { p class="note" { (words::title(&refused)) "." } }
         }
         "\n"
     }
 }
 
 /// The colour classes of [`CpuLedger::LINES`].
-const COLOURS: [&str; 7] = ["user", "calls", "io", "switches", "uncharged", "softirq", "rest"];
+const COLOURS: [&str; 8] = ["user", "calls", "io", "switches", "uncharged", "softirq", "rings", "rest"];
 
 fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
     let class = |name: &str| CpuLedger::LINES.iter().position(|line| *line == name).and_then(|i| COLOURS.get(i));
