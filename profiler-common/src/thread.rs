@@ -64,6 +64,9 @@ pub mod mark {
     pub const LOADS: u32 = 4096;
     /// It sleeps for the disk (`in_iowait`). Only beside [`LOADS`].
     pub const ON_DISK: u32 = 8192;
+    /// It is a thread of the kernel's that works for a ring (`io_uring`) of the process: it runs no
+    /// code of the program's.
+    pub const RING: u32 = 16384;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits
@@ -195,6 +198,11 @@ pub struct Sums {
     pub loading: u64,
     /// Of that: asleep for the disk, ns.
     pub loading_disk: u64,
+    /// Calls that returned and never began: a seccomp filter answered them, or a tracer.
+    pub refused: u64,
+    /// CPU in user mode that ended with such a return, from the return before it on, ns: these
+    /// calls and the code before them.
+    pub refused_user: u64,
     /// Blocks by class, indexed by [`crate::class::BlockClass::wire`].
     pub classes: [ClassSum; CLASS_COUNT],
     /// Bursts: CPU from switch-in to the next block, log2 histogram.
@@ -211,7 +219,7 @@ macro_rules! counted_sums {
         $do!(user kernel kernel_before kernel_after calls blocked_calls open_calls voluntary involuntary switch_ins
             preempted uncharged born_delay woken_by_self woken_by_other woken_by_kernel woken_io_by_self woke_other away_io
             preempted_by_own device_wait kernel_voluntary kernel_involuntary kernel_runtime checked_cpu burst_sum
-            io_calls event_calls event_ends event_turns loading loading_disk)
+            io_calls event_calls event_ends event_turns loading loading_disk refused refused_user)
     };
 }
 

@@ -484,16 +484,24 @@ pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     let Caller { control, t, task, tgid, now, .. } = caller;
     let nr = t.nr;
     t.nr = syscall::NONE;
-    t.window_user = 0;
     if nr >= syscall::UNKNOWN || t.marks & mark::OPEN_CALL != 0 {
         // A birth, or a call from before the window. Its CPU is in the thread's sums, but it is no
         // whole call.
-        t.sums.open_calls += 1;
+        if nr == syscall::NONE && !call::came_by_exception::<A>(task) {
+            // `seccomp` and tracers come before the tracepoint of the entry
+            // (`syscall_trace_enter`, kernel/entry/common.c), so the call looks like user mode.
+            t.sums.refused += 1;
+            t.sums.refused_user += t.window_user;
+        } else {
+            t.sums.open_calls += 1;
+        }
+        t.window_user = 0;
         t.marks &= !mark::OPEN_CALL;
         t.window = window::NONE;
         ipc::open(control, t, OVERFLOW_SITE, before::NONE);
         return;
     }
+    t.window_user = 0;
     let blocked = t.call_blocks != 0;
     t.sums.calls += 1;
     if blocked {

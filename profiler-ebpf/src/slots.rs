@@ -1,17 +1,21 @@
 //! Slots: whose an event is, what a window begins with for a thread, and when a slot is free again.
 
 use profiler_common::{
+    class::BlockClass,
     control::Control,
     syscall,
     thread::{CAUSE_OTHER, CONCURRENCY_BUCKETS, LATE, Thread, concurrency_bucket, mark, phase, window},
 };
 
 use crate::{
-    access::Access,
+    access::{Access, offset},
     call, charge, descriptor, ipc,
     maps::{SIA_EXECS, SIA_FREE_THREADS, bump, set_slot, slot_of, thread},
     state,
 };
+
+/// `PF_IO_WORKER` of `include/linux/sched.h`: one that polls for a ring, or works for it
+const IO_WORKER: u32 = 0x10;
 
 /// The slot of a task, 0 if it is not of the target.
 #[inline(always)]
@@ -89,7 +93,13 @@ fn begin<A: Access>(control: &mut Control, t: &mut Thread, sight: FirstSight, ta
     if descriptor::is_unsure::<A>(task) {
         descriptor::be_unsure(control);
     }
-    if sight == FirstSight::User {
+    // SAFETY: the running task, or a task of a tracepoint's argument.
+    if unsafe { A::field::<u32>(task, offset!(task_flags)) } & IO_WORKER != 0 {
+        // It is never in user mode, and its registers are a copy of its creator's.
+        t.marks |= mark::RING;
+        t.nr = syscall::BORN;
+        t.class = BlockClass::Kernel as u32;
+    } else if sight == FirstSight::User {
         t.nr = syscall::NONE;
     } else {
         call::open_call::<A>(control, t, task);

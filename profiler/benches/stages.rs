@@ -146,6 +146,7 @@ fn silent() -> Vec<Silent> {
             asleep_on: Some(event::BlockClass::Futex),
             loads: event::Loads::No,
             on_cpu: Nanos::ZERO,
+            ring: false,
         })
         .collect()
 }

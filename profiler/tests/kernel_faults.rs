@@ -301,6 +301,23 @@ fn target_in_another_pid_namespace() {
     run(&mut tool(&["check", "-p", &given])).refusal(3, &[&["2 containers have a process"][..], &both].concat());
 }
 
+/// The tool in a user namespace: root there is nobody for the kernel's programs.
+#[test]
+fn the_tool_in_a_user_namespace() {
+    if !can_fault() {
+        return;
+    }
+    let target = Target::sleeper();
+    let pid = target.pid();
+    for flags in [&["--map-root-user"][..], &["--map-current-user"], &[]] {
+        for args in [&["check", "-p", &pid, "-d", "200ms"][..], &["check", "-d", "200ms", "--", "sleep", "60"]] {
+            let mut command = Command::new("unshare");
+            command.arg("--user").args(flags).arg(TOOL).args(args);
+            run(&mut command).refusal(4, &["inside a user namespace", "on the host"]);
+        }
+    }
+}
+
 /// The tool where its clocks are not the kernel's: in a time namespace, whatever it adds.
 #[test]
 fn the_tool_in_a_time_namespace() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::check::{self, Outcome, agrees, by_class, ledger_closes, nothing_lost, runs_missed, thread};
-use common::measuring::{Measuring, request};
+use common::measuring::{Measuring, raw_request, request};
 use common::truth::Truth;
 use common::{can_measure, figures, procfs};
 use should_i_async::aggregate::{Role, RoleBasis};
@@ -390,4 +390,90 @@ fn a_loop_beside_helpers_that_wait_for_each_other() {
     figures!("{events} event waits, {locks} waits for locks: {}", report.verdict.sentence());
     assert!(locks > events, "the helpers wait more often by construction: {locks} against {events}");
     assert_eq!(report.verdict.answer, Answer::AlreadyAsync, "{}", report.verdict.sentence());
+}
+
+/// Threads that the kernel runs for a ring have roles of their own, and their CPU is not the
+/// program's.
+#[test]
+fn threads_of_rings_are_not_the_programs_own() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, name, role, raw) in [
+        ("ring-poller", "iou-sqp-", Role::RingPoller, false),
+        ("ring-poller", "iou-sqp-", Role::RingPoller, true),
+        ("ring-workers", "iou-wrk-", Role::RingWorker, false),
+    ] {
+        let as_asked = |pid| vec![if raw { raw_request(pid) } else { request(pid) }];
+        let outcome = check::run_as(&[kind, "--ms", "800"], as_asked).remove(0);
+        let names = &outcome.measurement.inputs.thread_names;
+        let report = outcome.measurement.clone().report();
+        figures!("{:?}, {:?}", report.roles, report.verdict);
+        ledger_closes(&outcome.measurement);
+        let mut cpu = 0;
+        for thread in &report.threads {
+            let is_ring = names.get(&thread.tid).is_some_and(|n| n.starts_with(name));
+            assert_eq!(is_ring, thread.role.role == role, "{kind}: {thread:?}");
+            cpu += if is_ring { thread.cpu.as_nanos() } else { 0 };
+        }
+        assert!(cpu > 0 && report.cpu.rings.as_nanos() == cpu, "{kind}: {cpu} of {:?}", report.cpu);
+        // What the kernel charged these threads by the end of the work: the poller goes on.
+        let of_ring = report.threads.iter().filter(|t| t.role.role == role);
+        let theirs: u64 = of_ring.filter_map(|t| outcome.after.get(&t.tid.as_raw())).map(|after| after.cpu).sum();
+        assert!(2 * cpu >= theirs && cpu <= 2 * theirs, "{kind}: {cpu} of {theirs}");
+        let user = report.cpu.user.value().unwrap().as_nanos();
+        assert!(user < cpu, "{kind}: {user} of its own, {cpu} of the ring's");
+        let said = report.verdict.evidence_lines().join("; ") + &report.verdict.sentence();
+        let words = if role == Role::RingPoller {
+            ["polling thread of a ring ("; 2]
+        } else {
+            ["worker of a ring (", "workers of rings ("]
+        };
+        assert!(words.iter().any(|words| said.contains(words)), "{kind}: {said}");
+        assert!(!said.contains("its own"), "{kind}: {said}");
+    }
+}
+
+/// Calls that a filter answers return and never begin: they are counted, and their CPU is not
+/// called the program's own.
+#[test]
+fn calls_that_seccomp_answers_are_counted() {
+    if !can_measure() {
+        return;
+    }
+    for (kind, calls) in [("seccomp-errno", 100_000), ("seccomp-trap", 20_000), ("seccomp-notify", 300)] {
+        let outcome = check::run(&[kind, "--n", &calls.to_string()]);
+        nothing_lost(&outcome.measurement);
+        ledger_closes(&outcome.measurement);
+        agrees(&outcome.measurement);
+        let sums = &outcome.thread(outcome.line.rows[0].tid).sums;
+        figures!("{kind}: {} refused, {} of {} ns of user mode", sums.refused, sums.refused_user, sums.user);
+        if outcome.runs_missed() {
+            continue;
+        }
+        assert_eq!(sums.refused, calls, "{kind}: {sums:?}");
+        assert!((1..=sums.user).contains(&sums.refused_user), "{kind}: {sums:?}");
+        // None of it is what a measurement opens or ends with: the worker's gate was open.
+        assert_eq!(sums.open_calls, 1, "{kind}: {sums:?}");
+        let report = outcome.measurement.clone().report();
+        let said = report.verdict.sentence() + &report.verdict.evidence_lines().join("; ");
+        assert_eq!(report.cpu.refused, calls);
+        assert!(report.cpu.refused_most.as_nanos() >= sums.refused_user, "{kind}");
+        if kind == "seccomp-errno" {
+            assert!(said.contains("answered by a seccomp filter") && !said.contains("its own"), "{kind}: {said}");
+        }
+    }
+}
+
+/// Calls that begin as others do are none of them, whatever they return.
+#[test]
+fn calls_that_fail_were_not_refused() {
+    if !can_measure() {
+        return;
+    }
+    for args in [&["nonblock", "--n", "2000"][..], &["sleep", "--n", "100"], &["pipe", "--n", "500"]] {
+        let outcome = check::run(args);
+        let refused: u64 = outcome.measurement.window.threads.iter().map(|t| t.sums.refused).sum();
+        assert!(refused == 0 || outcome.runs_missed(), "{args:?}: {refused}");
+    }
 }

@@ -28,7 +28,13 @@ fn silent(harvest: &Harvest) -> Vec<Silent> {
     let batch = event::decode(harvest.clone()).unwrap();
     let unseen = batch.threads.iter().filter(|t| t.phase == event::Phase::Unseen);
     unseen
-        .map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), loads: Loads::No, on_cpu: Nanos::ZERO })
+        .map(|t| Silent {
+            tid: t.tid,
+            asleep_on: Some(BlockClass::Accept),
+            loads: Loads::No,
+            on_cpu: Nanos::ZERO,
+            ring: false,
+        })
         .collect()
 }
 

@@ -23,6 +23,10 @@ pub struct Quality {
     pub stream_lost: u64,
     /// CPU-clock samples that found no room.
     pub samples_lost: u64,
+    /// How often a CPU came in mid-measurement, for the first time or again: CPU-clock samples of
+    /// its first moments are missing.
+    #[serde(default)]
+    pub late_cpus: u64,
     /// Stacks that found no room.
     pub stacks_lost: u64,
     /// Threads that were asleep when the window began.
@@ -58,6 +62,8 @@ pub enum Loss {
     BlockEnds,
     /// Samples of the CPU clock.
     Samples,
+    /// Samples of the CPU clock on a CPU that came late or came back.
+    LateCpus,
 }
 
 impl Quality {
@@ -79,8 +85,8 @@ impl Quality {
     }
 
     /// What was lost of the evidence. No count depends on it.
-    pub fn evidence_losses(&self) -> [(u64, Loss); 2] {
-        [(self.stream_lost, Loss::BlockEnds), (self.samples_lost, Loss::Samples)]
+    pub fn evidence_losses(&self) -> [(u64, Loss); 3] {
+        [(self.stream_lost, Loss::BlockEnds), (self.samples_lost, Loss::Samples), (self.late_cpus, Loss::LateCpus)]
     }
 
     pub(super) fn absorb(&mut self, later: &Self) {
@@ -95,6 +101,7 @@ impl Quality {
         self.missed_switch_ins += later.missed_switch_ins;
         self.stream_lost += later.stream_lost;
         self.samples_lost += later.samples_lost;
+        self.late_cpus += later.late_cpus;
         self.stacks_lost += later.stacks_lost;
         self.open_at_start += later.open_at_start;
         self.open_at_end += later.open_at_end;

@@ -26,6 +26,10 @@ listed! {
         /// It waits for the time.
         Timer,
         Computing,
+        /// A thread of the kernel's that looks for what is submitted to a ring (`io_uring`).
+        RingPoller,
+        /// A thread of the kernel's that makes calls for a ring, those that may sleep.
+        RingWorker,
         /// It hardly ran, and hardly ever woke.
         Idle,
         /// No sign covers it.
@@ -46,6 +50,8 @@ impl Role {
             Self::LockBound => "lock-bound",
             Self::Timer => "timer",
             Self::Computing => "computing",
+            Self::RingPoller => "ring-poller",
+            Self::RingWorker => "ring-worker",
             Self::Idle => "idle",
             Self::Unknown => "unknown",
         }
@@ -81,6 +87,8 @@ pub enum RoleBasis {
     Brief(u64),
     /// Time on a CPU as a share of the time that it was there.
     Cpu(f64),
+    /// The kernel made it for a ring.
+    Ring,
     /// What it slept on when the measurement ended.
     Asleep(Option<BlockClass>),
     /// No sign covers the thread.

@@ -29,13 +29,15 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The roles of a window's threads.
-    pub fn new(window: &Window, scheduling: Scheduling) -> Self {
+    /// The roles of a window's threads. `polls`: whether a thread that works for a ring is the one
+    /// that polls, by its name.
+    pub fn new(window: &Window, scheduling: Scheduling, polls: impl Fn(Tid) -> bool) -> Self {
         let bonds = Bonds::new(window);
         let brief = BriefServers::new(window);
         let sign = |t: &ThreadTotals| {
             let mut signs = Signs::new(t, bonds.bond(t.tid));
             signs.scheduling = scheduling;
+            signs.for_ring = t.ring.then(|| if polls(t.tid) { Role::RingPoller } else { Role::RingWorker });
             signs.is_brief = scheduling != Scheduling::ParksTasks && brief.has(t, window);
             signs
         };

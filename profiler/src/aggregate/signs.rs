@@ -72,6 +72,8 @@ pub(super) struct Signs {
     pub(super) is_brief: bool,
     blocked: Nanos,
     pub(super) scheduling: Scheduling,
+    /// Its role, where it is a thread of the kernel's that works for a ring.
+    pub(super) for_ring: Option<Role>,
 }
 
 impl Signs {
@@ -108,6 +110,7 @@ impl Signs {
             is_brief: false,
             blocked: thread.blocked(),
             scheduling: Scheduling::Free,
+            for_ring: None,
         }
     }
 
@@ -137,6 +140,9 @@ impl Signs {
     pub(super) fn role(&self, fed: Fed) -> ThreadRole {
         let waits = |role, of| ThreadRole { role, basis: RoleBasis::Waits { of, all: self.all } };
         let by_cpu = |role| ThreadRole { role, basis: RoleBasis::Cpu(self.cpu_share) };
+        if let Some(role) = self.for_ring {
+            return ThreadRole { role, basis: RoleBasis::Ring };
+        }
         let hardly_runs = self.cpu_share < HARDLY_RUNS;
         if hardly_runs && (self.silent || self.all + self.events < HARDLY_WAITS) {
             return ThreadRole { role: Role::Idle, basis: RoleBasis::Asleep(self.asleep_on) };

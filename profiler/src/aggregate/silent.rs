@@ -15,4 +15,6 @@ pub struct Silent {
     pub loads: Loads,
     /// CPU that the kernel charged it over the window.
     pub on_cpu: Nanos,
+    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`).
+    pub ring: bool,
 }

@@ -72,6 +72,7 @@ fn samples(later: SampleCounts, earlier: SampleCounts) -> SampleCounts {
         wake: later.wake.saturating_sub(earlier.wake),
         hooks: later.hooks.saturating_sub(earlier.hooks),
         unreadable: later.unreadable.saturating_sub(earlier.unreadable),
+        late_cpus: later.late_cpus.saturating_sub(earlier.late_cpus),
     }
 }
 
@@ -81,7 +82,7 @@ fn quality(later: &Quality, earlier: &Quality) -> Quality {
         ($($name:ident)*) => { $(quality.$name = later.$name.saturating_sub(earlier.$name);)* };
     }
     fields!(threads_lost calls_without_site threads_pooled requests_lost devices_lost runs_missed raced_wakes
-        missed_switch_ins stream_lost samples_lost stacks_lost open_at_start open_at_end silent forks execs exits);
+        missed_switch_ins stream_lost samples_lost late_cpus stacks_lost open_at_start open_at_end silent forks execs exits);
     quality
 }
 

@@ -45,6 +45,10 @@ pub struct ThreadTotals {
     pub dead: bool,
     /// Whether it had no event at all.
     pub silent: bool,
+    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`): it runs no code of
+    /// the program's.
+    #[serde(default)]
+    pub ring: bool,
 }
 
 impl ThreadTotals {
@@ -64,6 +68,7 @@ impl ThreadTotals {
             born_inside: false,
             dead: false,
             silent: false,
+            ring: false,
         }
     }
 
@@ -82,6 +87,7 @@ impl ThreadTotals {
             born_inside: record.born_inside,
             dead: matches!(record.phase, Phase::Dead { .. }),
             silent: record.phase == Phase::Unseen,
+            ring: record.ring,
         };
         totals.open_end =
             if totals.silent { totals.close_silent(measured, known?) } else { totals.close_interval(record, end) };
@@ -148,6 +154,7 @@ impl ThreadTotals {
             }
         };
         self.asleep_at_start |= self.cpu_unknown == Nanos::ZERO;
+        self.ring |= known.ring;
         end
     }
 
@@ -161,6 +168,7 @@ impl ThreadTotals {
         self.open_end = later.open_end;
         self.dead = later.dead;
         self.silent &= later.silent;
+        self.ring |= later.ring;
     }
 
     /// CPU as the tracepoints saw it.
@@ -203,6 +211,7 @@ mod tests {
             open_cpu: Nanos::ZERO,
             asleep_at_start: false,
             born_inside: false,
+            ring: false,
             first: Nanos::from_nanos(100),
             sums: Sums::ZERO,
         }
@@ -237,8 +246,13 @@ mod tests {
 
     #[test]
     fn a_silent_thread_is_what_proc_says_and_a_vanished_one_is_not_ours() {
-        let asleep =
-            Silent { tid: Tid::from_raw(1), asleep_on: Some(BlockClass::Futex), loads: Loads::No, on_cpu: Nanos::ZERO };
+        let asleep = Silent {
+            tid: Tid::from_raw(1),
+            asleep_on: Some(BlockClass::Futex),
+            loads: Loads::No,
+            on_cpu: Nanos::ZERO,
+            ring: false,
+        };
         let closed = close_one(&record(Phase::Unseen), Some(asleep)).unwrap();
         assert_eq!(closed.blocked(), Nanos::from_nanos(1000));
         assert!(closed.silent && closed.asleep_at_start);
@@ -263,6 +277,7 @@ mod tests {
             asleep_on: Some(BlockClass::ChildWait),
             loads: Loads::Yes,
             on_cpu: Nanos::ZERO,
+            ring: false,
         };
         assert_eq!(close_one(&record(Phase::Unseen), Some(silent)).unwrap().sums.loading, 1000);
     }

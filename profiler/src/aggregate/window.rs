@@ -56,6 +56,7 @@ impl Window {
             missed_switch_ins: batch.counters.missed_switch_ins,
             stream_lost: batch.counters.stream_lost,
             samples_lost: batch.counters.samples_lost,
+            late_cpus: batch.samples.late_cpus,
             stacks_lost: batch.counters.stacks_lost,
             forks: batch.counters.forks,
             execs: batch.counters.execs,

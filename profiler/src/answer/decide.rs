@@ -3,10 +3,10 @@
 use super::{
     advice::Advice,
     gain::{Blockers, Decision, Gain},
-    inputs::ChildrenFacts,
+    inputs::{ChildrenFacts, Quota},
     ledger::{CpuLedger, WallLedger},
     load::Load,
-    verdict::{Evidence, HandOver, NoGain, Reason, Verdict},
+    verdict::{Evidence, HandOver, NoGain, Reason, Verdict, Work},
 };
 use crate::{
     aggregate::{Role, RoleLine, Roles},
@@ -84,6 +84,8 @@ pub(crate) struct Answerable<'a> {
     pub(crate) children: Option<ChildrenFacts>,
     /// The load average that it makes.
     pub(crate) load: Option<Load>,
+    /// The quotas of the cgroups that it is in.
+    pub(crate) quotas: &'a [Quota],
     /// From what share of its CPU on a rewrite would be worth it.
     pub(crate) worth: f64,
 }
@@ -151,13 +153,13 @@ impl Answerable<'_> {
         if io == 0 && locks == 0 {
             // Busy all the time, it never had to sleep.
             let serves = self.calls.events >= MIN_BLOCKS && self.calls.io >= MIN_BLOCKS;
-            return if serves { Reason::OnlyEventWaits(self.calls.events) } else { Reason::NoBlockingIo };
+            return if serves { Reason::OnlyEventWaits(self.calls.events) } else { self.no_blocking_io() };
         }
         if events > 10 * io.max(1) && self.is_about_events(events, all) {
             return Reason::MostlyEventWaits { events, io };
         }
         if io == 0 && self.computes() {
-            return Reason::NoBlockingIo;
+            return self.no_blocking_io();
         }
         if is_majority(locks, io)
             && !self.computes()
@@ -172,6 +174,22 @@ impl Answerable<'_> {
             };
         }
         self.by_saving(files * 2 > io)
+    }
+
+    /// That it does no blocking IO, with what its CPU is instead.
+    fn no_blocking_io(&self) -> Reason {
+        let cpus = |role| {
+            let lines = self.roles.lines.iter().filter(|line| line.role == role);
+            lines.map(|line| line.cpu).sum::<Nanos>().as_secs_f64() / self.seconds.max(1e-9)
+        };
+        let of_rings = self.roles.share(&[Role::RingPoller, Role::RingWorker]);
+        Reason::NoBlockingIo(if of_rings > 0.5 {
+            Work::Rings { polling: cpus(Role::RingPoller), working: cpus(Role::RingWorker) }
+        } else if self.cpu.refused_share() > 0.5 {
+            Work::Refused { calls: self.cpu.refused, most: self.cpu.refused_share() }
+        } else {
+            Work::Own
+        })
     }
 
     /// Whether it uses less CPU than this share of the time measured.
@@ -238,7 +256,7 @@ impl Answerable<'_> {
         }
         if calls_per_wait < SERVES && self.roles.blocking() < 0.5 {
             if io == 0 && self.hands_work_over() {
-                return Some(Reason::NoBlockingIo);
+                return Some(self.no_blocking_io());
             }
             return Some(Reason::Locks { locks, io });
         }
@@ -347,7 +365,8 @@ impl Answerable<'_> {
         if scenario.is_some_and(|s| s.saving.value >= LITTLE) {
             return NoGain::BelowWorth(self.worth);
         }
-        let own = self.cpu.user.value().map_or(0.0, |user| user.ratio_to(self.cpu.total));
+        let user = self.cpu.user.value().map_or(0.0, |user| user.ratio_to(self.cpu.total));
+        let own = user - self.cpu.refused_share();
         if direct < LITTLE && own > 0.5 {
             return NoGain::CpuBound { own, direct };
         }
@@ -371,6 +390,7 @@ impl Answerable<'_> {
         let io = self.wall.blocks_in(Family::BlockingIo);
         let what_if = self.what_if;
         let mut lines = vec![Evidence::Blocks { io, seconds: self.seconds, cpu: self.cpu.total }];
+        lines.extend(self.quotas.iter().filter(|quota| quota.held_back()).cloned().map(Evidence::HeldBack));
         if let Some(priced) = &what_if.priced {
             let all = priced.prices.all();
             let share = all.direct / what_if.cpu.max(1.0);
@@ -410,6 +430,9 @@ impl Answerable<'_> {
         }
         if journal >= MIN_BLOCKS {
             lines.push(Evidence::Journal { blocks: journal, files });
+        }
+        if self.cpu.refused_share() >= NAMED {
+            lines.push(Evidence::Refused { calls: self.cpu.refused, most: self.cpu.refused_share() });
         }
         if let Some(children) = self.children.filter(|children| children.cpu > self.cpu.total) {
             lines.push(Evidence::Children(children));

@@ -25,8 +25,34 @@ pub struct ProcessFacts {
     pub container: Option<String>,
 }
 
+/// A cgroup with a quota of CPU (CFS bandwidth) that the target is in, or that is above its own.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Quota {
+    /// Its path in the hierarchy.
+    pub group: String,
+    /// CPUs that all of its processes together may use; `None` where the quota was taken away.
+    pub cpus: Option<f64>,
+    /// The same when the measurement began.
+    pub cpus_at_start: Option<f64>,
+    /// Periods of the quota in which something ran.
+    pub periods: u64,
+    /// Those of them in which the quota was used up.
+    pub throttled_periods: u64,
+    /// How long its processes were held back, every CPU counted for itself.
+    pub throttled: Nanos,
+    /// The time in which that was counted.
+    pub over: Nanos,
+}
+
+impl Quota {
+    /// Whether it kept its processes from running.
+    pub fn held_back(&self) -> bool {
+        self.throttled > Nanos::ZERO || self.throttled_periods > 0
+    }
+}
+
 /// What is known of target and machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// The processes at the start.
     pub processes: Vec<ProcessFacts>,
@@ -44,6 +70,24 @@ pub struct Facts {
     /// What its first process runs in, where that is not machine code.
     #[serde(default)]
     pub runtime: Option<Runtime>,
+    /// CPUs that the quotas of its cgroups leave to it; `None` where it may use any number.
+    #[serde(default)]
+    pub quota_cpus: Option<f64>,
+    /// Those cgroups, the one that was held back longest first.
+    #[serde(default)]
+    pub quotas: Vec<Quota>,
+}
+
+impl Facts {
+    /// CPUs that its affinity and its quotas leave to it.
+    pub(crate) fn room(&self) -> f64 {
+        f64::from(self.allowed_cpus.max(1)).min(self.quota_cpus.unwrap_or(f64::INFINITY))
+    }
+
+    /// The cgroups whose quota held it back.
+    pub fn held_back(&self) -> impl Iterator<Item = &Quota> {
+        self.quotas.iter().filter(|quota| quota.held_back())
+    }
 }
 
 /// What a hook costs whom it watches: the programs and the kernel's way into them, calibrated on

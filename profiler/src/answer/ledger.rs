@@ -3,7 +3,7 @@
 
 use super::note::Note;
 use crate::{
-    aggregate::Window,
+    aggregate::{ThreadTotals, Window},
     cost::{Basis, Pools},
     event::{BlockClass, Family, Sums},
     quantity::{Figure, Nanos, Provenance},
@@ -31,6 +31,14 @@ pub struct CpuLedger {
     pub uncharged: Figure<f64, Note>,
     /// Softirq work that hit the target.
     pub softirq: Figure<Nanos, Note>,
+    /// CPU of threads of the kernel's that work for its rings (`io_uring`), user mode and syscalls
+    /// of the lines above without them.
+    pub rings: Nanos,
+    /// Calls that returned and never began: a seccomp filter answered them, or a tracer.
+    pub refused: u64,
+    /// CPU of these calls and of the code before each. It is in user mode's line, because the
+    /// kernel does not say when such a call begins: their own is less.
+    pub refused_most: Nanos,
     /// Total less all of the above, ns.
     pub rest: f64,
 }
@@ -88,7 +96,7 @@ impl WallLedger {
         Self {
             // Of ended threads whose names were lost only the accounted time is known.
             total: threads.iter().map(|t| t.wall).sum::<Nanos>() + window.pooled_time(),
-            on_cpu: threads.iter().map(crate::aggregate::ThreadTotals::cpu).sum::<Nanos>()
+            on_cpu: threads.iter().map(ThreadTotals::cpu).sum::<Nanos>()
                 + Nanos::from_nanos(window.pooled.user + window.pooled.kernel),
             run_delay: Nanos::from_nanos(sums.classes.iter().map(|c| c.run_delay).sum()),
             preempted: Nanos::from_nanos(sums.preempted),
@@ -116,8 +124,13 @@ impl CpuLedger {
         Some(&self.uncharged).filter(|figure| figure.value() != Some(&0.0))
     }
 
+    /// CPU that may be that of calls which a filter answered, as a share.
+    pub(crate) fn refused_share(&self) -> f64 {
+        self.refused_most.ratio_to(self.total)
+    }
+
     /// Its lines, ns, in the order in which they are shown. The last one is the rest.
-    pub fn parts(&self) -> [Figure<f64, Note>; 7] {
+    pub fn parts(&self) -> [Figure<f64, Note>; 8] {
         let time = |f: &Figure<Nanos, Note>| f.map(|t| t.as_nanos() as f64);
         [
             time(&self.user),
@@ -126,6 +139,7 @@ impl CpuLedger {
             self.other_switches.clone(),
             self.uncharged.clone(),
             time(&self.softirq),
+            Figure::measured(self.rings.as_nanos() as f64),
             Figure::measured(self.rest),
         ]
     }
@@ -146,6 +160,11 @@ impl CpuLedger {
 
     pub(crate) fn new(window: &Window, sums: &Sums, pools: &Pools<'_>) -> Self {
         let unknown: Nanos = window.threads.iter().map(|t| t.cpu_unknown).sum();
+        let rings = || window.threads.iter().filter(|t| t.ring);
+        let in_rings = |of: fn(&Sums) -> u64| rings().map(|t| of(&t.sums)).sum::<u64>();
+        let user = sums.user.saturating_sub(in_rings(|sums| sums.user));
+        let kernel = sums.kernel.saturating_sub(in_rings(|sums| sums.kernel));
+        let rings: Nanos = rings().map(ThreadTotals::cpu).sum();
         let on_cpu = Nanos::from_nanos(sums.user + sums.kernel) + unknown;
         let (charge_io, charge_other) = (sums.charge_io, sums.charge_other);
         let charge = sums.charge();
@@ -153,12 +172,12 @@ impl CpuLedger {
         let uncharged = 0.0 - sums.uncharged as f64;
         let total = Nanos::from_nanos(on_cpu.as_nanos().saturating_add_signed(charge));
         let costs = DirectCosts::new(window, pools);
-        let calls = (sums.kernel as f64 - costs.io.total - costs.other.total).max(0.0);
+        let calls = (kernel as f64 - costs.io.total - costs.other.total).max(0.0);
         let blocking_io = costs.io.total + charge_io as f64;
         let other_switches = costs.other.total + charge_other as f64;
         let switches = if costs.missing > 0 { 0.0 } else { blocking_io + other_switches };
         // To the nanosecond: what is below is the noise of floating point.
-        let rest = (total.as_nanos() as f64 - sums.user as f64 - calls - switches - uncharged).round();
+        let rest = (total.saturating_sub(rings).as_nanos() as f64 - user as f64 - calls - switches - uncharged).round();
         let blocking_io = costs.figure(blocking_io, costs.io.modelled);
         let other_switches = costs.figure(other_switches, costs.other.modelled);
         let calls = Nanos::from_nanos(calls as u64);
@@ -166,7 +185,7 @@ impl CpuLedger {
             total,
             on_cpu,
             charge,
-            user: Figure::measured(Nanos::from_nanos(sums.user)),
+            user: Figure::measured(Nanos::from_nanos(user)),
             calls: match blocking_io.provenance().max(other_switches.provenance()) {
                 Provenance::Measured => Figure::measured(calls),
                 Provenance::Modelled => Figure::modelled(calls, Note::RestOfCalls),
@@ -176,6 +195,9 @@ impl CpuLedger {
             other_switches,
             uncharged: Figure::measured(uncharged),
             softirq: Figure::unavailable(Note::SoftirqsNotHooked),
+            rings,
+            refused: sums.refused,
+            refused_most: Nanos::from_nanos(sums.refused_user.min(user)),
             rest,
         }
     }
@@ -245,6 +267,9 @@ mod tests {
             other_switches: Figure::measured(5.0),
             uncharged: Figure::measured(uncharged),
             softirq: Figure::unavailable(Note::SoftirqsNotHooked),
+            rings: Nanos::ZERO,
+            refused: 0,
+            refused_most: Nanos::ZERO,
             rest: 0.0,
         }
     }

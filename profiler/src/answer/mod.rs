@@ -24,7 +24,7 @@ pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
 pub use inputs::{
-    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Slice, Toll, WindowFacts,
+    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Quota, Slice, Toll, WindowFacts,
 };
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use load::{Load, MachineLoad};
@@ -34,6 +34,6 @@ pub use profile::{Profile, Stack, Weight, Weights};
 pub use report::{OthersPay, Report, SelfCost};
 pub use sampled::{Sampled, SampledStack, StackQuality, Taken};
 pub use score::{Score, direct_share};
-pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict};
+pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict, Work};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
 pub use work::{NoUnits, NotSameWork, Per, Unit, Which, Why};

@@ -1,7 +1,7 @@
 //! Whether what was measured can be: figures that no machine has never leave as a report.
 
 use crate::{
-    aggregate::Window,
+    aggregate::{ThreadTotals, Window},
     quantity::{Nanos, Tid},
 };
 
@@ -29,9 +29,13 @@ pub enum Whose {
     ThreadCpu(Tid),
     /// What one thread waited.
     ThreadWaits(Tid),
+    /// All that one thread did and waited.
+    ThreadTime(Tid),
+    /// CPU that the kernel did not charge, of all that the tracepoints saw: what is left is negative.
+    Uncharged,
 }
 
-/// Fails where the target's CPU, or a thread's time, is more than there was.
+/// Fails where the target's CPU, or a thread's time, is more than there was, or less than nothing.
 ///
 /// # Errors
 ///
@@ -48,8 +52,13 @@ pub fn possible(window: &Window, cpus: u32) -> Result<(), Impossible> {
     for thread in &window.threads {
         bound(Whose::ThreadCpu(thread.tid), thread.cpu(), window.measured)?;
         bound(Whose::ThreadWaits(thread.tid), thread.blocked(), window.measured)?;
+        bound(Whose::ThreadTime(thread.tid), thread.wall + thread.excess, thread.wall)?;
     }
-    Ok(())
+    let sums = window.sums();
+    let seen = window.threads.iter().map(ThreadTotals::cpu).sum::<Nanos>()
+        + Nanos::from_nanos(window.pooled.user + window.pooled.kernel);
+    let uncharged = u64::try_from(sums.charge().saturating_neg()).unwrap_or(0);
+    bound(Whose::Uncharged, Nanos::from_nanos(uncharged), seen)
 }
 
 #[cfg(test)]
@@ -70,5 +79,33 @@ mod tests {
         assert_eq!((found.whose, found.room), (Whose::Cpu, Nanos::from_millis(600)));
         let found = possible(&window(200_001_000_000_000), 0).unwrap_err();
         assert!(matches!(found.whose, Whose::ThreadCpu(_)), "{found:?}");
+    }
+
+    #[test]
+    fn less_than_nothing_cannot_be() {
+        let charged = |charge_other: i64| {
+            let mut window = window(100_000_000);
+            window.threads[0].sums.charge_other = charge_other;
+            possible(&window, 2)
+        };
+        assert_eq!(charged(5_000_000), Ok(()));
+        assert_eq!(charged(-190_000_000), Ok(()), "nearly all of it was stolen");
+        assert_eq!(charged(-240_000_000), Ok(()), "within the noise");
+        assert_eq!(charged(-300_000_000).unwrap_err().whose, Whose::Uncharged);
+        let mut stolen = window(100_000_000);
+        stolen.threads[1].sums.uncharged = 900_000_000;
+        assert_eq!(possible(&stolen, 2).unwrap_err().whose, Whose::Uncharged);
+    }
+
+    #[test]
+    fn a_thread_does_not_wait_while_it_runs() {
+        let counted = |ms: u64| {
+            let mut window = window(100_000_000);
+            window.threads[1].excess = Nanos::from_millis(ms);
+            possible(&window, 2)
+        };
+        assert_eq!(counted(60), Ok(()), "a few moments of each end");
+        let found = counted(400).unwrap_err();
+        assert!(matches!(found.whose, Whose::ThreadTime(_)) && found.found == Nanos::from_millis(1_000), "{found:?}");
     }
 }

@@ -22,6 +22,10 @@ use crate::{
     quantity::{Figure, Nanos, Tid},
 };
 
+/// What the kernel calls a thread that polls for a ring begins with (`io_sq_thread`,
+/// io_uring/sqpoll.c); it calls the workers `iou-wrk`.
+const POLLS_FOR_A_RING: &str = "iou-sqp-";
+
 /// What measuring one process cost all others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OthersPay {
@@ -123,7 +127,8 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let roles = Roles::new(window, scheduling(&inputs));
+        let polls = |tid: Tid| inputs.thread_names.get(&tid).is_some_and(|name| name.starts_with(POLLS_FOR_A_RING));
+        let roles = Roles::new(window, scheduling(&inputs), polls);
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
         let advice = advised(window, &sums, &given, seconds);
@@ -142,6 +147,7 @@ impl Report {
             seconds,
             children: inputs.children,
             load: load.value().copied(),
+            quotas: &inputs.facts.quotas,
             worth: inputs.worth.unwrap_or(WORTH),
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
@@ -263,7 +269,7 @@ fn given<'a>(
         Prices::new(window, sums, pools, calibration, reference, inputs.files()).map(|p| p.less_excess(excess));
     let no_price = || Figure::unavailable(predict::Note::NoBlockPrice);
     let wake = prices.as_ref().map_or_else(no_price, |p| p.other_wake.clone());
-    let (seconds, cpus) = (inputs.window.measured.as_secs_f64(), inputs.facts.allowed_cpus);
+    let (seconds, room) = (inputs.window.measured.as_secs_f64(), inputs.facts.room());
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
     let births = Births::new(window, sums, pools, locks, &roles.brief);
     let given = Given {
@@ -280,11 +286,13 @@ fn given<'a>(
         direct_interval: parts.score.interval,
         unsteady: alone.map_or(0.0, |a| a.unsteady),
         drift: alone.and_then(|a| a.drift),
-        filled: alone.is_some_and(|a| a.was_filled(total, seconds, cpus)),
+        filled: alone.is_some_and(|a| a.was_filled(total, seconds, room)),
         indirect: parts.indirect.total().value().copied(),
         by_counters: parts.indirect.counted.value().is_some(),
         seconds,
-        allowed_cpus: cpus.max(1),
+        allowed_cpus: room.ceil().max(1.0) as u32,
+        quota: inputs.facts.quota_cpus,
+        held_back: inputs.facts.held_back().next().is_some(),
     };
     (given, wake)
 }

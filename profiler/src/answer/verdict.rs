@@ -3,7 +3,7 @@
 use super::{
     advice::Advice,
     gain::{Decision, Gain},
-    inputs::ChildrenFacts,
+    inputs::{ChildrenFacts, Quota},
     load::Load,
 };
 use crate::{
@@ -81,8 +81,8 @@ pub enum Reason {
         /// Blocks on IO, of all classes.
         io: u64,
     },
-    /// It does no blocking IO.
-    NoBlockingIo,
+    /// It does no blocking IO; what most of its CPU is instead.
+    NoBlockingIo(Work),
     /// Its threads wait for each other where its language's scheduler has nothing to run.
     ParkedTasks {
         /// The language of the target.
@@ -139,6 +139,27 @@ pub enum Reason {
         gain: Option<Gain>,
         /// The causes that async would not remove.
         why: NoGain,
+    },
+}
+
+/// What the CPU of a target is that does no blocking IO.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Work {
+    /// The program's own.
+    Own,
+    /// Most of it may be that of calls which never began: a seccomp filter answered them.
+    Refused {
+        /// How many calls.
+        calls: u64,
+        /// The share of its CPU that they and the code before them take.
+        most: f64,
+    },
+    /// Most of it is that of the kernel's threads for its rings.
+    Rings {
+        /// CPUs that threads which poll for a ring take.
+        polling: f64,
+        /// CPUs that the workers of rings take.
+        working: f64,
     },
 }
 
@@ -199,7 +220,7 @@ impl Reason {
             Self::TooLittle { .. } | Self::NothingKnown { .. } => Answer::NotEnoughData,
             Self::ChildrenWork { .. } => Answer::ChildrenWork,
             Self::OnlyEventWaits(_) | Self::MostlyEventWaits { .. } => Answer::AlreadyAsync,
-            Self::NoBlockingIo => Answer::NoBlockingIo,
+            Self::NoBlockingIo(_) => Answer::NoBlockingIo,
             Self::ParkedTasks { .. } => Answer::ParkedTasks,
             Self::Locks { .. } => Answer::Locks,
             Self::HandOver { .. } => Answer::HandOver,
@@ -305,6 +326,15 @@ pub enum Evidence {
         count: f64,
         /// Kernel CPU of that as a share of the target's CPU.
         share: f64,
+    },
+    /// A quota of CPU that kept it from running.
+    HeldBack(Quota),
+    /// Calls that a seccomp filter answered.
+    Refused {
+        /// How many calls.
+        calls: u64,
+        /// The share of its CPU that they and the code before them take.
+        most: f64,
     },
     /// Processes below the target, which were not measured.
     Children(ChildrenFacts),

@@ -155,7 +155,9 @@ impl CliError {
 
 fn code_of_target(error: &TargetError) -> Exit {
     match error {
-        TargetError::NotPermitted { .. } | TargetError::Hidden { .. } => Exit::Permission,
+        TargetError::NotPermitted { .. } | TargetError::Hidden { .. } | TargetError::InsideUserNamespace { .. } => {
+            Exit::Permission
+        }
         TargetError::Empty => Exit::Usage,
         _ => Exit::Target,
     }

@@ -17,12 +17,16 @@ pub struct SampleCounts {
     pub hooks: u64,
     /// Whose stack could not be read.
     pub unreadable: u64,
+    /// How often a CPU came in mid-measurement, for the first time or again: samples of its first
+    /// moments are missing.
+    #[serde(default)]
+    pub late_cpus: u64,
 }
 
 impl From<kernel::SampleCounts> for SampleCounts {
     fn from(counted: kernel::SampleCounts) -> Self {
-        let kernel::SampleCounts { samples, user, schedule, wake, hooks, unreadable } = counted;
-        Self { samples, user, schedule, wake, hooks, unreadable }
+        let kernel::SampleCounts { samples, user, schedule, wake, hooks, unreadable, late_cpus } = counted;
+        Self { samples, user, schedule, wake, hooks, unreadable, late_cpus }
     }
 }
 
@@ -34,5 +38,6 @@ impl std::ops::AddAssign for SampleCounts {
         self.wake += other.wake;
         self.hooks += other.hooks;
         self.unreadable += other.unreadable;
+        self.late_cpus += other.late_cpus;
     }
 }

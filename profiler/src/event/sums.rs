@@ -125,6 +125,13 @@ pub struct Sums {
     /// Of that: asleep for the disk, ns.
     #[serde(default)]
     pub loading_disk: u64,
+    /// Calls that returned and never began: a seccomp filter answered them, or a tracer.
+    #[serde(default)]
+    pub refused: u64,
+    /// CPU in user mode that ended with such a return, from the return before it on, ns: these
+    /// calls and the code before them.
+    #[serde(default)]
+    pub refused_user: u64,
     /// Blocks by class, indexed as [`BlockClass`].
     #[serde(with = "by_class")]
     pub classes: [ClassSum; CLASS_COUNT],
@@ -191,6 +198,8 @@ impl Sums {
         event_turns: 0,
         loading: 0,
         loading_disk: 0,
+        refused: 0,
+        refused_user: 0,
         classes: [ClassSum { blocks: 0, blocked: 0, run_delay: 0 }; CLASS_COUNT],
         bursts: [0; BUCKETS],
         concurrency: [0; CONCURRENCY_BUCKETS],

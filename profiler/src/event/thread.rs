@@ -86,6 +86,8 @@ pub struct ThreadRecord {
     pub asleep_at_start: bool,
     /// Whether it was born inside the window.
     pub born_inside: bool,
+    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`).
+    pub ring: bool,
     /// When its measurement began.
     pub first: Nanos,
     /// What was counted of the thread.
@@ -155,6 +157,8 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
     let call = match raw.nr {
         syscall::NONE => Call::None,
         syscall::UNKNOWN => Call::Unknown,
+        // A ring's thread makes no call.
+        syscall::BORN if raw.marks & mark::RING != 0 => Call::Unknown,
         syscall::BORN => Call::In("clone".to_owned()),
         nr => match (u16::try_from(nr), u8::try_from(raw.abi)) {
             (Ok(nr), Ok(abi)) => Call::In(syscalls::name(nr, abi)),
@@ -175,6 +179,7 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         open_cpu: at(raw.call_cpu),
         asleep_at_start: raw.marks & mark::ASLEEP_AT_START != 0,
         born_inside: raw.marks & mark::BORN_INSIDE != 0,
+        ring: raw.marks & mark::RING != 0,
         first: at(raw.first),
         sums,
     })

@@ -64,6 +64,7 @@ impl Session {
     /// second.
     pub fn tune_samples(&mut self) {
         self.loaded.pmu.tune();
+        self.sampler.follow_cpus(&mut self.loaded);
     }
 
     /// What there is so far; `None` where the machine has no counters.

@@ -196,6 +196,8 @@ impl Harvest {
                     wake: next()?,
                     hooks: next()?,
                     unreadable: next()?,
+                    // As the counters below.
+                    late_cpus: 0,
                 }
             },
             ipc: if input.take::<u32>()? == 0 { None } else { Some(take_ipc(&mut input)?) },

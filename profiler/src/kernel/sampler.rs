@@ -1,5 +1,7 @@
 //! CPU-clock samples: attached per CPU, read back as counts by where in the kernel they hit.
 
+use std::collections::BTreeMap;
+
 use aya::{
     maps::{MapData, RingBuf},
     programs::{
@@ -32,6 +34,10 @@ pub struct SampleCounts {
     pub hooks: u64,
     /// Whose stack could not be read.
     pub unreadable: u64,
+    /// How often a CPU came in mid-measurement, for the first time or again: samples of its first
+    /// moments are missing.
+    #[serde(default)]
+    pub late_cpus: u64,
 }
 
 impl std::ops::AddAssign for SampleCounts {
@@ -42,6 +48,7 @@ impl std::ops::AddAssign for SampleCounts {
         self.wake += other.wake;
         self.hooks += other.hooks;
         self.unreadable += other.unreadable;
+        self.late_cpus += other.late_cpus;
     }
 }
 
@@ -95,17 +102,42 @@ fn part(name: &str) -> Option<Part> {
     }
 }
 
+/// Which CPUs have a sampler. The kernel takes an event off a CPU that goes away, and never puts it
+/// back (`perf_event_exit_cpu`, kernel/events/core.c): the event stays open, and is dead.
+#[derive(Debug)]
+struct Covered<L> {
+    /// By CPU.
+    links: BTreeMap<u32, L>,
+}
+
+impl<L> Default for Covered<L> {
+    fn default() -> Self {
+        Self { links: BTreeMap::new() }
+    }
+}
+
+impl<L> Covered<L> {
+    /// Forgets the samplers of CPUs that are gone, and tells which CPUs that are there have none.
+    fn missing(&mut self, online: &[u32]) -> Vec<u32> {
+        self.links.retain(|cpu, _| online.contains(cpu));
+        online.iter().copied().filter(|cpu| !self.links.contains_key(cpu)).collect()
+    }
+}
+
 /// The samplers of all CPUs, attached.
 pub(super) struct Sampler {
     ring: RingBuf<MapData>,
-    links: Vec<PerfEventLink>,
+    covered: Covered<PerfEventLink>,
+    /// Whether samples are taken.
+    attached: bool,
     functions: Functions,
     counts: SampleCounts,
 }
 
 impl Sampler {
     pub(super) fn new(ring: RingBuf<MapData>) -> Self {
-        Self { ring, links: Vec::new(), functions: Functions::default(), counts: SampleCounts::default() }
+        let (functions, counts) = (Functions::default(), SampleCounts::default());
+        Self { ring, covered: Covered::default(), attached: false, functions, counts }
     }
 
     /// Loads the program once, and attaches it to every CPU. Without it nothing else is lost: an
@@ -123,8 +155,33 @@ impl Sampler {
         if self.functions.0.is_empty() {
             return Err(failed("the kernel hides its addresses (kptr_restrict)".into()));
         }
-        let cpus = aya::util::online_cpus().map_err(|(what, e)| failed(format!("{what}: {e}")))?;
-        for cpu in cpus {
+        self.cover(loaded)?;
+        self.attached = true;
+        Ok(())
+    }
+
+    /// Attaches it to the CPUs that came since it was attached, for the first time or again. To be
+    /// called a few times a second.
+    pub(super) fn follow_cpus(&mut self, loaded: &mut Loaded) {
+        if !self.attached {
+            return;
+        }
+        match self.cover(loaded) {
+            Ok(late) => self.counts.late_cpus += late,
+            // It may have gone again: the next call tries anew.
+            Err(error) => log::debug!("no CPU-clock samples on a CPU that came: {error}"),
+        }
+    }
+
+    /// Attaches it to every CPU that has none. Returns to how many.
+    fn cover(&mut self, loaded: &mut Loaded) -> Result<u64, LoadError> {
+        let failed = |reason: String| LoadError::Attach { tracepoint: "cpu-clock".into(), reason };
+        let program = loaded.ebpf.program_mut(SAMPLER).ok_or_else(|| failed("not in the object".into()))?;
+        let program: &mut PerfEvent =
+            program.try_into().map_err(|e: aya::programs::ProgramError| failed(e.to_string()))?;
+        let online = aya::util::online_cpus().map_err(|(what, e)| failed(format!("{what}: {e}")))?;
+        let missing = self.covered.missing(&online);
+        for &cpu in &missing {
             let id = program.attach(
                 PerfEventConfig::Software(SoftwareEvent::CpuClock),
                 PerfEventScope::AllProcessesOneCpu { cpu },
@@ -132,13 +189,14 @@ impl Sampler {
                 false,
             );
             let link = id.and_then(|id| program.take_link(id)).map_err(|e| failed(e.to_string()))?;
-            self.links.push(link);
+            self.covered.links.insert(cpu, link);
         }
-        Ok(())
+        Ok(missing.len() as u64)
     }
 
     pub(super) fn detach(&mut self) {
-        self.links.clear();
+        self.attached = false;
+        self.covered.links.clear();
     }
 
     pub(super) fn drain(&mut self) {
@@ -224,8 +282,25 @@ ffffffffc0000200 t last\t[bpf]
             sample(8, &[0xffff_ffff_8100_0610]),
         ];
         samples.iter().for_each(|s| count(&mut counts, &functions, s));
-        let expected = SampleCounts { samples: 8, user: 1, schedule: 2, wake: 1, hooks: 1, unreadable: 1 };
+        let expected =
+            SampleCounts { samples: 8, user: 1, schedule: 2, wake: 1, hooks: 1, unreadable: 1, late_cpus: 0 };
         assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn a_cpu_that_comes_back_is_covered_anew() {
+        let mut covered = Covered::default();
+        let mut look = |online: &[u32]| {
+            let missing = covered.missing(online);
+            missing.iter().for_each(|&cpu| _ = covered.links.insert(cpu, ()));
+            (missing, covered.links.len())
+        };
+        assert_eq!(look(&[0, 1, 2]), (vec![0, 1, 2], 3));
+        assert_eq!(look(&[0, 1, 2]), (vec![], 3));
+        assert_eq!(look(&[0, 2]), (vec![], 2), "its event is dead");
+        assert_eq!(look(&[0, 1, 2]), (vec![1], 3), "back");
+        assert_eq!(look(&[0, 1, 2, 5]), (vec![5], 4), "new");
+        assert_eq!(look(&[1, 5, 7]), (vec![7], 3));
     }
 
     #[test]

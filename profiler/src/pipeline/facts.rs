@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 
 use crate::{
     aggregate::Silent,
-    answer::{Facts, ProcessFacts},
+    answer::{Facts, ProcessFacts, Quota},
     event::{Batch, BlockClass, Loads, Phase},
     kernel::{Form, preflight, syscalls},
     machine::Runtime,
-    process::{self, Descriptor, DescriptorTable, Note, Process, Protocol, SyscallState, Target},
+    process::{self, CpuQuota, Descriptor, DescriptorTable, Note, Process, Protocol, QuotaWatch, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
 };
 
@@ -60,7 +60,8 @@ impl Silents {
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
             let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
-            found.push(Silent { tid, asleep_on, loads, on_cpu });
+            let ring = on.is_none() && process::works_for_ring(tgid, tid);
+            found.push(Silent { tid, asleep_on, loads, on_cpu, ring });
         }
         self.known = asleep;
         found
@@ -281,18 +282,26 @@ pub(super) fn facts(
     form: Form,
     began_at: SystemTime,
     runtime: Option<Runtime>,
+    quotas: &QuotaWatch,
 ) -> Facts {
     let notes: &[Note] = &target.notes;
     Facts {
         processes: processes.iter().map(process).collect(),
         notes: notes.iter().map(ToString::to_string).collect(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-        cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        cpus: process::online_cpus(),
         allowed_cpus: process::allowed_cpus(target),
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         runtime,
+        quota_cpus: quotas.limit(),
+        quotas: quotas.found().into_iter().map(|found| quota(found, quotas.over())).collect(),
     }
+}
+
+fn quota(found: CpuQuota, over: Nanos) -> Quota {
+    let CpuQuota { group, cpus, cpus_at_start, periods, throttled_periods, throttled } = found;
+    Quota { group, cpus, cpus_at_start, periods, throttled_periods, throttled, over }
 }
 
 fn process(process: &Process) -> ProcessFacts {

@@ -30,7 +30,7 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, Children, ExitWatch, Process, TargetSpec},
+    process::{self, Children, ExitWatch, Process, QuotaWatch, TargetSpec},
     quantity::{Nanos, Tgid},
     words,
 };
@@ -92,6 +92,8 @@ pub(super) struct Run<'a> {
     cpu_before: Option<Nanos>,
     /// The processes below the target when the first window began; `None` where they belong to it.
     children: Option<Children>,
+    /// The quotas of the cgroups that it is in.
+    quotas: QuotaWatch,
     daemon_before: Nanos,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
         file_threads(&mut session, &request.target)?;
         let (children, cpu_before) = (children_of(request), process_cpu(&request.target));
         let stretches = Stretches::begin(request, pace.as_ref());
+        let quotas = QuotaWatch::begin(request.target.tgids(), kernel::now());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
         let mut streaming = Streaming::default();
@@ -161,6 +164,7 @@ impl<'a> Run<'a> {
             rested: None,
             cpu_before,
             children,
+            quotas,
             daemon_before,
         })
     }
@@ -289,6 +293,7 @@ impl<'a> Run<'a> {
     fn read_sites(&mut self) -> Result<(), Failure> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
+        self.quotas.look(kernel::now());
         self.lookups.ask(&sites);
         self.runtimes.update(self.request.target.processes.first());
         if let Some(stacks) = self.stacks.as_mut() {

@@ -132,10 +132,10 @@ impl Alone {
 
     /// Whether the hooks took most of the CPU that the target leaves free without them. Then its
     /// requests queue while it is measured, and do not queue otherwise.
-    pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, cpus: u32) -> bool {
+    pub(crate) fn was_filled(&self, total: Nanos, seconds: f64, room: f64) -> bool {
         let with = total.as_nanos() as f64 / 1e9 / seconds.max(1e-9);
         // As many CPUs as it fills now: a target of one thread fills one, however many it may use.
-        let most = with.round().clamp(1.0, f64::from(cpus.max(1)));
+        let most = with.round().max(1.0).min(room);
         self.busy.is_some_and(|busy| busy <= FREE * most && with - busy > (most - busy) / 2.0)
     }
 

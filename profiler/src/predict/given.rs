@@ -42,8 +42,12 @@ pub(crate) struct Given<'a> {
     pub(crate) by_counters: bool,
     /// How long was measured, in seconds.
     pub(crate) seconds: f64,
-    /// CPUs that the target may use.
+    /// CPUs that the target may use: of a quota, the last one in part.
     pub(crate) allowed_cpus: u32,
+    /// CPUs that quotas leave to the target; `None` where there are none.
+    pub(crate) quota: Option<f64>,
+    /// Whether a quota kept it from running.
+    pub(crate) held_back: bool,
 }
 
 impl Given<'_> {

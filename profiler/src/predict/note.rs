@@ -39,6 +39,8 @@ pub enum Caveat {
     FilesBlock(f64),
     /// The target's CPU per switch changed while it was measured.
     Drifted(Drift),
+    /// A quota kept the target from running: it has more work than it may use CPU for.
+    HeldBack,
     /// The hooks filled CPU that the target leaves free when it is not measured.
     HooksFilledCpu,
     /// The calibrated cost of many threads is more than this target's code can be cold, so it is

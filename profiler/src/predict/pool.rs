@@ -124,6 +124,8 @@ mod tests {
             by_counters: false,
             seconds: 1.0,
             allowed_cpus: 1,
+            quota: None,
+            held_back: false,
         }
     }
 

@@ -49,8 +49,10 @@ pub struct WhatIf {
     pub ground: Ground,
     /// Loops taken for the scenarios: as many CPUs as the target keeps busy.
     pub loops: u32,
-    /// CPUs that the target may use.
+    /// CPUs that the target may use: of a quota, the last one in part.
     pub allowed_cpus: u32,
+    /// CPUs that the quotas of its cgroups leave to it; `None` where there are none.
+    pub quota: Option<f64>,
     /// What a reader has to know with the figures.
     pub caveats: Vec<Caveat>,
     /// What the target paid, and where the calibrated prices come from; `None` where no price was
@@ -87,6 +89,7 @@ impl WhatIf {
             ground: Ground::Histogram,
             loops: 1,
             allowed_cpus: given.allowed_cpus,
+            quota: given.quota,
             caveats: caveats(given, None),
             priced: None,
         }
@@ -204,12 +207,13 @@ impl WhatIf {
 }
 
 /// All that a reader has to know with the figures. Most of it is about scenarios that an engine has
-/// replayed and priced; without an engine only the target's drift is left.
+/// replayed and priced; without an engine the target's drift and its quota are left.
 fn caveats(given: &Given<'_>, engine: Option<&Engine>) -> Vec<Caveat> {
     let prices = engine.map(Engine::prices);
     let found = [
         prices.filter(|p| p.file.count > 0.0).map(|p| Caveat::FilesBlock(p.file.count)),
         given.drift.map(Caveat::Drifted),
+        given.held_back.then_some(Caveat::HeldBack),
         engine.filter(|_| given.filled).map(|_| Caveat::HooksFilledCpu),
         engine.and_then(Engine::incredible_crowd),
         prices.filter(|p| p.covered < 0.95).map(|p| Caveat::NotCovered(1.0 - p.covered)),

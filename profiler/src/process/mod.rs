@@ -12,6 +12,7 @@ mod exit;
 mod list;
 mod memory;
 mod proc;
+mod quota;
 mod resolve;
 mod runtime;
 mod sockets;
@@ -29,10 +30,11 @@ pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive, started};
 pub use list::{Listed, list};
 pub use memory::read_memory;
+pub use quota::{CpuQuota, QuotaWatch};
 pub use resolve::{in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,
-    snapshot_state, switches_of_all, thread_count, threads,
+    snapshot_state, switches_of_all, thread_count, threads, works_for_ring,
 };

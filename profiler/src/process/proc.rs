@@ -9,6 +9,8 @@ use crate::{quantity::Nanos, text::clean::as_read};
 
 /// `PF_KTHREAD` of include/linux/sched.h: the task runs in the kernel only.
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// `PF_IO_WORKER` of the same file: the task works for a ring of its process, in the kernel only.
+const PF_IO_WORKER: u32 = 0x10;
 
 /// What /proc/PID/stat says, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub(crate) struct Stat {
 impl Stat {
     pub(crate) fn read(pid: u32) -> io::Result<Self> {
         Self::parse(&read(&format!("/proc/{pid}/stat"))?).ok_or_else(|| malformed("stat"))
+    }
+
+    pub(crate) fn of_thread(pid: u32, tid: u32) -> Option<Self> {
+        Self::parse(&read(&format!("/proc/{pid}/task/{tid}/stat")).ok()?)
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
@@ -53,6 +59,10 @@ impl Stat {
 
     pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
+    }
+
+    pub(crate) fn works_for_ring(&self) -> bool {
+        self.flags & PF_IO_WORKER != 0 && !self.is_kernel_thread()
     }
 
     /// Exited and not yet reaped. A leader that has exited while its other threads run is a zombie

@@ -15,13 +15,17 @@ use crate::quantity::{Tgid, Tid};
 /// `PROC_PID_INIT_INO` of include/linux/proc_ns.h.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// `PROC_USER_INIT_INO` of the same file.
+const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
+
 /// Whether this process sees PIDs as the kernel reports them. `true` too where /proc does not say.
 pub fn in_initial_pid_namespace() -> bool {
-    own_namespace().is_none_or(|namespace| namespace == INITIAL_PID_NAMESPACE)
+    own_namespace("pid").is_none_or(|namespace| namespace == INITIAL_PID_NAMESPACE)
 }
 
-fn own_namespace() -> Option<String> {
-    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+/// A namespace of this process, as /proc names it.
+fn own_namespace(kind: &str) -> Option<String> {
+    let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
     Some(link.to_string_lossy().into_owned())
 }
 
@@ -33,7 +37,10 @@ fn own_namespace() -> Option<String> {
 /// never fail: they are left out with a [`Note`].
 pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     if !in_initial_pid_namespace() {
-        return Err(TargetError::InsidePidNamespace { namespace: own_namespace().unwrap_or_default() });
+        return Err(TargetError::InsidePidNamespace { namespace: own_namespace("pid").unwrap_or_default() });
+    }
+    if let Some(namespace) = own_namespace("user").filter(|namespace| namespace != INITIAL_USER_NAMESPACE) {
+        return Err(TargetError::InsideUserNamespace { namespace });
     }
     if spec.pids.is_empty() && spec.tids.is_empty() {
         return Err(TargetError::Empty);

@@ -124,6 +124,11 @@ pub fn snapshot_state(tgid: Tgid, tid: Tid) -> Option<ThreadState> {
     Some(ThreadState { state, syscall })
 }
 
+/// Whether a thread is the kernel's, made for a ring (`io_uring`) of its process.
+pub fn works_for_ring(tgid: Tgid, tid: Tid) -> bool {
+    proc::Stat::of_thread(tgid.as_raw(), tid.as_raw()).is_some_and(|stat| stat.works_for_ring())
+}
+
 /// The calling thread.
 pub fn own_tid() -> Tid {
     Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
@@ -161,11 +166,11 @@ const ASKED_FOR_CPUS: usize = 64;
 
 /// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
 pub fn allowed_cpus(target: &super::Target) -> u32 {
-    let online = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let online = online_cpus();
     match cpus(target).len() as u32 {
         0 => online,
         // The mask may name CPUs that the machine does not have.
-        allowed => allowed.min(online.max(1)),
+        allowed => allowed.min(online),
     }
 }
 

@@ -13,10 +13,11 @@ use fixture::{
 use super::{SCHEMA_VERSION, TextOptions, json, json_value, schema, text};
 use crate::{
     aggregate::Role,
-    answer::{Answer, ChildrenFacts, Decision, Report},
+    answer::{Answer, ChildrenFacts, Decision, Quota, Report},
     event::BlockClass,
     machine::{Language, Runtime, Way},
     quantity::Nanos,
+    words::InWords as _,
 };
 
 fn idle() -> Case {
@@ -56,6 +57,22 @@ fn hostile() -> Case {
     let widest = &mut case.window.sites[0].site;
     (widest.calls, widest.blocked_calls, widest.blocks) = (u64::MAX, u64::MAX / 2, u64::MAX / 2);
     case.window.threads[0].sums.involuntary = 5_000_000_000_000;
+    case
+}
+
+/// A server whose cgroup may use a fifth of a CPU.
+fn throttled() -> Case {
+    let mut case = server();
+    case.inputs.facts.quota_cpus = Some(0.2);
+    case.inputs.facts.quotas = vec![Quota {
+        group: "/web\u{1b}[2J".to_owned(),
+        cpus: Some(0.2),
+        cpus_at_start: Some(0.2),
+        periods: 30,
+        throttled_periods: 29,
+        throttled: Nanos::from_millis(2_400),
+        over: Nanos::from_millis(3_000),
+    }];
     case
 }
 
@@ -113,6 +130,95 @@ fn colour_changes_nothing_but_the_ink() {
         let without = with.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
         assert_eq!(without, text(&report, &TextOptions::default()));
     }
+}
+
+#[test]
+fn a_quota_is_told_wherever_its_time_is_shown() {
+    let report = throttled().report();
+    assert_eq!((report.what_if.allowed_cpus, report.what_if.loops), (1, 1));
+    let page = text(&report, &TextOptions::default());
+    let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "its cgroup /web?[2J may use 0.20 CPUs; it was held back for 80.0 % of the time (2.40 s; its quota was used up in 29 of 30",
+        "run-queue delay holds the time in which its cgroup's quota held it back",
+        "2 CPUs, 2 allowed · 0.20 CPUs by its cgroup's quota",
+        "1 event loop on 0.20 CPUs by its cgroup's quota",
+        "A quota held it back, so it has more work than CPU",
+    ] {
+        assert!(flat.contains(part), "{part}: {page}");
+    }
+    let json = json_value(&report);
+    assert_eq!(json["target"]["quotas"][0]["throttled_ns"]["value"], 2_400_000_000u64);
+    assert_eq!((&json["what_if"]["quota_cpus"], &json["what_if"]["allowed_cpus"]), (&0.2.into(), &1.into()));
+    let unlimited = text(&server().report(), &TextOptions::default());
+    assert!(!unlimited.contains("quota"), "{unlimited}");
+}
+
+/// A program that hardly runs, and a thread of the kernel's that does for its ring.
+fn beside_ring(name: &str) -> Report {
+    let mut case = empty("ring");
+    let mut of_ring = thread(fixture::PID + 1, 0, 9_800_000_000, BlockClass::Kernel, 0);
+    of_ring.ring = true;
+    case.window.threads = vec![of_ring, thread(fixture::PID, 60_000_000, 60_000_000, BlockClass::Sleep, 300)];
+    case.window.sites = vec![called(site(BlockClass::Sleep, "clock_nanosleep", 0), 300, 300, 30_000_000)];
+    named(case, &[], name).report()
+}
+
+#[test]
+fn a_ring_that_polls_is_no_work_of_the_program() {
+    let report = beside_ring("iou-sqp-4242");
+    assert_eq!(report.verdict.answer, Answer::NoBlockingIo);
+    let sentence = report.verdict.sentence();
+    assert!(sentence.contains("0.980 CPUs go to its ring's polling thread") && !sentence.contains("goes into its own"));
+    let roles: Vec<Role> = report.threads.iter().map(|t| t.role.role).collect();
+    assert_eq!(roles[0], Role::RingPoller);
+    let (cpu, lines) = (&report.cpu, report.cpu.lines());
+    assert_eq!(cpu.rings, Nanos::from_millis(9_800));
+    assert!(lines.iter().any(|(name, _)| *name == "io_uring's threads") && cpu.rest.abs() < 1e6, "{cpu:?}");
+    assert_eq!(json_value(&report)["cpu"]["rings_ns"]["value"], 9_800_000_000u64);
+    assert!(server().report().cpu.lines().iter().all(|(name, _)| *name != "io_uring's threads"));
+}
+
+#[test]
+fn workers_of_a_ring_are_known_without_their_names() {
+    for name in ["iou-wrk-4242", "", "postgres"] {
+        let report = beside_ring(name);
+        assert_eq!(report.threads[0].role.role, Role::RingWorker, "{name}");
+        let sentence = report.verdict.sentence();
+        assert!(sentence.contains("0.980 CPUs go to the workers of its ring"), "{sentence}");
+    }
+}
+
+#[test]
+fn calls_that_a_filter_answers_are_not_called_the_programs_own_code() {
+    let refused = |share: u64| {
+        let mut case = empty("filtered");
+        let mut thread = thread(fixture::PID, 1_000_000_000, 10_000_000, BlockClass::Sleep, 300);
+        (thread.sums.refused, thread.sums.refused_user) = (1_000_000 * share.min(1), share * 10_000_000);
+        case.window.threads = vec![thread];
+        case.window.sites = vec![called(site(BlockClass::Sleep, "clock_nanosleep", 0), 300, 300, 30_000_000)];
+        named(case, &[], "filtered").report()
+    };
+    let most = refused(90);
+    let said = most.verdict.sentence() + &most.verdict.evidence_lines().join("; ");
+    assert!(said.contains("1,000,000 of its calls were answered by a seccomp filter") && !said.contains("own work"));
+    let page = text(&most, &TextOptions::default());
+    assert!(page.contains("1,000,000 calls were answered by a seccomp filter"), "{page}");
+    assert_eq!(json_value(&most)["cpu"]["refused_calls_count"]["value"], 1_000_000);
+    for none in [refused(0), server().report()] {
+        assert!(none.cpu.refused().is_none() && !text(&none, &TextOptions::default()).contains("seccomp"));
+    }
+}
+
+#[test]
+fn a_quota_on_several_cpus_and_one_that_changed_are_told_as_such() {
+    let mut quota = throttled().inputs.facts.quotas.remove(0);
+    (quota.throttled, quota.cpus) = (Nanos::from_millis(4_800), None);
+    let words = quota.in_words();
+    assert!(words.contains("any number of CPUs (0.20 when the measurement began)"), "{words}");
+    assert!(words.contains("held back for 4.80 s in 3.00 s, its CPUs added up"), "{words}");
+    (quota.throttled, quota.throttled_periods) = (Nanos::ZERO, 0);
+    assert!(quota.in_words().ends_with("it was not held back") && !quota.held_back());
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::{
 
 /// Lines of the CPU ledger: names, names for narrow screens, glyphs. The glyphs tell them apart
 /// where there is no colour.
-pub(super) const PARTS: [(&str, &str, &str); 7] = {
-    let [user, calls, io, other, stolen, softirq, rest] = CpuLedger::LINES;
+pub(super) const PARTS: [(&str, &str, &str); 8] = {
+    let [user, calls, io, other, stolen, softirq, rings, rest] = CpuLedger::LINES;
     [
         (user, "user", "█"),
         (calls, "calls", "▒"),
@@ -19,6 +19,7 @@ pub(super) const PARTS: [(&str, &str, &str); 7] = {
         (other, "other", "+"),
         (stolen, "stolen", "-"),
         (softirq, "softirq", "~"),
+        (rings, "rings", "o"),
         (rest, "rest", "·"),
     ]
 };
@@ -29,7 +30,7 @@ pub(super) struct Entry {
     /// Its end, since the start.
     pub(super) at: Nanos,
     /// CPUs used, by part.
-    pub(super) cpus: [Option<f64>; 7],
+    pub(super) cpus: [Option<f64>; 8],
     /// Direct cost as a share of the CPU.
     pub(super) score: Option<f64>,
 }
@@ -80,7 +81,7 @@ impl History {
 
 /// A stacked column: for each of `rows` cells, from the bottom up, the part that fills it. Parts
 /// are rounded where they meet, so that no error adds up.
-pub(super) fn column(parts: &[Option<f64>; 7], most: f64, rows: usize) -> Vec<Option<usize>> {
+pub(super) fn column(parts: &[Option<f64>; 8], most: f64, rows: usize) -> Vec<Option<usize>> {
     let mut cells = vec![None; rows];
     if most <= 0.0 {
         return cells;
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_column_is_filled_in_proportion_and_never_beyond_its_top() {
-        let parts = [Some(0.5), Some(0.25), Some(0.25), None, Some(-0.1), None, Some(0.0)];
+        let parts = [Some(0.5), Some(0.25), Some(0.25), None, Some(-0.1), None, None, Some(0.0)];
         let cells = column(&parts, 1.0, 8);
         let cells_of = |i| cells.iter().filter(|c| **c == Some(i)).count();
         assert_eq!((cells_of(0), cells_of(1), cells_of(2), cells_of(4)), (4, 2, 2, 0));

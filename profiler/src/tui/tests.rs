@@ -169,7 +169,13 @@ fn demo() -> Report {
         .threads
         .iter()
         .filter(|t| unseen(t))
-        .map(|t| Silent { tid: t.tid, asleep_on: Some(BlockClass::Accept), loads: Loads::No, on_cpu: Nanos::ZERO })
+        .map(|t| Silent {
+            tid: t.tid,
+            asleep_on: Some(BlockClass::Accept),
+            loads: Loads::No,
+            on_cpu: Nanos::ZERO,
+            ring: false,
+        })
         .collect();
     let window = Window::close(event::decode(harvest).unwrap(), &silent);
     let (wall, measured) = (window.end.saturating_sub(window.start), window.measured);

@@ -54,6 +54,8 @@ impl InWords for Impossible {
             Whose::Cpu => "the target's CPU".to_owned(),
             Whose::ThreadCpu(tid) => format!("the CPU of thread {tid}"),
             Whose::ThreadWaits(tid) => format!("what thread {tid} waited"),
+            Whose::ThreadTime(tid) => format!("all that thread {tid} did and waited"),
+            Whose::Uncharged => "the CPU that the kernel did not charge".to_owned(),
         };
         format!(
             "what was measured cannot be: {whose} comes to {found}, and there was {room}. There is no report. Look with \

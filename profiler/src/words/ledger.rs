@@ -12,15 +12,28 @@ impl CpuLedger {
     pub const TITLE: &str = "where the target's CPU time went";
 
     const UNCHARGED: &str = "stolen, not charged";
+    const RINGS: &str = "io_uring's threads";
     /// Its lines, as [`CpuLedger::parts`] has them.
-    pub const LINES: [&str; 7] =
-        ["user mode", "syscall work", "blocking IO, direct", "other switches", Self::UNCHARGED, "softirq", "rest"];
+    pub const LINES: [&str; 8] = [
+        "user mode",
+        "syscall work",
+        "blocking IO, direct",
+        "other switches",
+        Self::UNCHARGED,
+        "softirq",
+        Self::RINGS,
+        "rest",
+    ];
 
-    /// Its lines with their names, but for the rest. What was not charged is there only where there
-    /// is something in it.
+    /// Its lines with their names, but for the rest. What was not charged and what rings took are
+    /// there only where there is something in them.
     pub fn lines(&self) -> Vec<(&'static str, Figure<f64, Note>)> {
         let [parts @ .., _] = self.parts();
-        let is_shown = |name: &str| name != Self::UNCHARGED || self.uncharged_line().is_some();
+        let is_shown = |name: &str| match name {
+            Self::UNCHARGED => self.uncharged_line().is_some(),
+            Self::RINGS => self.rings > Nanos::ZERO,
+            _ => true,
+        };
         Self::LINES.into_iter().zip(parts).filter(|(name, _)| is_shown(name)).collect()
     }
 
@@ -37,6 +50,19 @@ impl CpuLedger {
             }
             _ => format!("total: {} seen by the tracepoints - {charge} that the kernel did not charge", self.on_cpu),
         }
+    }
+
+    /// What calls that never began took; `None` where there were none.
+    pub fn refused(&self) -> Option<String> {
+        (self.refused > 0).then(|| {
+            format!(
+                "{} answered by a seccomp filter, or by a tracer, before {}: {} of user mode at most, with the code \
+                 before them",
+                plural(self.refused, "call was", "calls were"),
+                if self.refused == 1 { "it began" } else { "they began" },
+                self.refused_most
+            )
+        })
     }
 
     /// What its rest is.

@@ -19,6 +19,7 @@ mod memory;
 mod missing;
 mod predict;
 mod quality;
+mod quota;
 mod recording;
 mod roles;
 mod stacks;
@@ -41,6 +42,7 @@ pub use missing::{
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};
+pub use quota::RUN_DELAY_OF_QUOTA;
 pub use recording::{NO_OTHER_INTERVAL, NO_RESET, kept_elsewhere, wrote};
 pub use stacks::{NO_ROOM_FOR_STACKS, NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
 pub use tables::{

@@ -145,6 +145,9 @@ impl InWords for Caveat {
                 span(*before),
                 span(*after)
             ),
+            Self::HeldBack => "A quota held it back, so it has more work than CPU: what came back would go into that \
+                 work, until none is left."
+                .to_owned(),
             Self::HooksFilledCpu => "Measuring filled the CPU that the target leaves free otherwise, so its load was \
                  higher than usual. The figures do not count on replies that leave together."
                 .to_owned(),

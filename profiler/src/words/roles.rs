@@ -19,6 +19,8 @@ impl Role {
             Self::LockBound => ("lock-bound thread", "lock-bound threads"),
             Self::Timer => ("timer", "timers"),
             Self::Computing => ("computing thread", "computing threads"),
+            Self::RingPoller => ("polling thread of a ring", "polling threads of rings"),
+            Self::RingWorker => ("worker of a ring", "workers of rings"),
             Self::Idle => ("idle thread", "idle threads"),
             Self::Unknown => ("thread of unknown role", "threads of unknown role"),
         };
@@ -49,6 +51,7 @@ impl InWords for RoleBasis {
                 format!("it was born for a connection and ended with it, after {} calls on descriptors", count(*calls))
             }
             Self::Cpu(share) => format!("on a CPU for {} of its time", percent(*share)),
+            Self::Ring => "the kernel made it for a ring (io_uring): it runs no code of the program's".to_owned(),
             Self::Asleep(Some(class)) => format!("it slept on {}", class.name()),
             Self::Asleep(None) => "it hardly ran".to_owned(),
             Self::None => "nothing tells its role".to_owned(),

@@ -1,6 +1,6 @@
 //! Tables and charts in words: what rows and columns mean, wherever they are shown.
 
-use super::in_words::InWords;
+use super::{in_words::InWords, quota::of_a_quota};
 use crate::{
     aggregate::OpenEnd,
     answer::{Ended, Facts, Report, WindowFacts},
@@ -108,8 +108,9 @@ impl Facts {
     pub fn machine(&self) -> String {
         let kernel = (!self.kernel.is_empty()).then(|| format!("kernel {}", self.kernel));
         let cpus = format!("{}, {} allowed", plural(self.cpus.into(), "CPU", "CPUs"), count(self.allowed_cpus.into()));
+        let quota = self.quota_cpus.map(of_a_quota);
         let form = (!self.form.is_empty()).then(|| format!("attached by {}", self.form));
-        kernel.into_iter().chain([cpus]).chain(form).collect::<Vec<_>>().join(" · ")
+        kernel.into_iter().chain([cpus]).chain(quota).chain(form).collect::<Vec<_>>().join(" · ")
     }
 }
 

@@ -8,14 +8,14 @@ use super::{
 use crate::{
     aggregate::Role,
     answer::{
-        Advice, Blockers, ChildrenFacts, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict,
+        Advice, Blockers, ChildrenFacts, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict, Work,
     },
     event::BlockClass,
     machine::{Language, Runtime, Way},
     predict::{Assumption, Ground},
     quantity::{Estimate, Nanos},
     text::numbers::{
-        self, count, decimal, of_hundred, per_second, percent, plural, span, whole, whole_percent, whole_range,
+        self, count, cpus, decimal, of_hundred, per_second, percent, plural, span, whole, whole_percent, whole_range,
     },
 };
 
@@ -77,7 +77,7 @@ impl InWords for Reason {
                 count(*events),
                 count(*io)
             ),
-            Self::NoBlockingIo => "No: it does no blocking IO. Its CPU goes into its own work.".to_owned(),
+            Self::NoBlockingIo(work) => format!("No: it does no blocking IO. {}", work.in_words()),
             Self::ParkedTasks { language, waits, io } => {
                 let io = if *io == 0 {
                     "it does no blocking IO".to_owned()
@@ -118,6 +118,32 @@ impl InWords for Reason {
             Self::NoGain { gain: None, why } => format!("No: {}", why.in_words()),
         }
     }
+}
+
+impl InWords for Work {
+    fn in_words(&self) -> String {
+        match *self {
+            Self::Own => "Its CPU goes into its own work.".to_owned(),
+            Self::Refused { calls, most } => title(&format!("{}.", refused(calls, most))),
+            Self::Rings { polling, working } => {
+                let polling =
+                    (polling > 0.0).then(|| format!("{} CPUs go to its ring's polling thread", cpus(polling)));
+                let working = (working > 0.0).then(|| format!("{} CPUs go to the workers of its ring", cpus(working)));
+                let parts: Vec<String> = polling.into_iter().chain(working).collect();
+                format!("{}: threads of the kernel's, not its own work.", parts.join(", and "))
+            }
+        }
+    }
+}
+
+/// Calls that a filter answered before they began.
+fn refused(calls: u64, most: f64) -> String {
+    format!(
+        "{} of its calls were answered by a seccomp filter, or by a tracer, before they began; with the code before them, \
+         they take up to {} of its CPU",
+        count(calls),
+        percent(most)
+    )
 }
 
 /// The processes that a target has started, and those that they have.
@@ -363,6 +389,8 @@ impl InWords for Evidence {
                 count(*files)
             ),
             Self::Births { count, share } => births(*count, *share),
+            Self::Refused { calls, most } => refused(*calls, *most),
+            Self::HeldBack(quota) => quota.in_words(),
             Self::Children(children) => beside(children),
             Self::Load(load) => load.mostly_asleep(),
             Self::OtherWaits(blocks) => {

@@ -4,6 +4,7 @@ use super::{
     in_words::InWords,
     machine::prices,
     predict::{missed, missed_on},
+    quota::of_a_quota,
 };
 use crate::{
     predict::{Kind, WhatIf},
@@ -31,10 +32,11 @@ impl WhatIf {
         let source = self.priced.as_ref().map_or_else(|| format!("{NA}: none was needed"), |p| prices(&p.source));
         let intervals =
             self.scenarios.first().map_or_else(String::new, |s| format!("; intervals: {}", intervals(s.kind)));
+        let quota = self.quota.filter(|&cpus| cpus < f64::from(self.allowed_cpus));
         format!(
             "modelled: {} on {}; {}; prices: {source}{intervals}",
             plural(loops.into(), "event loop", "event loops"),
-            plural(self.allowed_cpus.into(), "CPU", "CPUs"),
+            quota.map_or_else(|| plural(self.allowed_cpus.into(), "CPU", "CPUs"), of_a_quota),
             self.ground.sleeps(),
         )
     }

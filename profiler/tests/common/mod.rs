@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+pub(crate) mod cgroup;
 pub(crate) mod check;
 pub(crate) mod measuring;
 pub(crate) mod procfs;

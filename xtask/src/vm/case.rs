@@ -98,6 +98,13 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
         ],
     },
     TestProgram { name: "kernel_command", skip: &[] },
+    TestProgram {
+        name: "kernel_quota",
+        skip: &[
+            Skip { test: "check_tells_of", on: Guests::All, why: "the same sums as a user of the tool sees them" },
+            Skip { test: "a_quota_that_changes", on: Guests::Brief, why: "real time" },
+        ],
+    },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];
 

@@ -57,6 +57,16 @@ pub(crate) enum Kind {
     Burn,
     /// Parents of children that share their memory (`CLONE_VFORK`) and sleep for --us each.
     Vfork,
+    /// Calls that a seccomp filter refuses with an error.
+    SeccompErrno,
+    /// Calls that it refuses with a signal.
+    SeccompTrap,
+    /// Calls that it hands to a supervisor, which holds each for `--us` (default 300).
+    SeccompNotify,
+    /// A ring with a polling thread, and a request now and then for `--ms` (default 1000).
+    RingPoller,
+    /// A ring that hands its reads to workers for `--ms` (default 1000).
+    RingWorkers,
     /// An epoll loop over an eventfd, its own waker.
     Epoll,
     /// As poll, by an epoll.

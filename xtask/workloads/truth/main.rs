@@ -35,7 +35,9 @@ mod limited;
 mod play;
 mod prefork;
 mod probe;
+mod refused;
 mod renumbered;
+mod rings;
 mod roles;
 mod row;
 mod served;
@@ -114,6 +116,8 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::FdDup | Kind::FdRing | Kind::FdShared | Kind::FdTable => renumbered::set_up(args),
         Kind::Supervised => faults::set_up(args),
         Kind::Ipc => ipc::set_up(args),
+        Kind::SeccompErrno | Kind::SeccompTrap | Kind::SeccompNotify => refused::set_up(args),
+        Kind::RingPoller | Kind::RingWorkers => rings::set_up(args),
         Kind::RoleMutex | Kind::RolePthreadMutex | Kind::RoleParkingLot => roles::set_up(args),
         Kind::RoleJoin | Kind::RoleJoinIo | Kind::RoleRounds => roles::set_up(args),
         Kind::RoleCondvar | Kind::RoleReply | Kind::RoleLoop => roles::set_up(args),

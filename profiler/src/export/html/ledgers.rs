@@ -95,13 +95,14 @@ pub(super) fn cpu(report: &Report) -> Markup {
             h2 { "CPU: " (CpuLedger::TITLE) }
             "\n"
             @if cpu.total == Nanos::ZERO { p { (NA) ": " (words::NO_CPU) "." } } @else { (cpu_table(cpu)) }
+            @if let Some(refused) = cpu.refused() { p class="note" { (words::title(&refused)) "." } }
         }
         "\n"
     }
 }
 
 /// The colour classes of [`CpuLedger::LINES`].
-const COLOURS: [&str; 7] = ["user", "calls", "io", "switches", "uncharged", "softirq", "rest"];
+const COLOURS: [&str; 8] = ["user", "calls", "io", "switches", "uncharged", "softirq", "rings", "rest"];
 
 fn cpu_lines(cpu: &CpuLedger) -> Vec<Line> {
     let class = |name: &str| CpuLedger::LINES.iter().position(|line| *line == name).and_then(|i| COLOURS.get(i));
@@ -157,6 +158,9 @@ pub(super) fn wall(report: &Report) -> Markup {
                 (wall_table(report))
                 p class="note" {
                     "Neither blocked time nor run-queue delay is CPU."
+                    @if report.facts.held_back().next().is_some() {
+                        " " (words::title(words::RUN_DELAY_OF_QUOTA)) "."
+                    }
                     @if let Some(none) = report.no_io() { " " (words::title(none)) "." }
                 }
                 "\n"

@@ -42,6 +42,8 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
+        self.quotas.enter(self.request.target.tgids());
+        self.quotas.look(kernel::now());
         let children = self.children_since(ended);
         if self.open {
             self.stretches.end(&self.request.target, self.pace.as_ref());
@@ -146,6 +148,7 @@ impl Run<'_> {
                 self.session.form(),
                 self.began_at,
                 self.runtimes.runtime(),
+                &self.quotas,
             ),
             window: WindowFacts {
                 wall: self.rested.unwrap_or(total.end).max(total.end).saturating_sub(self.first),

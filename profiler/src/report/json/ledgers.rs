@@ -9,7 +9,7 @@ use super::figure::{Figure, Ratio};
 use crate::{event::Family, quantity::Nanos};
 
 /// Where the target's CPU time went. User, calls, blocking IO, other switches, what was not
-/// charged, softirq and rest make up the total.
+/// charged, softirq, rings and rest make up the total.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cpu {
     /// CPU of the target: by the tracepoints, plus what the kernel charges for the way back onto
@@ -45,6 +45,14 @@ pub(super) struct Cpu {
     softirq_ns: Figure<u64>,
     /// `softirq_ns` as a share of `total_ns`.
     softirq_ratio: Figure<Ratio>,
+    /// CPU of the kernel's threads that work for the target's rings (`io_uring`).
+    rings_ns: Figure<u64>,
+    /// `rings_ns` as a share of `total_ns`.
+    rings_ratio: Figure<Ratio>,
+    /// Calls that returned and never began: a seccomp filter answered them, or a tracer.
+    refused_calls_count: Figure<u64>,
+    /// CPU of these calls and of the code before each; it is in `user_ns`, and their own is less.
+    refused_most_ns: Figure<u64>,
     /// What the lines above leave of the total; may be negative.
     rest_ns: Figure<f64>,
     /// `rest_ns` as a share of `total_ns`.
@@ -153,6 +161,10 @@ impl Cpu {
             uncharged_ratio: share(&cpu.uncharged),
             softirq_ns: Figure::from_time(&cpu.softirq),
             softirq_ratio: time_share(&cpu.softirq),
+            rings_ns: Figure::time(cpu.rings),
+            rings_ratio: Figure::ratio(cpu.rings.as_nanos() as f64, total, words::NO_CPU),
+            refused_calls_count: Figure::measured(cpu.refused),
+            refused_most_ns: Figure::time(cpu.refused_most),
             rest_ns: Figure::finite(cpu.rest),
             rest_ratio: Figure::ratio(cpu.rest, total, words::NO_CPU),
         }

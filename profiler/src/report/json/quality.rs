@@ -17,6 +17,9 @@ pub(super) struct Quality {
     calls_without_site_count: Figure<u64>,
     /// Threads that ended and whose sums were kept, but not their names.
     threads_pooled_count: Figure<u64>,
+    /// How often a CPU came in mid-measurement, for the first time or again: CPU-clock samples of
+    /// its first moments are missing.
+    late_cpus_count: Figure<u64>,
     /// Block requests not measured for lack of room.
     requests_lost_count: Figure<u64>,
     /// Devices not measured for lack of room.
@@ -150,6 +153,7 @@ impl Quality {
             threads_lost_count: count(quality.threads_lost),
             calls_without_site_count: count(quality.calls_without_site),
             threads_pooled_count: count(quality.threads_pooled),
+            late_cpus_count: count(quality.late_cpus),
             requests_lost_count: count(quality.requests_lost),
             devices_lost_count: count(quality.devices_lost),
             runs_missed_count: count(quality.runs_missed),

@@ -18,6 +18,8 @@ pub(super) struct Target {
     kernel: String,
     /// CPUs online.
     cpus_count: Figure<u32>,
+    /// Quotas of CPU of the cgroups that it is in, the one that was held back longest first.
+    quotas: Vec<Quota>,
     /// How the kernel programs are attached.
     attach_form: String,
     /// What its first process runs in, with the version; null for machine code.
@@ -37,6 +39,26 @@ struct Process {
     command: String,
     /// The container that it runs in, as `runtime:id`; null where none can be seen.
     container: Option<String>,
+}
+
+/// A cgroup with a quota of CPU (CFS bandwidth).
+#[derive(Serialize, JsonSchema)]
+struct Quota {
+    /// Its path in the hierarchy, as it is: not made safe for a terminal.
+    group: String,
+    /// CPUs that all of its processes together may use; null where the quota was taken away.
+    cpus: Option<f64>,
+    /// `cpus` when the measurement began.
+    cpus_at_start: Option<f64>,
+    /// Periods of the quota in which something ran.
+    periods_count: Figure<u64>,
+    /// Those of them in which the quota was used up.
+    throttled_periods_count: Figure<u64>,
+    /// How long its processes were held back, every CPU counted for itself. It is in the run-queue
+    /// delay of the wall ledger.
+    throttled_ns: Figure<u64>,
+    /// The time in which that was counted.
+    over_ns: Figure<u64>,
 }
 
 /// The measured interval.
@@ -72,8 +94,23 @@ impl Target {
             notes: facts.notes.clone(),
             kernel: facts.kernel.clone(),
             cpus_count: Figure::measured(facts.cpus),
+            quotas: facts.quotas.iter().map(Quota::new).collect(),
             attach_form: facts.form.clone(),
             runtime: facts.runtime.as_ref().map(words::runtime),
+        }
+    }
+}
+
+impl Quota {
+    fn new(quota: &answer::Quota) -> Self {
+        Self {
+            group: quota.group.clone(),
+            cpus: quota.cpus,
+            cpus_at_start: quota.cpus_at_start,
+            periods_count: Figure::measured(quota.periods),
+            throttled_periods_count: Figure::measured(quota.throttled_periods),
+            throttled_ns: Figure::time(quota.throttled),
+            over_ns: Figure::time(quota.over),
         }
     }
 }

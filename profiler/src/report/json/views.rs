@@ -149,6 +149,10 @@ enum RoleName {
     Timer,
     /// It computes.
     Computing,
+    /// A thread of the kernel's that looks for what is submitted to a ring (`io_uring`).
+    RingPoller,
+    /// A thread of the kernel's that makes calls for a ring, those that may sleep.
+    RingWorker,
     /// It slept.
     Idle,
     /// No sign covers it.
@@ -167,6 +171,8 @@ impl RoleName {
             Role::LockBound => Self::LockBound,
             Role::Timer => Self::Timer,
             Role::Computing => Self::Computing,
+            Role::RingPoller => Self::RingPoller,
+            Role::RingWorker => Self::RingWorker,
             Role::Idle => Self::Idle,
             Role::Unknown => Self::Unknown,
         }

@@ -16,8 +16,10 @@ pub(super) struct WhatIf {
     scenarios: Vec<Scenario>,
     /// Event loops in the scenarios: as many as the target keeps CPUs busy.
     loops: u32,
-    /// CPUs that the target may use.
+    /// CPUs that the target may use: of a quota, the last one in part.
     allowed_cpus: u32,
+    /// CPUs that the quotas of its cgroups leave to it; null where there are none.
+    quota_cpus: Option<f64>,
     /// How the sleeps that remain were counted, in words.
     ground: String,
     /// CPU of the target without the hooks: what the shares are of, ns.
@@ -114,6 +116,7 @@ impl WhatIf {
             scenarios: found.scenarios.iter().map(Scenario::new).collect(),
             loops: found.loops,
             allowed_cpus: found.allowed_cpus,
+            quota_cpus: found.quota,
             ground: found.ground.sleeps(),
             cpu_ns: found.cpu,
             hooks_ns: found.hooks,

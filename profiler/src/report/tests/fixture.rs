@@ -65,6 +65,8 @@ pub(super) fn empty(name: &str) -> Case {
                 form: "tp_btf".to_owned(),
                 began_at: 1_700_000_000,
                 runtime: None,
+                quota_cpus: None,
+                quotas: Vec::new(),
             },
             window: WindowFacts {
                 wall: Nanos::from_nanos(WALL),
@@ -163,6 +165,7 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.concurrency[1] = (blocks / 4) as u32;
     sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;
     ThreadTotals {
+        ring: false,
         open_end: OpenEnd::Blocked(class),
         asleep_at_start: true,
         ..ThreadTotals::running(tid, PID, Nanos::from_nanos(WALL), sums)

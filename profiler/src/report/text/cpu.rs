@@ -37,6 +37,9 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     table.row(["total".to_owned(), cpu.total.to_string(), share(cpu.total, cpu.whole()), String::new()]);
     page.table(&table.lines(2, page.width()));
     page.wrapped_at(Ink::Plain, "  ", 4, &cpu.composition());
+    if let Some(refused) = cpu.refused() {
+        page.wrapped_at(Ink::Plain, "  ", 4, &refused);
+    }
     notes(page, &lines);
 }
 

@@ -65,4 +65,7 @@ pub(super) fn render(page: &mut Page, report: &Report) {
     plain(&mut table, "counted twice", wall.excess);
     plain(&mut table, "total", wall.total);
     page.table(&table.lines(2, page.width()));
+    if report.facts.held_back().next().is_some() {
+        page.wrapped_at(Ink::Plain, "  ", 4, words::RUN_DELAY_OF_QUOTA);
+    }
 }

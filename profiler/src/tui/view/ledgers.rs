@@ -40,6 +40,7 @@ fn shown(report: &Report, part: usize) -> bool {
     match part {
         4 => report.cpu.uncharged_line().is_some(),
         5 => report.cpu.softirq.value().is_some(),
+        6 => report.cpu.rings > Nanos::ZERO,
         _ => true,
     }
 }
