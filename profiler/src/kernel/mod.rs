@@ -1,6 +1,7 @@
 //! kernel: the only room that knows aya and the wire. Loads the programs, attaches them, reads
 //! their maps back as plain records ([`Harvest`]).
 
+mod batch;
 mod btf;
 mod chunks;
 mod clock;
