@@ -19,6 +19,7 @@ mod reference;
 mod run;
 pub(crate) mod runtimes;
 mod sampling;
+mod slices;
 mod stacks;
 mod streaming;
 mod toll;

@@ -20,12 +20,13 @@ use super::{
     reference,
     runtimes::Runtimes,
     sampling::Governor,
+    slices::Slices,
     stacks::Stacks,
     streaming::Streaming,
 };
 use crate::{
     aggregate::Window,
-    answer::{self, Ended, Slice},
+    answer::{self, Ended},
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
@@ -63,7 +64,7 @@ pub(super) struct Run<'a> {
     streaming: Streaming,
     stacks: Option<Stacks>,
     windows: Windows,
-    slices: Vec<Slice>,
+    slices: Slices,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
     /// The target by its own clock, with the programs and without.
@@ -144,7 +145,7 @@ impl<'a> Run<'a> {
             streaming,
             stacks,
             windows: Windows::default(),
-            slices: Vec::new(),
+            slices: Slices::default(),
             wire: None,
             stretches,
             unpaced: pace.as_ref().map(PaceWatch::so_far).unwrap_or_default(),
@@ -292,15 +293,7 @@ impl<'a> Run<'a> {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());
         }
         if let Some(cpu) = process_cpu(&self.request.target) {
-            let blocked = sites
-                .into_iter()
-                .filter(|s| s.site.blocked_calls > 0)
-                .map(|s| {
-                    let blocked = s.site.cpu_blocked();
-                    (s.place, blocked.count, Nanos::from_nanos(blocked.sum))
-                })
-                .collect();
-            self.slices.push(Slice { cpu, blocked });
+            self.slices.add(cpu, &sites);
         }
         Ok(())
     }

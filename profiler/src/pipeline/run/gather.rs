@@ -171,7 +171,7 @@ impl Run<'_> {
             own_cpu: daemon.0.saturating_sub(self.daemon_before),
             own_bytes: daemon.1,
             shares: self.windows.shares.clone(),
-            slices: self.slices.clone(),
+            slices: self.slices.kept(),
             worth: self.request.worth,
         }
     }
