@@ -11,7 +11,7 @@ use std::{
 use super::{
     baseline::{SETTLE, Stretches},
     facts::{Silents, daemon_cost, process_cpu},
-    filing::{file_late_threads, file_threads},
+    filing::{LateThreads, file_processes, file_threads},
     lookups::Lookups,
     measurement::{Failure, Progress, Request},
     names::ThreadNames,
@@ -30,7 +30,7 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, Children, ExitWatch, Process, TargetSpec},
+    process::{self, Children, ExitWatch, Process},
     quantity::{Nanos, Tgid},
     words,
 };
@@ -58,6 +58,7 @@ pub(super) struct Run<'a> {
     watch: ExitWatch,
     governor: Governor,
     lookups: Lookups,
+    late: LateThreads,
     silents: Silents,
     names: ThreadNames,
     runtimes: Runtimes,
@@ -139,6 +140,7 @@ impl<'a> Run<'a> {
             watch,
             governor,
             lookups: Lookups::begin(),
+            late: LateThreads::default(),
             silents: Silents::default(),
             names: ThreadNames::default(),
             runtimes: Runtimes::default(),
@@ -230,7 +232,7 @@ impl<'a> Run<'a> {
         if now.saturating_sub(last.sites_read) >= SITES_EVERY {
             last.sites_read = now;
             self.read_sites()?;
-            file_late_threads(&mut self.session, &self.request.target);
+            self.late.file(&mut self.session, &self.request.target);
         }
         if progress.snapshot_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
             last.shown = now;
@@ -349,10 +351,8 @@ impl<'a> Run<'a> {
         }
         file_threads(&mut self.session, &self.request.target)?;
         if self.request.follow {
-            let pids = self.request.target.tgids().map(Tgid::as_raw).collect();
-            if let Ok(tree) = process::resolve(&TargetSpec { pids, tids: Vec::new(), tree: true }) {
-                file_threads(&mut self.session, &tree)?;
-            }
+            let newer = process::descendants(&self.request.target).unwrap_or_default();
+            file_processes(&mut self.session, &newer)?;
         }
         self.begun = self.session.begin();
         self.unpaced = self.pace.as_ref().map(PaceWatch::so_far).unwrap_or_default();
