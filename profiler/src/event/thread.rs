@@ -11,7 +11,7 @@ use super::{
     sums::Sums,
 };
 use crate::{
-    kernel::{Chunks, syscalls},
+    kernel::{Chunks, RawPlace, Session, syscalls},
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -103,9 +103,15 @@ impl Threads {
         let mut raw = alive;
         raw.extend(departed);
         for raw in raw.iter() {
-            decode(raw, epoch)?;
+            check(raw, epoch)?;
         }
         Ok(Self { raw, epoch })
+    }
+
+    /// Where each of them was, the living first.
+    pub fn phases(&self) -> impl Iterator<Item = (Tgid, Tid, Phase)> + '_ {
+        // `check` has seen that each of them decodes.
+        self.raw.iter().filter_map(|raw| whose_phase(&raw.into(), self.epoch).ok())
     }
 
     /// How many threads there are.
@@ -130,14 +136,57 @@ impl Threads {
     }
 }
 
-pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+/// The threads that live, read while they go on: each is decoded on the way, and none is kept.
+pub struct Living<'a> {
+    session: &'a Session,
+    epoch: u32,
+}
+
+impl<'a> Living<'a> {
+    /// `epoch`: the window that is open.
+    pub fn new(session: &'a Session, epoch: u32) -> Self {
+        Self { session, epoch }
+    }
+
+    /// Where each of them is.
+    ///
+    /// # Errors
+    /// A record that makes no sense.
+    pub fn phases(&self) -> impl Iterator<Item = Result<(Tgid, Tid, Phase), DecodeError>> + '_ {
+        self.session.places().map(|place| whose_phase(&place, self.epoch))
+    }
+
+    /// What the programs have of each.
+    ///
+    /// # Errors
+    /// A record that makes no sense.
+    pub fn records(&self) -> impl Iterator<Item = Result<ThreadRecord, DecodeError>> + '_ {
+        self.session.living().map(|raw| decode(&raw, self.epoch))
+    }
+}
+
+fn whose_phase(raw: &RawPlace, epoch: u32) -> Result<(Tgid, Tid, Phase), DecodeError> {
+    Ok((Tgid::from_raw(raw.tgid), Tid::from_raw(raw.tid), phase_of(raw, epoch)?))
+}
+
+/// Its sums, if all of it decodes.
+fn check(raw: &Thread, epoch: u32) -> Result<Sums, DecodeError> {
     let sums = Sums::from(&raw.sums);
     if let Some(field) = sums.insane() {
         return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
     }
+    phase_of(&raw.into(), epoch)?;
+    match raw.nr {
+        syscall::NONE | syscall::UNKNOWN | syscall::BORN => Ok(sums),
+        nr if u16::try_from(nr).is_ok() && u8::try_from(raw.abi).is_ok() => Ok(sums),
+        value => Err(DecodeError { record: "thread", id: raw.tid, field: "nr", value }),
+    }
+}
+
+fn phase_of(raw: &RawPlace, epoch: u32) -> Result<Phase, DecodeError> {
     let at = Nanos::from_nanos;
     let block = || class("thread", raw.tid, raw.block_class);
-    let phase = match raw.phase {
+    Ok(match raw.phase {
         phase::DEAD => Phase::Dead { at: at(raw.off) },
         _ if raw.epoch != epoch => Phase::Unseen,
         phase::UNSEEN => Phase::Unseen,
@@ -149,7 +198,13 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         phase::PREEMPTED => Phase::Preempted { off: at(raw.off) },
         phase::BORN => Phase::Born { at: at(raw.off) },
         value => return Err(DecodeError { record: "thread", id: raw.tid, field: "phase", value }),
-    };
+    })
+}
+
+pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+    let sums = check(raw, epoch)?;
+    let phase = phase_of(&raw.into(), epoch)?;
+    let at = Nanos::from_nanos;
     let call = match raw.nr {
         syscall::NONE => Call::None,
         syscall::UNKNOWN => Call::Unknown,

@@ -76,7 +76,7 @@ impl Session {
         let map = self.loaded.ebpf.map(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
         let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = map.try_into().map_err(unreadable)?;
         let together = match map {
-            // SAFETY: aya has checked the sizes of keys and values; both are made of integers alone.
+            // SAFETY: aya has checked the sizes of keys and values; both are integers alone.
             Map::HashMap(map) => unsafe { batch::hash(map.fd(), Wire(NO_KEY), 0) }.ok(),
             _ => None,
         };
@@ -95,29 +95,30 @@ impl Session {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// Everything so far, while events go on counting: each counter is whole, but not all
-    /// are of one moment. Without streamed block ends.
+    /// Everything so far but the living threads, while events go on counting: each counter is
+    /// whole, but not all are of one moment. Without streamed block ends.
     ///
     /// # Errors
     /// A map that cannot be read.
     pub fn peek(&mut self) -> Result<Harvest, LoadError> {
         self.drain();
-        let now = super::now();
         let control: Control = self.loaded.control.read(0);
-        let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
         let sites = self.read_sites()?;
+        let ipc = self.read_ipc(&sites)?;
+        let devices = self.read_devices()?;
+        let now = super::now();
         Ok(Harvest {
             start: self.start,
             end: now,
             measured: self.measured + now.saturating_sub(self.start),
             epoch: control.epoch,
-            alive,
+            alive: Chunks::default(),
             departed: self.departed.clone(),
             pooled: self.loaded.threads.read(0),
-            ipc: self.read_ipc(&sites)?,
+            ipc,
             sites: sites.into_iter().map(|(_, site)| site).collect(),
             overflow: self.overflow()?,
-            devices: self.read_devices()?,
+            devices,
             spans: Vec::new(),
             samples: self.sampler.so_far(),
             counters: control.counters,

@@ -43,7 +43,7 @@ pub use per_cpu::possible_cpus;
 pub use pmu::{Grade, Pmu};
 pub use recorded::RecordedError;
 pub use sampler::{SAMPLER, SampleCounts};
-pub use session::{Passed, ProgramLog, Session};
+pub use session::{Passed, ProgramLog, RawPlace, Session};
 pub use site::RawSite;
 pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};

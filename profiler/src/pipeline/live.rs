@@ -213,13 +213,13 @@ impl Snapshots {
         }
         let daemon = (inputs.own_cpu.saturating_sub(self.daemon.0), inputs.own_cpu.saturating_sub(self.daemon.1));
         self.daemon.1 = inputs.own_cpu;
-        let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
+        let last = self.before.take().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
         let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
         let (whole, whole_inputs) = match &self.base {
             None => (None, inputs),
             Some((base, cpu)) => {
-                let whole = window.since(base);
+                let whole = window.since(base.clone());
                 let mut stretch = recording::inputs_of_stretch(&inputs, &whole, daemon.0);
                 stretch.slices = slices::since(&inputs.slices, *cpu);
                 (Some(whole), stretch)
