@@ -20,6 +20,7 @@ mod reference;
 mod run;
 pub(crate) mod runtimes;
 mod sampling;
+mod slices;
 mod stacks;
 mod streaming;
 mod toll;

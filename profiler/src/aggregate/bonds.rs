@@ -78,9 +78,15 @@ impl Bonds {
         self.by_thread.get(&tid).copied().unwrap_or_default()
     }
 
-    /// How many waits of a thread these threads ended.
-    pub(super) fn ended_for(&self, tid: Tid, these: &HashSet<Tid>) -> u64 {
-        self.edges.iter().filter(|((from, to), _)| *to == tid && these.contains(from)).map(|(_, n)| n).sum()
+    /// How many waits of each thread these threads ended; who is not there had none ended so.
+    pub(super) fn ended_for(&self, these: &HashSet<Tid>) -> HashMap<Tid, u64> {
+        let mut ended = HashMap::new();
+        for (&(from, to), n) in &self.edges {
+            if these.contains(&from) {
+                *ended.entry(to).or_default() += n;
+            }
+        }
+        ended
     }
 
     /// How many waits of others these threads ended.

@@ -18,7 +18,8 @@ use crate::quantity::{Nanos, Tid};
 /// The roles of all threads of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
-    by_thread: HashMap<Tid, ThreadRole>,
+    /// In the order of the window's threads.
+    in_order: Vec<ThreadRole>,
     handed_over: f64,
     /// Share of the CPU of pool workers that do IO.
     pool_with_io: f64,
@@ -45,10 +46,10 @@ impl Roles {
         let loops: HashSet<Tid> =
             window.threads.iter().zip(&signs).filter(|(_, s)| s.is_loop()).map(|(t, _)| t.tid).collect();
         // A pool's workers may mostly wake each other, once a loop has woken the first.
-        let from_loops: Vec<u64> = window.threads.iter().map(|t| bonds.ended_for(t.tid, &loops)).collect();
+        let from_loops = bonds.ended_for(&loops);
         let fed = Fed::new(&signs, bonds.ended_by(&loops));
-        for (signs, n) in signs.iter_mut().zip(from_loops) {
-            signs.from_loops = n;
+        for (thread, signs) in window.threads.iter().zip(&mut signs) {
+            signs.from_loops = from_loops.get(&thread.tid).copied().unwrap_or(0);
         }
         let mut roles = Self { brief, ..Self::default() };
         let mut sums: HashMap<Role, (u64, Nanos)> = HashMap::new();
@@ -62,7 +63,7 @@ impl Roles {
             if matches!(found.role, Role::PoolWorker | Role::Dispatcher) || signs.bond.tie == Tie::HandOver {
                 handed += signs.locks;
             }
-            roles.by_thread.insert(thread.tid, found);
+            roles.in_order.push(found);
             let sum = sums.entry(found.role).or_insert((0, Nanos::ZERO));
             *sum = (sum.0 + 1, sum.1 + thread.cpu());
         }
@@ -82,9 +83,9 @@ impl Roles {
         roles
     }
 
-    /// The role of a thread; [`Role::Unknown`] if it was not seen.
-    pub fn role(&self, tid: Tid) -> ThreadRole {
-        self.by_thread.get(&tid).copied().unwrap_or(ThreadRole::UNKNOWN)
+    /// The role of each of the window's threads, in their order there.
+    pub fn of_threads(&self) -> impl Iterator<Item = ThreadRole> {
+        self.in_order.iter().copied()
     }
 
     /// Share of the CPU that threads of these roles took.

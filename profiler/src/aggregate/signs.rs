@@ -79,23 +79,35 @@ pub(super) struct Signs {
 impl Signs {
     pub(super) fn new(thread: &ThreadTotals, bond: Bond) -> Self {
         let sums: &Sums = &thread.sums;
-        let waits = |which: &dyn Fn(BlockClass) -> bool| -> u64 {
-            BlockClass::ALL.iter().filter(|c| which(**c)).map(|&c| sums.classes[c as usize].blocks).sum()
-        };
         let cpu = thread.cpu();
-        let is_timer = |c: &&BlockClass| c.family() == Family::Timer;
-        let slept: u64 = BlockClass::ALL.iter().filter(is_timer).map(|&c| sums.classes[c as usize].blocked).sum();
+        let (mut sockets, mut files, mut all, mut slept) = (0, 0, 0, 0);
+        let (mut accepts, mut events, mut locks, mut timers) = (0, 0, 0, 0);
+        for (class, sum) in BlockClass::ALL.into_iter().zip(&sums.classes) {
+            if sum.blocks == 0 && sum.blocked == 0 {
+                continue;
+            }
+            all += sum.blocks;
+            match class.family() {
+                _ if class.is_file() => files += sum.blocks,
+                Family::BlockingIo => sockets += sum.blocks,
+                Family::Accept => accepts += sum.blocks,
+                Family::EventWait => events += sum.blocks,
+                Family::Lock => locks += sum.blocks,
+                Family::Timer => (timers, slept) = (timers + sum.blocks, slept + sum.blocked),
+                Family::Other => {}
+            }
+        }
         // A thread that computes for longer than it sleeps only pauses, as one that spins for a
         // lock does.
         let waits_for_the_time = slept >= cpu.as_nanos();
         Self {
-            sockets: waits(&|c| c.family() == Family::BlockingIo && !c.is_file()),
-            files: waits(&BlockClass::is_file),
-            accepts: sums.blocks_in(Family::Accept),
-            events: sums.blocks_in(Family::EventWait).max(sums.event_calls),
-            locks: sums.blocks_in(Family::Lock),
-            timers: if waits_for_the_time { sums.blocks_in(Family::Timer) } else { 0 },
-            all: waits(&|_| true),
+            sockets,
+            files,
+            accepts,
+            events: events.max(sums.event_calls),
+            locks,
+            timers: if waits_for_the_time { timers } else { 0 },
+            all,
             io_calls: sums.io_calls,
             turnover: (sums.event_ends > 0).then(|| sums.event_turns as f64 / sums.event_ends as f64),
             cpu_share: cpu.ratio_to(thread.wall),

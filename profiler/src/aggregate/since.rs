@@ -25,8 +25,10 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
     later
 }
 
-fn thread(later: &ThreadTotals, earlier: &ThreadTotals) -> ThreadTotals {
-    ThreadTotals {
+/// Makes of what a thread was what it did until `later`.
+fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
+    let earlier = thread;
+    *earlier = ThreadTotals {
         wall: later.wall.saturating_sub(earlier.wall),
         sums: sums(later.sums, &earlier.sums),
         cpu_unknown: later.cpu_unknown.saturating_sub(earlier.cpu_unknown),
@@ -35,7 +37,7 @@ fn thread(later: &ThreadTotals, earlier: &ThreadTotals) -> ThreadTotals {
         asleep_at_start: matches!(earlier.open_end, OpenEnd::Blocked(_)),
         born_inside: false,
         ..later.clone()
-    }
+    };
 }
 
 fn site(later: &Site, earlier: &Site) -> Site {
@@ -98,7 +100,9 @@ fn program(later: &ProgramRecord, earlier: &ProgramRecord) -> ProgramRecord {
 impl Window {
     /// What happened since an earlier snapshot of the same measurement. Threads that were gone by
     /// then, and sites without a call since, are left out.
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub fn since(&self, mut earlier: Self) -> Self {
+        let threads = self.threads_since(std::mem::take(&mut earlier.threads));
+        let earlier = &earlier;
         let devices = self
             .devices
             .iter()
@@ -119,7 +123,7 @@ impl Window {
             start: earlier.end,
             end: self.end,
             measured: self.measured.saturating_sub(earlier.measured),
-            threads: self.threads_since(earlier),
+            threads,
             pooled: sums(self.pooled, &earlier.pooled),
             sites: self.sites_since(earlier),
             overflow: site(&self.overflow, &earlier.overflow),
@@ -134,18 +138,38 @@ impl Window {
         window
     }
 
-    fn threads_since(&self, earlier: &Self) -> Vec<ThreadTotals> {
-        let known: HashMap<(Tgid, Tid), &ThreadTotals> =
-            earlier.threads.iter().filter(|t| !t.dead).map(|t| ((t.tgid, t.tid), t)).collect();
+    fn threads_since(&self, earlier: Vec<ThreadTotals>) -> Vec<ThreadTotals> {
+        // What they become takes the place of what they were: ten thousand threads are 14 MB.
+        let mut threads = earlier;
+        let known: HashMap<(Tgid, Tid), usize> =
+            threads.iter().enumerate().filter(|(_, t)| !t.dead).map(|(i, t)| ((t.tgid, t.tid), i)).collect();
         // A number may have had several threads. Few have it, so each is looked for among few: a
         // target that starts a thread for each request leaves tens of thousands behind.
-        let mut gone: HashMap<(Tgid, Tid), Vec<&ThreadTotals>> = HashMap::new();
-        for thread in earlier.threads.iter().filter(|t| t.dead) {
-            gone.entry((thread.tgid, thread.tid)).or_default().push(thread);
+        let mut gone: HashMap<(Tgid, Tid), Vec<usize>> = HashMap::new();
+        for (i, thread) in threads.iter().enumerate().filter(|(_, t)| t.dead) {
+            gone.entry((thread.tgid, thread.tid)).or_default().push(i);
         }
-        let was_gone = |t: &ThreadTotals| t.dead && gone.get(&(t.tgid, t.tid)).is_some_and(|gone| gone.contains(&t));
-        let left = self.threads.iter().filter(|t| !was_gone(t));
-        left.map(|t| known.get(&(t.tgid, t.tid)).map_or_else(|| t.clone(), |e| thread(t, e))).collect()
+        let (mut reduced, mut new) = (vec![false; threads.len()], Vec::new());
+        // The dead come first: of two with a number it was the one that is gone by now.
+        for is_dead in [true, false] {
+            for thread in self.threads.iter().filter(|t| t.dead == is_dead) {
+                let who = (thread.tgid, thread.tid);
+                if is_dead && gone.get(&who).is_some_and(|gone| gone.iter().any(|&i| threads[i] == *thread)) {
+                    continue;
+                }
+                match known.get(&who) {
+                    Some(&i) if !reduced[i] => {
+                        reduce(&mut threads[i], thread);
+                        reduced[i] = true;
+                    }
+                    _ => new.push(thread.clone()),
+                }
+            }
+        }
+        let mut kept = reduced.into_iter();
+        threads.retain(|_| kept.next().unwrap_or(false));
+        threads.append(&mut new);
+        threads
     }
 
     fn sites_since(&self, earlier: &Self) -> Vec<SiteRecord> {
@@ -191,9 +215,24 @@ mod tests {
         later.threads[3] = thread(3, 10, true);
         later.threads.extend([thread(1, 9, true), thread(2, 1, false)]);
         let mut found: Vec<(u32, u64)> =
-            later.since(&earlier).threads.iter().map(|t| (t.tid.as_raw(), t.sums.calls)).collect();
+            later.since(earlier).threads.iter().map(|t| (t.tid.as_raw(), t.sums.calls)).collect();
         found.sort_unstable();
         assert_eq!(found, [(1, 9), (2, 1), (3, 2)]);
+    }
+
+    /// A thread that ended, and another one that got its number, between two snapshots.
+    #[test]
+    fn a_successor_is_not_taken_for_who_had_its_number() {
+        let thread = |calls: u64, dead: bool| {
+            let mut sums = Sums::ZERO;
+            (sums.calls, sums.user) = (calls, calls);
+            let thread = ThreadTotals::running(1, 1, Nanos::from_millis(calls), sums);
+            ThreadTotals { dead, ..thread }
+        };
+        let earlier = Window { threads: vec![thread(50, false)], ..Window::default() };
+        let later = Window { threads: vec![thread(70, false), thread(60, true)], ..Window::default() };
+        let found: Vec<(u64, bool)> = later.since(earlier).threads.iter().map(|t| (t.sums.calls, t.dead)).collect();
+        assert_eq!(found, [(70, false), (10, true)]);
     }
 
     proptest! {

@@ -171,6 +171,18 @@ impl ThreadTotals {
         self.ring |= later.ring;
     }
 
+    /// Adds an earlier window of the same thread.
+    pub(super) fn follow(&mut self, earlier: &Self) {
+        self.wall += earlier.wall;
+        self.sums.merge(&earlier.sums);
+        self.cpu_unknown += earlier.cpu_unknown;
+        self.unknown += earlier.unknown;
+        self.excess += earlier.excess;
+        self.asleep_at_start = earlier.asleep_at_start;
+        self.born_inside = earlier.born_inside;
+        self.silent &= earlier.silent;
+    }
+
     /// CPU as the tracepoints saw it.
     pub fn cpu(&self) -> Nanos {
         Nanos::from_nanos(self.sums.user + self.sums.kernel) + self.cpu_unknown

@@ -8,7 +8,10 @@ use super::{
     totals::{OpenEnd, ThreadTotals, accounted},
 };
 use crate::{
-    event::{Batch, DeviceRecord, IpcRecord, ProgramRecord, SampleCounts, Site, SiteRecord, Span, Sums, join_sites},
+    event::{
+        Batch, DeviceRecord, IpcRecord, ProgramRecord, SampleCounts, Site, SiteRecord, Span, Sums, ThreadRecord,
+        join_sites,
+    },
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -45,6 +48,29 @@ pub struct Window {
 impl Window {
     /// Closes a batch. `silent` says what is known of threads without events.
     pub fn close(batch: Batch, silent: &[Silent]) -> Self {
+        Self::with_living(batch, (0, std::iter::empty()), silent)
+    }
+
+    /// The same of a batch whose living threads come one by one.
+    ///
+    /// # Errors
+    /// The first of them that is none.
+    pub fn close_living<E>(
+        batch: Batch,
+        living: impl Iterator<Item = Result<ThreadRecord, E>>,
+        silent: &[Silent],
+    ) -> Result<Self, E> {
+        let (mut failed, count) = (None, living.size_hint().0);
+        let living = living.map_while(|record| record.map_err(|error| failed = Some(error)).ok());
+        let window = Self::with_living(batch, (count, living), silent);
+        failed.map_or(Ok(window), Err)
+    }
+
+    fn with_living(
+        batch: Batch,
+        (count, living): (usize, impl Iterator<Item = ThreadRecord>),
+        silent: &[Silent],
+    ) -> Self {
         let mut quality = Quality {
             threads_lost: batch.counters.threads_lost,
             calls_without_site: batch.counters.calls_without_site,
@@ -64,8 +90,8 @@ impl Window {
             ..Quality::default()
         };
         let silent: HashMap<Tid, Silent> = silent.iter().map(|s| (s.tid, *s)).collect();
-        let mut threads = Vec::with_capacity(batch.threads.len());
-        for record in batch.threads.drain() {
+        let mut threads = Vec::with_capacity(batch.threads.len() + count);
+        for record in living.chain(batch.threads.drain()) {
             let known = silent.get(&record.tid).copied();
             let Some(thread) = ThreadTotals::close(&record, batch.measured, batch.end, known) else {
                 continue;
@@ -137,6 +163,45 @@ impl Window {
         self.sort();
     }
 
+    /// What [`Self::absorb`] makes of an earlier window and this one; the earlier one stays.
+    pub fn after(mut self, earlier: &Self) -> Self {
+        let mut threads = std::mem::take(&mut self.threads);
+        let places: HashMap<(Tgid, Tid), usize> =
+            earlier.threads.iter().enumerate().map(|(i, t)| ((t.tgid, t.tid), i)).collect();
+        let mut went_on = vec![false; earlier.threads.len()];
+        for thread in &mut threads {
+            let Some(&i) = places.get(&(thread.tgid, thread.tid)) else { continue };
+            // Of two that were given one number, the first was the earlier one's.
+            if !earlier.threads[i].dead && !std::mem::replace(&mut went_on[i], true) {
+                thread.follow(&earlier.threads[i]);
+            }
+        }
+        threads.extend(earlier.threads.iter().zip(went_on).filter(|(_, went_on)| !went_on).map(|(t, _)| t.clone()));
+        let mut whole = earlier.without_threads();
+        whole.absorb(self);
+        whole.threads = threads;
+        whole.sort();
+        whole
+    }
+
+    fn without_threads(&self) -> Self {
+        Self {
+            threads: Vec::new(),
+            sites: self.sites.clone(),
+            devices: self.devices.clone(),
+            spans: self.spans.clone(),
+            ipc: self.ipc.clone(),
+            quality: self.quality.clone(),
+            programs: self.programs.clone(),
+            start: self.start,
+            end: self.end,
+            measured: self.measured,
+            pooled: self.pooled,
+            overflow: self.overflow,
+            samples: self.samples,
+        }
+    }
+
     /// Keeps the threads that used the most CPU by name, and adds the others to those whose names
     /// were lost.
     pub fn keep_busiest(&mut self, most: usize) {
@@ -165,5 +230,35 @@ impl Window {
             sum.merge(&thread.sums);
         }
         sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(tid: u32, calls: u64, dead: bool) -> ThreadTotals {
+        let mut sums = Sums::ZERO;
+        (sums.calls, sums.user) = (calls, 1_000 * calls);
+        let thread = ThreadTotals::running(tid, 1, Nanos::from_millis(calls), sums);
+        ThreadTotals { dead, ..thread }
+    }
+
+    fn window(start: u64, threads: Vec<ThreadTotals>) -> Window {
+        let (start, measured) = (Nanos::from_millis(start), Nanos::from_millis(10));
+        Window { start, end: start + measured, measured, threads, ..Window::default() }
+    }
+
+    /// One number may be an ended thread's and its successor's, in either window or over both.
+    #[test]
+    fn an_earlier_window_that_stays_is_added_as_one_that_is_taken() {
+        let asleep = ThreadTotals { asleep_at_start: true, silent: true, ..thread(5, 50, false) };
+        let earlier = window(0, vec![thread(1, 10, false), thread(2, 20, true), thread(3, 30, false), asleep]);
+        let later = [thread(1, 1, true), thread(1, 2, false), thread(2, 3, false), thread(4, 4, false)];
+        let later = window(20, later.into_iter().chain([thread(5, 1, false)]).collect());
+        let mut taken = earlier.clone();
+        taken.absorb(later.clone());
+        assert_eq!(taken.threads.len(), 7);
+        assert_eq!(later.after(&earlier), taken);
     }
 }

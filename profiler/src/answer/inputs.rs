@@ -1,7 +1,7 @@
 //! What an answer is made from, beside the window: facts of target and machine, names, baselines,
 //! prices.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     aggregate::LoadTimes,
@@ -259,9 +259,10 @@ pub struct Inputs {
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,
-    /// What the sites had counted every 250 ms: what the interval is made of where the measurement
-    /// was not sampled.
-    pub slices: Vec<Slice>,
+    /// What the sites had counted every 250 ms, or more rarely where that came to be too many: what
+    /// the interval is made of where the measurement was not sampled.
+    #[serde(with = "shared")]
+    pub slices: Vec<Arc<Slice>>,
     /// From what share of the target's CPU on a rewrite would be worth it; `None`: nobody said.
     #[serde(skip)]
     pub worth: Option<f64>,
@@ -290,4 +291,21 @@ pub struct Slice {
     pub cpu: Nanos,
     /// Calls that blocked and their kernel CPU, by place.
     pub blocked: Vec<(Place, u64, Nanos)>,
+}
+
+/// Slices in a recording: a screen's snapshots share them, and a file has each once.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Slice;
+
+    pub(super) fn serialize<S: Serializer>(value: &[Arc<Slice>], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(value.iter().map(Arc::as_ref))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arc<Slice>>, D::Error> {
+        Ok(Vec::<Slice>::deserialize(from)?.into_iter().map(Arc::new).collect())
+    }
 }

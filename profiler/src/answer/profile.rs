@@ -110,6 +110,8 @@ struct Making<'a> {
     stacks: Vec<Stack>,
     /// The stack in `stacks` that each sampled one has become.
     places: Vec<Option<usize>>,
+    /// Those in `stacks` that stand for no sample, by site and marks.
+    marked: HashMap<(Option<usize>, Vec<u32>), usize>,
 }
 
 impl Making<'_> {
@@ -165,11 +167,11 @@ impl Making<'_> {
             None => {
                 let (marks, class) = instead;
                 let frames: Vec<u32> = marks.iter().map(|m| self.mark(m)).collect();
-                let known = self.stacks.iter().position(|s| s.site == site && s.frames == frames);
-                let place = known.unwrap_or_else(|| {
-                    let weights = Weights::default();
-                    self.stacks.push(Stack { site, class, frames, waker: Vec::new(), samples: 0, weights });
-                    self.stacks.len() - 1
+                let stacks = &mut self.stacks;
+                let place = *self.marked.entry((site, frames)).or_insert_with_key(|(site, frames)| {
+                    let (site, frames, weights) = (*site, frames.clone(), Weights::default());
+                    stacks.push(Stack { site, class, frames, waker: Vec::new(), samples: 0, weights });
+                    stacks.len() - 1
                 });
                 *field(&mut self.stacks[place].weights) += total;
             }
@@ -203,6 +205,7 @@ impl Profile {
             marks: HashMap::new(),
             stacks: Vec::new(),
             places: vec![None; sampled.stacks.len()],
+            marked: HashMap::new(),
         };
         let mut at: HashMap<&Place, Vec<usize>> = HashMap::new();
         let mut open: HashMap<Option<BlockClass>, Vec<usize>> = HashMap::new();

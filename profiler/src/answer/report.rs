@@ -304,7 +304,8 @@ fn site_views(window: &Window, inputs: &Inputs, pools: &Pools<'_>) -> Vec<SiteVi
 
 fn thread_views(window: &Window, inputs: &Inputs, roles: &Roles) -> Vec<ThreadView> {
     let name = |tid: &Tid| inputs.thread_names.get(tid).cloned().unwrap_or_default();
-    window.threads.iter().map(|thread| ThreadView::new(thread, roles.role(thread.tid), name(&thread.tid))).collect()
+    let threads = window.threads.iter().zip(roles.of_threads());
+    threads.map(|(thread, role)| ThreadView::new(thread, role, name(&thread.tid))).collect()
 }
 
 fn device_views(window: &Window, inputs: &Inputs) -> Vec<DeviceView> {

@@ -1,6 +1,6 @@
 //! The score: blocking-IO overhead as a share of the target's CPU, with its interval.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     inputs::{Inputs, Slice},
@@ -29,7 +29,7 @@ pub struct Score {
 const MIN_SLICES: usize = 5;
 
 /// Direct cost and CPU between each two slices, ns.
-fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64, f64)> {
+fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Arc<Slice>]) -> Vec<(f64, f64)> {
     // What a call would cost without its block, by place: the same for all slices, so that only
     // time varies.
     let base: HashMap<&Place, f64> = window
@@ -47,11 +47,13 @@ fn slice_costs(window: &Window, pools: &Pools<'_>, slices: &[Slice]) -> Vec<(f64
         };
         slice.blocked.iter().map(at_site).sum()
     };
+    let costs: Vec<f64> = slices.iter().map(|slice| cost(slice)).collect();
     slices
         .windows(2)
-        .filter_map(|pair| {
+        .zip(costs.windows(2))
+        .filter_map(|(pair, costs)| {
             let cpu = pair[1].cpu.saturating_sub(pair[0].cpu).as_nanos() as f64;
-            (cpu > 0.0).then(|| (cost(&pair[1]) - cost(&pair[0]), cpu))
+            (cpu > 0.0).then(|| (costs[1] - costs[0], cpu))
         })
         .collect()
 }

@@ -42,6 +42,14 @@ pub struct Batch {
     pub programs: Vec<ProgramRecord>,
 }
 
+impl Batch {
+    /// Moves the end to a later moment, up to which events counted, too.
+    pub fn go_on_until(&mut self, end: Nanos) {
+        self.measured += end.saturating_sub(self.end);
+        self.end = self.end.max(end);
+    }
+}
+
 /// Decodes a harvest.
 ///
 /// # Errors

@@ -43,5 +43,5 @@ pub use stack::{StackMoment, StackRecord, StackRegisters, decode_stack};
 pub use stat::{BUCKETS, Stat};
 pub use stream::{BlockEnd, Span};
 pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Loads, Sums};
-pub use thread::{Call, Phase, ThreadRecord, Threads};
+pub use thread::{Call, Living, Phase, Standing, ThreadRecord, Threads};
 pub use windows::{Pairs, SiteWindows, Windows};

@@ -11,7 +11,7 @@ use super::{
     sums::{Loads, Sums},
 };
 use crate::{
-    kernel::{Chunks, syscalls},
+    kernel::{Chunks, RawPlace, Session, syscalls},
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -53,6 +53,16 @@ pub enum Phase {
     },
     /// The thread has ended.
     Dead { at: Nanos },
+}
+
+/// Which thread was where.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub tgid: Tgid,
+    pub tid: Tid,
+    pub phase: Phase,
+    /// How a sleep that is open counts in the load average.
+    pub loads: Loads,
 }
 
 /// Where a thread was in its program.
@@ -107,9 +117,15 @@ impl Threads {
         let mut raw = alive;
         raw.extend(departed);
         for raw in raw.iter() {
-            decode(raw, epoch)?;
+            check(raw, epoch)?;
         }
         Ok(Self { raw, epoch })
+    }
+
+    /// Where each of them was, the living first.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> + '_ {
+        // `check` has seen that each of them decodes.
+        self.raw.iter().filter_map(|raw| standing_of(&raw.into(), self.epoch).ok())
     }
 
     /// How many threads there are.
@@ -134,14 +150,70 @@ impl Threads {
     }
 }
 
-pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+/// The threads that live, read while they go on: each is decoded on the way, and none is kept.
+pub struct Living<'a> {
+    session: &'a Session,
+    epoch: u32,
+}
+
+impl<'a> Living<'a> {
+    /// `epoch`: the window that is open.
+    pub fn new(session: &'a Session, epoch: u32) -> Self {
+        Self { session, epoch }
+    }
+
+    /// Where each of them is.
+    ///
+    /// # Errors
+    /// A record that makes no sense.
+    pub fn standings(&self) -> impl Iterator<Item = Result<Standing, DecodeError>> + '_ {
+        self.session.places().map(|place| standing_of(&place, self.epoch))
+    }
+
+    /// What the programs have of each.
+    ///
+    /// # Errors
+    /// A record that makes no sense.
+    pub fn records(&self) -> impl Iterator<Item = Result<ThreadRecord, DecodeError>> + '_ {
+        self.session.living().map(|raw| decode(&raw, self.epoch))
+    }
+}
+
+fn standing_of(raw: &RawPlace, epoch: u32) -> Result<Standing, DecodeError> {
+    Ok(Standing {
+        tgid: Tgid::from_raw(raw.tgid),
+        tid: Tid::from_raw(raw.tid),
+        phase: phase_of(raw, epoch)?,
+        loads: loads_of(raw.marks),
+    })
+}
+
+fn loads_of(marks: u32) -> Loads {
+    match marks {
+        marks if marks & mark::LOADS == 0 => Loads::No,
+        marks if marks & mark::ON_DISK == 0 => Loads::Yes,
+        _ => Loads::OnDisk,
+    }
+}
+
+/// Its sums, if all of it decodes.
+fn check(raw: &Thread, epoch: u32) -> Result<Sums, DecodeError> {
     let sums = Sums::from(&raw.sums);
     if let Some(field) = sums.insane() {
         return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
     }
+    phase_of(&raw.into(), epoch)?;
+    match raw.nr {
+        syscall::NONE | syscall::UNKNOWN | syscall::BORN => Ok(sums),
+        nr if u16::try_from(nr).is_ok() && u8::try_from(raw.abi).is_ok() => Ok(sums),
+        value => Err(DecodeError { record: "thread", id: raw.tid, field: "nr", value }),
+    }
+}
+
+fn phase_of(raw: &RawPlace, epoch: u32) -> Result<Phase, DecodeError> {
     let at = Nanos::from_nanos;
     let block = || class("thread", raw.tid, raw.block_class);
-    let phase = match raw.phase {
+    Ok(match raw.phase {
         phase::DEAD => Phase::Dead { at: at(raw.off) },
         _ if raw.epoch != epoch => Phase::Unseen,
         phase::UNSEEN => Phase::Unseen,
@@ -153,7 +225,13 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         phase::PREEMPTED => Phase::Preempted { off: at(raw.off) },
         phase::BORN => Phase::Born { at: at(raw.off) },
         value => return Err(DecodeError { record: "thread", id: raw.tid, field: "phase", value }),
-    };
+    })
+}
+
+pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
+    let sums = check(raw, epoch)?;
+    let phase = phase_of(&raw.into(), epoch)?;
+    let at = Nanos::from_nanos;
     let call = match raw.nr {
         syscall::NONE => Call::None,
         syscall::UNKNOWN => Call::Unknown,
@@ -169,11 +247,7 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         tid: Tid::from_raw(raw.tid),
         tgid: Tgid::from_raw(raw.tgid),
         phase,
-        loads: match raw.marks {
-            marks if marks & mark::LOADS == 0 => Loads::No,
-            marks if marks & mark::ON_DISK == 0 => Loads::Yes,
-            _ => Loads::OnDisk,
-        },
+        loads: loads_of(raw.marks),
         call,
         open_blocks: raw.call_blocks,
         open_cpu: at(raw.call_cpu),

@@ -1,6 +1,6 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
-use aya::maps::{HashMap as BpfHashMap, MapData, Queue};
+use aya::maps::{HashMap as BpfHashMap, Map, MapData, Queue};
 use profiler_common::{
     control::{Control, Counters},
     device::Device,
@@ -9,6 +9,7 @@ use profiler_common::{
 };
 
 use super::{
+    batch,
     chunks::Chunks,
     error::LoadError,
     ipc::RawIpc,
@@ -25,6 +26,9 @@ const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";
 const FREE_SITES: &str = "SIA_FREE_SITES";
 const DEVICES: &str = "SIA_DEVICES";
+
+/// What room for keys is filled with.
+const NO_KEY: SiteKey = SiteKey { ip: 0, nr: 0, class: 0, abi: 0, space: 0, size: 0 };
 
 /// Everything the programs gathered, as it came over the wire.
 #[derive(Clone, Debug)]
@@ -69,44 +73,52 @@ impl Session {
     }
 
     fn read_sites(&self) -> Result<Vec<(u32, RawSite)>, LoadError> {
-        let index = self.loaded.ebpf.map(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
-        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = index.try_into().map_err(unreadable)?;
-        let values = PerCpu::new(&self.loaded.ebpf, SITES)?;
-        let mut sites = Vec::new();
-        for entry in index.iter() {
-            let (key, i) = entry.map_err(unreadable)?;
-            sites.push((i, RawSite { key: key.0, site: values.sum(i, Site::ZERO, Site::merge)? }));
-        }
-        Ok(sites)
+        let map = self.loaded.ebpf.map(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
+        let index: BpfHashMap<&MapData, Wire<SiteKey>, u32> = map.try_into().map_err(unreadable)?;
+        let together = match map {
+            // SAFETY: aya has checked the sizes of keys and values; both are integers alone.
+            Map::HashMap(map) => unsafe { batch::hash(map.fd(), Wire(NO_KEY), 0) }.ok(),
+            _ => None,
+        };
+        let mut known: Vec<(Wire<SiteKey>, u32)> = match together {
+            Some(known) => known,
+            None => index.iter().collect::<Result<_, _>>().map_err(unreadable)?,
+        };
+        known.sort_unstable_by_key(|(_, place)| *place);
+        let places: Vec<u32> = known.iter().map(|(_, place)| *place).collect();
+        let values = PerCpu::new(&self.loaded.ebpf, SITES)?.sums(&places, Site::ZERO, Site::merge)?;
+        let sites = known.into_iter().zip(values);
+        Ok(sites.map(|((key, place), site)| (place, RawSite { key: key.0, site })).collect())
     }
 
     fn overflow(&self) -> Result<Site, LoadError> {
         PerCpu::new(&self.loaded.ebpf, SITES)?.sum(OVERFLOW_SITE, Site::ZERO, Site::merge)
     }
 
-    /// Everything so far, while events go on counting: each counter is whole, but not all
-    /// are of one moment. Without streamed block ends.
+    /// Everything so far but the living threads, while events go on counting: each counter is
+    /// whole, but not all are of one moment. Without streamed block ends.
     ///
     /// # Errors
     /// A map that cannot be read.
     pub fn peek(&mut self) -> Result<Harvest, LoadError> {
         self.drain();
-        let now = super::now();
         let control: Control = self.loaded.control.read(0);
-        let alive = self.live_slots().iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
         let sites = self.read_sites()?;
+        let ipc = self.read_ipc(&sites)?;
+        let devices = self.read_devices()?;
+        let now = super::now();
         Ok(Harvest {
             start: self.start,
             end: now,
             measured: self.measured + now.saturating_sub(self.start),
             epoch: control.epoch,
-            alive,
+            alive: Chunks::default(),
             departed: self.departed.clone(),
             pooled: self.loaded.threads.read(0),
-            ipc: self.read_ipc(&sites)?,
+            ipc,
             sites: sites.into_iter().map(|(_, site)| site).collect(),
             overflow: self.overflow()?,
-            devices: self.read_devices()?,
+            devices,
             spans: Vec::new(),
             samples: self.sampler.so_far(),
             counters: control.counters,

@@ -1,6 +1,7 @@
 //! kernel: the only room that knows aya and the wire. Loads the programs, attaches them, reads
 //! their maps back as plain records ([`Harvest`]).
 
+mod batch;
 mod btf;
 mod chunks;
 mod clock;
@@ -42,7 +43,7 @@ pub use per_cpu::possible_cpus;
 pub use pmu::{Grade, Pmu};
 pub use recorded::RecordedError;
 pub use sampler::{SAMPLER, SampleCounts};
-pub use session::{Passed, ProgramLog, Session};
+pub use session::{Passed, ProgramLog, RawPlace, Session};
 pub use site::RawSite;
 pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};

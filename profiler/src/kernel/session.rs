@@ -182,9 +182,8 @@ impl Session {
     pub fn forget_dead(&mut self, mut alive: impl FnMut(Tgid, Tid) -> bool) -> usize {
         let mut living = 0;
         for slot in self.live_slots() {
-            let thread = self.loaded.threads.read(slot as usize);
-            let tid = Tid::from_raw(thread.tid);
-            if alive(Tgid::from_raw(thread.tgid), tid) {
+            let (tgid, tid) = self.thread_in(slot);
+            if alive(tgid, tid) {
                 living += 1;
                 continue;
             }
@@ -218,8 +217,8 @@ impl Session {
 
     /// The processes of the threads that are filed, each once.
     pub fn live_processes(&self) -> impl Iterator<Item = Tgid> {
-        let threads = self.live_slots().into_iter().map(|slot| self.loaded.threads.read(slot as usize).tgid);
-        threads.collect::<std::collections::BTreeSet<u32>>().into_iter().map(Tgid::from_raw)
+        let threads = self.live_slots().into_iter().map(|slot| self.thread_in(slot).0);
+        threads.collect::<std::collections::BTreeSet<Tgid>>().into_iter()
     }
 
     /// Forgets all processes: while nothing was attached, others may have got their numbers.
@@ -381,6 +380,35 @@ impl Session {
         slots
     }
 
+    /// Where each living thread is.
+    pub fn places(&self) -> impl Iterator<Item = RawPlace> + '_ {
+        self.live_slots().into_iter().map(|slot| {
+            let thread = self.loaded.threads.at(slot as usize);
+            macro_rules! words {
+                ($($name:ident)*) => {
+                    // SAFETY: inside the mapping; the kernel may be writing, each word is whole.
+                    unsafe { RawPlace { $($name: (&raw const (*thread).$name).read_volatile()),* } }
+                };
+            }
+            words!(tgid tid epoch phase marks block_class since off wake)
+        })
+    }
+
+    /// The records of the living threads, each as it is when it is asked for: ten thousand are
+    /// 17 MB, and never held together.
+    pub fn living(&self) -> impl Iterator<Item = Thread> + '_ {
+        self.live_slots().into_iter().map(|slot| self.loaded.threads.read(slot as usize))
+    }
+
+    /// Whose slot it is.
+    fn thread_in(&self, slot: u32) -> (Tgid, Tid) {
+        let thread = self.loaded.threads.at(slot as usize);
+        // SAFETY: inside the mapping; single words, written before their slot is in use.
+        let (tgid, tid) =
+            unsafe { ((&raw const (*thread).tgid).read_volatile(), (&raw const (*thread).tid).read_volatile()) };
+        (Tgid::from_raw(tgid), Tid::from_raw(tid))
+    }
+
     /// How many threads are filed.
     pub fn live_threads(&self) -> usize {
         self.live_slots().len()
@@ -390,9 +418,7 @@ impl Session {
     pub fn threads_by_process(&self) -> HashMap<Tgid, usize> {
         let mut counts = HashMap::new();
         for slot in self.live_slots() {
-            // SAFETY: inside the mapping; a single word, written before its slot is in use.
-            let tgid = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).tgid).read_volatile() };
-            *counts.entry(Tgid::from_raw(tgid)).or_default() += 1;
+            *counts.entry(self.thread_in(slot).0).or_default() += 1;
         }
         counts
     }
@@ -402,11 +428,38 @@ impl Session {
     pub fn passed(&self) -> Passed {
         let mut passed = self.gone;
         for slot in self.live_slots() {
+            // Three words of each: ten thousand threads have 17 MB.
             // SAFETY: inside the mapping; the kernel may be writing, each counter is a whole word.
-            let sums = unsafe { (&raw const (*self.loaded.threads.at(slot as usize)).sums).read_volatile() };
-            passed.add(&sums);
+            let [calls, voluntary, involuntary] = unsafe {
+                let sums = &raw const (*self.loaded.threads.at(slot as usize)).sums;
+                [&raw const (*sums).calls, &raw const (*sums).voluntary, &raw const (*sums).involuntary]
+                    .map(|word| word.read_volatile())
+            };
+            passed.calls += calls;
+            passed.switches += voluntary + involuntary;
         }
         passed
+    }
+}
+
+/// Where a thread is: as much of its record as tells that.
+#[derive(Clone, Copy, Debug)]
+pub struct RawPlace {
+    pub tgid: u32,
+    pub tid: u32,
+    pub epoch: u32,
+    pub phase: u32,
+    pub marks: u32,
+    pub block_class: u32,
+    pub since: u64,
+    pub off: u64,
+    pub wake: u64,
+}
+
+impl From<&Thread> for RawPlace {
+    fn from(thread: &Thread) -> Self {
+        let &Thread { tgid, tid, epoch, phase, marks, block_class, since, off, wake, .. } = thread;
+        Self { tgid, tid, epoch, phase, marks, block_class, since, off, wake }
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 use crate::{
     aggregate::Silent,
     answer::{Facts, ProcessFacts, Quota},
-    event::{Batch, BlockClass, Loads, Phase},
-    kernel::{Form, preflight, syscalls},
+    event::{Batch, BlockClass, DecodeError, Living, Loads, Phase, Standing},
+    kernel::{self, Form, preflight, syscalls},
     machine::Runtime,
     process::{self, CpuQuota, Descriptor, DescriptorTable, Note, Process, Protocol, QuotaWatch, SyscallState, Target},
     quantity::{Nanos, Tgid, Tid, kib},
@@ -19,6 +19,8 @@ type Names<K> = HashMap<K, String>;
 const ASKED_AGAIN: usize = 500;
 /// Where more than one in so many of them has moved, all are asked.
 const MOVED: usize = 100;
+/// How often a screen learns which CPUs the target may use.
+const CPUS_EVERY: Nanos = Nanos::from_millis(5_000);
 
 /// What `/proc` says of the threads that had no event. An answer is kept: a thread without an event
 /// still waits where it waited. That holds within a window. In the next one, some are asked again:
@@ -34,12 +36,21 @@ pub(super) struct Silents {
 
 impl Silents {
     pub(super) fn find(&mut self, batch: &Batch) -> Vec<Silent> {
-        // One pass: each record is decoded on the way.
-        let (mut unseen, mut asleep) = (Vec::new(), HashMap::with_capacity(batch.threads.len()));
-        for thread in batch.threads.iter() {
-            match thread.phase {
-                Phase::Unseen => unseen.push((thread.tgid, thread.tid)),
-                Phase::Blocked { class, .. } => _ = asleep.insert(thread.tid, (class, thread.loads)),
+        self.among(batch.threads.standings(), batch)
+    }
+
+    /// The same, where the living threads of the batch are not in it.
+    pub(super) fn find_living(&mut self, batch: &Batch, living: &Living<'_>) -> Result<Vec<Silent>, DecodeError> {
+        let living = living.standings().collect::<Result<Vec<_>, _>>()?;
+        Ok(self.among(living.into_iter().chain(batch.threads.standings()), batch))
+    }
+
+    fn among(&mut self, threads: impl Iterator<Item = Standing>, batch: &Batch) -> Vec<Silent> {
+        let (mut unseen, mut asleep) = (Vec::new(), HashMap::with_capacity(threads.size_hint().0));
+        for Standing { tgid, tid, phase, loads } in threads {
+            match phase {
+                Phase::Unseen => unseen.push((tgid, tid)),
+                Phase::Blocked { class, .. } => _ = asleep.insert(tid, (class, loads)),
                 _ => {}
             }
         }
@@ -276,10 +287,33 @@ pub(super) fn device_names() -> Names<(u32, u32)> {
         .collect()
 }
 
+/// How many CPUs the target may use. To ask is to read the list of its threads and a file for each
+/// of many, so a screen gets the answer of a moment ago.
+#[derive(Default)]
+pub(super) struct AllowedCpus {
+    asked: Option<Nanos>,
+    pub(super) found: u32,
+}
+
+impl AllowedCpus {
+    /// Asks now.
+    pub(super) fn ask(&mut self, target: &Target) {
+        (self.asked, self.found) = (Some(kernel::now()), process::allowed_cpus(target));
+    }
+
+    /// Asks if the answer is older than [`CPUS_EVERY`].
+    pub(super) fn refresh(&mut self, target: &Target) {
+        if self.asked.is_none_or(|at| kernel::now().saturating_sub(at) >= CPUS_EVERY) {
+            self.ask(target);
+        }
+    }
+}
+
 pub(super) fn facts(
     target: &Target,
     processes: &[Process],
     form: Form,
+    allowed_cpus: u32,
     began_at: SystemTime,
     runtime: Option<Runtime>,
     quotas: &QuotaWatch,
@@ -290,7 +324,7 @@ pub(super) fn facts(
         notes: notes.iter().map(ToString::to_string).collect(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         cpus: process::online_cpus(),
-        allowed_cpus: process::allowed_cpus(target),
+        allowed_cpus,
         form: form.name().to_owned(),
         began_at: began_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         runtime,
@@ -321,7 +355,16 @@ pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
 
 /// CPU that this process used so far.
 pub(super) fn own_cpu() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    cpu_of(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// CPU that the calling thread used so far.
+pub(super) fn thread_cpu() -> Nanos {
+    cpu_of(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn cpu_of(clock: rustix::time::ClockId) -> Nanos {
+    let time = rustix::time::clock_gettime(clock);
     Nanos::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 

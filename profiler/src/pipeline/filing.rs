@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{LoadError, Session},
-    process::{self, Target},
+    process::{self, Process, Target},
     quantity::Tgid,
 };
 
@@ -21,8 +21,13 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
         }
         return Ok(());
     }
+    file_processes(session, &target.processes)
+}
+
+/// The same for these processes.
+pub(super) fn file_processes(session: &mut Session, processes: &[Process]) -> Result<(), LoadError> {
     let mut living: Vec<Tgid> = Vec::new();
-    for process in target.processes.iter().filter(|process| process::is_alive(process)) {
+    for process in processes.iter().filter(|process| process::is_alive(process)) {
         session.add_process(process.tgid)?;
         living.push(process.tgid);
     }
@@ -40,23 +45,62 @@ pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(),
     Ok(())
 }
 
-/// Threads that came without the fork tracepoint: the kernel's own workers for io_uring
+/// So many processes are asked in a look. A target of thousands is gone through by turns.
+const ASKED: usize = 256;
+
+/// Looks for threads that came without the fork tracepoint: the kernel's own workers for io_uring
 /// (`create_io_thread`).
-pub(super) fn file_late_threads(session: &mut Session, target: &Target) {
-    if target.threads_only.is_some() {
-        return;
+#[derive(Default)]
+pub(super) struct LateThreads {
+    /// The process that the next look begins with.
+    next: usize,
+}
+
+impl LateThreads {
+    /// Files those of the processes whose turn it is.
+    pub(super) fn file(&mut self, session: &mut Session, target: &Target) {
+        if target.threads_only.is_some() {
+            return;
+        }
+        let known = session.threads_by_process();
+        for process in self.turn(&target.processes) {
+            let tgid = process.tgid;
+            // One small call tells whether the list is worth reading.
+            let filed = known.get(&tgid).copied().unwrap_or(0);
+            let has_more = process::thread_count(tgid).is_some_and(|threads| threads > filed);
+            if !has_more || !process::is_alive(process) {
+                continue;
+            }
+            for tid in process::threads(tgid) {
+                session.add_thread(tgid, tid);
+            }
+        }
     }
-    let known = session.threads_by_process();
-    for process in &target.processes {
-        let tgid = process.tgid;
-        // One small call tells whether the list is worth reading.
-        let filed = known.get(&tgid).copied().unwrap_or(0);
-        let has_more = process::thread_count(tgid).is_some_and(|threads| threads > filed);
-        if !has_more || !process::is_alive(process) {
-            continue;
-        }
-        for tid in process::threads(tgid) {
-            session.add_thread(tgid, tid);
-        }
+
+    /// The next [`ASKED`] of them, each once; after the last comes the first.
+    fn turn<'t, T>(&mut self, all: &'t [T]) -> impl Iterator<Item = &'t T> + use<'t, T> {
+        let (begin, count) = (self.next.min(all.len()), all.len().min(ASKED));
+        self.next = (begin + count) % all.len().max(1);
+        all.iter().cycle().skip(begin).take(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_process_has_its_turn_and_few_are_asked_every_time() {
+        let all: Vec<usize> = (0..2 * ASKED + 5).collect();
+        let mut late = LateThreads::default();
+        let mut seen: Vec<usize> = (0..3).flat_map(|_| late.turn(&all).copied().collect::<Vec<_>>()).collect();
+        assert_eq!(seen.len(), 3 * ASKED);
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, all);
+        let few = [1, 2, 3];
+        let mut late = LateThreads::default();
+        assert_eq!([late.turn(&few).count(), late.turn(&few).count()], [3, 3]);
+        assert_eq!(late.turn(&[] as &[u8]).count(), 0);
     }
 }

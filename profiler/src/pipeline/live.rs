@@ -18,7 +18,7 @@ use super::{
     ask::Replies,
     measure,
     measurement::{Measurement, Progress, Request, in_one_line},
-    outputs, recording,
+    outputs, recording, slices,
 };
 use crate::{
     aggregate::Window,
@@ -188,8 +188,9 @@ struct Snapshots {
     resets: Receiver<()>,
     interval: Arc<AtomicU64>,
     latest: Arc<Mutex<Option<Latest>>>,
-    /// Everything up to the last reset, and the slices until then.
-    base: Option<(Window, usize)>,
+    /// Everything up to the last reset, and the CPU of the target's processes at the newest slice
+    /// until then.
+    base: Option<(Window, Nanos)>,
     /// The window at the snapshot before.
     before: Option<Window>,
     /// CPU of this process until the reset, and until the snapshot before.
@@ -206,21 +207,21 @@ impl Snapshots {
         // Several orders since the snapshot before count as one.
         let reset = self.resets.try_iter().count() > 0;
         if reset && let Some(before) = self.before.clone() {
-            self.base = Some((before, inputs.slices.len().saturating_sub(1)));
+            self.base = Some((before, inputs.slices.last().map_or(Nanos::ZERO, |slice| slice.cpu)));
             self.daemon.0 = self.daemon.1;
             self.replayed = None;
         }
         let daemon = (inputs.own_cpu.saturating_sub(self.daemon.0), inputs.own_cpu.saturating_sub(self.daemon.1));
         self.daemon.1 = inputs.own_cpu;
-        let last = self.before.as_ref().map_or_else(|| window.clone(), |before| window.since(before));
+        let last = self.before.take().map_or_else(|| window.clone(), |before| window.since(before));
         let interval = last.end.saturating_sub(last.start);
         let stretch = recording::inputs_of_stretch(&inputs, &last, daemon.1);
         let (whole, whole_inputs) = match &self.base {
             None => (None, inputs),
-            Some((base, slices)) => {
-                let whole = window.since(base);
+            Some((base, cpu)) => {
+                let whole = window.since(base.clone());
                 let mut stretch = recording::inputs_of_stretch(&inputs, &whole, daemon.0);
-                stretch.slices = inputs.slices.get(*slices..).unwrap_or_default().to_vec();
+                stretch.slices = slices::since(&inputs.slices, *cpu);
                 (Some(whole), stretch)
             }
         };

@@ -35,7 +35,7 @@ impl<'a> Recorder<'a> {
     fn add(&mut self, mut window: Window, daemon: Nanos) {
         window.spans.clear();
         let start = *self.start.get_or_insert(window.start);
-        let mut part = match &self.before {
+        let mut part = match self.before.take() {
             Some(before) => window.since(before),
             None => window.clone(),
         };

@@ -10,8 +10,8 @@ use std::{
 
 use super::{
     baseline::{SETTLE, Stretches},
-    facts::{Silents, daemon_cost, process_cpu},
-    filing::{file_late_threads, file_threads},
+    facts::{AllowedCpus, Silents, daemon_cost, process_cpu, thread_cpu},
+    filing::{LateThreads, file_processes, file_threads},
     load::LoadWatch,
     lookups::Lookups,
     measurement::{Failure, Progress, Request},
@@ -21,16 +21,17 @@ use super::{
     reference,
     runtimes::Runtimes,
     sampling::Governor,
+    slices::Slices,
     stacks::Stacks,
     streaming::Streaming,
 };
 use crate::{
     aggregate::{LoadTimes, Window},
-    answer::{self, Ended, Slice},
+    answer::{self, Ended},
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, Children, ExitWatch, Process, QuotaWatch, TargetSpec},
+    process::{self, Children, ExitWatch, Process, QuotaWatch},
     quantity::{Nanos, Tgid},
     words,
 };
@@ -48,6 +49,10 @@ const FIRST_SNAPSHOT: Nanos = Nanos::from_millis(150);
 const SNAPSHOT_EVENTS: usize = 10_000;
 /// How often sites are read, and their descriptors looked up while they are open.
 const SITES_EVERY: Nanos = Nanos::from_millis(250);
+/// Tens of thousands of sites are read more rarely: reading them takes at most one in so many of a
+/// core. So do snapshots of tens of thousands of threads or sites.
+const SITES_SHARE: u64 = 50;
+const SNAPSHOT_SHARE: u64 = 25;
 
 /// A measurement under way.
 pub(super) struct Run<'a> {
@@ -58,6 +63,8 @@ pub(super) struct Run<'a> {
     watch: ExitWatch,
     governor: Governor,
     lookups: Lookups,
+    late: LateThreads,
+    allowed: AllowedCpus,
     silents: Silents,
     names: ThreadNames,
     runtimes: Runtimes,
@@ -65,7 +72,7 @@ pub(super) struct Run<'a> {
     stacks: Option<Stacks>,
     windows: Windows,
     load: LoadWatch,
-    slices: Vec<Slice>,
+    slices: Slices,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
     /// The target by its own clock, with the programs and without.
@@ -97,20 +104,45 @@ pub(super) struct Run<'a> {
     daemon_before: Nanos,
 }
 
-/// When something was last done.
+/// When things were last done.
 struct Last {
     drained: Nanos,
-    sites_read: Nanos,
-    shown: Nanos,
+    sites_read: Turn,
+    shown: Turn,
+}
+
+/// What is done every so often, and so rarely that it takes only a part of a core.
+struct Turn {
+    /// When it was last done.
+    done: Nanos,
+    /// CPU of this thread that it took the last two times. The lesser counts: once in a while there
+    /// is more to do, and at first there is most.
+    took: [Nanos; 2],
+}
+
+impl Turn {
+    fn new(done: Nanos) -> Self {
+        Self { done, took: [Nanos::ZERO; 2] }
+    }
+
+    /// Whether it is to be done again: it takes no more than one in `share` of a core.
+    fn is_due(&self, now: Nanos, every: Nanos, share: u64) -> bool {
+        let [before, last] = self.took;
+        let least = Nanos::from_nanos(before.min(last).as_nanos().saturating_mul(share));
+        now.saturating_sub(self.done) >= every.max(least)
+    }
+
+    fn done(&mut self, now: Nanos, took: Nanos) {
+        self.done = now;
+        self.took = [self.took[1], took];
+    }
 }
 
 impl<'a> Run<'a> {
     /// Loads, attaches, files the threads that live, and opens the first window.
     pub(super) fn begin(request: &'a Request) -> Result<Self, Failure> {
         let (began_at, asked) = (SystemTime::now(), kernel::now());
-        let mut options = options(request);
-        enough_memory(&mut options)?;
-        kernel::descriptors::room_for(request.target.processes.len())?;
+        let options = options(request)?;
         let mut session = Session::open(&options)?;
         log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
         let log = session.take_log();
@@ -142,6 +174,8 @@ impl<'a> Run<'a> {
             watch,
             governor,
             lookups: Lookups::begin(),
+            late: LateThreads::default(),
+            allowed: AllowedCpus::default(),
             silents: Silents::default(),
             names: ThreadNames::default(),
             runtimes: Runtimes::default(),
@@ -149,7 +183,7 @@ impl<'a> Run<'a> {
             stacks,
             windows: Windows::default(),
             load: LoadWatch::default(),
-            slices: Vec::new(),
+            slices: Slices::default(),
             wire: None,
             stretches,
             unpaced: pace.as_ref().map(PaceWatch::so_far).unwrap_or_default(),
@@ -183,7 +217,7 @@ impl<'a> Run<'a> {
             .filter(|_| self.request.snapshots)
             .map(|every| every.saturating_sub(FIRST_SNAPSHOT));
         let shown = self.first.saturating_sub(first_snapshot.unwrap_or(Nanos::ZERO));
-        let mut last = Last { drained: self.first, sites_read: Nanos::ZERO, shown };
+        let mut last = Last { drained: self.first, sites_read: Turn::new(Nanos::ZERO), shown: Turn::new(shown) };
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -232,17 +266,19 @@ impl<'a> Run<'a> {
             self.flush_log();
             progress.tick(now.saturating_sub(self.first), self.request.duration);
         }
-        if now.saturating_sub(last.sites_read) >= SITES_EVERY {
-            last.sites_read = now;
+        if last.sites_read.is_due(now, SITES_EVERY, SITES_SHARE) {
+            let begun = thread_cpu();
             self.load.look(now);
             self.read_sites()?;
-            file_late_threads(&mut self.session, &self.request.target);
+            self.late.file(&mut self.session, &self.request.target);
+            last.sites_read.done(now, thread_cpu().saturating_sub(begun));
         }
-        if progress.snapshot_every().is_some_and(|every| now.saturating_sub(last.shown) >= every) {
-            last.shown = now;
+        if progress.snapshot_every().is_some_and(|every| last.shown.is_due(now, every, SNAPSHOT_SHARE)) {
+            let begun = thread_cpu();
             if let Some(so_far) = self.so_far(processes)? {
                 progress.snapshot(so_far);
             }
+            last.shown.done(now, thread_cpu().saturating_sub(begun));
         }
         Ok(())
     }
@@ -300,15 +336,7 @@ impl<'a> Run<'a> {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());
         }
         if let Some(cpu) = process_cpu(&self.request.target) {
-            let blocked = sites
-                .into_iter()
-                .filter(|s| s.site.blocked_calls > 0)
-                .map(|s| {
-                    let blocked = s.site.cpu_blocked();
-                    (s.place, blocked.count, Nanos::from_nanos(blocked.sum))
-                })
-                .collect();
-            self.slices.push(Slice { cpu, blocked });
+            self.slices.add(cpu, &sites);
         }
         Ok(())
     }
@@ -364,10 +392,8 @@ impl<'a> Run<'a> {
         }
         file_threads(&mut self.session, &self.request.target)?;
         if self.request.follow {
-            let pids = self.request.target.tgids().map(Tgid::as_raw).collect();
-            if let Ok(tree) = process::resolve(&TargetSpec { pids, tids: Vec::new(), tree: true }) {
-                file_threads(&mut self.session, &tree)?;
-            }
+            let newer = process::descendants(&self.request.target).unwrap_or_default();
+            file_processes(&mut self.session, &newer)?;
         }
         self.begun = self.session.begin();
         self.unpaced = self.pace.as_ref().map(PaceWatch::so_far).unwrap_or_default();
@@ -383,8 +409,8 @@ fn children_of(request: &Request) -> Option<Children> {
     apart.then(|| Children::of(request.target.tgids()))
 }
 
-/// Takes sizes from the target unless the user gave them.
-fn options(request: &Request) -> Options {
+/// Takes sizes from the target unless the user gave them; fails where there is no room for them.
+fn options(request: &Request) -> Result<Options, LoadError> {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
     options.follow = request.follow;
@@ -392,7 +418,9 @@ fn options(request: &Request) -> Options {
     options.form = request.form;
     options.max_threads = request.max_threads.unwrap_or(options.max_threads);
     options.max_sites = request.max_sites.unwrap_or(options.max_sites);
-    options
+    enough_memory(&mut options)?;
+    kernel::descriptors::room_for(request.target.processes.len())?;
+    Ok(options)
 }
 
 /// Fails where the maps and what works with them need more memory than can be had. The kernel would
@@ -453,4 +481,23 @@ impl Windows {
 
 fn direct_share(window: &Window) -> Option<f64> {
     answer::direct_share(window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_done_more_rarely_but_not_for_one_time() {
+        let ms = Nanos::from_millis;
+        let mut turn = Turn::new(ms(0));
+        let next = |turn: &Turn| (0..100_000).find(|&at| turn.is_due(ms(at), ms(1_000), 25)).unwrap();
+        assert_eq!(next(&turn), 1_000);
+        turn.done(ms(1_000), ms(300));
+        assert_eq!(next(&turn), 2_000, "the first time there is most to do");
+        turn.done(ms(2_000), ms(60));
+        assert_eq!(next(&turn), 3_500);
+        turn.done(ms(3_500), ms(1));
+        assert_eq!(next(&turn), 4_500);
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -36,6 +36,9 @@ pub fn started(tgid: Tgid) -> Option<u64> {
 pub struct ExitWatch {
     running: Vec<Watched>,
     exited: Vec<Tgid>,
+    /// An epoll of all pidfds: one call asks about thousands of processes. `None` where there is
+    /// none to be had.
+    all: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl ExitWatch {
     /// [`TargetError::Watch`] where no descriptor is left for a pidfd (EMFILE, ENFILE) or memory is
     /// short.
     pub fn new(processes: &[Process]) -> Result<Self, TargetError> {
-        let mut watch = Self { running: Vec::new(), exited: Vec::new() };
+        let mut watch = Self { running: Vec::new(), exited: Vec::new(), all: None };
         for process in processes {
             let pidfd = open(process.tgid).map_err(|source| TargetError::Watch { source })?;
             // After the pidfd is open its number cannot be given again, so this answer is final.
@@ -62,7 +65,16 @@ impl ExitWatch {
                 watch.exited.push(process.tgid);
             }
         }
+        watch.all = watch.in_one().ok();
         Ok(watch)
+    }
+
+    fn in_one(&self) -> io::Result<OwnedFd> {
+        let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for pidfd in self.pidfds() {
+            epoll::add(&all, pidfd, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+        }
+        Ok(all)
     }
 
     /// Waits until every process has exited, at most for `timeout`; zero does not wait. `true`
@@ -95,7 +107,21 @@ impl ExitWatch {
         self.running.iter().filter_map(|watched| Some(watched.pidfd.as_ref()?.as_fd()))
     }
 
+    /// Whether any of them may have exited since the last look. A pidfd that is closed leaves the
+    /// epoll by itself.
+    fn any_news(&self) -> bool {
+        let Some(all) = self.all.as_ref().filter(|_| self.all_have_pidfds()) else { return true };
+        poll(&mut [PollFd::new(all, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
+    }
+
+    fn all_have_pidfds(&self) -> bool {
+        self.running.iter().all(|watched| watched.pidfd.is_some())
+    }
+
     fn sort_out(&mut self) {
+        if !self.any_news() {
+            return;
+        }
         let gone = self.running.extract_if(.., |watched| match &watched.pidfd {
             Some(pidfd) => poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&Timespec::default())) == Ok(1),
             None => !is_alive(&watched.process),
@@ -104,9 +130,12 @@ impl ExitWatch {
     }
 
     fn sleep(&self, left: Option<Duration>) -> io::Result<()> {
-        let mut fds: Vec<PollFd<'_>> = self.pidfds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        let without_pidfd = fds.len() < self.running.len();
-        let limit = if without_pidfd { Some(POLL_EVERY) } else { None };
+        let in_poll = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut fds: Vec<PollFd<'_>> = match &self.all {
+            Some(all) => vec![in_poll(all.as_fd())],
+            None => self.pidfds().map(in_poll).collect(),
+        };
+        let limit = if self.all_have_pidfds() { None } else { Some(POLL_EVERY) };
         let pause = left.into_iter().chain(limit).min();
         let pause = pause.and_then(|pause| Timespec::try_from(pause).ok());
         match poll(&mut fds, pause.as_ref()) {
@@ -162,9 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn without_an_epoll_the_end_is_seen_too() {
+        let ((mut one, first), (mut two, second)) = (sleeper(), sleeper());
+        let mut watch = ExitWatch { all: None, ..ExitWatch::new(&[first.clone(), second]).unwrap() };
+        one.kill().unwrap();
+        assert!(!watch.wait(Duration::from_millis(50)).unwrap());
+        assert_eq!(watch.exited(), [first.tgid]);
+        two.kill().unwrap();
+        assert!(watch.wait(Duration::from_secs(20)).unwrap());
+        one.wait().unwrap();
+        two.wait().unwrap();
+    }
+
+    #[test]
     fn without_a_pidfd_the_end_is_seen_too() {
         let (mut child, process) = sleeper();
-        let mut watch = ExitWatch { running: vec![Watched { process, pidfd: None }], exited: Vec::new() };
+        let mut watch = ExitWatch { running: vec![Watched { process, pidfd: None }], exited: Vec::new(), all: None };
         assert!(!watch.wait(Duration::from_millis(5)).unwrap());
         child.kill().unwrap();
         assert!(watch.wait(Duration::from_secs(20)).unwrap());

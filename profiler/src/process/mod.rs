@@ -31,7 +31,7 @@ pub use exit::{ExitWatch, is_alive, started};
 pub use list::{Listed, list};
 pub use memory::read_memory;
 pub use quota::{CpuQuota, QuotaWatch};
-pub use resolve::{in_initial_pid_namespace, resolve};
+pub use resolve::{descendants, in_initial_pid_namespace, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{

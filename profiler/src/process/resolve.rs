@@ -207,15 +207,31 @@ fn thread_inside(tid: u32, processes: &BTreeMap<Tgid, Process>) -> Option<Tid> {
     })
 }
 
+/// The processes below a target that do not belong to it yet. Who has the number of one of its
+/// processes that has ended is no parent of any.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn descendants(target: &Target) -> Result<Vec<Process>, TargetError> {
+    let mut processes = target.processes.iter().map(|process| (process.tgid, process.clone())).collect();
+    add_descendants(&mut processes, &mut Vec::new())?;
+    target.tgids().for_each(|tgid| _ = processes.remove(&tgid));
+    Ok(processes.into_values().collect())
+}
+
 fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note>) -> Result<(), TargetError> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut strangers = BTreeSet::new();
     for pid in proc::all_pids().map_err(|source| unreadable_self("", source))? {
         if let Ok(stat) = Stat::read(pid) {
             children.entry(stat.ppid).or_default().push(pid);
+            if processes.get(&Tgid::from_raw(pid)).is_some_and(|known| known.started != stat.started) {
+                strangers.insert(pid);
+            }
         }
     }
     let mut seen: BTreeSet<u32> = processes.keys().map(|tgid| tgid.as_raw()).collect();
-    let mut queue: Vec<u32> = seen.iter().copied().collect();
+    let mut queue: Vec<u32> = seen.difference(&strangers).copied().collect();
     while let Some(parent) = queue.pop() {
         for &child in children.get(&parent).into_iter().flatten() {
             // should-i-async may be started from the shell that it measures: leave out itself and

@@ -29,6 +29,9 @@ const OLDEST: u32 = 1;
 /// memory. 600 parts of 128 threads and 2,048 sites come to some hundred MiB.
 pub const MOST_BYTES: u64 = 1 << 30;
 
+/// Bytes that are packed together.
+const AT_ONCE: usize = 1 << 16;
+
 /// A part of a measurement: what happened in about a second.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
@@ -152,13 +155,15 @@ impl Recording {
         write_atomically(path, |out| {
             out.write_all(MARK)?;
             out.write_all(&VERSION.to_le_bytes())?;
-            let mut packed = GzEncoder::new(out, Compression::fast());
+            // The encoder writes each number by itself, and packing a few bytes takes as long as
+            // packing hundreds.
+            let mut packed = BufWriter::with_capacity(AT_ONCE, GzEncoder::new(out, Compression::fast()));
             rmp_serde::encode::write_named(&mut packed, self).map_err(|error| match error {
                 // The system's own error, not the encoder's word for it.
                 rmp_serde::encode::Error::InvalidValueWrite(error) => error.into(),
                 other => std::io::Error::other(other),
             })?;
-            packed.finish()?;
+            packed.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
             Ok(())
         })
         .map_err(unwritable)

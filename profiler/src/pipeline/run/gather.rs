@@ -20,7 +20,7 @@ use super::{
 use crate::{
     aggregate::Window,
     answer::{self, ChildrenFacts, Ended, Inputs, WindowFacts},
-    event,
+    event::{self, Living},
     kernel::{self, LoadError},
     process::{Children, Process},
     quantity::{Nanos, Tid},
@@ -71,6 +71,7 @@ impl Run<'_> {
         }
         let priced = self.last_prices(ended, stop, progress);
         let names = std::mem::take(&mut self.names).fresh(&total);
+        self.allowed.ask(&self.request.target);
         let mut inputs = self.inputs(&total, names, ended, processes, cpu_after, daemon);
         inputs.children = children;
         inputs.baselines.extend(after);
@@ -80,26 +81,29 @@ impl Run<'_> {
 
     /// Everything so far, while events go on counting.
     pub(super) fn so_far(&mut self, processes: &[Process]) -> Result<Option<Measurement>, Failure> {
-        let mut total = self.windows.total.clone();
-        let mut open = 0;
-        if self.open {
+        let open = if self.open {
             let mut harvest = self.session.peek()?;
             harvest.spans = self.session.newest_spans(SNAPSHOT_EVENTS);
-            let batch = event::decode(harvest)?;
-            let silent = self.silents.find(&batch);
-            let window = Window::close(batch, &silent);
-            match &mut total {
-                Some(total) => total.absorb(window),
-                None => total = Some(window),
-            }
-            open = 1;
-        }
+            let living = Living::new(&self.session, harvest.epoch);
+            let mut batch = event::decode(harvest)?;
+            let silent = self.silents.find_living(&batch, &living)?;
+            batch.go_on_until(kernel::now());
+            Some(Window::close_living(batch, living.records(), &silent)?)
+        } else {
+            None
+        };
+        let windows = u32::from(open.is_some());
+        let total = match (open, &self.windows.total) {
+            (Some(open), Some(closed)) => Some(open.after(closed)),
+            (open, closed) => open.or_else(|| closed.clone()),
+        };
         let cpu = process_cpu(&self.request.target);
         let Some(total) = total else { return Ok(None) };
         let names = self.names.update(&total);
+        self.allowed.refresh(&self.request.target);
         let mut inputs = self.inputs(&total, names, Ended::Measuring, processes, cpu, daemon_cost());
         inputs.children = self.children_since(Ended::Measuring);
-        inputs.window.windows += open;
+        inputs.window.windows += windows;
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
@@ -146,6 +150,7 @@ impl Run<'_> {
                 &self.request.target,
                 processes,
                 self.session.form(),
+                self.allowed.found,
                 self.began_at,
                 self.runtimes.runtime(),
                 &self.quotas,
@@ -177,7 +182,7 @@ impl Run<'_> {
             load_averages: Some(self.load.averages()),
             loads: self.windows.loads.clone(),
             shares: self.windows.shares.clone(),
-            slices: self.slices.clone(),
+            slices: self.slices.kept(),
             worth: self.request.worth,
         }
     }

@@ -70,6 +70,26 @@ fn a_zombie_is_named_with_its_parent() {
 }
 
 #[test]
+fn who_was_forked_since_is_found_and_a_stranger_has_no_children_of_ours() {
+    let child = Killed::start("sleep 60 & sleep 60 & wait");
+    let mut target = resolve(&pid(child.0.id())).unwrap();
+    let found = loop {
+        let found = descendants(&target).unwrap();
+        if found.iter().filter(|process| process.comm == "sleep").count() == 2 {
+            break found;
+        }
+    };
+    assert!(found.iter().all(|process| process.tgid.as_raw() != child.0.id()), "{found:?}");
+    // One that is filed already is not found again.
+    target.processes.push(found[0].clone());
+    target.processes.sort_by_key(|process| process.tgid);
+    assert_eq!(descendants(&target).unwrap(), found[1..]);
+    // Another process that has the number of one which has ended.
+    target.processes.iter_mut().for_each(|process| process.started += 1);
+    assert_eq!(descendants(&target).unwrap(), []);
+}
+
+#[test]
 fn a_tree_holds_each_descendant_once_and_never_this_process() {
     let child = Killed::start("sleep 60 & sh -c 'sleep 60 & wait' & wait");
     let spec = TargetSpec { tree: true, ..pid(child.0.id()) };

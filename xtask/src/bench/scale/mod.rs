@@ -34,6 +34,9 @@ use crate::{
 /// The section of docs/performance.md that this writes.
 pub(super) const SECTION: (&str, &str) = ("<!-- scale: begin -->\n", "<!-- scale: end -->\n");
 
+/// The longest recording of a quick run, seconds.
+const QUICK_RECORDING: u64 = 16;
+
 /// What measuring costs by the size of the target, and whether it grows too fast.
 #[derive(Args)]
 pub(super) struct Options {
@@ -46,10 +49,16 @@ pub(super) struct Options {
     /// Rounds; each measures every size once, in random order.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// One round, and no recording of more than 16 s: some minutes in place of half an hour.
+    #[arg(long, conflicts_with = "rounds")]
+    quick: bool,
     /// Writes docs/scale and the section of docs/performance.md. Series that are not measured now
     /// stay as they were.
     #[arg(long)]
     write: bool,
+    /// A folder with the programs, to measure another build; without it they are built here.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Measures nothing: the table of the kept results.
     #[arg(long)]
     table: bool,
@@ -61,7 +70,7 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     let kept = folder.join("results.json");
     let mut results: Results = if kept.exists() { read_json(&kept)? } else { Results::default() };
     if !options.table {
-        let programs = Pair::find(root, CROWD, None)?;
+        let programs = Pair::find(root, CROWD, options.programs.as_deref())?;
         let scratch = Scratch::new()?;
         let wanted = |axis: &Axis| options.only.is_empty() || options.only.contains(axis);
         for axis in Axis::ALL.into_iter().filter(wanted) {
@@ -92,16 +101,18 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// Measures one axis: all sizes in every round.
 fn series(root: &Path, programs: &Pair, axis: Axis, options: &Options, scratch: &Path) -> Result<Series> {
-    let sizes = axis.sizes().iter().filter(|size| **size <= options.up_to);
+    let rounds = if options.quick { 1 } else { options.rounds };
+    let most = if options.quick && axis == Axis::Recording { QUICK_RECORDING } else { u64::MAX };
+    let sizes = axis.sizes().iter().filter(|size| **size <= options.up_to.min(most));
     let mut rows: Vec<Row> =
         sizes.map(|&size| Row { size, not_run: measure::cannot(axis, size), ..Row::default() }).collect();
-    for round in 0..options.rounds {
+    for round in 0..rounds {
         let mut order: Vec<&mut Row> = rows.iter_mut().filter(|row| row.runs()).collect();
         fastrand::shuffle(&mut order);
         for row in order {
             say::progress(
                 SUITE,
-                &format!("round {}/{}: {} {}", round + 1, options.rounds, count(row.size as f64), axis.title()),
+                &format!("round {}/{rounds}: {} {}", round + 1, count(row.size as f64), axis.title()),
             )?;
             let found = match measure::size(programs, axis, row.size, scratch) {
                 Ok(found) => found,
@@ -122,7 +133,7 @@ fn series(root: &Path, programs: &Pair, axis: Axis, options: &Options, scratch: 
         machine::facts(root)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     facts.push(("Load of the last 15 minutes".to_owned(), load.split(' ').nth(2).unwrap_or(NA).to_owned()));
-    Ok(Series { axis, facts, rounds: options.rounds, rows })
+    Ok(Series { axis, facts, rounds, rows })
 }
 
 /// A folder for recordings; it goes with the value.

@@ -89,7 +89,8 @@ fn about(series: &Series) -> String {
         ),
     };
     let facts: Vec<String> = series.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    format!("{what} {} rounds. {}.", series.rounds, facts.join("; "))
+    let rounds = if series.rounds == 1 { "One round".to_owned() } else { format!("{} rounds", series.rounds) };
+    format!("{what} {rounds}. {}.", facts.join("; "))
 }
 
 fn sizes(series: &Series) -> String {
