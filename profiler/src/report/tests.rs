@@ -139,7 +139,7 @@ fn a_quota_is_told_wherever_its_time_is_shown() {
     let page = text(&report, &TextOptions::default());
     let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
-        "its cgroup /web?[2J may use 0.20 CPUs; it was held back for 80.0 % of the time (2.40 s; its quota was used up in 29 of 30",
+        "its cgroup /web\u{fffd}[2J may use 0.20 CPUs; it was held back for 80.0 % of the time (2.40 s; its quota was used up in 29 of 30",
         "run-queue delay holds the time in which its cgroup's quota held it back",
         "2 CPUs, 2 allowed · 0.20 CPUs by its cgroup's quota",
         "1 event loop on 0.20 CPUs by its cgroup's quota",
