@@ -45,8 +45,8 @@ pub struct ThreadTotals {
     pub dead: bool,
     /// Whether it had no event at all.
     pub silent: bool,
-    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`): it runs no code of
-    /// the program's.
+    /// Whether it is a thread of the kernel's that works for a ring (`io_uring`): it runs no code
+    /// of the program's.
     #[serde(default)]
     pub ring: bool,
 }

@@ -31,7 +31,8 @@ pub enum Whose {
     ThreadWaits(Tid),
     /// All that one thread did and waited.
     ThreadTime(Tid),
-    /// CPU that the kernel did not charge, of all that the tracepoints saw: what is left is negative.
+    /// CPU that the kernel did not charge, of all that the tracepoints saw: what is left is
+    /// negative.
     Uncharged,
 }
 

@@ -127,8 +127,7 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let seconds = inputs.window.measured.as_secs_f64();
-        let polls = |tid: Tid| inputs.thread_names.get(&tid).is_some_and(|name| name.starts_with(POLLS_FOR_A_RING));
-        let roles = Roles::new(window, scheduling(&inputs), polls);
+        let roles = roles(window, &inputs);
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
         let advice = advised(window, &sums, &given, seconds);
@@ -154,8 +153,7 @@ impl Report {
         let report = Self {
             verdict: answerable.verdict(advice),
             estimators: Estimators::new(&window.sites, &pools, charge, cost::sampled(window, cpu.total, switches)),
-            // Between windows the clocks run on.
-            check: Check::new(window, &sums, cpu.total, inputs.process_cpu.filter(|_| inputs.window.windows <= 1)),
+            check: check(window, &sums, &inputs, cpu.total),
             sites: site_views(window, &inputs, &pools),
             threads: thread_views(window, &inputs, &roles),
             roles: roles.lines,
@@ -177,6 +175,17 @@ impl Report {
         };
         (report, engine)
     }
+}
+
+/// Against the kernel's counters. Between windows the clocks of processes run on.
+fn check(window: &Window, sums: &Sums, inputs: &Inputs, cpu: Nanos) -> Check {
+    Check::new(window, sums, cpu, inputs.process_cpu.filter(|_| inputs.window.windows <= 1))
+}
+
+/// What its threads are in their program.
+fn roles(window: &Window, inputs: &Inputs) -> Roles {
+    let polls = |tid: Tid| inputs.thread_names.get(&tid).is_some_and(|name| name.starts_with(POLLS_FOR_A_RING));
+    Roles::new(window, scheduling(inputs), polls)
 }
 
 /// What is cheaper than a rewrite.

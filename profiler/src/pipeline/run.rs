@@ -156,15 +156,13 @@ impl<'a> Run<'a> {
         if request.price {
             session.attach_samples();
         }
-        let stacks = if options.stacks { Stacks::begin(&mut session) } else { None };
+        let stacks = options.stacks.then(|| Stacks::begin(&mut session)).flatten();
         file_threads(&mut session, &request.target)?;
         let (children, cpu_before) = (children_of(request), process_cpu(&request.target));
         let stretches = Stretches::begin(request, pace.as_ref());
-        let quotas = QuotaWatch::begin(request.target.tgids(), kernel::now());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
-        let mut streaming = Streaming::default();
-        streaming.tick(&mut session, first);
+        let streaming = Streaming::new(&mut session, first);
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
         Ok(Self {
             request,
@@ -198,7 +196,7 @@ impl<'a> Run<'a> {
             rested: None,
             cpu_before,
             children,
-            quotas,
+            quotas: QuotaWatch::begin(request.target.tgids(), first),
             daemon_before,
         })
     }

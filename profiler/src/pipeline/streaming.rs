@@ -22,6 +22,13 @@ pub(super) struct Streaming {
 }
 
 impl Streaming {
+    /// Of a window that has just begun.
+    pub(super) fn new(session: &mut Session, now: Nanos) -> Self {
+        let mut streaming = Self::default();
+        streaming.tick(session, now);
+        streaming
+    }
+
     /// To be called at every tick while a window is open.
     pub(super) fn tick(&mut self, session: &mut Session, now: Nanos) {
         match self.open.as_mut() {

@@ -144,8 +144,8 @@ pub enum TargetError {
         namespace: String,
     },
 
-    /// should-i-async runs in a user namespace: what it may do there does not count for the kernel's
-    /// programs, root or not.
+    /// should-i-async runs in a user namespace: what it may do there does not count for the
+    /// kernel's programs, root or not.
     #[error(
         "should-i-async runs inside a user namespace ({namespace}), whose rights do not count for kernel programs: run \
          it outside, on the host (`sudo should-i-async`); rootless containers cannot be given these rights"

@@ -88,7 +88,7 @@ impl QuotaWatch {
             match self.groups.get_mut(folder) {
                 Some(looks) => looks.last = look,
                 None if look.cpus.is_some() => {
-                    _ = self.groups.insert(folder.to_owned(), Looks { first: look, last: look })
+                    _ = self.groups.insert(folder.to_owned(), Looks { first: look, last: look });
                 }
                 None => {}
             }

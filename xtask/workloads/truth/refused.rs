@@ -1,5 +1,5 @@
-//! Calls that a seccomp filter answers: refused with an error, refused with a signal, or answered by
-//! a supervisor, as container engines do. None of them begins as others do.
+//! Calls that a seccomp filter answers: refused with an error, refused with a signal, or answered
+//! by a supervisor, as container engines do. None of them begins as others do.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
