@@ -2,7 +2,7 @@
 //! screen that is drawn when something changed and no more than ten times a second.
 
 use std::{
-    io::{self, IsTerminal as _, Stdout, stdin, stdout},
+    io::{self, IsTerminal as _, Stdout, stdout},
     sync::{
         Arc, Once,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +19,6 @@ use crossterm::{
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::words;
 
@@ -132,17 +131,7 @@ impl Screen {
 
 /// What the terminal says next, waited for a moment.
 fn next_input() -> io::Result<Option<Input>> {
-    // crossterm waits for whole milliseconds, and spins in the last one: a fiftieth of a core. What
-    // it reads from is standard input, if that is a terminal.
-    let input = stdin();
-    let mut wait = WAIT;
-    if input.is_terminal() {
-        let most = Timespec { tv_sec: 0, tv_nsec: WAIT.subsec_nanos().into() };
-        // A signal, as that of another size, ends the wait.
-        let _ = poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&most));
-        wait = Duration::ZERO;
-    }
-    if !event::poll(wait)? {
+    if !event::poll(WAIT)? {
         return Ok(None);
     }
     Ok(match event::read()? {
