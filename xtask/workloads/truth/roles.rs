@@ -273,9 +273,12 @@ fn channel() -> Result<Vec<(&'static str, Step)>> {
         (
             "submits",
             Box::new(move || {
-                ask.send(())?;
-                let _ = answered.recv_timeout(LONG);
-                Ok(true)
+                // The other one's time may be over a moment earlier.
+                let is_there = ask.send(()).is_ok();
+                if is_there {
+                    let _ = answered.recv_timeout(LONG);
+                }
+                Ok(is_there)
             }),
         ),
         (
