@@ -160,27 +160,27 @@ impl ThreadTotals {
 
     /// Adds a later window of the same thread.
     pub(super) fn absorb(&mut self, later: &Self) {
-        self.wall += later.wall;
-        self.sums.merge(&later.sums);
-        self.cpu_unknown += later.cpu_unknown;
-        self.unknown += later.unknown;
-        self.excess += later.excess;
+        self.add(later);
         self.open_end = later.open_end;
         self.dead = later.dead;
-        self.silent &= later.silent;
-        self.ring |= later.ring;
     }
 
     /// Adds an earlier window of the same thread.
     pub(super) fn follow(&mut self, earlier: &Self) {
-        self.wall += earlier.wall;
-        self.sums.merge(&earlier.sums);
-        self.cpu_unknown += earlier.cpu_unknown;
-        self.unknown += earlier.unknown;
-        self.excess += earlier.excess;
+        self.add(earlier);
         self.asleep_at_start = earlier.asleep_at_start;
         self.born_inside = earlier.born_inside;
-        self.silent &= earlier.silent;
+    }
+
+    /// Adds what does not depend on which window came first.
+    fn add(&mut self, other: &Self) {
+        self.wall += other.wall;
+        self.sums.merge(&other.sums);
+        self.cpu_unknown += other.cpu_unknown;
+        self.unknown += other.unknown;
+        self.excess += other.excess;
+        self.silent &= other.silent;
+        self.ring |= other.ring;
     }
 
     /// CPU as the tracepoints saw it.

@@ -252,7 +252,7 @@ mod tests {
     /// One number may be an ended thread's and its successor's, in either window or over both.
     #[test]
     fn an_earlier_window_that_stays_is_added_as_one_that_is_taken() {
-        let asleep = ThreadTotals { asleep_at_start: true, silent: true, ..thread(5, 50, false) };
+        let asleep = ThreadTotals { asleep_at_start: true, silent: true, ring: true, ..thread(5, 50, false) };
         let earlier = window(0, vec![thread(1, 10, false), thread(2, 20, true), thread(3, 30, false), asleep]);
         let later = [thread(1, 1, true), thread(1, 2, false), thread(2, 3, false), thread(4, 4, false)];
         let later = window(20, later.into_iter().chain([thread(5, 1, false)]).collect());

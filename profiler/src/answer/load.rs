@@ -48,11 +48,10 @@ pub struct MachineLoad {
 impl Load {
     pub(crate) fn new(window: &Window, inputs: &Inputs) -> Figure<Self, Note> {
         let times = LoadTimes::new(window);
-        match inputs.load_averages {
-            _ if times.measured == Nanos::ZERO => Figure::unavailable(Note::NotCounted),
-            // Recordings from before it was counted.
-            None => Figure::unavailable(Note::NotCounted),
+        // Recordings from before it was counted have no averages.
+        match inputs.load_averages.filter(|_| times.measured > Nanos::ZERO) {
             Some(averages) => Figure::measured(Self::from_times(times, &inputs.loads, averages)),
+            None => Figure::unavailable(Note::NotCounted),
         }
     }
 

@@ -196,16 +196,16 @@ fn loads_of(marks: u32) -> Loads {
     }
 }
 
-/// Its sums, if all of it decodes.
-fn check(raw: &Thread, epoch: u32) -> Result<Sums, DecodeError> {
+/// Its sums and where it was, if all of it decodes.
+fn check(raw: &Thread, epoch: u32) -> Result<(Sums, Phase), DecodeError> {
     let sums = Sums::from(&raw.sums);
     if let Some(field) = sums.insane() {
         return Err(DecodeError { record: "thread", id: raw.tid, field, value: u32::MAX });
     }
-    phase_of(&raw.into(), epoch)?;
+    let phase = phase_of(&raw.into(), epoch)?;
     match raw.nr {
-        syscall::NONE | syscall::UNKNOWN | syscall::BORN => Ok(sums),
-        nr if u16::try_from(nr).is_ok() && u8::try_from(raw.abi).is_ok() => Ok(sums),
+        syscall::NONE | syscall::UNKNOWN | syscall::BORN => Ok((sums, phase)),
+        nr if u16::try_from(nr).is_ok() && u8::try_from(raw.abi).is_ok() => Ok((sums, phase)),
         value => Err(DecodeError { record: "thread", id: raw.tid, field: "nr", value }),
     }
 }
@@ -229,8 +229,7 @@ fn phase_of(raw: &RawPlace, epoch: u32) -> Result<Phase, DecodeError> {
 }
 
 pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeError> {
-    let sums = check(raw, epoch)?;
-    let phase = phase_of(&raw.into(), epoch)?;
+    let (sums, phase) = check(raw, epoch)?;
     let at = Nanos::from_nanos;
     let call = match raw.nr {
         syscall::NONE => Call::None,
