@@ -30,6 +30,8 @@ pub(super) struct Silents {
     tables: HashMap<Tgid, DescriptorTable>,
     /// Where each thread slept last, and how that counts in the load average.
     known: HashMap<Tid, (BlockClass, Loads)>,
+    /// Those of them that were asked whether they work for a ring.
+    rings: HashMap<Tid, bool>,
     /// The beginning of the window that this is of.
     window: Option<Nanos>,
 }
@@ -71,10 +73,14 @@ impl Silents {
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
             let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
-            let ring = on.is_none() && process::works_for_ring(tgid, tid);
+            // A ring's thread shows the call in which it was made.
+            let may_be_rings = asleep_on
+                .is_none_or(|class| matches!(class, BlockClass::IoUring | BlockClass::Kernel | BlockClass::Unknown));
+            let ring = may_be_rings && self.works_for_ring(tgid, tid);
             found.push(Silent { tid, asleep_on, loads, on_cpu, ring });
         }
         self.known = asleep;
+        self.rings.retain(|tid, _| self.known.contains_key(tid));
         found
     }
 
@@ -93,6 +99,11 @@ impl Silents {
             }
         }
         moved * MOVED <= asked
+    }
+
+    /// Whether it is a thread of the kernel's that works for a ring. No thread becomes one.
+    fn works_for_ring(&mut self, tgid: Tgid, tid: Tid) -> bool {
+        *self.rings.entry(tid).or_insert_with(|| process::works_for_ring(tgid, tid))
     }
 
     /// What a thread slept on for so long, or that it ran; `None` where it is gone.

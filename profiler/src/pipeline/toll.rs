@@ -25,10 +25,13 @@ use crate::{
 
 /// Rounds of a series, and series. A round is two blocks and four calls, or two calls that do not
 /// block: about 5 µs and 1 µs.
-const ROUNDS: u32 = 120;
-const SERIES: usize = 5;
+const ROUNDS: u32 = 30;
+const SERIES: usize = 20;
 /// Where our threads get no CPU, a series takes long; no other begins after this time.
 const LONGEST: Nanos = Nanos::from_millis(40);
+/// What a program costs at least, in yardsticks: about 40 ns. Seven empty programs on the same
+/// hooks add 340 ns to a request (docs/performance.md).
+const LEAST: f64 = 0.005;
 
 /// CPU of a round, in yardsticks, medians of the series.
 #[derive(Clone, Copy)]
@@ -78,10 +81,15 @@ pub(super) fn measure(session: &mut Session) -> Result<Option<Tolls>, LoadError>
 }
 
 /// Two blocks and four calls are a round of ping-pong, two calls one without.
+///
+/// A block runs three programs, a call two. Where the noise says that a block costs less, the round
+/// as a whole, which is known better than its parts, is divided equally; and no program costs less
+/// than [`LEAST`], or a budget would not be held at all.
 fn toll(before: Rounds, after: Rounds) -> Toll {
-    let call = ((after.plain - before.plain) * after.pace / 2.0).max(0.0);
-    let switch = (((after.pong - before.pong) * after.pace - 4.0 * call) / 2.0).max(0.0);
-    Toll { call, switch }
+    let (round, call) = (after.pong - before.pong, (after.plain - before.plain) / 2.0);
+    let switch = (round - 4.0 * call) / 2.0;
+    let (call, switch) = if switch < call { (round / 6.0, round / 6.0) } else { (call, switch) };
+    Toll { call: call.max(2.0 * LEAST) * after.pace, switch: switch.max(3.0 * LEAST) * after.pace }
 }
 
 /// This thread's ends of the pipes, and its own.
@@ -154,7 +162,12 @@ mod tests {
         let found = toll(before, Rounds { pong: 700.0, plain: 130.0, pace: 10.0 });
         // Two calls added 300 ns, so each 150; a round added 2,000, of which four calls are 600.
         assert_eq!((found.call, found.switch), (150.0, 700.0));
-        assert_eq!(toll(before, Rounds { pong: 490.0, plain: 99.0, pace: 10.0 }), Toll { call: 0.0, switch: 0.0 });
+        // More for the calls than for the whole round: each gets a sixth of it.
+        let found = toll(before, Rounds { pong: 560.0, plain: 140.0, pace: 10.0 });
+        assert_eq!((found.call, found.switch), (100.0, 100.0));
+        // Nothing is for nothing.
+        let found = toll(before, Rounds { pong: 490.0, plain: 99.0, pace: 10.0 });
+        assert!(found.call > 0.0 && found.switch > found.call, "{found:?}");
     }
 
     #[test]
