@@ -3,6 +3,7 @@
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use aya_log_ebpf::warn;
 use profiler_common::{
+    class::BlockClass,
     control::Control,
     syscall,
     thread::{CAUSE_OTHER, Sums, Thread, mark, phase},
@@ -15,13 +16,12 @@ use crate::{
     descriptor,
     maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS},
     maps::{bump, control, pool, set_slot, slot_of, thread},
-    slots::{add_runnable, find, release},
+    slots::{IO_WORKER, add_runnable, find, release},
 };
 
 /// `sched_process_fork(parent, child)`, in the parent.
 #[inline(always)]
 pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
-    let now = now();
     let Some(control) = control() else { return };
     if control.tracking == 0 {
         return;
@@ -49,35 +49,63 @@ pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
         return;
     }
     bump(&mut control.counters.forks, 1);
+    let space = thread(parent_slot).map_or(0, |parent| parent.space);
+    if file(control, tid, tgid, space, 0) && tgid != parent_tgid && SIA_GROUPS.insert(tgid, 1, 0).is_err() {
+        // The map has room for a process per thread's slot, so that this cannot be for want of it.
+        warn!((), "process {} is followed by its known threads only", tgid);
+    }
+}
+
+/// `sched_wakeup_new(p)`, in whoever makes it: threads that work for a ring are made without
+/// `sched_process_fork` (`create_io_thread`, kernel/fork.c).
+#[inline(always)]
+pub fn on_new<A: Access>(task: *const u8) {
+    let Some(control) = control() else { return };
+    // SAFETY: the task of the tracepoint's argument.
+    if control.tracking == 0 || unsafe { A::field::<u32>(task, offset!(task_flags)) } & IO_WORKER == 0 {
+        return;
+    }
+    // SAFETY: as above.
+    let (tid, tgid): (u32, u32) =
+        unsafe { (A::field(task, offset!(task_pid)), A::field(task, offset!(task_tgid))) };
+    // SAFETY: the value is a plain number.
+    if unsafe { SIA_GROUPS.get(tgid) }.is_some() {
+        file(control, tid, tgid, 0, mark::RING);
+    }
+}
+
+/// Files a thread that is born now, with these marks. Whether there was room.
+#[inline(always)]
+fn file(control: &mut Control, tid: u32, tgid: u32, space: u32, marks: u32) -> bool {
     let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
         if control.counters.threads_lost == 0 {
             warn!((), "no room for thread {}: raise --max-threads", tid);
         }
         bump(&mut control.counters.threads_lost, 1);
-        return;
+        return false;
     };
-    if tgid != parent_tgid && SIA_GROUPS.insert(tgid, 1, 0).is_err() {
-        // The map has room for a process per thread's slot, so that this cannot be for want of it.
-        warn!((), "process {} is followed by its known threads only", tgid);
-    }
-    let space = thread(parent_slot).map_or(0, |parent| parent.space);
-    let Some(t) = thread(slot) else { return };
+    let Some(t) = thread(slot) else { return false };
     clear(t);
     t.tid = tid;
     t.tgid = tgid;
     t.space = space;
     t.nr = syscall::BORN;
+    if marks & mark::RING != 0 {
+        t.class = BlockClass::Kernel as u32;
+    }
     t.cause = CAUSE_OTHER;
     if control.enabled != 0 {
+        let now = now();
         t.epoch = control.epoch;
         t.phase = phase::BORN;
         t.first = now;
         t.off = now;
         // The kernel's counters of a new task start at zero (`copy_process`), and so do ours.
-        t.marks = mark::BORN_INSIDE | MARK_COUNTERS;
+        t.marks = mark::BORN_INSIDE | MARK_COUNTERS | marks;
         add_runnable(control, 1);
     }
     set_slot(tid, slot);
+    true
 }
 
 #[inline(always)]

@@ -105,6 +105,7 @@ program!("sched_switch", sia_switch, sia_switch_raw, |ctx, A| cycle::on_switch::
 ));
 program!("sched_waking", sia_waking, sia_waking_raw, |ctx, A| cycle::on_waking::<A>(ctx.as_ptr(), ctx.arg(0)));
 program!("sched_process_fork", sia_fork, sia_fork_raw, |ctx, A| births::on_fork::<A>(ctx.arg(0), ctx.arg(1)));
+program!("sched_wakeup_new", sia_newborn, sia_newborn_raw, |ctx, A| births::on_new::<A>(ctx.arg(0)));
 program!("sched_process_exec", sia_exec, sia_exec_raw, |ctx, A| births::on_exec::<A>(ctx.arg(0), ctx.arg(1)));
 program!("sched_process_exit", sia_exit, sia_exit_raw, |ctx, A| births::on_exit::<A>(ctx.arg(0)));
 program!("sys_enter", sia_sys_enter, sia_sys_enter_raw, |ctx, A| preempt::off(|| cycle::on_enter::<A>(

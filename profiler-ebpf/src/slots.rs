@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `PF_IO_WORKER` of `include/linux/sched.h`: one that polls for a ring, or works for it
-const IO_WORKER: u32 = 0x10;
+pub const IO_WORKER: u32 = 0x10;
 
 /// The slot of a task, 0 if it is not of the target.
 #[inline(always)]
@@ -144,9 +144,11 @@ pub fn note_runnable(control: &mut Control, t: &mut Thread) {
     add_runnable(control, 1);
 }
 
-/// Frees the slot for another thread.
+/// Frees the slot of a thread that has this tid now. A leader that another thread's `exec` replaces
+/// has that one's tid at its end, and is filed under its own until `sched_process_exec`.
 #[inline(always)]
 pub fn release(slot: u32, tid: u32) {
-    set_slot(tid, 0);
+    let filed = if slot_of(tid) == slot { tid } else { thread(slot).map_or(tid, |t| t.tid) };
+    set_slot(filed, 0);
     let _ = SIA_FREE_THREADS.push(slot, 0);
 }

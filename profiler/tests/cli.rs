@@ -231,6 +231,58 @@ fn a_pid_and_a_command() {
 }
 
 #[test]
+fn names_that_nothing_has_or_that_make_no_sense() {
+    for (flag, name, hint) in [
+        ("--name", "^no such program$", "ps -ef"),
+        ("--unit", "no-such-unit", "systemctl"),
+        ("--cgroup", "/no/such/group", "systemd-cgls"),
+        ("--container", "no-such-container", "containers that run here"),
+        ("--pod", "nowhere/none", "/var/log/pods"),
+    ] {
+        says(&["check", flag, name], 3, &["nothing that runs is", flag, name, hint]);
+    }
+    for (flag, name, hint) in [
+        ("--name", "(", "open group"),
+        ("--unit", "a/b", "--cgroup"),
+        ("--cgroup", "/", "every process"),
+        ("--cgroup", "/sys/fs/cgroup", "every process"),
+        ("--container", "a b", "letters"),
+        ("--pod", "web", "NAMESPACE/NAME"),
+    ] {
+        says(&["check", flag, name], 2, &["bad", flag, hint]);
+    }
+    says(&["check", "--unit", "a", "--", "true"], 2, &["not both"]);
+}
+
+#[test]
+fn a_name_that_several_have() {
+    // Two that are one tree: the outer one has started the inner one.
+    let name = format!("sia-several-{}", std::process::id());
+    let script = scratch(&name, b"#!/bin/sh\n[ -n \"$1\" ] || sh \"$0\" inner & sleep 60\n");
+    let mut outer = Command::new("sh").arg(&script).spawn().unwrap();
+    let listed = loop {
+        let ended = run(&mut tool(&["check", "--name", &format!("^sia-cli-.*{name}$")]));
+        if ended.err.contains("2 processes") {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((listed.code, listed.out.as_str()), (Some(3), ""), "{}", listed.err);
+    let pid = outer.id();
+    assert!(listed.err.contains(&format!("--tree for {pid}")) && listed.err.contains(&script), "{}", listed.err);
+    for child in std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().split_whitespace() {
+        let all = std::fs::read_to_string(format!("/proc/{child}/task/{child}/children")).unwrap();
+        for pid in all.split_whitespace().chain([child]) {
+            let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+    outer.kill().unwrap();
+    outer.wait().unwrap();
+    std::fs::remove_file(script).unwrap();
+}
+
+#[test]
 fn bad_flags_never_start_the_command() {
     let trace = std::env::temp_dir().join(format!("should-i-async-cli-{}", std::process::id()));
     let command = ["--", "touch", trace.to_str().unwrap()];

@@ -412,7 +412,7 @@ fn looks_are_of_the_target_alone() {
         return;
     }
     let target = busy();
-    let spec = TargetSpec { pids: vec![target.0.server_pid()], tids: Vec::new(), tree: false };
+    let spec = TargetSpec { pids: vec![target.0.server_pid()], ..TargetSpec::default() };
     let request = Request { price: true, ..Request::exact(resolve(&spec).unwrap()) };
     let mut feed = live::Live::begin(request, Arc::new(AtomicBool::new(false)));
     let mut looks = Vec::new();

@@ -71,7 +71,7 @@ fn record_the_fixture() {
         .spawn()
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));
-    let target = resolve(&TargetSpec { pids: vec![server.id()], tids: Vec::new(), tree: false }).unwrap();
+    let target = resolve(&TargetSpec { pids: vec![server.id()], ..TargetSpec::default() }).unwrap();
     let request =
         Request { duration: Some(Nanos::from_millis(500)), price: true, keep_wire: true, ..Request::exact(target) };
     let measured = measure(&request, &AtomicBool::new(false), &mut Silent).unwrap();

@@ -370,7 +370,8 @@ impl Answerable<'_> {
         if direct < LITTLE && own > 0.5 {
             return NoGain::CpuBound { own, direct };
         }
-        if files {
+        // A few blocks on files, as of a program that starts, are not where its time goes.
+        if files && (direct >= LITTLE || self.wall.blocks_in(Family::BlockingIo) >= MIN_BLOCKS) {
             return NoGain::Files(direct);
         }
         if direct < LITTLE {

@@ -28,7 +28,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<()> {
     }
     let stop = check::stop_flag()?;
     let children = Children::start(flags.connections, duration.as_secs_f64().ceil() as u64 + 20).context(FAILED)?;
-    let spec = TargetSpec { pids: vec![children.server_pid()], tids: Vec::new(), tree: false };
+    let spec = TargetSpec { pids: vec![children.server_pid()], ..TargetSpec::default() };
     // The demo shows the exact figures; what they cost stands in the report.
     let request = Request { duration: Some(duration), price: true, ..Request::exact(process::resolve(&spec)?) };
     let found = pipeline::measure(&request, &stop, &mut ProgressLine::new())?;

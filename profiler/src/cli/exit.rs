@@ -158,7 +158,7 @@ fn code_of_target(error: &TargetError) -> Exit {
         TargetError::NotPermitted { .. } | TargetError::Hidden { .. } | TargetError::InsideUserNamespace { .. } => {
             Exit::Permission
         }
-        TargetError::Empty => Exit::Usage,
+        TargetError::Empty | TargetError::BadName { .. } => Exit::Usage,
         _ => Exit::Target,
     }
 }

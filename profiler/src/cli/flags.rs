@@ -57,11 +57,35 @@ pub(super) struct TargetFlags {
     /// Only these threads
     #[arg(short, long = "tid", value_name = "TID", value_delimiter = ',')]
     pub(super) tid: Vec<u32>,
+    #[command(flatten)]
+    pub(super) names: NameFlags,
     /// Their child processes too: those that run already, and those that start later
     #[arg(long)]
     pub(super) tree: bool,
     #[command(flatten)]
     pub(super) cost: CostFlags,
+}
+
+/// Processes by the names that people know them by.
+#[derive(Debug, Args)]
+pub(super) struct NameFlags {
+    /// A process by its program: a regular expression that is found in the name of its command or
+    /// file, or of the script that it runs
+    #[arg(long, value_name = "REGEX")]
+    pub(super) name: Vec<String>,
+    /// The processes of a container, by its id or name
+    #[arg(long, value_name = "ID|NAME")]
+    pub(super) container: Vec<String>,
+    /// The processes of a systemd unit
+    #[arg(long, value_name = "NAME")]
+    pub(super) unit: Vec<String>,
+    /// The processes of a pod of Kubernetes on this node
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(super) pod: Vec<String>,
+    /// The processes of a control group and of those below it; a path below /sys/fs/cgroup works
+    /// too
+    #[arg(long, value_name = "PATH")]
+    pub(super) cgroup: Vec<String>,
 }
 
 /// What is measured, and how.
@@ -97,15 +121,17 @@ pub(super) struct CheckFlags {
 
 /// What is watched.
 #[derive(Debug, Args)]
-#[command(after_help = "Without -p and FILE it shows the processes to choose from. ? on the screen lists the keys.\n\
-    NO_COLOR=1 draws without colours.")]
+#[command(
+    after_help = "Without a target and FILE it shows the processes to choose from. ? on the screen lists the keys.\n\
+    NO_COLOR=1 draws without colours."
+)]
 pub(super) struct LiveFlags {
     #[command(flatten)]
     pub(super) target: TargetFlags,
     #[command(flatten)]
     pub(super) worth: WorthFlags,
     /// A recording to look through
-    #[arg(value_name = "FILE", conflicts_with_all = ["pid", "tid", "tree"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["pid", "tid", "tree", "name", "container", "unit", "pod", "cgroup"])]
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) read: ReadFlags,

@@ -35,7 +35,7 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
         return play(file, flags.read.most(), worth, &stop);
     }
     let chosen;
-    let pids = if flags.target.pid.is_empty() && flags.target.tid.is_empty() {
+    let pids = if flags.target.is_empty() {
         let Some(pid) = choose(&stop)? else { return Ok(()) };
         chosen = [pid];
         &chosen[..]

@@ -6,7 +6,7 @@ use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
 
 use super::{
     exit::CliError,
-    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, RecordFlags, TargetFlags, WorthFlags},
+    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, NameFlags, RecordFlags, TargetFlags, WorthFlags},
     output::View,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     demo,
     kernel::Form,
     pipeline::Request,
-    process::{self, TargetSpec},
+    process::{self, Name, TargetSpec},
     quantity::Nanos,
 };
 
@@ -126,10 +126,31 @@ impl RecordFlags {
     }
 }
 
+impl NameFlags {
+    /// All of them.
+    fn all(&self) -> Vec<Name> {
+        let names = |typed: &[String], name: fn(String) -> Name| typed.iter().cloned().map(name).collect::<Vec<_>>();
+        [
+            names(&self.name, Name::Program),
+            names(&self.container, Name::Container),
+            names(&self.unit, Name::Unit),
+            names(&self.pod, Name::Pod),
+            names(&self.cgroup, Name::Cgroup),
+        ]
+        .concat()
+    }
+}
+
 impl TargetFlags {
+    /// Whether nothing is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pid.is_empty() && self.tid.is_empty() && self.names.all().is_empty()
+    }
+
     /// Settings for this long, else for `default`, else until the target ends.
     pub(super) fn selection<'a>(&'a self, duration: Option<&'a str>, default: Option<Nanos>) -> Selection<'a> {
-        Selection { pid: &self.pid, tid: &self.tid, tree: self.tree, duration, default, cost: &self.cost }
+        let names = self.names.all();
+        Selection { pid: &self.pid, tid: &self.tid, names, tree: self.tree, duration, default, cost: &self.cost }
     }
 
     /// Settings without an end, for a process that was chosen from a list.
@@ -142,6 +163,7 @@ impl TargetFlags {
 pub(super) struct Selection<'a> {
     pid: &'a [u32],
     tid: &'a [u32],
+    names: Vec<Name>,
     tree: bool,
     duration: Option<&'a str>,
     default: Option<Nanos>,
@@ -151,8 +173,8 @@ pub(super) struct Selection<'a> {
 impl Selection<'_> {
     /// Everything that can be checked before there is a process.
     pub(super) fn check_before_command(&self) -> Result<(), CliError> {
-        if !(self.pid.is_empty() && self.tid.is_empty()) {
-            return Err(CliError::Usage("give either -p/-t or -- CMD, not both".into()));
+        if !(self.pid.is_empty() && self.tid.is_empty() && self.names.is_empty()) {
+            return Err(CliError::Usage("give either a target that runs or -- CMD, not both".into()));
         }
         self.duration.map(duration).transpose()?;
         share(&self.cost.max_overhead)?;
@@ -167,16 +189,22 @@ impl Selection<'_> {
         let max_overhead = if self.cost.exact { None } else { Some(share(&self.cost.max_overhead)?) };
         let (max_threads, max_sites) = self.cost.rooms()?;
         let spec = match child {
-            Some(pid) => TargetSpec { pids: vec![pid], tids: Vec::new(), tree: false },
-            None => TargetSpec { pids: self.pid.to_vec(), tids: self.tid.to_vec(), tree: self.tree },
+            Some(pid) => TargetSpec { pids: vec![pid], ..TargetSpec::default() },
+            None => TargetSpec {
+                pids: self.pid.to_vec(),
+                tids: self.tid.to_vec(),
+                names: self.names.clone(),
+                tree: self.tree,
+            },
         };
+        let target = process::resolve(&spec)?;
         Ok(Request {
-            target: process::resolve(&spec)?,
+            follow: self.tree || child.is_some() || !target.groups.is_empty(),
+            target,
             duration: match child {
                 Some(_) => given,
                 None => given.or(self.default),
             },
-            follow: self.tree || child.is_some(),
             max_threads,
             max_sites,
             max_overhead,

@@ -22,11 +22,12 @@ pub(super) struct Hook {
 }
 
 /// Every tracepoint that is hooked.
-pub const TRACEPOINTS: [&str; 10] = [
+pub const TRACEPOINTS: [&str; 11] = [
     "sched_switch",
     "sched_waking",
     "sched_process_fork",
     "sched_process_exec",
+    "sched_wakeup_new",
     "sched_process_exit",
     "sys_enter",
     "sys_exit",
@@ -63,6 +64,7 @@ pub(super) fn hooks(btf: &Btf) -> Result<Vec<Hook>, BtfError> {
             ("sched_switch", ["", "task_struct", "task_struct", "", ..]) => "sia_switch",
             ("sched_waking", ["task_struct", ..]) => "sia_waking",
             ("sched_process_fork", ["task_struct", "task_struct", ..]) => "sia_fork",
+            ("sched_wakeup_new", ["task_struct", ..]) => "sia_newborn",
             ("sched_process_exec", ["task_struct", "", ..]) => "sia_exec",
             ("sched_process_exit", ["task_struct", ..]) => "sia_exit",
             ("sys_enter", ["pt_regs", "", ..]) => "sia_sys_enter",

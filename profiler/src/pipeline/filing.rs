@@ -3,7 +3,7 @@
 use crate::{
     kernel::{LoadError, Session},
     process::{self, Process, Target},
-    quantity::Tgid,
+    quantity::{Nanos, Tgid},
 };
 
 /// Files every thread that lives now. Births are followed by the kernel side from the attachment
@@ -45,20 +45,79 @@ pub(super) fn file_processes(session: &mut Session, processes: &[Process]) -> Re
     Ok(())
 }
 
+/// A target that is a group has ended when nobody has been in it for this long.
+const EMPTY: Nanos = Nanos::from_millis(2_000);
+
+/// Who comes to the target without a fork that the programs see.
+#[derive(Default)]
+pub(super) struct Arrivals {
+    threads: LateThreads,
+    /// Processes that have entered one of the target's groups.
+    entered: Vec<Process>,
+    /// Since when nobody is in these groups.
+    empty_since: Option<Nanos>,
+}
+
+impl Arrivals {
+    /// Files threads and processes that have come.
+    pub(super) fn file(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
+        self.threads.file(session, target);
+        self.file_processes(session, target)
+    }
+
+    /// What processes did before they entered a group, or before this look, is not counted.
+    fn file_processes(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
+        if target.groups.is_empty() {
+            return Ok(());
+        }
+        let known = session.threads_by_process();
+        let mut newer = process::newcomers(target);
+        newer.retain(|process| !known.contains_key(&process.tgid));
+        file_processes(session, &newer)?;
+        self.entered.append(&mut newer);
+        Ok(())
+    }
+
+    /// Files all of them again, for a new window.
+    pub(super) fn file_again(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
+        file_processes(session, &self.entered)?;
+        self.file_processes(session, target)
+    }
+
+    /// Nobody of the target lives: whether somebody may still enter one of its groups. A service
+    /// that is started anew is empty for a moment.
+    pub(super) fn may_come(&mut self, session: &mut Session, target: &Target, now: Nanos) -> Result<bool, LoadError> {
+        if target.groups.is_empty() {
+            return Ok(false);
+        }
+        self.file_processes(session, target)?;
+        if session.live_threads() > 0 {
+            self.empty_since = None;
+            return Ok(true);
+        }
+        Ok(now.saturating_sub(*self.empty_since.get_or_insert(now)) < EMPTY)
+    }
+
+    /// Processes that have entered one of the target's groups.
+    pub(super) fn entered(&self) -> &[Process] {
+        &self.entered
+    }
+}
+
 /// So many processes are asked in a look. A target of thousands is gone through by turns.
 const ASKED: usize = 256;
 
 /// Looks for threads that came without the fork tracepoint: the kernel's own workers for io_uring
 /// (`create_io_thread`).
 #[derive(Default)]
-pub(super) struct LateThreads {
+struct LateThreads {
     /// The process that the next look begins with.
     next: usize,
 }
 
 impl LateThreads {
     /// Files those of the processes whose turn it is.
-    pub(super) fn file(&mut self, session: &mut Session, target: &Target) {
+    fn file(&mut self, session: &mut Session, target: &Target) {
         if target.threads_only.is_some() {
             return;
         }

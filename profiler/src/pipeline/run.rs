@@ -11,7 +11,7 @@ use std::{
 use super::{
     baseline::{SETTLE, Stretches},
     facts::{AllowedCpus, Silents, daemon_cost, process_cpu, thread_cpu},
-    filing::{LateThreads, file_processes, file_threads},
+    filing::{Arrivals, file_processes, file_threads},
     load::LoadWatch,
     lookups::Lookups,
     measurement::{Failure, Progress, Request},
@@ -63,7 +63,7 @@ pub(super) struct Run<'a> {
     watch: ExitWatch,
     governor: Governor,
     lookups: Lookups,
-    late: LateThreads,
+    arrivals: Arrivals,
     allowed: AllowedCpus,
     silents: Silents,
     names: ThreadNames,
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
             watch,
             governor,
             lookups: Lookups::begin(),
-            late: LateThreads::default(),
+            arrivals: Arrivals::default(),
             allowed: AllowedCpus::default(),
             silents: Silents::default(),
             names: ThreadNames::default(),
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
                 return Ok(Ended::Interrupted);
             }
             if self.watch.wait(wait_for(deadline, now))? {
-                if !self.open || !self.followed_alive() {
+                if !self.open || !self.followed_alive() && !self.may_come(now)? {
                     self.wait_for_last_switches();
                     return Ok(Ended::TargetExited);
                 }
@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
             let begun = thread_cpu();
             self.load.look(now);
             self.read_sites()?;
-            self.late.file(&mut self.session, &self.request.target);
+            self.arrivals.file(&mut self.session, &self.request.target)?;
             last.sites_read.done(now, thread_cpu().saturating_sub(begun));
         }
         if progress.snapshot_every().is_some_and(|every| last.shown.is_due(now, every, SNAPSHOT_SHARE)) {
@@ -304,6 +304,11 @@ impl<'a> Run<'a> {
     /// The named processes are gone, but what they forked may live.
     fn followed_alive(&self) -> bool {
         self.request.follow && self.session.live_threads() > 0
+    }
+
+    /// Whether somebody may still come.
+    fn may_come(&mut self, now: Nanos) -> Result<bool, LoadError> {
+        self.arrivals.may_come(&mut self.session, &self.request.target, now)
     }
 
     /// A process is gone before its threads' last switches: their records need a moment.
@@ -393,6 +398,7 @@ impl<'a> Run<'a> {
             let newer = process::descendants(&self.request.target).unwrap_or_default();
             file_processes(&mut self.session, &newer)?;
         }
+        self.arrivals.file_again(&mut self.session, &self.request.target)?;
         self.begun = self.session.begin();
         self.unpaced = self.pace.as_ref().map(PaceWatch::so_far).unwrap_or_default();
         self.open = true;

@@ -77,6 +77,14 @@ pub enum Refusal {
     },
     /// Its blocks are on files, and none of the ways that were priced waits for those.
     NoWayForFiles,
+    /// In some way more would come back than there is beside its own code: a price that was found
+    /// does not fit this target.
+    MoreThanThereIs {
+        /// The sum of that way, a share of the target's CPU.
+        saving: f64,
+        /// What there is, a share of the target's CPU.
+        most: f64,
+    },
     /// Too few blocks for a figure, and enough that they could matter.
     FewBlocks {
         /// Blocks that were seen.

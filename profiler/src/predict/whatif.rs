@@ -127,7 +127,11 @@ impl WhatIf {
         // A loop that is a little more than busy is two; measuring is not that exact.
         let loops = ((busy - 0.05).ceil() as u32).clamp(1, given.allowed_cpus.max(1));
         let offered = engine.offered();
-        let scenarios = offered.iter().filter_map(|&way| engine.scenario(way, loops, Assignment::Fixed)).collect();
+        let scenarios: Vec<Scenario> =
+            offered.iter().filter_map(|&way| engine.scenario(way, loops, Assignment::Fixed)).collect();
+        if let Some(why) = more_than_there_is(&scenarios, engine.most() / given.cpu) {
+            return refuse(why);
+        }
         let answer = Self {
             refused: None,
             offered,
@@ -144,6 +148,9 @@ impl WhatIf {
     /// The answer for a pool whose IO an event loop waits for.
     fn for_fed_pool(given: &Given<'_>, sums: &Sums) -> Option<Self> {
         let scenarios = FedPool::new(given, sums)?.scenarios();
+        if let Some(why) = more_than_there_is(&scenarios, 1.0) {
+            return Some(Self::refuse(given, Some(why)));
+        }
         let priced = Some(Priced::new(given.prices.as_ref()?, given.calibration.ok()?));
         let answer = Self { ground: Ground::OwnLoop, priced, ..Self::refuse(given, None) };
         let offered = scenarios.iter().map(|s| s.way).collect();
@@ -204,6 +211,13 @@ impl WhatIf {
     pub fn scenario(&self, way: Way) -> Option<&Scenario> {
         self.scenarios.iter().find(|s| s.way == way)
     }
+}
+
+/// What goes is much the same in every way, so where one of them gives back more than the `most`
+/// that there is, as a share of the target's CPU, none has a price that fits.
+fn more_than_there_is(scenarios: &[Scenario], most: f64) -> Option<Refusal> {
+    let saving = scenarios.iter().map(|s| s.saving.value).max_by(f64::total_cmp)?;
+    (saving > most).then_some(Refusal::MoreThanThereIs { saving, most })
 }
 
 /// All that a reader has to know with the figures. Most of it is about scenarios that an engine has

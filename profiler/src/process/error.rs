@@ -23,9 +23,41 @@ impl std::fmt::Display for Candidate {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// Neither a PID nor a TID.
-    #[error("no target: name a process with -p PID, a thread with -t TID, or start a command with -- CMD")]
+    /// Neither a PID nor a TID nor a name.
+    #[error(
+        "no target: name a process with -p PID or --name REGEX, a thread with -t TID, a group of processes with \
+         --container, --unit, --pod or --cgroup, or start a command with -- CMD"
+    )]
     Empty,
+
+    /// A name that is not written as such names are.
+    #[error("bad {name}: {why}")]
+    BadName {
+        /// The flag and what was typed.
+        name: String,
+        /// What is wrong with it, and how it is given.
+        why: String,
+    },
+
+    /// Nothing that runs has the name.
+    #[error("nothing that runs is {name}: {hint}")]
+    NothingNamed {
+        /// The flag and what was typed.
+        name: String,
+        /// Where to look.
+        hint: String,
+    },
+
+    /// Several programs have the name.
+    #[error("{name} is {} processes: give one of them with -p{}{}", .candidates.len(), with_children(.root), lines(.candidates))]
+    SeveralNamed {
+        /// The flag and what was typed.
+        name: String,
+        /// By PID, with their command lines.
+        candidates: Vec<Candidate>,
+        /// The one that all others descend from.
+        root: Option<u32>,
+    },
 
     /// PID 0 was given, which is no process.
     #[error("PID 0 is the kernel's idle task and has no program to measure: give the PID of a process")]
@@ -172,6 +204,25 @@ pub enum TargetError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+/// How to take processes that are one tree.
+fn with_children(root: &Option<u32>) -> String {
+    root.map_or_else(String::new, |root| format!(", or add --tree for {root} with all that it has started"))
+}
+
+/// Processes of one list at most.
+const LISTED: usize = 20;
+
+/// A line for each.
+fn lines(candidates: &[Candidate]) -> String {
+    let line = |candidate: &Candidate| {
+        let command: String = candidate.comm.chars().take(100).collect();
+        format!("\n  {:>7}  {command}", candidate.pid)
+    };
+    let more = candidates.len().saturating_sub(LISTED);
+    let rest = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
+    candidates.iter().take(LISTED).map(line).collect::<String>() + &rest
 }
 
 fn list(candidates: &[Candidate]) -> String {

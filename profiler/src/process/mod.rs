@@ -1,6 +1,7 @@
-//! process: from what the user names (PIDs, threads, a process tree) to the processes to measure,
-//! and what is known of them: names, threads, the kernel's own counters, descriptors, and their
-//! end. Everything comes from /proc.
+//! process: from what the user names (PIDs, threads, programs, groups, a process tree) to the
+//! processes to measure, and what is known of them: names, threads, the kernel's own counters,
+//! descriptors, and their end. Everything comes from /proc; names of containers also from their
+//! engines.
 
 mod asleep;
 mod children;
@@ -11,6 +12,7 @@ mod error;
 mod exit;
 mod list;
 mod memory;
+mod named;
 mod proc;
 mod quota;
 mod resolve;
@@ -30,8 +32,9 @@ pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive, started};
 pub use list::{Listed, list};
 pub use memory::read_memory;
+pub use named::{Group, Name};
 pub use quota::{CpuQuota, QuotaWatch};
-pub use resolve::{descendants, in_initial_pid_namespace, resolve};
+pub use resolve::{descendants, in_initial_pid_namespace, newcomers, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use target::{Note, Process, Target, TargetSpec};
 pub use thread::{

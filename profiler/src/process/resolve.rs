@@ -7,6 +7,7 @@ use super::error::Candidate;
 use super::proc::{self, Stat, Status};
 use super::{
     error::TargetError,
+    named::{self, Found, Group},
     target::{Note, Process, Target, TargetSpec},
     thread,
 };
@@ -42,7 +43,7 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     if let Some(namespace) = own_namespace("user").filter(|namespace| namespace != INITIAL_USER_NAMESPACE) {
         return Err(TargetError::InsideUserNamespace { namespace });
     }
-    if spec.pids.is_empty() && spec.tids.is_empty() {
+    if spec.pids.is_empty() && spec.tids.is_empty() && spec.names.is_empty() {
         return Err(TargetError::Empty);
     }
     let mut notes = Vec::new();
@@ -51,9 +52,28 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
         let process = find(pid, &mut notes)?;
         processes.insert(process.tgid, process);
     }
+    let mut groups = Vec::new();
+    for name in &spec.names {
+        match named::find(name, spec.tree)? {
+            Found::Process(pid) => {
+                let process = find(pid, &mut notes)?;
+                processes.insert(process.tgid, process);
+            }
+            Found::Group(group) => {
+                let before = processes.len();
+                add_members(&group, &mut processes, &mut notes);
+                if processes.len() == before {
+                    let hint = "none of its processes can be measured".to_owned();
+                    return Err(TargetError::NothingNamed { name: name.to_string(), hint });
+                }
+                groups.push(group);
+            }
+        }
+    }
+    let adopt = spec.pids.is_empty() && spec.names.is_empty();
     let mut tids = BTreeSet::new();
     for &tid in &spec.tids {
-        tids.insert(find_thread(tid, spec.pids.is_empty(), &mut processes, &mut notes)?);
+        tids.insert(find_thread(tid, adopt, &mut processes, &mut notes)?);
     }
     if spec.tree {
         add_descendants(&mut processes, &mut notes)?;
@@ -62,6 +82,7 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     Ok(Target {
         processes: processes.into_values().collect(),
         threads_only: (!tids.is_empty()).then(|| tids.into_iter().collect()),
+        groups,
         notes,
     })
 }
@@ -207,6 +228,27 @@ fn thread_inside(tid: u32, processes: &BTreeMap<Tgid, Process>) -> Option<Tid> {
     })
 }
 
+/// Those of a group's processes that do not belong to it yet. Who cannot be measured is left out.
+fn add_members(group: &Group, processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note>) {
+    for pid in group.members() {
+        if !processes.contains_key(&Tgid::from_raw(pid)) {
+            add(pid, processes, notes);
+        }
+    }
+}
+
+/// The processes that are in a target's groups now and do not belong to it yet.
+pub fn newcomers(target: &Target) -> Vec<Process> {
+    let known: BTreeSet<Tgid> = target.tgids().collect();
+    let mut found = BTreeMap::new();
+    for group in &target.groups {
+        for pid in group.members().into_iter().filter(|&pid| !known.contains(&Tgid::from_raw(pid))) {
+            add(pid, &mut found, &mut Vec::new());
+        }
+    }
+    found.into_values().collect()
+}
+
 /// The processes below a target that do not belong to it yet. Who has the number of one of its
 /// processes that has ended is no parent of any.
 ///
@@ -240,19 +282,24 @@ fn add_descendants(processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note
                 continue;
             }
             queue.push(child);
-            let Ok(stat) = Stat::read(child) else { continue };
-            if stat.is_zombie() || stat.is_kernel_thread() {
-                continue;
-            }
-            let tgid = Tgid::from_raw(child);
-            match check(child, stat, notes) {
-                Ok(process) => _ = processes.insert(tgid, process),
-                Err(TargetError::NoSuchPid { .. } | TargetError::Zombie { .. }) => {}
-                Err(error) => notes.push(Note::LeftOut { tgid, reason: error.to_string() }),
-            }
+            add(child, processes, notes);
         }
     }
     Ok(())
+}
+
+/// Adds a process that was not named itself, or a note why it is left out.
+fn add(pid: u32, processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note>) {
+    let Ok(stat) = Stat::read(pid) else { return };
+    if stat.is_zombie() || stat.is_kernel_thread() {
+        return;
+    }
+    let tgid = Tgid::from_raw(pid);
+    match check(pid, stat, notes) {
+        Ok(process) => _ = processes.insert(tgid, process),
+        Err(TargetError::NoSuchPid { .. } | TargetError::Zombie { .. }) => {}
+        Err(error) => notes.push(Note::LeftOut { tgid, reason: error.to_string() }),
+    }
 }
 
 /// A process that was there a moment ago.

@@ -4,7 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::{container, proc};
+use super::{
+    container,
+    named::{Group, Name},
+    proc,
+};
 use crate::quantity::{Tgid, Tid};
 
 /// What the user asked for, unchecked.
@@ -14,6 +18,8 @@ pub struct TargetSpec {
     pub pids: Vec<u32>,
     /// Threads to restrict the measurement to; without `pids` they also choose the processes.
     pub tids: Vec<u32>,
+    /// Processes by other names than their numbers.
+    pub names: Vec<Name>,
     /// Descendants at the start too. Later ones are found by the kernel side, which sees each fork.
     pub tree: bool,
 }
@@ -25,6 +31,8 @@ pub struct Target {
     pub processes: Vec<Process>,
     /// Only these threads, sorted; `None`: all of them.
     pub threads_only: Option<Vec<Tid>>,
+    /// Whoever enters one of these is measured from then on.
+    pub groups: Vec<Group>,
     /// What the user should know, each a line of its own.
     pub notes: Vec<Note>,
 }

@@ -38,6 +38,11 @@ pub(super) fn read(tgid: Tgid) -> Option<Vec<Mapping>> {
     Some(parse(&text))
 }
 
+/// The size of a process's memory, in pages: mapping and unmapping change it.
+pub(super) fn pages(tgid: Tgid) -> Option<u64> {
+    std::fs::read_to_string(format!("/proc/{tgid}/statm")).ok()?.split(' ').next()?.parse().ok()
+}
+
 fn parse(text: &[u8]) -> Vec<Mapping> {
     text.split(|&b| b == b'\n').filter_map(parse_line).collect()
 }

@@ -12,7 +12,7 @@ use rustix::fs::MemfdFlags;
 use super::address::ModuleId;
 use super::elf::{ElfFile, Stamp};
 use super::maps::{FileKey, Mapping};
-use super::perf_map::JitSource;
+use super::perf_map::{Epoch, JitCode};
 use super::root::open_in_root;
 use crate::process;
 use crate::quantity::Tgid;
@@ -24,8 +24,8 @@ pub(super) enum Kind {
     Nowhere,
     /// A program or library, or the vdso as a memory file.
     Elf(Box<ElfFile>),
-    /// Memory of a process without a file, or with one that is no program.
-    Jit(JitSource),
+    /// Memory of a process without a file, or with one that is no program, as it was in an epoch.
+    Jit(Arc<JitCode>, Epoch),
 }
 
 /// What addresses of a mapping belong to.
@@ -117,10 +117,9 @@ impl Modules {
         Some((id, module))
     }
 
-    /// A module for a process's memory without a file.
-    pub(super) fn add_jit(&self, tgid: Tgid) -> ModuleId {
-        let source = JitSource::new(tgid);
-        self.lock().add(Module { name: "[jit]".to_owned(), kind: Kind::Jit(source) })
+    /// A module for a process's memory without a file, in an epoch of its names.
+    pub(super) fn add_jit(&self, code: &Arc<JitCode>, epoch: Epoch) -> ModuleId {
+        self.lock().add(Module { name: "[jit]".to_owned(), kind: Kind::Jit(Arc::clone(code), epoch) })
     }
 }
 

@@ -10,14 +10,12 @@ use super::copy::Trace;
 use super::elf::ElfFile;
 use super::frame::{Frame, Origin};
 use super::module::{Kind, Module, Modules};
-use super::perf_map::PerfMap;
 
 /// Names addresses. Reads files and takes its time: it belongs on a thread that nothing waits for.
 pub struct Symbolizer {
     modules: Modules,
     blaze: Blaze,
     named: HashMap<CodeAddress, Vec<Frame>>,
-    perf_maps: HashMap<ModuleId, PerfMap>,
     /// Jumps of stripped files, read once one of their functions has no name.
     jumps: HashMap<ModuleId, Jumps>,
     kernel: HashMap<u64, Vec<Frame>>,
@@ -26,14 +24,7 @@ pub struct Symbolizer {
 impl Symbolizer {
     /// A symbolizer for the addresses of the unwinder that has these modules.
     pub fn new(modules: Modules) -> Self {
-        Self {
-            modules,
-            blaze: Blaze::default(),
-            named: HashMap::new(),
-            perf_maps: HashMap::new(),
-            jumps: HashMap::new(),
-            kernel: HashMap::new(),
-        }
+        Self { modules, blaze: Blaze::default(), named: HashMap::new(), jumps: HashMap::new(), kernel: HashMap::new() }
     }
 
     /// Names addresses, each of which [`Self::frames`] then knows. An address that was named before
@@ -53,10 +44,10 @@ impl Symbolizer {
             let Some(module) = self.modules.get(id) else { continue };
             let names = match &module.kind {
                 Kind::Elf(elf) => self.names_in_elf(id, elf, &addresses),
-                Kind::Jit(source) => {
-                    let map = self.perf_maps.entry(id).or_default();
-                    map.refresh(source);
-                    addresses.iter().map(|at| map.name(at.for_lookup()).map(jit_name).into_iter().collect()).collect()
+                Kind::Jit(code, epoch) => {
+                    let map = code.refreshed();
+                    let name = |at: &CodeAddress| map.name(at.for_lookup(), *epoch).map(jit_name);
+                    addresses.iter().map(|at| name(at).into_iter().collect()).collect()
                 }
                 Kind::Nowhere => vec![Names::new(); addresses.len()],
             };
@@ -128,7 +119,7 @@ fn jit_name(name: &str) -> Named {
 
 fn frames(module: &Module, address: CodeAddress, names: Names) -> Vec<Frame> {
     let origin = match &module.kind {
-        Kind::Jit(_) => Origin::Jit,
+        Kind::Jit(..) => Origin::Jit,
         Kind::Elf(_) | Kind::Nowhere => Origin::User,
     };
     let frames = names.into_iter().map(|name| frame(name, &module.name, origin)).collect();
@@ -139,7 +130,7 @@ fn frames(module: &Module, address: CodeAddress, names: Names) -> Vec<Frame> {
             let at = elf.function_start(address.for_lookup()).unwrap_or(address.address);
             format!("[{}+{at:#x}]", module.name.trim_matches(['[', ']']))
         }
-        Kind::Jit(_) | Kind::Nowhere => format!("[{:#x}]", address.address),
+        Kind::Jit(..) | Kind::Nowhere => format!("[{:#x}]", address.address),
     };
     or_unnamed(frames, unnamed, &module.name, origin)
 }

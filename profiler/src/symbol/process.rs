@@ -2,6 +2,7 @@
 //! same.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use framehop::{MayAllocateDuringUnwind, Module as FramehopModule, Unwinder as _, UnwinderNative};
@@ -10,14 +11,18 @@ use super::address::{CodeAddress, ModuleId};
 use super::elf::Bytes;
 use super::maps::{self, Mapping};
 use super::module::{Kind, Modules};
+use super::perf_map::{Epoch, JitCode};
 use super::stub::Stubs;
 use crate::quantity::Tgid;
 
 /// If an address lies in no map of a process, its maps are read again, but no more often than this.
+/// The names of its JIT code are looked at as often.
 const REREAD_AFTER: Duration = Duration::from_millis(100);
 
 /// Stacks are unwound by maps no older than this: a library can be replaced at the same address.
 const STALE_AFTER: Duration = Duration::from_secs(10);
+/// The same where the size of the process's memory has changed since.
+const STALE_IF_CHANGED: Duration = Duration::from_secs(1);
 
 /// framehop for the architecture that this runs on.
 pub(super) type Framehop = UnwinderNative<Bytes, MayAllocateDuringUnwind>;
@@ -41,8 +46,19 @@ pub(super) struct Process {
     /// Counts changes of the regions.
     pub(super) generation: u32,
     read_at: Option<Instant>,
-    jit: Option<ModuleId>,
+    /// The size of its memory then, in pages.
+    pages: Option<u64>,
+    jit: Option<Jit>,
     stubs: Stubs,
+}
+
+/// Its memory without a file.
+struct Jit {
+    code: Arc<JitCode>,
+    epoch: Epoch,
+    /// The module of this epoch.
+    module: ModuleId,
+    looked: Instant,
 }
 
 impl Process {
@@ -54,6 +70,7 @@ impl Process {
             framehop: Framehop::new(),
             generation: 0,
             read_at: None,
+            pages: None,
             jit: None,
             stubs: Stubs::default(),
         }
@@ -68,7 +85,7 @@ impl Process {
     /// For code of a JIT compiler: how far above the stack pointer the next return address is,
     /// where the code tells.
     pub(super) fn stub_distance(&mut self, at: CodeAddress) -> Option<u64> {
-        let in_jit = self.jit == Some(at.module) && at.is_return;
+        let in_jit = at.is_return && self.jit.as_ref().is_some_and(|jit| jit.module == at.module);
         if in_jit { self.stubs.distance(self.tgid, at.address) } else { None }
     }
 
@@ -82,13 +99,45 @@ impl Process {
 
     /// Whether the maps may be read now; `missing`: because an address is not in them.
     pub(super) fn is_due(&self, missing: bool) -> bool {
-        self.read_at.is_none_or(|at| at.elapsed() >= if missing { REREAD_AFTER } else { STALE_AFTER })
+        self.read_at.is_none_or(|at| match at.elapsed() {
+            age if age >= STALE_AFTER || missing && age >= REREAD_AFTER => true,
+            age => age >= STALE_IF_CHANGED && maps::pages(self.tgid) != self.pages,
+        })
+    }
+
+    /// Looks whether names of its JIT code have taken the place of others. Stacks from now on are
+    /// of the new epoch then.
+    pub(super) fn look_at_jit(&mut self, modules: &Modules) {
+        let Some(jit) = self.jit.as_mut().filter(|jit| jit.looked.elapsed() >= REREAD_AFTER) else { return };
+        jit.looked = Instant::now();
+        let epoch = jit.code.refreshed().epoch();
+        if epoch == jit.epoch {
+            return;
+        }
+        let old = std::mem::replace(&mut jit.module, modules.add_jit(&jit.code, epoch));
+        jit.epoch = epoch;
+        for region in self.regions.iter_mut().filter(|region| region.module == old) {
+            region.module = jit.module;
+        }
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// The module of memory without a file.
+    fn jit(&mut self, modules: &Modules) -> ModuleId {
+        let tgid = self.tgid;
+        let jit = self.jit.get_or_insert_with(|| {
+            let code = Arc::new(JitCode::new(tgid));
+            let epoch = code.refreshed().epoch();
+            Jit { module: modules.add_jit(&code, epoch), epoch, code, looked: Instant::now() }
+        });
+        jit.module
     }
 
     /// Reads the maps, and returns whether they have changed. The maps of a process that is gone
     /// stay as they were.
     pub(super) fn refresh(&mut self, modules: &Modules) -> bool {
         self.read_at = Some(Instant::now());
+        self.pages = maps::pages(self.tgid);
         let Some(mappings) = maps::read(self.tgid).filter(|mappings| *mappings != self.mappings) else { return false };
         let mut framehop = Framehop::new();
         let mut regions = Vec::with_capacity(mappings.len());
@@ -101,11 +150,11 @@ impl Process {
             let range = mapping.range.clone();
             let in_file = found.as_ref().and_then(|(id, module)| match &module.kind {
                 Kind::Elf(elf) => Some((*id, elf, elf.bias(range.start, mapping.offset)?)),
-                Kind::Nowhere | Kind::Jit(_) => None,
+                Kind::Nowhere | Kind::Jit(..) => None,
             });
             let Some((module, elf, bias)) = in_file else {
-                let jit = *self.jit.get_or_insert_with(|| modules.add_jit(self.tgid));
-                regions.push(Region { range, module: jit, bias: 0 });
+                let module = self.jit(modules);
+                regions.push(Region { range, module, bias: 0 });
                 continue;
             };
             let base = bias.wrapping_add(elf.base());

@@ -151,6 +151,32 @@ fn jit_code_is_named_by_its_perf_map_even_after_exit() {
 }
 
 #[test]
+fn jit_code_has_the_name_that_it_had_when_it_ran() {
+    let child = Child::of_this_program("jit");
+    let stack = child.stack();
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", child.tgid()));
+    let mut unwinder = Unwinder::new();
+    let trace = unwinder.unwind(&stack.copy());
+    let mut symbolizer = Symbolizer::new(unwinder.modules());
+    let jit = symbolizer.stack(&trace).iter().position(|frame| frame.origin == Origin::Jit).unwrap();
+    let at = trace.frames.iter().find(|at| symbolizer.frames(**at)[0].origin == Origin::Jit).unwrap().address;
+    let line = |name: &str| format!("{:x} 40 {name}\n", at - 0x10);
+    let mut unwind_later = || {
+        // Names are looked at ten times a second.
+        std::thread::sleep(Duration::from_millis(150));
+        unwinder.unwind(&stack.copy())
+    };
+    std::fs::write(&map, line("old_name")).unwrap();
+    let of_old = unwind_later();
+    std::fs::write(&map, line("new_name") + &"10 10 filler\n".repeat(9)).unwrap();
+    let of_new = unwind_later();
+    let mut name = |trace| symbolizer.stack(trace)[jit].name.clone();
+    assert_eq!([&trace, &of_old, &of_new].map(&mut name), ["old_name", "old_name", "new_name"]);
+    drop(child);
+    std::fs::remove_file(map).unwrap();
+}
+
+#[test]
 fn trampolines_without_a_frame_are_stepped_over() {
     let child = Child::of_this_program("trampoline");
     // The frame pointer is of no use here, and 0 means that it is not known.

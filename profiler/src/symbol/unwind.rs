@@ -116,6 +116,7 @@ impl Unwinder {
             self.counters.maps_read += 1;
             process.refresh(&self.modules);
         }
+        process.look_at_jit(&self.modules);
         let trace = self.known_or_walked(copy);
         self.counters.truncated += u64::from(!trace.complete);
         self.counters.no_module += u64::from(trace.frames.first().is_none_or(|at| at.module == ModuleId::NOWHERE));

@@ -116,6 +116,14 @@ impl InWords for Refusal {
                     whole(*blocks)
                 );
             }
+            Self::MoreThanThereIs { saving, most } => {
+                return format!(
+                    "the prices that were found do not fit it: {} of its CPU would come back, and only {} is not its \
+                     own code; measure for longer, or calibrate again while the machine is idle",
+                    whole_percent(*saving),
+                    whole_percent(*most)
+                );
+            }
             Self::FewBlocks { blocks, seconds } => {
                 return format!(
                     "too few blocks ({}) in this interval: measure for about {}",

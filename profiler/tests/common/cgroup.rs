@@ -56,6 +56,20 @@ impl Cgroup {
         Self::make(&self.folder, self.version, name)
     }
 
+    /// A group inside this one, with this very name.
+    #[allow(dead_code, reason = "not every test names one")]
+    pub(crate) fn called(&self, name: &str) -> Self {
+        let folder = self.folder.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Self { folder, version: self.version }
+    }
+
+    /// Where it is mounted.
+    #[allow(dead_code, reason = "not every test names one")]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn make(parent: &Path, version: u32, name: &str) -> Self {
         if version == 2 {
             std::fs::write(parent.join("cgroup.subtree_control"), "+cpu").unwrap();

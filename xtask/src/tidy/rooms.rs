@@ -171,10 +171,10 @@ pub(super) const HOMES: &[Home] = &[
     },
     Home {
         krate: "serde_json",
-        rooms: &["report", "export", "calibrate"],
+        rooms: &["report", "export", "calibrate", "process"],
         tests_may: true,
         why: "what is written out has types of its own, so that inner types can change without changing the format; \
-              a calibration is such a type: it is measured to be kept",
+              a calibration is such a type: it is measured to be kept; engines of containers answer `process` in JSON",
     },
     Home {
         krate: "anyhow",

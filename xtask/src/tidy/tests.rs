@@ -108,7 +108,7 @@ fn serde_is_for_outputs_tests_and_recordings() {
     refused(
         "profiler/src/answer/recorded.rs",
         "use serde_json::Value;",
-        "serde_json is for report and export and calibrate only",
+        "serde_json is for report and export and calibrate and process only",
     );
 }
 

@@ -105,6 +105,10 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             Skip { test: "a_quota_that_changes", on: Guests::Brief, why: "real time" },
         ],
     },
+    TestProgram {
+        name: "kernel_named",
+        skip: &[Skip { test: "a_program_is_named", on: Guests::All, why: "the same code everywhere" }],
+    },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];
 

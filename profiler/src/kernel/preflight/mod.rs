@@ -70,11 +70,12 @@ pub fn verdict(findings: &[Finding]) -> bool {
 }
 
 /// Name, whether measuring needs it, what it is for.
-const TRACEPOINTS: [(&str, bool, &str); 10] = [
+const TRACEPOINTS: [(&str, bool, &str); 11] = [
     ("sched_switch", true, "blocks and bursts"),
     ("sched_waking", true, "wake-ups and run-queue delay"),
     ("sched_process_fork", true, "new threads and processes"),
     ("sched_process_exec", true, "new programs"),
+    ("sched_wakeup_new", true, "new threads of io_uring"),
     ("sched_process_exit", true, "exits"),
     ("sys_enter", true, "system calls"),
     ("sys_exit", true, "results of system calls"),

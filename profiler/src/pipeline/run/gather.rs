@@ -42,7 +42,8 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
-        self.quotas.enter(self.request.target.tgids());
+        self.quotas
+            .enter(self.request.target.tgids().chain(self.arrivals.entered().iter().map(|process| process.tgid)));
         self.quotas.look(kernel::now());
         let children = self.children_since(ended);
         if self.open {
@@ -129,6 +130,13 @@ impl Run<'_> {
         Some(priced)
     }
 
+    /// Whether the clocks of the target's processes ran for what was measured, and nothing else.
+    fn is_whole(&self, total: &Window) -> bool {
+        let came = total.quality.forks > 0 && self.request.follow || !self.arrivals.entered().is_empty();
+        // They go on between windows.
+        !came && self.rested.is_none() && self.request.target.threads_only.is_none()
+    }
+
     fn inputs(
         &self,
         total: &Window,
@@ -138,17 +146,15 @@ impl Run<'_> {
         cpu_after: Option<Nanos>,
         daemon: (Nanos, u64),
     ) -> Inputs {
-        let forked = total.quality.forks > 0 && self.request.follow;
-        // The process's clock goes on between windows.
-        let whole = !forked && self.rested.is_none() && self.request.target.threads_only.is_none();
         let pace = if self.open { self.paced_so_far() } else { self.paced }.pace();
         let found = self.lookups.found();
+        let processes: Vec<Process> = processes.iter().chain(self.arrivals.entered()).cloned().collect();
         let cpu = self.cpu_before.zip(cpu_after).map(|(a, b)| b.saturating_sub(a));
         Inputs {
             no_counters: total.ipc.is_none().then(facts::why_no_counters),
             facts: facts::facts(
                 &self.request.target,
-                processes,
+                &processes,
                 self.session.form(),
                 self.allowed.found,
                 self.began_at,
@@ -174,7 +180,7 @@ impl Run<'_> {
             pace,
             calibration: None,
             no_calibration: None,
-            process_cpu: cpu.filter(|_| whole),
+            process_cpu: cpu.filter(|_| self.is_whole(total)),
             children: None,
             hook_entry: self.governor.hook(pace),
             own_cpu: daemon.0.saturating_sub(self.daemon_before),

@@ -108,6 +108,9 @@ impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
 /// All stacks so far, each distinct one with its counts.
 pub(super) struct Table {
     unwinder: Unwinder,
+    /// The address space of each process, as last seen, and the first process that had it.
+    spaces: HashMap<Tgid, u32>,
+    first_in: HashMap<u32, Tgid>,
     symbolizer: Symbolizer,
     user: Interned<Vec<CodeAddress>>,
     kernel: Interned<Vec<u64>>,
@@ -127,6 +130,8 @@ impl Table {
         let symbolizer = Symbolizer::new(unwinder.modules());
         Self {
             unwinder,
+            spaces: HashMap::new(),
+            first_in: HashMap::new(),
             symbolizer,
             user: Interned::new(),
             kernel: Interned::new(),
@@ -161,6 +166,22 @@ impl Table {
         (self.user.id(trace.frames), trace.complete)
     }
 
+    /// Notes which address space a process is in. A forked one has its parent's code until it
+    /// executes another program, which makes a new space.
+    fn is_in(&mut self, tgid: Tgid, space: u32) {
+        let before = self.spaces.insert(tgid, space);
+        if before == Some(space) {
+            return;
+        }
+        if before.is_some() {
+            self.unwinder.forget(tgid);
+        }
+        let first = *self.first_in.entry(space).or_insert(tgid);
+        if first != tgid && self.spaces.get(&first) == Some(&space) {
+            self.unwinder.forked(first, tgid);
+        }
+    }
+
     /// Adds a stack to the table, or keeps it until its call returns.
     pub(super) fn add(&mut self, stack: StackRecord) {
         match &stack.moment {
@@ -184,6 +205,7 @@ impl Table {
             }
             StackMoment::Return { place, blocked, delay, .. } => {
                 let (place, blocked, delay) = (place.clone(), *blocked, *delay);
+                self.is_in(stack.tgid, place.space);
                 let pending = self.pending.remove(&stack.tid).filter(|p| p.off == stack.off).unwrap_or_default();
                 if let Some(kernel) = self.offs.remove(&(stack.tid, stack.off)) {
                     *self.off_counts.entry((place.clone(), kernel)).or_default() += 1;
