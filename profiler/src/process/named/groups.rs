@@ -13,8 +13,7 @@ pub struct Group {
 impl Group {
     /// Whether a process is in it that has this text in `/proc/PID/cgroup`.
     fn holds(&self, text: &str) -> bool {
-        paths(text)
-            .any(|path| path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        paths(text).any(|path| below(path, &self.path).is_some())
     }
 
     /// The processes that are in it now, but for this one.
@@ -42,8 +41,9 @@ pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
 pub(super) fn at(name: &Name, path: &str) -> Result<Group, TargetError> {
     let mountinfo = proc::read("/proc/self/mountinfo").unwrap_or_default();
     let mounts = mount_points(&proc::printable_lines(&mountinfo));
+    let is_below = |mount: &String| below(mount, path.trim_end_matches('/')).is_some();
     let inside = inside(path, &mounts).trim_matches('/');
-    if inside.is_empty() {
+    if inside.is_empty() || mounts.iter().any(is_below) {
         return Err(bad(
             name,
             "every process is below that group: name one further down, as `systemd-cgls` lists them",
@@ -67,9 +67,12 @@ fn mount_points(mountinfo: &str) -> Vec<String> {
 
 /// A path as the hierarchy itself has it.
 fn inside<'p>(path: &'p str, mounts: &[String]) -> &'p str {
-    let below =
-        |mount: &String| path.strip_prefix(mount.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    mounts.iter().filter_map(below).min_by_key(|rest| rest.len()).unwrap_or(path)
+    mounts.iter().filter_map(|mount| below(path, mount)).min_by_key(|rest| rest.len()).unwrap_or(path)
+}
+
+/// What is left of a path below a folder.
+fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    path.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The group of a unit: systemd names it like the unit. Without an ending a service is meant.
