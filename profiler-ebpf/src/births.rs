@@ -66,8 +66,7 @@ pub fn on_new<A: Access>(task: *const u8) {
         return;
     }
     // SAFETY: as above.
-    let (tid, tgid): (u32, u32) =
-        unsafe { (A::field(task, offset!(task_pid)), A::field(task, offset!(task_tgid))) };
+    let (tid, tgid): (u32, u32) = unsafe { (A::field(task, offset!(task_pid)), A::field(task, offset!(task_tgid))) };
     // SAFETY: the value is a plain number.
     if unsafe { SIA_GROUPS.get(tgid) }.is_some() {
         file(control, tid, tgid, 0, mark::RING);
