@@ -260,13 +260,15 @@ fn a_name_that_several_have() {
     let name = format!("sia-several-{}", std::process::id());
     let script = scratch(&name, b"#!/bin/sh\n[ -n \"$1\" ] || sh \"$0\" inner & sleep 60\n");
     let mut outer = Command::new("sh").arg(&script).spawn().unwrap();
-    let listed = loop {
-        let ended = run(&mut tool(&["check", "--name", &format!("^sia-cli-.*{name}$")]));
-        if ended.err.contains("2 processes") {
-            break ended;
+    let ask = || run(&mut tool(&["check", "--name", &format!("^sia-cli-.*{name}$")]));
+    let mut listed = ask();
+    for _ in 0..100 {
+        if listed.err.contains("2 processes") {
+            break;
         }
-        std::thread::sleep(Duration::from_millis(20));
-    };
+        std::thread::sleep(Duration::from_millis(50));
+        listed = ask();
+    }
     assert_eq!((listed.code, listed.out.as_str()), (Some(3), ""), "{}", listed.err);
     let pid = outer.id();
     assert!(listed.err.contains(&format!("--tree for {pid}")) && listed.err.contains(&script), "{}", listed.err);

@@ -275,7 +275,8 @@ fn threads_that_are_born_for_a_connection() {
         return;
     }
     // The names of some that came and went may be lost: that is counted, and their sums are not.
-    let outcome = check::run(&["role-brief", "--ms", "1500"]);
+    // Fifty births are the fewest that are priced; under emulation there are thirty a second.
+    let outcome = check::run(&["role-brief", "--ms", "4000"]);
     let report = outcome.measurement.report();
     let brief = || report.threads.iter().filter(|t| matches!(t.role.basis, RoleBasis::Brief(_)));
     let served: u64 = report.sites.iter().filter(|s| s.syscall.starts_with("accept")).map(|s| s.calls - s.errors).sum();
@@ -421,8 +422,17 @@ fn threads_of_rings_are_not_the_programs_own() {
         let of_ring = report.threads.iter().filter(|t| t.role.role == role);
         let theirs: u64 = of_ring.filter_map(|t| outcome.after.get(&t.tid.as_raw())).map(|after| after.cpu).sum();
         assert!(2 * cpu >= theirs && cpu <= 2 * theirs, "{kind}: {cpu} of {theirs}");
+        // Its own code is what the kernel charged to its own threads, at most.
+        let own = outcome
+            .after
+            .iter()
+            .filter(|(tid, _)| !report.threads.iter().any(|t| t.tid.as_raw() == **tid && t.role.role == role));
+        let own: u64 = own.map(|(_, after)| after.cpu).sum();
         let user = report.cpu.user.value().unwrap().as_nanos();
-        assert!(user < cpu, "{kind}: {user} of its own, {cpu} of the ring's");
+        assert!(
+            user <= own + own / 20,
+            "{kind}: {user} of its own, {own} charged to its own threads, {cpu} of the ring's"
+        );
         let said = report.verdict.evidence_lines().join("; ") + &report.verdict.sentence();
         let words = if role == Role::RingPoller {
             ["polling thread of a ring ("; 2]

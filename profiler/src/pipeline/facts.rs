@@ -73,10 +73,8 @@ impl Silents {
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
             let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
-            // A ring's thread shows the call in which it was made.
-            let may_be_rings = asleep_on
-                .is_none_or(|class| matches!(class, BlockClass::IoUring | BlockClass::Kernel | BlockClass::Unknown));
-            let ring = may_be_rings && self.works_for_ring(tgid, tid);
+            // It shows the call in which it was made, whatever that was.
+            let ring = self.works_for_ring(tgid, tid);
             found.push(Silent { tid, asleep_on, loads, on_cpu, ring });
         }
         self.known = asleep;

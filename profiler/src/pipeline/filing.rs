@@ -47,6 +47,10 @@ pub(super) fn file_processes(session: &mut Session, processes: &[Process]) -> Re
 
 /// A target that is a group has ended when nobody has been in it for this long.
 const EMPTY: Nanos = Nanos::from_millis(2_000);
+/// How often somebody is looked for meanwhile.
+const LOOK: Nanos = Nanos::from_millis(100);
+/// So many of those that have entered a group are named in a report.
+const MOST_ENTERED: usize = 1_000;
 
 /// Who comes to the target without a fork that the programs see.
 #[derive(Default)]
@@ -54,27 +58,32 @@ pub(super) struct Arrivals {
     threads: LateThreads,
     /// Processes that have entered one of the target's groups.
     entered: Vec<Process>,
-    /// Since when nobody is in these groups.
-    empty_since: Option<Nanos>,
+    /// Since when nobody is in these groups, and when that was looked at last.
+    empty: Option<(Nanos, Nanos)>,
 }
 
 impl Arrivals {
-    /// Files threads and processes that have come.
-    pub(super) fn file(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
+    /// Files threads that have come.
+    pub(super) fn file_threads(&mut self, session: &mut Session, target: &Target) {
         self.threads.file(session, target);
-        self.file_processes(session, target)
     }
 
-    /// What processes did before they entered a group, or before this look, is not counted.
-    fn file_processes(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
-        if target.groups.is_empty() {
+    /// Files processes that have come. What they did before they entered a group, or before this
+    /// look, is not counted.
+    pub(super) fn file_processes(&mut self, session: &mut Session, target: &Target) -> Result<(), LoadError> {
+        if target.groups.is_empty() || target.threads_only.is_some() {
             return Ok(());
         }
         let known = session.threads_by_process();
         let mut newer = process::newcomers(target);
         newer.retain(|process| !known.contains_key(&process.tgid));
         file_processes(session, &newer)?;
+        newer.retain(|new| !self.entered.iter().any(|old| (old.tgid, old.started) == (new.tgid, new.started)));
+        newer.truncate(MOST_ENTERED.saturating_sub(self.entered.len()));
         self.entered.append(&mut newer);
+        if session.live_threads() > 0 {
+            self.empty = None;
+        }
         Ok(())
     }
 
@@ -90,12 +99,12 @@ impl Arrivals {
         if target.groups.is_empty() {
             return Ok(false);
         }
-        self.file_processes(session, target)?;
-        if session.live_threads() > 0 {
-            self.empty_since = None;
-            return Ok(true);
+        let (since, looked) = *self.empty.get_or_insert((now, Nanos::ZERO));
+        if now.saturating_sub(looked) >= LOOK {
+            self.empty = Some((since, now));
+            self.file_processes(session, target)?;
         }
-        Ok(now.saturating_sub(*self.empty_since.get_or_insert(now)) < EMPTY)
+        Ok(self.empty.is_none() || now.saturating_sub(since) < EMPTY)
     }
 
     /// Processes that have entered one of the target's groups.

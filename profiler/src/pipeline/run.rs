@@ -108,6 +108,7 @@ pub(super) struct Run<'a> {
 struct Last {
     drained: Nanos,
     sites_read: Turn,
+    arrived: Turn,
     shown: Turn,
 }
 
@@ -215,7 +216,8 @@ impl<'a> Run<'a> {
             .filter(|_| self.request.snapshots)
             .map(|every| every.saturating_sub(FIRST_SNAPSHOT));
         let shown = self.first.saturating_sub(first_snapshot.unwrap_or(Nanos::ZERO));
-        let mut last = Last { drained: self.first, sites_read: Turn::new(Nanos::ZERO), shown: Turn::new(shown) };
+        let [sites_read, arrived] = [(); 2].map(|()| Turn::new(Nanos::ZERO));
+        let mut last = Last { drained: self.first, sites_read, arrived, shown: Turn::new(shown) };
         let mut gone_for = 0u32;
         loop {
             let now = kernel::now();
@@ -234,7 +236,8 @@ impl<'a> Run<'a> {
                 // between two windows, or before the programs were attached, was not seen to end:
                 // /proc knows.
                 gone_for += 1;
-                if gone_for.is_multiple_of(PRUNE_TICKS) && self.forget_dead() == 0 {
+                let prunes = gone_for.is_multiple_of(PRUNE_TICKS) && self.followed_alive();
+                if prunes && self.forget_dead() == 0 && !self.may_come(now)? {
                     return Ok(Ended::TargetExited);
                 }
                 std::thread::sleep(wait_for(deadline, now).max(Duration::from_millis(1)));
@@ -268,8 +271,13 @@ impl<'a> Run<'a> {
             let begun = thread_cpu();
             self.load.look(now);
             self.read_sites()?;
-            self.arrivals.file(&mut self.session, &self.request.target)?;
+            self.arrivals.file_threads(&mut self.session, &self.request.target);
             last.sites_read.done(now, thread_cpu().saturating_sub(begun));
+        }
+        if last.arrived.is_due(now, SITES_EVERY, SITES_SHARE) {
+            let begun = thread_cpu();
+            self.arrivals.file_processes(&mut self.session, &self.request.target)?;
+            last.arrived.done(now, thread_cpu().saturating_sub(begun));
         }
         if progress.snapshot_every().is_some_and(|every| last.shown.is_due(now, every, SNAPSHOT_SHARE)) {
             let begun = thread_cpu();
@@ -394,7 +402,7 @@ impl<'a> Run<'a> {
             self.session.attach_samples();
         }
         file_threads(&mut self.session, &self.request.target)?;
-        if self.request.follow {
+        if self.request.follow && self.request.target.threads_only.is_none() {
             let newer = process::descendants(&self.request.target).unwrap_or_default();
             file_processes(&mut self.session, &newer)?;
         }

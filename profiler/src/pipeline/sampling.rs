@@ -1,14 +1,16 @@
 //! Keeps the programs' cost under the budget: measures it live, and above it lets them be attached
 //! for windows only.
 
-use super::{baseline::Stretches, facts::process_cpu, others::Others, toll};
+use std::collections::{BTreeSet, HashMap};
+
+use super::{baseline::Stretches, others::Others, toll};
 use crate::{
     answer::{Bystanders, Toll},
     calibrate::pace::{thread_cpu, yardstick},
     kernel::{LoadError, Passed, Session, Statistics},
     predict::Paid,
-    process::Target,
-    quantity::{Nanos, Uncertain, median},
+    process::{self, Target},
+    quantity::{Nanos, Tgid, Uncertain, median},
 };
 
 /// The shortest window of a measurement that is sampled.
@@ -85,10 +87,11 @@ impl Keeping {
 }
 
 /// Counters when the last look began.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct From {
     passed: Passed,
-    cpu: Nanos,
+    /// CPU of each process that is measured.
+    cpu: HashMap<Tgid, Nanos>,
     at: Nanos,
     /// When to look again.
     until: Nanos,
@@ -140,7 +143,7 @@ impl Governor {
 
     /// A window has begun.
     pub(super) fn begun(&mut self, session: &Session, target: &Target, now: Nanos) {
-        self.from = From::now(session, target, now, FIRST);
+        self.from = Some(From::now(session, target, now, FIRST));
         self.others.begun(session.passed(), now);
     }
 
@@ -159,8 +162,8 @@ impl Governor {
     /// at every tick, with the time since the window began.
     pub(super) fn over(&mut self, session: &mut Session, target: &Target, now: Nanos, elapsed: Nanos) -> bool {
         self.keep_statistics(session, now, true);
-        if let Some(from) = self.from.filter(|from| now >= from.until) {
-            self.look(session, target, now, from);
+        if let Some(from) = self.from.take_if(|from| now >= from.until) {
+            self.look(session, target, now, &from);
         }
         let over = match (self.budget, self.cost()) {
             (Some(budget), Some(cost)) => cost > budget && elapsed >= length(cost, budget),
@@ -187,9 +190,9 @@ impl Governor {
         }
     }
 
-    fn look(&mut self, session: &Session, target: &Target, now: Nanos, from: From) {
-        let Some(to) = From::now(session, target, now, PERIOD) else { return };
-        let used = to.cpu.saturating_sub(from.cpu);
+    fn look(&mut self, session: &Session, target: &Target, now: Nanos, from: &From) {
+        let to = From::now(session, target, now, PERIOD);
+        let used = to.cpu_since(from);
         if let Some(toll) = self.toll.filter(|_| used > MIN_CPU) {
             let calls = to.passed.calls.saturating_sub(from.passed.calls);
             let switches = to.passed.switches.saturating_sub(from.passed.switches);
@@ -256,8 +259,16 @@ fn length(cost: f64, budget: f64) -> Nanos {
 }
 
 impl From {
-    fn now(session: &Session, target: &Target, at: Nanos, length: Nanos) -> Option<Self> {
-        Some(Self { passed: session.passed(), cpu: process_cpu(target)?, at, until: at + length })
+    fn now(session: &Session, target: &Target, at: Nanos, length: Nanos) -> Self {
+        let measured: BTreeSet<Tgid> = session.live_processes().chain(target.tgids()).collect();
+        let cpu = measured.into_iter().filter_map(|tgid| Some((tgid, process::cpu_time(tgid)?))).collect();
+        Self { passed: session.passed(), cpu, at, until: at + length }
+    }
+
+    /// CPU of those that were there then and are there now: processes come and go.
+    fn cpu_since(&self, before: &Self) -> Nanos {
+        let used = |(tgid, now): (&Tgid, &Nanos)| Some(now.saturating_sub(*before.cpu.get(tgid)?));
+        self.cpu.iter().filter_map(used).sum()
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) fn from_cgroup(text: &str) -> Option<String> {
         let stem = name.strip_suffix(".scope").unwrap_or(name);
         let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
         if hex(id) {
-            // podman's monitor has the container's id, and is not in it.
-            return (prefix != "libpod-conmon").then(|| format!("{}:{}", runtime(prefix, parents), &id[..SHORT]));
+            // The monitors of podman and CRI-O have the container's id, and are not in it.
+            return (!is_monitor(prefix)).then(|| format!("{}:{}", runtime(prefix, parents), &id[..SHORT]));
         }
         if let Some(name) = stem.strip_prefix("lxc.payload.") {
             return Some(format!("lxc:{name}"));
@@ -31,6 +31,11 @@ pub(crate) fn from_cgroup(text: &str) -> Option<String> {
         let machine = name.strip_suffix(".scope")?.strip_prefix("machine-")?;
         Some(format!("machine:{}", machine.replace("\\x2d", "-")))
     })
+}
+
+/// Whether a group is that of the process that watches a container from outside.
+pub(super) fn is_monitor(prefix: &str) -> bool {
+    prefix == "conmon" || prefix.ends_with("-conmon")
 }
 
 /// Each component of a path with what stands before it.
@@ -71,6 +76,7 @@ mod tests {
             (format!("12:memory:/docker/{id}\n0::/"), Some("docker:0123456789ab")),
             (format!("0::/machine.slice/libpod-{id}.scope/container"), Some("podman:0123456789ab")),
             (format!("0::/machine.slice/libpod-conmon-{id}.scope"), None),
+            (format!("0::/kubepods.slice/{pod}/crio-conmon-{id}.scope"), None),
             (format!("0::/kubepods.slice/{pod}/cri-containerd-{id}.scope"), Some("containerd:0123456789ab")),
             (format!("0::/system.slice/containerd.service/{pod}:cri-containerd:{id}"), Some("containerd:0123456789ab")),
             (format!("0::/kubepods.slice/{pod}/crio-{id}.scope"), Some("cri-o:0123456789ab")),

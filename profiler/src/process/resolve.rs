@@ -7,7 +7,7 @@ use super::error::Candidate;
 use super::proc::{self, Stat, Status};
 use super::{
     error::TargetError,
-    named::{self, Found, Group},
+    named::{self, Found},
     target::{Note, Process, Target, TargetSpec},
     thread,
 };
@@ -60,9 +60,9 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
                 processes.insert(process.tgid, process);
             }
             Found::Group(group) => {
-                let before = processes.len();
-                add_members(&group, &mut processes, &mut notes);
-                if processes.len() == before {
+                let members = group.members();
+                add_members(&members, &mut processes, &mut notes);
+                if !members.iter().any(|&pid| processes.contains_key(&Tgid::from_raw(pid))) {
                     let hint = "none of its processes can be measured".to_owned();
                     return Err(TargetError::NothingNamed { name: name.to_string(), hint });
                 }
@@ -229,8 +229,8 @@ fn thread_inside(tid: u32, processes: &BTreeMap<Tgid, Process>) -> Option<Tid> {
 }
 
 /// Those of a group's processes that do not belong to it yet. Who cannot be measured is left out.
-fn add_members(group: &Group, processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note>) {
-    for pid in group.members() {
+fn add_members(members: &[u32], processes: &mut BTreeMap<Tgid, Process>, notes: &mut Vec<Note>) {
+    for &pid in members {
         if !processes.contains_key(&Tgid::from_raw(pid)) {
             add(pid, processes, notes);
         }

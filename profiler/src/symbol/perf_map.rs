@@ -8,7 +8,7 @@
 //! in, and where that does not know the address, by the next one that does: files are written after
 //! the code has run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -27,8 +27,10 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Bytes at the beginning and at the end of what was read, by which a file that was written anew is
 /// known from one that has grown.
 const COMPARED: u64 = 128;
-/// Epochs of one file, and names that are kept of those that have ended. Beyond that the oldest are
-/// forgotten.
+/// Names at a time.
+const MOST_NAMES: usize = 1 << 22;
+/// Epochs of one file: after so many, names are those of the last one. And names that are kept of
+/// those that have ended: beyond that the oldest are forgotten.
 const MOST_EPOCHS: usize = 4_096;
 const MOST_PAST: usize = 1 << 20;
 
@@ -41,22 +43,27 @@ pub(super) type Epoch = u32;
 pub(super) struct JitSource {
     folder: Option<OwnedFd>,
     file_name: String,
+    /// The user that the process runs as. Anyone may write to /tmp: no other's file is read, but
+    /// root's.
+    uid: u32,
 }
 
 impl JitSource {
     pub(super) fn new(tgid: Tgid) -> Self {
         // The runtime knows itself by the PID of its own namespace.
-        let inner = Process::read(tgid).ok().and_then(|process| process.inner_pid()).unwrap_or(tgid.as_raw());
+        let process = Process::read(tgid).ok();
+        let inner = process.as_ref().and_then(Process::inner_pid).unwrap_or(tgid.as_raw());
         let folder = open_at_root(tgid, "tmp", OFlags::PATH | OFlags::DIRECTORY);
-        Self { folder, file_name: format!("perf-{inner}.map") }
+        Self { folder, file_name: format!("perf-{inner}.map"), uid: process.map_or(0, |process| process.uid) }
     }
 
     fn open(&self) -> Option<File> {
-        // Anyone may write to /tmp: no links out of it, and no pipe that would hold us up.
+        // No links out of it, and no pipe that would hold us up.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self.folder.as_ref()?, &self.file_name, flags, Mode::empty()).ok()?;
         let file = File::from(file);
-        file.metadata().is_ok_and(|meta| meta.is_file()).then_some(file)
+        let is_theirs = |meta: std::fs::Metadata| meta.is_file() && [0, self.uid].contains(&meta.uid());
+        file.metadata().is_ok_and(is_theirs).then_some(file)
     }
 
     /// The number of the file that has the name now.
@@ -186,7 +193,7 @@ impl PerfMap {
     }
 
     fn add(&mut self, text: &str) {
-        let (this, mut ended) = (self.epoch(), Entries::new());
+        let (this, mut ended, mut fresh) = (self.epoch(), Entries::new(), HashSet::new());
         for (start, end, name) in text.lines().filter_map(parse_line) {
             if self.now.get(&start).is_some_and(|old| old.end == end && *old.name == *name) {
                 continue;
@@ -196,10 +203,17 @@ impl PerfMap {
             let mut since = this;
             while let Some((&old, _)) = self.now.range(..end).next_back().filter(|(_, old)| old.end > start) {
                 since = this + 1;
-                if let Some(gone) = self.now.remove(&old) {
-                    ended.entry(old).or_insert(gone);
+                // What came and went between two looks was never seen.
+                if let Some(gone) = self.now.remove(&old)
+                    && !fresh.remove(&old)
+                {
+                    ended.insert(old, gone);
                 }
             }
+            if self.now.len() >= MOST_NAMES {
+                break;
+            }
+            fresh.insert(start);
             self.now.insert(start, Entry { end, name: name.into(), since });
         }
         self.end_epoch(ended);
@@ -250,6 +264,10 @@ mod tests {
         // The same line again changes nothing.
         map.add("1080 40 new");
         assert_eq!(map.epoch(), 1);
+        // What comes and goes between two looks leaves what was there before.
+        map.add("1100 8 brief\n1100 8 last");
+        assert_eq!([1, 2].map(|epoch| map.name(0x1100, epoch)), [Some("JS:~f a.js:1"), Some("last")]);
+        assert_eq!((map.name(0x1108, 1), map.name(0x1108, 2)), (Some("JS:~f a.js:1"), None));
     }
 
     #[test]
@@ -268,7 +286,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sia-perf-map-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let opened = File::open(&folder).unwrap();
-        (folder.join("a.map"), JitSource { folder: Some(opened.into()), file_name: "a.map".to_owned() })
+        let uid = rustix::process::geteuid().as_raw();
+        (folder.join("a.map"), JitSource { folder: Some(opened.into()), file_name: "a.map".to_owned(), uid })
     }
 
     #[test]

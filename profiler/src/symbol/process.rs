@@ -24,6 +24,9 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// The same where the size of the process's memory has changed since.
 const STALE_IF_CHANGED: Duration = Duration::from_secs(1);
 
+/// Epochs of names, after each so many of which they are looked at less often.
+const OFTEN: Epoch = 16;
+
 /// framehop for the architecture that this runs on.
 pub(super) type Framehop = UnwinderNative<Bytes, MayAllocateDuringUnwind>;
 
@@ -59,6 +62,9 @@ struct Jit {
     /// The module of this epoch.
     module: ModuleId,
     looked: Instant,
+    /// Whether a stack has gone through it. Nearly every process has such memory, and few have
+    /// names for it.
+    used: bool,
 }
 
 impl Process {
@@ -77,9 +83,9 @@ impl Process {
     }
 
     /// The memory that a child starts with: its parent's, until it executes another program.
+    /// Its own maps are read as soon as it has a stack: its JIT code is its own from then on.
     pub(super) fn forked(&self, child: Tgid) -> Self {
-        let regions = self.regions.clone();
-        Self { mappings: self.mappings.clone(), regions, framehop: self.framehop.clone(), ..Self::new(child) }
+        Self { regions: self.regions.clone(), framehop: self.framehop.clone(), ..Self::new(child) }
     }
 
     /// For code of a JIT compiler: how far above the stack pointer the next return address is,
@@ -108,7 +114,10 @@ impl Process {
     /// Looks whether names of its JIT code have taken the place of others. Stacks from now on are
     /// of the new epoch then.
     pub(super) fn look_at_jit(&mut self, modules: &Modules) {
-        let Some(jit) = self.jit.as_mut().filter(|jit| jit.looked.elapsed() >= REREAD_AFTER) else { return };
+        // The more often names change, the less often they are looked at: each epoch makes stacks
+        // of its own.
+        let is_due = |jit: &&mut Jit| jit.used && jit.looked.elapsed() >= REREAD_AFTER * (1 + jit.epoch / OFTEN);
+        let Some(jit) = self.jit.as_mut().filter(is_due) else { return };
         jit.looked = Instant::now();
         let epoch = jit.code.refreshed().epoch();
         if epoch == jit.epoch {
@@ -122,13 +131,19 @@ impl Process {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Notes whether a stack went through code that was made at run time.
+    pub(super) fn went_through(&mut self, frames: &[CodeAddress]) {
+        if let Some(jit) = self.jit.as_mut().filter(|jit| !jit.used) {
+            jit.used = frames.iter().any(|at| at.module == jit.module);
+        }
+    }
+
     /// The module of memory without a file.
     fn jit(&mut self, modules: &Modules) -> ModuleId {
         let tgid = self.tgid;
         let jit = self.jit.get_or_insert_with(|| {
             let code = Arc::new(JitCode::new(tgid));
-            let epoch = code.refreshed().epoch();
-            Jit { module: modules.add_jit(&code, epoch), epoch, code, looked: Instant::now() }
+            Jit { module: modules.add_jit(&code, 0), epoch: 0, code, looked: Instant::now(), used: false }
         });
         jit.module
     }

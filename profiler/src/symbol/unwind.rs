@@ -97,6 +97,7 @@ impl Unwinder {
     pub fn forked(&mut self, parent: Tgid, child: Tgid) {
         if let Some(process) = self.processes.get(&parent).map(|parent| parent.forked(child)) {
             self.processes.insert(child, process);
+            self.memo.forget(child);
         }
     }
 
@@ -118,6 +119,9 @@ impl Unwinder {
         }
         process.look_at_jit(&self.modules);
         let trace = self.known_or_walked(copy);
+        if let Some(process) = self.processes.get_mut(&copy.tgid) {
+            process.went_through(&trace.frames);
+        }
         self.counters.truncated += u64::from(!trace.complete);
         self.counters.no_module += u64::from(trace.frames.first().is_none_or(|at| at.module == ModuleId::NOWHERE));
         trace

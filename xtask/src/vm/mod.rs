@@ -105,7 +105,8 @@ impl Matrix<'_> {
             return vec![Case { name: "command".into(), command: self.options.command.clone(), limit }];
         }
         let mut cases = case::all(self.root, cell, self.options.brief);
-        cases.retain(|case| self.options.filter.as_ref().is_none_or(|part| case.name.contains(part)));
+        let wanted = &self.options.filter;
+        cases.retain(|case| wanted.is_empty() || wanted.iter().any(|part| case.name.contains(part)));
         cases
     }
 

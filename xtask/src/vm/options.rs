@@ -22,9 +22,9 @@ pub(crate) struct Options {
     /// Only half of the kernels, two of each architecture and one of each series.
     #[arg(long, value_name = "WHICH")]
     pub(super) half: Option<Half>,
-    /// Only tests whose name contains this.
-    #[arg(long)]
-    pub(super) filter: Option<String>,
+    /// Only tests whose name contains this, or one of these.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) filter: Vec<String>,
     /// What the PMU of an aarch64 guest counts.
     #[arg(long, default_value = "full")]
     pub(super) pmu: Pmu,

@@ -30,6 +30,8 @@ const FEWEST_DIGITS: usize = 4;
 
 /// The group of a container.
 pub(super) fn find(name: &Name, wanted: &str) -> Result<Group, TargetError> {
+    // As they are listed: `docker:0123456789ab`.
+    let wanted = wanted.rsplit_once(':').map_or(wanted, |(_, id)| id);
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if wanted.is_empty() || !wanted.chars().all(good) {
         return Err(bad(name, "containers have ids and names of letters, digits, '_', '.' and '-'"));
@@ -51,7 +53,7 @@ pub(super) fn find(name: &Name, wanted: &str) -> Result<Group, TargetError> {
     ids.dedup();
     match ids.as_slice() {
         [] => Err(nothing(name, format!("containers that run here: {}", list(&all_running())))),
-        [one] => groups::up_to(|component| id_in(component).is_some_and(|id| id == one))
+        [one] => groups::up_to(|_, component| id_in(component).is_some_and(|id| id == one))
             .ok_or_else(|| nothing(name, "it has ended")),
         several => Err(bad(name, format!("that is {}: give more of the id", list(several)))),
     }
@@ -63,7 +65,7 @@ pub(super) fn find_pod(name: &Name, wanted: &str) -> Result<Group, TargetError> 
         return Err(bad(name, "give it as NAMESPACE/NAME, as `kubectl get pods -A` lists them"));
     };
     let uids = pod_uids(namespace, pod, Path::new(POD_LOGS));
-    let group = uids.iter().find_map(|uid| groups::up_to(|component| is_of_pod(component, uid)));
+    let group = uids.iter().find_map(|uid| groups::up_to(|_, component| is_of_pod(component, uid)));
     group.ok_or_else(|| {
         let hint = match uids.as_slice() {
             [] => format!("{POD_LOGS} has no folder {namespace}_{pod}_UID: the kubelet of this node knows no such pod"),
@@ -92,8 +94,7 @@ fn id_in(component: &str) -> Option<&str> {
     let stem = component.strip_suffix(".scope").unwrap_or(component);
     let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
     let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    // Podman's monitor has the container's id, and is not in it.
-    (is_id && prefix != "libpod-conmon").then_some(id)
+    (is_id && !container::is_monitor(prefix)).then_some(id)
 }
 
 /// The ids of containers that have a process.
@@ -119,7 +120,9 @@ fn all_running() -> Vec<String> {
 fn named_group(wanted: &str) -> Option<Group> {
     let machine = format!("machine-{}.scope", wanted.replace('-', "\\x2d"));
     let payload = format!("lxc.payload.{wanted}");
-    groups::up_to(|component| component == machine || component == payload)
+    groups::up_to(|above, component| {
+        component == machine || component == payload || above == "lxc" && component == wanted
+    })
 }
 
 fn list(names: &[String]) -> String {
@@ -235,6 +238,7 @@ mod tests {
             assert_eq!(id_in(&component), Some(ID), "{component}");
         }
         assert_eq!(id_in(&format!("libpod-conmon-{ID}.scope")), None);
+        assert_eq!(id_in(&format!("crio-conmon-{ID}.scope")), None);
         assert_eq!(id_in("web.service"), None);
     }
 }

@@ -1,7 +1,9 @@
 //! Control groups by their paths.
 
+use std::path::Path;
+
 use super::name::{Name, bad, nothing};
-use crate::process::{error::TargetError, proc};
+use crate::process::{container, error::TargetError, proc};
 
 /// A control group with those below it, in one of the hierarchies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,9 @@ pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
 pub(super) fn at(name: &Name, path: &str) -> Result<Group, TargetError> {
     let mountinfo = proc::read("/proc/self/mountinfo").unwrap_or_default();
     let mounts = mount_points(&proc::printable_lines(&mountinfo));
+    // A hierarchy of version 1 may have several names.
+    let real = std::fs::canonicalize(path).ok().filter(|_| path.starts_with('/'));
+    let path = real.as_deref().and_then(Path::to_str).unwrap_or(path);
     let is_below = |mount: &String| below(mount, path.trim_end_matches('/')).is_some();
     let inside = inside(path, &mounts).trim_matches('/');
     if inside.is_empty() || mounts.iter().any(is_below) {
@@ -82,20 +87,48 @@ pub(super) fn of_unit(name: &Name, unit: &str) -> Result<Group, TargetError> {
     if unit.contains('/') {
         return Err(bad(name, "a unit's name has no '/': give it as `systemctl status` shows it, or use --cgroup"));
     }
-    up_to(|component| component == unit)
-        .ok_or_else(|| nothing(name, "`systemctl list-units --type=service --state=running` lists those that run"))
+    let mut found = all_up_to(|_, component| component == unit);
+    if found.len() > 1 {
+        // The system's own first: users have units too, and so have containers.
+        let own = |group: &Group| !group.path.split('/').any(|part| part.starts_with("user@"));
+        let host = |group: &Group| container::from_cgroup(&format!("0::{}", group.path)).is_none();
+        let theirs: Vec<Group> = found.iter().filter(|group| own(group) && host(group)).cloned().collect();
+        found = if theirs.is_empty() { found } else { theirs };
+    }
+    match found.as_slice() {
+        [] => Err(nothing(name, "`systemctl list-units --type=service --state=running` lists those that run")),
+        [one] => Ok(one.clone()),
+        several => {
+            let paths: Vec<&str> = several.iter().map(|group| &*group.path).collect();
+            Err(bad(name, format!("that is {}: give one of them with --cgroup", paths.join(", "))))
+        }
+    }
 }
 
-/// The first group whose name is wanted.
-pub(super) fn up_to(wanted: impl Fn(&str) -> bool) -> Option<Group> {
-    all_with_groups().iter().find_map(|(_, text)| paths(text).find_map(|path| group_in(path, &wanted)))
+/// The first group that is wanted, by the name of what is above it and by its own.
+pub(super) fn up_to(wanted: impl Fn(&str, &str) -> bool) -> Option<Group> {
+    all_up_to(wanted).into_iter().next()
 }
 
-fn group_in(path: &str, wanted: &impl Fn(&str) -> bool) -> Option<Group> {
-    let mut end = 0;
+/// All of them, each once.
+fn all_up_to(wanted: impl Fn(&str, &str) -> bool) -> Vec<Group> {
+    let mut found: Vec<Group> = Vec::new();
+    for (_, text) in all_with_groups() {
+        for group in paths(&text).filter_map(|path| group_in(path, &wanted)) {
+            if !found.contains(&group) {
+                found.push(group);
+            }
+        }
+    }
+    found
+}
+
+fn group_in(path: &str, wanted: &impl Fn(&str, &str) -> bool) -> Option<Group> {
+    let (mut end, mut above) = (0, "");
     path.split('/').find_map(|component| {
         end += component.len() + 1;
-        wanted(component).then(|| Group { path: path[..end - 1].to_owned() })
+        let is_it = wanted(std::mem::replace(&mut above, component), component);
+        is_it.then(|| Group { path: path[..end - 1].to_owned() })
     })
 }
 
@@ -131,8 +164,10 @@ mod tests {
 
     #[test]
     fn a_named_group_is_cut_out_of_a_path() {
-        let web = |component: &str| component == "web.service";
+        let web = |_: &str, component: &str| component == "web.service";
         assert_eq!(group_in("/system.slice/web.service/sub", &web).unwrap().path, "/system.slice/web.service");
         assert_eq!(group_in("/system.slice/other.service", &web), None);
+        let below = |above: &str, component: &str| above == "lxc" && component == "web";
+        assert_eq!(group_in("/web/lxc/web/init", &below).unwrap().path, "/web/lxc/web");
     }
 }

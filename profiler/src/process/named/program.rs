@@ -17,6 +17,9 @@ use crate::{
 /// Programs that run others: for these the script counts too. A version may follow.
 const INTERPRETERS: [&str; 10] = ["python", "node", "ruby", "perl", "php", "java", "bash", "sh", "dash", "lua"];
 
+/// Options of theirs that a value follows.
+const HAVE_VALUES: [&str; 7] = ["-cp", "-classpath", "--class-path", "-p", "--module-path", "-W", "-X"];
+
 /// The process whose name the pattern is found in. Where there are several, the one above all
 /// others, if its `tree` is wanted.
 pub(super) fn find(name: &Name, pattern: &str, tree: bool) -> Result<u32, TargetError> {
@@ -58,14 +61,28 @@ fn names(process: &Process) -> Vec<String> {
     let file_name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut names = vec![process.comm.clone()];
     names.extend(process.exe.as_deref().and_then(file_name));
-    let arguments = process.cmdline.iter().filter(|word| !word.starts_with('-')).map(Path::new);
     let runs_others = names.iter().any(|name| {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         INTERPRETERS.contains(&stem)
     });
     // A process that has written its own title, as nginx does, has one argument with blanks in it.
-    names.extend(arguments.take(if runs_others { usize::MAX } else { 1 }).filter_map(file_name));
+    let script = process.cmdline.get(1..).filter(|_| runs_others).and_then(script);
+    let arguments = process.cmdline.first().map(String::as_str).into_iter().chain(script);
+    names.extend(arguments.map(Path::new).filter_map(file_name));
     names
+}
+
+/// What an interpreter runs: the first argument that is no option and not an option's value.
+fn script(arguments: &[String]) -> Option<&str> {
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if HAVE_VALUES.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return Some(word);
+        }
+    }
+    None
 }
 
 /// A process and those that it was started by: `sudo`, a shell, whose command lines have the
@@ -110,6 +127,9 @@ mod tests {
         assert!(!known(&server, "app"), "an argument is no name");
         let script = process("python3.11", "/usr/bin/python3.11", &["python3", "-u", "/srv/app.py", "--port", "80"]);
         assert!(known(&script, r"^app\.py$") && known(&script, "python") && !known(&script, "port"));
+        let java =
+            process("java", "/usr/lib/jvm/bin/java", &["java", "-cp", "a.jar", "-Xmx1g", "-jar", "/srv/web.jar", "x"]);
+        assert!(known(&java, "^web.jar$") && !known(&java, "a.jar") && !known(&java, "^x$"));
         let titled = process("nginx", "/usr/sbin/nginx", &["nginx: worker process"]);
         assert!(known(&titled, "worker"));
     }
