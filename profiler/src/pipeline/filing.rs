@@ -75,8 +75,7 @@ impl Arrivals {
             return Ok(());
         }
         let known = session.threads_by_process();
-        let mut newer = process::newcomers(target);
-        newer.retain(|process| !known.contains_key(&process.tgid));
+        let mut newer = process::newcomers(target, |tgid| known.contains_key(&tgid));
         file_processes(session, &newer)?;
         newer.retain(|new| !self.entered.iter().any(|old| (old.tgid, old.started) == (new.tgid, new.started)));
         newer.truncate(MOST_ENTERED.saturating_sub(self.entered.len()));

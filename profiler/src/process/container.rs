@@ -11,17 +11,12 @@ const SHORT: usize = 12;
 /// `cri-containerd-ID.scope`, `crio-ID.scope`, `…:cri-containerd:ID`, `/kubepods/…/podUID/ID`,
 /// `/lxc/NAME`, `/lxc.payload.NAME`, `machine-NAME.scope` (systemd-nspawn).
 pub(crate) fn from_cgroup(text: &str) -> Option<String> {
-    // hierarchy:controllers:path; the path may hold colons. Innermost component first: containers
-    // nest.
-    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths.flat_map(|path| component_pairs(path).rev().collect::<Vec<_>>()).find_map(|(parents, name)| {
-        let hex = |id: &str| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-        let stem = name.strip_suffix(".scope").unwrap_or(name);
-        let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
-        if hex(id) {
-            // The monitors of podman and CRI-O have the container's id, and are not in it.
+    // Innermost component first: containers nest.
+    paths(text).flat_map(|path| component_pairs(path).rev().collect::<Vec<_>>()).find_map(|(parents, name)| {
+        if let Some((prefix, id)) = hex_id(name) {
             return (!is_monitor(prefix)).then(|| format!("{}:{}", runtime(prefix, parents), &id[..SHORT]));
         }
+        let stem = name.strip_suffix(".scope").unwrap_or(name);
         if let Some(name) = stem.strip_prefix("lxc.payload.") {
             return Some(format!("lxc:{name}"));
         }
@@ -33,8 +28,27 @@ pub(crate) fn from_cgroup(text: &str) -> Option<String> {
     })
 }
 
-/// Whether a group is that of the process that watches a container from outside.
-pub(super) fn is_monitor(prefix: &str) -> bool {
+/// The paths of a /proc/PID/cgroup file, each behind `hierarchy:controllers:`; they may hold
+/// colons.
+pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
+}
+
+/// The whole id of the container whose group has this name.
+pub(super) fn id_in(component: &str) -> Option<&str> {
+    hex_id(component).filter(|(prefix, _)| !is_monitor(prefix)).map(|(_, id)| id)
+}
+
+/// The id in a group's name, and what stands before it.
+fn hex_id(component: &str) -> Option<(&str, &str)> {
+    let stem = component.strip_suffix(".scope").unwrap_or(component);
+    let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
+    (id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit())).then_some((prefix, id))
+}
+
+/// Whether a group is that of a process that watches a container from outside: the monitors of
+/// podman and CRI-O have its id, and are not in it.
+fn is_monitor(prefix: &str) -> bool {
     prefix == "conmon" || prefix.ends_with("-conmon")
 }
 

@@ -7,7 +7,7 @@ use super::error::Candidate;
 use super::proc::{self, Stat, Status};
 use super::{
     error::TargetError,
-    named::{self, Found},
+    named::{self, Found, Group},
     target::{Note, Process, Target, TargetSpec},
     thread,
 };
@@ -60,7 +60,7 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
                 processes.insert(process.tgid, process);
             }
             Found::Group(group) => {
-                let members = group.members();
+                let members = Group::members(std::slice::from_ref(&group));
                 add_members(&members, &mut processes, &mut notes);
                 if !members.iter().any(|&pid| processes.contains_key(&Tgid::from_raw(pid))) {
                     let hint = "none of its processes can be measured".to_owned();
@@ -237,15 +237,14 @@ fn add_members(members: &[u32], processes: &mut BTreeMap<Tgid, Process>, notes: 
     }
 }
 
-/// The processes that are in a target's groups now and do not belong to it yet.
-pub fn newcomers(target: &Target) -> Vec<Process> {
-    let known: BTreeSet<Tgid> = target.tgids().collect();
+/// The processes that are in a target's groups now and do not belong to it yet, without those that
+/// are `known` from before.
+pub fn newcomers(target: &Target, known: impl Fn(Tgid) -> bool) -> Vec<Process> {
+    let mut members = Group::members(&target.groups);
+    let named: BTreeSet<Tgid> = target.tgids().collect();
+    members.retain(|&pid| !named.contains(&Tgid::from_raw(pid)) && !known(Tgid::from_raw(pid)));
     let mut found = BTreeMap::new();
-    for group in &target.groups {
-        for pid in group.members().into_iter().filter(|&pid| !known.contains(&Tgid::from_raw(pid))) {
-            add(pid, &mut found, &mut Vec::new());
-        }
-    }
+    add_members(&members, &mut found, &mut Vec::new());
     found.into_values().collect()
 }
 

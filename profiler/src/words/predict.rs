@@ -118,7 +118,8 @@ impl InWords for Refusal {
             }
             Self::MoreThanThereIs { saving, most } => {
                 return format!(
-                    "the prices that were found do not fit it: {} of its CPU would come back, and no more than {} can; measure for longer, or calibrate again while the machine is idle",
+                    "the prices that were found do not fit it: {} of its CPU would come back, and no more than {} can; \
+                     measure for longer, or calibrate again while the machine is idle",
                     whole_percent(*saving),
                     whole_percent(*most)
                 );

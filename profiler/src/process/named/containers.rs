@@ -2,6 +2,7 @@
 //! keep in files and say on their sockets.
 
 use std::{
+    collections::BTreeSet,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -12,7 +13,10 @@ use super::{
     groups::{self, Group, all_with_groups},
     name::{Name, bad, nothing},
 };
-use crate::process::{container, error::TargetError};
+use crate::process::{
+    container::{self, id_in, paths},
+    error::TargetError,
+};
 
 /// Where Docker keeps what it knows of its containers, a folder for each.
 const DOCKER: &str = "/var/lib/docker/containers";
@@ -37,20 +41,20 @@ pub(super) fn find(name: &Name, wanted: &str) -> Result<Group, TargetError> {
         return Err(bad(name, "containers have ids and names of letters, digits, '_', '.' and '-'"));
     }
     let is_id = wanted.len() >= FEWEST_DIGITS && wanted.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut ids = if is_id { running(|id| id.starts_with(wanted)) } else { Vec::new() };
+    let running = running();
+    let mut ids: BTreeSet<String> = running.iter().filter(|id| is_id && id.starts_with(wanted)).cloned().collect();
     if ids.is_empty() {
         if let Some(group) = named_group(wanted) {
             return Ok(group);
         }
-        ids = named(wanted, Path::new(DOCKER), Path::new(CONTAINER_LOGS));
+        ids.extend(named(wanted, Path::new(DOCKER), Path::new(CONTAINER_LOGS)));
         if ids.is_empty() {
             ids.extend(asked(wanted));
         }
         // Those that do not run have no process.
-        ids.retain(|id| !running(|running| running == id).is_empty());
+        ids.retain(|id| running.contains(id));
     }
-    ids.sort();
-    ids.dedup();
+    let ids: Vec<String> = ids.into_iter().collect();
     match ids.as_slice() {
         [] => Err(nothing(name, format!("containers that run here: {}", list(&all_running())))),
         [one] => groups::up_to(|_, component| id_in(component).is_some_and(|id| id == one))
@@ -89,24 +93,11 @@ fn is_of_pod(component: &str, uid: &str) -> bool {
     pod.is_some_and(|pod| pod == uid)
 }
 
-/// The id in the name of a container's group.
-fn id_in(component: &str) -> Option<&str> {
-    let stem = component.strip_suffix(".scope").unwrap_or(component);
-    let (prefix, id) = stem.rsplit_once(['-', ':']).unwrap_or(("", stem));
-    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    (is_id && !container::is_monitor(prefix)).then_some(id)
-}
-
-/// The ids of containers that have a process.
-fn running(wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::new();
-    for (_, text) in all_with_groups() {
-        let of_process = groups::paths(&text).flat_map(|path| path.split('/')).filter_map(id_in);
-        ids.extend(of_process.filter(|id| wanted(id)).map(str::to_owned));
-        ids.sort();
-        ids.dedup();
-    }
-    ids
+/// The ids of containers that have a process, each once.
+fn running() -> BTreeSet<String> {
+    let all = all_with_groups();
+    let components = all.iter().flat_map(|(_, text)| paths(text)).flat_map(|path| path.split('/'));
+    components.filter_map(id_in).map(str::to_owned).collect()
 }
 
 fn all_running() -> Vec<String> {

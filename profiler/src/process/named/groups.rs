@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::name::{Name, bad, nothing};
-use crate::process::{container, error::TargetError, proc};
+use crate::process::{
+    container::{self, paths},
+    error::TargetError,
+    proc,
+};
 
 /// A control group with those below it, in one of the hierarchies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +22,10 @@ impl Group {
         paths(text).any(|path| below(path, &self.path).is_some())
     }
 
-    /// The processes that are in it now, but for this one.
-    pub(in crate::process) fn members(&self) -> Vec<u32> {
-        let all = all_with_groups().into_iter();
-        all.filter(|(_, text)| self.holds(text)).map(|(pid, _)| pid).collect()
+    /// The processes that are in one of these now, but for this one.
+    pub(in crate::process) fn members(groups: &[Self]) -> Vec<u32> {
+        let inside = |(pid, text): (u32, String)| groups.iter().any(|group| group.holds(&text)).then_some(pid);
+        all_with_groups().into_iter().filter_map(inside).collect()
     }
 }
 
@@ -32,11 +36,6 @@ pub(super) fn all_with_groups() -> Vec<(u32, String)> {
     let text = |pid| Some(proc::printable_lines(&proc::read(&format!("{}/cgroup", proc::shared_dir(pid))).ok()?));
     let pids = proc::all_pids().unwrap_or_default().into_iter().filter(|&pid| pid != own);
     pids.filter_map(|pid| Some((pid, text(pid)?))).collect()
-}
-
-/// The paths; they may hold colons.
-pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
 /// The group that a path means: in a hierarchy, or where one is mounted.
@@ -55,7 +54,7 @@ pub(super) fn at(name: &Name, path: &str) -> Result<Group, TargetError> {
         ));
     }
     let group = Group { path: format!("/{inside}") };
-    if group.members().is_empty() {
+    if Group::members(std::slice::from_ref(&group)).is_empty() {
         return Err(nothing(name, "`systemd-cgls` or `cat /proc/PID/cgroup` shows which groups there are"));
     }
     Ok(group)
