@@ -1,4 +1,4 @@
-//! The kernels of the matrix, and half of them.
+//! The kernels of the matrix, and a quarter of them.
 
 use std::time::SystemTime;
 
@@ -10,13 +10,15 @@ use crate::host::arch::Arch;
 /// with.
 pub(super) const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "7"];
 
-/// Half of the matrix.
+/// A quarter of the matrix: one kernel of each architecture.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Half {
-    /// The first where the number of days since 1970 (UTC) is even, the second where it is odd.
+pub(super) enum Quarter {
+    /// The days since 1970 (UTC) in turns, the first where their number is divided by four.
     Today,
     First,
     Second,
+    Third,
+    Fourth,
 }
 
 /// A kernel of the matrix.
@@ -26,16 +28,19 @@ pub(super) struct Cell {
     pub(super) series: &'static str,
 }
 
-impl Half {
-    /// Whether a kernel is in this half. The halves lie like the two colours of a chessboard.
+impl Quarter {
+    /// Whether a kernel is in this quarter. The two of a quarter are two series apart: one is old
+    /// where the other is new.
     pub(super) fn has(self, cell: Cell) -> bool {
-        let series = SERIES.iter().position(|&series| series == cell.series).unwrap_or(0);
-        let odd = match self {
+        let quarter = match self {
             Self::First => 0,
             Self::Second => 1,
-            Self::Today => (days_since_1970() % 2) as usize,
+            Self::Third => 2,
+            Self::Fourth => 3,
+            Self::Today => (days_since_1970() % 4) as usize,
         };
-        (series + cell.arch as usize) % 2 == odd
+        let series = SERIES.iter().position(|&series| series == cell.series).unwrap_or(0);
+        (series + 2 * cell.arch as usize) % SERIES.len() == quarter
     }
 }
 
@@ -49,15 +54,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_share_nothing_and_have_every_series_and_architecture() {
+    fn quarters_share_nothing_and_have_every_architecture() {
         let all: Vec<Cell> =
             Arch::ALL.into_iter().flat_map(|arch| SERIES.map(|series| Cell { arch, series })).collect();
-        for half in [Half::First, Half::Second] {
-            let own: Vec<Cell> = all.iter().copied().filter(|&cell| half.has(cell)).collect();
-            assert!(SERIES.iter().all(|series| own.iter().filter(|cell| cell.series == *series).count() == 1));
-            assert!(Arch::ALL.iter().all(|arch| own.iter().filter(|cell| cell.arch == *arch).count() == 2));
+        let quarters = [Quarter::First, Quarter::Second, Quarter::Third, Quarter::Fourth];
+        for quarter in quarters {
+            let own: Vec<Cell> = all.iter().copied().filter(|&cell| quarter.has(cell)).collect();
+            assert_eq!(own.len(), 2);
+            assert!(own[0].arch != own[1].arch && own[0].series != own[1].series);
         }
-        assert!(all.iter().all(|&cell| Half::First.has(cell) != Half::Second.has(cell)));
-        assert!(all.iter().any(|&cell| Half::Today.has(cell)));
+        assert!(all.iter().all(|&cell| quarters.iter().filter(|quarter| quarter.has(cell)).count() == 1));
+        assert_eq!(all.iter().filter(|&&cell| Quarter::Today.has(cell)).count(), 2);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
     let cells = cells(options);
     if cells.is_empty() {
-        bail!("no kernel is both of these series and of these architectures, in that half");
+        bail!("no kernel is both of these series and of these architectures, in that quarter");
     }
     if options.left_out {
         return cells.iter().try_for_each(|&cell| {
@@ -87,7 +87,7 @@ fn cells(options: &Options) -> Vec<Cell> {
     let all = Arch::ALL.into_iter().flat_map(|arch| SERIES.map(|series| Cell { arch, series }));
     all.filter(|cell| options.arch.is_empty() || options.arch.contains(&cell.arch))
         .filter(|cell| options.kernels.is_empty() || options.kernels.iter().any(|series| series == cell.series))
-        .filter(|cell| options.half.is_none_or(|half| half.has(*cell)))
+        .filter(|cell| options.quarter.is_none_or(|quarter| quarter.has(*cell)))
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    cell::{Half, SERIES},
+    cell::{Quarter, SERIES},
     run::Pmu,
 };
 use crate::host::arch::Arch;
@@ -19,9 +19,9 @@ pub(crate) struct Options {
     /// Only these architectures.
     #[arg(long, value_delimiter = ',')]
     pub(super) arch: Vec<Arch>,
-    /// Only half of the kernels, two of each architecture and one of each series.
+    /// Only a quarter of the kernels, one of each architecture.
     #[arg(long, value_name = "WHICH")]
-    pub(super) half: Option<Half>,
+    pub(super) quarter: Option<Quarter>,
     /// Only tests whose name contains this, or one of these.
     #[arg(long, value_delimiter = ',')]
     pub(super) filter: Vec<String>,
