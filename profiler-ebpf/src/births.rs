@@ -48,7 +48,6 @@ pub fn on_fork<A: Access>(parent: *const u8, child: *const u8) {
     if tgid != parent_tgid && control.follow == 0 {
         return;
     }
-    bump(&mut control.counters.forks, 1);
     let space = thread(parent_slot).map_or(0, |parent| parent.space);
     if file(control, tid, tgid, space, 0) && tgid != parent_tgid && SIA_GROUPS.insert(tgid, 1, 0).is_err() {
         // The map has room for a process per thread's slot, so that this cannot be for want of it.
@@ -76,6 +75,10 @@ pub fn on_new<A: Access>(task: *const u8) {
 /// Files a thread that is born now, with these marks. Whether there was room.
 #[inline(always)]
 fn file(control: &mut Control, tid: u32, tgid: u32, space: u32, marks: u32) -> bool {
+    let counts = control.enabled != 0;
+    if counts && marks & mark::RING == 0 {
+        bump(&mut control.counters.forks, 1);
+    }
     let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
         if control.counters.threads_lost == 0 {
             warn!((), "no room for thread {}: raise --max-threads", tid);
@@ -93,7 +96,7 @@ fn file(control: &mut Control, tid: u32, tgid: u32, space: u32, marks: u32) -> b
         t.class = BlockClass::Kernel as u32;
     }
     t.cause = CAUSE_OTHER;
-    if control.enabled != 0 {
+    if counts {
         let now = now();
         t.epoch = control.epoch;
         t.phase = phase::BORN;
@@ -179,14 +182,17 @@ pub fn on_exit<A: Access>(task: *const u8) {
     if slot == 0 {
         return;
     }
-    if control.enabled == 0 {
-        // Before the window: nobody will see its last switch.
-        release(slot, tid);
+    let Some(t) = thread(slot) else { return };
+    if control.enabled != 0 {
+        t.marks |= mark::LEAVING;
         return;
     }
-    if let Some(t) = thread(slot) {
-        t.marks |= mark::LEAVING;
+    // Nobody will see its last switch. Its window may be over and not yet read: what it did there
+    // must not go with it.
+    if t.epoch == control.epoch {
+        hand_over(control, t);
     }
+    release(slot, tid);
 }
 
 /// The last switch-out: hands the record over and frees the slot.
@@ -196,11 +202,17 @@ pub fn depart(slot: u32, tid: u32, task: u64) {
     end_exec(control, t, task as *const u8);
     t.phase = phase::DEAD;
     bump(&mut control.counters.exits, 1);
+    hand_over(control, t);
+    release(slot, tid);
+}
+
+/// Hands a thread's record over, or adds it to the pool.
+#[inline(always)]
+fn hand_over(control: &mut Control, t: &mut Thread) {
     if SIA_EXITS.output::<Thread>(&*t, BPF_RB_NO_WAKEUP as u64).is_err() {
         add_to_pool(t);
         bump(&mut control.counters.exits_pooled, 1);
     }
-    release(slot, tid);
 }
 
 /// Adds a record's sums to the pool: nothing is lost but the thread's name.

@@ -39,16 +39,36 @@ fn target_exits_in_the_middle() {
     }
     // The target exits by itself.
     let mut target = Target::start("sh", &["-c", "read line"]);
-    let live = Live::attached(&mut tool(&["check", "-p", &target.pid(), "-d", "20s"]), Stdio::piped());
+    let live = Live::measuring(&["check", "-p", &target.pid(), "-d", "20s"]);
     drop(target.0.stdin.take());
-    assert!(live.end().report().contains("target exited"));
+    let ended = live.end();
+    assert!(ended.status.success() && ended.out.contains("target exited"), "{}", ended.err);
     // The target is killed.
     let mut target = Target::sleeper();
-    let live = Live::attached(&mut tool(&["check", "--json", "-p", &target.pid(), "-d", "20s"]), Stdio::piped());
+    let live = Live::measuring(&["check", "--json", "-p", &target.pid(), "-d", "20s"]);
     target.0.kill().unwrap();
-    let report = live.end().json();
+    let ended = live.end();
+    assert!(ended.status.success(), "{}", ended.err);
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(report["window"]["ended"], "target exited");
     assert!(count(&report["window"]["wall_ns"]) < 10_000_000_000);
+}
+
+#[test]
+fn a_target_that_ends_before_it_is_measured() {
+    if !can_fault() {
+        return;
+    }
+    let mut target = Target::sleeper();
+    let live = Live::attached(&mut tool(&["check", "-p", &target.pid(), "-d", "20s"]), Stdio::piped());
+    target.0.kill().unwrap();
+    let ended = live.end();
+    // Or it was just in time: then there is a report.
+    if ended.status.success() {
+        assert!(ended.out.contains("target exited") && !ended.out.contains("no thread was measured"), "{}", ended.out);
+    } else {
+        ended.refusal(3, &["ended before", "check -- COMMAND"]);
+    }
 }
 
 #[test]

@@ -129,6 +129,31 @@ fn threads_that_start_and_die_by_the_thousand() {
     }
 }
 
+/// A window that ends among threads that end: each of its newborns has a record, whether it ended
+/// in the window, while that was being read, or not at all.
+#[test]
+fn ends_while_the_window_is_being_read() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["churn", "--n", "1000000"]);
+    truth.go();
+    let (mut of_windows, mut forks) = (Vec::new(), 0);
+    while forks < 300 && of_windows.len() < 20 {
+        let measuring = Measuring::start(request(truth.pid()));
+        std::thread::sleep(Duration::from_millis(50));
+        let measurement = measuring.stop();
+        nothing_lost(&measurement);
+        let window = &measurement.window;
+        let born = window.threads.iter().filter(|t| t.born_inside).count() as u64;
+        of_windows.push((window.quality.forks, born + window.quality.threads_pooled, runs_missed(&measurement)));
+        forks += window.quality.forks;
+    }
+    truth.kill();
+    figures!("births, and records of them: {of_windows:?}");
+    assert!(forks > 100 && of_windows.iter().all(|&(forks, records, missed)| missed || forks == records));
+}
+
 /// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target,
 /// without it does not.
 #[test]

@@ -1,5 +1,7 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
+use std::collections::HashSet;
+
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, Queue};
 use profiler_common::{
     control::{Control, Counters},
@@ -150,7 +152,8 @@ impl Session {
         self.drain();
         let control: Control = self.loaded.control.read(0);
         let slots = self.live_slots();
-        let alive = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        let alive: Chunks<Thread> = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
+        self.take_late_exits(&alive);
         let pooled = self.loaded.threads.read(0);
         for &slot in slots.iter().chain(&[0]) {
             // SAFETY: inside the mapping; the programs do not count between two windows.
@@ -184,6 +187,19 @@ impl Session {
             counters: control.counters,
             programs: self.costs(),
         })
+    }
+
+    /// Takes the records of threads that ended while the living were read: of those that were not
+    /// read, for a thread counts once.
+    fn take_late_exits(&mut self, alive: &Chunks<Thread>) {
+        let before = std::mem::take(&mut self.departed);
+        if self.drain() > 0 {
+            let read: HashSet<(u32, u64)> = alive.iter().map(|thread| (thread.tid, thread.first)).collect();
+            let late = std::mem::take(&mut self.departed).into_iter();
+            self.departed = late.filter(|thread| !read.contains(&(thread.tid, thread.first))).collect();
+        }
+        let late = std::mem::replace(&mut self.departed, before);
+        self.departed.extend(late);
     }
 
     /// Forgets every site, and gives their places back: for a measurement of others, after

@@ -281,6 +281,9 @@ impl Session {
 
     /// From now on events count.
     pub fn begin(&mut self) -> Nanos {
+        // Who ended before is of no window.
+        self.drain();
+        self.departed = Chunks::default();
         let control = self.loaded.control.at(0);
         let at = clock::now();
         // SAFETY: the mapped control page. The programs read `enabled` first, and it is written

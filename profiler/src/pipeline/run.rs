@@ -31,7 +31,7 @@ use crate::{
     cost::Reference,
     event,
     kernel::{self, LoadError, Options, Session},
-    process::{self, Children, ExitWatch, Process, QuotaWatch},
+    process::{self, Children, ExitWatch, Process, QuotaWatch, Target, TargetError},
     quantity::{Nanos, Tgid},
     words,
 };
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
             session.attach_samples();
         }
         let stacks = options.stacks.then(|| Stacks::begin(&mut session)).flatten();
-        file_threads(&mut session, &request.target)?;
+        file_all(&mut session, &request.target)?;
         let (children, cpu_before) = (children_of(request), process_cpu(&request.target));
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
@@ -413,6 +413,13 @@ impl<'a> Run<'a> {
         self.governor.begun(&self.session, &self.request.target, self.begun);
         Ok(())
     }
+}
+
+/// Files every thread of the target. Groups may be empty for now.
+fn file_all(session: &mut Session, target: &Target) -> Result<(), Failure> {
+    file_threads(session, target)?;
+    let any = session.live_threads() > 0 || !target.groups.is_empty();
+    if any { Ok(()) } else { Err(TargetError::EndedBefore.into()) }
 }
 
 /// The processes below the target, where they are not measured with it.

@@ -70,6 +70,13 @@ pub enum TargetError {
         pid: u32,
     },
 
+    /// All of it had ended when it was to be measured.
+    #[error(
+        "the target ended before it could be measured, which takes a second or two to prepare: \
+             measure a short program from its start, with `should-i-async check -- COMMAND`"
+    )]
+    EndedBefore,
+
     /// The thread does not exist, or not any more.
     #[error("there is no thread {tid}: it may have exited; list a process's threads with `ls /proc/PID/task`")]
     NoSuchTid {

@@ -2,9 +2,10 @@
 //! BPF programs by their ids.
 
 use std::{
-    io::{Read, Write as _},
+    io::{BufRead as _, BufReader, Read, Write as _},
     os::fd::{FromRawFd as _, OwnedFd},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     thread::{JoinHandle, sleep},
     time::{Duration, Instant},
 };
@@ -80,6 +81,8 @@ pub(crate) struct Live {
     pub(crate) child: Child,
     pub(crate) out: Option<JoinHandle<String>>,
     pub(crate) err: JoinHandle<String>,
+    /// What it has said so far.
+    said: Arc<Mutex<String>>,
     pub(crate) programs: Vec<u32>,
 }
 
@@ -101,11 +104,30 @@ impl Live {
     pub(crate) fn spawn(command: &mut Command, out: Stdio) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().map(reader);
-        let err = reader(child.stderr.take().unwrap());
-        Self { child, out, err, programs: Vec::new() }
+        let (said, mut stderr) = (Arc::default(), BufReader::new(child.stderr.take().unwrap()));
+        let err = std::thread::spawn({
+            let said: Arc<Mutex<String>> = Arc::clone(&said);
+            move || {
+                let mut line = String::new();
+                while stderr.read_line(&mut line).unwrap() > 0 {
+                    said.lock().unwrap().push_str(&std::mem::take(&mut line));
+                }
+                said.lock().unwrap().clone()
+            }
+        });
+        Self { child, out, err, said, programs: Vec::new() }
     }
 
-    /// Returns once programs are attached and events count.
+    /// Returns once events count, and it has said so: it talks (`-v`).
+    pub(crate) fn measuring(args: &[&str]) -> Self {
+        let live = Self::spawn(tool(args).arg("-v"), Stdio::piped());
+        let said = || live.said.lock().unwrap().clone();
+        assert!(within(LIMIT, || said().contains(" threads, ")), "{}", said());
+        live
+    }
+
+    /// Returns once programs are attached. Events may not count yet: what the programs cost is
+    /// measured first.
     pub(crate) fn attached(command: &mut Command, out: Stdio) -> Self {
         let mut live = Self::spawn(command, out);
         let pid = live.child.id();
