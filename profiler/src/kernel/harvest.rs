@@ -108,7 +108,7 @@ impl Session {
         let sites = self.read_sites()?;
         let ipc = self.read_ipc(&sites)?;
         let devices = self.read_devices()?;
-        let now = super::now();
+        let now = super::clock::now();
         Ok(Harvest {
             start: self.start,
             end: now,

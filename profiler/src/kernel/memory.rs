@@ -1,9 +1,12 @@
 //! kernel/memory: how much memory can still be had, of the machine and of the memory cgroup that
 //! this process is in. Who takes more than a cgroup has is killed, without a word.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use crate::quantity::kib;
+use crate::{
+    quantity::kib,
+    text::mountinfo::{CgroupVersion, Mount},
+};
 
 /// What a measurement takes beside its maps: the kernel's types, the object, tables and reports.
 /// Measured with the smallest maps: 50 MiB in all, 23 MiB of them maps.
@@ -30,7 +33,7 @@ pub fn room() -> Option<Room> {
 
 fn of_cgroup() -> Option<Room> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = fs::read("/proc/self/mountinfo").ok()?;
     narrowest(&groups, &mounts, |path| fs::read_to_string(path).ok())
 }
 
@@ -50,7 +53,7 @@ const V1: Files = Files {
 
 /// The narrowest of the groups that these texts of /proc/self name, and of those above them.
 /// Where both versions are mounted only one has a limit.
-fn narrowest(groups: &str, mounts: &str, read: impl Fn(&str) -> Option<String>) -> Option<Room> {
+fn narrowest(groups: &str, mounts: &[u8], read: impl Fn(&str) -> Option<String>) -> Option<Room> {
     let both = [(&V2, ""), (&V1, "memory")];
     let rooms = both.into_iter().filter_map(|(files, controller)| {
         let path = groups.lines().find_map(|line| {
@@ -58,27 +61,16 @@ fn narrowest(groups: &str, mounts: &str, read: impl Fn(&str) -> Option<String>) 
             let found = fields.next()?.split(',').any(|name| name == controller);
             fields.next().filter(|_| found)
         })?;
-        let (point, below) = mounts.lines().find_map(|line| mounted(line, controller, path))?;
-        let dirs = std::iter::successors(Some(below), |dir| Some(dir.rsplit_once('/')?.0));
-        dirs.filter_map(|dir| room_of(&format!("{point}{dir}"), files, &read)).min_by_key(|room| room.bytes)
+        let mount = Mount::all(mounts).find(|mount| match controller {
+            "" => mount.cgroup_version() == Some(CgroupVersion::Two),
+            name => mount.is_v1_of(name),
+        })?;
+        // In a container the mount begins at the container's own group.
+        let deepest = mount.place_of(Path::new(path)).unwrap_or_else(|| mount.mounted_on.clone());
+        let dirs = deepest.ancestors().take_while(|dir| dir.starts_with(&mount.mounted_on));
+        dirs.filter_map(|dir| room_of(dir.to_str()?, files, &read)).min_by_key(|room| room.bytes)
     });
     rooms.min_by_key(|room| room.bytes)
-}
-
-/// Where a controller is mounted, if this line of mountinfo says so, and a group's path below that.
-fn mounted<'a>(line: &'a str, controller: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
-    let (mount, system) = line.split_once(" - ")?;
-    let mut system = system.split(' ');
-    let kind = system.next()?;
-    let fits = match controller {
-        "" => kind == "cgroup2",
-        name => kind == "cgroup" && system.nth(1)?.split(',').any(|option| option == name),
-    };
-    let mut fields = mount.split(' ').skip(3).filter(|_| fits);
-    let (root, point) = (fields.next()?, fields.next()?);
-    // In a container the mount begins at the container's own group.
-    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or("");
-    Some((point, below.trim_end_matches('/')))
 }
 
 fn room_of(dir: &str, files: &Files, read: impl Fn(&str) -> Option<String>) -> Option<Room> {
@@ -102,7 +94,7 @@ mod tests {
             Some(_) => Some(stat.to_owned()),
             None => files.iter().find(|(name, _)| *name == path).map(|(_, mib)| format!("{}\n", mib * MIB)),
         };
-        let room = narrowest(groups, mounts, read)?;
+        let room = narrowest(groups, mounts.as_bytes(), read)?;
         Some((room.bytes / MIB, room.limit? / MIB))
     }
 

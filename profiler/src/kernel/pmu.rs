@@ -248,7 +248,7 @@ impl Pmu {
                 }
             }
         }
-        (self.asked, self.running) = (super::now(), true);
+        (self.asked, self.running) = (super::clock::now(), true);
     }
 
     /// They stop; what they counted stays.
@@ -285,7 +285,7 @@ impl Pmu {
         if self.grade != Grade::Sampling || !self.running {
             return;
         }
-        let now = super::now();
+        let now = super::clock::now();
         let elapsed = now.saturating_sub(std::mem::replace(&mut self.asked, now));
         let most = self.account();
         let Some(period) = adapted(self.period, most, elapsed) else { return };

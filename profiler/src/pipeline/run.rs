@@ -425,7 +425,7 @@ fn file_all(session: &mut Session, target: &Target) -> Result<(), Failure> {
 /// The processes below the target, where they are not measured with it.
 fn children_of(request: &Request) -> Option<Children> {
     let apart = !request.follow && request.target.threads_only.is_none();
-    apart.then(|| Children::of(request.target.tgids()))
+    apart.then(|| Children::below(request.target.tgids()))
 }
 
 /// Takes sizes from the target unless the user gave them; fails where there is no room for them.

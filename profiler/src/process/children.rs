@@ -17,7 +17,7 @@ pub struct Children {
 
 impl Children {
     /// Looks for all processes below these.
-    pub fn of(target: impl Iterator<Item = Tgid>) -> Self {
+    pub fn below(target: impl Iterator<Item = Tgid>) -> Self {
         let mut below: HashMap<u32, Vec<(u32, Stat)>> = HashMap::new();
         let mut found = Self::default();
         let mut parents: Vec<u32> = target.map(Tgid::as_raw).collect();

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use super::sockets::{Entry, SocketTable, Table};
 use super::unix_peer;
 use super::{deleted, proc};
-use crate::quantity::Tgid;
+use crate::{quantity::Tgid, text::mountinfo::Mount};
 
 /// How wide a descriptor may print, in columns; `{:#}` prints all of it.
 const COLUMNS: usize = 40;
@@ -127,11 +127,9 @@ pub fn device_of(tgid: Tgid, fd: i32) -> Option<(u32, u32)> {
 /// The name of the file system that an open file is on; `None` where it cannot be told. The file is
 /// not asked: `statfs` waits for the NFS server that the target may be waiting for.
 pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<String> {
-    let mount = fdinfo(tgid, fd, "mnt_id:")?;
-    let mounts = std::fs::read_to_string(format!("/proc/{tgid}/mountinfo")).ok()?;
-    // id parent major:minor root point options [fields] - type source options
-    let found = mounts.lines().find(|line| line.split(' ').next() == Some(mount.as_str()))?;
-    found.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
+    let id: u64 = fdinfo(tgid, fd, "mnt_id:")?.parse().ok()?;
+    let mounts = std::fs::read(format!("/proc/{tgid}/mountinfo")).ok()?;
+    Mount::all(&mounts).find_map(|mount| (mount.id == id).then_some(mount.kind))
 }
 
 /// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::proc::{self, Stat};
-use super::{error::TargetError, target::Process};
+use super::{error::TargetError, single::Process};
 use crate::quantity::Tgid;
 
 /// How often a process without a pidfd is looked at.

@@ -17,6 +17,7 @@ mod proc;
 mod quota;
 mod resolve;
 mod runtime;
+mod single;
 mod sockets;
 mod target;
 mod thread;
@@ -36,7 +37,8 @@ pub use named::{Group, Name};
 pub use quota::{CpuQuota, QuotaWatch};
 pub use resolve::{descendants, in_initial_pid_namespace, newcomers, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
-pub use target::{Note, Process, Target, TargetSpec};
+pub use single::Process;
+pub use target::{Note, Target, TargetSpec};
 pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,
     snapshot_state, switches_of_all, thread_count, threads, works_for_ring,

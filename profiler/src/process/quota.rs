@@ -1,13 +1,16 @@
 //! process/quota: how much CPU the target's cgroups let it use (CFS bandwidth), and how often and
 //! for how long they held it back. Formats: Documentation/admin-guide/cgroup-v2.rst (`cpu.max`,
-//! `cpu.stat`), Documentation/scheduler/sched-bwc.rst (version 1), proc_pid_mountinfo(5).
+//! `cpu.stat`), Documentation/scheduler/sched-bwc.rst (version 1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use super::proc;
-use crate::quantity::{Nanos, Tgid};
+use crate::{
+    quantity::{Nanos, Tgid},
+    text::mountinfo::{CgroupVersion, Mount},
+};
 
 /// A group with a quota that processes of the target are in, or that is above such a group.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +87,7 @@ impl QuotaWatch {
         let Some(hierarchy) = &self.hierarchy else { return };
         self.last = now;
         for folder in self.inhabited.iter().flat_map(|leaf| hierarchy.up_from(leaf)) {
-            let Some(look) = hierarchy.version.look(folder) else { continue };
+            let Some(look) = hierarchy.look(folder) else { continue };
             match self.groups.get_mut(folder) {
                 Some(looks) => looks.last = look,
                 None if look.cpus.is_some() => {
@@ -148,37 +151,18 @@ impl Looks {
 /// The hierarchy that the CPU controller belongs to, as it is mounted here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Hierarchy {
-    version: Version,
-    mounted_on: PathBuf,
-    /// The group that the mount shows as its root.
-    root: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
+    version: CgroupVersion,
+    mount: Mount,
 }
 
 impl Hierarchy {
     /// The version-1 hierarchy of the controller if one is mounted, else the version-2 hierarchy:
     /// a controller belongs to one of the two.
     fn find(mountinfo: &[u8]) -> Option<Self> {
-        let all = || mountinfo.split(|&b| b == b'\n').filter_map(Self::of_mount);
-        all().find(|h| h.version == Version::One).or_else(|| all().next())
-    }
-
-    /// `31 23 0:28 / /sys/fs/cgroup/cpu rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct`
-    fn of_mount(line: &[u8]) -> Option<Self> {
-        let mut fields = line.split(|&b| b == b' ');
-        let (root, mounted_on) = (fields.nth(3)?, fields.next()?);
-        let mut behind = fields.skip_while(|&field| field != b"-").skip(1);
-        let version = match behind.next()? {
-            b"cgroup" if behind.nth(1)?.split(|&b| b == b',').any(|option| option == b"cpu") => Version::One,
-            b"cgroup2" => Version::Two,
-            _ => return None,
-        };
-        Some(Self { version, mounted_on: unescaped(mounted_on), root: unescaped(root) })
+        let one = Mount::all(mountinfo).find(|mount| mount.is_v1_of("cpu"));
+        let two = || Mount::all(mountinfo).find(|mount| mount.cgroup_version() == Some(CgroupVersion::Two));
+        let mount = one.or_else(two)?;
+        Some(Self { version: mount.cgroup_version()?, mount })
     }
 
     /// The folder of the group that a `/proc/PID/cgroup` file names; `None` where the mount does
@@ -188,35 +172,32 @@ impl Hierarchy {
             let mut fields = line.splitn(3, |&b| b == b':');
             let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
             let is_ours = match self.version {
-                Version::One => controllers.split(|&b| b == b',').any(|name| name == b"cpu"),
-                Version::Two => controllers.is_empty(),
+                CgroupVersion::One => controllers.split(|&b| b == b',').any(|name| name == b"cpu"),
+                CgroupVersion::Two => controllers.is_empty(),
             };
             is_ours.then(|| PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())))
         })?;
-        // A group outside of this cgroup namespace begins with `/..`.
-        let below = path.strip_prefix(&self.root).ok().filter(|p| !p.starts_with(".."))?;
-        Some(if below.as_os_str().is_empty() { self.mounted_on.clone() } else { self.mounted_on.join(below) })
+        self.mount.place_of(&path)
     }
 
     /// A group and those above it.
     fn up_from<'a>(&'a self, leaf: &'a Path) -> impl Iterator<Item = &'a Path> {
-        leaf.ancestors().take_while(|folder| folder.starts_with(&self.mounted_on))
+        leaf.ancestors().take_while(|folder| folder.starts_with(&self.mount.mounted_on))
     }
 
     /// A group's path in the hierarchy.
     fn name(&self, folder: &Path) -> PathBuf {
-        let below = folder.strip_prefix(&self.mounted_on).unwrap_or(folder);
-        if below.as_os_str().is_empty() { self.root.clone() } else { self.root.join(below) }
+        let Mount { root, mounted_on, .. } = &self.mount;
+        let below = folder.strip_prefix(mounted_on).unwrap_or(folder);
+        if below.as_os_str().is_empty() { root.clone() } else { root.join(below) }
     }
-}
 
-impl Version {
     /// `None` where the group has no controller of the CPU, or is gone.
-    fn look(self, folder: &Path) -> Option<Look> {
+    fn look(&self, folder: &Path) -> Option<Look> {
         let text = |file: &str| proc::read(folder.join(file).to_str()?).ok();
-        let cpus = match self {
-            Self::One => quota_v1(&text("cpu.cfs_quota_us")?, &text("cpu.cfs_period_us")?),
-            Self::Two => quota_v2(&text("cpu.max")?),
+        let cpus = match self.version {
+            CgroupVersion::One => quota_v1(&text("cpu.cfs_quota_us")?, &text("cpu.cfs_period_us")?),
+            CgroupVersion::Two => quota_v2(&text("cpu.max")?),
         };
         Some(Look { cpus, ..held(&text("cpu.stat")?) })
     }
@@ -249,19 +230,6 @@ fn held(stat: &[u8]) -> Look {
         throttled_periods: field(b"nr_throttled "),
         throttled: Nanos::from_nanos(micros.max(field(b"throttled_time "))),
     }
-}
-
-/// A path of mountinfo: `\040` stands for a space, and so on.
-fn unescaped(field: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&first, behind)) = rest.split_first() {
-        let code = || u8::from_str_radix(str::from_utf8(behind.get(..3)?).ok()?, 8).ok();
-        let escaped = (first == b'\\').then(code).flatten();
-        bytes.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() { behind.get(3..).unwrap_or_default() } else { behind };
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
 #[cfg(test)]
@@ -307,7 +275,6 @@ mod tests {
     fn a_mount_may_have_any_name() {
         let line = b"9 1 0:3 / /mnt/c\\040g\\134x rw - cgroup2 none rw\n";
         assert_eq!(folder(line, b"0::/a b\n"), Some("/mnt/c g\\x/a b".into()));
-        assert_eq!(unescaped(b"/a\\0"), Path::new("/a\\0"), "not an escape");
     }
 
     #[test]
@@ -337,7 +304,7 @@ mod tests {
             (PathBuf::from(format!("/cg{folder}")), Looks { first: look(cpus), last: look(cpus) })
         };
         QuotaWatch {
-            hierarchy: Some(Hierarchy { version: Version::Two, mounted_on: "/cg".into(), root: "/".into() }),
+            hierarchy: Hierarchy::find(b"29 24 0:25 / /cg rw - cgroup2 cgroup2 rw"),
             inhabited: inhabited.iter().map(|folder| PathBuf::from(format!("/cg{folder}"))).collect(),
             groups: quotas.iter().map(looks).collect(),
             ..QuotaWatch::default()

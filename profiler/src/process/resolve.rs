@@ -8,7 +8,8 @@ use super::proc::{self, Stat, Status};
 use super::{
     error::TargetError,
     named::{self, Found, Group},
-    target::{Note, Process, Target, TargetSpec},
+    single::Process,
+    target::{Note, Target, TargetSpec},
     thread,
 };
 use crate::quantity::{Tgid, Tid};

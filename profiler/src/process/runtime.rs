@@ -10,7 +10,7 @@ use std::{
 
 use object::{Object as _, read::ReadCache};
 
-use super::{proc, target::Process};
+use super::{proc, single::Process};
 use crate::quantity::Tgid;
 
 /// What a process runs in.

@@ -165,7 +165,7 @@ pub fn online_cpus() -> u32 {
 const ASKED_FOR_CPUS: usize = 64;
 
 /// How many CPUs a thread of these processes may use: all that at least one of them is allowed to.
-pub fn allowed_cpus(target: &super::Target) -> u32 {
+pub fn allowed_cpus(target: &super::target::Target) -> u32 {
     let online = online_cpus();
     match cpus(target).len() as u32 {
         0 => online,
@@ -175,7 +175,7 @@ pub fn allowed_cpus(target: &super::Target) -> u32 {
 }
 
 /// The CPUs that at least one thread of these processes may use. They need not all exist.
-pub fn cpus(target: &super::Target) -> Vec<usize> {
+pub fn cpus(target: &super::target::Target) -> Vec<usize> {
     let mut union: Vec<u32> = Vec::new();
     for tgid in target.tgids() {
         for tid in threads(tgid).into_iter().take(ASKED_FOR_CPUS) {

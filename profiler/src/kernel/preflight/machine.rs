@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::finding::Finding;
 use super::rights::{CAP_SYS_RESOURCE, Rights};
-use crate::text::numbers::bytes;
+use crate::text::{mountinfo::Mount, numbers::bytes};
 
 /// The oldest kernel that is supported.
 const OLDEST: Version = Version(5, 10);
@@ -162,13 +162,13 @@ fn clock_source_of(current: &str, available: &str, dir: &str) -> Finding {
 
 /// Not needed here, but the peers that people compare with do.
 pub(super) fn tracefs() -> Finding {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     tracefs_of(&mounts)
 }
 
-fn tracefs_of(mounts: &str) -> Finding {
+fn tracefs_of(mounts: &[u8]) -> Finding {
     // Debugfs mounts it inside itself once someone looks there.
-    if mounts.lines().any(|line| line.contains(" - tracefs ")) {
+    if Mount::all(mounts).any(|mount| mount.kind == "tracefs") {
         return Finding::ok("tracefs", "mounted (not needed here)");
     }
     Finding {

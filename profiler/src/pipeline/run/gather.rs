@@ -198,7 +198,7 @@ impl Run<'_> {
     fn children_since(&self, ended: Ended) -> Option<ChildrenFacts> {
         let before = self.children.as_ref()?;
         let tgids = self.request.target.tgids();
-        let now = if ended == Ended::Measuring { before.again(tgids) } else { Children::of(tgids) };
+        let now = if ended == Ended::Measuring { before.again(tgids) } else { Children::below(tgids) };
         Some(ChildrenFacts { count: now.count(), cpu: now.since(before) })
     }
 }

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use super::name::{Name, bad, nothing};
-use crate::process::{
-    container::{self, paths},
-    error::TargetError,
-    proc,
+use crate::{
+    process::{
+        container::{self, paths},
+        error::TargetError,
+        proc,
+    },
+    text::mountinfo::Mount,
 };
 
 /// A control group with those below it, in one of the hierarchies.
@@ -41,7 +44,7 @@ pub(super) fn all_with_groups() -> Vec<(u32, String)> {
 /// The group that a path means: in a hierarchy, or where one is mounted.
 pub(super) fn at(name: &Name, path: &str) -> Result<Group, TargetError> {
     let mountinfo = proc::read("/proc/self/mountinfo").unwrap_or_default();
-    let mounts = mount_points(&proc::printable_lines(&mountinfo));
+    let mounts = mount_points(&mountinfo);
     // A hierarchy of version 1 may have several names.
     let real = std::fs::canonicalize(path).ok().filter(|_| path.starts_with('/'));
     let path = real.as_deref().and_then(Path::to_str).unwrap_or(path);
@@ -61,12 +64,9 @@ pub(super) fn at(name: &Name, path: &str) -> Result<Group, TargetError> {
 }
 
 /// Where hierarchies are mounted. A controller's own hierarchy of version 1 has a mount of its own.
-fn mount_points(mountinfo: &str) -> Vec<String> {
-    let mount = |line: &str| {
-        let (mount, kind) = line.split_once(" - ")?;
-        kind.starts_with("cgroup").then(|| mount.split(' ').nth(4).map(str::to_owned))?
-    };
-    mountinfo.lines().filter_map(mount).collect()
+fn mount_points(mountinfo: &[u8]) -> Vec<String> {
+    let hierarchies = Mount::all(mountinfo).filter(|mount| mount.cgroup_version().is_some());
+    hierarchies.filter_map(|mount| mount.mounted_on.into_os_string().into_string().ok()).collect()
 }
 
 /// A path as the hierarchy itself has it.
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_path_is_taken_as_it_is_mounted_too() {
         let mounts = mount_points(
-            "25 22 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - tmpfs tmpfs rw\n\
+            b"25 22 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - tmpfs tmpfs rw\n\
              30 25 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
              31 25 0:28 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu",
         );

@@ -9,7 +9,7 @@ use crate::{
     process::{
         error::{Candidate, TargetError},
         proc::{self, Stat},
-        target::Process,
+        single::Process,
     },
     quantity::Tgid,
 };
