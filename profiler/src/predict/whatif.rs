@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     aggregate::Window,
-    event::Sums,
+    event::{BlockClass, Family, Sums},
     machine::{Pool, PriceList, RuntimePrices, Source, Way},
     quantity::Estimate,
 };
@@ -115,7 +115,7 @@ impl WhatIf {
             if counts {
                 return refuse(Refusal::HandsOver { waits: handed, blocks });
             }
-            return (Self::for_few_blocks(given, blocks), None);
+            return (Self::for_few_blocks(given, sums, blocks), None);
         }
         let calibration = match given.calibration {
             Ok(calibration) if !calibration.steps.is_empty() => calibration,
@@ -159,14 +159,15 @@ impl WhatIf {
 
     /// The answer where too few blocks were seen to count a saving: 0 in every way if so few cannot
     /// matter, else a refusal.
-    fn for_few_blocks(given: &Given<'_>, blocks: f64) -> Self {
+    fn for_few_blocks(given: &Given<'_>, sums: &Sums, blocks: f64) -> Self {
         let bound = blocks * DEAR / given.cpu;
         if bound >= NEGLIGIBLE {
             let rate = (blocks / given.seconds.max(1e-9)).max(0.1);
             let seconds = (MIN_BLOCKS * 1.2 / rate).ceil();
             return Self::refuse(given, Some(Refusal::FewBlocks { blocks, seconds }));
         }
-        let unsure = Unsure::from_bound(bound + given.locks / given.cpu);
+        let locks = given.locks * locks_that_hand_over(sums, blocks);
+        let unsure = Unsure::from_bound(bound + locks / given.cpu);
         let kind = |way: Way| if way.is_native() { Kind::Sockets } else { Kind::Runtime };
         let busy = given.cpu / 1e9 / given.seconds.max(1e-9);
         let scenario = |way| {
@@ -233,4 +234,31 @@ fn caveats(given: &Given<'_>, engine: Option<&Engine>) -> Vec<Caveat> {
         prices.filter(|p| p.covered < 0.95).map(|p| Caveat::NotCovered(1.0 - p.covered)),
     ];
     found.into_iter().flatten().collect()
+}
+
+/// The share of the waits for locks that can be hand-overs of what IO brought: at most one for each
+/// wait for IO or for an event. The others are the program's own, and no way of waiting changes
+/// them.
+fn locks_that_hand_over(sums: &Sums, blocks: f64) -> f64 {
+    let of_family = |family: Family| -> f64 {
+        let of_it = BlockClass::ALL.into_iter().filter(|class| class.family() == family);
+        of_it.map(|class| sums.classes[class as usize].blocks as f64).sum()
+    };
+    ((blocks + of_family(Family::EventWait)) / of_family(Family::Lock).max(1.0)).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_of_a_program_that_waits_for_nothing_else_are_its_own() {
+        let mut sums = Sums::ZERO;
+        sums.classes[BlockClass::Futex as usize].blocks = 1_000;
+        assert_eq!(locks_that_hand_over(&sums, 0.0), 0.0);
+        sums.classes[BlockClass::EventWait as usize].blocks = 100;
+        assert_eq!(locks_that_hand_over(&sums, 0.0), 0.1);
+        assert_eq!(locks_that_hand_over(&sums, 150.0), 0.25);
+        assert_eq!(locks_that_hand_over(&sums, 5_000.0), 1.0);
+    }
 }
