@@ -217,4 +217,6 @@ const _: () = {
         assert!(BlockClass::ALL[i] as usize == i);
         i += 1;
     }
+    // A bit for each in `BLOCKING_IO_MASK`.
+    assert!(CLASS_COUNT <= 64);
 };

@@ -92,7 +92,14 @@ impl BlockClass {
 
     /// Whether it waits for a socket.
     pub const fn is_socket(self) -> bool {
-        matches!(self, Self::Tcp | Self::Unix | Self::Udp | Self::SocketOther)
+        use BlockClass::*;
+        match self {
+            Tcp | Unix | Udp | SocketOther => true,
+            Unknown | Tty | EventFd | TimerFd | SignalFd | Inotify | AnonFd | BadFd | Accept | Futex | Sleep
+            | EventWait | IoUring | LinuxAio | ChildWait | Signal | FileLock | Ipc | PageFault | Stopped | Exit
+            | Compat | Other | Kernel | Timeout | Frozen | Traced | Pipe | File | BlockDevice | CharDevice
+            | Journal => false,
+        }
     }
 
     /// Whether a request of the waiting thread's own may be at a device meanwhile: the journal is

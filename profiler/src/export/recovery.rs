@@ -15,7 +15,7 @@ use crate::{
         clean, fit,
         numbers::{decimal, plural, whole},
     },
-    words::{SURVIVORS, note},
+    words::{SINCE_THE_RETURN, SURVIVORS, note},
 };
 
 const WIDTH: f64 = 860.0;
@@ -149,7 +149,7 @@ fn grid(axes: &Axes) -> Markup {
         }
         (line("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)))
         (line("axis", (LEFT, TOP), (LEFT, BOTTOM)))
-        (text("mid", middle, BOTTOM + 36.0, "instructions since the return to user mode"))
+        (text("mid", middle, BOTTOM + 36.0, SINCE_THE_RETURN))
         (text("dim mid", middle, BOTTOM + 54.0, SURVIVORS))
         (text("", 8.0, TOP - 8.0, "IPC (user mode), band: 90 %"))
     }

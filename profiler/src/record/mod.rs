@@ -17,6 +17,7 @@ use crate::{
     aggregate::Window,
     answer::{Inputs, Sampled},
     quantity::Nanos,
+    text::numbers::bytes,
 };
 
 /// The first bytes of a recording.
@@ -90,9 +91,9 @@ pub enum RecordError {
     },
     /// It unpacks to more than was allowed.
     #[error(
-        "{} ({} bytes) unpacks to more than {most} bytes, which no recording of should-i-async has needed: if you \
-         made it yourself, read it with --any-size",
-        path.display(), packed
+        "{} ({}) unpacks to more than {}, which no recording of should-i-async has needed: if you made it yourself, \
+         read it with --any-size",
+        path.display(), bytes(*packed), bytes(*most)
     )]
     TooLarge {
         path: PathBuf,

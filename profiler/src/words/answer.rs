@@ -1,6 +1,6 @@
 //! Notes of the ledgers and what two recordings say of each other, in words.
 
-use super::in_words::InWords;
+use super::{in_words::InWords, missing};
 use crate::{
     answer::{
         Answer, Ended, Impossible, Measure, NoPrediction, NoUnits, NotSameWork, Note, Per, SiteView, Weight, Which,
@@ -15,7 +15,7 @@ impl SiteView {
     /// Why its blocks have no direct cost.
     pub const fn without_cost(&self) -> &'static str {
         match self.blocked_calls {
-            0 => super::NO_CALL_BLOCKED,
+            0 => missing::NO_CALL_BLOCKED,
             _ => "nothing to compare with: no call that did not block, and no reference",
         }
     }
@@ -139,12 +139,12 @@ impl InWords for Note {
             Self::RestOfCalls => "what the direct cost leaves of the time in syscalls",
             Self::WithDirectCosts => "direct costs that could not be estimated are still in it",
             Self::SoftirqsNotHooked => "softirqs are not hooked: their time is in user mode and syscalls",
-            Self::NoCpu => super::NO_CPU,
+            Self::NoCpu => missing::NO_CPU,
             Self::NoStatistics => "the kernel's BPF statistics need CAP_SYS_ADMIN",
             Self::Toll => {
                 "what calls and blocks of the profiler's own threads cost more with the programs, × the target's"
             }
-            Self::NotCounted => super::NOT_MEASURED,
+            Self::NotCounted => missing::NOT_MEASURED,
             Self::OthersToll => {
                 "what calls and blocks of the profiler's own threads cost while nobody is measured, × those of all others"
             }

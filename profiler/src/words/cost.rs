@@ -113,7 +113,7 @@ impl InWords for Comparison {
             Self::OwnSlopes => "same site, slopes differ: at the blocked windows' mean instructions".to_owned(),
             Self::EqualInstructions => "same site, equal instructions: difference of the means".to_owned(),
             Self::OtherSites(1) => "no direct windows here: against one other site".to_owned(),
-            Self::OtherSites(n) => format!("no direct windows here: against {n} other sites"),
+            Self::OtherSites(n) => format!("no direct windows here: against {} other sites", count(*n as u64)),
         }
     }
 }

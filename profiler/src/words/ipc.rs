@@ -7,6 +7,9 @@ use crate::{
     text::numbers::{NA, count, count_in_range, decimal, decimal_in_range, plural, span, whole, whole_percent},
 };
 
+/// What curves of the IPC are over.
+pub const SINCE_THE_RETURN: &str = "instructions since the return to user mode";
+
 impl Estimate {
     /// The figure with this many digits, and its 90 % interval: `1.99 (1.97–2.01)`.
     pub fn words(&self, digits: usize) -> String {

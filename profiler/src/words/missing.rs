@@ -34,6 +34,8 @@ pub const NO_REASON: &str = "no reason was noted";
 pub const NOT_A_NUMBER: &str = "not a number";
 /// Why a figure has no ends.
 pub const NO_INTERVAL: &str = "no interval was estimated";
+/// Why a difference of two recordings has no interval.
+pub const TOO_FEW_PARTS: &str = "too few parts to tell";
 /// Why an IPC has no interval.
 pub const ONE_WINDOW: &str = "there is a single window";
 /// Why a site has no line of cycles over instructions.

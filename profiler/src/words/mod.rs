@@ -31,19 +31,20 @@ mod whatif;
 
 pub use cost::disagreement;
 pub use in_words::{InWords, note, provenance, title};
-pub use ipc::{CURVES, NO_SAMPLES, SURVIVORS};
+pub use ipc::{CURVES, NO_SAMPLES, SINCE_THE_RETURN, SURVIVORS};
 pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
 pub use memory::memory_needed;
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
     NO_KERNEL_CPU, NO_LINE, NO_LOAD_AVERAGE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW,
-    NO_WAKE_UP, NOISE, NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO, WAYS_COST,
-    no_price,
+    NO_WAKE_UP, NOISE, NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO,
+    TOO_FEW_PARTS, WAYS_COST, no_price,
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};
 pub use quota::RUN_DELAY_OF_QUOTA;
 pub use recording::{NO_OTHER_INTERVAL, NO_RESET, kept_elsewhere, wrote};
+pub use roles::TOLD_FROM;
 pub use stacks::{NO_ROOM_FOR_STACKS, NO_STACK, NO_STACK_HERE, STACKS, STACKS_BROKE_OFF};
 pub use tables::{
     BLOCKED_P99, BLOCKING_IO, BURST, COST_PER_CALL, CPU_BLOCKED, CPU_NOT_BLOCKED, DEVICE_COLUMNS, INDIRECT,

@@ -1,9 +1,11 @@
 //! What a prediction rests on and why there is none, in words.
 
-use super::in_words::InWords;
+use super::{in_words::InWords, missing::WAYS_COST};
 use crate::{
     cost,
-    predict::{Assumption, Caveat, Drift, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind},
+    predict::{
+        Assumption, Caveat, Drift, Ground, Kind, Missed, Note, Refusal, Term, TermBasis, TermKind, replay::Assignment,
+    },
     quantity::Provenance,
     text::numbers::{count, decimal, plural, span, whole, whole_percent},
 };
@@ -102,12 +104,23 @@ impl InWords for Note {
 const NO_BLOCK_PRICE: &str = "the cost of a block is not known: the target made no call that did not block, and there is \
                               neither calibration nor reference";
 
+impl InWords for Assignment {
+    /// Which loop a connection is on.
+    fn in_words(&self) -> String {
+        let words = match self {
+            Self::Fixed => "each connection's own",
+            Self::Stealing => "whichever is free",
+        };
+        words.to_owned()
+    }
+}
+
 impl InWords for Refusal {
     fn in_words(&self) -> String {
         let plain = match self {
             Self::CalibrationFailed { said } => said,
             Self::NotCalibrated => {
-                return format!("{} is not known yet: run `should-i-async calibrate`", super::WAYS_COST);
+                return format!("{} is not known yet: run `should-i-async calibrate`", WAYS_COST);
             }
             Self::HandsOver { waits, blocks } => {
                 return format!(

@@ -67,7 +67,7 @@ pub fn reference(block: Option<&Reference>) -> String {
         || format!("{NA}: {NOT_MEASURED}"),
         |r| {
             format!(
-                "{} ± {} of kernel CPU, from {} on a pipe of the profiler's own",
+                "{} ±{} of kernel CPU, from {} on a pipe of the profiler's own",
                 span(r.per_block),
                 span(r.standard_error),
                 plural(r.blocks, "block", "blocks")

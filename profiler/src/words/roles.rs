@@ -28,6 +28,9 @@ impl Role {
     }
 }
 
+/// Where a thread's role comes from, as a heading.
+pub const TOLD_FROM: &str = "told from";
+
 impl InWords for RoleLine {
     fn in_words(&self) -> String {
         format!("{} ({} of its CPU)", self.role.threads(self.threads), percent(self.share))

@@ -29,7 +29,7 @@ impl WhatIf {
 
     /// What the figures for this many loops rest on.
     pub fn basis(&self, loops: u32) -> String {
-        let source = self.priced.as_ref().map_or_else(|| format!("{NA}: none was needed"), |p| prices(&p.source));
+        let source = self.priced.as_ref().map_or_else(|| "none were needed".to_owned(), |p| prices(&p.source));
         let intervals =
             self.scenarios.first().map_or_else(String::new, |s| format!("; intervals: {}", intervals(s.kind)));
         let quota = self.quota.filter(|&cpus| cpus < f64::from(self.allowed_cpus));

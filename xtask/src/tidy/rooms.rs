@@ -79,7 +79,7 @@ pub(super) const ROOMS: &[Room] = &[
     },
     Room {
         name: "record",
-        may: May::Only(&["answer", "aggregate", "quantity"]),
+        may: May::Only(&["answer", "aggregate", "text", "quantity"]),
         why: "a file that holds what the answer is made of",
     },
     Room {
@@ -178,7 +178,7 @@ pub(super) const HOMES: &[Home] = &[
     },
     Home {
         krate: "anyhow",
-        rooms: &["cli", "pipeline", "main"],
+        rooms: &["cli", "pipeline"],
         tests_may: false,
         why: "those who compose add context; a room's own errors have types",
     },

@@ -124,7 +124,7 @@ fn thread_table(report: &Report) -> Markup {
         ("process", "its process"),
         ("name", "as the thread calls itself"),
         ("role", "what it is in its program"),
-        ("told from", "what told the role"),
+        (words::TOLD_FROM, "what shows its role"),
         ("wall", "time it was there"),
         ("CPU", "on a CPU"),
         ("user", "of that, in user mode"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::markup::{self, Number, name};
 use crate::{
     machine::Way,
-    predict::{Grid, Scenario, WhatIf},
+    predict::{Grid, Scenario, WhatIf, replay::Assignment},
     quantity::Estimate,
     text::{
         clean,
@@ -123,10 +123,10 @@ fn controls(what_if: &WhatIf, loops: &[u32]) -> Markup {
             " " output id="loops-out" for="loops" { (what_if.loops) }
             "\n"
             fieldset {
-                legend { "connections" }
-                label { input type="radio" name="queues" value="0" checked; " belong to one loop each" }
+                legend { "the loop of a connection" }
+                label { input type="radio" name="queues" value="0" checked; " " (Assignment::Fixed.in_words()) }
                 " "
-                label { input type="radio" name="queues" value="1"; " are taken by whichever loop is free" }
+                label { input type="radio" name="queues" value="1"; " " (Assignment::Stealing.in_words()) }
             }
         }
         "\n"

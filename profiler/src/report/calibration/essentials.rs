@@ -7,6 +7,7 @@ use super::{
 use crate::{
     calibrate::{BlockRow, CrowdRow, Essentials, FileRow, Full, HandOverRow, LONG_IDLE, ReadRow, SHORT_IDLE, StepRow},
     quantity::Repeats,
+    text::numbers::count,
 };
 
 /// Each part is named here: a new part does not compile before it has a place.
@@ -68,7 +69,7 @@ fn steps(page: &mut Page, steps: &[StepRow]) {
     page.title("server step: read and write 64 bytes, per message, by connections that have one at once");
     let row = |step: &StepRow| {
         let (runtime, uring) = (maybe(step.runtime.as_ref()), maybe(step.uring.as_ref()));
-        vec![step.events.to_string(), cost(&step.ready), cost(&step.level), cost(&step.again), runtime, uring]
+        vec![count(step.events.into()), cost(&step.ready), cost(&step.level), cost(&step.again), runtime, uring]
     };
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     page.table(&["ready", "not asked", "epoll", "epoll+EAGAIN", "tokio", "io_uring"], &rows);
@@ -91,7 +92,7 @@ fn blocks(page: &mut Page, blocks: &[BlockRow]) {
 
 /// Threads and loop side by side, by their number.
 fn crowds(page: &mut Page, number: &str, rows: &[CrowdRow]) {
-    let row = |row: &CrowdRow| vec![row.threads.to_string(), cost(&row.threaded), cost(&row.looped)];
+    let row = |row: &CrowdRow| vec![count(row.threads.into()), cost(&row.threaded), cost(&row.looped)];
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     page.table(&[number, "a thread each, blocking", "one loop"], &rows);
 }
@@ -110,7 +111,7 @@ fn files(page: &mut Page, files: &[FileRow]) {
     page.title("cached 4 KiB read, per read");
     let row = |file: &FileRow| {
         let rest = [&file.pool, &file.pool_across, &file.aio, &file.uring].map(|cost| maybe(cost.as_ref()));
-        [file.depth.to_string(), cost(&file.pread)].into_iter().chain(rest).collect()
+        [count(file.depth.into()), cost(&file.pread)].into_iter().chain(rest).collect()
     };
     let rows: Vec<Vec<String>> = files.iter().map(row).collect();
     page.table(&["at once", "pread", "tokio pool, one CPU", "all CPUs", "Linux AIO", "io_uring"], &rows);

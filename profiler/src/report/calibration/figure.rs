@@ -1,7 +1,7 @@
 //! One figure of a calibration as a cell of a table.
 
 use crate::{
-    quantity::Repeats,
+    quantity::{Estimate, Repeats},
     text::numbers::{NA, span, whole_percent},
 };
 
@@ -13,6 +13,15 @@ pub(super) fn cost(cost: &Repeats) -> String {
         return format!("noise ±{}", span(half));
     }
     format!("{} ±{}", span(cost.median), whole_percent(half / cost.median.abs()))
+}
+
+/// The value, ± half its interval; noise, where the interval includes zero.
+pub(super) fn estimate(cost: Estimate) -> String {
+    let half = span(cost.half_width());
+    if cost.low <= 0.0 && cost.high >= 0.0 {
+        return format!("noise ±{half}");
+    }
+    format!("{} ±{half}", span(cost.value))
 }
 
 pub(super) fn maybe(value: Option<&Repeats>) -> String {
@@ -30,6 +39,13 @@ mod tests {
         assert_eq!(cell(60.0, -700.0, 800.0, 7), "noise ±750 ns");
         assert_eq!(cell(-0.2, -0.4, 1_200.0, 31), "noise ±600 ns");
         assert_eq!(cell(0.0, 0.0, 0.0, 5), "noise ±0 ns");
+    }
+
+    #[test]
+    fn an_interval_that_includes_zero_is_called_noise() {
+        let cell = |value, low, high| estimate(Estimate { value, low, high });
+        assert_eq!(cell(-300.0, -1_400.0, 1_000.0), "noise ±1.20 µs");
+        assert_eq!(cell(2_000.0, 1_900.0, 2_100.0), "2.00 µs ±100 ns");
     }
 
     #[test]

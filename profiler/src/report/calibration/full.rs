@@ -6,7 +6,7 @@ use crate::{
         DiskRow, EpollRow, Figure, FileInterface, Full, ReadyInterface, ReadyRow, SizeRow, SteadyRow, WorkingSetRow,
     },
     machine::{Medium, Queue},
-    text::numbers::bytes,
+    text::numbers::{bytes, count},
     words,
 };
 
@@ -74,7 +74,7 @@ fn epoll(page: &mut Page, calls: &[EpollRow]) {
     let mut rows = Vec::new();
     for row in calls {
         let each = row.call.cost().filter(|_| row.events > 0).map(|call| call.shared_by(row.events));
-        rows.push(vec![row.events.to_string(), page.cell("epoll_wait", &row.call), maybe(each.as_ref())]);
+        rows.push(vec![count(row.events.into()), page.cell("epoll_wait", &row.call), maybe(each.as_ref())]);
     }
     page.table(&["events", "call", "per event"], &rows);
 }

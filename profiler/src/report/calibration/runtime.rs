@@ -1,6 +1,6 @@
 //! What was measured of a runtime, for people and for programs.
 
-use super::{SCHEMA, page::Page};
+use super::{SCHEMA, figure::estimate, page::Page};
 use crate::{
     calibrate::runtime::RuntimeCalibration,
     machine::{EventCost, Way},
@@ -15,8 +15,8 @@ pub(crate) fn text(found: &RuntimeCalibration) -> String {
     page.wrapped(
         "",
         "CPU of an event beyond a blocking read and write in the same interpreter, by the events that a wait returns and the \
-         program's own work for each; ± half a 90 % interval of the median. A time-out of each read adds what the last column \
-         has.",
+         program's own work for each; ± half a 90 % interval of the median; noise, where that interval includes zero. A time-out \
+         of each read adds what the last column has.",
     );
     page.crowded(found.others);
     let header = ["work for an event", "1 event", "8 events", "64 events", "with time-out"];
@@ -33,7 +33,7 @@ fn rows(found: &RuntimeCalibration, way: Way) -> Vec<Vec<String>> {
     works.dedup();
     let row = |work: f64| {
         let at: Vec<&&EventCost> = of_way.iter().filter(|c| c.work == work).collect();
-        let cell = |c: &&&EventCost| format!("{} ± {}", span(c.beyond.value), span(c.beyond.half_width()));
+        let cell = |c: &&&EventCost| estimate(c.beyond);
         let timed = at.iter().map(|c| c.timed).fold(0.0, f64::max);
         let label = if work > 0.0 { span(work) } else { "none".to_owned() };
         [label].into_iter().chain(at.iter().map(cell)).chain([format!("+{}", span(timed))]).collect()

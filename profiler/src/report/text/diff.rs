@@ -9,7 +9,7 @@ use crate::text::{
 use crate::{
     answer::{Change, Diff, Measure, PredictionCheck},
     quantity::{Estimate, Nanos},
-    words::InWords,
+    words::{self, InWords},
 };
 
 fn amount(measure: Measure, value: f64) -> String {
@@ -25,7 +25,8 @@ fn range(interval: Estimate, base: f64) -> String {
 
 fn judgement(change: &Change) -> &'static str {
     match (change.difference, change.is_beyond_noise()) {
-        (None, _) => "too few parts to tell",
+        // Its interval says why.
+        (None, _) => "",
         (_, false) => "within the noise",
         (_, true) if change.after > change.before => "more",
         (_, true) => "less",
@@ -52,11 +53,10 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
     for change in &diff.changes {
         let (relative, interval) = match (change.relative(), change.difference) {
             (Some(share), Some(d)) => (numbers::change(share), range(d, change.before)),
-            (Some(share), None) => (numbers::change(share), NA.to_owned()),
+            (Some(share), None) => (numbers::change(share), format!("{NA}: {}", words::TOO_FEW_PARTS)),
             (None, _) => (NA.to_owned(), NA.to_owned()),
         };
-        let _ = writeln!(
-            out,
+        let line = format!(
             "{:<28} {:>12} {:>12} {:>10}  {interval}  {}",
             change.measure.name(),
             amount(change.measure, change.before),
@@ -64,6 +64,7 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
             relative,
             judgement(change),
         );
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out.push_str(
         "\nThe noise is that of each recording's own seconds. Two runs of one program can differ by more: compare several \
@@ -99,7 +100,7 @@ pub fn prediction_check(check: &PredictionCheck, names: (&str, &str)) -> String 
     }
     let interval = check
         .interval
-        .map_or_else(|| format!(" ({NA}: too few parts for an interval)"), |i| format!(" ({})", numbers::range(i)));
+        .map_or_else(|| format!(" ({NA}: {})", words::TOO_FEW_PARTS), |i| format!(" ({})", numbers::range(i)));
     let _ = writeln!(out, "measured                saves {}{interval}", percent(check.measured));
     if let Ok(s) = &check.predicted {
         let _ = writeln!(

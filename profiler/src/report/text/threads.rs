@@ -79,5 +79,5 @@ fn bases<'a>(page: &mut Page, threads: impl Iterator<Item = &'a ThreadView>) {
             bases.push(format!("{} ({tid}): {}", role.role.name(), role.basis.in_words()));
         }
     }
-    page.wrapped_at(Ink::Dim, "  ", 4, &format!("what told the roles: {}", bases.join("; ")));
+    page.wrapped_at(Ink::Dim, "  ", 4, &format!("roles {}: {}", words::TOLD_FROM, bases.join("; ")));
 }

@@ -116,7 +116,7 @@ pub(in crate::tui) static SHEET: Sheet<ThreadView> = Sheet {
             order: |a, b| state(a).cmp(&state(b)),
         },
         Column {
-            name: "role told from",
+            name: words::TOLD_FROM,
             width: 40,
             right: false,
             rank: 12,

@@ -5,6 +5,7 @@ use crate::{
     cost::ipc::{Before, Curve},
     text::{fit::width, numbers::decimal},
     tui::{page::Page, theme::Ink},
+    words,
 };
 
 /// Rows of a drawing, its axes not counted.
@@ -137,7 +138,7 @@ pub(super) fn draw(page: &mut Page, curves: &[Curve]) {
     }
     page.line(vec![(format!("{:>7}└{}", "IPC", "─".repeat(columns)), Ink::Dim)]);
     page.line(vec![(format!("{:LEFT$}{}", "", grid.labels()), Ink::Dim)]);
-    page.wrapped(LEFT, "instructions since the return; │ 90 % interval", Ink::Dim);
+    page.wrapped(LEFT, &format!("{}; │ 90 % interval", words::SINCE_THE_RETURN), Ink::Dim);
     for curve in curves {
         let key = format!("{:>7} ", mark(curve.before));
         page.line(vec![(key, ink(curve.before)), (format!("after a {}", curve.before.name()), Ink::Plain)]);

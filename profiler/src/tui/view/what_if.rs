@@ -9,7 +9,7 @@ use crate::words::InWords;
 use crate::{
     answer::Report,
     feed::Snapshot,
-    predict::{Question, Scenario, WhatIf, replay::Assignment},
+    predict::{Question, Scenario, WhatIf},
     tui::{
         app::App,
         other_loops::{Found, most},
@@ -41,12 +41,8 @@ pub(super) fn write(page: &mut Page, app: &App, snapshot: &Snapshot) {
 fn question(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let what_if = &snapshot.whole.what_if;
     let Question { loops, assignment } = app.other_loops.question(snapshot);
-    let queues = match assignment {
-        Assignment::Fixed => "a queue each",
-        Assignment::Stealing => "stealing from each other",
-    };
     let noun = if loops == 1 { "event loop" } else { "event loops" };
-    page.title(&format!("On {loops} {noun}, {queues}"));
+    page.title(&format!("On {loops} {noun}, {}", assignment.in_words()));
     if snapshot.engine.is_some() {
         let most = most(snapshot);
         page.wrapped(0, &format!("← → loops (1–{most})  m usual ({})  o queues", what_if.loops), Ink::Dim);
