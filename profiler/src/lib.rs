@@ -96,9 +96,19 @@ impl Recording {
     /// Reads a recording. It holds everything that a report needs, so any machine can read it.
     ///
     /// # Errors
-    /// The file cannot be read, is no recording, is damaged, or is of another version.
+    /// The file cannot be read, is no recording, is damaged, is of another version, or unpacks to
+    /// more than 1 GiB, which no recording has needed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         record::Recording::read(path.as_ref()).map(Self).map_err(OpenError)
+    }
+
+    /// Reads one of your own, however large it is: a small file of a stranger may unpack to more
+    /// than there is memory.
+    ///
+    /// # Errors
+    /// As [`Recording::open`], whatever it unpacks to.
+    pub fn open_any_size(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        record::Recording::read_up_to(path.as_ref(), u64::MAX).map(Self).map_err(OpenError)
     }
 
     /// Computes what the recording says, as `should-i-async report` does. Takes a moment: the

@@ -359,7 +359,12 @@ fn process(process: &Process) -> ProcessFacts {
 
 /// CPU of the target's processes so far; `None` where one of them is gone.
 pub(super) fn process_cpu(target: &Target) -> Option<Nanos> {
-    target.tgids().map(process::cpu_time).sum()
+    let of_process = |process: &Process| {
+        let cpu = process::cpu_time(process.tgid)?;
+        // Asked after the clock: who has the number by now and began at another time is a stranger.
+        (process::started(process.tgid)? == process.started).then_some(cpu)
+    };
+    target.processes.iter().map(of_process).sum()
 }
 
 /// CPU that this process used so far.
@@ -398,5 +403,16 @@ mod tests {
         assert!(could(3_200) && could(2_995), "as of the last tick");
         assert!(!could(0) && !could(12));
         assert!(could_have_run(None, measured), "a kernel without the account");
+    }
+
+    #[test]
+    fn who_has_a_targets_number_by_now_gives_it_no_cpu() {
+        let mut own = Process::read(Tgid::from_raw(std::process::id())).unwrap();
+        let of = |process: &Process| {
+            process_cpu(&Target { processes: vec![process.clone()], threads_only: None, groups: vec![], notes: vec![] })
+        };
+        assert!(of(&own).is_some());
+        own.started += 1;
+        assert_eq!(of(&own), None);
     }
 }

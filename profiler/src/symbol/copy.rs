@@ -35,7 +35,7 @@ impl StackCopy<'_> {
 }
 
 /// A stack as code addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trace {
     /// Code addresses, the innermost first.
     pub frames: Vec<CodeAddress>,

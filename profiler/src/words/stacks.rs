@@ -13,6 +13,8 @@ pub const NO_STACK_HERE: &str = "no stack was taken at this site";
 pub const STACKS_BROKE_OFF: &str = "the profiler's thread that unwinds stacks ended too early";
 /// Why no stacks were taken although they were asked for.
 pub const NO_ROOM_FOR_STACKS: &str = "no stacks are taken: there is memory for the measurement, but not for stacks";
+/// Stands in a stack for the outer frames that could not be reached.
+pub const OUTER_MISSING: &str = "[outer frames missing]";
 /// What stacks are.
 pub const STACKS: &str = "samples that share out the ledger's figures exactly";
 

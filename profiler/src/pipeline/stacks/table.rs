@@ -7,12 +7,14 @@ use crate::{
     event::{BlockClass, Place, StackMoment, StackRecord},
     process,
     quantity::{Nanos, Tgid, Tid},
-    symbol::{self, CodeAddress, Frame, Origin, StackCopy, Symbolizer, Unwinder},
+    symbol::{self, Frame, Origin, StackCopy, Symbolizer, Trace, Unwinder},
     words,
 };
 
 /// Distinct stacks kept at most: beyond it, further ones are lost, and counted.
 const MOST: usize = 50_000;
+/// The user stack of a thread that has none.
+const NO_USER_STACK: Trace = Trace { frames: Vec::new(), complete: true };
 /// Bytes of a sleeping thread's stack that are read.
 const ASLEEP_BYTES: usize = 8_192;
 
@@ -112,7 +114,7 @@ pub(super) struct Table {
     spaces: HashMap<Tgid, u32>,
     first_in: HashMap<u32, Tgid>,
     symbolizer: Symbolizer,
-    user: Interned<Vec<CodeAddress>>,
+    user: Interned<Trace>,
     kernel: Interned<Vec<u64>>,
     comms: Interned<String>,
     comm_of: HashMap<Tid, u32>,
@@ -155,15 +157,16 @@ impl Table {
         id
     }
 
-    /// The user stack, and whether its outer end was reached.
-    fn trace(&mut self, tgid: Tgid, stack: &StackRecord) -> (TraceId, bool) {
-        if stack.user.is_empty() {
-            return (self.user.id(Vec::new()), true);
-        }
-        let r = stack.registers;
-        let registers = symbol::Registers { ip: r.ip, sp: r.sp, fp: r.fp, lr: r.lr };
-        let trace = self.unwinder.unwind(&StackCopy { tgid, registers, bytes: &stack.user });
-        (self.user.id(trace.frames), trace.complete)
+    /// The user stack.
+    fn trace(&mut self, tgid: Tgid, stack: &StackRecord) -> TraceId {
+        let trace = if stack.user.is_empty() {
+            NO_USER_STACK
+        } else {
+            let r = stack.registers;
+            let registers = symbol::Registers { ip: r.ip, sp: r.sp, fp: r.fp, lr: r.lr };
+            self.unwinder.unwind(&StackCopy { tgid, registers, bytes: &stack.user })
+        };
+        self.user.id(trace)
     }
 
     /// Notes which address space a process is in. A forked one has its parent's code until it
@@ -196,8 +199,8 @@ impl Table {
             StackMoment::Waker { by } => {
                 let (comm, user) = match *by {
                     // A waker's stack is no sample: it is not among those that can be truncated.
-                    Some((tgid, tid)) => (self.comm(tgid, tid), self.trace(tgid, &stack).0),
-                    None => (self.comms.id("[idle CPU]".into()), self.user.id(Vec::new())),
+                    Some((tgid, tid)) => (self.comm(tgid, tid), self.trace(tgid, &stack)),
+                    None => (self.comms.id("[idle CPU]".into()), self.user.id(NO_USER_STACK)),
                 };
                 let kernel = self.kernel.id(stack.kernel);
                 let waker = Some(Waker { comm, user, kernel });
@@ -244,8 +247,8 @@ impl Table {
         stack: &StackRecord,
         waker: Option<Waker>,
     ) -> Key {
-        let (user, complete) = self.trace(stack.tgid, stack);
-        self.quality.truncated += u64::from(!complete);
+        let user = self.trace(stack.tgid, stack);
+        self.quality.truncated += u64::from(!self.user.values[user as usize].complete);
         Key {
             place,
             class,
@@ -271,7 +274,7 @@ impl Table {
         let trace = self.unwinder.unwind(&found.copy());
         self.quality.samples += 1;
         self.quality.truncated += u64::from(!trace.complete);
-        let user = self.user.id(trace.frames);
+        let user = self.user.id(trace);
         let kernel = self.kernel.id(Vec::new());
         let comm = self.comm(sleeper.tgid, sleeper.tid);
         let key =
@@ -282,7 +285,7 @@ impl Table {
 
     /// Everything so far, with names. `lost` stacks never came here.
     pub(super) fn named(&mut self, lost: u64) -> Sampled {
-        self.symbolizer.name(self.user.values.iter().flatten().copied());
+        self.symbolizer.name(self.user.values.iter().flat_map(|trace| &trace.frames).copied());
         let mut naming = Naming { frames: Interned::new(), kernel: self.kernel_names() };
         let offs = commonest(&self.off_counts);
         let mut quality = self.quality;
@@ -344,8 +347,11 @@ impl Table {
     }
 }
 
-fn user_frames(symbolizer: &Symbolizer, addresses: &[CodeAddress]) -> Vec<Frame> {
-    addresses.iter().flat_map(|&address| symbolizer.frames(address).to_vec()).collect()
+/// The frames of a user stack, the innermost first. Where its outer end was not reached a mark
+/// stands for what is missing.
+fn user_frames(symbolizer: &Symbolizer, trace: &Trace) -> Vec<Frame> {
+    let named = trace.frames.iter().flat_map(|&address| symbolizer.frames(address).to_vec());
+    named.chain((!trace.complete).then(|| Frame::mark(words::OUTER_MISSING))).collect()
 }
 
 /// Of each place, the kernel stack that was seen most, and how often.
@@ -447,5 +453,9 @@ mod tests {
         }
         let quality = table.quality;
         assert_eq!((quality.all(), quality.truncated), (2, 2), "{quality:?}");
+        // Each of them says so where its outer frames would be.
+        let found = table.named(0);
+        let outer = |stack: &SampledStack| found.frames[stack.frames[1] as usize].name.clone();
+        assert!(!found.stacks.is_empty() && found.stacks.iter().all(|stack| outer(stack) == words::OUTER_MISSING));
     }
 }
