@@ -70,6 +70,9 @@ fn two_recordings_compared() {
     let mut made = BTreeMap::new();
     made.insert("diff.txt".to_owned(), two(&["diff", threads, pool, "-o", drawn.to_str().unwrap()]));
     made.insert("diff.svg".to_owned(), fs::read(drawn).unwrap());
+    let table = scratch.0.join("diff.md");
+    two(&["diff", threads, pool, "-o", table.to_str().unwrap()]);
+    made.insert("diff.md".to_owned(), fs::read(table).unwrap());
     made.insert("diff-per-request.txt".to_owned(), two(&["diff", threads, pool, "--per", "sendto"]));
     made.insert("predict-check.txt".to_owned(), two(&["predict-check", threads, twin]));
     made.insert("row.json".to_owned(), two(&["predict-check", threads, twin, "--row", "echo-c16-loop"]));
@@ -91,6 +94,38 @@ fn recordings_of_other_work_are_not_compared() {
     fails(&["diff", threads, twin, "--per", "second"], "/s, per message sent on tcp");
     fails(&["predict-check", threads, twin, "--per", "second", "--row", "echo"], "did not do the same work");
     fails(&["predict-check", threads, locks], "nothing in common");
+}
+
+/// The script for CI jobs ends as `diff` does, and its comment is there all the same.
+#[test]
+fn a_comparison_in_a_job_has_its_comment_and_its_exit_code() {
+    let scratch = Scratch::new("comment");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/packaging/should-i-async-comment");
+    let job = |args: &[&str]| {
+        let mut command = Command::new("sh");
+        command
+            .current_dir(goldens())
+            .arg(script)
+            .args(args)
+            .env("SHOULD_I_ASYNC", env!("CARGO_BIN_EXE_should-i-async"));
+        command.output().unwrap().status.code()
+    };
+    let (threads, pool) = (&format!("echo-threads/{RECORDING}"), &format!("echo-pool/{RECORDING}"));
+    let comment = scratch.0.join("comment.md");
+    let out = comment.to_str().unwrap();
+    assert_eq!(job(&["diff", out, threads, pool]), Some(0));
+    let made = fs::read(&comment).unwrap();
+    assert_eq!(made, fs::read(goldens().join("compared/diff.md")).unwrap());
+    fs::remove_file(&comment).unwrap();
+    let twin = &format!("already-async/{RECORDING}");
+    assert_eq!(job(&["diff", out, twin, threads, "0%"]), Some(8), "threads cost more than a loop");
+    assert!(comment.exists());
+    for wrong in [&["diff", out, threads][..], &["check", out, "a.sia", "true"], &["other"], &[]] {
+        assert_eq!(job(wrong), Some(2), "{wrong:?}");
+    }
+    let refused = tool().current_dir(goldens()).args(["diff", threads, pool, "-o", "a.png"]).output().unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && error.contains("as .svg or .md"), "{error}");
 }
 
 /// A truth without an interval is none.

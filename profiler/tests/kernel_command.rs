@@ -11,6 +11,28 @@ use std::{
 #[allow(unused_imports, unused_macros, reason = "each test program uses its own part")]
 mod common;
 
+/// The script for CI jobs: the comment, the recording, and the command's own exit code.
+#[test]
+fn a_command_in_a_job_has_its_comment_and_its_exit_code() {
+    if !common::can_measure() {
+        return;
+    }
+    let dir = std::env::temp_dir().join(format!("sia-kernel-comment-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let [comment, kept, summary] = ["comment.md", "kept.sia", "summary"].map(|name| dir.join(name));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/packaging/should-i-async-comment");
+    let mut job = Command::new("sh");
+    job.arg(script).arg("check").args([&comment, &kept]).args(["--", "sh", "-c", "sleep 0.3; exit 7"]);
+    job.env("SHOULD_I_ASYNC", env!("CARGO_BIN_EXE_should-i-async")).env("GITHUB_STEP_SUMMARY", &summary);
+    let ended = job.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(7), "{}", String::from_utf8_lossy(&ended.stderr));
+    let said = std::fs::read_to_string(&comment).unwrap();
+    assert!(said.starts_with("**") && said.contains("<details>") && said.contains("(PID "), "{said}");
+    assert_eq!(said, std::fs::read_to_string(&summary).unwrap());
+    assert!(kept.exists());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
 #[test]
 fn a_command_that_forks_often_ends_the_measurement_with_its_end() {
     if !common::can_measure() {

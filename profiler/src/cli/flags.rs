@@ -215,7 +215,8 @@ pub(super) struct DiffFlags {
     /// Fail if CPU, direct cost or run-queue delay per unit rose by more than this
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     pub(super) fail_above: Option<String>,
-    /// A flame graph of the difference (.svg): red where there is more, blue where there is less
+    /// A file: a flame graph of the difference (.svg), red where there is more and blue where there
+    /// is less, or the table as a comment on a pull request (.md)
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// What the flame graph is weighted by

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     aggregate::Window,
     answer::{Compared, Diff, Per, PredictionCheck, Profile, Report, Unit, Weight},
-    export::svg::{self, Scale, Widths},
+    export::{
+        Format, markdown,
+        svg::{self, Scale, Widths},
+    },
     machine::Way,
     pipeline::{
         self,
@@ -139,14 +142,7 @@ fn unit(given: Option<(Per, Per)>, [first, second]: &[Compared<'_>; 2]) -> Unit 
 pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let given = flags.per.as_deref().map(settings::per).transpose()?;
     let limit = flags.fail_above.as_deref().map(settings::fail_above).transpose()?;
-    if let Some(path) = &flags.output
-        && !path.to_string_lossy().ends_with(".svg")
-    {
-        bail!(CliError::Usage(format!(
-            "{}: a difference can only be drawn as .svg: give a name with that ending",
-            path.display()
-        )));
-    }
+    let output = flags.output.as_deref().map(|path| Ok::<_, CliError>((path, drawable(path)?))).transpose()?;
     let (before, after) = (Read::file(&flags.before, flags.read.most())?, Read::file(&flags.after, flags.read.most())?);
     let (first, second) = (before.parts(), after.parts());
     let compared = [(&before, &first), (&after, &second)].map(|(read, parts)| Compared {
@@ -158,15 +154,13 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
     let found = Diff::new(&compared[0], &compared[1], &unit).map_err(|none| CliError::Usage(none.in_words()))?;
     let names = (flags.before.display().to_string(), flags.after.display().to_string());
     output::print(&report::diff(&found, (&names.0, &names.1)))?;
-    if let Some(path) = &flags.output {
-        let weight = settings::weight(&flags.weight).unwrap_or(Weight::Cpu);
-        let unit = format!("ns per {}", found.per.unit());
-        let scale = Scale { before: 1.0 / found.units.0, after: 1.0 / found.units.1, unit: &unit };
-        let title = format!("{} → {}", names.0, names.1);
-        let drawn = svg::diff(&before.profile(), &after.profile(), weight, scale, Widths::After, &title)
-            .map_err(|source| OutputError::Export { path: path.clone(), source })?;
-        let bytes = write_atomically(path, |out| out.write_all(drawn.as_bytes()))
-            .map_err(|source| OutputError::Io { path: path.clone(), source })?;
+    if let Some((path, format)) = output {
+        let written = match format {
+            Format::Markdown => markdown::diff(&found, (&names.0, &names.1)),
+            _ => drawn(flags, path, &found, (&before, &after))?,
+        };
+        let bytes = write_atomically(path, |out| out.write_all(written.as_bytes()))
+            .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
         output::say(&words::wrote(path, bytes));
     }
     // The table is printed all the same, but its CPU is neither a saving nor a loss.
@@ -188,6 +182,28 @@ pub(super) fn diff(flags: &DiffFlags) -> Result<()> {
         found.per.unit(),
         worse.join(", ")
     )))
+}
+
+/// What a difference can be written as, by the file's name.
+fn drawable(path: &Path) -> Result<Format, CliError> {
+    let format = Format::from_path(path).filter(|format| matches!(format, Format::Svg | Format::Markdown));
+    format.ok_or_else(|| {
+        let [picture, table] = [Format::Svg, Format::Markdown].map(Format::ending);
+        CliError::Usage(format!(
+            "{}: a difference can be written as {picture} or {table}: give a name with one of these endings",
+            path.display()
+        ))
+    })
+}
+
+/// The flame graph of a difference.
+fn drawn(flags: &DiffFlags, path: &Path, found: &Diff, (before, after): (&Read, &Read)) -> Result<String> {
+    let weight = settings::weight(&flags.weight).unwrap_or(Weight::Cpu);
+    let unit = format!("ns per {}", found.per.unit());
+    let scale = Scale { before: 1.0 / found.units.0, after: 1.0 / found.units.1, unit: &unit };
+    let title = format!("{} → {}", flags.before.display(), flags.after.display());
+    let drawn = svg::diff(&before.profile(), &after.profile(), weight, scale, Widths::After, &title);
+    Ok(drawn.map_err(|source| OutputError::Export { path: path.to_owned(), source })?)
 }
 
 /// Compares the prediction of one recording with what another one measured.

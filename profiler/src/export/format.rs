@@ -23,6 +23,8 @@ listed! {
         Pprof,
         /// A profile for speedscope.
         Speedscope,
+        /// The report in short, for a comment on a pull request.
+        Markdown,
     }
 }
 
@@ -48,6 +50,7 @@ impl Format {
             Self::Folded => row(".folded", "one line per stack", b""),
             Self::Pprof => row(".pb.gz", "profile for pprof", b"\x1f\x8b"),
             Self::Speedscope => row(".speedscope.json", "profile for speedscope", b"{"),
+            Self::Markdown => row(".md", "the report in short, as a comment in Markdown", b"**"),
         }
     }
 

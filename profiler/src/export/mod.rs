@@ -9,6 +9,7 @@
 pub mod folded;
 mod format;
 pub mod html;
+pub mod markdown;
 mod markup;
 mod paths;
 pub mod pprof;

@@ -111,6 +111,7 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
     let mut text = match output.format {
         Format::Text => plain(),
         Format::Json => report::json(report),
+        Format::Markdown => export::markdown::report(report),
         Format::Html => {
             let grid = engine.map(|engine| ask::grid(engine, &report.what_if));
             export::html::page(report, profile, grid.as_ref(), &plain())

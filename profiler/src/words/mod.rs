@@ -10,6 +10,7 @@ macro_rules! to_a_factor_of_two {
 
 mod answer;
 mod cost;
+mod diff;
 mod in_words;
 mod ipc;
 mod ledger;
@@ -30,6 +31,7 @@ mod ways;
 mod whatif;
 
 pub use cost::disagreement;
+pub use diff::DIFF_NOISE;
 pub use in_words::{InWords, note, provenance, title};
 pub use ipc::{CURVES, NO_SAMPLES, SINCE_THE_RETURN, SURVIVORS};
 pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};

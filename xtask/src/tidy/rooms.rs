@@ -178,7 +178,7 @@ pub(super) const HOMES: &[Home] = &[
     },
     Home {
         krate: "anyhow",
-        rooms: &["cli", "pipeline"],
+        rooms: &["cli", "pipeline", "main"],
         tests_may: false,
         why: "those who compose add context; a room's own errors have types",
     },

@@ -4,34 +4,17 @@ use std::fmt::Write as _;
 
 use crate::text::{
     clean::clean,
-    numbers::{self, NA, percent, span},
+    fit::wrap,
+    numbers::{self, NA, percent},
 };
 use crate::{
-    answer::{Change, Diff, Measure, PredictionCheck},
-    quantity::{Estimate, Nanos},
+    answer::{Diff, PredictionCheck},
+    quantity::Nanos,
     words::{self, InWords},
 };
 
-fn amount(measure: Measure, value: f64) -> String {
-    if measure.is_time() {
-        return span(value);
-    }
-    numbers::amount(value)
-}
-
-fn range(interval: Estimate, base: f64) -> String {
-    format!("({})", numbers::change_range(interval.scaled(1.0 / base)))
-}
-
-fn judgement(change: &Change) -> &'static str {
-    match (change.difference, change.is_beyond_noise()) {
-        // Its interval says why.
-        (None, _) => "",
-        (_, false) => "within the noise",
-        (_, true) if change.after > change.before => "more",
-        (_, true) => "less",
-    }
-}
+/// Columns of the lines below the table, which is as wide.
+const NOISE_COLUMNS: usize = 118;
 
 /// The comparison as text. `names`: what the two are called.
 pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
@@ -39,9 +22,9 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
     let (first, second) = (clean(names.0), clean(names.1));
     let unit = diff.per.unit();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "before  {first}  ({} × {unit})", amount(Measure::Calls, diff.units.0));
-    let _ = writeln!(out, "after   {second}  ({} × {unit})", amount(Measure::Calls, diff.units.1));
-    let _ = writeln!(out, "per {unit}: {}\n", diff.why.in_words());
+    let _ = writeln!(out, "before  {first}  ({})", diff.units_in_words(diff.units.0));
+    let _ = writeln!(out, "after   {second}  ({})", diff.units_in_words(diff.units.1));
+    let _ = writeln!(out, "{}\n", diff.unit_in_words());
     let _ = writeln!(
         out,
         "{:<28} {:>12} {:>12} {:>10}  90 % interval of the change",
@@ -51,25 +34,18 @@ pub fn diff(diff: &Diff, names: (&str, &str)) -> String {
         "change"
     );
     for change in &diff.changes {
-        let (relative, interval) = match (change.relative(), change.difference) {
-            (Some(share), Some(d)) => (numbers::change(share), range(d, change.before)),
-            (Some(share), None) => (numbers::change(share), format!("{NA}: {}", words::TOO_FEW_PARTS)),
-            (None, _) => (NA.to_owned(), NA.to_owned()),
-        };
+        let ((relative, interval), [before, after]) = (change.in_percent(), change.amounts());
         let line = format!(
             "{:<28} {:>12} {:>12} {:>10}  {interval}  {}",
             change.measure.name(),
-            amount(change.measure, change.before),
-            amount(change.measure, change.after),
+            before,
+            after,
             relative,
-            judgement(change),
+            change.judgement(),
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    out.push_str(
-        "\nThe noise is that of each recording's own seconds. Two runs of one program can differ by more: compare several \
-         pairs\nbefore you act on a small change. The direct cost is the mean of a whole recording times the blocks.\n",
-    );
+    let _ = write!(out, "\n{}\n", wrap(words::DIFF_NOISE, NOISE_COLUMNS).join("\n"));
     out
 }
 
