@@ -21,15 +21,20 @@ fn a_command_in_a_job_has_its_comment_and_its_exit_code() {
     std::fs::create_dir_all(&dir).unwrap();
     let [comment, kept, summary] = ["comment.md", "kept.sia", "summary"].map(|name| dir.join(name));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/packaging/should-i-async-comment");
-    let mut job = Command::new("sh");
-    job.arg(script).arg("check").args([&comment, &kept]).args(["--", "sh", "-c", "sleep 0.3; exit 7"]);
-    job.env("SHOULD_I_ASYNC", env!("CARGO_BIN_EXE_should-i-async")).env("GITHUB_STEP_SUMMARY", &summary);
-    let ended = job.stdin(Stdio::null()).output().unwrap();
+    let job = |command: &str| {
+        let mut job = Command::new("sh");
+        job.arg(script).arg("check").args([&comment, &kept]).args(["--", "sh", "-c", command]);
+        job.env("SHOULD_I_ASYNC", env!("CARGO_BIN_EXE_should-i-async")).env("GITHUB_STEP_SUMMARY", &summary);
+        job.stdin(Stdio::null()).output().unwrap()
+    };
+    let ended = job("sleep 0.3; exit 7");
     assert_eq!(ended.status.code(), Some(7), "{}", String::from_utf8_lossy(&ended.stderr));
     let said = std::fs::read_to_string(&comment).unwrap();
     assert!(said.starts_with("**") && said.contains("<details>") && said.contains("(PID "), "{said}");
     assert_eq!(said, std::fs::read_to_string(&summary).unwrap());
     assert!(kept.exists());
+    // Whoever would have told the exit code is killed.
+    assert_eq!(job("kill -9 $PPID").status.code(), Some(1));
     std::fs::remove_dir_all(&dir).unwrap();
 }
 

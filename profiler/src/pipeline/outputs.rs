@@ -138,7 +138,9 @@ pub fn one_side(profile: Profile, side: Option<StackSide>) -> Profile {
     match side {
         None => profile,
         Some(StackSide::User) => profile.without(|f| f.origin == Origin::Kernel),
-        Some(StackSide::Kernel) => profile.without(|f| matches!(f.origin, Origin::User | Origin::Jit)),
+        Some(StackSide::Kernel) => {
+            profile.without(|f| matches!(f.origin, Origin::User | Origin::Jit) || f.name == words::OUTER_MISSING)
+        }
     }
 }
 

@@ -28,7 +28,8 @@ impl Change {
                 (numbers::change(share), format!("({interval})"))
             }
             (Some(share), None) => (numbers::change(share), format!("{NA}: {TOO_FEW_PARTS}")),
-            (None, _) => (NA.to_owned(), NA.to_owned()),
+            (None, Some(_)) => (NA.to_owned(), NA.to_owned()),
+            (None, None) => (NA.to_owned(), format!("{NA}: {TOO_FEW_PARTS}")),
         }
     }
 
