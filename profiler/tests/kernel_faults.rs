@@ -41,15 +41,12 @@ fn target_exits_in_the_middle() {
     let mut target = Target::start("sh", &["-c", "read line"]);
     let live = Live::measuring(&["check", "-p", &target.pid(), "-d", "20s"]);
     drop(target.0.stdin.take());
-    let ended = live.end();
-    assert!(ended.status.success() && ended.out.contains("target exited"), "{}", ended.err);
+    assert!(live.end().report().contains("target exited"));
     // The target is killed.
     let mut target = Target::sleeper();
     let live = Live::measuring(&["check", "--json", "-p", &target.pid(), "-d", "20s"]);
     target.0.kill().unwrap();
-    let ended = live.end();
-    assert!(ended.status.success(), "{}", ended.err);
-    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    let report = live.end().json();
     assert_eq!(report["window"]["ended"], "target exited");
     assert!(count(&report["window"]["wall_ns"]) < 10_000_000_000);
 }

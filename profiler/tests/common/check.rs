@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) measurement: Measurement,
     pub(crate) before: BTreeMap<u32, Counters>,
     pub(crate) after: BTreeMap<u32, Counters>,
+    /// The counters once the measurement had ended: what does not end with the work went on.
+    pub(crate) ended: BTreeMap<u32, Counters>,
     /// By the process's CPU clock, ns.
     pub(crate) process_cpu: u64,
 }
@@ -47,6 +49,7 @@ pub(crate) fn run_as(args: &[&str], requests: impl FnOnce(u32) -> Vec<Request>) 
         measurement: measuring.stop(),
         before: before.clone(),
         after: after.clone(),
+        ended: procfs::all(pid),
         process_cpu,
     };
     let outcomes = measurings.into_iter().map(outcome).collect();

@@ -83,6 +83,8 @@ pub(crate) struct Live {
     pub(crate) err: JoinHandle<String>,
     /// What it has said so far.
     said: Arc<Mutex<String>>,
+    /// Whether it was asked to log: its log is no message.
+    logs: bool,
     pub(crate) programs: Vec<u32>,
 }
 
@@ -115,12 +117,12 @@ impl Live {
                 said.lock().unwrap().clone()
             }
         });
-        Self { child, out, err, said, programs: Vec::new() }
+        Self { child, out, err, said, logs: false, programs: Vec::new() }
     }
 
     /// Returns once events count, and it has said so: it talks (`-v`).
     pub(crate) fn measuring(args: &[&str]) -> Self {
-        let live = Self::spawn(tool(args).arg("-v"), Stdio::piped());
+        let live = Self { logs: true, ..Self::spawn(tool(args).arg("-v"), Stdio::piped()) };
         let said = || live.said.lock().unwrap().clone();
         assert!(within(LIMIT, || said().contains(" threads, ")), "{}", said());
         live
@@ -156,7 +158,10 @@ impl Live {
         let gone = within(FREED, || !self.programs.iter().any(|&id| is_loaded(id)));
         assert!(gone, "programs {:?} outlived it", self.programs);
         let out = self.out.map(|out| out.join().unwrap()).unwrap_or_default();
-        let err = self.err.join().unwrap();
+        let mut err = self.err.join().unwrap();
+        if self.logs {
+            err = err.split_inclusive('\n').filter(|line| !line.starts_with('[')).collect();
+        }
         assert!(!err.contains("panicked"), "{err}");
         assert!(!out.contains('\x1b') && !err.contains('\x1b'), "codes for a terminal that is none:\n{out}{err}");
         Ended { status: status.unwrap(), out, err }
