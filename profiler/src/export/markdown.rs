@@ -4,11 +4,11 @@
 
 use crate::{
     answer::{CpuLedger, Diff, Report, SiteView},
-    predict::WhatIf,
+    predict::{Scenario, WhatIf},
     quantity::Nanos,
     text::{
         clean,
-        numbers::{NA, count, cpus, decimal, maybe, part, percent, plural, range, span},
+        numbers::{NA, count, maybe, part, plural, span},
     },
     words::{self, InWords as _},
 };
@@ -64,17 +64,10 @@ fn what_if(page: &mut Page, report: &Report) {
     if let Some(refusal) = what_if.refusal() {
         page.line(&safe(&refusal));
     } else {
-        page.head(&["", "saving", "90 %", "CPU s/s", "sleeps/block", "events/wait", ""], 1..6);
-        for s in &what_if.scenarios {
-            page.row(&[
-                s.way.name().to_owned(),
-                percent(s.saving.value),
-                range(s.saving),
-                cpus(s.cpu_per_second.value),
-                decimal(s.sleeps_per_block, 2),
-                decimal(s.events_per_wait, 1),
-                safe(s.way.words()),
-            ]);
+        page.head(&Scenario::COLUMNS, 1..6);
+        for scenario in &what_if.scenarios {
+            let [figures @ .., does] = scenario.cells();
+            page.row(&[&figures[..], &[safe(&does)]].concat());
         }
         page.line("");
         page.line(&safe(&what_if.basis(what_if.loops)));
@@ -115,10 +108,9 @@ fn sites(page: &mut Page, report: &Report) {
     }
     page.head(&["call", "waits for", "calls", "blocked", "blocked time", "mean", "cost per call"], 2..7);
     for site in blocked.iter().take(MOST_SITES) {
-        let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
         page.row(&[
             safe(&site.syscall),
-            format!("{}: {}", site.class.name(), safe(&what)),
+            format!("{}: {}", site.class.name(), safe(&site.what())),
             count(site.calls),
             count(site.blocked_calls),
             site.blocked.to_string(),

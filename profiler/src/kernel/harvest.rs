@@ -1,6 +1,6 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
-use std::collections::HashSet;
+use std::{cell::LazyCell, collections::HashSet};
 
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, Queue};
 use profiler_common::{
@@ -153,7 +153,9 @@ impl Session {
         let control: Control = self.loaded.control.read(0);
         let slots = self.live_slots();
         let alive: Chunks<Thread> = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
-        self.take_late_exits(&alive);
+        // Threads may have ended while these were read: each counts once.
+        let read = LazyCell::new(|| alive.iter().map(|t| (t.tid, t.first)).collect::<HashSet<_>>());
+        self.drain_if(|thread| !read.contains(&(thread.tid, thread.first)));
         let pooled = self.loaded.threads.read(0);
         for &slot in slots.iter().chain(&[0]) {
             // SAFETY: inside the mapping; the programs do not count between two windows.
@@ -187,19 +189,6 @@ impl Session {
             counters: control.counters,
             programs: self.costs(),
         })
-    }
-
-    /// Takes the records of threads that ended while the living were read: of those that were not
-    /// read, for a thread counts once.
-    fn take_late_exits(&mut self, alive: &Chunks<Thread>) {
-        let before = std::mem::take(&mut self.departed);
-        if self.drain() > 0 {
-            let read: HashSet<(u32, u64)> = alive.iter().map(|thread| (thread.tid, thread.first)).collect();
-            let late = std::mem::take(&mut self.departed).into_iter();
-            self.departed = late.filter(|thread| !read.contains(&(thread.tid, thread.first))).collect();
-        }
-        let late = std::mem::replace(&mut self.departed, before);
-        self.departed.extend(late);
     }
 
     /// Forgets every site, and gives their places back: for a measurement of others, after

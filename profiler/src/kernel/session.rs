@@ -359,13 +359,20 @@ impl Session {
     /// Takes the records of ended threads out of the ring. If it is called too rarely the ring is
     /// full, and names are lost, but no sums.
     pub fn drain(&mut self) -> usize {
+        self.drain_if(|_| true)
+    }
+
+    /// The same; of the records only those are kept that are wanted.
+    pub(super) fn drain_if(&mut self, wanted: impl Fn(&Thread) -> bool) -> usize {
         let mut taken = 0;
         self.sampler.drain();
         while let Some(item) = self.ring.next() {
             if let Some(thread) = decode(&item) {
                 self.gone.add(&thread.sums);
-                self.departed.push(thread);
-                taken += 1;
+                if wanted(&thread) {
+                    self.departed.push(thread);
+                    taken += 1;
+                }
             }
         }
         taken

@@ -150,10 +150,7 @@ impl Looks {
 
 /// The hierarchy that the CPU controller belongs to, as it is mounted here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Hierarchy {
-    version: CgroupVersion,
-    mount: Mount,
-}
+struct Hierarchy(Mount);
 
 impl Hierarchy {
     /// The version-1 hierarchy of the controller if one is mounted, else the version-2 hierarchy:
@@ -161,8 +158,7 @@ impl Hierarchy {
     fn find(mountinfo: &[u8]) -> Option<Self> {
         let one = Mount::all(mountinfo).find(|mount| mount.is_v1_of("cpu"));
         let two = || Mount::all(mountinfo).find(|mount| mount.cgroup_version() == Some(CgroupVersion::Two));
-        let mount = one.or_else(two)?;
-        Some(Self { version: mount.cgroup_version()?, mount })
+        one.or_else(two).map(Self)
     }
 
     /// The folder of the group that a `/proc/PID/cgroup` file names; `None` where the mount does
@@ -171,23 +167,23 @@ impl Hierarchy {
         let path = cgroup.split(|&b| b == b'\n').find_map(|line| {
             let mut fields = line.splitn(3, |&b| b == b':');
             let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-            let is_ours = match self.version {
+            let is_ours = match self.0.cgroup_version()? {
                 CgroupVersion::One => controllers.split(|&b| b == b',').any(|name| name == b"cpu"),
                 CgroupVersion::Two => controllers.is_empty(),
             };
             is_ours.then(|| PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())))
         })?;
-        self.mount.place_of(&path)
+        self.0.place_of(&path)
     }
 
     /// A group and those above it.
     fn up_from<'a>(&'a self, leaf: &'a Path) -> impl Iterator<Item = &'a Path> {
-        leaf.ancestors().take_while(|folder| folder.starts_with(&self.mount.mounted_on))
+        leaf.ancestors().take_while(|folder| folder.starts_with(&self.0.mounted_on))
     }
 
     /// A group's path in the hierarchy.
     fn name(&self, folder: &Path) -> PathBuf {
-        let Mount { root, mounted_on, .. } = &self.mount;
+        let Mount { root, mounted_on, .. } = &self.0;
         let below = folder.strip_prefix(mounted_on).unwrap_or(folder);
         if below.as_os_str().is_empty() { root.clone() } else { root.join(below) }
     }
@@ -195,7 +191,7 @@ impl Hierarchy {
     /// `None` where the group has no controller of the CPU, or is gone.
     fn look(&self, folder: &Path) -> Option<Look> {
         let text = |file: &str| proc::read(folder.join(file).to_str()?).ok();
-        let cpus = match self.version {
+        let cpus = match self.0.cgroup_version()? {
             CgroupVersion::One => quota_v1(&text("cpu.cfs_quota_us")?, &text("cpu.cfs_period_us")?),
             CgroupVersion::Two => quota_v2(&text("cpu.max")?),
         };

@@ -12,6 +12,11 @@ use crate::{
 };
 
 impl SiteView {
+    /// What it waits on: the descriptor of the last call, else where the call is.
+    pub fn what(&self) -> String {
+        if self.descriptor.is_empty() { format!("at {}", self.ip) } else { self.descriptor.clone() }
+    }
+
     /// Why its blocks have no direct cost.
     pub const fn without_cost(&self) -> &'static str {
         match self.blocked_calls {

@@ -7,13 +7,31 @@ use super::{
     quota::of_a_quota,
 };
 use crate::{
-    predict::{Kind, WhatIf},
-    text::numbers::{NA, plural},
+    predict::{Kind, Scenario, WhatIf},
+    text::numbers::{NA, cpus, decimal, percent, plural, range},
 };
 
 /// What intervals of a kind rest on, and the machines that it was measured on.
 pub fn intervals(kind: Kind) -> String {
     format!("{}, measured on {}", missed(kind), missed_on())
+}
+
+impl Scenario {
+    /// The columns of [`Self::cells`]: the way, five figures, and what the way does.
+    pub const COLUMNS: [&str; 7] = ["", "saving", "90 %", "CPU s/s", "sleeps/block", "events/wait", ""];
+
+    /// Its line in a table.
+    pub fn cells(&self) -> [String; 7] {
+        [
+            self.way.name().to_owned(),
+            percent(self.saving.value),
+            range(self.saving),
+            cpus(self.cpu_per_second.value),
+            decimal(self.sleeps_per_block, 2),
+            decimal(self.events_per_wait, 1),
+            self.way.words().to_owned(),
+        ]
+    }
 }
 
 impl WhatIf {

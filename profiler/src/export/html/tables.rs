@@ -91,12 +91,11 @@ fn site_row(site: &SiteView) -> [Cell; 16] {
         }
         None => (Cell::none(NA, no_base), Cell::none(NA, no_base), Cell::word(format!("{NA}: {no_base}"))),
     };
-    let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { site.descriptor.clone() };
     let why = if blocked { words::NOT_MEASURED } else { words::NO_CALL_BLOCKED };
     [
         Cell::word(&site.syscall),
         Cell::word(site.class.name()),
-        Cell::word(what),
+        Cell::word(site.what()),
         number(site.calls),
         number(site.blocked_calls),
         time(site.blocked),

@@ -18,7 +18,7 @@ pub(super) fn cost(cost: &Repeats) -> String {
 /// The value, ± half its interval; noise, where the interval includes zero.
 pub(super) fn estimate(cost: Estimate) -> String {
     let half = span(cost.half_width());
-    if cost.low <= 0.0 && cost.high >= 0.0 {
+    if cost.contains(0.0) {
         return format!("noise ±{half}");
     }
     format!("{} ±{half}", span(cost.value))

@@ -101,7 +101,7 @@ fn name(page: &mut Page, site: &SiteView) {
     let call = if syscall == class { syscall } else { format!("{syscall}  {class}") };
     let sum = if site.blocks > 0 { format!("{} blocked", site.blocked) } else { String::new() };
     let room = page.width().saturating_sub(width(&call) + width(&sum) + 6);
-    let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { clean(&site.descriptor) };
+    let what = clean(&site.what());
     let what = cut_middle(&what, room);
     let pad = " ".repeat(room.saturating_sub(width(&what)));
     page.line(Ink::Bold, &format!("  {call}  {what}{pad}  {sum}"));

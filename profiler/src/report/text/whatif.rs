@@ -4,11 +4,12 @@ use super::{
     page::{Ink, Page},
     table::{Side, Table},
 };
-use crate::text::{
-    clean::clean,
-    numbers::{cpus, decimal, percent, range},
+use crate::{
+    answer::Report,
+    predict::{Scenario, WhatIf},
+    text::clean::clean,
+    words::InWords,
 };
-use crate::{answer::Report, predict::WhatIf, words::InWords};
 
 pub(super) fn render(page: &mut Page, report: &Report) {
     let what_if = &report.what_if;
@@ -27,29 +28,10 @@ pub(super) fn render(page: &mut Page, report: &Report) {
 }
 
 fn table(page: &mut Page, what_if: &WhatIf) {
-    let right = |name| (name, Side::Right);
-    let mut table = Table::new(
-        [
-            ("", Side::Left),
-            right("saving"),
-            right("90 %"),
-            right("CPU s/s"),
-            right("sleeps/block"),
-            right("events/wait"),
-            ("", Side::Left),
-        ],
-        6,
-    );
-    for s in &what_if.scenarios {
-        table.row([
-            s.way.name().to_owned(),
-            percent(s.saving.value),
-            range(s.saving),
-            cpus(s.cpu_per_second.value),
-            decimal(s.sleeps_per_block, 2),
-            decimal(s.events_per_wait, 1),
-            s.way.words().to_owned(),
-        ]);
+    let side = |name: &'static str| (name, if name.is_empty() { Side::Left } else { Side::Right });
+    let mut table = Table::new(Scenario::COLUMNS.map(side), 6);
+    for scenario in &what_if.scenarios {
+        table.row(scenario.cells());
     }
     page.table(&table.lines(2, page.width()));
     let basis = clean(&what_if.basis(what_if.loops));

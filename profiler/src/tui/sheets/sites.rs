@@ -16,7 +16,7 @@ use crate::{
 pub(in crate::tui) fn name(site: &SiteView) -> String {
     let syscall = clean(&site.syscall);
     let class = site.class.name();
-    let what = if site.descriptor.is_empty() { format!("at {}", site.ip) } else { clean(&site.descriptor) };
+    let what = clean(&site.what());
     if syscall == class { format!("{syscall} {what}") } else { format!("{syscall} {class} {what}") }
 }
 
