@@ -6,7 +6,7 @@ use profiler_common::{
     class::BlockClass,
     control::Control,
     syscall,
-    thread::{CAUSE_OTHER, Sums, Thread, mark, phase},
+    thread::{CAUSE_OTHER, LATE, Sums, Thread, mark, phase},
 };
 
 use crate::{
@@ -80,10 +80,13 @@ fn file(control: &mut Control, tid: u32, tgid: u32, space: u32, marks: u32) -> b
         bump(&mut control.counters.forks, 1);
     }
     let Ok(Some(slot)) = SIA_FREE_THREADS.pop() else {
-        if control.counters.threads_lost == 0 {
-            warn!((), "no room for thread {}: raise --max-threads", tid);
+        // Between two windows user space looks for those that were left out, and counts them.
+        if counts {
+            if control.counters.threads_lost == 0 {
+                warn!((), "no room for thread {}: raise --max-threads", tid);
+            }
+            bump(&mut control.counters.threads_lost, 1);
         }
-        bump(&mut control.counters.threads_lost, 1);
         return false;
     };
     let Some(t) = thread(slot) else { return false };
@@ -96,15 +99,17 @@ fn file(control: &mut Control, tid: u32, tgid: u32, space: u32, marks: u32) -> b
         t.class = BlockClass::Kernel as u32;
     }
     t.cause = CAUSE_OTHER;
+    t.first = now();
     if counts {
-        let now = now();
         t.epoch = control.epoch;
         t.phase = phase::BORN;
-        t.first = now;
-        t.off = now;
+        t.off = t.first;
         // The kernel's counters of a new task start at zero (`copy_process`), and so do ours.
         t.marks = mark::BORN_INSIDE | MARK_COUNTERS | marks;
         add_runnable(control, 1);
+    } else {
+        // Of no window yet, and of none that ended before.
+        t.epoch = LATE;
     }
     set_slot(tid, slot);
     true
@@ -128,7 +133,9 @@ pub fn on_exec<A: Access>(task: *const u8, old_tid: u32) {
     let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
     let slot = find(control, tid, task);
     let Some(t) = thread(slot) else { return };
-    bump(&mut control.counters.execs, 1);
+    if control.enabled != 0 {
+        bump(&mut control.counters.execs, 1);
+    }
     // Two programs that begin within the same 64 ns share a number. A counter would need an atomic
     // with a result, which kernels before 5.12 lack.
     t.space = (now() >> 6) as u32 | 1;
@@ -189,6 +196,7 @@ pub fn on_exit<A: Access>(task: *const u8) {
     }
     // Nobody will see its last switch. Its window may be over and not yet read: what it did there
     // must not go with it.
+    end_exec(control, t, task);
     if t.epoch == control.epoch {
         hand_over(control, t);
     }

@@ -127,6 +127,7 @@ fn harvest() -> Harvest {
         overflow: Site::ZERO,
         spans: Vec::new(),
         samples: Default::default(),
+        hit: None,
         devices: Vec::new(),
         ipc: None,
         counters: Counters::default(),

@@ -7,6 +7,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use common::check::{
     agrees, all_blocks, blocks, by_class, class_named, ledger_closes, nothing_lost, runs_missed, thread,
 };
@@ -15,7 +18,12 @@ use common::procfs;
 use common::truth::Truth;
 use common::{can_measure, figures};
 use should_i_async::kernel;
-use should_i_async::{aggregate::OpenEnd, event::BlockClass};
+use should_i_async::pipeline::Request;
+use should_i_async::quantity::Nanos;
+use should_i_async::{
+    aggregate::{OpenEnd, ThreadTotals},
+    event::BlockClass,
+};
 
 /// Kinds whose worker can be held asleep, with the call and the class of its wait.
 const HELD: [(&str, i64, &str); 12] = [
@@ -183,6 +191,38 @@ fn a_target_that_does_nothing() {
         assert_eq!((t.wall, t.blocked()), (measurement.window.measured, measurement.window.measured), "{kind}");
         assert_eq!(t.sums.classes[class_named(class) as usize].blocked, t.wall.as_nanos(), "{kind}");
         assert_eq!(all_blocks(&t.sums), 0, "{kind}");
+    }
+}
+
+/// Far more threads can run than the one CPU can serve: most of them have no event in a short
+/// window, and can run when they are asked. They waited for the CPU; it did not serve them all at
+/// once.
+#[test]
+fn threads_that_wait_for_a_cpu_all_the_while() {
+    if !can_measure() {
+        return;
+    }
+    for price in [false, true] {
+        let mut truth = Truth::start(&["burn", "--threads", "100", "--ms", "30000"]);
+        let mut first = CpuSet::new();
+        first.set(0);
+        for tid in procfs::tids(truth.pid()) {
+            sched_setaffinity(Pid::from_raw(tid.cast_signed()), &first).unwrap();
+        }
+        truth.go();
+        // Each has had its turn: the kernel's account of it is long enough for all of the window.
+        std::thread::sleep(Duration::from_secs(3));
+        let measuring = Measuring::start(Request { price, ..request(truth.pid()) });
+        std::thread::sleep(Duration::from_millis(30));
+        let measurement = measuring.stop();
+        truth.kill();
+        let window = &measurement.window;
+        let silent = window.threads.iter().filter(|t| t.silent).count();
+        let cpu: Nanos = window.threads.iter().map(ThreadTotals::cpu).sum();
+        figures!("{silent} of {} without an event, {cpu} of CPU in {}", window.threads.len(), window.measured);
+        ledger_closes(&measurement);
+        assert!(silent > 10 || window.measured > Nanos::from_millis(100), "a short window was meant");
+        assert!(cpu.as_nanos() < window.measured.as_nanos() / 10 * 11, "{cpu} of {}", window.measured);
     }
 }
 

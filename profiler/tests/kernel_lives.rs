@@ -10,6 +10,8 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc::{Sender, channel},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -22,8 +24,10 @@ use common::truth::{self, Truth};
 use common::{can_measure, figures};
 use should_i_async::answer::Ended;
 use should_i_async::event::BlockClass;
+use should_i_async::kernel::{Harvest, Options, Session};
 use should_i_async::pipeline::Request;
-use should_i_async::process::TargetSpec;
+use should_i_async::process::{self, TargetSpec};
+use should_i_async::quantity::Tgid;
 
 /// Killed in the middle of its work: the measurement ends by itself, with all it saw.
 #[test]
@@ -129,8 +133,9 @@ fn threads_that_start_and_die_by_the_thousand() {
     }
 }
 
-/// A window that ends among threads that end: each of its newborns has a record, whether it ended
-/// in the window, while that was being read, or not at all.
+/// A window that ends among threads that are born and end: each of its newborns has a record,
+/// whether it ended in the window, while that was being read, or not at all, and who is born then
+/// has none.
 #[test]
 fn ends_while_the_window_is_being_read() {
     if !can_measure() {
@@ -146,12 +151,70 @@ fn ends_while_the_window_is_being_read() {
         nothing_lost(&measurement);
         let window = &measurement.window;
         let born = window.threads.iter().filter(|t| t.born_inside).count() as u64;
+        // None of them lives as long as a window.
+        let strangers = window.threads.iter().filter(|t| t.silent && t.tid.as_raw() != truth.pid()).count();
+        assert_eq!(strangers, 0, "{:?}", window.threads);
         of_windows.push((window.quality.forks, born + window.quality.threads_pooled, runs_missed(&measurement)));
         forks += window.quality.forks;
     }
     truth.kill();
     figures!("births, and records of them: {of_windows:?}");
     assert!(forks > 5 && of_windows.iter().all(|&(forks, records, missed)| missed || forks == records));
+}
+
+/// A thread of this process that lives until it is told to end.
+struct Guest {
+    tid: u32,
+    thread: JoinHandle<()>,
+    end: Sender<()>,
+}
+
+impl Guest {
+    fn start() -> Self {
+        let ((tell, told), (end, wait)) = (channel(), channel::<()>());
+        let thread = std::thread::spawn(move || {
+            tell.send(process::own_tid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        Self { tid: told.recv().unwrap(), thread, end }
+    }
+
+    fn end(self) {
+        drop(self.end);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Between a window's end and its reading: a thread that is born then is of the next window, and
+/// one that ends then is of this one, once.
+#[test]
+fn born_and_ended_between_a_windows_end_and_its_reading() {
+    if !can_measure() {
+        return;
+    }
+    let mut session = Session::open(&Options::for_threads(8)).unwrap();
+    session.attach().unwrap();
+    session.add_process(Tgid::from_raw(std::process::id())).unwrap();
+    session.begin();
+    let old = Guest::start();
+    session.finish();
+    let (ended, born) = (old.tid, Guest::start());
+    old.end();
+    let first = session.harvest().unwrap();
+    let records = |harvest: &Harvest, tid| {
+        let all = harvest.alive.iter().chain(harvest.departed.iter());
+        all.filter(|thread| thread.tid == tid)
+            .map(|thread| thread.first >= harvest.start.as_nanos())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((records(&first, ended), records(&first, born.tid)), (vec![true], vec![]));
+    let tid = born.tid;
+    session.begin();
+    born.end();
+    session.finish();
+    let second = session.harvest().unwrap();
+    assert_eq!((records(&second, ended), records(&second, tid)), (vec![], vec![true]));
+    assert_eq!((second.counters.exits, second.counters.exits_pooled), (1, 0));
 }
 
 /// A fork, and an exec in the child, in the middle: with `follow` the child belongs to the target,

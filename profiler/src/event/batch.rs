@@ -1,5 +1,7 @@
 //! event/batch: everything of one measurement, decoded at once.
 
+use std::collections::HashSet;
+
 use super::{
     counters::Counters,
     device::{self, DeviceRecord},
@@ -13,7 +15,10 @@ use super::{
     sums::Sums,
     thread::Threads,
 };
-use crate::{kernel::Harvest, quantity::Nanos};
+use crate::{
+    kernel::Harvest,
+    quantity::{Nanos, Tid},
+};
 
 /// Everything of one measurement, decoded.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Batch {
     pub spans: Vec<Span>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
+    /// Threads that these hit; `None` where none were taken.
+    pub hit: Option<HashSet<Tid>>,
     /// What hardware counters told, where there are any.
     pub ipc: Option<IpcRecord>,
     /// Losses, and events that are counted because they are rare.
@@ -80,6 +87,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
             .collect::<Result<_, _>>()?,
         spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
         samples: harvest.samples.into(),
+        hit: harvest.hit.map(|hit| hit.into_iter().map(Tid::from_raw).collect()),
         counters: harvest.counters.into(),
         ipc: harvest.ipc.as_ref().map(ipc::decode).transpose()?,
         programs: harvest.programs.iter().map(ProgramRecord::from).collect(),

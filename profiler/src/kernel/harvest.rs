@@ -1,13 +1,13 @@
 //! Reading the maps back: sites, threads, devices, each taken once.
 
-use std::{cell::LazyCell, collections::HashSet};
+use std::collections::HashSet;
 
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, Queue};
 use profiler_common::{
     control::{Control, Counters},
     device::Device,
     site::{OVERFLOW_SITE, Site, SiteKey},
-    thread::{Sums, Thread},
+    thread::{LATE, Sums, Thread},
 };
 
 use super::{
@@ -28,6 +28,9 @@ const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";
 const FREE_SITES: &str = "SIA_FREE_SITES";
 const DEVICES: &str = "SIA_DEVICES";
+
+/// How often the living threads are read, where others end and find no room for their records.
+const MOST_TRIES: u32 = 4;
 
 /// What room for keys is filled with.
 const NO_KEY: SiteKey = SiteKey { ip: 0, nr: 0, class: 0, abi: 0, space: 0, size: 0 };
@@ -57,6 +60,8 @@ pub struct Harvest {
     pub spans: Vec<RawSpan>,
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
+    /// Threads that these hit; `None` where none were taken.
+    pub hit: Option<HashSet<u32>>,
     /// What hardware counters told, where there are any.
     pub ipc: Option<RawIpc>,
     /// Losses, and events that are counted because they are rare.
@@ -109,6 +114,7 @@ impl Session {
         let ipc = self.read_ipc(&sites)?;
         let devices = self.read_devices()?;
         let now = super::clock::now();
+        let (samples, hit) = self.sampler.so_far();
         Ok(Harvest {
             start: self.start,
             end: now,
@@ -122,7 +128,8 @@ impl Session {
             overflow: self.overflow()?,
             devices,
             spans: Vec::new(),
-            samples: self.sampler.so_far(),
+            samples,
+            hit,
             counters: control.counters,
             programs: self.costs(),
         })
@@ -149,13 +156,8 @@ impl Session {
     /// # Errors
     /// A map that cannot be read.
     pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
-        self.drain();
+        let (alive, slots) = self.take_living();
         let control: Control = self.loaded.control.read(0);
-        let slots = self.live_slots();
-        let alive: Chunks<Thread> = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize)).collect();
-        // Threads may have ended while these were read: each counts once.
-        let read = LazyCell::new(|| alive.iter().map(|t| (t.tid, t.first)).collect::<HashSet<_>>());
-        self.drain_if(|thread| !read.contains(&(thread.tid, thread.first)));
         let pooled = self.loaded.threads.read(0);
         for &slot in slots.iter().chain(&[0]) {
             // SAFETY: inside the mapping; the programs do not count between two windows.
@@ -172,6 +174,7 @@ impl Session {
         let devices = self.read_devices()?;
         self.clear_devices(&devices)?;
         let measured = std::mem::take(&mut self.measured);
+        let (samples, hit) = self.sampler.take();
         Ok(Harvest {
             start: self.start,
             end: self.end,
@@ -184,11 +187,43 @@ impl Session {
             overflow,
             devices,
             spans: self.stream.take(),
-            samples: self.sampler.take(),
+            samples,
+            hit,
             ipc,
             counters: control.counters,
             programs: self.costs(),
         })
+    }
+
+    /// The records of the window's living threads, and the slots in use. Each thread counts once:
+    /// one that ends meanwhile is among the departed or in the pool, and one that is born is of no
+    /// window yet.
+    fn take_living(&mut self) -> (Chunks<Thread>, Vec<u32>) {
+        let pooled = |session: &Self| session.loaded.control.read(0).counters.exits_pooled;
+        let key = |thread: &Thread| (thread.tid, thread.first);
+        let mut tries = 0..MOST_TRIES;
+        loop {
+            self.drain();
+            let (before, departed) = (pooled(self), self.departed.len());
+            let slots = self.live_slots();
+            let records = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize));
+            let mut living: Chunks<Thread> = records.filter(|thread| !self.came_later(thread)).collect();
+            // The pool does not say whose sums it has.
+            if pooled(self) != before && tries.next().is_some() {
+                continue;
+            }
+            self.drain();
+            let ended: HashSet<_> = self.departed.iter().skip(departed).map(key).collect();
+            if !ended.is_empty() {
+                living = living.into_iter().filter(|thread| !ended.contains(&key(thread))).collect();
+            }
+            return (living, slots);
+        }
+    }
+
+    /// Whether a thread was filed after the window had ended.
+    fn came_later(&self, thread: &Thread) -> bool {
+        thread.epoch == LATE && thread.first >= self.end.as_nanos()
     }
 
     /// Forgets every site, and gives their places back: for a measurement of others, after

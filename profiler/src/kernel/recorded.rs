@@ -201,6 +201,7 @@ impl Harvest {
                 }
             },
             ipc: if input.take::<u32>()? == 0 { None } else { Some(take_ipc(&mut input)?) },
+            hit: None,
             counters: Counters::default(),
             programs: Vec::new(),
         };

@@ -1,6 +1,6 @@
 //! CPU-clock samples: attached per CPU, read back as counts by where in the kernel they hit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aya::{
     maps::{MapData, RingBuf},
@@ -132,12 +132,14 @@ pub(super) struct Sampler {
     attached: bool,
     functions: Functions,
     counts: SampleCounts,
+    /// Threads that were hit; `None` where no samples were taken.
+    hit: Option<HashSet<u32>>,
 }
 
 impl Sampler {
     pub(super) fn new(ring: RingBuf<MapData>) -> Self {
         let (functions, counts) = (Functions::default(), SampleCounts::default());
-        Self { ring, covered: Covered::default(), attached: false, functions, counts }
+        Self { ring, covered: Covered::default(), attached: false, functions, counts, hit: None }
     }
 
     /// Loads the program once, and attaches it to every CPU. Without it nothing else is lost: an
@@ -157,6 +159,7 @@ impl Sampler {
         }
         self.cover(loaded)?;
         self.attached = true;
+        self.hit.get_or_insert_default();
         Ok(())
     }
 
@@ -206,18 +209,21 @@ impl Sampler {
                 // integers alone.
                 let sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
                 count(&mut self.counts, &self.functions, &sample);
+                self.hit.get_or_insert_default().insert(sample.tid);
             }
         }
     }
 
-    /// What has been counted so far.
-    pub(super) fn so_far(&self) -> SampleCounts {
-        self.counts
+    /// What has been counted so far, and the threads that were hit.
+    pub(super) fn so_far(&self) -> (SampleCounts, Option<HashSet<u32>>) {
+        (self.counts, self.hit.clone())
     }
 
-    pub(super) fn take(&mut self) -> SampleCounts {
+    /// The same, and begins anew.
+    pub(super) fn take(&mut self) -> (SampleCounts, Option<HashSet<u32>>) {
         self.drain();
-        std::mem::take(&mut self.counts)
+        let anew = self.attached.then(HashSet::new);
+        (std::mem::take(&mut self.counts), std::mem::replace(&mut self.hit, anew))
     }
 }
 

@@ -6,10 +6,11 @@ use std::{
 };
 
 use aya::{
+    Pod,
     maps::{HashMap as BpfHashMap, MapData, Queue, RingBuf},
     programs::{BtfTracePoint, RawTracePoint, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
 };
-use profiler_common::thread::{LATE, Sums, Thread};
+use profiler_common::thread::{LATE, Sums, Thread, mark};
 
 use super::{
     chunks::Chunks,
@@ -18,6 +19,7 @@ use super::{
     hooks::{Hook, Spares},
     loader::{Loaded, load},
     options::{Form, Options},
+    per_cpu::{no_map, unreadable},
     pmu::Grade,
     sampler::Sampler,
     stacks::StackRing,
@@ -221,25 +223,35 @@ impl Session {
         threads.collect::<std::collections::BTreeSet<Tgid>>().into_iter()
     }
 
-    /// Forgets all processes: while nothing was attached, others may have got their numbers.
+    /// Forgets all processes, and who was inside `execve`: while nothing was attached, others may
+    /// have got their numbers, and the programs did not see how the calls went on.
+    ///
+    /// # Errors
+    /// A map that cannot be changed.
     pub fn forget_processes(&mut self) -> Result<(), LoadError> {
-        let mut groups = self.groups()?;
-        let known: Vec<u32> = groups.keys().filter_map(Result::ok).collect();
-        for tgid in known {
-            let _ = groups.remove(&tgid);
+        clear(&mut self.map::<u32>("SIA_GROUPS")?);
+        clear(&mut self.map::<u64>("SIA_EXECS")?);
+        for slot in self.live_slots() {
+            let thread = self.loaded.threads.at(slot as usize);
+            // SAFETY: inside the mapping; nothing is attached that could write.
+            unsafe {
+                let marks = (&raw const (*thread).marks).read_volatile();
+                (&raw mut (*thread).marks).write_volatile(marks & !mark::EXECING);
+            }
         }
+        // SAFETY: the mapped control page, as above.
+        unsafe { (&raw mut (*self.loaded.control.at(0)).pending_exec).write_volatile(0) };
         Ok(())
     }
 
     /// Counts a process as the target's: births in it are followed.
     pub fn add_process(&mut self, tgid: Tgid) -> Result<(), LoadError> {
-        self.groups()?.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
+        let mut groups = self.map::<u32>("SIA_GROUPS")?;
+        groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
     }
 
-    fn groups(&mut self) -> Result<BpfHashMap<&mut MapData, u32, u32>, LoadError> {
-        let map =
-            self.loaded.ebpf.map_mut("SIA_GROUPS").ok_or_else(|| LoadError::Object("no map SIA_GROUPS".into()))?;
-        map.try_into().map_err(|e: aya::maps::MapError| LoadError::Object(e.to_string()))
+    fn map<K: Pod>(&mut self, name: &'static str) -> Result<BpfHashMap<&mut MapData, K, u32>, LoadError> {
+        self.loaded.ebpf.map_mut(name).ok_or_else(|| no_map(name))?.try_into().map_err(unreadable)
     }
 
     /// Files a thread that lives already. True if it is new here; false if it was filed, or if
@@ -289,6 +301,7 @@ impl Session {
         // SAFETY: the mapped control page. The programs read `enabled` first, and it is written
         // last.
         unsafe {
+            (&raw mut (*control).counters.exits_pooled).write_volatile(0);
             (&raw mut (*control).runnable.value).write_volatile(0);
             (&raw mut (*control).start).write_volatile(at.as_nanos());
             let epoch = (&raw mut (*control).epoch).read_volatile().wrapping_add(1);
@@ -359,20 +372,13 @@ impl Session {
     /// Takes the records of ended threads out of the ring. If it is called too rarely the ring is
     /// full, and names are lost, but no sums.
     pub fn drain(&mut self) -> usize {
-        self.drain_if(|_| true)
-    }
-
-    /// The same; of the records only those are kept that are wanted.
-    pub(super) fn drain_if(&mut self, wanted: impl Fn(&Thread) -> bool) -> usize {
         let mut taken = 0;
         self.sampler.drain();
         while let Some(item) = self.ring.next() {
             if let Some(thread) = decode(&item) {
                 self.gone.add(&thread.sums);
-                if wanted(&thread) {
-                    self.departed.push(thread);
-                    taken += 1;
-                }
+                self.departed.push(thread);
+                taken += 1;
             }
         }
         taken
@@ -486,6 +492,13 @@ impl Passed {
     fn add(&mut self, sums: &Sums) {
         self.calls += sums.calls;
         self.switches += sums.voluntary + sums.involuntary;
+    }
+}
+
+fn clear<K: Pod>(map: &mut BpfHashMap<&mut MapData, K, u32>) {
+    let known: Vec<K> = map.keys().filter_map(Result::ok).collect();
+    for key in known {
+        let _ = map.remove(&key);
     }
 }
 

@@ -1,6 +1,10 @@
 //! Facts from outside the programs: names, devices, threads without events, our own cost.
 
-use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+    time::SystemTime,
+};
 
 use crate::{
     aggregate::Silent,
@@ -19,6 +23,8 @@ type Names<K> = HashMap<K, String>;
 const ASKED_AGAIN: usize = 500;
 /// Where more than one in so many of them has moved, all are asked.
 const MOVED: usize = 100;
+/// The CPU clock hits a thread that runs for so long: six ticks of it (`kernel/sampler.rs`).
+const SURE_TO_BE_HIT: Nanos = Nanos::from_millis(12);
 /// How often a screen learns which CPUs the target may use.
 const CPUS_EVERY: Nanos = Nanos::from_millis(5_000);
 
@@ -49,27 +55,31 @@ impl Silents {
 
     fn among(&mut self, threads: impl Iterator<Item = Standing>, batch: &Batch) -> Vec<Silent> {
         let (mut unseen, mut asleep) = (Vec::new(), HashMap::with_capacity(threads.size_hint().0));
+        let mut on_cpu = Vec::new();
         for Standing { tgid, tid, phase, loads } in threads {
             match phase {
                 Phase::Unseen => unseen.push((tgid, tid)),
                 Phase::Blocked { class, .. } => _ = asleep.insert(tid, (class, loads)),
+                Phase::OnCpu { .. } => on_cpu.push((tgid, tid)),
                 _ => {}
             }
         }
         if self.window.replace(batch.start) != Some(batch.start) && !self.still_there(&unseen, batch.measured) {
             self.known.clear();
         }
+        let mut running = Running::new(batch, on_cpu);
         let mut found = Vec::with_capacity(unseen.len());
         for (tgid, tid) in unseen {
             let on = match self.known.get(&tid) {
                 Some(&known) => Some(known),
                 None => match self.ask(tgid, tid, batch.measured) {
+                    Some(None) if !running.has(tgid, tid) => Some((BlockClass::Unknown, Loads::No)),
                     Some(on) => on,
                     // Gone: not of this window.
                     None => continue,
                 },
             };
-            asleep.extend(on.map(|on| (tid, on)));
+            asleep.extend(on.filter(|&(class, _)| class != BlockClass::Unknown).map(|on| (tid, on)));
             // Running without a switch or a syscall: all of the window.
             let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
             let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
@@ -171,6 +181,35 @@ impl Silents {
         }
         process::only_watched(tgid, fd)
             .map_or(class, |watched| class_of_descriptor(&table.describe(watched)).waited_for())
+    }
+}
+
+/// Which of the threads that can run by now ran all the window. The others waited for a CPU, or
+/// were woken after it.
+enum Running<'a> {
+    /// Threads that the CPU clock hit, in a window that is long enough to hit every one that runs.
+    Hit(&'a HashSet<Tid>),
+    /// Nobody watched the CPU clock. One that ran without a switch had its CPU to itself: these are
+    /// those of the others.
+    Apart(HashSet<u32>),
+}
+
+impl<'a> Running<'a> {
+    /// `on_cpu`: threads that had events, and a CPU at the window's end.
+    fn new(batch: &'a Batch, on_cpu: Vec<(Tgid, Tid)>) -> Self {
+        let told = batch.measured >= SURE_TO_BE_HIT && batch.counters.samples_lost == 0;
+        match batch.hit.as_ref().filter(|_| told) {
+            Some(hit) => Self::Hit(hit),
+            None => Self::Apart(on_cpu.into_iter().filter_map(|(tgid, tid)| process::processor(tgid, tid)).collect()),
+        }
+    }
+
+    /// Whether this one did; to be asked once for each.
+    fn has(&mut self, tgid: Tgid, tid: Tid) -> bool {
+        match self {
+            Self::Hit(hit) => hit.contains(&tid),
+            Self::Apart(taken) => process::processor(tgid, tid).is_some_and(|cpu| taken.insert(cpu)),
+        }
     }
 }
 
@@ -403,6 +442,18 @@ mod tests {
         assert!(could(3_200) && could(2_995), "as of the last tick");
         assert!(!could(0) && !could(12));
         assert!(could_have_run(None, measured), "a kernel without the account");
+    }
+
+    #[test]
+    fn who_can_run_by_now_ran_only_where_a_cpu_was_its_own() {
+        let (tgid, own) = (Tgid::from_raw(std::process::id()), process::own_tid());
+        let hit = HashSet::from([own]);
+        let mut running = Running::Hit(&hit);
+        assert!(running.has(tgid, own) && !running.has(tgid, Tid::from_raw(1)));
+        let mut running = Running::Apart(HashSet::new());
+        assert!(running.has(tgid, own), "nobody else was there");
+        let taken = (0..4096).collect();
+        assert!(!Running::Apart(taken).has(tgid, own));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn file_threads(session: &mut Session, target: &Target) -> Result<(), LoadError> {
     if let Some(only) = &target.threads_only {
         session.ignore_births();
-        for process in &target.processes {
+        for process in target.processes.iter().filter(|process| process::is_alive(process)) {
             for tid in process::threads(process.tgid) {
                 if only.contains(&tid) {
                     session.add_thread(process.tgid, tid);

@@ -3,7 +3,7 @@
 mod gather;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime},
 };
@@ -32,7 +32,7 @@ use crate::{
     event,
     kernel::{self, LoadError, Options, Session},
     process::{self, Children, ExitWatch, Process, QuotaWatch, Target, TargetError},
-    quantity::{Nanos, Tgid},
+    quantity::{Nanos, Tgid, Tid},
     words,
 };
 
@@ -89,9 +89,7 @@ pub(super) struct Run<'a> {
     /// When the first window began, and when this one did.
     first: Nanos,
     begun: Nanos,
-    /// When the living processes began, as of the last window's end: who has one's number and
-    /// began at another time is a stranger.
-    starts: HashMap<Tgid, u64>,
+    lives: Lives,
     /// Whether a window is open: not between two of them.
     open: bool,
     /// When the last pause ended.
@@ -102,6 +100,16 @@ pub(super) struct Run<'a> {
     /// The quotas of the cgroups that it is in.
     quotas: QuotaWatch,
     daemon_before: Nanos,
+}
+
+/// What tells those who live from the dead, and from strangers with a dead one's number.
+#[derive(Default)]
+struct Lives {
+    /// When the living processes began, as of the last window's end: who has one's number and
+    /// began at another time is a stranger.
+    starts: HashMap<Tgid, u64>,
+    /// Threads of the open window that `/proc` did not list when it was asked last.
+    missing: HashSet<(Tgid, Tid)>,
 }
 
 /// When things were last done.
@@ -192,7 +200,7 @@ impl<'a> Run<'a> {
             pricing,
             first,
             begun: first,
-            starts: HashMap::new(),
+            lives: Lives::default(),
             open: true,
             rested: None,
             cpu_before,
@@ -295,7 +303,8 @@ impl<'a> Run<'a> {
         self.streaming.close(&mut self.session, now);
         self.session.finish();
         self.take_window()?;
-        self.starts = self.session.live_processes().filter_map(|tgid| Some((tgid, process::started(tgid)?))).collect();
+        self.lives.starts =
+            self.session.live_processes().filter_map(|tgid| Some((tgid, process::started(tgid)?))).collect();
         self.session.detach();
         // What the target pays is of the time until it has settled.
         let length = self.governor.pause(now.saturating_sub(self.begun) + SETTLE, self.rested.is_none());
@@ -370,10 +379,12 @@ impl<'a> Run<'a> {
         self.paced.plus(now)
     }
 
-    /// Frees the slots of threads that `/proc` does not list any more.
+    /// Frees the slots of threads that `/proc` does not list any more; while a window is open, of
+    /// those that it did not list the last time either, because a thread is off the list before its
+    /// last switch.
     fn forget_dead(&mut self) -> usize {
         let mut living = HashMap::new();
-        let starts = &self.starts;
+        let (open, Lives { starts, missing }) = (self.open, &mut self.lives);
         self.session.forget_dead(|tgid, tid| {
             let threads = living.entry(tgid).or_insert_with(|| {
                 if starts.get(&tgid).is_some_and(|&start| process::started(tgid) != Some(start)) {
@@ -388,7 +399,7 @@ impl<'a> Run<'a> {
                 });
                 threads
             });
-            threads.binary_search(&tid).is_ok()
+            threads.binary_search(&tid).is_ok() || open && missing.insert((tgid, tid))
         })
     }
 
@@ -396,6 +407,7 @@ impl<'a> Run<'a> {
     fn open_window(&mut self) -> Result<(), Failure> {
         // The programs saw no thread end or begin meanwhile.
         self.forget_dead();
+        self.lives.missing.clear();
         self.session.forget_processes()?;
         self.session.attach()?;
         if self.request.price {

@@ -41,5 +41,5 @@ pub use single::Process;
 pub use target::{Note, Target, TargetSpec};
 pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,
-    snapshot_state, switches_of_all, thread_count, threads, works_for_ring,
+    processor, snapshot_state, switches_of_all, thread_count, threads, works_for_ring,
 };

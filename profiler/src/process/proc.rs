@@ -24,6 +24,8 @@ pub(crate) struct Stat {
     waited_for: u64,
     /// Clock ticks since boot.
     pub(crate) started: u64,
+    /// The CPU that it runs on or ran on last.
+    pub(crate) processor: Option<u32>,
 }
 
 impl Stat {
@@ -38,7 +40,7 @@ impl Stat {
     fn parse(text: &[u8]) -> Option<Self> {
         let (open, close) = (text.iter().position(|&b| b == b'(')?, comm_end(text)?);
         let rest = str::from_utf8(text.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
+        let fields: Vec<&str> = rest.split_ascii_whitespace().take(37).collect();
         Some(Self {
             comm: printable(text.get(open + 1..close)?),
             state: fields.first()?.chars().next()?,
@@ -47,6 +49,7 @@ impl Stat {
             waited_for: fields.get(13)?.parse::<u64>().ok()? + fields.get(14)?.parse::<u64>().ok()?,
             threads: fields.get(17)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
+            processor: fields.get(36).and_then(|field| field.parse().ok()),
         })
     }
 
@@ -182,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_stat_line_is_read_past_a_hostile_command_name() {
-        let line = b"42 (a) R 1 (\x1b[2J) S 7 42 42 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 3 0 9876 0 0";
+        let line = b"42 (a) R 1 (\x1b[2J) S 7 42 42 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 3 0 9876 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 5 0";
         let stat = Stat::parse(line).unwrap();
         assert_eq!((stat.comm.as_str(), stat.state, stat.ppid), ("a) R 1 (?[2J", 'S', 7));
-        assert_eq!((stat.threads, stat.started), (3, 9876));
+        assert_eq!((stat.threads, stat.started, stat.processor), (3, 9876, Some(5)));
         assert!(stat.is_kernel_thread() && !stat.is_zombie());
         assert_eq!(Stat::parse(b"42 (a"), None);
         assert_eq!(Stat::parse(b""), None);

@@ -129,6 +129,11 @@ pub fn works_for_ring(tgid: Tgid, tid: Tid) -> bool {
     proc::Stat::of_thread(tgid.as_raw(), tid.as_raw()).is_some_and(|stat| stat.works_for_ring())
 }
 
+/// The CPU that a thread runs on or ran on last; `None` where it has exited.
+pub fn processor(tgid: Tgid, tid: Tid) -> Option<u32> {
+    proc::Stat::of_thread(tgid.as_raw(), tid.as_raw()).and_then(|stat| stat.processor)
+}
+
 /// The calling thread.
 pub fn own_tid() -> Tid {
     Tid::from_raw(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
