@@ -27,15 +27,17 @@ use self::{child::Child, run::Run};
 use super::rig::{clock, host, pace};
 use crate::{
     machine::{EventCost, Language, Runtime, Way},
-    quantity::{Estimate, Repeats},
+    quantity::Estimate,
 };
 
 /// Events that a wait returns: one connection with something to read, and more.
 const EVENTS: [u32; 3] = [1, 8, 64];
 /// The program's own work for an event, ns.
 const WORK: [f64; 3] = [0.0, 30e3, 100e3];
-/// Messages of a run with and without work, and batches at least.
-const MESSAGES: u32 = 1_200;
+/// Messages of a run with and without work, and batches at least. Many short runs are worth more
+/// than few long ones: what disturbs one is a small part of them then, and the median leaves it
+/// out.
+const MESSAGES: u32 = 256;
 const WORKING_MESSAGES: u32 = 96;
 const FEWEST_BATCHES: u32 = 6;
 /// Every form is run at least so often, and no more than so often.
@@ -105,6 +107,7 @@ fn measured(program: &Program, budget: Duration) -> Result<RuntimeCalibration, R
             runs.take(&mut child, &ways, cell, round)?;
         }
     }
+    log::debug!("each form ran {} times", runs.least());
     let child_cpu = child.cpu()?;
     child.end();
     let runtime = Runtime { language: program.language, version: Runtime::numbers(child.version()), ways };
@@ -162,9 +165,14 @@ impl Runs {
         Ok(())
     }
 
-    fn beyond(&self, way: Way, cell: Cell) -> Option<Repeats> {
+    /// How often each form ran in each cell, at least.
+    fn least(&self) -> usize {
+        self.0.iter().map(|(.., all)| all.len()).min().unwrap_or(0)
+    }
+
+    fn beyond(&self, way: Way, cell: Cell) -> Option<Estimate> {
         let (.., all) = self.0.iter().find(|(w, c, _)| (*w, *c) == (way, cell))?;
-        Repeats::new(all)
+        Estimate::median_of(all)
     }
 
     fn costs(&self, ways: &[Way]) -> Vec<EventCost> {
@@ -173,8 +181,8 @@ impl Runs {
             cells().filter_map(move |cell| {
                 let timed = self.beyond(way, Cell { work: 0.0, timed: true, ..cell });
                 let plain = self.beyond(way, Cell { work: 0.0, timed: false, ..cell });
-                let more = timed.zip(plain).map_or(0.0, |(timed, plain)| timed.median - plain.median);
-                let beyond = with_work(plain?.estimate(), self.beyond(way, cell)?.estimate());
+                let more = timed.zip(plain).map_or(0.0, |(timed, plain)| timed.value - plain.value);
+                let beyond = with_work(plain?, self.beyond(way, cell)?);
                 Some(EventCost { way, events: cell.events, work: cell.work, beyond, timed: more.max(0.0) })
             })
         };
