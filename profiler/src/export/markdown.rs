@@ -129,11 +129,15 @@ fn sites(page: &mut Page, report: &Report) {
 fn target(page: &mut Page, report: &Report) {
     let facts = &report.facts;
     let named = facts.processes.iter().take(MOST_PROCESSES);
-    let names: Vec<String> = named.map(|process| format!("{} (PID {})", safe(&process.name), process.tgid)).collect();
+    let mut names: Vec<String> =
+        named.map(|process| format!("{} (PID {})", safe(&process.name), process.tgid)).collect();
+    if let Some(more) = facts.processes.len().checked_sub(MOST_PROCESSES).filter(|&more| more > 0) {
+        names.push(words::more_processes(more));
+    }
     let threads = plural(report.threads.len() as u64, "thread", "threads");
     page.line("");
     page.line(&format!(
-        "{} · {} · {threads} seen · {}",
+        "Measured: {} · {} · {threads} seen · {}",
         names.join(", "),
         report.window.words(),
         safe(&facts.machine())
@@ -184,13 +188,20 @@ impl Page {
 }
 
 /// Text in which names of the target's may stand: one line without markup. Nobody is called by
-/// `@name`, no `#12` and no address becomes a link: these are made after backslashes are gone, so a
-/// space without width divides them.
+/// `@name`, and no `#12`, `GH-12`, `!12`, `%12`, address, formula or `:smile:` becomes what it is
+/// elsewhere: these are made after backslashes are gone, so a space without width divides them.
 fn safe(text: &str) -> String {
+    let text = clean::line(text);
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
-    for c in clean::line(text).chars() {
+    for (at, c) in text.char_indices() {
+        let behind = &text[at + c.len_utf8()..];
+        let number = behind.starts_with(|c: char| c.is_ascii_digit());
         match c {
+            '$' => out.extend(['$', NO_SPACE]),
+            '!' | '%' if number => out.extend([c, NO_SPACE]),
+            '-' if number && out.to_ascii_lowercase().ends_with("gh") => out.extend(['-', NO_SPACE]),
+            ':' if is_emoji(behind) => out.extend([':', NO_SPACE]),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' => out.extend(['\\', c]),
             '@' => out.extend(['@', NO_SPACE]),
             '#' => out.extend(['\\', '#', NO_SPACE]),
@@ -201,6 +212,12 @@ fn safe(text: &str) -> String {
         before = c;
     }
     out
+}
+
+/// Whether a colon before this text makes an emoji of it: `smile: …`.
+fn is_emoji(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"_+-".contains(c));
+    end.is_some_and(|end| end > 0 && text[end..].starts_with(':'))
 }
 
 /// Zero width space.
@@ -215,6 +232,8 @@ mod tests {
         assert_eq!(safe("a|b\nc"), "a\\|b c");
         assert_eq!(safe("<img src=x> `x` **y** _z_"), "\\<img src=x\\> \\`x\\` \\*\\*y\\*\\* \\_z\\_");
         assert_eq!(safe("@all #12"), "@\u{200b}all \\#\u{200b}12");
+        assert_eq!(safe("GH-12 !1 %2 5 % a-1"), "GH-\u{200b}12 !\u{200b}1 %\u{200b}2 5 % a-1");
+        assert_eq!(safe(":+1: $x$ 1.2.3.4:80 a: b"), ":\u{200b}+1: $\u{200b}x$\u{200b} 1.2.3.4:80 a: b");
         assert_eq!(safe("https://a.b www.c.d"), "https:\u{200b}//a.b www\u{200b}.c.d");
         assert_eq!(safe("[x](y) &amp; \\"), "\\[x\\](y) \\&amp; \\\\");
     }

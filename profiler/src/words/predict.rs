@@ -108,8 +108,8 @@ impl InWords for Assignment {
     /// Which loop a connection is on.
     fn in_words(&self) -> String {
         let words = match self {
-            Self::Fixed => "each connection's own",
-            Self::Stealing => "whichever is free",
+            Self::Fixed => "each connection stays on one",
+            Self::Stealing => "whichever is free takes an event",
         };
         words.to_owned()
     }

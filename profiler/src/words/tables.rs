@@ -58,6 +58,11 @@ pub fn more_sites(n: usize, blocked: Nanos) -> String {
     format!("… and {} ({blocked} blocked)", plural(n as u64, "more blocking site", "more blocking sites"))
 }
 
+/// The processes beside those that are named.
+pub fn more_processes(n: usize) -> String {
+    plural(n as u64, "more process", "more processes")
+}
+
 /// The threads below those that are shown.
 pub fn more_threads(n: usize, cpu: Nanos) -> String {
     format!("… and {} ({cpu} of CPU)", plural(n as u64, "more thread", "more threads"))

@@ -306,7 +306,7 @@ fn other_loops_are_asked_for_once_and_one_after_the_other() {
     assert_eq!(asked(&app), Question { assignment: Assignment::Stealing, loops: 1 });
     assert_eq!(found(&app), Found::NotYet);
     let text = screen(&app, 100, 40);
-    assert!(text.contains("On 1 event loop, whichever is free") && text.contains("n/a: being worked out"), "{text}");
+    assert!(text.contains("On 1 event loop: whichever is free") && text.contains("n/a: being worked out"), "{text}");
     assert!(!text.contains("sleeps/block"), "no table under a title that is not its own: {text}");
     // Its answer is out of date by now: the newest question is asked next.
     let mut orders = answer(&mut app, inquiry);

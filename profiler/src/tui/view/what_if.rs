@@ -42,7 +42,7 @@ fn question(page: &mut Page, app: &App, snapshot: &Snapshot) {
     let what_if = &snapshot.whole.what_if;
     let Question { loops, assignment } = app.other_loops.question(snapshot);
     let noun = if loops == 1 { "event loop" } else { "event loops" };
-    page.title(&format!("On {loops} {noun}, {}", assignment.in_words()));
+    page.title(&format!("On {loops} {noun}: {}", assignment.in_words()));
     if snapshot.engine.is_some() {
         let most = most(snapshot);
         page.wrapped(0, &format!("← → loops (1–{most})  m usual ({})  o queues", what_if.loops), Ink::Dim);
