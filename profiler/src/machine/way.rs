@@ -190,6 +190,12 @@ impl Way {
         self.queue().is_some()
     }
 
+    /// Whether each read has a new buffer of 256 KiB: `_SelectorTransport.max_size` of asyncio, not
+    /// of uvloop.
+    pub const fn reads_into_large_buffer(self) -> bool {
+        matches!(self, Self::Streams | Self::Protocols)
+    }
+
     /// Whether one call sends and receives for several connections.
     pub const fn is_ring(self) -> bool {
         matches!(self.queue(), Some(Queue::Ring))

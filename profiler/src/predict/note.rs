@@ -53,6 +53,8 @@ pub enum Caveat {
     },
     /// The cost of this share of the blocks is not known.
     NotCovered(f64),
+    /// asyncio is offered, whose read buffer may be mapped anew for each read.
+    MappedBuffer,
 }
 
 /// Why there is no prediction.

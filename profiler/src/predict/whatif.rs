@@ -232,19 +232,21 @@ fn caveats(given: &Given<'_>, engine: Option<&Engine>) -> Vec<Caveat> {
         engine.filter(|_| given.filled).map(|_| Caveat::HooksFilledCpu),
         engine.and_then(Engine::incredible_crowd),
         prices.filter(|p| p.covered < 0.95).map(|p| Caveat::NotCovered(1.0 - p.covered)),
+        engine.filter(|_| given.offered().into_iter().any(Way::reads_into_large_buffer)).map(|_| Caveat::MappedBuffer),
     ];
     found.into_iter().flatten().collect()
 }
 
 /// The share of the waits for locks that can be hand-overs of what IO brought: at most one for each
-/// wait for IO or for an event. The others are the program's own, and no way of waiting changes
-/// them.
+/// wait for IO, for an event or for a connection. The others are the program's own, and no way of
+/// waiting changes them.
 fn locks_that_hand_over(sums: &Sums, blocks: f64) -> f64 {
     let of_family = |family: Family| -> f64 {
         let of_it = BlockClass::ALL.into_iter().filter(|class| class.family() == family);
         of_it.map(|class| sums.classes[class as usize].blocks as f64).sum()
     };
-    ((blocks + of_family(Family::EventWait)) / of_family(Family::Lock).max(1.0)).min(1.0)
+    let brought = blocks + of_family(Family::EventWait) + of_family(Family::Accept);
+    (brought / of_family(Family::Lock).max(1.0)).min(1.0)
 }
 
 #[cfg(test)]
@@ -260,5 +262,7 @@ mod tests {
         assert_eq!(locks_that_hand_over(&sums, 0.0), 0.1);
         assert_eq!(locks_that_hand_over(&sums, 150.0), 0.25);
         assert_eq!(locks_that_hand_over(&sums, 5_000.0), 1.0);
+        sums.classes[BlockClass::Accept as usize].blocks = 400;
+        assert_eq!(locks_that_hand_over(&sums, 0.0), 0.5);
     }
 }
