@@ -13,7 +13,7 @@ use profiler_common::{
     thread::{ClassSum, Sums, Thread, phase},
 };
 use should_i_async::{
-    aggregate::{Silent, Window},
+    aggregate::{Doing, Silent, Window},
     answer::{Inputs, Report},
     event::{self, Batch},
     kernel::{Chunks, Harvest, RawSite},
@@ -144,9 +144,7 @@ fn silent() -> Vec<Silent> {
     (1..=THREADS)
         .map(|tid| Silent {
             tid: Tid::from_raw(tid),
-            asleep_on: Some(event::BlockClass::Futex),
-            loads: event::Loads::No,
-            on_cpu: Nanos::ZERO,
+            doing: Doing::Asleep { on: event::BlockClass::Futex, loads: event::Loads::No },
             ring: false,
         })
         .collect()

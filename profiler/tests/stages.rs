@@ -6,7 +6,7 @@
 use profiler_common::ipc::{BINS, IpcCounts, Pairs, SiteWindows, before};
 use proptest::prelude::*;
 use should_i_async::{
-    aggregate::{Histogram, Silent, Window},
+    aggregate::{Doing, Histogram, Silent, Window},
     answer::{Inputs, Report},
     event::Family,
     event::{self, BUCKETS, BlockClass, Loads, Stat},
@@ -28,13 +28,7 @@ fn silent(harvest: &Harvest) -> Vec<Silent> {
     let batch = event::decode(harvest.clone()).unwrap();
     let unseen = batch.threads.iter().filter(|t| t.phase == event::Phase::Unseen);
     unseen
-        .map(|t| Silent {
-            tid: t.tid,
-            asleep_on: Some(BlockClass::Accept),
-            loads: Loads::No,
-            on_cpu: Nanos::ZERO,
-            ring: false,
-        })
+        .map(|t| Silent { tid: t.tid, doing: Doing::Asleep { on: BlockClass::Accept, loads: Loads::No }, ring: false })
         .collect()
 }
 

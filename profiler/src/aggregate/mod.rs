@@ -24,6 +24,6 @@ pub use load::LoadTimes;
 pub use quality::{Loss, Quality};
 pub use role::{Role, RoleBasis, RoleLine, Scheduling, ThreadRole};
 pub use roles::Roles;
-pub use silent::Silent;
+pub use silent::{Doing, Silent};
 pub use totals::{OpenEnd, ThreadTotals};
 pub use window::Window;

@@ -1,6 +1,6 @@
 //! A thread's totals: its record with the last interval closed, so that its wall time has no gap.
 
-use super::silent::Silent;
+use super::silent::{Doing, Silent};
 use crate::{
     event::{BlockClass, Call, Phase, Sums, ThreadRecord},
     quantity::{Nanos, Tgid, Tid},
@@ -138,24 +138,27 @@ impl ThreadTotals {
         }
     }
 
-    /// A thread without an event did one thing all the time: it slept, or it ran.
+    /// A thread without an event did one thing all the time.
     fn close_silent(&mut self, measured: Nanos, known: Silent) -> OpenEnd {
         // A thread that was filed in mid-window is measured since then.
         self.wall = self.wall.min(measured);
-        let end = match known.asleep_on {
-            Some(class) => {
-                self.sums.classes[class as usize].blocked += self.wall.as_nanos();
-                self.sums.count_load(known.loads, self.wall.as_nanos());
-                OpenEnd::Blocked(class)
+        self.ring |= known.ring;
+        match known.doing {
+            Doing::Asleep { on, loads } => {
+                self.sums.classes[on as usize].blocked += self.wall.as_nanos();
+                self.sums.count_load(loads, self.wall.as_nanos());
+                self.asleep_at_start = true;
+                OpenEnd::Blocked(on)
             }
-            None => {
-                self.cpu_unknown = known.on_cpu.min(self.wall);
+            Doing::Queued => {
+                self.sums.preempted += self.wall.as_nanos();
+                OpenEnd::Runnable
+            }
+            Doing::Running => {
+                self.cpu_unknown = self.wall;
                 OpenEnd::Running
             }
-        };
-        self.asleep_at_start |= self.cpu_unknown == Nanos::ZERO;
-        self.ring |= known.ring;
-        end
+        }
     }
 
     /// Adds a later window of the same thread.
@@ -258,16 +261,17 @@ mod tests {
 
     #[test]
     fn a_silent_thread_is_what_proc_says_and_a_vanished_one_is_not_ours() {
-        let asleep = Silent {
-            tid: Tid::from_raw(1),
-            asleep_on: Some(BlockClass::Futex),
-            loads: Loads::No,
-            on_cpu: Nanos::ZERO,
-            ring: false,
+        let close = |doing| {
+            let silent = Silent { tid: Tid::from_raw(1), doing, ring: false };
+            close_one(&record(Phase::Unseen), Some(silent)).unwrap()
         };
-        let closed = close_one(&record(Phase::Unseen), Some(asleep)).unwrap();
-        assert_eq!(closed.blocked(), Nanos::from_nanos(1000));
-        assert!(closed.silent && closed.asleep_at_start);
+        let all = Nanos::from_nanos(1000);
+        let closed = close(Doing::Asleep { on: BlockClass::Futex, loads: Loads::No });
+        assert_eq!((closed.blocked(), closed.asleep_at_start, closed.silent), (all, true, true));
+        let closed = close(Doing::Queued);
+        assert_eq!((closed.run_delay(), closed.cpu(), closed.open_end), (all, Nanos::ZERO, OpenEnd::Runnable));
+        let closed = close(Doing::Running);
+        assert_eq!((closed.cpu(), closed.unknown, closed.asleep_at_start), (all, Nanos::ZERO, false));
         assert_eq!(close_one(&record(Phase::Unseen), None), None);
     }
 
@@ -284,13 +288,8 @@ mod tests {
         assert_eq!(load(blocked, Loads::Yes), (1000, 0));
         assert_eq!(load(blocked, Loads::No), (0, 0));
         assert_eq!(load(woken, Loads::OnDisk), (300, 300), "who is woken waits for a CPU");
-        let silent = Silent {
-            tid: Tid::from_raw(1),
-            asleep_on: Some(BlockClass::ChildWait),
-            loads: Loads::Yes,
-            on_cpu: Nanos::ZERO,
-            ring: false,
-        };
+        let doing = Doing::Asleep { on: BlockClass::ChildWait, loads: Loads::Yes };
+        let silent = Silent { tid: Tid::from_raw(1), doing, ring: false };
         assert_eq!(close_one(&record(Phase::Unseen), Some(silent)).unwrap().sums.loading, 1000);
     }
 

@@ -198,7 +198,7 @@ fn safe(text: &str) -> String {
         let behind = &text[at + c.len_utf8()..];
         let number = behind.starts_with(|c: char| c.is_ascii_digit());
         match c {
-            '$' => out.extend(['$', NO_SPACE]),
+            '$' => out.extend(['\\', '$', NO_SPACE]),
             '!' | '%' if number => out.extend([c, NO_SPACE]),
             '-' if number && out.to_ascii_lowercase().ends_with("gh") => out.extend(['-', NO_SPACE]),
             ':' if is_emoji(behind) => out.extend([':', NO_SPACE]),
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(safe("<img src=x> `x` **y** _z_"), "\\<img src=x\\> \\`x\\` \\*\\*y\\*\\* \\_z\\_");
         assert_eq!(safe("@all #12"), "@\u{200b}all \\#\u{200b}12");
         assert_eq!(safe("GH-12 !1 %2 5 % a-1"), "GH-\u{200b}12 !\u{200b}1 %\u{200b}2 5 % a-1");
-        assert_eq!(safe(":+1: $x$ 1.2.3.4:80 a: b"), ":\u{200b}+1: $\u{200b}x$\u{200b} 1.2.3.4:80 a: b");
+        assert_eq!(safe(":+1: $x$ 1.2.3.4:80 a: b"), ":\u{200b}+1: \\$\u{200b}x\\$\u{200b} 1.2.3.4:80 a: b");
         assert_eq!(safe("https://a.b www.c.d"), "https:\u{200b}//a.b www\u{200b}.c.d");
         assert_eq!(safe("[x](y) &amp; \\"), "\\[x\\](y) \\&amp; \\\\");
     }

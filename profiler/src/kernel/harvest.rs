@@ -156,9 +156,8 @@ impl Session {
     /// # Errors
     /// A map that cannot be read.
     pub fn harvest(&mut self) -> Result<Harvest, LoadError> {
-        let (alive, slots) = self.take_living();
+        let (alive, slots, pooled) = self.take_threads();
         let control: Control = self.loaded.control.read(0);
-        let pooled = self.loaded.threads.read(0);
         for &slot in slots.iter().chain(&[0]) {
             // SAFETY: inside the mapping; the programs do not count between two windows.
             unsafe { (&raw mut (*self.loaded.threads.at(slot as usize)).sums).write_volatile(Sums::ZERO) };
@@ -195,35 +194,47 @@ impl Session {
         })
     }
 
-    /// The records of the window's living threads, and the slots in use. Each thread counts once:
-    /// one that ends meanwhile is among the departed or in the pool, and one that is born is of no
-    /// window yet.
-    fn take_living(&mut self) -> (Chunks<Thread>, Vec<u32>) {
-        let pooled = |session: &Self| session.loaded.control.read(0).counters.exits_pooled;
+    /// The records of the window's living threads, the slots in use, and the pool. Each thread
+    /// counts once: one that ends meanwhile is among the departed or in the pool, and one that is
+    /// born is of no window yet.
+    fn take_threads(&mut self) -> (Chunks<Thread>, Vec<u32>, Thread) {
         let key = |thread: &Thread| (thread.tid, thread.first);
-        let mut tries = 0..MOST_TRIES;
+        // A record is handed over before its slot is free, so that one may be drained and its slot
+        // still be in use.
+        let departed = self.departed.len();
+        let mut tries = 0;
         loop {
+            tries += 1;
             self.drain();
-            let (before, departed) = (pooled(self), self.departed.len());
+            let before = self.pooled_count();
             let slots = self.live_slots();
             let records = slots.iter().map(|&slot| self.loaded.threads.read(slot as usize));
             let mut living: Chunks<Thread> = records.filter(|thread| !self.came_later(thread)).collect();
-            // The pool does not say whose sums it has.
-            if pooled(self) != before && tries.next().is_some() {
-                continue;
-            }
             self.drain();
+            let pool = self.loaded.threads.read(0);
+            // The pool does not say whose sums it has.
+            if self.pooled_count() != before {
+                if tries < MOST_TRIES {
+                    continue;
+                }
+                log::warn!("threads ended while their records were read: some of their sums may count twice");
+            }
             let ended: HashSet<_> = self.departed.iter().skip(departed).map(key).collect();
             if !ended.is_empty() {
                 living = living.into_iter().filter(|thread| !ended.contains(&key(thread))).collect();
             }
-            return (living, slots);
+            return (living, slots, pool);
         }
+    }
+
+    /// How many records went into the pool.
+    fn pooled_count(&self) -> u64 {
+        self.loaded.control.read(0).counters.exits_pooled
     }
 
     /// Whether a thread was filed after the window had ended.
     fn came_later(&self, thread: &Thread) -> bool {
-        thread.epoch == LATE && thread.first >= self.end.as_nanos()
+        thread.epoch == LATE && thread.first >= self.ending.as_nanos()
     }
 
     /// Forgets every site, and gives their places back: for a measurement of others, after

@@ -157,9 +157,11 @@ impl Sampler {
         if self.functions.0.is_empty() {
             return Err(failed("the kernel hides its addresses (kptr_restrict)".into()));
         }
+        // Where it cannot be attached again, nobody watches.
+        self.hit = None;
         self.cover(loaded)?;
         self.attached = true;
-        self.hit.get_or_insert_default();
+        self.hit = Some(HashSet::new());
         Ok(())
     }
 

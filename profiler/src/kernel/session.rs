@@ -52,6 +52,8 @@ pub struct Session {
     gone: Passed,
     refused: HashSet<Tid>,
     pub(super) start: Nanos,
+    /// When the window was about to end: who is filed later is not in it.
+    pub(super) ending: Nanos,
     pub(super) end: Nanos,
     pub(super) measured: Nanos,
 }
@@ -85,6 +87,7 @@ impl Session {
             gone: Passed::default(),
             refused: HashSet::new(),
             start: Nanos::ZERO,
+            ending: Nanos::ZERO,
             end: Nanos::ZERO,
             measured: Nanos::ZERO,
         })
@@ -358,6 +361,7 @@ impl Session {
     /// Events stop counting. Whoever reads the harvest closes open intervals at this moment.
     pub fn finish(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
+        self.ending = clock::now();
         // SAFETY: the mapped control page.
         unsafe { AtomicU32::from_ptr(&raw mut (*control).enabled).store(0, Ordering::Release) };
         self.end = clock::now();

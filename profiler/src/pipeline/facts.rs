@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    aggregate::Silent,
+    aggregate::{Doing, Silent},
     answer::{Facts, ProcessFacts, Quota},
     event::{Batch, BlockClass, DecodeError, Living, Loads, Phase, Standing},
     kernel::{self, Form, preflight, syscalls},
@@ -70,22 +70,19 @@ impl Silents {
         let mut running = Running::new(batch, on_cpu);
         let mut found = Vec::with_capacity(unseen.len());
         for (tgid, tid) in unseen {
-            let on = match self.known.get(&tid) {
-                Some(&known) => Some(known),
-                None => match self.ask(tgid, tid, batch.measured) {
-                    Some(None) if !running.has(tgid, tid) => Some((BlockClass::Unknown, Loads::No)),
-                    Some(on) => on,
-                    // Gone: not of this window.
-                    None => continue,
-                },
+            let known = self.known.get(&tid).map(|&(on, loads)| Doing::Asleep { on, loads });
+            let doing = match known.or_else(|| self.ask(tgid, tid, batch.measured)) {
+                Some(Doing::Queued) if running.has(tgid, tid) => Doing::Running,
+                Some(doing) => doing,
+                // Gone: not of this window.
+                None => continue,
             };
-            asleep.extend(on.filter(|&(class, _)| class != BlockClass::Unknown).map(|on| (tid, on)));
-            // Running without a switch or a syscall: all of the window.
-            let on_cpu = if on.is_none() { batch.measured } else { Nanos::ZERO };
-            let (asleep_on, loads) = on.map_or((None, Loads::No), |(class, loads)| (Some(class), loads));
+            if let Doing::Asleep { on, loads } = doing {
+                asleep.insert(tid, (on, loads));
+            }
             // It shows the call in which it was made, whatever that was.
             let ring = self.works_for_ring(tgid, tid);
-            found.push(Silent { tid, asleep_on, loads, on_cpu, ring });
+            found.push(Silent { tid, doing, ring });
         }
         self.known = asleep;
         self.rings.retain(|tid, _| self.known.contains_key(tid));
@@ -100,8 +97,8 @@ impl Silents {
         let sample = fastrand::choose_multiple(expected, ASKED_AGAIN);
         let asked = sample.len();
         let mut moved = 0;
-        for (tgid, tid, known) in sample {
-            if self.ask(tgid, tid, measured) != Some(Some(known)) {
+        for (tgid, tid, (on, loads)) in sample {
+            if self.ask(tgid, tid, measured) != Some(Doing::Asleep { on, loads }) {
                 self.known.remove(&tid);
                 moved += 1;
             }
@@ -114,9 +111,11 @@ impl Silents {
         *self.rings.entry(tid).or_insert_with(|| process::works_for_ring(tgid, tid))
     }
 
-    /// What a thread slept on for so long, or that it ran; `None` where it is gone.
-    fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Option<(BlockClass, Loads)>> {
+    /// What a thread slept on for so long, or that it could run: whether it did is not told from
+    /// here. `None` where it is gone.
+    fn ask(&mut self, tgid: Tgid, tid: Tid, measured: Nanos) -> Option<Doing> {
         let state = process::snapshot_state(tgid, tid)?;
+        let asleep = |on, loads| Some(Doing::Asleep { on, loads });
         match (state.state, state.syscall) {
             ('R', _) => {
                 // A thread without counters is gone by now. Where the kernel keeps an account of
@@ -125,14 +124,17 @@ impl Silents {
                 if ever.is_none() && keeps_account() {
                     return None;
                 }
-                Some((!could_have_run(ever, measured)).then_some((BlockClass::Unknown, Loads::No)))
+                if could_have_run(ever, measured) {
+                    return Some(Doing::Queued);
+                }
+                asleep(BlockClass::Unknown, Loads::No)
             }
-            ('T', _) => Some(Some((BlockClass::Stopped, Loads::No))),
-            ('t', _) => Some(Some((BlockClass::Traced, Loads::No))),
+            ('T', _) => asleep(BlockClass::Stopped, Loads::No),
+            ('t', _) => asleep(BlockClass::Traced, Loads::No),
             ('Z' | 'X', _) => None,
             (letter, call) => {
                 let class = call.map_or(BlockClass::Unknown, |call| self.class_of_call(tgid, &call));
-                Some(Some((class, loads_of(letter, class))))
+                asleep(class, loads_of(letter, class))
             }
         }
     }
@@ -186,30 +188,28 @@ impl Silents {
 
 /// Which of the threads that can run by now ran all the window. The others waited for a CPU, or
 /// were woken after it.
-enum Running<'a> {
-    /// Threads that the CPU clock hit, in a window that is long enough to hit every one that runs.
-    Hit(&'a HashSet<Tid>),
-    /// Nobody watched the CPU clock. One that ran without a switch had its CPU to itself: these are
-    /// those of the others.
-    Apart(HashSet<u32>),
+struct Running<'a> {
+    /// Threads that the CPU clock hit, where it was watched.
+    hit: Option<&'a HashSet<Tid>>,
+    /// Whether it hit every thread that ran: no sample was lost, and the window is long enough.
+    all: bool,
+    /// CPUs that other threads of the target had. One that ran without a switch had its own.
+    taken: HashSet<u32>,
 }
 
 impl<'a> Running<'a> {
     /// `on_cpu`: threads that had events, and a CPU at the window's end.
     fn new(batch: &'a Batch, on_cpu: Vec<(Tgid, Tid)>) -> Self {
-        let told = batch.measured >= SURE_TO_BE_HIT && batch.counters.samples_lost == 0;
-        match batch.hit.as_ref().filter(|_| told) {
-            Some(hit) => Self::Hit(hit),
-            None => Self::Apart(on_cpu.into_iter().filter_map(|(tgid, tid)| process::processor(tgid, tid)).collect()),
-        }
+        let hit = batch.hit.as_ref();
+        let all = hit.is_some() && batch.measured >= SURE_TO_BE_HIT && batch.counters.samples_lost == 0;
+        let on_cpu = on_cpu.into_iter().filter(|_| !all);
+        Self { hit, all, taken: on_cpu.filter_map(|(tgid, tid)| process::processor(tgid, tid)).collect() }
     }
 
     /// Whether this one did; to be asked once for each.
     fn has(&mut self, tgid: Tgid, tid: Tid) -> bool {
-        match self {
-            Self::Hit(hit) => hit.contains(&tid),
-            Self::Apart(taken) => process::processor(tgid, tid).is_some_and(|cpu| taken.insert(cpu)),
-        }
+        let mut has_own = || process::processor(tgid, tid).is_some_and(|cpu| self.taken.insert(cpu));
+        self.hit.is_some_and(|hit| hit.contains(&tid)) || !self.all && has_own()
     }
 }
 
@@ -447,13 +447,14 @@ mod tests {
     #[test]
     fn who_can_run_by_now_ran_only_where_a_cpu_was_its_own() {
         let (tgid, own) = (Tgid::from_raw(std::process::id()), process::own_tid());
-        let hit = HashSet::from([own]);
-        let mut running = Running::Hit(&hit);
-        assert!(running.has(tgid, own) && !running.has(tgid, Tid::from_raw(1)));
-        let mut running = Running::Apart(HashSet::new());
-        assert!(running.has(tgid, own), "nobody else was there");
-        let taken = (0..4096).collect();
-        assert!(!Running::Apart(taken).has(tgid, own));
+        let (hit, other) = (HashSet::from([own]), Tid::from_raw(1));
+        let running = |hit, all, taken| Running { hit, all, taken };
+        let mut watched = running(Some(&hit), true, HashSet::new());
+        assert!(watched.has(tgid, own) && !watched.has(tgid, other));
+        let every = || (0..4096).collect();
+        assert!(running(Some(&hit), false, every()).has(tgid, own), "a hit tells");
+        assert!(running(None, false, HashSet::new()).has(tgid, own), "nobody else was there");
+        assert!(!running(None, false, every()).has(tgid, own));
     }
 
     #[test]

@@ -399,7 +399,11 @@ impl<'a> Run<'a> {
                 });
                 threads
             });
-            threads.binary_search(&tid).is_ok() || open && missing.insert((tgid, tid))
+            if threads.binary_search(&tid).is_ok() {
+                missing.remove(&(tgid, tid));
+                return true;
+            }
+            open && missing.insert((tgid, tid))
         })
     }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, Z90};
 
 /// Repeats of one measurement, in the unit that its field names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,9 +111,9 @@ impl Estimate {
     /// The median of unsorted values with its 90 % interval; `None` if there are none, or if one of
     /// them is not finite.
     ///
-    /// From five values on the interval lies between two of them, so that how far off the outermost
-    /// are does not matter: it is that of the sign test, interpolated between the two next to 90 %
-    /// (Hettmansperger and Sheather 1986). Fewer give theirs by their range.
+    /// From five values on it is the interval of the sign test, interpolated between the two next
+    /// to 90 % (Hettmansperger and Sheather 1986): from eight on, how far off the outermost values
+    /// are does not matter. Fewer than five give theirs by their range.
     pub fn median_of(values: &[f64]) -> Option<Self> {
         let few = Repeats::new(values)?;
         let mut sorted = values.to_vec();
@@ -127,11 +127,18 @@ impl Estimate {
     }
 }
 
+/// From so many throws on a coin's results are normally distributed, and 0.5 to their power nears
+/// the least number that there is.
+const MANY: usize = 500;
+
 /// How many of `n` sorted values lie below the 90 % interval of their median, interpolated; `None`
 /// where all of them together hold it less surely.
 fn depth_of_median(n: usize) -> Option<f64> {
     const SURE: f64 = 0.9;
     let count = n as f64;
+    if n > MANY {
+        return Some((count - 1.0 - Z90 * count.sqrt()) / 2.0);
+    }
     // Of n values, so many are below the median: a coin thrown n times.
     let (mut exactly, mut at_most) = (0.5_f64.powf(count), 0.0);
     let mut held = None;
@@ -193,7 +200,9 @@ mod tests {
         let depth = depth_of_median(20).unwrap();
         assert!(depth > 5.0 && depth < 6.0, "{depth}");
         assert_eq!(depth_of_median(4), None, "four hold it with 87.5 %");
-        assert!(depth_of_median(5).unwrap() < 1.0);
+        assert!(depth_of_median(5).unwrap() < 1.0 && depth_of_median(8).unwrap() > 1.0);
+        let (few, many) = (depth_of_median(MANY).unwrap(), depth_of_median(MANY + 1).unwrap());
+        assert!((many - few - 0.5).abs() < 0.2, "{few} {many}");
         let mut values: Vec<f64> = (0..21).map(f64::from).collect();
         let plain = Estimate::median_of(&values).unwrap();
         assert!(plain.value == 10.0 && plain.low > 5.0 && plain.high < 15.0, "{plain:?}");

@@ -26,7 +26,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
-    aggregate::{Silent, Window},
+    aggregate::{Doing, Silent, Window},
     answer::{Ended, Facts, Inputs, Profile, Report, Stack, StackQuality, Weights, WindowFacts},
     event::{self, BlockClass, Loads},
     feed::{Snapshot, State, Update},
@@ -169,12 +169,9 @@ fn demo() -> Report {
         .threads
         .iter()
         .filter(|t| unseen(t))
-        .map(|t| Silent {
-            tid: t.tid,
-            asleep_on: Some(BlockClass::Accept),
-            loads: Loads::No,
-            on_cpu: Nanos::ZERO,
-            ring: false,
+        .map(|t| {
+            let doing = Doing::Asleep { on: BlockClass::Accept, loads: Loads::No };
+            Silent { tid: t.tid, doing, ring: false }
         })
         .collect();
     let window = Window::close(event::decode(harvest).unwrap(), &silent);

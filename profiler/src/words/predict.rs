@@ -183,7 +183,7 @@ impl InWords for Caveat {
                 whole_percent(*share)
             ),
             Self::MappedBuffer => "asyncio reads into 256 KiB. A program that never freed a block as large has it mapped anew \
-                 for each read (glibc), and its events cost 30 µs more than they are priced here. \
+                 for each read (glibc), and its events cost 20 to 50 µs more than is priced here. \
                  MALLOC_MMAP_THRESHOLD_=1048576 and MALLOC_TRIM_THRESHOLD_=4194304 in its environment prevent that; uvloop \
                  keeps one buffer."
                 .to_owned(),
