@@ -87,7 +87,7 @@ pub fn decode(harvest: Harvest) -> Result<Batch, DecodeError> {
             .collect::<Result<_, _>>()?,
         spans: harvest.spans.iter().map(stream::decode).collect::<Result<_, _>>()?,
         samples: harvest.samples.into(),
-        hit: harvest.hit.map(|hit| hit.into_iter().map(Tid::from_raw).collect()),
+        hit: harvest.hit,
         counters: harvest.counters.into(),
         ipc: harvest.ipc.as_ref().map(ipc::decode).transpose()?,
         programs: harvest.programs.iter().map(ProgramRecord::from).collect(),

@@ -22,7 +22,7 @@ use super::{
     statistics::ProgramCost,
     stream::RawSpan,
 };
-use crate::quantity::Nanos;
+use crate::quantity::{Nanos, Tid};
 
 const SITES: &str = "SIA_SITES";
 const SITE_INDEX: &str = "SIA_SITE_INDEX";
@@ -61,7 +61,7 @@ pub struct Harvest {
     /// CPU-clock samples of the target.
     pub samples: SampleCounts,
     /// Threads that these hit; `None` where none were taken.
-    pub hit: Option<HashSet<u32>>,
+    pub hit: Option<HashSet<Tid>>,
     /// What hardware counters told, where there are any.
     pub ipc: Option<RawIpc>,
     /// Losses, and events that are counted because they are rare.
@@ -243,8 +243,7 @@ impl Session {
     /// # Errors
     /// A map that cannot be changed.
     pub fn forget_sites(&mut self) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut(SITE_INDEX).ok_or_else(|| no_map(SITE_INDEX))?;
-        let mut index: BpfHashMap<&mut MapData, Wire<SiteKey>, u32> = map.try_into().map_err(unreadable)?;
+        let mut index = self.map::<Wire<SiteKey>, u32>(SITE_INDEX)?;
         let known: Vec<(Wire<SiteKey>, u32)> = index.iter().collect::<Result<_, _>>().map_err(unreadable)?;
         for (key, _) in &known {
             index.remove(key).map_err(unreadable)?;
@@ -255,8 +254,7 @@ impl Session {
     }
 
     fn clear_devices(&mut self, devices: &[(u32, Device)]) -> Result<(), LoadError> {
-        let map = self.loaded.ebpf.map_mut(DEVICES).ok_or_else(|| no_map(DEVICES))?;
-        let mut table: BpfHashMap<&mut MapData, u32, Wire<Device>> = map.try_into().map_err(unreadable)?;
+        let mut table = self.map::<u32, Wire<Device>>(DEVICES)?;
         for (number, _) in devices {
             table.remove(number).map_err(unreadable)?;
         }

@@ -12,6 +12,7 @@ use aya::{
 use profiler_common::sample::{FRAMES, Sample};
 
 use super::{error::LoadError, loader::Loaded};
+use crate::quantity::Tid;
 
 /// Samples a second and CPU. Prime, so that it does not run in step with timers.
 const FREQUENCY: u64 = 499;
@@ -133,7 +134,7 @@ pub(super) struct Sampler {
     functions: Functions,
     counts: SampleCounts,
     /// Threads that were hit; `None` where no samples were taken.
-    hit: Option<HashSet<u32>>,
+    hit: Option<HashSet<Tid>>,
 }
 
 impl Sampler {
@@ -211,18 +212,20 @@ impl Sampler {
                 // integers alone.
                 let sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
                 count(&mut self.counts, &self.functions, &sample);
-                self.hit.get_or_insert_default().insert(sample.tid);
+                if let Some(hit) = &mut self.hit {
+                    hit.insert(Tid::from_raw(sample.tid));
+                }
             }
         }
     }
 
     /// What has been counted so far, and the threads that were hit.
-    pub(super) fn so_far(&self) -> (SampleCounts, Option<HashSet<u32>>) {
+    pub(super) fn so_far(&self) -> (SampleCounts, Option<HashSet<Tid>>) {
         (self.counts, self.hit.clone())
     }
 
     /// The same, and begins anew.
-    pub(super) fn take(&mut self) -> (SampleCounts, Option<HashSet<u32>>) {
+    pub(super) fn take(&mut self) -> (SampleCounts, Option<HashSet<Tid>>) {
         self.drain();
         let anew = self.attached.then(HashSet::new);
         (std::mem::take(&mut self.counts), std::mem::replace(&mut self.hit, anew))

@@ -232,9 +232,11 @@ impl Session {
     /// # Errors
     /// A map that cannot be changed.
     pub fn forget_processes(&mut self) -> Result<(), LoadError> {
-        clear(&mut self.map::<u32>("SIA_GROUPS")?);
-        clear(&mut self.map::<u64>("SIA_EXECS")?);
-        for slot in self.live_slots() {
+        clear(&mut self.map::<u32, u32>("SIA_GROUPS")?);
+        let mut execs = self.map::<u64, u32>("SIA_EXECS")?;
+        let slots: Vec<u32> = execs.iter().filter_map(Result::ok).map(|(_, slot)| slot).collect();
+        clear(&mut execs);
+        for slot in slots {
             let thread = self.loaded.threads.at(slot as usize);
             // SAFETY: inside the mapping; nothing is attached that could write.
             unsafe {
@@ -249,11 +251,12 @@ impl Session {
 
     /// Counts a process as the target's: births in it are followed.
     pub fn add_process(&mut self, tgid: Tgid) -> Result<(), LoadError> {
-        let mut groups = self.map::<u32>("SIA_GROUPS")?;
+        let mut groups = self.map::<u32, u32>("SIA_GROUPS")?;
         groups.insert(tgid.as_raw(), 1, 0).map_err(|e| LoadError::NoMemory(format!("processes: {e}")))
     }
 
-    fn map<K: Pod>(&mut self, name: &'static str) -> Result<BpfHashMap<&mut MapData, K, u32>, LoadError> {
+    /// A hash map of the programs, to be changed.
+    pub(super) fn map<K: Pod, V: Pod>(&mut self, name: &str) -> Result<BpfHashMap<&mut MapData, K, V>, LoadError> {
         self.loaded.ebpf.map_mut(name).ok_or_else(|| no_map(name))?.try_into().map_err(unreadable)
     }
 

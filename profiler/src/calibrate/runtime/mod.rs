@@ -107,7 +107,6 @@ fn measured(program: &Program, budget: Duration) -> Result<RuntimeCalibration, R
             runs.take(&mut child, &ways, cell, round)?;
         }
     }
-    log::debug!("each form ran {} times", runs.least());
     let child_cpu = child.cpu()?;
     child.end();
     let runtime = Runtime { language: program.language, version: Runtime::numbers(child.version()), ways };
@@ -163,11 +162,6 @@ impl Runs {
             }
         }
         Ok(())
-    }
-
-    /// How often each form ran in each cell, at least.
-    fn least(&self) -> usize {
-        self.0.iter().map(|(.., all)| all.len()).min().unwrap_or(0)
     }
 
     fn beyond(&self, way: Way, cell: Cell) -> Option<Estimate> {
