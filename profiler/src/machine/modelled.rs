@@ -22,6 +22,16 @@ const fn ratio(way: Way, events: u32, times: f64, timed: f64) -> Ratio {
     Ratio { way, events, times, timed }
 }
 
+/// What an event costs that is slept for, as multiples of a blocking read and write that find their
+/// data.
+pub(super) struct SleepRatio {
+    pub(super) way: Way,
+    /// The cost beyond a blocking read and write that sleep.
+    pub(super) times: f64,
+    /// What a time-out of each read adds.
+    pub(super) timed: f64,
+}
+
 /// CPython 3.11.2 with uvloop and gevent of its time.
 pub(super) const CPYTHON: [Ratio; 15] = [
     ratio(Way::Pooled, 1, 5.9, 0.4),
@@ -55,4 +65,25 @@ pub(super) const JVM: [Ratio; 12] = [
     ratio(Way::Selector, 1, 0.2, 0.1),
     ratio(Way::Selector, 8, 0.05, 0.0),
     ratio(Way::Selector, 64, 0.05, 0.0),
+];
+
+const fn sleep(way: Way, times: f64, timed: f64) -> SleepRatio {
+    SleepRatio { way, times, timed }
+}
+
+/// CPython, as above.
+pub(super) const CPYTHON_SLEEPS: [SleepRatio; 5] = [
+    sleep(Way::Pooled, 8.6, 1.1),
+    sleep(Way::Streams, 4.3, 5.9),
+    sleep(Way::Protocols, 1.65, 0.1),
+    sleep(Way::Uvloop, 0.75, 0.1),
+    sleep(Way::Gevent, 4.2, 2.7),
+];
+
+/// OpenJDK, as above.
+pub(super) const JVM_SLEEPS: [SleepRatio; 4] = [
+    sleep(Way::Pooled, 4.0, 0.2),
+    sleep(Way::Virtual, 4.2, 3.4),
+    sleep(Way::Tasks, 4.5, 0.2),
+    sleep(Way::Selector, 0.3, 0.1),
 ];

@@ -127,6 +127,12 @@ impl PriceList {
         Some(if way.is_ring() { tax } else { tax.at_least_zero() })
     }
 
+    /// What a sleep adds to the price of its event beyond a block, where the target has a runtime
+    /// of its own: machine code pays for the block alone.
+    pub fn asleep(&self, way: Way, at: At) -> Option<Estimate> {
+        self.runtime.as_ref()?.asleep(way, at.work, at.timed)
+    }
+
     /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line
     /// through both.
     pub fn read(&self, class: BlockClass, bytes: f64) -> Option<Estimate> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     language::Language,
-    modelled::{CPYTHON, JVM, UNSURE},
+    modelled::{CPYTHON, CPYTHON_SLEEPS, JVM, JVM_SLEEPS, Ratio, SleepRatio, UNSURE},
     origin::Source,
     pace::slower,
     row::Step,
@@ -52,6 +52,18 @@ pub struct EventCost {
     pub timed: f64,
 }
 
+/// What an event costs for which a way of waiting sleeps, beyond a blocking read that sleeps too,
+/// in the same runtime. Its threads may have to wake each other then.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SleepCost {
+    /// How it is waited for.
+    pub way: Way,
+    /// CPU beyond the blocking form, ns.
+    pub beyond: Estimate,
+    /// What a time-out of each read adds, ns.
+    pub timed: f64,
+}
+
 /// The prices of a runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuntimePrices {
@@ -59,6 +71,9 @@ pub struct RuntimePrices {
     pub runtime: Runtime,
     /// By way, work and events.
     pub costs: Vec<EventCost>,
+    /// By way. None in recordings of older versions.
+    #[serde(default)]
+    pub sleeps: Vec<SleepCost>,
     /// Where they come from.
     pub source: Source,
 }
@@ -88,6 +103,14 @@ impl RuntimePrices {
         })
     }
 
+    /// What a sleep adds to the price of its event, beyond what a block adds to that of a blocking
+    /// read; see [`Self::at_work`].
+    pub(super) fn asleep(&self, way: Way, work: f64, timed: f64) -> Option<Estimate> {
+        let slept = self.sleeps.iter().find(|sleep| sleep.way == way)?;
+        let (_, awake) = self.at_work(way, work, timed).find(|&(events, _)| events == 1)?;
+        Some(slept.beyond.plus_exactly(slept.timed * timed).beyond(awake))
+    }
+
     /// The prices, which were measured at the pace `own`, at the pace of the list they are put
     /// into.
     pub fn at_pace(&self, own: f64, list: Option<f64>) -> Self {
@@ -97,9 +120,11 @@ impl RuntimePrices {
     /// The prices multiplied by `by`, for another pace.
     pub(super) fn scaled(&self, by: f64) -> Self {
         let cost = |c: &EventCost| EventCost { beyond: c.beyond.scaled(by), timed: c.timed * by, ..*c };
+        let sleep = |s: &SleepCost| SleepCost { beyond: s.beyond.scaled(by), timed: s.timed * by, ..*s };
         Self {
             runtime: self.runtime.clone(),
             costs: self.costs.iter().map(cost).collect(),
+            sleeps: self.sleeps.iter().map(sleep).collect(),
             source: self.source.slower(by),
         }
     }
@@ -108,27 +133,37 @@ impl RuntimePrices {
     /// multiples of what a blocking read and write cost there whose data is there; the same cost on
     /// this machine turns them into ns. `None` for machine code.
     pub fn modelled(runtime: &Runtime, steps: &[Step], source: Source) -> Option<Self> {
-        let table: &[_] = match runtime.language {
-            Language::CPython => &CPYTHON,
-            Language::Jvm => &JVM,
+        let (table, slept): (&[Ratio], &[SleepRatio]) = match runtime.language {
+            Language::CPython => (&CPYTHON, &CPYTHON_SLEEPS),
+            Language::Jvm => (&JVM, &JVM_SLEEPS),
             _ => return None,
         };
         let ready = steps.iter().find(|s| s.events == 1)?.ready.value;
-        let offered = table.iter().filter(|row| runtime.ways.contains(&row.way));
-        let costs = offered.map(|row| {
-            let value = row.times * ready;
-            let beyond = Estimate::with_half_width(value, UNSURE * value.abs().max(ready));
-            EventCost { way: row.way, events: row.events, work: 0.0, beyond, timed: row.timed * ready }
+        let is_offered = |way| runtime.ways.contains(&way);
+        let price = |times: f64| {
+            let value = times * ready;
+            Estimate::with_half_width(value, UNSURE * value.abs().max(ready))
+        };
+        let costs = table.iter().filter(|row| is_offered(row.way)).map(|row| {
+            let (beyond, timed) = (price(row.times), row.timed * ready);
+            EventCost { way: row.way, events: row.events, work: 0.0, beyond, timed }
         });
-        Some(Self { runtime: runtime.clone(), costs: costs.collect(), source })
+        let sleeps = slept.iter().filter(|row| is_offered(row.way)).map(|row| {
+            let (beyond, timed) = (price(row.times), row.timed * ready);
+            SleepCost { way: row.way, beyond, timed }
+        });
+        let (costs, sleeps) = (costs.collect(), sleeps.collect());
+        Some(Self { runtime: runtime.clone(), costs, sleeps, source })
     }
 
     /// Keeps the prices of the ways that this runtime offers. What is missing comes from `rest`.
     pub fn filled(mut self, runtime: &Runtime, rest: Option<Self>) -> Self {
         self.costs.retain(|c| runtime.ways.contains(&c.way));
+        self.sleeps.retain(|s| runtime.ways.contains(&s.way));
         let known: Vec<Way> = self.costs.iter().map(|c| c.way).collect();
-        let missing = rest.into_iter().flat_map(|rest| rest.costs).filter(|c| !known.contains(&c.way));
-        self.costs.extend(missing);
+        let (costs, sleeps) = rest.map(|rest| (rest.costs, rest.sleeps)).unwrap_or_default();
+        self.costs.extend(costs.into_iter().filter(|c| !known.contains(&c.way)));
+        self.sleeps.extend(sleeps.into_iter().filter(|s| !known.contains(&s.way)));
         self.runtime = runtime.clone();
         self
     }
@@ -143,13 +178,17 @@ mod tests {
         EventCost { way, events, work, beyond: Estimate::exact(ns), timed: 300.0 }
     }
 
+    fn sleep(way: Way, ns: f64) -> SleepCost {
+        SleepCost { way, beyond: Estimate::exact(ns), timed: 400.0 }
+    }
+
     fn python(ways: &[Way]) -> Runtime {
         Runtime { language: Language::CPython, version: vec![3, 11, 2], ways: ways.to_vec() }
     }
 
     fn list(costs: Vec<EventCost>) -> PriceList {
         let runtime = python(&[Way::Streams, Way::Uvloop]);
-        let prices = RuntimePrices { runtime, costs, source: Source::default() };
+        let prices = RuntimePrices { runtime, costs, sleeps: Vec::new(), source: Source::default() };
         PriceList { runtime: Some(prices), ..PriceList::default() }
     }
 
@@ -171,14 +210,19 @@ mod tests {
         let measured = RuntimePrices {
             runtime: python(&[]),
             costs: vec![cost(Way::Streams, 1, 0.0, 8_000.0), cost(Way::Gevent, 1, 0.0, 1.0)],
+            sleeps: vec![sleep(Way::Streams, 9_000.0), sleep(Way::Gevent, 1.0)],
             source: Source::default(),
         };
         let table = RuntimePrices {
             runtime: both.clone(),
             costs: vec![cost(Way::Streams, 1, 0.0, 5.0), cost(Way::Uvloop, 1, 0.0, 7.0)],
+            sleeps: vec![sleep(Way::Streams, 5.0), sleep(Way::Uvloop, 7.0)],
             source: Source::default(),
         };
-        let ways: Vec<_> = measured.filled(&both, Some(table)).costs.iter().map(|c| (c.way, c.beyond.value)).collect();
+        let filled = measured.filled(&both, Some(table));
+        let ways: Vec<_> = filled.costs.iter().map(|c| (c.way, c.beyond.value)).collect();
         assert_eq!(ways, [(Way::Streams, 8_000.0), (Way::Uvloop, 7.0)]);
+        let sleeps = [Way::Streams, Way::Uvloop, Way::Gevent].map(|way| filled.asleep(way, 0.0, 0.5).map(|s| s.value));
+        assert_eq!(sleeps, [Some(9_200.0 - 8_150.0), Some(207.0 - 157.0), None]);
     }
 }

@@ -111,8 +111,9 @@ impl Runtimes {
         let kept = self.kept.get_or_init(|| RuntimeCalibration::load(runtime, build.as_deref()));
         let measured = kept.clone().map(|kept| {
             let source = words::measured_runtime(&kept.runtime, Some(&kept.build_id) == build.as_ref());
-            let prices = RuntimePrices { runtime: kept.runtime, costs: kept.costs, source: source.into() };
-            prices.at_pace(kept.pace, list.pace)
+            let RuntimeCalibration { runtime, costs, sleeps, pace, .. } = kept;
+            let prices = RuntimePrices { runtime, costs, sleeps, source: source.into() };
+            prices.at_pace(pace, list.pace)
         });
         list.runtime = match measured {
             Some(measured) => Some(measured.filled(runtime, table)),

@@ -168,7 +168,7 @@ mod tests {
         let cost = |way, ns| EventCost { way, events: 4, work: 0.0, beyond: Estimate::exact(ns), timed: 0.0 };
         let costs = vec![cost(Way::Pooled, 14_000.0), cost(Way::Gevent, 6_000.0)];
         let runtime = Runtime { language: Language::CPython, version: vec![3, 11], ways: Vec::new() };
-        let prices = RuntimePrices { runtime, costs, source: String::new().into() };
+        let prices = RuntimePrices { runtime, costs, sleeps: Vec::new(), source: String::new().into() };
         let found = savings(&PriceList { runtime: Some(prices), ..machine() }, false);
         let [(Way::Gevent, value, doubts)] = &found[..] else { panic!("{found:?}") };
         assert!((value - 0.08).abs() < 1e-9, "{value}");
@@ -181,7 +181,7 @@ mod tests {
         let cost = |way, ns| EventCost { way, events: 4, work: 0.0, beyond: Estimate::exact(ns), timed: 0.0 };
         let costs = vec![cost(Way::Pooled, 5_000.0), cost(Way::Tasks, 9_000.0), cost(Way::Virtual, 1_000.0)];
         let runtime = Runtime { language: Language::Jvm, version: vec![21], ways: Vec::new() };
-        let prices = RuntimePrices { runtime, costs, source: String::new().into() };
+        let prices = RuntimePrices { runtime, costs, sleeps: Vec::new(), source: String::new().into() };
         let found = savings(&PriceList { runtime: Some(prices), ..machine() }, false);
         let [(Way::Tasks, value, _)] = &found[..] else { panic!("{found:?}") };
         assert!((value + 0.04).abs() < 1e-9, "{value}");

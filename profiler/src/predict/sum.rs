@@ -63,7 +63,7 @@ impl Engine {
         }
         let terms = sum.terms();
         let value: f64 = terms.iter().map(|t| t.ns).sum();
-        let shift = sum.sleepers * (sum.stays - other.stays()) * sum.sleep;
+        let shift = sum.sleepers * (sum.stays - other.stays()) * sum.each_sleep();
         let otherwise = match taken {
             Arrivals::Closed => Assumption::ArrivalsDoNotFollow,
             Arrivals::Open => Assumption::ArrivalsFollow,
@@ -84,12 +84,22 @@ impl Engine {
 
     /// What an event costs in this way of waiting, ns, with the target's own work for one.
     fn tax(&self, way: Way, events: f64) -> Option<Estimate> {
+        self.calibration.tax(way, self.at(events))
+    }
+
+    /// What a sleep costs more in the target's runtime than a block, ns.
+    pub(super) fn asleep(&self, way: Way) -> Option<Estimate> {
+        self.calibration.asleep(way, self.at(1.0))
+    }
+
+    /// The circumstances of the target's events, if a wait returns so many.
+    fn at(&self, events: f64) -> At {
         let prices = &self.prices;
         let messages = (prices.net.count + prices.turns + self.births.count).max(1.0);
         let work = (self.cpu - prices.all().direct).max(0.0) / messages;
         // There are two such calls for a message where sends have a time-out too.
         let timed = prices.waiting_calls.count / messages;
-        self.calibration.tax(way, At { events, work, timed })
+        At { events, work, timed }
     }
 
     /// How arrivals are assumed to come, and the other way in which they may come. Where the CPU is
@@ -172,6 +182,8 @@ struct Sum<'a> {
     stays: f64,
     /// The cost of a loop's sleep, ns.
     sleep: f64,
+    /// What the target's runtime adds to it, ns.
+    beyond: Option<Estimate>,
     direct: Option<Direct>,
     /// Blocks in whose place a loop may sleep.
     sleepers: f64,
@@ -198,6 +210,7 @@ impl<'a> Sum<'a> {
             part: (blocks.count + engine.births.count) / (engine.prices.all().count + engine.births.count).max(1.0),
             stays: counted.stays(),
             sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
+            beyond: engine.asleep(way),
             direct,
             sleepers: blocks.count - past_cache,
             plain_files: file.count - past_cache,
@@ -225,6 +238,11 @@ impl<'a> Sum<'a> {
         .flatten()
     }
 
+    /// A sleep with what the runtime adds, ns.
+    fn each_sleep(&self) -> f64 {
+        self.sleep + self.beyond.map_or(0.0, |beyond| beyond.value)
+    }
+
     /// What all that goes gives back, ns.
     fn gains(&self) -> f64 {
         self.gone().map(|term| term.ns).sum()
@@ -240,6 +258,7 @@ impl<'a> Sum<'a> {
     fn terms(&self) -> Vec<Term> {
         let come = [
             Some(self.sleeps()),
+            self.sleeps_in_runtime(),
             self.events(),
             self.turns(),
             self.accepts(),
@@ -308,6 +327,11 @@ impl<'a> Sum<'a> {
     fn sleeps(&self) -> Term {
         let basis = TermBasis::Sleeps(self.stays, self.engine.prices.sleep.note().copied());
         Term::loss(TermKind::SleepsRemain, self.sleepers * self.stays, self.sleep, basis)
+    }
+
+    fn sleeps_in_runtime(&self) -> Option<Term> {
+        let (count, each) = (self.sleepers * self.stays, self.beyond?.value);
+        (count >= 1.0).then(|| Term::loss(TermKind::SleepsInRuntime, count, each, TermBasis::BeyondBlock))
     }
 
     fn events(&self) -> Option<Term> {
@@ -379,7 +403,8 @@ impl<'a> Sum<'a> {
             self.blocks.direct * engine.spread,
             net * self.tax.half_width(),
             engine.indirect.map_or(0.0, |all| all.half_width() * (1.0 - stays) * self.part),
-            self.sleepers * self.counted.sleeps_per_event.half_width() * self.sleep,
+            self.sleepers * self.counted.sleeps_per_event.half_width() * self.each_sleep(),
+            self.beyond.map_or(0.0, |each| self.sleepers * stays * each.half_width()),
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
             self.unsteady(),
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),

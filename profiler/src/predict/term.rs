@@ -60,6 +60,8 @@ pub enum TermKind {
     LocksGo,
     /// Sleeps of a loop that remain.
     SleepsRemain,
+    /// What these sleeps cost in the target's runtime beyond a block.
+    SleepsInRuntime,
     /// Events that are waited for in another way.
     EventsWaited,
     /// Messages that were read without a block and are waited for too.
@@ -116,6 +118,8 @@ pub enum TermBasis {
     Sleeps(f64, Option<Note>),
     /// Calibrated for a wait of this way that returns so many events.
     Waits(f64, Way),
+    /// Calibrated for the target's runtime, beyond a block there.
+    BeyondBlock,
     /// The price of an event of a connection.
     LikeEvents,
     /// The price of an event: a loop that takes turns finds such messages one by one.

@@ -106,6 +106,8 @@ pub(super) const CLOSED_64: Load = Load::Closed { connections: 64 };
 /// Not 256: at a multiple of 128 the epoll form of libmicrohttpd 0.9.75 stands still.
 pub(super) const CLOSED_250: Load = Load::Closed { connections: 250 };
 pub(super) const OPEN_HALF: Load = Load::Open { connections: 64, percent: 50 };
+/// Mostly idle: nearly each request finds its server asleep.
+pub(super) const OPEN_FEW: Load = Load::Open { connections: 8, percent: 5 };
 
 /// The fields that most servers have in common.
 pub(super) const SERVER: Pair = Pair {

@@ -2,7 +2,7 @@
 
 use super::{
     needs::Need,
-    pair::{CLOSED_8, CLOSED_64, CLOSED_250, OPEN_HALF, Pair, SERVER, Speaks, form},
+    pair::{CLOSED_8, CLOSED_64, CLOSED_250, OPEN_FEW, OPEN_HALF, Pair, SERVER, Speaks, form},
     program::Counted,
 };
 use crate::harness::row::Scenario;
@@ -44,6 +44,7 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             (form("gevent", "{at}/venv/bin/python {sources}/pyhttp.py --port {port} --form gevent"), Scenario::Gevent),
         ],
+        loads: &[CLOSED_64, CLOSED_8, OPEN_FEW],
         ..SERVER
     },
     Pair {
@@ -89,7 +90,7 @@ pub(super) const PAIRS: &[Pair] = &[
             ),
             Scenario::Virtual,
         )],
-        loads: &[CLOSED_64, CLOSED_8, OPEN_HALF],
+        loads: &[CLOSED_64, CLOSED_8, OPEN_HALF, OPEN_FEW],
         warm_up: 20,
         ..SERVER
     },

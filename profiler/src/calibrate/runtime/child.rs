@@ -28,6 +28,8 @@ use super::{
     run::{IDLE, Run, WARM_UP},
 };
 use crate::machine::{Language, Way};
+use crate::process;
+use crate::quantity::{Nanos, Tgid, Tid};
 use crate::text::{clean, fit::cut_chars};
 
 /// Nobody: what services that own nothing run as.
@@ -37,12 +39,19 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Of what it says on stderr, so much is shown.
 const MOST_SAID: usize = 300;
 
+/// How often it is asked whether it waits by now, and how many times.
+const LOOK: Duration = Duration::from_micros(20);
+const MOST_LOOKS: u32 = 100;
+
 /// The script that CPython runs.
 const CPYTHON: &str = include_str!("cpython.py");
 /// The class that a JVM runs, made of `jvm/Child.java` beside it: most machines have no compiler.
 const JVM: &[u8] = include_bytes!("jvm/child.jar");
 /// Little memory, and nothing written anywhere.
-const JVM_FLAGS: [&str; 6] = [
+/// All compiler threads from the start, so that none ends and leaves its CPU to the process.
+const JVM_FLAGS: [&str; 8] = [
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:-UseDynamicNumberOfCompilerThreads",
     "-Xmx64m",
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
@@ -79,6 +88,9 @@ pub(super) struct Child {
     version: String,
     forms: Vec<Form>,
     language: Language,
+    /// Threads of its just-in-time compiler: what they do is over in a server that has run for a
+    /// while.
+    compilers: Vec<Tid>,
     deadline: Instant,
     is_over: bool,
 }
@@ -125,10 +137,12 @@ impl Child {
             version: String::new(),
             forms: Vec::new(),
             language: program.language,
+            compilers: Vec::new(),
             deadline: Instant::now() + limit,
             is_over: false,
         };
         let hello = child.line()?;
+        child.compilers = child.compiler_threads();
         let mut words = hello.split_whitespace().map(str::to_owned);
         child.version = words.next().unwrap_or_default();
         child.forms = words.map(|form| Form::read(&form)).collect();
@@ -158,11 +172,48 @@ impl Child {
         clock::cpu_of_process(pid).ok_or_else(|| RuntimeError::Ended(String::new()))
     }
 
+    fn tgid(&self) -> Tgid {
+        Tgid::from_raw(self.process.id())
+    }
+
+    fn compiler_threads(&self) -> Vec<Tid> {
+        if self.language != Language::Jvm {
+            return Vec::new();
+        }
+        let tgid = self.tgid();
+        let is_compiler = |&tid: &Tid| process::comm(tgid, tid).is_some_and(|name| is_compiler(&name));
+        process::threads(tgid).into_iter().filter(is_compiler).collect()
+    }
+
+    /// Its CPU so far without that of its compiler, ns. None of its threads runs now: they share
+    /// this thread's CPU.
+    fn cpu_of_program(&self) -> Result<u64, RuntimeError> {
+        let tgid = self.tgid();
+        let of = |&tid: &Tid| process::counters(tgid, tid).and_then(|counters| counters.on_cpu);
+        let compiling: Nanos = self.compilers.iter().filter_map(of).sum();
+        Ok(self.cpu()?.saturating_sub(compiling.as_nanos()))
+    }
+
+    /// Sleeps until the child does: its clock stands still. It has this thread's CPU while this
+    /// thread sleeps.
+    fn until_it_waits(&self) -> Result<(), RuntimeError> {
+        let mut cpu = self.cpu()?;
+        for _ in 0..MOST_LOOKS {
+            std::thread::sleep(LOOK);
+            let now = self.cpu()?;
+            if now == std::mem::replace(&mut cpu, now) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// A form from its start to its end; CPU for a message, ns.
     pub(super) fn run(&mut self, run: &Run<'_>) -> Result<f64, RuntimeError> {
-        let Run { form, connections, rounds, batches, timed } = *run;
+        let Run { form, connections, rounds, batches, timed, asleep } = *run;
         let idle = if timed { IDLE } else { 0 };
-        let order = format!("{form} {connections} {rounds} {batches} {idle}\n");
+        let quiet = u8::from(asleep);
+        let order = format!("{form} {connections} {rounds} {batches} {idle} {quiet}\n");
         let sent = self.orders.as_mut().map_or(Ok(()), |pipe| pipe.write_all(order.as_bytes()));
         sent.map_err(|_| self.ended())?;
         let port = self.forms.iter().find(|known| known.name == form).and_then(|form| form.port);
@@ -174,13 +225,17 @@ impl Child {
         let mut begun = 0;
         for batch in 0..batches {
             if batch == warm {
-                begun = self.cpu()?;
+                begun = self.cpu_of_program()?;
             }
             peers::fill(clients).map_err(RuntimeError::system("sending to the interpreter"))?;
-            self.expect(b'.')?;
+            if asleep {
+                self.until_it_waits()?;
+            } else {
+                self.expect(b'.')?;
+            }
             peers::drain(clients).map_err(RuntimeError::system("its replies"))?;
         }
-        let cpu = self.cpu()?.saturating_sub(begun);
+        let cpu = self.cpu_of_program()?.saturating_sub(begun);
         self.expect(b'e')?;
         Ok(cpu as f64 / f64::from((batches - warm) * connections))
     }
@@ -256,6 +311,11 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// HotSpot's names, as long as the kernel keeps them.
+fn is_compiler(name: &str) -> bool {
+    name.starts_with("C1 Compiler") || name.starts_with("C2 Compiler")
 }
 
 /// The class that a JVM runs, as a file without a name.

@@ -2,10 +2,10 @@
 that Python offers. It is given its connections, and has no other business.
 
 Arguments: the descriptor of the first connection, and how many there are. It says its version and
-its forms in a line. Then a line "FORM CONNECTIONS ROUNDS BATCHES IDLE" starts a form: the child says
-"r", answers BATCHES batches of one message on each of the connections, says "." after each, and "e"
-once the form has ended. ROUNDS are those of a loop for each message, IDLE is the time-out of each
-read, s, or 0. It ends with its stdin."""
+its forms in a line. Then a line "FORM CONNECTIONS ROUNDS BATCHES IDLE QUIET" starts a form: the child
+says "r", answers BATCHES batches of one message on each of the connections, says "." after each unless
+QUIET is 1, and "e" once the form has ended. ROUNDS are those of a loop for each message, IDLE is the
+time-out of each read, s, or 0. It ends with its stdin."""
 import os
 import socket
 import sys
@@ -30,6 +30,8 @@ def said(what):
 class Batches:
     """Counts the messages, and says when a batch is answered, and when all are."""
 
+    quiet = False
+
     def __init__(self, connections, batches, over):
         self.connections, self.left, self.over, self.answered = connections, batches, over, 0
 
@@ -39,7 +41,8 @@ class Batches:
             self.answered, self.left = 0, self.left - 1
             if not self.left:
                 self.over()
-            said(b".")
+            if not self.quiet:
+                said(b".")
 
 
 def blocking(sockets, rounds, batches, idle):
@@ -221,7 +224,8 @@ def main():
     there = ["blocking", "streams", "protocols", "pooled"] + [n for n in ("uvloop", "gevent") if has(n)]
     said(("%d.%d.%d %s\n" % (sys.version_info[:3] + (" ".join(there),))).encode())
     for line in sys.stdin:
-        form, connections, rounds, batches, idle = line.split()
+        form, connections, rounds, batches, idle, quiet = line.split()
+        Batches.quiet = quiet == "1"
         sockets = [socket.socket(fileno=os.dup(FIRST + i)) for i in range(int(connections))]
         for s in sockets:
             blocks = form in ("blocking", "pooled")

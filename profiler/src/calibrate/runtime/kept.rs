@@ -14,10 +14,10 @@ use super::super::{
     cache::{self, version},
     rig::host::identity,
 };
-use crate::machine::{EventCost, Runtime};
+use crate::machine::{EventCost, Runtime, SleepCost};
 
 /// The layout of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// As many files are looked at.
 const MOST_FILES: usize = 200;
 
@@ -38,6 +38,8 @@ pub struct RuntimeCalibration {
     pub runtime: Runtime,
     /// What an event costs, by way of waiting.
     pub costs: Vec<EventCost>,
+    /// What it costs to sleep until an event comes, by way of waiting.
+    pub sleeps: Vec<SleepCost>,
     /// The pace at which it was measured: ns of the yardstick.
     pub pace: f64,
     /// When, seconds since the epoch.
@@ -47,10 +49,13 @@ pub struct RuntimeCalibration {
 }
 
 impl RuntimeCalibration {
-    pub(super) fn new(build_id: String, runtime: Runtime, costs: Vec<EventCost>, pace: f64, others: f64) -> Self {
+    /// Of `runtime` and its build, with no prices yet.
+    pub(super) fn new(build_id: String, runtime: Runtime, pace: f64, others: f64) -> Self {
         let (kernel, machine) = identity();
         let taken_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        Self { format: FORMAT, version: version(), kernel, machine, build_id, runtime, costs, pace, taken_at, others }
+        let (costs, sleeps) = (Vec::new(), Vec::new());
+        let (format, version) = (FORMAT, version());
+        Self { format, version, kernel, machine, build_id, runtime, costs, sleeps, pace, taken_at, others }
     }
 
     /// Keeps it, and returns where.

@@ -26,7 +26,7 @@ pub use program::{Place, Program, User};
 use self::{child::Child, run::Run};
 use super::rig::{clock, host, pace};
 use crate::{
-    machine::{EventCost, Language, Runtime, Way},
+    machine::{EventCost, Language, Runtime, SleepCost, Way},
     quantity::Estimate,
 };
 
@@ -50,20 +50,33 @@ const TRIED_COMPILED: u32 = 50_000;
 /// The name of the form that is compared with, in the child's own list.
 const BLOCKING: &str = "blocking";
 
-/// A run: so many events for each wait, with so much work for each, with or without a time-out.
+/// A run: so many events for each wait, with so much work for each, with or without a time-out, and
+/// with or without a sleep before each wait is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Cell {
     events: u32,
     work: f64,
     timed: bool,
+    asleep: bool,
 }
 
 impl Cell {
+    const fn awake(events: u32, work: f64, timed: bool) -> Self {
+        Self { events, work, timed, asleep: false }
+    }
+
+    /// One event, for which it sleeps.
+    const fn asleep(timed: bool) -> Self {
+        Self { asleep: true, ..Self::awake(1, 0.0, timed) }
+    }
+
     /// All that are run, the cheap ones first. A time-out costs as much whatever the work is.
     fn all() -> impl Iterator<Item = Self> {
-        let row = |work, timed| EVENTS.map(|events| Self { events, work, timed });
+        let row = |work, timed| EVENTS.map(|events| Self::awake(events, work, timed));
         let without = row(0.0, false).into_iter().chain(row(0.0, true));
-        without.chain(WORK.into_iter().filter(|&work| work > 0.0).flat_map(move |work| row(work, false)))
+        let asleep = [false, true].map(Self::asleep);
+        let works = WORK.into_iter().filter(|&work| work > 0.0);
+        without.chain(asleep).chain(works.flat_map(move |work| row(work, false)))
     }
 
     fn batches(self) -> u32 {
@@ -110,9 +123,10 @@ fn measured(program: &Program, budget: Duration) -> Result<RuntimeCalibration, R
     let child_cpu = child.cpu()?;
     child.end();
     let runtime = Runtime { language: program.language, version: Runtime::numbers(child.version()), ways };
-    let costs = runs.costs(&runtime.ways);
+    let (costs, sleeps) = (runs.costs(&runtime.ways), runs.sleeps(&runtime.ways));
     let pace = crate::quantity::median(&paces);
-    Ok(RuntimeCalibration::new(program.build_id.clone(), runtime, costs, pace, before.others_but(child_cpu)))
+    let kept = RuntimeCalibration::new(program.build_id.clone(), runtime, pace, before.others_but(child_cpu));
+    Ok(RuntimeCalibration { costs, sleeps, ..kept })
 }
 
 /// Runs all forms until a just-in-time compiler has compiled them.
@@ -120,10 +134,10 @@ fn warm_up(child: &mut Child, ways: &[Way], language: Language) -> Result<(), Ru
     if language != Language::Jvm {
         return Ok(());
     }
-    for (connections, batches) in [(64, 300), (1, 1_000), (64, 100)] {
+    for (connections, batches) in [(64, 200), (1, 400)] {
         for form in [BLOCKING].into_iter().chain(ways.iter().map(|way| way.name())) {
             for timed in [false, true] {
-                child.run(&Run { form, connections, rounds: TRIED, batches, timed })?;
+                child.run(&Run { form, connections, rounds: TRIED, batches, timed, asleep: false })?;
             }
         }
     }
@@ -133,7 +147,7 @@ fn warm_up(child: &mut Child, ways: &[Way], language: Language) -> Result<(), Ru
 /// What a round of the work takes, ns.
 fn round(child: &mut Child, language: Language) -> Result<f64, RuntimeError> {
     let tried = if language == Language::Jvm { TRIED_COMPILED } else { TRIED };
-    let with = |rounds| Run { form: BLOCKING, connections: 1, rounds, batches: 60, timed: false };
+    let with = |rounds| Run { form: BLOCKING, connections: 1, rounds, batches: 60, timed: false, asleep: false };
     let (none, some) = (child.run(&with(0))?, child.run(&with(tried))?);
     Ok(((some - none) / f64::from(tried)).max(0.1))
 }
@@ -146,8 +160,9 @@ impl Runs {
     /// Runs all forms, one after the other.
     fn take(&mut self, child: &mut Child, ways: &[Way], cell: Cell, round: f64) -> Result<(), RuntimeError> {
         let rounds = (cell.work / round).round() as u32;
+        let Cell { events: connections, asleep, .. } = cell;
         let mut run =
-            |form, timed| child.run(&Run { form, connections: cell.events, rounds, batches: cell.batches(), timed });
+            |form, timed| child.run(&Run { form, connections, rounds, batches: cell.batches(), timed, asleep });
         // The pace of the machine changes meanwhile: each form is held against the blocking runs
         // before and after it.
         let mut before = run(BLOCKING, false)?;
@@ -170,17 +185,26 @@ impl Runs {
     }
 
     fn costs(&self, ways: &[Way]) -> Vec<EventCost> {
-        let cells = || Cell::all().filter(|cell| !cell.timed);
+        let cells = || Cell::all().filter(|cell| !cell.timed && !cell.asleep);
         let costs_of = |way: Way| {
             cells().filter_map(move |cell| {
-                let timed = self.beyond(way, Cell { work: 0.0, timed: true, ..cell });
-                let plain = self.beyond(way, Cell { work: 0.0, timed: false, ..cell });
+                let timed = self.beyond(way, Cell::awake(cell.events, 0.0, true));
+                let plain = self.beyond(way, Cell::awake(cell.events, 0.0, false));
                 let more = timed.zip(plain).map_or(0.0, |(timed, plain)| timed.value - plain.value);
                 let beyond = with_work(plain?, self.beyond(way, cell)?);
                 Some(EventCost { way, events: cell.events, work: cell.work, beyond, timed: more.max(0.0) })
             })
         };
         ways.iter().flat_map(|&way| costs_of(way)).collect()
+    }
+
+    fn sleeps(&self, ways: &[Way]) -> Vec<SleepCost> {
+        let sleep_of = |&way: &Way| {
+            let beyond = self.beyond(way, Cell::asleep(false))?;
+            let timed = self.beyond(way, Cell::asleep(true)).map_or(0.0, |timed| timed.value - beyond.value);
+            Some(SleepCost { way, beyond, timed: timed.max(0.0) })
+        };
+        ways.iter().filter_map(sleep_of).collect()
     }
 }
 

@@ -12,4 +12,7 @@ pub(super) struct Run<'a> {
     pub(super) rounds: u32,
     pub(super) batches: u32,
     pub(super) timed: bool,
+    /// Each batch comes when the child sleeps. It says nothing then: a word would be another call
+    /// in one form than in the next.
+    pub(super) asleep: bool,
 }

@@ -23,6 +23,13 @@ pub(crate) fn text(found: &RuntimeCalibration) -> String {
     for way in &found.runtime.ways {
         page.title(&format!("{}: {}", way.name(), way.words()));
         page.table(&header, &rows(found, *way));
+        if let Some(sleep) = found.sleeps.iter().find(|sleep| sleep.way == *way) {
+            page.line(&format!(
+                "an event that is slept for: {} beyond a blocking read that sleeps, with a time-out +{}",
+                estimate(sleep.beyond),
+                span(sleep.timed)
+            ));
+        }
     }
     page.finish()
 }

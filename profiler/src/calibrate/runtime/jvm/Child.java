@@ -24,10 +24,10 @@ import java.util.concurrent.atomic.AtomicInteger;
  * form that Java offers. Its only client is the process that started it.
  *
  * It says its version and its forms in a line, each form with the port where it is reached. Then a
- * line "FORM CONNECTIONS ROUNDS BATCHES IDLE" starts a form: the client connects, the child says
- * "r", answers BATCHES batches of one message on each of the connections, says "." after each, and
- * "e" once the form has ended. ROUNDS are those of a loop for each message, IDLE is the time-out of
- * each read, s, or 0. It ends with its stdin.
+ * line "FORM CONNECTIONS ROUNDS BATCHES IDLE QUIET" starts a form: the client connects, the child
+ * says "r", answers BATCHES batches of one message on each of the connections, says "." after each
+ * unless QUIET is 1, and "e" once the form has ended. ROUNDS are those of a loop for each message,
+ * IDLE is the time-out of each read, s, or 0. It ends with its stdin.
  */
 public final class Child {
     static final int SIZE = 64;
@@ -36,6 +36,7 @@ public final class Child {
     static volatile int kept;
 
     static int connections, rounds, idle;
+    static boolean quiet;
     static final AtomicInteger answered = new AtomicInteger();
     static int left;
 
@@ -58,7 +59,9 @@ public final class Child {
             answered.set(0);
             left--;
             boolean over = left == 0;
-            said('.');
+            if (!quiet) {
+                said('.');
+            }
             return over;
         }
         return false;
@@ -270,6 +273,7 @@ public final class Child {
             rounds = Integer.parseInt(order[2]);
             left = Integer.parseInt(order[3]);
             idle = Integer.parseInt(order[4]);
+            quiet = order[5].equals("1");
             answered.set(0);
             if (order[0].equals("blocking")) {
                 blocking(sockets);
