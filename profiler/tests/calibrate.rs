@@ -277,6 +277,11 @@ fn a_runtime_is_measured_in_each_of_its_forms_and_kept() {
         assert_eq!(of_way.len(), 9, "three numbers of events, three amounts of work: {out}");
         assert!(of_way.iter().all(|cost| cost["beyond"]["low"].as_f64() <= cost["beyond"]["high"].as_f64()));
     }
+    for way in found["runtime"]["ways"].as_array().unwrap() {
+        let sleep = found["sleeps"].as_array().unwrap().iter().find(|sleep| &sleep["way"] == way);
+        let price = sleep.map(|sleep| ["low", "high"].map(|end| sleep["beyond"][end].as_f64().unwrap()));
+        assert!(price.is_some_and(|[low, high]| low <= high), "{way}: {out}");
+    }
     assert_eq!(found["runtime"]["version"][0], 3);
     let kept: Vec<_> = std::fs::read_dir(folder.0.join("should-i-async")).unwrap().flatten().collect();
     let name = kept[0].file_name().into_string().unwrap();

@@ -359,6 +359,7 @@ impl Answerable<'_> {
     /// Why another way of waiting would give too little back.
     fn no_gain(&self, files: bool, scenario: Option<&Scenario>) -> NoGain {
         let direct = self.direct.unwrap_or(0.0).max(0.0);
+        let worse = scenario.and_then(|s| self.worse(s.way));
         if self.is_fed() {
             return NoGain::HandsOver(self.lock_cpu);
         }
@@ -378,10 +379,11 @@ impl Answerable<'_> {
             return NoGain::CostsLittle(direct);
         }
         let sleeps_per_block = scenario.map_or(1.0, |s| s.sleeps_per_block);
-        if sleeps_per_block >= AS_OFTEN {
+        // What a runtime's sleeps cost is in its scenarios.
+        if sleeps_per_block >= AS_OFTEN && worse.is_none() {
             return NoGain::LowConcurrency { direct, sleeps_per_block };
         }
-        match scenario.and_then(|s| self.worse(s.way)) {
+        match worse {
             Some((way, more)) => NoGain::CostsMore { way, more, direct },
             None => NoGain::CostsAsMuch(direct),
         }

@@ -18,5 +18,5 @@ pub(crate) use pace::slower;
 pub use price_list::{At, PriceList};
 pub use queue::Queue;
 pub use row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step};
-pub use runtime::{EventCost, Runtime, RuntimePrices, SleepCost};
+pub use runtime::{EventCost, Runtime, RuntimePrices, SleepCost, SleptFor};
 pub use way::{Pool, Way};

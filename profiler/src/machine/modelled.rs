@@ -6,6 +6,8 @@ use super::way::Way;
 
 /// This share of a modelled price goes into the interval: versions and builds differ.
 pub(super) const UNSURE: f64 = 0.4;
+/// The same of an event that is slept for: how cold a CPU is that has slept differs too.
+pub(super) const UNSURE_SLEEP: f64 = 0.6;
 
 /// One price, as multiples of a blocking read and write.
 pub(super) struct Ratio {
@@ -23,7 +25,8 @@ const fn ratio(way: Way, events: u32, times: f64, timed: f64) -> Ratio {
 }
 
 /// What an event costs that is slept for, as multiples of a blocking read and write that find their
-/// data.
+/// data: as many times the price of one that is there as `calibrate --runtime` found in one
+/// interpreter (2.5 for asyncio's streams, 9 for gevent, 2.7 for virtual threads that park).
 pub(super) struct SleepRatio {
     pub(super) way: Way,
     /// The cost beyond a blocking read and write that sleep.
@@ -73,17 +76,17 @@ const fn sleep(way: Way, times: f64, timed: f64) -> SleepRatio {
 
 /// CPython, as above.
 pub(super) const CPYTHON_SLEEPS: [SleepRatio; 5] = [
-    sleep(Way::Pooled, 8.6, 1.1),
-    sleep(Way::Streams, 4.3, 5.9),
-    sleep(Way::Protocols, 1.65, 0.1),
-    sleep(Way::Uvloop, 0.75, 0.1),
-    sleep(Way::Gevent, 4.2, 2.7),
+    sleep(Way::Pooled, 8.9, 0.6),
+    sleep(Way::Streams, 10.0, 10.0),
+    sleep(Way::Protocols, 3.8, 0.3),
+    sleep(Way::Uvloop, 1.1, 0.1),
+    sleep(Way::Gevent, 10.8, 4.0),
 ];
 
 /// OpenJDK, as above.
 pub(super) const JVM_SLEEPS: [SleepRatio; 4] = [
-    sleep(Way::Pooled, 4.0, 0.2),
-    sleep(Way::Virtual, 4.2, 3.4),
-    sleep(Way::Tasks, 4.5, 0.2),
-    sleep(Way::Selector, 0.3, 0.1),
+    sleep(Way::Pooled, 6.0, 0.2),
+    sleep(Way::Virtual, 7.8, 7.4),
+    sleep(Way::Tasks, 6.4, 0.2),
+    sleep(Way::Selector, 0.4, 0.1),
 ];

@@ -7,7 +7,7 @@ use super::{
     pace::slower,
     queue::Queue,
     row::{BlockCost, Crowd, DirectRead, FileCost, HandOverCost, ReadCost, Step},
-    runtime::RuntimePrices,
+    runtime::{RuntimePrices, SleptFor},
     way::Way,
 };
 use crate::{event::BlockClass, quantity::Estimate};
@@ -127,10 +127,10 @@ impl PriceList {
         Some(if way.is_ring() { tax } else { tax.at_least_zero() })
     }
 
-    /// What a sleep adds to the price of its event beyond a block, where the target has a runtime
-    /// of its own: machine code pays for the block alone.
-    pub fn asleep(&self, way: Way, at: At) -> Option<Estimate> {
-        self.runtime.as_ref()?.asleep(way, at.work, at.timed)
+    /// An event that is slept for and one that is not, where the target has a runtime of its own:
+    /// machine code pays for the block alone.
+    pub fn slept_for(&self, way: Way, at: At) -> Option<SleptFor> {
+        self.runtime.as_ref()?.slept_for(way, at.work, at.timed)
     }
 
     /// A read of so many bytes whose data is there. Two sizes were measured; others lie on the line

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     language::Language,
-    modelled::{CPYTHON, CPYTHON_SLEEPS, JVM, JVM_SLEEPS, Ratio, SleepRatio, UNSURE},
+    modelled::{CPYTHON, CPYTHON_SLEEPS, JVM, JVM_SLEEPS, Ratio, SleepRatio, UNSURE, UNSURE_SLEEP},
     origin::Source,
     pace::slower,
     row::Step,
@@ -58,10 +58,27 @@ pub struct EventCost {
 pub struct SleepCost {
     /// How it is waited for.
     pub way: Way,
-    /// CPU beyond the blocking form, ns.
+    /// CPU beyond the blocking form, ns. It counts for the same whatever the program's own work for
+    /// an event is: it was measured without.
     pub beyond: Estimate,
     /// What a time-out of each read adds, ns.
-    pub timed: f64,
+    pub timed: Estimate,
+}
+
+/// What an event costs beyond the blocking form in each of two cases, ns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SleptFor {
+    /// A way of waiting sleeps until it comes.
+    pub slept: Estimate,
+    /// It is there when the way looks: what the price of an event has already.
+    pub awake: Estimate,
+}
+
+impl SleptFor {
+    /// What the sleep adds to the event's price, ns.
+    pub fn adds(&self) -> f64 {
+        self.slept.value - self.awake.value
+    }
 }
 
 /// The prices of a runtime.
@@ -103,12 +120,11 @@ impl RuntimePrices {
         })
     }
 
-    /// What a sleep adds to the price of its event, beyond what a block adds to that of a blocking
-    /// read; see [`Self::at_work`].
-    pub(super) fn asleep(&self, way: Way, work: f64, timed: f64) -> Option<Estimate> {
-        let slept = self.sleeps.iter().find(|sleep| sleep.way == way)?;
+    /// One event, slept for and not; see [`Self::at_work`].
+    pub(super) fn slept_for(&self, way: Way, work: f64, timed: f64) -> Option<SleptFor> {
+        let sleep = self.sleeps.iter().find(|sleep| sleep.way == way)?;
         let (_, awake) = self.at_work(way, work, timed).find(|&(events, _)| events == 1)?;
-        Some(slept.beyond.plus_exactly(slept.timed * timed).beyond(awake))
+        Some(SleptFor { slept: sleep.beyond.plus(sleep.timed.scaled(timed)), awake })
     }
 
     /// The prices, which were measured at the pace `own`, at the pace of the list they are put
@@ -120,7 +136,7 @@ impl RuntimePrices {
     /// The prices multiplied by `by`, for another pace.
     pub(super) fn scaled(&self, by: f64) -> Self {
         let cost = |c: &EventCost| EventCost { beyond: c.beyond.scaled(by), timed: c.timed * by, ..*c };
-        let sleep = |s: &SleepCost| SleepCost { beyond: s.beyond.scaled(by), timed: s.timed * by, ..*s };
+        let sleep = |s: &SleepCost| SleepCost { beyond: s.beyond.scaled(by), timed: s.timed.scaled(by), ..*s };
         Self {
             runtime: self.runtime.clone(),
             costs: self.costs.iter().map(cost).collect(),
@@ -140,18 +156,18 @@ impl RuntimePrices {
         };
         let ready = steps.iter().find(|s| s.events == 1)?.ready.value;
         let is_offered = |way| runtime.ways.contains(&way);
-        let price = |times: f64| {
+        let priced = |times: f64, unsure: f64| {
             let value = times * ready;
-            Estimate::with_half_width(value, UNSURE * value.abs().max(ready))
+            Estimate::with_half_width(value, unsure * value.abs().max(ready))
         };
         let costs = table.iter().filter(|row| is_offered(row.way)).map(|row| {
-            let (beyond, timed) = (price(row.times), row.timed * ready);
+            let (beyond, timed) = (priced(row.times, UNSURE), row.timed * ready);
             EventCost { way: row.way, events: row.events, work: 0.0, beyond, timed }
         });
-        let sleeps = slept.iter().filter(|row| is_offered(row.way)).map(|row| {
-            let (beyond, timed) = (price(row.times), row.timed * ready);
-            SleepCost { way: row.way, beyond, timed }
-        });
+        let slept_for = |times| priced(times, UNSURE_SLEEP);
+        let sleeps = slept.iter().filter(|row| is_offered(row.way));
+        let sleeps =
+            sleeps.map(|row| SleepCost { way: row.way, beyond: slept_for(row.times), timed: slept_for(row.timed) });
         let (costs, sleeps) = (costs.collect(), sleeps.collect());
         Some(Self { runtime: runtime.clone(), costs, sleeps, source })
     }
@@ -179,7 +195,7 @@ mod tests {
     }
 
     fn sleep(way: Way, ns: f64) -> SleepCost {
-        SleepCost { way, beyond: Estimate::exact(ns), timed: 400.0 }
+        SleepCost { way, beyond: Estimate::exact(ns), timed: Estimate::with_half_width(400.0, 80.0) }
     }
 
     fn python(ways: &[Way]) -> Runtime {
@@ -222,7 +238,10 @@ mod tests {
         let filled = measured.filled(&both, Some(table));
         let ways: Vec<_> = filled.costs.iter().map(|c| (c.way, c.beyond.value)).collect();
         assert_eq!(ways, [(Way::Streams, 8_000.0), (Way::Uvloop, 7.0)]);
-        let sleeps = [Way::Streams, Way::Uvloop, Way::Gevent].map(|way| filled.asleep(way, 0.0, 0.5).map(|s| s.value));
+        let sleeps =
+            [Way::Streams, Way::Uvloop, Way::Gevent].map(|way| filled.slept_for(way, 0.0, 0.5).map(|s| s.adds()));
         assert_eq!(sleeps, [Some(9_200.0 - 8_150.0), Some(207.0 - 157.0), None]);
+        let slower = filled.scaled(2.0).slept_for(Way::Streams, 0.0, 0.5).unwrap();
+        assert_eq!((slower.slept.value, slower.slept.half_width()), (18_400.0, 80.0));
     }
 }

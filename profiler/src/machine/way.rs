@@ -248,7 +248,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::modelled::{CPYTHON, JVM};
+    use crate::machine::modelled::{CPYTHON, CPYTHON_SLEEPS, JVM, JVM_SLEEPS, Ratio, SleepRatio};
 
     #[test]
     fn each_way_has_a_name_and_a_price_of_its_own_kind() {
@@ -256,9 +256,11 @@ mod tests {
         let step = Step { events: 1, ready: cost, level: cost, again: cost, runtime: Some(cost), uring: Some(cost) };
         for (place, way) in Way::ALL.into_iter().enumerate() {
             assert!(Way::ALL[..place].iter().all(|other| other.name() != way.name()), "{way:?}");
-            let tables: [(Language, &[_]); 2] = [(Language::CPython, &CPYTHON), (Language::Jvm, &JVM)];
-            for (language, table) in tables {
+            let tables: [(Language, &[Ratio], &[SleepRatio]); 2] =
+                [(Language::CPython, &CPYTHON, &CPYTHON_SLEEPS), (Language::Jvm, &JVM, &JVM_SLEEPS)];
+            for (language, table, sleeps) in tables {
                 let modelled = table.iter().any(|row| row.way == way);
+                assert_eq!(sleeps.iter().any(|row| row.way == way), modelled, "{way:?} in {language:?}");
                 let offered = Way::in_language(language).any(|other| other == way);
                 assert_eq!(modelled, offered, "{way:?} in {language:?}");
             }

@@ -58,8 +58,9 @@ impl Engine {
         let goes = self.handed_over(way)?;
         let untold = Doubt { assumption: Assumption::QueuesCostMore, change: goes.ns * UNTOLD_HAND_OVER };
         let half = goes.ns * UNSURE_HAND_OVER;
-        let (blocks, at_once) = (self.prices.file.count, self.prices.file_waits);
-        if blocks < 1.0 || at_once <= 1.0 {
+        // A request is at the device with those that it finds there.
+        let (blocks, at_once) = (self.prices.file.count, 1.0 + self.prices.others_met);
+        if blocks < 1.0 || self.prices.others_met <= 0.0 {
             return Some((vec![goes], half, vec![untold]));
         }
         let alone = self.with_fewer(1.0, at_once)?;
@@ -105,6 +106,7 @@ mod tests {
             direct_reads: DirectReads::default(),
             in_flight: 0.0,
             file_waits: 8.0,
+            others_met: 7.0,
             ready_reads: 0.0,
             turns: 0.0,
             messages: 0.0,
@@ -222,10 +224,15 @@ mod tests {
         let found = engine(5_000.0, prices(), machine()).by_another_thread(Way::Inline, 1, Assignment::Fixed).unwrap();
         // 10 ms go, and 4,000 requests cost 5 µs more each.
         assert!((found.saving.value - (0.1 - 0.2)).abs() < 1e-9, "{found:?}");
-        let cached = Prices { file: Blocks::default(), file_waits: 0.0, ..prices() };
+        let cached = Prices { file: Blocks::default(), file_waits: 0.0, others_met: 0.0, ..prices() };
         let found =
             engine(5_000.0, cached, PriceList::default()).by_another_thread(Way::Inline, 1, Assignment::Fixed).unwrap();
         assert!((found.saving.value - 0.1).abs() < 1e-9, "{found:?}");
+        // Half of the time another one is there: a request is one of 1.5, though fewer wait in the
+        // mean.
+        let few = Prices { file_waits: 0.9, others_met: 0.5, ..prices() };
+        let found = engine(5_000.0, few, machine()).by_another_thread(Way::Inline, 1, Assignment::Fixed).unwrap();
+        assert!(found.saving.value > -0.1 && found.saving.value < 0.1, "{found:?}");
         let unpriced = PriceList { direct: Vec::new(), ..machine() };
         assert_eq!(engine(5_000.0, prices(), unpriced).by_another_thread(Way::Inline, 1, Assignment::Fixed), None);
     }

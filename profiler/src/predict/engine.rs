@@ -174,7 +174,7 @@ impl Engine {
             trailing: (self.before_block + self.hooks_per_block / 2.0).min(less),
             tax,
             entered: way.completes().then_some(self.in_kernel),
-            wake_up: self.wake_up + self.asleep(way).map_or(0.0, |beyond| beyond.value.max(0.0)),
+            wake_up: self.wake_up + self.slept_for(way).map_or(0.0, |event| event.adds().max(0.0)),
         }
     }
 

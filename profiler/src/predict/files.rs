@@ -84,6 +84,44 @@ pub(super) fn file_waits(window: &Window, sums: &Sums) -> f64 {
     Nanos::from_nanos(waited).ratio_to(window.measured)
 }
 
+/// How many others a thread finds blocked on files when it blocks on one, in the mean over such
+/// blocks. It does not meet itself (the arrival theorem: Lavenberg and Reiser, 1980).
+pub(super) fn others_met(window: &Window) -> f64 {
+    let files = |sums: &Sums| {
+        let of = BlockClass::ALL.into_iter().filter(|c| c.is_file()).map(|c| sums.classes[c as usize]);
+        of.fold((0, 0), |(blocks, blocked), class| (blocks + class.blocks, blocked + class.blocked))
+    };
+    let each = || window.threads.iter().map(|thread| files(&thread.sums)).filter(|&(blocks, _)| blocks > 0);
+    let blocks: u64 = each().map(|(blocks, _)| blocks).sum();
+    let blocked: u64 = each().map(|(_, blocked)| blocked).sum();
+    let met = each().map(|(blocks, own)| blocks as f64 * (blocked - own) as f64).sum::<f64>();
+    met / (blocks as f64 * window.measured.as_nanos() as f64).max(1.0)
+}
+
 pub(super) fn moves_bytes(site: &SiteRecord) -> bool {
     site.site.bytes > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::ThreadTotals;
+
+    #[test]
+    fn a_request_meets_the_others_and_not_itself() {
+        let met = |waited_ms: &[u64]| {
+            let threads = waited_ms.iter().zip(1..).map(|(&ms, tid)| {
+                let mut sums = Sums::ZERO;
+                let file = &mut sums.classes[BlockClass::File as usize];
+                (file.blocks, file.blocked) = (10, ms * 1_000_000);
+                ThreadTotals::running(tid, 1, Nanos::from_millis(100), sums)
+            });
+            let window = Window { measured: Nanos::from_millis(100), threads: threads.collect(), ..Window::default() };
+            others_met(&window)
+        };
+        assert_eq!(met(&[]), 0.0);
+        assert_eq!(met(&[90]), 0.0, "one thread is alone with its requests");
+        assert!((met(&[100; 8]) - 7.0).abs() < 1e-9);
+        assert!((met(&[50, 50, 50]) - 1.0).abs() < 1e-9, "1.5 wait in the mean, and 1 of them is another");
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     doubt::Doubt,
     kind::{Kind, Missed},
     missed::{KINDS, MACHINES, POOLED, SEEN},
-    term::Term,
+    term::{Term, TermKind},
 };
 use crate::quantity::{Estimate, Z90};
 
@@ -106,7 +106,9 @@ impl Found {
         doubts.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
         let value = terms.iter().map(|t| t.ns).sum::<f64>() / cpu;
         let unsure = Unsure::new(half, &doubts, shares.iter().copied());
-        let most = most.min(at_stake(kind, &shares, half, &doubts));
+        // What a sleep of a runtime costs less than an event that is there is no term that saves.
+        let gains = terms.iter().filter(|t| t.kind != TermKind::SleepsInRuntime).map(|t| (t.ns / cpu).max(0.0));
+        let most = most.min(at_stake(kind, gains.sum(), half, &doubts));
         let (saving, bounds) = (unsure.around(value, kind, most), bounds(value, half, &doubts, most));
         Self { kind, saving, unsure, bounds, doubts, terms }
     }
@@ -114,9 +116,8 @@ impl Found {
 
 /// The most that can come back, a share: the terms that save CPU, at the dearest prices that are
 /// likely, and the doubts that may add to them. What comes in their place is left out.
-fn at_stake(kind: Kind, shares: &[f64], half: f64, doubts: &[Doubt]) -> f64 {
+fn at_stake(kind: Kind, goes: f64, half: f64, doubts: &[Doubt]) -> f64 {
     let dearer = 1.0 + kind.missed().times * TRANSFER;
-    let goes: f64 = shares.iter().filter(|&&share| share > 0.0).sum();
     goes * dearer + changes(doubts, |change| change > 0.0) + half
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     blocks::{Blocks, direct_costs, is_io},
-    files::{ByWorkers, DirectReads, Files, by_workers, direct_reads, file_waits, moves_bytes},
+    files::{ByWorkers, DirectReads, Files, by_workers, direct_reads, file_waits, moves_bytes, others_met},
     note::Note,
     switches::Switches,
 };
@@ -44,6 +44,8 @@ pub struct Prices {
     pub in_flight: f64,
     /// Threads that are blocked on files at once, in the mean.
     pub file_waits: f64,
+    /// Others that such a thread finds blocked on files when it begins to, in the mean.
+    pub others_met: f64,
     /// Reads that found their data, at sites that also block.
     pub ready_reads: f64,
     /// Those of `ready_reads` that got a message of its own: a write answered it or passed it on.
@@ -112,6 +114,7 @@ impl Prices {
             direct_reads: direct_reads.0,
             in_flight: direct_reads.1,
             file_waits: file_waits(window, sums),
+            others_met: others_met(window),
             ready_reads,
             messages: net_sites().map(reads).sum::<f64>().min(replies),
             accepted: window.sites.iter().map(SiteRecord::accepted).sum::<u64>() as f64,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cost::{Births, HandOvers},
-    machine::{At, Pool, Queue, Way},
+    machine::{At, Pool, Queue, SleptFor, Way},
     quantity::Estimate,
 };
 
@@ -87,9 +87,9 @@ impl Engine {
         self.calibration.tax(way, self.at(events))
     }
 
-    /// What a sleep costs more in the target's runtime than a block, ns.
-    pub(super) fn asleep(&self, way: Way) -> Option<Estimate> {
-        self.calibration.asleep(way, self.at(1.0))
+    /// An event that is slept for in the target's runtime, and one that is not.
+    pub(super) fn slept_for(&self, way: Way) -> Option<SleptFor> {
+        self.calibration.slept_for(way, self.at(1.0))
     }
 
     /// The circumstances of the target's events, if a wait returns so many.
@@ -182,8 +182,8 @@ struct Sum<'a> {
     stays: f64,
     /// The cost of a loop's sleep, ns.
     sleep: f64,
-    /// What the target's runtime adds to it, ns.
-    beyond: Option<Estimate>,
+    /// What that costs in the target's runtime.
+    slept_for: Option<SleptFor>,
     direct: Option<Direct>,
     /// Blocks in whose place a loop may sleep.
     sleepers: f64,
@@ -210,7 +210,7 @@ impl<'a> Sum<'a> {
             part: (blocks.count + engine.births.count) / (engine.prices.all().count + engine.births.count).max(1.0),
             stays: counted.stays(),
             sleep: engine.prices.sleep.value().copied().unwrap_or(0.0),
-            beyond: engine.asleep(way),
+            slept_for: engine.slept_for(way),
             direct,
             sleepers: blocks.count - past_cache,
             plain_files: file.count - past_cache,
@@ -240,7 +240,7 @@ impl<'a> Sum<'a> {
 
     /// A sleep with what the runtime adds, ns.
     fn each_sleep(&self) -> f64 {
-        self.sleep + self.beyond.map_or(0.0, |beyond| beyond.value)
+        self.sleep + self.slept_for.map_or(0.0, |event| event.adds())
     }
 
     /// What all that goes gives back, ns.
@@ -330,8 +330,8 @@ impl<'a> Sum<'a> {
     }
 
     fn sleeps_in_runtime(&self) -> Option<Term> {
-        let (count, each) = (self.sleepers * self.stays, self.beyond?.value);
-        (count >= 1.0).then(|| Term::loss(TermKind::SleepsInRuntime, count, each, TermBasis::BeyondBlock))
+        let (count, each) = (self.sleepers * self.stays, self.slept_for?.adds());
+        (count >= 1.0).then(|| Term::loss(TermKind::SleepsInRuntime, count, each, TermBasis::SleptFor))
     }
 
     fn events(&self) -> Option<Term> {
@@ -399,12 +399,16 @@ impl<'a> Sum<'a> {
     fn half(&self) -> f64 {
         let (engine, stays) = (self.engine, self.stays);
         let net = engine.prices.net.count;
+        let slept = |price: fn(&SleptFor) -> Estimate| {
+            self.slept_for.as_ref().map_or(0.0, |event| self.sleepers * stays * price(event).half_width())
+        };
         let parts = [
             self.blocks.direct * engine.spread,
-            net * self.tax.half_width(),
+            // An event that is slept for has a price of its own, in the place of the tax.
+            (net * self.tax.half_width() - slept(|event| event.awake)).abs(),
+            slept(|event| event.slept),
             engine.indirect.map_or(0.0, |all| all.half_width() * (1.0 - stays) * self.part),
             self.sleepers * self.counted.sleeps_per_event.half_width() * self.each_sleep(),
-            self.beyond.map_or(0.0, |each| self.sleepers * stays * each.half_width()),
             self.blocks.count * engine.hooks_per_block * UNSURE_HOOKS,
             self.unsteady(),
             self.crowd.map_or(0.0, |(_, cost)| net * (1.0 - stays) * cost.half_width()),

@@ -60,7 +60,7 @@ pub enum TermKind {
     LocksGo,
     /// Sleeps of a loop that remain.
     SleepsRemain,
-    /// What these sleeps cost in the target's runtime beyond a block.
+    /// Events for which the target's runtime sleeps: what they cost beyond those that are there.
     SleepsInRuntime,
     /// Events that are waited for in another way.
     EventsWaited,
@@ -118,8 +118,9 @@ pub enum TermBasis {
     Sleeps(f64, Option<Note>),
     /// Calibrated for a wait of this way that returns so many events.
     Waits(f64, Way),
-    /// Calibrated for the target's runtime, beyond a block there.
-    BeyondBlock,
+    /// An event that is slept for in the target's runtime, less one that is there, beyond the same
+    /// in the blocking form.
+    SleptFor,
     /// The price of an event of a connection.
     LikeEvents,
     /// The price of an event: a loop that takes turns finds such messages one by one.

@@ -51,6 +51,11 @@ impl Estimate {
         Self { value: self.value + more, low: self.low + more, high: self.high + more }
     }
 
+    /// The sum. The widths add up as those of independent estimates do.
+    pub fn plus(self, other: Self) -> Self {
+        self.beyond(other.scaled(-1.0))
+    }
+
     /// How much `self` is more than `base`. The widths add up as those of independent estimates do.
     pub fn beyond(self, base: Self) -> Self {
         let half = (self.high - self.low).hypot(base.high - base.low) / 2.0;
@@ -89,6 +94,8 @@ mod tests {
     fn widths_of_independent_estimates_add_up_as_squares() {
         let difference = Estimate::with_half_width(10.0, 3.0).beyond(Estimate::with_half_width(4.0, 4.0));
         assert_eq!(difference, Estimate { value: 6.0, low: 1.0, high: 11.0 });
+        let sum = Estimate::with_half_width(10.0, 3.0).plus(Estimate::with_half_width(4.0, 4.0));
+        assert_eq!(sum, Estimate { value: 14.0, low: 9.0, high: 19.0 });
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl Term {
             TermKind::BirthsGo => format!("{n} births and ends of threads that serve a connection each go"),
             TermKind::LocksGo => format!("{n} waits for locks that these threads share go, and what ends them"),
             TermKind::SleepsRemain => format!("{n} sleeps remain"),
-            TermKind::SleepsInRuntime => format!("{n} sleeps wake threads of the runtime"),
+            TermKind::SleepsInRuntime => format!("{n} events are slept for in its runtime"),
             TermKind::EventsWaited => format!("{n} events are waited for in another way"),
             TermKind::TurnsWaited => format!("{n} messages that were read without a block are waited for too"),
             TermKind::DirectReadsGo => format!("{n} calls past the page cache: the rest of their calls goes"),
@@ -279,7 +279,7 @@ impl Term {
             TermBasis::Waits(events, way) => {
                 format!("{each} where a wait returns {}, calibrated: {}", decimal(events, 1), way.words())
             }
-            TermBasis::BeyondBlock => format!("{each} beyond a block, calibrated"),
+            TermBasis::SleptFor => format!("{each} beyond a block and an event that is there"),
             TermBasis::LikeEvents => format!("{each}, as an event of a connection"),
             TermBasis::OneByOne => format!("{each}: a loop that takes turns finds them one by one"),
             TermBasis::ReadyRead => format!("{each}, as a read whose data is there, calibrated"),

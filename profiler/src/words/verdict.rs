@@ -11,7 +11,7 @@ use crate::{
         Advice, Blockers, ChildrenFacts, Decision, Evidence, Gain, HandOver, NoGain, Reason, SmallCalls, Verdict, Work,
     },
     event::BlockClass,
-    machine::{Language, Runtime, Way},
+    machine::{Language, Runtime, Source, Way},
     predict::{Assumption, Ground},
     quantity::{Estimate, Nanos},
     text::numbers::{
@@ -369,13 +369,13 @@ impl InWords for Evidence {
                 )
             }
             Self::EventTaxes { taxes, runtime } => {
+                let from = match runtime {
+                    None => ", calibrated here".to_owned(),
+                    Some((runtime, source)) => there_in(runtime, source),
+                };
                 let taxes: Vec<String> =
                     taxes.iter().map(|(way, ns)| format!("{} {}", way.name(), span(*ns))).collect();
-                let from = match runtime {
-                    None => "calibrated here".to_owned(),
-                    Some((runtime, source)) => format!("in {} ({})", machine::runtime(runtime), source.words()),
-                };
-                format!("waiting in another way costs per event, {from}: {}", taxes.join(", "))
+                format!("waiting in another way costs per event{from}: {}", taxes.join(", "))
             }
             Self::RunsIn(runtime) => runs_in(runtime),
             Self::Roles(lines) => {
@@ -399,6 +399,11 @@ impl InWords for Evidence {
             }
         }
     }
+}
+
+/// Prices of events of a runtime: those that are slept for cost more.
+fn there_in(runtime: &Runtime, source: &Source) -> String {
+    format!(" that is there, in {} ({})", machine::runtime(runtime), source.words())
 }
 
 fn births(count: f64, share: f64) -> String {

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 /// Bytes of a message and of its reply.
 pub(crate) const MESSAGE: usize = 64;
 /// Size of a server's buffer, larger than a message as in most servers.
@@ -73,6 +75,12 @@ pub(crate) fn fill(clients: &[TcpStream]) -> io::Result<()> {
         client.write_all(&[7; MESSAGE])?;
     }
     Ok(())
+}
+
+/// Whether each of them has something to read.
+pub(crate) fn have_replied(clients: &[TcpStream]) -> bool {
+    let mut fds: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::IN)).collect();
+    poll(&mut fds, Some(&rustix::time::Timespec::default())).is_ok_and(|ready| ready == clients.len())
 }
 
 pub(crate) fn drain(clients: &[TcpStream]) -> io::Result<()> {

@@ -39,9 +39,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Of what it says on stderr, so much is shown.
 const MOST_SAID: usize = 300;
 
-/// How often it is asked whether it waits by now, and how many times.
-const LOOK: Duration = Duration::from_micros(20);
-const MOST_LOOKS: u32 = 100;
+/// After this time it is asked first whether it waits by now, and then after twice as long each
+/// time: a look takes its CPU.
+const LOOK: Duration = Duration::from_micros(30);
+const MOST_LOOKS: u32 = 8;
 
 /// The script that CPython runs.
 const CPYTHON: &str = include_str!("cpython.py");
@@ -194,14 +195,15 @@ impl Child {
         Ok(self.cpu()?.saturating_sub(compiling.as_nanos()))
     }
 
-    /// Sleeps until the child does: its clock stands still. It has this thread's CPU while this
-    /// thread sleeps.
-    fn until_it_waits(&self) -> Result<(), RuntimeError> {
-        let mut cpu = self.cpu()?;
+    /// Sleeps until the child has answered, and sleeps too: its clock stands still. It has this
+    /// thread's CPU while this thread sleeps.
+    fn until_it_waits(&self, clients: &[TcpStream]) -> Result<(), RuntimeError> {
+        let (mut cpu, mut look) = (self.cpu()?, LOOK);
         for _ in 0..MOST_LOOKS {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(look);
+            look *= 2;
             let now = self.cpu()?;
-            if now == std::mem::replace(&mut cpu, now) {
+            if now == std::mem::replace(&mut cpu, now) && peers::have_replied(clients) {
                 break;
             }
         }
@@ -221,23 +223,27 @@ impl Child {
         let clients = clients.map_err(RuntimeError::system("connecting to the interpreter"))?;
         let clients = clients.get(..connections as usize).unwrap_or_default();
         self.expect(b'r')?;
-        let warm = (batches / WARM_UP).max(2).min(batches - 1);
-        let mut begun = 0;
+        let warm = (batches / WARM_UP).max(2).min(batches - 2);
+        // With the last batch the form comes to its end, which is no part of its price.
+        let counted = warm..batches - 1;
+        let (mut begun, mut ended) = (0, 0);
         for batch in 0..batches {
-            if batch == warm {
+            if batch == counted.start {
                 begun = self.cpu_of_program()?;
+            }
+            if batch == counted.end {
+                ended = self.cpu_of_program()?;
             }
             peers::fill(clients).map_err(RuntimeError::system("sending to the interpreter"))?;
             if asleep {
-                self.until_it_waits()?;
+                self.until_it_waits(clients)?;
             } else {
                 self.expect(b'.')?;
             }
             peers::drain(clients).map_err(RuntimeError::system("its replies"))?;
         }
-        let cpu = self.cpu_of_program()?.saturating_sub(begun);
         self.expect(b'e')?;
-        Ok(cpu as f64 / f64::from((batches - warm) * connections))
+        Ok(ended.saturating_sub(begun) as f64 / f64::from(counted.len() as u32 * connections))
     }
 
     /// Ends it, and everything that it started in its own group.
@@ -313,9 +319,10 @@ impl Drop for Child {
     }
 }
 
-/// HotSpot's names, as long as the kernel keeps them.
+/// The names of HotSpot's (from JDK 9 on), Graal's and OpenJ9's, as much of them as the kernel
+/// keeps.
 fn is_compiler(name: &str) -> bool {
-    name.starts_with("C1 Compiler") || name.starts_with("C2 Compiler")
+    ["C1 Compiler", "C2 Compiler", "JVMCI", "JIT Compilation"].iter().any(|own| name.starts_with(own))
 }
 
 /// The class that a JVM runs, as a file without a name.
@@ -345,4 +352,19 @@ fn arguments(program: &Program, connections: usize) -> Result<Vec<CString>, Runt
     let name = program.path.as_os_str().as_bytes();
     let all = [name].into_iter().chain(words.into_iter().map(str::as_bytes)).map(CString::new);
     all.collect::<Result<_, _>>().map_err(|_| RuntimeError::Said("a name with a zero byte".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_compiler;
+
+    #[test]
+    fn compiler_threads_are_known_by_what_the_kernel_keeps_of_their_names() {
+        for name in ["C1 CompilerThre", "C2 CompilerThre", "JVMCI-native Co", "JIT Compilation"] {
+            assert!(is_compiler(name), "{name}");
+        }
+        for name in ["java", "VM Thread", "ForkJoinPool-1-", "GC Thread#0"] {
+            assert!(!is_compiler(name), "{name}");
+        }
+    }
 }

@@ -38,7 +38,7 @@ pub struct RuntimeCalibration {
     pub runtime: Runtime,
     /// What an event costs, by way of waiting.
     pub costs: Vec<EventCost>,
-    /// What it costs to sleep until an event comes, by way of waiting.
+    /// What an event costs that is slept for, by way of waiting.
     pub sleeps: Vec<SleepCost>,
     /// The pace at which it was measured: ns of the yardstick.
     pub pace: f64,

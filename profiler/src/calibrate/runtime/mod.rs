@@ -24,7 +24,7 @@ pub use kept::RuntimeCalibration;
 pub use program::{Place, Program, User};
 
 use self::{child::Child, run::Run};
-use super::rig::{clock, host, pace};
+use super::rig::{clock, host, pace::Pacer};
 use crate::{
     machine::{EventCost, Language, Runtime, SleepCost, Way},
     quantity::Estimate,
@@ -110,22 +110,22 @@ fn measured(program: &Program, budget: Duration) -> Result<RuntimeCalibration, R
     let ways = child.ways();
     warm_up(&mut child, &ways, program.language)?;
     let round = round(&mut child, program.language)?;
-    let paces: Vec<f64> = (0..8).map(|_| pace::yardstick()).collect();
+    let mut pacer = Pacer::new();
     let mut runs = Runs::default();
     'enough: for done in 0..MOST {
         for cell in Cell::all() {
             if done >= LEAST && begun.elapsed() >= budget {
                 break 'enough;
             }
-            runs.take(&mut child, &ways, cell, round)?;
+            runs.take(&mut child, &ways, (cell, round), &mut pacer)?;
         }
     }
     let child_cpu = child.cpu()?;
     child.end();
     let runtime = Runtime { language: program.language, version: Runtime::numbers(child.version()), ways };
     let (costs, sleeps) = (runs.costs(&runtime.ways), runs.sleeps(&runtime.ways));
-    let pace = crate::quantity::median(&paces);
-    let kept = RuntimeCalibration::new(program.build_id.clone(), runtime, pace, before.others_but(child_cpu));
+    let others = before.others_but(child_cpu);
+    let kept = RuntimeCalibration::new(program.build_id.clone(), runtime, pacer.base(), others);
     Ok(RuntimeCalibration { costs, sleeps, ..kept })
 }
 
@@ -134,10 +134,10 @@ fn warm_up(child: &mut Child, ways: &[Way], language: Language) -> Result<(), Ru
     if language != Language::Jvm {
         return Ok(());
     }
-    for (connections, batches) in [(64, 200), (1, 400)] {
+    for (connections, batches, asleep) in [(64, 200, false), (1, 400, true)] {
         for form in [BLOCKING].into_iter().chain(ways.iter().map(|way| way.name())) {
             for timed in [false, true] {
-                child.run(&Run { form, connections, rounds: TRIED, batches, timed, asleep: false })?;
+                child.run(&Run { form, connections, rounds: TRIED, batches, timed, asleep })?;
             }
         }
     }
@@ -157,19 +157,26 @@ fn round(child: &mut Child, language: Language) -> Result<f64, RuntimeError> {
 struct Runs(Vec<(Way, Cell, Vec<f64>)>);
 
 impl Runs {
-    /// Runs all forms, one after the other.
-    fn take(&mut self, child: &mut Child, ways: &[Way], cell: Cell, round: f64) -> Result<(), RuntimeError> {
+    /// Runs all forms of a cell, one after the other. A round of the work takes `round` ns.
+    fn take(
+        &mut self,
+        child: &mut Child,
+        ways: &[Way],
+        (cell, round): (Cell, f64),
+        pacer: &mut Pacer,
+    ) -> Result<(), RuntimeError> {
         let rounds = (cell.work / round).round() as u32;
         let Cell { events: connections, asleep, .. } = cell;
         let mut run =
             |form, timed| child.run(&Run { form, connections, rounds, batches: cell.batches(), timed, asleep });
         // The pace of the machine changes meanwhile: each form is held against the blocking runs
-        // before and after it.
+        // before and after it, and stands between two yardsticks.
         let mut before = run(BLOCKING, false)?;
+        pacer.mark();
         for &way in ways {
             let own = run(way.name(), cell.timed)?;
             let after = run(BLOCKING, false)?;
-            let beyond = own - f64::midpoint(before, after);
+            let beyond = pacer.steady(own - f64::midpoint(before, after));
             before = after;
             match self.0.iter_mut().find(|(w, c, _)| (*w, *c) == (way, cell)) {
                 Some((.., all)) => all.push(beyond),
@@ -201,8 +208,7 @@ impl Runs {
     fn sleeps(&self, ways: &[Way]) -> Vec<SleepCost> {
         let sleep_of = |&way: &Way| {
             let beyond = self.beyond(way, Cell::asleep(false))?;
-            let timed = self.beyond(way, Cell::asleep(true)).map_or(0.0, |timed| timed.value - beyond.value);
-            Some(SleepCost { way, beyond, timed: timed.max(0.0) })
+            Some(SleepCost { way, beyond, timed: self.beyond(way, Cell::asleep(true))?.beyond(beyond) })
         };
         ways.iter().filter_map(sleep_of).collect()
     }

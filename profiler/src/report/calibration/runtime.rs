@@ -25,9 +25,9 @@ pub(crate) fn text(found: &RuntimeCalibration) -> String {
         page.table(&header, &rows(found, *way));
         if let Some(sleep) = found.sleeps.iter().find(|sleep| sleep.way == *way) {
             page.line(&format!(
-                "an event that is slept for: {} beyond a blocking read that sleeps, with a time-out +{}",
+                "an event that is slept for: {} beyond a blocking read that sleeps; its time-out: {}",
                 estimate(sleep.beyond),
-                span(sleep.timed)
+                estimate(sleep.timed)
             ));
         }
     }
