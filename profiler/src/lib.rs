@@ -21,7 +21,7 @@
 //!         site.syscall, site.blocked_calls, site.calls
 //!     );
 //! }
-//! # let verdict = "Yes: about 8 % (3–14 %) of its CPU would come back with an event loop: ";
+//! # let verdict = "Yes: about 8 % (4–13 %) of its CPU would come back with an event loop: ";
 //! # assert!(report.verdict().starts_with(verdict), "{}", report.verdict());
 //! # let sites = report.sites().into_iter().map(|s| (s.syscall, s.blocked_calls));
 //! # let expected = [("read", 280_000), ("accept4", 14), ("write", 0)];
@@ -32,7 +32,7 @@
 //! It prints the verdict and the three call sites where threads were blocked longest:
 //!
 //! ```text
-//! Yes: about 8 % (3–14 %) of its CPU would come back with an event loop: …
+//! Yes: about 8 % (4–13 %) of its CPU would come back with an event loop: …
 //! read 10.0.0.1:7000 ← 10.0.0.2:41822: 280000 of 300000 calls blocked, 126.0 s in all
 //! accept4 listening on 0.0.0.0:7000: 14 of 14 calls blocked, 9.8 s in all
 //! write 10.0.0.1:7000 ← 10.0.0.2:41822: 0 of 300000 calls blocked, 0.0 s in all
