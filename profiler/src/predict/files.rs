@@ -77,21 +77,22 @@ pub(super) fn by_workers(window: &Window, pools: &Pools<'_>, file: (Blocks, &Par
     ByWorkers { calls, blocks: Blocks { count: file.count * share, direct: file.direct * cost } }
 }
 
+/// How often a thread, or all of them, blocked on files, and for how long, ns.
+fn on_files(sums: &Sums) -> (u64, u64) {
+    let classes = BlockClass::ALL.into_iter().filter(|c| c.is_file()).map(|c| sums.classes[c as usize]);
+    classes.fold((0, 0), |(blocks, blocked), class| (blocks + class.blocks, blocked + class.blocked))
+}
+
 /// Time blocked on files over the time measured.
 pub(super) fn file_waits(window: &Window, sums: &Sums) -> f64 {
-    let files = BlockClass::ALL.into_iter().filter(|c| c.is_file());
-    let waited: u64 = files.map(|c| sums.classes[c as usize].blocked).sum();
+    let (_, waited) = on_files(sums);
     Nanos::from_nanos(waited).ratio_to(window.measured)
 }
 
 /// How many others a thread finds blocked on files when it blocks on one, in the mean over such
 /// blocks. It does not meet itself (the arrival theorem: Lavenberg and Reiser, 1980).
 pub(super) fn others_met(window: &Window) -> f64 {
-    let files = |sums: &Sums| {
-        let of = BlockClass::ALL.into_iter().filter(|c| c.is_file()).map(|c| sums.classes[c as usize]);
-        of.fold((0, 0), |(blocks, blocked), class| (blocks + class.blocks, blocked + class.blocked))
-    };
-    let each = || window.threads.iter().map(|thread| files(&thread.sums)).filter(|&(blocks, _)| blocks > 0);
+    let each = || window.threads.iter().map(|thread| on_files(&thread.sums)).filter(|&(blocks, _)| blocks > 0);
     let blocks: u64 = each().map(|(blocks, _)| blocks).sum();
     let blocked: u64 = each().map(|(_, blocked)| blocked).sum();
     let met = each().map(|(blocks, own)| blocks as f64 * (blocked - own) as f64).sum::<f64>();

@@ -42,12 +42,6 @@ fn read_clock(clock: libc::clockid_t) -> Option<u64> {
     (result == 0).then_some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-/// CPU time of another process, of all its threads, ns. `None` once it has ended.
-pub(crate) fn cpu_of_process(pid: i32) -> Option<u64> {
-    // CPUCLOCK_SCHED (2) of a process: include/linux/posix-timers.h.
-    read_clock(((!pid) << 3) | 2)
-}
-
 /// The sum of [`cpu_of`] over the threads that live.
 pub(crate) fn cpu_of_all(tids: &[i32]) -> u64 {
     tids.iter().filter_map(|&tid| cpu_of(tid)).sum()

@@ -169,8 +169,8 @@ impl Child {
 
     /// Its CPU so far, ns.
     pub(super) fn cpu(&self) -> Result<u64, RuntimeError> {
-        let pid = i32::try_from(self.process.id()).unwrap_or(i32::MAX);
-        clock::cpu_of_process(pid).ok_or_else(|| RuntimeError::Ended(String::new()))
+        let cpu = process::cpu_time(self.tgid());
+        cpu.map(Nanos::as_nanos).ok_or_else(|| RuntimeError::Ended(String::new()))
     }
 
     fn tgid(&self) -> Tgid {
