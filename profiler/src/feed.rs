@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    answer::{Ended, Profile, Report, Weight},
+    answer::{By, Ended, Profile, Report, Top, Weight},
     predict::{Engine, Question, Scenario},
     quantity::Nanos,
 };
@@ -101,4 +101,14 @@ pub trait Feed {
     fn next(&mut self, wait: Duration) -> Option<Update>;
     /// Hands over an order. Never waits.
     fn send(&mut self, command: Command);
+}
+
+/// What looks at the machine for the screen of `top`.
+pub trait Machine {
+    /// The newest look that was not fetched yet.
+    fn newest(&mut self) -> Option<Top>;
+    /// Whether no further look comes.
+    fn is_over(&self) -> bool;
+    /// From now on a row stands for this.
+    fn show_by(&mut self, by: By);
 }

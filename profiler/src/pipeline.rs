@@ -24,6 +24,7 @@ mod slices;
 mod stacks;
 mod streaming;
 mod toll;
+pub mod top;
 
 use std::sync::atomic::AtomicBool;
 

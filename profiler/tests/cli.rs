@@ -182,6 +182,16 @@ fn no_tip_would_run_a_command() {
     }
 }
 
+#[test]
+fn a_list_of_the_machine_that_is_no_screen() {
+    for flags in [&["--json"][..], &["-d", "2s"], &["-n", "5"]] {
+        says(&[&["top"][..], flags].concat(), 2, &["goes with --once"]);
+    }
+    says(&["top"], 2, &["`top` needs a terminal", "top --once"]);
+    says(&["top", "--once", "-d", "0"], 2, &["bad duration"]);
+    refuses(&["top", "--once", "--by", "colour"], 2, &["process", "container", "cgroup"]);
+}
+
 /// Six MB that unpack to 4.2 GiB take neither the memory nor the time that this would.
 #[test]
 fn recordings_that_unpack_to_more_than_any_does() {
@@ -383,6 +393,9 @@ fn the_schema_is_json() {
     assert!(schema["properties"]["schema_version"].is_object(), "{schema}");
     let kept: serde_json::Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
     assert!(schema == kept, "docs/report.schema.json is of another version: run `cargo xtask schema`");
+    let of_top: serde_json::Value = serde_json::from_str(&run(&mut tool(&["schema", "--top"])).out).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(include_str!("../../docs/top.schema.json")).unwrap();
+    assert!(of_top == kept, "docs/top.schema.json is of another version: run `cargo xtask schema`");
 }
 
 #[test]

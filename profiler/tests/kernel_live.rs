@@ -350,6 +350,34 @@ fn a_process_is_chosen_from_the_list() {
 }
 
 #[test]
+fn the_machine_is_looked_at_and_one_row_of_it_more_closely() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let target = Target::start("sh", &["-c", "while read -t 0.02 line || :; do :; done"]);
+    let terminal = Terminal::open("machine", 120, 30);
+    terminal.start(&format!("{TOOL} top"));
+    terminal.shows(&["by process:", "mostly on", "async?", &target.pid()]);
+    terminal.keys(&["b"]);
+    terminal.shows(&["by container:", "outside"]);
+    terminal.keys(&["b"]);
+    terminal.shows(&["by cgroup:"]);
+    terminal.keys(&["b"]);
+    terminal.shows(&["by process:", &target.pid()]);
+    terminal.keys(&["/"]);
+    terminal.tmux(&["send-keys", "-l", &target.pid()]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["1 of 1"]);
+    terminal.keys(&["Enter"]);
+    terminal.shows(&["1 overview", &format!("({})", target.pid())]);
+    terminal.keys(&["q"]);
+    // Back on the list.
+    terminal.shows(&["by process:", "async?"]);
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_use() {
     let output = Command::new(TOOL).args(["live", "-p", "1"]).stdin(Stdio::null()).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);

@@ -124,6 +124,8 @@ fn foreign_cut_and_older_bytes_are_refused_each_with_its_reason() {
 fn the_committed_schema_is_the_one_that_the_types_make() {
     let committed = include_str!("../../docs/report.schema.json");
     assert_eq!(report::schema().trim(), committed.trim(), "run `cargo xtask schema`");
+    let committed = include_str!("../../docs/top.schema.json");
+    assert_eq!(report::top_schema().trim(), committed.trim(), "run `cargo xtask schema`");
 }
 
 proptest! {

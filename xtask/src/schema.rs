@@ -1,4 +1,5 @@
-//! `cargo xtask schema`: writes docs/report.schema.json from the types that `check --json` prints.
+//! `cargo xtask schema`: writes the schemas in docs from the types that `check --json` and
+//! `top --json` print.
 
 use std::{path::Path, process::Command};
 
@@ -6,17 +7,21 @@ use anyhow::{Context as _, Result};
 
 use crate::{exec, say::say};
 
-/// File of the schema.
-const FILE: &str = "docs/report.schema.json";
+/// Files of the schemas, and the flags that print each.
+const FILES: [(&str, &[&str]); 2] =
+    [("docs/report.schema.json", &["schema"]), ("docs/top.schema.json", &["schema", "--top"])];
 
-/// Writes docs/report.schema.json from the types that `check --json` prints.
+/// Writes docs/report.schema.json and docs/top.schema.json from the types that are printed.
 #[derive(clap::Args)]
 pub(crate) struct Options {}
 
 pub(crate) fn run(root: &Path, _options: &Options) -> Result<()> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["run", "--quiet", "--package", "should-i-async", "--", "schema"]);
-    let schema = exec::output(&mut command)?;
-    std::fs::write(root.join(FILE), schema).with_context(|| format!("writing {FILE}"))?;
-    say(&format!("schema: wrote {FILE}"))
+    for (file, flags) in FILES {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(root).args(["run", "--quiet", "--package", "should-i-async", "--"]).args(flags);
+        let schema = exec::output(&mut command)?;
+        std::fs::write(root.join(file), schema).with_context(|| format!("writing {file}"))?;
+        say(&format!("schema: wrote {file}"))?;
+    }
+    Ok(())
 }

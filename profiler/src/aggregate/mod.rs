@@ -15,6 +15,7 @@ mod roles;
 mod signs;
 mod silent;
 mod since;
+mod split;
 mod totals;
 mod window;
 

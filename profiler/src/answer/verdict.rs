@@ -358,3 +358,15 @@ pub struct Verdict {
     /// What is cheaper than a rewrite.
     pub advice: Vec<Advice>,
 }
+
+impl Verdict {
+    /// What would come back in the way that it names, where it names one.
+    pub fn gain(&self) -> Option<&Gain> {
+        match &self.reason {
+            Reason::Gain(gain) | Reason::UnknownProgram { gain, .. } | Reason::NoGain { gain: Some(gain), .. } => {
+                Some(gain)
+            }
+            _ => None,
+        }
+    }
+}

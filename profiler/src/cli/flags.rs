@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{export::Format, machine::Way, record::MOST_BYTES};
+use crate::{answer::By, export::Format, machine::Way, record::MOST_BYTES};
 
 /// Would async IO give the CPU time back? Measures what blocking IO costs a running process.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(super) enum Sub {
     Check(CheckFlags),
     /// Watch a process, or look through a recording, on one screen
     Live(LiveFlags),
+    /// Show which processes of the machine pay most for blocking IO
+    Top(TopFlags),
     /// Measure a process and keep everything in a file
     Record(RecordFlags),
     /// Write a recording as text, JSON, HTML, a flame graph or a profile
@@ -36,7 +38,7 @@ pub(super) enum Sub {
     Calibrate(CalibrateFlags),
     /// Print the JSON Schema of `check --json`
     #[command(hide = true)]
-    Schema,
+    Schema(SchemaFlags),
     /// Write shell completions and man pages into a folder
     #[command(hide = true)]
     Pages(PagesFlags),
@@ -135,6 +137,55 @@ pub(super) struct LiveFlags {
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) read: ReadFlags,
+}
+
+/// What is shown of the machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Everyone of the machine is measured, so it needs the rights for all processes.")]
+pub(super) struct TopFlags {
+    /// Measure for a while, print the list, and end
+    #[arg(long)]
+    pub(super) once: bool,
+    /// What a row stands for
+    #[arg(long, value_name = "WHAT", value_parser = By::ALL.map(By::name), default_value = By::default().name())]
+    by: String,
+    /// How long --once measures [default: 5s]
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) duration: Option<String>,
+    /// How many rows --once prints [default: 20]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) rows: Option<usize>,
+    /// Print all rows as one JSON object on stdout, with --once
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) worth: WorthFlags,
+    #[command(flatten)]
+    pub(super) cost: CostFlags,
+    /// Write a log to stderr (-vv: more of it)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+impl TopFlags {
+    /// What a row stands for.
+    pub(super) fn by(&self) -> By {
+        By::ALL.into_iter().find(|by| by.name() == self.by).unwrap_or_default()
+    }
+}
+
+/// Which schema is printed.
+#[derive(Debug, Args)]
+pub(super) struct SchemaFlags {
+    /// That of `top --json`
+    #[arg(long)]
+    top: bool,
+}
+
+impl SchemaFlags {
+    pub(super) fn text(&self) -> String {
+        if self.top { crate::report::top_schema() } else { crate::report::schema() }
+    }
 }
 
 /// What is recorded.

@@ -47,9 +47,9 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
 }
 
 /// What a message says was being done.
-const SCREEN: &str = "the terminal failed";
+pub(super) const SCREEN: &str = "the terminal failed";
 
-fn watch(request: Request, stop: &Arc<AtomicBool>) -> Result<()> {
+pub(super) fn watch(request: Request, stop: &Arc<AtomicBool>) -> Result<()> {
     let name = request.target.processes.first().map_or_else(String::new, |p| format!("{} ({})", p.comm, p.tgid));
     let more = request.target.processes.len().saturating_sub(1);
     let title = Title {

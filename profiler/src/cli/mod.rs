@@ -16,6 +16,7 @@ mod runtime;
 #[cfg(test)]
 mod screens;
 mod settings;
+mod top;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -55,6 +56,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match flags.sub {
         Sub::Check(flags) => check::run(&flags),
         Sub::Live(flags) => live::run(&flags),
+        Sub::Top(flags) => top::run(&flags),
         Sub::Record(flags) => recordings::record(&flags),
         Sub::Report(flags) => recordings::report(&flags),
         Sub::Diff(flags) => recordings::diff(&flags),
@@ -62,7 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Doctor => doctor::run(),
         Sub::Demo(flags) => demo::run(&flags),
         Sub::Calibrate(flags) => calibrate::run(&flags),
-        Sub::Schema => output::print(&crate::report::schema()),
+        Sub::Schema(flags) => output::print(&flags.text()),
         Sub::Pages(flags) => pages::run(&flags),
         Sub::Launch(flags) => Err(command::launch(&flags).into()),
         Sub::DemoServer(flags) => crate::demo::server(&flags.settings()).context(demo::FAILED),

@@ -82,10 +82,15 @@ pub(super) fn wants_color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
+/// Columns of the terminal; `None` where stdout is none.
+pub(super) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
 /// Columns of the terminal, but no fewer than the report needs and no more than it is made for.
 pub(super) fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col));
-    if columns == 0 { 100 } else { columns.clamp(80, 100) }
+    columns().map_or(100, |columns| columns.clamp(80, 100))
 }
 
 /// Progress as one line on a terminal; elsewhere nothing is shown.

@@ -6,7 +6,10 @@ use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
 
 use super::{
     exit::CliError,
-    flags::{CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, NameFlags, RecordFlags, TargetFlags, WorthFlags},
+    flags::{
+        CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, NameFlags, RecordFlags, TargetFlags, TopFlags,
+        WorthFlags,
+    },
     output::View,
 };
 use crate::{
@@ -23,6 +26,15 @@ const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
 
 /// How long `record` records unless the user says so.
 const DEFAULT_RECORDING: Nanos = Nanos::from_millis(30_000);
+
+/// How long `top --once` measures unless the user says so.
+const DEFAULT_GLANCE: Nanos = Nanos::from_millis(5_000);
+
+/// Call sites for each process of the machine, and how many in all: programs that begin meanwhile
+/// have sites too.
+const SITES_EACH: u32 = 8;
+const LEAST_SITES: u32 = 8_192;
+const MOST_SITES: u32 = 16_384;
 
 /// The units of a duration; without one it is in seconds.
 const UNITS: [CustomTimeUnit<'static>; 7] = [
@@ -150,12 +162,53 @@ impl TargetFlags {
     /// Settings for this long, else for `default`, else until the target ends.
     pub(super) fn selection<'a>(&'a self, duration: Option<&'a str>, default: Option<Nanos>) -> Selection<'a> {
         let names = self.names.all();
-        Selection { pid: &self.pid, tid: &self.tid, names, tree: self.tree, duration, default, cost: &self.cost }
+        let (pid, tid, cost) = (&self.pid[..], &self.tid[..], &self.cost);
+        Selection { pid, tid, names, tree: self.tree, everyone: false, duration, default, cost }
     }
 
     /// Settings without an end, for a process that was chosen from a list.
     pub(super) fn selection_of<'a>(&'a self, pid: &'a [u32]) -> Selection<'a> {
         Selection { pid, ..self.selection(None, None) }
+    }
+}
+
+impl TopFlags {
+    /// Settings for every process of the machine: for as long as `--once` measures, or without an
+    /// end.
+    pub(super) fn request(&self) -> anyhow::Result<Request> {
+        let default = self.once.then_some(DEFAULT_GLANCE);
+        let (pid, tid, names, cost) = (&[][..], &[][..], Vec::new(), &self.cost);
+        let duration = self.duration.as_deref();
+        let selection = Selection { pid, tid, names, tree: true, everyone: true, duration, default, cost };
+        let request = selection.request(None)?;
+        let sites = (request.target.processes.len() as u32).saturating_mul(SITES_EACH).clamp(LEAST_SITES, MOST_SITES);
+        Ok(Request { max_sites: request.max_sites.or(Some(sites)), worth: self.worth.share()?, ..request })
+    }
+}
+
+impl TopFlags {
+    /// Fails where a flag is given that only `--once` heeds.
+    pub(super) fn only_once(&self) -> Result<(), CliError> {
+        let given = [("--json", self.json), ("--duration", self.duration.is_some()), ("-n", self.rows.is_some())];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(CliError::Usage(format!("{flag} goes with --once: without it `top` is a screen"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Settings for a row that was chosen.
+    pub(super) fn request_of(&self, spec: &TargetSpec) -> anyhow::Result<Request> {
+        let selection = Selection {
+            pid: &spec.pids,
+            tid: &[],
+            names: spec.names.clone(),
+            tree: false,
+            everyone: false,
+            duration: None,
+            default: None,
+            cost: &self.cost,
+        };
+        Ok(Request { worth: self.worth.share()?, ..selection.request(None)? })
     }
 }
 
@@ -165,6 +218,7 @@ pub(super) struct Selection<'a> {
     tid: &'a [u32],
     names: Vec<Name>,
     tree: bool,
+    everyone: bool,
     duration: Option<&'a str>,
     default: Option<Nanos>,
     cost: &'a CostFlags,
@@ -194,6 +248,7 @@ impl Selection<'_> {
                 pids: self.pid.to_vec(),
                 tids: self.tid.to_vec(),
                 names: self.names.clone(),
+                everyone: self.everyone,
                 tree: self.tree,
             },
         };

@@ -368,7 +368,7 @@ pub(super) fn facts(
 ) -> Facts {
     let notes: &[Note] = &target.notes;
     Facts {
-        processes: processes.iter().map(process).collect(),
+        processes: processes.iter().map(process_facts).collect(),
         notes: notes.iter().map(ToString::to_string).collect(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         cpus: process::online_cpus(),
@@ -386,7 +386,7 @@ fn quota(found: CpuQuota, over: Nanos) -> Quota {
     Quota { group, cpus, cpus_at_start, periods, throttled_periods, throttled, over }
 }
 
-fn process(process: &Process) -> ProcessFacts {
+pub(super) fn process_facts(process: &Process) -> ProcessFacts {
     ProcessFacts {
         tgid: process.tgid.as_raw(),
         ns_pids: process.ns_pids.clone(),

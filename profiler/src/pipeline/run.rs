@@ -300,6 +300,7 @@ impl<'a> Run<'a> {
     /// The programs cost more than the budget: the window ends, the programs leave, and come back
     /// for the next one.
     fn rest(&mut self, now: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> Result<(), Failure> {
+        let before = thread_cpu();
         self.streaming.close(&mut self.session, now);
         self.session.finish();
         self.take_window()?;
@@ -315,6 +316,9 @@ impl<'a> Run<'a> {
         if !over {
             self.open_window()?;
         }
+        let turn = thread_cpu().saturating_sub(before);
+        log::debug!("the window's end and the next one's opening took {turn} of CPU");
+        self.governor.turned(turn);
         Ok(())
     }
 

@@ -25,6 +25,9 @@ const SHORTEST_PAUSE: Nanos = Nanos::from_millis(100);
 /// A pause is up to this share of it shorter or longer, so that windows do not fall in step with
 /// what the target does periodically.
 const RANDOM: f64 = 0.5;
+/// To end a window and to open the next one takes CPU of our own, most of it where thousands of
+/// threads are looked up: at most one in so many of a core.
+const TURN_SHARE: u64 = 25;
 /// What the programs cost is first looked at after this time of a window, and then once in a
 /// [`PERIOD`].
 const FIRST: Nanos = Nanos::from_millis(100);
@@ -64,6 +67,8 @@ pub(super) struct Governor {
     /// The same by its own clock.
     paid: Option<Uncertain>,
     others: Others,
+    /// CPU of our own that the last pause took, with the window's end before and the opening after.
+    turn: Nanos,
 }
 
 /// The kernel's statistics: on now and then.
@@ -109,6 +114,7 @@ impl Governor {
             share: None,
             paid: None,
             others: Others::default(),
+            turn: Nanos::ZERO,
         }
     }
 
@@ -166,7 +172,7 @@ impl Governor {
             self.look(session, target, now, &from);
         }
         let over = match (self.budget, self.cost()) {
-            (Some(budget), Some(cost)) => cost > budget && elapsed >= length(cost, budget),
+            (Some(budget), Some(cost)) => cost > budget && elapsed >= self.length(cost, budget),
             _ => false,
         };
         if over {
@@ -226,6 +232,23 @@ impl Governor {
         }
     }
 
+    /// How long a window lasts: so long that the pause after it is no shorter than
+    /// [`SHORTEST_PAUSE`], and that what both take of our own CPU is a small part of them.
+    fn length(&self, cost: f64, budget: f64) -> Nanos {
+        let ours = self.cycle().as_nanos() as f64 * budget / cost;
+        length(cost, budget).max(Nanos::from_nanos(ours as u64))
+    }
+
+    /// The shortest window and pause together.
+    fn cycle(&self) -> Nanos {
+        Nanos::from_nanos(self.turn.as_nanos().saturating_mul(TURN_SHARE))
+    }
+
+    /// What a window's end and the opening of the next one took of our own CPU.
+    pub(super) fn turned(&mut self, took: Nanos) {
+        self.turn = took;
+    }
+
     /// How long to leave the target alone after it was watched for so long.
     ///
     /// A measurement begins with a window and may end with one: the `first` pause makes up for
@@ -239,7 +262,7 @@ impl Governor {
                 // Not so long that a measurement of a few seconds has one window only.
                 let owed = (2.0 * pause).min(LONGEST_PAUSE.as_nanos() as f64 / 2.0);
                 let pause = if first { pause.max(owed) } else { pause };
-                Nanos::from_nanos(pause as u64).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+                Nanos::from_nanos(pause as u64).clamp(SHORTEST_PAUSE, LONGEST_PAUSE.max(self.cycle()))
             }
             _ => Nanos::ZERO,
         }
@@ -252,7 +275,7 @@ impl Governor {
     }
 }
 
-/// How long a window lasts: so long that the pause after it is no shorter than [`SHORTEST_PAUSE`].
+/// So long that the pause after it is no shorter than [`SHORTEST_PAUSE`].
 fn length(cost: f64, budget: f64) -> Nanos {
     let for_pause = SHORTEST_PAUSE.as_nanos() as f64 / (cost / budget.max(1e-6) - 1.0).max(1e-6);
     Nanos::from_nanos(for_pause as u64).clamp(WINDOW, LONGEST_WINDOW)
@@ -315,6 +338,20 @@ mod tests {
         // A third above: 300 ms for a pause of 100 ms.
         assert!((length(0.04, 0.03).as_secs_f64() - 0.3).abs() < 1e-6);
         assert_eq!(length(0.030_001, 0.03), LONGEST_WINDOW);
+    }
+
+    #[test]
+    fn what_takes_long_to_open_is_opened_rarely() {
+        let mut governor = Governor::new(Some(0.03));
+        assert_eq!(governor.length(0.12, 0.03), WINDOW);
+        governor.turned(Nanos::from_millis(8));
+        assert_eq!(governor.length(0.12, 0.03), WINDOW, "a small target as before");
+        governor.turned(Nanos::from_millis(1_000));
+        // A quarter of 25 s.
+        assert_eq!(governor.length(0.12, 0.03), Nanos::from_millis(6_250));
+        governor.share = Some(0.12);
+        let pause = governor.pause(Nanos::from_millis(6_250), false);
+        assert!(pause > Nanos::from_millis(9_000) && pause <= Nanos::from_millis(25_000), "{pause}");
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
+/// The deepest of these paths, the unified hierarchy's first: it stands last in the file.
+pub(super) fn deepest(text: &str) -> &str {
+    paths(text).max_by_key(|path| path.trim_end_matches('/').matches('/').count()).unwrap_or("/")
+}
+
 /// The whole id of the container whose group has this name.
 pub(super) fn id_in(component: &str) -> Option<&str> {
     hex_id(component).filter(|(prefix, _)| !is_monitor(prefix)).map(|(_, id)| id)
@@ -78,6 +83,13 @@ fn runtime(prefix: &str, parents: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_deepest_group_is_the_one_that_says_most() {
+        assert_eq!(deepest("12:cpu:/a/b\n1:name=systemd:/x/y\n0::/c/d"), "/c/d", "of equals, the unified one");
+        assert_eq!(deepest("12:cpu:/docker/ab\n0::/"), "/docker/ab");
+        assert_eq!((deepest("0::/\n"), deepest("")), ("/", "/"));
+    }
 
     #[test]
     fn the_runtimes_names_are_known() {

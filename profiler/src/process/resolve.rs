@@ -44,6 +44,9 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
     if let Some(namespace) = own_namespace("user").filter(|namespace| namespace != INITIAL_USER_NAMESPACE) {
         return Err(TargetError::InsideUserNamespace { namespace });
     }
+    if spec.everyone {
+        return everyone();
+    }
     if spec.pids.is_empty() && spec.tids.is_empty() && spec.names.is_empty() {
         return Err(TargetError::Empty);
     }
@@ -86,6 +89,19 @@ pub fn resolve(spec: &TargetSpec) -> Result<Target, TargetError> {
         groups,
         notes,
     })
+}
+
+/// Every process but this one. Who cannot be measured is left out, with a note; kernel threads are
+/// no processes.
+fn everyone() -> Result<Target, TargetError> {
+    let (mut processes, mut notes) = (BTreeMap::new(), Vec::new());
+    let own = std::process::id();
+    for pid in proc::all_pids().map_err(|source| unreadable_self("", source))? {
+        if pid != own {
+            add(pid, &mut processes, &mut notes);
+        }
+    }
+    Ok(Target { processes: processes.into_values().collect(), threads_only: None, groups: Vec::new(), notes })
 }
 
 fn dedup(notes: &mut Vec<Note>) {

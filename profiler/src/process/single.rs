@@ -26,6 +26,9 @@ pub struct Process {
     pub started: u64,
     /// `runtime:id` from its cgroup, for example `docker:0123456789ab`.
     pub container: Option<String>,
+    /// The control group that it is in: of the unified hierarchy, or where that says nothing, of
+    /// the hierarchy in which it is deepest.
+    pub cgroup: String,
     /// How many threads it had.
     pub threads: usize,
 }
@@ -60,6 +63,7 @@ impl Process {
             uid: status.uid,
             started: stat.started,
             container: container::from_cgroup(&proc::printable_lines(&cgroup)),
+            cgroup: container::deepest(&proc::printable_lines(&cgroup)).to_owned(),
             threads: stat.threads,
         })
     }

@@ -17,6 +17,8 @@ pub struct TargetSpec {
     pub tids: Vec<u32>,
     /// Processes by other names than their numbers.
     pub names: Vec<Name>,
+    /// Every process of the machine that can be measured. The other fields are empty then.
+    pub everyone: bool,
     /// Descendants at the start too. Later ones are found by the kernel side, which sees each fork.
     pub tree: bool,
 }

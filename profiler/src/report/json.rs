@@ -11,6 +11,8 @@ mod load;
 mod quality;
 mod row;
 mod target;
+mod top;
+mod verdict;
 mod views;
 mod whatif;
 
@@ -22,11 +24,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use figure::{Figure, Ratio};
+use verdict::{Answer, Decision, Tool};
 
 pub use row::row;
-
-/// Bumped whenever a key changes its meaning or goes away; new keys do not bump it.
-pub const SCHEMA_VERSION: u32 = 2;
+pub use verdict::SCHEMA_VERSION;
 
 /// One measurement of a running process by should-i-async: how much CPU its blocking IO costs, and
 /// the evidence.
@@ -82,15 +83,6 @@ struct Document {
     check: quality::Check,
 }
 
-/// The program that made the report.
-#[derive(Serialize, JsonSchema)]
-struct Tool {
-    /// The name of its command.
-    name: &'static str,
-    /// Its version, as `--version` prints it.
-    version: &'static str,
-}
-
 /// The answer.
 #[derive(Serialize, JsonSchema)]
 struct Verdict {
@@ -104,74 +96,6 @@ struct Verdict {
     evidence: Vec<String>,
     /// What is cheaper than a rewrite.
     advice: Vec<String>,
-}
-
-/// The kind of an answer.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Answer {
-    /// Too little happened to say anything.
-    NotEnoughData,
-    /// It did next to nothing itself; the processes below it, which were not measured, did the
-    /// work.
-    ChildrenWork,
-    /// No: it waits for events already.
-    AlreadyAsync,
-    /// No: it does no blocking IO.
-    NoBlockingIo,
-    /// No: it hardly blocks on IO. Its runtime parks its tasks in user space, and what these wait
-    /// for cannot be seen from the kernel.
-    ParkedTasks,
-    /// No: blocking costs it next to nothing.
-    CostsLittle,
-    /// No: its CPU goes into its own code.
-    CpuBound,
-    /// No: too little is in flight, a loop would sleep as often.
-    LowConcurrency,
-    /// It waits on locks more than on IO.
-    Locks,
-    /// Its threads hand work to each other, or share a lock, about as often as they do IO: what
-    /// async would give back of that is not predicted.
-    HandOver,
-    /// No: it blocks on files, where readiness (epoll) gains nothing and completion (`io_uring`)
-    /// too little.
-    Files,
-    /// Yes, but only with completion (`io_uring`), batched.
-    YesTuned,
-    /// Yes, with readiness already.
-    Yes,
-    /// The interval holds yes and no.
-    Unsure,
-    /// No sign tells what most of its CPU goes into.
-    UnknownProgram,
-    /// Blocking costs it something; what async would give back could not be told.
-    Blocking,
-}
-
-/// What an answer comes down to.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Decision {
-    /// It would be worth it: all of the interval is above zero, and the figure is what is worth it,
-    /// or more.
-    Yes,
-    /// It would not: all of the interval is below that.
-    No,
-    /// The interval holds both.
-    Perhaps,
-    /// There is no figure that could decide.
-    Abstains,
-}
-
-impl Decision {
-    const fn new(decision: answer::Decision) -> Self {
-        match decision {
-            answer::Decision::Yes => Self::Yes,
-            answer::Decision::No => Self::No,
-            answer::Decision::Perhaps => Self::Perhaps,
-            answer::Decision::Abstains => Self::Abstains,
-        }
-    }
 }
 
 /// The blocking-IO overhead: cost of blocking-IO blocks as a share of the target's CPU.
@@ -193,7 +117,7 @@ impl Document {
         let bound = |end: Option<f64>| Figure::derived(&score.direct, end, words::NO_INTERVAL);
         Self {
             schema_version: SCHEMA_VERSION,
-            tool: Tool { name: "should-i-async", version: env!("CARGO_PKG_VERSION") },
+            tool: Tool::this(),
             verdict: Verdict {
                 answer: Answer::new(report.verdict.answer),
                 decision: Decision::new(report.verdict.answer.decision()),
@@ -228,29 +152,6 @@ impl Document {
     }
 }
 
-impl Answer {
-    const fn new(answer: answer::Answer) -> Self {
-        match answer {
-            answer::Answer::NotEnoughData => Self::NotEnoughData,
-            answer::Answer::ChildrenWork => Self::ChildrenWork,
-            answer::Answer::AlreadyAsync => Self::AlreadyAsync,
-            answer::Answer::NoBlockingIo => Self::NoBlockingIo,
-            answer::Answer::ParkedTasks => Self::ParkedTasks,
-            answer::Answer::CostsLittle => Self::CostsLittle,
-            answer::Answer::CpuBound => Self::CpuBound,
-            answer::Answer::LowConcurrency => Self::LowConcurrency,
-            answer::Answer::YesTuned => Self::YesTuned,
-            answer::Answer::Yes => Self::Yes,
-            answer::Answer::Unsure => Self::Unsure,
-            answer::Answer::UnknownProgram => Self::UnknownProgram,
-            answer::Answer::Locks => Self::Locks,
-            answer::Answer::HandOver => Self::HandOver,
-            answer::Answer::Files => Self::Files,
-            answer::Answer::Blocking => Self::Blocking,
-        }
-    }
-}
-
 /// The report as a JSON value.
 pub fn json_value(report: &answer::Report) -> Value {
     // Only a map with keys that are no strings, or a failing Serialize of our own, could fail:
@@ -268,8 +169,23 @@ pub fn json(report: &answer::Report) -> String {
 /// The JSON Schema of [`json`], generated from the types that are serialised, with a newline at its
 /// end.
 pub fn schema() -> String {
+    schema_of::<Document>()
+}
+
+/// The machine at a glance as JSON text, with a newline at its end.
+pub fn top_json(top: &answer::Top) -> String {
+    let text = serde_json::to_string_pretty(&top::Document::new(top)).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// The JSON Schema of [`top_json`], with a newline at its end.
+pub fn top_schema() -> String {
+    schema_of::<top::Document>()
+}
+
+fn schema_of<T: JsonSchema>() -> String {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    format!("{:#}\n", sorted(generator.into_root_schema_for::<Document>().to_value()))
+    format!("{:#}\n", sorted(generator.into_root_schema_for::<T>().to_value()))
 }
 
 /// With the keys in alphabetical order, whichever map serde_json was built with.

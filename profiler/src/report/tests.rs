@@ -3,6 +3,7 @@
 mod births;
 mod fixture;
 mod terms;
+mod top;
 
 use unicode_width::UnicodeWidthStr;
 

@@ -34,6 +34,7 @@ mod stacks;
 mod table;
 mod target;
 mod threads;
+mod top;
 mod wakeups;
 mod wall;
 mod whatif;
@@ -44,6 +45,7 @@ pub use diff::{diff, prediction_check};
 use options::TextOptions;
 use page::Page;
 pub use stacks::stacks;
+pub use top::top;
 
 /// The report as text. Names are made safe for a terminal: control characters never get through.
 pub fn text(report: &Report, options: &TextOptions) -> String {

@@ -79,7 +79,7 @@ fn screen(pen: &mut Pen<'_>, app: &App) -> Option<(u16, u16)> {
     match (&app.help, &app.snapshot) {
         (Some(scroll), _) => {
             let mut page = Page::new(width);
-            let everything: Vec<Place> = Place::ALL.into_iter().filter(|p| *p != Place::Processes).collect();
+            let everything: Vec<Place> = Place::ALL.into_iter().filter(|p| !p.is_a_list()).collect();
             help::write(&mut page, &everything);
             view::draw_text(&mut body, &page, scroll, "");
         }

@@ -35,6 +35,7 @@ pub(super) enum Action {
     SortLeft,
     SortRight,
     Reverse,
+    By,
     Queues,
     UsualLoops,
     Weight,
@@ -71,10 +72,17 @@ listed! {
         Help,
         /// The list of processes.
         Processes,
+        /// The machine at a glance.
+        Machine,
     }
 }
 
 impl Place {
+    /// Whether it is a screen of its own, in front of the others.
+    pub(super) const fn is_a_list(self) -> bool {
+        matches!(self, Self::Processes | Self::Machine)
+    }
+
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Everywhere => "Everywhere",
@@ -86,6 +94,7 @@ impl Place {
             Self::Help => "In this help",
             Self::Typing => "While typing",
             Self::Processes => "Choosing a process",
+            Self::Machine => "The machine",
         }
     }
 }
@@ -228,6 +237,10 @@ pub(super) const KEYMAP: &[Binding] = &[
     row(Place::Processes, &[code(KeyCode::Enter)], Action::Open, "look at this process"),
     row(Place::Processes, &[key('q'), code(KeyCode::Esc), ctrl('c')], Action::Quit, "leave without choosing"),
     row(Place::Processes, &[key('/')], Action::Search, "show only processes whose line contains this"),
+    row(Place::Machine, &[code(KeyCode::Enter)], Action::Open, "look at it: `live`, and q comes back here"),
+    row(Place::Machine, &[key('b')], Action::By, "by process, by container, by control group"),
+    row(Place::Machine, &[key('q'), code(KeyCode::Esc), ctrl('c')], Action::Quit, "quit"),
+    row(Place::Machine, &[key('/')], Action::Search, "show only rows whose line contains this"),
 ];
 
 /// The keys behind what a terminal sent in one go: Esc and a key right after it look like that key

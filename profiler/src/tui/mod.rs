@@ -13,6 +13,8 @@ mod draw;
 mod flame;
 mod history;
 mod keymap;
+mod list;
+mod machine;
 mod other_loops;
 mod page;
 mod pen;
@@ -36,6 +38,7 @@ use std::{
 
 pub use app::Title;
 pub use choose::{ProcessRow, choose};
+pub use machine::glance;
 
 use crate::feed::Feed;
 

@@ -58,6 +58,9 @@ pub const WAYS_COST: &str = "what other ways of waiting cost on this machine";
 /// Why `live` cannot draw.
 pub const NO_TERMINAL: &str = "`live` needs a terminal: use `check` for one answer, `record` for a file";
 
+/// Why there is no screen of the machine.
+pub const NO_TERMINAL_FOR_TOP: &str = "`top` needs a terminal: use `top --once` for one list, with --json for programs";
+
 /// Why a way of waiting has no figure.
 pub fn no_price(way: Way) -> String {
     format!("no price for {} on that machine", way.name())

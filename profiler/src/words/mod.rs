@@ -25,6 +25,7 @@ mod recording;
 mod roles;
 mod stacks;
 mod tables;
+mod top;
 mod verdict;
 mod wakeups;
 mod ways;
@@ -38,9 +39,9 @@ pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
 pub use memory::memory_needed;
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU, NO_DEVICE, NO_INTERVAL,
-    NO_KERNEL_CPU, NO_LINE, NO_LOAD_AVERAGE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_THREAD, NO_USER_WINDOW,
-    NO_WAKE_UP, NOISE, NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET, TO_A_FACTOR_OF_TWO,
-    TOO_FEW_PARTS, WAYS_COST, no_price,
+    NO_KERNEL_CPU, NO_LINE, NO_LOAD_AVERAGE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL, NO_TERMINAL_FOR_TOP,
+    NO_THREAD, NO_USER_WINDOW, NO_WAKE_UP, NOISE, NOT_A_NUMBER, NOT_COUNTED, NOT_MEASURED, ONE_WINDOW, TO_A_BUCKET,
+    TO_A_FACTOR_OF_TWO, TOO_FEW_PARTS, WAYS_COST, no_price,
 };
 pub use predict::base;
 pub use quality::{Compared, counts, reference, times};
@@ -53,4 +54,5 @@ pub use tables::{
     INDIRECT_COST, IPC_WINDOWS, OWN_REQUESTS, SERVED_QUANTILE, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS,
     THREADS_ORDER, more_processes, more_sites, more_threads,
 };
+pub use top::{TOP_COLUMNS, of_one};
 pub use whatif::intervals;

@@ -268,6 +268,8 @@ pub(super) const TARGET_NAMES: &[TargetName] = &[
     TargetName { name: "device_names", why: "the kernel names its devices" },
     TargetName { name: "command", why: "the target's command line" },
     TargetName { name: "container", why: "the container's name" },
+    TargetName { name: "cgroup", why: "the path of a cgroup" },
+    TargetName { name: "Top::left_out", why: "the kernel's answers about processes that cannot be measured" },
     TargetName { name: "Quota::group", why: "the path of a cgroup" },
     TargetName { name: "kernel", why: "the kernel's own words: its version" },
     TargetName { name: "said", why: "the error of the system that measured, kept in the recording" },

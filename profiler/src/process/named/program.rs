@@ -113,6 +113,7 @@ mod tests {
             uid: 0,
             started: 1,
             container: None,
+            cgroup: String::new(),
             threads: 1,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     words::InWords,
 };
 
-use super::{Answer, figure::Range};
+use super::{figure::Range, verdict::Answer};
 
 /// A row.
 #[derive(Serialize)]

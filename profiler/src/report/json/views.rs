@@ -130,7 +130,7 @@ pub(super) struct Thread {
 /// What a thread is in its program.
 #[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum RoleName {
+pub(super) enum RoleName {
     /// It serves one connection at a time, and blocks on it.
     Connection,
     /// It reads or writes files, and blocks on them.
@@ -160,7 +160,7 @@ enum RoleName {
 }
 
 impl RoleName {
-    const fn new(role: Role) -> Self {
+    pub(super) const fn new(role: Role) -> Self {
         match role {
             Role::Connection => Self::Connection,
             Role::Files => Self::Files,

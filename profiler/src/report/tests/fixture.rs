@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
-    answer::{Ended, Facts, Inputs, LoadAverages, ProcessFacts, Report, WindowFacts},
+    answer::{
+        By, Ended, Facts, Inputs, LoadAverages, Member, Overhead, ProcessFacts, Report, Top, TopRow, WindowFacts,
+    },
     cost::Reference,
     event::{
         BlockClass, BlockEnd, DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Span, Stat,
@@ -317,4 +319,31 @@ pub(super) fn files() -> Case {
     case.window.devices = vec![DeviceRecord { major: 259, minor: 0, target: side(40_000), others: side(0) }];
     case.inputs.device_names = HashMap::from([((259, 0), "nvme0n1".to_owned())]);
     named(case, &[(9, path)], "reader")
+}
+
+/// A machine on which these run, one of them with a name made to break a table.
+pub(super) fn machine() -> Top {
+    let member = |pid: u32, name: &str| Member {
+        pid,
+        name: name.to_owned(),
+        command: format!("/usr/bin/{name} --listen 0.0.0.0:7000"),
+    };
+    let cases = [(4_242, "ev\x1b[31mil 漢字", event_loop()), (812, "postgres", files()), (77, "echo-server", server())];
+    let idle = (1, "init", empty("init"));
+    let rows = cases.into_iter().chain([idle]).map(|(pid, name, case)| {
+        let cgroup = "/system.slice/x.service".to_owned();
+        TopRow::new((By::Process, vec![member(pid, name)]), None, cgroup, &case.window, || (case.inputs, None)).0
+    });
+    let (one, mut quality) = (server(), Quality::default());
+    quality.calls_without_site = 12;
+    Top {
+        by: By::Process,
+        rows: rows.collect(),
+        window: one.inputs.window,
+        cpus: 4,
+        left_out: vec!["no rights to look into process 9".to_owned()],
+        overhead: Overhead { programs: Some(0.031), own: 0.02, own_bytes: 47 << 20 },
+        quality,
+    }
+    .ranked()
 }

@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 
 use super::{
-    super::choose::{Chooser, ProcessRow},
+    super::{
+        choose::{ProcessRow, chooser},
+        list::List,
+        machine,
+    },
     *,
 };
 
@@ -218,7 +222,7 @@ fn processes() -> Vec<ProcessRow> {
     ]
 }
 
-fn chooser_screen(chooser: &Chooser, width: u16, height: u16) -> String {
+fn list_screen<R: Clone>(chooser: &List<R>, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| chooser.draw(frame)).unwrap();
     text_of(terminal.backend().buffer())
@@ -226,26 +230,41 @@ fn chooser_screen(chooser: &Chooser, width: u16, height: u16) -> String {
 
 #[test]
 fn the_chooser_filters_sorts_and_chooses() {
-    let mut chooser = Chooser::new(Theme::new(false));
-    chooser.update(processes());
+    let mut list = chooser(Theme::new(false));
+    list.update(processes());
     for (width, height) in SIZES {
-        insta::assert_snapshot!(format!("chooser_{width}x{height}"), chooser_screen(&chooser, width, height));
+        insta::assert_snapshot!(format!("chooser_{width}x{height}"), list_screen(&list, width, height));
     }
-    let mut keys = |keys: &str| keys.chars().for_each(|c| chooser.key(KeyEvent::from(KeyCode::Char(c))));
+    let mut keys = |keys: &str| keys.chars().for_each(|c| list.key(KeyEvent::from(KeyCode::Char(c))));
     keys("/postgres");
-    chooser.key(KeyEvent::from(KeyCode::Enter));
+    list.key(KeyEvent::from(KeyCode::Enter));
     // A new list keeps the filter and the row.
-    chooser.update(processes());
-    let text = chooser_screen(&chooser, 80, 24);
+    list.update(processes());
+    let text = list_screen(&list, 80, 24);
     assert!(text.contains("checkpointer") && !text.contains("init") && text.contains("1 of 1"), "{text}");
-    chooser.key(KeyEvent::from(KeyCode::Enter));
-    assert_eq!(chooser.chosen, Some(Some(812)));
-    let mut chooser = Chooser::new(Theme::new(false));
-    chooser.update(Vec::new());
-    chooser.key(KeyEvent::from(KeyCode::Enter));
-    assert_eq!(chooser.chosen, None, "there is nothing to choose");
-    chooser.key(KeyEvent::from(KeyCode::Esc));
-    assert_eq!(chooser.chosen, Some(None));
+    list.key(KeyEvent::from(KeyCode::Enter));
+    assert_eq!(list.chosen.flatten().map(|row| row.pid), Some(812));
+    let mut list = chooser(Theme::new(false));
+    list.update(Vec::new());
+    list.key(KeyEvent::from(KeyCode::Enter));
+    assert!(list.chosen.is_none(), "there is nothing to choose");
+    list.key(KeyEvent::from(KeyCode::Esc));
+    assert!(matches!(list.chosen, Some(None)));
+}
+
+#[test]
+fn the_machine_looks_as_reviewed_and_gives_the_row_under_the_cursor() {
+    let mut list = machine::list(Theme::new(false));
+    insta::assert_snapshot!("machine_waits_80x24", list_screen(&list, 80, 24));
+    machine::show(&mut list, made::machine());
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(format!("machine_{width}x{height}"), list_screen(&list, width, height));
+    }
+    list.key(KeyEvent::from(KeyCode::Char('b')));
+    assert!(list.asked.take().is_some() && list.chosen.is_none());
+    list.key(KeyEvent::from(KeyCode::Enter));
+    let costliest = made::machine().rows.remove(0);
+    assert_eq!(list.chosen.flatten(), Some(costliest));
 }
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {

@@ -1,0 +1,91 @@
+//! `top`: every process of the machine, by what blocking costs it.
+
+use std::{
+    io::IsTerminal as _,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Context as _, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::{
+    check::stop_flag,
+    exit::CliError,
+    flags::TopFlags,
+    live,
+    output::{self, ProgressLine},
+};
+use crate::{
+    answer::{By, TopRow},
+    pipeline::{
+        self, Request, in_one_line,
+        top::{Glances, Roster},
+    },
+    process::{Name, Process, TargetSpec},
+    quantity::Tgid,
+    report, tui, words,
+};
+
+pub(super) fn run(flags: &TopFlags) -> Result<()> {
+    if flags.once {
+        output::log_to_stderr(flags.verbose);
+        return once(flags, &flags.request()?, flags.by());
+    }
+    flags.only_once()?;
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!(CliError::Usage(words::NO_TERMINAL_FOR_TOP.into()));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
+    }
+    let (mut by, mut said) = (flags.by(), None);
+    loop {
+        let mut glances = Glances::begin(flags.request()?, by)?;
+        let chosen = tui::glance(&mut glances, by, said.take(), &stop);
+        // An error of the measurement comes first: it explains more than one of the terminal.
+        glances.end()?;
+        let Some(row) = chosen.context(live::SCREEN)? else { return Ok(()) };
+        by = row.by;
+        match flags.request_of(&spec(row)) {
+            Ok(request) => live::watch(request, &stop)?,
+            // It has gone since: the machine is still there.
+            Err(error) => said = Some(in_one_line(&error)),
+        }
+    }
+}
+
+/// One measurement, and one list.
+fn once(flags: &TopFlags, request: &Request, by: By) -> Result<()> {
+    let stop = stop_flag()?;
+    let measured = pipeline::measure(request, &stop, &mut ProgressLine::new())?;
+    let top = Roster::new(&request.target).top(measured.window, &measured.inputs, by);
+    if flags.json {
+        return output::print(&report::top_json(&top));
+    }
+    let width = output::columns().unwrap_or(LIST_WIDTH);
+    let options = report::TextOptions { width, color: output::wants_color(), ..Default::default() };
+    output::print(&report::top(&top, flags.rows.unwrap_or(ROWS), &options))
+}
+
+/// How many rows are printed unless the user says so.
+const ROWS: usize = 20;
+/// A list that is read on no terminal is as wide as its columns need.
+const LIST_WIDTH: usize = 132;
+
+/// What a row names as a target of `live`.
+fn spec(row: TopRow) -> TargetSpec {
+    // Those that have gone are no targets.
+    let lives = |pid: &u32| row.members.len() == 1 || Process::read(Tgid::from_raw(*pid)).is_ok();
+    let pids = row.members.iter().map(|member| member.pid).filter(lives).collect();
+    match (row.by, row.container) {
+        (By::Container, Some(container)) => {
+            let id = container.split_once(':').map_or(&*container, |(_, id)| id).to_owned();
+            TargetSpec { names: vec![Name::Container(id)], ..TargetSpec::default() }
+        }
+        (By::Cgroup, _) if !row.cgroup.trim_matches('/').is_empty() => {
+            TargetSpec { names: vec![Name::Cgroup(row.cgroup)], ..TargetSpec::default() }
+        }
+        _ => TargetSpec { pids, ..TargetSpec::default() },
+    }
+}

@@ -1,0 +1,183 @@
+//! The machine at a glance: a measurement of every process, told by process, container or control
+//! group, each with a report of its own.
+
+mod glances;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub use glances::Glances;
+
+use super::{facts, runtimes::Runtimes};
+use crate::{
+    aggregate::Window,
+    answer::{By, Facts, Inputs, Member, Overhead, Top, TopRow},
+    event::Place,
+    predict::WhatIf,
+    process::{self, Note, Process, QuotaWatch, Target},
+    quantity::{Nanos, Tgid},
+};
+
+/// A replay is made anew after so long.
+const REPLAY_EVERY: Nanos = Nanos::from_millis(10_000);
+
+/// What is known of the machine's processes. It is kept from screen to screen.
+#[derive(Default)]
+pub struct Roster {
+    known: HashMap<Tgid, Known>,
+    /// The last prediction of each row, and the end of its window: a replay takes long.
+    predicted: HashMap<Key, (Nanos, WhatIf)>,
+    /// Why processes cannot be measured.
+    left_out: Vec<String>,
+}
+
+struct Known {
+    process: Process,
+    /// Asked only where a report needs it.
+    runtimes: Runtimes,
+}
+
+/// What is told in one row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    Process(Tgid),
+    /// A container or a control group.
+    Named(String),
+    /// Processes outside of any container.
+    Outside,
+    /// Processes that were gone before their names could be read.
+    Gone,
+}
+
+impl Roster {
+    /// The processes that are there now.
+    pub fn new(target: &Target) -> Self {
+        let mut roster = Self::default();
+        target.processes.iter().for_each(|process| roster.add(process.clone()));
+        let reason = |note: &Note| match note {
+            Note::LeftOut { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        roster.left_out = target.notes.iter().filter_map(reason).collect();
+        roster
+    }
+
+    fn add(&mut self, process: Process) {
+        self.known.insert(process.tgid, Known { process, runtimes: Runtimes::default() });
+    }
+
+    /// The rows of a measurement of every process.
+    pub fn top(&mut self, window: Window, inputs: &Inputs, by: By) -> Top {
+        self.meet(&window);
+        let end = window.end;
+        let quality = window.quality.clone();
+        let sums = window.sums();
+        let programs = inputs.toll.map(|toll| {
+            let part = inputs.window.measured.ratio_to(inputs.window.wall).min(1.0);
+            let each = toll.of(sums.calls, sums.voluntary + sums.involuntary);
+            each / 1e9 / window.measured.as_secs_f64().max(1e-9) * part
+        });
+        let rows = window.split(|tgid| self.key(tgid, by)).into_iter();
+        let rows = rows.map(|(key, window)| self.row((&key, by), &window, inputs)).collect();
+        self.predicted.retain(|_, (at, _)| end < *at + REPLAY_EVERY);
+        let wall = inputs.window.wall.as_secs_f64().max(1e-9);
+        let overhead = Overhead { programs, own: inputs.own_cpu.as_secs_f64() / wall, own_bytes: inputs.own_bytes };
+        let (cpus, left_out) = (inputs.facts.cpus, self.left_out.clone());
+        Top { by, rows, window: inputs.window.clone(), cpus, left_out, overhead, quality }.ranked()
+    }
+
+    /// Reads what those are that have come since.
+    fn meet(&mut self, window: &Window) {
+        let tgids: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
+        for tgid in tgids {
+            let stale = self
+                .known
+                .get(&tgid)
+                .is_none_or(|known| process::started(tgid).is_some_and(|started| started != known.process.started));
+            if stale && let Ok(process) = Process::read(tgid) {
+                self.add(process);
+            }
+        }
+    }
+
+    fn key(&self, tgid: Tgid, by: By) -> Key {
+        let Some(Known { process, .. }) = self.known.get(&tgid) else { return Key::Gone };
+        match by {
+            By::Process => Key::Process(tgid),
+            By::Container => process.container.clone().map_or(Key::Outside, Key::Named),
+            By::Cgroup => Key::Named(process.cgroup.clone()),
+        }
+    }
+
+    fn row(&mut self, (key, by): (&Key, By), window: &Window, whole: &Inputs) -> TopRow {
+        let mut cpu: BTreeMap<Tgid, Nanos> = BTreeMap::new();
+        for thread in &window.threads {
+            *cpu.entry(thread.tgid).or_default() += thread.cpu();
+        }
+        let mut tgids: Vec<Tgid> = cpu.keys().copied().collect();
+        tgids.sort_by_key(|tgid| std::cmp::Reverse(cpu[tgid]));
+        let members = tgids.iter().map(|tgid| self.member(*tgid)).collect();
+        let first = tgids.first().and_then(|tgid| self.known.get(tgid)).map(|known| &known.process);
+        let container = first.filter(|_| *key != Key::Outside).and_then(|process| process.container.clone());
+        let cgroup = first.map_or_else(String::new, |process| process.cgroup.clone());
+        let fresh = |(at, known): &&(Nanos, WhatIf)| known.refused.is_none() && window.end < *at + REPLAY_EVERY;
+        let known = self.predicted.get(key).filter(fresh).map(|(_, known)| known.clone());
+        let is_new = known.is_none();
+        let inputs = || (self.inputs(window, &tgids, whole), known);
+        let (row, what_if) = TopRow::new((by, members), container, cgroup, window, inputs);
+        if let Some(what_if) = what_if.filter(|_| is_new) {
+            self.predicted.insert(key.clone(), (window.end, what_if));
+        }
+        row
+    }
+
+    fn member(&self, tgid: Tgid) -> Member {
+        let known = self.known.get(&tgid).map(|known| &known.process);
+        Member {
+            pid: tgid.as_raw(),
+            name: known.map_or_else(String::new, |process| process.comm.clone()),
+            command: known.map_or_else(String::new, |process| process.cmdline.join(" ")),
+        }
+    }
+
+    /// What a report of these processes alone needs. What was seen of all processes together (their
+    /// CPU by other clocks, the machine's load) is in none.
+    fn inputs(&mut self, window: &Window, tgids: &[Tgid], whole: &Inputs) -> Inputs {
+        let processes: Vec<Process> =
+            tgids.iter().filter_map(|tgid| Some(self.known.get(tgid)?.process.clone())).collect();
+        let mut quotas = QuotaWatch::begin(tgids.iter().copied(), Nanos::ZERO);
+        quotas.look(Nanos::ZERO);
+        let target = Target { processes, threads_only: None, groups: Vec::new(), notes: Vec::new() };
+        let first = tgids.first().and_then(|tgid| self.known.get_mut(tgid));
+        let (mut runtime, mut calibration) = (None, whole.calibration.clone());
+        if let Some(Known { process, runtimes }) = first {
+            runtimes.update(Some(process));
+            runtime = runtimes.runtime();
+            calibration = calibration.map(|list| runtimes.price(list));
+        }
+        let place = |place: &Place| window.sites.iter().any(|site| site.place == *place);
+        let here = |places: &[Place]| places.iter().filter(|p| place(p)).cloned().collect();
+        let name = |tid| Some((tid, whole.thread_names.get(&tid)?.clone()));
+        Inputs {
+            facts: Facts {
+                processes: target.processes.iter().map(facts::process_facts).collect(),
+                allowed_cpus: process::allowed_cpus(&target),
+                quota_cpus: quotas.limit(),
+                runtime,
+                ..whole.facts.clone()
+            },
+            window: whole.window.clone(),
+            direct_files: here(&whole.direct_files),
+            by_workers: here(&whole.by_workers),
+            thread_names: window.threads.iter().filter_map(|thread| name(thread.tid)).collect(),
+            reference: whole.reference,
+            toll: whole.toll,
+            pace: whole.pace,
+            calibration,
+            no_calibration: whole.no_calibration.clone(),
+            no_counters: whole.no_counters.clone(),
+            hook_entry: whole.hook_entry,
+            worth: whole.worth,
+            ..Inputs::default()
+        }
+    }
+}
