@@ -9,6 +9,7 @@ pub mod live;
 mod load;
 mod lookups;
 mod measurement;
+mod memory;
 mod names;
 mod others;
 pub mod outputs;

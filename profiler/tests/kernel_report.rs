@@ -40,6 +40,12 @@ fn the_demos_json_holds_to_the_committed_schema_and_its_ledgers_close() {
     let errors: Vec<String> = validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
 
+    // The demo's server has a thread for each connection, and all but one sleep at any moment.
+    let memory = |key: &str| number(&report, &format!("/memory/{key}"));
+    assert!(memory("threads_count") >= 17.0 && memory("looked_at_count") >= 8.0, "{}", report["memory"]);
+    assert!(memory("resident_bytes") > 4_096.0 && memory("resident_bytes") < memory("reserved_bytes"));
+    assert!(memory("reserved_bytes") > 17.0 * f64::from(1 << 20) && memory("kernel_bytes") > 17.0 * 4_096.0);
+
     let wall = number(&report, "/wall/total_ns");
     let unknown = number(&report, "/wall/unknown_ns") + number(&report, "/wall/excess_ns");
     assert!(unknown <= wall / 100.0, "{unknown} of {wall} ns");

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use common::cgroup::Cgroup;
 use common::measuring::{Measuring, request_for};
-use common::tool::TOOL;
+use common::tool::{LIMIT, TOOL, within};
 use common::truth::{Line, Truth};
 use common::{can_measure, figures};
 use serde_json::Value;
@@ -165,6 +165,50 @@ fn a_process_that_begins_meanwhile_has_a_row() {
     let sleeps: Vec<&TopRow> = top.rows.iter().filter(|row| row.members[0].command == "sleep 0.3").collect();
     assert_eq!(sleeps.len(), 1, "{:#?}", top.rows);
     assert!(sleeps[0].threads == 1 && sleeps[0].cpu > 0.0, "{:?}", sleeps[0]);
+}
+
+/// Two that one has forked meanwhile, without exec, send each other bytes: their places are their
+/// parent's, and their cost is their own.
+#[test]
+fn what_is_forked_without_exec_has_its_own_cost() {
+    const FORKS: &str = "mkfifo a b; read line; \
+        (exec <a 4>b; i=0; while [ $i -lt 3000 ]; do read x; echo y >&4; i=$((i+1)); done) & \
+        exec 5>a 6<b; i=0; while [ $i -lt 3000 ]; do echo x >&5; read y <&6; i=$((i+1)); done; wait; read line";
+    if !can_measure() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("should-i-async-top-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", FORKS]).current_dir(&folder).stdin(std::process::Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    let made = || folder.join("b").exists();
+    assert!(within(LIMIT, made));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let request = request();
+    let target = request.target.clone();
+    let measuring = Measuring::start(request);
+    std::io::Write::write_all(&mut input, b"\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let measured = measuring.stop();
+    let top = Roster::new(&target).top(measured.window, &measured.inputs, By::Process);
+    drop(input);
+    shell.wait().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let seconds = top.window.measured.as_secs_f64();
+    // The child has gone, and nobody read its name.
+    let rows: Vec<&TopRow> = top.rows.iter().filter(|row| row.io * seconds > 1_000.0).collect();
+    assert_eq!(rows.len(), 2, "{:#?}", top.rows);
+    for row in rows {
+        let (io, cost) = (row.io * seconds, row.cost.value().copied().unwrap() * seconds);
+        // Where the answer is there already, a read does not block.
+        assert!((1_000.0..=3_050.0).contains(&io), "{row:#?}");
+        // Some microseconds for each block, less than all of its CPU.
+        assert!(cost > 0.5e-6 * io && cost < row.cpu * seconds, "{cost} s for {io} blocks: {row:#?}");
+        figures!("{cost} s for {io} blocks on {} s of CPU", row.cpu * seconds);
+        assert_eq!(row.mostly, Some(BlockClass::Pipe));
+    }
 }
 
 #[test]

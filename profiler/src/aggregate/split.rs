@@ -9,6 +9,14 @@ use crate::{
 };
 
 impl Window {
+    /// The window of each family: a process with all that it, or what it had forked, has forked
+    /// since without `exec`. They share their call places.
+    pub fn families(self) -> BTreeMap<Tgid, Self> {
+        let shares: HashMap<Tgid, Tgid> =
+            self.threads.iter().filter_map(|thread| Some((thread.tgid, thread.shares?))).collect();
+        self.split(|tgid| shares.get(&tgid).copied().unwrap_or(tgid))
+    }
+
     /// The window of each part, and of each its threads, its sites and its streamed block ends.
     /// What the window knows as a whole alone (devices, samples, losses, the programs' cost) is in
     /// none of them. A part without a thread is left out.
@@ -104,6 +112,17 @@ mod tests {
         let streamed = |pid: u32| parts[&pid].spans.iter().map(|span| span.ends.len()).sum::<usize>();
         assert_eq!([streamed(5), streamed(10), streamed(20)], [0, 2, 1]);
         assert!(parts.values().all(|part| part.measured == Nanos::from_millis(3)));
+    }
+
+    #[test]
+    fn what_is_forked_is_of_its_parents_family() {
+        let mut machine = machine();
+        // 6 was forked by 10, which made one of its places.
+        machine.threads[4].shares = Some(Tgid::from_raw(10));
+        let families = machine.families();
+        assert_eq!(families.keys().map(|tgid| tgid.as_raw()).collect::<Vec<_>>(), [5, 10, 20]);
+        assert_eq!(families[&Tgid::from_raw(10)].threads.len(), 3);
+        assert_eq!(families[&Tgid::from_raw(10)].sites.len(), 2, "that of a parent that has gone is the caller's");
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub struct ThreadTotals {
     /// of the program's.
     #[serde(default)]
     pub ring: bool,
+    /// The process whose call places it shares, where it was forked without `exec`.
+    #[serde(default)]
+    pub shares: Option<Tgid>,
 }
 
 impl ThreadTotals {
@@ -69,6 +72,7 @@ impl ThreadTotals {
             dead: false,
             silent: false,
             ring: false,
+            shares: None,
         }
     }
 
@@ -88,6 +92,7 @@ impl ThreadTotals {
             dead: matches!(record.phase, Phase::Dead { .. }),
             silent: record.phase == Phase::Unseen,
             ring: record.ring,
+            shares: record.shares,
         };
         totals.open_end =
             if totals.silent { totals.close_silent(measured, known?) } else { totals.close_interval(record, end) };
@@ -227,6 +232,7 @@ mod tests {
             asleep_at_start: false,
             born_inside: false,
             ring: false,
+            shares: None,
             first: Nanos::from_nanos(100),
             sums: Sums::ZERO,
         }

@@ -195,6 +195,25 @@ pub struct LoadAverages {
     pub updates: u32,
 }
 
+/// Stacks of the target's threads, and what the kernel keeps for each, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ThreadMemory {
+    /// Threads of the processes that were looked at.
+    pub threads: u64,
+    /// Those whose stacks were found; what follows is of them.
+    pub found: u64,
+    pub reserved: u64,
+    /// Of the reserved addresses in memory.
+    pub resident: u64,
+    pub swapped: u64,
+    /// A thread's stack in the kernel.
+    pub kernel_stack: Option<u64>,
+    /// A `task_struct`.
+    pub task: Option<u64>,
+    /// Memory of the machine.
+    pub machine: Option<u64>,
+}
+
 /// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
@@ -256,6 +275,10 @@ pub struct Inputs {
     /// What each window adds to it, where the measurement was sampled.
     #[serde(default)]
     pub loads: Vec<LoadTimes>,
+    /// What the threads take of memory; `None` where nobody could look, and in recordings from before
+    /// it was looked at.
+    #[serde(default)]
+    pub memory: Option<ThreadMemory>,
     /// Direct share of each window, where the measurement was sampled: what its interval is made
     /// of.
     pub shares: Vec<f64>,

@@ -9,6 +9,7 @@ mod gain;
 mod inputs;
 mod ledger;
 mod load;
+mod memory;
 mod note;
 mod possible;
 mod profile;
@@ -25,17 +26,19 @@ pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
 pub use inputs::{
-    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Quota, Slice, Toll, WindowFacts,
+    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Quota, Slice, ThreadMemory, Toll,
+    WindowFacts,
 };
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use load::{Load, MachineLoad};
+pub use memory::Memory;
 pub use note::Note;
 pub use possible::{Impossible, Whose, possible};
 pub use profile::{Profile, Stack, Weight, Weights};
 pub use report::{OthersPay, Report, SelfCost};
 pub use sampled::{Sampled, SampledStack, StackQuality, Taken};
 pub use score::{Score, direct_share};
-pub use top::{By, Member, Overhead, Top, TopRow};
+pub use top::{By, Member, Overhead, Told, Top, TopRow};
 pub use verdict::{Answer, Evidence, HandOver, NoGain, Reason, Verdict, Work};
 pub use view::{DeviceView, SiteView, ThreadView, Wakeups};
 pub use work::{NoUnits, NotSameWork, Per, Unit, Which, Why};

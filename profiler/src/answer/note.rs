@@ -24,6 +24,8 @@ pub enum Note {
     Toll,
     /// It was not counted.
     NotCounted,
+    /// No thread's stack could be told: none slept, or they lie in a heap of the program's.
+    NoStackSeen,
     /// What a hook costs threads of our own that nobody measures, times what all others did.
     OthersToll,
     /// The same, but for calls, which the kernel counts only with `CAP_SYS_ADMIN`.

@@ -8,6 +8,7 @@ use super::{
     inputs::{Bystanders, Facts, Inputs, WindowFacts},
     ledger::{CpuLedger, WallLedger},
     load::Load,
+    memory::Memory,
     note::Note,
     score::Score,
     verdict::Verdict,
@@ -79,6 +80,8 @@ pub struct Report {
     pub wall: WallLedger,
     /// What it adds to the machine's load average.
     pub load: Figure<Load, Note>,
+    /// What its threads take of memory.
+    pub memory: Figure<Memory, Note>,
     /// Sites, the one with the most blocked time first.
     pub sites: Vec<SiteView>,
     /// Threads, the busiest first.
@@ -132,7 +135,7 @@ impl Report {
         let (what_if, engine) = predict(&sums, &given);
         let advice = advised(window, &sums, &given, seconds);
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
-        let load = Load::new(window, &inputs);
+        let (load, memory) = (Load::new(window, &inputs), Memory::new(&inputs));
         let answerable = Answerable {
             roles: &roles,
             lock_cpu: given.locks / given.cpu.max(1.0),
@@ -167,6 +170,7 @@ impl Report {
             cpu,
             wall,
             load,
+            memory,
             device_wait: Nanos::from_nanos(sums.device_wait),
             wakeups: Wakeups::new(&sums, wake),
             quality: window.quality.clone(),

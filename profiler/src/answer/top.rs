@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     aggregate::{Quality, RoleLine, Window},
-    event::{BlockClass, Family},
+    event::{BlockClass, Family, Sums},
     predict::WhatIf,
     quantity::{Estimate, Figure, listed},
 };
@@ -66,61 +66,91 @@ pub struct TopRow {
     pub verdict: Option<Verdict>,
 }
 
-impl TopRow {
-    /// Blocks below which a row has no report of its own.
+/// What a report says of a row, or of all processes of one family.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub verdict: Verdict,
+    role: Option<RoleLine>,
+    /// Direct cost of a block on IO, ns.
+    per_block: Figure<f64, Note>,
+}
+
+impl Told {
+    /// Blocks below which there is nothing to tell.
     const FEW: u64 = 200;
-    /// CPUs in use below which it has none either.
+    /// CPUs in use below which there is nothing either.
     const IDLE: f64 = 0.01;
 
-    /// What was measured of these processes, and the prediction that was made for it, if any.
-    /// `inputs` is asked for only where they did enough for an answer; with it may come a
-    /// prediction that was made before.
+    /// Whether they did enough.
+    pub(crate) fn can_be_asked(window: &Window) -> bool {
+        let sums = window.sums();
+        sums.voluntary >= Self::FEW || cpu_of(&sums) / window.measured.as_secs_f64().max(1e-9) >= Self::IDLE
+    }
+
+    /// What the report says, and the prediction that it was made with. There may be one from before.
+    pub(crate) fn new(window: &Window, inputs: Inputs, known: Option<WhatIf>) -> (Self, WhatIf) {
+        let report = match known {
+            Some(known) => Report::around(window, inputs, known),
+            None => Report::new(window, inputs),
+        };
+        let blocks = blocks_on_io(&window.sums()).max(1) as f64;
+        let told = Self {
+            verdict: report.verdict,
+            role: report.roles.first().copied(),
+            per_block: report.cpu.blocking_io.map(|ns| ns / blocks),
+        };
+        (told, report.what_if)
+    }
+}
+
+/// Seconds on a CPU.
+fn cpu_of(sums: &Sums) -> f64 {
+    (sums.user + sums.kernel) as f64 / 1e9
+}
+
+fn blocks_on_io(sums: &Sums) -> u64 {
+    let io = BlockClass::ALL.into_iter().filter(|class| class.family() == Family::BlockingIo);
+    io.map(|class| sums.classes[class as usize].blocks).sum()
+}
+
+impl TopRow {
+    /// What was measured of these processes. `told` is what a report says of them, or of the family
+    /// that they are of; `None` where they did too little for one.
     pub(crate) fn new(
         (by, members): (By, Vec<Member>),
         container: Option<String>,
         cgroup: String,
         window: &Window,
-        inputs: impl FnOnce() -> (Inputs, Option<WhatIf>),
-    ) -> (Self, Option<WhatIf>) {
+        told: Option<&Told>,
+    ) -> Self {
         let sums = window.sums();
         let seconds = window.measured.as_secs_f64().max(1e-9);
         let blocks_of = |class: BlockClass| sums.classes[class as usize].blocks;
-        let io = BlockClass::ALL
-            .into_iter()
-            .filter(|class| class.family() == Family::BlockingIo)
-            .map(blocks_of)
-            .sum::<u64>();
-        let cpu = (sums.user + sums.kernel) as f64 / 1e9 / seconds;
-        let asked = sums.voluntary >= Self::FEW || cpu >= Self::IDLE;
-        let report = asked.then(|| match inputs() {
-            (inputs, Some(known)) => Report::around(window, inputs, known),
-            (inputs, None) => Report::new(window, inputs),
-        });
-        // Before any block on IO there is nothing to cost.
-        let cost = match &report {
+        let io = blocks_on_io(&sums);
+        let cost = match told {
+            // Before any block on IO there is nothing to cost.
             _ if io == 0 => Figure::measured(0.0),
-            Some(report) => report.score.direct.map(|share| share * cpu),
+            Some(told) => told.per_block.map(|ns| ns * io as f64 / 1e9 / seconds),
             None => Figure::unavailable(Note::NotCounted),
         };
-        let row = Self {
+        // Of a family, those that did next to nothing are not what the others are.
+        let own = told.filter(|_| Told::can_be_asked(window));
+        let blocked = BlockClass::ALL.into_iter().filter(|&class| blocks_of(class) > 0);
+        Self {
             by,
             members,
             container,
             cgroup,
             threads: window.threads.iter().filter(|thread| !thread.dead).count() as u64,
-            cpu,
+            cpu: cpu_of(&sums) / seconds,
             blocks: sums.classes.iter().map(|class| class.blocks).sum::<u64>() as f64 / seconds,
             io: io as f64 / seconds,
-            mostly: BlockClass::ALL
-                .into_iter()
-                .filter(|&class| blocks_of(class) > 0)
-                .max_by_key(|&class| blocks_of(class)),
+            mostly: blocked.max_by_key(|&class| blocks_of(class)),
             cost,
-            role: report.as_ref().and_then(|report| report.roles.first().copied()),
-            saving: report.as_ref().and_then(|report| report.verdict.gain()).map(|gain| gain.saving),
-            verdict: report.as_ref().map(|report| report.verdict.clone()),
-        };
-        (row, report.map(|report| report.what_if))
+            role: own.and_then(|told| told.role),
+            saving: own.and_then(|told| told.verdict.gain()).map(|gain| gain.saving),
+            verdict: own.map(|told| told.verdict.clone()),
+        }
     }
 
     /// Its cost as a share of its own CPU.

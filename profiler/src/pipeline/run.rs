@@ -15,6 +15,7 @@ use super::{
     load::LoadWatch,
     lookups::Lookups,
     measurement::{Failure, Progress, Request},
+    memory::MemoryWatch,
     names::ThreadNames,
     pace::{PaceWatch, Taken},
     prices::Pricing,
@@ -72,6 +73,7 @@ pub(super) struct Run<'a> {
     stacks: Option<Stacks>,
     windows: Windows,
     load: LoadWatch,
+    memory: MemoryWatch,
     slices: Slices,
     /// The last window's bytes, where they are to be kept.
     wire: Option<Vec<u8>>,
@@ -190,6 +192,7 @@ impl<'a> Run<'a> {
             stacks,
             windows: Windows::default(),
             load: LoadWatch::default(),
+            memory: MemoryWatch::default(),
             slices: Slices::default(),
             wire: None,
             stretches,
@@ -278,6 +281,7 @@ impl<'a> Run<'a> {
         if last.sites_read.is_due(now, SITES_EVERY, SITES_SHARE) {
             let begun = thread_cpu();
             self.load.look(now);
+            self.memory.look(&self.request.target, now.saturating_sub(self.first));
             self.read_sites()?;
             self.arrivals.file_threads(&mut self.session, &self.request.target);
             last.sites_read.done(now, thread_cpu().saturating_sub(begun));

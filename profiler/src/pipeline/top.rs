@@ -3,14 +3,17 @@
 
 mod glances;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 pub use glances::Glances;
 
 use super::{facts, runtimes::Runtimes};
 use crate::{
     aggregate::Window,
-    answer::{By, Facts, Inputs, Member, Overhead, Top, TopRow},
+    answer::{By, Facts, Inputs, Member, Overhead, Told, Top, TopRow},
     event::Place,
     predict::WhatIf,
     process::{self, Note, Process, QuotaWatch, Target},
@@ -76,8 +79,16 @@ impl Roster {
             let each = toll.of(sums.calls, sums.voluntary + sums.involuntary);
             each / 1e9 / window.measured.as_secs_f64().max(1e-9) * part
         });
-        let rows = window.split(|tgid| self.key(tgid, by)).into_iter();
-        let rows = rows.map(|(key, window)| self.row((&key, by), &window, inputs)).collect();
+        let rows = if by == By::Process {
+            window.families().into_values().flat_map(|family| self.family(family, inputs)).collect()
+        } else {
+            let groups = window.split(|tgid| self.key(tgid, by)).into_iter();
+            let told = |(key, window): (Key, Window)| {
+                let told = self.told(&key, &window, inputs);
+                self.row(&key, by, &window, told.as_ref())
+            };
+            groups.map(told).collect()
+        };
         self.predicted.retain(|_, (at, _)| end < *at + REPLAY_EVERY);
         let wall = inputs.window.wall.as_secs_f64().max(1e-9);
         let overhead = Overhead { programs, own: inputs.own_cpu.as_secs_f64() / wall, own_bytes: inputs.own_bytes };
@@ -108,26 +119,39 @@ impl Roster {
         }
     }
 
-    fn row(&mut self, (key, by): (&Key, By), window: &Window, whole: &Inputs) -> TopRow {
-        let mut cpu: BTreeMap<Tgid, Nanos> = BTreeMap::new();
-        for thread in &window.threads {
-            *cpu.entry(thread.tgid).or_default() += thread.cpu();
+    /// The rows of processes that share their call places: what a report says of all of them holds
+    /// for each.
+    fn family(&mut self, family: Window, whole: &Inputs) -> Vec<TopRow> {
+        let by = By::Process;
+        let first = family.threads.first().map_or(Key::Gone, |thread| self.key(thread.tgid, by));
+        let told = self.told(&first, &family, whole);
+        let parts = family.split(|tgid| self.key(tgid, by));
+        parts.iter().map(|(key, window)| self.row(key, by, window, told.as_ref())).collect()
+    }
+
+    /// What a report says of these processes.
+    fn told(&mut self, key: &Key, window: &Window, whole: &Inputs) -> Option<Told> {
+        if !Told::can_be_asked(window) {
+            return None;
         }
-        let mut tgids: Vec<Tgid> = cpu.keys().copied().collect();
-        tgids.sort_by_key(|tgid| std::cmp::Reverse(cpu[tgid]));
+        let fresh = |(at, known): &&(Nanos, WhatIf)| known.refused.is_none() && window.end < *at + REPLAY_EVERY;
+        let known = self.predicted.get(key).filter(fresh).map(|(_, known)| known.clone());
+        let is_new = known.is_none();
+        let inputs = self.inputs(window, whole);
+        let (told, what_if) = Told::new(window, inputs, known);
+        if is_new {
+            self.predicted.insert(key.clone(), (window.end, what_if));
+        }
+        Some(told)
+    }
+
+    fn row(&self, key: &Key, by: By, window: &Window, told: Option<&Told>) -> TopRow {
+        let tgids = busiest(window);
         let members = tgids.iter().map(|tgid| self.member(*tgid)).collect();
         let first = tgids.first().and_then(|tgid| self.known.get(tgid)).map(|known| &known.process);
         let container = first.filter(|_| *key != Key::Outside).and_then(|process| process.container.clone());
         let cgroup = first.map_or_else(String::new, |process| process.cgroup.clone());
-        let fresh = |(at, known): &&(Nanos, WhatIf)| known.refused.is_none() && window.end < *at + REPLAY_EVERY;
-        let known = self.predicted.get(key).filter(fresh).map(|(_, known)| known.clone());
-        let is_new = known.is_none();
-        let inputs = || (self.inputs(window, &tgids, whole), known);
-        let (row, what_if) = TopRow::new((by, members), container, cgroup, window, inputs);
-        if let Some(what_if) = what_if.filter(|_| is_new) {
-            self.predicted.insert(key.clone(), (window.end, what_if));
-        }
-        row
+        TopRow::new((by, members), container, cgroup, window, told)
     }
 
     fn member(&self, tgid: Tgid) -> Member {
@@ -141,7 +165,8 @@ impl Roster {
 
     /// What a report of these processes alone needs. What was seen of all processes together (their
     /// CPU by other clocks, the machine's load) is in none.
-    fn inputs(&mut self, window: &Window, tgids: &[Tgid], whole: &Inputs) -> Inputs {
+    fn inputs(&mut self, window: &Window, whole: &Inputs) -> Inputs {
+        let tgids = busiest(window);
         let processes: Vec<Process> =
             tgids.iter().filter_map(|tgid| Some(self.known.get(tgid)?.process.clone())).collect();
         let mut quotas = QuotaWatch::begin(tgids.iter().copied(), Nanos::ZERO);
@@ -180,4 +205,15 @@ impl Roster {
             ..Inputs::default()
         }
     }
+}
+
+/// The processes of a window, the one with the most CPU first.
+fn busiest(window: &Window) -> Vec<Tgid> {
+    let mut cpu: BTreeMap<Tgid, Nanos> = BTreeMap::new();
+    for thread in &window.threads {
+        *cpu.entry(thread.tgid).or_default() += thread.cpu();
+    }
+    let mut tgids: Vec<Tgid> = cpu.keys().copied().collect();
+    tgids.sort_by_key(|tgid| Reverse(cpu[tgid]));
+    tgids
 }

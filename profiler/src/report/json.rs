@@ -8,6 +8,7 @@ mod figure;
 mod ipc;
 mod ledgers;
 mod load;
+mod memory;
 mod quality;
 mod row;
 mod target;
@@ -62,6 +63,8 @@ struct Document {
     wall: ledgers::Wall,
     /// What it adds to the machine's load average.
     load: load::Load,
+    /// What its threads take of memory.
+    memory: memory::Memory,
     /// Every call place, the one with the most blocked time first; those that never blocked
     /// included.
     sites: Vec<views::Site>,
@@ -139,6 +142,7 @@ impl Document {
             cpu: ledgers::Cpu::new(&report.cpu),
             wall: ledgers::Wall::new(&report.wall),
             load: load::Load::new(&report.load),
+            memory: memory::Memory::new(&report.memory),
             sites: report.sites.iter().map(views::Site::new).collect(),
             threads: report.threads.iter().map(views::Thread::new).collect(),
             roles: report.roles.iter().map(views::RoleLine::new).collect(),

@@ -8,6 +8,7 @@
 //! CPU        where its processor time went
 //! WALL       where its threads' time went
 //! LOAD       what it adds to the load average
+//! MEMORY     what its threads take
 //! SITES      which calls blocked
 //! THREADS    who they are
 //! IPC        what hardware counters told of the instructions after blocks; only where any
@@ -25,6 +26,7 @@ mod diff;
 mod explain;
 mod ipc;
 mod load;
+mod memory;
 pub(super) mod options;
 mod page;
 mod quality;
@@ -56,6 +58,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     cpu::render(&mut page, report);
     wall::render(&mut page, report);
     load::render(&mut page, report);
+    memory::render(&mut page, report);
     sites::render(&mut page, report, options);
     threads::render(&mut page, report, options);
     ipc::render(&mut page, report, options);

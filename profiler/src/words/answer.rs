@@ -150,6 +150,9 @@ impl InWords for Note {
                 "what calls and blocks of the profiler's own threads cost more with the programs, × the target's"
             }
             Self::NotCounted => missing::NOT_MEASURED,
+            Self::NoStackSeen => {
+                "no thread's stack could be told: none was seen asleep, or they lie in a heap of the program's"
+            }
             Self::OthersToll => {
                 "what calls and blocks of the profiler's own threads cost while nobody is measured, × those of all others"
             }

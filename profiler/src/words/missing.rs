@@ -58,6 +58,9 @@ pub const WAYS_COST: &str = "what other ways of waiting cost on this machine";
 /// Why `live` cannot draw.
 pub const NO_TERMINAL: &str = "`live` needs a terminal: use `check` for one answer, `record` for a file";
 
+/// Why a size of the kernel's has no value.
+pub const KERNEL_DOES_NOT_SAY: &str = "this kernel does not say";
+
 /// Why there is no screen of the machine.
 pub const NO_TERMINAL_FOR_TOP: &str = "`top` needs a terminal: use `top --once` for one list, with --json for programs";
 

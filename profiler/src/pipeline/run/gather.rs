@@ -42,6 +42,7 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
+        self.memory.look_now(&self.request.target);
         self.quotas
             .enter(self.request.target.tgids().chain(self.arrivals.entered().iter().map(|process| process.tgid)));
         self.quotas.look(kernel::now());
@@ -186,6 +187,7 @@ impl Run<'_> {
             own_cpu: daemon.0.saturating_sub(self.daemon_before),
             own_bytes: daemon.1,
             load_averages: Some(self.load.averages()),
+            memory: self.memory.found(),
             loads: self.windows.loads.clone(),
             shares: self.windows.shares.clone(),
             slices: self.slices.kept(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
     answer::{
-        By, Ended, Facts, Inputs, LoadAverages, Member, Overhead, ProcessFacts, Report, Top, TopRow, WindowFacts,
+        By, Ended, Facts, Inputs, LoadAverages, Member, Overhead, ProcessFacts, Report, Told, Top, TopRow, WindowFacts,
     },
     cost::Reference,
     event::{
@@ -168,6 +168,7 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;
     ThreadTotals {
         ring: false,
+        shares: None,
         open_end: OpenEnd::Blocked(class),
         asleep_at_start: true,
         ..ThreadTotals::running(tid, PID, Nanos::from_nanos(WALL), sums)
@@ -332,7 +333,10 @@ pub(super) fn machine() -> Top {
     let idle = (1, "init", empty("init"));
     let rows = cases.into_iter().chain([idle]).map(|(pid, name, case)| {
         let cgroup = "/system.slice/x.service".to_owned();
-        TopRow::new((By::Process, vec![member(pid, name)]), None, cgroup, &case.window, || (case.inputs, None)).0
+        {
+            let told = Told::can_be_asked(&case.window).then(|| Told::new(&case.window, case.inputs, None).0);
+            TopRow::new((By::Process, vec![member(pid, name)]), None, cgroup, &case.window, told.as_ref())
+        }
     });
     let (one, mut quality) = (server(), Quality::default());
     quality.calls_without_site = 12;

@@ -239,6 +239,7 @@ fn evidence_texts(report: &Report) -> Vec<String> {
         None => format!("· indirect cost: {}", origin(&indirect)),
     });
     texts.extend(report.load.value().map(|load| format!("· load average: {}", load.sentence())));
+    texts.extend(report.memory.value().map(|memory| format!("· memory: {}", memory.sentence())));
     texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· {}: {}", WhatIf::CHEAPER, clean(line))));
     texts
 }

@@ -1,0 +1,63 @@
+//! What the target's threads take of memory: looked at a moment after the start, and again now and
+//! then.
+
+use crate::{
+    answer::ThreadMemory,
+    process::{self, Target},
+    quantity::Nanos,
+};
+
+/// The first look: by then a program that was just started has its threads.
+const FIRST: Nanos = Nanos::from_millis(800);
+/// How often a screen learns how it stands.
+const EVERY: Nanos = Nanos::from_millis(15_000);
+/// Of a target of thousands of processes, so many are looked at: the others have no figure then.
+const MOST: usize = 64;
+
+/// Looks at the stacks now and then.
+#[derive(Default)]
+pub(super) struct MemoryWatch {
+    found: Option<ThreadMemory>,
+    /// When it was looked at last.
+    looked: Option<Nanos>,
+}
+
+impl MemoryWatch {
+    /// Looks where it is time to, `elapsed` after the measurement began.
+    pub(super) fn look(&mut self, target: &Target, elapsed: Nanos) {
+        let due = self.looked.map_or(FIRST, |looked| looked + EVERY);
+        if elapsed >= due {
+            self.look_now(target);
+            self.looked = Some(elapsed);
+        }
+    }
+
+    /// Looks once more. Where nothing is left of the target, the look before holds.
+    pub(super) fn look_now(&mut self, target: &Target) {
+        self.found = of_target(target).or(self.found);
+    }
+
+    pub(super) fn found(&self) -> Option<ThreadMemory> {
+        self.found
+    }
+}
+
+/// Threads that were chosen one by one share their process's memory with others: no figure.
+fn of_target(target: &Target) -> Option<ThreadMemory> {
+    if target.threads_only.is_some() || target.processes.len() > MOST {
+        return None;
+    }
+    let kernel = process::kernel_memory();
+    let (kernel_stack, task, machine) = (kernel.stack, kernel.task, kernel.machine);
+    let mut sum = ThreadMemory { kernel_stack, task, machine, ..ThreadMemory::default() };
+    let living = target.processes.iter().filter(|process| process::is_alive(process));
+    let stacks: Vec<_> = living.filter_map(|process| process::stack_memory(process.tgid)).collect();
+    for stack in &stacks {
+        sum.threads += stack.threads;
+        sum.found += stack.found;
+        sum.reserved += stack.reserved;
+        sum.resident += stack.resident;
+        sum.swapped += stack.swapped;
+    }
+    (!stacks.is_empty()).then_some(sum)
+}
