@@ -275,8 +275,8 @@ pub struct Inputs {
     /// What each window adds to it, where the measurement was sampled.
     #[serde(default)]
     pub loads: Vec<LoadTimes>,
-    /// What the threads take of memory; `None` where nobody could look, and in recordings from before
-    /// it was looked at.
+    /// What the threads take of memory; `None` where nobody could look, and in recordings from
+    /// before it was looked at.
     #[serde(default)]
     pub memory: Option<ThreadMemory>,
     /// Direct share of each window, where the measurement was sampled: what its interval is made

@@ -129,8 +129,7 @@ impl Report {
         let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
-        let seconds = inputs.window.measured.as_secs_f64();
-        let roles = roles(window, &inputs);
+        let (seconds, roles) = (inputs.window.measured.as_secs_f64(), roles(window, &inputs));
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
         let advice = advised(window, &sums, &given, seconds);

@@ -87,7 +87,7 @@ impl Told {
         sums.voluntary >= Self::FEW || cpu_of(&sums) / window.measured.as_secs_f64().max(1e-9) >= Self::IDLE
     }
 
-    /// What the report says, and the prediction that it was made with. There may be one from before.
+    /// What the report says, and the prediction that it was made with: `known` where there is one.
     pub(crate) fn new(window: &Window, inputs: Inputs, known: Option<WhatIf>) -> (Self, WhatIf) {
         let report = match known {
             Some(known) => Report::around(window, inputs, known),

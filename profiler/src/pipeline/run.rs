@@ -156,11 +156,10 @@ impl<'a> Run<'a> {
         let options = options(request)?;
         let mut session = Session::open(&options)?;
         log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
-        let log = session.take_log();
-        let watch = ExitWatch::new(&request.target.processes)?;
+        let (log, watch) = (session.take_log(), ExitWatch::new(&request.target.processes)?);
         let mut governor = Governor::new(request.max_overhead);
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
-        let reference = if request.snapshots { reference::measure(&mut session).ok() } else { None };
+        let reference = request.snapshots.then(|| reference::measure(&mut session).ok()).flatten();
         let pricing = (request.snapshots && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
