@@ -9,12 +9,13 @@ use crate::{
 };
 
 impl Window {
-    /// The window of each family: a process with all that it, or what it had forked, has forked
-    /// since without `exec`. They share their call places.
-    pub fn families(self) -> BTreeMap<Tgid, Self> {
-        let shares: HashMap<Tgid, Tgid> =
-            self.threads.iter().filter_map(|thread| Some((thread.tgid, thread.shares?))).collect();
-        self.split(|tgid| shares.get(&tgid).copied().unwrap_or(tgid))
+    /// The window of each family: processes that share their call places, because one of them, or
+    /// one that has gone, forked the others without `exec`. Those that `is_told` does not know are
+    /// one family.
+    pub fn families(self, is_told: impl Fn(Tgid) -> bool) -> Vec<Self> {
+        let spaces: HashMap<Tgid, u32> = self.threads.iter().map(|thread| (thread.tgid, thread.space)).collect();
+        let parts = self.split(|tgid| is_told(tgid).then(|| spaces.get(&tgid).copied().unwrap_or(0)));
+        parts.into_values().collect()
     }
 
     /// The window of each part, and of each its threads, its sites and its streamed block ends.
@@ -25,15 +26,17 @@ impl Window {
         let empty = || Self { start, end, measured, ..Self::default() };
         let mut parts: BTreeMap<K, Self> = BTreeMap::new();
         let mut whose: HashMap<Tid, K> = HashMap::with_capacity(self.threads.len());
+        let mut spaces: HashMap<u32, K> = HashMap::new();
         for thread in self.threads {
             let key = part(thread.tgid);
             whose.insert(thread.tid, key.clone());
+            spaces.entry(thread.space).or_insert_with(|| key.clone());
             parts.entry(key).or_insert_with(empty).threads.push(thread);
         }
         for site in self.sites {
-            // The owner may have gone before the window, and its children go on.
-            let owner = Some(part(site.owner())).filter(|key| parts.contains_key(key));
-            if let Some(part) = parts.get_mut(&owner.unwrap_or_else(|| part(site.last_caller.0))) {
+            // Who has called there may have executed another program since.
+            let key = spaces.get(&site.place.space).cloned().unwrap_or_else(|| part(site.last_caller.0));
+            if let Some(part) = parts.get_mut(&key) {
                 part.sites.push(site);
             }
         }
@@ -93,9 +96,11 @@ mod tests {
     /// Two processes that were there, one that a third forked and that execs (5), one that it
     /// forked without (6).
     fn machine() -> Window {
-        let threads = vec![thread(10, 10, 1), thread(11, 10, 2), thread(20, 20, 4), thread(5, 5, 8), thread(6, 6, 16)];
+        let mut threads =
+            vec![thread(10, 10, 1), thread(11, 10, 2), thread(20, 20, 4), thread(5, 5, 8), thread(6, 6, 16)];
+        (threads[3].space, threads[4].space) = (77, 60);
         // 30 has gone before the window.
-        let sites = vec![site(20, 10, 100), site(40, 20, 200), site(77, 5, 400), site(60, 6, 800)];
+        let sites = vec![site(20, 10, 100), site(40, 20, 200), site(77, 5, 400), site(60, 6, 800), site(99, 5, 1)];
         let span = Span { ends: [10, 20, 11, 99].map(block).into(), ..Span::default() };
         let measured = Nanos::from_millis(3);
         Window { measured, threads, sites, spans: vec![span], ..Window::default() }
@@ -108,7 +113,7 @@ mod tests {
         assert_eq!(parts.keys().copied().collect::<Vec<_>>(), [5, 6, 10, 20]);
         assert_eq!(parts.values().map(|part| part.sums().calls).sum::<u64>(), whole);
         let sites = |pid: u32| parts[&pid].sites.iter().map(|s| s.site.calls).collect::<Vec<_>>();
-        assert_eq!([sites(5), sites(6), sites(10), sites(20)], [vec![400], vec![800], vec![100], vec![200]]);
+        assert_eq!([sites(5), sites(6), sites(10), sites(20)], [vec![400, 1], vec![800], vec![100], vec![200]]);
         let streamed = |pid: u32| parts[&pid].spans.iter().map(|span| span.ends.len()).sum::<usize>();
         assert_eq!([streamed(5), streamed(10), streamed(20)], [0, 2, 1]);
         assert!(parts.values().all(|part| part.measured == Nanos::from_millis(3)));
@@ -117,12 +122,23 @@ mod tests {
     #[test]
     fn what_is_forked_is_of_its_parents_family() {
         let mut machine = machine();
-        // 6 was forked by 10, which made one of its places.
-        machine.threads[4].shares = Some(Tgid::from_raw(10));
-        let families = machine.families();
-        assert_eq!(families.keys().map(|tgid| tgid.as_raw()).collect::<Vec<_>>(), [5, 10, 20]);
-        assert_eq!(families[&Tgid::from_raw(10)].threads.len(), 3);
-        assert_eq!(families[&Tgid::from_raw(10)].sites.len(), 2, "that of a parent that has gone is the caller's");
+        // 6 was forked by 10; 7 and 8 by one that executed its program in the window.
+        machine.threads[4].space = 20;
+        machine.threads.extend([thread(7, 7, 1), thread(8, 8, 1)]);
+        (machine.threads[5].space, machine.threads[6].space) = (99, 99);
+        let families = machine.clone().families(|_| true);
+        let tgids = |window: &Window| {
+            let mut tgids: Vec<u32> = window.threads.iter().map(|thread| thread.tgid.as_raw()).collect();
+            tgids.sort_unstable();
+            tgids.dedup();
+            (tgids, window.sites.iter().map(|site| site.site.calls).sum::<u64>())
+        };
+        let mut found: Vec<_> = families.iter().map(tgids).collect();
+        found.sort();
+        assert_eq!(found, [(vec![5], 400), (vec![6, 10], 900), (vec![7, 8], 1), (vec![20], 200)]);
+        // 5 and 20 are not known by name.
+        let families = machine.families(|tgid| !matches!(tgid.as_raw(), 5 | 20));
+        assert!(families.iter().map(tgids).any(|(tgids, _)| tgids == [5, 20]));
     }
 
     #[test]
@@ -130,6 +146,6 @@ mod tests {
         let parts = machine().split(|tgid| matches!(tgid.as_raw(), 10 | 20));
         assert_eq!(parts[&true].sums().calls, 7);
         assert_eq!(parts[&true].sites.len(), 2);
-        assert_eq!(parts[&false].sites.len(), 2, "whose owner has gone is the last caller's");
+        assert_eq!(parts[&false].sites.len(), 3, "whose owner has gone is the last caller's");
     }
 }

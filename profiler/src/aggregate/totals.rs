@@ -49,9 +49,9 @@ pub struct ThreadTotals {
     /// of the program's.
     #[serde(default)]
     pub ring: bool,
-    /// The process whose call places it shares, where it was forked without `exec`.
+    /// Number of its address space; threads with equal numbers share their call places.
     #[serde(default)]
-    pub shares: Option<Tgid>,
+    pub space: u32,
 }
 
 impl ThreadTotals {
@@ -72,7 +72,7 @@ impl ThreadTotals {
             dead: false,
             silent: false,
             ring: false,
-            shares: None,
+            space: tgid << 1,
         }
     }
 
@@ -92,7 +92,7 @@ impl ThreadTotals {
             dead: matches!(record.phase, Phase::Dead { .. }),
             silent: record.phase == Phase::Unseen,
             ring: record.ring,
-            shares: record.shares,
+            space: record.space,
         };
         totals.open_end =
             if totals.silent { totals.close_silent(measured, known?) } else { totals.close_interval(record, end) };
@@ -188,6 +188,7 @@ impl ThreadTotals {
         self.unknown += other.unknown;
         self.excess += other.excess;
         self.silent &= other.silent;
+        self.space = other.space;
         self.ring |= other.ring;
     }
 
@@ -232,7 +233,7 @@ mod tests {
             asleep_at_start: false,
             born_inside: false,
             ring: false,
-            shares: None,
+            space: 2,
             first: Nanos::from_nanos(100),
             sums: Sums::ZERO,
         }

@@ -31,9 +31,13 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn new(inputs: &Inputs) -> Figure<Self, Note> {
+        let runtime = inputs.facts.runtime.as_ref();
+        let parks = runtime.is_some_and(|runtime| runtime.language.parks_its_tasks());
         match inputs.memory {
             None => Figure::unavailable(Note::NotCounted),
             Some(ThreadMemory { found: 0, .. }) => Figure::unavailable(Note::NoStackSeen),
+            // Its stacks are pieces of its heap.
+            Some(_) if parks => Figure::unavailable(Note::NoStackSeen),
             Some(memory) => Figure::measured(Self::from_stacks(memory)),
         }
     }
@@ -41,7 +45,7 @@ impl Memory {
     fn from_stacks(memory: ThreadMemory) -> Self {
         let ThreadMemory { threads, found, reserved, resident, swapped, kernel_stack, task, machine } = memory;
         let all = |bytes: u64| bytes as f64 * threads as f64 / found as f64;
-        let kernel = kernel_stack.map(|stack| (stack + task.unwrap_or(0)) as f64 * threads as f64);
+        let kernel = kernel_stack.map(|stack| stack.saturating_add(task.unwrap_or(0)) as f64 * threads as f64);
         let in_memory = all(resident) + kernel.unwrap_or(0.0);
         Self {
             threads,

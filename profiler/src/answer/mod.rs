@@ -2,6 +2,7 @@
 //! them all. Pure.
 
 mod advice;
+mod capacity;
 mod check;
 mod decide;
 mod diff;
@@ -22,6 +23,7 @@ mod view;
 mod work;
 
 pub use advice::{Advice, SmallCalls};
+pub use capacity::{Capacity, InWay, Limit, Workers};
 pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};

@@ -2,6 +2,7 @@
 
 use super::{
     advice::{self, Advice},
+    capacity::Capacity,
     check::Check,
     decide::{Answerable, Born, Calls},
     gain::WORTH,
@@ -80,6 +81,8 @@ pub struct Report {
     pub wall: WallLedger,
     /// What it adds to the machine's load average.
     pub load: Figure<Load, Note>,
+    /// How far its CPUs carry; `None` where it hardly ran.
+    pub capacity: Option<Capacity>,
     /// What its threads take of memory.
     pub memory: Figure<Memory, Note>,
     /// Sites, the one with the most blocked time first.
@@ -124,14 +127,13 @@ impl Report {
         predict: impl FnOnce(&Sums, &Given<'_>) -> (WhatIf, Option<Engine>),
     ) -> (Self, Option<Engine>) {
         let sums = window.sums();
-        // The prediction before was priced at another moment: bring it to this interval's pace.
-        let reference = inputs.reference.map(|r| r.at_pace(inputs.pace));
-        let calibration = inputs.calibration.as_ref().map(|c| c.at_pace(inputs.pace));
+        let (reference, calibration) = at_pace(&inputs);
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let (seconds, roles) = (inputs.window.measured.as_secs_f64(), roles(window, &inputs));
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
+        let capacity = Capacity::new(window, &inputs, &roles, scheduling(&inputs), &what_if);
         let advice = advised(window, &sums, &given, seconds);
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let (load, memory) = (Load::new(window, &inputs), Memory::new(&inputs));
@@ -169,6 +171,7 @@ impl Report {
             cpu,
             wall,
             load,
+            capacity,
             memory,
             device_wait: Nanos::from_nanos(sums.device_wait),
             wakeups: Wakeups::new(&sums, wake),
@@ -178,6 +181,13 @@ impl Report {
         };
         (report, engine)
     }
+}
+
+/// The reference block and the price list. A prediction that was made before was priced at another
+/// moment: they are brought to this interval's pace.
+fn at_pace(inputs: &Inputs) -> (Option<Reference>, Option<PriceList>) {
+    let reference = inputs.reference.map(|block| block.at_pace(inputs.pace));
+    (reference, inputs.calibration.as_ref().map(|list| list.at_pace(inputs.pace)))
 }
 
 /// Against the kernel's counters. Between windows the clocks of processes run on.

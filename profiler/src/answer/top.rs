@@ -7,10 +7,10 @@ use super::{
     verdict::Verdict,
 };
 use crate::{
-    aggregate::{Quality, RoleLine, Window},
+    aggregate::{Quality, RoleLine, ThreadTotals, Window},
     event::{BlockClass, Family, Sums},
     predict::WhatIf,
-    quantity::{Estimate, Figure, listed},
+    quantity::{Estimate, Figure, Nanos, listed},
 };
 
 listed! {
@@ -84,7 +84,7 @@ impl Told {
     /// Whether they did enough.
     pub(crate) fn can_be_asked(window: &Window) -> bool {
         let sums = window.sums();
-        sums.voluntary >= Self::FEW || cpu_of(&sums) / window.measured.as_secs_f64().max(1e-9) >= Self::IDLE
+        sums.voluntary >= Self::FEW || cpu_of(window) / window.measured.as_secs_f64().max(1e-9) >= Self::IDLE
     }
 
     /// What the report says, and the prediction that it was made with: `known` where there is one.
@@ -93,19 +93,25 @@ impl Told {
             Some(known) => Report::around(window, inputs, known),
             None => Report::new(window, inputs),
         };
-        let blocks = blocks_on_io(&window.sums()).max(1) as f64;
-        let told = Self {
-            verdict: report.verdict,
-            role: report.roles.first().copied(),
-            per_block: report.cpu.blocking_io.map(|ns| ns / blocks),
+        let blocks = blocks_on_io(&window.sums());
+        let at_sites = window.sites.iter().filter(|site| site.place.class.family() == Family::BlockingIo);
+        let at_sites: u64 = at_sites.map(|site| site.site.blocks).sum();
+        // Where there was no room for most of its places, nothing says what its blocks cost.
+        let per_block = match at_sites as f64 >= COVERED * blocks as f64 {
+            true => report.cpu.blocking_io.map(|ns| ns / blocks.max(1) as f64),
+            false => Figure::unavailable(Note::NoBase(blocks - at_sites)),
         };
+        let told = Self { verdict: report.verdict, role: report.roles.first().copied(), per_block };
         (told, report.what_if)
     }
 }
 
+/// Of the blocks on IO, the share at known places from which on a block has a cost.
+const COVERED: f64 = 0.8;
+
 /// Seconds on a CPU.
-fn cpu_of(sums: &Sums) -> f64 {
-    (sums.user + sums.kernel) as f64 / 1e9
+fn cpu_of(window: &Window) -> f64 {
+    window.threads.iter().map(ThreadTotals::cpu).sum::<Nanos>().as_secs_f64()
 }
 
 fn blocks_on_io(sums: &Sums) -> u64 {
@@ -142,7 +148,7 @@ impl TopRow {
             container,
             cgroup,
             threads: window.threads.iter().filter(|thread| !thread.dead).count() as u64,
-            cpu: cpu_of(&sums) / seconds,
+            cpu: cpu_of(window) / seconds,
             blocks: sums.classes.iter().map(|class| class.blocks).sum::<u64>() as f64 / seconds,
             io: io as f64 / seconds,
             mostly: blocked.max_by_key(|&class| blocks_of(class)),

@@ -141,7 +141,7 @@ pub(super) struct LiveFlags {
 
 /// What is shown of the machine.
 #[derive(Debug, Args)]
-#[command(after_help = "Everyone of the machine is measured, so it needs the rights for all processes.")]
+#[command(after_help = "Every process of the machine is measured, so it needs the rights for all of them.")]
 pub(super) struct TopFlags {
     /// Measure for a while, print the list, and end
     #[arg(long)]

@@ -35,6 +35,7 @@ const DEFAULT_GLANCE: Nanos = Nanos::from_millis(5_000);
 const SITES_EACH: u32 = 8;
 const LEAST_SITES: u32 = 8_192;
 const MOST_SITES: u32 = 16_384;
+const SITES_OF_ALL: u32 = 65_536;
 
 /// The units of a duration; without one it is in seconds.
 const UNITS: [CustomTimeUnit<'static>; 7] = [
@@ -181,7 +182,9 @@ impl TopFlags {
         let duration = self.duration.as_deref();
         let selection = Selection { pid, tid, names, tree: true, everyone: true, duration, default, cost };
         let request = selection.request(None)?;
-        let sites = (request.target.processes.len() as u32).saturating_mul(SITES_EACH).clamp(LEAST_SITES, MOST_SITES);
+        let wanted = (request.target.processes.len() as u32).saturating_mul(SITES_EACH).clamp(LEAST_SITES, MOST_SITES);
+        // Each CPU has a copy.
+        let sites = wanted.min(SITES_OF_ALL / process::online_cpus()).max(2_048);
         Ok(Request { max_sites: request.max_sites.or(Some(sites)), worth: self.worth.share()?, ..request })
     }
 }
@@ -189,7 +192,12 @@ impl TopFlags {
 impl TopFlags {
     /// Fails where a flag is given that only `--once` heeds.
     pub(super) fn only_once(&self) -> Result<(), CliError> {
-        let given = [("--json", self.json), ("--duration", self.duration.is_some()), ("-n", self.rows.is_some())];
+        let given = [
+            ("--json", self.json),
+            ("--duration", self.duration.is_some()),
+            ("-n", self.rows.is_some()),
+            ("--verbose", self.verbose > 0),
+        ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(CliError::Usage(format!("{flag} goes with --once: without it `top` is a screen"))),
             None => Ok(()),

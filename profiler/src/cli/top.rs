@@ -21,7 +21,7 @@ use crate::{
         self, Request, in_one_line,
         top::{Glances, Roster},
     },
-    process::{Name, Process, TargetSpec},
+    process::{self, Name, Process, TargetSpec},
     quantity::Tgid,
     report, tui, words,
 };
@@ -43,15 +43,17 @@ pub(super) fn run(flags: &TopFlags) -> Result<()> {
     loop {
         let mut glances = Glances::begin(flags.request()?, by)?;
         let chosen = tui::glance(&mut glances, by, said.take(), &stop);
-        // An error of the measurement comes first: it explains more than one of the terminal.
-        glances.end()?;
-        let Some(row) = chosen.context(live::SCREEN)? else { return Ok(()) };
-        by = row.by;
-        match flags.request_of(&spec(row)) {
-            Ok(request) => live::watch(request, &stop)?,
-            // It has gone since: the machine is still there.
-            Err(error) => said = Some(in_one_line(&error)),
-        }
+        let chosen = match chosen {
+            Ok(Some(row)) => row,
+            // An error of the measurement comes first: it explains more than one of the terminal.
+            none => return glances.end().and(none.map(drop).context(live::SCREEN)),
+        };
+        // What the row needs, programs of the kernel and memory, this one has until it is over.
+        glances.leave();
+        by = chosen.by;
+        // It may have gone since: the machine is still there, and the list says what went wrong.
+        let watched = flags.request_of(&spec(chosen)).and_then(|request| live::watch(request, &stop));
+        said = watched.err().map(|error| in_one_line(&error));
     }
 }
 
@@ -75,9 +77,12 @@ const LIST_WIDTH: usize = 132;
 
 /// What a row names as a target of `live`.
 fn spec(row: TopRow) -> TargetSpec {
-    // Those that have gone are no targets.
-    let lives = |pid: &u32| row.members.len() == 1 || Process::read(Tgid::from_raw(*pid)).is_ok();
-    let pids = row.members.iter().map(|member| member.pid).filter(lives).collect();
+    // Those that have gone are no targets, but where nobody is left the first one says so.
+    let lives = |pid: &u32| Process::read(Tgid::from_raw(*pid)).is_ok_and(|process| process::is_alive(&process));
+    let mut pids: Vec<u32> = row.members.iter().map(|member| member.pid).filter(lives).collect();
+    if pids.is_empty() {
+        pids.extend(row.members.first().map(|member| member.pid));
+    }
     match (row.by, row.container) {
         (By::Container, Some(container)) => {
             let id = container.split_once(':').map_or(&*container, |(_, id)| id).to_owned();

@@ -9,10 +9,7 @@ use super::{
     seen::{Site, sane},
     stat::Stat,
 };
-use crate::{
-    kernel::{RawSite, first_with},
-    quantity::Tgid,
-};
+use crate::{kernel::RawSite, quantity::Tgid};
 
 /// A call site, with what was seen there.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -68,13 +65,6 @@ impl SiteRecord {
     /// A site whose calls are of one size class.
     pub fn with_one_size(place: Place, last_caller: (Tgid, Option<i32>), size: u64, site: Site) -> Self {
         Self { place, last_caller, site, sizes: vec![SizeWindows::from_site(size, &site)] }
-    }
-
-    /// The process whose code it is: the one that had the address space when it was filed, or where
-    /// `exec` made that one later, the one that called last. What a process forks without `exec`
-    /// calls from its parent's places.
-    pub fn owner(&self) -> Tgid {
-        first_with(self.place.space).unwrap_or(self.last_caller.0)
     }
 
     /// Connections that calls there accepted.

@@ -11,7 +11,7 @@ use super::{
     sums::{Loads, Sums},
 };
 use crate::{
-    kernel::{Chunks, RawPlace, Session, first_with, syscalls},
+    kernel::{Chunks, RawPlace, Session, syscalls},
     quantity::{Nanos, Tgid, Tid},
 };
 
@@ -98,9 +98,9 @@ pub struct ThreadRecord {
     pub born_inside: bool,
     /// Whether it is a thread of the kernel's that works for a ring (`io_uring`).
     pub ring: bool,
-    /// The process whose code its calls are made from, where that is another one: what is forked
-    /// without `exec` shares its parent's places.
-    pub shares: Option<Tgid>,
+    /// Number of its address space: that of its call places. What is forked without `exec` has its
+    /// parent's.
+    pub space: u32,
     /// When its measurement began.
     pub first: Nanos,
     /// What was counted of the thread.
@@ -256,7 +256,7 @@ pub(super) fn decode(raw: &Thread, epoch: u32) -> Result<ThreadRecord, DecodeErr
         asleep_at_start: raw.marks & mark::ASLEEP_AT_START != 0,
         born_inside: raw.marks & mark::BORN_INSIDE != 0,
         ring: raw.marks & mark::RING != 0,
-        shares: first_with(raw.space).filter(|first| first.as_raw() != raw.tgid),
+        space: raw.space,
         first: at(raw.first),
         sums,
     })

@@ -44,7 +44,7 @@ pub use pmu::{Grade, Pmu};
 pub use recorded::RecordedError;
 pub use sampler::{SAMPLER, SampleCounts};
 pub use session::{Passed, ProgramLog, RawPlace, Session};
-pub use site::{RawSite, first_with};
+pub use site::RawSite;
 pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};
 pub use stream::RawSpan;

@@ -22,7 +22,6 @@ use super::{
     per_cpu::{no_map, unreadable},
     pmu::Grade,
     sampler::Sampler,
-    site::first_space,
     stacks::StackRing,
     stream::{Stream, take_ring},
     tids::TIDS_PER_CHUNK,
@@ -280,7 +279,7 @@ impl Session {
         thread.tid = tid.as_raw();
         thread.tgid = tgid.as_raw();
         // One address space a process, until it execs.
-        thread.space = first_space(tgid);
+        thread.space = tgid.as_raw() << 1;
         thread.epoch = LATE;
         thread.first = clock::now().as_nanos();
         // SAFETY: inside the mapping; the slot is free, so no program touches it before the word

@@ -1,10 +1,13 @@
 //! What the target's threads take of memory: looked at a moment after the start, and again now and
 //! then.
 
+use std::collections::BTreeSet;
+
 use crate::{
     answer::ThreadMemory,
+    kernel::Session,
     process::{self, Target},
-    quantity::Nanos,
+    quantity::{Nanos, Tgid},
 };
 
 /// The first look: by then a program that was just started has its threads.
@@ -24,17 +27,17 @@ pub(super) struct MemoryWatch {
 
 impl MemoryWatch {
     /// Looks where it is time to, `elapsed` after the measurement began.
-    pub(super) fn look(&mut self, target: &Target, elapsed: Nanos) {
+    pub(super) fn look(&mut self, session: &Session, target: &Target, elapsed: Nanos) {
         let due = self.looked.map_or(FIRST, |looked| looked + EVERY);
         if elapsed >= due {
-            self.look_now(target);
+            self.look_now(session, target);
             self.looked = Some(elapsed);
         }
     }
 
     /// Looks once more. Where nothing is left of the target, the look before holds.
-    pub(super) fn look_now(&mut self, target: &Target) {
-        self.found = of_target(target).or(self.found);
+    pub(super) fn look_now(&mut self, session: &Session, target: &Target) {
+        self.found = of_processes(session, target).or(self.found);
     }
 
     pub(super) fn found(&self) -> Option<ThreadMemory> {
@@ -43,15 +46,15 @@ impl MemoryWatch {
 }
 
 /// Threads that were chosen one by one share their process's memory with others: no figure.
-fn of_target(target: &Target) -> Option<ThreadMemory> {
-    if target.threads_only.is_some() || target.processes.len() > MOST {
+fn of_processes(session: &Session, target: &Target) -> Option<ThreadMemory> {
+    let living: BTreeSet<Tgid> = session.live_processes().collect();
+    if target.threads_only.is_some() || living.len() > MOST {
         return None;
     }
     let kernel = process::kernel_memory();
     let (kernel_stack, task, machine) = (kernel.stack, kernel.task, kernel.machine);
     let mut sum = ThreadMemory { kernel_stack, task, machine, ..ThreadMemory::default() };
-    let living = target.processes.iter().filter(|process| process::is_alive(process));
-    let stacks: Vec<_> = living.filter_map(|process| process::stack_memory(process.tgid)).collect();
+    let stacks: Vec<_> = living.into_iter().filter_map(process::stack_memory).collect();
     for stack in &stacks {
         sum.threads += stack.threads;
         sum.found += stack.found;

@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         let mut session = Session::open(&options)?;
         log::info!("programs loaded as {} in {}", session.form().name(), kernel::now().saturating_sub(asked));
         let (log, watch) = (session.take_log(), ExitWatch::new(&request.target.processes)?);
-        let mut governor = Governor::new(request.max_overhead);
+        let mut governor = Governor::new(request.max_overhead, request.duration);
         let pace = request.price.then(|| PaceWatch::begin(&request.target));
         let reference = request.snapshots.then(|| reference::measure(&mut session).ok()).flatten();
         let pricing = (request.snapshots && request.price).then(Pricing::begin);
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
         if last.sites_read.is_due(now, SITES_EVERY, SITES_SHARE) {
             let begun = thread_cpu();
             self.load.look(now);
-            self.memory.look(&self.request.target, now.saturating_sub(self.first));
+            self.memory.look(&self.session, &self.request.target, now.saturating_sub(self.first));
             self.read_sites()?;
             self.arrivals.file_threads(&mut self.session, &self.request.target);
             last.sites_read.done(now, thread_cpu().saturating_sub(begun));

@@ -28,6 +28,9 @@ const RANDOM: f64 = 0.5;
 /// To end a window and to open the next one takes CPU of our own, most of it where thousands of
 /// threads are looked up: at most one in so many of a core.
 const TURN_SHARE: u64 = 25;
+/// But a screen shows something new so often, and a measurement has so many windows.
+const LONGEST_CYCLE: Nanos = Nanos::from_millis(20_000);
+const CYCLES: u64 = 4;
 /// What the programs cost is first looked at after this time of a window, and then once in a
 /// [`PERIOD`].
 const FIRST: Nanos = Nanos::from_millis(100);
@@ -69,6 +72,8 @@ pub(super) struct Governor {
     others: Others,
     /// CPU of our own that the last pause took, with the window's end before and the opening after.
     turn: Nanos,
+    /// The longest cycle.
+    longest: Nanos,
 }
 
 /// The kernel's statistics: on now and then.
@@ -103,7 +108,8 @@ struct From {
 }
 
 impl Governor {
-    pub(super) fn new(budget: Option<f64>) -> Self {
+    pub(super) fn new(budget: Option<f64>, duration: Option<Nanos>) -> Self {
+        let longest = duration.map_or(LONGEST_CYCLE, |all| Nanos::from_nanos(all.as_nanos() / CYCLES));
         Self {
             budget,
             toll: None,
@@ -115,6 +121,7 @@ impl Governor {
             paid: None,
             others: Others::default(),
             turn: Nanos::ZERO,
+            longest: longest.min(LONGEST_CYCLE),
         }
     }
 
@@ -241,7 +248,7 @@ impl Governor {
 
     /// The shortest window and pause together.
     fn cycle(&self) -> Nanos {
-        Nanos::from_nanos(self.turn.as_nanos().saturating_mul(TURN_SHARE))
+        Nanos::from_nanos(self.turn.as_nanos().saturating_mul(TURN_SHARE)).min(self.longest)
     }
 
     /// What a window's end and the opening of the next one took of our own CPU.
@@ -342,27 +349,31 @@ mod tests {
 
     #[test]
     fn what_takes_long_to_open_is_opened_rarely() {
-        let mut governor = Governor::new(Some(0.03));
+        let mut governor = Governor::new(Some(0.03), None);
         assert_eq!(governor.length(0.12, 0.03), WINDOW);
         governor.turned(Nanos::from_millis(8));
         assert_eq!(governor.length(0.12, 0.03), WINDOW, "a small target as before");
         governor.turned(Nanos::from_millis(1_000));
-        // A quarter of 25 s.
-        assert_eq!(governor.length(0.12, 0.03), Nanos::from_millis(6_250));
+        // A quarter of 20 s.
+        assert_eq!(governor.length(0.12, 0.03), Nanos::from_millis(5_000));
         governor.share = Some(0.12);
-        let pause = governor.pause(Nanos::from_millis(6_250), false);
-        assert!(pause > Nanos::from_millis(9_000) && pause <= Nanos::from_millis(25_000), "{pause}");
+        let pause = governor.pause(Nanos::from_millis(5_000), false);
+        assert!(pause > Nanos::from_millis(7_000) && pause <= Nanos::from_millis(20_000), "{pause}");
+        let mut short = Governor::new(Some(0.03), Some(Nanos::from_millis(5_000)));
+        short.turned(Nanos::from_millis(1_000));
+        assert_eq!(short.length(0.12, 0.03), Nanos::from_micros(312_500), "a quarter of a quarter");
     }
 
     #[test]
     fn what_the_targets_clock_says_counts_as_far_as_it_is_sure() {
-        let cost = |paid: Option<Uncertain>| Governor { share: Some(0.1), paid, ..Governor::new(Some(0.03)) }.cost();
+        let cost =
+            |paid: Option<Uncertain>| Governor { share: Some(0.1), paid, ..Governor::new(Some(0.03), None) }.cost();
         assert_eq!(cost(None), Some(0.1));
         let sure = cost(Some(Uncertain::with_standard_error(0.2, 0.005))).unwrap();
         let unsure = cost(Some(Uncertain::with_standard_error(0.2, 0.2))).unwrap();
         assert!((sure - 0.2).abs() < 0.005 && (unsure - 0.1).abs() < 0.02, "{sure} and {unsure}");
         let pauses = |window: u64| {
-            let governor = Governor { share: Some(0.12), ..Governor::new(Some(0.03)) };
+            let governor = Governor { share: Some(0.12), ..Governor::new(Some(0.03), None) };
             let pauses =
                 (0..200).map(|_| governor.pause(Nanos::from_millis(window), false).as_secs_f64()).collect::<Vec<_>>();
             (pauses.iter().sum::<f64>() / 200.0, pauses.iter().copied().fold(0.0, f64::max))

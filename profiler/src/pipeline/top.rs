@@ -17,7 +17,7 @@ use crate::{
     event::Place,
     predict::WhatIf,
     process::{self, Note, Process, QuotaWatch, Target},
-    quantity::{Nanos, Tgid},
+    quantity::{Nanos, Tgid, Tid},
 };
 
 /// A replay is made anew after so long.
@@ -79,8 +79,9 @@ impl Roster {
             let each = toll.of(sums.calls, sums.voluntary + sums.involuntary);
             each / 1e9 / window.measured.as_secs_f64().max(1e-9) * part
         });
-        let rows = if by == By::Process {
-            window.families().into_values().flat_map(|family| self.family(family, inputs)).collect()
+        let mut rows: Vec<TopRow> = if by == By::Process {
+            let families = window.families(|tgid| self.known.contains_key(&tgid));
+            families.into_iter().flat_map(|family| self.family(family, inputs)).collect()
         } else {
             let groups = window.split(|tgid| self.key(tgid, by)).into_iter();
             let told = |(key, window): (Key, Window)| {
@@ -89,6 +90,8 @@ impl Roster {
             };
             groups.map(told).collect()
         };
+        // Who ended while nothing was attached did nothing since, and was not seen to end.
+        rows.retain(|row| row.cpu > 0.0 || row.blocks > 0.0 || row.members.iter().any(|member| self.lives(member)));
         self.predicted.retain(|_, (at, _)| end < *at + REPLAY_EVERY);
         let wall = inputs.window.wall.as_secs_f64().max(1e-9);
         let overhead = Overhead { programs, own: inputs.own_cpu.as_secs_f64() / wall, own_bytes: inputs.own_bytes };
@@ -99,11 +102,15 @@ impl Roster {
     /// Reads what those are that have come since.
     fn meet(&mut self, window: &Window) {
         let tgids: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
+        self.known.retain(|tgid, _| tgids.contains(tgid));
+        let executed = window.quality.execs > 0;
+        let is_another = |known: &Known| {
+            let Process { tgid, started, comm, .. } = &known.process;
+            process::started(*tgid).is_some_and(|now| now != *started)
+                || executed && process::comm(*tgid, Tid::from_raw(tgid.as_raw())).is_some_and(|now| now != *comm)
+        };
         for tgid in tgids {
-            let stale = self
-                .known
-                .get(&tgid)
-                .is_none_or(|known| process::started(tgid).is_some_and(|started| started != known.process.started));
+            let stale = self.known.get(&tgid).is_none_or(is_another);
             if stale && let Ok(process) = Process::read(tgid) {
                 self.add(process);
             }
@@ -135,7 +142,8 @@ impl Roster {
             return None;
         }
         let fresh = |(at, known): &&(Nanos, WhatIf)| known.refused.is_none() && window.end < *at + REPLAY_EVERY;
-        let known = self.predicted.get(key).filter(fresh).map(|(_, known)| known.clone());
+        // Of those that have gone, each look has others.
+        let known = self.predicted.get(key).filter(fresh).filter(|_| *key != Key::Gone).map(|(_, known)| known.clone());
         let is_new = known.is_none();
         let inputs = self.inputs(window, whole);
         let (told, what_if) = Told::new(window, inputs, known);
@@ -152,6 +160,12 @@ impl Roster {
         let container = first.filter(|_| *key != Key::Outside).and_then(|process| process.container.clone());
         let cgroup = first.map_or_else(String::new, |process| process.cgroup.clone());
         TopRow::new((by, members), container, cgroup, window, told)
+    }
+
+    /// Whether it is still the process that it was.
+    fn lives(&self, member: &Member) -> bool {
+        let known = self.known.get(&Tgid::from_raw(member.pid));
+        known.is_some_and(|known| process::is_alive(&known.process))
     }
 
     fn member(&self, tgid: Tgid) -> Member {

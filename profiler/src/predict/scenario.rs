@@ -30,6 +30,9 @@ pub struct Scenario {
     pub cpu_per_second: Estimate,
     /// The saving if arrivals do not follow replies.
     pub open: f64,
+    /// The saving once its CPUs are full: no loop sleeps then, and a wait returns the events of all
+    /// connections.
+    pub full: Estimate,
     /// Sleeps that remain, per block that there is now.
     pub sleeps_per_block: f64,
     /// Sleeps that remain, per second.
@@ -54,8 +57,9 @@ pub(super) struct Waits {
 }
 
 impl Scenario {
-    /// The scenario of a sum, for a target that used `cpu` ns in `seconds`. [`Scenario::open`] is
-    /// set to the saving itself: the caller changes it where arrivals matter.
+    /// The scenario of a sum, for a target that used `cpu` ns in `seconds`. [`Scenario::open`] and
+    /// [`Scenario::full`] are set to the saving itself: the caller changes them where arrivals
+    /// matter.
     pub(super) fn new(
         (way, loops, assignment): (Way, u32, Assignment),
         found: Found,
@@ -75,6 +79,7 @@ impl Scenario {
             doubts,
             cpu_per_second: saving.scaled(cpu / 1e9 / seconds),
             open: saving.value,
+            full: saving,
             sleeps_per_block: waits.sleeps_per_block,
             sleeps_per_second: waits.blocks * waits.sleeps_per_block / seconds,
             events_per_wait: waits.events_per_wait,

@@ -9,7 +9,7 @@ use super::{
     interval::Found,
     kind::Kind,
     prices::WaitingCalls,
-    replay::{Arrivals, Assignment, Settings},
+    replay::{Arrivals, Assignment, Settings, Trace},
     scenario::{Scenario, Waits},
     term::{Term, TermBasis, TermKind},
 };
@@ -79,7 +79,27 @@ impl Engine {
             event_tax: self.tax(way, counted.events_per_wait).map(|tax| tax.value),
         };
         let open = share(if taken == Arrivals::Open { value } else { value + shift });
-        Some(Scenario { open, ..Scenario::new((way, loops, assignment), found, &waits, (self.cpu, self.seconds)) })
+        let full = self.at_full_load(way, loops, &counted).unwrap_or(found.saving);
+        Some(Scenario {
+            open,
+            full,
+            ..Scenario::new((way, loops, assignment), found, &waits, (self.cpu, self.seconds))
+        })
+    }
+
+    /// What a way gives back once its loops never sleep. Then a wait returns an event of each of a
+    /// loop's connections; `counted` is what it returns today.
+    fn at_full_load(&self, way: Way, loops: u32, counted: &Counted) -> Option<Estimate> {
+        let connections = self.traces(way).iter().map(Trace::connections).max().unwrap_or(0) as f64;
+        let events_per_wait = (connections / f64::from(loops.max(1))).max(counted.events_per_wait);
+        let counted = Counted { sleeps_per_event: Estimate::exact(0.0), events_per_wait };
+        let tax = self.tax(way, self.per_wait(&counted))?;
+        let sum = Sum::new(self, way, counted, tax);
+        let terms = sum.terms();
+        let value: f64 = terms.iter().map(|term| term.ns).sum();
+        let doubts = sum.doubts(value, (Assumption::ArrivalsFollow, 0.0));
+        let (half, most) = (sum.half() / self.cpu, self.most() / self.cpu);
+        Some(Found::new(self.kind(way), self.cpu, terms, half, doubts, most).saving)
     }
 
     /// What an event costs in this way of waiting, ns, with the target's own work for one.

@@ -183,6 +183,7 @@ impl WhatIf {
                 doubts: Vec::new(),
                 cpu_per_second: saving.scaled(busy),
                 open: 0.0,
+                full: saving,
                 sleeps_per_block: 1.0,
                 sleeps_per_second: blocks / given.seconds.max(1e-9),
                 events_per_wait: 1.0,

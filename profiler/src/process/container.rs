@@ -34,7 +34,7 @@ pub(super) fn paths(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
-/// The deepest of these paths, the unified hierarchy's first: it stands last in the file.
+/// The deepest of these paths; of equals the last, which is the unified hierarchy's.
 pub(super) fn deepest(text: &str) -> &str {
     paths(text).max_by_key(|path| path.trim_end_matches('/').matches('/').count()).unwrap_or("/")
 }

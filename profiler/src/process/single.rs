@@ -26,8 +26,8 @@ pub struct Process {
     pub started: u64,
     /// `runtime:id` from its cgroup, for example `docker:0123456789ab`.
     pub container: Option<String>,
-    /// The control group that it is in: of the unified hierarchy, or where that says nothing, of
-    /// the hierarchy in which it is deepest.
+    /// The control group that it is in: of the hierarchy in which it is deepest, of equals the
+    /// unified one.
     pub cgroup: String,
     /// How many threads it had.
     pub threads: usize,

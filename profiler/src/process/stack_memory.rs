@@ -9,7 +9,7 @@ use crate::quantity::{Tgid, kib};
 /// Stacks of so many threads are looked at, spread over all of them.
 const ASKED: usize = 256;
 /// A stack reserves no more than this: what is larger is a heap on which stacks lie (Go, Erlang).
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 64 << 20;
 /// Bits of an entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;

@@ -4,6 +4,7 @@
 //! The unit is in the key (`_ns`, `_bytes`, `_ratio`, `_count`), the provenance in the value, see
 //! [`figure::Figure`].
 
+mod capacity;
 mod figure;
 mod ipc;
 mod ledgers;
@@ -63,6 +64,8 @@ struct Document {
     wall: ledgers::Wall,
     /// What it adds to the machine's load average.
     load: load::Load,
+    /// How many times today's load its CPUs carry; null where it hardly ran.
+    capacity: Option<capacity::Capacity>,
     /// What its threads take of memory.
     memory: memory::Memory,
     /// Every call place, the one with the most blocked time first; those that never blocked
@@ -142,6 +145,7 @@ impl Document {
             cpu: ledgers::Cpu::new(&report.cpu),
             wall: ledgers::Wall::new(&report.wall),
             load: load::Load::new(&report.load),
+            capacity: report.capacity.as_ref().map(capacity::Capacity::new),
             memory: memory::Memory::new(&report.memory),
             sites: report.sites.iter().map(views::Site::new).collect(),
             threads: report.threads.iter().map(views::Thread::new).collect(),

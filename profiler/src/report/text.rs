@@ -8,6 +8,7 @@
 //! CPU        where its processor time went
 //! WALL       where its threads' time went
 //! LOAD       what it adds to the load average
+//! CAPACITY   how many times today's load its CPUs carry
 //! MEMORY     what its threads take
 //! SITES      which calls blocked
 //! THREADS    who they are
@@ -19,6 +20,7 @@
 //! HOW IT CAME ABOUT  only where asked for
 //! ```
 
+mod capacity;
 mod check;
 mod cpu;
 mod devices;
@@ -58,6 +60,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     cpu::render(&mut page, report);
     wall::render(&mut page, report);
     load::render(&mut page, report);
+    capacity::render(&mut page, report);
     memory::render(&mut page, report);
     sites::render(&mut page, report, options);
     threads::render(&mut page, report, options);

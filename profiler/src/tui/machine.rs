@@ -3,6 +3,7 @@
 
 use std::{
     cmp::Ordering,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -86,12 +87,19 @@ static SHEET: Sheet<TopRow> = Sheet {
     ],
     sorted_by: "cost",
     least: 24,
-    id: |row| row.members.first().map_or(0, |member| u64::from(member.pid)),
+    id: |row| row.pid().map_or_else(|| hash_of(&row.title()), u64::from),
     words: |row| {
         let commands: Vec<&str> = row.members.iter().map(|member| &*member.command).collect();
         clean(&format!("{} {} {} {}", row.title(), row.processes(), row.answer(), commands.join(" ")))
     },
 };
+
+/// What a row of several processes is known by from look to look.
+fn hash_of(title: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    title.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// The list, before the first look.
 pub(super) fn list(theme: Theme) -> List<TopRow> {
@@ -107,7 +115,8 @@ pub(super) fn list(theme: Theme) -> List<TopRow> {
 /// Puts a look on the screen.
 pub(super) fn show(list: &mut List<TopRow>, top: Top) {
     list.frames.title = format!("should-i-async  {}", top.title());
-    list.frames.status = [top.sum(), top.overhead_words()].into_iter().chain(top.losses_words()).collect();
+    list.frames.status =
+        [top.sum(), top.overhead_words()].into_iter().chain(top.left_out_words()).chain(top.losses_words()).collect();
     list.update(top.rows);
 }
 

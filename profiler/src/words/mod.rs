@@ -9,6 +9,7 @@ macro_rules! to_a_factor_of_two {
 }
 
 mod answer;
+mod capacity;
 mod cost;
 mod diff;
 mod in_words;

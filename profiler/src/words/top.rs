@@ -3,6 +3,7 @@
 use super::in_words::note;
 use crate::{
     answer::{Answer, By, Top, TopRow},
+    text::clean::clean,
     text::numbers::{NA, bytes, count, cpus, percent, plural, span, whole_percent, whole_range},
 };
 
@@ -138,6 +139,6 @@ impl Top {
     pub fn left_out_words(&self) -> Option<String> {
         let first = self.left_out.first()?;
         let count = plural(self.left_out.len() as u64, "process is left out", "processes are left out, the first");
-        Some(format!("{count}: {first}"))
+        Some(format!("{count}: {}", clean(first)))
     }
 }

@@ -42,7 +42,7 @@ impl Run<'_> {
             self.session.finish();
         }
         let cpu_after = process_cpu(&self.request.target);
-        self.memory.look_now(&self.request.target);
+        self.memory.look_now(&self.session, &self.request.target);
         self.quotas
             .enter(self.request.target.tgids().chain(self.arrivals.entered().iter().map(|process| process.tgid)));
         self.quotas.look(kernel::now());

@@ -23,6 +23,7 @@ use crate::{
         measurement::{Measurement, Progress, Request},
         recording::inputs_of_stretch,
     },
+    process::{self, TargetSpec},
     quantity::Nanos,
 };
 
@@ -32,11 +33,19 @@ const EVERY: Nanos = Nanos::from_millis(2_000);
 const SPAN: Nanos = Nanos::from_millis(8_000);
 /// How long leaving the screen may take.
 const LEAVE: Duration = Duration::from_millis(100);
+/// How long the end of a measurement may take before another one begins.
+const OVER: Duration = Duration::from_millis(5_000);
+/// A measurement begins anew once it holds so many threads that have ended, or has no room for the
+/// places of programs that were started: but not more often than this.
+const MOST_ENDED: usize = 20_000;
+const RENEW: Nanos = Nanos::from_millis(60_000);
 
 /// A machine that is looked at.
 pub struct Glances {
     tops: Receiver<Top>,
     by: Arc<Mutex<By>>,
+    quit: Arc<AtomicBool>,
+    /// Ends the measurement under way.
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -49,16 +58,29 @@ impl Glances {
     pub fn begin(mut request: Request, by: By) -> Result<Self> {
         request.snapshots = true;
         let (out, tops) = sync_channel(1);
-        let (by, stop) = (Arc::new(Mutex::new(by)), Arc::new(AtomicBool::new(false)));
-        let mut looks =
-            Looks { out, by: Arc::clone(&by), roster: Roster::new(&request.target), base: None, next: None };
-        let stopped = Arc::clone(&stop);
+        let flag = || Arc::new(AtomicBool::new(false));
+        let (by, stop, quit) = (Arc::new(Mutex::new(by)), flag(), flag());
+        let roster = Roster::new(&request.target);
+        let (theirs, renew) = (Arc::clone(&by), Arc::clone(&stop));
+        let mut looks = Looks { out, by: theirs, roster, base: None, next: None, renew };
+        let (stopped, quitted) = (Arc::clone(&stop), Arc::clone(&quit));
         let thread = std::thread::Builder::new().name("sia-measure".into()).spawn(move || {
-            measure(&request, &stopped, &mut looks)?;
-            Ok(())
+            loop {
+                measure(&request, &stopped, &mut looks)?;
+                if quitted.load(Ordering::Relaxed) || !stopped.swap(false, Ordering::Relaxed) {
+                    return Ok(());
+                }
+                request.target = process::resolve(&TargetSpec { everyone: true, ..TargetSpec::default() })?;
+                (looks.roster, looks.base, looks.next) = (Roster::new(&request.target), None, None);
+            }
         });
         let thread = Some(thread.context("cannot start the thread that measures")?);
-        Ok(Self { tops, by, stop, thread })
+        Ok(Self { tops, by, quit, stop, thread })
+    }
+
+    /// Ends the measurement, so that another one can begin.
+    pub fn leave(mut self) {
+        self.stop_within(OVER);
     }
 
     /// Ends the measurement. What it would still gather nobody reads: where that takes long it ends
@@ -67,12 +89,17 @@ impl Glances {
     /// # Errors
     /// What was wrong with the measurement: see [`measure`].
     pub fn end(mut self) -> Result<()> {
+        self.stop_within(LEAVE);
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.join() } else { Ok(()) }
+    }
+
+    fn stop_within(&mut self, limit: Duration) {
+        self.quit.store(true, Ordering::Relaxed);
         self.stop.store(true, Ordering::Relaxed);
-        let until = Instant::now() + LEAVE;
+        let until = Instant::now() + limit;
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
-        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.join() } else { Ok(()) }
     }
 
     fn join(&mut self) -> Result<()> {
@@ -109,6 +136,8 @@ struct Looks {
     base: Option<Base>,
     /// What will be shown later begins after this.
     next: Option<Base>,
+    /// Ends the measurement; the next one begins at once.
+    renew: Arc<AtomicBool>,
 }
 
 /// Where a look begins.
@@ -127,6 +156,11 @@ impl Progress for Looks {
 
     fn snapshot(&mut self, so_far: Measurement) {
         let Measurement { window, inputs, .. } = so_far;
+        let ended = window.threads.iter().filter(|thread| thread.dead).count();
+        let is_full = ended > MOST_ENDED || window.quality.calls_without_site > 0;
+        if is_full && window.end.saturating_sub(window.start) > RENEW {
+            self.renew.store(true, Ordering::Relaxed);
+        }
         let shown = match &self.base {
             Some(base) => window.since(base.window.clone()),
             None => window.clone(),

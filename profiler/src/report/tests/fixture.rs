@@ -168,7 +168,7 @@ pub(super) fn thread(tid: u32, user: u64, kernel: u64, class: BlockClass, blocks
     sums.concurrency[9] = (blocks - blocks / 2 - blocks / 4) as u32;
     ThreadTotals {
         ring: false,
-        shares: None,
+        space: 2 * PID,
         open_end: OpenEnd::Blocked(class),
         asleep_at_start: true,
         ..ThreadTotals::running(tid, PID, Nanos::from_nanos(WALL), sums)
