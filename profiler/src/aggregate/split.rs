@@ -1,6 +1,6 @@
 //! aggregate/split: the window of a machine cut into those of its processes, or of groups of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::window::Window;
 use crate::{
@@ -10,11 +10,12 @@ use crate::{
 
 impl Window {
     /// The window of each family: processes that share their call places, because one of them, or
-    /// one that has gone, forked the others without `exec`. Those that `is_told` does not know are
+    /// one that has gone, forked the others without `exec`. Those of which `is_told` knows nobody are
     /// one family.
     pub fn families(self, is_told: impl Fn(Tgid) -> bool) -> Vec<Self> {
         let spaces: HashMap<Tgid, u32> = self.threads.iter().map(|thread| (thread.tgid, thread.space)).collect();
-        let parts = self.split(|tgid| is_told(tgid).then(|| spaces.get(&tgid).copied().unwrap_or(0)));
+        let told: HashSet<u32> = spaces.iter().filter(|(tgid, _)| is_told(**tgid)).map(|(_, space)| *space).collect();
+        let parts = self.split(|tgid| spaces.get(&tgid).copied().filter(|space| told.contains(space)));
         parts.into_values().collect()
     }
 

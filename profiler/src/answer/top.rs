@@ -96,18 +96,21 @@ impl Told {
         let blocks = blocks_on_io(&window.sums());
         let at_sites = window.sites.iter().filter(|site| site.place.class.family() == Family::BlockingIo);
         let at_sites: u64 = at_sites.map(|site| site.site.blocks).sum();
-        // Where there was no room for most of its places, nothing says what its blocks cost.
-        let per_block = match at_sites as f64 >= COVERED * blocks as f64 {
+        // Where there was no room for its places, nothing says what its blocks cost. The last call
+        // of a thread has not returned yet.
+        let missing = blocks.saturating_sub(at_sites);
+        let open = window.threads.len() as f64;
+        let per_block = match missing as f64 <= UNPLACED * blocks as f64 + open {
             true => report.cpu.blocking_io.map(|ns| ns / blocks.max(1) as f64),
-            false => Figure::unavailable(Note::NoBase(blocks - at_sites)),
+            false => Figure::unavailable(Note::NoBase(missing)),
         };
         let told = Self { verdict: report.verdict, role: report.roles.first().copied(), per_block };
         (told, report.what_if)
     }
 }
 
-/// Of the blocks on IO, the share at known places from which on a block has a cost.
-const COVERED: f64 = 0.8;
+/// Of the blocks on IO, the share at unknown places up to which a block has a cost.
+const UNPLACED: f64 = 0.2;
 
 /// Seconds on a CPU.
 fn cpu_of(window: &Window) -> f64 {
