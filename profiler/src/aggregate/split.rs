@@ -10,8 +10,8 @@ use crate::{
 
 impl Window {
     /// The window of each family: processes that share their call places, because one of them, or
-    /// one that has gone, forked the others without `exec`. Those of which `is_told` knows nobody are
-    /// one family.
+    /// one that has gone, forked the others without `exec`. Families of which `is_told` knows
+    /// nobody are one.
     pub fn families(self, is_told: impl Fn(Tgid) -> bool) -> Vec<Self> {
         let spaces: HashMap<Tgid, u32> = self.threads.iter().map(|thread| (thread.tgid, thread.space)).collect();
         let told: HashSet<u32> = spaces.iter().filter(|(tgid, _)| is_told(**tgid)).map(|(_, space)| *space).collect();
