@@ -1,5 +1,7 @@
 //! answer/top: the processes of a machine, or groups of them, ranked by what blocking costs them.
 
+use std::cmp::Ordering;
+
 use super::{
     inputs::{Inputs, WindowFacts},
     note::Note,
@@ -167,6 +169,13 @@ impl TopRow {
         self.cost.value().filter(|_| self.cpu > 0.0).map(|&cost| cost / self.cpu)
     }
 
+    /// By what blocking costs; without a cost, or with the same one, by CPU and then by blocks.
+    pub fn by_cost(&self, other: &Self) -> Ordering {
+        let cost = |row: &Self| row.cost.value().copied().unwrap_or(0.0).max(0.0);
+        let by_cost = cost(self).total_cmp(&cost(other));
+        by_cost.then(self.cpu.total_cmp(&other.cpu)).then(self.blocks.total_cmp(&other.blocks))
+    }
+
     /// Its PID, where it is one process.
     pub fn pid(&self) -> Option<u32> {
         match self.members.as_slice() {
@@ -207,11 +216,7 @@ pub struct Top {
 impl Top {
     /// With its rows in order.
     pub(crate) fn ranked(mut self) -> Self {
-        let cost = |row: &TopRow| row.cost.value().copied().unwrap_or(0.0).max(0.0);
-        self.rows.sort_by(|a, b| {
-            let by_cost = cost(b).total_cmp(&cost(a));
-            by_cost.then(b.cpu.total_cmp(&a.cpu)).then(b.blocks.total_cmp(&a.blocks))
-        });
+        self.rows.sort_by(|a, b| b.by_cost(a));
         self
     }
 

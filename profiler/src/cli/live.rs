@@ -23,14 +23,8 @@ use crate::{
 };
 
 pub(super) fn run(flags: &LiveFlags) -> Result<()> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!(CliError::Usage(words::NO_TERMINAL.into()));
-    }
+    let stop = stop_of_screen(words::NO_TERMINAL)?;
     let worth = flags.worth.share()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
-    }
     if let Some(file) = &flags.file {
         return play(file, flags.read.most(), worth, &stop);
     }
@@ -44,6 +38,18 @@ pub(super) fn run(flags: &LiveFlags) -> Result<()> {
     };
     let request = Request { worth, ..flags.target.selection_of(pids).request(None)? };
     watch(request, &stop)
+}
+
+/// Set by a signal that ends a screen; fails with `without` where there is no terminal for one.
+pub(super) fn stop_of_screen(without: &str) -> Result<Arc<AtomicBool>> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!(CliError::Usage(without.into()));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
+    }
+    Ok(stop)
 }
 
 /// What a message says was being done.

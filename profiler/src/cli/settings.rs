@@ -187,9 +187,7 @@ impl TopFlags {
         let sites = wanted.min(SITES_OF_ALL / process::online_cpus()).max(2_048);
         Ok(Request { max_sites: request.max_sites.or(Some(sites)), worth: self.worth.share()?, ..request })
     }
-}
 
-impl TopFlags {
     /// Fails where a flag is given that only `--once` heeds.
     pub(super) fn only_once(&self) -> Result<(), CliError> {
         let given = [

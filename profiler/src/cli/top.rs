@@ -1,16 +1,9 @@
 //! `top`: every process of the machine, by what blocking costs it.
 
-use std::{
-    io::IsTerminal as _,
-    sync::{Arc, atomic::AtomicBool},
-};
-
-use anyhow::{Context as _, Result, bail};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use anyhow::{Context as _, Result};
 
 use super::{
     check::stop_flag,
-    exit::CliError,
     flags::TopFlags,
     live,
     output::{self, ProgressLine},
@@ -32,13 +25,7 @@ pub(super) fn run(flags: &TopFlags) -> Result<()> {
         return once(flags, &flags.request()?, flags.by());
     }
     flags.only_once()?;
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!(CliError::Usage(words::NO_TERMINAL_FOR_TOP.into()));
-    }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
-    }
+    let stop = live::stop_of_screen(words::NO_TERMINAL_FOR_TOP)?;
     let (mut by, mut said) = (flags.by(), None);
     loop {
         let mut glances = Glances::begin(flags.request()?, by)?;

@@ -34,9 +34,18 @@ const WAITING: usize = 4;
 /// A replay is made anew after so long.
 const REPLAY_EVERY: Nanos = Nanos::from_millis(5_000);
 /// How long leaving the screen may take.
-const LEAVE: Duration = Duration::from_millis(100);
+pub(super) const LEAVE: Duration = Duration::from_millis(100);
 /// How often the screen gets a new snapshot unless the user sets it.
 pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
+
+/// Whether a thread is over, or will be soon.
+pub(super) fn is_over_within<T>(thread: Option<&JoinHandle<T>>, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    while thread.is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.is_some_and(JoinHandle::is_finished)
+}
 
 /// What the screen holds of a measurement under way.
 pub struct Live {
@@ -105,11 +114,7 @@ impl Live {
         // A failure is there at once. A measurement would go on for a while to gather its results,
         // and nobody would read them: it ends with the process, and the kernel detaches what it had
         // attached.
-        let until = Instant::now() + LEAVE;
-        while self.thread.as_ref().is_some_and(|t| !t.is_finished()) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+        if is_over_within(self.thread.as_ref(), LEAVE) {
             self.join();
         }
         self.failure.take().map_or(Ok(()), Err)

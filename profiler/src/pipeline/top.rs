@@ -183,8 +183,7 @@ impl Roster {
         let tgids = busiest(window);
         let processes: Vec<Process> =
             tgids.iter().filter_map(|tgid| Some(self.known.get(tgid)?.process.clone())).collect();
-        let mut quotas = QuotaWatch::begin(tgids.iter().copied(), Nanos::ZERO);
-        quotas.look(Nanos::ZERO);
+        let quotas = QuotaWatch::begin(tgids.iter().copied(), Nanos::ZERO);
         let target = Target { processes, threads_only: None, groups: Vec::new(), notes: Vec::new() };
         let first = tgids.first().and_then(|tgid| self.known.get_mut(tgid));
         let (mut runtime, mut calibration) = (None, whole.calibration.clone());

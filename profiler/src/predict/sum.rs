@@ -61,17 +61,14 @@ impl Engine {
         if way.queue() == Some(Queue::Aio) {
             sum.direct?;
         }
-        let terms = sum.terms();
-        let value: f64 = terms.iter().map(|t| t.ns).sum();
         let shift = sum.sleepers * (sum.stays - other.stays()) * sum.each_sleep();
         let otherwise = match taken {
             Arrivals::Closed => Assumption::ArrivalsDoNotFollow,
             Arrivals::Open => Assumption::ArrivalsFollow,
         };
         let share = |ns: f64| ns / self.cpu;
-        let (kind, half) = (self.kind(way), share(sum.half()));
-        let doubts = sum.doubts(value, (otherwise, shift));
-        let found = Found::new(kind, self.cpu, terms, half, doubts, share(self.most()));
+        let found = sum.found((otherwise, shift));
+        let value: f64 = found.terms.iter().map(|t| t.ns).sum();
         let waits = Waits {
             blocks: sum.blocks.count,
             sleeps_per_block: sum.stays,
@@ -95,11 +92,7 @@ impl Engine {
         let counted = Counted { sleeps_per_event: Estimate::exact(0.0), events_per_wait };
         let tax = self.tax(way, self.per_wait(&counted))?;
         let sum = Sum::new(self, way, counted, tax);
-        let terms = sum.terms();
-        let value: f64 = terms.iter().map(|term| term.ns).sum();
-        let doubts = sum.doubts(value, (Assumption::ArrivalsFollow, 0.0));
-        let (half, most) = (sum.half() / self.cpu, self.most() / self.cpu);
-        Some(Found::new(self.kind(way), self.cpu, terms, half, doubts, most).saving)
+        Some(sum.found((Assumption::ArrivalsFollow, 0.0)).saving)
     }
 
     /// What an event costs in this way of waiting, ns, with the target's own work for one.
@@ -238,6 +231,15 @@ impl<'a> Sum<'a> {
             gathered: engine.gathered(way, &counted),
             handed_over: engine.handed_over(way),
         }
+    }
+
+    /// What it comes to, with the doubt about `arrivals`.
+    fn found(&self, arrivals: (Assumption, f64)) -> Found {
+        let (engine, terms) = (self.engine, self.terms());
+        let value: f64 = terms.iter().map(|t| t.ns).sum();
+        let doubts = self.doubts(value, arrivals);
+        let (half, most) = (self.half() / engine.cpu, engine.most() / engine.cpu);
+        Found::new(engine.kind(self.way), engine.cpu, terms, half, doubts, most)
     }
 
     /// The terms of what this way makes unnecessary.

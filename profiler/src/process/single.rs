@@ -50,7 +50,7 @@ impl Process {
         let dir = proc::shared_dir(pid);
         let cmdline = proc::read(&format!("{dir}/cmdline")).unwrap_or_default();
         let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(&cmdline);
-        let cgroup = proc::read(&format!("{dir}/cgroup")).unwrap_or_default();
+        let cgroup = proc::printable_lines(&proc::read(&format!("{dir}/cgroup")).unwrap_or_default());
         Ok(Self {
             tgid: Tgid::from_raw(pid),
             ns_pids: status.ns_pids,
@@ -62,8 +62,8 @@ impl Process {
             exe: std::fs::read_link(format!("{dir}/exe")).ok(),
             uid: status.uid,
             started: stat.started,
-            container: container::from_cgroup(&proc::printable_lines(&cgroup)),
-            cgroup: container::deepest(&proc::printable_lines(&cgroup)).to_owned(),
+            container: container::from_cgroup(&cgroup),
+            cgroup: container::deepest(&cgroup).to_owned(),
             threads: stat.threads,
         })
     }

@@ -58,10 +58,10 @@ pub fn stack_memory(tgid: Tgid) -> Option<StackMemory> {
     }
     let mut found = StackMemory { threads: tids.len() as u64, ..StackMemory::default() };
     // Where two threads' stacks are one mapping, what belongs to whom cannot be told.
-    for (start, end) in
-        stacks.into_iter().filter(|(_, (_, threads))| *threads == 1).map(|(start, (end, _))| (start, end))
-    {
-        if let Some((resident, swapped)) = pages_of(&pages, start..end) {
+    for (start, (end, threads)) in stacks {
+        if threads == 1
+            && let Some((resident, swapped)) = pages_of(&pages, start..end)
+        {
             found.found += 1;
             found.reserved += end - start;
             found.resident += resident;

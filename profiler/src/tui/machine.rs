@@ -2,7 +2,6 @@
 //! costs them.
 
 use std::{
-    cmp::Ordering,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -20,15 +19,9 @@ use crate::{
     feed::Machine,
     text::{
         clean::clean,
-        numbers::{per_second, short as count},
+        numbers::{per_second, percent, short as count},
     },
-    words,
 };
-
-fn by_cost(a: &TopRow, b: &TopRow) -> Ordering {
-    let cost = |row: &TopRow| row.cost.value().copied().unwrap_or(0.0).max(0.0);
-    cost(a).total_cmp(&cost(b)).then(a.cpu.total_cmp(&b.cpu)).then(a.blocks.total_cmp(&b.blocks))
-}
 
 static SHEET: Sheet<TopRow> = Sheet {
     columns: &[
@@ -50,11 +43,11 @@ static SHEET: Sheet<TopRow> = Sheet {
             text: TopRow::processes_short,
             order: |a, b| a.pid().cmp(&b.pid()),
         },
-        Column::number("cost", 8, 0, TopRow::cost_words, by_cost),
+        Column::number("cost", 8, 0, TopRow::cost_words, TopRow::by_cost),
         Column::number("of its", 8, 1, TopRow::cost_share, |a, b| {
             a.cost_ratio().unwrap_or(-1.0).total_cmp(&b.cost_ratio().unwrap_or(-1.0))
         }),
-        Column::number("CPU", 8, 0, |row| words::of_one(row.cpu), |a, b| a.cpu.total_cmp(&b.cpu)),
+        Column::number("CPU", 8, 0, |row| percent(row.cpu), |a, b| a.cpu.total_cmp(&b.cpu)),
         Column::number("blocks", 10, 2, |row| per_second(row.blocks), |a, b| a.blocks.total_cmp(&b.blocks)),
         Column {
             name: "mostly on",

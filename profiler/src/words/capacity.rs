@@ -16,7 +16,8 @@ impl Capacity {
         [Some(capacity.now()), ways, capacity.workers.as_ref().map(Workers::sentence)].into_iter().flatten().collect()
     }
 
-    fn now(&self) -> String {
+    /// What it uses, and when its CPUs are full.
+    pub fn now(&self) -> String {
         let of = format!("it uses {} of {}", cpus(self.used), self.room());
         if self.is_full() {
             return format!("{of}: it is full");

@@ -55,5 +55,5 @@ pub use tables::{
     INDIRECT_COST, IPC_WINDOWS, OWN_REQUESTS, SERVED_QUANTILE, SITE_COLUMNS, SITES_ORDER, THREAD_COLUMNS,
     THREADS_ORDER, more_processes, more_sites, more_threads,
 };
-pub use top::{TOP_COLUMNS, of_one};
+pub use top::TOP_COLUMNS;
 pub use whatif::intervals;

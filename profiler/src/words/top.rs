@@ -1,6 +1,5 @@
 //! The machine at a glance, in words.
 
-use super::in_words::note;
 use crate::{
     answer::{Answer, By, Top, TopRow},
     text::clean::clean,
@@ -57,17 +56,12 @@ impl TopRow {
 
     /// Its cost in percent of a CPU; `n/a` where there is none.
     pub fn cost_words(&self) -> String {
-        self.cost.value().map_or_else(|| NA.to_owned(), |&cost| of_one(cost))
+        self.cost.value().map_or_else(|| NA.to_owned(), |&cost| percent(cost))
     }
 
     /// The same as a share of its own CPU.
     pub fn cost_share(&self) -> String {
         self.cost_ratio().map_or_else(|| NA.to_owned(), percent)
-    }
-
-    /// Why it has no cost; empty where it has one.
-    pub fn without_cost(&self) -> String {
-        if self.cost.value().is_some() { String::new() } else { note(&self.cost) }
     }
 
     /// What `check` would say of it; a dash where it did too little to be asked.
@@ -81,11 +75,6 @@ impl TopRow {
             _ => short.to_owned(),
         }
     }
-}
-
-/// CPUs in percent of one.
-pub fn of_one(cpus: f64) -> String {
-    percent(cpus)
 }
 
 impl Top {

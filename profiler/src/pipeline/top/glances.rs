@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -19,6 +19,7 @@ use crate::{
     answer::{By, Top},
     feed::Machine,
     pipeline::{
+        live::{LEAVE, is_over_within},
         measure,
         measurement::{Measurement, Progress, Request},
         recording::inputs_of_stretch,
@@ -31,8 +32,6 @@ use crate::{
 const EVERY: Nanos = Nanos::from_millis(2_000);
 /// A look is of at least so long a time, once so long has been measured, and of at most twice that.
 const SPAN: Nanos = Nanos::from_millis(8_000);
-/// How long leaving the screen may take.
-const LEAVE: Duration = Duration::from_millis(100);
 /// How long the end of a measurement may take before another one begins.
 const OVER: Duration = Duration::from_millis(5_000);
 /// A measurement begins anew once it holds so many threads that have ended, or has no room for the
@@ -79,8 +78,8 @@ impl Glances {
     }
 
     /// Ends the measurement, so that another one can begin.
-    pub fn leave(mut self) {
-        self.stop_within(OVER);
+    pub fn leave(self) {
+        self.is_stopped_within(OVER);
     }
 
     /// Ends the measurement. What it would still gather nobody reads: where that takes long it ends
@@ -89,17 +88,13 @@ impl Glances {
     /// # Errors
     /// What was wrong with the measurement: see [`measure`].
     pub fn end(mut self) -> Result<()> {
-        self.stop_within(LEAVE);
-        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.join() } else { Ok(()) }
+        if self.is_stopped_within(LEAVE) { self.join() } else { Ok(()) }
     }
 
-    fn stop_within(&mut self, limit: Duration) {
+    fn is_stopped_within(&self, limit: Duration) -> bool {
         self.quit.store(true, Ordering::Relaxed);
         self.stop.store(true, Ordering::Relaxed);
-        let until = Instant::now() + limit;
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        is_over_within(self.thread.as_ref(), limit)
     }
 
     fn join(&mut self) -> Result<()> {

@@ -59,7 +59,7 @@ fn cells(row: &TopRow) -> [String; 10] {
     [
         row.cost_words(),
         row.cost_share(),
-        words::of_one(row.cpu),
+        percent(row.cpu),
         per_second(row.blocks),
         row.mostly_words(),
         row.role_words(),

@@ -24,7 +24,7 @@ use crate::text::{
     numbers::{percent, range, rate, span},
 };
 use crate::{
-    answer::{Capacity, Report},
+    answer::Report,
     event::Family,
     feed::Snapshot,
     predict::WhatIf,
@@ -239,11 +239,8 @@ fn evidence_texts(report: &Report) -> Vec<String> {
         None => format!("· indirect cost: {}", origin(&indirect)),
     });
     texts.extend(report.load.value().map(|load| format!("· load average: {}", load.sentence())));
-    let capacity = report.capacity.as_ref().map(|capacity| Capacity::lines(Some(capacity)));
     // Other ways have a view of their own.
-    texts.extend(
-        capacity.into_iter().filter_map(|lines| lines.into_iter().next()).map(|line| format!("· capacity: {line}")),
-    );
+    texts.extend(report.capacity.as_ref().map(|capacity| format!("· capacity: {}", capacity.now())));
     texts.extend(report.memory.value().map(|memory| format!("· memory: {}", memory.sentence())));
     texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· {}: {}", WhatIf::CHEAPER, clean(line))));
     texts
