@@ -31,6 +31,9 @@ pub struct Control {
     pub ipc_every: u32,
     /// A call that was blocked for at least this long always has its stack taken, ns.
     pub stack_long: u64,
+    /// From what length on a turn of an event loop is a stall, ns; 0: turns are not looked at. See
+    /// [`crate::turn`].
+    pub stall_over: u64,
     /// Threads of the target that run or could run. Written at every block and wake-up.
     pub runnable: Padded,
     /// What did not fit, and what happened.
@@ -78,4 +81,6 @@ pub struct Counters {
     pub samples_lost: u64,
     /// Stacks that found no room.
     pub stacks_lost: u64,
+    /// Stalls of event loops that found no room.
+    pub stalls_lost: u64,
 }

@@ -20,6 +20,7 @@ pub mod stat;
 pub mod stream;
 pub mod syscall;
 pub mod thread;
+pub mod turn;
 
 /// Raised whenever a layout changes. The user side and the object are built together; a recording
 /// may be older.

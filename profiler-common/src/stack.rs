@@ -39,6 +39,7 @@ pub struct StackHeader {
     /// [`kind::WAKER`]: the waker's process.
     pub waker_tgid: u32,
     /// When the block began, `CLOCK_MONOTONIC` ns: what belongs together has the same.
+    /// [`kind::CLOCK`]: when it was taken.
     pub off: u64,
     /// [`kind::RETURN`]: blocked time of the call, ns.
     pub blocked: u64,

@@ -67,6 +67,10 @@ pub mod mark {
     /// It is a thread of the kernel's that works for a ring (`io_uring`) of the process: it runs no
     /// code of the program's.
     pub const RING: u32 = 16384;
+    /// It is in an event wait. Only while stalls are asked for.
+    pub const AT_WAIT: u32 = 32768;
+    /// Its last turn was a stall, which the user side has not been told of yet.
+    pub const STALLED: u32 = 65536;
 }
 
 /// So many waits on the same few descriptors, each ended by the same one, make the next ones waits

@@ -17,6 +17,7 @@ use crate::{
     maps::{SIA_EXECS, SIA_EXITS, SIA_FREE_THREADS, SIA_GROUPS},
     maps::{bump, control, pool, set_slot, slot_of, thread},
     slots::{IO_WORKER, add_runnable, find, release},
+    turns,
 };
 
 /// `sched_process_fork(parent, child)`, in the parent.
@@ -210,6 +211,9 @@ pub fn depart(slot: u32, tid: u32, task: u64) {
     end_exec(control, t, task as *const u8);
     t.phase = phase::DEAD;
     bump(&mut control.counters.exits, 1);
+    if control.stall_over != 0 {
+        turns::sia_turn_gone(slot as u64, now());
+    }
     hand_over(control, t);
     release(slot, tid);
 }

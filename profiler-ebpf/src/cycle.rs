@@ -55,7 +55,7 @@ use crate::{
     state::{
         DEAD, FROZEN, STOPPED, TRACED, UNINTERRUPTIBLE, is_frozen, is_waiting_for_disk, load_marks, state_left_with,
     },
-    stream, turnover, wakers,
+    stream, turnover, turns, wakers,
 };
 
 /// `EAGAIN`, `ETIME`, `ETIMEDOUT` of `include/uapi/asm-generic/errno.h`
@@ -78,16 +78,19 @@ pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, ne
     let now = now();
     let mut owed = 0;
     if let Some(t) = thread(out) {
-        owed = switch_out::<A>(control, t, now, preempt, prev, state, into != 0);
-        if control.stack_every != 0 && t.phase == phase::BLOCKED {
+        owed = switch_out::<A>(control, t, out, now, preempt, prev, state, into != 0);
+        if control.stack_every != 0 && t.phase == phase::BLOCKED && turns::wants_stack(control, t, out, now) {
             stacks::at_switch_out::<A>(ctx, control, t);
+        }
+        if control.stall_over != 0 && t.phase == phase::BLOCKED {
+            turns::sia_turn_sleeps(out as u64, now);
         }
         if t.phase == phase::DEAD {
             depart(out, prev_tid, prev as u64);
         }
     }
     if let Some(t) = thread(into) {
-        switch_in::<A>(control, t, now, next, out == 0, owed);
+        switch_in::<A>(control, t, into, now, next, out == 0, owed);
     }
 }
 
@@ -96,6 +99,7 @@ pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, ne
 fn switch_out<A: Access>(
     control: &mut Control,
     t: &mut Thread,
+    slot: u32,
     now: u64,
     preempt: bool,
     task: *const u8,
@@ -103,7 +107,7 @@ fn switch_out<A: Access>(
     to_own: bool,
 ) -> u64 {
     first_sight::<A>(control, t, FirstSight::OnCpu, task);
-    ensure_on_cpu::<A>(control, t, now, task);
+    ensure_on_cpu::<A>(control, t, slot, now, task);
     charge::account(t, now);
     ipc::cut(t);
     t.off = now;
@@ -215,7 +219,15 @@ fn special_class<A: Access>(t: &Thread, task: *const u8, state: u32) -> u8 {
 /// A thread gets the CPU, which was idle before or with somebody else than the target (`away`).
 /// `owed`: see `charge`.
 #[inline(always)]
-fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool, owed: u64) {
+fn switch_in<A: Access>(
+    control: &mut Control,
+    t: &mut Thread,
+    slot: u32,
+    now: u64,
+    task: *const u8,
+    away: bool,
+    owed: u64,
+) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     // Still open where the kernel did not tell of the switch-out.
     ipc::cut(t);
@@ -234,7 +246,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
             }
         }
         phase::BORN => t.sums.born_delay += since(now, t.off),
-        phase::BLOCKED | phase::WOKEN => end_block(control, t, now, away),
+        phase::BLOCKED | phase::WOKEN => end_block(control, t, slot, now, away),
         _ => {}
     }
     t.phase = phase::ON_CPU;
@@ -242,7 +254,7 @@ fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *
 
 /// A thread is back on a CPU after a block.
 #[inline(always)]
-fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
+fn end_block(control: &mut Control, t: &mut Thread, slot: u32, now: u64, away: bool) {
     let mut wake = t.wake;
     if wake < t.off {
         // A wake-up within the burst before the block raced with the switch-out. An older one is
@@ -278,6 +290,9 @@ fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
     if control.stream != 0 {
         stream::block_ended(control, t, wake, delay, away);
     }
+    if control.stall_over != 0 && t.marks & mark::AT_WAIT == 0 {
+        turns::sia_turn_blocked(slot as u64, now, blocked, delay);
+    }
     if class == BlockClass::File as u32
         || class == BlockClass::BlockDevice as u32
         || class == BlockClass::PageFault as u32
@@ -301,16 +316,16 @@ fn count_load(t: &mut Thread, blocked: u64) {
 /// The thread has been on the CPU for an unknown while. That while counts as run-queue delay, and
 /// the occasion is counted.
 #[inline(always)]
-fn ensure_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+fn ensure_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, slot: u32, now: u64, task: *const u8) {
     if t.phase != phase::ON_CPU {
-        made_up_switch_in::<A>(control, t, now, task);
+        made_up_switch_in::<A>(control, t, slot, now, task);
     }
 }
 
 #[inline(never)]
-fn made_up_switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
+fn made_up_switch_in<A: Access>(control: &mut Control, t: &mut Thread, slot: u32, now: u64, task: *const u8) {
     bump(&mut control.counters.missed_switch_ins, 1);
-    switch_in::<A>(control, t, now, task, false, 0);
+    switch_in::<A>(control, t, slot, now, task, false, 0);
 }
 
 /// `sched_waking`, on the waker's CPU.
@@ -319,14 +334,15 @@ pub fn on_waking<A: Access>(ctx: *mut c_void, task: *const u8) {
     let Some(control) = measuring() else { return };
     // SAFETY: the task of the tracepoint's argument.
     let tid: u32 = unsafe { A::field(task, offset!(task_pid)) };
-    let Some(t) = thread(find(control, tid, task)) else {
+    let slot = find(control, tid, task);
+    let Some(t) = thread(slot) else {
         wakers::count_other(control);
         return;
     };
     let now = now();
     first_sight::<A>(control, t, FirstSight::Asleep, task);
     t.wake = now;
-    if control.stack_every != 0 && t.phase == phase::BLOCKED {
+    if control.stack_every != 0 && t.phase == phase::BLOCKED && turns::wants_stack(control, t, slot, now) {
         stacks::at_waking::<A>(ctx, control, t, now);
     }
     if t.phase == phase::BLOCKED {
@@ -358,7 +374,7 @@ fn caller<A: Access>(sight: FirstSight) -> Option<Caller> {
     let t = thread(slot)?;
     let now = now();
     first_sight::<A>(control, t, sight, task);
-    ensure_on_cpu::<A>(control, t, now, task);
+    ensure_on_cpu::<A>(control, t, slot, now, task);
     charge::account(t, now);
     Some(Caller { control, t, slot, task, tid, tgid: (ids >> 32) as u32, now })
 }
@@ -387,12 +403,16 @@ const MEANS_MORE: u32 = syscall::POLL
 #[inline(always)]
 pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     let Some(caller) = caller::<A>(FirstSight::User) else { return };
-    let Caller { control, t, slot, task, tid, tgid, .. } = caller;
+    let Caller { control, t, slot, task, tid, tgid, now } = caller;
     ipc::close(t);
     call::close_window(t);
     call::reset(t);
     let mut what = call::identify::<A>(control, t, task, regs, id);
     if what & MEANS_MORE == 0 {
+        // `io_getevents`
+        if control.stall_over != 0 && t.class == BlockClass::LinuxAio as u32 {
+            turns::sia_turn_ends(slot as u64, now);
+        }
         return;
     }
     if what & syscall::SOCKETCALL != 0 {
@@ -402,6 +422,9 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
         // What an epoll is waited on for is remembered with its descriptor.
         if what & syscall::FD == 0 {
             call::identify_polled::<A>(control, t, task, regs, what);
+        }
+        if control.stall_over != 0 && turns::is_wait(t, what, argument!(A, t, regs, 1)) {
+            turns::sia_turn_ends(slot as u64, now);
         }
         return;
     }
@@ -430,6 +453,10 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     }
     if what & syscall::UNSURE != 0 {
         descriptor::be_unsure(control);
+        let is_ring = control.stall_over != 0 && t.class == BlockClass::IoUring as u32;
+        if is_ring && argument!(A, t, regs, 3) & turns::GETEVENTS != 0 {
+            turns::sia_turn_ends(slot as u64, now);
+        }
     }
 }
 
@@ -477,12 +504,24 @@ fn count_as_timeout(t: &mut Thread) {
     }
 }
 
+/// Whether a thread was in an event wait when the window began, from which it returns now.
+#[inline(always)]
+fn was_waiting<A: Access>(t: &Thread, nr: u32, regs: *const u8) -> bool {
+    if t.marks & mark::OPEN_CALL == 0 || nr >= syscall::UNKNOWN {
+        return false;
+    }
+    turns::was_wait(t, call::described(t, nr), argument!(A, t, regs, 1), argument!(A, t, regs, 3))
+}
+
 /// The tracepoint `sys_exit(regs, value)`: a call returns.
 #[inline(always)]
 pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     let Some(caller) = caller::<A>(FirstSight::OnCpu) else { return };
-    let Caller { control, t, task, tgid, now, .. } = caller;
+    let Caller { control, t, slot, task, tgid, now, .. } = caller;
     let nr = t.nr;
+    if t.marks & mark::AT_WAIT != 0 || control.stall_over != 0 && was_waiting::<A>(t, nr, regs) {
+        turns::sia_turn_begins(slot as u64, now, turns::ready(t, value));
+    }
     t.nr = syscall::NONE;
     if nr >= syscall::UNKNOWN || t.marks & mark::OPEN_CALL != 0 {
         // A birth, or a call from before the window. Its CPU is in the thread's sums, but it is no
@@ -525,7 +564,7 @@ pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     t.sums.event_calls += (what & syscall::POLL != 0 && t.class == BlockClass::EventWait as u32) as u64;
     let returned = Returned { nr, what, value: recall(&t.scratch) as i64, tgid };
     let Some(site) = call::count_at_site(control, t, &returned) else { return };
-    if blocked && control.stack_every != 0 {
+    if blocked && control.stack_every != 0 && turns::wants_stack(control, t, slot, now) {
         stacks::at_return::<A>(control, t, nr, regs, now);
     }
     ipc::open(control, t, site, if blocked { before::BLOCKED } else { before::DIRECT });

@@ -21,6 +21,7 @@
 //! | `stacks`, `samples`, `stream` | what goes to the user side through rings |
 //! | `requests` | block requests |
 //! | `wakers` | who woke whom |
+//! | `turns` | turns of event loops |
 //! | `charge` | whose CPU time it is |
 //! | `call` | one system call and its site |
 //! | `slots` | whose an event is, first sight, release |
@@ -51,6 +52,7 @@ mod stacks;
 mod state;
 mod stream;
 mod turnover;
+mod turns;
 mod wakers;
 
 use access::{Probed, Typed};

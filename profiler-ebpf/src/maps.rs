@@ -12,6 +12,7 @@ use profiler_common::{
     device::{Device, InFlight},
     site::{Site, SiteKey},
     thread::Thread,
+    turn::Turn,
 };
 
 /// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h`: user space reads and writes the map as memory.
@@ -55,6 +56,18 @@ pub static SIA_SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
 /// Stacks, while `Control::stack_every` is on.
 #[map]
 pub static SIA_STACKS: RingBuf = RingBuf::with_byte_size(1 << 12, 0);
+
+/// The turns of each thread, by its slot, where stalls are asked for.
+#[map]
+pub static SIA_TURNS: Array<Turn> = Array::with_max_entries(1, MMAPABLE);
+
+/// Turns of event loops that were too long.
+#[map]
+pub static SIA_STALLS: RingBuf = RingBuf::with_byte_size(1 << 12, 0);
+
+/// (address space, descriptor) → the thread that waits by it for events, or that there are many.
+#[map]
+pub static SIA_LOOPS: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
 
 #[map]
 pub static SIA_SITE_INDEX: HashMap<SiteKey, u32> = HashMap::with_max_entries(64, 0);

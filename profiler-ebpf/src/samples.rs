@@ -9,9 +9,9 @@ use aya_ebpf::{
 use profiler_common::sample::{FRAMES, Sample};
 
 use crate::{
-    access::Typed,
+    access::{Typed, now},
     maps::{SIA_SAMPLES, bump, measuring, slot_of, thread},
-    stacks,
+    stacks, turns,
 };
 
 /// A tick of the CPU clock on this CPU.
@@ -36,8 +36,12 @@ pub fn on_sample(ctx: &PerfEventContext) {
         (*sample).bytes = bytes as i32;
     }
     entry.submit(BPF_RB_NO_WAKEUP as u64);
-    if control.stack_every != 0
-        && let Some(t) = thread(slot_of(tid))
+    if control.stack_every == 0 {
+        return;
+    }
+    let slot = slot_of(tid);
+    if let Some(t) = thread(slot)
+        && turns::wants_stack(control, t, slot, now())
     {
         stacks::at_clock::<Typed>(ctx.ctx.cast(), control, t);
     }

@@ -19,7 +19,7 @@ use profiler_common::{
 };
 
 use crate::{
-    access::{Access, offset, present},
+    access::{Access, now, offset, present},
     maps::{SIA_STACKS, bump},
 };
 
@@ -138,6 +138,9 @@ fn take_both<A: Access>(ctx: *mut c_void, control: &mut Control, t: &Thread, kin
     unsafe {
         let header = &raw mut (*copy).header;
         describe(header, kind, t, weight);
+        if kind == kind::CLOCK {
+            (*header).off = now();
+        }
         kernel_frames(header, ctx);
         let ids = bpf_get_current_pid_tgid();
         (*header).waker_tid = ids as u32;

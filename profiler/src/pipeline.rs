@@ -23,9 +23,11 @@ pub(crate) mod runtimes;
 mod sampling;
 mod slices;
 mod stacks;
+mod stalls;
 mod streaming;
 mod toll;
 pub mod top;
+mod traces;
 
 use std::sync::atomic::AtomicBool;
 

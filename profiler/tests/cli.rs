@@ -192,6 +192,14 @@ fn a_list_of_the_machine_that_is_no_screen() {
     refuses(&["top", "--once", "--by", "colour"], 2, &["process", "container", "cgroup"]);
 }
 
+#[test]
+fn stalls_that_cannot_be_written_or_have_no_length() {
+    says(&["stalls", "-p", "1", "-o", "a.html"], 2, &["a.html", "stalls are written as", ".folded"]);
+    says(&["stalls", "-p", "1", "-o", "/nowhere/a.svg"], 6, &["/nowhere/a.svg"]);
+    says(&["stalls", "-p", "1", "--over", "0"], 2, &["bad duration"]);
+    says(&["stalls", "--over", "1ms"], 2, &["-p"]);
+}
+
 /// Six MB that unpack to 4.2 GiB take neither the memory nor the time that this would.
 #[test]
 fn recordings_that_unpack_to_more_than_any_does() {

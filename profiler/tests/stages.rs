@@ -126,6 +126,8 @@ fn the_committed_schema_is_the_one_that_the_types_make() {
     assert_eq!(report::schema().trim(), committed.trim(), "run `cargo xtask schema`");
     let committed = include_str!("../../docs/top.schema.json");
     assert_eq!(report::top_schema().trim(), committed.trim(), "run `cargo xtask schema`");
+    let committed = include_str!("../../docs/stalls.schema.json");
+    assert_eq!(report::stalls_schema().trim(), committed.trim(), "run `cargo xtask schema`");
 }
 
 proptest! {

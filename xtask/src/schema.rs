@@ -1,5 +1,5 @@
-//! `cargo xtask schema`: writes the schemas in docs from the types that `check --json` and
-//! `top --json` print.
+//! `cargo xtask schema`: writes the schemas in docs from the types that `check --json`,
+//! `top --json` and `stalls --json` print.
 
 use std::{path::Path, process::Command};
 
@@ -8,10 +8,13 @@ use anyhow::{Context as _, Result};
 use crate::{exec, say::say};
 
 /// Files of the schemas, and the flags that print each.
-const FILES: [(&str, &[&str]); 2] =
-    [("docs/report.schema.json", &["schema"]), ("docs/top.schema.json", &["schema", "--top"])];
+const FILES: [(&str, &[&str]); 3] = [
+    ("docs/report.schema.json", &["schema"]),
+    ("docs/top.schema.json", &["schema", "--top"]),
+    ("docs/stalls.schema.json", &["schema", "--stalls"]),
+];
 
-/// Writes docs/report.schema.json and docs/top.schema.json from the types that are printed.
+/// Writes the schemas of docs (`report`, `top` and `stalls`) from the types that are printed.
 #[derive(clap::Args)]
 pub(crate) struct Options {}
 

@@ -29,6 +29,9 @@ pub struct Quality {
     pub late_cpus: u64,
     /// Stacks that found no room.
     pub stacks_lost: u64,
+    /// Stalls of event loops that found no room.
+    #[serde(default)]
+    pub stalls_lost: u64,
     /// Threads that were asleep when the window began.
     pub open_at_start: u64,
     /// Threads whose last interval was closed by the window's end.
@@ -103,6 +106,7 @@ impl Quality {
         self.samples_lost += later.samples_lost;
         self.late_cpus += later.late_cpus;
         self.stacks_lost += later.stacks_lost;
+        self.stalls_lost += later.stalls_lost;
         self.open_at_start += later.open_at_start;
         self.open_at_end += later.open_at_end;
         self.silent += later.silent;

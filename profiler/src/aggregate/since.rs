@@ -84,7 +84,7 @@ fn quality(later: &Quality, earlier: &Quality) -> Quality {
         ($($name:ident)*) => { $(quality.$name = later.$name.saturating_sub(earlier.$name);)* };
     }
     fields!(threads_lost calls_without_site threads_pooled requests_lost devices_lost runs_missed raced_wakes
-        missed_switch_ins stream_lost samples_lost late_cpus stacks_lost open_at_start open_at_end silent forks execs exits);
+        missed_switch_ins stream_lost samples_lost late_cpus stacks_lost stalls_lost open_at_start open_at_end silent forks execs exits);
     quality
 }
 

@@ -84,6 +84,7 @@ impl Window {
             samples_lost: batch.counters.samples_lost,
             late_cpus: batch.samples.late_cpus,
             stacks_lost: batch.counters.stacks_lost,
+            stalls_lost: batch.counters.stalls_lost,
             forks: batch.counters.forks,
             execs: batch.counters.execs,
             exits: batch.counters.exits,

@@ -191,7 +191,7 @@ fn by_site(total: u64, sites: &[u64]) -> (Vec<u64>, u64) {
 }
 
 /// What a stack without samples stands below.
-const NO_STACK: &str = "[no stack taken]";
+pub(super) const NO_STACK: &str = "[no stack taken]";
 /// Waits that were not over, or had begun before the measurement.
 const OPEN: &str = "[open at start or end]";
 

@@ -131,7 +131,7 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     };
     let file = || {
         cause.downcast_ref().map(|error| match error {
-            OutputError::Ending(_) => Exit::Usage,
+            OutputError::Ending(_) | OutputError::Stalls(_) => Exit::Usage,
             _ => Exit::Output,
         })
     };

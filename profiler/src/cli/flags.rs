@@ -22,6 +22,8 @@ pub(super) enum Sub {
     Live(LiveFlags),
     /// Show which processes of the machine pay most for blocking IO
     Top(TopFlags),
+    /// Show who blocks the event loop of a program that is async already
+    Stalls(StallsFlags),
     /// Measure a process and keep everything in a file
     Record(RecordFlags),
     /// Write a recording as text, JSON, HTML, a flame graph or a profile
@@ -174,17 +176,53 @@ impl TopFlags {
     }
 }
 
+/// What is looked for.
+#[derive(Debug, Args)]
+#[command(after_help = "Durations take ns, us, ms, s, m, h or d, also together (1h30m); a plain number is seconds;\n\
+    a day is the longest.\n\
+    Ctrl-C ends the measurement and prints what was found.")]
+pub(super) struct StallsFlags {
+    #[command(flatten)]
+    pub(super) target: TargetFlags,
+    /// From what length on a turn of the loop, from one event wait to the next, is a stall
+    #[arg(long, value_name = "TIME", default_value = "10ms", allow_hyphen_values = true)]
+    pub(super) over: String,
+    /// How long to measure [default: 10s; with -- CMD: until it ends]
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) duration: Option<String>,
+    /// Print one JSON object on stdout instead of the text report
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A file to write as well; its ending names the format: .txt, .json, .folded, or .svg for a
+    /// flame graph of blocked loop time
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Vec<PathBuf>,
+    /// Show every loop and cause, and write a log to stderr (-vv: more of it)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Run this command, and measure it and its children from start to end
+    #[arg(last = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
 /// Which schema is printed.
 #[derive(Debug, Args)]
 pub(super) struct SchemaFlags {
     /// That of `top --json`
     #[arg(long)]
     top: bool,
+    /// That of `stalls --json`
+    #[arg(long, conflicts_with = "top")]
+    stalls: bool,
 }
 
 impl SchemaFlags {
     pub(super) fn text(&self) -> String {
-        if self.top { crate::report::top_schema() } else { crate::report::schema() }
+        match (self.top, self.stalls) {
+            (true, _) => crate::report::top_schema(),
+            (_, true) => crate::report::stalls_schema(),
+            _ => crate::report::schema(),
+        }
     }
 }
 

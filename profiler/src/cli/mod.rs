@@ -16,6 +16,7 @@ mod runtime;
 #[cfg(test)]
 mod screens;
 mod settings;
+mod stalls;
 mod top;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -57,6 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Check(flags) => check::run(&flags),
         Sub::Live(flags) => live::run(&flags),
         Sub::Top(flags) => top::run(&flags),
+        Sub::Stalls(flags) => stalls::run(&flags),
         Sub::Record(flags) => recordings::record(&flags),
         Sub::Report(flags) => recordings::report(&flags),
         Sub::Diff(flags) => recordings::diff(&flags),

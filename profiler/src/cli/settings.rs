@@ -7,8 +7,8 @@ use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
 use super::{
     exit::CliError,
     flags::{
-        CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, NameFlags, RecordFlags, TargetFlags, TopFlags,
-        WorthFlags,
+        CheckFlags, CostFlags, DemoClientFlags, DemoServerFlags, NameFlags, RecordFlags, StallsFlags, TargetFlags,
+        TopFlags, WorthFlags,
     },
     output::View,
 };
@@ -129,6 +129,18 @@ impl CheckFlags {
     /// What is to be measured.
     pub(super) fn selection(&self) -> Selection<'_> {
         self.target.selection(self.duration.as_deref(), Some(DEFAULT_DURATION))
+    }
+}
+
+impl StallsFlags {
+    /// What is to be measured.
+    pub(super) fn selection(&self) -> Selection<'_> {
+        self.target.selection(self.duration.as_deref(), Some(DEFAULT_DURATION))
+    }
+
+    /// From what length on a turn is a stall.
+    pub(super) fn over(&self) -> Result<Nanos, CliError> {
+        duration(&self.over)
     }
 }
 
@@ -272,6 +284,7 @@ impl Selection<'_> {
             form: self.cost.raw_tracepoints.then_some(Form::Raw),
             price: true,
             stacks: false,
+            stalls: None,
             snapshots: false,
             keep_wire: false,
             worth: None,

@@ -34,6 +34,8 @@ pub struct Counters {
     pub samples_lost: u64,
     /// Stacks that found no room.
     pub stacks_lost: u64,
+    /// Stalls of event loops that found no room.
+    pub stalls_lost: u64,
 }
 
 impl From<control::Counters> for Counters {
@@ -52,6 +54,7 @@ impl From<control::Counters> for Counters {
             stream_lost: raw.stream_lost,
             samples_lost: raw.samples_lost,
             stacks_lost: raw.stacks_lost,
+            stalls_lost: raw.stalls_lost,
         }
     }
 }

@@ -25,6 +25,7 @@ mod stat;
 mod stream;
 mod sums;
 mod thread;
+mod turn;
 mod windows;
 
 pub use batch::{Batch, decode};
@@ -44,4 +45,5 @@ pub use stat::{BUCKETS, Stat};
 pub use stream::{BlockEnd, Span};
 pub use sums::{CONCURRENCY_BUCKETS, ClassSum, Loads, Sums};
 pub use thread::{Call, Living, Phase, Standing, ThreadRecord, Threads};
+pub use turn::{LongestBlock, LoopRecord, Turn, TurnSums, decode_living_turn, decode_turn};
 pub use windows::{Pairs, SiteWindows, Windows};

@@ -11,7 +11,7 @@ use super::{
     ExportError,
     folded::{self, Names},
 };
-use crate::answer::{Profile, Report, Weight};
+use crate::answer::{Profile, Report, Stalls, Weight};
 use crate::text::{clean, fit, numbers::amount};
 
 /// Characters of the verdict that fit below the title.
@@ -51,6 +51,20 @@ pub fn flame(profile: &Profile, report: &Report, weight: Weight) -> Result<Strin
     }
     let mut options = options(format!("{}: {}", weight.title(), target(report)));
     options.subtitle = Some(subtitle(report));
+    options.count_name = "ns".to_owned();
+    draw(&mut options, &lines)
+}
+
+/// A flame graph of stalls: the time in which loops stood still, by what they did instead.
+pub fn stalls(stalls: &Stalls) -> Result<String, ExportError> {
+    let (profile, weight) = (stalls.profile(), Weight::Blocked);
+    let lines = folded::lines(&profile, weight, Names::Annotated);
+    let lines: Vec<String> = lines.into_iter().map(|(stack, ns)| format!("{stack} {ns}")).collect();
+    if lines.is_empty() {
+        return Err(ExportError::NoStacks(clean::line(&stalls.sentence())));
+    }
+    let mut options = options(clean::line(&stalls.flame_title()));
+    options.subtitle = Some(fit::cut_chars(&clean::line(&stalls.sentence()), SUBTITLE));
     options.count_name = "ns".to_owned();
     draw(&mut options, &lines)
 }

@@ -12,6 +12,7 @@ use profiler_common::{
     ipc::{BINS, before::KINDS},
     offsets::Offsets,
     thread::Thread,
+    turn::Turn,
 };
 
 use super::{
@@ -40,6 +41,10 @@ const STREAM_BYTES: u32 = 1 << 20;
 
 /// Room for stacks with their copies: 480 between two readings, 9,600 a second.
 const STACKS_BYTES: u32 = 1 << 22;
+/// Room for stalls of event loops: 1,600 between two readings.
+const STALLS_BYTES: u32 = 1 << 20;
+/// Descriptors by which threads wait for events.
+const LOOPS: u32 = 8_192;
 /// The least that a ring may have.
 const NO_STACKS_BYTES: u32 = 1 << 16;
 
@@ -50,6 +55,8 @@ pub(super) struct Loaded {
     pub(super) control: Mapped<Control>,
     pub(super) tids: Mapped<TidChunk>,
     pub(super) threads: Mapped<Thread>,
+    /// By slot, where stalls are asked for.
+    pub(super) turns: Mapped<Turn>,
     pub(super) pmu: Pmu,
 }
 
@@ -100,7 +107,10 @@ fn load_best(options: &Options) -> Result<Loaded, LoadError> {
             map_array(&ebpf, "SIA_THREADS", options.max_threads as usize)?,
         )
     };
-    Ok(Loaded { ebpf, form, hooks, control, tids, threads, pmu })
+    let turns = if options.stalls { options.max_threads as usize } else { 1 };
+    // SAFETY: as above.
+    let turns = unsafe { map_array(&ebpf, "SIA_TURNS", turns)? };
+    Ok(Loaded { ebpf, form, hooks, control, tids, threads, turns, pmu })
 }
 
 /// The kernel's types, as we read them and as aya does. Each takes some 40 ms, so they are read at
@@ -177,6 +187,9 @@ fn load_form(
         .map_max_entries("SIA_EXITS", EXITS_BYTES)
         .map_max_entries("SIA_STREAM", STREAM_BYTES)
         .map_max_entries("SIA_STACKS", if options.stacks { STACKS_BYTES } else { NO_STACKS_BYTES })
+        .map_max_entries("SIA_TURNS", if options.stalls { options.max_threads } else { 1 })
+        .map_max_entries("SIA_STALLS", if options.stalls { STALLS_BYTES } else { NO_STACKS_BYTES })
+        .map_max_entries("SIA_LOOPS", if options.stalls { LOOPS } else { 1 })
         .map_max_entries("SIA_SITES", options.max_sites)
         .map_max_entries("SIA_SITE_INDEX", options.max_sites)
         .map_max_entries("SIA_FREE_SITES", options.max_sites)

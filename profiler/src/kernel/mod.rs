@@ -29,6 +29,7 @@ mod statistics;
 mod stream;
 pub mod syscalls;
 mod tids;
+mod turns;
 mod version;
 
 pub use btf::{Btf, BtfError, VMLINUX};
@@ -48,4 +49,5 @@ pub use site::RawSite;
 pub use stacks::{RawStack, StackRing};
 pub use statistics::{ProgramCost, Statistics};
 pub use stream::RawSpan;
+pub use turns::{RawTurn, StallRing};
 pub use version::{is_at_least, programs_are_preempted};

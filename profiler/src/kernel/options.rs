@@ -1,6 +1,6 @@
 //! kernel/options: sizes and switches of a session, and how its programs are attached.
 
-use profiler_common::{ipc::SiteWindows, site::Site, thread::Thread};
+use profiler_common::{ipc::SiteWindows, site::Site, thread::Thread, turn::Turn};
 
 use super::tids::pid_max;
 
@@ -44,6 +44,8 @@ pub struct Options {
     pub form: Option<Form>,
     /// Whether stacks will be asked for.
     pub stacks: bool,
+    /// Whether stalls of event loops will be asked for.
+    pub stalls: bool,
     /// Whether hardware counters are read, where there are any.
     pub counters: bool,
 }
@@ -53,7 +55,15 @@ impl Options {
     pub fn for_threads(threads: usize) -> Self {
         // Mapped memory: a quarter more than there are, for those yet to come.
         let room = (threads + threads / 4 + 1_024).next_multiple_of(1_024).clamp(4_096, 1 << 22);
-        Self { max_threads: room as u32, max_sites: 2_048, follow: false, form: None, stacks: false, counters: true }
+        Self {
+            max_threads: room as u32,
+            max_sites: 2_048,
+            follow: false,
+            form: None,
+            stacks: false,
+            stalls: false,
+            counters: true,
+        }
     }
 
     /// Bytes that the maps of these sizes take, all CPUs included.
@@ -63,8 +73,9 @@ impl Options {
         let windows =
             if self.counters { u64::from(self.max_sites) * size_of::<SiteWindows>() as u64 * cpus } else { 0 };
         let threads = u64::from(self.max_threads) * size_of::<Thread>() as u64;
+        let turns = if self.stalls { u64::from(self.max_threads) * size_of::<Turn>() as u64 } else { 0 };
         // An entry of a hash for each process that a thread could be of.
         let processes = u64::from(self.max_threads) * 64;
-        sites + windows + 2 * threads + processes + (pid_max() * 4) as u64
+        sites + windows + 2 * threads + turns + processes + (pid_max() * 4) as u64
     }
 }

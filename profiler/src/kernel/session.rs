@@ -25,6 +25,7 @@ use super::{
     stacks::StackRing,
     stream::{Stream, take_ring},
     tids::TIDS_PER_CHUNK,
+    turns::{RawTurn, StallRing},
 };
 use crate::quantity::{Nanos, Tgid, Tid};
 
@@ -46,6 +47,8 @@ pub struct Session {
     pub(super) sampler: Sampler,
     /// Until somebody has taken it.
     stacks: Option<StackRing>,
+    /// Until somebody has taken it.
+    stalls: Option<StallRing>,
     pub(super) spares: Spares,
     pub(super) departed: Chunks<Thread>,
     /// What they did, in all windows.
@@ -69,6 +72,7 @@ impl Session {
         let stream = Stream::new(take_ring(&mut loaded, "SIA_STREAM")?);
         let sampler = Sampler::new(take_ring(&mut loaded, "SIA_SAMPLES")?);
         let stacks = Some(StackRing::new(take_ring(&mut loaded, "SIA_STACKS")?));
+        let stalls = Some(StallRing::new(take_ring(&mut loaded, "SIA_STALLS")?));
         let control = loaded.control.at(0);
         // SAFETY: the mapped control page; the programs are not attached yet.
         unsafe {
@@ -82,6 +86,7 @@ impl Session {
             stream,
             sampler,
             stacks,
+            stalls,
             spares: Spares::default(),
             departed: Chunks::default(),
             gone: Passed::default(),
@@ -361,6 +366,30 @@ impl Session {
         self.stacks.take()
     }
 
+    /// From now on a turn of an event loop that lasts for `over` is a stall.
+    pub fn set_stalls(&self, over: Nanos) {
+        let control = self.loaded.control.at(0);
+        // SAFETY: the mapped control page; a word that only this side writes.
+        unsafe { (&raw mut (*control).stall_over).write_volatile(over.as_nanos()) };
+    }
+
+    /// The ring of stalls, for whoever empties it; `None` the second time.
+    pub fn take_stalls(&mut self) -> Option<StallRing> {
+        self.stalls.take()
+    }
+
+    /// The turns of the living threads that came to an event wait in this window.
+    pub fn turns(&self) -> Vec<RawTurn> {
+        let epoch = self.loaded.control.read(0).epoch;
+        let slots = self.live_slots().into_iter().map(|slot| slot as usize);
+        let turns = slots.filter(|&slot| slot < self.loaded.turns.len()).filter_map(|slot| {
+            let (turn, thread) = (self.loaded.turns.read(slot), self.loaded.threads.read(slot));
+            let is_its = turn.epoch == epoch && turn.tid == thread.tid;
+            is_its.then_some(RawTurn { turn, thread: Some(thread) })
+        });
+        turns.collect()
+    }
+
     /// Events stop counting. Whoever reads the harvest closes open intervals at this moment.
     pub fn finish(&mut self) -> Nanos {
         let control = self.loaded.control.at(0);
@@ -373,6 +402,11 @@ impl Session {
         // A program that saw `enabled` a moment ago is done within microseconds.
         std::thread::sleep(std::time::Duration::from_millis(1));
         self.drain();
+        self.end
+    }
+
+    /// When the last window ended.
+    pub fn ended(&self) -> Nanos {
         self.end
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     aggregate::Window,
-    answer::{Impossible, Inputs, Report, Sampled},
+    answer::{Caught, Impossible, Inputs, Report, Sampled},
     event::DecodeError,
     kernel::{self, LoadError},
     process::{Target, TargetError},
@@ -35,6 +35,9 @@ pub struct Request {
     pub price: bool,
     /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
     pub stacks: bool,
+    /// From what length on a turn of an event loop is a stall that is to be caught; `None`: none
+    /// are. Then stacks are taken of these alone.
+    pub stalls: Option<Nanos>,
     /// Whether [`Progress::snapshot`] will be called. What is usually measured at the end is then
     /// measured first.
     pub snapshots: bool,
@@ -57,6 +60,7 @@ impl Request {
             form: None,
             price: false,
             stacks: false,
+            stalls: None,
             snapshots: false,
             keep_wire: false,
             worth: None,
@@ -127,6 +131,8 @@ pub struct Measurement {
     pub inputs: Inputs,
     /// Stacks, where [`Request::stacks`] asked for them.
     pub sampled: Option<Arc<Sampled>>,
+    /// Stalls of event loops, where [`Request::stalls`] asked for them.
+    pub caught: Option<Arc<Caught>>,
 }
 
 impl Measurement {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ask;
 use crate::{
-    answer::{Profile, Report, Weight},
+    answer::{Profile, Report, Stalls, Weight},
     export::{self, ExportError, Format, folded::Names},
     feed::Update,
     predict::Engine,
@@ -41,6 +41,9 @@ pub enum OutputError {
     /// The ending names no format.
     #[error("{}: the ending of a file's name says its format; give one of {}", .0.display(), Format::endings())]
     Ending(PathBuf),
+    /// The ending names no format for stalls.
+    #[error("{}: stalls are written as {}; give one of these endings", .0.display(), STALLS.map(Format::ending).join(", "))]
+    Stalls(PathBuf),
     /// There is nothing to draw with this weight.
     #[error("{}: {source}. --weight takes cost, blocked, run-delay or cpu", path.display())]
     Export {
@@ -88,6 +91,36 @@ pub fn write(output: &Output, shown: &Shown<'_>) -> Result<u64, OutputError> {
         .map_err(|source| OutputError::Io { path: output.path.clone(), source })?;
     Ok(bytes.len() as u64)
 }
+
+/// Writes stalls as a file, and returns its size in bytes.
+///
+/// # Errors
+/// See [`OutputError`]; nothing is left behind then.
+pub fn write_stalls(path: &Path, stalls: &Stalls) -> Result<u64, OutputError> {
+    let text = match stalls_format(path)? {
+        Format::Json => report::stalls_json(stalls),
+        Format::Svg => {
+            export::svg::stalls(stalls).map_err(|source| OutputError::Curve { path: path.to_owned(), source })?
+        }
+        Format::Folded => export::folded::write(&stalls.profile(), Weight::Blocked, Names::Annotated),
+        _ => report::stalls(stalls, &TextOptions { verbose: true, ..TextOptions::default() }),
+    };
+    write_atomically(path, |out| out.write_all(text.as_bytes()))
+        .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
+    Ok(text.len() as u64)
+}
+
+/// The format of a file of stalls.
+///
+/// # Errors
+/// An ending that is none of those that stalls can be written as.
+pub fn stalls_format(path: &Path) -> Result<Format, OutputError> {
+    let format = Format::from_path(path).filter(|format| STALLS.contains(format));
+    format.ok_or_else(|| OutputError::Stalls(path.to_owned()))
+}
+
+/// What stalls can be written as.
+const STALLS: [Format; 4] = [Format::Text, Format::Json, Format::Svg, Format::Folded];
 
 /// Writes what a screen shows, and says what came of it.
 pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {

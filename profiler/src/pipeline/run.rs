@@ -24,6 +24,7 @@ use super::{
     sampling::Governor,
     slices::Slices,
     stacks::Stacks,
+    stalls::Stalls,
     streaming::Streaming,
 };
 use crate::{
@@ -71,6 +72,7 @@ pub(super) struct Run<'a> {
     runtimes: Runtimes,
     streaming: Streaming,
     stacks: Option<Stacks>,
+    stalls: Option<Stalls>,
     windows: Windows,
     load: LoadWatch,
     memory: MemoryWatch,
@@ -163,16 +165,13 @@ impl<'a> Run<'a> {
         let pricing = (request.snapshots && request.price).then(Pricing::begin);
         let daemon_before = daemon_cost().0;
         governor.calibrate(&mut session)?;
-        if request.price {
-            session.attach_samples();
-        }
-        let stacks = options.stacks.then(|| Stacks::begin(&mut session)).flatten();
+        let (stacks, stalls) = begin_stacks(&mut session, request, &options);
         file_all(&mut session, &request.target)?;
         let (children, cpu_before) = (children_of(request), process_cpu(&request.target));
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
-        let streaming = Streaming::new(&mut session, first);
+        let streaming = if stalls.is_some() { Streaming::none() } else { Streaming::new(&mut session, first) };
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
         Ok(Self {
             request,
@@ -189,6 +188,7 @@ impl<'a> Run<'a> {
             runtimes: Runtimes::default(),
             streaming,
             stacks,
+            stalls,
             windows: Windows::default(),
             load: LoadWatch::default(),
             memory: MemoryWatch::default(),
@@ -372,6 +372,9 @@ impl<'a> Run<'a> {
     fn take_window(&mut self) -> Result<(), Failure> {
         self.open = false;
         self.paced = self.paced_so_far();
+        if let Some(stalls) = &self.stalls {
+            stalls.window_over(&self.session, self.session.ended());
+        }
         let harvest = self.session.harvest()?;
         self.wire = self.request.keep_wire.then(|| harvest.to_bytes());
         let batch = event::decode(harvest)?;
@@ -421,7 +424,7 @@ impl<'a> Run<'a> {
         self.lives.missing.clear();
         self.session.forget_processes()?;
         self.session.attach()?;
-        if self.request.price {
+        if takes_samples(self.request) {
             self.session.attach_samples();
         }
         file_threads(&mut self.session, &self.request.target)?;
@@ -456,7 +459,8 @@ fn options(request: &Request) -> Result<Options, LoadError> {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
     options.follow = request.follow;
-    options.stacks = request.stacks;
+    options.stacks = request.stacks || request.stalls.is_some();
+    options.stalls = request.stalls.is_some();
     options.form = request.form;
     options.max_threads = request.max_threads.unwrap_or(options.max_threads);
     options.max_sites = request.max_sites.unwrap_or(options.max_sites);
@@ -479,6 +483,22 @@ fn enough_memory(options: &mut Options) -> Result<(), LoadError> {
         options.stacks = false;
     }
     Ok(())
+}
+
+/// Starts to take stacks, all or those of stalls, and samples of the CPU clock.
+fn begin_stacks(session: &mut Session, request: &Request, options: &Options) -> (Option<Stacks>, Option<Stalls>) {
+    if takes_samples(request) {
+        session.attach_samples();
+    }
+    match request.stalls {
+        Some(over) => (None, Stalls::begin(session, over)),
+        None => (options.stacks.then(|| Stacks::begin(session)).flatten(), None),
+    }
+}
+
+/// Whether the CPU clock is of use.
+fn takes_samples(request: &Request) -> bool {
+    request.price || request.stalls.is_some()
 }
 
 fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {

@@ -12,6 +12,7 @@ mod load;
 mod memory;
 mod quality;
 mod row;
+mod stalls;
 mod target;
 mod top;
 mod verdict;
@@ -184,6 +185,17 @@ pub fn schema() -> String {
 pub fn top_json(top: &answer::Top) -> String {
     let text = serde_json::to_string_pretty(&top::Document::new(top)).unwrap_or_default();
     format!("{text}\n")
+}
+
+/// Stalls as JSON, with a newline at its end.
+pub fn stalls_json(stalls: &answer::Stalls) -> String {
+    let text = serde_json::to_string_pretty(&stalls::Document::new(stalls)).unwrap_or_default();
+    text + "\n"
+}
+
+/// The JSON Schema of [`stalls_json`], with a newline at its end.
+pub fn stalls_schema() -> String {
+    schema_of::<stalls::Document>()
 }
 
 /// The JSON Schema of [`top_json`], with a newline at its end.

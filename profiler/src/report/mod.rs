@@ -9,8 +9,8 @@ pub(crate) mod calibration;
 mod json;
 mod text;
 
-pub use json::{SCHEMA_VERSION, json, json_value, row, schema, top_json, top_schema};
-pub use text::{diff, options::TextOptions, prediction_check, stacks, text, top};
+pub use json::{SCHEMA_VERSION, json, json_value, row, schema, stalls_json, stalls_schema, top_json, top_schema};
+pub use text::{diff, options::TextOptions, prediction_check, stacks, stalls, text, top};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod births;
 mod fixture;
+mod stalls;
 mod terms;
 mod top;
 

@@ -35,6 +35,7 @@ mod quality;
 mod score;
 mod sites;
 mod stacks;
+mod stalls;
 mod table;
 mod target;
 mod threads;
@@ -49,6 +50,7 @@ pub use diff::{diff, prediction_check};
 use options::TextOptions;
 use page::Page;
 pub use stacks::stacks;
+pub use stalls::stalls;
 pub use top::top;
 
 /// The report as text. Names are made safe for a terminal: control characters never get through.

@@ -64,6 +64,12 @@ pub const KERNEL_DOES_NOT_SAY: &str = "this kernel does not say";
 /// Why there is no screen of the machine.
 pub const NO_TERMINAL_FOR_TOP: &str = "`top` needs a terminal: use `top --once` for one list, with --json for programs";
 
+/// Why the turns of a loop have no length.
+pub const NO_TURN: &str = "no turn has ended";
+
+/// Why nothing tells how much was ready after a stall.
+pub const NOT_TOLD: &str = "no event wait followed that would tell";
+
 /// Why a way of waiting has no figure.
 pub fn no_price(way: Way) -> String {
     format!("no price for {} on that machine", way.name())

@@ -59,6 +59,9 @@ fn hand_over(kind: HandOver, waits: u64, calls: u64, cost: f64) -> String {
     )
 }
 
+/// What to ask next of a program that is async already.
+const SEE_STALLS: &str = "What its loops do while others wait for them is shown by `should-i-async stalls`.";
+
 impl InWords for Reason {
     fn in_words(&self) -> String {
         match self {
@@ -69,11 +72,11 @@ impl InWords for Reason {
             ),
             Self::ChildrenWork { seconds, cpu, children } => children_work(*seconds, *cpu, children),
             Self::OnlyEventWaits(events) => format!(
-                "No: it is already async. Its {} event waits are its way to sleep; no thread blocked on a descriptor.",
+                "No: it is already async. Its {} event waits are its way to sleep; no thread blocked on a descriptor. {SEE_STALLS}",
                 count(*events)
             ),
             Self::MostlyEventWaits { events, io } => format!(
-                "No: it is mostly async already ({} event waits against {} blocking-IO blocks).",
+                "No: it is mostly async already ({} event waits against {} blocking-IO blocks). {SEE_STALLS}",
                 count(*events),
                 count(*io)
             ),

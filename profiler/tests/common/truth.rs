@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) involuntary: u64,
     pub(crate) cpu: u64,
     pub(crate) wall: u64,
+    /// Turns in which its event loop stood still: when each began and its length, ns.
+    pub(crate) stalls: Vec<(u64, u64)>,
 }
 
 impl Row {
@@ -58,6 +60,7 @@ impl Row {
             involuntary: number("nivcsw"),
             cpu: number("cpu_ns"),
             wall: number("wall_ns"),
+            stalls: serde_json::from_value(value["stalls"].clone()).unwrap(),
         }
     }
 

@@ -112,6 +112,18 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
         name: "kernel_named",
         skip: &[Skip { test: "a_program_is_named", on: Guests::All, why: "the same code everywhere" }],
     },
+    TestProgram {
+        name: "kernel_stalls",
+        skip: &[
+            Skip { test: "the_workers_of_one_loop", on: Guests::Brief, why: "real time" },
+            Skip { test: "a_loop_that_reads", on: Guests::Brief, why: "three measurements" },
+            Skip {
+                test: "what_a_loop_computes",
+                on: Guests::All,
+                why: "the emulator is late with the timer's interrupt",
+            },
+        ],
+    },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];
 

@@ -147,6 +147,21 @@ pub(crate) enum Kind {
     PreforkEpoll,
     /// A master that starts one child after the other, each of which computes, and waits for it.
     PreforkReaped,
+    /// An event loop that reads from a pipe for 20 ms in one of ten turns.
+    LoopReads,
+    /// As loop-reads, by poll.
+    LoopPolls,
+    /// An event loop that waits for a lock for 20 ms in one of ten turns.
+    LoopLocks,
+    /// An event loop that computes for 30 ms in one of ten turns.
+    LoopBurns,
+    /// An event loop without stalls.
+    LoopHealthy,
+    /// An event loop to which nothing comes.
+    LoopIdle,
+    /// Three threads that share a loop: one waits for events while the others are parked. In one of
+    /// ten turns one of them computes for 30 ms.
+    LoopWorkers,
     /// An event loop that serves four connections of other processes, beside two threads that are
     /// handed work by a third, through a futex each.
     RoleLoop,

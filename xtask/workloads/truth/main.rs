@@ -32,6 +32,7 @@ mod ipc;
 mod json;
 mod life;
 mod limited;
+mod loops;
 mod play;
 mod prefork;
 mod probe;
@@ -122,6 +123,8 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::RoleJoin | Kind::RoleJoinIo | Kind::RoleRounds => roles::set_up(args),
         Kind::RoleCondvar | Kind::RoleReply | Kind::RoleLoop => roles::set_up(args),
         Kind::RoleSemaphore | Kind::RoleChannel | Kind::RoleServe | Kind::RoleBrief => roles::set_up(args),
+        Kind::LoopReads | Kind::LoopPolls | Kind::LoopLocks | Kind::LoopBurns => loops::set_up(args),
+        Kind::LoopHealthy | Kind::LoopIdle | Kind::LoopWorkers => loops::set_up(args),
         Kind::PreforkSelect | Kind::PreforkEpoll | Kind::PreforkReaped => prefork::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),

@@ -80,6 +80,9 @@ pub(crate) struct Deed {
     pub(crate) blocked_min: Duration,
     /// … and not more than this, which includes the run-queue delay.
     pub(crate) blocked_max: Duration,
+    /// Turns of its event loop in which it stood still: when each began, ns of `CLOCK_MONOTONIC`,
+    /// and its length, ns.
+    pub(crate) stalls: Vec<(u64, u64)>,
     pub(crate) certainty: Certainty,
 }
 
@@ -96,6 +99,7 @@ impl Deed {
             other_calls: Vec::new(),
             blocked_min: Duration::ZERO,
             blocked_max: Duration::ZERO,
+            stalls: Vec::new(),
             certainty: Certainty::Exact,
         }
     }
@@ -115,6 +119,7 @@ impl Row {
     fn to_json(&self) -> String {
         let d = &self.deed;
         let blocks = std::iter::once((d.class, d.blocks)).chain(d.other_blocks.iter().copied());
+        let stalls: Vec<String> = d.stalls.iter().map(|(at, length)| format!("[{at},{length}]")).collect();
         let object = Object::new()
             .raw("tid", self.tid)
             .text("class", d.class)
@@ -128,7 +133,8 @@ impl Row {
             .raw("other_calls", json::counts(d.other_calls.iter().copied()))
             .raw("blocked_min_ns", d.blocked_min.as_nanos())
             .raw("blocked_max_ns", d.blocked_max.as_nanos())
-            .raw("park_blocks", u8::from(self.parked));
+            .raw("park_blocks", u8::from(self.parked))
+            .raw("stalls", format_args!("[{}]", stalls.join(",")));
         self.delta.write(object).end()
     }
 }

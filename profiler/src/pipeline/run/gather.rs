@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -14,6 +17,7 @@ use super::{
         prices::{self, Priced, Pricing},
         reference,
         stacks::{Stacks, without_room},
+        stalls::Stalls,
     },
     Run, SNAPSHOT_EVENTS,
 };
@@ -64,6 +68,7 @@ impl Run<'_> {
         };
         answer::possible(&total, kernel::possible_cpus()).map_err(Failure::Impossible)?;
         let sampled = stacks.map(|stacks| stacks.finish(&total));
+        let caught = self.stalls.take().map(|stalls| Arc::new(stalls.finish()));
         let sampled = sampled.or_else(|| self.request.stacks.then(without_room));
         let after = self.stretches.after(self.request, self.pace.as_ref());
         // What follows measures this process, which takes yardsticks of its own.
@@ -78,7 +83,7 @@ impl Run<'_> {
         inputs.children = children;
         inputs.baselines.extend(after);
         inputs.price(self.with_runtime(priced));
-        Ok(Measurement { wire: self.wire, window: total, inputs, sampled })
+        Ok(Measurement { wire: self.wire, window: total, inputs, sampled, caught })
     }
 
     /// Everything so far, while events go on counting.
@@ -109,7 +114,8 @@ impl Run<'_> {
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
-        Ok(Some(Measurement { wire: None, window: total, inputs, sampled }))
+        let caught = self.stalls.as_ref().and_then(Stalls::latest);
+        Ok(Some(Measurement { wire: None, window: total, inputs, sampled, caught }))
     }
 
     /// The prices with those of what the target runs in, and of the file system that it uses.

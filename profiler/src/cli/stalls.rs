@@ -1,0 +1,52 @@
+//! `stalls`: who blocked the loop.
+
+use anyhow::Result;
+
+use super::{
+    check::{on_target, stop_flag},
+    flags::StallsFlags,
+    output,
+};
+use crate::{
+    answer::{Caught, Stalls},
+    pipeline::{
+        self, Measurement, Request,
+        outputs::{self},
+    },
+    report, words,
+};
+
+pub(super) fn run(flags: &StallsFlags) -> Result<()> {
+    output::log_to_stderr(flags.verbose);
+    let (stop, over) = (stop_flag()?, flags.over()?);
+    for path in &flags.output {
+        outputs::stalls_format(path)?;
+        output::writable(path)?;
+    }
+    let Measurement { window, inputs, caught, .. } =
+        on_target(&flags.selection(), &flags.command, |request, progress| {
+            let request = Request { price: false, stalls: Some(over), ..request.clone() };
+            pipeline::measure(&request, &stop, progress)
+        })?;
+    let caught = caught.map_or_else(Caught::default, |caught| caught.as_ref().clone());
+    let stalls = Stalls::new(Caught { over, ..caught }, &window, &inputs);
+    show(&stalls, flags)?;
+    for path in &flags.output {
+        let bytes = outputs::write_stalls(path, &stalls)?;
+        output::say(&words::wrote(path, bytes));
+    }
+    Ok(())
+}
+
+fn show(stalls: &Stalls, flags: &StallsFlags) -> Result<()> {
+    if flags.json {
+        return output::print(&report::stalls_json(stalls));
+    }
+    let options = report::TextOptions {
+        width: output::width(),
+        verbose: flags.verbose > 0,
+        color: output::wants_color(),
+        ..Default::default()
+    };
+    output::print(&report::stalls(stalls, &options))
+}

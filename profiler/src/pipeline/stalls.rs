@@ -1,0 +1,127 @@
+//! Stalls while a measurement runs: a thread takes them and the stacks of them out of their rings,
+//! and puts together what belongs together.
+
+mod table;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crate::{
+    answer::Caught,
+    event::{self, DecodeError, LoopRecord},
+    kernel::{Session, StackRing, StallRing},
+    quantity::Nanos,
+};
+use table::Table;
+
+/// How often the rings are emptied.
+const EVERY: Duration = Duration::from_millis(20);
+/// In a turn that is long already, one in so many blocked calls has its stack taken.
+const STACK_EVERY: u32 = 2;
+/// A call that is blocked for this part of what makes a stall has its stack taken in any case.
+const STACK_LONG: u64 = 4;
+
+/// What the thread is told.
+enum Message {
+    /// A window is over: these threads waited for events in it.
+    Window(Vec<LoopRecord>),
+    /// Asks for everything so far.
+    Snapshot,
+}
+
+/// Stalls of a measurement under way.
+pub(super) struct Stalls {
+    messages: Sender<Message>,
+    stop: Arc<AtomicBool>,
+    latest: Arc<Mutex<Option<Arc<Caught>>>>,
+    thread: Option<JoinHandle<Caught>>,
+}
+
+impl Stalls {
+    /// Starts to look for turns that last for `over`. `None` where the session's rings are already
+    /// taken.
+    pub(super) fn begin(session: &mut Session, over: Nanos) -> Option<Self> {
+        let (stacks, stalls) = session.take_stacks().zip(session.take_stalls())?;
+        session.set_stacks(STACK_EVERY, Nanos::from_nanos(over.as_nanos() / STACK_LONG));
+        session.set_stalls(over);
+        let (messages, inbox) = channel();
+        let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let (theirs, slot) = (Arc::clone(&stop), Arc::clone(&latest));
+        let thread = std::thread::Builder::new()
+            .name("sia-stalls".into())
+            .spawn(move || work((stalls, stacks), over, &inbox, &theirs, &slot))
+            .inspect_err(|error| log::warn!("no thread for stalls: {error}"))
+            .ok();
+        Some(Self { messages, stop, latest, thread })
+    }
+
+    /// To be called once a window is over, before the session is read: what its threads had of
+    /// their turns.
+    pub(super) fn window_over(&self, session: &Session, end: Nanos) {
+        let loops = session.turns().into_iter().filter_map(|raw| sane(event::decode_living_turn(&raw, end))).collect();
+        let _ = self.messages.send(Message::Window(loops));
+    }
+
+    /// What was caught as of a moment ago. Asks for what has come since, and never waits.
+    pub(super) fn latest(&self) -> Option<Arc<Caught>> {
+        let _ = self.messages.send(Message::Snapshot);
+        self.latest.lock().ok()?.clone()
+    }
+
+    /// To be called once the programs are detached. Takes what is left and waits for the names.
+    pub(super) fn finish(self) -> Caught {
+        self.stop.store(true, Ordering::Release);
+        let broken = || Caught { broken: true, ..Caught::default() };
+        let Some(thread) = self.thread else { return broken() };
+        thread.thread().unpark();
+        thread.join().unwrap_or_else(|_| broken())
+    }
+}
+
+fn work(
+    (mut stalls, mut stacks): (StallRing, StackRing),
+    over: Nanos,
+    messages: &Receiver<Message>,
+    stop: &AtomicBool,
+    latest: &Mutex<Option<Arc<Caught>>>,
+) -> Caught {
+    let mut table = Table::new(over);
+    loop {
+        let last = stop.load(Ordering::Acquire);
+        // What a window's end tells comes after all that was in the rings by then.
+        let told: Vec<Message> = messages.try_iter().collect();
+        // The stacks of a stall are in their ring before it is in its own.
+        let turns = stalls.drain();
+        stacks.drain().into_iter().filter_map(|raw| sane(event::decode_stack(raw))).for_each(|s| table.add_stack(s));
+        turns.iter().filter_map(|raw| sane(event::decode_turn(raw))).for_each(|record| table.add_turn(record));
+        let mut asked = false;
+        for message in told {
+            match message {
+                Message::Window(loops) => loops.into_iter().for_each(|record| table.end_window(record)),
+                Message::Snapshot => asked = true,
+            }
+        }
+        if last {
+            return table.named();
+        }
+        if asked {
+            let named = Arc::new(table.named());
+            if let Ok(mut slot) = latest.lock() {
+                *slot = Some(named);
+            }
+        }
+        std::thread::park_timeout(EVERY);
+    }
+}
+
+/// A record that makes sense; others are logged.
+fn sane<T>(decoded: Result<T, DecodeError>) -> Option<T> {
+    decoded.inspect_err(|error| log::warn!("{error}")).ok()
+}
