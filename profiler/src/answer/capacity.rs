@@ -67,16 +67,17 @@ pub struct Workers {
 }
 
 impl Capacity {
-    /// `None` where the target hardly runs.
+    /// `cpu` is that of the target in this window without the hooks, ns: a prediction may be of an
+    /// earlier one. `None` where the target hardly runs.
     pub(crate) fn new(
-        window: &Window,
+        (window, cpu): (&Window, f64),
         inputs: &Inputs,
         roles: &Roles,
         scheduling: Scheduling,
         what_if: &WhatIf,
     ) -> Option<Self> {
         let seconds = window.measured.as_secs_f64();
-        let used = what_if.cpu / 1e9 / seconds.max(1e-9);
+        let used = cpu / 1e9 / seconds.max(1e-9);
         if used < IDLE {
             return None;
         }

@@ -133,7 +133,7 @@ impl Report {
         let (seconds, roles) = (inputs.window.measured.as_secs_f64(), roles(window, &inputs));
         let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
-        let capacity = Capacity::new(window, &inputs, &roles, scheduling(&inputs), &what_if);
+        let capacity = Capacity::new((window, given.cpu), &inputs, &roles, scheduling(&inputs), &what_if);
         let advice = advised(window, &sums, &given, seconds);
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let (load, memory) = (Load::new(window, &inputs), Memory::new(&inputs));

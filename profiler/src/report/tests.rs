@@ -18,6 +18,7 @@ use crate::{
     answer::{Answer, ChildrenFacts, Decision, Quota, Report},
     event::BlockClass,
     machine::{Language, Runtime, Way},
+    predict::WhatIf,
     quantity::Nanos,
     words::InWords as _,
 };
@@ -97,6 +98,15 @@ fn reports() -> Vec<(&'static str, Report)> {
         ("hostile", hostile().report()),
         ("nothing", nothing().report()),
     ]
+}
+
+/// A live screen predicts now and then, and shows what is in use now.
+#[test]
+fn the_cpus_in_use_are_those_of_the_window_and_not_of_an_earlier_prediction() {
+    let used = |report: &Report| report.capacity.as_ref().map(|capacity| capacity.used).unwrap();
+    let (fresh, case) = (server().report(), server());
+    let earlier = WhatIf { cpu: fresh.what_if.cpu / 4.0, ..fresh.what_if.clone() };
+    assert_eq!(used(&Report::around(&case.window, case.inputs, earlier)), used(&fresh));
 }
 
 #[test]
