@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    answer::{By, Ended, Profile, Report, Top, Weight},
+    answer::{By, Ended, Profile, Report, Stalls, Top, Weight},
     predict::{Engine, Question, Scenario},
     quantity::Nanos,
 };
@@ -111,4 +111,12 @@ pub trait Machine {
     fn is_over(&self) -> bool;
     /// From now on a row stands for this.
     fn show_by(&mut self, by: By);
+}
+
+/// What watches event loops for the screen of `stalls`.
+pub trait StallFeed {
+    /// The newest look that was not fetched yet.
+    fn newest(&mut self) -> Option<Stalls>;
+    /// Whether no further look comes.
+    fn is_over(&self) -> bool;
 }

@@ -23,7 +23,7 @@ pub(crate) mod runtimes;
 mod sampling;
 mod slices;
 mod stacks;
-mod stalls;
+pub mod stalls;
 mod streaming;
 mod toll;
 pub mod top;

@@ -198,6 +198,8 @@ fn stalls_that_cannot_be_written_or_have_no_length() {
     says(&["stalls", "-p", "1", "-o", "/nowhere/a.svg"], 6, &["/nowhere/a.svg"]);
     says(&["stalls", "-p", "1", "--over", "0"], 2, &["bad duration"]);
     says(&["stalls", "--over", "1ms"], 2, &["-p"]);
+    says(&["stalls", "--live", "-p", "1"], 2, &["needs a terminal", "use `stalls` without it"]);
+    refuses(&["stalls", "--live", "--json", "-p", "1"], 2, &["cannot be used with"]);
 }
 
 /// Six MB that unpack to 4.2 GiB take neither the memory nor the time that this would.

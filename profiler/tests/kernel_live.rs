@@ -19,6 +19,7 @@ use std::{
 use common::{
     can_measure, figures,
     tool::{LIMIT, TOOL, Target, skip, within},
+    truth::Truth,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use should_i_async::{
@@ -378,11 +379,35 @@ fn the_machine_is_looked_at_and_one_row_of_it_more_closely() {
 }
 
 #[test]
+fn the_stalls_of_a_loop_are_watched() {
+    if !has_tmux() || !can_measure() {
+        return;
+    }
+    let mut target = Truth::start(&["loop-burns", "--n", "2500"]);
+    let terminal = Terminal::open("stalls", 120, 40);
+    terminal.start(&format!("{TOOL} stalls --live --exact -p {}", target.pid()));
+    terminal.shows(&["10.0 ms or longer", "COST"]);
+    target.go();
+    terminal.shows(&["LOOPS", "stood still", "INSTEAD", "spin", "WORST"]);
+    terminal.keys(&["Space"]);
+    terminal.shows(&["frozen"]);
+    terminal.keys(&["Space", "?"]);
+    terminal.shows(&["this help", "freeze the screen"]);
+    terminal.keys(&["q"]);
+    terminal.shows(&["LOOPS"]);
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.restored(), "code=0");
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_use() {
     let output = Command::new(TOOL).args(["live", "-p", "1"]).stdin(Stdio::null()).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("terminal") && error.contains("check"), "{error}");
     assert!(output.stdout.is_empty());
+    let output = Command::new(TOOL).args(["stalls", "--live", "-p", "1"]).stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("`stalls --live` needs a terminal"), "{error}");
 }
 
 /// A feed that panics at its second update, on the screen's own thread or on another.

@@ -77,6 +77,27 @@ pub struct Caught {
     pub broken: bool,
 }
 
+impl Caught {
+    /// Adds what a thread that lives has had of its turns so far. A turn that goes on is a stall if
+    /// it is long already; its stacks are not known yet.
+    pub(crate) fn add_living(&mut self, mut record: LoopRecord) {
+        let turn = record.turn.take().filter(|turn| turn.to.saturating_sub(turn.from) >= self.over);
+        if let Some(turn) = turn {
+            let part = |(what, time)| Part { what, stack: None, time };
+            let blocked = turn.blocked.iter().map(|&(class, time)| (Instead::Blocked(class), time));
+            let others = [(Instead::Ran, turn.user + turn.kernel), (Instead::WaitedForCpu, turn.delay)];
+            let mut parts: Vec<Part> = blocked.chain(others).map(part).collect();
+            parts.retain(|part| part.time > Nanos::ZERO);
+            parts.sort_by_key(|part| Reverse(part.time));
+            self.stalls.push(Stall { tgid: record.tgid, tid: record.tid, turn, parts });
+        }
+        match self.loops.iter_mut().find(|known| (known.tgid, known.tid) == (record.tgid, record.tid)) {
+            Some(known) => known.absorb(&record),
+            None => self.loops.push(record),
+        }
+    }
+}
+
 /// A thread that waits for events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventLoop {

@@ -184,6 +184,9 @@ impl TopFlags {
 pub(super) struct StallsFlags {
     #[command(flatten)]
     pub(super) target: TargetFlags,
+    /// Watch them on a screen
+    #[arg(long, conflicts_with_all = ["json", "output", "duration", "command"])]
+    pub(super) live: bool,
     /// From what length on a turn of the loop, from one event wait to the next, is a stall
     #[arg(long, value_name = "TIME", default_value = "10ms", allow_hyphen_values = true)]
     pub(super) over: String,

@@ -1,22 +1,26 @@
 //! `stalls`: who blocked the loop.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{
     check::{on_target, stop_flag},
     flags::StallsFlags,
-    output,
+    live, output,
 };
 use crate::{
     answer::{Caught, Stalls},
     pipeline::{
         self, Measurement, Request,
         outputs::{self},
+        stalls::StallWatch,
     },
-    report, words,
+    report, tui, words,
 };
 
 pub(super) fn run(flags: &StallsFlags) -> Result<()> {
+    if flags.live {
+        return watch(flags);
+    }
     output::log_to_stderr(flags.verbose);
     let (stop, over) = (stop_flag()?, flags.over()?);
     for path in &flags.output {
@@ -36,6 +40,18 @@ pub(super) fn run(flags: &StallsFlags) -> Result<()> {
         output::say(&words::wrote(path, bytes));
     }
     Ok(())
+}
+
+/// Shows them on a screen as they come.
+fn watch(flags: &StallsFlags) -> Result<()> {
+    let stop = live::stop_of_screen(words::NO_TERMINAL_FOR_STALLS)?;
+    let request = flags.selection().request(None)?;
+    let over = flags.over()?;
+    let mut watch = StallWatch::begin(Request { price: false, stalls: Some(over), duration: None, ..request })?;
+    let shown = tui::watch_stalls(&mut watch, &stop);
+    // An error of the measurement comes first: it explains more than one of the terminal.
+    watch.end()?;
+    shown.context(live::SCREEN)
 }
 
 fn show(stalls: &Stalls, flags: &StallsFlags) -> Result<()> {

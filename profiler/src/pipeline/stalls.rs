@@ -2,6 +2,7 @@
 //! and puts together what belongs together.
 
 mod table;
+mod watch;
 
 use std::{
     sync::{
@@ -20,6 +21,7 @@ use crate::{
     quantity::Nanos,
 };
 use table::Table;
+pub use watch::StallWatch;
 
 /// How often the rings are emptied.
 const EVERY: Duration = Duration::from_millis(20);
@@ -38,6 +40,7 @@ enum Message {
 
 /// Stalls of a measurement under way.
 pub(super) struct Stalls {
+    over: Nanos,
     messages: Sender<Message>,
     stop: Arc<AtomicBool>,
     latest: Arc<Mutex<Option<Arc<Caught>>>>,
@@ -59,7 +62,7 @@ impl Stalls {
             .spawn(move || work((stalls, stacks), over, &inbox, &theirs, &slot))
             .inspect_err(|error| log::warn!("no thread for stalls: {error}"))
             .ok();
-        Some(Self { messages, stop, latest, thread })
+        Some(Self { over, messages, stop, latest, thread })
     }
 
     /// To be called once a window is over, before the session is read: what its threads had of
@@ -69,10 +72,16 @@ impl Stalls {
         let _ = self.messages.send(Message::Window(loops));
     }
 
-    /// What was caught as of a moment ago. Asks for what has come since, and never waits.
-    pub(super) fn latest(&self) -> Option<Arc<Caught>> {
+    /// What was caught as of a moment ago, with what the living threads have had of their turns by
+    /// `now`. Asks for what has come since, and never waits.
+    pub(super) fn so_far(&self, session: &Session, now: Nanos) -> Caught {
         let _ = self.messages.send(Message::Snapshot);
-        self.latest.lock().ok()?.clone()
+        let latest = self.latest.lock().ok().and_then(|latest| latest.clone());
+        let mut caught = latest.map_or_else(Caught::default, |latest| latest.as_ref().clone());
+        caught.over = self.over;
+        let living = session.turns().into_iter().filter_map(|raw| sane(event::decode_living_turn(&raw, now)));
+        living.for_each(|record| caught.add_living(record));
+        caught
     }
 
     /// To be called once the programs are detached. Takes what is left and waits for the names.

@@ -74,13 +74,15 @@ listed! {
         Processes,
         /// The machine at a glance.
         Machine,
+        /// Stalls of event loops.
+        Stalls,
     }
 }
 
 impl Place {
     /// Whether it is a screen of its own, in front of the others.
     pub(super) const fn is_a_list(self) -> bool {
-        matches!(self, Self::Processes | Self::Machine)
+        matches!(self, Self::Processes | Self::Machine | Self::Stalls)
     }
 
     pub(super) const fn title(self) -> &'static str {
@@ -95,6 +97,7 @@ impl Place {
             Self::Typing => "While typing",
             Self::Processes => "Choosing a process",
             Self::Machine => "The machine",
+            Self::Stalls => "Stalls",
         }
     }
 }
@@ -241,6 +244,9 @@ pub(super) const KEYMAP: &[Binding] = &[
     row(Place::Machine, &[key('b')], Action::By, "by process, by container, by control group"),
     row(Place::Machine, &[key('q'), code(KeyCode::Esc), ctrl('c')], Action::Quit, "quit"),
     row(Place::Machine, &[key('/')], Action::Search, "show only rows whose line contains this"),
+    row(Place::Stalls, &[key(' '), key('p')], Action::Freeze, "freeze the screen; the measurement goes on"),
+    row(Place::Stalls, &[key('?'), code(KeyCode::F(1))], Action::Help, "this help"),
+    row(Place::Stalls, &[key('q'), code(KeyCode::Esc), ctrl('c')], Action::Quit, "quit"),
 ];
 
 /// The keys behind what a terminal sent in one go: Esc and a key right after it look like that key

@@ -20,6 +20,7 @@ mod page;
 mod pen;
 mod prompt;
 mod sheets;
+mod stalls;
 mod table;
 mod tabs;
 mod terminal;
@@ -39,6 +40,7 @@ use std::{
 pub use app::Title;
 pub use choose::{ProcessRow, choose};
 pub use machine::glance;
+pub use stalls::watch_stalls;
 
 use crate::feed::Feed;
 

@@ -7,6 +7,7 @@ mod looks;
 #[path = "../report/tests/fixture.rs"]
 #[allow(dead_code, clippy::duplicate_mod, reason = "the reports' tests use all of it")]
 mod made;
+mod stalls;
 
 use std::sync::{Arc, OnceLock};
 

@@ -64,6 +64,9 @@ pub const KERNEL_DOES_NOT_SAY: &str = "this kernel does not say";
 /// Why there is no screen of the machine.
 pub const NO_TERMINAL_FOR_TOP: &str = "`top` needs a terminal: use `top --once` for one list, with --json for programs";
 
+/// Why there is no screen of stalls.
+pub const NO_TERMINAL_FOR_STALLS: &str = "`stalls --live` needs a terminal: use `stalls` without it for one answer";
+
 /// Why the turns of a loop have no length.
 pub const NO_TURN: &str = "no turn has ended";
 

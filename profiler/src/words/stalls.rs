@@ -16,6 +16,9 @@ pub const LOOP_COLUMNS: &str = "away: time in which the loop is not in its event
      next (a turn); half, 99 %: so many of the turns took no longer than this, to a factor of two; stood still: time of its stalls, as a \
      share of the time in which it was watched";
 
+/// What the list of causes is.
+pub const INSTEAD: &str = "what the loops did in their stalls; the one with the most for others comes first";
+
 /// What the columns of the list of causes mean.
 pub const CAUSE_COLUMNS: &str = "others: the descriptors that were ready when the loop came back, times the length of the stall. \
      Each of them waited for a part of it; a listening socket may stand for many connections";

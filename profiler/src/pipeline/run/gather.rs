@@ -17,7 +17,6 @@ use super::{
         prices::{self, Priced, Pricing},
         reference,
         stacks::{Stacks, without_room},
-        stalls::Stalls,
     },
     Run, SNAPSHOT_EVENTS,
 };
@@ -114,7 +113,8 @@ impl Run<'_> {
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
-        let caught = self.stalls.as_ref().and_then(Stalls::latest);
+        let now = kernel::now();
+        let caught = self.stalls.as_ref().map(|stalls| Arc::new(stalls.so_far(&self.session, now)));
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled, caught }))
     }
 

@@ -80,7 +80,7 @@ fn causes(page: &mut Page, stalls: &Stalls, few: usize) {
     if stalls.causes.is_empty() {
         return;
     }
-    page.title("INSTEAD", "what the loops did in their stalls; what others waited longest for comes first");
+    page.title("INSTEAD", words::INSTEAD);
     let header = [
         ("what", Side::Left),
         ("in", Side::Left),

@@ -35,7 +35,7 @@ fn in_place(place: Place) -> App {
         Place::Help => drop(type_in(&mut app, "?")),
         Place::Typing => drop(type_in(&mut app, "/")),
         Place::Moving => show(&mut app, View::Log),
-        Place::Everywhere | Place::Recording | Place::Processes | Place::Machine => {}
+        Place::Everywhere | Place::Recording | Place::Processes | Place::Machine | Place::Stalls => {}
     }
     app
 }

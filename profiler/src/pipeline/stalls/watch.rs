@@ -1,0 +1,92 @@
+//! Looks at the stalls of a target one after the other, on a thread of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::super::{
+    live::{LEAVE, is_over_within},
+    measure,
+    measurement::{Measurement, Progress, Request},
+};
+use crate::{answer::Stalls, feed::StallFeed, quantity::Nanos};
+
+/// How often there is a new look.
+const EVERY: Nanos = Nanos::from_millis(2_000);
+
+/// A target whose loops are watched.
+pub struct StallWatch {
+    looks: Receiver<Stalls>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl StallWatch {
+    /// Starts to measure, as the request has it.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn begin(request: Request) -> Result<Self> {
+        let request = Request { snapshots: true, ..request };
+        let (out, looks) = sync_channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("sia-measure".into())
+            .spawn(move || measure(&request, &stopped, &mut Looks(out)).map(drop));
+        Ok(Self { looks, stop, thread: Some(thread.context("cannot start the thread that measures")?) })
+    }
+
+    /// Ends the measurement. What it would still gather nobody reads: where that takes long it ends
+    /// with the process.
+    ///
+    /// # Errors
+    /// What was wrong with the measurement: see [`measure`].
+    pub fn end(mut self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        if !is_over_within(self.thread.as_ref(), LEAVE) {
+            return Ok(());
+        }
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(anyhow!("the thread that measures panicked")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StallFeed for StallWatch {
+    fn newest(&mut self) -> Option<Stalls> {
+        self.looks.try_recv().ok()
+    }
+
+    fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+/// What the measuring thread tells the screen.
+struct Looks(SyncSender<Stalls>);
+
+impl Progress for Looks {
+    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
+
+    fn snapshot_every(&self) -> Option<Nanos> {
+        Some(EVERY)
+    }
+
+    fn snapshot(&mut self, so_far: Measurement) {
+        let Measurement { window, inputs, caught, .. } = so_far;
+        if let Some(caught) = caught {
+            // The screen has not taken the look before: the next one has all of this.
+            let _ = self.0.try_send(Stalls::new(caught.as_ref().clone(), &window, &inputs));
+        }
+    }
+}
