@@ -90,7 +90,9 @@ pub fn on_switch<A: Access>(ctx: *mut c_void, preempt: bool, prev: *const u8, ne
         }
     }
     if let Some(t) = thread(into) {
-        switch_in::<A>(control, t, into, now, next, out == 0, owed);
+        let ends_block = is_off(t);
+        switch_in::<A>(control, t, now, next, out == 0, owed);
+        turn_goes_on(control, t, into, now, ends_block);
     }
 }
 
@@ -216,18 +218,25 @@ fn special_class<A: Access>(t: &Thread, task: *const u8, state: u32) -> u8 {
     }
 }
 
+/// Whether a thread is blocked, or was and has not run since.
+#[inline(always)]
+fn is_off(t: &Thread) -> bool {
+    t.phase == phase::BLOCKED || t.phase == phase::WOKEN
+}
+
+/// Counts a block that is over in the turn of an event loop. Called by the programs themselves:
+/// before 6.13 all frames of a chain of calls together have 512 bytes (`MAX_BPF_STACK`).
+#[inline(always)]
+fn turn_goes_on(control: &Control, t: &Thread, slot: u32, now: u64, ends_block: bool) {
+    if control.stall_over != 0 && ends_block && t.marks & mark::AT_WAIT == 0 {
+        turns::sia_turn_blocked(slot as u64, now, recall(&t.scratch));
+    }
+}
+
 /// A thread gets the CPU, which was idle before or with somebody else than the target (`away`).
 /// `owed`: see `charge`.
 #[inline(always)]
-fn switch_in<A: Access>(
-    control: &mut Control,
-    t: &mut Thread,
-    slot: u32,
-    now: u64,
-    task: *const u8,
-    away: bool,
-    owed: u64,
-) {
+fn switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8, away: bool, owed: u64) {
     first_sight::<A>(control, t, FirstSight::Runnable, task);
     // Still open where the kernel did not tell of the switch-out.
     ipc::cut(t);
@@ -246,7 +255,7 @@ fn switch_in<A: Access>(
             }
         }
         phase::BORN => t.sums.born_delay += since(now, t.off),
-        phase::BLOCKED | phase::WOKEN => end_block(control, t, slot, now, away),
+        phase::BLOCKED | phase::WOKEN => end_block(control, t, now, away),
         _ => {}
     }
     t.phase = phase::ON_CPU;
@@ -254,7 +263,7 @@ fn switch_in<A: Access>(
 
 /// A thread is back on a CPU after a block.
 #[inline(always)]
-fn end_block(control: &mut Control, t: &mut Thread, slot: u32, now: u64, away: bool) {
+fn end_block(control: &mut Control, t: &mut Thread, now: u64, away: bool) {
     let mut wake = t.wake;
     if wake < t.off {
         // A wake-up within the burst before the block raced with the switch-out. An older one is
@@ -267,6 +276,8 @@ fn end_block(control: &mut Control, t: &mut Thread, slot: u32, now: u64, away: b
         // The waker saw it still on the CPU, and left the counting to the switch-in.
         note_runnable(control, t);
     }
+    // For `turn_goes_on`.
+    keep(&mut t.scratch, wake);
     let blocked = since(wake, t.off);
     let delay = since(now, wake);
     let class = t.block_class;
@@ -289,9 +300,6 @@ fn end_block(control: &mut Control, t: &mut Thread, slot: u32, now: u64, away: b
     }
     if control.stream != 0 {
         stream::block_ended(control, t, wake, delay, away);
-    }
-    if control.stall_over != 0 && t.marks & mark::AT_WAIT == 0 {
-        turns::sia_turn_blocked(slot as u64, now, blocked, delay);
     }
     if class == BlockClass::File as u32
         || class == BlockClass::BlockDevice as u32
@@ -318,14 +326,16 @@ fn count_load(t: &mut Thread, blocked: u64) {
 #[inline(always)]
 fn ensure_on_cpu<A: Access>(control: &mut Control, t: &mut Thread, slot: u32, now: u64, task: *const u8) {
     if t.phase != phase::ON_CPU {
-        made_up_switch_in::<A>(control, t, slot, now, task);
+        let ends_block = is_off(t);
+        made_up_switch_in::<A>(control, t, now, task);
+        turn_goes_on(control, t, slot, now, ends_block);
     }
 }
 
 #[inline(never)]
-fn made_up_switch_in<A: Access>(control: &mut Control, t: &mut Thread, slot: u32, now: u64, task: *const u8) {
+fn made_up_switch_in<A: Access>(control: &mut Control, t: &mut Thread, now: u64, task: *const u8) {
     bump(&mut control.counters.missed_switch_ins, 1);
-    switch_in::<A>(control, t, slot, now, task, false, 0);
+    switch_in::<A>(control, t, now, task, false, 0);
 }
 
 /// `sched_waking`, on the waker's CPU.

@@ -238,10 +238,10 @@ fn is_shared(t: &Thread, turn: &Turn) -> bool {
     turn.fd != NO_FD && unsafe { SIA_LOOPS.get(loop_key(t.tgid, turn.fd)) }.is_some_and(|&by| by == MANY)
 }
 
-/// A block within a turn is over.
+/// A block within a turn is over: a wake-up at `wake` ended it.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sia_turn_blocked(slot: u64, now: u64, blocked: u64, delay: u64) -> u64 {
+pub extern "C" fn sia_turn_blocked(slot: u64, now: u64, wake: u64) -> u64 {
     let (Some(control), Some(t)) = (control(), thread(slot as u32)) else { return 0 };
     let Some(turn) = turn_of(control, t, slot) else { return 0 };
     // Whether others share the loop may only be known by now.
@@ -251,7 +251,8 @@ pub extern "C" fn sia_turn_blocked(slot: u64, now: u64, blocked: u64, delay: u64
         begin(t, turn, now);
         return 0;
     }
-    turn.delay += delay;
+    let blocked = since(wake, t.off);
+    turn.delay += since(now, wake);
     turn.blocks += 1;
     let class = t.block_class as usize;
     if class >= CLASS_COUNT {
