@@ -8,7 +8,7 @@ mod common;
 use common::measuring::{Measuring, raw_request, request};
 use common::truth::Truth;
 use common::{can_measure, figures};
-use should_i_async::answer::{Caught, Instead, Stall, Stalls};
+use should_i_async::answer::{Instead, Stall, Stalls};
 use should_i_async::event::BlockClass;
 use should_i_async::pipeline::Request;
 use should_i_async::quantity::Nanos;
@@ -33,8 +33,7 @@ fn measure(kind: &str, n: &str, request: impl Fn(u32) -> Request) -> Seen {
     truth.end();
     let of = |row: &common::truth::Row| row.stalls.iter().map(|&(at, ns)| (row.tid, at, ns)).collect::<Vec<_>>();
     let own = line.rows.iter().flat_map(of).collect();
-    let caught = measured.caught.map_or_else(Caught::default, |caught| caught.as_ref().clone());
-    Seen { stalls: Stalls::new(caught, &measured.window, &measured.inputs), truth: own }
+    Seen { stalls: Stalls::new(measured.caught.unwrap_or_default(), &measured.window, &measured.inputs), truth: own }
 }
 
 impl Seen {

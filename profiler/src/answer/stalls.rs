@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
 };
 
 use super::{
@@ -63,7 +63,7 @@ pub struct StallStack {
 pub struct Caught {
     /// From what length on a turn is a stall.
     pub over: Nanos,
-    /// The sums of each thread that waited for events. Without turns.
+    /// The sums of each thread that waited for events, each thread once. Without turns.
     pub loops: Vec<LoopRecord>,
     /// Stalls in the order of their beginnings.
     pub stalls: Vec<Stall>,
@@ -78,18 +78,11 @@ pub struct Caught {
 }
 
 impl Caught {
-    /// Adds what a thread that lives has had of its turns so far. A turn that goes on is a stall if
-    /// it is long already; its stacks are not known yet.
+    /// Adds what a thread that lives has had of its turns so far, with its turn where that is a
+    /// stall; its stacks are not known yet.
     pub(crate) fn add_living(&mut self, mut record: LoopRecord) {
-        let turn = record.turn.take().filter(|turn| turn.to.saturating_sub(turn.from) >= self.over);
-        if let Some(turn) = turn {
-            let part = |(what, time)| Part { what, stack: None, time };
-            let blocked = turn.blocked.iter().map(|&(class, time)| (Instead::Blocked(class), time));
-            let others = [(Instead::Ran, turn.user + turn.kernel), (Instead::WaitedForCpu, turn.delay)];
-            let mut parts: Vec<Part> = blocked.chain(others).map(part).collect();
-            parts.retain(|part| part.time > Nanos::ZERO);
-            parts.sort_by_key(|part| Reverse(part.time));
-            self.stalls.push(Stall { tgid: record.tgid, tid: record.tid, turn, parts });
+        if let Some(turn) = record.turn.take() {
+            self.stalls.push(Stall::new((record.tgid, record.tid), turn, |_, time| vec![(None, time)]));
         }
         match self.loops.iter_mut().find(|known| (known.tgid, known.tid) == (record.tgid, record.tid)) {
             Some(known) => known.absorb(&record),
@@ -111,7 +104,7 @@ pub struct EventLoop {
     pub away: Nanos,
     pub turns: u64,
     /// How many were how long, log2 histogram of ns.
-    pub buckets: [u64; BUCKETS],
+    pub buckets: [u32; BUCKETS],
     pub longest: Nanos,
     pub stalls: u64,
     /// Time of its stalls.
@@ -197,14 +190,28 @@ impl EventLoop {
 
     /// A quantile of its turns, exact to a factor of two; never more than the longest.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
-        let counts = self.buckets.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        Histogram(&counts).quantile(q).map(|at| at.min(self.longest))
+        Histogram(&self.buckets).quantile(q).map(|at| at.min(self.longest))
     }
 }
 
 impl Stall {
+    /// `shared_out` says in which stacks the time of each kind was spent.
+    pub(crate) fn new(
+        (tgid, tid): (Tgid, Tid),
+        turn: Turn,
+        shared_out: impl Fn(Instead, Nanos) -> Vec<(Option<usize>, Nanos)>,
+    ) -> Self {
+        let blocked = turn.blocked.iter().map(|&(class, time)| (Instead::Blocked(class), time));
+        let others = [(Instead::Ran, turn.user + turn.kernel), (Instead::WaitedForCpu, turn.delay)];
+        let part = |what| move |(stack, time)| Part { what, stack, time };
+        let parts = blocked.chain(others).flat_map(|(what, time)| shared_out(what, time).into_iter().map(part(what)));
+        let mut parts: Vec<Part> = parts.filter(|part| part.time > Nanos::ZERO).collect();
+        parts.sort_by_key(|part| Reverse(part.time));
+        Self { tgid, tid, turn, parts }
+    }
+
     pub fn length(&self) -> Nanos {
-        self.turn.to.saturating_sub(self.turn.from)
+        self.turn.length()
     }
 
     /// The descriptors that were ready when the loop came back, times the length. Each became ready
@@ -340,22 +347,22 @@ fn programs_share(window: &Window, inputs: &Inputs) -> Option<f64> {
 /// The loops among threads that wait for events. Of those that share a descriptor, one that never
 /// sleeps by it only looks in: a watchdog.
 fn loops_of(records: &[LoopRecord], parks: bool) -> BTreeMap<(Tgid, Tid), EventLoop> {
-    let mut slept: HashMap<(Tgid, Tid), bool> = HashMap::new();
-    let mut loops: BTreeMap<(Tgid, Tid), EventLoop> = BTreeMap::new();
-    for record in records {
-        let key = (record.tgid, record.tid);
-        *slept.entry(key).or_default() |= record.slept;
-        let of = loops.entry(key).or_insert_with(|| EventLoop::new(record.tgid, record.tid));
-        of.watched += record.sums.watched.max(record.sums.turned);
-        of.away += record.sums.turned;
-        of.turns += record.sums.turns;
-        of.longest = of.longest.max(record.sums.most);
-        of.shared |= record.shared || parks;
-        of.own = 2 * record.sums.own > record.sums.waits && !of.shared;
-        of.buckets.iter_mut().zip(record.sums.buckets).for_each(|(sum, n)| *sum += u64::from(n));
-    }
-    loops.retain(|key, of| !(of.shared || parks) || slept.get(key).copied().unwrap_or(false));
-    loops
+    let shared = |record: &LoopRecord| record.shared || parks;
+    let loops = records.iter().filter(|record| record.slept || !shared(record)).map(|record| {
+        let sums = &record.sums;
+        let of = EventLoop {
+            watched: sums.watched.max(sums.turned),
+            away: sums.turned,
+            turns: sums.turns,
+            buckets: sums.buckets,
+            longest: sums.most,
+            shared: shared(record),
+            own: 2 * sums.own > sums.waits && !shared(record),
+            ..EventLoop::new(record.tgid, record.tid)
+        };
+        ((record.tgid, record.tid), of)
+    });
+    loops.collect()
 }
 
 /// Adds the threads that slept in an event wait all the time: they had nothing to do.

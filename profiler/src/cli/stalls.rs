@@ -9,11 +9,7 @@ use super::{
 };
 use crate::{
     answer::{Caught, Stalls},
-    pipeline::{
-        self, Measurement, Request,
-        outputs::{self},
-        stalls::StallWatch,
-    },
+    pipeline::{self, Measurement, Request, outputs, stalls::StallWatch},
     report, tui, words,
 };
 
@@ -32,8 +28,7 @@ pub(super) fn run(flags: &StallsFlags) -> Result<()> {
             let request = Request { price: false, stalls: Some(over), ..request.clone() };
             pipeline::measure(&request, &stop, progress)
         })?;
-    let caught = caught.map_or_else(Caught::default, |caught| caught.as_ref().clone());
-    let stalls = Stalls::new(Caught { over, ..caught }, &window, &inputs);
+    let stalls = Stalls::new(Caught { over, ..caught.unwrap_or_default() }, &window, &inputs);
     show(&stalls, flags)?;
     for path in &flags.output {
         let bytes = outputs::write_stalls(path, &stalls)?;

@@ -75,8 +75,6 @@ pub struct TurnSums {
 pub struct LoopRecord {
     pub tgid: Tgid,
     pub tid: Tid,
-    /// Number of its address space.
-    pub space: u32,
     /// Whether it has slept in an event wait.
     pub slept: bool,
     /// Whether other threads wait by the same descriptor, while this one parks on a futex.
@@ -160,7 +158,6 @@ fn record(raw: &Raw, turn: Option<Turn>, until: Nanos) -> LoopRecord {
     LoopRecord {
         tgid: Tgid::from_raw(raw.tgid),
         tid: Tid::from_raw(raw.tid),
-        space: raw.space,
         slept: raw.marks & mark::SLEPT != 0,
         shared: raw.marks & mark::SHARED != 0,
         turn,
@@ -213,6 +210,13 @@ fn place_of(nr: u32, class: BlockClass, abi: u32, ip: u64, space: u32) -> Result
         return Ok(None);
     }
     place(nr as u16, class as u8, abi as u8, ip, space).map(Some)
+}
+
+impl Turn {
+    /// How long it was; so far, where it is not over.
+    pub fn length(&self) -> Nanos {
+        self.to.saturating_sub(self.from)
+    }
 }
 
 impl LoopRecord {

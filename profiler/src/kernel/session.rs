@@ -382,12 +382,13 @@ impl Session {
     pub fn turns(&self) -> Vec<RawTurn> {
         let epoch = self.loaded.control.read(0).epoch;
         let slots = self.live_slots().into_iter().map(|slot| slot as usize);
-        let turns = slots.filter(|&slot| slot < self.loaded.turns.len()).filter_map(|slot| {
-            let (turn, thread) = (self.loaded.turns.read(slot), self.loaded.threads.read(slot));
-            let is_its = turn.epoch == epoch && turn.tid == thread.tid;
-            is_its.then_some(RawTurn { turn, thread: Some(thread) })
+        let slots = slots.filter(|&slot| slot < self.loaded.turns.len());
+        let turns = slots.map(|slot| (slot, self.loaded.turns.read(slot)));
+        let of_window = turns.filter(|(_, turn)| turn.epoch == epoch).filter_map(|(slot, turn)| {
+            let thread = self.loaded.threads.read(slot);
+            (turn.tid == thread.tid).then_some(RawTurn { turn, thread: Some(thread) })
         });
-        turns.collect()
+        of_window.collect()
     }
 
     /// Events stop counting. Whoever reads the harvest closes open intervals at this moment.

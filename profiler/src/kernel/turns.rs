@@ -43,7 +43,7 @@ pub struct RawTurn {
 impl RawTurn {
     /// Whether the turn is over, and the user side has not been told that it was a stall.
     pub fn is_untold(&self) -> bool {
-        self.thread.is_some_and(|thread| thread.marks & STALLED != 0)
+        self.thread.as_ref().is_some_and(|thread| thread.marks & STALLED != 0)
     }
 
     /// Whether the turn goes on.

@@ -132,7 +132,7 @@ pub struct Measurement {
     /// Stacks, where [`Request::stacks`] asked for them.
     pub sampled: Option<Arc<Sampled>>,
     /// Stalls of event loops, where [`Request::stalls`] asked for them.
-    pub caught: Option<Arc<Caught>>,
+    pub caught: Option<Caught>,
 }
 
 impl Measurement {

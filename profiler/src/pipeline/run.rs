@@ -70,7 +70,8 @@ pub(super) struct Run<'a> {
     silents: Silents,
     names: ThreadNames,
     runtimes: Runtimes,
-    streaming: Streaming,
+    /// `None` where nothing is replayed.
+    streaming: Option<Streaming>,
     stacks: Option<Stacks>,
     stalls: Option<Stalls>,
     windows: Windows,
@@ -171,7 +172,7 @@ impl<'a> Run<'a> {
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
-        let streaming = if stalls.is_some() { Streaming::none() } else { Streaming::new(&mut session, first) };
+        let streaming = stalls.is_none().then(|| Streaming::new(&mut session, first));
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
         Ok(Self {
             request,
@@ -269,7 +270,9 @@ impl<'a> Run<'a> {
         processes: &[Process],
         progress: &mut dyn Progress,
     ) -> Result<(), Failure> {
-        self.streaming.tick(&mut self.session, now);
+        if let Some(streaming) = &mut self.streaming {
+            streaming.tick(&mut self.session, now);
+        }
         if now.saturating_sub(last.drained) >= DRAIN {
             last.drained = now;
             self.session.drain();
@@ -304,7 +307,9 @@ impl<'a> Run<'a> {
     /// for the next one.
     fn rest(&mut self, now: Nanos, deadline: Option<Nanos>, stop: &AtomicBool) -> Result<(), Failure> {
         let before = thread_cpu();
-        self.streaming.close(&mut self.session, now);
+        if let Some(streaming) = &mut self.streaming {
+            streaming.close(&mut self.session, now);
+        }
         self.session.finish();
         self.take_window()?;
         self.lives.starts =

@@ -68,8 +68,15 @@ impl Stalls {
     /// To be called once a window is over, before the session is read: what its threads had of
     /// their turns.
     pub(super) fn window_over(&self, session: &Session, end: Nanos) {
-        let loops = session.turns().into_iter().filter_map(|raw| sane(event::decode_living_turn(&raw, end))).collect();
-        let _ = self.messages.send(Message::Window(loops));
+        let _ = self.messages.send(Message::Window(self.living(session, end).collect()));
+    }
+
+    /// What the living threads have had of their turns by `now`. A turn that goes on is with them
+    /// where it is a stall already.
+    fn living(&self, session: &Session, now: Nanos) -> impl Iterator<Item = LoopRecord> {
+        let over = self.over;
+        let records = session.turns().into_iter().filter_map(move |raw| sane(event::decode_living_turn(&raw, now)));
+        records.map(move |record| LoopRecord { turn: record.turn.filter(|turn| turn.length() >= over), ..record })
     }
 
     /// What was caught as of a moment ago, with what the living threads have had of their turns by
@@ -79,8 +86,7 @@ impl Stalls {
         let latest = self.latest.lock().ok().and_then(|latest| latest.clone());
         let mut caught = latest.map_or_else(Caught::default, |latest| latest.as_ref().clone());
         caught.over = self.over;
-        let living = session.turns().into_iter().filter_map(|raw| sane(event::decode_living_turn(&raw, now)));
-        living.for_each(|record| caught.add_living(record));
+        self.living(session, now).for_each(|record| caught.add_living(record));
         caught
     }
 

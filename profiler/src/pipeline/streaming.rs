@@ -22,11 +22,6 @@ pub(super) struct Streaming {
 }
 
 impl Streaming {
-    /// Where nothing is replayed.
-    pub(super) fn none() -> Self {
-        Self { open: None, closed: Some(Nanos::from_nanos(u64::MAX)) }
-    }
-
     /// Of a window that has just begun.
     pub(super) fn new(session: &mut Session, now: Nanos) -> Self {
         let mut streaming = Self::default();
@@ -57,7 +52,7 @@ impl Streaming {
     pub(super) fn close(&mut self, session: &mut Session, now: Nanos) {
         session.end_span();
         self.open = None;
-        self.closed = self.closed.max(Some(now));
+        self.closed = Some(now);
     }
 
     fn begin(&mut self, session: &mut Session, now: Nanos) {

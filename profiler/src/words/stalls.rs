@@ -1,6 +1,6 @@
 //! Stalls of event loops, in words.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use crate::{
     answer::{Cause, EventLoop, Instead, Stall, Stalls},
@@ -147,9 +147,8 @@ impl Stalls {
             };
             let never = if loops == 1 { "never stood still" } else { "ever stood still" };
             if longest >= self.over {
-                return format!(
-                    "{subject} stood still for up to {longest}, and nothing more is known: those stalls were lost."
-                );
+                let who = if loops == 1 { subject } else { format!("One of its {loops} loops") };
+                return format!("{who} stood still for {longest}, and nothing more is known: those stalls were lost.");
             }
             return format!(
                 "{subject} {never} for {} or longer: {turn} took {}.",
@@ -163,16 +162,14 @@ impl Stalls {
             Some(of) if loops > 1 => format!(" ({} {}: {})", of.title(), of.tid, percent(of.stood_still())),
             _ => String::new(),
         };
-        let named: Vec<String> = self
-            .by_time()
-            .into_iter()
-            .take(NAMED)
-            .filter(|(_, time)| time.ratio_to(stood) >= SMALL)
-            .map(|((what, place), time)| {
-                let below = place.map_or_else(String::new, |place| format!(" in {}", clean(place)));
-                format!("{} {}{below}", share(time), what.doing())
-            })
-            .collect();
+        let mut causes: Vec<&Cause> = self.causes.iter().collect();
+        causes.sort_by_key(|cause| (Reverse(cause.time), cause.what, cause.place.as_deref()));
+        let large = causes.into_iter().take(NAMED).filter(|cause| cause.time.ratio_to(stood) >= SMALL);
+        let name = |cause: &Cause| {
+            let below = cause.place.as_deref().map_or_else(String::new, |place| format!(" in {}", clean(place)));
+            format!("{} {}{below}", share(cause.time), cause.what.doing())
+        };
+        let named: Vec<String> = large.map(name).collect();
         let because = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
         format!("It is async, and {whose} still {} of the time{worst}{because}.", share(stood))
     }
@@ -188,17 +185,6 @@ impl Stalls {
             self.over,
             percent(self.stood().ratio_to(watched))
         )
-    }
-
-    /// What was done instead, and where, the most time first.
-    fn by_time(&self) -> Vec<((Instead, Option<&str>), Nanos)> {
-        let mut times: BTreeMap<(Instead, Option<&str>), Nanos> = BTreeMap::new();
-        for cause in &self.causes {
-            *times.entry((cause.what, cause.place.as_deref())).or_default() += cause.time;
-        }
-        let mut times: Vec<_> = times.into_iter().collect();
-        times.sort_by_key(|&(_, time)| std::cmp::Reverse(time));
-        times
     }
 
     /// What looking cost.

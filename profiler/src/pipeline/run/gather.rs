@@ -3,10 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{
@@ -17,6 +14,7 @@ use super::{
         prices::{self, Priced, Pricing},
         reference,
         stacks::{Stacks, without_room},
+        stalls::Stalls,
     },
     Run, SNAPSHOT_EVENTS,
 };
@@ -67,7 +65,7 @@ impl Run<'_> {
         };
         answer::possible(&total, kernel::possible_cpus()).map_err(Failure::Impossible)?;
         let sampled = stacks.map(|stacks| stacks.finish(&total));
-        let caught = self.stalls.take().map(|stalls| Arc::new(stalls.finish()));
+        let caught = self.stalls.take().map(Stalls::finish);
         let sampled = sampled.or_else(|| self.request.stacks.then(without_room));
         let after = self.stretches.after(self.request, self.pace.as_ref());
         // What follows measures this process, which takes yardsticks of its own.
@@ -113,8 +111,7 @@ impl Run<'_> {
         let known = self.pricing.as_mut().and_then(Pricing::known);
         inputs.price(self.with_runtime(known));
         let sampled = self.stacks.as_mut().and_then(Stacks::latest);
-        let now = kernel::now();
-        let caught = self.stalls.as_ref().map(|stalls| Arc::new(stalls.so_far(&self.session, now)));
+        let caught = self.stalls.as_ref().map(|stalls| stalls.so_far(&self.session, kernel::now()));
         Ok(Some(Measurement { wire: None, window: total, inputs, sampled, caught }))
     }
 

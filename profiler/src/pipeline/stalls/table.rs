@@ -1,13 +1,10 @@
 //! Stalls with the stacks that were taken in them.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},
-};
+use std::collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry};
 
 use super::super::traces::{Interned, Naming, TraceId, Traces, Waker};
 use crate::{
-    answer::{Caught, Instead, Part, Stall, StallStack, share_out},
+    answer::{Caught, Instead, Stall, StallStack, share_out},
     event::{BlockClass, LoopRecord, Place, StackMoment, StackRecord, Turn},
     quantity::{Nanos, Tgid, Tid},
     symbol::Frame,
@@ -140,12 +137,9 @@ impl Table {
         }
     }
 
-    /// Adds what a living thread had at the end of a window. A turn that goes on is a stall if it
-    /// is long already.
+    /// Adds what a living thread had at the end of a window, with its turn where that is a stall.
     pub(super) fn end_window(&mut self, mut record: LoopRecord) {
-        if let Some(turn) = record.turn.take()
-            && turn.to.saturating_sub(turn.from) >= self.over
-        {
+        if let Some(turn) = record.turn.take() {
             self.add_stall((record.tgid, record.tid), turn);
         }
         self.add_sums(record);
@@ -162,7 +156,6 @@ impl Table {
     }
 
     fn add_stall(&mut self, (tgid, tid): (Tgid, Tid), turn: Turn) {
-        let length = turn.to.saturating_sub(turn.from);
         // What came later is of the next turn.
         let mut seen = self.seen.remove(&tid).unwrap_or_default();
         let next = seen.iter().position(|seen| seen.at > turn.to).unwrap_or(seen.len());
@@ -172,23 +165,12 @@ impl Table {
         }
         if self.stalls.len() >= MOST {
             self.beyond.0 += 1;
-            self.beyond.1 += length;
+            self.beyond.1 += turn.length();
             return;
         }
         seen.retain(|seen| seen.at >= turn.from);
         let seen = by_time(&turn, seen.into());
-        let mut parts: BTreeMap<(Instead, Option<u32>), Nanos> = BTreeMap::new();
-        for &(class, time) in &turn.blocked {
-            add_parts(&mut parts, Instead::Blocked(class), time, &seen);
-        }
-        add_parts(&mut parts, Instead::Ran, turn.user + turn.kernel, &seen);
-        add_parts(&mut parts, Instead::WaitedForCpu, turn.delay, &seen);
-        let part = |((what, stack), time): ((Instead, Option<u32>), Nanos)| {
-            (time > Nanos::ZERO).then(|| Part { what, stack: stack.map(|id| id as usize), time })
-        };
-        let mut parts: Vec<Part> = parts.into_iter().filter_map(part).collect();
-        parts.sort_by_key(|part| Reverse(part.time));
-        self.stalls.push(Stall { tgid, tid, turn, parts });
+        self.stalls.push(Stall::new((tgid, tid), turn, |what, time| shared_out(what, time, &seen)));
     }
 
     /// Everything so far, with names.
@@ -246,16 +228,14 @@ fn by_time(turn: &Turn, mut seen: Vec<Seen>) -> Vec<Seen> {
     seen
 }
 
-/// Shares a part's time out among the stacks that were taken in it.
-fn add_parts(parts: &mut BTreeMap<(Instead, Option<u32>), Nanos>, what: Instead, time: Nanos, seen: &[Seen]) {
+/// Shares the time of a kind out among the stacks that were taken in it.
+fn shared_out(what: Instead, time: Nanos, seen: &[Seen]) -> Vec<(Option<usize>, Nanos)> {
     let of: Vec<&Seen> = seen.iter().filter(|seen| seen.what == what).collect();
     let weights: Vec<f64> = of.iter().map(|seen| seen.weight).collect();
-    match share_out(time.as_nanos(), &weights) {
-        Some(shares) => {
-            for (seen, share) in of.iter().zip(shares) {
-                *parts.entry((what, Some(seen.stack))).or_default() += Nanos::from_nanos(share);
-            }
-        }
-        None => *parts.entry((what, None)).or_default() += time,
+    let Some(shares) = share_out(time.as_nanos(), &weights) else { return vec![(None, time)] };
+    let mut stacks: BTreeMap<usize, Nanos> = BTreeMap::new();
+    for (seen, share) in of.iter().zip(shares) {
+        *stacks.entry(seen.stack as usize).or_default() += Nanos::from_nanos(share);
     }
+    stacks.into_iter().map(|(stack, time)| (Some(stack), time)).collect()
 }

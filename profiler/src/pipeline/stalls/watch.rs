@@ -86,7 +86,7 @@ impl Progress for Looks {
         let Measurement { window, inputs, caught, .. } = so_far;
         if let Some(caught) = caught {
             // The screen has not taken the look before: the next one has all of this.
-            let _ = self.0.try_send(Stalls::new(caught.as_ref().clone(), &window, &inputs));
+            let _ = self.0.try_send(Stalls::new(caught, &window, &inputs));
         }
     }
 }

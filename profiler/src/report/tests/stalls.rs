@@ -71,7 +71,6 @@ fn record(tid: u32, turns: u64, shared: bool, slept: bool) -> LoopRecord {
     LoopRecord {
         tgid: Tgid::from_raw(PID),
         tid: Tid::from_raw(tid),
-        space: 1,
         slept,
         shared,
         turn: None,
