@@ -42,29 +42,31 @@ pub enum Widths {
 
 /// A flame graph of one weight. The same input gives the same bytes.
 pub fn flame(profile: &Profile, report: &Report, weight: Weight) -> Result<String, ExportError> {
-    let lines: Vec<String> = folded::lines(profile, weight, Names::Annotated)
-        .into_iter()
-        .map(|(stack, ns)| format!("{stack} {ns}"))
-        .collect();
-    if lines.is_empty() {
-        return Err(ExportError::no_stacks(profile, weight));
-    }
-    let mut options = options(format!("{}: {}", weight.title(), target(report)));
-    options.subtitle = Some(subtitle(report));
-    options.count_name = "ns".to_owned();
-    draw(&mut options, &lines)
+    let title = format!("{}: {}", weight.title(), target(report));
+    picture(profile, weight, title, subtitle(report), || ExportError::no_stacks(profile, weight))
 }
 
 /// A flame graph of stalls: the time in which loops stood still, by what they did instead.
 pub fn stalls(stalls: &Stalls) -> Result<String, ExportError> {
-    let (profile, weight) = (stalls.profile(), Weight::Blocked);
-    let lines = folded::lines(&profile, weight, Names::Annotated);
+    let said = clean::line(&stalls.sentence());
+    let (title, subtitle) = (clean::line(&stalls.flame_title()), fit::cut_chars(&said, SUBTITLE));
+    picture(&stalls.profile(), Weight::Blocked, title, subtitle, || ExportError::NoStacks(said))
+}
+
+fn picture(
+    profile: &Profile,
+    weight: Weight,
+    title: String,
+    subtitle: String,
+    nothing: impl FnOnce() -> ExportError,
+) -> Result<String, ExportError> {
+    let lines = folded::lines(profile, weight, Names::Annotated);
     let lines: Vec<String> = lines.into_iter().map(|(stack, ns)| format!("{stack} {ns}")).collect();
     if lines.is_empty() {
-        return Err(ExportError::NoStacks(clean::line(&stalls.sentence())));
+        return Err(nothing());
     }
-    let mut options = options(clean::line(&stalls.flame_title()));
-    options.subtitle = Some(fit::cut_chars(&clean::line(&stalls.sentence()), SUBTITLE));
+    let mut options = options(title);
+    options.subtitle = Some(subtitle);
     options.count_name = "ns".to_owned();
     draw(&mut options, &lines)
 }

@@ -87,8 +87,12 @@ fn default_weight(profile: &Profile) -> Weight {
 /// See [`OutputError`]; nothing is left behind then.
 pub fn write(output: &Output, shown: &Shown<'_>) -> Result<u64, OutputError> {
     let bytes = render(output, shown)?;
-    write_atomically(&output.path, |out| out.write_all(&bytes))
-        .map_err(|source| OutputError::Io { path: output.path.clone(), source })?;
+    put(&output.path, &bytes)
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<u64, OutputError> {
+    write_atomically(path, |out| out.write_all(bytes))
+        .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
     Ok(bytes.len() as u64)
 }
 
@@ -105,9 +109,7 @@ pub fn write_stalls(path: &Path, stalls: &Stalls) -> Result<u64, OutputError> {
         Format::Folded => export::folded::write(&stalls.profile(), Weight::Blocked, Names::Annotated),
         _ => report::stalls(stalls, &TextOptions { verbose: true, ..TextOptions::default() }),
     };
-    write_atomically(path, |out| out.write_all(text.as_bytes()))
-        .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
-    Ok(text.len() as u64)
+    put(path, text.as_bytes())
 }
 
 /// The format of a file of stalls.

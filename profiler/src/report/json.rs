@@ -171,8 +171,7 @@ pub fn json_value(report: &answer::Report) -> Value {
 /// The report as JSON text, with a newline at its end.
 pub fn json(report: &answer::Report) -> String {
     // From the types, not from the value: so the keys keep the order in which they are explained.
-    let text = serde_json::to_string_pretty(&Document::new(report)).unwrap_or_default();
-    format!("{text}\n")
+    pretty(&Document::new(report))
 }
 
 /// The JSON Schema of [`json`], generated from the types that are serialised, with a newline at its
@@ -183,14 +182,12 @@ pub fn schema() -> String {
 
 /// The machine at a glance as JSON text, with a newline at its end.
 pub fn top_json(top: &answer::Top) -> String {
-    let text = serde_json::to_string_pretty(&top::Document::new(top)).unwrap_or_default();
-    format!("{text}\n")
+    pretty(&top::Document::new(top))
 }
 
 /// Stalls as JSON, with a newline at its end.
 pub fn stalls_json(stalls: &answer::Stalls) -> String {
-    let text = serde_json::to_string_pretty(&stalls::Document::new(stalls)).unwrap_or_default();
-    text + "\n"
+    pretty(&stalls::Document::new(stalls))
 }
 
 /// The JSON Schema of [`stalls_json`], with a newline at its end.
@@ -201,6 +198,12 @@ pub fn stalls_schema() -> String {
 /// The JSON Schema of [`top_json`], with a newline at its end.
 pub fn top_schema() -> String {
     schema_of::<top::Document>()
+}
+
+/// A document as text, with a newline at its end.
+fn pretty(document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    format!("{text}\n")
 }
 
 fn schema_of<T: JsonSchema>() -> String {

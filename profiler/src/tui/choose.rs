@@ -2,15 +2,15 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use super::{
-    keymap::{Place, strokes},
+    keymap::Place,
     list::{Frames, List},
+    show::{News, show},
     table::{Column, Sheet, by_name},
-    terminal::{Input, Screen},
     theme::Theme,
 };
 use crate::text::{
@@ -105,26 +105,16 @@ pub(super) fn chooser(theme: Theme) -> List<ProcessRow> {
 /// # Errors
 /// Standard output is no terminal, or the terminal went away.
 pub fn choose(list: &mut dyn FnMut() -> Vec<ProcessRow>, stop: &AtomicBool) -> io::Result<Option<u32>> {
-    let mut screen = Screen::open()?;
     let mut chooser = chooser(Theme::from_env());
     chooser.update(list());
-    let (mut changed, mut listed) = (true, Instant::now());
-    while chooser.chosen.is_none() && !stop.load(Ordering::Relaxed) {
-        if changed && screen.draw(|frame| chooser.draw(frame))? {
-            changed = false;
+    let mut listed = Instant::now();
+    show(&mut chooser, stop, |chooser| {
+        if listed.elapsed() < REFRESH {
+            return News::Same;
         }
-        match screen.input(changed)? {
-            Some(Input::Key(key)) => {
-                changed = true;
-                strokes(key).for_each(|key| chooser.key(key));
-            }
-            Some(Input::Resized) => changed = true,
-            None => {}
-        }
-        if listed.elapsed() >= REFRESH {
-            chooser.update(list());
-            (changed, listed) = (true, Instant::now());
-        }
-    }
+        chooser.update(list());
+        listed = Instant::now();
+        News::Changed
+    })?;
     Ok(chooser.chosen.flatten().map(|row| row.pid))
 }

@@ -10,6 +10,7 @@ use super::{
     page::Page,
     pen::Pen,
     prompt::Line,
+    show::Shown,
     table::{Sheet, Table},
     text::contains,
     theme::{Ink, Theme},
@@ -77,33 +78,6 @@ impl<R: Clone> List<R> {
         self.typing.as_ref().map_or_else(|| self.filter.clone(), Line::text)
     }
 
-    pub(super) fn key(&mut self, key: KeyEvent) {
-        let places: &[Place] = match (&self.typing, &self.help) {
-            (Some(_), _) => &[Place::Typing],
-            (None, Some(_)) => &[Place::Help, Place::Moving],
-            (None, None) => &[self.frames.place, Place::Tables, Place::Moving, Place::Everywhere],
-        };
-        let action = find(places, key).map(|b| b.action);
-        if self.typing.is_some() {
-            return self.typed(key, action);
-        }
-        match (action, &self.help) {
-            (Some(Action::Back), Some(_)) => self.help = None,
-            (Some(action), Some(help)) => help.act(action),
-            (Some(Action::Quit), None) => self.chosen = Some(None),
-            (Some(Action::Help), None) => self.help = Some(Scroll::default()),
-            (Some(Action::Search), None) => self.typing = Some(Line::new(&self.filter)),
-            (Some(Action::Open), None) => self.open(),
-            (Some(action @ Action::By), None) => self.asked = Some(action),
-            (Some(action), None) => {
-                in_table(&mut self.table, self.sheet, &self.rows, action);
-                // Sorting puts all rows in order: the filter takes some out again.
-                self.arrange();
-            }
-            (None, _) => {}
-        }
-    }
-
     fn typed(&mut self, key: KeyEvent, action: Option<Action>) {
         use ratatui::crossterm::event::{KeyCode, KeyModifiers};
         let Some(line) = &mut self.typing else { return };
@@ -128,17 +102,6 @@ impl<R: Clone> List<R> {
     fn open(&mut self) {
         if let Some(row) = self.table.selected(&self.rows) {
             self.chosen = Some(Some(row.clone()));
-        }
-    }
-
-    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let area = frame.area();
-        let cursor = {
-            let mut pen = Pen::new(frame.buffer_mut(), area, self.theme);
-            self.screen(&mut pen)
-        };
-        if let Some(column) = cursor {
-            frame.set_cursor_position(Position { x: area.x + column, y: area.bottom().saturating_sub(1) });
         }
     }
 
@@ -173,5 +136,49 @@ impl<R: Clone> List<R> {
         let end = last.right(0, &format!("{filter}{at} of {of}"), Ink::Dim);
         last.text(0, 0, &cut(self.frames.hints, usize::from(end).saturating_sub(1)), Ink::Dim);
         None
+    }
+}
+
+impl<R: Clone> Shown for List<R> {
+    fn draw(&self, frame: &mut Frame<'_>) {
+        let area = frame.area();
+        let cursor = {
+            let mut pen = Pen::new(frame.buffer_mut(), area, self.theme);
+            self.screen(&mut pen)
+        };
+        if let Some(column) = cursor {
+            frame.set_cursor_position(Position { x: area.x + column, y: area.bottom().saturating_sub(1) });
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) {
+        let places: &[Place] = match (&self.typing, &self.help) {
+            (Some(_), _) => &[Place::Typing],
+            (None, Some(_)) => &[Place::Help, Place::Moving],
+            (None, None) => &[self.frames.place, Place::Tables, Place::Moving, Place::Everywhere],
+        };
+        let action = find(places, key).map(|b| b.action);
+        if self.typing.is_some() {
+            return self.typed(key, action);
+        }
+        match (action, &self.help) {
+            (Some(Action::Back), Some(_)) => self.help = None,
+            (Some(action), Some(help)) => help.act(action),
+            (Some(Action::Quit), None) => self.chosen = Some(None),
+            (Some(Action::Help), None) => self.help = Some(Scroll::default()),
+            (Some(Action::Search), None) => self.typing = Some(Line::new(&self.filter)),
+            (Some(Action::Open), None) => self.open(),
+            (Some(action @ Action::By), None) => self.asked = Some(action),
+            (Some(action), None) => {
+                in_table(&mut self.table, self.sheet, &self.rows, action);
+                // Sorting puts all rows in order: the filter takes some out again.
+                self.arrange();
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.chosen.is_some()
     }
 }

@@ -4,14 +4,14 @@
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::atomic::AtomicBool,
 };
 
 use super::{
-    keymap::{Place, strokes},
+    keymap::Place,
     list::{Frames, List},
+    show::{self, News},
     table::{Column, Sheet, by_name},
-    terminal::{Input, Screen},
     theme::Theme,
 };
 use crate::{
@@ -124,32 +124,22 @@ pub fn glance(
     said: Option<String>,
     stop: &AtomicBool,
 ) -> io::Result<Option<TopRow>> {
-    let mut screen = Screen::open()?;
     let mut list = list(Theme::from_env());
     list.frames.status = said.into_iter().collect();
-    let mut changed = true;
-    while list.chosen.is_none() && !stop.load(Relaxed) && !machine.is_over() {
-        if changed && screen.draw(|frame| list.draw(frame))? {
-            changed = false;
-        }
-        match screen.input(changed)? {
-            Some(Input::Key(key)) => {
-                changed = true;
-                strokes(key).for_each(|key| list.key(key));
-            }
-            Some(Input::Resized) => changed = true,
-            None => {}
-        }
+    show::show(&mut list, stop, |list| {
+        let mut news = News::Same;
         if list.asked.take().is_some() {
             by = next(by);
             machine.show_by(by);
             list.frames.title = format!("should-i-async  by {}: with the next look", by.name());
+            news = News::Changed;
         }
         if let Some(top) = machine.newest().filter(|top| top.by == by) {
-            show(&mut list, top);
-            changed = true;
+            show(list, top);
+            news = News::Changed;
         }
-    }
+        if machine.is_over() { News::Over } else { news }
+    })?;
     Ok(list.chosen.flatten())
 }
 

@@ -20,6 +20,7 @@ mod page;
 mod pen;
 mod prompt;
 mod sheets;
+mod show;
 mod stalls;
 mod table;
 mod tabs;

@@ -1,31 +1,23 @@
 //! Who blocks the loop, as it goes on: one page, written anew with each look.
 
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::{io, sync::atomic::AtomicBool};
 
 use ratatui::crossterm::event::KeyEvent;
 
 use super::{
     app::Scroll,
     draw,
-    keymap::{Action, Place, find, strokes},
+    keymap::{Action, Place, find},
     page::Page,
     pen::Pen,
-    terminal::{Input, Screen},
+    show::{News, Shown, show},
     theme::{Ink, Theme},
     view::{draw_text, help},
 };
 use crate::{
-    answer::{Cause, EventLoop, Stall, Stalls},
+    answer::{EventLoop, Stall, Stalls},
     feed::StallFeed,
-    quantity::Nanos,
-    text::{
-        clean::clean,
-        fit::cut,
-        numbers::{count, maybe, per_second, percent, span},
-    },
+    text::{clean::clean, fit::cut},
     words,
 };
 
@@ -35,6 +27,10 @@ const WORST: usize = 10;
 const ROWS: usize = 10;
 /// Frames of a stack.
 const FRAMES: usize = 20;
+/// Columns by their place in the report's list: those that do not fit go, the last first.
+const LOOPS: [usize; 9] = [0, 1, 8, 2, 3, 4, 5, 6, 7];
+/// The same of causes.
+const CAUSES: [usize; 6] = [0, 2, 3, 4, 5, 1];
 const HINTS: &str = "↑ ↓ scroll  Space freeze  ? help  q quit";
 
 /// The state of the screen.
@@ -58,8 +54,10 @@ impl Watch {
             self.stalls = Some(stalls);
         }
     }
+}
 
-    pub(super) fn key(&mut self, key: KeyEvent) {
+impl Shown for Watch {
+    fn key(&mut self, key: KeyEvent) {
         let places: &[Place] = match &self.help {
             Some(_) => &[Place::Help, Place::Moving],
             None => &[Place::Stalls, Place::Moving],
@@ -76,7 +74,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn draw(&self, frame: &mut ratatui::Frame<'_>) {
+    fn draw(&self, frame: &mut ratatui::Frame<'_>) {
         let area = frame.area();
         let mut pen = Pen::new(frame.buffer_mut(), area, self.theme);
         if draw::too_small(&mut pen) {
@@ -101,6 +99,10 @@ impl Watch {
         draw_text(&mut pen.part(1, 0, height - 2, width), &page, scroll, "");
         pen.text(height - 1, 0, &cut(HINTS, usize::from(width)), Ink::Dim);
     }
+
+    fn is_left(&self) -> bool {
+        self.quit
+    }
 }
 
 /// Everything on one page.
@@ -111,15 +113,13 @@ fn write(page: &mut Page, stalls: &Stalls) {
     }
     if !stalls.loops.is_empty() {
         page.title("LOOPS");
-        let head = ["thread", "tid", "stood still", "away", "turns/s", "half", "99 %", "longest", "stalls"];
-        page.table(&with_head(&head, stalls.loops.iter().take(ROWS).map(loop_cells)));
+        page.table(&rows(LOOPS, words::LOOP_HEAD, stalls.loops.iter().take(ROWS).map(EventLoop::cells)));
     }
     if !stalls.causes.is_empty() {
         page.title("INSTEAD");
         page.wrapped(1, words::INSTEAD, Ink::Dim);
-        let head = ["what", "time", "of stalls", "stalls", "others", "in"];
         let stood = stalls.stood();
-        page.table(&with_head(&head, stalls.causes.iter().take(ROWS).map(|cause| cause_cells(cause, stood))));
+        page.table(&rows(CAUSES, words::CAUSE_HEAD, stalls.causes.iter().take(ROWS).map(|cause| cause.cells(stood))));
     }
     if !stalls.stalls.is_empty() {
         page.title("WORST");
@@ -129,33 +129,14 @@ fn write(page: &mut Page, stalls: &Stalls) {
     page.wrapped(1, &stalls.overhead_words(), Ink::Plain);
 }
 
-fn with_head(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {
-    std::iter::once(head.iter().map(|&name| name.to_owned()).collect()).chain(rows).collect()
-}
-
-fn loop_cells(of: &EventLoop) -> Vec<String> {
-    vec![
-        of.title(),
-        of.tid.to_string(),
-        percent(of.stood_still()),
-        percent(of.busy()),
-        per_second(of.turns as f64 / of.watched.as_secs_f64().max(1e-9)),
-        maybe(of.quantile(0.5)),
-        maybe(of.quantile(0.99)),
-        span(of.longest.as_nanos() as f64),
-        count(of.stalls),
-    ]
-}
-
-fn cause_cells(cause: &Cause, stood: Nanos) -> Vec<String> {
-    vec![
-        cause.what.name().to_owned(),
-        span(cause.time.as_nanos() as f64),
-        percent(cause.time.ratio_to(stood)),
-        count(cause.stalls),
-        cause.others_words(),
-        cause.place_words(),
-    ]
+/// A table's rows, the heading first, with their columns in this order.
+fn rows<const N: usize>(
+    order: [usize; N],
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Vec<Vec<String>> {
+    let in_order = |row: [String; N]| order.iter().filter_map(|&column| row.get(column).cloned()).collect();
+    std::iter::once(head.map(str::to_owned)).chain(rows).map(in_order).collect()
 }
 
 fn worst(page: &mut Page, stalls: &Stalls, stall: &Stall) {
@@ -175,25 +156,14 @@ fn worst(page: &mut Page, stalls: &Stalls, stall: &Stall) {
 /// # Errors
 /// Standard output is no terminal, or the terminal went away.
 pub fn watch_stalls(feed: &mut dyn StallFeed, stop: &AtomicBool) -> io::Result<()> {
-    let mut screen = Screen::open()?;
-    let mut watch = Watch::new(Theme::from_env());
-    let mut changed = true;
-    while !watch.quit && !stop.load(Relaxed) && !feed.is_over() {
-        if changed && screen.draw(|frame| watch.draw(frame))? {
-            changed = false;
+    show(&mut Watch::new(Theme::from_env()), stop, |watch| {
+        let newest = feed.newest();
+        let is_new = newest.is_some();
+        newest.into_iter().for_each(|stalls| watch.update(stalls));
+        match (feed.is_over(), is_new) {
+            (true, _) => News::Over,
+            (false, true) => News::Changed,
+            (false, false) => News::Same,
         }
-        match screen.input(changed)? {
-            Some(Input::Key(key)) => {
-                changed = true;
-                strokes(key).for_each(|key| watch.key(key));
-            }
-            Some(Input::Resized) => changed = true,
-            None => {}
-        }
-        if let Some(stalls) = feed.newest() {
-            watch.update(stalls);
-            changed = true;
-        }
-    }
-    Ok(())
+    })
 }

@@ -7,7 +7,7 @@ use crate::{
     quantity::Nanos,
     text::{
         clean::clean,
-        numbers::{count, percent, plural, span, whole_percent},
+        numbers::{count, maybe, per_second, percent, plural, span, whole_percent},
     },
 };
 
@@ -15,6 +15,13 @@ use crate::{
 pub const LOOP_COLUMNS: &str = "away: time in which the loop is not in its event wait, from the return of one to the call of the \
      next (a turn); half, 99 %: so many of the turns took no longer than this, to a factor of two; stood still: time of its stalls, as a \
      share of the time in which it was watched";
+
+/// The columns of the list of loops, as [`EventLoop::cells`] has them.
+pub const LOOP_HEAD: [&str; 9] =
+    ["thread", "tid", "away", "turns/s", "half", "99 %", "longest", "stalls", "stood still"];
+
+/// The columns of the list of causes, as [`Cause::cells`] has them.
+pub const CAUSE_HEAD: [&str; 6] = ["what", "in", "time", "of stalls", "stalls", "others"];
 
 /// What the list of causes is.
 pub const INSTEAD: &str = "what the loops did in their stalls; the one with the most for others comes first";
@@ -53,18 +60,45 @@ impl Instead {
 }
 
 impl Cause {
+    /// Its row in a list, where loops stood still for so long in all.
+    pub fn cells(&self, stood: Nanos) -> [String; 6] {
+        [
+            self.what.name().to_owned(),
+            self.place_words(),
+            span(self.time.as_nanos() as f64),
+            percent(self.time.ratio_to(stood)),
+            count(self.stalls),
+            self.others_words(),
+        ]
+    }
+
     /// Where it happens; a dash where no stack tells.
-    pub fn place_words(&self) -> String {
+    fn place_words(&self) -> String {
         self.place.as_deref().map_or_else(|| "–".to_owned(), clean)
     }
 
     /// What was ready after its stalls, times their lengths.
-    pub fn others_words(&self) -> String {
+    fn others_words(&self) -> String {
         if self.others == Nanos::ZERO { "–".to_owned() } else { span(self.others.as_nanos() as f64) }
     }
 }
 
 impl EventLoop {
+    /// Its row in a list.
+    pub fn cells(&self) -> [String; 9] {
+        [
+            self.title(),
+            self.tid.to_string(),
+            percent(self.busy()),
+            per_second(self.turns as f64 / self.watched.as_secs_f64().max(1e-9)),
+            maybe(self.quantile(0.5)),
+            maybe(self.quantile(0.99)),
+            span(self.longest.as_nanos() as f64),
+            count(self.stalls),
+            percent(self.stood_still()),
+        ]
+    }
+
     /// What it is called.
     pub fn title(&self) -> String {
         if self.name.is_empty() { "[gone]".to_owned() } else { clean(&self.name) }

@@ -6,9 +6,9 @@ use super::{
     table::{Side, Table},
 };
 use crate::{
-    answer::{Cause, EventLoop, Stall, Stalls},
+    answer::{Stall, Stalls},
     text::clean::clean,
-    text::numbers::{count, maybe, per_second, percent, plural, span},
+    text::numbers::plural,
     words,
 };
 
@@ -41,19 +41,10 @@ fn loops(page: &mut Page, stalls: &Stalls, few: usize) {
         return;
     }
     page.title("LOOPS", "");
-    let header = [
-        ("thread", Side::Left),
-        ("tid", Side::Right),
-        ("away", Side::Right),
-        ("turns/s", Side::Right),
-        ("half", Side::Right),
-        ("99 %", Side::Right),
-        ("longest", Side::Right),
-        ("stalls", Side::Right),
-        ("stood still", Side::Right),
-    ];
+    let mut header = words::LOOP_HEAD.map(|name| (name, Side::Right));
+    header[0].1 = Side::Left;
     let mut table = Table::new(header, 0);
-    stalls.loops.iter().take(few).for_each(|of| table.row(loop_cells(of)));
+    stalls.loops.iter().take(few).for_each(|of| table.row(of.cells()));
     page.table(&table.lines(2, page.width()));
     more(page, stalls.loops.len().saturating_sub(few), "loop", "loops");
     page.wrapped_at(Ink::Dim, "  ", 4, words::LOOP_COLUMNS);
@@ -62,46 +53,16 @@ fn loops(page: &mut Page, stalls: &Stalls, few: usize) {
     }
 }
 
-fn loop_cells(of: &EventLoop) -> [String; 9] {
-    [
-        of.title(),
-        of.tid.to_string(),
-        percent(of.busy()),
-        per_second(of.turns as f64 / of.watched.as_secs_f64().max(1e-9)),
-        maybe(of.quantile(0.5)),
-        maybe(of.quantile(0.99)),
-        span(of.longest.as_nanos() as f64),
-        count(of.stalls),
-        percent(of.stood_still()),
-    ]
-}
-
 fn causes(page: &mut Page, stalls: &Stalls, few: usize) {
     if stalls.causes.is_empty() {
         return;
     }
     page.title("INSTEAD", words::INSTEAD);
-    let header = [
-        ("what", Side::Left),
-        ("in", Side::Left),
-        ("time", Side::Right),
-        ("of stalls", Side::Right),
-        ("stalls", Side::Right),
-        ("others", Side::Right),
-    ];
+    let mut header = words::CAUSE_HEAD.map(|name| (name, Side::Right));
+    (header[0].1, header[1].1) = (Side::Left, Side::Left);
     let mut table = Table::new(header, 1);
     let stood = stalls.stood();
-    let cells = |cause: &Cause| {
-        [
-            cause.what.name().to_owned(),
-            cause.place_words(),
-            span(cause.time.as_nanos() as f64),
-            percent(cause.time.ratio_to(stood)),
-            count(cause.stalls),
-            cause.others_words(),
-        ]
-    };
-    stalls.causes.iter().take(few).for_each(|cause| table.row(cells(cause)));
+    stalls.causes.iter().take(few).for_each(|cause| table.row(cause.cells(stood)));
     page.table(&table.lines(2, page.width()));
     more(page, stalls.causes.len().saturating_sub(few), "row", "rows");
     page.wrapped_at(Ink::Dim, "  ", 4, words::CAUSE_COLUMNS);

@@ -7,6 +7,7 @@ use super::{
         choose::{ProcessRow, chooser},
         list::List,
         machine,
+        show::Shown as _,
     },
     *,
 };

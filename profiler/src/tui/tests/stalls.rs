@@ -12,7 +12,7 @@ use crate::{
     event::Turn,
     quantity::{Nanos, Tgid, Tid},
     symbol::Frame,
-    tui::{stalls::Watch, theme::Theme},
+    tui::{show::Shown as _, stalls::Watch, theme::Theme},
 };
 
 fn stalls(ms: u64) -> Stalls {
