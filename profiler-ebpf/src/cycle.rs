@@ -414,16 +414,29 @@ const MEANS_MORE: u32 = syscall::POLL
 pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     let Some(caller) = caller::<A>(FirstSight::User) else { return };
     let Caller { control, t, slot, task, tid, tgid, now } = caller;
+    let what = begin_call::<A>(control, t, slot, task, (tid, tgid), regs, id);
+    if control.stall_over != 0 {
+        turns::at_enter::<A>(t, slot, what, regs, now);
+    }
+}
+
+/// Notes what a call is, and what it changes of what later ones mean. Returns the table's word.
+#[inline(always)]
+fn begin_call<A: Access>(
+    control: &mut Control,
+    t: &mut Thread,
+    slot: u32,
+    task: *const u8,
+    (tid, tgid): (u32, u32),
+    regs: *const u8,
+    id: u64,
+) -> u32 {
     ipc::close(t);
     call::close_window(t);
     call::reset(t);
     let mut what = call::identify::<A>(control, t, task, regs, id);
     if what & MEANS_MORE == 0 {
-        // `io_getevents`
-        if control.stall_over != 0 && t.class == BlockClass::LinuxAio as u32 {
-            turns::sia_turn_ends(slot as u64, now);
-        }
-        return;
+        return what;
     }
     if what & syscall::SOCKETCALL != 0 {
         what = call::identify_socketcall::<A>(control, t, task, regs);
@@ -433,17 +446,14 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
         if what & syscall::FD == 0 {
             call::identify_polled::<A>(control, t, task, regs, what);
         }
-        if control.stall_over != 0 && turns::is_wait(t, what, argument!(A, t, regs, 1)) {
-            turns::sia_turn_ends(slot as u64, now);
-        }
-        return;
+        return what;
     }
     // It changes what later calls mean.
     if what & syscall::CLOSE != 0 {
         if what & syscall::FD == 0 {
             t.fd = argument!(A, t, regs, 0) as u32;
             if argument!(A, t, regs, 1) as u32 == EPOLL_CTL_MOD {
-                return;
+                return what;
             }
         }
         descriptor::forget(tgid, t.fd);
@@ -463,11 +473,8 @@ pub fn on_enter<A: Access>(regs: *const u8, id: u64) {
     }
     if what & syscall::UNSURE != 0 {
         descriptor::be_unsure(control);
-        let is_ring = control.stall_over != 0 && t.class == BlockClass::IoUring as u32;
-        if is_ring && argument!(A, t, regs, 3) & turns::GETEVENTS != 0 {
-            turns::sia_turn_ends(slot as u64, now);
-        }
     }
+    what
 }
 
 /// Whether a call that slept returns because its own time limit was over: a wait for descriptors
@@ -514,23 +521,14 @@ fn count_as_timeout(t: &mut Thread) {
     }
 }
 
-/// Whether a thread was in an event wait when the window began, from which it returns now.
-#[inline(always)]
-fn was_waiting<A: Access>(t: &Thread, nr: u32, regs: *const u8) -> bool {
-    if t.marks & mark::OPEN_CALL == 0 || nr >= syscall::UNKNOWN {
-        return false;
-    }
-    turns::was_wait(t, call::described(t, nr), argument!(A, t, regs, 1), argument!(A, t, regs, 3))
-}
-
 /// The tracepoint `sys_exit(regs, value)`: a call returns.
 #[inline(always)]
 pub fn on_exit<A: Access>(regs: *const u8, value: i64) {
     let Some(caller) = caller::<A>(FirstSight::OnCpu) else { return };
     let Caller { control, t, slot, task, tgid, now, .. } = caller;
     let nr = t.nr;
-    if t.marks & mark::AT_WAIT != 0 || control.stall_over != 0 && was_waiting::<A>(t, nr, regs) {
-        turns::sia_turn_begins(slot as u64, now, turns::ready(t, value));
+    if control.stall_over != 0 {
+        turns::at_exit::<A>(t, slot, regs, value, now);
     }
     t.nr = syscall::NONE;
     if nr >= syscall::UNKNOWN || t.marks & mark::OPEN_CALL != 0 {

@@ -2,7 +2,7 @@
 //! wait until the thread comes back to one. A long one is a stall, and goes to the user side once
 //! the next wait has said how much was ready by then.
 //!
-//! Numbers go in and come out: the verifier follows each of these functions once.
+//! Of what is exported, numbers go in and come out: the verifier follows each such function once.
 
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use profiler_common::{
@@ -13,17 +13,37 @@ use profiler_common::{
     turn::{self, MANY, NO_FD, NOT_KNOWN, Turn, loop_key},
 };
 
-use crate::maps::{SIA_LOOPS, SIA_STALLS, SIA_TURNS, bump, control, thread};
+use crate::{
+    access::{Access, argument},
+    call,
+    maps::{SIA_LOOPS, SIA_STALLS, SIA_TURNS, bump, control, thread},
+};
 
 /// `IORING_ENTER_GETEVENTS` of `include/uapi/linux/io_uring.h`
-pub const GETEVENTS: u64 = 1;
+const GETEVENTS: u64 = 1;
 
 /// Stacks are taken in turns that have lasted for this part of what makes a stall.
 const LONG_SO_FAR: u64 = 4;
 
+/// A call begins. Beside the hook itself, which so has one test where nobody asks for stalls.
+#[inline(never)]
+pub fn at_enter<A: Access>(t: &Thread, slot: u32, what: u32, regs: *const u8, now: u64) {
+    if is_wait::<A>(t, what, regs) {
+        sia_turn_ends(slot as u64, now);
+    }
+}
+
+/// A call returns `value`; the thread's number of it still stands.
+#[inline(never)]
+pub fn at_exit<A: Access>(t: &Thread, slot: u32, regs: *const u8, value: i64, now: u64) {
+    if t.marks & mark::AT_WAIT != 0 || t.marks & mark::OPEN_CALL != 0 && was_wait::<A>(t, regs) {
+        sia_turn_begins(slot as u64, now, ready(t, value));
+    }
+}
+
 /// Events that a wait returned; the return value of a ring's is what it took in.
 #[inline(always)]
-pub fn ready(t: &Thread, value: i64) -> u64 {
+fn ready(t: &Thread, value: i64) -> u64 {
     if t.class == BlockClass::IoUring as u32 {
         NOT_KNOWN as u64
     } else if value > 0 {
@@ -33,25 +53,38 @@ pub fn ready(t: &Thread, value: i64) -> u64 {
     }
 }
 
-/// Whether a `poll`, a `select` or an `epoll_wait` is a wait for several descriptors, even where it
-/// is always the same one that ends it. `asked` is its second argument: how many a `poll` asks for.
+/// Whether a call is a wait for events: for several descriptors, even where it is always the same
+/// one that ends it, or for completions.
 #[inline(always)]
-pub fn is_wait(t: &Thread, what: u32, asked: u64) -> bool {
+fn is_wait<A: Access>(t: &Thread, what: u32, regs: *const u8) -> bool {
+    if what & syscall::POLL == 0 {
+        return waits_for_completions::<A>(t, what, regs);
+    }
     if what & syscall::EPOLL == syscall::EPOLL || t.class == BlockClass::EventWait as u32 {
         return true;
     }
-    let several = what & syscall::SELECT == syscall::SELECT || asked as u32 > 1;
+    let several = what & syscall::SELECT == syscall::SELECT || argument!(A, t, regs, 1) as u32 > 1;
     several && t.class != BlockClass::Timeout as u32 && t.marks & (mark::OWN | mark::RELAY) != 0
 }
 
 /// Whether a call that was open when the window began, and that returns now, was an event wait.
 /// What a `poll` of one descriptor or a `select` waited for is not known then.
 #[inline(always)]
-pub fn was_wait(t: &Thread, what: u32, asked: u64, flags: u64) -> bool {
+fn was_wait<A: Access>(t: &Thread, regs: *const u8) -> bool {
+    if t.nr >= syscall::UNKNOWN {
+        return false;
+    }
+    let what = call::described(t, t.nr);
     what & syscall::EPOLL == syscall::EPOLL
-        || what & syscall::SELECT == syscall::POLL && asked as u32 > 1
-        || t.class == BlockClass::IoUring as u32 && flags & GETEVENTS != 0
-        || t.class == BlockClass::LinuxAio as u32
+        || what & syscall::SELECT == syscall::POLL && argument!(A, t, regs, 1) as u32 > 1
+        || waits_for_completions::<A>(t, what, regs)
+}
+
+#[inline(always)]
+fn waits_for_completions<A: Access>(t: &Thread, what: u32, regs: *const u8) -> bool {
+    // Other calls on a ring's descriptor have its class too.
+    let enters = t.class == BlockClass::IoUring as u32 && what & syscall::UNSURE != 0;
+    t.class == BlockClass::LinuxAio as u32 || enters && argument!(A, t, regs, 3) & GETEVENTS != 0
 }
 
 #[inline(always)]
@@ -85,7 +118,7 @@ extern "C" fn sia_turn_is_long(slot: u64, now: u64) -> u64 {
 /// The thread comes back to an event wait.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sia_turn_ends(slot: u64, now: u64) -> u64 {
+extern "C" fn sia_turn_ends(slot: u64, now: u64) -> u64 {
     let (Some(control), Some(t), Some(turn)) = (control(), thread(slot as u32), turn_in(slot)) else { return 0 };
     if turn.epoch != control.epoch || turn.tid != t.tid {
         begin_window(control, t, turn, now);
@@ -163,7 +196,7 @@ fn end(control: &Control, t: &mut Thread, turn: &mut Turn, now: u64) {
 /// An event wait returns `ready` events, after a sleep or at once: a turn begins.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sia_turn_begins(slot: u64, now: u64, ready: u64) -> u64 {
+extern "C" fn sia_turn_begins(slot: u64, now: u64, ready: u64) -> u64 {
     let (Some(control), Some(t), Some(turn)) = (control(), thread(slot as u32), turn_in(slot)) else { return 0 };
     if turn.epoch != control.epoch || turn.tid != t.tid {
         // It was in its wait when the window began.
