@@ -11,7 +11,7 @@ use rustix::thread::{ClockId, NanosleepRelativeResult, Timespec, clock_nanosleep
 
 use crate::args::{Args, Kind};
 use crate::play::Play;
-use crate::row::{Certainty, Deed};
+use crate::row::{Certainty, Counters, Deed, Delta};
 use crate::worker::Worker;
 use crate::{disk, limited, sys};
 
@@ -83,6 +83,7 @@ fn parent(calls: u64, each: Duration) -> Result<Worker> {
         let mut request = libc::timespec { tv_sec: each.as_secs().cast_signed(), tv_nsec: each.subsec_nanos().into() };
         let mut deed = Deed::new("other", "clone");
         for _ in 0..calls {
+            let before = Counters::now()?;
             let begun = Instant::now();
             let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
             let top = stack.as_mut_ptr_range().end;
@@ -90,17 +91,25 @@ fn parent(calls: u64, each: Duration) -> Result<Worker> {
             // It touches nothing but that stack and the time that it sleeps for.
             let child = unsafe { libc::clone(child, top.cast(), flags, (&raw mut request).cast()) };
             deed.blocked_max += begun.elapsed();
+            let used = Counters::now()?.since(&before);
             ensure!(child > 0, "clone: {}", std::io::Error::last_os_error());
             // SAFETY: a child of this thread that nobody else waits for.
             let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
             ensure!(waited == child, "waitpid: {}", std::io::Error::last_os_error());
-            deed.blocked_min += each;
+            deed.blocked_min += slept_at_least(each, &used);
         }
         deed.calls = calls;
-        deed.other_calls = vec![("wait4", calls)];
+        deed.other_calls = vec![("wait4", calls), ("getrusage", 2 * calls), ("clock_gettime", 2 * calls)];
         deed.certainty = Certainty::Counted;
         Ok(deed)
     })
+}
+
+/// What a parent slept for, at the least. Its child may be asleep on another CPU before the parent
+/// is: earlier by no more than the CPU time that the parent still needed, unless it had to wait for
+/// a CPU as well.
+fn slept_at_least(each: Duration, used: &Delta) -> Duration {
+    if used.nivcsw == 0 { each.saturating_sub(used.cpu) } else { Duration::ZERO }
 }
 
 extern "C" fn child(request: *mut libc::c_void) -> libc::c_int {
