@@ -1,10 +1,10 @@
-//! What a screen is fed with: snapshots of a measurement under way, or of a recording, and what the
+//! What a screen or a server is fed with: snapshots of a measurement under way, or of a recording, and what the
 //! user asks back.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    answer::{By, Ended, Profile, Report, Stalls, Top, Weight},
+    answer::{By, Ended, Metrics, Profile, Report, Stalls, Top, Weight},
     predict::{Engine, Question, Scenario},
     quantity::Nanos,
 };
@@ -118,5 +118,13 @@ pub trait StallFeed {
     /// The newest look that was not fetched yet.
     fn newest(&mut self) -> Option<Stalls>;
     /// Whether no further look comes.
+    fn is_over(&self) -> bool;
+}
+
+/// What gathers figures for those who fetch them.
+pub trait Metered: Send + Sync {
+    /// The newest figures; `None` before the first ones.
+    fn latest(&self) -> Option<Arc<Metrics>>;
+    /// Whether no others come.
     fn is_over(&self) -> bool;
 }

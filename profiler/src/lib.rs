@@ -74,6 +74,9 @@ pub mod quantity;
 pub mod record;
 #[doc(hidden)]
 pub mod report;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 #[doc(hidden)]
 pub mod symbol;
 #[doc(hidden)]

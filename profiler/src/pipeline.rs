@@ -2,6 +2,7 @@
 //! has a clock, a target and a model at once.
 
 mod ask;
+mod background;
 mod baseline;
 mod facts;
 mod filing;

@@ -11,6 +11,7 @@ mod inputs;
 mod ledger;
 mod load;
 mod memory;
+mod metrics;
 mod note;
 mod possible;
 mod profile;
@@ -35,6 +36,7 @@ pub use inputs::{
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use load::{Load, MachineLoad};
 pub use memory::Memory;
+pub use metrics::{Metrics, Tally};
 pub use note::Note;
 pub use possible::{Impossible, Whose, possible};
 pub use profile::{Profile, Stack, Weight, Weights};

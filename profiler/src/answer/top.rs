@@ -215,6 +215,7 @@ pub struct Top {
 
 impl Top {
     /// With its rows in order.
+    #[cfg(test)]
     pub(crate) fn ranked(mut self) -> Self {
         self.rows.sort_by(|a, b| b.by_cost(a));
         self

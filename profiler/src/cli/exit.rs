@@ -3,6 +3,8 @@
 
 use std::{error::Error, process::ExitCode};
 
+#[cfg(feature = "serve")]
+use crate::serve::ListenError;
 use crate::{
     calibrate::runtime::RuntimeError,
     kernel::LoadError,
@@ -136,6 +138,10 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         })
     };
     let runtime = || cause.downcast_ref().map(|_: &RuntimeError| Exit::Target);
+    #[cfg(feature = "serve")]
+    if let Some(error) = cause.downcast_ref() {
+        return Some(code_of_server(error));
+    }
     own.or_else(target).or_else(load).or_else(failure).or_else(record).or_else(file).or_else(runtime)
 }
 
@@ -160,6 +166,14 @@ fn code_of_target(error: &TargetError) -> Exit {
         }
         TargetError::Empty | TargetError::BadName { .. } => Exit::Usage,
         _ => Exit::Target,
+    }
+}
+
+#[cfg(feature = "serve")]
+fn code_of_server(error: &ListenError) -> Exit {
+    match error {
+        ListenError::NoAddress(_) | ListenError::NotLocal(_) => Exit::Usage,
+        ListenError::Bind { .. } | ListenError::Runtime(_) => Exit::Output,
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) enum Sub {
     Top(TopFlags),
     /// Show who blocks the event loop of a program that is async already
     Stalls(StallsFlags),
+    /// Serve figures of processes to Prometheus, for as long as they run
+    #[cfg(feature = "serve")]
+    Serve(ServeFlags),
     /// Measure a process and keep everything in a file
     Record(RecordFlags),
     /// Write a recording as text, JSON, HTML, a flame graph or a profile
@@ -172,8 +175,45 @@ pub(super) struct TopFlags {
 impl TopFlags {
     /// What a row stands for.
     pub(super) fn by(&self) -> By {
-        By::ALL.into_iter().find(|by| by.name() == self.by).unwrap_or_default()
+        by_named(&self.by)
     }
+}
+
+/// What is served, and where.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+#[command(after_help = "Without a target, every process of the machine is one.\n\
+    Ctrl-C or SIGTERM ends it.")]
+pub(super) struct ServeFlags {
+    /// Where requests come in: an address of the loopback, or unix:PATH
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
+    pub(super) listen: String,
+    #[command(flatten)]
+    pub(super) target: TargetFlags,
+    /// What figures are told of
+    #[arg(long, value_name = "WHAT", value_parser = By::ALL.map(By::name), default_value = By::default().name())]
+    by: String,
+    /// How many of these have figures of their own: those that blocking costs most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) top: usize,
+    #[command(flatten)]
+    pub(super) worth: WorthFlags,
+    /// Write a log to stderr (-vv: more of it)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[cfg(feature = "serve")]
+impl ServeFlags {
+    /// What figures are told of.
+    pub(super) fn by(&self) -> By {
+        by_named(&self.by)
+    }
+}
+
+/// The flag has checked it.
+fn by_named(name: &str) -> By {
+    By::ALL.into_iter().find(|by| by.name() == name).unwrap_or_default()
 }
 
 /// What is looked for.

@@ -15,6 +15,8 @@ mod recordings;
 mod runtime;
 #[cfg(test)]
 mod screens;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod stalls;
 mod top;
@@ -59,6 +61,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Sub::Live(flags) => live::run(&flags),
         Sub::Top(flags) => top::run(&flags),
         Sub::Stalls(flags) => stalls::run(&flags),
+        #[cfg(feature = "serve")]
+        Sub::Serve(flags) => serve::run(&flags),
         Sub::Record(flags) => recordings::record(&flags),
         Sub::Report(flags) => recordings::report(&flags),
         Sub::Diff(flags) => recordings::diff(&flags),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use fundu::{CustomDurationParserBuilder, CustomTimeUnit, ParseError, TimeUnit};
 
+#[cfg(feature = "serve")]
+use super::flags::ServeFlags;
 use super::{
     exit::CliError,
     flags::{
@@ -190,14 +192,8 @@ impl TopFlags {
     /// end.
     pub(super) fn request(&self) -> anyhow::Result<Request> {
         let default = self.once.then_some(DEFAULT_GLANCE);
-        let (pid, tid, names, cost) = (&[][..], &[][..], Vec::new(), &self.cost);
-        let duration = self.duration.as_deref();
-        let selection = Selection { pid, tid, names, tree: true, everyone: true, duration, default, cost };
-        let request = selection.request(None)?;
-        let wanted = (request.target.processes.len() as u32).saturating_mul(SITES_EACH).clamp(LEAST_SITES, MOST_SITES);
-        // Each CPU has a copy.
-        let sites = wanted.min(SITES_OF_ALL / process::online_cpus()).max(2_048);
-        Ok(Request { max_sites: request.max_sites.or(Some(sites)), worth: self.worth.share()?, ..request })
+        let request = request_of_everyone(&self.cost, self.duration.as_deref(), default)?;
+        Ok(Request { worth: self.worth.share()?, ..request })
     }
 
     /// Fails where a flag is given that only `--once` heeds.
@@ -230,6 +226,33 @@ impl TopFlags {
     }
 }
 
+/// Settings for every process of the machine.
+fn request_of_everyone(cost: &CostFlags, duration: Option<&str>, default: Option<Nanos>) -> anyhow::Result<Request> {
+    let (pid, tid, names) = (&[][..], &[][..], Vec::new());
+    let selection = Selection { pid, tid, names, tree: true, everyone: true, duration, default, cost };
+    let request = selection.request(None)?;
+    let wanted = (request.target.processes.len() as u32).saturating_mul(SITES_EACH).clamp(LEAST_SITES, MOST_SITES);
+    // Each CPU has a copy.
+    let sites = wanted.min(SITES_OF_ALL / process::online_cpus()).max(2_048);
+    Ok(Request { max_sites: request.max_sites.or(Some(sites)), ..request })
+}
+
+#[cfg(feature = "serve")]
+impl ServeFlags {
+    /// Settings without an end, and what they were made of.
+    pub(super) fn request(&self) -> anyhow::Result<(Request, TargetSpec)> {
+        let worth = self.worth.share()?;
+        let (request, spec) = if self.target.is_empty() {
+            let everyone = TargetSpec { everyone: true, ..TargetSpec::default() };
+            (request_of_everyone(&self.target.cost, None, None)?, everyone)
+        } else {
+            let selection = self.target.selection(None, None);
+            (selection.request(None)?, selection.spec())
+        };
+        Ok((Request { worth, ..request }, spec))
+    }
+}
+
 /// The flags that say what is measured, for how long, and at what cost: those of several commands.
 pub(super) struct Selection<'a> {
     pid: &'a [u32],
@@ -254,6 +277,17 @@ impl Selection<'_> {
         Ok(())
     }
 
+    /// What they name.
+    fn spec(&self) -> TargetSpec {
+        TargetSpec {
+            pids: self.pid.to_vec(),
+            tids: self.tid.to_vec(),
+            names: self.names.clone(),
+            everyone: self.everyone,
+            tree: self.tree,
+        }
+    }
+
     /// Settings for a target that lives already, or for a command that waits to be started as
     /// `child`.
     pub(super) fn request(&self, child: Option<u32>) -> anyhow::Result<Request> {
@@ -262,13 +296,7 @@ impl Selection<'_> {
         let (max_threads, max_sites) = self.cost.rooms()?;
         let spec = match child {
             Some(pid) => TargetSpec { pids: vec![pid], ..TargetSpec::default() },
-            None => TargetSpec {
-                pids: self.pid.to_vec(),
-                tids: self.tid.to_vec(),
-                names: self.names.clone(),
-                everyone: self.everyone,
-                tree: self.tree,
-            },
+            None => self.spec(),
         };
         let target = process::resolve(&spec)?;
         Ok(Request {

@@ -6,6 +6,7 @@
 //! break a format: each format makes them safe in its own way, and none of them can be made to
 //! fetch anything.
 
+pub mod exposition;
 pub mod folded;
 mod format;
 pub mod html;

@@ -2,6 +2,8 @@
 //! group, each with a report of its own.
 
 mod glances;
+mod meter;
+mod stretch;
 
 use std::{
     cmp::Reverse,
@@ -9,12 +11,13 @@ use std::{
 };
 
 pub use glances::Glances;
+pub use meter::{Meter, Plan};
 
 use super::{facts, runtimes::Runtimes};
 use crate::{
     aggregate::Window,
     answer::{By, Facts, Inputs, Member, Overhead, Told, Top, TopRow},
-    event::Place,
+    event::{Place, Sums},
     predict::WhatIf,
     process::{self, Note, Process, QuotaWatch, Target},
     quantity::{Nanos, Tgid, Tid},
@@ -70,33 +73,42 @@ impl Roster {
 
     /// The rows of a measurement of every process.
     pub fn top(&mut self, window: Window, inputs: &Inputs, by: By) -> Top {
+        self.keyed(window, inputs, by).1
+    }
+
+    /// The same, with what is told in each row.
+    fn keyed(&mut self, window: Window, inputs: &Inputs, by: By) -> (Vec<Key>, Top) {
         self.meet(&window);
         let end = window.end;
         let quality = window.quality.clone();
         let sums = window.sums();
-        let programs = inputs.toll.map(|toll| {
+        let programs = programs_of(&sums, inputs).map(|cpu| {
             let part = inputs.window.measured.ratio_to(inputs.window.wall).min(1.0);
-            let each = toll.of(sums.calls, sums.voluntary + sums.involuntary);
-            each / 1e9 / window.measured.as_secs_f64().max(1e-9) * part
+            cpu.as_secs_f64() / window.measured.as_secs_f64().max(1e-9) * part
         });
-        let mut rows: Vec<TopRow> = if by == By::Process {
+        let mut rows: Vec<(Key, TopRow)> = if by == By::Process {
             let families = window.families(|tgid| self.known.contains_key(&tgid));
             families.into_iter().flat_map(|family| self.family(family, inputs)).collect()
         } else {
             let groups = window.split(|tgid| self.key(tgid, by)).into_iter();
             let told = |(key, window): (Key, Window)| {
                 let told = self.told(&key, &window, inputs);
-                self.row(&key, by, &window, told.as_ref())
+                let row = self.row(&key, by, &window, told.as_ref());
+                (key, row)
             };
             groups.map(told).collect()
         };
         // Who ended while nothing was attached did nothing since, and was not seen to end.
-        rows.retain(|row| row.cpu > 0.0 || row.blocks > 0.0 || row.members.iter().any(|member| self.lives(member)));
+        rows.retain(|(_, row)| {
+            row.cpu > 0.0 || row.blocks > 0.0 || row.members.iter().any(|member| self.lives(member))
+        });
         self.predicted.retain(|_, (at, _)| end < *at + REPLAY_EVERY);
         let wall = inputs.window.wall.as_secs_f64().max(1e-9);
         let overhead = Overhead { programs, own: inputs.own_cpu.as_secs_f64() / wall, own_bytes: inputs.own_bytes };
         let (cpus, left_out) = (inputs.facts.cpus, self.left_out.clone());
-        Top { by, rows, window: inputs.window.clone(), cpus, left_out, overhead, quality }.ranked()
+        rows.sort_by(|(_, a), (_, b)| b.by_cost(a));
+        let (keys, rows) = rows.into_iter().unzip();
+        (keys, Top { by, rows, window: inputs.window.clone(), cpus, left_out, overhead, quality })
     }
 
     /// Reads what those are that have come since.
@@ -128,12 +140,16 @@ impl Roster {
 
     /// The rows of processes that share their call places: what a report says of all of them holds
     /// for each.
-    fn family(&mut self, family: Window, whole: &Inputs) -> Vec<TopRow> {
+    fn family(&mut self, family: Window, whole: &Inputs) -> Vec<(Key, TopRow)> {
         let by = By::Process;
         let first = family.threads.first().map_or(Key::Gone, |thread| self.key(thread.tgid, by));
         let told = self.told(&first, &family, whole);
         let parts = family.split(|tgid| self.key(tgid, by));
-        parts.iter().map(|(key, window)| self.row(key, by, window, told.as_ref())).collect()
+        let row = |(key, window): (Key, Window)| {
+            let row = self.row(&key, by, &window, told.as_ref());
+            (key, row)
+        };
+        parts.into_iter().map(row).collect()
     }
 
     /// What a report says of these processes.
@@ -218,6 +234,12 @@ impl Roster {
             ..Inputs::default()
         }
     }
+}
+
+/// What the programs took from the targets while these sums were counted.
+fn programs_of(sums: &Sums, inputs: &Inputs) -> Option<Nanos> {
+    let toll = inputs.toll?;
+    Some(Nanos::from_nanos(toll.of(sums.calls, sums.voluntary + sums.involuntary) as u64))
 }
 
 /// The processes of a window, the one with the most CPU first.

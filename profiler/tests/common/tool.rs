@@ -123,8 +123,7 @@ impl Live {
     /// Returns once events count, and it has said so: it talks (`-v`).
     pub(crate) fn measuring(args: &[&str]) -> Self {
         let live = Self { logs: true, ..Self::spawn(tool(args).arg("-v"), Stdio::piped()) };
-        let said = || live.said.lock().unwrap().clone();
-        assert!(within(LIMIT, || said().contains(" threads, ")), "{}", said());
+        assert!(within(LIMIT, || live.said().contains(" threads, ")), "{}", live.said());
         live
     }
 
@@ -138,6 +137,12 @@ impl Live {
         assert!(!live.programs.is_empty() && live.programs.iter().all(|&id| is_loaded(id)), "{command:?}");
         sleep(Duration::from_millis(200));
         live
+    }
+
+    /// What it has said so far.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,18 +1,11 @@
 //! Looks at the stalls of a target one after the other, on a thread of its own.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread::JoinHandle,
-};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 
 use super::super::{
-    live::{LEAVE, is_over_within},
+    background::Background,
     measure,
     measurement::{Measurement, Progress, Request},
 };
@@ -24,8 +17,7 @@ const EVERY: Nanos = Nanos::from_millis(2_000);
 /// A target whose loops are watched.
 pub struct StallWatch {
     looks: Receiver<Stalls>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
+    background: Background,
 }
 
 impl StallWatch {
@@ -36,12 +28,8 @@ impl StallWatch {
     pub fn begin(request: Request) -> Result<Self> {
         let request = Request { snapshots: true, ..request };
         let (out, looks) = sync_channel(1);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("sia-measure".into())
-            .spawn(move || measure(&request, &stopped, &mut Looks(out)).map(drop));
-        Ok(Self { looks, stop, thread: Some(thread.context("cannot start the thread that measures")?) })
+        let background = Background::begin(move |orders| measure(&request, orders.stop(), &mut Looks(out)).map(drop))?;
+        Ok(Self { looks, background })
     }
 
     /// Ends the measurement. What it would still gather nobody reads: where that takes long it ends
@@ -49,16 +37,8 @@ impl StallWatch {
     ///
     /// # Errors
     /// What was wrong with the measurement: see [`measure`].
-    pub fn end(mut self) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        if !is_over_within(self.thread.as_ref(), LEAVE) {
-            return Ok(());
-        }
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(anyhow!("the thread that measures panicked")),
-            None => Ok(()),
-        }
+    pub fn end(self) -> Result<()> {
+        self.background.end()
     }
 }
 
@@ -68,7 +48,7 @@ impl StallFeed for StallWatch {
     }
 
     fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.background.is_over()
     }
 }
 

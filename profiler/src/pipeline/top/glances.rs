@@ -1,30 +1,25 @@
 //! Looks at the machine one after the other, on a thread of its own: whatever the screen does, the
 //! measurement goes on.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread::JoinHandle,
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 
-use super::Roster;
+use super::{
+    Roster,
+    stretch::{Looks, Stretch, is_full, measure_on},
+};
 use crate::{
-    aggregate::Window,
     answer::{By, Top},
     feed::Machine,
     pipeline::{
-        live::{LEAVE, is_over_within},
-        measure,
+        background::{Background, Orders},
         measurement::{Measurement, Progress, Request},
-        recording::inputs_of_stretch,
     },
-    process::{self, TargetSpec},
+    process::{Target, TargetSpec},
     quantity::Nanos,
 };
 
@@ -32,21 +27,12 @@ use crate::{
 const EVERY: Nanos = Nanos::from_millis(2_000);
 /// A look is of at least so long a time, once so long has been measured, and of at most twice that.
 const SPAN: Nanos = Nanos::from_millis(8_000);
-/// How long the end of a measurement may take before another one begins.
-const OVER: Duration = Duration::from_millis(5_000);
-/// A measurement begins anew once it holds so many threads that have ended, or has no room for the
-/// places of programs that were started: but not more often than this.
-const MOST_ENDED: usize = 20_000;
-const RENEW: Nanos = Nanos::from_millis(60_000);
 
 /// A machine that is looked at.
 pub struct Glances {
     tops: Receiver<Top>,
     by: Arc<Mutex<By>>,
-    quit: Arc<AtomicBool>,
-    /// Ends the measurement under way.
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
+    background: Background,
 }
 
 impl Glances {
@@ -57,52 +43,29 @@ impl Glances {
     pub fn begin(mut request: Request, by: By) -> Result<Self> {
         request.snapshots = true;
         let (out, tops) = sync_channel(1);
-        let flag = || Arc::new(AtomicBool::new(false));
-        let (by, stop, quit) = (Arc::new(Mutex::new(by)), flag(), flag());
-        let roster = Roster::new(&request.target);
-        let (theirs, renew) = (Arc::clone(&by), Arc::clone(&stop));
-        let mut looks = Looks { out, by: theirs, roster, base: None, next: None, renew };
-        let (stopped, quitted) = (Arc::clone(&stop), Arc::clone(&quit));
-        let thread = std::thread::Builder::new().name("sia-measure".into()).spawn(move || {
-            loop {
-                measure(&request, &stopped, &mut looks)?;
-                if quitted.load(Ordering::Relaxed) || !stopped.swap(false, Ordering::Relaxed) {
-                    return Ok(());
-                }
-                request.target = process::resolve(&TargetSpec { everyone: true, ..TargetSpec::default() })?;
-                (looks.roster, looks.base, looks.next) = (Roster::new(&request.target), None, None);
-            }
-        });
-        let thread = Some(thread.context("cannot start the thread that measures")?);
-        Ok(Self { tops, by, quit, stop, thread })
+        let by = Arc::new(Mutex::new(by));
+        let theirs = Arc::clone(&by);
+        let background = Background::begin(move |orders| {
+            let (roster, stretch, orders) = (Roster::default(), Stretch::of(SPAN), orders.clone());
+            let mut glancing = Glancing { out, by: theirs, roster, stretch, orders: orders.clone() };
+            let everyone = TargetSpec { everyone: true, ..TargetSpec::default() };
+            measure_on(request, &everyone, &orders, &mut glancing)
+        })?;
+        Ok(Self { tops, by, background })
     }
 
     /// Ends the measurement, so that another one can begin.
     pub fn leave(self) {
-        self.is_stopped_within(OVER);
+        self.background.leave();
     }
 
     /// Ends the measurement. What it would still gather nobody reads: where that takes long it ends
     /// with the process.
     ///
     /// # Errors
-    /// What was wrong with the measurement: see [`measure`].
-    pub fn end(mut self) -> Result<()> {
-        if self.is_stopped_within(LEAVE) { self.join() } else { Ok(()) }
-    }
-
-    fn is_stopped_within(&self, limit: Duration) -> bool {
-        self.quit.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
-        is_over_within(self.thread.as_ref(), limit)
-    }
-
-    fn join(&mut self) -> Result<()> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(anyhow!("the thread that measures panicked")),
-            None => Ok(()),
-        }
+    /// What was wrong with the measurement: see [`crate::pipeline::measure`].
+    pub fn end(self) -> Result<()> {
+        self.background.end()
     }
 }
 
@@ -112,7 +75,7 @@ impl Machine for Glances {
     }
 
     fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.background.is_over()
     }
 
     fn show_by(&mut self, by: By) {
@@ -123,26 +86,21 @@ impl Machine for Glances {
 }
 
 /// What the measuring thread holds.
-struct Looks {
+struct Glancing {
     out: SyncSender<Top>,
     by: Arc<Mutex<By>>,
     roster: Roster,
-    /// What is shown began after this.
-    base: Option<Base>,
-    /// What will be shown later begins after this.
-    next: Option<Base>,
-    /// Ends the measurement; the next one begins at once.
-    renew: Arc<AtomicBool>,
+    stretch: Stretch,
+    orders: Orders,
 }
 
-/// Where a look begins.
-struct Base {
-    window: Window,
-    /// CPU of this process until then.
-    own: Nanos,
+impl Looks for Glancing {
+    fn begin(&mut self, target: &Target) {
+        (self.roster, self.stretch) = (Roster::new(target), Stretch::of(SPAN));
+    }
 }
 
-impl Progress for Looks {
+impl Progress for Glancing {
     fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
 
     fn snapshot_every(&self) -> Option<Nanos> {
@@ -151,22 +109,12 @@ impl Progress for Looks {
 
     fn snapshot(&mut self, so_far: Measurement) {
         let Measurement { window, inputs, .. } = so_far;
-        let ended = window.threads.iter().filter(|thread| thread.dead).count();
-        let is_full = ended > MOST_ENDED || window.quality.calls_without_site > 0;
-        if is_full && window.end.saturating_sub(window.start) > RENEW {
-            self.renew.store(true, Ordering::Relaxed);
+        if is_full(&window) {
+            self.orders.renew();
         }
-        let shown = match &self.base {
-            Some(base) => window.since(base.window.clone()),
-            None => window.clone(),
-        };
-        let own = inputs.own_cpu.saturating_sub(self.base.as_ref().map_or(Nanos::ZERO, |base| base.own));
-        let stretch = inputs_of_stretch(&inputs, &shown, own);
+        let (shown, stretch) = self.stretch.look(window, &inputs);
         let by = self.by.lock().map(|by| *by).unwrap_or_default();
         // The screen has not taken the look before: the next one has all of this.
         let _ = self.out.try_send(self.roster.top(shown, &stretch, by));
-        if self.next.as_ref().is_none_or(|next| window.end.saturating_sub(next.window.end) >= SPAN) {
-            self.base = self.next.replace(Base { window, own: inputs.own_cpu });
-        }
     }
 }

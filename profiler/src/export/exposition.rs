@@ -1,0 +1,201 @@
+//! Figures as Prometheus reads them: the text format 0.0.4, and OpenMetrics 1.0.
+
+use std::fmt::Write as _;
+
+use crate::{
+    answer::{By, Metrics, Tally, TopRow},
+    event::BlockClass,
+    words::metrics::{Kind, Metric},
+};
+
+/// Which of the two formats is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The text format of Prometheus, which has no units and no end.
+    #[default]
+    Text,
+    OpenMetrics,
+}
+
+impl Dialect {
+    /// The media type of what is written.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Everything that is told of the figures.
+pub fn exposition(metrics: &Metrics, dialect: Dialect) -> String {
+    let mut page = Page { dialect, text: String::new() };
+    let rows: Vec<Row> =
+        metrics.top.rows.iter().zip(&metrics.tallies).map(|(row, tally)| Row::new(row, tally)).collect();
+    page.counters_of(&rows);
+    page.gauges_of(&rows);
+    page.machine(metrics);
+    page.own(metrics);
+    if dialect == Dialect::OpenMetrics {
+        page.text.push_str("# EOF\n");
+    }
+    page.text
+}
+
+/// A target, and how each of its figures is labelled.
+struct Row<'a> {
+    labels: String,
+    row: &'a TopRow,
+    tally: &'a Tally,
+}
+
+impl<'a> Row<'a> {
+    fn new(row: &'a TopRow, tally: &'a Tally) -> Self {
+        let first = row.members.first();
+        let pid = first.map_or_else(String::new, |member| member.pid.to_string());
+        let name = first.map_or("", |member| &member.name);
+        let container = row.container.as_deref().unwrap_or_default();
+        let unit = row.unit().unwrap_or_default();
+        let labels = match row.by {
+            By::Process => labels(&[
+                ("pid", &pid),
+                ("process", name),
+                ("container", container),
+                ("cgroup", &row.cgroup),
+                ("unit", unit),
+            ]),
+            // Those that are in none have no such label, as Prometheus sees an empty one.
+            By::Container => labels(&[("container", container)]),
+            By::Cgroup => labels(&[("cgroup", &row.cgroup), ("unit", unit)]),
+        };
+        Self { labels, row, tally }
+    }
+
+    fn with(&self, name: &str, value: &str) -> String {
+        let more = labels(&[(name, value)]);
+        if self.labels.is_empty() { more } else { format!("{},{more}", self.labels) }
+    }
+}
+
+/// `pid="1",process="init"`.
+fn labels(pairs: &[(&str, &str)]) -> String {
+    let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect::<Vec<_>>().join(",")
+}
+
+/// The value of a label, whatever the target has put into it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+}
+
+/// The classes that a target was blocked in, with what was counted of each.
+fn by_class(counted: &[f64]) -> impl Iterator<Item = (BlockClass, f64)> {
+    let all = BlockClass::ALL.into_iter().map(|class| (class, counted[class as usize]));
+    all.filter(|(_, value)| *value > 0.0)
+}
+
+struct Page {
+    dialect: Dialect,
+    text: String,
+}
+
+impl Page {
+    /// The figures of one metric. A figure without labels has none in braces.
+    fn metric(&mut self, metric: &Metric, samples: impl IntoIterator<Item = (String, f64)>) {
+        let mut samples = samples.into_iter().filter(|(_, value)| value.is_finite()).peekable();
+        if samples.peek().is_none() {
+            return;
+        }
+        let Metric { name, kind, unit, help } = *metric;
+        let ending = match kind {
+            Kind::Counter => "_total",
+            Kind::Gauge => "",
+            Kind::Info => "_info",
+        };
+        let text = &mut self.text;
+        // Writing to a string cannot fail.
+        let _ = match (self.dialect, kind) {
+            (Dialect::OpenMetrics, _) => {
+                let kind = match kind {
+                    Kind::Counter => "counter",
+                    Kind::Gauge => "gauge",
+                    Kind::Info => "info",
+                };
+                let unit = unit.map(|unit| format!("# UNIT {name} {unit}\n")).unwrap_or_default();
+                write!(text, "# TYPE {name} {kind}\n{unit}# HELP {name} {help}\n")
+            }
+            (Dialect::Text, Kind::Counter) => write!(text, "# HELP {name}_total {help}\n# TYPE {name}_total counter\n"),
+            (Dialect::Text, _) => write!(text, "# HELP {name}{ending} {help}\n# TYPE {name}{ending} gauge\n"),
+        };
+        for (labels, value) in samples {
+            let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+            let _ = writeln!(text, "{name}{ending}{labels} {value}");
+        }
+    }
+
+    fn each<'a>(&mut self, metric: &Metric, rows: &[Row<'a>], value: impl Fn(&Row<'a>) -> Option<f64>) {
+        self.metric(metric, rows.iter().filter_map(|row| Some((row.labels.clone(), value(row)?))));
+    }
+
+    fn counters_of(&mut self, rows: &[Row<'_>]) {
+        let of_class = |counted: fn(&Tally) -> &[f64]| {
+            rows.iter().flat_map(move |row| {
+                by_class(counted(row.tally)).map(|(class, value)| (row.with("class", class.name()), value))
+            })
+        };
+        self.each(&Metric::CPU, rows, |row| Some(row.tally.cpu));
+        self.metric(&Metric::BLOCKED, of_class(|tally| &tally.blocked));
+        self.metric(&Metric::BLOCKS, of_class(|tally| &tally.blocks));
+        self.each(&Metric::RUN_DELAY, rows, |row| Some(row.tally.run_delay));
+        let switches = rows.iter().flat_map(|row| {
+            [("voluntary", row.tally.voluntary), ("involuntary", row.tally.involuntary)]
+                .map(|(kind, value)| (row.with("kind", kind), value))
+        });
+        self.metric(&Metric::SWITCHES, switches);
+        self.each(&Metric::CALLS, rows, |row| Some(row.tally.calls));
+        self.each(&Metric::HAND_OFFS, rows, |row| Some(row.tally.hand_offs));
+    }
+
+    fn gauges_of(&mut self, rows: &[Row<'_>]) {
+        self.each(&Metric::THREADS, rows, |row| Some(row.row.threads as f64));
+        self.each(&Metric::COST, rows, |row| row.row.cost.value().copied());
+        self.each(&Metric::SAVING, rows, |row| Some(row.row.saving?.value));
+        self.each(&Metric::SAVING_LOW, rows, |row| Some(row.row.saving?.low));
+        self.each(&Metric::SAVING_HIGH, rows, |row| Some(row.row.saving?.high));
+        let answers = rows.iter().filter_map(|row| {
+            let verdict = row.row.verdict.as_ref()?;
+            Some((row.with("answer", verdict.answer.key()), 1.0))
+        });
+        self.metric(&Metric::ANSWER, answers);
+    }
+
+    fn one(&mut self, metric: &Metric, value: f64) {
+        self.metric(metric, [(String::new(), value)]);
+    }
+
+    fn machine(&mut self, metrics: &Metrics) {
+        self.one(&Metric::TARGETS, metrics.targets as f64);
+        self.one(&Metric::UNLISTED, metrics.targets.saturating_sub(metrics.top.rows.len() as u64) as f64);
+        self.one(&Metric::LEFT_OUT, metrics.top.left_out.len() as f64);
+        self.one(&Metric::ALL_CPU, metrics.whole.cpu);
+        let all = |counted: &[f64]| {
+            let samples = by_class(counted).map(|(class, value)| (labels(&[("class", class.name())]), value));
+            samples.collect::<Vec<_>>()
+        };
+        self.metric(&Metric::ALL_BLOCKED, all(&metrics.whole.blocked));
+        self.metric(&Metric::ALL_BLOCKS, all(&metrics.whole.blocks));
+    }
+
+    fn own(&mut self, metrics: &Metrics) {
+        self.one(&Metric::WALL, metrics.wall.as_secs_f64());
+        self.one(&Metric::MEASURED, metrics.measured.as_secs_f64());
+        let lost = metrics.lost.iter().map(|(count, what)| (labels(&[("what", what.key())]), *count as f64));
+        self.metric(&Metric::LOST, lost);
+        if let Some(programs) = metrics.programs {
+            self.one(&Metric::PROGRAMS, programs.as_secs_f64());
+        }
+        self.one(&Metric::OWN, metrics.own_cpu.as_secs_f64());
+        self.one(&Metric::OWN_PEAK, metrics.top.overhead.own_bytes as f64);
+        self.metric(&Metric::BUILD, [(labels(&[("version", env!("CARGO_PKG_VERSION"))]), 1.0)]);
+    }
+}

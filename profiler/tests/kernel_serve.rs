@@ -1,0 +1,379 @@
+//! Figures over HTTP, on the real kernel: those of known workloads, fetched as strangers fetch them,
+//! and by Prometheus itself. Runs with `--test-threads=1`.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+#![cfg(feature = "serve")]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use common::cgroup::Cgroup;
+use common::tool::{LIMIT, Live, Target, fd_values, skip, tool, within};
+use common::truth::{Row, Truth};
+use common::{can_measure, figures};
+use rustix::process::Signal;
+use should_i_async::{process, quantity::Tgid};
+
+/// The server, and where it answers.
+struct Server {
+    live: Live,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut command = tool(&["serve", "--listen", "127.0.0.1:0", "--exact"]);
+        let live = Live::attached(command.args(args), Stdio::piped());
+        let address = |said: &str| said.split("http://").nth(1)?.split('/').next()?.parse().ok();
+        let mut found = None;
+        assert!(within(LIMIT, || {
+            found = address(&live.said());
+            found.is_some()
+        }));
+        Self { live, address: found.unwrap() }
+    }
+
+    /// Sends a request as it is, and returns all of the answer.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            Ok(_) => {}
+            // It does not read to the end what is far too long.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("{error}"),
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn get(&self, path: &str, headers: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.address))
+    }
+
+    /// The figures by name and labels.
+    fn figures(&self) -> Figures {
+        let answer = self.get("/metrics", "");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        if head.starts_with("HTTP/1.1 503 ") {
+            return Figures::default();
+        }
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let samples = body.lines().filter(|line| !line.starts_with('#'));
+        Figures(samples.filter_map(|line| line.rsplit_once(' ')).map(|(k, v)| (k.into(), v.parse().unwrap())).collect())
+    }
+
+    /// The first figures for which something holds.
+    fn figures_where(&self, holds: impl Fn(&Figures) -> bool) -> Figures {
+        let mut found = Figures::default();
+        let in_time = within(LIMIT, || {
+            sleep(Duration::from_millis(50));
+            found = self.figures();
+            holds(&found)
+        });
+        assert!(in_time, "{found:#?}");
+        found
+    }
+
+    fn end(self) -> String {
+        self.live.signal(Signal::TERM);
+        let ended = self.live.end();
+        assert!(ended.status.success(), "{}", ended.err);
+        ended.err
+    }
+}
+
+#[derive(Debug, Default)]
+struct Figures(BTreeMap<String, f64>);
+
+impl Figures {
+    /// The sum over all figures of that name that have these labels.
+    fn of(&self, name: &str, labels: &[&str]) -> f64 {
+        let is_one = |key: &str| {
+            let (found, given) = key.split_once('{').unwrap_or((key, ""));
+            found == format!("should_i_async_{name}") && labels.iter().all(|label| given.contains(label))
+        };
+        self.0.iter().filter(|(key, _)| is_one(key)).map(|(_, value)| value).sum()
+    }
+}
+
+fn pid_label(pid: u32) -> String {
+    format!("pid=\"{pid}\"")
+}
+
+/// The figures of a workload are what its own account has.
+fn has_its_figures(figures: &Figures, pid: u32, rows: &[Row], class: &str) {
+    let clock = process::cpu_time(Tgid::from_raw(pid)).unwrap().as_secs_f64();
+    let (pid, class) = (pid_label(pid), format!("class=\"{class}\""));
+    let sum = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>() as f64;
+    let (blocks, parks) = (sum(|row| row.blocks), sum(|row| row.parks));
+    let found = figures.of("blocks_total", &[&pid, &class]);
+    // The main thread waits for its line too.
+    assert!(found >= blocks && found <= blocks + parks + 4.0, "{found} of {blocks}");
+    let blocked = figures.of("blocked_seconds_total", &[&pid, &class]);
+    assert!(blocked >= sum(|row| row.blocked_min) / 1e9, "{blocked} s");
+    let cpu = figures.of("cpu_seconds_total", &[&pid]);
+    // Before it was measured it only got ready.
+    assert!(cpu >= clock * 0.9 - 0.01 && cpu <= clock * 1.01, "{cpu} s, by the clock {clock} s");
+    assert_eq!(figures.of("lost_total", &[]), 0.0);
+    figures!("{found} blocks of {blocks}, {blocked} s blocked, CPU {cpu} s of {clock} s");
+}
+
+#[test]
+fn the_figures_are_those_of_the_workload() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--n", "3000", "--us", "100", "--threads", "3"]);
+    let pid = truth.pid();
+    let server = Server::start(&["-p", &pid.to_string()]);
+    server.figures_where(|figures| figures.of("threads", &[&pid_label(pid)]) == 4.0);
+    truth.go();
+    let line = truth.line();
+    let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+    let enough = |figures: &Figures| figures.of("blocks_total", &[&pid_label(pid), "class=\"pipe\""]) >= blocks as f64;
+    let figures = server.figures_where(enough);
+    has_its_figures(&figures, pid, &line.rows, "pipe");
+    assert_eq!(figures.of("targets", &[]), 1.0);
+    assert!(figures.of("blocking_cost_cpus", &[&pid_label(pid)]) > 0.0, "{figures:#?}");
+    // What all have is what the one has.
+    let all = |name: &str| figures.of(&format!("all_{name}"), &[]) - figures.of(name, &[]);
+    assert!(all("blocks_total").abs() < 0.5 && all("cpu_seconds_total").abs() < 1e-6);
+    // Counters only grow, and stand still with what they count.
+    sleep(Duration::from_secs(6));
+    let later = server.figures();
+    let growing = figures.0.iter().filter(|(key, _)| key.split('{').next().unwrap().ends_with("_total"));
+    for (key, value) in growing {
+        assert!(later.0[key] >= *value, "{key}: {value}, then {}", later.0[key]);
+    }
+    let count = |of: &Figures| of.of("blocks_total", &["class=\"pipe\""]);
+    assert_eq!(count(&later), count(&figures));
+    // It ends with its target, and says so.
+    truth.end();
+    let ended = server.live.end();
+    assert!(ended.status.success() && ended.err.contains("the targets have ended"), "{}", ended.err);
+}
+
+#[test]
+fn the_whole_machine_is_told_by_process() {
+    if !can_measure() {
+        return;
+    }
+    let mut truths = [["pipe", "--n", "2000"], ["eventfd", "--n", "2000"]].map(|work| Truth::start(&work));
+    let server = Server::start(&["--top", "3"]);
+    server.figures_where(|figures| figures.of("targets", &[]) >= 3.0);
+    truths.iter_mut().for_each(Truth::go);
+    let lines = truths.each_mut().map(Truth::line);
+    for ((truth, line), class) in truths.iter().zip(&lines).zip(["pipe", "eventfd"]) {
+        let (pid, class_label) = (pid_label(truth.pid()), format!("class=\"{class}\""));
+        let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+        let figures = server
+            .figures_where(|figures| figures.of("blocks_total", &[&pid, &class_label]) >= blocks as f64);
+        has_its_figures(&figures, truth.pid(), &line.rows, class);
+        let listed = figures.0.keys().filter(|key| key.starts_with("should_i_async_threads{")).count();
+        assert_eq!(listed, 3);
+        assert_eq!(figures.of("targets_unlisted", &[]), figures.of("targets", &[]) - 3.0);
+    }
+    truths.into_iter().for_each(Truth::end);
+    assert!(!server.end().contains("the targets have ended"));
+}
+
+#[test]
+fn others_of_the_same_name_are_measured_too() {
+    if !can_measure() {
+        return;
+    }
+    let Some(group) = Cgroup::new("serve") else { return };
+    let first = Target::sleeper();
+    group.take(first.0.id());
+    let server = Server::start(&["--cgroup", group.folder().to_str().unwrap()]);
+    server.figures_where(|figures| figures.of("threads", &[&pid_label(first.0.id())]) == 1.0);
+    drop(first);
+    server.figures_where(|figures| figures.of("targets", &[]) == 0.0);
+    let second = Target::sleeper();
+    group.take(second.0.id());
+    server.figures_where(|figures| figures.of("threads", &[&pid_label(second.0.id())]) == 1.0);
+    server.end();
+}
+
+/// Prometheus, its checks, and the reference parser of OpenMetrics read all of it.
+#[test]
+fn prometheus_reads_it() {
+    if !can_measure() {
+        return;
+    }
+    let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !["promtool", "prometheus"].into_iter().all(is_there) {
+        skip("needs Prometheus: apt-get install prometheus python3-prometheus-client");
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--n", "2000"]);
+    let pid = truth.pid();
+    let server = Server::start(&["-p", &pid.to_string()]);
+    server.figures_where(|figures| figures.of("targets", &[]) == 1.0);
+    truth.go();
+    let line = truth.line();
+    let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+    let (label, class) = (pid_label(pid), "class=\"pipe\"");
+    let figures = server.figures_where(|figures| figures.of("blocks_total", &[&label, class]) >= blocks as f64);
+    let body = |headers: &str| server.get("/metrics", headers).split_once("\r\n\r\n").unwrap().1.to_owned();
+    let checked = fed(Command::new("promtool").args(["check", "metrics"]), &body(""));
+    assert_eq!(checked, (true, String::new()), "promtool");
+    let parser = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
+                  print(sum(len(family.samples) for family in parse(sys.stdin.read())))";
+    let open = body("Accept: application/openmetrics-text; version=1.0.0\r\n");
+    let (parsed, said) = fed(Command::new("/usr/bin/python3").args(["-c", parser]), &open);
+    let samples = open.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(parsed && said.trim() == samples.to_string(), "{said}, of {samples}");
+    let folder = std::env::temp_dir().join(format!("sia-prometheus-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let found = scraped(&folder, server.address, &format!("should_i_async_blocks_total{{{label},{class}}}"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(found, figures.of("blocks_total", &[&label, class]));
+    truth.end();
+    server.live.end();
+}
+
+/// Whether the program succeeds on that input, and what it prints.
+fn fed(command: &mut Command, input: &str) -> (bool, String) {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    (ended.status.success(), String::from_utf8(ended.stdout).unwrap() + &String::from_utf8_lossy(&ended.stderr))
+}
+
+/// The answer to a query to a Prometheus that fetches from there.
+fn scraped(folder: &std::path::Path, from: SocketAddr, query: &str) -> f64 {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = folder.join("prometheus.yml");
+    let jobs = format!("- job_name: sia\n  static_configs: [{{targets: ['{from}']}}]\n");
+    std::fs::write(&config, format!("global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}")).unwrap();
+    let store = folder.join("store");
+    let mut command = Command::new("prometheus");
+    command
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", store.display()))
+        .arg(format!("--web.listen-address={port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _prometheus = Target(command.spawn().unwrap());
+    let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let mut found = None;
+    let answered = within(LIMIT, || {
+        sleep(Duration::from_millis(200));
+        let Ok(mut stream) = TcpStream::connect(port) else { return false };
+        let request = format!("GET /api/v1/query?query={query} HTTP/1.0\r\n\r\n");
+        let mut answer = String::new();
+        if stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)).is_err() {
+            return false;
+        }
+        let value: Option<serde_json::Value> =
+            answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+        found = value.and_then(|value| value["data"]["result"][0]["value"][1].as_str()?.parse::<f64>().ok());
+        found.is_some()
+    });
+    assert!(answered, "Prometheus knows nothing of it");
+    found.unwrap()
+}
+
+#[test]
+fn whoever_asks_wrongly_gets_nothing() {
+    if !can_measure() {
+        return;
+    }
+    let target = Target::sleeper();
+    let server = Server::start(&["-p", &target.pid()]);
+    server.figures_where(|figures| figures.of("targets", &[]) == 1.0);
+    let status = |answer: &str| answer.split(' ').nth(1).map(str::to_owned).unwrap_or_default();
+    let asked = |head: &str| status(&server.ask(head));
+    let host = server.address;
+    for (request, expected) in [
+        ("GET /metrics HTTP/1.1\r\nHost: stranger.example\r\n\r\n".to_owned(), "403"),
+        (format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n"), "403"),
+        ("GET /metrics HTTP/1.1\r\n\r\n".to_owned(), "403"),
+        ("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "200"),
+        (format!("POST /metrics HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"), "405"),
+        (format!("GET /../../etc/passwd HTTP/1.1\r\nHost: {host}\r\n\r\n"), "404"),
+        (format!("HEAD /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n"), "200"),
+        ("what is this\r\n\r\n".to_owned(), "400"),
+    ] {
+        assert_eq!(asked(&request), expected, "{request:?}");
+    }
+    // It stops to read long before the end of it.
+    let long = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let _ = stream.write_all(long.as_bytes());
+    drop(stream);
+    // Clients that say nothing, or take nothing, cost little and keep nobody out for long.
+    let before = resident(server.live.child.id());
+    let idle: Vec<TcpStream> = (0..1_000).filter_map(|_| TcpStream::connect(server.address).ok()).collect();
+    assert_eq!(idle.len(), 1_000);
+    for mut stream in &idle[..300] {
+        let _ = write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n");
+    }
+    let begun = Instant::now();
+    assert!(within(LIMIT, || {
+        let answer = TcpStream::connect(server.address).and_then(|mut stream| {
+            write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    }));
+    let (waited, grown) = (begun.elapsed(), resident(server.live.child.id()).saturating_sub(before));
+    figures!("answered after {waited:?}, {} KiB more", grown >> 10);
+    assert!(grown < 32 << 20, "{grown} bytes more");
+    drop(idle);
+    assert!(within(LIMIT, || server.get("/metrics", "").starts_with("HTTP/1.1 200 ")));
+    assert!(!fd_values(server.live.child.id(), "prog_id:").is_empty());
+    assert_eq!(server.figures().of("lost_total", &[]), 0.0);
+    server.end();
+}
+
+/// Resident memory of a process, bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn a_socket_is_its_owners_alone() {
+    if !can_measure() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let target = Target::sleeper();
+    let path = std::env::temp_dir().join(format!("sia-serve-{}.socket", std::process::id()));
+    // One that nobody listens on any more is no obstacle.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let listen = format!("unix:{}", path.display());
+    let args = ["serve", "--listen", &listen, "-p", &target.pid()];
+    let live = Live::attached(&mut tool(&args), Stdio::piped());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let asked = || {
+        let mut stream = UnixStream::connect(&path).ok()?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: any\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    assert!(within(LIMIT, || asked().is_some_and(|answer| answer.contains("should_i_async_targets 1"))));
+    // Another one does not take it away.
+    common::tool::run(&mut tool(&args)).refusal(6, &["cannot listen on unix:", "--listen"]);
+    live.signal(Signal::INT);
+    assert!(live.end().status.success());
+    assert!(!path.exists(), "{} is left", path.display());
+}
