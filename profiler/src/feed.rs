@@ -1,7 +1,11 @@
-//! What a screen or a server is fed with: snapshots of a measurement under way, or of a recording, and what the
-//! user asks back.
+//! What a screen or a server is fed with: snapshots of a measurement under way, or of a recording,
+//! and what the user asks back.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crate::{
     answer::{By, Ended, Metrics, Profile, Report, Stalls, Top, Weight},
@@ -127,4 +131,36 @@ pub trait Metered: Send + Sync {
     fn latest(&self) -> Option<Arc<Metrics>>;
     /// Whether no others come.
     fn is_over(&self) -> bool;
+}
+
+/// A profile that somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileOrder {
+    /// Of this process alone; `None`: of all that is measured.
+    pub pid: Option<u32>,
+    /// How long is to be measured.
+    pub length: Nanos,
+    /// What is shown unless its reader chooses another.
+    pub first: Weight,
+}
+
+/// Why there is no profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoProfile {
+    /// Everything is measured: one process has to be named.
+    WhichProcess,
+    /// That process is none of those that are measured.
+    NoTarget,
+    /// What went wrong, one line.
+    Failed(String),
+}
+
+/// What takes profiles for those who fetch them.
+pub trait Profiler: Send + Sync {
+    /// A file for pprof. It takes as long as was asked for and a little more; less where `stop` is
+    /// set meanwhile.
+    ///
+    /// # Errors
+    /// See [`NoProfile`].
+    fn profile(&self, order: &ProfileOrder, stop: &Arc<AtomicBool>) -> Result<Vec<u8>, NoProfile>;
 }

@@ -17,6 +17,7 @@ pub mod outputs;
 mod pace;
 pub mod playback;
 mod prices;
+pub mod profiles;
 pub mod recording;
 mod reference;
 mod run;

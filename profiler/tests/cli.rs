@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{Read as _, Write as _, pipe},
+    os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Stdio},
     sync::mpsc::channel,
     thread::JoinHandle,
@@ -200,6 +201,32 @@ fn stalls_that_cannot_be_written_or_have_no_length() {
     says(&["stalls", "--over", "1ms"], 2, &["-p"]);
     says(&["stalls", "--live", "-p", "1"], 2, &["needs a terminal", "use `stalls` without it"]);
     refuses(&["stalls", "--live", "--json", "-p", "1"], 2, &["cannot be used with"]);
+}
+
+#[test]
+fn addresses_that_cannot_be_listened_on() {
+    for address in ["x", "9470", "127.0.0.1", "unix:", "example.org:80", "127.0.0.1:99999"] {
+        says(&["serve", "--listen", address], 2, &["bad --listen", address, "127.0.0.1:9470"]);
+    }
+    for address in ["0.0.0.0:9470", "[::]:9470", "192.0.2.1:80"] {
+        says(&["serve", "--listen", address], 2, &[address, "from other machines", "unix:PATH"]);
+    }
+    says(&["serve", "--token-file", "/nowhere/token"], 2, &["cannot read /nowhere/token", "chmod 600"]);
+    let file = std::env::temp_dir().join(format!("should-i-async-token-{}", std::process::id()));
+    std::fs::write(&file, "0123456789abcdef").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    says(&["serve", "--token-file", file.to_str().unwrap()], 2, &["can be read by other users", "chmod 600"]);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&file, "short").unwrap();
+    says(&["serve", "--token-file", file.to_str().unwrap()], 2, &["holds no token", "16 characters"]);
+    std::fs::remove_file(&file).unwrap();
+    says(&["serve", "--top", "0"], 2, &["bad --top '0'"]);
+    says(&["serve", "-p", "4194305"], 3, &["there is no process 4194305"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let target = std::process::id().to_string();
+    says(&["serve", "-p", &target, "--listen", &address], 6, &["cannot listen on", &address, "--listen"]);
+    says(&["serve", "-p", &target, "--listen", "unix:/nowhere/socket"], 6, &["cannot listen on unix:/nowhere/socket"]);
 }
 
 /// Six MB that unpack to 4.2 GiB take neither the memory nor the time that this would.

@@ -1,5 +1,5 @@
-//! Figures over HTTP, on the real kernel: those of known workloads, fetched as strangers fetch them,
-//! and by Prometheus itself. Runs with `--test-threads=1`.
+//! Figures over HTTP, on the real kernel: those of known workloads, fetched as strangers fetch
+//! them, and by Prometheus itself. Runs with `--test-threads=1`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 #![cfg(feature = "serve")]
@@ -44,6 +44,10 @@ impl Server {
 
     /// Sends a request as it is, and returns all of the answer.
     fn ask(&self, request: &str) -> String {
+        String::from_utf8(self.ask_bytes(request)).unwrap()
+    }
+
+    fn ask_bytes(&self, request: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -54,7 +58,20 @@ impl Server {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
             Err(error) => panic!("{error}"),
         }
-        String::from_utf8(answer).unwrap()
+        answer
+    }
+
+    /// Asks for a profile: the status, and what is in it.
+    fn profile(&self, query: &str, token: &str) -> (u16, Vec<u8>) {
+        let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", self.address);
+        let answer = self.ask_bytes(&format!("GET /debug/pprof/{query} HTTP/1.1\r\n{head}\r\n"));
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let status = std::str::from_utf8(&answer[..end]).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut body = Vec::new();
+        if status == 200 {
+            flate2::read::GzDecoder::new(&answer[end..]).read_to_end(&mut body).unwrap();
+        }
+        (status, body)
     }
 
     fn get(&self, path: &str, headers: &str) -> String {
@@ -177,8 +194,8 @@ fn the_whole_machine_is_told_by_process() {
     for ((truth, line), class) in truths.iter().zip(&lines).zip(["pipe", "eventfd"]) {
         let (pid, class_label) = (pid_label(truth.pid()), format!("class=\"{class}\""));
         let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
-        let figures = server
-            .figures_where(|figures| figures.of("blocks_total", &[&pid, &class_label]) >= blocks as f64);
+        let figures =
+            server.figures_where(|figures| figures.of("blocks_total", &[&pid, &class_label]) >= blocks as f64);
         has_its_figures(&figures, truth.pid(), &line.rows, class);
         let listed = figures.0.keys().filter(|key| key.starts_with("should_i_async_threads{")).count();
         assert_eq!(listed, 3);
@@ -235,6 +252,9 @@ fn prometheus_reads_it() {
     let (parsed, said) = fed(Command::new("/usr/bin/python3").args(["-c", parser]), &open);
     let samples = open.lines().filter(|line| !line.starts_with('#')).count();
     assert!(parsed && said.trim() == samples.to_string(), "{said}, of {samples}");
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/packaging/prometheus-rules.yml");
+    let (good, said) = fed(Command::new("promtool").args(["check", "rules", rules]), "");
+    assert!(good && said.contains("8 rules found"), "{said}");
     let folder = std::env::temp_dir().join(format!("sia-prometheus-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let found = scraped(&folder, server.address, &format!("should_i_async_blocks_total{{{label},{class}}}"));
@@ -246,8 +266,7 @@ fn prometheus_reads_it() {
 
 /// Whether the program succeeds on that input, and what it prints.
 fn fed(command: &mut Command, input: &str) -> (bool, String) {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let ended = child.wait_with_output().unwrap();
     (ended.status.success(), String::from_utf8(ended.stdout).unwrap() + &String::from_utf8_lossy(&ended.stderr))
@@ -347,6 +366,48 @@ fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Stacks of the workload, for those who know the token, one profile at a time.
+#[test]
+fn profiles_are_taken_for_those_who_know_the_token() {
+    if !can_measure() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let token = "a-token-of-this-test-alone";
+    let file = std::env::temp_dir().join(format!("sia-token-{}", std::process::id()));
+    std::fs::write(&file, token).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut truth = Truth::start(&["pipe", "--n", "100000", "--us", "100", "--threads", "2"]);
+    let pid = truth.pid();
+    let server = Server::start(&["-p", &pid.to_string(), "--token-file", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    truth.go();
+    assert_eq!(server.profile("blocking", "another-token-altogether").0, 401);
+    assert_eq!(server.profile(&format!("blocking?pid={}", std::process::id()), token).0, 404);
+    assert_eq!(server.profile("blocking?seconds=61", token).0, 400);
+    let has = |profile: &[u8], text: &str| profile.windows(text.len()).any(|part| part == text.as_bytes());
+    let begun = Instant::now();
+    let (status, profile) = server.profile(&format!("blocking?seconds=1&pid={pid}"), token);
+    figures!("a profile of 1 s after {:?}, {} bytes", begun.elapsed(), profile.len());
+    assert_eq!(status, 200);
+    for text in ["blocking_cost", "blocked_time", "nanoseconds", "pipe", "syscall", "truth::"] {
+        assert!(has(&profile, text), "no {text}");
+    }
+    // A second one has to wait for the first; and nobody has to wait for one that is not wanted.
+    let mut first = TcpStream::connect(server.address).unwrap();
+    let head = format!("Host: {}\r\nAuthorization: Bearer {token}", server.address);
+    write!(first, "GET /debug/pprof/offcpu?seconds=60 HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    assert!(within(LIMIT, || server.profile("offcpu?seconds=1", token).0 == 429));
+    // Figures are told meanwhile.
+    server.figures_where(|figures| figures.of("targets", &[]) == 1.0);
+    drop(first);
+    assert!(within(LIMIT, || {
+        sleep(Duration::from_millis(200));
+        server.profile("offcpu?seconds=1", token).0 == 200
+    }));
+    server.end();
 }
 
 #[test]

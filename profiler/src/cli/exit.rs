@@ -4,7 +4,7 @@
 use std::{error::Error, process::ExitCode};
 
 #[cfg(feature = "serve")]
-use crate::serve::ListenError;
+use crate::serve::{ListenError, TokenError};
 use crate::{
     calibrate::runtime::RuntimeError,
     kernel::LoadError,
@@ -141,6 +141,10 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     #[cfg(feature = "serve")]
     if let Some(error) = cause.downcast_ref() {
         return Some(code_of_server(error));
+    }
+    #[cfg(feature = "serve")]
+    if cause.is::<TokenError>() {
+        return Some(Exit::Usage);
     }
     own.or_else(target).or_else(load).or_else(failure).or_else(record).or_else(file).or_else(runtime)
 }

@@ -188,6 +188,10 @@ pub(super) struct ServeFlags {
     /// Where requests come in: an address of the loopback, or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
     pub(super) listen: String,
+    /// A file with the token that profiles take: Authorization: Bearer TOKEN. On a Unix socket they
+    /// need none
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) target: TargetFlags,
     /// What figures are told of

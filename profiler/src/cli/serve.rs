@@ -7,8 +7,11 @@ use anyhow::Result;
 use super::{check::stop_flag, exit::CliError, flags::ServeFlags, output};
 use crate::{
     feed::Metered,
-    pipeline::top::{Meter, Plan},
-    serve::Listener,
+    pipeline::{
+        profiles::Profiles,
+        top::{Meter, Plan},
+    },
+    serve::{Listener, Source, Token},
     words,
 };
 
@@ -18,19 +21,22 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         return Err(CliError::Usage("bad --top '0': give how many have figures of their own, like 50".into()).into());
     }
     let address = flags.listen.parse()?;
+    let token = flags.token_file.as_deref().map(Token::read).transpose()?;
     let (request, spec) = flags.request()?;
     let listener = Listener::bind(&address)?;
     let stop = stop_flag()?;
+    let profiler = Arc::new(Profiles::new(&request, &spec));
     let meter = Arc::new(Meter::begin(request, Plan { spec, by: flags.by(), most: flags.top })?);
-    output::say(&words::serving(&listener.address().to_string()));
-    let served = listener.serve(Arc::clone(&meter) as Arc<dyn Metered>, &stop);
+    output::say(&words::serve::serving(&listener.address().to_string()));
+    let metered = Arc::clone(&meter) as Arc<dyn Metered>;
+    let served = listener.serve(Source { metered, profiler, token }, &stop);
     let is_over = meter.is_over();
     // An error of the measurement comes first: it explains more. Nobody is answered any more.
     if let Some(meter) = Arc::into_inner(meter) {
         meter.end()?;
     }
     if is_over {
-        output::say(words::TARGETS_GONE);
+        output::say(words::serve::TARGETS_GONE);
     }
     served.map_err(Into::into)
 }

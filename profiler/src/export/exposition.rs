@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     answer::{By, Metrics, Tally, TopRow},
     event::BlockClass,
+    text::clean::clean,
     words::metrics::{Kind, Metric},
 };
 
@@ -83,9 +84,9 @@ fn labels(pairs: &[(&str, &str)]) -> String {
     given.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect::<Vec<_>>().join(",")
 }
 
-/// The value of a label, whatever the target has put into it.
+/// The value of a label, whatever the target has put into it. People read it too, on terminals.
 fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+    clean(value).replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
 /// The classes that a target was blocked in, with what was counted of each.
@@ -107,11 +108,7 @@ impl Page {
             return;
         }
         let Metric { name, kind, unit, help } = *metric;
-        let ending = match kind {
-            Kind::Counter => "_total",
-            Kind::Gauge => "",
-            Kind::Info => "_info",
-        };
+        let sample = metric.sample();
         let text = &mut self.text;
         // Writing to a string cannot fail.
         let _ = match (self.dialect, kind) {
@@ -124,12 +121,12 @@ impl Page {
                 let unit = unit.map(|unit| format!("# UNIT {name} {unit}\n")).unwrap_or_default();
                 write!(text, "# TYPE {name} {kind}\n{unit}# HELP {name} {help}\n")
             }
-            (Dialect::Text, Kind::Counter) => write!(text, "# HELP {name}_total {help}\n# TYPE {name}_total counter\n"),
-            (Dialect::Text, _) => write!(text, "# HELP {name}{ending} {help}\n# TYPE {name}{ending} gauge\n"),
+            (Dialect::Text, Kind::Counter) => write!(text, "# HELP {sample} {help}\n# TYPE {sample} counter\n"),
+            (Dialect::Text, _) => write!(text, "# HELP {sample} {help}\n# TYPE {sample} gauge\n"),
         };
         for (labels, value) in samples {
             let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-            let _ = writeln!(text, "{name}{ending}{labels} {value}");
+            let _ = writeln!(text, "{sample}{labels} {value}");
         }
     }
 

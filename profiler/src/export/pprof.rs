@@ -26,14 +26,14 @@ const fn sample_type(weight: Weight) -> &'static str {
 }
 
 /// Sample types in the order of [`Weight::ALL`], ns each, then the number of samples. The same
-/// input gives the same bytes.
+/// input gives the same bytes. `first` is the one that is shown unless its reader chooses another.
 ///
 /// # Errors
 ///
 /// None in practice: writing into memory does not fail.
-pub fn encode(profile: &Profile, report: &Report) -> std::io::Result<Vec<u8>> {
+pub fn encode(profile: &Profile, report: &Report, first: Weight) -> std::io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&Builder::new(profile, report).build().encode_to_vec())?;
+    gzip.write_all(&Builder::new(profile, report).build(first).encode_to_vec())?;
     gzip.finish()
 }
 
@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn build(mut self) -> proto::Profile {
+    fn build(mut self, first: Weight) -> proto::Profile {
         let nanoseconds = self.strings.number("nanoseconds");
         let mut types: Vec<ValueType> = Weight::ALL
             .iter()
@@ -105,7 +105,7 @@ impl<'a> Builder<'a> {
         let lines = verdict.evidence_lines().into_iter().chain(verdict.advice_lines());
         let comments = std::iter::once(verdict.sentence()).chain(lines);
         let comment = comments.map(|text| self.strings.clean(&text)).collect();
-        let default_sample_type = self.strings.number(sample_type(Weight::Cost));
+        let default_sample_type = self.strings.number(sample_type(first));
         let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         proto::Profile {
             sample_type: types,

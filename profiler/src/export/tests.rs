@@ -1,6 +1,7 @@
 //! Exports of profiles whose sums are known, read back by readers of their own.
 
 pub(in crate::export) mod build;
+mod exposition;
 #[path = "../report/tests/fixture.rs"]
 #[allow(dead_code, clippy::duplicate_mod, reason = "that room's windows, of which not all are wanted here")]
 mod fixture;

@@ -158,7 +158,7 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
         Format::Folded => export::folded::write(profile, weight, Names::Annotated),
         Format::Speedscope => export::speedscope::encode(profile, report),
         Format::Pprof => {
-            return export::pprof::encode(profile, report)
+            return export::pprof::encode(profile, report, Weight::Cost)
                 .map_err(|source| OutputError::Io { path: output.path.clone(), source });
         }
     };

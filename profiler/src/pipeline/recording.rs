@@ -105,7 +105,7 @@ pub fn in_one_part(measurement: Measurement) -> Recording {
 }
 
 /// Nobody sees the progress.
-struct Unseen;
+pub(super) struct Unseen;
 
 impl Progress for Unseen {
     fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}

@@ -5,25 +5,29 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, StatusCode,
     body::Bytes,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    header::{ACCEPT, ALLOW, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
 };
 
+use super::{
+    access::Access,
+    profiles::Desk,
+    replies::{Answer, answered, said},
+};
 use crate::{
-    answer::Metrics,
+    answer::{Metrics, Weight},
     export::exposition::{Dialect, exposition},
-    feed::Metered,
+    feed::{Metered, Profiler},
     words,
 };
 
 /// What there is to be had.
 pub(super) struct Pages {
     metered: Arc<dyn Metered>,
-    /// Whether a browser could be made to ask here, by a page that a stranger wrote.
-    local: bool,
+    desk: Desk,
+    access: Access,
     /// The last text of each dialect: whoever asks shares it.
     made: Mutex<[Option<Made>; 2]>,
 }
@@ -31,33 +35,67 @@ pub(super) struct Pages {
 /// A text, and the figures that it was made of.
 type Made = (Arc<Metrics>, Bytes);
 
-type Answer = Response<Full<Bytes>>;
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    Index,
+    Metrics,
+    /// With this weight as the first.
+    Profile(Weight),
+}
+
+impl Page {
+    pub(super) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/" => Some(Self::Index),
+            "/metrics" => Some(Self::Metrics),
+            "/debug/pprof/blocking" => Some(Self::Profile(Weight::Cost)),
+            "/debug/pprof/offcpu" => Some(Self::Profile(Weight::Blocked)),
+            _ => None,
+        }
+    }
+
+    /// Whether its answer takes its time.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Self::Profile(_))
+    }
+}
 
 impl Pages {
-    pub(super) fn new(metered: Arc<dyn Metered>, local: bool) -> Self {
-        Self { metered, local, made: Mutex::default() }
+    pub(super) fn new(metered: Arc<dyn Metered>, profiler: Arc<dyn Profiler>, access: Access) -> Self {
+        Self { metered, desk: Desk::new(profiler), access, made: Mutex::default() }
     }
 
     /// The answer to one request.
-    pub(super) fn answer<B>(&self, request: &Request<B>) -> Answer {
-        if self.local && !is_for_us(request.headers()) {
-            return said(StatusCode::FORBIDDEN, words::OTHER_HOST);
+    pub(super) async fn answer<B>(&self, request: Request<B>) -> Answer {
+        if self.access.local && !is_for_us(request.headers()) {
+            return said(StatusCode::FORBIDDEN, words::serve::OTHER_HOST);
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut answer = said(StatusCode::METHOD_NOT_ALLOWED, words::ONLY_GET);
+            let mut answer = said(StatusCode::METHOD_NOT_ALLOWED, words::serve::ONLY_GET);
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
-        match request.uri().path() {
-            "/" => said(StatusCode::OK, words::PATHS),
-            "/metrics" => self.metrics(dialect(request.headers())),
-            _ => said(StatusCode::NOT_FOUND, words::NO_SUCH_PATH),
+        match Page::at(request.uri().path()) {
+            Some(Page::Index) => said(StatusCode::OK, words::serve::PATHS),
+            Some(Page::Metrics) => self.metrics(dialect(request.headers())),
+            Some(Page::Profile(first)) => match self.access.refusal(request.headers()) {
+                None if request.method() == Method::HEAD => said(StatusCode::OK, ""),
+                None => self.desk.take(request.uri().query().unwrap_or_default(), first).await,
+                Some(StatusCode::UNAUTHORIZED) => {
+                    let mut answer = said(StatusCode::UNAUTHORIZED, words::serve::WRONG_TOKEN);
+                    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                    answer
+                }
+                Some(status) => said(status, words::serve::NO_TOKEN),
+            },
+            None => said(StatusCode::NOT_FOUND, words::serve::NO_SUCH_PATH),
         }
     }
 
     fn metrics(&self, dialect: Dialect) -> Answer {
         let Some(metrics) = self.metered.latest() else {
-            return said(StatusCode::SERVICE_UNAVAILABLE, words::NO_FIGURES_YET);
+            return said(StatusCode::SERVICE_UNAVAILABLE, words::serve::NO_FIGURES_YET);
         };
         answered(StatusCode::OK, dialect.media_type(), self.text_of(metrics, dialect))
     }
@@ -77,20 +115,6 @@ impl Pages {
     }
 }
 
-fn said(status: StatusCode, text: &'static str) -> Answer {
-    answered(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
-}
-
-fn answered(status: StatusCode, media_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
-}
-
 /// Whether the request was meant for this machine's loopback: a page of a stranger, whose name
 /// leads to 127.0.0.1 (DNS rebinding), says that name.
 fn is_for_us(headers: &HeaderMap) -> bool {
@@ -108,7 +132,7 @@ fn is_for_us(headers: &HeaderMap) -> bool {
 }
 
 /// The dialect that the client likes best; the older one where it likes both as much.
-fn dialect(headers: &HeaderMap) -> Dialect {
+pub(super) fn dialect(headers: &HeaderMap) -> Dialect {
     let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let ranges = || accepted.iter().flat_map(|value| value.split(',')).map(str::trim);
     let liked = |wanted: &[&str]| ranges().filter_map(|range| liking(range, wanted)).fold(0.0, f64::max);

@@ -5,26 +5,6 @@ use crate::{
     answer::{Answer, TopRow},
 };
 
-/// What is to be had from the server.
-pub const PATHS: &str = "should-i-async: what blocking IO costs the processes of this machine.\n\n\
-    /metrics  figures for Prometheus: text format 0.0.4, or OpenMetrics where it is asked for\n";
-/// There is nothing else.
-pub const NO_SUCH_PATH: &str = "Nothing is here. / lists what there is.\n";
-/// Nothing can be changed from outside.
-pub const ONLY_GET: &str = "Only GET and HEAD are answered.\n";
-/// A page of a stranger asked by another name.
-pub const OTHER_HOST: &str =
-    "This server answers only requests to the loopback: ask for 127.0.0.1, [::1] or localhost.\n";
-/// The first figures take some seconds.
-pub const NO_FIGURES_YET: &str = "There are no figures yet: the first ones take some seconds.\n";
-/// What comes to an end with them.
-pub const TARGETS_GONE: &str = "the targets have ended, and so does this";
-
-/// What is said once the server answers.
-pub fn serving(address: &str) -> String {
-    format!("figures for Prometheus: {address}/metrics (Ctrl-C ends it)")
-}
-
 /// How a figure behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -34,6 +14,17 @@ pub enum Kind {
     Gauge,
     /// It is always 1; its labels say something.
     Info,
+}
+
+impl Kind {
+    /// What the names of its figures end with.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Gauge => "",
+            Self::Info => "_info",
+        }
+    }
 }
 
 /// Figures that differ in their labels alone.
@@ -56,6 +47,11 @@ const fn gauge(name: &'static str, unit: Option<&'static str>, help: &'static st
 }
 
 impl Metric {
+    /// What its figures are called.
+    pub fn sample(&self) -> String {
+        self.name.to_owned() + self.kind.ending()
+    }
+
     pub const CPU: Self = counter("should_i_async_cpu_seconds", Some("seconds"), "CPU time of the target's threads.");
     pub const BLOCKED: Self = counter(
         "should_i_async_blocked_seconds",

@@ -25,6 +25,7 @@ mod quality;
 mod quota;
 mod recording;
 mod roles;
+pub mod serve;
 mod stacks;
 mod stalls;
 mod tables;
@@ -40,7 +41,6 @@ pub use in_words::{InWords, note, provenance, title};
 pub use ipc::{CURVES, NO_SAMPLES, SINCE_THE_RETURN, SURVIVORS};
 pub use machine::{MODELLED_RUNTIME, measured_runtime, origin, prices, runtime};
 pub use memory::memory_needed;
-pub use metrics::{NO_FIGURES_YET, NO_SUCH_PATH, ONLY_GET, OTHER_HOST, PATHS, TARGETS_GONE, serving};
 pub use missing::{
     ALL_CALLS_BLOCKED, KERNEL_DOES_NOT_SAY, KERNEL_NOT_COUNTED, NEVER_BLOCKED, NO_CALL, NO_CALL_BLOCKED, NO_CPU,
     NO_DEVICE, NO_INTERVAL, NO_KERNEL_CPU, NO_LINE, NO_LOAD_AVERAGE, NO_NAME, NO_REASON, NO_REQUEST, NO_TERMINAL,

@@ -17,14 +17,17 @@ use super::{
 use crate::{exec, host::arch::Arch};
 
 /// What the package holds beside a man page for each command.
-const FILES: [&str; 12] = [
+const FILES: [&str; 15] = [
     "usr/bin/should-i-async",
     "usr/lib/systemd/system/should-i-async-record@.service",
+    "usr/lib/systemd/system/should-i-async-serve.service",
     "usr/libexec/should-i-async/record-service",
     "usr/share/bash-completion/completions/should-i-async",
     "usr/share/doc/should-i-async/README.md",
     "usr/share/doc/should-i-async/changelog.gz",
     "usr/share/doc/should-i-async/copyright",
+    "usr/share/doc/should-i-async/grafana-dashboard.json",
+    "usr/share/doc/should-i-async/prometheus-rules.yml",
     "usr/share/doc/should-i-async/third-party-licences.txt.gz",
     "usr/share/fish/vendor_completions.d/should-i-async.fish",
     "usr/share/lintian/overrides/should-i-async",

@@ -8,10 +8,11 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::PermissionsExt as _,
+    io::{Read as _, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -20,6 +21,7 @@ use super::files::{NAME, VERSION, sorted};
 use crate::{exec, host::child::Running};
 
 const UNIT: &str = "usr/lib/systemd/system/should-i-async-record@.service";
+const SERVER: &str = "usr/lib/systemd/system/should-i-async-serve.service";
 const RECORDS: &str = "var/lib/should-i-async";
 const CACHE: &str = "var/cache/should-i-async";
 /// The service that the unit is asked to record.
@@ -74,10 +76,13 @@ impl Trial {
         ensure!(self.status()? == format!("installed {VERSION}"), "after the installation it is {}", self.status()?);
         let unit = fs::read_to_string(self.root.join(UNIT)).context("reading the unit")?;
         self.verify(&unit)?;
+        let server = fs::read_to_string(self.root.join(SERVER)).context("reading the server's unit")?;
+        self.verify(&server)?;
         let copyright = fs::read_to_string(self.root.join("usr/share/doc").join(NAME).join("copyright"))?;
         ensure!(copyright.contains("Permission is hereby granted"), "the licence is not in there:\n{copyright}");
         let lines = self.doctor()?;
         let bytes = self.record(&unit)?;
+        let figures = self.serve(&server)?;
 
         self.dpkg("--remove", Path::new(NAME))?;
         let left = self.since(&before)?;
@@ -89,8 +94,8 @@ impl Trial {
         ensure!(left.is_empty(), "purged, and there still is {}", left.join(", "));
         ensure!(self.status()?.is_empty(), "purged, and dpkg still says {}", self.status()?);
         Ok(format!(
-            "{} was installed; doctor, alone in there, said in {lines} lines that measuring works; the unit's command with \
-             the unit's capabilities recorded {bytes} bytes; after the purge nothing was left",
+            "{} was installed; doctor, alone in there, said in {lines} lines that measuring works; the units' commands with \
+             the units' capabilities recorded {bytes} bytes and told {figures} figures; after the purge nothing was left",
             package.file_name().unwrap_or_default().to_string_lossy()
         ))
     }
@@ -161,10 +166,33 @@ impl Trial {
         ensure!(mode.permissions().mode() & 0o111 == 0o111, "the unit starts {program}, which is not executable");
         let mut verify = Command::new("systemd-analyze");
         // An instance: a template as such has nothing to start.
-        let instance = self.folder.join(format!("should-i-async-record@{SERVICE}.service"));
+        let instance = self.folder.join(format!("should-i-async-{}@{SERVICE}.service", program.replace('/', "-")));
         fs::write(&instance, unit.replace("ExecStart=/", &format!("ExecStart={}/", self.root.display())))?;
         verify.args(["verify", "--man=no"]).arg(&instance);
         exec::output_if_present(&mut verify).map(drop)
+    }
+
+    /// The command of the server's unit, with the capabilities that the unit leaves. How many
+    /// figures it tells.
+    fn serve(&self, unit: &str) -> Result<usize> {
+        let start = setting(unit, "ExecStart").context("the server's unit starts nothing")?;
+        let program = self.root.join(start.split(' ').next().unwrap_or_default().trim_start_matches('/'));
+        let socket = self.folder.join("socket");
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps=-all", &format!("--bounding-set={}", bounding(unit)?), "--"]).arg(program);
+        command.args(["serve", "--listen", &format!("unix:{}", socket.display())]);
+        command.env("XDG_CACHE_HOME", self.root.join("var/cache"));
+        let server = Running::start(&mut command)?;
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut told = String::new();
+        while Instant::now() < until && !told.starts_with("HTTP/1.1 200 ") {
+            std::thread::sleep(Duration::from_millis(100));
+            told = asked(&socket).unwrap_or_default();
+        }
+        drop(server);
+        let figures = told.lines().filter(|line| line.starts_with("should_i_async_")).count();
+        ensure!(figures > 20, "the server's unit tells {figures} figures:\n{told}");
+        Ok(figures)
     }
 
     /// The unit's command, with the capabilities that the unit leaves, on a process that blocks.
@@ -204,6 +232,15 @@ impl Trial {
     }
 }
 
+/// What the server answers on that socket.
+fn asked(socket: &Path) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: trial\r\n\r\n")?;
+    let mut told = String::new();
+    stream.read_to_string(&mut told)?;
+    Ok(told)
+}
+
 /// A setting of a unit.
 fn setting<'a>(unit: &'a str, name: &str) -> Option<&'a str> {
     unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
@@ -232,5 +269,8 @@ mod tests {
     #[test]
     fn the_unit_has_the_capabilities_that_measuring_takes() {
         assert_eq!(bounding(OURS).unwrap(), "-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search,+syslog");
+        // The server has no stacks, and so no need of the kernel's names.
+        let server = include_str!("../../packaging/should-i-async-serve.service");
+        assert_eq!(bounding(server).unwrap(), "-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search");
     }
 }

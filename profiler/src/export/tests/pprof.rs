@@ -103,7 +103,7 @@ struct File {
 
 impl File {
     fn read(profile: &Profile) -> Self {
-        let bytes = encode(profile, &fixture::server().report()).unwrap();
+        let bytes = encode(profile, &fixture::server().report(), Weight::Cost).unwrap();
         let mut raw = Vec::new();
         flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut raw).unwrap();
         let root = Message::read(&raw);
@@ -208,5 +208,5 @@ fn stacks_read_back_with_inlined_frames_and_wakers() {
 #[test]
 fn the_same_measurement_gives_the_same_bytes() {
     let report = fixture::server().report();
-    assert_eq!(encode(&server(), &report).unwrap(), encode(&server(), &report).unwrap());
+    assert_eq!(encode(&server(), &report, Weight::Cost).unwrap(), encode(&server(), &report, Weight::Cost).unwrap());
 }

@@ -1,0 +1,123 @@
+//! Profiles: one at a time, for as long as was asked for.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use hyper::{
+    Response, StatusCode,
+    body::Bytes,
+    header::{CONTENT_DISPOSITION, HeaderValue},
+};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::replies::{Answer, answered, said, said_of};
+use crate::{
+    answer::Weight,
+    feed::{NoProfile, ProfileOrder, Profiler},
+    quantity::Nanos,
+    words,
+};
+
+/// The longest profile, in seconds, and how long one is unless its reader says so.
+pub(super) const LONGEST: u64 = 60;
+const USUAL: u64 = 10;
+
+/// What takes them, and whether it does.
+pub(super) struct Desk {
+    profiler: Arc<dyn Profiler>,
+    room: Arc<Semaphore>,
+}
+
+/// Ends a measurement that nobody waits for any more.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Desk {
+    pub(super) fn new(profiler: Arc<dyn Profiler>) -> Self {
+        Self { profiler, room: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// A profile as it was ordered, or why there is none.
+    pub(super) async fn take(&self, query: &str, first: Weight) -> Answer {
+        let Some(order) = order(query, first) else { return said(StatusCode::BAD_REQUEST, words::serve::BAD_PROFILE) };
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            return said(StatusCode::TOO_MANY_REQUESTS, words::serve::ONE_PROFILE);
+        };
+        let (tell, told) = oneshot::channel();
+        let ends = Ends(Arc::default());
+        let (profiler, stop) = (Arc::clone(&self.profiler), Arc::clone(&ends.0));
+        let work = move || {
+            let taken = profiler.profile(&order, &stop);
+            // The room is free once the measurement is over, whoever still waits for it.
+            drop(permit);
+            let _ = tell.send(taken);
+        };
+        if std::thread::Builder::new().name("sia-profile".into()).spawn(work).is_err() {
+            return said(StatusCode::SERVICE_UNAVAILABLE, words::serve::NO_PROFILE_NOW);
+        }
+        let taken = told.await;
+        drop(ends);
+        match taken {
+            Ok(Ok(bytes)) => file(bytes),
+            Ok(Err(NoProfile::WhichProcess)) => said(StatusCode::BAD_REQUEST, words::serve::WHICH_PROCESS),
+            Ok(Err(NoProfile::NoTarget)) => said(StatusCode::NOT_FOUND, words::serve::NO_TARGET_HERE),
+            Ok(Err(NoProfile::Failed(why))) => said_of(StatusCode::INTERNAL_SERVER_ERROR, why + "\n"),
+            Err(_) => said(StatusCode::INTERNAL_SERVER_ERROR, words::serve::NO_PROFILE_NOW),
+        }
+    }
+}
+
+fn file(bytes: Vec<u8>) -> Answer {
+    let mut answer: Response<_> = answered(StatusCode::OK, "application/octet-stream", Bytes::from(bytes));
+    let name = HeaderValue::from_static("attachment; filename=\"profile.pb.gz\"");
+    answer.headers_mut().insert(CONTENT_DISPOSITION, name);
+    answer
+}
+
+/// What a query asks for: `seconds=10&pid=71`. What it does not know it leaves alone: clients have
+/// parameters of their own.
+fn order(query: &str, first: Weight) -> Option<ProfileOrder> {
+    let mut order = ProfileOrder { pid: None, length: Nanos::from_millis(USUAL * 1_000), first };
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("seconds", seconds)) => {
+                let seconds: u64 = seconds.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds))?;
+                order.length = Nanos::from_millis(seconds * 1_000);
+            }
+            Some(("pid", pid)) => order.pid = Some(pid.parse().ok().filter(|pid| *pid > 0)?),
+            _ => {}
+        }
+    }
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_says_how_long_and_of_whom() {
+        let ordered = |query: &str| order(query, Weight::Blocked).map(|order| (order.length.as_nanos(), order.pid));
+        let second = 1_000_000_000;
+        for (query, expected) in [
+            ("", (10 * second, None)),
+            ("seconds=1", (second, None)),
+            ("seconds=60&pid=71", (60 * second, Some(71))),
+            ("debug=1&delta&x=%20", (10 * second, None)),
+        ] {
+            assert_eq!(ordered(query), Some(expected), "{query}");
+        }
+        for query in
+            ["seconds=0", "seconds=61", "seconds=-1", "seconds=", "seconds=1.5", "pid=0", "pid=x", "pid=99999999999"]
+        {
+            assert_eq!(ordered(query), None, "{query}");
+        }
+    }
+}
