@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 
-pub use measurement::{Failure, Measurement, Progress, Request, in_one_line};
+pub use measurement::{Catch, Failure, Measurement, Progress, Request, in_one_line};
 
 use crate::process::Process;
 use run::Run;

@@ -17,11 +17,19 @@ use std::{
 };
 
 use common::cgroup::Cgroup;
+use common::measuring::request_for;
 use common::tool::{LIMIT, Live, Target, fd_values, skip, tool, within};
 use common::truth::{Row, Truth};
 use common::{can_measure, figures};
 use rustix::process::Signal;
-use should_i_async::{process, quantity::Tgid};
+use should_i_async::{
+    answer::{By, Metrics},
+    event::BlockClass,
+    feed::Metered as _,
+    pipeline::top::{Meter, Plan},
+    process::{self, TargetSpec, Wanted},
+    quantity::{Nanos, Tgid},
+};
 
 /// The server, and where it answers.
 struct Server {
@@ -31,7 +39,10 @@ struct Server {
 
 impl Server {
     fn start(args: &[&str]) -> Self {
-        let mut command = tool(&["serve", "--listen", "127.0.0.1:0", "--exact"]);
+        let mut command = tool(&["serve", "--listen", "127.0.0.1:0"]);
+        if !args.contains(&"--max-overhead") {
+            command.arg("--exact");
+        }
         let live = Live::attached(command.args(args), Stdio::piped());
         let address = |said: &str| said.split("http://").nth(1)?.split('/').next()?.parse().ok();
         let mut found = None;
@@ -162,7 +173,6 @@ fn the_figures_are_those_of_the_workload() {
     let figures = server.figures_where(enough);
     has_its_figures(&figures, pid, &line.rows, "pipe");
     assert_eq!(figures.of("targets", &[]), 1.0);
-    assert!(figures.of("blocking_cost_cpus", &[&pid_label(pid)]) > 0.0, "{figures:#?}");
     // What all have is what the one has.
     let all = |name: &str| figures.of(&format!("all_{name}"), &[]) - figures.of(name, &[]);
     assert!(all("blocks_total").abs() < 0.5 && all("cpu_seconds_total").abs() < 1e-6);
@@ -175,6 +185,8 @@ fn the_figures_are_those_of_the_workload() {
     }
     let count = |of: &Figures| of.of("blocks_total", &["class=\"pipe\""]);
     assert_eq!(count(&later), count(&figures));
+    // What is no counter is of 15 s at least.
+    server.figures_where(|figures| figures.of("blocking_cost_cpus", &[&pid_label(pid)]) > 0.0);
     // It ends with its target, and says so.
     truth.end();
     let ended = server.live.end();
@@ -187,7 +199,7 @@ fn the_whole_machine_is_told_by_process() {
         return;
     }
     let mut truths = [["pipe", "--n", "2000"], ["eventfd", "--n", "2000"]].map(|work| Truth::start(&work));
-    let server = Server::start(&["--top", "3"]);
+    let server = Server::start(&["--top", "40"]);
     server.figures_where(|figures| figures.of("targets", &[]) >= 3.0);
     truths.iter_mut().for_each(Truth::go);
     let lines = truths.each_mut().map(Truth::line);
@@ -198,29 +210,69 @@ fn the_whole_machine_is_told_by_process() {
             server.figures_where(|figures| figures.of("blocks_total", &[&pid, &class_label]) >= blocks as f64);
         has_its_figures(&figures, truth.pid(), &line.rows, class);
         let listed = figures.0.keys().filter(|key| key.starts_with("should_i_async_threads{")).count();
-        assert_eq!(listed, 3);
-        assert_eq!(figures.of("targets_unlisted", &[]), figures.of("targets", &[]) - 3.0);
+        assert!(listed <= 40);
+        assert_eq!(figures.of("targets_unlisted", &[]), figures.of("targets", &[]) - listed as f64);
     }
     truths.into_iter().for_each(Truth::end);
     assert!(!server.end().contains("the targets have ended"));
 }
 
+/// What ends is counted to its end, and what comes in its place is measured.
 #[test]
 fn others_of_the_same_name_are_measured_too() {
     if !can_measure() {
         return;
     }
     let Some(group) = Cgroup::new("serve") else { return };
-    let first = Target::sleeper();
-    group.take(first.0.id());
-    let server = Server::start(&["--cgroup", group.folder().to_str().unwrap()]);
-    server.figures_where(|figures| figures.of("threads", &[&pid_label(first.0.id())]) == 1.0);
-    drop(first);
-    server.figures_where(|figures| figures.of("targets", &[]) == 0.0);
+    let mut first = Truth::start(&["pipe", "--n", "500"]);
+    group.take(first.pid());
+    let server = Server::start(&["--by", "cgroup", "--cgroup", group.folder().to_str().unwrap()]);
+    let threads = |figures: &Figures| figures.of("threads", &["cgroup=\"/"]);
+    server.figures_where(|figures| threads(figures) == 2.0);
+    first.go();
+    let line = first.line();
+    first.end();
+    let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+    let figures = server.figures_where(|figures| figures.of("targets", &[]) == 0.0);
+    let found = figures.of("all_blocks_total", &["class=\"pipe\""]);
+    assert!(found >= blocks as f64, "{found} of {blocks}");
     let second = Target::sleeper();
     group.take(second.0.id());
-    server.figures_where(|figures| figures.of("threads", &[&pid_label(second.0.id())]) == 1.0);
+    server.figures_where(|figures| threads(figures) == 1.0);
     server.end();
+}
+
+/// What a loop's own clock says of its stalls is what is told, and a healthy loop has none.
+#[test]
+fn stalls_of_event_loops_are_counted() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["loop-burns", "--n", "200"]);
+    let pid = truth.pid();
+    let server = Server::start(&["-p", &pid.to_string(), "--stalls", "10ms"]);
+    server.figures_where(|figures| figures.of("threads", &[&pid_label(pid)]) > 0.0);
+    truth.go();
+    let line = truth.line();
+    let own: Vec<u64> = line.rows.iter().flat_map(|row| &row.stalls).map(|&(_, ns)| ns).collect();
+    // Two that the machine made longer than they were to be may be on either side.
+    let long = |bound: u64| own.iter().filter(|&&ns| ns >= bound).count() as f64;
+    let (least, most) = (long(11_000_000), long(9_000_000));
+    assert!(least >= 2.0, "{own:?}");
+    let figures = server.figures_where(|figures| figures.of("loop_stalls_total", &[]) >= least);
+    let (stalls, stood) = (figures.of("loop_stalls_total", &[]), figures.of("loop_stalled_seconds_total", &[]));
+    let clock: f64 = own.iter().filter(|&&ns| ns >= 10_000_000).map(|&ns| ns as f64 / 1e9).sum();
+    // At its end the loop waits at its gate, which is a turn that goes on.
+    assert!(stalls >= least && stalls <= most + 1.0, "{stalls} of {least} to {most}");
+    assert!(stood >= clock - 0.001 * (most + 1.0), "{stood} s, by its own clock {clock} s");
+    let turns = figures.of("loop_turn_seconds_count", &[]);
+    assert_eq!(turns, figures.of("loop_turn_seconds_bucket", &["le=\"+Inf\""]));
+    assert!(turns >= stalls - 1.0 && figures.of("loop_watched_seconds_total", &[]) >= stood);
+    // A prediction is made all the same.
+    server.figures_where(|figures| figures.0.keys().any(|key| key.starts_with("should_i_async_answer")));
+    figures!("{stalls} stalls of {least} to {most}, {stood} s of {clock} s, {turns} turns");
+    truth.end();
+    server.live.end();
 }
 
 /// Prometheus, its checks, and the reference parser of OpenMetrics read all of it.
@@ -254,7 +306,7 @@ fn prometheus_reads_it() {
     assert!(parsed && said.trim() == samples.to_string(), "{said}, of {samples}");
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/packaging/prometheus-rules.yml");
     let (good, said) = fed(Command::new("promtool").args(["check", "rules", rules]), "");
-    assert!(good && said.contains("8 rules found"), "{said}");
+    assert!(good && said.contains("9 rules found"), "{said}");
     let folder = std::env::temp_dir().join(format!("sia-prometheus-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let found = scraped(&folder, server.address, &format!("should_i_async_blocks_total{{{label},{class}}}"));
@@ -332,12 +384,16 @@ fn whoever_asks_wrongly_gets_nothing() {
     // It stops to read long before the end of it.
     let long = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
     let _ = stream.write_all(long.as_bytes());
-    drop(stream);
+    let mut answer = Vec::new();
+    // What it had not read resets the connection, and may take the answer along.
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     // Clients that say nothing, or take nothing, cost little and keep nobody out for long.
     let before = resident(server.live.child.id());
-    let idle: Vec<TcpStream> = (0..1_000).filter_map(|_| TcpStream::connect(server.address).ok()).collect();
-    assert_eq!(idle.len(), 1_000);
+    let idle: Vec<TcpStream> = (0..600).filter_map(|_| TcpStream::connect(server.address).ok()).collect();
+    assert_eq!(idle.len(), 600);
     for mut stream in &idle[..300] {
         let _ = write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n");
     }
@@ -407,7 +463,80 @@ fn profiles_are_taken_for_those_who_know_the_token() {
         sleep(Duration::from_millis(200));
         server.profile("offcpu?seconds=1", token).0 == 200
     }));
+    // It ends in the middle of one.
+    let mut last = TcpStream::connect(server.address).unwrap();
+    write!(last, "GET /debug/pprof/offcpu?seconds=60 HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    assert!(within(LIMIT, || server.profile("offcpu?seconds=1", token).0 == 429));
     server.end();
+}
+
+/// A measurement that begins anew goes on where the one before it was, without those who have
+/// ended.
+#[test]
+fn counters_go_on_over_a_renewal() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--n", "14000", "--us", "1000"]);
+    let other = Target::sleeper();
+    let spec = TargetSpec { pids: vec![truth.pid(), other.0.id()], ..TargetSpec::default() };
+    let wanted = Wanted::new(&spec).unwrap();
+    let plan = Plan { wanted, by: By::Process, most: 50, renew: Nanos::from_millis(4_000) };
+    let meter = Meter::begin(request_for(&spec), plan).unwrap();
+    assert!(within(LIMIT, || meter.latest().is_some()));
+    truth.go();
+    drop(other);
+    let mut seen = vec![0.0];
+    let pid = truth.pid();
+    let look = std::thread::spawn(move || {
+        let blocks = |metrics: &Metrics| {
+            let row = metrics.top.rows.iter().position(|row| row.pid() == Some(pid));
+            row.map_or(0.0, |row| metrics.tallies[row].blocks[BlockClass::Pipe as usize])
+        };
+        // The first look, two of the first measurement, and two of a later one.
+        let _ = within(Duration::from_secs(24), || {
+            sleep(Duration::from_millis(50));
+            let metrics = meter.latest().unwrap();
+            seen.push(blocks(&metrics));
+            assert!(!meter.is_over());
+            metrics.wall > Nanos::from_millis(18_000)
+        });
+        meter.end().unwrap();
+        seen
+    });
+    let line = truth.line();
+    let seen = look.join().unwrap();
+    truth.end();
+    let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+    let last = seen[seen.len() - 1];
+    assert!(seen.windows(2).all(|two| two[0] <= two[1]), "{seen:?}");
+    // What came while nothing was attached is missing.
+    assert!(last > 0.5 * blocks as f64 && last <= blocks as f64 + 4.0, "{last} of {blocks}");
+    figures!("{last} of {blocks} blocks over renewals");
+}
+
+/// What was seen of a part of the time stands for all of it.
+#[test]
+fn sampled_counters_stand_for_all_of_the_time() {
+    if !can_measure() {
+        return;
+    }
+    let mut truth = Truth::start(&["pipe", "--n", "60000", "--us", "200"]);
+    let label = pid_label(truth.pid());
+    let server = Server::start(&["-p", &truth.pid().to_string(), "--max-overhead", "0.2%"]);
+    server.figures_where(|figures| figures.of("targets", &[]) == 1.0);
+    truth.go();
+    let line = truth.line();
+    sleep(Duration::from_secs(7));
+    let figures = server.figures();
+    let (measured, observed) = (figures.of("measured_seconds_total", &[]), figures.of("observed_seconds_total", &[]));
+    let blocks: u64 = line.rows.iter().map(|row| row.blocks).sum();
+    let found = figures.of("blocks_total", &[&label, "class=\"pipe\""]);
+    figures!("{found} of {blocks} blocks, measured {measured} s of {observed} s");
+    assert!(measured < 0.9 * observed, "{measured} s of {observed} s");
+    assert!(found > 0.5 * blocks as f64 && found < 2.0 * blocks as f64, "{found} of {blocks}");
+    truth.end();
+    server.live.end();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use common::truth::Truth;
 use common::{can_measure, figures};
 use should_i_async::answer::{Instead, Stall, Stalls};
 use should_i_async::event::BlockClass;
-use should_i_async::pipeline::Request;
+use should_i_async::pipeline::{Catch, Request};
 use should_i_async::quantity::Nanos;
 
 /// How far a stall may be from the workload's own clock.
@@ -25,7 +25,8 @@ struct Seen {
 
 fn measure(kind: &str, n: &str, request: impl Fn(u32) -> Request) -> Seen {
     let mut truth = Truth::start(&[kind, "--n", n]);
-    let request = Request { stalls: Some(OVER), ..request(truth.pid()) };
+    let stalls = Some(Catch { over: OVER, stacks: true });
+    let request = Request { stalls, ..request(truth.pid()) };
     let measuring = Measuring::start(request);
     truth.go();
     let line = truth.line();

@@ -11,7 +11,7 @@ use super::{
     window::Window,
 };
 use crate::event::{DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Sums};
-use crate::quantity::{Tgid, Tid};
+use crate::quantity::{Nanos, Tgid, Tid};
 
 /// Takes one histogram from another.
 fn less(from: &mut [u32], earlier: &[u32]) {
@@ -27,6 +27,7 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
 
 /// Makes of what a thread was what it did until `later`.
 fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
+    let fallen = fallen(thread, later);
     let earlier = thread;
     *earlier = ThreadTotals {
         wall: later.wall.saturating_sub(earlier.wall),
@@ -38,6 +39,40 @@ fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
         born_inside: false,
         ..later.clone()
     };
+    take_out(earlier, fallen);
+}
+
+/// The parts of a thread's wall time, ns.
+fn parts(thread: &ThreadTotals) -> impl Iterator<Item = u64> + '_ {
+    let sums = &thread.sums;
+    let ends = [sums.user, sums.kernel, thread.cpu_unknown.as_nanos(), thread.unknown.as_nanos()];
+    ends.into_iter()
+        .chain([sums.preempted, sums.born_delay])
+        .chain(sums.classes.iter().flat_map(|c| [c.blocked, c.run_delay]))
+}
+
+/// By how much parts of its wall time have become less: what was booked to one place as far as it
+/// was known then is booked to another one by now.
+fn fallen(earlier: &ThreadTotals, later: &ThreadTotals) -> u64 {
+    parts(earlier).zip(parts(later)).map(|(before, now)| before.saturating_sub(now)).sum()
+}
+
+/// Takes what was told before in another place out of what is told now: of each part its share.
+fn take_out(thread: &mut ThreadTotals, fallen: u64) {
+    let whole: u64 = parts(thread).sum();
+    if fallen == 0 || whole == 0 {
+        return;
+    }
+    let kept = u128::from(whole.saturating_sub(fallen));
+    let cut = |ns: &mut u64| *ns = (u128::from(*ns) * kept / u128::from(whole)) as u64;
+    let sums = &mut thread.sums;
+    [&mut sums.user, &mut sums.kernel, &mut sums.preempted, &mut sums.born_delay].into_iter().for_each(cut);
+    sums.classes.iter_mut().flat_map(|class| [&mut class.blocked, &mut class.run_delay]).for_each(cut);
+    for part in [&mut thread.cpu_unknown, &mut thread.unknown] {
+        let mut ns = part.as_nanos();
+        cut(&mut ns);
+        *part = Nanos::from_nanos(ns);
+    }
 }
 
 fn site(later: &Site, earlier: &Site) -> Site {
@@ -101,7 +136,7 @@ impl Window {
     /// What happened since an earlier snapshot of the same measurement. Threads that were gone by
     /// then, and sites without a call since, are left out.
     pub fn since(&self, mut earlier: Self) -> Self {
-        let threads = self.threads_since(std::mem::take(&mut earlier.threads));
+        let (threads, vanished) = self.threads_since(std::mem::take(&mut earlier.threads));
         let earlier = &earlier;
         let devices = self
             .devices
@@ -119,12 +154,17 @@ impl Window {
                 known.map_or_else(|| p.clone(), |e| program(p, e))
             })
             .collect();
+        let mut pooled = sums(self.pooled, &earlier.pooled);
+        if self.quality.threads_pooled > earlier.quality.threads_pooled {
+            // Their rows had a part of what the pool has of them.
+            pooled.reduce(&vanished);
+        }
         let mut window = Self {
             start: earlier.end,
             end: self.end,
             measured: self.measured.saturating_sub(earlier.measured),
             threads,
-            pooled: sums(self.pooled, &earlier.pooled),
+            pooled,
             sites: self.sites_since(earlier),
             overflow: site(&self.overflow, &earlier.overflow),
             devices,
@@ -138,7 +178,9 @@ impl Window {
         window
     }
 
-    fn threads_since(&self, earlier: Vec<ThreadTotals>) -> Vec<ThreadTotals> {
+    /// What each thread did since, and the sums until then of those that lived and have no row any
+    /// more.
+    fn threads_since(&self, earlier: Vec<ThreadTotals>) -> (Vec<ThreadTotals>, Sums) {
         // What they become takes the place of what they were: ten thousand threads are 14 MB.
         let mut threads = earlier;
         let known: HashMap<(Tgid, Tid), usize> =
@@ -166,10 +208,14 @@ impl Window {
                 }
             }
         }
+        let mut vanished = Sums::ZERO;
+        for (thread, _) in threads.iter().zip(&reduced).filter(|(thread, reduced)| !**reduced && !thread.dead) {
+            vanished.merge(&thread.sums);
+        }
         let mut kept = reduced.into_iter();
         threads.retain(|_| kept.next().unwrap_or(false));
         threads.append(&mut new);
-        threads
+        (threads, vanished)
     }
 
     fn sites_since(&self, earlier: &Self) -> Vec<SiteRecord> {
@@ -218,6 +264,46 @@ mod tests {
             later.since(earlier).threads.iter().map(|t| (t.tid.as_raw(), t.sums.calls)).collect();
         found.sort_unstable();
         assert_eq!(found, [(1, 9), (2, 1), (3, 2)]);
+    }
+
+    /// A thread that was seen to run without an event, and whose first event said where: no CPU is
+    /// told twice. So it is with a wait that was taken for another one.
+    #[test]
+    fn what_was_told_in_another_place_is_not_told_again() {
+        let mut before = ThreadTotals::running(1, 1, Nanos::from_millis(10), Sums::ZERO);
+        (before.cpu_unknown, before.unknown) = (Nanos::from_millis(10), Nanos::ZERO);
+        let mut sums = Sums::ZERO;
+        (sums.user, sums.kernel) = (12_000_000, 3_000_000);
+        let after = ThreadTotals::running(1, 1, Nanos::from_millis(15), sums);
+        let of = |threads: Vec<ThreadTotals>| Window { threads, ..Window::default() };
+        let found = of(vec![after]).since(of(vec![before]));
+        assert_eq!(found.threads[0].cpu(), Nanos::from_millis(5));
+
+        let waiting = |classes: &[(usize, u64)]| {
+            let mut sums = Sums::ZERO;
+            classes.iter().for_each(|&(class, ms)| sums.classes[class].blocked = ms * 1_000_000);
+            let wall = sums.classes.iter().map(|class| class.blocked).sum();
+            ThreadTotals::running(1, 1, Nanos::from_nanos(wall), sums)
+        };
+        let found = of(vec![waiting(&[(2, 60), (3, 12)])]).since(of(vec![waiting(&[(1, 40), (3, 10)])]));
+        let thread = &found.threads[0];
+        assert_eq!(thread.blocked().as_nanos() / 1_000_000, 21);
+        assert_eq!(thread.sums.classes[1].blocked, 0);
+    }
+
+    /// A thread that lived, and ended among those whose rows found no room: what it did before is
+    /// not in the pool's growth.
+    #[test]
+    fn who_ends_in_the_pool_is_not_counted_twice() {
+        let mut sums = Sums::ZERO;
+        (sums.calls, sums.user) = (50, 50);
+        let mut earlier =
+            Window { threads: vec![ThreadTotals::running(1, 1, Nanos::from_millis(1), sums)], ..Window::default() };
+        earlier.pooled.calls = 7;
+        let mut later = Window::default();
+        (later.pooled.calls, later.pooled.user, later.quality.threads_pooled) = (7 + 80, 80, 1);
+        let found = later.since(earlier);
+        assert_eq!((found.pooled.calls, found.pooled.user, found.threads.len()), (30, 30, 0));
     }
 
     /// A thread that ended, and another one that got its number, between two snapshots.

@@ -1,9 +1,9 @@
 //! answer/metrics: what is counted of targets for those who gather figures of many machines.
 
-use super::top::Top;
+use super::{stalls::EventLoop, top::Top};
 use crate::{
     aggregate::{Loss, ThreadTotals, Window},
-    event::CLASS_COUNT,
+    event::{BUCKETS, CLASS_COUNT},
     quantity::Nanos,
 };
 
@@ -26,6 +26,49 @@ pub struct Tally {
     pub involuntary: f64,
     /// Wake-ups of a thread by another one of its process.
     pub hand_offs: f64,
+    /// What its event loops did, where that was asked for.
+    pub turns: Turns,
+}
+
+/// Turns of event loops, from the return of one event wait to the call of the next. What was seen
+/// is not scaled: a pause of a sampled measurement cuts turns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turns {
+    /// Seconds in which loops were watched, summed over them.
+    pub watched: f64,
+    /// Seconds of their turns.
+    pub away: f64,
+    /// How many were how long, log2 histogram of ns.
+    pub buckets: [u64; BUCKETS],
+    /// Turns that were too long.
+    pub stalls: u64,
+    /// Seconds of these.
+    pub stood: f64,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { watched: 0.0, away: 0.0, buckets: [0; BUCKETS], stalls: 0, stood: 0.0 }
+    }
+}
+
+impl Turns {
+    /// Adds what a loop did since `before`.
+    pub(crate) fn add(&mut self, now: &EventLoop, before: Option<&EventLoop>) {
+        let since = |of: fn(&EventLoop) -> Nanos| of(now).saturating_sub(before.map_or(Nanos::ZERO, of)).as_secs_f64();
+        self.watched += since(|of| of.watched);
+        self.away += since(|of| of.away);
+        self.stood += since(|of| of.stood);
+        self.stalls += now.stalls.saturating_sub(before.map_or(0, |of| of.stalls));
+        for (bucket, sum) in self.buckets.iter_mut().enumerate() {
+            *sum += u64::from(now.buckets[bucket].saturating_sub(before.map_or(0, |of| of.buckets[bucket])));
+        }
+    }
+
+    /// How many turns there were.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
 }
 
 impl Default for Tally {
@@ -39,6 +82,7 @@ impl Default for Tally {
             voluntary: 0.0,
             involuntary: 0.0,
             hand_offs: 0.0,
+            turns: Turns::default(),
         }
     }
 }
@@ -48,7 +92,9 @@ impl Tally {
     pub(crate) fn add(&mut self, window: &Window, scale: f64) {
         let sums = window.sums();
         let seconds = |ns: u64| ns as f64 / 1e9 * scale;
-        self.cpu += window.threads.iter().map(ThreadTotals::cpu).sum::<Nanos>().as_secs_f64() * scale;
+        let pooled = Nanos::from_nanos(window.pooled.user + window.pooled.kernel);
+        let cpu = window.threads.iter().map(ThreadTotals::cpu).sum::<Nanos>() + pooled;
+        self.cpu += cpu.as_secs_f64() * scale;
         for ((blocks, blocked), class) in self.blocks.iter_mut().zip(&mut self.blocked).zip(&sums.classes) {
             *blocks += class.blocks as f64 * scale;
             *blocked += seconds(class.blocked);

@@ -36,7 +36,7 @@ pub use inputs::{
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use load::{Load, MachineLoad};
 pub use memory::Memory;
-pub use metrics::{Metrics, Tally};
+pub use metrics::{Metrics, Tally, Turns};
 pub use note::Note;
 pub use possible::{Impossible, Whose, possible};
 pub use profile::{Profile, Stack, Weight, Weights};

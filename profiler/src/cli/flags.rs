@@ -188,8 +188,8 @@ pub(super) struct ServeFlags {
     /// Where requests come in: an address of the loopback, or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
     pub(super) listen: String,
-    /// A file with the token that profiles take: Authorization: Bearer TOKEN. On a Unix socket they
-    /// need none
+    /// A file with the token that profiles take: Authorization: Bearer TOKEN. Without it there are
+    /// none over the loopback, and over a Unix socket its owner has them
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     #[command(flatten)]
@@ -197,6 +197,9 @@ pub(super) struct ServeFlags {
     /// What figures are told of
     #[arg(long, value_name = "WHAT", value_parser = By::ALL.map(By::name), default_value = By::default().name())]
     by: String,
+    /// Watch event loops too: turns that last for so long are stalls, like 10ms
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) stalls: Option<String>,
     /// How many of these have figures of their own: those that blocking costs most
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) top: usize,

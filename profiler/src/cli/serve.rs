@@ -22,11 +22,12 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     }
     let address = flags.listen.parse()?;
     let token = flags.token_file.as_deref().map(Token::read).transpose()?;
-    let (request, spec) = flags.request()?;
+    let (request, wanted) = flags.request()?;
     let listener = Listener::bind(&address)?;
     let stop = stop_flag()?;
-    let profiler = Arc::new(Profiles::new(&request, &spec));
-    let meter = Arc::new(Meter::begin(request, Plan { spec, by: flags.by(), most: flags.top })?);
+    let profiler = Arc::new(Profiles::new(&request, wanted.clone()));
+    let plan = Plan { wanted, by: flags.by(), most: flags.top, renew: Plan::RENEW };
+    let meter = Arc::new(Meter::begin(request, plan)?);
     output::say(&words::serve::serving(&listener.address().to_string()));
     let metered = Arc::clone(&meter) as Arc<dyn Metered>;
     let served = listener.serve(Source { metered, profiler, token }, &stop);

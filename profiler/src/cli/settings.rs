@@ -22,6 +22,8 @@ use crate::{
     process::{self, Name, TargetSpec},
     quantity::Nanos,
 };
+#[cfg(feature = "serve")]
+use crate::{pipeline::Catch, process::Wanted};
 
 /// How long `check` measures unless the user says so.
 const DEFAULT_DURATION: Nanos = Nanos::from_millis(10_000);
@@ -240,16 +242,17 @@ fn request_of_everyone(cost: &CostFlags, duration: Option<&str>, default: Option
 #[cfg(feature = "serve")]
 impl ServeFlags {
     /// Settings without an end, and what they were made of.
-    pub(super) fn request(&self) -> anyhow::Result<(Request, TargetSpec)> {
+    pub(super) fn request(&self) -> anyhow::Result<(Request, Wanted)> {
         let worth = self.worth.share()?;
-        let (request, spec) = if self.target.is_empty() {
-            let everyone = TargetSpec { everyone: true, ..TargetSpec::default() };
-            (request_of_everyone(&self.target.cost, None, None)?, everyone)
+        let stalls = self.stalls.as_deref().map(duration).transpose()?;
+        let stalls = stalls.map(|over| Catch { over, stacks: false });
+        let (request, wanted) = if self.target.is_empty() {
+            (request_of_everyone(&self.target.cost, None, None)?, Wanted::everyone())
         } else {
             let selection = self.target.selection(None, None);
-            (selection.request(None)?, selection.spec())
+            (selection.request(None)?, Wanted::new(&selection.spec())?)
         };
-        Ok((Request { worth, ..request }, spec))
+        Ok((Request { worth, stalls, ..request }, wanted))
     }
 }
 

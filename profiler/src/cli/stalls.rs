@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     answer::{Caught, Stalls},
-    pipeline::{self, Measurement, Request, outputs, stalls::StallWatch},
+    pipeline::{self, Catch, Measurement, Request, outputs, stalls::StallWatch},
     report, tui, words,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn run(flags: &StallsFlags) -> Result<()> {
     }
     let Measurement { window, inputs, caught, .. } =
         on_target(&flags.selection(), &flags.command, |request, progress| {
-            let request = Request { price: false, stalls: Some(over), ..request.clone() };
+            let request = Request { price: false, stalls: Some(Catch { over, stacks: true }), ..request.clone() };
             pipeline::measure(&request, &stop, progress)
         })?;
     let stalls = Stalls::new(Caught { over, ..caught.unwrap_or_default() }, &window, &inputs);
@@ -41,8 +41,8 @@ pub(super) fn run(flags: &StallsFlags) -> Result<()> {
 fn watch(flags: &StallsFlags) -> Result<()> {
     let stop = live::stop_of_screen(words::NO_TERMINAL_FOR_STALLS)?;
     let request = flags.selection().request(None)?;
-    let over = flags.over()?;
-    let mut watch = StallWatch::begin(Request { price: false, stalls: Some(over), duration: None, ..request })?;
+    let stalls = Some(Catch { over: flags.over()?, stacks: true });
+    let mut watch = StallWatch::begin(Request { price: false, stalls, duration: None, ..request })?;
     let shown = tui::watch_stalls(&mut watch, &stop);
     // An error of the measurement comes first: it explains more than one of the terminal.
     watch.end()?;

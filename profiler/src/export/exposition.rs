@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    answer::{By, Metrics, Tally, TopRow},
+    answer::{By, Metrics, Tally, TopRow, Turns},
     event::BlockClass,
-    text::clean::clean,
+    text::clean::spelled,
     words::metrics::{Kind, Metric},
 };
 
@@ -35,6 +35,7 @@ pub fn exposition(metrics: &Metrics, dialect: Dialect) -> String {
         metrics.top.rows.iter().zip(&metrics.tallies).map(|(row, tally)| Row::new(row, tally)).collect();
     page.counters_of(&rows);
     page.gauges_of(&rows);
+    page.turns_of(&rows);
     page.machine(metrics);
     page.own(metrics);
     if dialect == Dialect::OpenMetrics {
@@ -86,14 +87,17 @@ fn labels(pairs: &[(&str, &str)]) -> String {
 
 /// The value of a label, whatever the target has put into it. People read it too, on terminals.
 fn escaped(value: &str) -> String {
-    clean(value).replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+    spelled(value).replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
-/// The classes that a target was blocked in, with what was counted of each.
+/// What was counted of each class.
 fn by_class(counted: &[f64]) -> impl Iterator<Item = (BlockClass, f64)> {
-    let all = BlockClass::ALL.into_iter().map(|class| (class, counted[class as usize]));
-    all.filter(|(_, value)| *value > 0.0)
+    BlockClass::ALL.into_iter().map(|class| (class, counted[class as usize]))
 }
+
+/// Upper bounds of the lengths of turns that are told apart, as powers of two of a nanosecond: the
+/// kernel programs count by these. From 0.13 ms to 4.3 s.
+const TURN_BOUNDS: [usize; 11] = [17, 20, 22, 23, 24, 25, 26, 27, 28, 30, 32];
 
 struct Page {
     dialect: Dialect,
@@ -107,27 +111,60 @@ impl Page {
         if samples.peek().is_none() {
             return;
         }
-        let Metric { name, kind, unit, help } = *metric;
-        let sample = metric.sample();
-        let text = &mut self.text;
-        // Writing to a string cannot fail.
-        let _ = match (self.dialect, kind) {
-            (Dialect::OpenMetrics, _) => {
-                let kind = match kind {
-                    Kind::Counter => "counter",
-                    Kind::Gauge => "gauge",
-                    Kind::Info => "info",
-                };
-                let unit = unit.map(|unit| format!("# UNIT {name} {unit}\n")).unwrap_or_default();
-                write!(text, "# TYPE {name} {kind}\n{unit}# HELP {name} {help}\n")
-            }
-            (Dialect::Text, Kind::Counter) => write!(text, "# HELP {sample} {help}\n# TYPE {sample} counter\n"),
-            (Dialect::Text, _) => write!(text, "# HELP {sample} {help}\n# TYPE {sample} gauge\n"),
-        };
+        self.announce(metric);
         for (labels, value) in samples {
-            let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-            let _ = writeln!(text, "{sample}{labels} {value}");
+            self.sample(&metric.sample(), &labels, value);
         }
+    }
+
+    fn announce(&mut self, metric: &Metric) {
+        let (Metric { name, kind, unit, help }, sample) = (*metric, metric.sample());
+        // Writing to a string cannot fail.
+        let _ = match self.dialect {
+            Dialect::OpenMetrics => {
+                let unit = unit.map(|unit| format!("# UNIT {name} {unit}\n")).unwrap_or_default();
+                write!(self.text, "# TYPE {name} {}\n{unit}# HELP {name} {help}\n", kind.name())
+            }
+            Dialect::Text => {
+                let kind = if kind == Kind::Info { Kind::Gauge } else { kind };
+                write!(self.text, "# HELP {sample} {help}\n# TYPE {sample} {}\n", kind.name())
+            }
+        };
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: f64) {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(self.text, "{name}{labels} {value}");
+    }
+
+    /// How long turns were, of the targets whose loops were watched.
+    fn turns_of(&mut self, rows: &[Row<'_>]) {
+        let watched: Vec<&Row<'_>> = rows.iter().filter(|row| row.tally.turns.watched > 0.0).collect();
+        if watched.is_empty() {
+            return;
+        }
+        let Metric { name, .. } = Metric::TURNS;
+        self.announce(&Metric::TURNS);
+        for row in &watched {
+            let turns = &row.tally.turns;
+            for bits in TURN_BOUNDS {
+                let shorter: u64 = turns.buckets.iter().take(bits).sum();
+                let bound = ((1u64 << bits) as f64 / 1e9).to_string();
+                self.sample(&format!("{name}_bucket"), &row.with("le", &bound), shorter as f64);
+            }
+            self.sample(&format!("{name}_bucket"), &row.with("le", "+Inf"), turns.count() as f64);
+            self.sample(&format!("{name}_sum"), &row.labels, turns.away);
+            self.sample(&format!("{name}_count"), &row.labels, turns.count() as f64);
+        }
+        let of = |value: fn(&Turns) -> f64| {
+            let told = watched.iter().map(|row| (row.labels.clone(), value(&row.tally.turns)));
+            told.collect::<Vec<_>>()
+        };
+        let (stalls, stood) = (of(|turns| turns.stalls as f64), of(|turns| turns.stood));
+        let time = of(|turns| turns.watched);
+        self.metric(&Metric::STALLS, stalls);
+        self.metric(&Metric::STOOD, stood);
+        self.metric(&Metric::WATCHED, time);
     }
 
     fn each<'a>(&mut self, metric: &Metric, rows: &[Row<'a>], value: impl Fn(&Row<'a>) -> Option<f64>) {
@@ -137,7 +174,9 @@ impl Page {
     fn counters_of(&mut self, rows: &[Row<'_>]) {
         let of_class = |counted: fn(&Tally) -> &[f64]| {
             rows.iter().flat_map(move |row| {
-                by_class(counted(row.tally)).map(|(class, value)| (row.with("class", class.name()), value))
+                // Those that it never waited for would be most of the page.
+                let waited = by_class(counted(row.tally)).filter(|(_, value)| *value > 0.0);
+                waited.map(|(class, value)| (row.with("class", class.name()), value))
             })
         };
         self.each(&Metric::CPU, rows, |row| Some(row.tally.cpu));

@@ -6,13 +6,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::live::{LEAVE, is_over_within};
-
+/// How long leaving a screen may take.
+pub(super) const LEAVE: Duration = Duration::from_millis(100);
 /// How long the end of a measurement may take before another one begins.
 const OVER: Duration = Duration::from_millis(5_000);
 
@@ -100,4 +100,13 @@ impl Background {
         self.orders.end();
         is_over_within(self.thread.as_ref(), limit)
     }
+}
+
+/// Whether a thread is over, or will be soon.
+pub(super) fn is_over_within<T>(thread: Option<&JoinHandle<T>>, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    while thread.is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.is_some_and(JoinHandle::is_finished)
 }

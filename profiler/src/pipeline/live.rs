@@ -9,13 +9,14 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Error, Result};
 
 use super::{
     ask::Replies,
+    background::{LEAVE, is_over_within},
     measure,
     measurement::{Measurement, Progress, Request, in_one_line},
     outputs, recording, slices,
@@ -33,19 +34,8 @@ use crate::{
 const WAITING: usize = 4;
 /// A replay is made anew after so long.
 const REPLAY_EVERY: Nanos = Nanos::from_millis(5_000);
-/// How long leaving the screen may take.
-pub(super) const LEAVE: Duration = Duration::from_millis(100);
 /// How often the screen gets a new snapshot unless the user sets it.
 pub const INTERVAL: Nanos = Nanos::from_millis(1_000);
-
-/// Whether a thread is over, or will be soon.
-pub(super) fn is_over_within<T>(thread: Option<&JoinHandle<T>>, limit: Duration) -> bool {
-    let until = Instant::now() + limit;
-    while thread.is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    thread.is_some_and(JoinHandle::is_finished)
-}
 
 /// What the screen holds of a measurement under way.
 pub struct Live {

@@ -35,9 +35,8 @@ pub struct Request {
     pub price: bool,
     /// Whether stacks are taken at blocks, at wake-ups and by the CPU clock.
     pub stacks: bool,
-    /// From what length on a turn of an event loop is a stall that is to be caught; `None`: none
-    /// are. Then stacks are taken of these alone.
-    pub stalls: Option<Nanos>,
+    /// Which turns of event loops are to be caught; `None`: none are.
+    pub stalls: Option<Catch>,
     /// Whether [`Progress::snapshot`] will be called. What is usually measured at the end is then
     /// measured first.
     pub snapshots: bool,
@@ -45,6 +44,15 @@ pub struct Request {
     pub keep_wire: bool,
     /// From what share of the target's CPU on a rewrite would be worth it. `None`: the default.
     pub worth: Option<f64>,
+}
+
+/// Which turns of event loops are stalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Catch {
+    /// Those that last for so long.
+    pub over: Nanos,
+    /// Whether stacks are taken in them. Then no other stacks are.
+    pub stacks: bool,
 }
 
 impl Request {

@@ -11,7 +11,7 @@ use crate::{
     answer::Profile,
     export::pprof,
     feed::{NoProfile, ProfileOrder, Profiler},
-    process::{self, Target, TargetSpec},
+    process::{Target, Wanted},
     quantity::Tgid,
 };
 
@@ -20,33 +20,28 @@ pub struct Profiles {
     /// With what is measured otherwise.
     request: Request,
     /// Whom it may be of.
-    spec: TargetSpec,
+    wanted: Wanted,
 }
 
 impl Profiles {
     /// Of the targets of this request.
-    pub fn new(request: &Request, spec: &TargetSpec) -> Self {
+    pub fn new(request: &Request, wanted: Wanted) -> Self {
         // Stacks need no prices, and whoever waits for a profile does not wait for these.
         let plain = Request { price: false, stalls: None, snapshots: false, max_sites: None, ..request.clone() };
-        Self { request: Request { stacks: true, ..plain }, spec: spec.clone() }
+        Self { request: Request { stacks: true, ..plain }, wanted }
     }
 
     /// Whom a profile is of.
     fn target(&self, pid: Option<u32>) -> Result<Target, NoProfile> {
-        let Some(pid) = pid else {
-            let whole = if self.spec.everyone { None } else { Some(process::resolve(&self.spec)) };
-            return whole.ok_or(NoProfile::WhichProcess)?.map_err(|error| NoProfile::Failed(error.to_string()));
-        };
-        let named = TargetSpec { pids: vec![pid], ..TargetSpec::default() };
-        let mut whole = process::resolve(&self.spec).map_err(|error| NoProfile::Failed(error.to_string()))?;
-        if !whole.tgids().any(|tgid| tgid == Tgid::from_raw(pid)) {
-            return Err(NoProfile::NoTarget);
+        if pid.is_none() && self.wanted.is_everyone() {
+            return Err(NoProfile::WhichProcess);
         }
-        if whole.threads_only.is_some() {
-            whole.processes.retain(|process| process.tgid == Tgid::from_raw(pid));
-            return Ok(whole);
+        let mut target = self.wanted.now(&self.request.target).ok_or(NoProfile::NoTarget)?;
+        if let Some(pid) = pid {
+            target.processes.retain(|process| process.tgid == Tgid::from_raw(pid));
+            target.groups.clear();
         }
-        process::resolve(&named).map_err(|error| NoProfile::Failed(error.to_string()))
+        if target.processes.is_empty() { Err(NoProfile::NoTarget) } else { Ok(target) }
     }
 }
 

@@ -172,7 +172,9 @@ impl<'a> Run<'a> {
         let stretches = Stretches::begin(request, pace.as_ref());
         let first = session.begin();
         governor.begun(&session, &request.target, first);
-        let streaming = stalls.is_none().then(|| Streaming::new(&mut session, first));
+        // A prediction needs them, and stalls alone do not.
+        let streams = stalls.is_none() || request.price;
+        let streaming = streams.then(|| Streaming::new(&mut session, first));
         log::info!("measuring {} threads, {} after the start", session.live_threads(), first.saturating_sub(asked));
         Ok(Self {
             request,
@@ -464,7 +466,7 @@ fn options(request: &Request) -> Result<Options, LoadError> {
     let threads: usize = request.target.processes.iter().map(|p| p.threads).sum();
     let mut options = Options::for_threads(threads);
     options.follow = request.follow;
-    options.stacks = request.stacks || request.stalls.is_some();
+    options.stacks = request.stacks || request.stalls.is_some_and(|stalls| stalls.stacks);
     options.stalls = request.stalls.is_some();
     options.form = request.form;
     options.max_threads = request.max_threads.unwrap_or(options.max_threads);
@@ -496,14 +498,14 @@ fn begin_stacks(session: &mut Session, request: &Request, options: &Options) -> 
         session.attach_samples();
     }
     match request.stalls {
-        Some(over) => (None, Stalls::begin(session, over)),
+        Some(stalls) => (None, Stalls::begin(session, stalls)),
         None => (options.stacks.then(|| Stacks::begin(session)).flatten(), None),
     }
 }
 
 /// Whether the CPU clock is of use.
 fn takes_samples(request: &Request) -> bool {
-    request.price || request.stalls.is_some()
+    request.price || request.stalls.is_some_and(|stalls| stalls.stacks)
 }
 
 fn wait_for(deadline: Option<Nanos>, now: Nanos) -> Duration {

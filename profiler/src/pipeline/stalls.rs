@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use super::measurement::Catch;
 use crate::{
     answer::Caught,
     event::{self, DecodeError, LoopRecord},
@@ -48,11 +49,15 @@ pub(super) struct Stalls {
 }
 
 impl Stalls {
-    /// Starts to look for turns that last for `over`. `None` where the session's rings are already
-    /// taken.
-    pub(super) fn begin(session: &mut Session, over: Nanos) -> Option<Self> {
-        let (stacks, stalls) = session.take_stacks().zip(session.take_stalls())?;
-        session.set_stacks(STACK_EVERY, Nanos::from_nanos(over.as_nanos() / STACK_LONG));
+    /// Starts to look for such turns. `None` where the session's rings are already taken.
+    pub(super) fn begin(session: &mut Session, Catch { over, stacks }: Catch) -> Option<Self> {
+        let stalls = session.take_stalls()?;
+        let stacks = if stacks {
+            session.set_stacks(STACK_EVERY, Nanos::from_nanos(over.as_nanos() / STACK_LONG));
+            Some(session.take_stacks()?)
+        } else {
+            None
+        };
         session.set_stalls(over);
         let (messages, inbox) = channel();
         let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
@@ -101,7 +106,7 @@ impl Stalls {
 }
 
 fn work(
-    (mut stalls, mut stacks): (StallRing, StackRing),
+    (mut stalls, mut stacks): (StallRing, Option<StackRing>),
     over: Nanos,
     messages: &Receiver<Message>,
     stop: &AtomicBool,
@@ -114,7 +119,8 @@ fn work(
         let told: Vec<Message> = messages.try_iter().collect();
         // The stacks of a stall are in their ring before it is in its own.
         let turns = stalls.drain();
-        stacks.drain().into_iter().filter_map(|raw| sane(event::decode_stack(raw))).for_each(|s| table.add_stack(s));
+        let taken = stacks.as_mut().map(StackRing::drain).unwrap_or_default();
+        taken.into_iter().filter_map(|raw| sane(event::decode_stack(raw))).for_each(|s| table.add_stack(s));
         turns.iter().filter_map(|raw| sane(event::decode_turn(raw))).for_each(|record| table.add_turn(record));
         let mut asked = false;
         for message in told {

@@ -45,7 +45,8 @@ struct Known {
 /// What is told in one row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    Process(Tgid),
+    /// Its PID, and when it began: the number may be another one's later.
+    Process(Tgid, u64),
     /// A container or a control group.
     Named(String),
     /// Processes outside of any container.
@@ -78,7 +79,8 @@ impl Roster {
 
     /// The same, with what is told in each row.
     fn keyed(&mut self, window: Window, inputs: &Inputs, by: By) -> (Vec<Key>, Top) {
-        self.meet(&window);
+        let tgids = self.meet(&window);
+        self.known.retain(|tgid, _| tgids.contains(tgid));
         let end = window.end;
         let quality = window.quality.clone();
         let sums = window.sums();
@@ -111,28 +113,28 @@ impl Roster {
         (keys, Top { by, rows, window: inputs.window.clone(), cpus, left_out, overhead, quality })
     }
 
-    /// Reads what those are that have come since.
-    fn meet(&mut self, window: &Window) {
+    /// Reads what those of this window are that have come since, and returns all of them.
+    fn meet(&mut self, window: &Window) -> BTreeSet<Tgid> {
         let tgids: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
-        self.known.retain(|tgid, _| tgids.contains(tgid));
         let executed = window.quality.execs > 0;
         let is_another = |known: &Known| {
             let Process { tgid, started, comm, .. } = &known.process;
             process::started(*tgid).is_some_and(|now| now != *started)
                 || executed && process::comm(*tgid, Tid::from_raw(tgid.as_raw())).is_some_and(|now| now != *comm)
         };
-        for tgid in tgids {
+        for &tgid in &tgids {
             let stale = self.known.get(&tgid).is_none_or(is_another);
             if stale && let Ok(process) = Process::read(tgid) {
                 self.add(process);
             }
         }
+        tgids
     }
 
     fn key(&self, tgid: Tgid, by: By) -> Key {
         let Some(Known { process, .. }) = self.known.get(&tgid) else { return Key::Gone };
         match by {
-            By::Process => Key::Process(tgid),
+            By::Process => Key::Process(tgid, process.started),
             By::Container => process.container.clone().map_or(Key::Outside, Key::Named),
             By::Cgroup => Key::Named(process.cgroup.clone()),
         }

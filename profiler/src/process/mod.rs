@@ -23,6 +23,7 @@ mod stack_memory;
 mod target;
 mod thread;
 mod unix_peer;
+mod wanted;
 
 pub use asleep::{SleepingPlace, SyscallState, sleeping_place};
 pub use children::Children;
@@ -45,3 +46,4 @@ pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,
     processor, snapshot_state, switches_of_all, thread_count, threads, works_for_ring,
 };
+pub use wanted::Wanted;

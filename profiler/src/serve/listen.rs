@@ -3,13 +3,21 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    os::unix::{fs::FileTypeExt as _, net as unix},
-    path::PathBuf,
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _},
+        net as unix,
+    },
+    path::{Path, PathBuf},
     pin::Pin,
     str::FromStr,
     task::{Context, Poll},
 };
 
+use rustix::{
+    fs::FlockOperation,
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -84,14 +92,25 @@ enum Socket {
     Unix(unix::UnixListener),
 }
 
-/// A file that goes with its owner.
+/// A socket that goes with its owner, where it is still its own.
 #[derive(Debug)]
-struct Removed(PathBuf);
+struct Removed {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Removed {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: std::fs::symlink_metadata(path)?.ino() })
+    }
+}
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        // It may have been removed by hand.
-        let _ = std::fs::remove_file(&self.0);
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // It may be removed by hand just now.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -112,7 +131,7 @@ impl Listener {
             Address::Unix(path) => {
                 let socket = bind_unix(path).map_err(failed)?;
                 socket.set_nonblocking(true).map_err(failed)?;
-                (Socket::Unix(socket), address.clone(), Some(Removed(path.clone())))
+                (Socket::Unix(socket), address.clone(), Some(Removed::new(path).map_err(failed)?))
             }
         };
         Ok(Self { socket, address, _path: path })
@@ -139,10 +158,13 @@ impl Listener {
 }
 
 /// A socket that its owner alone can connect to. One that nobody listens on any more is replaced.
-fn bind_unix(path: &PathBuf) -> io::Result<unix::UnixListener> {
+fn bind_unix(path: &Path) -> io::Result<unix::UnixListener> {
+    // Of two that start at once, the second one sees the first one's.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::File::open(folder)?;
+    rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && unix::UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-    {
+    if is_socket && is_left_over(path)? {
         std::fs::remove_file(path)?;
     }
     // Before any other thread exists: all of them share it.
@@ -150,6 +172,14 @@ fn bind_unix(path: &PathBuf) -> io::Result<unix::UnixListener> {
     let bound = unix::UnixListener::bind(path);
     rustix::process::umask(before);
     bound
+}
+
+/// Whether nobody listens there any more. Who does, but has no time, is not waited for.
+fn is_left_over(path: &Path) -> io::Result<bool> {
+    let kind = (AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC);
+    let socket = rustix::net::socket_with(kind.0, kind.1, kind.2, None)?;
+    let connected = rustix::net::connect(&socket, &SocketAddrUnix::new(path)?);
+    Ok(connected == Err(Errno::CONNREFUSED))
 }
 
 /// What is accepted from.

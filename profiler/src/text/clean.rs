@@ -86,6 +86,20 @@ pub fn line(name: &str) -> String {
     out
 }
 
+/// A name that has to stay what it is, where two that differ must not become one: each character
+/// that is not drawn, and the mark itself, is spelled out behind a mark.
+pub fn spelled(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match Kind::from(c) {
+            Kind::Drawn | Kind::Mark if c != REPLACED => out.push(c),
+            _ if c == ' ' => out.push(c),
+            _ => out.extend(format!("{REPLACED}{:04x}", u32::from(c)).chars()),
+        }
+    }
+    out
+}
+
 /// Our own report as plain lines: without escape sequences and other control characters.
 pub fn uncoloured(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -105,6 +119,26 @@ pub fn uncoloured(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn names_that_differ_stay_apart() {
+        let names = [
+            "a",
+            "a\u{301}",
+            "a\u{200b}",
+            "a\u{202e}",
+            "a\x1b",
+            "a\u{fffd}001b",
+            "a\n",
+            "a\u{2028}",
+            "a b",
+            "a\u{a0}b",
+        ];
+        let spelled: Vec<String> = names.iter().map(|name| spelled(name)).collect();
+        assert_eq!(spelled.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len(), "{spelled:?}");
+        assert_eq!((&*spelled[0], &*spelled[1], &*spelled[8]), ("a", "a\u{301}", "a b"));
+        assert!(spelled.iter().all(|name| !name.chars().any(|c| c.is_control() || c == '\u{202e}')));
+    }
 
     use super::*;
 

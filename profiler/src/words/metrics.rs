@@ -12,6 +12,8 @@ pub enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// Counts by length, their sum and their number; each of them a counter.
+    Histogram,
     /// It is always 1; its labels say something.
     Info,
 }
@@ -21,8 +23,18 @@ impl Kind {
     pub const fn ending(self) -> &'static str {
         match self {
             Self::Counter => "_total",
-            Self::Gauge => "",
+            Self::Gauge | Self::Histogram => "",
             Self::Info => "_info",
+        }
+    }
+
+    /// As the formats call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
         }
     }
 }
@@ -80,7 +92,7 @@ impl Metric {
     pub const COST: Self = gauge(
         "should_i_async_blocking_cost_cpus",
         Some("cpus"),
-        "CPUs that it costs to block on IO and to come back (direct cost), over the last 15 to 30 s.",
+        "CPUs that it costs to block on IO and to come back (direct cost), over the last 15 to 30 s; none in the first 15 s.",
     );
     pub const SAVING: Self = gauge(
         "should_i_async_saving_ratio",
@@ -102,11 +114,29 @@ impl Metric {
         None,
         "1 for the answer that `check` would give now. None where the target did too little to be asked.",
     );
+    pub const TURNS: Self = Self {
+        name: "should_i_async_loop_turn_seconds",
+        kind: Kind::Histogram,
+        unit: Some("seconds"),
+        help: "Turns of event loops, from the return of one event wait to the call of the next. With --stalls.",
+    };
+    pub const STALLS: Self = counter(
+        "should_i_async_loop_stalls",
+        None,
+        "Turns of event loops that lasted for as long as --stalls says, or longer.",
+    );
+    pub const STOOD: Self =
+        counter("should_i_async_loop_stalled_seconds", Some("seconds"), "Time of these turns: loops stood still.");
+    pub const WATCHED: Self = counter(
+        "should_i_async_loop_watched_seconds",
+        Some("seconds"),
+        "Time in which event loops were watched, summed over loops. With --stalls.",
+    );
     pub const TARGETS: Self = gauge("should_i_async_targets", None, "Targets, with and without figures of their own.");
     pub const UNLISTED: Self = gauge(
         "should_i_async_targets_unlisted",
         None,
-        "Targets that have no figures of their own, because blocking costs more in as many others as --top says.",
+        "Targets without figures of their own: blocking costs more in as many others as --top says.",
     );
     pub const LEFT_OUT: Self =
         gauge("should_i_async_processes_left_out", None, "Processes that cannot be measured and are in no figure.");
@@ -132,7 +162,7 @@ impl Metric {
     pub const LOST: Self = counter(
         "should_i_async_lost",
         None,
-        "What was not measured, by what it is: where it grows, figures are too small.",
+        "What found no room: threads, requests, devices and runs of the programs are in no figure; calls without a site and ended threads without a row are in the sums.",
     );
     pub const PROGRAMS: Self = counter(
         "should_i_async_programs_cpu_seconds",
@@ -150,7 +180,7 @@ impl Metric {
         Self { name: "should_i_async_build", kind: Kind::Info, unit: None, help: "Version of the profiler." };
 
     /// All of them, as they are told.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::CPU,
         Self::BLOCKED,
         Self::BLOCKS,
@@ -164,6 +194,10 @@ impl Metric {
         Self::SAVING_LOW,
         Self::SAVING_HIGH,
         Self::ANSWER,
+        Self::TURNS,
+        Self::STALLS,
+        Self::STOOD,
+        Self::WATCHED,
         Self::TARGETS,
         Self::UNLISTED,
         Self::LEFT_OUT,
@@ -198,9 +232,11 @@ impl Loss {
 }
 
 impl TopRow {
-    /// The systemd unit that its control group is of.
+    /// The systemd unit of this machine that its control group is of: what is below it, a user or a
+    /// container may have named.
     pub fn unit(&self) -> Option<&str> {
-        self.cgroup.rsplit('/').find(|part| part.ends_with(".service"))
+        let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
+        self.cgroup.split('/').find(is_unit).filter(|part| part.ends_with(".service"))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     event::BlockClass,
     export::exposition::{Dialect, exposition},
     quantity::Nanos,
-    words::metrics::{Kind, Metric},
+    words::metrics::Metric,
 };
 
 /// What the rows of a machine might have been counted.
@@ -20,6 +20,10 @@ fn metrics() -> Metrics {
     let tally = |scale: f64| {
         let mut tally = Tally { cpu: 1.5 * scale, run_delay: 0.25 * scale, calls: 70.0 * scale, ..Tally::default() };
         (tally.voluntary, tally.involuntary, tally.hand_offs) = (20.0 * scale, 3.0 * scale, 2.0 * scale);
+        if scale == 3.0 {
+            (tally.turns.watched, tally.turns.away, tally.turns.stalls, tally.turns.stood) = (60.0, 12.5, 2, 0.5);
+            (tally.turns.buckets[16], tally.turns.buckets[17], tally.turns.buckets[28]) = (900, 50, 2);
+        }
         (tally.blocks[BlockClass::Tcp as usize], tally.blocked[BlockClass::Tcp as usize]) =
             (20.0 * scale, 8.125 * scale);
         tally
@@ -93,11 +97,7 @@ fn every_metric_is_told_and_stands_in_the_document() {
     let document = include_str!("../../../../docs/serve.md");
     for metric in Metric::ALL {
         let (sample, Metric { kind, help, unit, .. }) = (metric.sample(), metric);
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Info => "info",
-        };
+        let kind = kind.name();
         assert!(text.contains(&format!("# HELP {sample} {help}\n")), "{sample}");
         let row = format!("| `{sample}` | {kind} |");
         let told = document.lines().find(|line| line.starts_with(&row));

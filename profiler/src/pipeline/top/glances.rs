@@ -19,7 +19,7 @@ use crate::{
         background::{Background, Orders},
         measurement::{Measurement, Progress, Request},
     },
-    process::{Target, TargetSpec},
+    process::{Target, Wanted},
     quantity::Nanos,
 };
 
@@ -48,8 +48,7 @@ impl Glances {
         let background = Background::begin(move |orders| {
             let (roster, stretch, orders) = (Roster::default(), Stretch::of(SPAN), orders.clone());
             let mut glancing = Glancing { out, by: theirs, roster, stretch, orders: orders.clone() };
-            let everyone = TargetSpec { everyone: true, ..TargetSpec::default() };
-            measure_on(request, &everyone, &orders, &mut glancing)
+            measure_on(request, &Wanted::everyone(), &orders, &mut glancing)
         })?;
         Ok(Self { tops, by, background })
     }

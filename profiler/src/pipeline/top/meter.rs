@@ -2,7 +2,7 @@
 //! thread of its own, for as long as somebody may come.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -14,15 +14,15 @@ use super::{
 };
 use crate::{
     aggregate::{Loss, Window},
-    answer::{By, Inputs, Metrics, Tally, Top, TopRow},
+    answer::{By, Caught, EventLoop, Inputs, Metrics, Note, Stalls, Tally, Top, TopRow, Verdict},
     feed::Metered,
     pipeline::{
         background::{Background, Orders},
         facts,
         measurement::{Measurement, Progress, Request},
     },
-    process::{Target, TargetSpec},
-    quantity::Nanos,
+    process::{self, Target, Wanted},
+    quantity::{Estimate, Figure, Nanos, Tgid, Tid},
 };
 
 /// How often the figures are renewed, where looking is cheap.
@@ -30,18 +30,25 @@ const EVERY: Nanos = Nanos::from_millis(5_000);
 /// What is no counter is of at least so long a time, once so long has been measured, and of at most
 /// twice that.
 const SPAN: Nanos = Nanos::from_millis(15_000);
-/// A measurement begins anew after so long: what it keeps grows with what has ended.
-const LONGEST: Nanos = Nanos::from_millis(3_600_000);
+/// A measurement begins anew where it holds so many stalls: beyond 20,000 they are only counted.
+const MOST_STALLS: usize = 10_000;
 
 /// What is gathered, and how much of it is told.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What the request was made of: a measurement that begins anew has those who are there then.
-    pub spec: TargetSpec,
+    pub wanted: Wanted,
     /// What figures are told of.
     pub by: By,
     /// How many of these have figures of their own.
     pub most: usize,
+    /// A measurement begins anew after so long: what it keeps grows with what has ended.
+    pub renew: Nanos,
+}
+
+impl Plan {
+    /// How long a measurement is unless there is a reason for another length.
+    pub const RENEW: Nanos = Nanos::from_millis(3_600_000);
 }
 
 /// Targets whose figures are gathered.
@@ -60,8 +67,8 @@ impl Meter {
         let latest = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&latest);
         let background = Background::begin(move |orders| {
-            let spec = plan.spec.clone();
-            measure_on(request, &spec, orders, &mut Metering::new(plan, slot, orders.clone()))
+            let wanted = plan.wanted.clone();
+            measure_on(request, &wanted, orders, &mut Metering::new(plan, slot, orders.clone()))
         })?;
         Ok(Self { latest, background })
     }
@@ -94,9 +101,24 @@ struct Metering {
     stretch: Stretch,
     /// What has been counted of the measurement under way.
     counted: Option<Window>,
+    /// What has been told of its event loops.
+    loops: BTreeMap<(Tgid, Tid), EventLoop>,
     /// What has been counted of each target that is still there.
     tallies: BTreeMap<Key, Tally>,
+    /// What was told last of each target that is no counter.
+    told: BTreeMap<Key, Gauges>,
+    /// Processes that are wanted and were not measured at the last look.
+    missing: BTreeSet<Tgid>,
+    target: Option<Target>,
     sums: Sums,
+}
+
+/// What is of a stretch of some length.
+#[derive(Clone)]
+struct Gauges {
+    cost: Figure<f64, Note>,
+    saving: Option<Estimate>,
+    verdict: Option<Verdict>,
 }
 
 /// What was counted of all targets together.
@@ -136,7 +158,11 @@ impl Metering {
             roster: Roster::default(),
             stretch: Stretch::of(SPAN),
             counted: None,
+            loops: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            told: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            target: None,
             sums: Sums::default(),
         }
     }
@@ -162,9 +188,74 @@ impl Metering {
         true
     }
 
+    /// Adds all that came since the last look; whether anything was measured in that time.
+    fn add(&mut self, window: &Window, inputs: &Inputs, caught: Option<Caught>) -> bool {
+        let is_new = self.count(window, inputs);
+        if let Some(caught) = caught.filter(|_| is_new) {
+            self.count_turns(caught, window, inputs);
+        }
+        is_new
+    }
+
+    /// Whether processes are there under a name that is wanted, and were not measured at this look
+    /// and the last one.
+    fn others_came(&mut self, window: &Window) -> bool {
+        if self.plan.wanted.is_everyone() || !self.plan.wanted.has_names() {
+            return false;
+        }
+        let Some(before) = self.target.as_ref().filter(|target| target.threads_only.is_none()) else { return false };
+        let measured: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
+        let now = self.plan.wanted.now(before);
+        let missing: BTreeSet<Tgid> =
+            now.iter().flat_map(Target::tgids).filter(|tgid| !measured.contains(tgid)).collect();
+        let still = missing.intersection(&self.missing).next().is_some();
+        self.missing = missing;
+        still
+    }
+
+    /// How many threads the processes of a row have: those that ended unseen are in the window.
+    fn threads_of(&self, row: &TopRow) -> u64 {
+        if self.target.as_ref().is_some_and(|target| target.threads_only.is_some()) {
+            return row.threads;
+        }
+        let live = row.members.iter().filter(|member| self.roster.lives(member));
+        live.filter_map(|member| process::thread_count(Tgid::from_raw(member.pid))).sum::<usize>() as u64
+    }
+
+    /// Adds what event loops did since the last look.
+    fn count_turns(&mut self, caught: Caught, window: &Window, inputs: &Inputs) {
+        for now in Stalls::new(caught, window, inputs).loops {
+            let before = self.loops.get(&(now.tgid, now.tid));
+            self.tallies.entry(self.roster.key(now.tgid, self.plan.by)).or_default().turns.add(&now, before);
+            self.sums.whole.turns.add(&now, before);
+            self.loops.insert((now.tgid, now.tid), now);
+        }
+    }
+
+    /// Keeps what is of a long enough stretch, and has it told until there is another one: what is
+    /// of the first moments of a measurement says little.
+    fn settle(&mut self, keys: &[Key], top: &mut Top) {
+        if top.window.wall >= SPAN {
+            let gauges =
+                |row: &TopRow| Gauges { cost: row.cost.clone(), saving: row.saving, verdict: row.verdict.clone() };
+            self.told = keys.iter().cloned().zip(top.rows.iter().map(gauges)).collect();
+            return;
+        }
+        for (key, row) in keys.iter().zip(&mut top.rows) {
+            let known = self.told.get(key).cloned();
+            let none = || Gauges { cost: Figure::unavailable(Note::NotCounted), saving: None, verdict: None };
+            let Gauges { cost, saving, verdict } = known.unwrap_or_else(none);
+            (row.cost, row.saving, row.verdict) = (cost, saving, verdict);
+        }
+    }
+
     /// What those who ask are told from now on.
-    fn publish(&mut self, keys: Vec<Key>, top: Top) {
-        self.tallies.retain(|key, _| keys.contains(key));
+    fn publish(&mut self, keys: Vec<Key>, mut top: Top) {
+        let there: BTreeSet<&Key> = keys.iter().collect();
+        self.tallies.retain(|key, _| there.contains(key));
+        for row in &mut top.rows {
+            row.threads = self.threads_of(row);
+        }
         // Nobody knows what those were that have gone: they are in the sums alone.
         let known = |(key, _): &(Key, TopRow)| *key != Key::Gone;
         let rows: Vec<(Key, TopRow)> = keys.into_iter().zip(top.rows).filter(known).collect();
@@ -194,16 +285,25 @@ impl Metering {
 
 impl Looks for Metering {
     fn begin(&mut self, target: &Target) {
+        self.target = Some(target.clone());
+        self.missing.clear();
         (self.roster, self.stretch, self.counted) = (Roster::new(target), Stretch::of(SPAN), None);
+        self.loops.clear();
+    }
+
+    fn end(&mut self, measured: Measurement) {
+        let Measurement { window, inputs, caught, .. } = measured;
+        self.add(&window, &inputs, caught);
     }
 
     fn await_others(&mut self) -> bool {
         let last = self.latest.lock().ok().and_then(|latest| latest.clone());
         if let Some(last) = last {
-            self.publish(Vec::new(), Top { rows: Vec::new(), ..last.top.clone() });
+            let Top { by, ref window, cpus, ref left_out, overhead, ref quality, .. } = last.top;
+            let (window, left_out, quality) = (window.clone(), left_out.clone(), quality.clone());
+            self.publish(Vec::new(), Top { by, rows: Vec::new(), window, cpus, left_out, overhead, quality });
         }
-        // A PID that comes again is a stranger's.
-        !self.plan.spec.names.is_empty()
+        true
     }
 }
 
@@ -215,13 +315,16 @@ impl Progress for Metering {
     }
 
     fn snapshot(&mut self, so_far: Measurement) {
-        let Measurement { window, inputs, .. } = so_far;
-        if is_full(&window) || window.end.saturating_sub(window.start) > LONGEST {
+        let Measurement { window, inputs, caught, .. } = so_far;
+        let caught_much = caught.as_ref().is_some_and(|caught| caught.stalls.len() > MOST_STALLS);
+        let is_old = window.end.saturating_sub(window.start) > self.plan.renew;
+        if caught_much || is_old || is_full(&window) || self.others_came(&window) {
             self.orders.renew();
         }
-        if self.count(&window, &inputs) {
+        if self.add(&window, &inputs, caught) {
             let (shown, stretch) = self.stretch.look(window, &inputs);
-            let (keys, top) = self.roster.keyed(shown, &stretch, self.plan.by);
+            let (keys, mut top) = self.roster.keyed(shown, &stretch, self.plan.by);
+            self.settle(&keys, &mut top);
             self.publish(keys, top);
         }
     }

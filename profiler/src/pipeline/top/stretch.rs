@@ -6,9 +6,12 @@ use crate::{
     aggregate::Window,
     answer::Inputs,
     pipeline::{
-        background::Orders, measure, measurement::Progress, measurement::Request, recording::inputs_of_stretch,
+        background::Orders,
+        measure,
+        measurement::{Failure, Measurement, Progress, Request},
+        recording::inputs_of_stretch,
     },
-    process::{self, Target, TargetSpec},
+    process::{Target, Wanted},
     quantity::Nanos,
 };
 
@@ -58,7 +61,8 @@ impl Stretch {
 /// Whether a measurement has no room for much more.
 pub(super) fn is_full(window: &Window) -> bool {
     let ended = window.threads.iter().filter(|thread| thread.dead).count();
-    let is_full = ended > MOST_ENDED || window.quality.calls_without_site > 0;
+    // Who ended in a pause of a sampled measurement was not seen to.
+    let is_full = ended > MOST_ENDED || window.threads.len() > 3 * MOST_ENDED || window.quality.calls_without_site > 0;
     is_full && window.end.saturating_sub(window.start) > RENEW
 }
 
@@ -66,6 +70,9 @@ pub(super) fn is_full(window: &Window) -> bool {
 pub(super) trait Looks: Progress {
     /// Another measurement begins, of these.
     fn begin(&mut self, target: &Target);
+
+    /// The measurement is over.
+    fn end(&mut self, _measured: Measurement) {}
 
     /// The targets have gone. Whether others may come that are called the same.
     fn await_others(&mut self) -> bool {
@@ -79,29 +86,44 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Measures, and begins anew as often as the looks ask for it.
 pub(super) fn measure_on(
     mut request: Request,
-    spec: &TargetSpec,
+    wanted: &Wanted,
     orders: &Orders,
     looks: &mut impl Looks,
 ) -> anyhow::Result<()> {
+    let mut is_first = true;
     loop {
         looks.begin(&request.target);
-        measure(&request, orders.stop(), looks)?;
-        let others = match orders.begins_anew() {
-            true => Some(process::resolve(spec)?),
-            false if !orders.is_over() && looks.await_others() => others(spec, orders),
-            false => None,
+        match measure(&request, orders.stop(), looks) {
+            Ok(measured) => looks.end(measured),
+            // Who has come has gone again before it could be measured.
+            Err(error) if !is_first && wanted.has_names() && is_of_target(&error) => {}
+            Err(error) => return Err(error),
+        }
+        is_first = false;
+        let anew = orders.begins_anew();
+        if orders.is_over() {
+            return Ok(());
+        }
+        let found = if anew { wanted.now(&request.target) } else { None };
+        let found = match found {
+            None if looks.await_others() && wanted.has_names() => others(wanted, &request.target, orders),
+            found => found,
         };
-        match others {
+        match found {
             Some(target) => request.target = target,
             None => return Ok(()),
         }
     }
 }
 
+fn is_of_target(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Failure::Target(_))))
+}
+
 /// Who has come in the place of those who have gone; `None` where it is over before that.
-fn others(spec: &TargetSpec, orders: &Orders) -> Option<Target> {
+fn others(wanted: &Wanted, before: &Target, orders: &Orders) -> Option<Target> {
     while !orders.is_over() {
-        if let Ok(target) = process::resolve(spec) {
+        if let Some(target) = wanted.now(before) {
             return Some(target);
         }
         std::thread::sleep(AGAIN);
