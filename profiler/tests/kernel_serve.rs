@@ -113,8 +113,17 @@ impl Server {
         found
     }
 
+    fn pid(&self) -> u32 {
+        self.live.child.id()
+    }
+
     fn end(self) -> String {
         self.live.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// What it says at its end, which comes by itself.
+    fn ended(self) -> String {
         let ended = self.live.end();
         assert!(ended.status.success(), "{}", ended.err);
         ended.err
@@ -189,8 +198,8 @@ fn the_figures_are_those_of_the_workload() {
     server.figures_where(|figures| figures.of("blocking_cost_cpus", &[&pid_label(pid)]) > 0.0);
     // It ends with its target, and says so.
     truth.end();
-    let ended = server.live.end();
-    assert!(ended.status.success() && ended.err.contains("the targets have ended"), "{}", ended.err);
+    let said = server.ended();
+    assert!(said.contains("the targets have ended"), "{said}");
 }
 
 #[test]
@@ -272,7 +281,7 @@ fn stalls_of_event_loops_are_counted() {
     server.figures_where(|figures| figures.0.keys().any(|key| key.starts_with("should_i_async_answer")));
     figures!("{stalls} stalls of {least} to {most}, {stood} s of {clock} s, {turns} turns");
     truth.end();
-    server.live.end();
+    server.ended();
 }
 
 /// Prometheus, its checks, and the reference parser of OpenMetrics read all of it.
@@ -313,7 +322,7 @@ fn prometheus_reads_it() {
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(found, figures.of("blocks_total", &[&label, class]));
     truth.end();
-    server.live.end();
+    server.ended();
 }
 
 /// Whether the program succeeds on that input, and what it prints.
@@ -391,7 +400,7 @@ fn whoever_asks_wrongly_gets_nothing() {
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     // Clients that say nothing, or take nothing, cost little and keep nobody out for long.
-    let before = resident(server.live.child.id());
+    let before = resident(server.pid());
     let idle: Vec<TcpStream> = (0..600).filter_map(|_| TcpStream::connect(server.address).ok()).collect();
     assert_eq!(idle.len(), 600);
     for mut stream in &idle[..300] {
@@ -407,12 +416,12 @@ fn whoever_asks_wrongly_gets_nothing() {
         });
         answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
     }));
-    let (waited, grown) = (begun.elapsed(), resident(server.live.child.id()).saturating_sub(before));
+    let (waited, grown) = (begun.elapsed(), resident(server.pid()).saturating_sub(before));
     figures!("answered after {waited:?}, {} KiB more", grown >> 10);
     assert!(grown < 32 << 20, "{grown} bytes more");
     drop(idle);
     assert!(within(LIMIT, || server.get("/metrics", "").starts_with("HTTP/1.1 200 ")));
-    assert!(!fd_values(server.live.child.id(), "prog_id:").is_empty());
+    assert!(!fd_values(server.pid(), "prog_id:").is_empty());
     assert_eq!(server.figures().of("lost_total", &[]), 0.0);
     server.end();
 }
@@ -536,7 +545,7 @@ fn sampled_counters_stand_for_all_of_the_time() {
     assert!(measured < 0.9 * observed, "{measured} s of {observed} s");
     assert!(found > 0.5 * blocks as f64 && found < 2.0 * blocks as f64, "{found} of {blocks}");
     truth.end();
-    server.live.end();
+    server.ended();
 }
 
 #[test]

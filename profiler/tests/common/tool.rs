@@ -79,8 +79,8 @@ impl Drop for Target {
 /// The tool as a process that runs.
 pub(crate) struct Live {
     pub(crate) child: Child,
-    pub(crate) out: Option<JoinHandle<String>>,
-    pub(crate) err: JoinHandle<String>,
+    out: Option<JoinHandle<String>>,
+    err: Option<JoinHandle<String>>,
     /// What it has said so far.
     said: Arc<Mutex<String>>,
     /// Whether it was asked to log: its log is no message.
@@ -102,6 +102,16 @@ pub(crate) fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String>
     })
 }
 
+impl Drop for Live {
+    /// A test that fails leaves nothing behind.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 impl Live {
     pub(crate) fn spawn(command: &mut Command, out: Stdio) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
@@ -117,12 +127,13 @@ impl Live {
                 said.lock().unwrap().clone()
             }
         });
-        Self { child, out, err, said, logs: false, programs: Vec::new() }
+        Self { child, out, err: Some(err), said, logs: false, programs: Vec::new() }
     }
 
     /// Returns once events count, and it has said so: it talks (`-v`).
     pub(crate) fn measuring(args: &[&str]) -> Self {
-        let live = Self { logs: true, ..Self::spawn(tool(args).arg("-v"), Stdio::piped()) };
+        let mut live = Self::spawn(tool(args).arg("-v"), Stdio::piped());
+        live.logs = true;
         assert!(within(LIMIT, || live.said().contains(" threads, ")), "{}", live.said());
         live
     }
@@ -162,8 +173,8 @@ impl Live {
         }
         let gone = within(FREED, || !self.programs.iter().any(|&id| is_loaded(id)));
         assert!(gone, "programs {:?} outlived it", self.programs);
-        let out = self.out.map(|out| out.join().unwrap()).unwrap_or_default();
-        let mut err = self.err.join().unwrap();
+        let out = self.out.take().map(|out| out.join().unwrap()).unwrap_or_default();
+        let mut err = self.err.take().unwrap().join().unwrap();
         if self.logs {
             err = err.split_inclusive('\n').filter(|line| !line.starts_with('[')).collect();
         }
