@@ -6,6 +6,8 @@ mod check;
 mod command;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod exit;
 mod flags;
 mod live;
