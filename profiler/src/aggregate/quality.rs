@@ -67,6 +67,8 @@ pub enum Loss {
     Samples,
     /// Samples of the CPU clock on a CPU that came late or came back.
     LateCpus,
+    /// Stalls of event loops.
+    Stalls,
 }
 
 impl Quality {

@@ -27,7 +27,9 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
 
 /// Makes of what a thread was what it did until `later`.
 fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
-    let fallen = fallen(thread, later);
+    // What was booked to one place as far as it was known then, and is booked to another one by
+    // now, was told before.
+    let grown = parts(later).sum::<u64>().saturating_sub(parts(thread).sum());
     let earlier = thread;
     *earlier = ThreadTotals {
         wall: later.wall.saturating_sub(earlier.wall),
@@ -39,7 +41,8 @@ fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
         born_inside: false,
         ..later.clone()
     };
-    take_out(earlier, fallen);
+    let told = parts(earlier).sum::<u64>().saturating_sub(grown);
+    take_out(earlier, told);
 }
 
 /// The parts of a thread's wall time, ns.
@@ -51,19 +54,13 @@ fn parts(thread: &ThreadTotals) -> impl Iterator<Item = u64> + '_ {
         .chain(sums.classes.iter().flat_map(|c| [c.blocked, c.run_delay]))
 }
 
-/// By how much parts of its wall time have become less: what was booked to one place as far as it
-/// was known then is booked to another one by now.
-fn fallen(earlier: &ThreadTotals, later: &ThreadTotals) -> u64 {
-    parts(earlier).zip(parts(later)).map(|(before, now)| before.saturating_sub(now)).sum()
-}
-
-/// Takes what was told before in another place out of what is told now: of each part its share.
-fn take_out(thread: &mut ThreadTotals, fallen: u64) {
+/// Takes so much out of a thread's time: of each part its share.
+fn take_out(thread: &mut ThreadTotals, told: u64) {
     let whole: u64 = parts(thread).sum();
-    if fallen == 0 || whole == 0 {
+    if told == 0 || whole == 0 {
         return;
     }
-    let kept = u128::from(whole.saturating_sub(fallen));
+    let kept = u128::from(whole.saturating_sub(told));
     let cut = |ns: &mut u64| *ns = (u128::from(*ns) * kept / u128::from(whole)) as u64;
     let sums = &mut thread.sums;
     [&mut sums.user, &mut sums.kernel, &mut sums.preempted, &mut sums.born_delay].into_iter().for_each(cut);
@@ -155,9 +152,14 @@ impl Window {
             })
             .collect();
         let mut pooled = sums(self.pooled, &earlier.pooled);
-        if self.quality.threads_pooled > earlier.quality.threads_pooled {
-            // Their rows had a part of what the pool has of them.
-            pooled.reduce(&vanished);
+        // Their rows had a part of what the pool has of them.
+        let pooling = self.quality.threads_pooled.saturating_sub(earlier.quality.threads_pooled) as usize;
+        let mut left = pooling;
+        for sums in &vanished {
+            if left > 0 && pooled.has(sums) {
+                pooled.reduce(sums);
+                left -= 1;
+            }
         }
         let mut window = Self {
             start: earlier.end,
@@ -180,7 +182,7 @@ impl Window {
 
     /// What each thread did since, and the sums until then of those that lived and have no row any
     /// more.
-    fn threads_since(&self, earlier: Vec<ThreadTotals>) -> (Vec<ThreadTotals>, Sums) {
+    fn threads_since(&self, earlier: Vec<ThreadTotals>) -> (Vec<ThreadTotals>, Vec<Sums>) {
         // What they become takes the place of what they were: ten thousand threads are 14 MB.
         let mut threads = earlier;
         let known: HashMap<(Tgid, Tid), usize> =
@@ -208,10 +210,8 @@ impl Window {
                 }
             }
         }
-        let mut vanished = Sums::ZERO;
-        for (thread, _) in threads.iter().zip(&reduced).filter(|(thread, reduced)| !**reduced && !thread.dead) {
-            vanished.merge(&thread.sums);
-        }
+        let gone = threads.iter().zip(&reduced).filter(|(thread, reduced)| !**reduced && !thread.dead);
+        let vanished = gone.map(|(thread, _)| thread.sums).collect();
         let mut kept = reduced.into_iter();
         threads.retain(|_| kept.next().unwrap_or(false));
         threads.append(&mut new);
@@ -289,6 +289,16 @@ mod tests {
         let thread = &found.threads[0];
         assert_eq!(thread.blocked().as_nanos() / 1_000_000, 21);
         assert_eq!(thread.sums.classes[1].blocked, 0);
+
+        // A wait that its limit ended is a time-out, and no CPU beside it is lost.
+        let timeout = crate::event::BlockClass::Timeout as usize;
+        let before = waiting(&[(3, 5_000)]);
+        let mut after = waiting(&[(3, 3_000), (timeout, 7_000)]);
+        after.sums.user = 2_000_000_000;
+        let found = of(vec![after]).since(of(vec![before]));
+        let thread = &found.threads[0];
+        let ms = |ns: u64| ns / 1_000_000;
+        assert_eq!((ms(thread.sums.classes[timeout].blocked), ms(thread.sums.user)), (5_000, 2_000));
     }
 
     /// A thread that lived, and ended among those whose rows found no room: what it did before is

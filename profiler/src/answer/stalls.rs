@@ -178,6 +178,14 @@ impl EventLoop {
         }
     }
 
+    /// Takes what another look knew of it, where that is more.
+    pub(crate) fn raise(&mut self, other: &Self) {
+        (self.watched, self.away) = (self.watched.max(other.watched), self.away.max(other.away));
+        (self.stalls, self.stood) = (self.stalls.max(other.stalls), self.stood.max(other.stood));
+        (self.turns, self.longest) = (self.turns.max(other.turns), self.longest.max(other.longest));
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(own, other)| *own = (*own).max(other));
+    }
+
     /// The share of its time in which it was away from its wait.
     pub fn busy(&self) -> f64 {
         self.away.ratio_to(self.watched).min(1.0)

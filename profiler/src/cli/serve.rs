@@ -25,9 +25,10 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     let (request, wanted) = flags.request()?;
     let listener = Listener::bind(&address)?;
     let stop = stop_flag()?;
-    let profiler = Arc::new(Profiles::new(&request, wanted.clone()));
     let plan = Plan { wanted, by: flags.by(), most: flags.top, renew: Plan::RENEW };
-    let meter = Arc::new(Meter::begin(request, plan)?);
+    let everyone = plan.wanted.is_everyone();
+    let meter = Arc::new(Meter::begin(request.clone(), plan)?);
+    let profiler = Arc::new(Profiles::new(&request, &meter, everyone));
     output::say(&words::serve::serving(&listener.address().to_string()));
     let metered = Arc::clone(&meter) as Arc<dyn Metered>;
     let served = listener.serve(Source { metered, profiler, token }, &stop);

@@ -242,6 +242,14 @@ impl Sums {
         add(&mut self.concurrency, &other.concurrency);
     }
 
+    /// Whether other sums can be a part of these.
+    pub fn has(&self, part: &Self) -> bool {
+        let counts = |sums: &Self| [sums.user, sums.kernel, sums.calls, sums.voluntary, sums.involuntary];
+        let classes = self.classes.iter().zip(&part.classes);
+        counts(self).iter().zip(counts(part)).all(|(whole, part)| *whole >= part)
+            && classes.into_iter().all(|(whole, part)| whole.blocks >= part.blocks && whole.blocked >= part.blocked)
+    }
+
     /// Takes away what had been summed in an earlier snapshot. A counter that would come out
     /// negative is zero; what is signed may be negative.
     pub fn reduce(&mut self, earlier: &Self) {

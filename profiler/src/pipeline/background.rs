@@ -39,22 +39,22 @@ impl Orders {
 
     /// Ends the measurement under way for another one.
     pub(super) fn renew(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::SeqCst);
     }
 
     /// Whether the measurement that has ended did so for another one, which begins now.
     pub(super) fn begins_anew(&self) -> bool {
-        self.stop.swap(false, Ordering::Relaxed) && !self.is_over()
+        self.stop.swap(false, Ordering::SeqCst) && !self.is_over()
     }
 
     /// Whether nobody wants to know more.
     pub(super) fn is_over(&self) -> bool {
-        self.quit.load(Ordering::Relaxed)
+        self.quit.load(Ordering::SeqCst)
     }
 
     fn end(&self) {
-        self.quit.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
+        self.quit.store(true, Ordering::SeqCst);
+        self.stop.store(true, Ordering::SeqCst);
     }
 }
 

@@ -6,12 +6,13 @@ use super::{
     measure,
     measurement::{Request, in_one_line},
     recording::{Unseen, in_one_part, report_of},
+    top::{Measured, Meter},
 };
 use crate::{
     answer::Profile,
     export::pprof,
     feed::{NoProfile, ProfileOrder, Profiler},
-    process::{Target, Wanted},
+    process::{self, Process, Target, TargetSpec},
     quantity::Tgid,
 };
 
@@ -20,28 +21,34 @@ pub struct Profiles {
     /// With what is measured otherwise.
     request: Request,
     /// Whom it may be of.
-    wanted: Wanted,
+    measured: Measured,
+    /// Whether that is every process of the machine.
+    everyone: bool,
 }
 
 impl Profiles {
-    /// Of the targets of this request.
-    pub fn new(request: &Request, wanted: Wanted) -> Self {
+    /// Of what this meter measures, as this request has it.
+    pub fn new(request: &Request, meter: &Meter, everyone: bool) -> Self {
         // Stacks need no prices, and whoever waits for a profile does not wait for these.
         let plain = Request { price: false, stalls: None, snapshots: false, max_sites: None, ..request.clone() };
-        Self { request: Request { stacks: true, ..plain }, wanted }
+        Self { request: Request { stacks: true, ..plain }, measured: meter.measured(), everyone }
     }
 
-    /// Whom a profile is of.
+    /// Whom a profile is of. A stranger that has a number by now is nobody's target.
     fn target(&self, pid: Option<u32>) -> Result<Target, NoProfile> {
-        if pid.is_none() && self.wanted.is_everyone() {
+        if pid.is_none() && self.everyone {
             return Err(NoProfile::WhichProcess);
         }
-        let mut target = self.wanted.now(&self.request.target).ok_or(NoProfile::NoTarget)?;
-        if let Some(pid) = pid {
-            target.processes.retain(|process| process.tgid == Tgid::from_raw(pid));
-            target.groups.clear();
+        let measured = self.measured.lock().map(|measured| measured.clone()).unwrap_or_default();
+        let is_it = |process: &&Process| pid.is_none_or(|pid| process.tgid == Tgid::from_raw(pid));
+        let there = measured.iter().filter(is_it).filter(|process| process::is_alive(process));
+        let pids: Vec<u32> = there.map(|process| process.tgid.as_raw()).collect();
+        if pids.is_empty() {
+            return Err(NoProfile::NoTarget);
         }
-        if target.processes.is_empty() { Err(NoProfile::NoTarget) } else { Ok(target) }
+        let target = process::resolve(&TargetSpec { pids, ..TargetSpec::default() });
+        let target = target.map_err(|error| NoProfile::Failed(error.to_string()))?;
+        Ok(Target { threads_only: self.request.target.threads_only.clone(), ..target })
     }
 }
 

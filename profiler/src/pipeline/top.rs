@@ -11,6 +11,7 @@ use std::{
 };
 
 pub use glances::Glances;
+pub(in crate::pipeline) use meter::Measured;
 pub use meter::{Meter, Plan};
 
 use super::{facts, runtimes::Runtimes};

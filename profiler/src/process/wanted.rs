@@ -46,8 +46,8 @@ impl Wanted {
     }
 
     /// Whether others may come under the same name.
-    pub fn has_names(&self) -> bool {
-        self.spec.everyone || !self.spec.names.is_empty()
+    pub fn may_come(&self) -> bool {
+        self.spec.everyone || !self.spec.names.is_empty() && self.spec.tids.is_empty()
     }
 
     /// Whether nobody in particular is wanted.
@@ -55,10 +55,16 @@ impl Wanted {
         self.spec.everyone
     }
 
-    /// Who of them is there now; `None` where nobody is. A name that is nobody's, or more than one
-    /// process's, leaves those of `before` that still live.
-    pub fn now(&self, before: &Target) -> Option<Target> {
-        let pid = |process: &Process| is_alive(process).then_some(process.tgid.as_raw());
+    /// Who of them is there now; `None` where nobody is. Those of `measured` that live are kept
+    /// where they may have been started by somebody who was named, and in the place of a name that
+    /// is nobody's, or more than one process's.
+    pub fn now(&self, measured: &[Process]) -> Option<Target> {
+        let alone = |pid: u32| TargetSpec { pids: vec![pid], ..TargetSpec::default() };
+        // One that is going while it is looked at is no reason to lose the others.
+        let pid = |process: &Process| {
+            let pid = process.tgid.as_raw();
+            (is_alive(process) && resolve(&alone(pid)).is_ok()).then_some(pid)
+        };
         let mut spec = TargetSpec { everyone: self.spec.everyone, tree: self.spec.tree, ..TargetSpec::default() };
         spec.pids = self.processes.iter().filter_map(pid).collect();
         let lives = |(tid, owner): &&(Tid, Process)| is_alive(owner) && threads(owner.tgid).contains(tid);
@@ -66,12 +72,16 @@ impl Wanted {
         if spec.tids.is_empty() && !self.spec.tids.is_empty() {
             return None;
         }
+        let mut keeps = self.spec.tree && !self.spec.everyone;
         for name in &self.spec.names {
-            let alone = TargetSpec { names: vec![name.clone()], tree: self.spec.tree, ..TargetSpec::default() };
-            match resolve(&alone) {
+            let named = TargetSpec { names: vec![name.clone()], tree: self.spec.tree, ..TargetSpec::default() };
+            match resolve(&named) {
                 Ok(_) => spec.names.push(name.clone()),
-                Err(_) => spec.pids.extend(before.processes.iter().filter_map(pid)),
+                Err(_) => keeps = true,
             }
+        }
+        if keeps {
+            spec.pids.extend(measured.iter().filter_map(pid));
         }
         resolve(&spec).ok()
     }
@@ -87,10 +97,6 @@ mod tests {
         TargetSpec { pids: pids.to_vec(), names, ..TargetSpec::default() }
     }
 
-    fn nobody() -> Target {
-        Target { processes: Vec::new(), threads_only: None, groups: Vec::new(), notes: Vec::new() }
-    }
-
     fn sleeper() -> std::process::Child {
         std::process::Command::new("sleep").arg("60").spawn().unwrap()
     }
@@ -102,7 +108,7 @@ mod tests {
         let pids = children.each_ref().map(std::process::Child::id);
         let wanted = Wanted::new(&spec(&pids, &[])).unwrap();
         let there = |wanted: &Wanted| {
-            let target = wanted.now(&nobody());
+            let target = wanted.now(&[]);
             target.map(|target| target.tgids().map(|tgid| tgid.as_raw()).collect::<Vec<u32>>())
         };
         let mut both = pids.to_vec();
@@ -117,16 +123,32 @@ mod tests {
         children[1].kill().unwrap();
         children[1].wait().unwrap();
         assert_eq!(there(&wanted), None);
-        assert!(!wanted.has_names());
+        assert!(!wanted.may_come());
+    }
+
+    /// Who was named with all that it has started ends, and what it has started lives.
+    #[test]
+    fn children_are_wanted_when_their_parent_has_gone() {
+        let mut children = [sleeper(), sleeper()];
+        let pids = children.each_ref().map(std::process::Child::id);
+        let wanted = Wanted::new(&TargetSpec { tree: true, ..spec(&pids[..1], &[]) }).unwrap();
+        let measured = resolve(&spec(&pids, &[])).unwrap().processes;
+        children[0].kill().unwrap();
+        children[0].wait().unwrap();
+        let left = wanted.now(&measured).map(|target| target.tgids().map(|tgid| tgid.as_raw()).collect::<Vec<u32>>());
+        assert_eq!(left, Some(vec![pids[1]]));
+        children[1].kill().unwrap();
+        children[1].wait().unwrap();
+        assert!(wanted.now(&measured).is_none());
     }
 
     /// A name that nobody has leaves those who were there and live.
     #[test]
     fn a_name_that_fails_leaves_who_lives() {
         let mut child = sleeper();
-        let before = resolve(&spec(&[child.id()], &[])).unwrap();
+        let before = resolve(&spec(&[child.id()], &[])).unwrap().processes;
         let wanted = Wanted::new(&spec(&[], &["^no-such-program-at-all$"])).unwrap();
-        assert!(wanted.has_names());
+        assert!(wanted.may_come());
         assert_eq!(wanted.now(&before).map(|target| target.processes.len()), Some(1));
         child.kill().unwrap();
         child.wait().unwrap();

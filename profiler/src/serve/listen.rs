@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     str::FromStr,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use rustix::{
@@ -159,19 +160,37 @@ impl Listener {
 
 /// A socket that its owner alone can connect to. One that nobody listens on any more is replaced.
 fn bind_unix(path: &Path) -> io::Result<unix::UnixListener> {
-    // Of two that start at once, the second one sees the first one's.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::fs::File::open(folder)?;
-    rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && is_left_over(path)? {
-        std::fs::remove_file(path)?;
-    }
     // Before any other thread exists: all of them share it.
     let before = rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o177));
-    let bound = unix::UnixListener::bind(path);
+    let bound = unix::UnixListener::bind(path).or_else(|error| {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return Err(error);
+        }
+        // Of two that start at once, the second one sees the first one's. Where others hold the
+        // lock, or there is none to be had, that is left to chance.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let _folder = std::fs::File::open(folder).ok().filter(is_locked);
+        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+        if !is_socket || !is_left_over(path)? {
+            return Err(error);
+        }
+        std::fs::remove_file(path)?;
+        unix::UnixListener::bind(path)
+    });
     rustix::process::umask(before);
     bound
+}
+
+/// Whether a lock could be had within a second. It goes with the file.
+fn is_locked(file: &std::fs::File) -> bool {
+    let again = |_: &u32| {
+        let locked = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if !locked {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        locked
+    };
+    (0..20).any(|attempt| again(&attempt))
 }
 
 /// Whether nobody listens there any more. Who does, but has no time, is not waited for.

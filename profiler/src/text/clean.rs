@@ -94,7 +94,7 @@ pub fn spelled(name: &str) -> String {
         match Kind::from(c) {
             Kind::Drawn | Kind::Mark if c != REPLACED => out.push(c),
             _ if c == ' ' => out.push(c),
-            _ => out.extend(format!("{REPLACED}{:04x}", u32::from(c)).chars()),
+            _ => out.extend(format!("{REPLACED}{:06x}", u32::from(c)).chars()),
         }
     }
     out
@@ -128,7 +128,7 @@ mod tests {
             "a\u{200b}",
             "a\u{202e}",
             "a\x1b",
-            "a\u{fffd}001b",
+            "a\u{fffd}00001b",
             "a\n",
             "a\u{2028}",
             "a b",

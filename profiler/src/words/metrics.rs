@@ -162,7 +162,7 @@ impl Metric {
     pub const LOST: Self = counter(
         "should_i_async_lost",
         None,
-        "What found no room: threads, requests, devices and runs of the programs are in no figure; calls without a site and ended threads without a row are in the sums.",
+        "What found no room: threads, requests, devices, stalls and runs of the programs are in no figure; calls without a site and ended threads without a row are in the sums.",
     );
     pub const PROGRAMS: Self = counter(
         "should_i_async_programs_cpu_seconds",
@@ -227,6 +227,7 @@ impl Loss {
             Self::BlockEnds => "block_ends",
             Self::Samples => "samples",
             Self::LateCpus => "late_cpus",
+            Self::Stalls => "stalls",
         }
     }
 }

@@ -24,6 +24,7 @@ impl Loss {
             Self::Runs => "program runs left out by the kernel: events are missing",
             Self::BlockEnds => "block ends that found no room in the stream",
             Self::Samples => "CPU-clock samples that found no room",
+            Self::Stalls => "stalls of event loops that found no room",
             Self::LateCpus => "CPUs that came or came back meanwhile: the CPU-clock samples of their first moments",
         }
     }

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::{
     Roster,
-    stretch::{Looks, Stretch, is_full, measure_on},
+    stretch::{Looks, Stretch, measure_on},
 };
 use crate::{
     answer::{By, Top},
@@ -108,7 +108,7 @@ impl Progress for Glancing {
 
     fn snapshot(&mut self, so_far: Measurement) {
         let Measurement { window, inputs, .. } = so_far;
-        if is_full(&window) {
+        if self.stretch.is_full(&window) {
             self.orders.renew();
         }
         let (shown, stretch) = self.stretch.look(window, &inputs);

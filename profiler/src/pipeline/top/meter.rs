@@ -2,7 +2,7 @@
 //! thread of its own, for as long as somebody may come.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet, btree_map::Entry},
     sync::{Arc, Mutex},
 };
 
@@ -10,10 +10,10 @@ use anyhow::Result;
 
 use super::{
     Key, Roster, programs_of,
-    stretch::{Looks, Stretch, is_full, measure_on},
+    stretch::{Looks, Stretch, measure_on},
 };
 use crate::{
-    aggregate::{Loss, Window},
+    aggregate::{Loss, ThreadTotals, Window},
     answer::{By, Caught, EventLoop, Inputs, Metrics, Note, Stalls, Tally, Top, TopRow, Verdict},
     feed::Metered,
     pipeline::{
@@ -21,7 +21,7 @@ use crate::{
         facts,
         measurement::{Measurement, Progress, Request},
     },
-    process::{self, Target, Wanted},
+    process::{self, Process, Target, Wanted},
     quantity::{Estimate, Figure, Nanos, Tgid, Tid},
 };
 
@@ -30,6 +30,10 @@ const EVERY: Nanos = Nanos::from_millis(5_000);
 /// What is no counter is of at least so long a time, once so long has been measured, and of at most
 /// twice that.
 const SPAN: Nanos = Nanos::from_millis(15_000);
+/// What is no counter is told for so long where there is nothing newer.
+const STALE: Nanos = Nanos::from_millis(45_000);
+/// Whether others have come under a name is asked at one look of so many.
+const ASK_EVERY: u32 = 3;
 /// A measurement begins anew where it holds so many stalls: beyond 20,000 they are only counted.
 const MOST_STALLS: usize = 10_000;
 
@@ -51,9 +55,13 @@ impl Plan {
     pub const RENEW: Nanos = Nanos::from_millis(3_600_000);
 }
 
+/// The processes that were measured at the last look.
+pub(in crate::pipeline) type Measured = Arc<Mutex<Vec<Process>>>;
+
 /// Targets whose figures are gathered.
 pub struct Meter {
     latest: Arc<Mutex<Option<Arc<Metrics>>>>,
+    measured: Measured,
     background: Background,
 }
 
@@ -65,12 +73,18 @@ impl Meter {
     pub fn begin(request: Request, plan: Plan) -> Result<Self> {
         let request = Request { snapshots: true, duration: None, ..request };
         let latest = Arc::new(Mutex::new(None));
-        let slot = Arc::clone(&latest);
+        let measured = Measured::default();
+        let (slot, theirs) = (Arc::clone(&latest), Arc::clone(&measured));
         let background = Background::begin(move |orders| {
             let wanted = plan.wanted.clone();
-            measure_on(request, &wanted, orders, &mut Metering::new(plan, slot, orders.clone()))
+            measure_on(request, &wanted, orders, &mut Metering::new(plan, (slot, theirs), orders.clone()))
         })?;
-        Ok(Self { latest, background })
+        Ok(Self { latest, measured, background })
+    }
+
+    /// The processes that were measured at the last look.
+    pub(in crate::pipeline) fn measured(&self) -> Measured {
+        Arc::clone(&self.measured)
     }
 
     /// Ends the measurement.
@@ -107,9 +121,19 @@ struct Metering {
     tallies: BTreeMap<Key, Tally>,
     /// What was told last of each target that is no counter.
     told: BTreeMap<Key, Gauges>,
-    /// Processes that are wanted and were not measured at the last look.
+    /// When that was.
+    told_at: Nanos,
+    /// Processes that are wanted and were not measured when this was asked last, and those for
+    /// whom a measurement began anew already.
     missing: BTreeSet<Tgid>,
+    begun_for: BTreeSet<Tgid>,
+    looks: u32,
     target: Option<Target>,
+    measured: Measured,
+    /// Threads that lived and had no row at the last look: they were on their way out.
+    carried: HashSet<(Tgid, Tid)>,
+    /// Stalls of this measurement that found no room.
+    stalls_lost: u64,
     sums: Sums,
 }
 
@@ -141,7 +165,7 @@ impl Sums {
         }
         let lost = window.quality.losses();
         if self.lost.is_empty() {
-            self.lost = lost.iter().map(|(_, what)| (0, *what)).collect();
+            self.lost = lost.iter().map(|(_, what)| (0, *what)).chain([(0, Loss::Stalls)]).collect();
         }
         for ((sum, _), (more, _)) in self.lost.iter_mut().zip(lost) {
             *sum += more;
@@ -150,7 +174,7 @@ impl Sums {
 }
 
 impl Metering {
-    fn new(plan: Plan, latest: Arc<Mutex<Option<Arc<Metrics>>>>, orders: Orders) -> Self {
+    fn new(plan: Plan, (latest, measured): (Arc<Mutex<Option<Arc<Metrics>>>>, Measured), orders: Orders) -> Self {
         Self {
             plan,
             latest,
@@ -161,23 +185,33 @@ impl Metering {
             loops: BTreeMap::new(),
             tallies: BTreeMap::new(),
             told: BTreeMap::new(),
+            told_at: Nanos::ZERO,
             missing: BTreeSet::new(),
+            begun_for: BTreeSet::new(),
+            looks: 0,
             target: None,
+            measured,
+            carried: HashSet::new(),
+            stalls_lost: 0,
             sums: Sums::default(),
         }
     }
 
     /// Adds what came since the last look; whether anything was measured in that time.
     fn count(&mut self, window: &Window, inputs: &Inputs) -> bool {
+        let mut base = window.clone();
         let newly = match self.counted.take() {
             Some(before) if before.measured == window.measured => {
                 self.counted = Some(before);
                 return false;
             }
-            Some(before) => window.since(before),
+            Some(before) => {
+                base.threads.extend(self.on_their_way(&before, window));
+                window.since(before)
+            }
             None => window.clone(),
         };
-        self.counted = Some(window.clone());
+        self.counted = Some(base);
         let scale = newly.end.saturating_sub(newly.start).ratio_to(newly.measured).max(1.0);
         self.sums.add(&newly, scale, inputs);
         self.roster.meet(&newly);
@@ -200,17 +234,26 @@ impl Metering {
     /// Whether processes are there under a name that is wanted, and were not measured at this look
     /// and the last one.
     fn others_came(&mut self, window: &Window) -> bool {
-        if self.plan.wanted.is_everyone() || !self.plan.wanted.has_names() {
+        self.looks += 1;
+        let asks = self.looks.is_multiple_of(ASK_EVERY) && window.quality.threads_lost == 0;
+        if self.plan.wanted.is_everyone() || !self.plan.wanted.may_come() || !asks {
             return false;
         }
-        let Some(before) = self.target.as_ref().filter(|target| target.threads_only.is_none()) else { return false };
-        let measured: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
-        let now = self.plan.wanted.now(before);
-        let missing: BTreeSet<Tgid> =
-            now.iter().flat_map(Target::tgids).filter(|tgid| !measured.contains(tgid)).collect();
-        let still = missing.intersection(&self.missing).next().is_some();
+        let there: BTreeSet<Tgid> = window.threads.iter().map(|thread| thread.tgid).collect();
+        let now = self.plan.wanted.now(&self.measured());
+        let missing: BTreeSet<Tgid> = now.iter().flat_map(Target::tgids).filter(|tgid| !there.contains(tgid)).collect();
+        let still: BTreeSet<Tgid> = missing.intersection(&self.missing).copied().collect();
         self.missing = missing;
-        still
+        // Who could not be measured once will not be the next time.
+        let is_new = !still.is_subset(&self.begun_for);
+        self.begun_for.extend(still);
+        is_new
+    }
+
+    fn keep_measured(&self, processes: Vec<Process>) {
+        if let Ok(mut kept) = self.measured.lock() {
+            *kept = processes;
+        }
     }
 
     /// How many threads the processes of a row have: those that ended unseen are in the window.
@@ -222,27 +265,49 @@ impl Metering {
         live.filter_map(|member| process::thread_count(Tgid::from_raw(member.pid))).sum::<usize>() as u64
     }
 
+    /// Those that lived and have no row: a thread that ends while it is looked at is in no list, and
+    /// at the next look all that it ever did would be new.
+    fn on_their_way(&mut self, before: &Window, now: &Window) -> Vec<ThreadTotals> {
+        let who = |thread: &ThreadTotals| (thread.tgid, thread.tid);
+        let there: HashSet<(Tgid, Tid)> = now.threads.iter().map(who).collect();
+        let gone = before.threads.iter().filter(|thread| !thread.dead && !there.contains(&who(thread)));
+        let gone: Vec<ThreadTotals> = gone.filter(|thread| !self.carried.contains(&who(thread))).cloned().collect();
+        self.carried = gone.iter().map(who).collect();
+        gone
+    }
+
     /// Adds what event loops did since the last look.
     fn count_turns(&mut self, caught: Caught, window: &Window, inputs: &Inputs) {
+        let lost = (window.quality.stalls_lost + caught.beyond.0).max(self.stalls_lost);
+        let more = lost - self.stalls_lost;
+        self.stalls_lost = lost;
+        if let Some((sum, _)) = self.sums.lost.iter_mut().find(|(_, what)| *what == Loss::Stalls) {
+            *sum += more;
+        }
         for now in Stalls::new(caught, window, inputs).loops {
             let before = self.loops.get(&(now.tgid, now.tid));
             self.tallies.entry(self.roster.key(now.tgid, self.plan.by)).or_default().turns.add(&now, before);
             self.sums.whole.turns.add(&now, before);
-            self.loops.insert((now.tgid, now.tid), now);
+            // A look may know less than the one before it: stalls come through a ring of their own.
+            match self.loops.entry((now.tgid, now.tid)) {
+                Entry::Occupied(mut known) => known.get_mut().raise(&now),
+                Entry::Vacant(place) => drop(place.insert(now)),
+            }
         }
     }
 
     /// Keeps what is of a long enough stretch, and has it told until there is another one: what is
     /// of the first moments of a measurement says little.
-    fn settle(&mut self, keys: &[Key], top: &mut Top) {
+    fn settle(&mut self, keys: &[Key], top: &mut Top, end: Nanos) {
         if top.window.wall >= SPAN {
+            self.told_at = end;
             let gauges =
                 |row: &TopRow| Gauges { cost: row.cost.clone(), saving: row.saving, verdict: row.verdict.clone() };
             self.told = keys.iter().cloned().zip(top.rows.iter().map(gauges)).collect();
             return;
         }
         for (key, row) in keys.iter().zip(&mut top.rows) {
-            let known = self.told.get(key).cloned();
+            let known = self.told.get(key).filter(|_| end.saturating_sub(self.told_at) < STALE).cloned();
             let none = || Gauges { cost: Figure::unavailable(Note::NotCounted), saving: None, verdict: None };
             let Gauges { cost, saving, verdict } = known.unwrap_or_else(none);
             (row.cost, row.saving, row.verdict) = (cost, saving, verdict);
@@ -251,14 +316,18 @@ impl Metering {
 
     /// What those who ask are told from now on.
     fn publish(&mut self, keys: Vec<Key>, mut top: Top) {
-        let there: BTreeSet<&Key> = keys.iter().collect();
-        self.tallies.retain(|key, _| there.contains(key));
+        // The first moments of a measurement do not tell who has gone.
+        if keys.is_empty() || top.window.wall >= SPAN {
+            let there: BTreeSet<&Key> = keys.iter().collect();
+            self.tallies.retain(|key, _| there.contains(key));
+        }
         for row in &mut top.rows {
             row.threads = self.threads_of(row);
         }
         // Nobody knows what those were that have gone: they are in the sums alone.
         let known = |(key, _): &(Key, TopRow)| *key != Key::Gone;
-        let rows: Vec<(Key, TopRow)> = keys.into_iter().zip(top.rows).filter(known).collect();
+        let mut rows: Vec<(Key, TopRow)> = keys.into_iter().zip(top.rows).filter(known).collect();
+        rows.sort_by(|(_, a), (_, b)| b.by_cost(a));
         let targets = rows.len() as u64;
         let told = rows.into_iter().take(self.plan.most).map(|(key, row)| {
             let tally = self.tallies.get(&key).cloned().unwrap_or_default();
@@ -286,7 +355,8 @@ impl Metering {
 impl Looks for Metering {
     fn begin(&mut self, target: &Target) {
         self.target = Some(target.clone());
-        self.missing.clear();
+        (self.missing, self.carried, self.stalls_lost) = (BTreeSet::new(), HashSet::new(), 0);
+        self.keep_measured(target.processes.clone());
         (self.roster, self.stretch, self.counted) = (Roster::new(target), Stretch::of(SPAN), None);
         self.loops.clear();
     }
@@ -296,14 +366,19 @@ impl Looks for Metering {
         self.add(&window, &inputs, caught);
     }
 
-    fn await_others(&mut self) -> bool {
+    fn measured(&self) -> Vec<Process> {
+        self.roster.known.values().map(|known| known.process.clone()).collect()
+    }
+
+    fn await_others(&mut self) {
+        self.told.clear();
+        self.keep_measured(Vec::new());
         let last = self.latest.lock().ok().and_then(|latest| latest.clone());
         if let Some(last) = last {
             let Top { by, ref window, cpus, ref left_out, overhead, ref quality, .. } = last.top;
             let (window, left_out, quality) = (window.clone(), left_out.clone(), quality.clone());
             self.publish(Vec::new(), Top { by, rows: Vec::new(), window, cpus, left_out, overhead, quality });
         }
-        true
     }
 }
 
@@ -317,14 +392,17 @@ impl Progress for Metering {
     fn snapshot(&mut self, so_far: Measurement) {
         let Measurement { window, inputs, caught, .. } = so_far;
         let caught_much = caught.as_ref().is_some_and(|caught| caught.stalls.len() > MOST_STALLS);
+        let caught_much = caught_much && Stretch::may_renew(&window);
         let is_old = window.end.saturating_sub(window.start) > self.plan.renew;
-        if caught_much || is_old || is_full(&window) || self.others_came(&window) {
+        if caught_much || is_old || self.stretch.is_full(&window) || self.others_came(&window) {
             self.orders.renew();
         }
+        let end = window.end;
         if self.add(&window, &inputs, caught) {
             let (shown, stretch) = self.stretch.look(window, &inputs);
             let (keys, mut top) = self.roster.keyed(shown, &stretch, self.plan.by);
-            self.settle(&keys, &mut top);
+            self.settle(&keys, &mut top, end);
+            self.keep_measured(self.measured());
             self.publish(keys, top);
         }
     }

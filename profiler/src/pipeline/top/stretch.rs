@@ -1,6 +1,6 @@
 //! What a look at the machine is of: a stretch of a measurement that goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     aggregate::Window,
@@ -8,10 +8,10 @@ use crate::{
     pipeline::{
         background::Orders,
         measure,
-        measurement::{Failure, Measurement, Progress, Request},
+        measurement::{Failure, Measurement, Progress, Request, in_one_line},
         recording::inputs_of_stretch,
     },
-    process::{Target, Wanted},
+    process::{Process, Target, TargetError, Wanted},
     quantity::Nanos,
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Stretch {
     base: Option<Base>,
     /// What will be shown later begins after this.
     next: Option<Base>,
+    /// Threads at the first look.
+    first: Option<usize>,
 }
 
 /// Where a look begins.
@@ -40,7 +42,21 @@ struct Base {
 
 impl Stretch {
     pub(super) fn of(span: Nanos) -> Self {
-        Self { span, base: None, next: None }
+        Self { span, base: None, next: None, first: None }
+    }
+
+    /// Whether a measurement has no room for much more.
+    pub(super) fn is_full(&mut self, window: &Window) -> bool {
+        let first = *self.first.get_or_insert(window.threads.len());
+        let ended = window.threads.iter().filter(|thread| thread.dead).count();
+        // Who ended in a pause of a sampled measurement was not seen to.
+        let has_many = ended > MOST_ENDED || window.threads.len() > first + 3 * MOST_ENDED;
+        (has_many || window.quality.calls_without_site > 0) && Self::may_renew(window)
+    }
+
+    /// Whether a measurement has gone on for long enough to begin anew, whatever the reason.
+    pub(super) fn may_renew(window: &Window) -> bool {
+        window.end.saturating_sub(window.start) > RENEW
     }
 
     /// The newest stretch, of a measurement as far as it has come.
@@ -58,14 +74,6 @@ impl Stretch {
     }
 }
 
-/// Whether a measurement has no room for much more.
-pub(super) fn is_full(window: &Window) -> bool {
-    let ended = window.threads.iter().filter(|thread| thread.dead).count();
-    // Who ended in a pause of a sampled measurement was not seen to.
-    let is_full = ended > MOST_ENDED || window.threads.len() > 3 * MOST_ENDED || window.quality.calls_without_site > 0;
-    is_full && window.end.saturating_sub(window.start) > RENEW
-}
-
 /// Looks that outlive a measurement.
 pub(super) trait Looks: Progress {
     /// Another measurement begins, of these.
@@ -74,14 +82,23 @@ pub(super) trait Looks: Progress {
     /// The measurement is over.
     fn end(&mut self, _measured: Measurement) {}
 
-    /// The targets have gone. Whether others may come that are called the same.
-    fn await_others(&mut self) -> bool {
-        false
+    /// The processes that were measured and may live.
+    fn measured(&self) -> Vec<Process> {
+        Vec::new()
     }
+
+    /// The targets have gone.
+    fn await_others(&mut self) {}
 }
 
 /// How often it is asked whether others have come.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long a measurement that failed is waited after, at first and at most: each time twice as
+/// long.
+const SHORT: Duration = Duration::from_millis(2_000);
+const LONG: Duration = Duration::from_millis(60_000);
+/// So many failures in a row are no passing trouble.
+const MOST_FAILURES: u32 = 6;
 
 /// Measures, and begins anew as often as the looks ask for it.
 pub(super) fn measure_on(
@@ -90,23 +107,37 @@ pub(super) fn measure_on(
     orders: &Orders,
     looks: &mut impl Looks,
 ) -> anyhow::Result<()> {
-    let mut is_first = true;
+    let (mut is_first, mut failures) = (true, 0);
     loop {
         looks.begin(&request.target);
         match measure(&request, orders.stop(), looks) {
-            Ok(measured) => looks.end(measured),
-            // Who has come has gone again before it could be measured.
-            Err(error) if !is_first && wanted.has_names() && is_of_target(&error) => {}
-            Err(error) => return Err(error),
+            Ok(measured) => {
+                failures = 0;
+                looks.end(measured);
+            }
+            Err(error) if is_first => return Err(error),
+            Err(error) => {
+                // Who has come has gone again before it could be measured, which may go on for ever.
+                let came = wanted.may_come() && is_short_lived(&error);
+                failures += u32::from(!came || failures == 0);
+                if !came && failures > MOST_FAILURES {
+                    return Err(error);
+                }
+                log::warn!("measuring goes on later: {}", in_one_line(&error));
+                pause(SHORT * 2u32.saturating_pow(failures - 1), orders);
+            }
         }
         is_first = false;
-        let anew = orders.begins_anew();
+        let anew = orders.begins_anew() || failures > 0;
         if orders.is_over() {
             return Ok(());
         }
-        let found = if anew { wanted.now(&request.target) } else { None };
+        let found = if anew { wanted.now(&looks.measured()) } else { None };
         let found = match found {
-            None if looks.await_others() && wanted.has_names() => others(wanted, &request.target, orders),
+            None if wanted.may_come() => {
+                looks.await_others();
+                others(wanted, orders)
+            }
             found => found,
         };
         match found {
@@ -116,17 +147,27 @@ pub(super) fn measure_on(
     }
 }
 
-fn is_of_target(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Failure::Target(_))))
+fn is_short_lived(error: &anyhow::Error) -> bool {
+    let is_it = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(Failure::Target(TargetError::EndedBefore)))
+    };
+    error.chain().any(is_it)
 }
 
 /// Who has come in the place of those who have gone; `None` where it is over before that.
-fn others(wanted: &Wanted, before: &Target, orders: &Orders) -> Option<Target> {
+fn others(wanted: &Wanted, orders: &Orders) -> Option<Target> {
     while !orders.is_over() {
-        if let Some(target) = wanted.now(before) {
+        if let Some(target) = wanted.now(&[]) {
             return Some(target);
         }
         std::thread::sleep(AGAIN);
     }
     None
+}
+
+fn pause(length: Duration, orders: &Orders) {
+    let until = Instant::now() + length.min(LONG);
+    while Instant::now() < until && !orders.is_over() {
+        std::thread::sleep(AGAIN);
+    }
 }
