@@ -265,8 +265,8 @@ impl Metering {
         live.filter_map(|member| process::thread_count(Tgid::from_raw(member.pid))).sum::<usize>() as u64
     }
 
-    /// Those that lived and have no row: a thread that ends while it is looked at is in no list, and
-    /// at the next look all that it ever did would be new.
+    /// Those that lived and have no row: a thread that ends while it is looked at is in no list,
+    /// and at the next look all that it ever did would be new.
     fn on_their_way(&mut self, before: &Window, now: &Window) -> Vec<ThreadTotals> {
         let who = |thread: &ThreadTotals| (thread.tgid, thread.tid);
         let there: HashSet<(Tgid, Tid)> = now.threads.iter().map(who).collect();

@@ -117,7 +117,7 @@ pub(super) fn measure_on(
             }
             Err(error) if is_first => return Err(error),
             Err(error) => {
-                // Who has come has gone again before it could be measured, which may go on for ever.
+                // Who has come has gone again before it could be measured: that may go on for ever.
                 let came = wanted.may_come() && is_short_lived(&error);
                 failures += u32::from(!came || failures == 0);
                 if !came && failures > MOST_FAILURES {
