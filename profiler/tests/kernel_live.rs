@@ -355,7 +355,7 @@ fn the_machine_is_looked_at_and_one_row_of_it_more_closely() {
     if !has_tmux() || !can_measure() {
         return;
     }
-    let target = Target::start("sh", &["-c", "while read -t 0.02 line || :; do :; done"]);
+    let target = Target::start("bash", &["-c", "while read -t 0.02 line || :; do :; done"]);
     let terminal = Terminal::open("machine", 120, 30);
     terminal.start(&format!("{TOOL} top"));
     terminal.shows(&["by process:", "mostly on", "async?", &target.pid()]);

@@ -160,8 +160,8 @@ fn has_its_figures(figures: &Figures, pid: u32, rows: &[Row], class: &str) {
     let blocked = figures.of("blocked_seconds_total", &[&pid, &class]);
     assert!(blocked >= sum(|row| row.blocked_min) / 1e9, "{blocked} s");
     let cpu = figures.of("cpu_seconds_total", &[&pid]);
-    // Before it was measured it only got ready.
-    assert!(cpu >= clock * 0.9 - 0.01 && cpu <= clock * 1.01, "{cpu} s, by the clock {clock} s");
+    // Before it was measured it only got ready. The clock and the tracepoints part at switches.
+    assert!(cpu >= clock * 0.9 - 0.01 && cpu <= clock * 1.1 + 0.003, "{cpu} s, by the clock {clock} s");
     assert_eq!(figures.of("lost_total", &[]), 0.0);
     figures!("{found} blocks of {blocks}, {blocked} s blocked, CPU {cpu} s of {clock} s");
 }
