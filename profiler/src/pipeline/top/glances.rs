@@ -28,6 +28,10 @@ const EVERY: Nanos = Nanos::from_millis(2_000);
 /// A look is of at least so long a time, once so long has been measured, and of at most twice that.
 const SPAN: Nanos = Nanos::from_millis(8_000);
 
+/// Programs that were started and have no room for their places have no cost: a reader waits no
+/// longer than this for it.
+const FOR_SITES: Nanos = Nanos::from_millis(60_000);
+
 /// A machine that is looked at.
 pub struct Glances {
     tops: Receiver<Top>,
@@ -46,7 +50,7 @@ impl Glances {
         let by = Arc::new(Mutex::new(by));
         let theirs = Arc::clone(&by);
         let background = Background::begin(move |orders| {
-            let (roster, stretch, orders) = (Roster::default(), Stretch::of(SPAN), orders.clone());
+            let (roster, stretch, orders) = (Roster::default(), Stretch::of(SPAN, FOR_SITES), orders.clone());
             let mut glancing = Glancing { out, by: theirs, roster, stretch, orders: orders.clone() };
             measure_on(request, &Wanted::everyone(), &orders, &mut glancing)
         })?;
@@ -95,7 +99,7 @@ struct Glancing {
 
 impl Looks for Glancing {
     fn begin(&mut self, target: &Target) {
-        (self.roster, self.stretch) = (Roster::new(target), Stretch::of(SPAN));
+        (self.roster, self.stretch) = (Roster::new(target), Stretch::of(SPAN, FOR_SITES));
     }
 }
 

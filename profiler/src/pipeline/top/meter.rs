@@ -30,6 +30,9 @@ const EVERY: Nanos = Nanos::from_millis(5_000);
 /// What is no counter is of at least so long a time, once so long has been measured, and of at most
 /// twice that.
 const SPAN: Nanos = Nanos::from_millis(15_000);
+/// Programs that were started and have no room for their places have no cost, and all else: a
+/// measurement that begins anew costs 3 s of CPU, which is too much for every minute.
+const FOR_SITES: Nanos = Nanos::from_millis(600_000);
 /// What is no counter is told for so long where there is nothing newer.
 const STALE: Nanos = Nanos::from_millis(45_000);
 /// Whether others have come under a name is asked at one look of so many.
@@ -180,7 +183,7 @@ impl Metering {
             latest,
             orders,
             roster: Roster::default(),
-            stretch: Stretch::of(SPAN),
+            stretch: Stretch::of(SPAN, FOR_SITES),
             counted: None,
             loops: BTreeMap::new(),
             tallies: BTreeMap::new(),
@@ -357,7 +360,7 @@ impl Looks for Metering {
         self.target = Some(target.clone());
         (self.missing, self.carried, self.stalls_lost) = (BTreeSet::new(), HashSet::new(), 0);
         self.keep_measured(target.processes.clone());
-        (self.roster, self.stretch, self.counted) = (Roster::new(target), Stretch::of(SPAN), None);
+        (self.roster, self.stretch, self.counted) = (Roster::new(target), Stretch::of(SPAN, FOR_SITES), None);
         self.loops.clear();
     }
 

@@ -15,8 +15,8 @@ use crate::{
     quantity::Nanos,
 };
 
-/// A measurement begins anew once it holds so many threads that have ended, or has no room for the
-/// places of programs that were started: but not more often than this.
+/// A measurement begins anew once it holds so many threads that have ended: but not more often than
+/// this.
 const MOST_ENDED: usize = 20_000;
 const RENEW: Nanos = Nanos::from_millis(60_000);
 
@@ -25,6 +25,9 @@ pub(super) struct Stretch {
     /// A look is of at least so long a time, once so long has been measured, and of at most twice
     /// that.
     span: Nanos,
+    /// A measurement that has no room for the places of programs that were started begins anew
+    /// after so long.
+    for_sites: Nanos,
     /// What is shown began after this.
     base: Option<Base>,
     /// What will be shown later begins after this.
@@ -41,8 +44,8 @@ struct Base {
 }
 
 impl Stretch {
-    pub(super) fn of(span: Nanos) -> Self {
-        Self { span, base: None, next: None, first: None }
+    pub(super) fn of(span: Nanos, for_sites: Nanos) -> Self {
+        Self { span, for_sites, base: None, next: None, first: None }
     }
 
     /// Whether a measurement has no room for much more.
@@ -51,7 +54,8 @@ impl Stretch {
         let ended = window.threads.iter().filter(|thread| thread.dead).count();
         // Who ended in a pause of a sampled measurement was not seen to.
         let has_many = ended > MOST_ENDED || window.threads.len() > first + 3 * MOST_ENDED;
-        (has_many || window.quality.calls_without_site > 0) && Self::may_renew(window)
+        let lacks_sites = window.quality.calls_without_site > 0;
+        has_many && Self::may_renew(window) || lacks_sites && window.end.saturating_sub(window.start) > self.for_sites
     }
 
     /// Whether a measurement has gone on for long enough to begin anew, whatever the reason.
