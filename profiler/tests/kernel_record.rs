@@ -30,9 +30,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_should-i-async");
 
 struct Quiet;
 
-impl Progress for Quiet {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-}
+impl Progress for Quiet {}
 
 /// Server and load of the demo, ended with the test.
 fn demo() -> should_i_async::demo::Children {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     quality::Quality,
-    totals::{OpenEnd, ThreadTotals},
+    totals::{OpenEnd, ThreadTotals, accounted},
     window::Window,
 };
 use crate::event::{DeviceRecord, Place, ProgramRecord, SampleCounts, Side, Site, SiteRecord, Sums};
@@ -29,7 +29,7 @@ fn sums(mut later: Sums, earlier: &Sums) -> Sums {
 fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
     // What was booked to one place as far as it was known then, and is booked to another one by
     // now, was told before.
-    let grown = parts(later).sum::<u64>().saturating_sub(parts(thread).sum());
+    let grown = told(later).saturating_sub(told(thread));
     let earlier = thread;
     *earlier = ThreadTotals {
         wall: later.wall.saturating_sub(earlier.wall),
@@ -41,27 +41,21 @@ fn reduce(thread: &mut ThreadTotals, later: &ThreadTotals) {
         born_inside: false,
         ..later.clone()
     };
-    let told = parts(earlier).sum::<u64>().saturating_sub(grown);
-    take_out(earlier, told);
+    cut_to(earlier, grown);
 }
 
-/// The parts of a thread's wall time, ns.
-fn parts(thread: &ThreadTotals) -> impl Iterator<Item = u64> + '_ {
-    let sums = &thread.sums;
-    let ends = [sums.user, sums.kernel, thread.cpu_unknown.as_nanos(), thread.unknown.as_nanos()];
-    ends.into_iter()
-        .chain([sums.preempted, sums.born_delay])
-        .chain(sums.classes.iter().flat_map(|c| [c.blocked, c.run_delay]))
+/// The parts of a thread's wall time together, ns.
+fn told(thread: &ThreadTotals) -> u64 {
+    accounted(&thread.sums) + thread.cpu_unknown.as_nanos() + thread.unknown.as_nanos()
 }
 
-/// Takes so much out of a thread's time: of each part its share.
-fn take_out(thread: &mut ThreadTotals, told: u64) {
-    let whole: u64 = parts(thread).sum();
-    if told == 0 || whole == 0 {
+/// Takes what is too much out of a thread's time: of each part its share.
+fn cut_to(thread: &mut ThreadTotals, most: u64) {
+    let whole = told(thread);
+    if whole <= most {
         return;
     }
-    let kept = u128::from(whole.saturating_sub(told));
-    let cut = |ns: &mut u64| *ns = (u128::from(*ns) * kept / u128::from(whole)) as u64;
+    let cut = |ns: &mut u64| *ns = (u128::from(*ns) * u128::from(most) / u128::from(whole)) as u64;
     let sums = &mut thread.sums;
     [&mut sums.user, &mut sums.kernel, &mut sums.preempted, &mut sums.born_delay].into_iter().for_each(cut);
     sums.classes.iter_mut().flat_map(|class| [&mut class.blocked, &mut class.run_delay]).for_each(cut);
@@ -153,8 +147,7 @@ impl Window {
             .collect();
         let mut pooled = sums(self.pooled, &earlier.pooled);
         // Their rows had a part of what the pool has of them.
-        let pooling = self.quality.threads_pooled.saturating_sub(earlier.quality.threads_pooled) as usize;
-        let mut left = pooling;
+        let mut left = self.quality.threads_pooled.saturating_sub(earlier.quality.threads_pooled);
         for sums in &vanished {
             if left > 0 && pooled.has(sums) {
                 pooled.reduce(sums);

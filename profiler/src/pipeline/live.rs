@@ -269,8 +269,6 @@ impl Snapshots {
 }
 
 impl Progress for Snapshots {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-
     fn snapshot_every(&self) -> Option<Nanos> {
         Some(Nanos::from_nanos(self.interval.load(Ordering::Relaxed)))
     }

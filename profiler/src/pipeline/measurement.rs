@@ -112,8 +112,8 @@ pub fn in_one_line(error: &anyhow::Error) -> String {
 pub trait Progress {
     /// The programs are attached and events count.
     fn begun(&mut self) {}
-    /// Called often. `elapsed` is the time since the measurement began.
-    fn tick(&mut self, elapsed: Nanos, duration: Option<Nanos>);
+    /// Called often, with the time since the measurement began.
+    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
     /// How often [`Self::snapshot`] is to be called. `None`: never.
     fn snapshot_every(&self) -> Option<Nanos> {
         None

@@ -4,12 +4,12 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{
     measure,
-    measurement::{Request, in_one_line},
-    recording::{Unseen, in_one_part, report_of},
+    measurement::{Measurement, Request, in_one_line},
+    recording::Unseen,
     top::{Measured, Meter},
 };
 use crate::{
-    answer::Profile,
+    answer::{Profile, Report},
     export::pprof,
     feed::{NoProfile, ProfileOrder, Profiler},
     process::{self, Process, Target, TargetSpec},
@@ -58,9 +58,9 @@ impl Profiler for Profiles {
         let follow = self.request.follow && order.pid.is_none();
         let request = Request { target, follow, duration: Some(order.length), ..self.request.clone() };
         let measured = measure(&request, stop, &mut Unseen).map_err(|error| NoProfile::Failed(in_one_line(&error)))?;
-        let recording = in_one_part(measured);
-        let report = report_of(&recording);
-        let profile = Profile::new(&report, &recording.window, &recording.sampled);
+        let Measurement { window, inputs, sampled, .. } = measured;
+        let report = Report::new(&window, inputs);
+        let profile = Profile::new(&report, &window, &sampled.unwrap_or_default());
         pprof::encode(&profile, &report, order.first).map_err(|error| NoProfile::Failed(error.to_string()))
     }
 }

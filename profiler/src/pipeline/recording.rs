@@ -107,9 +107,7 @@ pub fn in_one_part(measurement: Measurement) -> Recording {
 /// Nobody sees the progress.
 pub(super) struct Unseen;
 
-impl Progress for Unseen {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-}
+impl Progress for Unseen {}
 
 /// The report of a whole recording.
 pub fn report_of(recording: &Recording) -> Report {

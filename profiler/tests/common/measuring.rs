@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use should_i_async::kernel::Form;
 use should_i_async::pipeline::{Measurement, Progress, Request, measure};
 use should_i_async::process::{self, TargetSpec};
-use should_i_async::quantity::Nanos;
 
 /// A measurement that goes on.
 pub(crate) struct Measuring {
@@ -22,8 +21,6 @@ impl Progress for Begun {
     fn begun(&mut self) {
         let _ = self.0.send(());
     }
-
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
 }
 
 /// Everything of a process, for as long as it takes, whatever it costs.

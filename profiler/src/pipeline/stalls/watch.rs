@@ -56,8 +56,6 @@ impl StallFeed for StallWatch {
 struct Looks(SyncSender<Stalls>);
 
 impl Progress for Looks {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-
     fn snapshot_every(&self) -> Option<Nanos> {
         Some(EVERY)
     }

@@ -104,8 +104,6 @@ impl Looks for Glancing {
 }
 
 impl Progress for Glancing {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-
     fn snapshot_every(&self) -> Option<Nanos> {
         Some(EVERY)
     }

@@ -386,8 +386,6 @@ impl Looks for Metering {
 }
 
 impl Progress for Metering {
-    fn tick(&mut self, _elapsed: Nanos, _duration: Option<Nanos>) {}
-
     fn snapshot_every(&self) -> Option<Nanos> {
         Some(EVERY)
     }
