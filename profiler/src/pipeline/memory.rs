@@ -1,7 +1,7 @@
 //! What the target's threads take of memory: looked at a moment after the start, and again now and
 //! then.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use crate::{
     answer::ThreadMemory,
@@ -16,6 +16,10 @@ const FIRST: Nanos = Nanos::from_millis(800);
 const EVERY: Nanos = Nanos::from_millis(15_000);
 /// Of a target of thousands of processes, so many are looked at: the others have no figure then.
 const MOST: usize = 64;
+/// Threads that run are looked at again so often, and so long after, while most of them run: a
+/// busy program's sleeps are short.
+const AGAIN: usize = 8;
+const AFTER: Duration = Duration::from_millis(2);
 
 /// Looks at the stacks now and then.
 #[derive(Default)]
@@ -54,8 +58,15 @@ fn of_processes(session: &Session, target: &Target) -> Option<ThreadMemory> {
     let kernel = process::kernel_memory();
     let (kernel_stack, task, machine) = (kernel.stack, kernel.task, kernel.machine);
     let mut sum = ThreadMemory { kernel_stack, task, machine, ..ThreadMemory::default() };
-    let stacks: Vec<_> = living.into_iter().filter_map(process::stack_memory).collect();
-    for stack in &stacks {
+    let mut stacks: Vec<_> = living.into_iter().filter_map(process::Stacks::of).collect();
+    for _ in 0..AGAIN {
+        if !stacks.iter().any(process::Stacks::mostly_ran) {
+            break;
+        }
+        thread::sleep(AFTER);
+        stacks.iter_mut().for_each(process::Stacks::look);
+    }
+    for stack in stacks.iter().map(process::Stacks::memory) {
         sum.threads += stack.threads;
         sum.found += stack.found;
         sum.reserved += stack.reserved;

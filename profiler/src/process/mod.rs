@@ -40,7 +40,7 @@ pub use quota::{CpuQuota, QuotaWatch};
 pub use resolve::{descendants, in_initial_pid_namespace, newcomers, resolve};
 pub use runtime::{OtherRuntime, RunsIn, as_it_names, runs_in};
 pub use single::Process;
-pub use stack_memory::{KernelMemory, StackMemory, kernel_memory, stack_memory};
+pub use stack_memory::{KernelMemory, StackMemory, Stacks, kernel_memory};
 pub use target::{Note, Target, TargetSpec};
 pub use thread::{
     ThreadCounters, ThreadState, allowed_cpus, comm, counters, cpu_time, cpus, load_averages, online_cpus, own_tid,

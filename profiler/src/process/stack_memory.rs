@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs::File, ops::Range, os::unix::fs::FileExt as _};
 
 use super::{asleep::sleeping_place, proc, thread};
-use crate::quantity::{Tgid, kib};
+use crate::quantity::{Tgid, Tid, kib};
 
 /// Stacks of so many threads are looked at, spread over all of them.
 const ASKED: usize = 256;
@@ -41,34 +41,67 @@ pub struct KernelMemory {
     pub machine: Option<u64>,
 }
 
-/// The stacks of a process; `None` where it has gone, or where the rights are missing
-/// (`PTRACE_MODE_READ` for its map, `PTRACE_MODE_ATTACH` for where its threads sleep).
-pub fn stack_memory(tgid: Tgid) -> Option<StackMemory> {
-    let maps = mappings(&proc::read(&format!("{}/maps", proc::shared_dir(tgid.as_raw()))).ok()?);
-    let pages = File::open(format!("/proc/{tgid}/pagemap")).ok()?;
-    let tids = thread::threads(tgid);
-    let step = tids.len().div_ceil(ASKED).max(1);
-    let mut stacks: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    for &tid in tids.iter().step_by(step) {
-        let holds = |range: &&Range<u64>, sp: u64| range.contains(&sp) && range.end - range.start <= LARGEST;
-        let place = sleeping_place(tgid, tid).filter(|place| place.sp != 0);
-        if let Some(range) = place.and_then(|place| maps.iter().find(|range| holds(range, place.sp))) {
-            stacks.entry(range.start).or_insert((range.end, 0)).1 += 1;
-        }
+/// Where the stacks of one process's threads are, as far as they were seen asleep.
+#[derive(Debug)]
+pub struct Stacks {
+    tgid: Tgid,
+    threads: u64,
+    maps: Vec<Range<u64>>,
+    pages: File,
+    /// Threads that ran when they were looked at.
+    missing: Vec<Tid>,
+    /// End and threads of each mapping, by its start.
+    found: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Stacks {
+    /// Looks once at the threads of a process; `None` where it has gone, or where the rights are
+    /// missing (`PTRACE_MODE_READ` for its map, `PTRACE_MODE_ATTACH` for where its threads sleep).
+    pub fn of(tgid: Tgid) -> Option<Self> {
+        let maps = mappings(&proc::read(&format!("{}/maps", proc::shared_dir(tgid.as_raw()))).ok()?);
+        let pages = File::open(format!("/proc/{tgid}/pagemap")).ok()?;
+        let tids = thread::threads(tgid);
+        let step = tids.len().div_ceil(ASKED).max(1);
+        let (threads, missing) = (tids.len() as u64, tids.into_iter().step_by(step).collect());
+        let mut stacks = Self { tgid, threads, maps, pages, missing, found: BTreeMap::new() };
+        stacks.look();
+        Some(stacks)
     }
-    let mut found = StackMemory { threads: tids.len() as u64, ..StackMemory::default() };
-    // Where two threads' stacks are one mapping, what belongs to whom cannot be told.
-    for (start, (end, threads)) in stacks {
-        if threads == 1
-            && let Some((resident, swapped)) = pages_of(&pages, start..end)
-        {
-            found.found += 1;
-            found.reserved += end - start;
-            found.resident += resident;
-            found.swapped += swapped;
-        }
+
+    /// Looks again at those that ran so far.
+    pub fn look(&mut self) {
+        let Self { tgid, maps, missing, found, .. } = self;
+        missing.retain(|&tid| {
+            let Some(place) = sleeping_place(*tgid, tid).filter(|place| place.sp != 0) else { return true };
+            let holds = |range: &&Range<u64>| range.contains(&place.sp) && range.end - range.start <= LARGEST;
+            if let Some(range) = maps.iter().find(holds) {
+                found.entry(range.start).or_insert((range.end, 0)).1 += 1;
+            }
+            false
+        });
     }
-    Some(found)
+
+    /// Whether half of those that were asked about, or more, ran each time.
+    pub fn mostly_ran(&self) -> bool {
+        self.missing.len() as u64 * 2 >= self.threads.min(ASKED as u64)
+    }
+
+    /// What they take now.
+    pub fn memory(&self) -> StackMemory {
+        let mut memory = StackMemory { threads: self.threads, ..StackMemory::default() };
+        // Where two threads' stacks are one mapping, what belongs to whom cannot be told.
+        for (&start, &(end, threads)) in &self.found {
+            if threads == 1
+                && let Some((resident, swapped)) = pages_of(&self.pages, start..end)
+            {
+                memory.found += 1;
+                memory.reserved += end - start;
+                memory.resident += resident;
+                memory.swapped += swapped;
+            }
+        }
+        memory
+    }
 }
 
 /// Bytes in memory and swapped out.
@@ -144,20 +177,19 @@ mod tests {
         // A shell that waits: its one stack is that of the main thread.
         let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
         let tgid = Tgid::from_raw(child.id());
-        let asleep =
-            || sleeping_place(tgid, crate::quantity::Tid::from_raw(child.id())).filter(|p| p.syscall.is_some());
+        let asleep = || sleeping_place(tgid, Tid::from_raw(child.id())).filter(|p| p.syscall.is_some());
         let place = (0..1_000).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(2));
             asleep()
         });
-        let (found, smaps) = (stack_memory(tgid), by_smaps(tgid, place.unwrap().sp));
+        let (found, smaps) = (Stacks::of(tgid).map(|stacks| stacks.memory()), by_smaps(tgid, place.unwrap().sp));
         child.kill().unwrap();
         child.wait().unwrap();
         let found = found.unwrap();
         assert_eq!((found.threads, found.found, found.swapped), (1, 1, 0));
         assert_eq!((found.reserved, found.resident), smaps);
         assert!(found.resident > 0 && found.resident <= found.reserved);
-        assert_eq!(stack_memory(tgid), None, "it has gone");
+        assert!(Stacks::of(tgid).is_none(), "it has gone");
     }
 
     #[test]

@@ -222,7 +222,7 @@ fn pingpong(rounds: u64, ms: Option<u64>, think: Duration) -> Result<Vec<Worker>
             byte[0] = u8::from(limit.map_or(done < rounds, |limit| begun.elapsed() < limit));
             ping_writer.write_all(&byte)?;
             pong_reader.read_exact(&mut byte)?;
-            spin(think);
+            workloads::spin(think);
         }
         Ok(finish(Deed::new("pipe", "read"), done))
     })?;
@@ -230,7 +230,7 @@ fn pingpong(rounds: u64, ms: Option<u64>, think: Duration) -> Result<Vec<Worker>
         let (mut byte, mut done) = ([1u8], 0);
         while byte[0] == 1 {
             ping_reader.read_exact(&mut byte)?;
-            spin(think);
+            workloads::spin(think);
             pong_writer.write_all(&byte)?;
             done += 1;
         }
@@ -238,11 +238,4 @@ fn pingpong(rounds: u64, ms: Option<u64>, think: Duration) -> Result<Vec<Worker>
     })?;
     rustix::thread::sched_setaffinity(None, &everywhere).context("sched_setaffinity")?;
     Ok(vec![ping, pong])
-}
-
-fn spin(how_long: Duration) {
-    let begun = Instant::now();
-    while begun.elapsed() < how_long {
-        std::hint::spin_loop();
-    }
 }

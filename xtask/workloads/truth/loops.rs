@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, epoll, poll};
@@ -43,7 +43,7 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
         Kind::LoopReads | Kind::LoopPolls => Some(waits_for_a_pipe()?),
         Kind::LoopLocks => Some(waits_for_a_lock()?),
         Kind::LoopBurns => Some(Box::new(|| {
-            spin(BURN);
+            workloads::spin(BURN);
             Ok(())
         })),
         Kind::LoopHealthy | Kind::LoopIdle | Kind::LoopWorkers => None,
@@ -78,13 +78,6 @@ pub(crate) fn set_up(args: &Args) -> Result<Play> {
 fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn spin(long: Duration) {
-    let begun = Instant::now();
-    while begun.elapsed() < long {
-        std::hint::spin_loop();
-    }
 }
 
 /// Reads what another thread writes after a while.
@@ -262,7 +255,7 @@ impl Shared {
             self.free.notify_one();
         }
         if turn % STALL_EVERY == 0 {
-            spin(BURN);
+            workloads::spin(BURN);
         }
         let length = now() - begun;
         Ok((length >= LONG).then_some((begun, length)))

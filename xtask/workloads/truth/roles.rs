@@ -73,13 +73,6 @@ fn same(name: &'static str, n: usize, step: impl Fn() -> Step) -> Vec<(&'static 
     (0..n).map(|_| (name, step())).collect()
 }
 
-fn spin(long: Duration) {
-    let begun = Instant::now();
-    while begun.elapsed() < long {
-        std::hint::spin_loop();
-    }
-}
-
 /// Works under std's mutex most of the time.
 fn fighter(lock: &Arc<Mutex<u64>>) -> impl Fn() -> Step {
     let lock = Arc::clone(lock);
@@ -88,7 +81,7 @@ fn fighter(lock: &Arc<Mutex<u64>>) -> impl Fn() -> Step {
         Box::new(move || {
             let mut held = lock.lock().map_err(|_| anyhow::anyhow!("the lock is poisoned"))?;
             *held += 1;
-            spin(WORK);
+            workloads::spin(WORK);
             Ok(true)
         })
     }
@@ -108,7 +101,7 @@ fn pthread_fighter() -> impl Fn() -> Step {
         Box::new(move || {
             // SAFETY: an initialised mutex that lives as long as any step.
             unsafe { libc::pthread_mutex_lock(lock.0.get()) };
-            spin(WORK);
+            workloads::spin(WORK);
             // SAFETY: as above, and this thread holds it.
             unsafe { libc::pthread_mutex_unlock(lock.0.get()) };
             Ok(true)
@@ -123,7 +116,7 @@ fn parking_lot_fighter() -> impl Fn() -> Step {
         Box::new(move || {
             let mut held = lock.lock();
             *held += 1;
-            spin(WORK);
+            workloads::spin(WORK);
             Ok(true)
         })
     }
@@ -149,7 +142,7 @@ fn joins(
 fn computing() -> Vec<(&'static str, Step)> {
     same("computes", POOL, || {
         Box::new(|| {
-            spin(WORK);
+            workloads::spin(WORK);
             Ok(true)
         })
     })
@@ -166,7 +159,7 @@ fn joined_servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
 /// What a job is: a read that never blocks.
 fn job(zero: &mut File) -> Result<()> {
     zero.read_exact(&mut [0u8; 512])?;
-    spin(WORK);
+    workloads::spin(WORK);
     Ok(())
 }
 
@@ -195,7 +188,7 @@ fn pool(reply: bool) -> Result<Vec<(&'static str, Step)>> {
                 let _ = own.done.wait_timeout_while(jobs, LONG, |jobs| jobs.1 == done);
             } else {
                 drop(jobs);
-                spin(3 * WORK);
+                workloads::spin(3 * WORK);
             }
             Ok(true)
         }),
@@ -240,7 +233,7 @@ fn semaphore_pool() -> Result<Vec<(&'static str, Step)>> {
         Box::new(move || {
             // SAFETY: initialised above.
             unsafe { libc::sem_post(own.0.get()) };
-            spin(3 * WORK);
+            workloads::spin(3 * WORK);
             Ok(true)
         }),
     )];
@@ -320,7 +313,7 @@ fn event_loop(long: Duration) -> Result<Vec<(&'static str, Step)>> {
             let mut message = [0u8; 64];
             let mut connection = &connections[usize::try_from(event.data.u64())?];
             let got = connection.read(&mut message)?;
-            spin(3 * WORK);
+            workloads::spin(3 * WORK);
             connection.write_all(&message[..got])?;
         }
         Ok(true)
@@ -360,7 +353,7 @@ fn servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
                 let got = (&far).read(&mut message);
                 if let Ok(1..) = got {
                     *lock.lock().map_err(|_| anyhow::anyhow!("the lock is poisoned"))? += 1;
-                    spin(WORK);
+                    workloads::spin(WORK);
                     return Ok((&far).write_all(&message).is_ok());
                 }
                 // Nothing to read is the end.
@@ -411,7 +404,7 @@ fn brief_servers(long: Duration) -> Result<Vec<(&'static str, Step)>> {
 fn answer(mut connection: &TcpStream) {
     let mut request = [0u8; 64];
     if connection.read_exact(&mut request).is_ok() {
-        spin(WORK);
+        workloads::spin(WORK);
         // A client that has gone needs no answer.
         let _ = connection.write_all(&request);
     }
