@@ -400,7 +400,8 @@ fn a_commands_children_are_followed() {
     if !can_fault() {
         return;
     }
-    let report = run(&mut tool(&["check", "--json", "--", "sh", "-c", "sleep 0.2; cat /dev/null; true"])).json();
+    let report =
+        run(&mut tool(&["check", "--exact", "--json", "--", "sh", "-c", "sleep 0.2; cat /dev/null; true"])).json();
     let quality = &report["quality"];
     // The shell becomes three programs: itself, sleep and cat.
     assert_eq!((count(&quality["forks_count"]), count(&quality["execs_count"])), (2, 3), "{quality}");
