@@ -140,8 +140,16 @@ pub struct ProfileOrder {
     pub pid: Option<u32>,
     /// How long is to be measured.
     pub length: Nanos,
-    /// What is shown unless its reader chooses another.
-    pub first: Weight,
+    pub form: Form,
+}
+
+/// What a profile is made into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A file for pprof, which shows this weight unless its reader chooses another.
+    Pprof(Weight),
+    /// A page for a browser, with the whole report.
+    Page,
 }
 
 /// Why there is no profile.
@@ -157,8 +165,8 @@ pub enum NoProfile {
 
 /// What takes profiles for those who fetch them.
 pub trait Profiler: Send + Sync {
-    /// A file for pprof. It takes as long as was asked for and a little more; less where `stop` is
-    /// set meanwhile.
+    /// What was ordered, as a file. It takes as long as was asked for and a little more; less where
+    /// `stop` is set meanwhile.
     ///
     /// # Errors
     /// See [`NoProfile`].

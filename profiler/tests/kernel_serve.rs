@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 #![cfg(feature = "serve")]
 
+#[path = "browser/chromium.rs"]
+mod chromium;
 mod common;
 
 use std::{
@@ -426,11 +428,51 @@ fn whoever_asks_wrongly_gets_nothing() {
     server.end();
 }
 
+/// The page in a real browser, which says the token as a password: it comes again by itself, with
+/// newer figures.
+#[test]
+fn the_live_page_comes_again_in_a_browser() {
+    if !can_measure() {
+        return;
+    }
+    let Some(browser) = chromium::Browser::start() else { return };
+    let token = "a-token-of-this-test-alone";
+    let file = token_file(token);
+    let mut truth = Truth::start(&["pipe", "--n", "100000", "--us", "100", "--threads", "2"]);
+    let server = Server::start(&["-p", &truth.pid().to_string(), "--token-file", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    truth.go();
+    let at = server.address;
+    browser.open(&format!("http://{at}/"), 1_280, false);
+    assert!(!browser.eval("document.body.textContent").as_str().unwrap().contains("truth"), "without a token");
+    browser.forget_complaints();
+    browser.open(&format!("http://any:{token}@{at}/?seconds=1"), 1_280, false);
+    assert!(browser.eval("document.title").as_str().unwrap().contains("truth"));
+    let frames = browser.eval("document.querySelectorAll('#flame-graph > div').length");
+    assert!(frames.as_u64().unwrap() > 3, "{frames}");
+    let text = || browser.eval("document.body.textContent");
+    let (first, seen) = (text(), browser.loaded());
+    browser.await_load(seen);
+    let second = text();
+    assert!(second != first && second.as_str().unwrap().contains("truth"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    server.end();
+}
+
 /// Resident memory of a process, bytes.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// A file that holds a token, for its owner alone.
+fn token_file(token: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = std::env::temp_dir().join(format!("sia-token-{}", std::process::id()));
+    std::fs::write(&file, token).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file
 }
 
 /// Stacks of the workload, for those who know the token, one profile at a time.
@@ -439,11 +481,8 @@ fn profiles_are_taken_for_those_who_know_the_token() {
     if !can_measure() {
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let token = "a-token-of-this-test-alone";
-    let file = std::env::temp_dir().join(format!("sia-token-{}", std::process::id()));
-    std::fs::write(&file, token).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = token_file(token);
     let mut truth = Truth::start(&["pipe", "--n", "100000", "--us", "100", "--threads", "2"]);
     let pid = truth.pid();
     let server = Server::start(&["-p", &pid.to_string(), "--token-file", file.to_str().unwrap()]);

@@ -137,20 +137,14 @@ pub(super) fn answer(path: &Path, weight: Weight, shown: &Shown<'_>) -> Update {
 }
 
 fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
-    let Shown { report, engine, profile } = *shown;
+    let Shown { report, profile, .. } = *shown;
     let weight = output.weight.unwrap_or_else(|| default_weight(profile));
-    let plain = || {
-        let options = TextOptions { verbose: true, top_sites: 30, top_threads: 30, ..TextOptions::default() };
-        report::text(report, &options) + &report::stacks(profile, &options)
-    };
+    let plain = || plain(report, profile);
     let mut text = match output.format {
         Format::Text => plain(),
         Format::Json => report::json(report),
         Format::Markdown => export::markdown::report(report),
-        Format::Html => {
-            let grid = engine.map(|engine| ask::grid(engine, &report.what_if));
-            export::html::page(report, profile, grid.as_ref(), &plain())
-        }
+        Format::Html => page(shown),
         Format::Svg => export::svg::flame(profile, report, weight)
             .map_err(|source| OutputError::Export { path: output.path.clone(), source })?,
         Format::Ipc => export::recovery::picture(report)
@@ -166,6 +160,18 @@ fn render(output: &Output, shown: &Shown<'_>) -> Result<Vec<u8>, OutputError> {
         text.push('\n');
     }
     Ok(text.into_bytes())
+}
+
+fn plain(report: &Report, profile: &Profile) -> String {
+    let options = TextOptions { verbose: true, top_sites: 30, top_threads: 30, ..TextOptions::default() };
+    report::text(report, &options) + &report::stacks(profile, &options)
+}
+
+/// The page for a browser.
+pub(super) fn page(shown: &Shown<'_>) -> String {
+    let Shown { report, engine, profile } = *shown;
+    let grid = engine.map(|engine| ask::grid(engine, &report.what_if));
+    export::html::page(report, profile, grid.as_ref(), &plain(report, profile))
 }
 
 /// The stacks with only one side's frames. `None` keeps both.

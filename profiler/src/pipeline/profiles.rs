@@ -5,13 +5,14 @@ use std::sync::{Arc, atomic::AtomicBool};
 use super::{
     measure,
     measurement::{Measurement, Request, in_one_line},
+    outputs::{self, Shown},
     recording::Unseen,
     top::{Measured, Meter},
 };
 use crate::{
     answer::{Profile, Report},
     export::pprof,
-    feed::{NoProfile, ProfileOrder, Profiler},
+    feed::{Form, NoProfile, ProfileOrder, Profiler},
     process::{self, Process, Target, TargetSpec},
     quantity::Tgid,
 };
@@ -29,7 +30,6 @@ pub struct Profiles {
 impl Profiles {
     /// Of what this meter measures, as this request has it.
     pub fn new(request: &Request, meter: &Meter, everyone: bool) -> Self {
-        // Stacks need no prices, and whoever waits for a profile does not wait for these.
         let plain = Request { price: false, stalls: None, snapshots: false, max_sites: None, ..request.clone() };
         Self { request: Request { stacks: true, ..plain }, measured: meter.measured(), everyone }
     }
@@ -56,11 +56,22 @@ impl Profiler for Profiles {
     fn profile(&self, order: &ProfileOrder, stop: &Arc<AtomicBool>) -> Result<Vec<u8>, NoProfile> {
         let target = self.target(order.pid)?;
         let follow = self.request.follow && order.pid.is_none();
-        let request = Request { target, follow, duration: Some(order.length), ..self.request.clone() };
+        let length = Some(order.length);
+        // A page says what async would give back; stacks alone need no prices.
+        let price = order.form == Form::Page;
+        let request = Request { target, follow, price, duration: length, ..self.request.clone() };
         let measured = measure(&request, stop, &mut Unseen).map_err(|error| NoProfile::Failed(in_one_line(&error)))?;
         let Measurement { window, inputs, sampled, .. } = measured;
-        let report = Report::new(&window, inputs);
+        let (report, engine) = Report::with_engine(&window, inputs);
         let profile = Profile::new(&report, &window, &sampled.unwrap_or_default());
-        pprof::encode(&profile, &report, order.first).map_err(|error| NoProfile::Failed(error.to_string()))
+        match order.form {
+            Form::Pprof(first) => {
+                pprof::encode(&profile, &report, first).map_err(|error| NoProfile::Failed(error.to_string()))
+            }
+            Form::Page => {
+                let shown = Shown { report: &report, engine: engine.as_ref(), profile: &profile };
+                Ok(outputs::page(&shown).into_bytes())
+            }
+        }
     }
 }

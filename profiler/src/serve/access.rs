@@ -48,6 +48,11 @@ impl Token {
         if is_one { Ok(Self(token.to_owned())) } else { Err(TokenError::NoToken(name())) }
     }
 
+    #[cfg(test)]
+    pub(super) fn made_up(token: &str) -> Self {
+        Self(token.to_owned())
+    }
+
     /// Whether that is it. It takes as long for any text of its length.
     fn is(&self, said: &str) -> bool {
         let differs = self.0.bytes().zip(said.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
@@ -67,7 +72,24 @@ impl Access {
     /// What stands against giving a profile to whoever asks so.
     pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<StatusCode> {
         let Some(token) = &self.token else { return self.local.then_some(StatusCode::FORBIDDEN) };
-        let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        if said.is_some_and(|said| token.is(said)) { None } else { Some(StatusCode::UNAUTHORIZED) }
+        let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_it = match said.split_once(' ') {
+            Some(("Bearer", said)) => token.is(said),
+            // A browser: whatever the user's name, the password is the token (RFC 7617).
+            Some(("Basic", said)) => password(said).is_some_and(|said| token.is(&said)),
+            _ => false,
+        };
+        if is_it { None } else { Some(StatusCode::UNAUTHORIZED) }
     }
+
+    /// Whether anybody can have a profile.
+    pub(super) fn gives_profiles(&self) -> bool {
+        self.token.is_some() || !self.local
+    }
+}
+
+/// The password of a name and a password in base 64.
+fn password(said: &str) -> Option<String> {
+    let both = String::from_utf8(data_encoding::BASE64.decode(said.as_bytes()).ok()?).ok()?;
+    Some(both.split_once(':')?.1.to_owned())
 }

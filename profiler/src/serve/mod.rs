@@ -34,7 +34,7 @@ use tokio::{
 use access::Access;
 pub use access::{Token, TokenError};
 pub use listen::{Address, ListenError, Listener};
-use pages::{Page, Pages};
+use pages::Pages;
 
 use crate::feed::{Metered, Profiler};
 
@@ -96,8 +96,8 @@ impl Listener {
 async fn answer_one(client: impl AsyncRead + AsyncWrite + Unpin, pages: Arc<Pages>, _permit: OwnedSemaphorePermit) {
     let is_slow = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
-        is_slow.store(Page::at(request.uri().path()).is_some_and(Page::is_slow), Ordering::Relaxed);
         let pages = &pages;
+        is_slow.store(pages.is_slow(&request), Ordering::Relaxed);
         async { Ok::<_, Infallible>(pages.answer(request).await) }
     });
     let connection = http1::Builder::new()

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     answer::{Metrics, Weight},
     export::exposition::{Dialect, exposition},
-    feed::{Metered, Profiler},
+    feed::{Form, Metered, Profiler},
     words,
 };
 
@@ -40,30 +40,40 @@ type Made = (Arc<Metrics>, Bytes);
 pub(super) enum Page {
     Index,
     Metrics,
-    /// With this weight as the first.
-    Profile(Weight),
+    Profile(Form),
 }
 
 impl Page {
-    pub(super) fn at(path: &str) -> Option<Self> {
-        match path {
-            "/" => Some(Self::Index),
-            "/metrics" => Some(Self::Metrics),
-            "/debug/pprof/blocking" => Some(Self::Profile(Weight::Cost)),
-            "/debug/pprof/offcpu" => Some(Self::Profile(Weight::Blocked)),
-            _ => None,
+    /// What a request asks for: a browser at the door wants the page.
+    pub(super) fn asked<B>(request: &Request<B>, access: &Access) -> Option<Self> {
+        match Self::at(request.uri().path()) {
+            Some(Self::Index) if access.gives_profiles() && is_browser(request.headers()) => {
+                Some(Self::Profile(Form::Page))
+            }
+            page => page,
         }
     }
 
-    /// Whether its answer takes its time.
-    pub(super) fn is_slow(self) -> bool {
-        matches!(self, Self::Profile(_))
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/" => Some(Self::Index),
+            "/metrics" => Some(Self::Metrics),
+            "/live" => Some(Self::Profile(Form::Page)),
+            "/debug/pprof/blocking" => Some(Self::Profile(Form::Pprof(Weight::Cost))),
+            "/debug/pprof/offcpu" => Some(Self::Profile(Form::Pprof(Weight::Blocked))),
+            _ => None,
+        }
     }
 }
 
 impl Pages {
     pub(super) fn new(metered: Arc<dyn Metered>, profiler: Arc<dyn Profiler>, access: Access) -> Self {
         Self { metered, desk: Desk::new(profiler), access, made: Mutex::default() }
+    }
+
+    /// Whether the answer takes its time.
+    pub(super) fn is_slow<B>(&self, request: &Request<B>) -> bool {
+        matches!(Page::asked(request, &self.access), Some(Page::Profile(_)))
     }
 
     /// The answer to one request.
@@ -76,15 +86,20 @@ impl Pages {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
-        match Page::at(request.uri().path()) {
+        // A stranger's page may lead a browser here, which then says what it once was told.
+        if is_from_elsewhere(request.headers()) {
+            return said(StatusCode::FORBIDDEN, words::serve::OTHER_SITE);
+        }
+        match Page::asked(&request, &self.access) {
             Some(Page::Index) => said(StatusCode::OK, words::serve::PATHS),
             Some(Page::Metrics) => self.metrics(dialect(request.headers())),
-            Some(Page::Profile(first)) => match self.access.refusal(request.headers()) {
+            Some(Page::Profile(form)) => match self.access.refusal(request.headers()) {
                 None if request.method() == Method::HEAD => said(StatusCode::OK, ""),
-                None => self.desk.take(request.uri().query().unwrap_or_default(), first).await,
+                None => self.desk.take(request.uri().query().unwrap_or_default(), form).await,
                 Some(StatusCode::UNAUTHORIZED) => {
                     let mut answer = said(StatusCode::UNAUTHORIZED, words::serve::WRONG_TOKEN);
-                    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                    let asks = if form == Form::Page { BASIC } else { "Bearer" };
+                    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(asks));
                     answer
                 }
                 Some(status) => said(status, words::serve::NO_TOKEN),
@@ -113,6 +128,19 @@ impl Pages {
             }
         }
     }
+}
+
+/// What makes a browser ask its user for the token, as a password.
+const BASIC: &str = "Basic realm=\"should-i-async: any name, and the token\", charset=\"UTF-8\"";
+
+/// Whether a browser asks for what it is to show.
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|ranges| ranges.contains("text/html"))
+}
+
+/// Whether a browser was led here by a page of another site (W3C, Fetch Metadata).
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Whether the request was meant for this machine's loopback: a page of a stranger, whose name

@@ -8,14 +8,13 @@ use std::sync::{
 use hyper::{
     Response, StatusCode,
     body::Bytes,
-    header::{CONTENT_DISPOSITION, HeaderValue},
+    header::{CONTENT_DISPOSITION, HeaderName, HeaderValue},
 };
 use tokio::sync::{Semaphore, oneshot};
 
 use super::replies::{Answer, answered, said, said_of};
 use crate::{
-    answer::Weight,
-    feed::{NoProfile, ProfileOrder, Profiler},
+    feed::{Form, NoProfile, ProfileOrder, Profiler},
     quantity::Nanos,
     words,
 };
@@ -23,6 +22,12 @@ use crate::{
 /// The longest profile, in seconds, and how long one is unless its reader says so.
 pub(super) const LONGEST: u64 = 60;
 const USUAL: u64 = 10;
+/// The same of a page: whoever looks at it waits for it.
+const USUAL_PAGE: u64 = 5;
+/// In a query: the page stays as it is.
+const HOLD: &str = "hold";
+/// Browsers load a page anew after so many seconds.
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// What takes them, and whether it does.
 pub(super) struct Desk {
@@ -45,8 +50,8 @@ impl Desk {
     }
 
     /// A profile as it was ordered, or why there is none.
-    pub(super) async fn take(&self, query: &str, first: Weight) -> Answer {
-        let Some(order) = order(query, first) else { return said(StatusCode::BAD_REQUEST, words::serve::BAD_PROFILE) };
+    pub(super) async fn take(&self, query: &str, form: Form) -> Answer {
+        let Some(order) = order(query, form) else { return said(StatusCode::BAD_REQUEST, words::serve::BAD_PROFILE) };
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             return said(StatusCode::TOO_MANY_REQUESTS, words::serve::ONE_PROFILE);
         };
@@ -65,6 +70,7 @@ impl Desk {
         let taken = told.await;
         drop(ends);
         match taken {
+            Ok(Ok(bytes)) if form == Form::Page => page(bytes, query),
             Ok(Ok(bytes)) => file(bytes),
             Ok(Err(NoProfile::WhichProcess)) => said(StatusCode::BAD_REQUEST, words::serve::WHICH_PROCESS),
             Ok(Err(NoProfile::NoTarget)) => said(StatusCode::NOT_FOUND, words::serve::NO_TARGET_HERE),
@@ -81,10 +87,21 @@ fn file(bytes: Vec<u8>) -> Answer {
     answer
 }
 
+/// A page that comes anew as soon as it is there, unless it is to be held: while the next one is
+/// measured, the browser shows this one.
+fn page(bytes: Vec<u8>, query: &str) -> Answer {
+    let mut answer: Response<_> = answered(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(bytes));
+    if !query.split('&').any(|word| word == HOLD) {
+        answer.headers_mut().insert(REFRESH, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
 /// What a query asks for: `seconds=10&pid=71`. What it does not know it leaves alone: clients have
 /// parameters of their own.
-fn order(query: &str, first: Weight) -> Option<ProfileOrder> {
-    let mut order = ProfileOrder { pid: None, length: Nanos::from_millis(USUAL * 1_000), first };
+fn order(query: &str, form: Form) -> Option<ProfileOrder> {
+    let usual = if form == Form::Page { USUAL_PAGE } else { USUAL };
+    let mut order = ProfileOrder { pid: None, length: Nanos::from_millis(usual * 1_000), form };
     for pair in query.split('&') {
         match pair.split_once('=') {
             Some(("seconds", seconds)) => {
@@ -101,10 +118,12 @@ fn order(query: &str, first: Weight) -> Option<ProfileOrder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Weight;
 
     #[test]
     fn a_query_says_how_long_and_of_whom() {
-        let ordered = |query: &str| order(query, Weight::Blocked).map(|order| (order.length.as_nanos(), order.pid));
+        let form = Form::Pprof(Weight::Blocked);
+        let ordered = |query: &str| order(query, form).map(|order| (order.length.as_nanos(), order.pid));
         let second = 1_000_000_000;
         for (query, expected) in [
             ("", (10 * second, None)),
@@ -114,6 +133,7 @@ mod tests {
         ] {
             assert_eq!(ordered(query), Some(expected), "{query}");
         }
+        assert_eq!(order("hold", Form::Page).map(|order| order.length.as_nanos()), Some(5 * second));
         for query in
             ["seconds=0", "seconds=61", "seconds=-1", "seconds=", "seconds=1.5", "pid=0", "pid=x", "pid=99999999999"]
         {

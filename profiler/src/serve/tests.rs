@@ -95,8 +95,44 @@ fn stacks_are_for_those_who_know_the_token_or_may_open_the_socket() {
             assert_eq!(asked(wrong, local, &token, "pid=7"), 401, "{wrong:?}");
         }
     }
+    // As a browser says it, with any name.
+    for (said, expected) in [
+        ("Basic bWU6MDEyMzQ1Njc4OWFiY2RlZg==", 200),
+        ("Basic OjAxMjM0NTY3ODlhYmNkZWY=", 200),
+        ("Basic bWU6MDEyMzQ1Njc4OWFiY2RlZw==", 401),
+        ("Basic MDEyMzQ1Njc4OWFiY2RlZg==", 401),
+        ("Basic ?", 401),
+    ] {
+        assert_eq!(asked(Some(said), true, &token, "pid=7"), expected, "{said}");
+    }
     for (query, expected) in [("", 400), ("pid=1", 404), ("pid=7&seconds=61", 400), ("pid=x", 400)] {
         assert_eq!(asked(right, true, &token, query), expected, "{query}");
+    }
+}
+
+#[test]
+fn a_browser_at_the_door_gets_the_page_and_one_that_was_led_there_nothing() {
+    let token = || Some(Token::made_up("0123456789abcdef"));
+    let asked = |path: &str, headers: &[(&str, &str)], token: Option<Token>| {
+        let mut request = Request::builder().uri(path).header(HOST, "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answered(request.body(()).unwrap(), Access { local: true, token })
+    };
+    let browser = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let right = ("authorization", "Bearer 0123456789abcdef");
+    assert_eq!(asked("/?pid=7", &[browser], token()), 401);
+    assert_eq!(asked("/?pid=7", &[browser, right], token()), 200);
+    assert_eq!(asked("/live?pid=7&hold", &[right], token()), 200);
+    assert_eq!(asked("/live?seconds=61", &[right], token()), 400);
+    // What there is, for all others.
+    assert_eq!(asked("/?pid=7", &[], token()), 200);
+    assert_eq!(asked("/", &[browser], None), 200);
+    assert_eq!(asked("/live", &[browser], None), 403);
+    for (site, expected) in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)] {
+        assert_eq!(asked("/live?pid=7", &[right, ("sec-fetch-site", site)], token()), expected, "{site}");
+        assert_eq!(asked("/", &[("sec-fetch-site", site)], None), expected, "{site}");
     }
 }
 

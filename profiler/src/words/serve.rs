@@ -3,6 +3,7 @@
 /// What is to be had from the server.
 pub const PATHS: &str = "should-i-async: what blocking IO costs the processes of this machine.\n\n\
     /metrics                          figures for Prometheus: text format 0.0.4, or OpenMetrics where it is asked for\n\
+    /live?seconds=5                   the whole report for a browser, measured again and again; &hold: once; &pid=PID\n\
     /debug/pprof/blocking?seconds=10  stacks for pprof, by what it costs to block on IO; &pid=PID: of one process\n\
     /debug/pprof/offcpu?seconds=10    the same, by blocked time\n";
 /// Stacks are not for everyone.
@@ -27,6 +28,8 @@ pub const ONLY_GET: &str = "Only GET and HEAD are answered.\n";
 /// A page of a stranger asked by another name.
 pub const OTHER_HOST: &str =
     "This server answers only requests to the loopback: ask for 127.0.0.1, [::1] or localhost.\n";
+/// A page of a stranger led a browser here.
+pub const OTHER_SITE: &str = "A page of another site asked: open this one by its address.\n";
 /// The first figures take some seconds.
 pub const NO_FIGURES_YET: &str = "There are no figures yet: the first ones take some seconds.\n";
 /// What comes to an end with them.
