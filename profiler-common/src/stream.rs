@@ -11,10 +11,14 @@ pub struct BlockEnd {
     pub waker: u32,
     /// Block class, as [`crate::class::BlockClass::wire`] numbers it.
     pub class: u8,
-    /// 1: before it, the CPU was idle or ran something else than the target.
-    pub away: u8,
-    /// Keeps the layout free of holes.
-    pub reserved: [u8; 6],
+    /// Bit 0: before it, the CPU was idle or ran something else than the target. From
+    /// [`ABI_SHIFT`] on: the table of the call that it blocked in, see [`crate::syscall`].
+    pub flags: u8,
+    /// Number of the call that it blocked in, 0xffff outside of one; 0 with no descriptor in
+    /// recordings from before 2026-12-01.
+    pub nr: u16,
+    /// Descriptor of that call, plus one; 0: it has none.
+    pub fd: u32,
     /// When it left the CPU, `CLOCK_MONOTONIC` ns.
     pub off: u64,
     /// When it was woken, ns.
@@ -26,6 +30,11 @@ pub struct BlockEnd {
 }
 
 const _: () = assert!(size_of::<BlockEnd>() == 40);
+
+/// The bit of [`BlockEnd::flags`] for a CPU that was idle or with somebody else.
+pub const AWAY: u8 = 1;
+/// Where in [`BlockEnd::flags`] the call's table begins.
+pub const ABI_SHIFT: u32 = 1;
 
 /// A duration in 32 bits.
 #[inline(always)]

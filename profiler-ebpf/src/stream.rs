@@ -3,7 +3,7 @@
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use profiler_common::{
     control::Control,
-    stream::{BlockEnd, narrow},
+    stream::{ABI_SHIFT, BlockEnd, narrow},
     thread::Thread,
 };
 
@@ -16,8 +16,9 @@ pub fn block_ended(control: &mut Control, t: &Thread, wake: u64, delay: u64, awa
         tid: t.tid,
         waker: t.waker,
         class: t.block_class as u8,
-        away: away as u8,
-        reserved: [0; 6],
+        flags: away as u8 | (t.abi << ABI_SHIFT) as u8,
+        nr: t.nr as u16,
+        fd: t.fd.wrapping_add(1),
         off: t.off,
         wake,
         burst: narrow(t.ended_burst),

@@ -87,6 +87,8 @@ mod tests {
             waker: None,
             class: BlockClass::Pipe,
             away: false,
+            fd: None,
+            sends: false,
             off: Nanos::ZERO,
             wake: Nanos::ZERO,
             burst: Nanos::ZERO,

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    aggregate::LoadTimes,
+    aggregate::{Clients, LoadTimes},
     cost::Reference,
     event::Place,
     machine::{PriceList, Runtime},
@@ -214,6 +214,17 @@ pub struct ThreadMemory {
     pub machine: Option<u64>,
 }
 
+/// What a descriptor is that a thread waited on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ConnectionFacts {
+    pub tid: Tid,
+    pub fd: i32,
+    /// Whether it was accepted: a client's connection.
+    pub client: bool,
+    /// For a client's the address that it came to, else where it leads.
+    pub name: String,
+}
+
 /// What an answer needs beside the window.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {
@@ -228,6 +239,10 @@ pub struct Inputs {
     #[serde(default)]
     pub by_workers: Vec<Place>,
     pub thread_names: HashMap<Tid, String>,
+    /// What its threads' descriptors were while block ends were streamed; `None` in recordings from
+    /// before they were looked up.
+    #[serde(default)]
+    pub connections: Option<Vec<ConnectionFacts>>,
     /// Names of devices, by major and minor.
     pub device_names: HashMap<(u32, u32), String>,
     pub reference: Option<Reference>,
@@ -295,6 +310,11 @@ impl Inputs {
     /// What is known of the files of its places.
     pub(crate) fn files(&self) -> Files<'_> {
         Files { direct: &self.direct_files, by_workers: &self.by_workers }
+    }
+
+    /// The connections of clients.
+    pub(crate) fn clients(&self) -> Clients {
+        self.connections.iter().flatten().filter(|of| of.client).map(|of| (of.tid, of.fd)).collect()
     }
 
     /// Takes the price list, or why there is none. `None`: it may still come.

@@ -8,6 +8,7 @@ mod decide;
 mod diff;
 mod gain;
 mod inputs;
+mod latency;
 mod ledger;
 mod load;
 mod memory;
@@ -30,9 +31,10 @@ pub use check::{Check, Counted};
 pub use diff::{Change, Compared, Diff, Measure, NoPrediction, PredictionCheck, Side};
 pub use gain::{Blockers, Decision, Gain, WORTH};
 pub use inputs::{
-    Bystanders, ChildrenFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Quota, Slice, ThreadMemory, Toll,
-    WindowFacts,
+    Bystanders, ChildrenFacts, ConnectionFacts, Ended, Facts, Inputs, LoadAverages, ProcessFacts, Quota, Slice,
+    ThreadMemory, Toll, WindowFacts,
 };
+pub use latency::{Latency, Part as LatencyPart};
 pub use ledger::{CpuLedger, WallLedger, WallLine};
 pub use load::{Load, MachineLoad};
 pub use memory::Memory;

@@ -26,6 +26,10 @@ pub enum Note {
     NotCounted,
     /// No thread's stack could be told: none slept, or they lie in a heap of the program's.
     NoStackSeen,
+    /// No thread waited for a client's connection by itself.
+    NoRequests,
+    /// So few requests were seen.
+    FewRequests(u64),
     /// What a hook costs threads of our own that nobody measures, times what all others did.
     OthersToll,
     /// The same, but for calls, which the kernel counts only with `CAP_SYS_ADMIN`.

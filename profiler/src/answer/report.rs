@@ -7,6 +7,7 @@ use super::{
     decide::{Answerable, Born, Calls},
     gain::WORTH,
     inputs::{Bystanders, Facts, Inputs, WindowFacts},
+    latency::Latency,
     ledger::{CpuLedger, WallLedger},
     load::Load,
     memory::Memory,
@@ -16,7 +17,7 @@ use super::{
     view::{DeviceView, SiteView, ThreadView, Wakeups},
 };
 use crate::{
-    aggregate::{Quality, RoleLine, Roles, Scheduling, Window},
+    aggregate::{Clients, Quality, RoleLine, Roles, Scheduling, Window},
     cost::{self, Bases, Births, Estimators, HandOvers, Indirect, Pools, Reference, ipc, ipc::Ipc},
     event::{BlockClass, DeviceRecord, Family, Place, ProgramRecord, SiteRecord, Sums},
     machine::{Language, PriceList},
@@ -83,6 +84,8 @@ pub struct Report {
     pub load: Figure<Load, Note>,
     /// How far its CPUs carry; `None` where it hardly ran.
     pub capacity: Option<Capacity>,
+    /// How long its clients wait.
+    pub latency: Figure<Latency, Note>,
     /// What its threads take of memory.
     pub memory: Figure<Memory, Note>,
     /// Sites, the one with the most blocked time first.
@@ -131,10 +134,9 @@ impl Report {
         let pools = Pools::new(&window.sites, Bases::new(window, &sums, reference, calibration.as_ref()));
         let parts = Parts::new(window, &sums, &inputs, &pools);
         let (seconds, roles) = (inputs.window.measured.as_secs_f64(), roles(window, &inputs));
-        let (given, wake) = given(window, &sums, &inputs, &pools, &parts, calibration.as_ref(), &roles);
+        let clients = inputs.clients();
+        let (given, wake) = given((window, &sums, &inputs, &clients), &pools, &parts, calibration.as_ref(), &roles);
         let (what_if, engine) = predict(&sums, &given);
-        let capacity = Capacity::new((window, given.cpu), &inputs, &roles, scheduling(&inputs), &what_if);
-        let advice = advised(window, &sums, &given, seconds);
         let Parts { cpu, wall, self_cost, ipc, indirect, score, switches } = parts;
         let (load, memory) = (Load::new(window, &inputs), Memory::new(&inputs));
         let answerable = Answerable {
@@ -155,7 +157,9 @@ impl Report {
         };
         let charge = sums.charge_io as f64 / wall.blocks_in(Family::BlockingIo).max(1) as f64;
         let report = Self {
-            verdict: answerable.verdict(advice),
+            verdict: answerable.verdict(advised(window, &sums, &given, seconds)),
+            capacity: Capacity::new((window, given.cpu), &inputs, &roles, scheduling(&inputs), &what_if),
+            latency: Latency::new((window, &sums, &inputs), &clients, given.hooks, &what_if),
             estimators: Estimators::new(&window.sites, &pools, charge, cost::sampled(window, cpu.total, switches)),
             check: check(window, &sums, &inputs, cpu.total),
             sites: site_views(window, &inputs, &pools),
@@ -171,7 +175,6 @@ impl Report {
             cpu,
             wall,
             load,
-            capacity,
             memory,
             device_wait: Nanos::from_nanos(sums.device_wait),
             wakeups: Wakeups::new(&sums, wake),
@@ -273,9 +276,7 @@ impl Parts {
 
 /// What a prediction starts from, and what a wake-up of another process costs.
 fn given<'a>(
-    window: &Window,
-    sums: &Sums,
-    inputs: &'a Inputs,
+    (window, sums, inputs, clients): (&Window, &Sums, &'a Inputs, &'a Clients),
     pools: &Pools<'_>,
     parts: &Parts,
     calibration: Option<&'a PriceList>,
@@ -295,6 +296,7 @@ fn given<'a>(
     let native = inputs.facts.runtime.as_ref().is_none_or(|runtime| runtime.language == Language::Native);
     let births = Births::new(window, sums, pools, locks, &roles.brief);
     let given = Given {
+        clients,
         prices,
         // The births' part of the waits for locks is no hand-over of a pool.
         hand_overs: locks.scaled((1.0 - births.lock_share) * roles.handed_over()),

@@ -20,8 +20,13 @@ impl Place {
 
     /// Whether a call there sends something.
     pub fn sends(&self) -> bool {
-        self.syscall.contains("write") || self.syscall.contains("send")
+        sends(&self.syscall)
     }
+}
+
+/// Whether a call of this name sends something.
+pub(super) fn sends(syscall: &str) -> bool {
+    syscall.contains("write") || syscall.contains("send")
 }
 
 impl DeviceRecord {

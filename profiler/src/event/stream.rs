@@ -1,13 +1,14 @@
 //! Streamed block ends, decoded.
 
-use profiler_common::stream::BlockEnd as Raw;
+use profiler_common::stream::{ABI_SHIFT, AWAY, BlockEnd as Raw};
 
 use super::{
     class::{BlockClass, class},
     error::DecodeError,
+    mark::sends,
 };
 use crate::{
-    kernel::RawSpan,
+    kernel::{RawSpan, syscalls},
     quantity::{Nanos, Tid},
 };
 
@@ -20,6 +21,12 @@ pub struct BlockEnd {
     pub waker: Option<Tid>,
     /// What it had waited for.
     pub class: BlockClass,
+    /// The descriptor of the call that it waited in, where that has one.
+    #[serde(default)]
+    pub fd: Option<i32>,
+    /// Whether that call sends something.
+    #[serde(default)]
+    pub sends: bool,
     /// Whether the CPU had been idle, or with somebody else than the target.
     pub away: bool,
     /// When it left the CPU.
@@ -54,7 +61,9 @@ fn block_end(raw: &Raw) -> Result<BlockEnd, DecodeError> {
         tid: Tid::from_raw(raw.tid),
         waker: (raw.waker != 0).then(|| Tid::from_raw(raw.waker)),
         class: class("block end", raw.tid, u32::from(raw.class))?,
-        away: raw.away != 0,
+        fd: raw.fd.checked_sub(1).map(|fd| fd as i32),
+        sends: raw.fd != 0 && syscalls::bare_name(raw.nr, raw.flags >> ABI_SHIFT).is_some_and(sends),
+        away: raw.flags & AWAY != 0,
         off,
         wake: Nanos::from_nanos(raw.wake).max(off),
         burst: Nanos::from_nanos(u64::from(raw.burst)),

@@ -140,6 +140,13 @@ impl Session {
         self.stream.newest(most)
     }
 
+    /// Threads with the sockets and pipes on which they blocked while block ends were streamed;
+    /// each is told once.
+    pub fn fresh_descriptors(&mut self) -> Vec<(Tid, i32)> {
+        let fresh = self.stream.fresh_descriptors().into_iter();
+        fresh.map(|(tid, fd)| (Tid::from_raw(tid), fd as i32)).collect()
+    }
+
     fn read_devices(&self) -> Result<Vec<(u32, Device)>, LoadError> {
         let table: BpfHashMap<&MapData, u32, Wire<Device>> =
             self.loaded.ebpf.map(DEVICES).ok_or_else(|| no_map(DEVICES))?.try_into().map_err(unreadable)?;

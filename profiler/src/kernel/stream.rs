@@ -1,8 +1,10 @@
 //! The stream of block ends: taken out of its ring in spans, bounded in memory however long the
 //! measurement lasts.
 
+use std::collections::HashSet;
+
 use aya::maps::{MapData, RingBuf};
-use profiler_common::stream::BlockEnd;
+use profiler_common::{class::BlockClass, stream::BlockEnd};
 
 use super::{error::LoadError, loader::Loaded};
 use crate::quantity::Nanos;
@@ -10,6 +12,9 @@ use crate::quantity::Nanos;
 /// Records kept at most: 8 MB. Beyond it every second span is dropped, and the rest stays spread
 /// over the measurement.
 const MOST: usize = 200_000;
+
+/// Descriptors that are remembered: each of a thread's own. Those of later ones stay unknown.
+const MOST_DESCRIPTORS: usize = 20_000;
 
 /// A stretch of time in which every block end was streamed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +32,10 @@ pub(super) struct Stream {
     open: Option<RawSpan>,
     spans: Vec<RawSpan>,
     kept: usize,
+    /// Threads with the descriptors on which they blocked: all so far, and those that nobody has
+    /// asked for yet.
+    descriptors: HashSet<(u32, u32)>,
+    fresh: Vec<(u32, u32)>,
 }
 
 pub(super) fn take_ring(loaded: &mut Loaded, name: &str) -> Result<RingBuf<MapData>, LoadError> {
@@ -34,9 +43,15 @@ pub(super) fn take_ring(loaded: &mut Loaded, name: &str) -> Result<RingBuf<MapDa
     RingBuf::try_from(map).map_err(|e| LoadError::Object(e.to_string()))
 }
 
+/// Whether somebody else is at the other end of what a block of this class was on.
+fn leads_somewhere(class: u8) -> bool {
+    use BlockClass::{Pipe, SocketOther, Tcp, Udp, Unix};
+    matches!(BlockClass::from_wire(class), Some(Tcp | Udp | Unix | SocketOther | Pipe))
+}
+
 impl Stream {
     pub(super) fn new(ring: RingBuf<MapData>) -> Self {
-        Self { ring, open: None, spans: Vec::new(), kept: 0 }
+        Self { ring, open: None, spans: Vec::new(), kept: 0, descriptors: HashSet::new(), fresh: Vec::new() }
     }
 
     /// A span begins. What is still in the ring belongs to none.
@@ -53,7 +68,14 @@ impl Stream {
             if item.len() == size_of::<BlockEnd>() {
                 // SAFETY: as many bytes as a `BlockEnd` has, and any bytes are one: it is made of
                 // integers alone.
-                span.ends.push(unsafe { item.as_ptr().cast::<BlockEnd>().read_unaligned() });
+                let end = unsafe { item.as_ptr().cast::<BlockEnd>().read_unaligned() };
+                if end.fd != 0 && leads_somewhere(end.class) && self.descriptors.len() < MOST_DESCRIPTORS {
+                    let descriptor = (end.tid, end.fd - 1);
+                    if self.descriptors.insert(descriptor) {
+                        self.fresh.push(descriptor);
+                    }
+                }
+                span.ends.push(end);
             }
         }
         span.ends.len() - before
@@ -95,6 +117,11 @@ impl Stream {
             .collect();
         newest.reverse();
         newest
+    }
+
+    /// Threads with the descriptors on which they blocked, each told once.
+    pub(super) fn fresh_descriptors(&mut self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.fresh)
     }
 
     pub(super) fn take(&mut self) -> Vec<RawSpan> {

@@ -186,13 +186,18 @@ fn compat(nr: usize) -> Option<&'static str> {
 /// The name of a call, its table named where it is not the machine's own: `read`, `read (32-bit)`,
 /// `syscall 999`.
 pub fn name(nr: u16, abi: u8) -> String {
-    let nr = usize::from(nr);
-    let (found, table) = match abi {
-        ABI_COMPAT => (compat(nr), " (32-bit)"),
-        ABI_X32 => (native(nr), " (x32)"),
-        _ => (native(nr), ""),
+    let table = match abi {
+        ABI_COMPAT => " (32-bit)",
+        ABI_X32 => " (x32)",
+        _ => "",
     };
-    found.map_or_else(|| format!("syscall {nr}{table}"), |name| format!("{name}{table}"))
+    bare_name(nr, abi).map_or_else(|| format!("syscall {nr}{table}"), |name| format!("{name}{table}"))
+}
+
+/// The name without its table; `None` where no call has that number.
+pub fn bare_name(nr: u16, abi: u8) -> Option<&'static str> {
+    let nr = usize::from(nr);
+    if abi == ABI_COMPAT { compat(nr) } else { native(nr) }
 }
 
 #[cfg(test)]

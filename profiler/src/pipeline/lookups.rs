@@ -9,18 +9,24 @@ use std::{
 
 use super::facts::class_of_descriptor;
 use crate::{
+    answer::ConnectionFacts,
     calibrate::VolumeCalibration,
     event::{BlockClass, Place, SiteRecord},
     kernel,
     machine::{Beside, PriceList},
     process::{self, Descriptor, DescriptorTable},
-    quantity::Tgid,
+    quantity::{Tgid, Tid},
 };
 
 /// File systems whose buffered writes `io_uring` makes without a worker of the kernel, and since
 /// which kernel: `FOP_BUFFER_WASYNC` in `fs/xfs/xfs_file.c` and
 /// `fs/btrfs/file.c`, tested in `io_write`, `io_uring/rw.c`.
 const WRITE_WITHOUT_WORKERS: [(&str, (u32, u32)); 2] = [("xfs", (6, 0)), ("btrfs", (6, 1))];
+
+/// What the kernel calls an epoll's file.
+const EPOLL: &str = "eventpoll";
+/// Descriptors of an epoll that are looked at: on more it is a loop's.
+const FEW: usize = 3;
 
 /// What the descriptors of a measurement's sites are.
 pub(super) struct Lookups {
@@ -40,6 +46,8 @@ struct Shared {
 struct Asked {
     /// The newest question; one that was not yet begun gives way to it.
     next: Option<Vec<LastCall>>,
+    /// Descriptors of threads; all of them are answered.
+    descriptors: Vec<(Tid, i32)>,
     over: bool,
 }
 
@@ -58,6 +66,8 @@ pub(super) struct Found {
     pub(super) direct: HashSet<Place>,
     /// Places whose writes a ring would hand to workers of the kernel.
     pub(super) by_workers: HashSet<Place>,
+    /// What threads waited on.
+    pub(super) connections: Vec<ConnectionFacts>,
     /// The file systems of those that go past the page cache, by device.
     volumes: HashSet<(u32, u32)>,
 }
@@ -74,13 +84,16 @@ impl Lookups {
         Self { shared, thread }
     }
 
-    /// Looks up the descriptors of the last call at each site, soon.
-    pub(super) fn ask(&self, sites: &[SiteRecord]) {
+    /// Looks up the descriptors of the last call at each site and those of threads, soon.
+    pub(super) fn ask(&self, sites: &[SiteRecord], descriptors: Vec<(Tid, i32)>) {
         let calls = sites.iter().filter_map(|site| match site.last_caller {
             (tgid, Some(fd)) => Some(LastCall { place: site.place.clone(), tgid, fd }),
             _ => None,
         });
-        lock(&self.shared.asked).next = Some(calls.collect());
+        let mut asked = lock(&self.shared.asked);
+        asked.next = Some(calls.collect());
+        asked.descriptors.extend(descriptors);
+        drop(asked);
         self.shared.more.notify_one();
     }
 
@@ -104,6 +117,7 @@ impl Drop for Lookups {
     fn drop(&mut self) {
         let mut asked = lock(&self.shared.asked);
         asked.next = None;
+        asked.descriptors.clear();
         asked.over = true;
         self.shared.more.notify_one();
     }
@@ -115,15 +129,36 @@ impl Shared {
         let mut tables = HashMap::new();
         let mut asked = lock(&self.asked);
         loop {
+            let descriptors = std::mem::take(&mut asked.descriptors);
             match asked.next.take() {
                 Some(calls) => {
                     drop(asked);
+                    // A connection may be closed soon.
+                    descriptors.into_iter().for_each(|of| self.look_up_connection(&mut tables, of));
                     calls.into_iter().for_each(|call| self.look_up(&mut tables, call));
                     asked = lock(&self.asked);
                 }
                 None if asked.over => return,
                 None => asked = self.more.wait(asked).unwrap_or_else(PoisonError::into_inner),
             }
+        }
+    }
+
+    /// Whether a descriptor is a client's connection, and where it leads.
+    fn look_up_connection(&self, tables: &mut HashMap<Tgid, DescriptorTable>, (tid, fd): (Tid, i32)) {
+        let Some(tgid) = process::process_of(tid) else { return };
+        let table = tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
+        let known = match table.describe(fd) {
+            // A thread that waits for one connection by an epoll that also watches other things.
+            Descriptor::Anon(name) if name == EPOLL => {
+                let watched = process::watched(tgid, fd).into_iter().take(FEW);
+                let mut known = watched.filter_map(|fd| end_of(&table.describe(fd)));
+                known.find(|(client, _)| *client)
+            }
+            descriptor => end_of(&descriptor),
+        };
+        if let Some((client, name)) = known {
+            lock(&self.found).connections.push(ConnectionFacts { tid, fd, client, name });
         }
     }
 
@@ -177,6 +212,20 @@ fn needs_workers(file_system: &str) -> bool {
     !WRITE_WITHOUT_WORKERS
         .iter()
         .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
+}
+
+/// Whether what a descriptor leads to is a client, and its name: the address that a client came to,
+/// or the peer's. `None` where nobody is at the other end, or nobody can tell who.
+fn end_of(descriptor: &Descriptor) -> Option<(bool, String)> {
+    Some(match descriptor {
+        Descriptor::Socket { proto, local: Some(local), inbound: true, .. } => (true, format!("{proto} {local}")),
+        Descriptor::Socket { proto, peer: Some(peer), .. } => (false, format!("{proto} → {peer}")),
+        Descriptor::Unix { name: Some(name), listening: false, .. } => (true, format!("unix {name}")),
+        Descriptor::Unix { listening: false, .. } | Descriptor::Fifo(_) | Descriptor::Pipe { .. } => {
+            (false, format!("{descriptor:#}"))
+        }
+        _ => return None,
+    })
 }
 
 /// Whether a call of this class can have been on such a descriptor.

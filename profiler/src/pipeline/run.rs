@@ -364,7 +364,8 @@ impl<'a> Run<'a> {
         let sites = event::decode_sites(&self.session.sites()?)?;
         self.session.tune_samples();
         self.quotas.look(kernel::now());
-        self.lookups.ask(&sites);
+        let descriptors = self.session.fresh_descriptors();
+        self.lookups.ask(&sites, descriptors);
         self.runtimes.update(self.request.target.processes.first());
         if let Some(stacks) = self.stacks.as_mut() {
             stacks.tune(&self.session, sites.iter().map(|s| s.site.blocked_calls).sum());

@@ -6,7 +6,7 @@ use super::{
     blocks::Blocks,
     given::Given,
     prices::Prices,
-    replay::{Arrivals, Assignment, Outcome, Settings, Trace},
+    replay::{Arrivals, Assignment, Outcome, Settings, Times, Trace},
     scenario::Ground,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     cost::{Births, HandOvers},
     event::{BlockClass, Family, Sums},
     machine::{Pool, PriceList, Queue, Way},
-    quantity::{Estimate, bootstrap},
+    quantity::{Estimate, Quantiles, bootstrap},
 };
 
 /// Events replayed at most, per scenario.
@@ -89,7 +89,7 @@ impl Engine {
             window
                 .spans
                 .iter()
-                .map(|span| Trace::from_span(span, counts))
+                .map(|span| Trace::from_span(span, counts, given.clients))
                 .filter(|t| t.connections() > 0)
                 .take_while(|t| {
                     events += t.events();
@@ -147,6 +147,15 @@ impl Engine {
         let windows: Vec<_> = outcomes.iter().map(|o| (o.sleeps as f64, o.served as f64)).collect();
         let sleeps_per_event = bootstrap::ratio(&windows).unwrap_or(Estimate::exact(mean));
         Some(Counted { sleeps_per_event, events_per_wait: sum.events_per_wait().unwrap_or(1.0) })
+    }
+
+    /// How long clients' requests would take.
+    pub(super) fn times(&self, way: Way, settings: &Settings) -> Quantiles {
+        let mut times = Times::default();
+        for trace in self.traces(way) {
+            trace.replay_timed(settings, &mut times);
+        }
+        times.quantiles()
     }
 
     /// The count without a stream to replay: if fewer threads could run than there are loops, a

@@ -2,6 +2,7 @@
 
 use super::{baseline::Drift, prices::Prices};
 use crate::{
+    aggregate::Clients,
     cost::{Births, Effect, HandOvers},
     machine::{Language, PriceList, Way},
     quantity::Estimate,
@@ -9,6 +10,8 @@ use crate::{
 
 /// What a prediction starts from, beside the window.
 pub(crate) struct Given<'a> {
+    /// The connections whose requests are timed.
+    pub(crate) clients: &'a Clients,
     /// `None` where the cost of a block is not known.
     pub(crate) prices: Option<Prices>,
     /// What its pools pay to hand work over.

@@ -100,13 +100,16 @@ impl<'a> FedPool<'a> {
 mod tests {
     use super::*;
     use crate::{
+        aggregate::Clients,
         cost::{Births, HandOvers},
         machine::{EventCost, Language, Runtime, RuntimePrices, Step},
     };
 
     /// 1,000 messages in 100 ms of CPU; its waits for work take 5 ms of that in the kernel.
     fn given(calibration: &PriceList, bound: bool) -> Given<'_> {
+        static NO_CLIENTS: std::sync::LazyLock<Clients> = std::sync::LazyLock::new(Clients::default);
         Given {
+            clients: &NO_CLIENTS,
             prices: None,
             hand_overs: HandOvers { waits: 500.0, cpu: 5e6 },
             births: Births::default(),

@@ -16,7 +16,11 @@ use std::{
     collections::{BTreeMap, BinaryHeap, VecDeque},
 };
 
-use crate::event::{BlockClass, Span};
+use crate::{
+    aggregate::Clients,
+    event::{BlockClass, Family, Span},
+    quantity::{Quantiles, weights},
+};
 
 /// Who brings the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +101,13 @@ struct Cycle {
     gap: u64,
     /// When it was ready again, as recorded.
     until: u64,
+    /// Time in it for which the thread waited for something that is not replayed, and that another
+    /// way of waiting would wait for as well, ns.
+    held: u64,
+    /// Whether a client's request began it.
+    asked: bool,
+    /// Whether a client's request ends it: the one before has been answered.
+    answers: bool,
 }
 
 /// A connection: when it is ready first, and what it does then.
@@ -116,7 +127,7 @@ pub struct Trace {
 impl Trace {
     /// The trace of all blocks whose class `counts` accepts. Bursts between blocks of other classes
     /// are added to the burst around them.
-    pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool) -> Self {
+    pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool, clients: &Clients) -> Self {
         let length = span.end.saturating_sub(span.start).as_nanos();
         let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for end in &span.ends {
@@ -127,20 +138,25 @@ impl Trace {
             .filter_map(|ends| {
                 let mut cycles = Vec::with_capacity(ends.len());
                 let mut first = None;
-                let mut service = 0.0;
+                let (mut service, mut held, mut asked) = (0.0, 0, false);
                 for end in ends {
                     service += end.burst.as_nanos() as f64;
+                    let gap = end.wake.saturating_sub(end.off).as_nanos();
                     if !counts(end.class) {
+                        // Threads that are none wait for no lock of each other's; and what waits
+                        // for a client is no part of its request.
+                        let is_held = end.class.family() != Family::Lock && !clients.awaited(end);
+                        held += if is_held { gap } else { 0 };
                         continue;
                     }
+                    let (until, answers) = (end.wake.saturating_sub(span.start).as_nanos(), clients.asked(end));
                     if first.is_none() {
                         // The burst before the first block began before the span.
-                        first = Some(end.wake.saturating_sub(span.start).as_nanos());
+                        first = Some(until);
                     } else {
-                        let gap = end.wake.saturating_sub(end.off).as_nanos();
-                        cycles.push(Cycle { service, gap, until: end.wake.saturating_sub(span.start).as_nanos() });
+                        cycles.push(Cycle { service, gap, until, held, asked, answers });
                     }
-                    service = 0.0;
+                    (service, held, asked) = (0.0, 0, answers);
                 }
                 Some(Connection { first: first?, cycles })
             })
@@ -174,18 +190,51 @@ impl Trace {
 
     /// Replays the trace on loops of these settings.
     pub fn replay(&self, settings: &Settings) -> Outcome {
+        self.replay_timed(settings, &mut Times::default())
+    }
+
+    /// The same, with the time that each client's request took.
+    pub fn replay_timed(&self, settings: &Settings, times: &mut Times) -> Outcome {
         let loops = settings.loops.max(1) as usize;
+        let mut sum = Outcome::default();
+        let mut add = |simulation: Simulation<'_>| {
+            sum += simulation.outcome;
+            times.ended.extend(simulation.answered);
+            times.left.extend(simulation.left);
+        };
         match settings.assignment {
-            Assignment::Stealing => Simulation::new(self, settings, 0, 1).shared(loops),
+            Assignment::Stealing => add(Simulation::new(self, settings, 0, 1).shared(loops)),
             Assignment::Fixed => {
-                let mut sum = Outcome::default();
                 for part in 0..loops.min(self.connections.len().max(1)) {
-                    sum += Simulation::new(self, settings, part, loops).alone();
+                    add(Simulation::new(self, settings, part, loops).alone());
                 }
-                sum
             }
         }
+        sum
     }
+}
+
+/// How long requests took, ns: from their arrival to their reply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Times {
+    pub ended: Vec<f64>,
+    /// How long after each one's arrival, of all that arrived, the span went on.
+    pub left: Vec<f64>,
+}
+
+impl Times {
+    pub fn quantiles(&self) -> Quantiles {
+        let weights = weights(self.ended.iter().copied(), &self.left);
+        Quantiles::new(&self.ended.iter().copied().zip(weights).collect::<Vec<_>>())
+    }
+}
+
+/// A request that was not answered yet.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: f64,
+    /// Of its time so far, what passed in waits that are not replayed, ns.
+    held: f64,
 }
 
 /// A reply that has not left yet.
@@ -195,6 +244,8 @@ struct Held {
     rest: f64,
     /// How long the connection is away afterwards, if its reply brings the next request.
     gap: Option<u64>,
+    /// Whether it is the answer to a client's request.
+    answers: bool,
 }
 
 /// A replay of the connections of one queue, under way.
@@ -206,6 +257,14 @@ struct Simulation<'a> {
     /// Index of the next cycle, by connection.
     next: Vec<u32>,
     mean: f64,
+    /// When each connection became ready last.
+    ready_at: Vec<u64>,
+    /// The client's request that each connection works on.
+    asked: Vec<Option<Asked>>,
+    /// How long those took that were answered, ns.
+    answered: Vec<f64>,
+    /// How long after each arrival the span goes on, ns.
+    left: Vec<f64>,
     /// Replies of this batch that leave with the enter.
     held: Vec<Held>,
     outcome: Outcome,
@@ -228,6 +287,10 @@ impl<'a> Simulation<'a> {
             arrivals,
             next,
             mean: trace.mean_service(),
+            ready_at: vec![0; trace.connections.len()],
+            asked: vec![None; trace.connections.len()],
+            answered: Vec::new(),
+            left: Vec::new(),
             held: Vec::new(),
             outcome: Outcome::default(),
         }
@@ -244,7 +307,17 @@ impl<'a> Simulation<'a> {
         self.outcome.served += 1;
         let gap = cycle.filter(|_| self.settings.arrivals == Arrivals::Closed).map(|cycle| cycle.gap);
         let entered = self.settings.entered.unwrap_or(1.0);
-        self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap });
+        let asked = &mut self.asked[connection as usize];
+        if cycle.is_some_and(|cycle| cycle.asked) {
+            let at = self.ready_at[connection as usize] as f64;
+            *asked = Some(Asked { at, held: 0.0 });
+            self.left.push((self.trace.length as f64 - at).max(0.0));
+        }
+        if let (Some(asked), Some(cycle)) = (asked, cycle) {
+            asked.held += cycle.held as f64;
+        }
+        let answers = cycle.is_some_and(|cycle| cycle.answers);
+        self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap, answers });
         let now = now + (service * (1.0 - entered)) as u64;
         if self.settings.entered.is_some() { now } else { self.reply(now) }
     }
@@ -259,6 +332,7 @@ impl<'a> Simulation<'a> {
             && at <= now
         {
             self.arrivals.pop();
+            self.ready_at[connection as usize] = at;
             ready.push_back(connection);
         }
     }
@@ -279,8 +353,11 @@ impl<'a> Simulation<'a> {
 
     /// Sends the held replies, and returns the time at which the last one has left.
     fn reply(&mut self, mut now: u64) -> u64 {
-        for Held { connection, rest, gap } in self.held.drain(..) {
+        for Held { connection, rest, gap, answers } in self.held.drain(..) {
             now += rest as u64;
+            if answers && let Some(asked) = self.asked[connection as usize].take() {
+                self.answered.push(now as f64 - asked.at + asked.held);
+            }
             if let Some(gap) = gap {
                 self.arrivals.push(Reverse((now + gap + self.settings.trailing as u64, connection)));
             }
@@ -289,7 +366,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// Runs one loop with a queue of its own.
-    fn alone(mut self) -> Outcome {
+    fn alone(mut self) -> Self {
         let (mut now, mut ready) = (0, VecDeque::new());
         while now < self.trace.length {
             let Some(at) = self.wait(now, &mut ready) else { break };
@@ -299,11 +376,11 @@ impl<'a> Simulation<'a> {
             }
             now = self.reply(now);
         }
-        self.outcome
+        self
     }
 
     /// Runs loops that share one queue: the loop that is free first takes the next connection.
-    fn shared(mut self, loops: usize) -> Outcome {
+    fn shared(mut self, loops: usize) -> Self {
         let mut free: BinaryHeap<Reverse<u64>> = (0..loops).map(|_| Reverse(0)).collect();
         let mut ready = VecDeque::new();
         while let Some(Reverse(mut now)) = free.pop() {
@@ -320,7 +397,7 @@ impl<'a> Simulation<'a> {
             }
             free.push(Reverse(now));
         }
-        self.outcome
+        self
     }
 }
 
@@ -329,7 +406,8 @@ mod tests {
     use super::*;
 
     fn trace(connections: usize, service: f64, gap: u64, length: u64) -> Trace {
-        let cycle = |first: u64, n: u64| Cycle { service, gap, until: first + n * (service as u64 + gap) };
+        let until = |first: u64, n: u64| first + n * (service as u64 + gap);
+        let cycle = |first, n| Cycle { service, gap, until: until(first, n), held: 0, asked: true, answers: true };
         let connection = |first| Connection { first, cycles: (1..=50).map(|n| cycle(first, n)).collect() };
         let connections = (0..connections as u64).map(connection).collect();
         Trace { connections, length }
@@ -339,7 +417,9 @@ mod tests {
     /// another time; one enter makes all of them at once, and the device does not mind.
     #[test]
     fn what_ends_together_still_does_in_the_open_loop() {
-        let cycle = |i: u64, n: u64| Cycle { service: 1_000.0, gap: 50_000 - 1_000 * i, until: n * 60_000 };
+        let (held, asked, answers) = (0, false, false);
+        let gap = |i: u64| 50_000 - 1_000 * i;
+        let cycle = |i: u64, n: u64| Cycle { service: 1_000.0, gap: gap(i), until: n * 60_000, held, asked, answers };
         let connection = |i| Connection { first: 0, cycles: (1..=40).map(|n| cycle((i + n) % 8, n)).collect() };
         let trace = Trace { connections: (0..8).map(connection).collect(), length: 2_400_000 };
         let sleeps = |arrivals| {
@@ -371,6 +451,32 @@ mod tests {
             // yet.
             assert_eq!(outcome, Outcome { served: 50, waits: 50, sleeps: 49 }, "{arrivals:?}");
         }
+    }
+
+    #[test]
+    fn a_request_takes_its_wake_up_its_queue_and_its_work() {
+        let times = |trace: &Trace, settings: &Settings| {
+            let mut times = Times::default();
+            trace.replay_timed(settings, &mut times);
+            times
+        };
+        let woken = Settings { wake_up: 5.0, tax: 1.0, ..settings(Arrivals::Closed) };
+        let mut one = trace(1, 10.0, 90, 5_000);
+        let took = times(&one, &woken).ended;
+        // The first one arrives at the very start, where the loop does not sleep yet.
+        assert!(took.len() > 40 && took[0] == 11.0 && took[1..].iter().all(|&ns| ns == 16.0), "{took:?}");
+        // What it waits for otherwise is its own, and nobody else's.
+        one.connections[0].cycles.iter_mut().for_each(|cycle| cycle.held = 100);
+        assert!(times(&one, &woken).ended[1..].iter().all(|&ns| ns == 116.0));
+        // Four at once: the last one waits for three others.
+        let four = times(&trace(4, 10.0, 990, 900), &settings(Arrivals::Closed));
+        // They come 1 ns after each other.
+        assert_eq!(four.ended, [10.0, 19.0, 28.0, 37.0]);
+        // An answer that did not come before the end has no length.
+        let mut late = trace(1, 10.0, 90, 5_000);
+        late.connections[0].cycles.iter_mut().for_each(|cycle| cycle.answers = false);
+        let late = times(&late, &settings(Arrivals::Closed));
+        assert!(late.ended.is_empty() && late.left.len() > 40 && late.left[0] == 5_000.0);
     }
 
     #[test]
@@ -440,6 +546,8 @@ mod tests {
             waker: None,
             class,
             away: false,
+            fd: Some(7),
+            sends: false,
             off: at(off),
             wake: at(wake),
             burst: at(burst),
@@ -454,8 +562,10 @@ mod tests {
                 end(BlockClass::Tcp, 1_230, 1_900, 30),
             ],
         };
-        let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp);
-        let connection = Connection { first: 100, cycles: vec![Cycle { service: 80.0, gap: 670, until: 900 }] };
+        let clients: Clients = [(Tid::from_raw(1), 7)].into_iter().collect();
+        let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp, &clients);
+        let cycle = Cycle { service: 80.0, gap: 670, until: 900, held: 0, asked: true, answers: true };
+        let connection = Connection { first: 100, cycles: vec![cycle] };
         assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });
         assert_eq!((trace.events(), trace.connections()), (2, 1));
     }

@@ -7,7 +7,10 @@ use super::{
     replay::Assignment,
     term::Term,
 };
-use crate::{machine::Way, quantity::Estimate};
+use crate::{
+    machine::Way,
+    quantity::{Estimate, Quantiles},
+};
 
 /// What one way of waiting would give back.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,9 @@ pub struct Scenario {
     /// Calibrated cost of waiting for an event if a wait returns `events_per_wait`, ns; `None`
     /// where no price was needed.
     pub event_tax: Option<f64>,
+    /// How long a client's request would take, from its arrival to its reply, ns; none where
+    /// nothing was replayed, or no clients are known.
+    pub times: Quantiles,
     /// The terms that the saving is the sum of.
     pub terms: Vec<Term>,
 }
@@ -84,6 +90,7 @@ impl Scenario {
             sleeps_per_second: waits.blocks * waits.sleeps_per_block / seconds,
             events_per_wait: waits.events_per_wait,
             event_tax: waits.event_tax,
+            times: Quantiles::default(),
             terms,
         }
     }

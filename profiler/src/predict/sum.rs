@@ -77,9 +77,11 @@ impl Engine {
         };
         let open = share(if taken == Arrivals::Open { value } else { value + shift });
         let full = self.at_full_load(way, loops, &counted).unwrap_or(found.saving);
+        settings.tax = tax.value;
         Some(Scenario {
             open,
             full,
+            times: self.times(way, &Settings { arrivals: taken, ..settings }),
             ..Scenario::new((way, loops, assignment), found, &waits, (self.cpu, self.seconds))
         })
     }

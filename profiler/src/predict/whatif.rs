@@ -21,7 +21,7 @@ use crate::{
     aggregate::Window,
     event::{BlockClass, Family, Sums},
     machine::{Pool, PriceList, RuntimePrices, Source, Way},
-    quantity::Estimate,
+    quantity::{Estimate, Quantiles},
 };
 
 /// Blocks below which no saving is stated.
@@ -188,6 +188,7 @@ impl WhatIf {
                 sleeps_per_second: blocks / given.seconds.max(1e-9),
                 events_per_wait: 1.0,
                 event_tax: None,
+                times: Quantiles::default(),
                 terms: vec![Term {
                     kind: TermKind::FewBlocks,
                     count: blocks,

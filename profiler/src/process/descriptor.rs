@@ -9,7 +9,10 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use super::sockets::{Entry, SocketTable, Table};
 use super::unix_peer;
 use super::{deleted, proc};
-use crate::{quantity::Tgid, text::mountinfo::Mount};
+use crate::{
+    quantity::{Tgid, Tid},
+    text::mountinfo::Mount,
+};
 
 /// How wide a descriptor may print, in columns; `{:#}` prints all of it.
 const COLUMNS: usize = 40;
@@ -132,13 +135,24 @@ pub fn file_system_of(tgid: Tgid, fd: i32) -> Option<String> {
     Mount::all(&mounts).find_map(|mount| (mount.id == id).then_some(mount.kind))
 }
 
-/// The descriptor that an epoll watches, if that is one: `tfd` of `/proc/PID/fdinfo/FD`. The kernel
-/// locks the epoll meanwhile: ask only about one in which a thread sleeps.
+/// The descriptors that an epoll watches: `tfd` of `/proc/PID/fdinfo/FD`. The kernel locks the
+/// epoll meanwhile: ask only about one in which a thread sleeps.
+pub fn watched(tgid: Tgid, epoll: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{epoll}")).unwrap_or_default();
+    let watched = text.lines().filter_map(|line| line.strip_prefix("tfd:"));
+    watched.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
+}
+
+/// The descriptor that an epoll watches, if that is one.
 pub fn only_watched(tgid: Tgid, epoll: i32) -> Option<i32> {
-    let text = std::fs::read_to_string(format!("/proc/{tgid}/fdinfo/{epoll}")).ok()?;
-    let mut watched = text.lines().filter_map(|line| line.strip_prefix("tfd:"));
-    let only = watched.next()?.split_whitespace().next()?.parse().ok()?;
-    watched.next().is_none().then_some(only)
+    let watched = watched(tgid, epoll);
+    let [only] = watched.as_slice() else { return None };
+    Some(*only)
+}
+
+/// The process that a thread belongs to.
+pub fn process_of(tid: Tid) -> Option<Tgid> {
+    proc::Status::read(tid.as_raw()).ok().map(|status| Tgid::from_raw(status.tgid))
 }
 
 impl DescriptorTable {

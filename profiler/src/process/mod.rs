@@ -30,6 +30,7 @@ pub use children::Children;
 pub use deleted::without_deleted;
 pub use descriptor::{
     Descriptor, DescriptorTable, Protocol, describe, device_of, file_system_of, only_watched, opened_direct,
+    process_of, watched,
 };
 pub use error::{Candidate, TargetError};
 pub use exit::{ExitWatch, is_alive, started};

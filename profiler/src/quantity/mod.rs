@@ -9,6 +9,7 @@ pub(crate) mod kib;
 mod listed;
 mod nanos;
 mod repeats;
+mod survival;
 mod uncertain;
 
 pub use estimate::{Estimate, Z90};
@@ -17,4 +18,6 @@ pub use id::{Addr, Tgid, Tid};
 pub(crate) use listed::listed;
 pub use nanos::Nanos;
 pub use repeats::{Repeats, median};
+pub(crate) use survival::weights;
+pub use survival::{Quantiles, SHOWN};
 pub(crate) use uncertain::Uncertain;

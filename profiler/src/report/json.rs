@@ -7,6 +7,7 @@
 mod capacity;
 mod figure;
 mod ipc;
+mod latency;
 mod ledgers;
 mod load;
 mod memory;
@@ -67,6 +68,8 @@ struct Document {
     load: load::Load,
     /// How many times today's load its CPUs carry; null where it hardly ran.
     capacity: Option<capacity::Capacity>,
+    /// How long its clients wait.
+    latency: latency::Latency,
     /// What its threads take of memory.
     memory: memory::Memory,
     /// Every call place, the one with the most blocked time first; those that never blocked
@@ -147,6 +150,7 @@ impl Document {
             wall: ledgers::Wall::new(&report.wall),
             load: load::Load::new(&report.load),
             capacity: report.capacity.as_ref().map(capacity::Capacity::new),
+            latency: latency::Latency::new(&report.latency),
             memory: memory::Memory::new(&report.memory),
             sites: report.sites.iter().map(views::Site::new).collect(),
             threads: report.threads.iter().map(views::Thread::new).collect(),

@@ -9,6 +9,7 @@
 //! WALL       where its threads' time went
 //! LOAD       what it adds to the load average
 //! CAPACITY   how many times today's load its CPUs carry
+//! LATENCY    how long its clients wait
 //! MEMORY     what its threads take
 //! SITES      which calls blocked
 //! THREADS    who they are
@@ -27,6 +28,7 @@ mod devices;
 mod diff;
 mod explain;
 mod ipc;
+mod latency;
 mod load;
 mod memory;
 pub(super) mod options;
@@ -63,6 +65,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     wall::render(&mut page, report);
     load::render(&mut page, report);
     capacity::render(&mut page, report);
+    latency::render(&mut page, report);
     memory::render(&mut page, report);
     sites::render(&mut page, report, options);
     threads::render(&mut page, report, options);

@@ -212,7 +212,7 @@ impl App {
                 _ => self.scroll().act(action),
             },
             View::Flame => self.act_in_flame(action),
-            View::Overview | View::Ipc | View::Log => self.scroll().act(action),
+            View::Overview | View::Ipc | View::Log | View::Latency => self.scroll().act(action),
         }
     }
 

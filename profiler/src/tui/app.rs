@@ -329,7 +329,7 @@ impl App {
             View::Threads | View::Sites | View::Devices => places.push(Place::Tables),
             View::WhatIf => places.push(Place::WhatIf),
             View::Flame => places.push(Place::Flame),
-            View::Overview | View::Ipc | View::Log => {}
+            View::Overview | View::Ipc | View::Log | View::Latency => {}
         }
         places.extend([Place::Moving, Place::Everywhere]);
         places

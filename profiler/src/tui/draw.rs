@@ -131,14 +131,18 @@ fn header(pen: &mut Pen<'_>, app: &App) {
 }
 
 fn tabs(pen: &mut Pen<'_>, app: &App) {
-    let all: usize = View::ALL.iter().map(|v| width(v.name()) + 4).sum();
-    let in_full = all <= usize::from(pen.width()) + 2;
+    // A digit and a space before each name, and as much space behind it as there is room for.
+    let all: usize = View::ALL.iter().map(|v| width(v.name()) + 2).sum();
+    let room = usize::from(pen.width());
+    let fits = |gap: usize| all + gap * (View::ALL.len() - 1) <= room;
+    let in_full = fits(1);
+    let gap = if in_full && !fits(2) { 1 } else { 2 };
     let mut column = 0;
     for (i, view) in View::ALL.into_iter().enumerate() {
         let shown = view == app.view;
         let text = if in_full || shown { format!("{} {}", i + 1, view.name()) } else { (i + 1).to_string() };
         let ink = if shown { Ink::Bar } else { Ink::Plain };
-        column = pen.text(1, column, &text, ink) + 2;
+        column = pen.text(1, column, &text, ink) + gap;
     }
 }
 
@@ -222,7 +226,7 @@ fn hints(app: &App, room: usize) -> String {
         View::Threads | View::Devices => &["< > sort", "R reverse"],
         View::WhatIf => &["← → loops", "o queues"],
         View::Flame => &["Enter zoom", "Esc out", "w weight"],
-        View::Overview | View::Ipc | View::Log => &["Tab next view"],
+        View::Overview | View::Ipc | View::Log | View::Latency => &["Tab next view"],
     };
     let general = ["/ search", "t last/whole", "Space freeze", "e export", "r reset", "+ - interval"];
     let mut text = "q quit  ? help".to_owned();

@@ -158,7 +158,7 @@ impl Binding {
     /// Its keys as the help prints them: `j ↓`.
     pub(super) fn names(&self) -> String {
         match self.action {
-            Action::Show => "1–8".to_owned(),
+            Action::Show => "1–9".to_owned(),
             _ => self.keys.iter().map(|k| k.name()).collect::<Vec<_>>().join(" "),
         }
     }
@@ -174,7 +174,7 @@ pub(super) const KEYMAP: &[Binding] = &[
     row(Place::Everywhere, &[key('?'), code(KeyCode::F(1))], Action::Help, "this help"),
     row(
         Place::Everywhere,
-        &[key('1'), key('2'), key('3'), key('4'), key('5'), key('6'), key('7'), key('8')],
+        &[key('1'), key('2'), key('3'), key('4'), key('5'), key('6'), key('7'), key('8'), key('9')],
         Action::Show,
         "go to a view",
     ),

@@ -14,6 +14,7 @@ listed! {
         Ipc,
         Flame,
         Log,
+        Latency,
     }
 }
 
@@ -28,6 +29,7 @@ impl View {
             Self::Ipc => "IPC",
             Self::Flame => "flame",
             Self::Log => "log",
+            Self::Latency => "latency",
         }
     }
 

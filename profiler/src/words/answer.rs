@@ -8,7 +8,7 @@ use crate::{
     },
     cost::Basis,
     quantity::Provenance,
-    text::numbers::{NA, bytes, count, decimal, maybe, per_second, span, span_range, whole},
+    text::numbers::{NA, bytes, count, decimal, maybe, per_second, plural, span, span_range, whole},
 };
 
 impl SiteView {
@@ -152,6 +152,13 @@ impl InWords for Note {
             Self::NotCounted => missing::NOT_MEASURED,
             Self::NoStackSeen => {
                 "no thread's stack could be told: none was seen asleep, or they lie in a heap of the program's"
+            }
+            Self::NoRequests => {
+                "no request was seen: no thread of its waited for a client's connection by itself; where connections share \
+                 a loop, or wait for a pool, what is done for whom cannot be told"
+            }
+            Self::FewRequests(n) => {
+                return format!("only {} seen; measure longer", plural(*n, "request was", "requests were"));
             }
             Self::OthersToll => {
                 "what calls and blocks of the profiler's own threads cost while nobody is measured, × those of all others"

@@ -14,6 +14,7 @@ mod cost;
 mod diff;
 mod in_words;
 mod ipc;
+mod latency;
 mod ledger;
 mod load;
 mod machine;

@@ -37,6 +37,10 @@ pub(crate) struct Row {
     pub(crate) wall: u64,
     /// Turns in which its event loop stood still: when each began and its length, ns.
     pub(crate) stalls: Vec<(u64, u64)>,
+    /// How long its clients waited for each reply, ns.
+    pub(crate) requests: Vec<u64>,
+    /// Of all that, waits for another service, ns.
+    pub(crate) served: u64,
 }
 
 impl Row {
@@ -61,6 +65,8 @@ impl Row {
             cpu: number("cpu_ns"),
             wall: number("wall_ns"),
             stalls: serde_json::from_value(value["stalls"].clone()).unwrap(),
+            requests: serde_json::from_value(value["requests"].clone()).unwrap(),
+            served: number("served_ns"),
         }
     }
 

@@ -4,12 +4,13 @@
 //! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
 //! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`containers`] does the
 //! same with programs in several languages. [`ipc`] is apart: its [`sweep`] gives curves of the IPC
-//! after returns, drawn by [`curves`].
+//! after returns, drawn by [`curves`]; [`latency`] is apart too.
 
 mod cells;
 pub(crate) mod containers;
 mod curves;
 pub(crate) mod ipc;
+mod latency;
 mod plot;
 mod predict;
 mod programs;
@@ -40,6 +41,7 @@ enum What {
     Predict(predict::Options),
     Containers(containers::Options),
     Ipc(ipc::Options),
+    Latency(latency::Options),
     /// Draws docs/lab/*.svg.
     Plot(From),
     /// Writes docs/lab/results.md.
@@ -62,6 +64,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Predict(options) => predict::run(root, options),
         What::Containers(options) => containers::run(root, options),
         What::Ipc(options) => ipc::run(root, options),
+        What::Latency(options) => latency::run(root, options),
         What::Plot(from) => {
             let (results, folder) = from.open(root)?;
             for path in plot::draw(&results, &results.missed(root)?, &folder)? {

@@ -280,6 +280,8 @@ pub(super) const TARGET_NAMES: &[TargetName] = &[
     TargetName { name: "Top::left_out", why: "the kernel's answers about processes that cannot be measured" },
     TargetName { name: "Cause::place", why: "the target names its functions" },
     TargetName { name: "Stalls::processes", why: "the target names its processes" },
+    TargetName { name: "Latency::services", why: "addresses of the target's peers" },
+    TargetName { name: "Latency::by_address", why: "addresses that the target's clients came to" },
     TargetName { name: "Quota::group", why: "the path of a cgroup" },
     TargetName { name: "kernel", why: "the kernel's own words: its version" },
     TargetName { name: "said", why: "the error of the system that measured, kept in the recording" },

@@ -124,6 +124,10 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             },
         ],
     },
+    TestProgram {
+        name: "kernel_latency",
+        skip: &[Skip { test: "requests_take", on: Guests::Brief, why: "real time" }],
+    },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];
 

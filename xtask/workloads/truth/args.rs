@@ -24,13 +24,16 @@ pub(crate) struct Args {
     /// for burn: 100.
     #[arg(long)]
     pub(crate) ms: Option<u64>,
+    /// Microseconds from a reply to the next request, in the mean.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) gap_us: u64,
     /// Folder on a real disk for file-direct's file.
     #[arg(long, default_value = "/var/tmp")]
     pub(crate) dir: PathBuf,
     /// The watchdog: the process is killed (SIGALRM) after so many seconds.
     #[arg(long, default_value_t = 120)]
     pub(crate) timeout_s: u32,
-    /// Only for `exec-second`: what the image before the exec hands over.
+    /// Only for `exec-second` and `requests-clients`: what who started them hands over.
     #[arg(long, hide = true)]
     pub(crate) handed: Option<String>,
 }
@@ -189,6 +192,14 @@ pub(crate) enum Kind {
     RoleServe,
     /// A thread for each connection, which reads one request and ends; and the clients.
     RoleBrief,
+    /// A thread for each connection, that serves clients of another process and knows how long they
+    /// waited.
+    Requests,
+    /// As requests, in one event loop.
+    RequestsLoop,
+    /// Their clients.
+    #[value(hide = true)]
+    RequestsClients,
     /// Blocking reads of an eventfd.
     Eventfd,
     /// Blocking accepts on a TCP listener.

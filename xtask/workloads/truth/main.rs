@@ -38,6 +38,7 @@ mod prefork;
 mod probe;
 mod refused;
 mod renumbered;
+mod requests;
 mod rings;
 mod roles;
 mod row;
@@ -77,6 +78,9 @@ fn run(args: &Args) -> Result<()> {
     }
     sys::arm_watchdog(args.timeout_s);
     workloads::raise_descriptor_limit()?;
+    if args.kind == Kind::RequestsClients {
+        return requests::clients(args);
+    }
     if args.workers() == 0 || args.calls() == 0 {
         bail!("--n and --threads are at least 1");
     }
@@ -126,6 +130,7 @@ fn set_up(args: &Args) -> Result<Play> {
         Kind::LoopReads | Kind::LoopPolls | Kind::LoopLocks | Kind::LoopBurns => loops::set_up(args),
         Kind::LoopHealthy | Kind::LoopIdle | Kind::LoopWorkers => loops::set_up(args),
         Kind::PreforkSelect | Kind::PreforkEpoll | Kind::PreforkReaped => prefork::set_up(args),
+        Kind::Requests | Kind::RequestsLoop => requests::set_up(args),
         Kind::Churn => life::churn(args),
         Kind::Forkexec => life::forkexec(args),
         Kind::ExecNonleader => life::exec_nonleader(args),

@@ -83,6 +83,10 @@ pub(crate) struct Deed {
     /// Turns of its event loop in which it stood still: when each began, ns of `CLOCK_MONOTONIC`,
     /// and its length, ns.
     pub(crate) stalls: Vec<(u64, u64)>,
+    /// How long clients waited for a reply, ns.
+    pub(crate) requests: Vec<u64>,
+    /// Of all that, waits for another service, ns.
+    pub(crate) served_ns: u64,
     pub(crate) certainty: Certainty,
 }
 
@@ -100,6 +104,8 @@ impl Deed {
             blocked_min: Duration::ZERO,
             blocked_max: Duration::ZERO,
             stalls: Vec::new(),
+            requests: Vec::new(),
+            served_ns: 0,
             certainty: Certainty::Exact,
         }
     }
@@ -120,6 +126,7 @@ impl Row {
         let d = &self.deed;
         let blocks = std::iter::once((d.class, d.blocks)).chain(d.other_blocks.iter().copied());
         let stalls: Vec<String> = d.stalls.iter().map(|(at, length)| format!("[{at},{length}]")).collect();
+        let requests: Vec<String> = d.requests.iter().map(u64::to_string).collect();
         let object = Object::new()
             .raw("tid", self.tid)
             .text("class", d.class)
@@ -134,6 +141,8 @@ impl Row {
             .raw("blocked_min_ns", d.blocked_min.as_nanos())
             .raw("blocked_max_ns", d.blocked_max.as_nanos())
             .raw("park_blocks", u8::from(self.parked))
+            .raw("requests", format_args!("[{}]", requests.join(",")))
+            .raw("served_ns", d.served_ns)
             .raw("stalls", format_args!("[{}]", stalls.join(",")));
         self.delta.write(object).end()
     }

@@ -67,6 +67,49 @@ pub(crate) fn tcp() -> Result<(TcpStream, TcpStream)> {
     Ok((near, far))
 }
 
+/// Has the kernel note when it receives what this socket is sent (`SO_TIMESTAMPNS`).
+pub(crate) fn stamp_receives(stream: &TcpStream) -> Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes one integer, which it reads.
+    let set = unsafe {
+        let (on, size) = ((&raw const on).cast(), size_of::<libc::c_int>() as libc::socklen_t);
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, on, size)
+    };
+    if set != 0 { Err(Error::last_os_error()).context("SO_TIMESTAMPNS") } else { Ok(()) }
+}
+
+/// Receives a message, and tells when the kernel received it, ns of `CLOCK_REALTIME`; `None` where
+/// the other end has hung up.
+pub(crate) fn receive_stamped(stream: &TcpStream, message: &mut [u8]) -> Result<Option<u64>> {
+    let mut stamp = [0u64; 8];
+    let mut place = libc::iovec { iov_base: message.as_mut_ptr().cast(), iov_len: message.len() };
+    // SAFETY: all zeroes is a valid header, whose pointers are then set to what outlives the call.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut place;
+    header.msg_iovlen = 1;
+    header.msg_control = stamp.as_mut_ptr().cast();
+    header.msg_controllen = size_of_val(&stamp);
+    // SAFETY: the header's pointers are valid for the lengths beside them; what the kernel wrote
+    // behind a control header of this type is a timespec.
+    unsafe {
+        let got = libc::recvmsg(stream.as_raw_fd(), &raw mut header, 0);
+        if got == 0 {
+            return Ok(None);
+        }
+        anyhow::ensure!(got == message.len() as isize, "received {got} bytes: {}", Error::last_os_error());
+        let control = libc::CMSG_FIRSTHDR(&raw const header);
+        anyhow::ensure!(!control.is_null() && (*control).cmsg_type == libc::SCM_TIMESTAMPNS, "no time stamp");
+        let at = libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned();
+        Ok(Some(at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64))
+    }
+}
+
+/// `CLOCK_REALTIME`, ns.
+pub(crate) fn realtime_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 /// Keeps the calling thread on the last CPU that the process may use; returns where it could run
 /// before.
 pub(crate) fn stay_on_one_cpu() -> Result<CpuSet> {

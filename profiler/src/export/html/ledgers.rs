@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::markup::{Number, name};
 use crate::{
-    answer::{Capacity, CpuLedger, Load, Memory, Note, Report, WallLedger, WallLine},
+    answer::{Capacity, CpuLedger, Latency, Load, Memory, Note, Report, WallLedger, WallLine},
     event::Family,
     quantity::{Figure, Nanos},
     text::numbers::{NA, count, part, share, span},
@@ -169,6 +169,8 @@ pub(super) fn wall(report: &Report) -> Markup {
                 p class="note" { (name(&load(report))) }
                 "\n"
                 p class="note" { "Capacity: " (name(&Capacity::lines(report.capacity.as_ref()).join("; "))) }
+                "\n"
+                p class="note" { "Latency: " (name(&Latency::lines(&report.latency).join("; "))) }
                 "\n"
                 p class="note" { "Memory: " (name(&Memory::line(&report.memory))) }
             }

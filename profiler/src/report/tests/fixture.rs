@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::{
     aggregate::{OpenEnd, Quality, ThreadTotals, Window},
     answer::{
-        By, Ended, Facts, Inputs, LoadAverages, Member, Overhead, ProcessFacts, Report, Told, Top, TopRow, WindowFacts,
+        By, ConnectionFacts, Ended, Facts, Inputs, LoadAverages, Member, Overhead, ProcessFacts, Report, Told, Top,
+        TopRow, WindowFacts,
     },
     cost::Reference,
     event::{
@@ -115,6 +116,9 @@ fn calibration() -> PriceList {
     }
 }
 
+/// The descriptor of each thread's client.
+const CLIENT: i32 = 7;
+
 /// What was streamed of `threads` threads that are woken together, ten times in a tenth of a
 /// second.
 fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
@@ -124,6 +128,8 @@ fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
         waker: None,
         class,
         away: thread == 0,
+        fd: Some(CLIENT),
+        sends: false,
         off: at(round * 1_000 + u64::from(thread) * 16),
         wake: at(round * 1_000 + 450 + u64::from(thread) * 4),
         burst: at(15),
@@ -135,6 +141,14 @@ fn spans(threads: u32, class: BlockClass) -> Vec<Span> {
         ends: (0..10).flat_map(|r| (0..threads).map(move |t| end(t, n * 100 + r))).collect(),
     };
     (0..8).map(span).collect()
+}
+
+/// The clients of `threads` threads.
+fn clients(threads: u32) -> Vec<ConnectionFacts> {
+    let name = "tcp 127.0.0.1:7777".to_owned();
+    let client =
+        |thread| ConnectionFacts { tid: Tid::from_raw(PID + thread), fd: CLIENT, client: true, name: name.clone() };
+    (0..threads).map(client).collect()
 }
 
 /// A thread that the ledger closes for: what is left of the wall is blocked in `class`.
@@ -232,6 +246,7 @@ pub(super) fn server() -> Case {
         called(site(BlockClass::Tcp, "write", 7), 300_000, 0, 0),
     ];
     case.window.spans = spans(14, BlockClass::Tcp);
+    case.inputs.connections = Some(clients(14));
     case.window.programs = vec![ProgramRecord {
         name: "sched_switch".to_owned(),
         runs: 1_000_000,

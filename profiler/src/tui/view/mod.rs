@@ -5,6 +5,7 @@ pub(super) mod devices;
 pub(super) mod flame;
 pub(super) mod help;
 pub(super) mod ipc;
+mod latency;
 mod ledgers;
 pub(super) mod log;
 pub(super) mod overview;
@@ -30,7 +31,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, snapshot: &Snapshot) {
         View::Sites if app.detail.is_none() => sites::draw(pen, app),
         View::Devices => devices::draw(pen, app),
         View::Flame => flame::draw(pen, app, snapshot),
-        View::Sites | View::WhatIf | View::Ipc | View::Log => {
+        View::Sites | View::WhatIf | View::Ipc | View::Log | View::Latency => {
             if let Some((page, scroll)) = text(app, snapshot, pen.width()) {
                 draw_text(pen, &page, scroll, &app.searched());
             }
@@ -52,6 +53,10 @@ fn text<'a>(app: &'a App, snapshot: &Snapshot, width: u16) -> Option<(Page, &'a 
         }
         (View::Ipc, _) => {
             ipc::write(&mut page, app, snapshot);
+            app.scroll()
+        }
+        (View::Latency, _) => {
+            latency::write(&mut page, snapshot);
             app.scroll()
         }
         (View::Log, _) => {

@@ -241,6 +241,7 @@ fn evidence_texts(report: &Report) -> Vec<String> {
     texts.extend(report.load.value().map(|load| format!("· load average: {}", load.sentence())));
     // Other ways have a view of their own.
     texts.extend(report.capacity.as_ref().map(|capacity| format!("· capacity: {}", capacity.now())));
+    texts.extend(report.latency.value().map(|latency| format!("· latency: {}; {}", latency.now(), latency.scope())));
     texts.extend(report.memory.value().map(|memory| format!("· memory: {}", memory.sentence())));
     texts.extend(report.verdict.advice_lines().iter().map(|line| format!("· {}: {}", WhatIf::CHEAPER, clean(line))));
     texts
