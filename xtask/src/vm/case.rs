@@ -124,10 +124,6 @@ pub(super) const TEST_PROGRAMS: &[TestProgram] = &[
             },
         ],
     },
-    TestProgram {
-        name: "kernel_latency",
-        skip: &[Skip { test: "requests_take", on: Guests::Brief, why: "real time" }],
-    },
     TestProgram { name: "kernel_ipc", skip: &[] },
 ];
 
