@@ -16,6 +16,7 @@ mod residuals;
 mod roles;
 mod say;
 mod schema;
+mod soak;
 mod test;
 mod tidy;
 mod vm;
@@ -41,6 +42,7 @@ enum Command {
     Residuals(residuals::Options),
     Roles(roles::Options),
     Schema(schema::Options),
+    Soak(soak::Options),
     Test(test::Options),
     Tidy(tidy::Options),
     Vm(vm::Options),
@@ -75,6 +77,7 @@ fn run() -> Result<()> {
         Command::Residuals(options) => residuals::run(&root, &options),
         Command::Roles(options) => roles::run(&root, &options),
         Command::Schema(options) => schema::run(&root, &options),
+        Command::Soak(options) => soak::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Tidy(options) => tidy::run(&root, &options),
         Command::Vm(options) => vm::run(&root, &options),

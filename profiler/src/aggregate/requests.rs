@@ -64,6 +64,13 @@ pub type Connection = (Tid, i32);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clients(HashSet<Connection>);
 
+impl Clients {
+    /// Whether no connection is known to be a client's.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl FromIterator<Connection> for Clients {
     fn from_iter<T: IntoIterator<Item = Connection>>(connections: T) -> Self {
         Self(connections.into_iter().collect())
@@ -109,6 +116,21 @@ impl Request {
     }
 }
 
+/// Spans that follow each other at once, as one: what goes on from one to the next is not cut.
+pub fn joined(spans: &[Span]) -> Vec<Span> {
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.start.saturating_sub(last.end) <= NEXT_TO => {
+                last.end = span.end;
+                last.ends.extend_from_slice(&span.ends);
+            }
+            _ => joined.push(span.clone()),
+        }
+    }
+    joined
+}
+
 /// The requests of a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requests {
@@ -121,32 +143,34 @@ impl Requests {
     /// Of all spans.
     pub fn new(spans: &[Span], clients: &Clients) -> Self {
         let mut requests = Self::default();
-        if clients.0.is_empty() {
+        if clients.is_empty() {
             return requests;
         }
-        let mut threads: BTreeMap<Tid, Thread> = BTreeMap::new();
-        let (mut until, mut begun): (Option<Nanos>, _) = (None, Vec::new());
-        for span in spans {
-            if let Some(until) = until.filter(|&until| span.start.saturating_sub(until) > NEXT_TO) {
-                requests.break_off(&mut threads, &mut begun, until);
-            }
+        for span in joined(spans) {
+            let mut threads: BTreeMap<Tid, Thread> = BTreeMap::new();
+            let mut begun = Vec::new();
             for end in &span.ends {
                 let thread = threads.entry(end.tid).or_default();
                 begun.extend(clients.asked(end).then_some(end.wake));
-                requests.ended.extend(thread.block_ended(end, clients));
+                match thread.block_ended(end, clients) {
+                    Ended::Seen(request) => requests.ended.push(request),
+                    // It did not go on, and is not known to have ended.
+                    Ended::Unknown(at) => {
+                        begun.iter().rposition(|&begun| begun == at).map(|at| begun.swap_remove(at));
+                    }
+                    Ended::None => {}
+                }
             }
-            until = Some(span.end);
-        }
-        if let Some(until) = until {
-            requests.break_off(&mut threads, &mut begun, until);
+            // The stream breaks off: what goes on has no end.
+            requests.left.extend(begun.into_iter().map(|begun| span.end.saturating_sub(begun)));
         }
         requests
     }
 
-    /// The stream breaks off: what goes on has no end.
-    fn break_off(&mut self, threads: &mut BTreeMap<Tid, Thread>, begun: &mut Vec<Nanos>, at: Nanos) {
-        threads.clear();
-        self.left.extend(begun.drain(..).map(|begun| at.saturating_sub(begun)));
+    /// The share of those that began which nothing stands for: they are longer than all that was
+    /// seen to its end.
+    pub fn unseen(&self, weights: &[f64]) -> f64 {
+        1.0 - (weights.iter().sum::<f64>() / self.left.len().max(1) as f64).min(1.0)
     }
 
     /// For how many requests each one stands that was seen to its end.
@@ -155,6 +179,15 @@ impl Requests {
         let left: Vec<f64> = self.left.iter().copied().map(ns).collect();
         weights(self.ended.iter().map(|request| ns(request.known_after)), &left)
     }
+}
+
+/// What a block says of the request before it.
+enum Ended {
+    /// Nothing: there was none, or it goes on.
+    None,
+    Seen(Request),
+    /// It is over, but not known since when: it began at this moment.
+    Unknown(Nanos),
 }
 
 /// A thread on its way through the stream.
@@ -168,7 +201,7 @@ struct Thread {
 
 impl Thread {
     /// The next block of this thread; a request that it ends.
-    fn block_ended(&mut self, end: &BlockEnd, clients: &Clients) -> Option<Request> {
+    fn block_ended(&mut self, end: &BlockEnd, clients: &Clients) -> Ended {
         let ran_from = self.runs_since.replace(end.wake + end.delay);
         if let (Some((_, request)), Some(from)) = (&mut self.open, ran_from) {
             let there = end.off.saturating_sub(from);
@@ -179,14 +212,14 @@ impl Thread {
         let (awaited, asked) = (clients.awaited(end), clients.asked(end));
         // The thread waits for its client again, or for the next one.
         let over = awaited || end.class.family() == Family::Accept;
-        let mut ended = None;
+        let mut ended = Ended::None;
         if over && let Some((begun, mut request)) = self.open.take() {
             request.length = end.off.saturating_sub(begun);
             request.known_after = end.wake.saturating_sub(begun);
             // What a worker of a pool did before its next client came is not known: the request was
             // over before it waited for work.
             let is_same = !awaited || request.client == (end.tid, end.fd.unwrap_or(-1));
-            ended = is_same.then_some(request);
+            ended = if is_same { Ended::Seen(request) } else { Ended::Unknown(begun) };
         }
         if asked && let Some(client) = clients.of(end) {
             let mut request = Request {
@@ -316,6 +349,18 @@ mod tests {
         let requests = Requests::new(&[span(0, 20_000, ends)], &clients());
         let lengths: Vec<Nanos> = requests.ended.iter().map(|request| request.length).collect();
         assert_eq!((lengths, requests.left.len()), (vec![us(100), us(100)], 3));
+    }
+
+    /// A worker of a pool that waits for its next client: when it was done with the one before is
+    /// not known, so that is none of those that began either.
+    #[test]
+    fn what_is_over_at_an_unknown_moment_is_not_among_those_that_began() {
+        let clients: Clients = [CLIENT, 8].into_iter().map(|fd| (Tid::from_raw(1), fd)).collect();
+        let ends =
+            vec![block(BlockClass::Tcp, Some(CLIENT), (100, 200, 10)), block(BlockClass::Tcp, Some(8), (300, 400, 10))];
+        let requests = Requests::new(&[span(0, 2_000, ends)], &clients);
+        assert_eq!((requests.ended.len(), requests.left.as_slice()), (0, [us(1_600)].as_slice()));
+        assert_eq!(requests.unseen(&requests.weights()), 1.0);
     }
 
     #[test]

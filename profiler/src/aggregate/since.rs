@@ -3,7 +3,7 @@
 //! A snapshot reads counters while the programs go on counting. Each counter is whole, but they are
 //! not all of one moment: a difference that would be negative by an event is zero.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     quality::Quality,
@@ -154,6 +154,10 @@ impl Window {
                 left -= 1;
             }
         }
+        let mut before = self.crowded_out(earlier);
+        let mut quality = quality(&self.quality, &earlier.quality);
+        quality.calls_without_site = quality.calls_without_site.saturating_sub(before.calls);
+        before.merge(&earlier.overflow);
         let mut window = Self {
             start: earlier.end,
             end: self.end,
@@ -161,12 +165,12 @@ impl Window {
             threads,
             pooled,
             sites: self.sites_since(earlier),
-            overflow: site(&self.overflow, &earlier.overflow),
+            overflow: site(&self.overflow, &before),
             devices,
             spans: self.spans.iter().filter(|s| s.start >= earlier.end).cloned().collect(),
             samples: samples(self.samples, earlier.samples),
             ipc: self.ipc.as_ref().map(|now| earlier.ipc.as_ref().map_or_else(|| now.clone(), |e| now.since(e))),
-            quality: quality(&self.quality, &earlier.quality),
+            quality,
             programs,
         };
         window.sort();
@@ -209,6 +213,18 @@ impl Window {
         threads.retain(|_| kept.next().unwrap_or(false));
         threads.append(&mut new);
         (threads, vanished)
+    }
+
+    /// Sites of an earlier snapshot that there was no room for any more: with all that they had
+    /// been they were added to what found no site.
+    fn crowded_out(&self, earlier: &Self) -> Site {
+        let mut sum = Site::default();
+        if self.overflow.calls > earlier.overflow.calls {
+            let kept: HashSet<&Place> = self.sites.iter().map(|site| &site.place).collect();
+            let gone = earlier.sites.iter().filter(|site| !kept.contains(&site.place));
+            gone.for_each(|gone| sum.merge(&gone.site));
+        }
+        sum
     }
 
     fn sites_since(&self, earlier: &Self) -> Vec<SiteRecord> {

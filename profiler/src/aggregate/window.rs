@@ -15,6 +15,11 @@ use crate::{
     quantity::{Nanos, Tgid, Tid},
 };
 
+/// Sites that a sampled measurement tells apart, of all its windows: programs that are started and
+/// end again and again would leave more of them without end. It is at least twice as many as one
+/// window has.
+const MOST_SITES: usize = 8_192;
+
 /// What was measured: threads, sites, devices and losses, with open intervals closed.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Window {
@@ -139,8 +144,10 @@ impl Window {
         }
         self.pooled.merge(&later.pooled);
         let own = std::mem::take(&mut self.sites);
+        let most = MOST_SITES.max(2 * later.sites.len());
         self.sites = join_sites(own.into_iter().chain(later.sites));
         self.overflow.merge(&later.overflow);
+        self.keep_most_called(most);
         for device in later.devices {
             match self.devices.iter_mut().find(|d| (d.major, d.minor) == (device.major, device.minor)) {
                 Some(own) => own.absorb(&device),
@@ -203,6 +210,19 @@ impl Window {
         }
     }
 
+    /// Once there are more sites than that, keeps most of them, those with the most calls, and adds
+    /// the others to what found no site.
+    fn keep_most_called(&mut self, most: usize) {
+        if self.sites.len() <= most {
+            return;
+        }
+        self.sites.sort_by_key(|site| Reverse(site.site.calls));
+        for site in self.sites.drain(most - most / 4..) {
+            self.overflow.merge(&site.site);
+            self.quality.calls_without_site += site.site.calls;
+        }
+    }
+
     /// Keeps the threads that used the most CPU by name, and adds the others to those whose names
     /// were lost.
     pub fn keep_busiest(&mut self, most: usize) {
@@ -237,6 +257,10 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        event::{BlockClass, Place},
+        quantity::Addr,
+    };
 
     fn thread(tid: u32, calls: u64, dead: bool) -> ThreadTotals {
         let mut sums = Sums::ZERO;
@@ -261,5 +285,35 @@ mod tests {
         taken.absorb(later.clone());
         assert_eq!(taken.threads.len(), 7);
         assert_eq!(later.after(&earlier), taken);
+    }
+
+    fn site(space: u32, calls: u64) -> SiteRecord {
+        let place = Place { syscall: "read".into(), class: BlockClass::Pipe, ip: Addr::from_raw(1), space };
+        let site = Site { calls, ..Site::default() };
+        SiteRecord::with_one_size(place, (Tgid::from_raw(1), None), 0, site)
+    }
+
+    /// Programs that come and go leave sites behind: those with the fewest calls make room.
+    #[test]
+    fn sites_of_programs_that_come_and_go_are_bounded_and_none_of_their_calls_is_lost() {
+        let mut whole = window(0, Vec::new());
+        let (each, windows) = (100, 400);
+        for i in 0..windows {
+            let mut sites: Vec<SiteRecord> = (0..each).map(|n| site(1_000 + i * each + n, 2)).collect();
+            sites.push(site(7, 50));
+            let before = whole.clone();
+            whole.absorb(Window { sites, ..window(20 + u64::from(i), Vec::new()) });
+            assert!(whole.sites.len() <= MOST_SITES, "{}", whole.sites.len());
+            let since = whole.since(before);
+            let told = since.sites.iter().map(|site| site.site.calls).sum::<u64>() + since.overflow.calls;
+            // Of those that have gone at once it is known that they were, not which.
+            assert_eq!(told, 2 * u64::from(each) + 50, "window {i}");
+            assert_eq!(since.overflow.calls, since.quality.calls_without_site);
+        }
+        let lasting = whole.sites.iter().find(|site| site.place.space == 7).unwrap();
+        assert_eq!(lasting.site.calls, 50 * u64::from(windows));
+        let told = whole.sites.iter().map(|site| site.site.calls).sum::<u64>() + whole.overflow.calls;
+        assert_eq!(told, u64::from(windows) * (2 * u64::from(each) + 50));
+        assert_eq!(whole.overflow.calls, whole.quality.calls_without_site);
     }
 }

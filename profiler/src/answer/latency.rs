@@ -9,11 +9,13 @@ use crate::{
     event::{Family, Sums},
     machine::{Pool, Way},
     predict::WhatIf,
-    quantity::{Figure, Quantiles},
+    quantity::{Figure, Nanos, Quantiles},
 };
 
 /// Below so many requests there is no figure.
 const FEWEST: usize = 50;
+/// Where more of those that began are longer than all that was seen, there is no mean.
+const UNSEEN: f64 = 0.05;
 /// From this one of the shown quantiles on a request is slow: the 99th percentile.
 const SLOW: usize = 2;
 /// Services that are named; the others are added up.
@@ -26,11 +28,16 @@ pub struct Latency {
     pub requests: u64,
     /// Others that began, and whose ends were not seen: those with as much time left weigh more.
     pub cut: u64,
+    /// How long blocks were streamed, of which all of this is.
+    pub streamed: Nanos,
+    /// The share of those that began for which none of these stands: they are longer than all of
+    /// them.
+    pub unseen: f64,
     /// Connections of clients that they came by.
     pub clients: u64,
     /// Of all of them.
     pub quantiles: Quantiles,
-    /// What the mean request goes to, the largest part first.
+    /// What the mean request goes to, the largest part first; empty where too many are unseen.
     pub mean: Vec<Part>,
     /// The same of the slowest hundredth; empty where there is no 99th percentile.
     pub slowest: Vec<Part>,
@@ -65,36 +72,45 @@ impl Latency {
         let Some(connections) = &inputs.connections else { return Figure::unavailable(Note::NotCounted) };
         let requests = Requests::new(&window.spans, clients);
         let weights = requests.weights();
+        let unseen = requests.unseen(&weights);
         let Requests { ended, left } = requests;
         if ended.len() < FEWEST {
-            return Figure::unavailable(if ended.is_empty() {
-                Note::NoRequests
-            } else {
-                Note::FewRequests(ended.len() as u64)
+            return Figure::unavailable(match (ended.len() as u64, left.len() as u64) {
+                (0, 0) => Note::NoRequests,
+                (0, begun) => Note::LongRequests(begun),
+                (few, _) => Note::FewRequests(few),
             });
         }
-        let paid = Paid { hooks: hooks / sums.voluntary.max(1) as f64, trailing: before_block(window) };
+        let paid = Paid { hooks: hooks / sums.voluntary.max(1) as f64, trailing: before_block(window), unseen };
         let all: Vec<Weighted<'_>> = ended.iter().zip(weights).collect();
         let quantiles = paid.quantiles(&all);
         let slow_from = quantiles.0[SLOW].map(|ns| ns.value);
         let is_slow = |of: &&Weighted<'_>| slow_from.is_some_and(|from| paid.length(of.0) >= from);
         let slow: Vec<Weighted<'_>> = all.iter().filter(is_slow).copied().collect();
+        // What is not seen is the longest: a mean without it is of the others alone.
+        let told: &[Weighted<'_>] = if unseen > UNSEEN { &[] } else { &all };
         let names: HashMap<Connection, &str> = connections.iter().map(|c| ((c.tid, c.fd), c.name.as_str())).collect();
         Figure::measured(Self {
             requests: ended.len() as u64,
             cut: left.len().saturating_sub(ended.len()) as u64,
+            streamed: window.spans.iter().map(|span| span.end.saturating_sub(span.start)).sum(),
+            unseen,
             clients: ended.iter().map(|request| request.client).collect::<std::collections::HashSet<_>>().len() as u64,
             quantiles,
-            mean: paid.parts(&all),
+            mean: paid.parts(told),
             slowest: paid.parts(&slow),
-            services: services(&all, &names),
+            services: services(told, &names, paid),
             by_address: by_address(&all, &names, paid),
             ways: ways(what_if),
         })
     }
 
-    /// The share of the mean request on which another way of waiting has any influence.
+    /// The share of the mean request on which another way of waiting has any influence; no number
+    /// where there is no mean.
     pub fn depends_on_waiting(&self) -> f64 {
+        if self.mean.is_empty() {
+            return f64::NAN;
+        }
         self.mean.iter().filter(|part| part.spent.depends_on_waiting()).map(|part| part.share).sum()
     }
 }
@@ -116,6 +132,8 @@ struct Paid {
     hooks: f64,
     /// From the reply to the next wait, ns.
     trailing: f64,
+    /// The share of requests that are longer than all that were seen.
+    unseen: f64,
 }
 
 impl Paid {
@@ -130,7 +148,9 @@ impl Paid {
     }
 
     fn quantiles(self, requests: &[Weighted<'_>]) -> Quantiles {
-        Quantiles::new(&requests.iter().map(|&(request, weight)| (self.length(request), weight)).collect::<Vec<_>>())
+        let seen: Vec<(f64, f64)> = requests.iter().map(|&(request, weight)| (self.length(request), weight)).collect();
+        let all = seen.iter().map(|of| of.1).sum::<f64>() / (1.0 - self.unseen).max(f64::MIN_POSITIVE);
+        Quantiles::new(&seen, all)
     }
 
     fn parts(self, requests: &[Weighted<'_>]) -> Vec<Part> {
@@ -158,7 +178,7 @@ fn before_block(window: &Window) -> f64 {
 }
 
 /// Whom they waited for.
-fn services(requests: &[Weighted<'_>], names: &HashMap<Connection, &str>) -> Vec<(String, f64)> {
+fn services(requests: &[Weighted<'_>], names: &HashMap<Connection, &str>, paid: Paid) -> Vec<(String, f64)> {
     let mut times: BTreeMap<&str, f64> = BTreeMap::new();
     for (request, weight) in requests {
         for (connection, time) in &request.services {
@@ -166,7 +186,7 @@ fn services(requests: &[Weighted<'_>], names: &HashMap<Connection, &str>) -> Vec
             *times.entry(name).or_default() += weight * time.as_nanos() as f64;
         }
     }
-    let all: f64 = requests.iter().map(|(request, weight)| weight * request.length.as_nanos() as f64).sum();
+    let all: f64 = requests.iter().map(|&(request, weight)| weight * paid.length(request)).sum();
     let mut shares: Vec<(String, f64)> =
         times.into_iter().map(|(name, time)| (name.to_owned(), time / all.max(1.0))).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));

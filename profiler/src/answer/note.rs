@@ -28,6 +28,8 @@ pub enum Note {
     NoStackSeen,
     /// No thread waited for a client's connection by itself.
     NoRequests,
+    /// So many requests began, and none was seen to its end.
+    LongRequests(u64),
     /// So few requests were seen.
     FewRequests(u64),
     /// What a hook costs threads of our own that nobody measures, times what all others did.

@@ -98,6 +98,10 @@ pub struct Btf {
     path: String,
 }
 
+/// Anonymous structures in anonymous structures: no kernel has more than a few, and types that
+/// contain each other have no end.
+const DEEPEST: u32 = 8;
+
 /// The running kernel's own.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -194,6 +198,11 @@ impl Btf {
     }
 
     fn find(&self, type_id: u32, name: &str, base: u32) -> Option<Member> {
+        self.find_within(type_id, name, base, DEEPEST)
+    }
+
+    /// Anonymous members may be nested so deep.
+    fn find_within(&self, type_id: u32, name: &str, base: u32, deep: u32) -> Option<Member> {
         let (_, ty) = self.peel(type_id)?;
         if !matches!(ty.kind(), kind::STRUCT | kind::UNION) {
             return None;
@@ -202,10 +211,12 @@ impl Btf {
             let at = ty.extra as usize + 12 * i;
             let (member, type_id, bits) = (self.word(at), self.word(at + 4), self.word(at + 8));
             let bits = if ty.flag() { bits & 0x00ff_ffff } else { bits };
-            let offset = base + bits / 8;
+            let offset = base.checked_add(bits / 8)?;
             match self.string(member) {
                 "" => {
-                    if let Some(found) = self.find(type_id, name, offset) {
+                    if deep > 0
+                        && let Some(found) = self.find_within(type_id, name, offset, deep - 1)
+                    {
                         return Some(found);
                     }
                 }
@@ -282,6 +293,14 @@ impl Btf {
         };
         Some((1..proto.len()).map(argument).collect())
     }
+}
+
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) -> Option<Btf> {
+    let btf = Btf::parse(bytes.to_vec(), "fuzzed").ok()?;
+    let _ = btf.tracepoint_arguments("sched_switch");
+    let _ = btf.function("bpf_task_pt_regs");
+    Some(btf)
 }
 
 #[cfg(test)]

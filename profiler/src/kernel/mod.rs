@@ -51,3 +51,12 @@ pub use statistics::{ProgramCost, Statistics};
 pub use stream::RawSpan;
 pub use turns::{RawTurn, StallRing};
 pub use version::{is_at_least, programs_are_preempted};
+
+/// Reads a kernel's types and looks up all that is needed of them. For `fuzz/`.
+#[cfg(fuzzing)]
+pub fn fuzz_btf(bytes: &[u8]) {
+    if let Some(btf) = btf::fuzz(bytes) {
+        let _ = offsets::resolve(&btf, true);
+        let _ = offsets::resolve(&btf, false);
+    }
+}

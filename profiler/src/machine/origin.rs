@@ -19,6 +19,11 @@ pub enum Taken {
         /// How long before, in seconds.
         seconds: u64,
     },
+    /// Beside a target that this process measured before, so many seconds before they were used.
+    Here {
+        /// How long before, in seconds.
+        seconds: u64,
+    },
     /// Right after the target was measured.
     OnTheSpot,
 }

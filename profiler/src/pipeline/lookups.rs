@@ -14,7 +14,7 @@ use crate::{
     event::{BlockClass, Place, SiteRecord},
     kernel,
     machine::{Beside, PriceList},
-    process::{self, Descriptor, DescriptorTable},
+    process::{self, Descriptor, DescriptorTable, Protocol},
     quantity::{Tgid, Tid},
 };
 
@@ -27,6 +27,10 @@ const WRITE_WITHOUT_WORKERS: [(&str, (u32, u32)); 2] = [("xfs", (6, 0)), ("btrfs
 const EPOLL: &str = "eventpoll";
 /// Descriptors of an epoll that are looked at: on more it is a loop's.
 const FEW: usize = 3;
+/// A socket that is younger than the copy of its table is looked at again, so often: that is for
+/// ten seconds. So many at a time.
+const AGAIN: u32 = 40;
+const MOST_YOUNG: usize = 1_000;
 
 /// What the descriptors of a measurement's sites are.
 pub(super) struct Lookups {
@@ -127,6 +131,7 @@ impl Shared {
     /// The thread.
     fn answer(&self) {
         let mut tables = HashMap::new();
+        let mut young: Vec<(Tid, i32, u32)> = Vec::new();
         let mut asked = lock(&self.asked);
         loop {
             let descriptors = std::mem::take(&mut asked.descriptors);
@@ -134,7 +139,14 @@ impl Shared {
                 Some(calls) => {
                     drop(asked);
                     // A connection may be closed soon.
-                    descriptors.into_iter().for_each(|of| self.look_up_connection(&mut tables, of));
+                    let again = young.drain(..).map(|(tid, fd, left)| (tid, fd, left - 1)).collect::<Vec<_>>();
+                    let new = descriptors.into_iter().map(|(tid, fd)| (tid, fd, AGAIN));
+                    for (tid, fd, left) in new.chain(again) {
+                        let is_known = self.look_up_connection(&mut tables, (tid, fd), left == 0);
+                        if !is_known && young.len() < MOST_YOUNG {
+                            young.push((tid, fd, left));
+                        }
+                    }
                     calls.into_iter().for_each(|call| self.look_up(&mut tables, call));
                     asked = lock(&self.asked);
                 }
@@ -144,22 +156,35 @@ impl Shared {
         }
     }
 
-    /// Whether a descriptor is a client's connection, and where it leads.
-    fn look_up_connection(&self, tables: &mut HashMap<Tgid, DescriptorTable>, (tid, fd): (Tid, i32)) {
-        let Some(tgid) = process::process_of(tid) else { return };
+    /// Whether a descriptor is a client's connection, and where it leads. False where that may be
+    /// known later, unless this is the last time.
+    fn look_up_connection(
+        &self,
+        tables: &mut HashMap<Tgid, DescriptorTable>,
+        (tid, fd): (Tid, i32),
+        is_last: bool,
+    ) -> bool {
+        let Some(tgid) = process::process_of(tid) else { return true };
         let table = tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
         let known = match table.describe(fd) {
             // A thread that waits for one connection by an epoll that also watches other things.
             Descriptor::Anon(name) if name == EPOLL => {
-                let watched = process::watched(tgid, fd).into_iter().take(FEW);
-                let mut known = watched.filter_map(|fd| end_of(&table.describe(fd)));
-                known.find(|(client, _)| *client)
+                let watched = process::watched(tgid, fd);
+                let few = watched.len() <= FEW;
+                let described: Vec<Descriptor> =
+                    watched.into_iter().filter(|_| few).map(|fd| table.describe(fd)).collect();
+                if !is_last && described.iter().any(is_young) {
+                    return false;
+                }
+                described.iter().filter_map(end_of).find(|(client, _)| *client)
             }
+            descriptor if !is_last && is_young(&descriptor) => return false,
             descriptor => end_of(&descriptor),
         };
         if let Some((client, name)) = known {
             lock(&self.found).connections.push(ConnectionFacts { tid, fd, client, name });
         }
+        true
     }
 
     fn look_up(&self, tables: &mut HashMap<Tgid, DescriptorTable>, call: LastCall) {
@@ -212,6 +237,17 @@ fn needs_workers(file_system: &str) -> bool {
     !WRITE_WITHOUT_WORKERS
         .iter()
         .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
+}
+
+/// Whether it is a socket whose ends are not known: its table is read again only now and then, and
+/// the copy may be older than it.
+fn is_young(descriptor: &Descriptor) -> bool {
+    match descriptor {
+        Descriptor::Socket { proto: Protocol::Other(_), .. } => false,
+        Descriptor::Socket { local, peer, .. } => local.is_none() && peer.is_none(),
+        Descriptor::Unix { name, peer, .. } => name.is_none() && peer.is_none(),
+        _ => false,
+    }
 }
 
 /// Whether what a descriptor leads to is a client, and its name: the address that a client came to,

@@ -1,6 +1,7 @@
 //! Prices of this machine for the model: from the cache, or measured now.
 
 use std::{
+    sync::Mutex,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -20,6 +21,10 @@ const ENOUGH: Duration = Duration::from_secs(15);
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(10);
+
+/// What was measured on the spot: who measures again and again, as a server does, measures prices
+/// once.
+static KEPT: Mutex<Option<Essentials>> = Mutex::new(None);
 
 /// Prices, or why there are none, in words for the report.
 pub(super) type Priced = Result<PriceList, String>;
@@ -41,6 +46,10 @@ impl Pricing {
             let taken = Taken::Earlier { seconds: since(cached.essentials.taken_at) };
             let known = prices(&cached.essentials, cached.full.as_ref(), taken);
             return Self { known: Some(Ok(known)), coming: None, before };
+        }
+        if let Some(kept) = KEPT.lock().ok().and_then(|kept| kept.clone()) {
+            let taken = Taken::Here { seconds: since(kept.taken_at) };
+            return Self { known: Some(Ok(prices(&kept, None, taken))), coming: None, before };
         }
         match std::thread::Builder::new().name("sia-prices".into()).spawn(on_the_spot) {
             Ok(thread) => Self { known: None, coming: Some(thread), before },
@@ -86,7 +95,11 @@ impl Pricing {
 /// Measures the essentials now.
 fn on_the_spot() -> Priced {
     let found = calibrate::measure(ENOUGH).map_err(|error| failed(&error.to_string()))?;
-    Ok(prices(&found, None, Taken::OnTheSpot))
+    let prices = prices(&found, None, Taken::OnTheSpot);
+    if let Ok(mut kept) = KEPT.lock() {
+        *kept = Some(found);
+    }
+    Ok(prices)
 }
 
 /// What the report says if prices did not come in time.

@@ -1,6 +1,9 @@
 //! Profiles for those who fetch them: each is a measurement of its own, with stacks.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     measure,
@@ -15,6 +18,7 @@ use crate::{
     feed::{Form, NoProfile, ProfileOrder, Profiler},
     process::{self, Process, Target, TargetSpec},
     quantity::Tgid,
+    words,
 };
 
 /// What takes them.
@@ -61,6 +65,9 @@ impl Profiler for Profiles {
         let price = order.form == Form::Page;
         let request = Request { target, follow, price, duration: length, ..self.request.clone() };
         let measured = measure(&request, stop, &mut Unseen).map_err(|error| NoProfile::Failed(in_one_line(&error)))?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(NoProfile::Failed(words::serve::NOBODY_WAITS.to_owned()));
+        }
         let Measurement { window, inputs, sampled, .. } = measured;
         let (report, engine) = Report::with_engine(&window, inputs);
         let profile = Profile::new(&report, &window, &sampled.unwrap_or_default());

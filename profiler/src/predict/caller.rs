@@ -152,6 +152,8 @@ mod tests {
             births: Births::default(),
             net: Vec::new(),
             all: Vec::new(),
+            net_joined: Vec::new(),
+            all_joined: Vec::new(),
             cpu: 100e6,
             hooks_per_block: 0.0,
             before_block: 0.0,

@@ -10,9 +10,9 @@ use super::{
     scenario::Ground,
 };
 use crate::{
-    aggregate::Window,
+    aggregate::{Window, joined},
     cost::{Births, HandOvers},
-    event::{BlockClass, Family, Sums},
+    event::{BlockClass, Family, Span, Sums},
     machine::{Pool, PriceList, Queue, Way},
     quantity::{Estimate, Quantiles, bootstrap},
 };
@@ -33,6 +33,10 @@ pub struct Engine {
     pub(super) net: Vec<Trace>,
     /// Traces for completion: blocks on files too.
     pub(super) all: Vec<Trace>,
+    /// The same of spans that follow each other at once as one, for how long requests take: none
+    /// where no client is known.
+    pub(super) net_joined: Vec<Trace>,
+    pub(super) all_joined: Vec<Trace>,
     /// CPU of the target without the hooks, ns.
     pub(super) cpu: f64,
     /// What the hooks put into each burst, ns.
@@ -84,27 +88,31 @@ impl Counted {
 impl Engine {
     pub(crate) fn new(window: &Window, sums: &Sums, given: &Given<'_>, prices: Prices, calibration: PriceList) -> Self {
         let io = |c: BlockClass| c.family() == Family::BlockingIo;
-        let traces = |counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
+        let traces = |spans: &[Span], counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
             let mut events = 0;
-            window
-                .spans
+            spans
                 .iter()
                 .map(|span| Trace::from_span(span, counts, given.clients))
                 .filter(|t| t.connections() > 0)
                 .take_while(|t| {
+                    let is_first = events == 0;
                     events += t.events();
-                    events <= MOST_EVENTS
+                    is_first || events <= MOST_EVENTS
                 })
                 .collect()
         };
+        // Where no client is known there is nothing to time.
+        let joined = if given.clients.is_empty() { Vec::new() } else { joined(&window.spans) };
         let blocks = prices.all();
         let spread = match given.direct_interval {
             Some(interval) if blocks.direct > 0.0 => interval.half_width() * (given.cpu + given.hooks) / blocks.direct,
             _ => 0.0,
         };
         Self {
-            net: traces(&|c| io(c) && !c.is_file()),
-            all: traces(&io),
+            net: traces(&window.spans, &|c| io(c) && !c.is_file()),
+            all: traces(&window.spans, &io),
+            net_joined: traces(&joined, &|c| io(c) && !c.is_file()),
+            all_joined: traces(&joined, &io),
             hand_overs: given.hand_overs,
             births: given.births,
             cpu: given.cpu,
@@ -152,7 +160,7 @@ impl Engine {
     /// How long clients' requests would take.
     pub(super) fn times(&self, way: Way, settings: &Settings) -> Quantiles {
         let mut times = Times::default();
-        for trace in self.traces(way) {
+        for trace in if way.completes() { &self.all_joined } else { &self.net_joined } {
             trace.replay_timed(settings, &mut times);
         }
         times.quantiles()

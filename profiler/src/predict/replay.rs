@@ -115,6 +115,8 @@ struct Cycle {
 struct Connection {
     first: u64,
     cycles: Vec<Cycle>,
+    /// Whether a client's request began what the span does not show to its end.
+    open: bool,
 }
 
 /// One span, ready for replay.
@@ -158,7 +160,7 @@ impl Trace {
                     }
                     (service, held, asked) = (0.0, 0, answers);
                 }
-                Some(Connection { first: first?, cycles })
+                Some(Connection { first: first?, cycles, open: asked })
             })
             .collect();
         Self { connections, length }
@@ -225,7 +227,7 @@ pub struct Times {
 impl Times {
     pub fn quantiles(&self) -> Quantiles {
         let weights = weights(self.ended.iter().copied(), &self.left);
-        Quantiles::new(&self.ended.iter().copied().zip(weights).collect::<Vec<_>>())
+        Quantiles::new(&self.ended.iter().copied().zip(weights).collect::<Vec<_>>(), self.left.len() as f64)
     }
 }
 
@@ -308,15 +310,22 @@ impl<'a> Simulation<'a> {
         let gap = cycle.filter(|_| self.settings.arrivals == Arrivals::Closed).map(|cycle| cycle.gap);
         let entered = self.settings.entered.unwrap_or(1.0);
         let asked = &mut self.asked[connection as usize];
-        if cycle.is_some_and(|cycle| cycle.asked) {
+        // What is repeated is in no time: it would take the place of what the span cut off.
+        let recorded = cycle.filter(|_| place < cycles.len());
+        let is_open = place == cycles.len() && self.trace.connections[connection as usize].open;
+        let begins = is_open || recorded.is_some_and(|cycle| cycle.asked);
+        if begins {
             let at = self.ready_at[connection as usize] as f64;
             *asked = Some(Asked { at, held: 0.0 });
             self.left.push((self.trace.length as f64 - at).max(0.0));
         }
-        if let (Some(asked), Some(cycle)) = (asked, cycle) {
-            asked.held += cycle.held as f64;
+        match (&mut *asked, recorded) {
+            (Some(asked), Some(cycle)) => asked.held += cycle.held as f64,
+            // It has no end in the span.
+            (of, None) => *of = None,
+            _ => {}
         }
-        let answers = cycle.is_some_and(|cycle| cycle.answers);
+        let answers = recorded.is_some_and(|cycle| cycle.answers);
         self.held.push(Held { connection, rest: service * entered + self.settings.tax, gap, answers });
         let now = now + (service * (1.0 - entered)) as u64;
         if self.settings.entered.is_some() { now } else { self.reply(now) }
@@ -408,7 +417,7 @@ mod tests {
     fn trace(connections: usize, service: f64, gap: u64, length: u64) -> Trace {
         let until = |first: u64, n: u64| first + n * (service as u64 + gap);
         let cycle = |first, n| Cycle { service, gap, until: until(first, n), held: 0, asked: true, answers: true };
-        let connection = |first| Connection { first, cycles: (1..=50).map(|n| cycle(first, n)).collect() };
+        let connection = |first| Connection { first, cycles: (1..=50).map(|n| cycle(first, n)).collect(), open: false };
         let connections = (0..connections as u64).map(connection).collect();
         Trace { connections, length }
     }
@@ -420,7 +429,8 @@ mod tests {
         let (held, asked, answers) = (0, false, false);
         let gap = |i: u64| 50_000 - 1_000 * i;
         let cycle = |i: u64, n: u64| Cycle { service: 1_000.0, gap: gap(i), until: n * 60_000, held, asked, answers };
-        let connection = |i| Connection { first: 0, cycles: (1..=40).map(|n| cycle((i + n) % 8, n)).collect() };
+        let connection =
+            |i| Connection { first: 0, cycles: (1..=40).map(|n| cycle((i + n) % 8, n)).collect(), open: false };
         let trace = Trace { connections: (0..8).map(connection).collect(), length: 2_400_000 };
         let sleeps = |arrivals| {
             let batched = Settings { entered: Some(0.1), ..settings(arrivals) };
@@ -565,8 +575,21 @@ mod tests {
         let clients: Clients = [(Tid::from_raw(1), 7)].into_iter().collect();
         let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp, &clients);
         let cycle = Cycle { service: 80.0, gap: 670, until: 900, held: 0, asked: true, answers: true };
-        let connection = Connection { first: 100, cycles: vec![cycle] };
+        let connection = Connection { first: 100, cycles: vec![cycle], open: true };
         assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });
         assert_eq!((trace.events(), trace.connections()), (2, 1));
+    }
+
+    /// A request that the span cuts off began, and has no end: no shorter one takes its place.
+    #[test]
+    fn what_the_span_cuts_off_is_not_answered() {
+        let cycle = |until| Cycle { service: 1e3, gap: 9_000, until, held: 0, asked: true, answers: true };
+        let connection = Connection { first: 0, cycles: (1..=10).map(|n| cycle(n * 10_000)).collect(), open: true };
+        let trace = Trace { connections: vec![connection], length: 1_000_000 };
+        let settings = settings(Arrivals::Closed);
+        let mut times = Times::default();
+        let outcome = trace.replay_timed(&settings, &mut times);
+        assert!(outcome.served > 50, "it is repeated all the same: {outcome:?}");
+        assert_eq!((times.ended.len(), times.left.len()), (10, 11));
     }
 }

@@ -49,6 +49,11 @@ fn parse(text: &[u8]) -> Option<SleepingPlace> {
     }
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &[u8]) {
+    let _ = parse(text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

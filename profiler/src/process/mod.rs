@@ -48,3 +48,14 @@ pub use thread::{
     processor, snapshot_state, switches_of_all, thread_count, threads, works_for_ring,
 };
 pub use wanted::Wanted;
+
+/// Reads files of /proc. For `fuzz/`.
+#[cfg(fuzzing)]
+pub fn fuzz_files(bytes: &[u8]) {
+    proc::fuzz(bytes);
+    sockets::fuzz(bytes);
+    quota::fuzz(bytes);
+    asleep::fuzz(bytes);
+    let _ = container::from_cgroup(&String::from_utf8_lossy(bytes));
+    let _ = crate::text::mountinfo::Mount::all(bytes).map(|mount| mount.cgroup_version()).count();
+}

@@ -46,7 +46,7 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             ppid: fields.get(1)?.parse().ok()?,
             flags: fields.get(6)?.parse().ok()?,
-            waited_for: fields.get(13)?.parse::<u64>().ok()? + fields.get(14)?.parse::<u64>().ok()?,
+            waited_for: fields.get(13)?.parse::<u64>().ok()?.saturating_add(fields.get(14)?.parse().ok()?),
             threads: fields.get(17)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
             processor: fields.get(36).and_then(|field| field.parse().ok()),
@@ -177,6 +177,14 @@ pub(crate) fn all_pids() -> io::Result<Vec<u32>> {
 
 fn malformed(file: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc/PID/{file} is not as proc(5) describes it"))
+}
+
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &[u8]) {
+    if let Some(stat) = Stat::parse(text) {
+        let _ = (stat.waited_for(), stat.is_zombie());
+    }
+    let _ = Status::parse(text);
 }
 
 #[cfg(test)]

@@ -228,6 +228,15 @@ fn held(stat: &[u8]) -> Look {
     }
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &[u8]) {
+    let (quota, period) = text.split_at(text.len() / 2);
+    let _ = (quota_v2(text), quota_v1(quota, period), held(text));
+    if let Some(mount) = Hierarchy::find(quota) {
+        let _ = mount.folder(period);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -204,6 +204,14 @@ fn parse_unix(line: &str) -> Option<(u64, Entry)> {
     Some((inode.parse().ok()?, Entry::Unix { name, listening: flags & SO_ACCEPTCON != 0 }))
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &[u8]) {
+    for line in String::from_utf8_lossy(text).lines() {
+        let entries = [parse_inet(line, false), parse_inet(line, true), parse_unix(line)];
+        let _ = entries.map(|entry| entry.map(|(_, entry)| (entry.ends(), entry.listening())));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

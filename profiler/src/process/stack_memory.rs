@@ -48,7 +48,9 @@ pub struct Stacks {
     threads: u64,
     maps: Vec<Range<u64>>,
     pages: File,
-    /// Threads that ran when they were looked at.
+    /// How many threads were asked about.
+    asked: usize,
+    /// Those of them that ran when they were looked at.
     missing: Vec<Tid>,
     /// End and threads of each mapping, by its start.
     found: BTreeMap<u64, (u64, u64)>,
@@ -62,8 +64,9 @@ impl Stacks {
         let pages = File::open(format!("/proc/{tgid}/pagemap")).ok()?;
         let tids = thread::threads(tgid);
         let step = tids.len().div_ceil(ASKED).max(1);
-        let (threads, missing) = (tids.len() as u64, tids.into_iter().step_by(step).collect());
-        let mut stacks = Self { tgid, threads, maps, pages, missing, found: BTreeMap::new() };
+        let threads = tids.len() as u64;
+        let missing: Vec<Tid> = tids.into_iter().step_by(step).collect();
+        let mut stacks = Self { tgid, threads, maps, pages, asked: missing.len(), missing, found: BTreeMap::new() };
         stacks.look();
         Some(stacks)
     }
@@ -83,7 +86,7 @@ impl Stacks {
 
     /// Whether half of those that were asked about, or more, ran each time.
     pub fn mostly_ran(&self) -> bool {
-        self.missing.len() as u64 * 2 >= self.threads.min(ASKED as u64)
+        !self.missing.is_empty() && self.missing.len() * 2 >= self.asked
     }
 
     /// What they take now.

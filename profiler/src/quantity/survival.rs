@@ -15,9 +15,10 @@ const BEYOND: f64 = 10.0;
 pub struct Quantiles(pub [Option<Estimate>; 4]);
 
 impl Quantiles {
-    /// Of durations with their weights.
-    pub fn new(weighted: &[(f64, f64)]) -> Self {
-        let curve = Curve::new(weighted);
+    /// Of durations with their weights, of so many that began: those that no weight stands for are
+    /// longer than all that were seen.
+    pub fn new(weighted: &[(f64, f64)], began: f64) -> Self {
+        let curve = Curve::new(weighted, began);
         Self(SHOWN.map(|share| curve.quantile(share)))
     }
 
@@ -46,7 +47,7 @@ struct Curve {
 }
 
 impl Curve {
-    fn new(weighted: &[(f64, f64)]) -> Self {
+    fn new(weighted: &[(f64, f64)], began: f64) -> Self {
         let mut steps = weighted.to_vec();
         steps.sort_by(|a, b| a.0.total_cmp(&b.0));
         let sum: f64 = steps.iter().map(|step| step.1).sum();
@@ -54,7 +55,7 @@ impl Curve {
         let mut so_far = 0.0;
         for step in &mut steps {
             so_far += step.1;
-            step.1 = so_far / sum;
+            step.1 = so_far / sum.max(began);
         }
         Self { steps, count: if squares > 0.0 { sum * sum / squares } else { 0.0 } }
     }
@@ -80,7 +81,8 @@ mod tests {
     use super::*;
 
     fn of(durations: impl Iterator<Item = f64>) -> Quantiles {
-        Quantiles::new(&durations.map(|ns| (ns, 1.0)).collect::<Vec<_>>())
+        let weighted: Vec<(f64, f64)> = durations.map(|ns| (ns, 1.0)).collect();
+        Quantiles::new(&weighted, weighted.len() as f64)
     }
 
     #[test]
@@ -91,8 +93,16 @@ mod tests {
         assert!((9_850.0..9_900.0).contains(&p50.low) && (10_100.0..10_150.0).contains(&p50.high), "{p50:?}");
         // Of 100 the last hundredth is one: no 99th percentile.
         assert_eq!(of((1..=100).map(f64::from)).0.map(|q| q.is_some()), [true, true, false, false]);
-        assert_eq!(Quantiles::new(&[]).0, [None; 4]);
-        assert_eq!(Quantiles::new(&[(1.0, 0.0)]).0, [None; 4]);
+        assert_eq!(Quantiles::new(&[], 0.0).0, [None; 4]);
+        assert_eq!(Quantiles::new(&[(1.0, 0.0)], 1.0).0, [None; 4]);
+    }
+
+    /// A quarter of all are longer than anything that was seen to its end.
+    #[test]
+    fn quantiles_that_reach_what_was_never_seen_are_none() {
+        let seen: Vec<(f64, f64)> = (1..=3_000).map(|ms| (f64::from(ms), 1.0)).collect();
+        let Quantiles([p50, p90, p99, _]) = Quantiles::new(&seen, 4_000.0);
+        assert_eq!((p50.unwrap().value, p90, p99), (2_000.0, None, None));
     }
 
     /// Watched for 250 ms at a time, requests of 200 ms are cut off in four of five cases, and
@@ -118,6 +128,6 @@ mod tests {
         assert!((long / sum - 0.5).abs() < 0.01, "{}", long / sum);
         assert!((sum / all.len() as f64 - 1.0).abs() < 0.01, "{sum}");
         let weighted: Vec<_> = ended.into_iter().zip(weights).collect();
-        assert_eq!(Quantiles::new(&weighted).0[1].unwrap().value, 200.0);
+        assert_eq!(Quantiles::new(&weighted, 0.0).0[1].unwrap().value, 200.0);
     }
 }

@@ -7,11 +7,11 @@
 
 use std::{
     fs::File,
-    io::{BufReader, BufWriter, Read, Write},
+    io::{BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 
 use crate::{
     aggregate::Window,
@@ -183,8 +183,16 @@ impl Recording {
     /// # Errors
     /// See [`RecordError`].
     pub fn read_up_to(path: &Path, most: u64) -> Result<Self, RecordError> {
+        let file = File::open(path).map_err(|source| RecordError::Unreadable { path: path.to_owned(), source })?;
+        Self::read_from(BufReader::new(file), path, most)
+    }
+
+    /// Reads the bytes of one that unpacks to so many at most.
+    ///
+    /// # Errors
+    /// See [`RecordError`], with this path.
+    pub fn read_from(mut file: impl BufRead, path: &Path, most: u64) -> Result<Self, RecordError> {
         let unreadable = |source| RecordError::Unreadable { path: path.to_owned(), source };
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut head = [0; 12];
         let mut filled = 0;
         while filled < head.len() {
@@ -204,7 +212,6 @@ impl Recording {
         if !(OLDEST..=VERSION).contains(&found) {
             return Err(RecordError::Version { path: path.to_owned(), found });
         }
-        let packed = file.get_ref().metadata().map_or(0, |data| data.len());
         let mut bytes = Vec::new();
         let mut unpacked = GzDecoder::new(file).take(most.saturating_add(1));
         unpacked.read_to_end(&mut bytes).map_err(|error| match error.kind() {
@@ -212,6 +219,7 @@ impl Recording {
             _ => RecordError::Damaged { path: path.to_owned(), reason: error.to_string() },
         })?;
         if bytes.len() as u64 > most {
+            let packed = std::fs::metadata(path).map_or(0, |data| data.len());
             return Err(RecordError::TooLarge { path: path.to_owned(), packed, most });
         }
         rmp_serde::from_slice(&bytes).map_err(|e| RecordError::Damaged { path: path.to_owned(), reason: e.to_string() })

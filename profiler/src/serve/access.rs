@@ -73,10 +73,13 @@ impl Access {
     pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<StatusCode> {
         let Some(token) = &self.token else { return self.local.then_some(StatusCode::FORBIDDEN) };
         let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Schemes have no case (RFC 9110, 11.1).
         let is_it = match said.split_once(' ') {
-            Some(("Bearer", said)) => token.is(said),
+            Some((scheme, said)) if scheme.eq_ignore_ascii_case("Bearer") => token.is(said),
             // A browser: whatever the user's name, the password is the token (RFC 7617).
-            Some(("Basic", said)) => password(said).is_some_and(|said| token.is(&said)),
+            Some((scheme, said)) if scheme.eq_ignore_ascii_case("Basic") => {
+                password(said).is_some_and(|said| token.is(&said))
+            }
             _ => false,
         };
         if is_it { None } else { Some(StatusCode::UNAUTHORIZED) }

@@ -1,8 +1,11 @@
 //! Profiles: one at a time, for as long as was asked for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use hyper::{
@@ -10,7 +13,7 @@ use hyper::{
     body::Bytes,
     header::{CONTENT_DISPOSITION, HeaderName, HeaderValue},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::replies::{Answer, answered, said, said_of};
 use crate::{
@@ -26,6 +29,11 @@ const USUAL: u64 = 10;
 const USUAL_PAGE: u64 = 5;
 /// In a query: the page stays as it is.
 const HOLD: &str = "hold";
+/// How long a page waits for another profile to be over: a browser asks for it again while the one
+/// before is still being ended.
+const PAGE_WAITS: Duration = Duration::from_secs(20);
+/// A browser that got no page asks again after so many seconds.
+const ASKS_AGAIN: HeaderValue = HeaderValue::from_static("5");
 /// Browsers load a page anew after so many seconds.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
@@ -52,7 +60,27 @@ impl Desk {
     /// A profile as it was ordered, or why there is none.
     pub(super) async fn take(&self, query: &str, form: Form) -> Answer {
         let Some(order) = order(query, form) else { return said(StatusCode::BAD_REQUEST, words::serve::BAD_PROFILE) };
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+        let mut answer = self.measure(order).await;
+        if form == Form::Page && !is_held(query) {
+            // What is not there now may be there soon.
+            let soon = if answer.status() == StatusCode::OK { HeaderValue::from_static("1") } else { ASKS_AGAIN };
+            answer.headers_mut().insert(REFRESH, soon);
+        }
+        answer
+    }
+
+    /// The room for one profile at a time. A page waits for it a little, others do not.
+    async fn room(&self, form: Form) -> Option<OwnedSemaphorePermit> {
+        let room = Arc::clone(&self.room);
+        match form {
+            Form::Page => tokio::time::timeout(PAGE_WAITS, room.acquire_owned()).await.ok()?.ok(),
+            Form::Pprof(_) => room.try_acquire_owned().ok(),
+        }
+    }
+
+    async fn measure(&self, order: ProfileOrder) -> Answer {
+        let form = order.form;
+        let Some(permit) = self.room(form).await else {
             return said(StatusCode::TOO_MANY_REQUESTS, words::serve::ONE_PROFILE);
         };
         let (tell, told) = oneshot::channel();
@@ -70,7 +98,9 @@ impl Desk {
         let taken = told.await;
         drop(ends);
         match taken {
-            Ok(Ok(bytes)) if form == Form::Page => page(bytes, query),
+            Ok(Ok(bytes)) if form == Form::Page => {
+                answered(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(bytes))
+            }
             Ok(Ok(bytes)) => file(bytes),
             Ok(Err(NoProfile::WhichProcess)) => said(StatusCode::BAD_REQUEST, words::serve::WHICH_PROCESS),
             Ok(Err(NoProfile::NoTarget)) => said(StatusCode::NOT_FOUND, words::serve::NO_TARGET_HERE),
@@ -87,14 +117,10 @@ fn file(bytes: Vec<u8>) -> Answer {
     answer
 }
 
-/// A page that comes anew as soon as it is there, unless it is to be held: while the next one is
-/// measured, the browser shows this one.
-fn page(bytes: Vec<u8>, query: &str) -> Answer {
-    let mut answer: Response<_> = answered(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(bytes));
-    if !query.split('&').any(|word| word == HOLD) {
-        answer.headers_mut().insert(REFRESH, HeaderValue::from_static("1"));
-    }
-    answer
+/// Whether a page is to stay as it is. Otherwise it comes anew as soon as it is there: while the
+/// next one is measured, the browser shows this one.
+fn is_held(query: &str) -> bool {
+    query.split('&').any(|word| word == HOLD)
 }
 
 /// What a query asks for: `seconds=10&pid=71`. What it does not know it leaves alone: clients have

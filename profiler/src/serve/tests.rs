@@ -44,7 +44,7 @@ impl Profiler for Nothing {
 
 fn answered(request: Request<()>, access: Access) -> u16 {
     let pages = Pages::new(Arc::new(Nothing), Arc::new(Nothing), access);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(pages.answer(request)).status().as_u16()
 }
 

@@ -72,6 +72,11 @@ fn hex(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    parse(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

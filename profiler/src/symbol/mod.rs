@@ -34,3 +34,15 @@ pub use frame::{Frame, Origin};
 pub use module::Modules;
 pub use name::Symbolizer;
 pub use unwind::{Counters, MOST_FRAMES, Unwinder};
+
+/// Reads a perf map's text, and asks it for names. For `fuzz/`.
+#[cfg(fuzzing)]
+pub fn fuzz_perf_map(bytes: &[u8]) {
+    perf_map::fuzz(bytes);
+}
+
+/// Reads `/proc/PID/maps`. For `fuzz/`.
+#[cfg(fuzzing)]
+pub fn fuzz_maps(bytes: &[u8]) {
+    maps::fuzz(bytes);
+}

@@ -242,6 +242,22 @@ fn parse_line(line: &str) -> Option<(u64, u64, String)> {
     (end > start && !name.is_empty()).then(|| (start, end, as_read(name)))
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let mut map = PerfMap::default();
+    // What is written comes in parts.
+    for part in bytes.split(|&b| b == 0) {
+        map.add(&String::from_utf8_lossy(part));
+        for (at, entry) in map.now.iter().take(8) {
+            assert!(*at < entry.end && !entry.name.is_empty());
+            assert_eq!(map.name(*at, map.epoch()), Some(&*entry.name));
+        }
+        let overlaps = |((_, a), (b, _)): ((&u64, &Entry), (&u64, &Entry))| a.end > *b;
+        assert!(!map.now.iter().zip(map.now.iter().skip(1)).any(overlaps));
+    }
+    let _ = [0, 0x1000, u64::MAX].map(|address| map.name(address, 0).map(str::len));
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;

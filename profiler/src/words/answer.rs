@@ -157,6 +157,13 @@ impl InWords for Note {
                 "no request was seen: no thread of its waited for a client's connection by itself; where connections share \
                  a loop, or wait for a pool, what is done for whom cannot be told"
             }
+            Self::LongRequests(n) => {
+                return format!(
+                    "{} and none was seen to its end: they take longer than the stretches in which blocks are streamed \
+                     (50 to 250 ms), or their connections end with them",
+                    plural(*n, "request began,", "requests began,")
+                );
+            }
             Self::FewRequests(n) => {
                 return format!("only {} seen; measure longer", plural(*n, "request was", "requests were"));
             }

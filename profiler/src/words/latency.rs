@@ -12,6 +12,8 @@ use crate::{
 const QUANTILES: [&str; 4] = ["p50", "p90", "p99", "p99.9"];
 /// What is assumed of other ways.
 const REPLAYED: &str = "by the replay, if each loop had a CPU to itself and clients stayed as they are:";
+/// What is said of those that nothing seen stands for.
+const LONGER: &str = "took longer than blocks are streamed at a time (50 to 250 ms): so there is no mean, and no quantile that reaches them";
 /// A part below this share is not worth its words.
 const LITTLE: f64 = 0.005;
 /// An interval that is narrower than this, to either side, is not worth its words.
@@ -40,7 +42,8 @@ impl Latency {
     /// All that it says, a line each; `n/a` with the reason where there is no figure.
     pub fn lines(figure: &Figure<Self, Note>) -> Vec<String> {
         let Some(latency) = figure.value() else { return vec![format!("{NA}: {}", note(figure))] };
-        let mut lines = vec![latency.now(), latency.mean_line()];
+        let mut lines = vec![latency.now()];
+        lines.extend(latency.mean_line());
         lines.extend(latency.slowest_line());
         lines.extend(latency.services_line());
         lines.extend(latency.by_address.iter().map(|(name, requests, quantiles)| {
@@ -58,16 +61,17 @@ impl Latency {
             cut => format!(" ({} more not seen to the end)", count(cut)),
         };
         format!(
-            "{} by {}{cut}: {}",
+            "{} in {} by {}{cut}: {}",
             plural(self.requests, "request", "requests"),
+            span(self.streamed.as_nanos() as f64),
             plural(self.clients, "connection", "connections"),
             long(&self.quantiles)
         )
     }
 
-    fn mean_line(&self) -> String {
+    fn mean_line(&self) -> Option<String> {
         let mean: f64 = self.mean.iter().map(|part| part.each).sum();
-        format!("a mean request of {}: {}", span(mean), parts(&self.mean))
+        (!self.mean.is_empty()).then(|| format!("a mean request of {}: {}", span(mean), parts(&self.mean)))
     }
 
     fn slowest_line(&self) -> Option<String> {
@@ -101,8 +105,11 @@ impl Latency {
         if ways.is_empty() { ways } else { [vec![REPLAYED.to_owned()], ways].concat() }
     }
 
-    /// What another way of waiting has any influence on.
+    /// What another way of waiting has any influence on, or why that is not known.
     pub fn scope(&self) -> String {
+        if self.mean.is_empty() {
+            return format!("{} of those that began {LONGER}", percent(self.unseen));
+        }
         let scope = self.depends_on_waiting();
         let rest: Vec<&str> = self
             .mean
@@ -118,9 +125,10 @@ impl Latency {
     }
 }
 
-/// What has no name was closed before it was looked at.
+/// What has no name was closed before it was looked at, or is one of several that were waited for
+/// at once.
 fn address(name: &str) -> &str {
-    if name.is_empty() { "what was closed soon" } else { name }
+    if name.is_empty() { "others without a name" } else { name }
 }
 
 fn parts(parts: &[LatencyPart]) -> String {
@@ -152,17 +160,19 @@ fn long(quantiles: &Quantiles) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Way;
+    use crate::{machine::Way, quantity::Nanos};
 
     #[test]
     fn a_request_is_told_by_its_parts() {
         let part = |spent, each: f64| LatencyPart { spent, each, share: each / 1e6 };
         let all: Vec<f64> = (0..2_000).map(|i| 9e5 + 100.0 * f64::from(i)).collect();
         let all: Vec<(f64, f64)> = all.into_iter().map(|ns| (ns, 1.0)).collect();
-        let quantiles = Quantiles::new(&all);
+        let quantiles = Quantiles::new(&all, 2_000.0);
         let mut latency = Latency {
             requests: 2_000,
             cut: 1,
+            streamed: Nanos::from_millis(800),
+            unseen: 0.0,
             clients: 4,
             quantiles,
             mean: vec![part(Spent::Service, 7e5), part(Spent::Cpu, 299e3), part(Spent::Timer, 1e3)],
@@ -175,7 +185,7 @@ mod tests {
         assert_eq!(
             lines(&latency),
             [
-                "2,000 requests by 4 connections (1 more not seen to the end): p50 1.00 ms, \
+                "2,000 requests in 800 ms by 4 connections (1 more not seen to the end): p50 1.00 ms, \
                  p90 1.08 ms, p99 1.10 ms",
                 "a mean request of 1.00 ms: 700 µs waiting for others than the client (70.0 %), 299 µs on a CPU (29.9 %)",
                 "the others that it waits for: tcp → 127.0.0.1:5432 70.0 %",
@@ -187,8 +197,10 @@ mod tests {
         );
         (latency.cut, latency.mean) = (0, vec![part(Spent::Cpu, 1e6)]);
         latency.services = vec![(String::new(), 0.3)];
-        assert!(lines(&latency)[2].ends_with("waits for: what was closed soon 30.0 %"), "{:?}", lines(&latency));
+        assert!(lines(&latency)[2].ends_with("waits for: others without a name 30.0 %"), "{:?}", lines(&latency));
         assert!(lines(&latency)[3].ends_with("in 100.0 % of a mean request"), "{:?}", lines(&latency));
+        (latency.mean, latency.services, latency.unseen) = (Vec::new(), Vec::new(), 0.25);
+        assert!(lines(&latency)[1].starts_with("25.0 % of those that began took longer"), "{:?}", lines(&latency));
         let none = Latency::lines(&Figure::unavailable(Note::FewRequests(3)));
         assert!(none[0].starts_with("n/a: only 3 requests"), "{none:?}");
     }

@@ -13,6 +13,9 @@ const CROWDED: f64 = 0.25;
 pub fn origin(Origin { taken, others }: Origin) -> String {
     let taken = match taken {
         Taken::Earlier { seconds } => format!("from `calibrate` of this machine and kernel, {} old", age(seconds)),
+        Taken::Here { seconds } => {
+            format!("measured beside an earlier target, {} ago; `calibrate` measures them better", age(seconds))
+        }
         Taken::OnTheSpot => "measured right after the target; `calibrate` measures them better".into(),
     };
     if others < CROWDED {

@@ -17,6 +17,8 @@ pub const BAD_PROFILE: &str = "Give ?seconds= from 1 to 60, and &pid= as a numbe
 pub const ONE_PROFILE: &str = "A profile is being taken: there is one at a time.\n";
 /// There is no thread for it.
 pub const NO_PROFILE_NOW: &str = "The profile could not be taken: try again.\n";
+/// Whoever asked has gone.
+pub const NOBODY_WAITS: &str = "nobody waits for it any more";
 /// A profile of all of them would say little of any.
 pub const WHICH_PROCESS: &str = "The whole machine is measured: name a process with ?pid=PID.\n";
 /// Others are not looked into.

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 /// Where the browser reads and writes its messages.
@@ -116,8 +117,21 @@ impl Browser {
 
     fn read(&self) -> Value {
         let mut bytes = Vec::new();
-        self.from.borrow_mut().read_until(0, &mut bytes).unwrap();
-        assert_eq!(bytes.pop(), Some(0), "the browser has gone");
+        let mut from = self.from.borrow_mut();
+        while bytes.last() != Some(&0) {
+            if from.buffer().is_empty() {
+                let patience = Timespec { tv_sec: PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
+                let ready = poll(&mut [PollFd::new(from.get_ref(), PollFlags::IN)], Some(&patience)).unwrap();
+                assert!(ready > 0, "the browser says nothing");
+            }
+            let there = from.fill_buf().unwrap();
+            assert!(!there.is_empty(), "the browser has gone");
+            let end = there.iter().position(|&byte| byte == 0).map_or(there.len(), |at| at + 1);
+            bytes.extend_from_slice(&there[..end]);
+            from.consume(end);
+        }
+        bytes.pop();
+        drop(from);
         let said: Value = serde_json::from_slice(&bytes).unwrap();
         let params = &said["params"];
         match said["method"].as_str() {

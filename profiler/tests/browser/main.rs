@@ -67,7 +67,6 @@ fn tables_sort(browser: &Browser) {
 fn the_slider_moves(browser: &Browser) {
     let shown = || browser.eval("document.getElementById('loops-out').textContent");
     let table = || browser.eval("document.getElementById('what-if-table').textContent");
-    let (loops, figures) = (shown(), table());
     browser.eval("document.getElementById('loops').focus()");
     // From one end to the other: where the report's own number of loops is, is not known here.
     browser.press("Home", 36);
@@ -75,7 +74,6 @@ fn the_slider_moves(browser: &Browser) {
     browser.press("End", 35);
     let last = (shown(), table());
     assert_ne!(first, last);
-    assert!((loops.clone(), figures.clone()) != first || (loops, figures) != last);
     assert!(
         browser
             .eval("document.getElementById('loops').getAttribute('aria-valuetext')")

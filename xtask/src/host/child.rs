@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
     os::unix::process::CommandExt as _,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -187,6 +187,19 @@ impl Running {
     pub(crate) fn wait(mut self, within: Duration) -> Result<Said> {
         wait_until(&format!("`{}` has not ended", self.line), within, || self.poll())?;
         self.succeeded(GRACE)
+    }
+
+    /// Waits until it has ended by itself, however. An error if it takes longer.
+    pub(crate) fn ended(mut self, within: Duration) -> Result<(ExitStatus, Said)> {
+        wait_until(&format!("`{}` has not ended", self.line), within, || self.poll())?;
+        let said = self.finish(GRACE, &mut || {});
+        Ok((self.child.wait()?, said))
+    }
+
+    /// Ends it by SIGKILL, at once.
+    pub(crate) fn kill(mut self) -> Said {
+        self.signal(Signal::KILL);
+        self.finish(GRACE, &mut || {})
     }
 
     /// Closes its stdin, which tells it to end, and waits. An error with its reason if it fails.

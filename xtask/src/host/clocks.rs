@@ -104,6 +104,13 @@ pub(crate) fn peak_rss(pid: u32) -> Option<u64> {
     Some(field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")? * 1024)
 }
 
+/// Memory that it holds for itself, bytes: without the pages of files that it has mapped, which
+/// belong to the page cache. `None` once the process has ended.
+pub(crate) fn own_memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some((field(&status, "RssAnon:")? + field(&status, "RssShmem:")?) * 1024)
+}
+
 /// Whether every thread of `pid` is traced by `tracer`.
 pub(crate) fn traced_by(pid: u32, tracer: u32) -> bool {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };

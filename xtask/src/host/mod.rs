@@ -1,5 +1,5 @@
 //! What several subcommands use: programs that run beside us and limits for them, clocks, the
-//! machine, numbers, tables, and what cargo builds.
+//! machine, numbers, tables, what cargo builds, and what is left in the kernel.
 
 pub(crate) mod apt;
 pub(crate) mod arch;
@@ -11,3 +11,4 @@ pub(crate) mod markdown;
 pub(crate) mod memory;
 pub(crate) mod numbers;
 pub(crate) mod package;
+pub(crate) mod programs;

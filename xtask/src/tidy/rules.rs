@@ -44,7 +44,8 @@ pub(super) const PENDING: &[Pending] = &[];
 pub(super) const SOURCE_FOLDERS: &[&str] = &["profiler", "profiler-common", "profiler-ebpf", "xtask"];
 
 /// What may stand at the top of the repository, beside files and dotfiles.
-pub(super) const TOP_LEVEL: &[&str] = &["profiler", "profiler-ebpf", "profiler-common", "xtask", "docs", "target"];
+pub(super) const TOP_LEVEL: &[&str] =
+    &["profiler", "profiler-ebpf", "profiler-common", "xtask", "fuzz", "docs", "target"];
 
 /// Lines of code, tests not counted, from which a file is reported, and from which it is refused.
 pub(super) const LINES_WARN: usize = 400;

@@ -20,6 +20,11 @@ pub(super) struct Latency {
     /// Others that began and whose ends were not seen; those that had as much time left, and were,
     /// stand for them.
     cut_count: Figure<f64>,
+    /// How long blocks were streamed: all of this is of that time.
+    streamed_ns: Figure<f64>,
+    /// The share of those that began for which none of these stands: they are longer than all of
+    /// them. Above 5 % there is no mean and what goes with it.
+    unseen_ratio: Figure<Ratio>,
     /// Connections of clients that they came by.
     clients_count: Figure<f64>,
     /// The share of the mean request on which another way of waiting has any influence.
@@ -116,7 +121,8 @@ impl From<&answer::LatencyPart> for Part {
 /// Somebody that requests waited for.
 #[derive(Serialize, JsonSchema)]
 struct Service {
-    /// The connection's name; empty where it was closed before it was looked at.
+    /// The connection's name; empty where it was closed before it was looked at, and for waits for
+    /// several at once.
     name: String,
     /// Of the mean request.
     share_ratio: Ratio,
@@ -156,6 +162,8 @@ impl Latency {
         Self {
             requests_count: of(|latency| latency.requests as f64),
             cut_count: of(|latency| latency.cut as f64),
+            streamed_ns: of(|latency| latency.streamed.as_nanos() as f64),
+            unseen_ratio: of(|latency| latency.unseen),
             clients_count: of(|latency| latency.clients as f64),
             depends_on_waiting_ratio: of(answer::Latency::depends_on_waiting),
             quantiles: (&latency.map_or_else(quantity::Quantiles::default, |latency| latency.quantiles)).into(),

@@ -1,4 +1,5 @@
-//! How long the target's clients wait, since the start.
+//! How long the target's clients wait, of the block ends that a snapshot has: in a busy target the
+//! newest ones.
 
 use crate::{
     answer::Latency,
