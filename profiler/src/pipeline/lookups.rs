@@ -131,7 +131,7 @@ impl Shared {
     /// The thread.
     fn answer(&self) {
         let mut tables = HashMap::new();
-        let mut young: Vec<(Tid, i32, u32)> = Vec::new();
+        let mut young: Vec<((Tid, i32), u32)> = Vec::new();
         let mut asked = lock(&self.asked);
         loop {
             let descriptors = std::mem::take(&mut asked.descriptors);
@@ -139,12 +139,11 @@ impl Shared {
                 Some(calls) => {
                     drop(asked);
                     // A connection may be closed soon.
-                    let again = young.drain(..).map(|(tid, fd, left)| (tid, fd, left - 1)).collect::<Vec<_>>();
-                    let new = descriptors.into_iter().map(|(tid, fd)| (tid, fd, AGAIN));
-                    for (tid, fd, left) in new.chain(again) {
-                        let is_known = self.look_up_connection(&mut tables, (tid, fd), left == 0);
-                        if !is_known && young.len() < MOST_YOUNG {
-                            young.push((tid, fd, left));
+                    let again = young.drain(..).filter_map(|(of, left)| Some((of, left.checked_sub(1)?)));
+                    let new = descriptors.into_iter().map(|of| (of, AGAIN));
+                    for (of, left) in again.collect::<Vec<_>>().into_iter().chain(new) {
+                        if self.look_up_connection(&mut tables, of) == Age::Young && young.len() < MOST_YOUNG {
+                            young.push((of, left));
                         }
                     }
                     calls.into_iter().for_each(|call| self.look_up(&mut tables, call));
@@ -156,35 +155,32 @@ impl Shared {
         }
     }
 
-    /// Whether a descriptor is a client's connection, and where it leads. False where that may be
-    /// known later, unless this is the last time.
-    fn look_up_connection(
-        &self,
-        tables: &mut HashMap<Tgid, DescriptorTable>,
-        (tid, fd): (Tid, i32),
-        is_last: bool,
-    ) -> bool {
-        let Some(tgid) = process::process_of(tid) else { return true };
+    /// Whether a descriptor is a client's connection, and where it leads. What is said of a socket
+    /// that is younger than its table holds until more is known.
+    fn look_up_connection(&self, tables: &mut HashMap<Tgid, DescriptorTable>, (tid, fd): (Tid, i32)) -> Age {
+        let Some(tgid) = process::process_of(tid) else { return Age::Known };
         let table = tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
-        let known = match table.describe(fd) {
+        let (known, age) = match table.describe(fd) {
             // A thread that waits for one connection by an epoll that also watches other things.
             Descriptor::Anon(name) if name == EPOLL => {
                 let watched = process::watched(tgid, fd);
-                let few = watched.len() <= FEW;
-                let described: Vec<Descriptor> =
-                    watched.into_iter().filter(|_| few).map(|fd| table.describe(fd)).collect();
-                if !is_last && described.iter().any(is_young) {
-                    return false;
-                }
-                described.iter().filter_map(end_of).find(|(client, _)| *client)
+                let few = if watched.len() > FEW { Vec::new() } else { watched };
+                let few: Vec<Descriptor> = few.into_iter().map(|fd| table.describe(fd)).collect();
+                let client = few.iter().filter_map(end_of).find(|(client, _)| *client);
+                let is_young = client.is_none() && few.iter().any(is_young);
+                (client, Age::of(is_young))
             }
-            descriptor if !is_last && is_young(&descriptor) => return false,
-            descriptor => end_of(&descriptor),
+            descriptor => (end_of(&descriptor), Age::of(is_young(&descriptor))),
         };
         if let Some((client, name)) = known {
-            lock(&self.found).connections.push(ConnectionFacts { tid, fd, client, name });
+            let mut found = lock(&self.found);
+            let facts = ConnectionFacts { tid, fd, client, name };
+            match found.connections.iter_mut().rev().find(|known| (known.tid, known.fd) == (tid, fd)) {
+                Some(known) => *known = facts,
+                None => found.connections.push(facts),
+            }
         }
-        true
+        age
     }
 
     fn look_up(&self, tables: &mut HashMap<Tgid, DescriptorTable>, call: LastCall) {
@@ -237,6 +233,19 @@ fn needs_workers(file_system: &str) -> bool {
     !WRITE_WITHOUT_WORKERS
         .iter()
         .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
+}
+
+/// Whether more may be known of a descriptor later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Known,
+    Young,
+}
+
+impl Age {
+    fn of(is_young: bool) -> Self {
+        if is_young { Self::Young } else { Self::Known }
+    }
 }
 
 /// Whether it is a socket whose ends are not known: its table is read again only now and then, and
