@@ -2,9 +2,10 @@
 //! that a command writes.
 //!
 //! `docs/pairs/results.json#/runs/0/cells/mhd-c64-epoll/truth/saving/value` goes down from the root.
-//! In a list, a step is a place, the `id` or the `name` of an element, or `*`: the median of what
+//! In a list, a step is the `id` or the `name` of an element, its place, or `*`: the median of what
 //! the rest finds in each. `docs/performance.md#check/against none` is a cell of a table, by its
-//! row's first cell and its column's head; a third step counts the numbers in it. `~1` stands for a
+//! row's first cell and its column's head; a third step counts the numbers in it. A heading and `//`
+//! may stand before the row. `~1` stands for a
 //! slash within a step. Code marks of a table's row are left out.
 //!
 //! `pairs:ROW` and `lab:CELL` stand for a cell of these suites' newest run, and a last step `saved`
@@ -46,11 +47,12 @@ impl Kept {
     pub(super) fn find(&self, reference: &str) -> Result<Found> {
         let reference = written_out(reference);
         let (file, steps) = reference.split_once('#').with_context(|| format!("no # in `{reference}`"))?;
+        let (heading, steps) = steps.split_once("//").unwrap_or(("", steps));
         let steps: Vec<String> = steps.trim_start_matches('/').split('/').map(|step| step.replace("~1", "/")).collect();
         let found = if file.ends_with(".json") {
             self.json(file).and_then(|value| number_at(&value, &steps)).map(Found::Raw)
         } else {
-            self.text(file).and_then(|text| cell_at(&text, &steps)).map(Found::Shown)
+            self.text(file).and_then(|text| cell_at(below(&text, heading)?, &steps)).map(Found::Shown)
         };
         found.with_context(|| format!("`{reference}`"))
     }
@@ -99,13 +101,22 @@ fn number_at(value: &Value, steps: &[String]) -> Result<f64> {
             let all = elements.iter().map(|element| number_at(element, rest)).collect::<Result<Vec<_>>>()?;
             return median(&all).context("an empty list");
         }
-        Value::Array(elements) => match step.parse::<usize>() {
-            Ok(place) => elements.get(place),
-            Err(_) => elements.iter().find(|element| ["id", "name"].iter().any(|key| element[*key] == **step)),
-        },
+        Value::Array(elements) => {
+            let named = elements.iter().find(|element| ["id", "name"].iter().any(|key| element[*key] == **step));
+            named.or_else(|| elements.get(step.parse::<usize>().ok()?))
+        }
         other => other.get(step),
     };
     number_at(next.with_context(|| format!("no {step}"))?, rest)
+}
+
+/// A document from a heading on.
+fn below<'a>(text: &'a str, heading: &str) -> Result<&'a str> {
+    if heading.is_empty() {
+        return Ok(text);
+    }
+    let place = text.find(&format!("# {heading}\n")).with_context(|| format!("no heading {heading}"))?;
+    Ok(&text[place..])
 }
 
 /// The number in a cell of a table.
@@ -176,6 +187,9 @@ mod tests {
         let at = |path: &str| cell_at(text, &steps(path));
         assert_eq!([at("x/b").unwrap(), at("x/Cost").unwrap(), at("x/Cost/3").unwrap()], [1.0, 15.4, 20.7]);
         assert_eq!([at("y/Cost").unwrap(), at("y/Cost/2").unwrap()], [1_234.0, 5.0]);
+        let below_a_heading = below("| x | b |\n# One\n| x | 2 |\n", "One").unwrap();
+        assert_eq!(below_a_heading, "# One\n| x | 2 |\n");
+        assert!(below(text, "One").is_err());
         for wrong in ["x", "x/c", "z/Cost", "y/Cost/3", "y/Cost/0"] {
             assert!(at(wrong).is_err(), "{wrong}");
         }
