@@ -1,9 +1,9 @@
 //! `cargo xtask goldens`: what the profiler says of kept recordings, kept as well.
 //!
-//! The recordings and every output made of them lie in profiler/tests/goldens. Two tests compare:
-//! `profiler/tests/goldens.rs` the files that the command writes, and `profiler/src/cli/screens.rs`
-//! the screens. This command tells both to write instead; with `--record` it makes the recordings
-//! first.
+//! The recordings and every output made of them lie in profiler/tests/goldens. Three tests compare:
+//! `profiler/tests/goldens.rs` the files that the command writes, `profiler/src/cli/screens.rs` the
+//! screens, and `profiler/tests/documents.rs` what documents show of reports. This command tells
+//! them to write instead; with `--record` it makes the recordings first.
 
 use std::{
     fs,
@@ -133,8 +133,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 /// Has the tests write what they would compare.
 fn renew(root: &Path) -> Result<()> {
     test(root, RENEW, ["--test", "goldens"])?;
+    test(root, RENEW, ["--test", "documents"])?;
     test(root, RENEW, ["--lib", "cli::screens"])?;
-    say(&format!("goldens: wrote {FOLDER}; `git diff --stat {FOLDER}` shows what has changed"))
+    say(&format!("goldens: wrote {FOLDER} and the documents; `git diff --stat {FOLDER} docs` shows what has changed"))
 }
 
 /// Runs tests that write where this variable is set.

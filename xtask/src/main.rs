@@ -4,6 +4,7 @@
 mod bench;
 mod child;
 mod dist;
+mod documents;
 mod ebpf;
 mod exec;
 mod goldens;
@@ -34,6 +35,7 @@ enum Command {
     Bench(bench::Options),
     Child(child::Options),
     Dist(dist::Options),
+    Documents(documents::Options),
     Ebpf(ebpf::Options),
     Goldens(goldens::Options),
     Lab(lab::Options),
@@ -69,6 +71,7 @@ fn run() -> Result<()> {
         Command::Bench(options) => bench::run(&root, &options),
         Command::Child(options) => child::run(&root, &options),
         Command::Dist(options) => dist::run(&root, &options),
+        Command::Documents(options) => documents::run(&root, &options),
         Command::Ebpf(options) => ebpf::run(&root, &options),
         Command::Goldens(options) => goldens::run(&root, &options),
         Command::Lab(options) => lab::run(&root, &options),
@@ -89,4 +92,26 @@ fn run() -> Result<()> {
 fn workspace_root() -> Result<PathBuf> {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask/ has no parent folder")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands of this program that documents show are commands that it takes.
+    #[test]
+    fn every_command_of_the_documents_is_taken() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut seen = 0;
+        for name in documents::documents(root).unwrap() {
+            let text = std::fs::read_to_string(root.join(&name)).unwrap();
+            for line in documents::typed(&text, "cargo xtask ") {
+                seen += 1;
+                let words = line.split_whitespace().map(|word| word.trim_matches('\''));
+                let taken = Command::try_parse_from(["xtask"].into_iter().chain(words));
+                assert!(taken.is_ok(), "{name}: cargo xtask {line}: {}", taken.err().unwrap());
+            }
+        }
+        assert!(seen >= 15, "{seen} commands");
+    }
 }

@@ -46,6 +46,23 @@ pub(crate) fn between(document: &str, (begin, end): (&str, &str), text: &str) ->
     Ok(format!("{before}{begin}{text}{end}{after}"))
 }
 
+/// Makes files in a folder that is removed afterwards, and holds each against the one that is kept
+/// under its name.
+#[cfg(test)]
+pub(crate) fn assert_kept(kept: &Path, command: &str, make: impl FnOnce(&Path)) {
+    let name = kept.file_name().unwrap().to_string_lossy();
+    let folder = std::env::temp_dir().join(format!("kept-{name}-{}-{}", command.replace(' ', "-"), std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    make(&folder);
+    let made: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let differ = |path: &&std::path::PathBuf| {
+        fs::read(path).unwrap() != fs::read(kept.join(path.file_name().unwrap())).unwrap_or_default()
+    };
+    let wrong: Vec<_> = made.iter().filter(differ).collect();
+    assert!(!made.is_empty() && wrong.is_empty(), "{wrong:?} is not what `cargo xtask {command}` writes");
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -125,6 +125,13 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Writes latency.md of the kept results.
+#[cfg(test)]
+pub(super) fn write_kept(root: &Path, folder: &Path) -> Result<()> {
+    let results: Results = file::read_json(&documents(root).join("latency.json"))?;
+    markdown::write(&folder.join("latency.md"), &results.document())
+}
+
 /// A server and its load.
 #[derive(Clone, Copy)]
 struct Shape {

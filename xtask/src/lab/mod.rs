@@ -90,3 +90,28 @@ impl From {
         Ok((results, to))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::file::assert_kept;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    }
+
+    #[test]
+    fn the_documents_are_those_of_the_kept_results() {
+        let from = From { from: None, to: None };
+        let (results, kept) = from.open(root()).unwrap();
+        let missed = results.missed(root()).unwrap();
+        assert_kept(&kept, "lab table", |folder| {
+            markdown::write(&folder.join("results.md"), &table::document(&results, &missed)).unwrap();
+        });
+        assert_kept(&kept, "lab plot", |folder| {
+            plot::draw(&results, &missed, folder).unwrap();
+        });
+        assert_kept(&kept, "lab latency", |folder| latency::write_kept(root(), folder).unwrap());
+        assert_kept(&kept, "lab containers --table", |folder| containers::write_kept(root(), folder).unwrap());
+    }
+}

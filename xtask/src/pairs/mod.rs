@@ -177,3 +177,17 @@ fn publish(root: &Path, kept: &Kept, documents: &Path) -> Result<()> {
     written.extend(plot::draw(&plot::points(&newest.cells, &missed)?, documents)?);
     written.iter().try_for_each(|path| say(&format!("written: {}", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::file::assert_kept;
+
+    #[test]
+    fn the_documents_are_those_of_the_kept_results() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let documents = root.join("docs").join("pairs");
+        let kept = Kept::read(&documents).unwrap();
+        assert_kept(&documents, "pairs --table", |folder| publish(root, &kept, folder).unwrap());
+    }
+}

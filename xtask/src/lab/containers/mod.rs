@@ -132,6 +132,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     none_failed(&found.cells)
 }
 
+/// Writes languages.md of the kept results.
+#[cfg(test)]
+pub(super) fn write_kept(root: &Path, folder: &Path) -> Result<()> {
+    publish(root, &Results::read(&super::results::documents(root))?, folder)
+}
+
 /// Writes languages.md.
 fn publish(root: &Path, results: &Results, documents: &Path) -> Result<()> {
     let path = documents.join("languages.md");
