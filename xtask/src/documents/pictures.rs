@@ -245,7 +245,7 @@ fn latency(kept: &Kept, path: &Path) -> Result<()> {
         x: "connections × µs of work; one request in five waits 2 ms for another service",
         y: "ms",
     };
-    let (last, high) = (cells.len() as f64 - 0.5, 7.0);
+    let (last, high) = (cells.len() as f64 - 0.5, 9.0);
     plot::file(path, (980, 420), |area| chart(area, &frame, (-0.5..last, 0.0..high), &series, (cells.len(), &name)))
 }
 

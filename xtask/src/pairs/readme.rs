@@ -38,6 +38,10 @@ fn shown(report: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        host::numbers::{decimal, percent},
+        pairs::results::Kept,
+    };
 
     #[test]
     fn a_screenful_without_paths_is_shown() {
@@ -52,5 +56,23 @@ mod tests {
         let (_, rest) = text.split_once(BEGIN).unwrap();
         let (block, _) = rest.split_once(END).unwrap();
         assert!(block.contains("of its CPU would come back with") && block.lines().count() <= LINES + 4, "{block}");
+    }
+
+    /// Its recording is not kept, but what the run kept of it is: the saving, the sleeps that remain
+    /// and the events of a wait. Intervals follow from later runs too.
+    #[test]
+    fn the_report_is_of_the_kept_run() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let kept = Kept::read(&root.join("docs").join("pairs")).unwrap();
+        let cell = kept.newest().unwrap().cells.iter().find(|cell| cell.id == "mhd-c64-epoll").unwrap();
+        let said = cell.prediction.as_ref().unwrap();
+        let saving = percent(said.saving.unwrap().value);
+        let text = fs::read_to_string(root.join(README)).unwrap();
+        let line = text.lines().find(|line| line.trim_start().starts_with("level ")).unwrap();
+        assert!(line.contains(&saving), "{saving}: {line}");
+        for (kept, digits) in [(said.sleeps_remaining, 2), (said.events_per_wait, 1)] {
+            let kept = decimal(kept.unwrap(), digits);
+            assert!(line.split_whitespace().any(|word| word == kept), "{kept}: {line}");
+        }
     }
 }
