@@ -1,12 +1,12 @@
 //! What a reference to a kept result names: a number in a file of JSON, or in a table of a document
 //! that a command writes.
 //!
-//! `docs/pairs/results.json#/runs/0/cells/mhd-c64-epoll/truth/saving/value` goes down from the root.
-//! In a list, a step is the `id` or the `name` of an element, its place, or `*`: the median of what
-//! the rest finds in each. `docs/performance.md#check/against none` is a cell of a table, by its
-//! row's first cell and its column's head; a third step counts the numbers in it. A heading and `//`
-//! may stand before the row. `~1` stands for a
-//! slash within a step. Code marks of a table's row are left out.
+//! `docs/pairs/results.json#/runs/0/cells/mhd-c64-epoll/truth/saving/value` goes down from the
+//! root. In a list, a step is the `id` or the `name` of an element, its place, or `*`: the median
+//! of what the rest finds in each. `docs/performance.md#check/against none` is a cell of a table,
+//! by its row's first cell and its column's head; a third step counts the numbers in it. A heading
+//! and `//` may stand before the row. `~1` stands for a slash within a step. Code marks of a
+//! table's row are left out.
 //!
 //! `pairs:ROW` and `lab:CELL` stand for a cell of these suites' newest run, and a last step `saved`
 //! or `said` for the measured and the predicted saving.

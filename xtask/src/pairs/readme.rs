@@ -58,8 +58,8 @@ mod tests {
         assert!(block.contains("of its CPU would come back with") && block.lines().count() <= LINES + 4, "{block}");
     }
 
-    /// Its recording is not kept, but what the run kept of it is: the saving, the sleeps that remain
-    /// and the events of a wait. Intervals follow from later runs too.
+    /// Its recording is not kept, but what the run kept of it is: the saving, the sleeps that
+    /// remain and the events of a wait. Intervals follow from later runs too.
     #[test]
     fn the_report_is_of_the_kept_run() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
