@@ -3,8 +3,8 @@
 //! Kernel tests are the integration tests `profiler/tests/kernel_*.rs`. They attach to the one
 //! kernel there is and read its clocks, so they run one at a time, after all others. Each test
 //! checks by itself whether it can run (root, BTF): if not, it prints a line with `SKIPPED (…)`,
-//! and with `CI=true` it fails. The smallest forms of `pairs` and of `lab containers` come after
-//! them and follow the same rule.
+//! and with `CI=true` it fails. The smallest forms of `pairs`, of `lab containers` and of `lab
+//! files` come after them and follow the same rule.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,9 +20,9 @@ use crate::{
     exec,
     host::{
         numbers::seconds,
-        package::{COMMON, LAB, MESSAGES, Pair, Programs, TOOL, TRUTH, WORKLOADS, XTASK},
+        package::{COMMON, LAB, MESSAGES, Pair, Programs, STORAGE, TOOL, TRUTH, WORKLOADS, XTASK},
     },
-    lab::containers,
+    lab::{containers, files},
     pairs::smoke::{self, Outcome},
     say::say,
 };
@@ -82,7 +82,7 @@ fn suites(root: &Path, options: &Options) -> Result<Vec<Suite>> {
 
     // With the tests, so that the features chosen are theirs and nothing is compiled twice.
     let mut build = cargo(root, "build", &[TOOL, WORKLOADS]);
-    build.args([MESSAGES, "--bin", TOOL, "--bin", TRUTH, "--bin", LAB]);
+    build.args([MESSAGES, "--bin", TOOL, "--bin", TRUTH, "--bin", LAB, "--bin", STORAGE]);
     let programs = Programs::build(build.args(named(&plain)).args(named(&kernel)).args(named(&of_workloads)))?;
     let workloads = programs.path(TRUTH)?.parent().context("a program lies in a folder")?;
 
@@ -107,6 +107,7 @@ fn suites(root: &Path, options: &Options) -> Result<Vec<Suite>> {
         let path = |name| programs.path(name).map(PathBuf::from);
         suites.push(pairs(root, Pair { tool: path(TOOL)?, workload: path(LAB)? })?);
         suites.push(containers(root, &Pair { tool: path(TOOL)?, workload: path(LAB)? })?);
+        suites.push(reads(root, workloads)?);
     }
     Ok(suites)
 }
@@ -125,6 +126,14 @@ fn containers(root: &Path, programs: &Pair) -> Result<Suite> {
     let (said, counts) = counted(containers::smoke::run(root, programs, ci), ci);
     say(&format!("test programs of several languages in containers ... {said}"))?;
     Ok(Suite { name: "smallest form of the containers", good: counts.failed == 0, counts })
+}
+
+/// The smallest form of the reads of files.
+fn reads(root: &Path, workloads: &Path) -> Result<Suite> {
+    let ci = std::env::var_os("CI").is_some();
+    let (said, counts) = counted(files::smoke::run(root, workloads, ci), ci);
+    say(&format!("test reads of files by threads, AIO, rings and goroutines ... {said}"))?;
+    Ok(Suite { name: "smallest form of the reads of files", good: counts.failed == 0, counts })
 }
 
 /// A row that cannot run passes, but fails in CI.

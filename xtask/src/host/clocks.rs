@@ -99,6 +99,12 @@ pub(crate) fn threads(pid: u32) -> Option<u64> {
     field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "Threads:")
 }
 
+/// Bytes that storage gave a process and its ended threads, for reads past the page cache or into
+/// it.
+pub(crate) fn bytes_from_storage(pid: u32) -> Option<u64> {
+    field(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?, "read_bytes:")
+}
+
 /// The largest resident size so far, bytes; `None` once the process has ended.
 pub(crate) fn peak_rss(pid: u32) -> Option<u64> {
     Some(field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")? * 1024)

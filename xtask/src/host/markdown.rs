@@ -39,7 +39,7 @@ const WIDTH: usize = 120;
 
 /// The same document with the lines of its paragraphs broken anew: text and figures that are put
 /// together leave lines of any length. Everything else (tables, headings, lists, code) stays.
-fn reflow(text: &str) -> String {
+pub(crate) fn reflow(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut paragraph, mut code) = (Vec::new(), false);
     for line in text.lines() {

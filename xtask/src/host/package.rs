@@ -24,6 +24,8 @@ pub(crate) const TRUTH: &str = "truth";
 pub(crate) const LAB: &str = "lab";
 /// The program of [`WORKLOADS`] that has any number of threads, processes and call sites.
 pub(crate) const CROWD: &str = "crowd";
+/// The program of [`WORKLOADS`] that reads files, hands CPUs over, and serves a slow file.
+pub(crate) const STORAGE: &str = "storage";
 
 /// What makes cargo write messages that [`Programs`] reads.
 pub(crate) const MESSAGES: &str = "--message-format=json-render-diagnostics";

@@ -4,11 +4,12 @@
 //! [`predict`] runs the [`cells`] through the [`harness`](crate::harness), which starts them as
 //! [`programs`] says. [`table`] and [`plot`] show [`results`], from a file. [`containers`] does the
 //! same with programs in several languages. [`ipc`] is apart: its [`sweep`] gives curves of the IPC
-//! after returns, drawn by [`curves`]; [`latency`] is apart too.
+//! after returns, drawn by [`curves`]; [`latency`] and [`files`] are apart too.
 
 mod cells;
 pub(crate) mod containers;
 mod curves;
+pub(crate) mod files;
 pub(crate) mod ipc;
 mod latency;
 mod plot;
@@ -42,6 +43,7 @@ enum What {
     Containers(containers::Options),
     Ipc(ipc::Options),
     Latency(latency::Options),
+    Files(files::Options),
     /// Draws docs/lab/*.svg.
     Plot(From),
     /// Writes docs/lab/results.md.
@@ -65,6 +67,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Containers(options) => containers::run(root, options),
         What::Ipc(options) => ipc::run(root, options),
         What::Latency(options) => latency::run(root, options),
+        What::Files(options) => files::run(root, options),
         What::Plot(from) => {
             let (results, folder) = from.open(root)?;
             for path in plot::draw(&results, &results.missed(root)?, &folder)? {

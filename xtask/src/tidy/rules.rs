@@ -75,6 +75,7 @@ pub(super) const CRATES: &[Crate] = &[
     Crate { folder: "xtask/src", root: "main.rs", has_rooms: true },
     Crate { folder: "xtask/workloads/crowd", root: "main.rs", has_rooms: false },
     Crate { folder: "xtask/workloads/lab", root: "main.rs", has_rooms: false },
+    Crate { folder: "xtask/workloads/storage", root: "main.rs", has_rooms: false },
     Crate { folder: "xtask/workloads/truth", root: "main.rs", has_rooms: false },
 ];
 
