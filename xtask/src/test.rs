@@ -131,7 +131,7 @@ fn containers(root: &Path, programs: &Pair) -> Result<Suite> {
 /// The smallest form of the reads of files.
 fn reads(root: &Path, workloads: &Path) -> Result<Suite> {
     let ci = std::env::var_os("CI").is_some();
-    let (said, counts) = counted(files::smoke::run(root, workloads, ci), ci);
+    let (said, counts) = counted(files::smoke::run(root, Some(workloads), ci), ci);
     say(&format!("test reads of files by threads, AIO, rings and goroutines ... {said}"))?;
     Ok(Suite { name: "smallest form of the reads of files", good: counts.failed == 0, counts })
 }

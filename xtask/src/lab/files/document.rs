@@ -38,14 +38,15 @@ const EVERY: &str = "A figure is the median of the runs that count, between the 
 fn asked() -> String {
     "Made by `cargo xtask lab files --write`.\n\n\
      ## What was asked\n\n\
-     1. A program that has many reads of files under way can give each a thread, or hand them to POSIX AIO, Linux AIO or \
-     io_uring. What does a read cost in each way, from the page cache, past it, and through it where it has nothing?\n\
-     2. In 2007 syslets were proposed for Linux: a call that would wait is finished by another thread of the kernel. They \
-     were measured with fio against Linux AIO (KAIO), and threads that had been made async were ahead of it. Does this \
-     order hold today? The closest thing that Linux has now is io_uring with `IOSQE_ASYNC`, by which every request goes to \
-     a worker.\n\
-     3. How many switches between threads does this machine do in a second, and is it over a million?\n\
-     4. What do goroutines that read files cost, and should Go's scheduler use async IO for them?\n"
+     - **Ways to read.** A program that has many reads of files under way can give each a thread, or hand them to POSIX AIO, \
+     Linux AIO or io_uring. What does a read cost in each way, from the page cache, past it, and through it where it has \
+     nothing?\n\
+     - **The order of 2007.** Syslets were proposed for Linux then: a call that would wait is finished by another thread of \
+     the kernel. They were measured with fio against Linux AIO (KAIO), and threads that had been made async were ahead of it. \
+     Does this order hold today? The closest thing that Linux has now is io_uring with `IOSQE_ASYNC`, by which every request \
+     goes to a worker.\n\
+     - **Switches.** How many switches between threads does this machine do in a second, and is it over a million?\n\
+     - **Go.** What do goroutines that read files cost, and should Go's scheduler use async IO for them?\n"
         .to_owned()
 }
 
@@ -92,25 +93,21 @@ fn ways(results: &Results) -> String {
 
 fn cheapest(results: &Results, access: Access) -> Option<String> {
     let row = |way| results.load(Cell { place: Place::Disk, access, block: BLOCK, depth: DEPTH, way });
-    let found = |way: Way| Some((way, row(way)?.cpu()?, row(way)?.figure(|run| Some(run.switches))?.value));
-    let mut all: Vec<(Way, Interval, f64)> = Way::ALL.into_iter().filter_map(found).collect();
+    let found = |way: Way| Some((way, row(way)?.cpu()?));
+    let mut all: Vec<(Way, Interval)> = Way::ALL.into_iter().filter_map(found).collect();
     all.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
-    let (least, cpu, _) = *all.first()?;
+    let (least, cpu) = *all.first()?;
     let same: Vec<&str> =
-        all.iter().skip(1).filter(|(_, other, _)| other.overlaps(&cpu)).map(|(way, ..)| way.title()).collect();
+        all.iter().skip(1).filter(|(_, other)| other.overlaps(&cpu)).map(|(way, _)| way.title()).collect();
     let same = if same.is_empty() { String::new() } else { format!(" (no difference to {})", same.join(", ")) };
-    let each: Vec<String> = all
-        .iter()
-        .map(|(way, cpu, switches)| {
-            format!(
-                "{} {} µs and {} switches",
-                way.title(),
-                with_range(cpu.ends(), tables::micros),
-                decimal(*switches, 2)
-            )
-        })
-        .collect();
-    Some(format!("**{}**: the least CPU is that of {}{same}. {}.", access.title(), least.title(), each.join("; ")))
+    let each: Vec<String> =
+        all.iter().map(|(way, cpu)| format!("{} {}", way.title(), with_range(cpu.ends(), tables::micros))).collect();
+    Some(format!(
+        "**{}**: the least CPU is that of {}{same}. In µs: {}.",
+        access.title(),
+        least.title(),
+        each.join("; ")
+    ))
 }
 
 fn order(results: &Results) -> String {
@@ -129,38 +126,53 @@ fn order(results: &Results) -> String {
 fn sizes(results: &Results) -> String {
     format!(
         "## Sizes\n\n\
-         ext4 on the disk, {DEPTH} at once, CPU of a read in µs. From some size on, copying the data is most of a cached \
-         read, and the way hardly matters.\n\n{}",
+         ext4 on the disk, {DEPTH} at once, CPU of a read in µs. The larger a read, the more of it is copying, which is the \
+         same in every way. But a thread of fio reads into one buffer again and again, which stays in the CPU's caches, where \
+         a queue of {DEPTH} has {DEPTH} buffers. That may be why threads stay cheaper with 64 KiB; it was not measured by \
+         itself.\n\n{}",
         tables::sizes(results)
     )
 }
 
+/// A rate that was worked out, in whole thousands.
+fn thousands(rate: f64) -> String {
+    count((rate / 1e3).round() * 1e3)
+}
+
 fn switches(results: &Results) -> String {
-    let rate = |by, cpu| {
+    let row = |by, cpu| {
         let wanted = Subject::Hand(Hand { by, cpu });
-        results.rows.iter().find(|row| row.subject == wanted && !row.runs.is_empty()).and_then(Row::rate)
+        results.rows.iter().find(|row| row.subject == wanted && !row.runs.is_empty())
     };
+    let rate = |row: Option<&Row>| row.and_then(Row::rate).map_or(f64::NAN, |rate| rate.value);
+    // What so many CPUs would do if nobody else ran on them.
+    let alone = |row: Option<&Row>, cpus: f64| row.and_then(Row::cpu).map_or(f64::NAN, |cpu| cpus * 1e9 / cpu.value);
+    let over = |rate: f64| if rate > 1e6 { "over" } else { "not over" };
     let said = By::ALL.into_iter().map(|by| {
-        let one =
-            [Some(0), Some(1)].into_iter().filter_map(|cpu| rate(by, cpu)).map(|rate| rate.value).reduce(f64::max);
-        let (one, all) = (one.unwrap_or(f64::NAN), rate(by, None).map_or(f64::NAN, |rate| rate.value));
-        let over = |rate: f64| if rate > 1e6 { "over" } else { "not over" };
+        let both = [Some(0), Some(1)].map(|cpu| row(by, cpu));
+        let one = both.into_iter().max_by(|a, b| rate(*a).total_cmp(&rate(*b))).flatten();
+        let all = row(by, None);
         format!(
-            "- by {}: {} a second on one CPU, which is {} a million; {} on both together, which is {} a million",
+            "- by {}: {} a second on one CPU (about {} if it were alone there: {} a million); {} on both together (about {} alone: {} a \
+             million)",
             by.title(),
-            count(one),
-            over(one),
-            count(all),
-            over(all)
+            count(rate(one)),
+            thousands(alone(one, 1.0)),
+            over(alone(one, 1.0)),
+            count(rate(all)),
+            thousands(alone(all, 2.0)),
+            over(alone(all, 2.0))
         )
     });
     format!(
         "## Switches a second\n\n\
          Two threads on one CPU hand it over to each other: by a futex, by a byte in a pipe, or by `sched_yield`, which is the \
-         bare switch without sleep and wake-up. Then such a pair on each CPU at once. Of the two CPUs, the better median:\n\n\
+         bare switch without sleep and wake-up. Then such a pair on each CPU at once. Neighbours take their part of a CPU, so \
+         fewer switches are counted than on an idle machine. What a switch takes of CPU is disturbed less, and says what the \
+         CPU would do alone. Of the two CPUs, the better one:\n\n\
          {}\n\n{}\n\
-         Where neighbours run, they take their part of a CPU, and rates are lower than on an idle machine; ns of CPU for a \
-         switch hardly suffer. One second divided by them is what a CPU could do if it were alone.\n",
+         A switch that a futex or a pipe asks for has the sleep of one thread and the wake-up of the other in it. With both CPUs \
+         at it, each switch takes longer than with one, as on CPUs that share parts of a core.\n",
         said.collect::<Vec<_>>().join("\n"),
         tables::switches(results)
     )

@@ -97,6 +97,10 @@ fn handing_over(results: &Results) -> String {
         let found = at.row(results, Kind::Go).and_then(|row| row.figure(|run| run.threads));
         found.map_or_else(|| NA.to_owned(), |found| with_range(found.ends(), count))
     };
+    let slowest = |at: At, kind| {
+        let found = at.row(results, kind).and_then(|row| row.figure(|run| run.latency_ns.map(|both| both[1])));
+        found.map_or_else(|| NA.to_owned(), |found| with_range(found.ends(), |ns| decimal(ns / 1e6, 1)))
+    };
     let many = At { place: Place::Slower, access: Access::Direct, at_once: 512 };
     let disk = At { place: Place::Disk, access: Access::Direct, at_once: 512 };
     format!(
@@ -105,7 +109,9 @@ fn handing_over(results: &Results) -> String {
          - **OS threads**: of 512 goroutines at once, {} OS threads were there at the end on the disk (direct), and {} on the \
          device of 5 ms.\n\
          - **Handing over a P**, with the thread that takes it: a read of the device of 5 ms, 512 at once, takes {} of CPU in Go, {} \
-         in threads and {} in a ring.",
+         in threads and {} in a ring.\n\
+         - **Waiting for a P**: of 512 reads at once on the disk (direct), one in a hundred takes {} ms or longer in Go, {} ms in \
+         threads and {} ms in a ring. A goroutine whose read is done may stand behind others for its P.",
         cpu(cached, Kind::Go),
         cpu(cached, Kind::GoRaw),
         threads(disk),
@@ -113,6 +119,9 @@ fn handing_over(results: &Results) -> String {
         cpu(many, Kind::Go),
         cpu(many, Kind::Threads),
         cpu(many, Kind::Ring),
+        slowest(disk, Kind::Go),
+        slowest(disk, Kind::Threads),
+        slowest(disk, Kind::Ring),
     )
 }
 
@@ -152,46 +161,66 @@ fn against(results: &Results) -> String {
 
 /// Where a ring is ahead of goroutines, and what follows.
 fn suggestion(results: &Results) -> String {
-    let waits = |at: &At| at.access != Access::Cached;
-    let compared = |of: fn(&At) -> bool| -> Vec<(At, Against)> {
-        At::all().filter(of).filter_map(|at| Some((at, at.go_against(results, Kind::Ring)?))).collect()
-    };
-    let ahead = |found: &[(At, Against)]| -> Vec<(At, f64)> {
-        let times = |(at, against): &(At, Against)| match against.rate {
-            Difference::Times(times) if times < 1.0 => Some((*at, 1.0 / times)),
-            _ => None,
+    let line = |at: At| {
+        let against = Against::new(at.row(results, Kind::Ring)?, at.row(results, Kind::Go)?)?;
+        let reads = match against.rate {
+            Difference::None => "no difference in reads a second".to_owned(),
+            Difference::Times(times) => format!("the ring reads × {}", decimal(times, 2)),
         };
-        found.iter().filter_map(times).collect()
+        let cpu = match against.cpu {
+            Difference::None => "none in CPU".to_owned(),
+            Difference::Times(times) => format!("× {} of the CPU for a read", decimal(times, 2)),
+        };
+        Some(format!("- {}: {reads}, {cpu}", at.name()))
     };
-    let cheaper = |found: &[(At, Against)]| {
-        found.iter().filter(|(_, against)| matches!(against.cpu, Difference::Times(times) if times > 1.0)).count()
-    };
-    let (cached, waiting) = (compared(|at| at.access == Access::Cached), compared(|at| at.access != Access::Cached));
-    let (more, most) = (ahead(&waiting), ahead(&waiting).into_iter().max_by(|a, b| a.1.total_cmp(&b.1)));
-    let most =
-        most.map_or_else(String::new, |(at, times)| format!(", the most (× {}) on {}", decimal(times, 1), at.name()));
-    let first = At::all()
-        .filter(waits)
-        .filter(|at| more.iter().any(|(found, _)| found.place == at.place && found.at_once == at.at_once))
-        .map(|at| at.at_once)
-        .min();
-    let from = first.map_or_else(String::new, |n| format!(" The smallest number at once with that is {n}."));
+    let lines: Vec<String> = At::all().filter(|at| at.at_once > 1).filter_map(line).collect();
+    let waiting: Vec<(At, Against)> = At::all()
+        .filter(|at| at.access != Access::Cached && at.at_once > 1)
+        .filter_map(|at| Some((at, Against::new(at.row(results, Kind::Ring)?, at.row(results, Kind::Go)?)?)))
+        .collect();
+    let more = |against: &Against| times(against.rate).filter(|times| *times > 1.0);
+    let less = |against: &Against| times(against.cpu).filter(|times| *times < 1.0).map(|times| 1.0 / times);
     format!(
         "### Should Go's scheduler use async IO for files?\n\n\
-         Where reads wait, one ring reads more a second than goroutines in {} of {} settings{most}, and takes less CPU in {}.{from} Where \
-         the page cache answers, it reads more in {} of {} and takes less CPU in {}.\n\n{ADVICE}",
-        more.len(),
+         One ring in place of goroutines with threads, where more than one read is under way:\n\n{}\n\n\
+         So where reads wait, the ring reads more a second in {} of {} settings, most of all ({}), and takes less CPU in {}, \
+         least of all ({}).\n\n{ADVICE}\n",
+        lines.join("\n"),
+        waiting.iter().filter(|(_, against)| more(against).is_some()).count(),
         waiting.len(),
-        cheaper(&waiting),
-        ahead(&cached).len(),
-        cached.len(),
-        cheaper(&cached),
+        most(&waiting, more),
+        waiting.iter().filter(|(_, against)| less(against).is_some()).count(),
+        most(&waiting, less),
     )
 }
 
-const ADVICE: &str = "So: yes for reads that wait, no for those that the page cache answers. A scheduler cannot tell beforehand \
-                      which is which, but a ring can: it tries the read without waiting, and only what would wait comes back \
-                      later. The sweet spot is where many goroutines read at once past the cache, or miss it, from storage whose \
-                      answer takes about as long as `sysmon` takes to notice, or longer. There a ring in place of threads lets \
-                      all reads wait at once, where Go has as many under way as it has threads by then. With one read at a time, \
-                      or with cached files, there is nothing to gain.";
+fn times(found: Difference) -> Option<f64> {
+    match found {
+        Difference::Times(times) => Some(times),
+        Difference::None => None,
+    }
+}
+
+/// The setting in which a figure is largest.
+fn most(found: &[(At, Against)], figure: impl Fn(&Against) -> Option<f64>) -> String {
+    let found = found.iter().filter_map(|(at, against)| Some((at, figure(against)?)));
+    let most = found.max_by(|a, b| a.1.total_cmp(&b.1));
+    most.map_or_else(|| NA.to_owned(), |(at, times)| format!("{}: a factor of {}", at.name(), decimal(times, 1)))
+}
+
+const ADVICE: &str = "The suggestion:\n\n\
+                      - **Not for what the page cache answers.** A call is a cheap way to get bytes that are there. A ring is no \
+                      faster, and with one read at a time it costs more than the call.\n\
+                      - **Yes for reads that wait**, where several goroutines read at once. What a ring gives back is CPU, on \
+                      each of these devices: no thread for each read, hardly a switch, and no P to be taken away and to be got \
+                      back.\n\
+                      - **The sweet spot** is dozens to hundreds of goroutines that read past the cache from storage that \
+                      answers within some hundred µs. There Go has fewer reads under way than goroutines that want one, since \
+                      only `sysmon` makes room for more threads; a ring has all of them, so that it also reads more a second. \
+                      From slower devices there is a thread for nearly each goroutine before long: all reads are under way, and \
+                      what is left to gain is CPU and the threads themselves.\n\
+                      - **How a scheduler could tell**: it does not know beforehand whether a read will wait. It could try the \
+                      read without waiting (`preadv2` with `RWF_NOWAIT`) and give only what would wait to a ring. That was not \
+                      measured here, and neither were writes.\n\n\
+                      What stays unknown: a Go of today (this one is Debian's), more than two CPUs, and what the poller of the \
+                      scheduler would add to a ring.";

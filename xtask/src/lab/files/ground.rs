@@ -1,5 +1,6 @@
 //! The files that are read, each place with its mounts, below a folder of our own. All of it is
 //! undone when a [`Ground`] is dropped, and what a killed run left behind when the next one starts.
+//! Runs at the same time have a folder each.
 
 use std::{
     fs,
@@ -31,6 +32,8 @@ const IMAGE: u64 = 320;
 const SLOW_IMAGE: u64 = WARM + COLD + 32;
 /// The disk must not be full afterwards.
 const FREE_AT_LEAST: u64 = 2 << 30;
+/// The folder of a run: this, and the run's process id.
+const FOLDER: &str = "ground-";
 const MOUNTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The places that could be made, and why others could not.
@@ -44,9 +47,10 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Makes these places below `folder`. `program` serves the slow files.
-    pub(super) fn make(folder: &Path, places: &[Place], program: &Path) -> Result<Self> {
-        clear(folder)?;
+    /// Makes these places in a folder of their own in `parent`. `program` serves the slow files.
+    pub(super) fn make(parent: &Path, places: &[Place], program: &Path) -> Result<Self> {
+        clear(parent)?;
+        let folder = &parent.join(format!("{FOLDER}{}", std::process::id()));
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
         let free = rustix::fs::statvfs(folder).map(|found| found.f_bavail * found.f_frsize)?;
         ensure!(free >= FREE_AT_LEAST, "only {} MiB of the disk are free", free / MIB);
@@ -147,14 +151,17 @@ impl Drop for Ground {
     }
 }
 
-/// Undoes what a run that was killed has left in this folder.
-fn clear(folder: &Path) -> Result<()> {
+/// Undoes what runs that were killed have left in this folder.
+fn clear(parent: &Path) -> Result<()> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
-    for at in below(&mounts, folder).iter().rev() {
-        unmount(at);
-    }
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    for entry in fs::read_dir(parent).with_context(|| format!("reading {}", parent.display()))? {
+        let (name, folder) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        let Some(owner) = owner.filter(|owner| !Path::new("/proc").join(owner).exists()) else { continue };
+        for at in below(&mounts, &folder).iter().rev() {
+            unmount(at);
+        }
+        fs::remove_dir_all(&folder).with_context(|| format!("removing what run {owner} has left"))?;
     }
     Ok(())
 }

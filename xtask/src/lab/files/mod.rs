@@ -30,13 +30,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::results::documents;
 use crate::{
     exec,
     host::{child, machine, markdown, numbers::NA},
+    pairs::smoke::Outcome,
     say::say,
 };
 use results::{Results, Row};
@@ -80,6 +81,10 @@ pub(super) struct Options {
     /// Writes files.md and the plots anew from files.json, and runs nothing.
     #[arg(long, conflicts_with_all = ["write", "only", "quick"])]
     table: bool,
+    /// A few rows with very short runs: asserts what must hold, and writes no documents. `cargo
+    /// xtask test` runs it.
+    #[arg(long, conflicts_with_all = ["write", "only", "quick", "table", "list"])]
+    smoke: bool,
     /// Lists the rows, and runs nothing.
     #[arg(long)]
     list: bool,
@@ -90,6 +95,12 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     let kept = folder.join("files.json");
     if options.table {
         return publish(&Results::read(&kept)?, &folder);
+    }
+    if options.smoke {
+        return match smoke::run(root, options.binaries.as_deref(), !options.no_install)? {
+            Outcome::Good(rows) => say(&format!("all ran, and what must hold does: {rows}")),
+            Outcome::NotRun(why) => bail!("not run: {why}"),
+        };
     }
     let all = if options.more { Results::read(&kept)?.rows } else { run::rows(options.quick)? };
     let wanted = |row: &Row| options.only.as_deref().is_none_or(|only| row.subject.id().contains(only));

@@ -20,6 +20,8 @@ use crate::{
     host::numbers::{count, decimal},
 };
 
+const CPU: &str = "CPU, µs";
+const RATE: &str = "reads/s";
 /// Width and height of a panel.
 const PANEL: (u32, u32) = (400, 280);
 const COLUMNS: usize = 3;
@@ -37,8 +39,10 @@ const COLOURS: [RGBColor; 6] = [
 /// A line of a panel: its name, and a figure for each number of reads at once.
 type Line = (&'static str, Vec<(f64, Interval)>);
 
+#[derive(Clone)]
 struct Panel {
     title: String,
+    unit: &'static str,
     lines: Vec<Line>,
 }
 
@@ -46,19 +50,21 @@ struct Panel {
 pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
     let names = ["files-cpu.svg", "files-rate.svg", "files-go.svg"].map(|name| folder.join(name));
     let [cpu, rate, go] = &names;
-    let heading = "CPU of a read of 4 KiB, µs: median and range of the runs";
-    picture(cpu, heading, "CPU, µs", &loads(results, |row| Some(scaled(row.cpu()?, 1e-3))))?;
-    picture(rate, "Reads of 4 KiB a second: median and range of the runs", "reads/s", &loads(results, Row::rate))?;
-    picture(go, "Reads of 4 KiB a second by programs of ours", "reads/s", &readers(results))?;
+    picture(cpu, "CPU of a read of 4 KiB: median and range of the runs", &loads(results, CPU, micros))?;
+    picture(rate, "Reads of 4 KiB a second: median and range of the runs", &loads(results, RATE, Row::rate))?;
+    let both = [readers(results, RATE, Row::rate), readers(results, CPU, micros)].concat();
+    picture(go, "Programs of ours: reads of 4 KiB a second, and CPU of a read", &both)?;
     Ok(names.to_vec())
 }
 
-fn scaled(found: Interval, by: f64) -> Interval {
-    Interval { low: found.low * by, value: found.value * by, high: found.high * by }
+/// CPU of a read, µs.
+fn micros(row: &Row) -> Option<Interval> {
+    let cpu = row.cpu()?;
+    Some(Interval { low: cpu.low / 1e3, value: cpu.value / 1e3, high: cpu.high / 1e3 })
 }
 
 /// A panel for each place and access in which several depths were measured.
-fn loads(results: &Results, pick: impl Fn(&Row) -> Option<Interval>) -> Vec<Panel> {
+fn loads(results: &Results, unit: &'static str, pick: impl Fn(&Row) -> Option<Interval>) -> Vec<Panel> {
     let mut depths: Vec<u32> = results
         .rows
         .iter()
@@ -77,22 +83,24 @@ fn loads(results: &Results, pick: impl Fn(&Row) -> Option<Interval>) -> Vec<Pane
             };
             (way.title(), depths.iter().filter_map(at).collect::<Vec<_>>())
         };
-        Panel { title: format!("{}, {}", place.title(), access.title()), lines: Way::ALL.map(line).to_vec() }
+        let title = format!("{}, {}", place.title(), access.title());
+        Panel { title, unit, lines: Way::ALL.map(line).to_vec() }
     };
     let all = Place::ALL.into_iter().flat_map(|place| Access::ALL.map(|access| panel(place, access)));
     all.filter(Panel::has_points).collect()
 }
 
-fn readers(results: &Results) -> Vec<Panel> {
+fn readers(results: &Results, unit: &'static str, pick: impl Fn(&Row) -> Option<Interval>) -> Vec<Panel> {
     let panel = |(place, access): (Place, Access)| {
         let line = |kind: Kind| {
             let at = |at_once: u32| {
                 let row = results.reader(Reader { place, access, at_once, kind })?;
-                Some((f64::from(at_once), row.rate()?))
+                Some((f64::from(at_once), pick(row)?))
             };
             (kind.title(), NUMBERS.into_iter().filter_map(at).collect::<Vec<_>>())
         };
-        Panel { title: format!("{}, {}", place.title(), access.title()), lines: Kind::ALL.map(line).to_vec() }
+        let title = format!("{}, {}", place.title(), access.title());
+        Panel { title, unit, lines: Kind::ALL.map(line).to_vec() }
     };
     WHERE.into_iter().map(panel).filter(Panel::has_points).collect()
 }
@@ -107,8 +115,8 @@ impl Panel {
     }
 }
 
-fn picture(path: &Path, heading: &str, unit: &str, panels: &[Panel]) -> Result<()> {
-    let columns = if panels.len() == 4 { 2 } else { COLUMNS.min(panels.len().max(1)) };
+fn picture(path: &Path, heading: &str, panels: &[Panel]) -> Result<()> {
+    let columns = if panels.len() == 2 * WHERE.len() { 2 } else { COLUMNS.min(panels.len().max(1)) };
     let rows = panels.len().div_ceil(columns).max(1);
     let size = (PANEL.0 * columns as u32, 44 + KEY + PANEL.1 * rows as u32);
     plot::file(path, size, |area| {
@@ -118,7 +126,7 @@ fn picture(path: &Path, heading: &str, unit: &str, panels: &[Panel]) -> Result<(
             names(&key, panel)?;
         }
         for (panel, part) in panels.iter().zip(below.split_evenly((rows, columns))) {
-            draw_panel(&part, panel, unit)?;
+            draw_panel(&part, panel)?;
         }
         Ok(())
     })
@@ -135,7 +143,7 @@ fn names(area: &Area, panel: &Panel) -> Result<()> {
     Ok(())
 }
 
-fn draw_panel(area: &Area, panel: &Panel, unit: &str) -> Result<()> {
+fn draw_panel(area: &Area, panel: &Panel) -> Result<()> {
     let ends = |pick: fn(f64, f64) -> f64, begin: f64, of: &dyn Fn(&(f64, Interval)) -> f64| {
         panel.points().map(of).fold(begin, pick)
     };
@@ -155,7 +163,7 @@ fn draw_panel(area: &Area, panel: &Panel, unit: &str) -> Result<()> {
         .light_line_style(WHITE)
         .bold_line_style(GRID)
         .x_desc("at once")
-        .y_desc(unit)
+        .y_desc(panel.unit)
         .x_labels(5)
         .y_labels(6)
         .x_label_formatter(&|x| count(*x))
@@ -173,4 +181,26 @@ fn draw_panel(area: &Area, panel: &Panel, unit: &str) -> Result<()> {
         chart.draw_series(points.iter().map(|(x, y)| Circle::new((*x, y.value), 3, colour.filled()))).map_err(plain)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kept_results_are_drawn_with_every_way_and_place() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lab/files.json");
+        let folder = std::env::temp_dir().join(format!("lab-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let written = draw(&Results::read(&kept).unwrap(), &folder).unwrap();
+        let [cpu, rate, go] = [0, 1, 2].map(|i| std::fs::read_to_string(&written[i]).unwrap());
+        for way in Way::ALL {
+            assert!(cpu.contains(way.title()) && rate.contains(way.title()), "{way:?}");
+        }
+        for place in Place::ALL {
+            assert!(cpu.contains(place.title()), "{place:?}");
+        }
+        assert!(go.contains("Go, ReadAt") && go.matches("ext4, a device of 5 ms, direct").count() == 2);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -22,7 +22,7 @@ impl Kind {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Go => "Go, ReadAt",
-            Self::GoRaw => "Go, unseen by its scheduler",
+            Self::GoRaw => "Go, raw calls",
             Self::Threads => "threads",
             Self::Ring => "one ring",
         }

@@ -79,7 +79,7 @@ impl Suite {
         let _ = installed.meet(&MAKERS, install);
         let go = COMPILER.iter().try_for_each(|need| installed.meet(need, install)).map_err(why);
         Ok(Self {
-            ground: Ground::make(&installed.folder.join("ground"), &places, &storage)?,
+            ground: Ground::make(&installed.folder, &places, &storage)?,
             storage,
             go: go.map(|()| installed.folder.join(GO)),
             fio: installed.meet(&FIO, install).map_err(why),
@@ -93,6 +93,9 @@ impl Suite {
         let mut rng = Rng::with_seed(plan.seed);
         for round in 0..RUNS_AT_MOST {
             let mut order: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].wants(round, plan.rounds)).collect();
+            if order.is_empty() {
+                return Ok(());
+            }
             rng.shuffle(&mut order);
             if round >= plan.rounds {
                 order.sort_by(|&a, &b| rows[b].unrest().total_cmp(&rows[a].unrest()));

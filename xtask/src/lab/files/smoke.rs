@@ -15,14 +15,14 @@ use crate::{host::child, pairs::smoke::Outcome};
 
 const PLAN: Plan = Plan { window: Duration::from_millis(150), rounds: 1, lasts: Duration::from_secs(60), seed: 1 };
 
-/// Runs it with the programs of this folder.
-pub(crate) fn run(root: &Path, binaries: &Path, install: bool) -> Result<Outcome> {
+/// Runs it, with the programs of this folder if there is one.
+pub(crate) fn run(root: &Path, binaries: Option<&Path>, install: bool) -> Result<Outcome> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Outcome::NotRun("needs root".to_owned()));
     }
     child::catch_interrupts()?;
     let mut rows: Vec<Row> = subjects().into_iter().map(Row::new).collect();
-    let suite = Suite::prepare(root, &rows, Some(binaries), install)?;
+    let suite = Suite::prepare(root, &rows, binaries, install)?;
     // The second time for what a stalled disk has stopped.
     suite.measure(&mut rows, &PLAN)?;
     suite.measure(&mut rows, &PLAN)?;
