@@ -6,7 +6,7 @@ use crate::{harness::statistics::Interval, host::numbers::decimal};
 /// What comes of comparing one row's figure with another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Difference {
-    /// The runs of both overlap.
+    /// Their spreads overlap.
     None,
     /// The one's median as a multiple of the other's.
     Times(f64),

@@ -31,9 +31,9 @@ pub(super) fn document(results: &Results) -> String {
     format!("# Reading files: threads, AIO, rings and goroutines\n\n{}", parts.join("\n"))
 }
 
-const EVERY: &str = "A figure is the median of the runs that count, between the smallest and the largest. CPU and switches are \
-                     for one read. \"From storage\" is the share of the bytes that came from storage while we looked, by the \
-                     process's own counter; it is above 1 or below where the rate was not steady.";
+const EVERY: &str = "Medians, with their spread. CPU and switches are for one read. \"From storage\" is the share of the bytes that came \
+                     from storage while we looked, by the process's own counter; it is above 1 or below where the rate was not \
+                     steady.";
 
 fn asked() -> String {
     "Made by `cargo xtask lab files --write`.\n\n\
@@ -54,6 +54,8 @@ fn method(results: &Results) -> String {
     let facts: Vec<String> = results.facts.iter().map(|(name, value)| format!("- {name}: {value}")).collect();
     let runs: Vec<f64> = results.rows.iter().flat_map(|row| &row.runs).map(|run| run.others).collect();
     let others = median(&runs).map_or_else(|| NA.to_owned(), cores);
+    let numbers = || results.rows.iter().map(|row| row.runs.len()).filter(|&n| n > 0);
+    let (fewest, most) = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0));
     format!(
         "## How it was measured\n\n\
          fio reads blocks at random places of a file, with `psync` for threads and one thread for all other ways. It asks for \
@@ -64,10 +66,11 @@ fn method(results: &Results) -> String {
          *Cached*: the file was read before. *Direct*: `O_DIRECT`. *Through an empty cache*: the file is dropped from the page \
          cache first, every block is read once, and nothing is read ahead. The slow devices are loop devices over a file of a \
          FUSE program of ours, whose every read waits for 0.2 or 5 ms; up to 128 wait at once.\n\n\
-         Each run counts for {} ms, in random order, three times or more. **The machine is shared**: other programs used {others} \
-         of its 2 cores in the median run. So of each row those three runs count during which the others used least. The \
-         figures are their median, with the smallest and the largest behind it. Two rows whose runs overlap have no \
-         difference (\"none\"). Reads a second are what the neighbours left; CPU for a read is disturbed less.\n\n\
+         Each run counts for {} ms, in random order; a row has {fewest} to {most} runs, the more the further apart they are. **The \
+         machine is shared**: other programs used {others} of its 2 cores in the median run, and the disk stood still at times \
+         when they wrote to it. A figure is the median of a row's runs. Behind it are the ends of the half in the middle, or of \
+         all runs where there are fewer than five. Two rows whose spreads overlap have no difference (\"none\"). Reads a second \
+         are what the neighbours left; CPU for a read is disturbed less.\n\n\
          {}\n",
         results.window_ms,
         facts.join("\n"),
@@ -171,8 +174,7 @@ fn switches(results: &Results) -> String {
          fewer switches are counted than on an idle machine. What a switch takes of CPU is disturbed less, and says what the \
          CPU would do alone. Of the two CPUs, the better one:\n\n\
          {}\n\n{}\n\
-         A switch that a futex or a pipe asks for has the sleep of one thread and the wake-up of the other in it. With both CPUs \
-         at it, each switch takes longer than with one, as on CPUs that share parts of a core.\n",
+         A switch that a futex or a pipe asks for has the sleep of one thread and the wake-up of the other in it.\n",
         said.collect::<Vec<_>>().join("\n"),
         tables::switches(results)
     )
@@ -206,7 +208,8 @@ fn meaning(results: &Results) -> String {
          within the submission, not for all.\n\
          - **SQPOLL** takes a CPU for a thread that looks for work. On two CPUs that others use as well, it waits for its turn \
          together with them; a read takes {} of CPU, 16 at once and direct.\n\
-         - **POSIX AIO** of the C library has one read under way for each open file, in a thread. More at once do not help.\n",
+         - **POSIX AIO** of the C library has one read under way for each open file, in a thread. Where reads wait, more at \
+         once hardly help.\n",
         cpu(Access::Cached, DEPTH, Way::Ring),
         than_threads(Access::Cached, DEPTH),
         cpu(Access::Cached, DEPTH, Way::Threads),

@@ -214,13 +214,15 @@ const ADVICE: &str = "The suggestion:\n\n\
                       - **Yes for reads that wait**, where several goroutines read at once. What a ring gives back is CPU, on \
                       each of these devices: no thread for each read, hardly a switch, and no P to be taken away and to be got \
                       back.\n\
-                      - **The sweet spot** is dozens to hundreds of goroutines that read past the cache from storage that \
-                      answers within some hundred µs. There Go has fewer reads under way than goroutines that want one, since \
-                      only `sysmon` makes room for more threads; a ring has all of them, so that it also reads more a second. \
-                      From slower devices there is a thread for nearly each goroutine before long: all reads are under way, and \
-                      what is left to gain is CPU and the threads themselves.\n\
+                      - **The sweet spot** is dozens to hundreds of goroutines that read past the cache, from storage that \
+                      answers as fast as this disk: a read alone takes less than 0.1 ms. There Go has fewer reads under way than \
+                      goroutines that want one, since only `sysmon` makes room for more threads; a ring has all of them, so that \
+                      it also reads more a second, and the slowest reads wait less. From slower devices (0.2 and 5 ms) there is a \
+                      thread for nearly each goroutine before long: all reads are under way, and what is left to gain is CPU and \
+                      the threads themselves.\n\
                       - **How a scheduler could tell**: it does not know beforehand whether a read will wait. It could try the \
                       read without waiting (`preadv2` with `RWF_NOWAIT`) and give only what would wait to a ring. That was not \
                       measured here, and neither were writes.\n\n\
-                      What stays unknown: a Go of today (this one is Debian's), more than two CPUs, and what the poller of the \
-                      scheduler would add to a ring.";
+                      Where the ring reads less, its one thread may have waited for a CPU that neighbours had, while Go has many \
+                      threads that ask for one. What stays unknown: a Go of today (this one is Debian's), more than two CPUs, and \
+                      what the poller of the scheduler would add to a ring.";

@@ -50,8 +50,8 @@ struct Panel {
 pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<PathBuf>> {
     let names = ["files-cpu.svg", "files-rate.svg", "files-go.svg"].map(|name| folder.join(name));
     let [cpu, rate, go] = &names;
-    picture(cpu, "CPU of a read of 4 KiB: median and range of the runs", &loads(results, CPU, micros))?;
-    picture(rate, "Reads of 4 KiB a second: median and range of the runs", &loads(results, RATE, Row::rate))?;
+    picture(cpu, "CPU of a read of 4 KiB: median and spread of the runs", &loads(results, CPU, micros))?;
+    picture(rate, "Reads of 4 KiB a second: median and spread of the runs", &loads(results, RATE, Row::rate))?;
     let both = [readers(results, RATE, Row::rate), readers(results, CPU, micros)].concat();
     picture(go, "Programs of ours: reads of 4 KiB a second, and CPU of a read", &both)?;
     Ok(names.to_vec())

@@ -10,12 +10,14 @@ use super::{
     program::{Hand, Reader},
 };
 use crate::{
-    harness::statistics::{Interval, median},
+    harness::statistics::{Interval, median, percentile},
     host::file::{read_json, write_json},
 };
 
-/// So many runs of a row count: those during which the rest of the machine did least.
-pub(super) const COUNTED: usize = 3;
+/// Runs of a row at least.
+pub(super) const RUNS: usize = 3;
+/// From so many runs on, the spread is that of the half in the middle; of fewer, that of all.
+const MANY: usize = 5;
 
 /// What a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,21 +93,11 @@ impl Row {
         Self { subject, runs: Vec::new(), not_run: None }
     }
 
-    /// The runs that count.
-    fn counted(&self) -> Vec<&Sample> {
-        let mut runs: Vec<&Sample> = self.runs.iter().collect();
-        runs.sort_by(|a, b| a.others.total_cmp(&b.others));
-        runs.truncate(COUNTED);
-        runs
-    }
-
-    /// The median of a figure between its smallest and its largest value; `None` where runs lack
-    /// it.
+    /// The median of a figure and its spread; `None` where runs lack it.
     pub(super) fn figure(&self, pick: impl Fn(&Sample) -> Option<f64>) -> Option<Interval> {
-        let values: Vec<f64> = self.counted().into_iter().map(pick).collect::<Option<_>>()?;
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Some(Interval { low, value: median(&values)?, high })
+        let values: Vec<f64> = self.runs.iter().map(pick).collect::<Option<_>>()?;
+        let [low, high] = if values.len() < MANY { [0.0, 1.0] } else { [0.25, 0.75] };
+        Some(Interval { low: percentile(&values, low)?, value: median(&values)?, high: percentile(&values, high)? })
     }
 
     pub(super) fn rate(&self) -> Option<Interval> {
@@ -166,7 +158,7 @@ impl Results {
 mod tests {
     use super::{super::program::By, *};
 
-    fn sample(cpu_ns: f64, others: f64) -> Sample {
+    fn sample(cpu_ns: f64) -> Sample {
         Sample {
             operations_per_s: 1e9 / cpu_ns,
             cpu_ns,
@@ -174,16 +166,18 @@ mod tests {
             latency_ns: None,
             from_storage: None,
             threads: None,
-            others,
+            others: 0.0,
         }
     }
 
     #[test]
-    fn the_quietest_runs_count() {
+    fn of_many_runs_the_half_in_the_middle_is_the_spread() {
         let mut row = Row::new(Subject::Hand(Hand { by: By::Pipe, cpu: None }));
-        row.runs = vec![sample(100.0, 0.1), sample(900.0, 1.9), sample(120.0, 0.0), sample(110.0, 0.2)];
-        assert_eq!(row.cpu(), Some(Interval { low: 100.0, value: 110.0, high: 120.0 }));
-        assert!((row.unrest() - 20.0 / 110.0).abs() < 1e-12);
+        row.runs = [100.0, 900.0, 120.0].map(sample).to_vec();
+        assert_eq!(row.cpu(), Some(Interval { low: 100.0, value: 120.0, high: 900.0 }));
+        assert!((row.unrest() - 800.0 / 120.0).abs() < 1e-12);
+        row.runs.extend([110.0, 130.0].map(sample));
+        assert_eq!(row.cpu(), Some(Interval { low: 110.0, value: 120.0, high: 130.0 }));
         assert_eq!(row.figure(|run| run.threads), None);
     }
 

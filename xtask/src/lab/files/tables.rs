@@ -1,5 +1,4 @@
-//! The tables of files.md. A figure is the median of a row's runs, between the smallest and the
-//! largest.
+//! The tables of files.md. A figure is the median of a row's runs, with their spread.
 
 use std::collections::BTreeMap;
 
