@@ -1,6 +1,6 @@
 //! files.json: what a run of the suite found.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     harness::statistics::{Interval, median, percentile},
-    host::file::{read_json, write_json},
+    host::file::read_json,
 };
 
 /// Runs of a row at least.
@@ -136,8 +136,16 @@ impl Results {
         self.rows.extend(missing);
     }
 
+    /// With a line for each row.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        write_json(self, path)
+        fs::write(path, self.text()?).with_context(|| format!("writing {}", path.display()))
+    }
+
+    fn text(&self) -> Result<String> {
+        let rows: Vec<String> = self.rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        let around = serde_json::to_string_pretty(&Self { rows: Vec::new(), ..self.clone() })?;
+        let (before, after) = around.rsplit_once("[]").context("no place for rows")?;
+        Ok(format!("{before}[\n{}\n  ]{after}\n", rows.join(",\n")))
     }
 
     /// The row of a cell, if it has figures.
@@ -179,6 +187,17 @@ mod tests {
         row.runs.extend([110.0, 130.0].map(sample));
         assert_eq!(row.cpu(), Some(Interval { low: 110.0, value: 120.0, high: 130.0 }));
         assert_eq!(row.figure(|run| run.threads), None);
+    }
+
+    #[test]
+    fn a_row_is_a_line_and_nothing_is_lost() {
+        let mut row = Row::new(Subject::Hand(Hand { by: By::Pipe, cpu: None }));
+        row.runs = vec![sample(100.0)];
+        let facts = vec![("CPU".to_owned(), "made up".to_owned())];
+        let results = Results { facts, quick: true, window_ms: 1, rows: vec![row.clone(), row] };
+        let text = results.text().unwrap();
+        assert_eq!(text.lines().filter(|line| line.starts_with("{\"subject\"")).count(), 2, "{text}");
+        assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results);
     }
 
     #[test]

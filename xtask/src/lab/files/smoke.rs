@@ -61,7 +61,9 @@ fn must_hold(row: &Row) -> Result<()> {
         ensure!(p50 >= 190_000.0, "a device of 0.2 ms answered within {p50} ns");
     }
     if cell.access == Access::Cached {
-        ensure!(run.from_storage == Some(0.0), "what is cached came from storage: {run:?}");
+        // fio's own pages may come in meanwhile.
+        let stored = run.from_storage.context("no bytes from storage")?;
+        ensure!(stored < 0.01, "what is cached came from storage: {run:?}");
     }
     Ok(())
 }
