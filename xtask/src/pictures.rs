@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     exec,
-    host::child::{self, Running},
+    host::{
+        child::{self, Running},
+        file::Scratch,
+    },
     say::say,
 };
 
@@ -69,16 +72,13 @@ fn executable(messages: &str) -> Option<PathBuf> {
 }
 
 fn flame(root: &Path, command: &dyn Fn(&[&str]) -> Command, pid: &str) -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("sia-pictures-{}", std::process::id()));
-    fs::create_dir_all(&folder).context("making a scratch folder")?;
+    let folder = Scratch::new("pictures")?;
     let recording = folder.join("demo.sia");
     let recording = recording.to_str().context("the scratch folder's name")?;
     let picture = root.join(FOLDER).join("flame.svg");
     let picture = picture.to_str().context("the checkout's name")?;
-    let made = exec::output(&mut command(&["record", "-p", pid, "-d", "6s", "-o", recording]))
-        .and_then(|_| exec::output(&mut command(&["report", recording, "-o", picture])));
-    let _ = fs::remove_dir_all(&folder);
-    made?;
+    exec::output(&mut command(&["record", "-p", pid, "-d", "6s", "-o", recording]))?;
+    exec::output(&mut command(&["report", recording, "-o", picture]))?;
     say(&format!("pictures: wrote {FOLDER}/flame.svg"))
 }
 

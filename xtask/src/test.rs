@@ -21,6 +21,7 @@ use crate::{
     host::{
         numbers::seconds,
         package::{COMMON, LAB, MESSAGES, Pair, Programs, STORAGE, TOOL, TRUTH, WORKLOADS, XTASK},
+        programs,
     },
     lab::{containers, files},
     pairs::smoke::{self, Outcome},
@@ -31,9 +32,6 @@ const KERNEL_PREFIX: &str = "kernel_";
 
 /// Tells the tests where the workloads are (profiler/tests/common/truth.rs).
 const WORKLOADS_VARIABLE: &str = "SIA_WORKLOADS";
-
-/// What the names of our BPF programs begin with.
-const PROGRAM_PREFIX: &str = "sia_";
 
 /// The kernel frees a program a moment after its last user has gone (RCU).
 const PROGRAM_GRACE: Duration = Duration::from_secs(3);
@@ -295,7 +293,7 @@ fn our_programs() -> Option<BTreeSet<String>> {
 fn parse_programs(listing: &str) -> BTreeSet<String> {
     let ours = |line: &&str| {
         let mut words = line.split_whitespace();
-        words.find(|word| *word == "name").is_some() && words.next().is_some_and(|n| n.starts_with(PROGRAM_PREFIX))
+        words.find(|word| *word == "name").is_some() && words.next().is_some_and(|n| n.starts_with(programs::PREFIX))
     };
     listing.lines().filter(ours).map(|line| line.trim().to_owned()).collect()
 }

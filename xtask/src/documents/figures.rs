@@ -158,6 +158,7 @@ fn value(source: &str, kept: &Kept) -> Result<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::file::Scratch;
 
     fn one(line: &str) -> (&str, &str, Option<&str>) {
         let found = figures(line);
@@ -187,11 +188,10 @@ mod tests {
 
     #[test]
     fn a_wrong_figure_is_found() {
-        let folder = std::env::temp_dir().join(format!("sia-figures-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::new("figures").unwrap();
         std::fs::write(folder.join("a.json"), r#"{"share": 0.2934, "took_ns": 18432, "less": -0.703}"#).unwrap();
         std::fs::write(folder.join("a.md"), "| a | b |\n|---|---|\n| x | 3.6 % |\n").unwrap();
-        let kept = Kept::new(&folder);
+        let kept = Kept::new(&*folder);
         let says = |line: &str| check("d.md", line, true, &kept);
         for right in [
             "29 %<!-- a.json#/share -->",
@@ -221,6 +221,5 @@ mod tests {
             assert_eq!(says(wrong).0.len(), 1, "{wrong}");
         }
         assert_eq!(says("60 %<!-- given: an assumption -->"), (vec![], 0));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -11,7 +11,7 @@
 //! `pairs:ROW` and `lab:CELL` stand for a cell of these suites' newest run, and a last step `saved`
 //! or `said` for the measured and the predicted saving.
 
-use std::{cell::RefCell, collections::HashMap, fs, path::PathBuf};
+use std::{cell::RefCell, collections::HashMap, fs, path::PathBuf, rc::Rc};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub(super) enum Found {
 /// The kept results below a folder, each read once.
 pub(super) struct Kept {
     root: PathBuf,
-    texts: RefCell<HashMap<String, Value>>,
+    texts: RefCell<HashMap<String, Rc<Value>>>,
 }
 
 impl Kept {
@@ -65,12 +65,13 @@ impl Kept {
     }
 
     /// A file of JSON.
-    pub(super) fn json(&self, file: &str) -> Result<Value> {
+    pub(super) fn json(&self, file: &str) -> Result<Rc<Value>> {
         if let Some(known) = self.texts.borrow().get(file) {
-            return Ok(known.clone());
+            return Ok(Rc::clone(known));
         }
         let value: Value = serde_json::from_str(&self.text(file)?).with_context(|| format!("reading {file}"))?;
-        self.texts.borrow_mut().insert(file.to_owned(), value.clone());
+        let value = Rc::new(value);
+        self.texts.borrow_mut().insert(file.to_owned(), Rc::clone(&value));
         Ok(value)
     }
 

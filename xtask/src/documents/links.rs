@@ -44,10 +44,11 @@ fn slug(heading: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::file::Scratch;
 
     #[test]
     fn links_to_files_and_headings_are_followed() {
-        let folder = std::env::temp_dir().join(format!("sia-links-{}", std::process::id()));
+        let folder = Scratch::new("links").unwrap();
         fs::create_dir_all(folder.join("docs")).unwrap();
         fs::write(folder.join("docs/a.md"), "# One: `two`, three\n").unwrap();
         let text = "[a](docs/a.md) [b](docs/a.md#one-two-three) [c](https://x.y/z) `[d](q)`\n```\n[e](f)\n```\n";
@@ -57,6 +58,5 @@ mod tests {
             broken(&folder, "docs/a.md", text),
             ["docs/a.md: a.md#two leads nowhere", "docs/a.md: c.svg leads nowhere"]
         );
-        fs::remove_dir_all(folder).unwrap();
     }
 }

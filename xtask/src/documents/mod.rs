@@ -126,6 +126,7 @@ pub(crate) fn documents(root: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::file::Scratch;
 
     fn root() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -139,8 +140,7 @@ mod tests {
 
     #[test]
     fn the_pictures_are_those_of_the_kept_results() {
-        let folder = std::env::temp_dir().join(format!("sia-pictures-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::new("article").unwrap();
         let written = draw(&root(), &folder).unwrap();
         for path in &written {
             let name = path.file_name().unwrap();
@@ -148,6 +148,5 @@ mod tests {
             let same = kept == fs::read_to_string(path).unwrap();
             assert!(same, "{} is not what `cargo xtask documents` draws", name.display());
         }
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -49,6 +49,8 @@ struct Frame<'a> {
     caption: &'a str,
     x: &'a str,
     y: &'a str,
+    /// Whether the vertical axis has powers of ten.
+    by_powers: bool,
 }
 
 /// Draws all pictures into a folder.
@@ -162,6 +164,7 @@ fn work(kept: &Kept, path: &Path) -> Result<()> {
         caption: "An echo server, 64 connections: the same saving in ns is less and less of a request",
         x: "own work of a request, µs",
         y: "CPU saved, measured, %",
+        by_powers: false,
     };
     plot::file(path, (860, 420), |area| {
         let place = |x: &f64| works.get(x.round() as usize).filter(|_| (x - x.round()).abs() < 0.01);
@@ -197,6 +200,7 @@ fn load(kept: &Kept, fleet: &Fleet, path: &Path) -> Result<()> {
         caption: "CPU of a request by load: simulated from two prices (lines), measured (points)",
         x: "requests per second, one process on one CPU",
         y: "CPU of a request, µs",
+        by_powers: false,
     };
     plot::file(path, (860, 420), |area| chart(area, &frame, (0.0..47_000.0, 10.0..40.0), &series, (8, &|x| count(*x))))
 }
@@ -214,6 +218,7 @@ fn paid(fleet: &Fleet, path: &Path) -> Result<()> {
         caption: "A million requests: CPU-seconds paid for (lines) and used (points), simulated",
         x: "requests per second to all processes",
         y: "CPU-seconds",
+        by_powers: true,
     };
     plot::file(path, (860, 420), |area| {
         let label = |x: &f64| if (x - x.round()).abs() < 0.01 { count(10_f64.powf(*x)) } else { String::new() };
@@ -244,6 +249,7 @@ fn latency(kept: &Kept, path: &Path) -> Result<()> {
         caption: "How long clients wait: a thread per connection, and the same server as one loop, measured",
         x: "connections × µs of work; one request in five waits 2 ms for another service",
         y: "ms",
+        by_powers: false,
     };
     let (last, high) = (cells.len() as f64 - 0.5, 9.0);
     plot::file(path, (980, 420), |area| chart(area, &frame, (-0.5..last, 0.0..high), &series, (cells.len(), &name)))
@@ -259,7 +265,6 @@ fn chart(
     series: &[Series],
     (labels, label): (usize, &dyn Fn(&f64) -> String),
 ) -> Result<()> {
-    let is_power = frame.y == "CPU-seconds";
     let power = |y: &f64| if (y - y.round()).abs() < 0.01 { count(10_f64.powf(*y)) } else { String::new() };
     let plain_number = |y: &f64| count(*y);
     let mut chart = ChartBuilder::on(area)
@@ -277,7 +282,7 @@ fn chart(
         .y_desc(frame.y)
         .x_labels(labels)
         .x_label_formatter(&label)
-        .y_label_formatter(if is_power { &power } else { &plain_number })
+        .y_label_formatter(if frame.by_powers { &power } else { &plain_number })
         .label_style((FONT, TEXT - 1))
         .draw()
         .map_err(plain)?;

@@ -1,6 +1,11 @@
 //! Files that are read past the page cache, results as JSON, and parts of documents.
 
-use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fs,
+    ops::Deref,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{Advice, fadvise};
@@ -39,6 +44,31 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
+/// A folder for files of the moment, by the name of what needs it; it goes with the value.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sia-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Replaces the text between two lines of a document.
 pub(crate) fn between(document: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
     let (before, rest) = document.split_once(begin).with_context(|| format!("no line {}", begin.trim_end()))?;
@@ -51,16 +81,13 @@ pub(crate) fn between(document: &str, (begin, end): (&str, &str), text: &str) ->
 #[cfg(test)]
 pub(crate) fn assert_kept(kept: &Path, command: &str, make: impl FnOnce(&Path)) {
     let name = kept.file_name().unwrap().to_string_lossy();
-    let folder = std::env::temp_dir().join(format!("kept-{name}-{}-{}", command.replace(' ', "-"), std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::new(&format!("kept-{name}-{}", command.replace(' ', "-"))).unwrap();
     make(&folder);
-    let made: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let differ = |path: &&std::path::PathBuf| {
-        fs::read(path).unwrap() != fs::read(kept.join(path.file_name().unwrap())).unwrap_or_default()
-    };
+    let made: Vec<_> = fs::read_dir(&*folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let differ =
+        |path: &&PathBuf| fs::read(path).unwrap() != fs::read(kept.join(path.file_name().unwrap())).unwrap_or_default();
     let wrong: Vec<_> = made.iter().filter(differ).collect();
     assert!(!made.is_empty() && wrong.is_empty(), "{wrong:?} is not what `cargo xtask {command}` writes");
-    fs::remove_dir_all(folder).unwrap();
 }
 
 #[cfg(test)]

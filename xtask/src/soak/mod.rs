@@ -12,7 +12,6 @@ mod verdict;
 mod watched;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -23,6 +22,7 @@ use clap::Args;
 use crate::{
     host::{
         child,
+        file::Scratch,
         package::{Pair, TRUTH},
         programs,
     },
@@ -71,8 +71,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let length = Duration::try_from_secs_f64(hours * 3_600.0).context("give a length in hours or minutes")?;
     ensure!(length >= LEAST, "give at least two minutes: each turn comes once then");
     let programs = Pair::find(root, TRUTH, options.binaries.as_deref())?;
-    let scratch = Scratch::new()?;
-    let mut tally = soak(&programs, &scratch.0, length, options)?;
+    let scratch = Scratch::new("soak")?;
+    let mut tally = soak(&programs, &scratch, length, options)?;
     tally.orphans(&programs::orphans_after_grace()?);
     say(&tally.document(length))?;
     match tally.failures() {
@@ -112,21 +112,4 @@ fn soak(programs: &Pair, scratch: &Path, length: Duration, options: &Options) ->
 fn line(at: Duration, kind: Kind, outcome: &Result<()>) -> String {
     let said = outcome.as_ref().map_or_else(|error| format!("FAILED: {error:#}"), |()| "ok".to_owned());
     format!("{} s: {}: {said}", at.as_secs(), kind.name())
-}
-
-/// A folder that goes with us.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sia-soak-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

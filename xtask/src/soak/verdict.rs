@@ -36,9 +36,21 @@ pub(super) struct Tally {
     /// By kind: turns, and those that failed.
     turns: BTreeMap<Kind, (u64, u64)>,
     faults: Vec<String>,
-    looks: Vec<(Duration, Look)>,
+    looks: Vec<Seen>,
+    /// Figures of `serve` at the last look.
+    figures: BTreeMap<String, f64>,
     left: Option<Left>,
     births: u64,
+}
+
+/// What is kept of a look: a day has thousands of them.
+struct Seen {
+    at: Duration,
+    memory: [u64; 3],
+    /// CPU of the server by `serve`, s; `None` before its first figures.
+    by_serve: Option<f64>,
+    /// The same by the kernel's clock.
+    by_clock: f64,
 }
 
 impl Tally {
@@ -58,15 +70,17 @@ impl Tally {
     }
 
     pub(super) fn watched(&mut self, at: Duration, look: Look) {
-        if let Some((_, before)) = self.looks.last() {
-            let back = |(name, value): (&String, &f64)| {
-                let is_counter = name.split('{').next().is_some_and(|name| name.ends_with("_total"));
-                let then = before.figures.get(name).copied().unwrap_or(0.0);
-                (is_counter && *value < then).then(|| format!("{name} went back from {then} to {value}"))
-            };
-            self.faults.extend(look.figures.iter().filter_map(back));
-        }
-        self.looks.push((at, look));
+        let Look { memory, figures, server_cpu, label } = look;
+        let back = |(name, value): (&String, &f64)| {
+            let is_counter = name.split('{').next().is_some_and(|name| name.ends_with("_total"));
+            let then = self.figures.get(name).copied().unwrap_or(0.0);
+            (is_counter && *value < then).then(|| format!("{name} went back from {then} to {value}"))
+        };
+        self.faults.extend(figures.iter().filter_map(back));
+        let of_server = |name: &str| name.starts_with("should_i_async_cpu_seconds_total{") && name.contains(&label);
+        let by_serve = figures.iter().find(|(name, _)| of_server(name)).map(|(_, value)| *value);
+        self.looks.push(Seen { at, memory, by_serve, by_clock: server_cpu.as_secs_f64() });
+        self.figures = figures;
     }
 
     pub(super) fn ended(&mut self, left: Left, births: u64) {
@@ -79,7 +93,7 @@ impl Tally {
         }
         self.left = Some(left);
         self.births = births;
-        if self.looks.last().is_some_and(|(at, _)| *at >= JUDGED_FROM) {
+        if self.looks.last().is_some_and(|seen| seen.at >= JUDGED_FROM) {
             self.judge();
         }
     }
@@ -99,25 +113,18 @@ impl Tally {
     /// Memory of a program in the last quarter against that in the second.
     fn growth(&self, program: usize) -> Option<f64> {
         let n = self.looks.len();
-        let middle = |of: &[(Duration, Look)]| {
-            median(&of.iter().map(|(_, look)| look.memory[program] as f64).collect::<Vec<_>>())
-        };
+        let middle = |of: &[Seen]| median(&of.iter().map(|seen| seen.memory[program] as f64).collect::<Vec<_>>());
         Some(middle(&self.looks[n * 3 / 4..])? / middle(&self.looks[n / 4..n / 2])? - 1.0)
     }
 
     /// The most memory that a program had when it was looked at, bytes.
     fn most(&self, program: usize) -> u64 {
-        self.looks.iter().map(|(_, look)| look.memory[program]).max().unwrap_or(0)
+        self.looks.iter().map(|seen| seen.memory[program]).max().unwrap_or(0)
     }
 
     /// CPU of the server by `serve` against the kernel's clock.
     fn off_the_clock(&self) -> Option<f64> {
-        let cpu = |look: &Look| {
-            let of_server =
-                |name: &str| name.starts_with("should_i_async_cpu_seconds_total{") && name.contains(&look.label);
-            look.figures.iter().find(|(name, _)| of_server(name)).map(|(_, value)| *value)
-        };
-        let mut seen = self.looks.iter().filter_map(|(_, look)| Some((cpu(look)?, look.server_cpu.as_secs_f64())));
+        let mut seen = self.looks.iter().filter_map(|seen| Some((seen.by_serve?, seen.by_clock)));
         let (first, last) = (seen.next()?, seen.next_back()?);
         Some((last.0 - first.0) / (last.1 - first.1) - 1.0)
     }
@@ -156,8 +163,10 @@ impl Tally {
     }
 
     fn lost(&self) -> String {
-        let Some((_, last)) = self.looks.last() else { return "nothing was seen".to_owned() };
-        let lost = last.figures.iter().filter(|(name, value)| name.contains("_lost_total{") && **value > 0.0);
+        if self.looks.is_empty() {
+            return "nothing was seen".to_owned();
+        }
+        let lost = self.figures.iter().filter(|(name, value)| name.contains("_lost_total{") && **value > 0.0);
         let lost: Vec<String> =
             lost.filter_map(|(name, value)| Some(format!("{} {}", count(*value), name.split('"').nth(1)?))).collect();
         if lost.is_empty() { "nothing".to_owned() } else { lost.join(", ") }

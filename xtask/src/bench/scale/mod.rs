@@ -23,7 +23,7 @@ use super::machine::SUITE;
 use crate::{
     host::{
         child,
-        file::{between, read_json, write_json},
+        file::{Scratch, between, read_json, write_json},
         machine, markdown,
         numbers::{NA, count},
         package::{CROWD, Pair},
@@ -71,10 +71,10 @@ pub(super) fn run(root: &Path, options: &Options) -> Result<()> {
     let mut results: Results = if kept.exists() { read_json(&kept)? } else { Results::default() };
     if !options.table {
         let programs = Pair::find(root, CROWD, options.programs.as_deref())?;
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new("scale")?;
         let wanted = |axis: &Axis| options.only.is_empty() || options.only.contains(axis);
         for axis in Axis::ALL.into_iter().filter(wanted) {
-            results.replace(series(root, &programs, axis, options, &scratch.0)?);
+            results.replace(series(root, &programs, axis, options, &scratch)?);
         }
     }
     let text = table::section(&results);
@@ -136,23 +136,6 @@ fn series(root: &Path, programs: &Pair, axis: Axis, options: &Options, scratch: 
     Ok(Series { axis, facts, rounds, rows })
 }
 
-/// A folder for recordings; it goes with the value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sia-scale-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The section as it stands in a document: whoever writes the rest of it leaves it as it is.
 pub(super) fn kept_section(document: &str) -> String {
     let (begin, end) = SECTION;
@@ -204,12 +187,12 @@ mod tests {
 
     #[test]
     fn a_picture_and_a_file_hold_what_was_found() {
-        let scratch = Scratch::new().unwrap();
-        let (found, path) = (results(|n| n), scratch.0.join("results.json"));
+        let scratch = Scratch::new("scale").unwrap();
+        let (found, path) = (results(|n| n), scratch.join("results.json"));
         write_json(&found, &path).unwrap();
         assert_eq!(read_json::<Results>(&path).unwrap(), found);
-        plot::draw(&found, &scratch.0.join("growth.svg")).unwrap();
-        assert!(fs::read_to_string(scratch.0.join("growth.svg")).unwrap().contains("harvest and report"));
+        plot::draw(&found, &scratch.join("growth.svg")).unwrap();
+        assert!(fs::read_to_string(scratch.join("growth.svg")).unwrap().contains("harvest and report"));
     }
 
     #[test]

@@ -33,6 +33,17 @@ impl Way {
             Self::RingPoll => "io_uring, SQPOLL",
         }
     }
+
+    pub(super) const fn id(self) -> &'static str {
+        match self {
+            Self::Threads => "threads",
+            Self::PosixAio => "posix",
+            Self::LinuxAio => "aio",
+            Self::Ring => "ring",
+            Self::RingAsync => "workers",
+            Self::RingPoll => "sqpoll",
+        }
+    }
 }
 
 /// Where the file is.
@@ -95,6 +106,14 @@ impl Access {
             Self::Cold => "through an empty cache",
         }
     }
+
+    pub(super) const fn id(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Direct => "direct",
+            Self::Cold => "cold",
+        }
+    }
 }
 
 /// One thing to measure.
@@ -107,29 +126,6 @@ pub(super) struct Cell {
     /// Reads under way.
     pub(super) depth: u32,
     pub(super) way: Way,
-}
-
-impl Way {
-    pub(super) const fn id(self) -> &'static str {
-        match self {
-            Self::Threads => "threads",
-            Self::PosixAio => "posix",
-            Self::LinuxAio => "aio",
-            Self::Ring => "ring",
-            Self::RingAsync => "workers",
-            Self::RingPoll => "sqpoll",
-        }
-    }
-}
-
-impl Access {
-    pub(super) const fn id(self) -> &'static str {
-        match self {
-            Self::Cached => "cached",
-            Self::Direct => "direct",
-            Self::Cold => "cold",
-        }
-    }
 }
 
 impl Cell {

@@ -186,12 +186,12 @@ fn draw_panel(area: &Area, panel: &Panel) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::file::Scratch;
 
     #[test]
     fn the_kept_results_are_drawn_with_every_way_and_place() {
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lab/files.json");
-        let folder = std::env::temp_dir().join(format!("lab-files-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::new("files-plot").unwrap();
         let written = draw(&Results::read(&kept).unwrap(), &folder).unwrap();
         let [cpu, rate, go] = [0, 1, 2].map(|i| std::fs::read_to_string(&written[i]).unwrap());
         for way in Way::ALL {
@@ -201,6 +201,5 @@ mod tests {
             assert!(cpu.contains(place.title()), "{place:?}");
         }
         assert!(go.contains("Go, ReadAt") && go.matches("ext4, a device of 5 ms, direct").count() == 2);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }
