@@ -24,7 +24,7 @@ pub use brief::BriefServers;
 pub use histogram::Histogram;
 pub use load::LoadTimes;
 pub use quality::{Loss, Quality};
-pub use requests::{Clients, Connection, Request, Requests, Spent, joined};
+pub use requests::{Clients, Connection, Request, Requests, Spent, runs_of};
 pub use role::{Role, RoleBasis, RoleLine, Scheduling, ThreadRole};
 pub use roles::Roles;
 pub use silent::{Doing, Silent};

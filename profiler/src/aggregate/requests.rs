@@ -116,19 +116,9 @@ impl Request {
     }
 }
 
-/// Spans that follow each other at once, as one: what goes on from one to the next is not cut.
-pub fn joined(spans: &[Span]) -> Vec<Span> {
-    let mut joined: Vec<Span> = Vec::new();
-    for span in spans {
-        match joined.last_mut() {
-            Some(last) if span.start.saturating_sub(last.end) <= NEXT_TO => {
-                last.end = span.end;
-                last.ends.extend_from_slice(&span.ends);
-            }
-            _ => joined.push(span.clone()),
-        }
-    }
-    joined
+/// Spans that follow each other at once, by runs: what goes on from one to the next is not cut.
+pub fn runs_of(spans: &[Span]) -> impl Iterator<Item = &[Span]> {
+    spans.chunk_by(|one, next| next.start.saturating_sub(one.end) <= NEXT_TO)
 }
 
 /// The requests of a stream.
@@ -146,10 +136,10 @@ impl Requests {
         if clients.is_empty() {
             return requests;
         }
-        for span in joined(spans) {
+        for run in runs_of(spans) {
             let mut threads: BTreeMap<Tid, Thread> = BTreeMap::new();
             let mut begun = Vec::new();
-            for end in &span.ends {
+            for end in run.iter().flat_map(|span| &span.ends) {
                 let thread = threads.entry(end.tid).or_default();
                 begun.extend(clients.asked(end).then_some(end.wake));
                 match thread.block_ended(end, clients) {
@@ -162,7 +152,8 @@ impl Requests {
                 }
             }
             // The stream breaks off: what goes on has no end.
-            requests.left.extend(begun.into_iter().map(|begun| span.end.saturating_sub(begun)));
+            let until = run.last().map_or(Nanos::ZERO, |span| span.end);
+            requests.left.extend(begun.into_iter().map(|begun| until.saturating_sub(begun)));
         }
         requests
     }

@@ -2,13 +2,14 @@
 //! a network's sockets can take a second, in which rings must be emptied and the budget be held.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
 use super::facts::class_of_descriptor;
 use crate::{
+    aggregate::Connection,
     answer::ConnectionFacts,
     calibrate::VolumeCalibration,
     event::{BlockClass, Place, SiteRecord},
@@ -71,7 +72,7 @@ pub(super) struct Found {
     /// Places whose writes a ring would hand to workers of the kernel.
     pub(super) by_workers: HashSet<Place>,
     /// What threads waited on.
-    pub(super) connections: Vec<ConnectionFacts>,
+    pub(super) connections: BTreeMap<Connection, ConnectionFacts>,
     /// The file systems of those that go past the page cache, by device.
     volumes: HashSet<(u32, u32)>,
 }
@@ -142,7 +143,7 @@ impl Shared {
                     let again = young.drain(..).filter_map(|(of, left)| Some((of, left.checked_sub(1)?)));
                     let new = descriptors.into_iter().map(|of| (of, AGAIN));
                     for (of, left) in again.collect::<Vec<_>>().into_iter().chain(new) {
-                        if self.look_up_connection(&mut tables, of) == Age::Young && young.len() < MOST_YOUNG {
+                        if self.look_up_connection(&mut tables, of) && young.len() < MOST_YOUNG {
                             young.push((of, left));
                         }
                     }
@@ -156,11 +157,11 @@ impl Shared {
     }
 
     /// Whether a descriptor is a client's connection, and where it leads. What is said of a socket
-    /// that is younger than its table holds until more is known.
-    fn look_up_connection(&self, tables: &mut HashMap<Tgid, DescriptorTable>, (tid, fd): (Tid, i32)) -> Age {
-        let Some(tgid) = process::process_of(tid) else { return Age::Known };
+    /// that is younger than its table holds until more is known: true if that may be later.
+    fn look_up_connection(&self, tables: &mut HashMap<Tgid, DescriptorTable>, (tid, fd): (Tid, i32)) -> bool {
+        let Some(tgid) = process::process_of(tid) else { return false };
         let table = tables.entry(tgid).or_insert_with(|| DescriptorTable::new(tgid));
-        let (known, age) = match table.describe(fd) {
+        let (known, is_young) = match table.describe(fd) {
             // A thread that waits for one connection by an epoll that also watches other things.
             Descriptor::Anon(name) if name == EPOLL => {
                 let watched = process::watched(tgid, fd);
@@ -168,19 +169,15 @@ impl Shared {
                 let few: Vec<Descriptor> = few.into_iter().map(|fd| table.describe(fd)).collect();
                 let client = few.iter().filter_map(end_of).find(|(client, _)| *client);
                 let is_young = client.is_none() && few.iter().any(is_young);
-                (client, Age::of(is_young))
+                (client, is_young)
             }
-            descriptor => (end_of(&descriptor), Age::of(is_young(&descriptor))),
+            descriptor => (end_of(&descriptor), is_young(&descriptor)),
         };
         if let Some((client, name)) = known {
-            let mut found = lock(&self.found);
             let facts = ConnectionFacts { tid, fd, client, name };
-            match found.connections.iter_mut().rev().find(|known| (known.tid, known.fd) == (tid, fd)) {
-                Some(known) => *known = facts,
-                None => found.connections.push(facts),
-            }
+            lock(&self.found).connections.insert((tid, fd), facts);
         }
-        age
+        is_young
     }
 
     fn look_up(&self, tables: &mut HashMap<Tgid, DescriptorTable>, call: LastCall) {
@@ -233,19 +230,6 @@ fn needs_workers(file_system: &str) -> bool {
     !WRITE_WITHOUT_WORKERS
         .iter()
         .any(|&(kind, (major, minor))| kind == file_system && kernel::is_at_least(major, minor))
-}
-
-/// Whether more may be known of a descriptor later.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Age {
-    Known,
-    Young,
-}
-
-impl Age {
-    fn of(is_young: bool) -> Self {
-        if is_young { Self::Young } else { Self::Known }
-    }
 }
 
 /// Whether it is a socket whose ends are not known: its table is read again only now and then, and

@@ -10,7 +10,7 @@ use super::{
     scenario::Ground,
 };
 use crate::{
-    aggregate::{Window, joined},
+    aggregate::{Window, runs_of},
     cost::{Births, HandOvers},
     event::{BlockClass, Family, Span, Sums},
     machine::{Pool, PriceList, Queue, Way},
@@ -88,11 +88,10 @@ impl Counted {
 impl Engine {
     pub(crate) fn new(window: &Window, sums: &Sums, given: &Given<'_>, prices: Prices, calibration: PriceList) -> Self {
         let io = |c: BlockClass| c.family() == Family::BlockingIo;
-        let traces = |spans: &[Span], counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
+        let traces = |runs: &[&[Span]], counts: &dyn Fn(BlockClass) -> bool| -> Vec<Trace> {
             let mut events = 0;
-            spans
-                .iter()
-                .map(|span| Trace::from_span(span, counts, given.clients))
+            runs.iter()
+                .map(|run| Trace::from_spans(run, counts, given.clients))
                 .filter(|t| t.connections() > 0)
                 .take_while(|t| {
                     let is_first = events == 0;
@@ -102,15 +101,16 @@ impl Engine {
                 .collect()
         };
         // Where no client is known there is nothing to time.
-        let joined = if given.clients.is_empty() { Vec::new() } else { joined(&window.spans) };
+        let joined: Vec<&[Span]> = if given.clients.is_empty() { Vec::new() } else { runs_of(&window.spans).collect() };
+        let single: Vec<&[Span]> = window.spans.chunks(1).collect();
         let blocks = prices.all();
         let spread = match given.direct_interval {
             Some(interval) if blocks.direct > 0.0 => interval.half_width() * (given.cpu + given.hooks) / blocks.direct,
             _ => 0.0,
         };
         Self {
-            net: traces(&window.spans, &|c| io(c) && !c.is_file()),
-            all: traces(&window.spans, &io),
+            net: traces(&single, &|c| io(c) && !c.is_file()),
+            all: traces(&single, &io),
             net_joined: traces(&joined, &|c| io(c) && !c.is_file()),
             all_joined: traces(&joined, &io),
             hand_overs: given.hand_overs,

@@ -129,10 +129,12 @@ pub struct Trace {
 impl Trace {
     /// The trace of all blocks whose class `counts` accepts. Bursts between blocks of other classes
     /// are added to the burst around them.
-    pub fn from_span(span: &Span, counts: impl Fn(BlockClass) -> bool, clients: &Clients) -> Self {
-        let length = span.end.saturating_sub(span.start).as_nanos();
+    /// Spans that follow each other at once are one.
+    pub fn from_spans(spans: &[Span], counts: impl Fn(BlockClass) -> bool, clients: &Clients) -> Self {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Self::default() };
+        let (start, length) = (first.start, last.end.saturating_sub(first.start).as_nanos());
         let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for end in &span.ends {
+        for end in spans.iter().flat_map(|span| &span.ends) {
             threads.entry(end.tid).or_default().push(end);
         }
         let connections = threads
@@ -151,7 +153,7 @@ impl Trace {
                         held += if is_held { gap } else { 0 };
                         continue;
                     }
-                    let (until, answers) = (end.wake.saturating_sub(span.start).as_nanos(), clients.asked(end));
+                    let (until, answers) = (end.wake.saturating_sub(start).as_nanos(), clients.asked(end));
                     if first.is_none() {
                         // The burst before the first block began before the span.
                         first = Some(until);
@@ -573,7 +575,7 @@ mod tests {
             ],
         };
         let clients: Clients = [(Tid::from_raw(1), 7)].into_iter().collect();
-        let trace = Trace::from_span(&span, |class| class == BlockClass::Tcp, &clients);
+        let trace = Trace::from_spans(&[span], |class| class == BlockClass::Tcp, &clients);
         let cycle = Cycle { service: 80.0, gap: 670, until: 900, held: 0, asked: true, answers: true };
         let connection = Connection { first: 100, cycles: vec![cycle], open: true };
         assert_eq!(trace, Trace { connections: vec![connection], length: 2_000 });

@@ -175,7 +175,7 @@ impl Run<'_> {
             direct_files: found.direct.into_iter().collect(),
             by_workers: found.by_workers.into_iter().collect(),
             thread_names,
-            connections: Some(found.connections),
+            connections: Some(found.connections.into_values().collect()),
             device_names: facts::device_names(),
             reference: self.reference,
             baselines: self.stretches.between.clone(),
