@@ -104,6 +104,12 @@ pub(crate) fn receive_stamped(stream: &TcpStream, message: &mut [u8]) -> Result<
     }
 }
 
+/// How long the calling thread could run and had no CPU so far, ns (/proc/PID/schedstat).
+pub(crate) fn run_delay_ns() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").context("reading schedstat")?;
+    text.split_whitespace().nth(1).context("no run delay")?.parse().context("a run delay that is no number")
+}
+
 /// `CLOCK_REALTIME`, ns.
 pub(crate) fn realtime_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
